@@ -1,0 +1,77 @@
+"""Files that are whole or absent: written beside their place and moved there in one step."""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from merflow.contracts.errors import OutputError
+
+_OUTPUT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turns a full disk or a read-only folder below ``path`` into an :class:`OutputError` that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRNOS:
+            raise
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}; free space, or choose another folder with --out"
+        ) from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes when it does not.
+
+    Raises:
+        OutputError: The folder is read-only, the disk full.
+    """
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        part = Path(name)
+        try:
+            yield part
+            part.chmod(0o644)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """As :func:`replacing`, for a folder; an older folder of that name is removed."""
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        try:
+            yield part
+            part.chmod(0o755)
+            if path.is_dir():
+                shutil.rmtree(path)
+            part.replace(path)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """The value as indented JSON with sorted keys, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """SHA-256 of a JSON value, independent of key order, as 16 hexadecimal digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,169 @@
+"""``params.yaml`` and the presets' recipes as frozen, strict objects.
+
+Experiment knobs have their one home in ``params.yaml`` and no default here. Unknown keys are errors that name the
+nearest known one, and all errors of a file are reported together.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from merflow.contracts.errors import ParamsError, nearest
+from merflow.contracts.tables import Development, Protocol
+
+
+class Strict(BaseModel):
+    """Frozen, keyword-only, unknown keys forbidden."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CorpusParams(Strict):
+    """Which classes count, and what a recording must look like to pass validation."""
+
+    taxonomy: str
+    min_duration_s: float = Field(gt=0)
+    max_duration_s: float = Field(gt=0)
+    silence_dbfs: float = Field(lt=0)
+    max_clipped_share: float = Field(ge=0, le=1)
+
+
+class SplitParams(Strict):
+    """How folds and development data are chosen. Fractions are of the training utterances."""
+
+    protocol: Protocol
+    development: Development
+    random_share: float = Field(gt=0, lt=1)
+    seed: int = Field(ge=0)
+    improvised_only: bool
+
+
+class FeatureParams(Strict):
+    """Which encoders, and how the store is cut."""
+
+    profile: str
+    shard_utterances: int = Field(ge=1)
+
+
+class TrainingParams(Strict):
+    """What is the same for every variant of a benchmark; the papers' own constants are in the presets' recipes.
+
+    Attributes:
+        precision: ``auto`` is bf16 autocast on a GPU that has it and float32 elsewhere.
+        max_epochs: Cap over every recipe, or None.
+        threads: CPU threads of one fold's process.
+    """
+
+    seed: int = Field(ge=0)
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    max_epochs: int | None = Field(ge=1)
+    threads: int = Field(ge=1)
+
+
+class EvaluationParams(Strict):
+    """Bootstrap resamples (of dialogues), their seed, and the bins of the calibration error."""
+
+    bootstrap_samples: int = Field(ge=100)
+    bootstrap_seed: int = Field(ge=0)
+    calibration_bins: int = Field(ge=2)
+
+
+class TrackingParams(Strict):
+    """MLflow experiment. ``uri`` is a server, a database, ``off``, or ``auto`` for SQLite in the output folder."""
+
+    experiment: str
+    uri: str
+
+
+class Params(Strict):
+    """All of ``params.yaml``."""
+
+    corpus: CorpusParams
+    splits: SplitParams
+    features: FeatureParams
+    training: TrainingParams
+    evaluation: EvaluationParams
+    tracking: TrackingParams
+
+
+class Recipe(Strict):
+    """How one variant is optimised; part of a preset.
+
+    Attributes:
+        monitor: Development figure that chooses the epoch and stops training.
+        patience_epochs: Training stops after so many epochs without a better figure; None never stops early.
+    """
+
+    optimizer: Literal["adam", "adamw"]
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    batch_size: int = Field(ge=1)
+    max_epochs: int = Field(ge=1)
+    patience_epochs: int | None = Field(ge=1)
+    monitor: Literal["dev_loss", "dev_ua"]
+    clip_norm: float | None = Field(gt=0)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(kind: type[Model], values: Any, *, where: str) -> Model:  # noqa: ANN401 - parsed YAML is of any type
+    """Values as an object of this kind.
+
+    Raises:
+        ParamsError: With every problem of the values, one a line.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"  {_problem(kind, detail['loc'], detail['type'], detail['msg'], detail.get('input'))}"
+            for detail in error.errors()
+        ]
+        raise ParamsError("\n".join([f"{where}: {len(lines)} problem(s)", *lines])) from error
+
+
+def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
+    """``params.yaml`` with overrides of the form ``training.seed=3`` on top.
+
+    Raises:
+        ParamsError: The file is missing or no YAML mapping, or a key or value is wrong.
+    """
+    if not path.is_file():
+        raise ParamsError(f"no such file: {path}; pass --params, or run in a folder that holds params.yaml")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path} is no YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: expected a mapping, found {type(values).__name__}")
+    for override in overrides:
+        _set(values, override)
+    return parse(Params, values, where=str(path) + ("" if not overrides else f" with {', '.join(overrides)}"))
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ParamsError(f"override {override!r} has no '='; write it as training.seed=3")
+    *sections, name = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ParamsError(f"override {override!r}: {section!r} is a value, not a section")
+    values[name] = yaml.safe_load(text)
+
+
+def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str, found: object) -> str:
+    key = ".".join(str(step) for step in loc)
+    if code != "extra_forbidden":
+        return f"{key}: {message}" + ("" if code == "missing" else f", found {found!r}")
+    for step in loc[:-1]:
+        annotation = kind.model_fields[str(step)].annotation
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        kind = annotation
+    return f"{key}: unknown key; {nearest(str(loc[-1]), kind.model_fields)}"

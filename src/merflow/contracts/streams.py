@@ -1,0 +1,48 @@
+"""What a model asks of the data, and what it gets: the words between models and features."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Role = Literal["speech", "speech_layers", "video", "text", "text_layers", "context"]
+Modality = Literal["audio", "video", "text"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+MODALITY_OF: dict[Role, Modality] = {
+    "speech": "audio",
+    "speech_layers": "audio",
+    "context": "audio",
+    "video": "video",
+    "text": "text",
+    "text_layers": "text",
+}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One named input sequence of a model.
+
+    Attributes:
+        role: Which encoder of the profile makes it.
+        clip_s: Only this many seconds of the recording are encoded; None for all of it.
+        skip_silence: The clip starts where the voice starts, not at the first sample.
+        pooled: The store holds the mean over an utterance's steps, one step an utterance.
+        neighbours: Turns before and after the utterance that join it, each one step (needs ``pooled``).
+    """
+
+    role: Role
+    clip_s: float | None = None
+    skip_silence: bool = False
+    pooled: bool = False
+    neighbours: int = 0
+
+    def __post_init__(self) -> None:
+        assert not self.neighbours or self.pooled, "neighbours join as pooled steps"
+
+
+@dataclass(frozen=True)
+class StreamShape:
+    """Sizes of a stored stream: ``layers`` is None where the role has no layer axis."""
+
+    layers: int | None
+    width: int

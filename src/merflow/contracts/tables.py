@@ -1,0 +1,121 @@
+"""The three tables that pass between rooms, as Arrow schemas, and the words their columns use.
+
+A table is checked against its schema once, where it enters a room (:func:`conform`).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from merflow.contracts.errors import CorpusError, MerflowError
+
+Part = Literal["train", "dev", "test"]
+Protocol = Literal["session-5fold", "speaker-10fold", "session5-only"]
+Development = Literal["speaker", "session", "random"]
+
+PARTS: tuple[Part, ...] = get_args(Part)
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+DEVELOPMENTS: tuple[Development, ...] = get_args(Development)
+
+# One row an utterance of the whole release, labelled or not, sorted by dialogue and turn.
+# start_s and end_s locate the utterance in its dialogue (video, order); audio_path is the utterance's own recording.
+# Paths are relative to the corpus root, which the file's metadata names, so that the hash is the same on every machine.
+MANIFEST = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("dialogue_id", pa.string(), nullable=False),
+        pa.field("turn_index", pa.int32(), nullable=False),
+        pa.field("corpus", pa.string(), nullable=False),
+        pa.field("session", pa.string(), nullable=False),
+        pa.field("speaker", pa.string(), nullable=False),
+        pa.field("gender", pa.string()),
+        pa.field("scripted", pa.bool_()),
+        pa.field("start_s", pa.float64()),
+        pa.field("end_s", pa.float64()),
+        pa.field("audio_path", pa.string()),
+        pa.field("video_path", pa.string()),
+        pa.field("video_side", pa.string()),
+        pa.field("transcript", pa.string()),
+        pa.field("asr_transcript", pa.string()),
+        pa.field("emotion_raw", pa.string()),
+        pa.field("emotion", pa.string()),
+        pa.field("valence", pa.float64()),
+        pa.field("activation", pa.float64()),
+        pa.field("dominance", pa.float64()),
+        pa.field("n_samples", pa.int64()),
+        pa.field("rate_hz", pa.int32()),
+    ]
+)
+
+# Only utterances with an emotion take part; fold counts from 1.
+SPLITS = pa.schema(
+    [
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("fold", pa.int32(), nullable=False),
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("part", pa.string(), nullable=False),
+    ]
+)
+
+# Every reported number is computed from such rows. `probabilities` follows the taxonomy's class order.
+PREDICTIONS = pa.schema(
+    [
+        pa.field("run", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("preset", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("fold", pa.int32(), nullable=False),
+        pa.field("seed", pa.int32(), nullable=False),
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+        pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
+    ]
+)
+
+
+def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:
+    """The frame as an Arrow table of exactly this schema.
+
+    Raises:
+        MerflowError: A column is missing or unknown, has another type, or holds a null where none is allowed.
+    """
+    missing = [name for name in schema.names if name not in frame.columns]
+    unknown = [str(name) for name in frame.columns if name not in schema.names]
+    if missing or unknown:
+        raise MerflowError(f"{where}: missing columns {missing}, unknown columns {unknown}; expected {schema.names}")
+    try:
+        table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise MerflowError(f"{where}: {error}") from error
+    for field in schema:
+        if not field.nullable and table[field.name].null_count:
+            row = table[field.name].is_null().to_pylist().index(True)
+            raise MerflowError(f"{where}: column {field.name!r} has no value in row {row}")
+    return table.replace_schema_metadata(None)
+
+
+def read_table(path: Path, schema: pa.Schema) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Rows and metadata of a Parquet file, checked against the schema.
+
+    Raises:
+        CorpusError: The file is missing or is no Parquet file.
+        MerflowError: Its columns differ from the schema.
+    """
+    if not path.is_file():
+        raise CorpusError(f"no such file: {path}")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CorpusError(f"{path} is no readable Parquet file: {error}") from error
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    frame = conform(table.to_pandas(), schema, where=str(path)).to_pandas()
+    return frame, metadata
+
+
+def select(frame: pd.DataFrame, column: str, values: Sequence[object]) -> pd.DataFrame:
+    """The rows whose column holds these values, in the order of the values."""
+    return frame.set_index(column, drop=False).loc[list(values)].reset_index(drop=True)
