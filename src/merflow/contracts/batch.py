@@ -3,12 +3,15 @@
 Shapes: N utterances, T steps, L encoder layers, D width, C classes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from merflow.contracts.streams import Role
+from merflow.contracts.streams import Role, StreamShape
 
 
 @dataclass(frozen=True)
@@ -75,3 +78,24 @@ class Output:
         """The weighted sum of the terms, a scalar."""
         assert self.losses, "a batch without labels has no loss"
         return torch.stack([term.weight * term.value for term in self.losses.values()]).sum()
+
+
+class BatchSource(Protocol):
+    """Utterances that can be made into batches: a feature dataset, or tensors in memory.
+
+    Attributes:
+        lengths: ``(len,)`` int64 steps of each utterance's longest stream, for bucketing.
+        shapes: Sizes of each role's stream.
+    """
+
+    @property
+    def lengths(self) -> np.ndarray: ...
+
+    @property
+    def shapes(self) -> Mapping[Role, StreamShape]: ...
+
+    def __len__(self) -> int: ...
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The utterances at these positions, padded to the longest of each role."""
+        ...

@@ -1,0 +1,65 @@
+"""What a variant is: a model, a named preset of it, and the encoders that feed it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from merflow.contracts.errors import PresetError
+from merflow.contracts.params import Recipe, Strict
+from merflow.contracts.streams import Modality, Role
+
+
+class EncoderSpec(Strict):
+    """One encoder of a profile: its name in ``features.encoders``, a revision where it has one, and its settings."""
+
+    name: str
+    revision: str | None = None
+    settings: dict[str, int | float | str | bool] = {}
+
+
+Profile = dict[Role, EncoderSpec]
+
+
+class Paper(Strict):
+    """Where a model comes from."""
+
+    title: str
+    venue: str
+    year: int
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One row of a paper's table.
+
+    Attributes:
+        config: Switches of the model's config dataclass.
+        stages: Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone.
+        published: The paper's own percentages by metric (WA, UA, F1); quoted, never ours.
+    """
+
+    model: str
+    name: str
+    paper: Paper
+    table: str
+    inputs: tuple[Modality, ...]
+    config: dict[str, Any]
+    recipe: Recipe
+    stages: tuple[str, ...]
+    published: dict[str, float]
+
+    @property
+    def variant(self) -> str:
+        """``model:preset``."""
+        return f"{self.model}:{self.name}"
+
+
+def parse_variant(text: str) -> tuple[str, str]:
+    """``"context-mmt:mmt-frozen"`` as model and preset.
+
+    Raises:
+        PresetError: The text is not of that form.
+    """
+    model, colon, preset = text.partition(":")
+    if not (model and colon and preset) or ":" in preset:
+        raise PresetError(f"{text!r} names no variant; write model:preset, for example context-mmt:mmt-frozen")
+    return model, preset
