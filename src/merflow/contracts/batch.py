@@ -81,18 +81,17 @@ class Output:
 
 
 class BatchSource(Protocol):
-    """Utterances that can be made into batches: a feature dataset, or tensors in memory.
-
-    Attributes:
-        lengths: ``(len,)`` int64 steps of each utterance's longest stream, for bucketing.
-        shapes: Sizes of each role's stream.
-    """
+    """Utterances that can be made into batches: a feature dataset, or tensors in memory."""
 
     @property
-    def lengths(self) -> np.ndarray: ...
+    def lengths(self) -> np.ndarray:
+        """``(len,)`` int64 steps of each utterance's longest stream, for bucketing."""
+        ...
 
     @property
-    def shapes(self) -> Mapping[Role, StreamShape]: ...
+    def shapes(self) -> Mapping[Role, StreamShape]:
+        """Sizes of each role's stream."""
+        ...
 
     def __len__(self) -> int: ...
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from merflow.contracts.errors import PresetError
 from merflow.contracts.params import Recipe, Strict
 from merflow.contracts.streams import Modality, Role
@@ -13,7 +15,7 @@ class EncoderSpec(Strict):
 
     name: str
     revision: str | None = None
-    settings: dict[str, int | float | str | bool] = {}
+    settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
 
 
 Profile = dict[Role, EncoderSpec]
