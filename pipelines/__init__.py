@@ -1,1 +1,1 @@
-"""KFP pipelines."""
+"""KFP pipelines, one a file; ``compiled/`` holds the compiled packages."""

@@ -40,6 +40,10 @@ class ParamsError(MerflowError):
     """``params.yaml`` or an override of it is wrong."""
 
 
+class ModelError(MerflowError):
+    """A model folder is missing, garbled, or does not fit the model's code."""
+
+
 class TrainingError(MerflowError):
     """A fold cannot be trained or resumed."""
 
@@ -50,6 +54,10 @@ class EvaluationError(MerflowError):
 
 class TrackingError(MerflowError):
     """The tracking server refuses or cannot be reached."""
+
+
+class PipelineError(MerflowError):
+    """A step of a pipeline failed, or a pipeline's tools are not there."""
 
 
 class OutputError(MerflowError):

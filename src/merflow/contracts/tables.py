@@ -87,15 +87,16 @@ def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:
     unknown = [str(name) for name in frame.columns if name not in schema.names]
     if missing or unknown:
         raise MerflowError(f"{where}: missing columns {missing}, unknown columns {unknown}; expected {schema.names}")
+    nullable = pa.schema([field.with_nullable(True) for field in schema])  # nulls are reported below, with their row
     try:
-        table = pa.Table.from_pandas(frame[schema.names], schema=schema, preserve_index=False)
+        table = pa.Table.from_pandas(frame[schema.names], schema=nullable, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise MerflowError(f"{where}: {error}") from error
     for field in schema:
         if not field.nullable and table[field.name].null_count:
             row = table[field.name].is_null().to_pylist().index(True)
             raise MerflowError(f"{where}: column {field.name!r} has no value in row {row}")
-    return table.replace_schema_metadata(None)
+    return table.replace_schema_metadata(None).cast(schema)
 
 
 def read_table(path: Path, schema: pa.Schema) -> tuple[pd.DataFrame, dict[str, str]]:

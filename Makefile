@@ -1,0 +1,49 @@
+# The words for working on merflow: people, hooks and CI use these and no others.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := 1
+export MPLBACKEND := Agg
+
+.PHONY: help install demo test check format pipelines bench clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## a virtual environment with everything, in .venv
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "merflow needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## synthetic corpus -> KFP pipeline run locally -> table, report, MLflow, under runs/demo
+	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size small --profile lite \
+		--models context-mmt:wavlm-te-frozen,context-mmt:bert-te-frozen,context-mmt:mmt-frozen --out runs/demo
+
+test: $(STAMP) ## all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(STAMP) ## linters, types, room borders
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP) ## format the code and mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled
+	@$(BIN)/merflow pipeline compile
+
+bench: $(STAMP) ## measurements into benchmarks/results
+	@$(BIN)/python -m benchmarks.emodb
+
+clean: ## remove runs and caches, keep the environment
+	rm -rf runs .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,23 @@
+"""Features into the store."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Output
+
+from components import IMAGE
+
+
+@dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
+def extract(
+    manifest: Input[Dataset],
+    models: list[str],
+    workspace: str,
+    features_params: str,
+    code: str,
+    features: Output[Artifact],
+) -> None:
+    """Fills the workspace's store with what the models need; the artifact says where it is."""
+    from merflow.jobs import steps
+
+    steps.extract(
+        manifest=manifest.path, models=models, workspace=workspace, params=features_params, features=features.path
+    )

@@ -1,0 +1,23 @@
+"""A corpus into a manifest."""
+
+from kfp import dsl
+from kfp.dsl import Dataset, Output
+
+from components import IMAGE
+
+
+@dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
+def index(
+    corpus: str,
+    root: str,
+    size: str,
+    workspace: str,
+    corpus_params: str,
+    code: str,
+    data: str,
+    manifest: Output[Dataset],
+) -> None:
+    """Reads the corpus at ``root``; ``synthetic`` is generated in the workspace first, in the given size."""
+    from merflow.jobs import steps
+
+    steps.index(corpus=corpus, root=root, size=size, workspace=workspace, params=corpus_params, manifest=manifest.path)

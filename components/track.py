@@ -1,0 +1,31 @@
+"""The benchmark's parent run in MLflow."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Output
+
+from components import IMAGE
+
+
+@dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
+def track(
+    manifest: Input[Dataset],
+    splits: Input[Dataset],
+    models: list[str],
+    name: str,
+    workspace: str,
+    tracking_params: str,
+    code: str,
+    run: Output[Artifact],
+) -> None:
+    """Opens, or finds again, the parent run under which the folds appear."""
+    from merflow.jobs import steps
+
+    steps.track(
+        manifest=manifest.path,
+        splits=splits.path,
+        models=models,
+        name=name,
+        workspace=workspace,
+        params=tracking_params,
+        run=run.path,
+    )

@@ -1,0 +1,130 @@
+"""``benchmark``: a corpus to compared, tracked models.
+
+Fan-out is one loop over scalar items. Inside it stand only the loop item, pipeline parameters and artifacts: a local
+run replaces another task's output parameter by the loop item without a word.
+"""
+
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact
+
+from components.evaluate import evaluate
+from components.extract import extract
+from components.index import index
+from components.plan import plan
+from components.split import split
+from components.track import track
+from components.train import train
+from components.validate import validate
+
+
+class Outputs(NamedTuple):
+    """What the pipeline leaves: ``results.json`` and the report."""
+
+    results: Artifact
+    report: HTML
+
+
+@dsl.pipeline(name="benchmark", description="Validate, split, extract, train every fold, evaluate and compare.")
+def benchmark(
+    models: list[str],
+    corpus: str = "synthetic",
+    root: str = "",
+    size: str = "small",
+    workspace: str = "/workspace",
+    name: str = "benchmark",
+    quarantine: bool = False,
+    corpus_params: str = "",
+    splits_params: str = "",
+    features_params: str = "",
+    training_params: str = "",
+    evaluation_params: str = "",
+    tracking_params: str = "",
+    command: str = "",
+    data: str = "",
+    code_index: str = "",
+    code_validate: str = "",
+    code_split: str = "",
+    code_extract: str = "",
+    code_train: str = "",
+    code_evaluate: str = "",
+) -> Outputs:
+    """The graph.
+
+    Args:
+        models: Variants, ``model:preset``.
+        corpus: ``iemocap``, ``table`` or ``synthetic``.
+        root: Release folder or utterance table; unused for ``synthetic``.
+        size: Size of the synthetic release.
+        workspace: Folder that every step sees: store, checkpoints, the synthetic release.
+        name: Name of the run in MLflow and in the report.
+        quarantine: Set bad rows aside instead of failing.
+        corpus_params: This section of ``params.yaml`` as JSON; empty for what merflow ships. Likewise the others.
+        splits_params: As ``corpus_params``.
+        features_params: As ``corpus_params``.
+        training_params: As ``corpus_params``.
+        evaluation_params: As ``corpus_params``.
+        tracking_params: As ``corpus_params``.
+        command: The command to reproduce the run, for the report.
+        data: Digest of the corpus' files.
+        code_index: Digest of the code behind this step; likewise the others.
+        code_validate: As ``code_index``.
+        code_split: As ``code_index``.
+        code_extract: As ``code_index``.
+        code_train: As ``code_index``.
+        code_evaluate: As ``code_index``.
+    """
+    items = plan(models=models, splits_params=splits_params, features_params=features_params, code=code_train)
+    indexed = index(
+        corpus=corpus,
+        root=root,
+        size=size,
+        workspace=workspace,
+        corpus_params=corpus_params,
+        code=code_index,
+        data=data,
+    ).after(items)
+    checked = validate(
+        manifest=indexed.outputs["manifest"],
+        quarantine=quarantine,
+        corpus_params=corpus_params,
+        code=code_validate,
+        data=data,
+    )
+    manifest = checked.outputs["validated"]
+    folds = split(manifest=manifest, splits_params=splits_params, code=code_split)
+    stored = extract(
+        manifest=manifest, models=models, workspace=workspace, features_params=features_params, code=code_extract
+    )
+    run = track(
+        manifest=manifest,
+        splits=folds.outputs["splits"],
+        models=models,
+        name=name,
+        workspace=workspace,
+        tracking_params=tracking_params,
+        code=code_evaluate,
+    )
+    with dsl.ParallelFor(items.output, name="folds") as item:
+        trained = train(
+            item=item,
+            manifest=manifest,
+            splits=folds.outputs["splits"],
+            features=stored.outputs["features"],
+            run=run.outputs["run"],
+            workspace=workspace,
+            training_params=training_params,
+            code=code_train,
+        )
+    compared = evaluate(
+        folds=dsl.Collected(trained.outputs["fold"]),
+        manifest=manifest,
+        splits=folds.outputs["splits"],
+        run=run.outputs["run"],
+        name=name,
+        command=command,
+        evaluation_params=evaluation_params,
+        code=code_evaluate,
+    )
+    return Outputs(results=compared.outputs["results"], report=compared.outputs["report"])

@@ -1,0 +1,5 @@
+"""``python -m merflow``."""
+
+from merflow.cli.app import main
+
+main()

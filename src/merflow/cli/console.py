@@ -1,0 +1,86 @@
+"""What a person sees: bars on a terminal and plain lines elsewhere, tables, errors and exit codes."""
+
+import errno
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from merflow.contracts.errors import MerflowError
+from merflow.contracts.params import Params, read_params
+from merflow.jobs.progress import Progress as Tell
+from merflow.jobs.progress import plain_lines
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+
+ParamsOption = Annotated[
+    Path | None, typer.Option("--params", help="Parameters; default: params.yaml here, else the ones merflow ships.")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Override one parameter, for example --set training.seed=3.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+
+
+def load_params(path: Path | None, overrides: list[str] | None = None) -> Params:
+    """Parameters from a file, this folder, or the package, with overrides on top."""
+    here = Path("params.yaml")
+    shipped = Path(str(files("merflow.presets") / "params.yaml"))
+    return read_params(path or (here if here.is_file() else shipped), overrides=tuple(overrides or ()))
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """The value on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def progress_bars() -> Iterator[Tell]:
+    """A progress callback for a job: one bar a stage on a terminal, plain lines elsewhere."""
+    if not ERR.is_terminal:
+        yield plain_lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars: dict[str, TaskID] = {}
+    with Progress(*columns, console=ERR) as progress:
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in bars:
+                bars[stage] = progress.add_task(stage, total=total)
+            progress.update(bars[stage], completed=done, total=total)
+
+        yield tell
+
+
+def run(program: Callable[[], None]) -> None:
+    """Runs a command and turns what goes wrong into a message and an exit code.
+
+    0 done, 2 the user's input or disk, 130 interrupted; anything else is our own fault: a traceback and 1.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        program()
+    except MerflowError as error:
+        ERR.print(f"[bold red]error:[/] {_plain(error)}", markup=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        ERR.print("interrupted; what was finished is kept, and the same command goes on from there")
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        ERR.print(f"[bold red]error:[/] {_plain(error)}; free space, or choose another folder", markup=True)
+        sys.exit(2)
+
+
+def _plain(error: BaseException) -> str:
+    return str(error).replace("[", "\\[")

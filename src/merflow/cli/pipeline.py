@@ -1,0 +1,127 @@
+"""``merflow pipeline``: the same jobs as Kubeflow pipelines. Needs the extra ``merflow[pipelines]``."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from merflow.cli.console import ERR, OUT, JsonOption, ParamsOption, SetOption, load_params, print_json
+from merflow.cli.runs import (
+    CorpusOption,
+    DevelopmentOption,
+    ModelsOption,
+    ProfileOption,
+    ProtocolOption,
+    QuarantineOption,
+    RootOption,
+    SizeOption,
+    adjusted,
+    command_line,
+)
+from merflow.contracts.errors import PipelineError, nearest
+from merflow.contracts.files import output_errors, replacing
+from merflow.contracts.params import Params
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("compile")
+def compile_packages(
+    out: Annotated[Path | None, typer.Option(help="Folder of the packages; default: pipelines/compiled.")] = None,
+) -> None:
+    """Compile every pipeline into the package that a cluster is given.
+
+    Example: `merflow pipeline compile`
+    """
+    packages = _packages()
+    for path in packages.compile_all(out or packages.COMPILED):
+        OUT.print(str(path))
+
+
+@app.command("run")
+def run_pipeline(
+    name: Annotated[str, typer.Argument(help="benchmark")],
+    models: ModelsOption,
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same command reuses every finished step.")],
+    corpus: CorpusOption = "synthetic",
+    root: RootOption = None,
+    size: SizeOption = "small",
+    profile: ProfileOption = None,
+    protocol: ProtocolOption = None,
+    development: DevelopmentOption = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the training.")] = None,
+    quarantine: QuarantineOption = False,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a pipeline on this machine, two folds at a time.
+
+    Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
+    """
+    from merflow.evaluation.report import results_table
+    from merflow.jobs.identity import code_digests, corpus_fingerprint
+    from merflow.jobs.workspace import Workspace
+
+    packages = _packages()
+    if name not in packages.PIPELINES:
+        raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, packages.PIPELINES)}")
+    chosen = adjusted(
+        load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
+    )
+    if root is not None and not root.exists():
+        raise PipelineError(f"--root {root} does not exist")
+    arguments = {
+        "models": models.split(","),
+        "corpus": corpus,
+        "root": str(root.resolve()) if root else "",
+        "size": size,
+        "workspace": str(out.resolve()),
+        "name": out.name,
+        "quarantine": quarantine,
+        "command": command_line(),
+        "data": corpus_fingerprint(root) if root else "",
+        **_sections(chosen),
+        **{f"code_{step}": digest for step, digest in code_digests().items()},
+    }
+    finished = _run(packages.PIPELINES[name], arguments, out=out)
+    results, report = _collect(finished.outputs, out=out)
+    if as_json:
+        print_json(results)
+        return
+    OUT.print(results_table(results))
+    OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. Report: {report}")
+    OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
+
+
+def _packages() -> Any:  # noqa: ANN401 - a module
+    try:
+        from pipelines import packages
+    except ImportError as error:
+        raise PipelineError(f"pipelines need KFP ({error}); install merflow[pipelines]") from error
+    return packages
+
+
+def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path) -> Any:  # noqa: ANN401 - kfp has no types
+    from pipelines.local import run_locally
+
+    with output_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        return run_locally(pipeline, arguments, root=out / "kfp", tell=lambda line: ERR.print(line, markup=False))
+
+
+def _sections(params: Params) -> dict[str, str]:
+    """Each section of the parameters as JSON, named as the pipelines name it."""
+    return {f"{name}_params": json.dumps(section) for name, section in params.model_dump().items()}
+
+
+def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Path]:
+    """Copies the last step's results and report to the run's folder."""
+    from merflow.jobs.evaluate import read_results
+
+    for name, artifact in (("results.json", outputs["results"]), ("report.html", outputs["report"])):
+        with replacing(out / name) as part:
+            shutil.copyfile(artifact.path, part)
+    return read_results(out / "results.json"), out / "report.html"

@@ -1,0 +1,157 @@
+"""Turns of the full release: whole numbers that meet every public count of the real one at once.
+
+Two steps: how many turns of each label each speaker has in each block of dialogues (a session's improvised or
+scripted dialogues of one recording letter), then how they are spread over the block's dialogues.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array, eye_array, hstack
+
+from merflow.corpus.synthetic.census import CODES, LETTERS, Census, DialogueName, iemocap_counts
+from merflow.corpus.synthetic.seeds import generator
+
+_FOUR_CLASSES = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"}
+_FITTING_ROUNDS = 200
+
+
+class Cell(NamedTuple):
+    """Turns of one label by one speaker in one place: a block (by its type) or a dialogue (by its name)."""
+
+    session: int
+    recording: str
+    place: str
+    letter: str
+    code: str
+
+
+@dataclass
+class Table:
+    """Unknown counts, one a cell, and the totals that groups of cells must have."""
+
+    cells: Sequence[Cell]
+    groups: list[np.ndarray] = field(default_factory=list)
+    totals: list[int] = field(default_factory=list)
+
+    def demand(self, key: Callable[[Cell], Hashable], totals: Mapping[Any, int]) -> None:
+        """The cells that share a key add up to that key's total; cells with other keys are free."""
+        members: dict[Hashable, list[int]] = {}
+        for index, cell in enumerate(self.cells):
+            members.setdefault(key(cell), []).append(index)
+        for name, total in totals.items():
+            assert name in members or total == 0, name
+            self.groups.append(np.array(members.get(name, []), dtype=np.int64))
+            self.totals.append(total)
+
+    def solve(self, prior: np.ndarray) -> np.ndarray:
+        """Whole numbers that meet every total and stay near the prior.
+
+        Proportional fitting finds the real numbers of least relative entropy to the prior; an integer program then
+        rounds them, with the least sum of absolute changes.
+        """
+        values = prior.astype(np.float64)
+        for _ in range(_FITTING_ROUNDS):
+            for group, total in zip(self.groups, self.totals, strict=True):
+                values[group] *= total / max(float(values[group].sum()), 1e-12)
+        return self._round(values)
+
+    def _round(self, values: np.ndarray) -> np.ndarray:
+        count = len(values)
+        row = np.repeat(np.arange(len(self.groups)), [len(group) for group in self.groups])
+        shape = (len(self.groups), count)
+        sums = coo_array((np.ones(len(row)), (row, np.concatenate(self.groups))), shape)
+        one = eye_array(count)
+        # Unknowns: the counts, then a bound on each one's change.
+        found = milp(
+            np.concatenate([np.zeros(count), np.ones(count)]),
+            integrality=np.concatenate([np.ones(count), np.zeros(count)]),
+            bounds=Bounds(
+                np.concatenate([np.maximum(np.floor(values) - 1, 0), np.zeros(count)]),
+                np.concatenate([np.ceil(values) + 1, np.full(count, np.inf)]),
+            ),
+            constraints=[
+                LinearConstraint(hstack([sums, coo_array(shape)]), self.totals, self.totals),
+                LinearConstraint(hstack([one, -one]), -np.inf, values),
+                LinearConstraint(hstack([one, one]), values, np.inf),
+            ],
+            options={"mip_rel_gap": 0.05},
+        )
+        assert found.success, found.message
+        return np.asarray(np.rint(found.x[:count]), dtype=np.int64)
+
+
+def full_census(seed: int) -> Census:
+    """The 151 dialogues of the real release, with as many turns of each label and speaker as its counts allow."""
+    names = [DialogueName.parse(text) for text in iemocap_counts()["turns_by_dialogue"]]
+    in_blocks = _blocks(names)
+    counts: Census = {name: Counter() for name in names}
+    for session, recording, kind in product(range(1, 6), LETTERS, ("impro", "script")):
+        members = [n for n in names if (n.session, n.recording, _kind(n)) == (session, recording, kind)]
+        wanted = {
+            (cell.letter, cell.code): n
+            for cell, n in in_blocks.items()
+            if (cell.session, cell.recording, cell.place) == (session, recording, kind)
+        }
+        for cell, n in _spread(members, wanted, seed).items():
+            if n:
+                counts[DialogueName.parse(cell.place)][cell.letter, cell.code] = n
+    return counts
+
+
+def _blocks(names: Sequence[DialogueName]) -> dict[Cell, int]:
+    known = iemocap_counts()
+    turns: Counter[Hashable] = Counter()
+    for name in names:
+        turns[name.session, name.recording, _kind(name)] += known["turns_by_dialogue"][str(name)]
+    cells = [Cell(*key) for key in product(range(1, 6), LETTERS, ("impro", "script"), LETTERS, CODES)]
+    table = Table(cells)
+    table.demand(lambda c: (c.session, c.recording, c.place), turns)
+    table.demand(
+        lambda c: (c.session, c.code),
+        {(k + 1, code): n for code, row in known["labels_by_session"].items() for k, n in enumerate(row)},
+    )
+    table.demand(lambda c: f"Ses0{c.session}{c.letter}", known["turns_by_speaker"])
+    table.demand(
+        lambda c: (f"Ses0{c.session}{c.letter}", _FOUR_CLASSES.get(c.code)), _flat(known["four_classes_by_speaker"])
+    )
+    table.demand(lambda c: (c.place, c.code), _flat(known["four_classes_by_type"]))
+    table.demand(
+        lambda c: (c.letter == c.recording, _FOUR_CLASSES.get(c.code)),
+        {(True, label): n for label, n in known["four_classes_of_marker_wearer"].items()},
+    )
+    table.demand(lambda c: c.letter == c.recording, {True: known["turns_of_marker_wearer"]})
+    table.demand(lambda c: c.recording if c.code in _FOUR_CLASSES else None, known["four_classes_by_recording"])
+    found = table.solve(np.ones(len(cells)))
+    return {cell: int(n) for cell, n in zip(cells, found, strict=True)}
+
+
+def _spread(members: Sequence[DialogueName], wanted: dict[tuple[str, str], int], seed: int) -> dict[Cell, int]:
+    """A block's turns over its dialogues; each dialogue leans to some emotions, as each scene does."""
+    known = iemocap_counts()
+    cells = [Cell(n.session, n.recording, str(n), *key) for n in members for key in wanted]
+    table = Table(cells)
+    table.demand(lambda c: c.place, {str(n): known["turns_by_dialogue"][str(n)] for n in members})
+    table.demand(lambda c: (c.letter, c.code), wanted)
+    four = {str(n): known["four_classes_by_dialogue"].get(str(n)) for n in members}
+    table.demand(
+        lambda c: c.place if c.code in _FOUR_CLASSES else None, {place: n for place, n in four.items() if n is not None}
+    )
+    lean = {
+        (str(n), code): generator(seed, "scene", str(n), code).lognormal(0.0, 0.8) for n in members for code in CODES
+    }
+    found = table.solve(np.array([lean[cell.place, cell.code] for cell in cells]))
+    return {cell: int(n) for cell, n in zip(cells, found, strict=True)}
+
+
+def _kind(name: DialogueName) -> str:
+    return "script" if name.scripted else "impro"
+
+
+def _flat(rows: dict[str, dict[str, int]]) -> dict[Hashable, int]:
+    return {(row, column): n for row, columns in rows.items() for column, n in columns.items()}

@@ -1,0 +1,50 @@
+"""Everything that the release holds of one dialogue."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from merflow.corpus.synthetic.dialogue import Dialogue
+from merflow.corpus.synthetic.files import APPLE_DOUBLE, write_alignment, write_texts
+from merflow.corpus.synthetic.picture import Format, write_video
+from merflow.corpus.synthetic.recording import Recording, record
+from merflow.corpus.synthetic.seeds import generator
+from merflow.corpus.synthetic.voice import RATE_HZ
+
+
+def write_dialogue(root: Path, dialogue: Dialogue, *, seed: int, layout: Format | None) -> None:
+    """All files of one dialogue below the release's root, the video among them where a layout is given."""
+    session = root / f"Session{dialogue.name.session}"
+    write_texts(session, dialogue, seed=seed)
+    recording = record(dialogue, seed=seed)
+    _write_sound(session, dialogue, recording)
+    for turn in dialogue.turns:
+        rng = generator(seed, "alignment", turn.utterance_id)
+        folder = session / "sentences" / "ForcedAlignment" / str(dialogue.name)
+        write_alignment(folder, turn, recording.spoken[turn.utterance_id], rng=rng)
+    if layout:
+        videos = session / "dialog" / "avi" / "DivX"
+        write_video(videos / f"{dialogue.name}.avi", dialogue, recording, layout=layout, seed=seed)
+        (videos / f"._{dialogue.name}.avi").write_bytes(APPLE_DOUBLE)
+
+
+def _write_sound(session: Path, dialogue: Dialogue, recording: Recording) -> None:
+    whole = session / "dialog" / "wav"
+    cuts = session / "sentences" / "wav" / str(dialogue.name)
+    for folder in (whole, cuts):
+        folder.mkdir(parents=True, exist_ok=True)
+    _write_wav(whole / f"{dialogue.name}.wav", recording.channels)
+    (whole / f"._{dialogue.name}.wav").write_bytes(APPLE_DOUBLE)
+    for turn in dialogue.turns:
+        _write_wav(cuts / f"{turn.utterance_id}.wav", recording.cut(turn.first_sample, turn.samples))
+    (cuts / f"._{dialogue.turns[0].utterance_id}.wav").write_bytes(APPLE_DOUBLE)
+
+
+def _write_wav(path: Path, samples: np.ndarray) -> None:
+    """``(samples,)`` or ``(samples, channels)`` int16 as RIFF PCM with a 44-byte header."""
+    with path.open("wb") as stream, wave.open(stream, "wb") as sound:
+        sound.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        sound.setsampwidth(2)
+        sound.setframerate(RATE_HZ)
+        sound.writeframes(samples.astype("<i2").tobytes())

@@ -1,0 +1,147 @@
+"""A drawn head that looks angry, happy, sad or otherwise, and moves its mouth when it speaks."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from merflow.corpus.synthetic.expression import Showing
+from merflow.corpus.synthetic.seeds import generator
+
+PATCH = 128
+"""Width and height of the picture of a head, pixels."""
+
+
+class Look(NamedTuple):
+    """An expression.
+
+    Attributes:
+        brow_turn: Inner ends of the brows down (positive, anger) or up (negative, grief), slope.
+        brow_raise: Pixels above their place.
+        mouth_curve: Smile (positive) or frown, share of the greatest.
+        mouth_open: How far the speaking mouth opens, 1 = as usual.
+        eye_open: 1 = as usual.
+        motion: How much the head moves, 1 = as usual.
+    """
+
+    brow_turn: float
+    brow_raise: float
+    mouth_curve: float
+    mouth_open: float
+    eye_open: float
+    motion: float
+
+
+LISTENING = Look(0.0, 0.0, 0.0, 0.0, 1.0, 0.3)
+_LOOKS: dict[str, Look] = {
+    "ang": Look(0.36, -2.0, -0.55, 1.25, 0.80, 1.4),
+    "dis": Look(0.15, -1.0, -0.70, 0.60, 0.65, 0.7),
+    "exc": Look(0.00, 3.0, 0.95, 1.50, 1.20, 1.8),
+    "fea": Look(-0.25, 3.0, -0.35, 0.80, 1.40, 1.0),
+    "fru": Look(0.22, -1.0, -0.45, 0.90, 0.90, 1.0),
+    "hap": Look(0.00, 1.0, 0.85, 1.00, 0.75, 1.1),
+    "neu": Look(0.00, 0.0, 0.00, 0.80, 1.00, 0.6),
+    "oth": Look(0.00, 1.0, 0.10, 0.80, 1.05, 0.8),
+    "sad": Look(-0.36, 0.5, -0.75, 0.50, 0.60, 0.35),
+    "sur": Look(0.00, 5.0, 0.05, 1.60, 1.50, 1.2),
+}
+_SCATTER = Look(0.19, 1.8, 0.45, 0.25, 0.18, 0.30)
+
+Colour = tuple[float, float, float]
+
+
+class Features(NamedTuple):
+    """What one actor looks like: colours as RGB 0..255, sizes in pixels."""
+
+    skin: Colour
+    hair: Colour
+    shirt: Colour
+    width: float
+    height: float
+    long_hair: bool
+    brow_turn: float
+    mouth_curve: float
+
+
+def features(seed: int, session: int, letter: str) -> Features:
+    """The looks of a session's actor with this letter."""
+    rng = generator(seed, "face", f"{session}{letter}")
+    tone = rng.uniform(0.62, 1.0)
+    return Features(
+        skin=(236 * tone, 188 * tone, 158 * tone),
+        hair=_colour(rng.uniform(20, 110), rng.uniform(15, 80), rng.uniform(10, 60)),
+        shirt=_colour(*rng.uniform(30, 200, 3)),
+        width=float(rng.uniform(29, 34)),
+        height=float(rng.uniform(38, 44)),
+        long_hair=letter == "F",
+        brow_turn=float(rng.normal(0, 0.06)),
+        mouth_curve=float(rng.normal(0, 0.12)),
+    )
+
+
+def look(showing: Showing, rng: np.random.Generator) -> Look:
+    """The expression of one utterance."""
+    rest, target = _LOOKS["neu"], _LOOKS[showing.code]
+    drawn = Look(
+        *(
+            base + (value - base) * showing.strength + spread * float(rng.standard_normal())
+            for base, value, spread in zip(rest, target, _SCATTER, strict=True)
+        )
+    )
+    return drawn._replace(mouth_open=max(0.1, drawn.mouth_open), motion=max(0.1, drawn.motion))
+
+
+def draw(patch: np.ndarray, person: Features, face: Look, *, at: tuple[float, float], markers: bool) -> None:
+    """Draws the head into ``(PATCH, PATCH, 3)`` uint8, its middle at x, y; ``face.mouth_open`` is in pixels here."""
+    x, y = _X - np.float32(at[0]), _Y - np.float32(at[1])
+    shades = np.zeros((PATCH, PATCH), dtype=np.uint8)  # indices into the palette; 0 leaves the background
+    _draw_head(shades, person, x, y)
+    _draw_expression(shades, person, face, x, y)
+    if markers:
+        _draw_markers(shades, person, face, x, y)
+    dark_skin = tuple(0.82 * c for c in person.skin)
+    palette = np.array(
+        [(0, 0, 0), person.hair, person.skin, dark_skin, (240, 240, 240), (35, 25, 20), (120, 30, 35)], dtype=np.uint8
+    )
+    np.copyto(patch, palette[shades], where=(shades > 0)[:, :, None])
+
+
+_HAIR, _SKIN, _NOSE, _WHITE, _PUPIL, _MOUTH = range(1, 7)
+
+
+def _draw_head(shades: np.ndarray, person: Features, x: np.ndarray, y: np.ndarray) -> None:
+    w, h = person.width, person.height
+    if person.long_hair:
+        shades[(np.abs(x) < w + 6) & (y > -h * 0.4) & (y < h * 0.95)] = _HAIR
+    shades[np.square(x / (w + 5)) + np.square((y + 4) / (h + 5)) < 1] = _HAIR
+    shades[(np.square(x / w) + np.square(y / h) < 1) & (y > -0.62 * h)] = _SKIN
+    shades[(np.abs(x) < 2.2) & (y > 0) & (y < 0.22 * h)] = _NOSE
+
+
+def _draw_expression(shades: np.ndarray, person: Features, face: Look, x: np.ndarray, y: np.ndarray) -> None:
+    side = np.abs(x) - np.float32(0.42 * person.width)  # both eyes and brows at once
+    eye_y = y + np.float32(0.14 * person.height)
+    opening = max(0.8, 4.2 * face.eye_open)
+    shades[np.square(side / 6.5) + np.square(eye_y / opening) < 1] = _WHITE
+    shades[(np.square(side) + np.square(eye_y) < 7) & (np.abs(eye_y) < opening)] = _PUPIL
+    brow_y = eye_y + np.float32(9 + face.brow_raise) + np.float32(face.brow_turn + person.brow_turn) * side
+    shades[(np.abs(side) < 9) & (np.abs(brow_y) < 1.8)] = _HAIR
+    bend = np.float32(7.0 * (face.mouth_curve + person.mouth_curve))
+    mouth_y = y - np.float32(0.5 * person.height) - bend * (np.float32(0.4) - np.square(x / 14))
+    shades[(np.abs(x) < 14) & (np.abs(mouth_y) < 1.6 + max(0.0, face.mouth_open))] = _MOUTH
+
+
+def _draw_markers(shades: np.ndarray, person: Features, face: Look, x: np.ndarray, y: np.ndarray) -> None:
+    nearest = np.full(shades.shape, np.inf, dtype=np.float32)
+    for across, down in _MARKERS:
+        raised = face.brow_raise if down < 0 else 0.0  # those on the forehead move with the brows
+        away = np.square(np.abs(x) - across * person.width) + np.square(y - down * person.height + raised)
+        np.minimum(nearest, away, out=nearest)
+    shades[nearest < 3.2] = _WHITE
+
+
+_Y, _X = np.mgrid[0:PATCH, 0:PATCH].astype(np.float32)
+_MARKERS = ((0.0, -0.5), (0.35, -0.5), (0.6, 0.1), (0.4, 0.3), (0.0, 0.34), (0.5, 0.52), (0.0, 0.82))
+
+
+def _colour(red: float, green: float, blue: float) -> Colour:
+    return (float(red), float(green), float(blue))

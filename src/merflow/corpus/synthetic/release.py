@@ -1,0 +1,163 @@
+"""A folder in the format of the IEMOCAP release, made from a seed."""
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import get_args
+
+from merflow.contracts.errors import OutputError, ParamsError, nearest
+from merflow.contracts.files import replacing_folder, write_json
+from merflow.corpus.synthetic.census import Size
+from merflow.corpus.synthetic.dialogue import Dialogue
+from merflow.corpus.synthetic.dialogue_files import write_dialogue
+from merflow.corpus.synthetic.files import APPLE_DOUBLE
+from merflow.corpus.synthetic.picture import FORMATS, HEIGHT, WIDTH, Format, require_video
+from merflow.corpus.synthetic.plan import plan
+from merflow.corpus.synthetic.voice import RATE_HZ
+
+GENERATOR_VERSION = 1
+"""Raised when the same size and seed give other bytes than before."""
+
+IDENTITY = "SYNTHETIC.json"
+"""The file in a release's root that tells it from a real one."""
+
+Progress = Callable[[str, int, int], None]
+
+_README = """\
+SYNTHETIC RELEASE
+
+This folder has the format of the IEMOCAP release and none of its content. Every file was made by a random generator:
+nobody spoke these words, and no actor felt these emotions. Results on it say nothing about results on speech.
+
+What it is, and how to make it again: SYNTHETIC.json.
+Left out: MOCAP_rotated, MOCAP_head and MOCAP_hand. Videos of size full have five frames a second and 8 kHz sound.
+"""
+_STRAY = {1: (".DS_Store",), 2: (".DS_Store", "desktop.ini"), 4: (".DS_Store",)}
+
+
+def synthesize(
+    out: Path,
+    *,
+    size: Size,
+    seed: int,
+    video: bool,
+    progress: Progress | None = None,
+    workers: int | None = None,
+) -> Path:
+    """Writes a synthetic release, or returns at once where the same one is already there.
+
+    The bytes depend on size, seed and video alone. The folder appears whole or not at all.
+
+    Args:
+        out: Root of the release; must be absent, empty or the same release.
+        size: ``tiny`` (70 turns), ``small`` (about 900) or ``full`` (10,039 turns with the real release's counts).
+        seed: Any number from 0.
+        video: Whether to write ``dialog/avi/DivX`` too (needs the ``video`` extra).
+        progress: Called with the word ``dialogues``, those done and their total.
+        workers: Processes; by default one a core, and one alone for ``tiny``.
+
+    Returns:
+        The root.
+
+    Raises:
+        OutputError: The folder holds something else, is read-only, or the disk is full.
+        ParamsError: The size is unknown or the seed is below 0.
+    """
+    if size not in get_args(Size):
+        raise ParamsError(f"unknown size {size!r}; {nearest(size, get_args(Size))}")
+    if seed < 0:
+        raise ParamsError(f"seed must be 0 or more, found {seed}")
+    layout = FORMATS[size] if video else None
+    identity = _identity(size, seed, layout)
+    if _is_there(out, identity):
+        return out
+    if layout:
+        require_video()
+    dialogues = plan(size, seed)
+    count = workers or (1 if size == "tiny" else os.cpu_count() or 1)
+    with replacing_folder(out) as part:
+        (part / "README.txt").write_text(_README, encoding="ascii")
+        _write_documentation(part)
+        _write_all(part, dialogues, seed=seed, layout=layout, workers=count, progress=progress)
+        write_json(part / IDENTITY, identity)
+    return out
+
+
+def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]:
+    picture = None
+    if layout:
+        audio_rate_hz = RATE_HZ // layout.decimation
+        picture = {
+            "width": WIDTH,
+            "height": HEIGHT,
+            "frame_rate": str(layout.frame_rate),
+            "audio_rate_hz": audio_rate_hz,
+        }
+    return {"size": size, "seed": seed, "generator_version": GENERATOR_VERSION, "video": picture}
+
+
+def _is_there(out: Path, identity: dict[str, object]) -> bool:
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file; choose another folder with --out")
+    if not out.is_dir() or not any(out.iterdir()):
+        return False
+    try:
+        found = json.loads((out / IDENTITY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise OutputError(
+            f"{out} is not empty and holds no synthetic release (no readable {IDENTITY}); "
+            "choose another folder with --out"
+        ) from None
+    if found != identity:
+        raise OutputError(f"{out} holds another release, {found}, not {identity}; remove it, or choose another --out")
+    return True
+
+
+def _write_all(
+    root: Path,
+    dialogues: tuple[Dialogue, ...],
+    *,
+    seed: int,
+    layout: Format | None,
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    if workers == 1:
+        for done, dialogue in enumerate(dialogues, start=1):
+            write_dialogue(root, dialogue, seed=seed, layout=layout)
+            if progress:
+                progress("dialogues", done, len(dialogues))
+        return
+    # spawn: the caller's process may hold threads (torch, MLflow), which a fork would freeze.
+    # Ctrl-C is for the caller alone: it cancels what has not begun and waits for the rest.
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
+    try:
+        longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
+        tasks = [pool.submit(write_dialogue, root, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
+        for done, task in enumerate(as_completed(tasks), start=1):
+            task.result()
+            if progress:
+                progress("dialogues", done, len(dialogues))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_documentation(root: Path) -> None:
+    folder = root / "Documentation"
+    folder.mkdir()
+    (folder / "phonemes.txt").write_text("HH\nAH\n", encoding="ascii")
+    (folder / "timeinfo.txt").write_text("All times are in seconds from the start of the dialogue.\n", encoding="ascii")
+    for session, names in _STRAY.items():
+        stray = root / f"Session{session}" / "sentences" / "wav"
+        stray.mkdir(parents=True)
+        for name in names:
+            (stray / name).write_bytes(APPLE_DOUBLE[:64])

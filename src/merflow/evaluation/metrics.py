@@ -1,0 +1,130 @@
+"""Figures of merit, all from a confusion matrix of counts except the calibration error.
+
+Shapes: n utterances, C classes, ``...`` any leading axes (resamples). Counts have the true class in rows and the
+predicted class in columns. A class that no label holds has no recall: UA and macro F1 average over the classes that
+occur in the labels, so that a fold without some emotion is not punished for it.
+"""
+
+import numpy as np
+
+from merflow.contracts.errors import EvaluationError
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> np.ndarray:
+    """Counts ``(C, C)`` int64 of class indices ``(n,)``, true class in rows.
+
+    Raises:
+        EvaluationError: No utterances, lengths differ, or an index is outside ``0..classes-1``.
+    """
+    labels, predicted = _indices(labels, "labels", classes), _indices(predicted, "predictions", classes)
+    if len(labels) != len(predicted):
+        raise EvaluationError(f"{len(labels)} labels but {len(predicted)} predictions; give one of each an utterance")
+    cells: np.ndarray = np.bincount(labels * classes + predicted, minlength=classes**2)
+    return cells.reshape(classes, classes)
+
+
+def unweighted_accuracy(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> float:
+    """UA: mean recall over the classes that occur in the labels, 0 to 1.
+
+    Raises:
+        EvaluationError: As :func:`confusion_matrix`.
+    """
+    return float(unweighted_accuracy_of(confusion_matrix(labels, predicted, classes=classes)))
+
+
+def weighted_accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """WA: the share of utterances predicted right, 0 to 1.
+
+    Raises:
+        EvaluationError: No utterances, or lengths differ.
+    """
+    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    if len(labels) != len(predicted) or not len(labels):
+        raise EvaluationError(f"{len(labels)} labels and {len(predicted)} predictions; give one of each an utterance")
+    return float(np.mean(labels == predicted))
+
+
+def macro_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> float:
+    """Mean F1 over the classes that occur in the labels, 0 to 1.
+
+    Raises:
+        EvaluationError: As :func:`confusion_matrix`.
+    """
+    counts = confusion_matrix(labels, predicted, classes=classes)
+    return float(_f1(counts)[counts.sum(axis=1) > 0].mean())
+
+
+def weighted_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> float:
+    """F1 averaged with the classes' shares of the labels as weights, 0 to 1.
+
+    Raises:
+        EvaluationError: As :func:`confusion_matrix`.
+    """
+    counts = confusion_matrix(labels, predicted, classes=classes)
+    return float(np.average(_f1(counts), weights=counts.sum(axis=1)))
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, *, bins: int) -> float:
+    """Expected calibration error of the most likely class (Guo et al. 2017, Eq. 5), 0 to 1.
+
+    The mean gap between confidence and accuracy over ``bins`` bins of equal width, weighted by their utterances. A bin
+    takes in its upper edge, as there.
+
+    Args:
+        labels: ``(n,)`` class indices.
+        probabilities: ``(n, C)``, rows sum to 1.
+        bins: How many.
+
+    Raises:
+        EvaluationError: No utterances, or lengths differ.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
+    if len(labels) != len(probabilities) or not len(labels):
+        raise EvaluationError(f"{len(labels)} labels and {len(probabilities)} rows of probabilities; give one each")
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    gap = np.bincount(place, weights=confidence, minlength=bins) - np.bincount(place, weights=right, minlength=bins)
+    return float(np.abs(gap).sum() / len(labels))
+
+
+def recalls_of(counts: np.ndarray) -> np.ndarray:
+    """Recall of each class ``(..., C)`` from counts ``(..., C, C)``; NaN for a class that no label holds."""
+    support = counts.sum(axis=-1)
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    recalls: np.ndarray = np.divide(right, support, out=np.full(support.shape, np.nan), where=support > 0)
+    return recalls
+
+
+def unweighted_accuracy_of(counts: np.ndarray) -> np.ndarray:
+    """UA ``(...)`` from counts ``(..., C, C)``, each with one label at least."""
+    recalls = recalls_of(counts)
+    occurs = ~np.isnan(recalls)
+    return np.asarray(np.where(occurs, recalls, 0.0).sum(axis=-1) / occurs.sum(axis=-1))
+
+
+def weighted_accuracy_of(counts: np.ndarray) -> np.ndarray:
+    """WA ``(...)`` from counts ``(..., C, C)``, each with one label at least."""
+    return np.asarray(np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1)))
+
+
+def _f1(counts: np.ndarray) -> np.ndarray:
+    """F1 of each class ``(C,)``; 0 for a class that is neither a label nor predicted."""
+    marked = counts.sum(axis=0) + counts.sum(axis=1)
+    scores: np.ndarray = np.divide(2 * np.diagonal(counts), marked, out=np.zeros(len(counts)), where=marked > 0)
+    return scores
+
+
+def _indices(values: np.ndarray, what: str, classes: int) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim != 1 or not len(values):
+        raise EvaluationError(f"{what} have shape {values.shape}; expected one class index for each utterance")
+    if not np.issubdtype(values.dtype, np.integer):
+        raise EvaluationError(f"{what} are of type {values.dtype}; expected integer class indices")
+    outside = (values < 0) | (values >= classes)
+    if outside.any():
+        raise EvaluationError(
+            f"{what} hold class index {values[outside][0]} at position {int(outside.argmax())}; "
+            f"expected 0 to {classes - 1}"
+        )
+    return values.astype(np.int64)

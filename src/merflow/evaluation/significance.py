@@ -1,0 +1,123 @@
+"""Intervals and tests for figures of one corpus.
+
+Utterances of a dialogue share speakers, topic and mood and are not independent, so the bootstrap draws whole dialogues
+with replacement (a cluster bootstrap). A resample's confusion counts are a weighted sum of the dialogues' counts: all
+resamples are one matrix product. What the intervals cover is the choice of dialogues; they do not cover the choice of
+seed, nor a training set of other speakers.
+
+Shapes: G dialogues, B resamples, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from merflow.contracts.errors import EvaluationError
+
+# From so many discordant utterances on, the normal approximation of McNemar's test is as good as the exact one.
+MCNEMAR_EXACT_BELOW = 25
+# Draws are made for so many dialogues times resamples at once: 32 MB.
+_BLOCK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Figure of a minus figure of b over the same resamples.
+
+    Attributes:
+        interval: 95 % percentile interval of the difference, None where there is one dialogue only.
+        p_value: Two-sided, in ``[2 / (B + 1), 1]``.
+    """
+
+    interval: tuple[float, float] | None
+    p_value: float
+
+
+def dialogue_counts(cells: np.ndarray, dialogues: np.ndarray, *, groups: int, classes: int) -> np.ndarray:
+    """Confusion counts of each dialogue ``(G, C, C)``.
+
+    Args:
+        cells: ``(n,)`` true class index times C plus predicted class index.
+        dialogues: ``(n,)`` dialogue indices 0 to ``groups - 1``.
+        groups: G.
+        classes: C.
+    """
+    counts: np.ndarray = np.bincount(dialogues * classes**2 + cells, minlength=groups * classes**2)
+    return counts.reshape(groups, classes, classes)
+
+
+def resampled_counts(counts: np.ndarray, *, samples: int, seed: int) -> np.ndarray:
+    """Confusion counts of B resamples, ``(..., B, C, C)``, from the dialogues' counts ``(..., G, C, C)``.
+
+    Leading axes are variants: each resample draws the same dialogues for all of them. Memory stays bounded, whatever
+    the number of dialogues.
+    """
+    *variants, groups, classes, _ = counts.shape
+    flat = np.moveaxis(counts.reshape(-1, groups, classes**2), 0, 1).reshape(groups, -1).astype(np.float64)
+    random = np.random.default_rng(seed)
+    block = max(1, _BLOCK_CELLS // groups)
+    drawn = [
+        random.multinomial(groups, np.full(groups, 1 / groups), size=min(block, samples - start)) @ flat
+        for start in range(0, samples, block)
+    ]
+    summed = np.concatenate(drawn).reshape(samples, -1, classes, classes)
+    return np.moveaxis(summed, 0, 1).reshape(*variants, samples, classes, classes)
+
+
+def enough_samples(samples: int, *, comparisons: int) -> int:
+    """At least 100 resamples a comparison: with fewer, no p-value could pass Holm's adjustment, however clear the case.
+
+    The smallest p-value of B resamples is ``2 / (B + 1)``, and the adjustment multiplies it by the comparisons.
+    """
+    return max(samples, 100 * comparisons)
+
+
+def percentile_interval(values: np.ndarray, *, groups: int) -> tuple[float, float] | None:
+    """The 2.5th and 97.5th percentile of the resampled figures; None where one dialogue leaves nothing to resample."""
+    if groups < 2:
+        return None
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def paired_difference(a: np.ndarray, b: np.ndarray, *, groups: int) -> PairedDifference:
+    """Compares two variants' resampled figures, ``(B,)`` each, drawn with the same resamples.
+
+    The p-value inverts the percentile interval: twice the smaller share of resamples on either side of no difference
+    (ties count on both), with one added above and below the fraction line so that it is never 0.
+    """
+    assert a.shape == b.shape
+    difference = a - b
+    tail = 1 + min(int((difference <= 0).sum()), int((difference >= 0).sum()))
+    p_value = min(1.0, 2 * tail / (len(difference) + 1)) if groups > 1 else 1.0
+    return PairedDifference(interval=percentile_interval(difference, groups=groups), p_value=p_value)
+
+
+def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
+    """Two-sided p-value that a and b are right equally often on the same utterances ``(n,)`` bool.
+
+    Exact binomial below :data:`MCNEMAR_EXACT_BELOW` discordant utterances, chi-squared with Edwards' continuity
+    correction from there on. It takes utterances as independent and compares WA; read the bootstrap for UA.
+
+    Raises:
+        EvaluationError: The two lengths differ.
+    """
+    if right_a.shape != right_b.shape:
+        raise EvaluationError(f"McNemar's test needs pairs; got {right_a.shape} and {right_b.shape} utterances")
+    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    discordant = only_a + only_b
+    if discordant < MCNEMAR_EXACT_BELOW:
+        return float(min(1.0, 2 * stats.binom.cdf(min(only_a, only_b), discordant, 0.5)))
+    return float(stats.chi2.sf((abs(only_a - only_b) - 1) ** 2 / discordant, df=1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment (Holm 1979), in the order given: reject below alpha to keep the family's error."""
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return [float(value) for value in adjusted]

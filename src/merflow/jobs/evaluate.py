@@ -1,0 +1,127 @@
+"""Prediction tables of finished folds into results, a report, and the benchmark's run."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from merflow.contracts.errors import EvaluationError
+from merflow.contracts.files import write_json
+from merflow.contracts.params import EvaluationParams
+from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splits import read_splits
+from merflow.evaluation.report import write_report
+from merflow.evaluation.results import summarise
+from merflow.jobs import folds
+from merflow.jobs.identity import git_commit, merflow_version
+from merflow.jobs.progress import say
+from merflow.jobs.tracking import log_benchmark
+from merflow.presets import catalogue
+
+
+def evaluate(
+    trained: Sequence[Path],
+    *,
+    manifest: Path,
+    splits: Path,
+    results: Path,
+    report: Path,
+    name: str,
+    command: str,
+    params: EvaluationParams,
+    run: Path | None = None,
+) -> dict[str, Any]:
+    """Writes ``results.json`` and the HTML report of these fold folders, and completes the benchmark's run.
+
+    Args:
+        trained: Fold folders of one or more variants.
+        manifest: The validated manifest that they were trained on.
+        splits: Their splits.
+        results: Where ``results.json`` goes.
+        report: Where the HTML page goes.
+        name: Title of the report.
+        command: What reproduces the run, printed in the report.
+        params: Bootstrap and calibration.
+        run: The benchmark's run (``jobs.tracking``); None tracks nothing.
+
+    Raises:
+        EvaluationError: Folds are missing, unfinished, or of other splits or another corpus.
+        OutputError: A file cannot be written.
+    """
+    corpus, folded = read_manifest(manifest), read_splits(splits)
+    facts = [folds.read_facts(folder) for folder in trained]
+    _belong_together(trained, facts, split_id=folded.split_id)
+    variants = {fact["variant"]: catalogue.preset(fact["variant"]) for fact in facts}
+    summary = summarise(
+        pd.concat([folds.read_predictions(folder) for folder in trained], ignore_index=True),
+        corpus.rows[["utterance_id", "dialogue_id", "session", "speaker"]],
+        corpus=corpus.corpus,
+        manifest_hash=corpus.hash,
+        split_id=folded.split_id,
+        protocol=folded.protocol,
+        classes=taxonomy(corpus.taxonomy).classes,
+        selections={fact["variant"]: fact["selection"] for fact in facts},
+        stages={fact["variant"]: tuple(fact["stages"]) for fact in facts},
+        stages_of_preset={variant: preset.stages for variant, preset in variants.items()},
+        published={variant: preset.published for variant, preset in variants.items()},
+        development=_by_fold(facts, [fact["development"] for fact in facts]),
+        folds=sorted(set(folded.rows["fold"].astype(int))),
+        params=params,
+    )
+    write_json(results, summary)
+    histories = _by_fold(facts, [folds.read_history(folder) for folder in trained])
+    write_report(summary, report, title=name, histories=histories, identity=_identity(facts, summary), command=command)
+    if run is not None:
+        log_benchmark(run, summary, trained=trained, files=(results, report))
+    say(f"evaluate: {len(variants)} variant(s), {len(trained)} fold(s); {report}")
+    return summary
+
+
+def _by_fold(facts: Sequence[dict[str, Any]], values: Sequence[Any]) -> dict[str, dict[int, Any]]:
+    nested: dict[str, dict[int, Any]] = defaultdict(dict)
+    for fact, value in zip(facts, values, strict=True):
+        nested[fact["variant"]][fact["fold"]] = value
+    return dict(nested)
+
+
+def _belong_together(trained: Sequence[Path], facts: Sequence[dict[str, Any]], *, split_id: str) -> None:
+    if not trained:
+        raise EvaluationError("no fold given; train some first (merflow train --help)")
+    for folder, fact in zip(trained, facts, strict=True):
+        if fact["split_id"] != split_id:
+            raise EvaluationError(
+                f"{folder} was trained on split {fact['split_id']}, the given splits are {split_id}; "
+                "evaluate it with its own splits, or train it again on these"
+            )
+
+
+def _identity(facts: Sequence[dict[str, Any]], summary: dict[str, Any]) -> dict[str, str]:
+    """Which data, code and encoders the numbers stand on."""
+    encoders = {key: role for fact in facts for role, key in fact["encoder_keys"].items()}
+    return {
+        "corpus": f"{summary['corpus']} ({summary['utterances']} test utterances)",
+        "corpus version": summary["manifest_hash"],
+        "split id": summary["split_id"],
+        "development data": facts[0]["development_data"],
+        "encoder profile": facts[0]["profile"],
+        "encoder keys": ", ".join(f"{role} {key}" for key, role in sorted(encoders.items())),
+        "merflow": merflow_version(),
+        "commit": git_commit() or "not a git checkout",
+    }
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The content of ``results.json``.
+
+    Raises:
+        EvaluationError: The file is missing or no JSON.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"cannot read results {path}: {error}") from error
+    return found

@@ -1,0 +1,194 @@
+"""Everything that one fold of one variant stands on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from merflow.contracts.errors import FeatureError, SplitError
+from merflow.contracts.files import digest
+from merflow.contracts.params import TrainingParams
+from merflow.contracts.presets import Preset, Profile
+from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.tables import Part
+from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.splits import Splits, ids, read_splits
+from merflow.features.dataset import FeatureDataset
+from merflow.features.encoders import encoder_key
+from merflow.features.standardize import Standardizer
+from merflow.jobs.identity import code_digest, git_commit, merflow_version
+from merflow.jobs.variants import parse_item
+from merflow.models import MODELS, ModelConfig
+from merflow.models.folder import ModelCard
+from merflow.presets import catalogue
+
+_MONITORED = {"dev_loss": "lowest loss", "dev_ua": "highest UA"}
+_DEVELOPMENT = {
+    "speaker": "one training speaker",
+    "session": "one training session",
+    "random": "a share of the training dialogues",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FoldInputs:
+    """Data, variant and settings of one fold."""
+
+    preset: Preset
+    fold: int
+    manifest: Manifest
+    splits: Splits
+    store: Path
+    profile_name: str
+    params: TrainingParams
+
+    @classmethod
+    def read(cls, item: str, *, manifest: Path, splits: Path, features: Path, params: TrainingParams) -> "FoldInputs":
+        """The inputs of ``model:preset:fold`` from the files of earlier jobs.
+
+        Raises:
+            PresetError: The item names no variant and fold.
+            SplitError: The splits are of another manifest, or have no such fold.
+            FeatureError: ``features`` is missing or of another manifest.
+        """
+        variant, fold = parse_item(item)
+        found, folded = read_manifest(manifest), read_splits(splits)
+        if folded.manifest_hash != found.hash:
+            raise SplitError(
+                f"{splits} were made from manifest {folded.manifest_hash}, {manifest} is {found.hash}; "
+                "split this manifest anew (merflow data split)"
+            )
+        known = sorted(set(folded.rows["fold"].astype(int)))
+        if fold not in known:
+            raise SplitError(f"{splits} have no fold {fold}; they have {known}")
+        stored = _read_features(features, manifest_hash=found.hash)
+        return cls(
+            preset=catalogue.preset(variant),
+            fold=fold,
+            manifest=found,
+            splits=folded,
+            store=Path(stored["store"]),
+            profile_name=stored["profile"],
+            params=params,
+        )
+
+    @property
+    def item(self) -> str:
+        """``model:preset:fold``."""
+        return f"{self.preset.variant}:{self.fold}"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Emotion classes in the order of the logits."""
+        return taxonomy(self.manifest.taxonomy).classes
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The encoders by role."""
+        return catalogue.profile(self.profile_name)
+
+    @cached_property
+    def config(self) -> ModelConfig:
+        """The model's config."""
+        return MODELS[self.preset.model].configure(self.preset.config)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that are trained: the frozen one, on stored features."""
+        return tuple(stage for stage in self.preset.stages if stage == "frozen")
+
+    @property
+    def selection(self) -> str:
+        """How the epoch is chosen, in words."""
+        figure = _MONITORED[self.preset.recipe.monitor]
+        return f"{figure} of {_DEVELOPMENT[self.splits.development]}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What can be set and was, for people who compare runs."""
+        return {
+            "recipe": self.preset.recipe.model_dump(),
+            "config": self.preset.config,
+            "training": self.params.model_dump(),
+            "profile": self.profile_name,
+        }
+
+    @cached_property
+    def git_commit(self) -> str:
+        """Of the code that trains."""
+        return git_commit()
+
+    @property
+    def encoder_keys(self) -> dict[Role, str]:
+        """Role -> key in the store."""
+        return {stream.role: encoder_key(self.profile[stream.role], stream) for stream in self.config.streams()}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """utterance_id -> emotion."""
+        rows = self.manifest.rows
+        return dict(zip(rows["utterance_id"], rows["emotion"], strict=True))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all that decides the result: equal fingerprints are equal folds."""
+        return digest(
+            {
+                "item": self.item,
+                "config": self.preset.config,
+                "recipe": self.preset.recipe.model_dump(),
+                "split_id": self.splits.split_id,
+                "manifest": self.manifest.hash,
+                "encoders": self.encoder_keys,
+                "training": self.params.model_dump(),
+                "code": code_digest("train"),
+            }
+        )
+
+    def dataset(self, part: Part, *, standardizer: Standardizer | None = None) -> FeatureDataset:
+        """The utterances of one part of the fold."""
+        return FeatureDataset(
+            self.manifest,
+            ids(self.splits, fold=self.fold, part=part),
+            streams=self.config.streams(),
+            profile=self.profile,
+            store=self.store,
+            standardizer=standardizer,
+        )
+
+    def card(self, *, shapes: Mapping[Role, StreamShape]) -> ModelCard:
+        """The record that goes into the model folder."""
+        return ModelCard(
+            model=self.preset.model,
+            preset=self.preset.name,
+            config=self.preset.config,
+            shapes=dict(shapes),
+            taxonomy=self.manifest.taxonomy,
+            classes=self.classes,
+            profile=self.profile,
+            encoder_keys=self.encoder_keys,
+            manifest_hash=self.manifest.hash,
+            split_id=self.splits.split_id,
+            fold=self.fold,
+            seed=self.params.seed,
+            git_commit=self.git_commit,
+            merflow_version=merflow_version(),
+            recipe=self.preset.recipe.model_dump(),
+            params=self.params.model_dump(),
+            selection=self.selection,
+            stages=self.stages,
+        )
+
+
+def _read_features(path: Path, *, manifest_hash: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise FeatureError(f"no such file: {path}; extract the features first (merflow features extract)")
+    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if stored["manifest_hash"] != manifest_hash:
+        raise FeatureError(
+            f"{path} is of manifest {stored['manifest_hash']}, not {manifest_hash}; extract this manifest's features"
+        )
+    return stored

@@ -1,0 +1,74 @@
+"""What code and data a step stands on: digests that make a cached step stale when either changes."""
+
+import hashlib
+import os
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import merflow
+
+_SOURCE = Path(merflow.__path__[0])
+
+# Which rooms each step's result depends on; editing a model never re-runs an extraction.
+_CLOSURES: dict[str, tuple[str, ...]] = {
+    "index": ("contracts", "corpus", "jobs/index.py"),
+    "validate": ("contracts", "corpus", "jobs/validate.py"),
+    "split": ("contracts", "corpus", "jobs/split.py"),
+    "extract": ("contracts", "corpus", "features", "presets/profiles", "jobs/extract.py"),
+    "train": ("contracts", "corpus", "features", "models", "presets", "training", "jobs/train.py", "jobs/folds.py"),
+    "evaluate": ("contracts", "evaluation", "tracking", "jobs/evaluate.py", "jobs/folds.py"),
+}
+
+
+def code_digest(step: str) -> str:
+    """16 hexadecimal digits over the source files that the step depends on."""
+    summary = hashlib.sha256()
+    for room in _CLOSURES[step]:
+        place = _SOURCE / room
+        files = [place] if place.is_file() else [path for path in place.rglob("*") if _is_source(path)]
+        for path in sorted(files):
+            summary.update(f"{path.relative_to(_SOURCE)}\0".encode())
+            summary.update(path.read_bytes())
+    return summary.hexdigest()[:16]
+
+
+def code_digests() -> dict[str, str]:
+    """The code digest of every step."""
+    return {step: code_digest(step) for step in _CLOSURES}
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
+
+
+def corpus_fingerprint(root: Path) -> str:
+    """16 hexadecimal digits over names, sizes and times of a corpus' files; cheap, and it changes when a file does."""
+    summary = hashlib.sha256()
+    folder = root.parent if root.is_file() else root
+    if root.is_file():
+        summary.update(root.read_bytes())
+    for place, names, files in os.walk(folder):
+        names.sort()
+        for name in sorted(files):
+            stat = (Path(place) / name).stat()
+            summary.update(f"{place[len(str(folder)) :]}/{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return summary.hexdigest()[:16]
+
+
+def git_commit() -> str:
+    """The commit of the code that runs, ``-dirty`` behind it where files differ; empty outside a git checkout."""
+    try:
+        return subprocess.run(
+            ["git", "-C", str(_SOURCE), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def merflow_version() -> str:
+    """The installed version."""
+    return version("merflow")

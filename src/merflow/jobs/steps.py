@@ -1,0 +1,171 @@
+"""The jobs as pipelines call them: strings in, files out.
+
+``params`` is a section of ``params.yaml`` as JSON; empty for the section that merflow ships.
+"""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from merflow.contracts.files import write_json
+from merflow.contracts.params import (
+    CorpusParams,
+    EvaluationParams,
+    FeatureParams,
+    SplitParams,
+    Strict,
+    TrackingParams,
+    TrainingParams,
+    parse,
+    read_params,
+)
+from merflow.jobs import benchmark, folds, tracking, variants
+from merflow.jobs import evaluate as evaluation
+from merflow.jobs import extract as extraction
+from merflow.jobs import index as indexing
+from merflow.jobs import split as splitting
+from merflow.jobs import train as training
+from merflow.jobs import validate as validation
+from merflow.jobs.progress import saying_errors
+from merflow.jobs.workspace import Workspace
+
+Section = TypeVar("Section", bound=Strict)
+
+
+def _section(kind: type[Section], text: str) -> Section:
+    if text:
+        return parse(kind, json.loads(text), where=kind.__name__)
+    shipped = read_params(Path(str(files("merflow.presets") / "params.yaml")))
+    return next(value for value in dict(shipped).values() if isinstance(value, kind))
+
+
+@saying_errors()
+def plan(models: Sequence[str], *, splits_params: str, features_params: str) -> list[str]:
+    """As :func:`merflow.jobs.variants.plan`."""
+    protocol = _section(SplitParams, splits_params).protocol
+    return variants.plan(models, protocol=protocol, profile=_section(FeatureParams, features_params).profile)
+
+
+@saying_errors()
+def index(*, corpus: str, root: str, size: str, workspace: str, params: str, manifest: str) -> None:
+    """As :func:`merflow.jobs.index.index`; a synthetic corpus without root is generated first."""
+    source = benchmark.Source(corpus, Path(root) if root else None, size)
+    place = source.place(Workspace(Path(workspace)))
+    indexing.index(place, corpus=corpus, out=Path(manifest), params=_section(CorpusParams, params))
+
+
+@saying_errors()
+def validate(
+    *, manifest: str, quarantine: bool, params: str, validated: str, summary: str, docs: str, set_aside: str
+) -> None:
+    """As :func:`merflow.jobs.validate.validate`; ``set_aside`` is empty where nothing was set aside."""
+    Path(set_aside).touch()
+    validation.validate(
+        Path(manifest),
+        out=Path(validated),
+        summary=Path(summary),
+        docs=Path(docs),
+        quarantine=Path(set_aside) if quarantine else None,
+        params=_section(CorpusParams, params),
+    )
+
+
+@saying_errors()
+def split(*, manifest: str, params: str, splits: str, summary: str) -> None:
+    """As :func:`merflow.jobs.split.split`."""
+    splitting.split(Path(manifest), out=Path(splits), params=_section(SplitParams, params))
+    Path(summary).write_bytes(Path(splits).with_suffix(".md").read_bytes())
+
+
+@saying_errors()
+def extract(*, manifest: str, models: Sequence[str], workspace: str, params: str, features: str) -> None:
+    """As :func:`merflow.jobs.extract.extract`, into the workspace's store."""
+    extraction.extract(
+        Path(manifest),
+        variants=models,
+        store=Workspace(Path(workspace)).store,
+        out=Path(features),
+        params=_section(FeatureParams, params),
+    )
+
+
+@saying_errors()
+def track(
+    *, manifest: str, splits: str, models: Sequence[str], name: str, workspace: str, params: str, run: str
+) -> None:
+    """As :func:`merflow.jobs.tracking.open_run`."""
+    tracking.open_run(
+        Path(manifest),
+        splits=Path(splits),
+        variants=models,
+        name=name,
+        workspace=Workspace(Path(workspace)),
+        out=Path(run),
+        params=_section(TrackingParams, params),
+    )
+
+
+@saying_errors()
+def train(
+    item: str,
+    *,
+    manifest: str,
+    splits: str,
+    features: str,
+    run: str,
+    workspace: str,
+    params: str,
+    fold: str,
+    metrics: str,
+) -> dict[str, Any]:
+    """As :func:`merflow.jobs.train.train`; returns and writes the development figures of the chosen epoch."""
+    folder = training.train(
+        item,
+        manifest=Path(manifest),
+        splits=Path(splits),
+        features=Path(features),
+        out=Path(fold),
+        checkpoints=Workspace(Path(workspace)).checkpoints,
+        params=_section(TrainingParams, params),
+        run=Path(run),
+    )
+    figures: dict[str, Any] = folds.read_facts(folder)["development"]
+    write_json(Path(metrics), figures)
+    return figures
+
+
+@saying_errors()
+def evaluate(
+    *,
+    folds: Sequence[str],
+    manifest: str,
+    splits: str,
+    run: str,
+    name: str,
+    command: str,
+    params: str,
+    results: str,
+    report: str,
+    metrics: str,
+) -> dict[str, Any]:
+    """As :func:`merflow.jobs.evaluate.evaluate`; returns and writes each variant's pooled UA and WA."""
+    summary = evaluation.evaluate(
+        [Path(folder) for folder in folds],
+        manifest=Path(manifest),
+        splits=Path(splits),
+        results=Path(results),
+        report=Path(report),
+        name=name,
+        command=command,
+        params=_section(EvaluationParams, params),
+        run=Path(run),
+    )
+    figures = {
+        f"{variant} {metric}": entry[metric]["pooled"]
+        for variant, entry in summary["variants"].items()
+        for metric in ("UA", "WA")
+    }
+    write_json(Path(metrics), figures)
+    return figures

@@ -1,0 +1,61 @@
+"""The models by name."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from merflow.contracts.errors import PresetError, nearest
+from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.models.context_mmt import ContextMMT, ContextMMTConfig
+
+
+class ModelConfig(Protocol):
+    """What every model's config dataclass offers."""
+
+    def streams(self) -> tuple[Stream, ...]:
+        """The input sequences that the model reads."""
+        ...
+
+
+class ModelClass(Protocol):
+    """How every model is made; its ``forward(batch)`` returns an ``Output``."""
+
+    def __call__(self, config: Any, *, shapes: Mapping[Role, StreamShape], classes: int) -> nn.Module:  # noqa: ANN401
+        """A model with fresh weights; the config is of the model's own class."""
+        ...
+
+
+class ModelEntry(NamedTuple):
+    """A model class and its config dataclass."""
+
+    model: ModelClass
+    config: type[Any]
+
+    def configure(self, values: Mapping[str, Any]) -> ModelConfig:
+        """The model's config of a preset's switches.
+
+        Raises:
+            PresetError: A key is unknown or missing, or a value is not allowed.
+        """
+        known = [field.name for field in fields(self.config)]
+        problems = [f"{key}: unknown key; {nearest(key, known)}" for key in values if key not in known]
+        try:
+            config: ModelConfig = TypeAdapter(self.config).validate_python(
+                {key: value for key, value in values.items() if key in known}, strict=False
+            )
+        except ValidationError as error:
+            problems += [
+                f"{'.'.join(map(str, detail['loc'])) or 'config'}: {detail['msg']}, found {detail['input']!r}"
+                for detail in error.errors()
+            ]
+        if problems:
+            raise PresetError("\n  ".join([f"{self.config.__name__}: {len(problems)} problem(s)", *problems]))
+        return config
+
+
+MODELS: dict[str, ModelEntry] = {
+    "context-mmt": ModelEntry(ContextMMT, ContextMMTConfig),
+}

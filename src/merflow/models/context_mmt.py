@@ -1,0 +1,251 @@
+"""Context-aware multimodal Transformer for speech and text with dialogue context.
+
+Paper: J. Li, S. Wang, Y. Chao, X. Liu, H. Meng, "Context-aware Multimodal Fusion for Emotion Recognition",
+Interspeech 2022, doi:10.21437/Interspeech.2022-10592.
+
+Claim: gated sums over all layers of two pretrained encoders, reduced to 16 dimensions, with the text of four turns
+before and four after, and cross-attention in both directions, beat each modality and simpler fusions on IEMOCAP
+(frozen encoders: 78.58 % WA, 80.72 % UA; fine-tuned: 80.36 %, 81.70 %).
+
+Decisions, where the paper is silent:
+    - Layer gate: one mean over time and features a layer, squeezed to one number (reduction ratio = number of layers,
+      Sec. 2.1). The scaled layers are summed, then projected by one linear map and LayerNorm.
+    - Text is a sequence of turns: each turn is the mean of its tokens, and each is gated by itself.
+    - A turn that does not exist, or has no words, enters the convolution as zeros; padding keeps the nine turns.
+    - Without an activation after the convolution and a learned bias a position before it, the mean over nine turns
+      could not tell the utterance from its neighbours. Both are added.
+    - Transformer layers are post-norm as the vanilla one, of one head (Eq. 1 has one, and 16 dimensions are few), with
+      a ReLU feed-forward part four times as wide, without dropout inside and without positions of speech frames.
+    - Dropout stands between the three modules of Fig. 1: extractor, fusion, classifier. The classifier is one hidden
+      layer and one output layer in all systems, the ``fc`` ones included (Sec. 2.3).
+    - A modality that an utterance lacks adds nothing: it is skipped as source, and pools to zeros as target.
+
+Shapes: N utterances, T steps (speech frames, or S turns), L encoder layers, D encoder width, H = 16 model width,
+P paths, C classes. ``present`` masks are True at real steps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from merflow.contracts.batch import Batch, LossTerm, Output
+from merflow.contracts.streams import Role, Stream, StreamShape
+
+System = Literal["audio-fc", "audio-te", "text-fc", "text-te", "cmt-a2t", "cmt-t2a", "ef", "lf", "mmt"]
+Source = Literal["audio", "text"]
+
+# Table 1 as paths (target, source) to pooled vectors: no source pools the target as it is, a source equal to the target
+# is a Transformer encoder, another source a cross-modal Transformer (Fig. 3).
+PATHS: dict[System, tuple[tuple[Source, Source | None], ...]] = {
+    "audio-fc": (("audio", None),),
+    "audio-te": (("audio", "audio"),),
+    "text-fc": (("text", None),),
+    "text-te": (("text", "text"),),
+    "cmt-a2t": (("text", "audio"),),
+    "cmt-t2a": (("audio", "text"),),
+    "ef": (("audio", None), ("text", None)),
+    "lf": (("audio", "audio"), ("text", "text")),
+    "mmt": (("text", "audio"), ("audio", "text")),
+}
+
+ROLE_OF: dict[Source, Role] = {"audio": "speech_layers", "text": "text_layers"}
+
+
+@dataclass(frozen=True)
+class ContextMMTConfig:
+    """Which system of Table 1, and its sizes.
+
+    Attributes:
+        system: One of :data:`PATHS`.
+        dims: Model width (Sec. 2.1).
+        dropout: Between modules (Sec. 3.2).
+        neighbours: Turns before, and turns after (Sec. 3.2: nine texts in all).
+        clip_s: Seconds of speech, from where the voice starts (Sec. 3.2).
+        kernel: Turns that the convolution sees (Sec. 2.1), odd.
+        heads: Attention heads (decision).
+        feedforward: Width inside a Transformer layer (decision: four times ``dims``).
+        hidden: Width of the classifier's hidden layer (decision).
+    """
+
+    system: System
+    dims: int = 16
+    dropout: float = 0.5
+    neighbours: int = 4
+    clip_s: float = 5.0
+    kernel: int = 3
+    heads: int = 1
+    feedforward: int = 64
+    hidden: int = 64
+
+    def __post_init__(self) -> None:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} is even; an odd one keeps the number of turns")
+        if self.dims % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide dims {self.dims}")
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The modalities that take part."""
+        taking_part = {source for path in PATHS[self.system] for source in path}
+        return tuple(source for source in ROLE_OF if source in taking_part)
+
+    def streams(self) -> tuple[Stream, ...]:
+        """What the system reads."""
+        stream_of = {
+            "audio": Stream("speech_layers", clip_s=self.clip_s, skip_silence=True),
+            "text": Stream("text_layers", pooled=True, neighbours=self.neighbours),
+        }
+        return tuple(stream_of[source] for source in self.sources)
+
+
+def masked_mean(values: Tensor, present: Tensor) -> Tensor:
+    """Mean of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
+    weights = present.to(values.dtype)  # (N, T)
+    return torch.einsum("ntx,nt->nx", values, weights) / weights.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class LayerGate(nn.Module):
+    """Squeeze-and-excitation over encoder layers (Sec. 2.1): a weight in (0, 1) for each."""
+
+    def __init__(self, *, layers: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(layers, 1)
+        self.excite = nn.Linear(1, layers)
+        # Standardised features have means about zero: without a bias about half of them pass the one ReLU at the start,
+        # with a random one often none.
+        nn.init.zeros_(self.squeeze.bias)
+
+    def forward(self, values: Tensor, present: Tensor) -> Tensor:
+        """``(N, T, L, D)`` to weights ``(N, L)``."""
+        mean = masked_mean(values.mean(dim=-1), present)  # (N, L)
+        return torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))  # (N, L)
+
+
+class FeatureExtractor(nn.Module):
+    """Layer gate, sum of the scaled layers, linear map, LayerNorm (Fig. 2a)."""
+
+    def __init__(self, *, shape: StreamShape, dims: int) -> None:
+        super().__init__()
+        assert shape.layers is not None, "context-mmt weighs layers"
+        self.gate = LayerGate(layers=shape.layers)
+        self.project = nn.Linear(shape.width, dims)
+        self.norm = nn.LayerNorm(dims)
+
+    def forward(self, values: Tensor, present: Tensor) -> Tensor:
+        """``(N, T, L, D)`` to ``(N, T, H)``."""
+        gate = self.gate(values, present)  # (N, L)
+        # The map is linear, so each layer is projected first and the small result weighed: the wide features are read
+        # twice (mean and projection) and never copied.
+        projected = F.linear(values, self.project.weight)  # (N, T, L, H)
+        summed = torch.einsum("ntlh,nl->nth", projected, gate) + self.project.bias  # (N, T, H)
+        normed: Tensor = self.norm(summed)
+        return normed
+
+
+class ContextExtractor(nn.Module):
+    """The same for each turn by itself, then a convolution over the turns (Fig. 2b)."""
+
+    def __init__(self, *, shape: StreamShape, dims: int, neighbours: int, kernel: int) -> None:
+        super().__init__()
+        self.extract = FeatureExtractor(shape=shape, dims=dims)
+        self.turn_bias = nn.Parameter(torch.zeros(2 * neighbours + 1, dims))
+        self.convolve = nn.Conv1d(dims, dims, kernel_size=kernel, stride=1, padding=kernel // 2)
+
+    def forward(self, values: Tensor, present: Tensor) -> Tensor:
+        """``(N, S, L, D)`` to ``(N, S, H)``."""
+        turns = rearrange(values, "n s l d -> (n s) 1 l d")
+        extracted = self.extract(turns, rearrange(present, "n s -> (n s) 1"))  # (N S, 1, H)
+        placed = rearrange(extracted, "(n s) 1 h -> n s h", n=len(values)) + self.turn_bias
+        known = placed * present.unsqueeze(-1)  # (N, S, H), zeros for absent turns
+        convolved = self.convolve(rearrange(known, "n s h -> n h s"))
+        return F.relu(rearrange(convolved, "n h s -> n s h"))
+
+
+class CrossModalTransformer(nn.Module):
+    """A Transformer layer whose queries come from the target and whose keys and values come from the source.
+
+    With the source equal to the target it is the Transformer encoder of the unimodal systems.
+    """
+
+    def __init__(self, *, dims: int, heads: int, feedforward: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(dims, dims, bias=False)
+        self.key = nn.Linear(dims, dims, bias=False)
+        self.value = nn.Linear(dims, dims, bias=False)
+        self.merge = nn.Linear(dims, dims)
+        self.attention_norm = nn.LayerNorm(dims)
+        self.feedforward = nn.Sequential(nn.Linear(dims, feedforward), nn.ReLU(), nn.Linear(feedforward, dims))
+        self.feedforward_norm = nn.LayerNorm(dims)
+
+    def attend(self, target: Tensor, source: Tensor, source_present: Tensor) -> Tensor:
+        """``(N, T, H)`` and ``(N, S, H)`` to ``(N, T, H)``: zeros where the source has no real step."""
+        query, key, value = (
+            rearrange(values, "n t (heads h) -> n heads t h", heads=self.heads)
+            for values in (self.query(target), self.key(source), self.value(source))
+        )
+        exists = source_present.any(dim=1)  # (N,)
+        # A row without any visible step has no softmax: absent sources are made visible here and set to zero below.
+        visible = rearrange(source_present | ~exists.unsqueeze(1), "n s -> n 1 1 s")
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)  # Eq. 1  (N, heads, T, h)
+        return rearrange(attended, "n heads t h -> n t (heads h)") * rearrange(exists, "n -> n 1 1")
+
+    def forward(self, target: Tensor, source: Tensor, source_present: Tensor) -> Tensor:
+        """``(N, T, H)`` and ``(N, S, H)`` to ``(N, T, H)``."""
+        attended = self.attention_norm(target + self.merge(self.attend(target, source, source_present)))
+        result: Tensor = self.feedforward_norm(attended + self.feedforward(attended))
+        return result
+
+
+class ContextMMT(nn.Module):
+    """The nine systems of Table 1 as paths from feature extractors to one classifier.
+
+    Args:
+        config: Which system, and its sizes.
+        shapes: Sizes of the streams that the config asks for.
+        classes: Number of emotion classes.
+    """
+
+    def __init__(self, config: ContextMMTConfig, *, shapes: Mapping[Role, StreamShape], classes: int) -> None:
+        super().__init__()
+        assert shapes.keys() >= {ROLE_OF[source] for source in config.sources}, shapes
+        self.config = config
+        self.paths = PATHS[config.system]
+        self.extractors = nn.ModuleDict()
+        if "audio" in config.sources:
+            self.extractors["audio"] = FeatureExtractor(shape=shapes["speech_layers"], dims=config.dims)
+        if "text" in config.sources:
+            self.extractors["text"] = ContextExtractor(
+                shape=shapes["text_layers"], dims=config.dims, neighbours=config.neighbours, kernel=config.kernel
+            )
+        self.fusion = nn.ModuleList(
+            nn.Identity()
+            if source is None
+            else CrossModalTransformer(dims=config.dims, heads=config.heads, feedforward=config.feedforward)
+            for _, source in self.paths
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.classify = nn.Sequential(
+            nn.Linear(config.dims * len(self.paths), config.hidden), nn.ReLU(), nn.Linear(config.hidden, classes)
+        )
+
+    def forward(self, batch: Batch) -> Output:
+        """Logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the loss term ``ce`` where labels are known."""
+        present = {source: batch.present[ROLE_OF[source]] for source in self.config.sources}
+        sequences = {
+            source: self.dropout(self.extractors[source](batch.features[ROLE_OF[source]], present[source]))
+            for source in self.config.sources
+        }  # (N, T, H) each
+        pooled = []
+        for (target, source), fuse in zip(self.paths, self.fusion, strict=True):
+            inputs = (sequences[target],) if source is None else (sequences[target], sequences[source], present[source])
+            pooled.append(masked_mean(fuse(*inputs), present[target]))  # (N, H)
+        embedding = torch.cat(pooled, dim=-1)  # (N, P H)
+        logits = self.classify(self.dropout(embedding))  # (N, C)
+        losses = {} if batch.labels is None else {"ce": LossTerm(F.cross_entropy(logits, batch.labels))}
+        return Output(logits=logits, embedding=embedding, losses=losses)

@@ -1,0 +1,113 @@
+"""Every preset and encoder profile that merflow knows, read from the YAML files beside this module.
+
+``published.csv`` holds the papers' own numbers; they are quoted beside ours and enter no computation.
+"""
+
+import csv
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from merflow.contracts.errors import PresetError, nearest
+from merflow.contracts.params import Recipe, Strict, parse
+from merflow.contracts.presets import EncoderSpec, Paper, Preset, Profile, parse_variant
+from merflow.contracts.streams import ROLES, Modality
+
+_FOLDER = files("merflow.presets")
+_MODEL_FILES = ("context-mmt.yaml",)
+_METRICS = ("WA", "UA", "F1")
+
+
+class _PresetEntry(Strict):
+    table: str
+    inputs: list[Modality]
+    stages: list[str]
+    config: dict[str, Any]
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+class _ModelFile(Strict):
+    model: str
+    paper: Paper
+    recipe: dict[str, Any]
+    presets: dict[str, _PresetEntry]
+
+
+class _ProfileFile(Strict):
+    roles: dict[str, EncoderSpec]
+
+
+@cache
+def presets() -> dict[str, Preset]:
+    """All presets by variant name (``model:preset``), in the order of the papers' tables."""
+    published = _published()
+    found: dict[str, Preset] = {}
+    for name in _MODEL_FILES:
+        content = parse(_ModelFile, _yaml(name), where=name)
+        for preset_name, entry in content.presets.items():
+            preset = Preset(
+                model=content.model,
+                name=preset_name,
+                paper=content.paper,
+                table=entry.table,
+                inputs=tuple(entry.inputs),
+                config=entry.config,
+                recipe=parse(Recipe, content.recipe | entry.recipe, where=f"{name}: recipe of {preset_name}"),
+                stages=tuple(entry.stages),
+                published=published.get((content.model, preset_name), {}),
+            )
+            found[preset.variant] = preset
+    return found
+
+
+def preset(variant: str) -> Preset:
+    """The preset of a variant.
+
+    Raises:
+        PresetError: No such model or preset; the nearest is named.
+    """
+    parse_variant(variant)
+    known = presets()
+    if variant not in known:
+        raise PresetError(f"unknown variant {variant!r}; {nearest(variant, known)} (merflow presets lists them)")
+    return known[variant]
+
+
+def profiles() -> list[str]:
+    """Names of the encoder profiles."""
+    return sorted(Path(entry.name).stem for entry in (_FOLDER / "profiles").iterdir() if entry.name.endswith(".yaml"))
+
+
+def profile(name: str) -> Profile:
+    """The encoders of a profile by role.
+
+    Raises:
+        PresetError: No such profile, or one that names an unknown role.
+    """
+    if name not in profiles():
+        raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
+    roles = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}").roles
+    for role in roles:
+        if role not in ROLES:
+            raise PresetError(f"profile {name}: unknown role {role!r}; {nearest(role, ROLES)}")
+    return {role: roles[role] for role in ROLES if role in roles}
+
+
+def _yaml(name: str) -> Any:  # noqa: ANN401 - parsed by the caller
+    return yaml.safe_load((_FOLDER / name).read_text(encoding="utf-8"))
+
+
+def _published() -> dict[tuple[str, str], dict[str, float]]:
+    """Percentages as printed, by model and preset; the five-fold row where a table has several protocols."""
+    lines = (_FOLDER / "published.csv").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in csv.DictReader(lines) if row["dataset"].startswith("iemocap4")]
+    rows.sort(key=lambda row: row["protocol"] != "session-5fold")
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        figures = {metric: float(row[metric]) for metric in _METRICS if row[metric]}
+        found.setdefault((row["model"], row["preset"]), figures)
+    return found

@@ -1,0 +1,153 @@
+"""The MLflow client: where it points, how long it waits, and what its failures become.
+
+MLflow reads its settings from the environment. They are set when the first connection is opened, and only where the
+user has set none: a tracker that is down must cost a training process seconds, not MLflow's default of minutes.
+"""
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from merflow.contracts.errors import TrackingError
+from merflow.contracts.files import output_errors
+
+SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+}
+# SQLite already waits 20 s for a lock before it gives up; these pauses come on top.
+_LOCK_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+
+
+def tracking_uri(setting: str, *, folder: Path) -> str | None:
+    """The URI that ``tracking.uri`` of ``params.yaml`` stands for.
+
+    Args:
+        setting: ``auto`` for SQLite in the folder, ``off`` for no tracking, or a URI.
+        folder: Output folder of the benchmark.
+
+    Returns:
+        A URI for :class:`Connection`, or None for no tracking.
+
+    Raises:
+        TrackingError: MLflow cannot track there.
+    """
+    if setting == "off":
+        return None
+    if setting == "auto":
+        return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+    return checked_uri(setting)
+
+
+def checked_uri(uri: str) -> str:
+    """The URI itself.
+
+    Raises:
+        TrackingError: It is a folder, or of a scheme that MLflow has no store for.
+    """
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if scheme not in SCHEMES:
+        raise TrackingError(
+            f"tracking.uri {uri!r} is no tracking server or database; write http://HOST:PORT, "
+            "sqlite:////absolute/path/mlflow.db, auto or off"
+        )
+    return uri
+
+
+class Connection:
+    """One tracking server or database.
+
+    Attributes:
+        uri: Where it is.
+        database: The SQLite file behind it; None for anything else.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = checked_uri(uri)
+        self.database = Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
+        if self.database is not None:
+            with output_errors(self.database.parent):
+                self.database.parent.mkdir(parents=True, exist_ok=True)
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        try:
+            import mlflow  # noqa: F401 - whether it is there, before anything is trained
+        except ModuleNotFoundError as error:
+            raise TrackingError(
+                "tracking needs MLflow, which is not installed; pip install 'merflow[tracking]', "
+                "or set tracking.uri to off"
+            ) from error
+        self._client: Any = None
+
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what MLflow takes and gives
+        """What the client's method returns. A locked SQLite database is tried again.
+
+        Raises:
+            TrackingError: The server or database cannot be reached, refuses, or is no MLflow server.
+        """
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for pause_s in (*_LOCK_PAUSES_S, None):
+            try:
+                with _retries_unheard():
+                    if self._client is None:
+                        self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+                    return getattr(self._client, method)(*args, **kwargs)
+            except (MlflowException, SQLAlchemyError, OSError, ValueError, ModuleNotFoundError) as error:
+                if pause_s is None or "database is locked" not in str(error):
+                    what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"
+                    raise TrackingError(_without_password(what, uri=self.uri)) from error
+                time.sleep(pause_s)
+        raise AssertionError("the last try returns or raises")
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keeps other processes of this machine out while a run is looked up and made; needs SQLite to do so."""
+        if self.database is None:
+            yield
+            return
+        place = self.database.with_name(f"{self.database.name}.lock")
+        try:
+            handle = place.open("w")
+        except OSError as error:
+            raise TrackingError(f"cannot lock MLflow's database with {place}: {error.strerror}") from error
+        with handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+@contextmanager
+def _retries_unheard() -> Iterator[None]:
+    """The last failure is told once, by whoever catches it; urllib3 would warn of every retry before it."""
+    retries = logging.getLogger("urllib3.connectionpool")
+    level = retries.level
+    retries.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        retries.setLevel(level)
+
+
+def _first_line(error: Exception) -> str:
+    """Of a message that may be a whole traceback."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:400] if lines else type(error).__name__
+
+
+def _without_password(message: str, *, uri: str) -> str:
+    password = urlsplit(uri).password
+    return message.replace(f":{password}@", ":***@") if password else message

@@ -1,0 +1,196 @@
+import re
+from collections.abc import Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from merflow.contracts.errors import OutputError
+from merflow.contracts.params import EvaluationParams
+from merflow.evaluation.report import results_table, write_report
+
+CLASSES = ("angry", "happy", "neutral", "sad")
+NAMES = ("context-mmt:mmt-frozen", "context-mmt:mmt-finetuned", "context-mmt:text-only")
+
+
+def _variant(ua: float) -> dict[str, Any]:
+    figure = {"mean": ua, "std": 0.02, "pooled": ua, "ci95": [ua - 0.05, ua + 0.05]}
+    fold = {"seed": 0, "utterances": 40, "WA": ua, "macro_f1": ua, "weighted_f1": ua, "ece": 0.1, "best_epoch": 2}
+    return {
+        "UA": figure,
+        "WA": figure,
+        "macro_f1": ua,
+        "weighted_f1": ua,
+        "ece": 0.1,
+        "per_class_recall": dict.fromkeys(CLASSES, ua),
+        "confusion": (np.eye(4, dtype=int) * 30 + 5).tolist(),
+        "chance": {"UA": 0.25, "WA": 0.3},
+        "folds": [{**fold, "fold": k, "UA": ua + k / 100, "dev_ua": 0.5, "dev_loss": 1.0} for k in (1, 2, 3)],
+        "selection": "lowest dev_loss",
+        "stages": ["frozen"],
+        "stages_of_preset": ["frozen"],
+        "published": {},
+    }
+
+
+@pytest.fixture
+def results() -> dict[str, Any]:
+    variants = {name: _variant(ua) for name, ua in zip(NAMES, (0.7, 0.6, 0.5), strict=True)}
+    variants[NAMES[1]] |= {"published": {"UA": 77.25, "WA": 76.5}, "stages_of_preset": ["frozen", "partial"]}
+    pairs = [(0, 1, 0.1, 0.21), (0, 2, 0.2, 0.003), (1, 2, 0.1, 0.21)]
+    return {
+        "corpus": "synthetic",
+        "manifest_hash": "0123456789abcdef",
+        "split_id": "fedcba9876543210",
+        "protocol": "session-5fold",
+        "classes": list(CLASSES),
+        "class_counts": [35, 36, 37, 38],
+        "utterances": 146,
+        "dialogues": 12,
+        "seeds": [0],
+        "evaluation": EvaluationParams(bootstrap_samples=2000, bootstrap_seed=0, calibration_bins=15).model_dump(),
+        "resamples": 2000,
+        "variants": variants,
+        "comparisons": [
+            {"a": NAMES[a], "b": NAMES[b], "delta_UA": delta, "ci95": [-0.01, 0.2], "p_bootstrap": p / 3,
+             "p_mcnemar": 0.0001, "p_holm": p}
+            for a, b, delta, p in pairs
+        ],
+    }  # fmt: skip
+
+
+def _history() -> dict[int, list[dict[str, float]]]:
+    row = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5}
+    return {fold: [{"epoch": epoch, **row, "dev_ua": epoch / 4} for epoch in (1, 2, 3)] for fold in (1, 2, 3)}
+
+
+class _Page(HTMLParser):
+    """Tags that are open, all ids, links and texts."""
+
+    VOID = ("meta", "br", "link", "img", "input", "hr")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.open += [] if tag in self.VOID else [tag]
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.links += [value or "" for key, value in attrs if key in ("href", "src")]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Closes itself."""
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _written(results: Mapping[str, Any], path: Path, **changes: object) -> tuple[_Page, str]:
+    arguments: dict[str, Any] = {
+        "title": "demo",
+        "histories": {NAMES[0]: _history()},
+        "identity": {"corpus": "synthetic", "commit": "c0ffee"},
+        "command": "merflow benchmark --out runs/demo",
+    }
+    write_report(results, path, **{**arguments, **changes})
+    html = path.read_text(encoding="utf-8")
+    page = _Page()
+    page.feed(html)
+    page.text = re.sub(r"\s+", " ", page.text)
+    return page, html
+
+
+def test_the_page_is_whole_and_needs_nothing_beside_it(results: dict[str, Any], tmp_path: Path) -> None:
+    page, html = _written(results, tmp_path / "deep" / "report.html")
+
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    assert page.links
+    assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
+    assert "<script" not in html
+    assert "http" not in html
+    assert "url(" not in html
+
+
+def test_the_page_says_what_was_found(results: dict[str, Any], tmp_path: Path) -> None:
+    page, _ = _written(results, tmp_path / "report.html")
+    order = [page.text.index(f"{name} ") for name in NAMES]
+
+    assert order == sorted(order)
+    for expected in (
+        "70.0 %",
+        "65.0\N{EN DASH}75.0",
+        "77.25 / 76.5",
+        "only the frozen stage was run; the preset also asks for partial",
+        "fedcba9876543210",
+        "0123456789abcdef",
+        "c0ffee",
+        "merflow benchmark --out runs/demo",
+        "lowest dev_loss",
+        "angry 35, happy 36, neutral 37, sad 38",
+        "2000 resamples",
+        "\N{MINUS SIGN}1.0 to +20.0",
+        "0.210",
+        "< 0.001",
+    ):
+        assert expected in page.text, expected
+
+
+def test_names_cannot_break_the_page(results: dict[str, Any], tmp_path: Path) -> None:
+    page, html = _written(
+        results, tmp_path / "report.html", title="<b>&", command="a < b && c", identity={"<i>": "<script>"}
+    )
+
+    assert page.open == []
+    assert "<b>&" in page.text
+    assert "a < b && c" in page.text
+    assert "<script" not in html
+
+
+def test_one_variant_without_interval_history_or_paper_is_a_page_too(results: dict[str, Any], tmp_path: Path) -> None:
+    variant = _variant(0.5)
+    variant["UA"] = {**variant["UA"], "std": None, "ci95": None}
+    variant["folds"] = [{**variant["folds"][0], "best_epoch": None, "dev_ua": None, "dev_loss": None}]
+    page, html = _written(
+        {**results, "variants": {NAMES[0]: variant}, "comparisons": []}, tmp_path / "r.html", histories={}
+    )
+
+    assert page.open == []
+    assert "comparisons" not in page.ids
+    assert 'class="interval"' not in html
+    assert 'class="curves"' not in html
+
+
+def test_a_diverged_loss_is_left_out_of_its_curve(results: dict[str, Any], tmp_path: Path) -> None:
+    history = _history()
+    history[1][2]["train_loss"] = float("nan")
+    _, html = _written(results, tmp_path / "report.html", histories={NAMES[0]: history})
+
+    assert html.count('class="curves"') == 2
+    assert not re.search(r"\bnan\b", html)
+
+
+def test_a_place_that_cannot_be_written_is_named(results: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*report\.html"):
+        _written(results, tmp_path / "file" / "report.html")
+
+
+def test_the_terminal_shows_the_best_first(results: dict[str, Any]) -> None:
+    console = Console(width=140)
+    with console.capture() as capture:
+        console.print(results_table(results))
+    lines = capture.get().splitlines()
+
+    assert lines[1].split()[:3] == [NAMES[0], "70.0", "65.0\N{EN DASH}75.0"]
+    assert [line.split()[0] for line in lines[1:4]] == list(NAMES)

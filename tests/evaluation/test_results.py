@@ -1,0 +1,213 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as reference
+
+from merflow.contracts.errors import EvaluationError
+from merflow.contracts.params import EvaluationParams
+from merflow.evaluation.results import ranked, summarise
+
+CLASSES = ("angry", "happy", "neutral", "sad")
+PARAMS = EvaluationParams(bootstrap_samples=400, bootstrap_seed=0, calibration_bins=10)
+
+
+def corpus(n: int = 200) -> pd.DataFrame:
+    place = np.arange(n)
+    return pd.DataFrame(
+        {
+            "utterance_id": [f"u{i:03d}" for i in place],
+            "dialogue_id": [f"d{i // 10:02d}" for i in place],
+            "session": [f"Session{i % 5 + 1}" for i in place // 10],
+            "speaker": [f"s{i % 10}" for i in place // 10],
+        }
+    )
+
+
+def table(
+    utterances: pd.DataFrame, preset: str, *, skill: float, seed: int = 0, draw: int = 0, labels: int = 0
+) -> pd.DataFrame:
+    """Predictions of five folds that are right with about this probability."""
+    n = len(utterances)
+    label = np.random.default_rng(labels).integers(4, size=n)
+    random = np.random.default_rng([draw, seed])
+    logits = random.normal(size=(n, 4))
+    logits[np.arange(n), label] += np.where(random.random(n) < skill, 3.0, 0.0)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return pd.DataFrame(
+        {
+            "run": "r",
+            "model": "context-mmt",
+            "preset": preset,
+            "protocol": "session-5fold",
+            "fold": utterances["session"].str[-1].astype("int32"),
+            "seed": np.int32(seed),
+            "utterance_id": utterances["utterance_id"],
+            "label": [CLASSES[i] for i in label],
+            "probabilities": [row.astype(np.float32) for row in probabilities],
+        }
+    )
+
+
+def results_of(predictions: pd.DataFrame, utterances: pd.DataFrame, **overrides: object) -> dict[str, Any]:
+    names = sorted(set(predictions["model"] + ":" + predictions["preset"]))
+    arguments: dict[str, Any] = {
+        "corpus": "synthetic",
+        "manifest_hash": "0" * 16,
+        "split_id": "1" * 16,
+        "protocol": "session-5fold",
+        "classes": CLASSES,
+        "selections": dict.fromkeys(names, "epoch of the lowest dev_loss"),
+        "stages": dict.fromkeys(names, ("frozen",)),
+        "published": {name: {"WA": 60.0, "UA": 61.5} for name in names[:1]},
+        "development": {
+            name: {f: {"best_epoch": f, "dev_ua": 0.5, "dev_loss": 1.0} for f in range(1, 6)} for name in names
+        },
+        "params": PARAMS,
+    }
+    return summarise(predictions, utterances, **{**arguments, **overrides})
+
+
+@pytest.fixture(scope="module")
+def utterances() -> pd.DataFrame:
+    return corpus()
+
+
+@pytest.fixture(scope="module")
+def predictions(utterances: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([table(utterances, "weak", skill=0.3), table(utterances, "strong", skill=0.9, draw=1)])
+
+
+def test_figures_are_those_of_scikit_learn(predictions: pd.DataFrame, utterances: pd.DataFrame) -> None:
+    results = results_of(predictions.sample(frac=1, random_state=0), utterances)
+    variant = results["variants"]["context-mmt:strong"]
+    rows = predictions[predictions["preset"] == "strong"]
+    predicted = rows["probabilities"].map(lambda row: CLASSES[int(np.argmax(row))])
+
+    assert variant["UA"]["pooled"] == pytest.approx(reference.balanced_accuracy_score(rows["label"], predicted))
+    assert variant["WA"]["pooled"] == pytest.approx(reference.accuracy_score(rows["label"], predicted))
+    assert variant["macro_f1"] == pytest.approx(reference.f1_score(rows["label"], predicted, average="macro"))
+    assert variant["weighted_f1"] == pytest.approx(reference.f1_score(rows["label"], predicted, average="weighted"))
+    assert variant["confusion"] == reference.confusion_matrix(rows["label"], predicted).tolist()
+    by_fold = [
+        reference.balanced_accuracy_score(fold["label"], predicted[fold.index]) for _, fold in rows.groupby("fold")
+    ]
+    assert [fold["UA"] for fold in variant["folds"]] == pytest.approx(by_fold)
+    assert [fold["fold"] for fold in variant["folds"]] == [1, 2, 3, 4, 5]
+    assert variant["UA"]["mean"] == pytest.approx(np.mean(by_fold))
+    assert variant["UA"]["std"] == pytest.approx(np.std(by_fold, ddof=1))
+    assert variant["UA"]["ci95"][0] < variant["UA"]["pooled"] < variant["UA"]["ci95"][1]
+    assert variant["chance"] == {"UA": 0.25, "WA": pytest.approx(max(rows["label"].value_counts()) / 200)}
+
+
+def test_the_form_is_that_of_the_results_file(predictions: pd.DataFrame, utterances: pd.DataFrame) -> None:
+    results = results_of(predictions, utterances)
+    variant = results["variants"]["context-mmt:weak"]
+
+    assert {"corpus", "split_id", "protocol", "variants", "comparisons"} <= results.keys()
+    assert {"UA", "WA", "macro_f1", "weighted_f1", "ece", "folds", "selection"} <= variant.keys()
+    assert variant["UA"].keys() == {"mean", "std", "pooled", "ci95"}
+    assert results["comparisons"][0].keys() == {
+        "a", "b", "delta_UA", "ci95", "p_bootstrap", "p_mcnemar", "p_holm",
+    }  # fmt: skip
+    assert json.loads(json.dumps(results, allow_nan=False)) == results
+    assert (results["utterances"], results["dialogues"], results["seeds"]) == (200, 20, [0])
+    assert sum(results["class_counts"]) == 200
+    assert results["variants"]["context-mmt:strong"]["published"] == {"WA": 60.0, "UA": 61.5}
+    assert variant["published"] == {}
+
+
+def test_the_same_input_gives_the_same_results(predictions: pd.DataFrame, utterances: pd.DataFrame) -> None:
+    shuffled = results_of(predictions.sample(frac=1, random_state=4), utterances.sample(frac=1, random_state=5))
+
+    assert shuffled == results_of(predictions, utterances)
+
+
+def test_a_real_difference_is_found_and_none_is_not(utterances: pd.DataFrame, predictions: pd.DataFrame) -> None:
+    twin = predictions[predictions["preset"] == "strong"].assign(preset="twin")
+    results = results_of(pd.concat([predictions, twin]), utterances)
+    pairs = {(row["a"], row["b"]): row for row in results["comparisons"]}
+
+    assert ranked(results) == ["context-mmt:strong", "context-mmt:twin", "context-mmt:weak"]
+    found = pairs["context-mmt:strong", "context-mmt:weak"]
+    assert found["delta_UA"] > 0.2
+    assert found["ci95"][0] > 0
+    assert found["p_bootstrap"] == pytest.approx(2 / 401)
+    assert found["p_holm"] == pytest.approx(3 * 2 / 401)
+    assert found["p_mcnemar"] < 1e-6
+    equal = pairs["context-mmt:strong", "context-mmt:twin"]
+    assert (equal["delta_UA"], equal["p_bootstrap"], equal["p_mcnemar"], equal["p_holm"]) == (0.0, 1.0, 1.0, 1.0)
+
+
+def test_seeds_are_pooled_and_listed(utterances: pd.DataFrame) -> None:
+    runs = [table(utterances, "mmt", skill=0.5, seed=seed, draw=2) for seed in (3, 7)]
+    variant = results_of(pd.concat(runs), utterances)["variants"]["context-mmt:mmt"]
+    single = [results_of(run, utterances)["variants"]["context-mmt:mmt"] for run in runs]
+
+    assert [(fold["fold"], fold["seed"]) for fold in variant["folds"]][:3] == [(1, 3), (1, 7), (2, 3)]
+    assert variant["WA"]["pooled"] == pytest.approx(np.mean([run["WA"]["pooled"] for run in single]))
+    assert np.sum(variant["confusion"]) == 400
+
+
+def test_one_fold_of_one_dialogue_has_neither_spread_nor_interval(utterances: pd.DataFrame) -> None:
+    rows = table(utterances, "mmt", skill=0.5).iloc[:10].assign(fold=np.int32(1), protocol="session5-only")
+    variant = results_of(rows, utterances, protocol="session5-only")["variants"]["context-mmt:mmt"]
+
+    assert variant["UA"]["std"] is None
+    assert variant["UA"]["ci95"] is None
+
+
+def _first(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """The frame with other values in the first row."""
+    changed = frame.copy().reset_index(drop=True)
+    for column, value in values.items():
+        changed[column] = [value, *changed[column].tolist()[1:]]
+    return changed.astype({"fold": "int32", "seed": "int32"})
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda f: f[f["fold"] != 3], r"missing folds \[3\]"),
+        (lambda f: f.iloc[1:], r"only the second u000 \(seed 0\)"),
+        (lambda f: pd.concat([f, f.iloc[:1]]), r"utterance u000 is predicted 2 times, in folds \[1, 1\]"),
+        (lambda f: _first(f, label="bored"), r"fold 1 seed 0 utterance u000: label 'bored' is none of the classes"),
+        (
+            lambda f: _first(f, label="sad" if f["label"].iloc[0] != "sad" else "angry"),
+            "disagree on the labels of u000",
+        ),
+        (lambda f: _first(f, fold=2), "disagree on the folds of u000"),
+        (lambda f: _first(f, probabilities=[0.5, 0.5]), "2 probabilities for 4 classes"),
+        (lambda f: _first(f, probabilities=[0.5, 0.5, 0.5, 0.5]), "are no distribution"),
+        (lambda f: _first(f, probabilities=[float("nan"), 0.5, 0.25, 0.25]), "are no distribution"),
+        (lambda f: _first(f, probabilities=[-0.5, 1.0, 0.25, 0.25]), "are no distribution"),
+        (lambda f: _first(f, protocol="speaker-10fold"), r"predictions are of protocol \['speaker-10fold'\]"),
+        (lambda f: _first(f, utterance_id="u999"), "utterances that the corpus lacks: u999"),
+        (lambda f: f.assign(seed=np.int32(1)), r"only the first has u000 \(seed 1\)"),
+    ],
+)
+def test_a_spoilt_table_is_refused(
+    spoil: Callable[[pd.DataFrame], pd.DataFrame], message: str, predictions: pd.DataFrame, utterances: pd.DataFrame
+) -> None:
+    weak, strong = (predictions[predictions["preset"] == name] for name in ("weak", "strong"))
+    with pytest.raises(EvaluationError, match=message):
+        results_of(pd.concat([spoil(weak), strong]), utterances)
+
+
+def test_a_fold_that_no_variant_has_is_missed_where_the_splits_are_known(
+    predictions: pd.DataFrame, utterances: pd.DataFrame
+) -> None:
+    with pytest.raises(EvaluationError, match=r"missing folds \[6\]"):
+        results_of(predictions, utterances, folds=range(1, 7))
+
+
+def test_empty_predictions_and_a_missing_selection_rule_are_refused(
+    predictions: pd.DataFrame, utterances: pd.DataFrame
+) -> None:
+    with pytest.raises(EvaluationError, match="predictions hold no row"):
+        results_of(predictions.iloc[:0], utterances, published={}, selections={}, stages={}, development={})
+    with pytest.raises(EvaluationError, match="no selection rule for context-mmt:strong, context-mmt:weak"):
+        results_of(predictions, utterances, selections={})

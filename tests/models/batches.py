@@ -1,0 +1,67 @@
+"""Random batches of any role, for tests."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from merflow.contracts.batch import Batch
+from merflow.contracts.streams import Role, Stream, StreamShape
+
+WIDTH = 12
+CLASSES = 4
+_LAYERED = ("speech_layers", "text_layers")
+
+
+def shapes_of(streams: Sequence[Stream]) -> dict[Role, StreamShape]:
+    """Small sizes for each stream."""
+    return {stream.role: StreamShape(layers=3 if stream.role in _LAYERED else None, width=WIDTH) for stream in streams}
+
+
+def random_batch(
+    streams: Sequence[Stream], lengths: Sequence[int], *, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> Batch:
+    """Utterances whose values drift apart, so that no two look alike; absent turns at random for neighbour streams."""
+    generator = torch.Generator().manual_seed(seed)
+    features: dict[Role, torch.Tensor] = {}
+    present: dict[Role, torch.Tensor] = {}
+    for stream in streams:
+        shape = shapes_of([stream])[stream.role]
+        turns = 2 * stream.neighbours + 1
+        steps = turns if stream.pooled else max(lengths)
+        size = (len(lengths), steps, *([shape.layers] if shape.layers else []), shape.width)
+        offsets = torch.randn(len(lengths), *[1] * (len(size) - 1), generator=generator, dtype=dtype)
+        if stream.pooled:
+            mask = torch.rand(len(lengths), steps, generator=generator) > 0.3
+            mask[:, stream.neighbours] = True
+        else:
+            mask = torch.arange(steps) < torch.tensor(lengths).unsqueeze(1)
+        values = torch.randn(size, generator=generator, dtype=dtype) + offsets
+        features[stream.role] = values * mask.view(*mask.shape, *[1] * (len(size) - 2))
+        present[stream.role] = mask
+    labels = torch.arange(len(lengths)) % CLASSES
+    return Batch(features, present, labels, tuple(f"utterance{place}" for place in range(len(lengths))))
+
+
+def pick(batch: Batch, indices: Sequence[int]) -> Batch:
+    """Some utterances of a batch, each role cut to its longest."""
+    chosen = list(indices)
+    features: dict[Role, torch.Tensor] = {}
+    present: dict[Role, torch.Tensor] = {}
+    for role, mask in batch.present.items():
+        kept = mask[chosen]
+        steps = mask.shape[1] if role == "text_layers" else int(kept.sum(dim=1).max())
+        features[role], present[role] = batch.features[role][chosen, :steps], kept[:, :steps]
+    labels = None if batch.labels is None else batch.labels[chosen]
+    return Batch(features, present, labels, tuple(batch.utterance_ids[place] for place in chosen))
+
+
+def garbled(batch: Batch, *, extra_steps: Mapping[Role, int]) -> Batch:
+    """The same utterances with more padding, and with values in all padding that no model may look at."""
+    features: dict[Role, torch.Tensor] = {}
+    present: dict[Role, torch.Tensor] = {}
+    for role, mask in batch.present.items():
+        values, extra = batch.features[role], extra_steps.get(role, 0)
+        longer = torch.cat([values, values.new_zeros(len(values), extra, *values.shape[2:])], dim=1)
+        present[role] = torch.cat([mask, mask.new_zeros(len(mask), extra)], dim=1)
+        features[role] = longer.where(present[role].view(*present[role].shape, *[1] * (longer.dim() - 2)), 7.0)
+    return Batch(features, present, batch.labels, batch.utterance_ids)

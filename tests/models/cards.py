@@ -1,0 +1,33 @@
+"""A model card for tests."""
+
+from collections.abc import Mapping
+
+from merflow.contracts.presets import EncoderSpec, Preset
+from merflow.contracts.streams import Role, StreamShape
+from merflow.models.folder import ModelCard
+
+CLASS_NAMES = ("angry", "happy", "neutral", "sad")
+
+
+def card_of(preset: Preset, *, shapes: Mapping[Role, StreamShape]) -> ModelCard:
+    """The card of a preset trained on nothing."""
+    return ModelCard(
+        model=preset.model,
+        preset=preset.name,
+        config=preset.config,
+        shapes=dict(shapes),
+        taxonomy="iemocap4",
+        classes=CLASS_NAMES,
+        profile={role: EncoderSpec(name=f"lite-{role}", settings={"dims": 8}) for role in shapes},
+        encoder_keys=dict.fromkeys(shapes, "0123456789abcdef"),
+        manifest_hash="0" * 16,
+        split_id="1" * 16,
+        fold=1,
+        seed=0,
+        git_commit="",
+        merflow_version="0.1.0",
+        recipe=preset.recipe.model_dump(),
+        params={"training": {"seed": 0}},
+        selection=preset.recipe.monitor,
+        stages=("frozen",),
+    )

@@ -1,0 +1,214 @@
+"""The paper's equations and blocks against slow loops, in float64."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from merflow.contracts.streams import StreamShape
+from merflow.models.context_mmt import (
+    PATHS,
+    ContextExtractor,
+    ContextMMT,
+    ContextMMTConfig,
+    CrossModalTransformer,
+    FeatureExtractor,
+    LayerGate,
+    System,
+)
+from tests.models.batches import CLASSES, random_batch, shapes_of
+
+LAYERS, WIDTH, DIMS = 4, 7, 6
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(11)
+
+
+def assert_near(found: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+
+
+def sequences(lengths: list[int], *size: int) -> tuple[Tensor, Tensor]:
+    """Random values ``(N, T, *size)``, also in the padding, and their mask."""
+    steps = max(*lengths, 1)
+    return torch.randn(len(lengths), steps, *size, dtype=torch.float64), torch.arange(steps) < torch.tensor(
+        lengths
+    ).unsqueeze(1)
+
+
+def slow_gate(gate: LayerGate, steps: Tensor) -> Tensor:
+    """Squeeze-and-excitation of one utterance ``(T, L, D)``, number by number."""
+    squeezed = gate.squeeze.bias[0].clone()
+    for layer in range(steps.shape[1]):
+        total, count = 0.0, 0
+        for step in steps[:, layer]:
+            for value in step:
+                total, count = total + value, count + 1
+        squeezed = squeezed + gate.squeeze.weight[0, layer] * (total / max(count, 1))
+    excited = [
+        gate.excite.weight[layer, 0] * max(squeezed, torch.zeros(())) + gate.excite.bias[layer]
+        for layer in range(steps.shape[1])
+    ]
+    return torch.stack([1 / (1 + torch.exp(-value)) for value in excited])
+
+
+def slow_extract(extractor: FeatureExtractor, steps: Tensor) -> Tensor:
+    """Scale the layers, sum them, project, normalise: ``(T, L, D)`` to ``(T, H)``."""
+    weights = slow_gate(extractor.gate, steps)
+    rows = []
+    for step in steps:
+        summed = sum(weights[layer] * step[layer] for layer in range(step.shape[0]))
+        projected = extractor.project.weight @ summed + extractor.project.bias
+        mean, variance = projected.mean(), projected.var(unbiased=False)
+        normed = (projected - mean) / torch.sqrt(variance + extractor.norm.eps)
+        rows.append(normed * extractor.norm.weight + extractor.norm.bias)
+    return torch.stack(rows)
+
+
+def slow_attention(layer: CrossModalTransformer, target: Tensor, source: Tensor) -> Tensor:
+    """Eq. 1 of one utterance, head by head: target ``(T, H)`` takes from source ``(S, H)``."""
+    size = target.shape[1] // layer.heads
+    heads = []
+    for head in range(layer.heads):
+        rows = slice(head * size, (head + 1) * size)
+        query = target @ layer.query.weight[rows].T
+        key = source @ layer.key.weight[rows].T
+        value = source @ layer.value.weight[rows].T
+        attended = torch.zeros(len(target), size, dtype=target.dtype)
+        for t in range(len(target)):
+            scores = [math.exp((query[t] @ key[s]).item() / math.sqrt(size)) for s in range(len(source))]
+            for s in range(len(source)):
+                attended[t] += scores[s] / sum(scores) * value[s]
+        heads.append(attended)
+    return torch.cat(heads, dim=1)
+
+
+@pytest.mark.parametrize("lengths", [[5, 1, 3], [1, 1], [1], [4]])
+def test_layer_gate(lengths: list[int]) -> None:
+    gate = LayerGate(layers=LAYERS).double()
+    values, present = sequences(lengths, LAYERS, WIDTH)
+    found = gate(values, present)
+    for place, length in enumerate(lengths):
+        assert_near(found[place], slow_gate(gate, values[place, :length]))
+
+
+def test_layer_gate_of_nothing_is_the_gate_of_zeros() -> None:
+    gate = LayerGate(layers=LAYERS).double()
+    values, present = sequences([0, 2], LAYERS, WIDTH)
+    zeros = torch.zeros(1, LAYERS, WIDTH, dtype=torch.float64)
+    assert_near(gate(values, present)[0], slow_gate(gate, zeros))
+
+
+@pytest.mark.parametrize("lengths", [[5, 1, 3], [1]])
+def test_feature_extractor(lengths: list[int]) -> None:
+    extractor = FeatureExtractor(shape=StreamShape(layers=LAYERS, width=WIDTH), dims=DIMS).double()
+    values, present = sequences(lengths, LAYERS, WIDTH)
+    found = extractor(values, present)
+    for place, length in enumerate(lengths):
+        expected = slow_extract(extractor, values[place, :length])
+        assert_near(found[place, :length], expected)
+
+
+@pytest.mark.parametrize(
+    "absent",
+    [
+        [],  # in the middle of a dialogue
+        [0, 1, 2, 3],  # the first turn of a dialogue
+        [0, 1, 2, 3, 5, 6, 7, 8],  # a dialogue of one turn
+        [4],  # an utterance without words
+        [2, 6, 7, 8],
+    ],
+)
+def test_context_convolution(absent: list[int]) -> None:
+    extractor = ContextExtractor(
+        shape=StreamShape(layers=LAYERS, width=WIDTH), dims=DIMS, neighbours=4, kernel=3
+    ).double()
+    torch.nn.init.normal_(extractor.turn_bias)
+    bias = extractor.convolve.bias
+    assert bias is not None
+    values, _ = sequences([9, 9], LAYERS, WIDTH)
+    present = torch.ones(2, 9, dtype=torch.bool)
+    present[1, absent] = False
+    found = extractor(values, present)
+    for place in range(2):
+        turns = torch.zeros(9, DIMS, dtype=torch.float64)
+        for turn in range(9):
+            if present[place, turn]:
+                turns[turn] = slow_extract(extractor.extract, values[place, [turn]])[0] + extractor.turn_bias[turn]
+        for turn in range(9):
+            total = bias
+            for tap in range(3):
+                if 0 <= turn + tap - 1 < 9:
+                    total = total + extractor.convolve.weight[:, :, tap] @ turns[turn + tap - 1]
+            assert_near(found[place, turn], total.clamp(min=0))
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3])
+@pytest.mark.parametrize(("targets", "sources"), [([4, 2, 1], [3, 5, 1]), ([1], [1]), ([3], [1]), ([1], [6])])
+def test_equation_1(heads: int, targets: list[int], sources: list[int]) -> None:
+    layer = CrossModalTransformer(dims=DIMS, heads=heads, feedforward=8).double()
+    target, _ = sequences(targets, DIMS)
+    source, present = sequences(sources, DIMS)
+    found = layer.attend(target, source, present)
+    for place, (steps, seen) in enumerate(zip(targets, sources, strict=True)):
+        expected = slow_attention(layer, target[place, :steps], source[place, :seen])
+        assert_near(found[place, :steps], expected)
+
+
+def test_an_absent_source_adds_nothing() -> None:
+    layer = CrossModalTransformer(dims=DIMS, heads=2, feedforward=8).double()
+    target, _ = sequences([3, 3], DIMS)
+    source, present = sequences([0, 2], DIMS)
+    found = layer.attend(target, source, present)
+    assert torch.equal(found[0], torch.zeros(3, DIMS, dtype=torch.float64))
+    assert bool(found[1].abs().sum() > 0)
+
+
+@pytest.mark.parametrize("system", PATHS)
+def test_the_utterance_is_told_from_its_neighbours(system: System) -> None:
+    config = ContextMMTConfig(system=system)
+    if "text" not in config.sources:
+        return
+    model = ContextMMT(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    assert isinstance(model.extractors["text"], ContextExtractor)
+    torch.nn.init.normal_(model.extractors["text"].turn_bias)
+    batch = random_batch(config.streams(), [4, 4])
+    batch.present["text_layers"][:] = True
+    batch.features["text_layers"][1] = batch.features["text_layers"][0][[0, 1, 3, 2, 5, 4, 6, 7, 8]]
+    if "speech_layers" in batch.features:
+        batch.features["speech_layers"][1] = batch.features["speech_layers"][0]
+    output = model(batch)
+    assert bool((output.logits[0] - output.logits[1]).abs().max() > 1e-4)
+
+
+@pytest.mark.parametrize("system", PATHS)
+def test_the_embedding_is_the_pooled_paths(system: System) -> None:
+    config = ContextMMTConfig(system=system)
+    model = ContextMMT(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    output = model(random_batch(config.streams(), [4, 7, 1]))
+    assert output.embedding.shape == (3, 16 * len(PATHS[system]))
+    torch.testing.assert_close(model.classify(output.embedding), output.logits)
+
+
+def test_a_system_reads_only_its_streams() -> None:
+    streams = {system: [stream.role for stream in ContextMMTConfig(system=system).streams()] for system in PATHS}
+    assert streams == {
+        system: ["speech_layers"]
+        if system.startswith("audio")
+        else ["text_layers"]
+        if system.startswith("text")
+        else ["speech_layers", "text_layers"]
+        for system in PATHS
+    }
+    speech, text = ContextMMTConfig(system="mmt").streams()
+    assert (speech.clip_s, speech.skip_silence, speech.pooled, speech.neighbours) == (5.0, True, False, 0)
+    assert (text.clip_s, text.pooled, text.neighbours) == (None, True, 4)
+
+
+@pytest.mark.parametrize(("changes", "message"), [({"kernel": 2}, "kernel 2 is even"), ({"heads": 3}, "3 heads")])
+def test_sizes_that_do_not_fit(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ContextMMTConfig(system="mmt", **changes)

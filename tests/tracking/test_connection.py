@@ -1,0 +1,60 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from merflow.contracts.errors import OutputError, TrackingError
+from merflow.tracking.connection import Connection, tracking_uri
+
+
+def test_settings_stand_for_uris(tmp_path: Path) -> None:
+    assert tracking_uri("off", folder=tmp_path) is None
+    assert tracking_uri("auto", folder=tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
+    assert tracking_uri("http://mlflow:5000", folder=tmp_path) == "http://mlflow:5000"
+    assert tracking_uri("postgresql+psycopg://u:p@db/x", folder=tmp_path) == "postgresql+psycopg://u:p@db/x"
+
+
+@pytest.mark.parametrize("uri", ["mlruns", "file:///tmp/mlruns", "/tmp/mlflow.db", "mlflow:5000", "htp://x", ""])
+def test_what_mlflow_cannot_track_to_is_refused(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="is no tracking server or database; write http"):
+        tracking_uri(uri, folder=tmp_path)
+
+
+def test_a_database_below_a_file_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*file/deep"):
+        Connection(f"sqlite:///{tmp_path}/file/deep/mlflow.db")
+
+
+def test_passwords_stay_out_of_messages() -> None:
+    connection = Connection("http://someone:secret@127.0.0.1:9")
+    with pytest.raises(TrackingError, match=r"http://someone:\*\*\*@127.0.0.1:9") as error:
+        connection.call("get_experiment_by_name", "x")
+    assert "secret" not in str(error.value)
+
+
+def test_without_mlflow_the_extra_is_named(tmp_path: Path) -> None:
+    """In its own process, where MLflow cannot be imported; importing the room works all the same."""
+    code = (
+        "import sys; sys.modules['mlflow'] = None\n"
+        "from merflow.contracts.errors import TrackingError\n"
+        "from merflow.tracking.mlflow_runs import open_benchmark\n"
+        "try:\n"
+        f"    open_benchmark('sqlite:///{tmp_path}/mlflow.db', experiment='e', name='n', benchmark_id='b', tags={{}}, "
+        "params={}, artifact_root=None)\n"
+        "except TrackingError as error:\n"
+        "    sys.stdout.write(str(error))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "pip install 'merflow[tracking]'" in done.stdout
+
+
+def test_importing_the_room_loads_no_mlflow_and_sets_nothing() -> None:
+    code = (
+        "import os, sys; before = dict(os.environ)\n"
+        "import merflow.tracking.mlflow_runs\n"
+        "assert 'mlflow' not in sys.modules; assert before == dict(os.environ)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

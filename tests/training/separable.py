@@ -1,0 +1,119 @@
+"""Utterances in memory whose class is in their values, a model for them, and a fold that a process can train."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from merflow.contracts.batch import Batch
+from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.tracker import NullTracker
+from merflow.models import MODELS
+from merflow.training.determinism import seed_epoch
+from merflow.training.loop import FoldHistory, train_fold
+
+CLASSES = 4
+SHAPES: Mapping[Role, StreamShape] = {
+    "speech_layers": StreamShape(layers=3, width=10),
+    "text_layers": StreamShape(layers=2, width=6),
+}
+RECIPE: dict[str, Any] = {
+    "optimizer": "adamw",
+    "lr": 0.01,
+    "weight_decay": 0.001,
+    "batch_size": 16,
+    "max_epochs": 10,
+    "patience_epochs": None,
+    "monitor": "dev_loss",
+    "clip_norm": 1.0,
+}
+PARAMS: dict[str, Any] = {"seed": 3, "device": "cpu", "precision": "auto", "max_epochs": None, "threads": 1}
+
+
+@dataclass(frozen=True)
+class Utterances:
+    """A batch source in memory: ``features[role][i]`` is ``(T, L, D)``."""
+
+    features: Mapping[Role, Sequence[torch.Tensor]]
+    labels: torch.Tensor | None
+    shapes: Mapping[Role, StreamShape]
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Of the speech."""
+        return np.array([len(values) for values in self.features["speech_layers"]], dtype=np.int64)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """Padded with zeros."""
+        features, present = {}, {}
+        for role, sequences in self.features.items():
+            chosen = [sequences[place] for place in indices]
+            features[role] = nn.utils.rnn.pad_sequence(chosen, batch_first=True)
+            steps = torch.tensor([len(values) for values in chosen])
+            present[role] = torch.arange(features[role].shape[1]) < steps.unsqueeze(1)
+        labels = None if self.labels is None else self.labels[list(indices)]
+        return Batch(features, present, labels, tuple(f"u{place}" for place in indices))
+
+
+def separable(count: int, *, seed: int, noise: float = 1.0, labelled: bool = True) -> Utterances:
+    """Class c lifts the columns c and c + 4 of the speech, and column c of the middle turn's text."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, CLASSES, (count,), generator=generator)
+    speech, text = [], []
+    for label in labels.tolist():
+        steps = int(torch.randint(4, 20, (), generator=generator))
+        values = noise * torch.randn(steps, 3, 10, generator=generator)
+        values[..., [label, label + 4]] += 1.0
+        turns = noise * torch.randn(9, 2, 6, generator=generator)
+        turns[4, :, label] += 2.0
+        speech.append(values)
+        text.append(turns)
+    features: dict[Role, Sequence[torch.Tensor]] = {"speech_layers": speech, "text_layers": text}
+    return Utterances(features, labels if labelled else None, SHAPES, count)
+
+
+def recipe(**changes: object) -> Recipe:
+    """The tests' recipe with changes."""
+    return Recipe.model_validate(RECIPE | changes)
+
+
+def params(**changes: object) -> TrainingParams:
+    """The tests' params with changes."""
+    return TrainingParams.model_validate(PARAMS | changes)
+
+
+def fresh_model(system: str = "mmt") -> nn.Module:
+    """The same weights at every call."""
+    seed_epoch(0, epoch=0)
+    entry = MODELS["context-mmt"]
+    return entry.model(entry.configure({"system": system, "dropout": 0.2}), shapes=SHAPES, classes=CLASSES)
+
+
+def train_to_the_end(folder: Path, result: Path, recipe_changes: dict[str, object]) -> None:
+    """One fold from whatever state ``folder`` holds; weights go to ``result``, a file beside it marks the start."""
+    model = fresh_model()
+    result.with_suffix(".started").touch()
+    history = fold(model, folder, **recipe_changes)
+    torch.save({"weights": model.state_dict(), "history": history.rows(), "best": history.best_epoch}, result)
+
+
+def fold(model: nn.Module, folder: Path, **recipe_changes: object) -> FoldHistory:
+    """Trains the model on the tests' data."""
+    return train_fold(
+        model,
+        train=separable(96, seed=1),
+        dev=separable(40, seed=2),
+        recipe=recipe(**recipe_changes),
+        params=params(),
+        folder=folder,
+        tracker=NullTracker(),
+    )

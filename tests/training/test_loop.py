@@ -1,0 +1,196 @@
+"""Learning, epoch choice, early stopping, determinism, and what goes wrong."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import torch
+
+from merflow.contracts.errors import OutputError, TrainingError
+from merflow.contracts.tracker import NullTracker
+from merflow.training.loop import FoldHistory, predict, train_fold
+from tests.training.separable import Utterances, fold, fresh_model, params, recipe, separable
+
+FIGURES = {"train_loss", "dev_loss", "dev_ua", "dev_wa", "lr", "seconds"}
+
+
+class Notebook:
+    """A tracker that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.epochs: dict[int, dict[str, float]] = {}
+
+    def log_metrics(self, metrics: Mapping[str, float], *, epoch: int) -> None:
+        self.epochs[epoch] = dict(metrics)
+
+    def log_folder(self, folder: Path) -> None:
+        raise AssertionError(folder)
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    threads, enabled = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    assert torch.get_num_threads() == threads
+    assert torch.are_deterministic_algorithms_enabled() == enabled
+
+
+def test_learns_and_tells(tmp_path: Path) -> None:
+    notebook, told = Notebook(), []
+    model = fresh_model()
+    history = train_fold(
+        model,
+        train=separable(96, seed=1),
+        dev=separable(40, seed=2),
+        recipe=recipe(),
+        params=params(),
+        folder=tmp_path / "fold",
+        tracker=notebook,
+        progress=lambda epoch, last, figures: told.append((epoch, last, figures)),
+    )
+    assert history.best.dev_ua > 0.9
+    assert history.epochs[-1].train_loss < history.epochs[0].train_loss
+    rows = json.loads((tmp_path / "fold" / "history.json").read_text())
+    assert rows == history.rows()
+    assert [row["epoch"] for row in rows] == list(range(1, 11))
+    assert all(row.keys() == FIGURES | {"epoch"} for row in rows)
+    assert notebook.epochs == {row["epoch"]: {name: row[name] for name in FIGURES} for row in rows}
+    assert [(epoch, last) for epoch, last, _ in told] == [(epoch, 10) for epoch in range(1, 11)]
+    assert [path.name for path in (tmp_path / "fold").iterdir()] == ["history.json"]
+
+
+def test_the_model_ends_with_the_chosen_epochs_weights(tmp_path: Path) -> None:
+    model = fresh_model()
+    history = fold(model, tmp_path, lr=0.05, max_epochs=25)
+    assert history.best_epoch < 25, "a fold whose last epoch is best would prove nothing"
+    assert history.best.dev_loss == min(figures.dev_loss for figures in history.epochs)
+    dev = separable(40, seed=2)
+    probabilities = torch.from_numpy(predict(model, dev, batch_size=7, params=params()))
+    assert dev.labels is not None
+    loss = torch.nn.functional.nll_loss(probabilities.log(), dev.labels)
+    assert float(loss) == pytest.approx(history.best.dev_loss, abs=1e-5)
+    assert float((probabilities.argmax(1) == dev.labels).double().mean()) == pytest.approx(history.best.dev_wa)
+
+
+def test_dev_ua_chooses_the_earliest_of_the_best(tmp_path: Path) -> None:
+    history = fold(fresh_model(), tmp_path, monitor="dev_ua", max_epochs=20)
+    best = max(figures.dev_ua for figures in history.epochs)
+    epochs = [figures.epoch for figures in history.epochs if figures.dev_ua == best]
+    assert len(epochs) > 1, "no tie, nothing proven"
+    assert history.best_epoch == epochs[0]
+
+
+@pytest.mark.parametrize("monitor", ["dev_loss", "dev_ua"])
+def test_stops_when_patience_runs_out(tmp_path: Path, monitor: str) -> None:
+    history = fold(fresh_model(), tmp_path, monitor=monitor, patience_epochs=3, lr=0.1, max_epochs=60)
+    assert len(history.epochs) == history.best_epoch + 3 < 60
+
+
+def test_the_cap_of_the_params_counts(tmp_path: Path) -> None:
+    history = train_fold(
+        fresh_model(),
+        train=separable(30, seed=1),
+        dev=separable(20, seed=2),
+        recipe=recipe(),
+        params=params(max_epochs=2),
+        folder=tmp_path,
+        tracker=NullTracker(),
+    )
+    assert len(history.epochs) == 2
+
+
+def run(folder: Path, *, seed: int) -> tuple[FoldHistory, dict[str, torch.Tensor]]:
+    model = fresh_model()
+    history = train_fold(
+        model,
+        train=separable(60, seed=1),
+        dev=separable(40, seed=2),
+        recipe=recipe(max_epochs=3),
+        params=params(seed=seed),
+        folder=folder,
+        tracker=NullTracker(),
+    )
+    return history, model.state_dict()
+
+
+def test_a_seed_decides(tmp_path: Path) -> None:
+    history, weights = run(tmp_path / "first", seed=3)
+    torch.rand(17)
+    again, same = run(tmp_path / "second", seed=3)
+    _, other = run(tmp_path / "third", seed=4)
+    assert [figures.dev_loss for figures in again.epochs] == [figures.dev_loss for figures in history.epochs]
+    assert all(torch.equal(weights[name], same[name]) for name in weights)
+    assert not all(torch.equal(weights[name], other[name]) for name in weights)
+
+
+def test_bfloat16_on_request(tmp_path: Path) -> None:
+    history = train_fold(
+        fresh_model(),
+        train=separable(96, seed=1),
+        dev=separable(40, seed=2),
+        recipe=recipe(),
+        params=params(precision="bfloat16"),
+        folder=tmp_path,
+        tracker=NullTracker(),
+    )
+    assert history.best.dev_ua > 0.8
+
+
+def attempt(folder: Path, *, train: Utterances | None = None, dev: Utterances | None = None, **changes: object) -> None:
+    train_fold(
+        fresh_model(),
+        train=train or separable(30, seed=1),
+        dev=dev or separable(20, seed=2),
+        recipe=recipe(max_epochs=4, **{name: value for name, value in changes.items() if name != "device"}),
+        params=params(**{name: value for name, value in changes.items() if name == "device"}),
+        folder=folder,
+        tracker=NullTracker(),
+    )
+
+
+def test_no_utterances(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no training utterances"):
+        attempt(tmp_path, train=Empty())
+    with pytest.raises(TrainingError, match="no development utterances"):
+        attempt(tmp_path, dev=Empty())
+    with pytest.raises(TrainingError, match="nothing to predict"):
+        predict(fresh_model(), Empty(), batch_size=4, params=params())
+
+
+class Empty(Utterances):
+    """No utterances, and yet not false."""
+
+    def __init__(self) -> None:
+        super().__init__({"speech_layers": [], "text_layers": []}, None, {}, 0)
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def test_no_labels(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="training utterances have no labels"):
+        attempt(tmp_path, train=separable(10, seed=0, labelled=False))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
+    broken = separable(30, seed=1)
+    broken.features["speech_layers"][7][0, 0, 0] = float("nan")
+    with pytest.raises(TrainingError, match=r"training loss is nan in epoch 1; lower the recipe's lr \(0.01\)"):
+        attempt(tmp_path, train=broken)
+    with pytest.raises(TrainingError, match="development loss is nan in epoch 1"):
+        attempt(tmp_path / "dev", dev=broken)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"training.device is cuda, but torch sees no GPU"):
+        attempt(tmp_path, device="cuda")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="cannot write"):
+        attempt(tmp_path / "file" / "fold")
