@@ -126,7 +126,6 @@ def test_context_convolution(absent: list[int]) -> None:
     extractor = ContextExtractor(
         shape=StreamShape(layers=LAYERS, width=WIDTH), dims=DIMS, neighbours=4, kernel=3
     ).double()
-    torch.nn.init.normal_(extractor.turn_bias)
     bias = extractor.convolve.bias
     assert bias is not None
     values, _ = sequences([9, 9], LAYERS, WIDTH)
@@ -137,13 +136,18 @@ def test_context_convolution(absent: list[int]) -> None:
         turns = torch.zeros(9, DIMS, dtype=torch.float64)
         for turn in range(9):
             if present[place, turn]:
-                turns[turn] = slow_extract(extractor.extract, values[place, [turn]])[0] + extractor.turn_bias[turn]
+                turns[turn] = slow_extract(extractor.extract, values[place, [turn]])[0] * extractor.turn_weight[turn]
         for turn in range(9):
             total = bias
             for tap in range(3):
                 if 0 <= turn + tap - 1 < 9:
                     total = total + extractor.convolve.weight[:, :, tap] @ turns[turn + tap - 1]
             assert_near(found[place, turn], total.clamp(min=0))
+
+
+def test_near_turns_weigh_more_at_first() -> None:
+    extractor = ContextExtractor(shape=StreamShape(layers=2, width=3), dims=2, neighbours=2, kernel=3)
+    torch.testing.assert_close(extractor.turn_weight.detach(), torch.tensor([1 / 9, 1 / 4, 1, 1 / 4, 1 / 9]))
 
 
 @pytest.mark.parametrize("heads", [1, 2, 3])
@@ -173,8 +177,6 @@ def test_the_utterance_is_told_from_its_neighbours(system: System) -> None:
     if "text" not in config.sources:
         return
     model = ContextMMT(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
-    assert isinstance(model.extractors["text"], ContextExtractor)
-    torch.nn.init.normal_(model.extractors["text"].turn_bias)
     batch = random_batch(config.streams(), [4, 4])
     batch.present["text_layers"][:] = True
     batch.features["text_layers"][1] = batch.features["text_layers"][0][[0, 1, 3, 2, 5, 4, 6, 7, 8]]

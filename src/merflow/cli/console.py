@@ -34,7 +34,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 def load_params(path: Path | None, overrides: list[str] | None = None) -> Params:
     """Parameters from a file, this folder, or the package, with overrides on top."""
     here = Path("params.yaml")
-    shipped = Path(str(files("merflow.presets") / "params.yaml"))
+    shipped = Path(str(files("merflow") / "params.yaml"))
     return read_params(path or (here if here.is_file() else shipped), overrides=tuple(overrides or ()))
 
 

@@ -24,7 +24,7 @@ def synthesize(
 
     Example: `merflow data synthesize --size small --out data/synthetic`
     """
-    from merflow.jobs.index import synthetic_release
+    from merflow.jobs.source import synthetic_release
 
     with progress_bars() as progress:
         synthetic_release(out, size=size, seed=seed, video=video, progress=progress)

@@ -154,8 +154,8 @@ def benchmark(
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
     from merflow.evaluation.report import results_table
-    from merflow.jobs.benchmark import Source
     from merflow.jobs.benchmark import benchmark as benchmark_job
+    from merflow.jobs.source import Source
 
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed

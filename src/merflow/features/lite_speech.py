@@ -121,14 +121,11 @@ def measure(samples: np.ndarray, *, bands: int) -> np.ndarray:
     the spectrum is taken relative to each step's mean over bands, so that level has one column and not all.
     """
     frames = _frames(samples, WINDOW, pad=0)  # (T, 400)
-    power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW), n=_FFT)) ** 2  # (T, 257)
-    log_mel = np.log(power @ _mel_filters(bands) + _FLOOR)  # (T, B)
-    log_mel = np.maximum(log_mel, np.percentile(log_mel.max(axis=1), _LOUD) - _RANGE)
-    level = np.log(np.mean(frames**2, axis=1) + _FLOOR)
-    level = np.maximum(level, np.percentile(level, _LOUD) - _RANGE)
+    power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW), n=_FFT)) ** 2 + _FLOOR  # (T, 257)
+    log_mel = _floored(np.log(power @ _mel_filters(bands)))  # (T, B)
+    level = _floored(np.log(np.mean(frames**2, axis=1, keepdims=True) + _FLOOR))
     shape = log_mel - log_mel.mean(axis=1, keepdims=True)
-    pitch, voicing = _pitch(samples, steps=len(frames))
-    statics = np.column_stack([shape, pitch, voicing, level, *_brightness(power)])
+    statics = np.column_stack([shape, *_pitch(samples, steps=len(frames)), level, *_brightness(power)])
     return np.hstack([statics, _slope(statics)])
 
 
@@ -142,19 +139,25 @@ def _frames(samples: np.ndarray, window: int, *, pad: int) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(padded, window)[::HOP]
 
 
+def _floored(logs: np.ndarray) -> np.ndarray:
+    """Logarithms of power ``(T, K)``, none further below the recording's loud steps than the range."""
+    return np.maximum(logs, np.percentile(logs.max(axis=1), _LOUD) - _RANGE)
+
+
 def _brightness(power: np.ndarray) -> list[np.ndarray]:
     """Five figures, each ``(T,)``: centroid, low-to-high balance, tilt, flatness, flux."""
     hertz = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)
-    total = power.sum(axis=1) + _FLOOR
-    centroid = np.log(power @ hertz / total + 50.0)
-    low, high = (power[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in ((50, 1000), (1000, 5000)))
-    balance = np.log(low + _FLOOR) - np.log(high + _FLOOR)
-    log_power = np.log(power + _FLOOR)
-    octave = np.log2(hertz[4:]) - np.log2(hertz[4:]).mean()
-    tilt = log_power[:, 4:] @ octave / (octave**2).sum()
-    flatness = log_power.mean(axis=1) - np.log(power.mean(axis=1) + _FLOOR)
-    form = np.sqrt(power / total[:, None])
-    flux = np.concatenate([[0.0], np.sqrt(((form[1:] - form[:-1]) ** 2).sum(axis=1))])
+    logs = _floored(np.log(power))
+    heard = np.exp(logs)  # (T, 257)
+    total = heard.sum(axis=1)
+    centroid = np.log(heard @ hertz / total)
+    low, high = (heard[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in ((50, 1000), (1000, 5000)))
+    balance = np.log(low / high)
+    octaves = np.log2(hertz[4:]) - np.log2(hertz[4:]).mean()
+    tilt = logs[:, 4:] @ octaves / (octaves**2).sum()
+    flatness = logs.mean(axis=1) - np.log(heard.mean(axis=1))
+    form = np.sqrt(heard / total[:, None])
+    flux = np.linalg.norm(np.diff(form, axis=0, prepend=form[:1]), axis=1)
     return [centroid, balance, tilt, flatness, flux]
 
 

@@ -4,49 +4,21 @@ import multiprocessing
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import CorpusError
 from merflow.contracts.params import Params, TrainingParams
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
-from merflow.jobs.index import index, synthetic_release
+from merflow.jobs.index import index
 from merflow.jobs.progress import Progress
+from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
 from merflow.jobs.train import train
 from merflow.jobs.validate import validate
 from merflow.jobs.variants import parse_item, plan
 from merflow.jobs.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the utterances come from.
-
-    Attributes:
-        corpus: ``iemocap``, ``table`` or ``synthetic``.
-        root: Release folder or CSV; None for ``synthetic``, which is generated in the workspace.
-        size: Of the synthetic release.
-    """
-
-    corpus: str
-    root: Path | None = None
-    size: str = "small"
-
-    def place(self, workspace: Workspace, *, progress: Progress | None = None) -> Path:
-        """The corpus' root, generated first if it is synthetic.
-
-        Raises:
-            CorpusError: A root is missing, or given to a corpus that has none.
-        """
-        if self.corpus == "synthetic" and self.root is None:
-            return synthetic_release(workspace.corpus / self.size, size=self.size, progress=progress)
-        if self.root is None:
-            raise CorpusError(f"corpus {self.corpus!r} needs --root: its release folder, or the CSV of a table")
-        return self.root
 
 
 def benchmark(

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from merflow.contracts.files import write_json
 from merflow.contracts.params import FeatureParams
+from merflow.contracts.presets import Preset
+from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest
 from merflow.features import extraction
 from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.variants import chosen, streams_of_all
+from merflow.jobs.variants import chosen
+from merflow.models import MODELS
 from merflow.presets import catalogue
 
 
@@ -34,7 +37,7 @@ def extract(
     found = read_manifest(manifest)
     stored = extraction.extract(
         found,
-        streams=streams_of_all(chosen(variants)),
+        streams=_streams(chosen(variants)),
         profile=catalogue.profile(params.profile),
         store=store,
         shard_utterances=params.shard_utterances,
@@ -53,3 +56,9 @@ def extract(
     )
     say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}")
     return out
+
+
+def _streams(presets: Sequence[Preset]) -> tuple[Stream, ...]:
+    """What the presets' models ask of the data, each stream once."""
+    configs = [MODELS[preset.model].configure(preset.config) for preset in presets]
+    return tuple(dict.fromkeys(stream for config in configs for stream in config.streams()))

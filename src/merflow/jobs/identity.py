@@ -10,14 +10,17 @@ import merflow
 
 _SOURCE = Path(merflow.__path__[0])
 
-# Which rooms each step's result depends on; editing a model never re-runs an extraction.
+# What each step's result depends on. Extraction asks the models what they need; what the store has it keeps.
 _CLOSURES: dict[str, tuple[str, ...]] = {
-    "index": ("contracts", "corpus", "jobs/index.py"),
+    "index": ("contracts", "corpus", "jobs/index.py", "jobs/source.py"),
     "validate": ("contracts", "corpus", "jobs/validate.py"),
     "split": ("contracts", "corpus", "jobs/split.py"),
-    "extract": ("contracts", "corpus", "features", "presets/profiles", "jobs/extract.py"),
-    "train": ("contracts", "corpus", "features", "models", "presets", "training", "jobs/train.py", "jobs/folds.py"),
-    "evaluate": ("contracts", "evaluation", "tracking", "jobs/evaluate.py", "jobs/folds.py"),
+    "extract": ("contracts", "corpus", "features", "models", "presets", "jobs/extract.py"),
+    "train": (
+        *("contracts", "corpus/manifest.py", "corpus/splits.py", "features", "models", "presets", "training"),
+        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py"),
+    ),
+    "evaluate": ("contracts", "evaluation", "tracking", "jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
 }
 
 

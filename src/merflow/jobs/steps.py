@@ -1,6 +1,7 @@
 """The jobs as pipelines call them: strings in, files out.
 
-``params`` is a section of ``params.yaml`` as JSON; empty for the section that merflow ships.
+``params`` is a section of ``params.yaml`` as JSON; empty for the section that merflow ships. Each step imports its job
+when it is called, so that no step waits for another's libraries.
 """
 
 import json
@@ -21,13 +22,6 @@ from merflow.contracts.params import (
     parse,
     read_params,
 )
-from merflow.jobs import benchmark, folds, tracking, variants
-from merflow.jobs import evaluate as evaluation
-from merflow.jobs import extract as extraction
-from merflow.jobs import index as indexing
-from merflow.jobs import split as splitting
-from merflow.jobs import train as training
-from merflow.jobs import validate as validation
 from merflow.jobs.progress import saying_errors
 from merflow.jobs.workspace import Workspace
 
@@ -37,13 +31,15 @@ Section = TypeVar("Section", bound=Strict)
 def _section(kind: type[Section], text: str) -> Section:
     if text:
         return parse(kind, json.loads(text), where=kind.__name__)
-    shipped = read_params(Path(str(files("merflow.presets") / "params.yaml")))
+    shipped = read_params(Path(str(files("merflow") / "params.yaml")))
     return next(value for value in dict(shipped).values() if isinstance(value, kind))
 
 
 @saying_errors()
 def plan(models: Sequence[str], *, splits_params: str, features_params: str) -> list[str]:
     """As :func:`merflow.jobs.variants.plan`."""
+    from merflow.jobs import variants
+
     protocol = _section(SplitParams, splits_params).protocol
     return variants.plan(models, protocol=protocol, profile=_section(FeatureParams, features_params).profile)
 
@@ -51,9 +47,12 @@ def plan(models: Sequence[str], *, splits_params: str, features_params: str) -> 
 @saying_errors()
 def index(*, corpus: str, root: str, size: str, workspace: str, params: str, manifest: str) -> None:
     """As :func:`merflow.jobs.index.index`; a synthetic corpus without root is generated first."""
-    source = benchmark.Source(corpus, Path(root) if root else None, size)
+    from merflow.jobs.index import index as job
+    from merflow.jobs.source import Source
+
+    source = Source(corpus, Path(root) if root else None, size)
     place = source.place(Workspace(Path(workspace)))
-    indexing.index(place, corpus=corpus, out=Path(manifest), params=_section(CorpusParams, params))
+    job(place, corpus=corpus, out=Path(manifest), params=_section(CorpusParams, params))
 
 
 @saying_errors()
@@ -61,8 +60,10 @@ def validate(
     *, manifest: str, quarantine: bool, params: str, validated: str, summary: str, docs: str, set_aside: str
 ) -> None:
     """As :func:`merflow.jobs.validate.validate`; ``set_aside`` is empty where nothing was set aside."""
+    from merflow.jobs.validate import validate as job
+
     Path(set_aside).touch()
-    validation.validate(
+    job(
         Path(manifest),
         out=Path(validated),
         summary=Path(summary),
@@ -75,14 +76,18 @@ def validate(
 @saying_errors()
 def split(*, manifest: str, params: str, splits: str, summary: str) -> None:
     """As :func:`merflow.jobs.split.split`."""
-    splitting.split(Path(manifest), out=Path(splits), params=_section(SplitParams, params))
+    from merflow.jobs.split import split as job
+
+    job(Path(manifest), out=Path(splits), params=_section(SplitParams, params))
     Path(summary).write_bytes(Path(splits).with_suffix(".md").read_bytes())
 
 
 @saying_errors()
 def extract(*, manifest: str, models: Sequence[str], workspace: str, params: str, features: str) -> None:
     """As :func:`merflow.jobs.extract.extract`, into the workspace's store."""
-    extraction.extract(
+    from merflow.jobs.extract import extract as job
+
+    job(
         Path(manifest),
         variants=models,
         store=Workspace(Path(workspace)).store,
@@ -96,7 +101,9 @@ def track(
     *, manifest: str, splits: str, models: Sequence[str], name: str, workspace: str, params: str, run: str
 ) -> None:
     """As :func:`merflow.jobs.tracking.open_run`."""
-    tracking.open_run(
+    from merflow.jobs.tracking import open_run
+
+    open_run(
         Path(manifest),
         splits=Path(splits),
         variants=models,
@@ -121,7 +128,10 @@ def train(
     metrics: str,
 ) -> dict[str, Any]:
     """As :func:`merflow.jobs.train.train`; returns and writes the development figures of the chosen epoch."""
-    folder = training.train(
+    from merflow.jobs.folds import read_facts
+    from merflow.jobs.train import train as job
+
+    folder = job(
         item,
         manifest=Path(manifest),
         splits=Path(splits),
@@ -131,7 +141,7 @@ def train(
         params=_section(TrainingParams, params),
         run=Path(run),
     )
-    figures: dict[str, Any] = folds.read_facts(folder)["development"]
+    figures: dict[str, Any] = read_facts(folder)["development"]
     write_json(Path(metrics), figures)
     return figures
 
@@ -151,7 +161,9 @@ def evaluate(
     metrics: str,
 ) -> dict[str, Any]:
     """As :func:`merflow.jobs.evaluate.evaluate`; returns and writes each variant's pooled UA and WA."""
-    summary = evaluation.evaluate(
+    from merflow.jobs.evaluate import evaluate as job
+
+    summary = job(
         [Path(folder) for folder in folds],
         manifest=Path(manifest),
         splits=Path(splits),

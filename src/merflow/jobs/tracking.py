@@ -13,7 +13,6 @@ from merflow.contracts.files import digest, write_json
 from merflow.contracts.params import TrackingParams
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
-from merflow.evaluation.figures import confusion_figure
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.identity import git_commit
@@ -88,6 +87,8 @@ def fold_run(run: Path, inputs: FoldInputs) -> FoldRun | None:
 
 def log_benchmark(run: Path, results: dict[str, Any], *, trained: Sequence[Path], files: Sequence[Path]) -> None:
     """Completes the benchmark's run: folds that have no run of their own, figures, files."""
+    from merflow.evaluation.figures import confusion_figure
+
     facts = _read(run)
     if facts["uri"] is None:
         return

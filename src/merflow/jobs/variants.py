@@ -1,12 +1,10 @@
-"""What a list of variants asks for: streams to extract, folds to train."""
+"""Variants and folds by name."""
 
 from collections.abc import Sequence
 
 from merflow.contracts.errors import PresetError
 from merflow.contracts.presets import Preset, parse_variant
-from merflow.contracts.streams import Stream
 from merflow.contracts.tables import Protocol
-from merflow.models import MODELS
 from merflow.presets import catalogue
 
 FOLDS: dict[Protocol, int] = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1}
@@ -24,16 +22,6 @@ def chosen(variants: Sequence[str]) -> tuple[Preset, ...]:
     if twice:
         raise PresetError(f"variant given twice: {', '.join(sorted(twice))}")
     return tuple(catalogue.preset(variant) for variant in variants)
-
-
-def streams_of(preset: Preset) -> tuple[Stream, ...]:
-    """What a preset's model asks of the data."""
-    return MODELS[preset.model].configure(preset.config).streams()
-
-
-def streams_of_all(presets: Sequence[Preset]) -> tuple[Stream, ...]:
-    """The streams of several presets, each once."""
-    return tuple(dict.fromkeys(stream for preset in presets for stream in streams_of(preset)))
 
 
 def plan(variants: Sequence[str], *, protocol: Protocol, profile: str) -> list[str]:

@@ -12,8 +12,8 @@ Decisions, where the paper is silent:
       Sec. 2.1). The scaled layers are summed, then projected by one linear map and LayerNorm.
     - Text is a sequence of turns: each turn is the mean of its tokens, and each is gated by itself.
     - A turn that does not exist, or has no words, enters the convolution as zeros; padding keeps the nine turns.
-    - Without an activation after the convolution and a learned bias a position before it, the mean over nine turns
-      could not tell the utterance from its neighbours. Both are added.
+    - A mean over nine convolved turns cannot tell the utterance from its neighbours. So each place has a learned weight
+      before the convolution, at first 1 / (1 + distance)^2, and a ReLU follows it.
     - Transformer layers are post-norm as the vanilla one, of one head (Eq. 1 has one, and 16 dimensions are few), with
       a ReLU feed-forward part four times as wide, without dropout inside and without positions of speech frames.
     - Dropout stands between the three modules of Fig. 1: extractor, fusion, classifier. The classifier is one hidden
@@ -153,16 +153,17 @@ class ContextExtractor(nn.Module):
     def __init__(self, *, shape: StreamShape, dims: int, neighbours: int, kernel: int) -> None:
         super().__init__()
         self.extract = FeatureExtractor(shape=shape, dims=dims)
-        self.turn_bias = nn.Parameter(torch.zeros(2 * neighbours + 1, dims))
+        distance = torch.arange(-neighbours, neighbours + 1).abs()
+        self.turn_weight = nn.Parameter((1 + distance).float() ** -2)  # (S,)
         self.convolve = nn.Conv1d(dims, dims, kernel_size=kernel, stride=1, padding=kernel // 2)
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """``(N, S, L, D)`` to ``(N, S, H)``."""
         turns = rearrange(values, "n s l d -> (n s) 1 l d")
         extracted = self.extract(turns, rearrange(present, "n s -> (n s) 1"))  # (N S, 1, H)
-        placed = rearrange(extracted, "(n s) 1 h -> n s h", n=len(values)) + self.turn_bias
-        known = placed * present.unsqueeze(-1)  # (N, S, H), zeros for absent turns
-        convolved = self.convolve(rearrange(known, "n s h -> n h s"))
+        weights = rearrange(self.turn_weight * present, "n s -> n s 1")  # zeros for absent turns
+        weighted = rearrange(extracted, "(n s) 1 h -> n s h", n=len(values)) * weights
+        convolved = self.convolve(rearrange(weighted, "n s h -> n h s"))
         return F.relu(rearrange(convolved, "n h s -> n s h"))
 
 

@@ -1,0 +1,55 @@
+"""Where a benchmark's utterances come from; a synthetic corpus is generated when it is asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from merflow.contracts.errors import CorpusError, nearest
+from merflow.jobs.progress import Progress, plain_lines
+from merflow.jobs.workspace import Workspace
+
+Size = Literal["tiny", "small", "full"]
+SIZES: tuple[Size, ...] = get_args(Size)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the utterances come from.
+
+    Attributes:
+        corpus: ``iemocap``, ``table`` or ``synthetic``.
+        root: Release folder or CSV; None for ``synthetic``, which is generated in the workspace.
+        size: Of the synthetic release.
+    """
+
+    corpus: str
+    root: Path | None = None
+    size: str = "small"
+
+    def place(self, workspace: Workspace, *, progress: Progress | None = None) -> Path:
+        """The corpus' root, generated first if it is synthetic.
+
+        Raises:
+            CorpusError: A root is missing, or given to a corpus that has none.
+        """
+        if self.corpus == "synthetic" and self.root is None:
+            return synthetic_release(workspace.corpus / self.size, size=self.size, progress=progress)
+        if self.root is None:
+            raise CorpusError(f"corpus {self.corpus!r} needs --root: its release folder, or the CSV of a table")
+        return self.root
+
+
+def synthetic_release(
+    out: Path, *, size: str, seed: int = 0, video: bool = False, progress: Progress | None = None
+) -> Path:
+    """A generated release folder; one that is already whole is kept.
+
+    Raises:
+        CorpusError: The size is unknown.
+        OutputError: ``out`` holds something else or cannot be written.
+    """
+    from merflow.corpus.synthetic.release import synthesize
+
+    if size not in SIZES:
+        raise CorpusError(f"unknown size {size!r} of a synthetic release; {nearest(size, SIZES)}")
+    return synthesize(out, size=size, seed=seed, video=video, progress=progress or plain_lines())

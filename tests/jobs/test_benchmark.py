@@ -1,0 +1,137 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from merflow.contracts.errors import CorpusError, FeatureError, PresetError, SplitError
+from merflow.contracts.params import Params
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.source import Source
+from merflow.jobs.train import train
+from merflow.models.folder import load_model
+
+VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:mmt-finetuned")
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("benchmark")
+    run(tiny_release, params, out)
+    return out
+
+
+def run(release: Path, params: Params, out: Path, **changes: object) -> dict[str, object]:
+    settings = {"variants": VARIANTS, "name": "test", "command": "merflow benchmark ...", "workers": 2} | changes
+    return benchmark(Source("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
+
+
+def test_results_hold_every_variant_with_its_selection_rule(finished: Path) -> None:
+    results = json.loads((finished / "results.json").read_text())
+    assert set(results["variants"]) == set(VARIANTS)
+    for variant in results["variants"].values():
+        assert 0 <= variant["UA"]["pooled"] <= 1
+        assert variant["selection"] == "lowest loss of one training speaker"
+
+
+def test_a_finetuned_preset_says_that_only_its_frozen_stage_ran(finished: Path) -> None:
+    variant = json.loads((finished / "results.json").read_text())["variants"]["context-mmt:mmt-finetuned"]
+    assert variant["stages"] == ["frozen"]
+    assert variant["stages_of_preset"] == ["frozen", "partial"]
+
+
+def test_a_repetition_keeps_what_is_done_and_gives_the_same_results(
+    finished: Path, tiny_release: Path, params: Params
+) -> None:
+    before = (finished / "results.json").read_bytes()
+    times = {path: path.stat().st_mtime_ns for path in finished.glob("folds/*/*/*/fold.json")}
+    assert len(times) == 2
+    run(tiny_release, params, finished)
+    assert (finished / "results.json").read_bytes() == before
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+
+
+def test_a_fold_leaves_a_model_that_loads_without_anything_else(finished: Path) -> None:
+    folder = finished / "folds/context-mmt/wavlm-fc-frozen/fold-1"
+    _, card = load_model(folder / "model")
+    assert card.preset == "wavlm-fc-frozen"
+    assert card.split_id == json.loads((folder / "fold.json").read_text())["split_id"]
+    assert (folder / "model/standardizer.safetensors").is_file()
+
+
+def test_runs_are_in_mlflow_one_parent_and_a_child_a_fold(finished: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{finished}/mlflow.db")
+    experiment = client.get_experiment_by_name("merflow")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    children = [each for each in runs if "mlflow.parentRunId" in each.data.tags]
+    assert len(runs) == 3
+    assert {each.data.tags["variant"] for each in children} == set(VARIANTS)
+    assert {each.info.status for each in runs} == {"FINISHED"}
+
+
+def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Path) -> None:
+    untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "off"})})
+    run(tiny_release, untracked, tmp_path, variants=VARIANTS[:1])
+    assert (tmp_path / "results.json").is_file()
+    assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params) -> None:
+    with pytest.raises(PresetError, match="did you mean"):
+        benchmark(
+            Source("iemocap", tmp_path / "nowhere"),
+            variants=["context-mmt:mmt-frozn"],
+            out=tmp_path / "out",
+            params=params,
+            name="x",
+            command="x",
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_without_root_says_what_it_needs(tmp_path: Path, params: Params) -> None:
+    with pytest.raises(CorpusError, match="needs --root"):
+        benchmark(Source("iemocap"), variants=VARIANTS, out=tmp_path, params=params, name="x", command="x")
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "said"),
+    [
+        ("context-mmt:mmt-frozen", PresetError, "write model:preset:fold"),
+        ("context-mmt:wavlm-fc-frozen:7", SplitError, "have no fold 7; they have"),
+        ("context-mmt:bert-te-frozen:one", PresetError, "names no fold"),
+    ],
+)
+def test_a_wrong_item_says_what_is_there(
+    finished: Path, params: Params, tmp_path: Path, item: str, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        train_again(finished, params, tmp_path, item=item)
+
+
+def test_features_of_another_manifest_are_refused(finished: Path, params: Params, tmp_path: Path) -> None:
+    features = json.loads((finished / "features.json").read_text())
+    (tmp_path / "features.json").write_text(json.dumps({**features, "manifest_hash": "0123456789abcdef"}))
+    with pytest.raises(FeatureError, match="is of manifest 0123456789abcdef"):
+        train_again(finished, params, tmp_path, features=tmp_path / "features.json")
+
+
+def train_again(
+    finished: Path,
+    params: Params,
+    out: Path,
+    *,
+    item: str = "context-mmt:wavlm-fc-frozen:1",
+    features: Path | None = None,
+) -> Path:
+    return train(
+        item,
+        manifest=finished / "manifest.parquet",
+        splits=finished / "splits.parquet",
+        features=features or finished / "features.json",
+        out=out / "fold",
+        checkpoints=out / "checkpoints",
+        params=params.training,
+    )
