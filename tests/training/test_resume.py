@@ -66,6 +66,7 @@ def started(process: BaseProcess, result: Path) -> float:
     mark.unlink(missing_ok=True)
     process.start()
     while not mark.exists():
+        assert process.is_alive()
         time.sleep(0.001)
     return time.perf_counter()
 

@@ -3,6 +3,8 @@
 A step's columns are local means and local deviations of frame measurements. Emotion lives in both: how high, loud and
 bright a voice is, and how much and how fast that moves. A model that averages over steps then has both at hand.
 
+Products are einsum's, not BLAS's: at this size its threads cost more than they give, and their number moves last bits.
+
 Shapes: n samples at 16 kHz, T steps, L layers, B mel bands, M = B + 8 measurements,
 D = 3 M columns.
 """
@@ -122,7 +124,7 @@ def measure(samples: np.ndarray, *, bands: int) -> np.ndarray:
     """
     frames = _frames(samples, WINDOW, pad=0)  # (T, 400)
     power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW), n=_FFT)) ** 2 + _FLOOR  # (T, 257)
-    log_mel = _floored(np.log(power @ _mel_filters(bands)))  # (T, B)
+    log_mel = _floored(np.log(np.einsum("tf,fb->tb", power, _mel_filters(bands))))  # (T, B)
     level = _floored(np.log(np.mean(frames**2, axis=1, keepdims=True) + _FLOOR))
     shape = log_mel - log_mel.mean(axis=1, keepdims=True)
     statics = np.column_stack([shape, *_pitch(samples, steps=len(frames)), level, *_brightness(power)])
@@ -141,7 +143,8 @@ def _frames(samples: np.ndarray, window: int, *, pad: int) -> np.ndarray:
 
 def _floored(logs: np.ndarray) -> np.ndarray:
     """Logarithms of power ``(T, K)``, none further below the recording's loud steps than the range."""
-    return np.maximum(logs, np.percentile(logs.max(axis=1), _LOUD) - _RANGE)
+    floor = np.percentile(logs.max(axis=1), _LOUD) - _RANGE
+    return np.asarray(np.maximum(logs, floor))
 
 
 def _brightness(power: np.ndarray) -> list[np.ndarray]:
@@ -150,11 +153,11 @@ def _brightness(power: np.ndarray) -> list[np.ndarray]:
     logs = _floored(np.log(power))
     heard = np.exp(logs)  # (T, 257)
     total = heard.sum(axis=1)
-    centroid = np.log(heard @ hertz / total)
+    centroid = np.log(np.einsum("tf,f->t", heard, hertz) / total)
     low, high = (heard[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in ((50, 1000), (1000, 5000)))
     balance = np.log(low / high)
     octaves = np.log2(hertz[4:]) - np.log2(hertz[4:]).mean()
-    tilt = logs[:, 4:] @ octaves / (octaves**2).sum()
+    tilt = np.einsum("tf,f->t", logs[:, 4:], octaves) / (octaves**2).sum()
     flatness = logs.mean(axis=1) - np.log(heard.mean(axis=1))
     form = np.sqrt(heard / total[:, None])
     flux = np.linalg.norm(np.diff(form, axis=0, prepend=form[:1]), axis=1)

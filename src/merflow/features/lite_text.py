@@ -81,9 +81,10 @@ def word_vectors(text: str, *, width: int) -> np.ndarray:
 def _word_vector(word: str, width: int) -> np.ndarray:
     marked = f"<{word}>"
     grams = [marked[i : i + size] for size in _GRAM_SIZES for i in range(len(marked) - size + 1)]
-    parts = np.mean([_signs(gram, width) for gram in grams], axis=0) if grams else np.zeros(width)
+    # The word and its parts weigh the same; the shortest word has one part, itself between its marks.
+    parts = np.sum([_signs(gram, width) for gram in grams], axis=0) / np.sqrt(len(grams))
     vector = _signs(f"word {word}", width) + parts
-    return (vector / max(float(np.linalg.norm(vector)), 1e-6)).astype(np.float32)
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), dtype=np.float32)
 
 
 def _signs(key: str, width: int) -> np.ndarray:

@@ -175,8 +175,7 @@ class Shard:
         if not path.is_file():
             raise FeatureError(f"the store lost shard {path}; run `merflow features extract` again")
         with _readable(path):
-            self._file: Any = safe_open(path, framework="np")
-            self._values = self._file.get_slice("values")
+            self._values = safe_open(path, framework="np").get_slice("values")  # type: ignore[no-untyped-call]
         self._path = path
         self._held = self._values.get_shape()
         if self._held[1:] != _entry_shape(shape) or self._values.get_dtype() != "F16":
@@ -227,7 +226,7 @@ def open_store(root: Path, *, spec: EncoderSpec, stream: Stream) -> KeyedStore:
     try:
         meta = json.loads(path.read_text(encoding="utf-8"))
         shape = StreamShape(layers=meta.pop("layers"), width=meta.pop("width"))
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FeatureError(f"{path} is corrupt ({error}); {_AGAIN}") from error
     if meta != describe(spec, stream):
         raise FeatureError(f"{path} describes another encoder than key {folder.name}; {_AGAIN}")

@@ -14,8 +14,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, eye_array, hstack
 
-from merflow.corpus.synthetic.census import CODES, LETTERS, Census, DialogueName, iemocap_counts
-from merflow.corpus.synthetic.seeds import generator
+from merflow.corpus.synthetic.census import CODES, LETTERS, Census, DialogueName, iemocap_counts, scene_lean
 
 _FOUR_CLASSES = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"}
 _FITTING_ROUNDS = 200
@@ -142,9 +141,7 @@ def _spread(members: Sequence[DialogueName], wanted: dict[tuple[str, str], int],
     table.demand(
         lambda c: c.place if c.code in _FOUR_CLASSES else None, {place: n for place, n in four.items() if n is not None}
     )
-    lean = {
-        (str(n), code): generator(seed, "scene", str(n), code).lognormal(0.0, 0.8) for n in members for code in CODES
-    }
+    lean = {(str(n), code): scene_lean(seed, str(n), code) for n in members for code in CODES}
     found = table.solve(np.array([lean[cell.place, cell.code] for cell in cells]))
     return {cell: int(n) for cell, n in zip(cells, found, strict=True)}
 

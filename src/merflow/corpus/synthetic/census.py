@@ -85,7 +85,14 @@ _SMALL_SHARES = {
 }  # fmt: skip
 # As in the real release, the marker wearer's turns are less often neutral.
 _SMALL_WEARER = {"neu": 0.8, "sad": 1.2, "ang": 1.1}
+# Deviation of the logarithm of a label's share over dialogues.
+_SCENE_SPREAD = 1.0
 _SMALL_TURNS = (20, 26)  # of one speaker in one dialogue, upper end excluded
+
+
+def scene_lean(seed: int, dialogue: str, code: str) -> float:
+    """How much more often than elsewhere a label occurs in a dialogue: each scene has its own mood."""
+    return float(generator(seed, "scene", dialogue, code).lognormal(0.0, _SCENE_SPREAD))
 
 
 def small_census(seed: int) -> Census:
@@ -95,9 +102,10 @@ def small_census(seed: int) -> Census:
         name = DialogueName(session, recording, _small_part(session, recording, kind))
         rng = generator(seed, "census", str(name))
         counts[name] = Counter()
+        leaning = {code: share * scene_lean(seed, str(name), code) for code, share in _SMALL_SHARES[kind].items()}
         for letter in LETTERS:
             wearer = _SMALL_WEARER if letter == recording else {}
-            weights = {code: share * wearer.get(code, 1.0) for code, share in _SMALL_SHARES[kind].items()}
+            weights = {code: share * wearer.get(code, 1.0) for code, share in leaning.items()}
             drawn = rng.multinomial(rng.integers(*_SMALL_TURNS), np.array([*weights.values()]) / sum(weights.values()))
             counts[name].update({(letter, code): int(n) for code, n in zip(weights, drawn, strict=True) if n})
     return counts
