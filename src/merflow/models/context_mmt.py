@@ -156,6 +156,8 @@ class ContextExtractor(nn.Module):
         distance = torch.arange(-neighbours, neighbours + 1).abs()
         self.turn_weight = nn.Parameter((1 + distance).float() ** -2)  # (S,)
         self.convolve = nn.Conv1d(dims, dims, kernel_size=kernel, stride=1, padding=kernel // 2)
+        nn.init.dirac_(self.convolve.weight)
+        nn.init.zeros_(self.convolve.bias)
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """``(N, S, L, D)`` to ``(N, S, H)``."""
