@@ -72,7 +72,7 @@ def test_runs_are_in_mlflow_one_parent_and_a_child_a_fold(finished: Path) -> Non
 
 
 def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Path) -> None:
-    untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "off"})})
+    untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
     run(tiny_release, untracked, tmp_path, variants=VARIANTS[:1])
     assert (tmp_path / "results.json").is_file()
     assert not (tmp_path / "mlflow.db").exists()

@@ -93,7 +93,8 @@ def run_pipeline(
         return
     OUT.print(results_table(results))
     OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. Report: {report}")
-    OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
+    if chosen.tracking.uri == "auto":
+        OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
 
 
 def _packages() -> Any:  # noqa: ANN401 - a module

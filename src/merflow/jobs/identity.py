@@ -1,5 +1,6 @@
 """What code and data a step stands on: digests that make a cached step stale when either changes."""
 
+import csv
 import hashlib
 import os
 import subprocess
@@ -46,17 +47,28 @@ def _is_source(path: Path) -> bool:
 
 
 def corpus_fingerprint(root: Path) -> str:
-    """16 hexadecimal digits over names, sizes and times of a corpus' files; cheap, and it changes when a file does."""
+    """16 hexadecimal digits over names, sizes and times of a corpus' files; cheap, and it changes when a file does.
+
+    A release is its folder; a table is the CSV and the files that it names.
+    """
     summary = hashlib.sha256()
-    folder = root.parent if root.is_file() else root
     if root.is_file():
         summary.update(root.read_bytes())
-    for place, names, files in os.walk(folder):
-        names.sort()
-        for name in sorted(files):
-            stat = (Path(place) / name).stat()
-            summary.update(f"{place[len(str(folder)) :]}/{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    for path in sorted(_files_of_table(root) if root.is_file() else _files_of_release(root)):
+        facts = path.stat() if path.is_file() else None
+        summary.update(f"{path}\0{facts and (facts.st_size, facts.st_mtime_ns)}\n".encode())
     return summary.hexdigest()[:16]
+
+
+def _files_of_table(table: Path) -> set[Path]:
+    with table.open(encoding="utf-8", errors="replace", newline="") as lines:
+        rows = csv.DictReader(lines)
+        columns = [name for name in rows.fieldnames or () if name.endswith("_path")]
+        return {table.parent / row[name] for row in rows for name in columns if row[name]}
+
+
+def _files_of_release(release: Path) -> set[Path]:
+    return {Path(place) / name for place, _, names in os.walk(release) for name in names}
 
 
 def git_commit() -> str:

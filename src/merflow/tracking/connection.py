@@ -35,7 +35,7 @@ def tracking_uri(setting: str, *, folder: Path) -> str | None:
     """The URI that ``tracking.uri`` of ``params.yaml`` stands for.
 
     Args:
-        setting: ``auto`` for SQLite in the folder, ``off`` for no tracking, or a URI.
+        setting: ``auto`` for SQLite in the folder, ``none`` for no tracking, or a URI.
         folder: Output folder of the benchmark.
 
     Returns:
@@ -44,7 +44,7 @@ def tracking_uri(setting: str, *, folder: Path) -> str | None:
     Raises:
         TrackingError: MLflow cannot track there.
     """
-    if setting == "off":
+    if setting == "none":
         return None
     if setting == "auto":
         return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
@@ -61,7 +61,7 @@ def checked_uri(uri: str) -> str:
     if scheme not in SCHEMES:
         raise TrackingError(
             f"tracking.uri {uri!r} is no tracking server or database; write http://HOST:PORT, "
-            "sqlite:////absolute/path/mlflow.db, auto or off"
+            "sqlite:////absolute/path/mlflow.db, auto or none"
         )
     return uri
 
@@ -87,7 +87,7 @@ class Connection:
         except ModuleNotFoundError as error:
             raise TrackingError(
                 "tracking needs MLflow, which is not installed; pip install 'merflow[tracking]', "
-                "or set tracking.uri to off"
+                "or set tracking.uri to none"
             ) from error
         self._client: Any = None
 

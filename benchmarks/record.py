@@ -1,0 +1,51 @@
+"""What every measurement is written down with: the machine, the code, the command."""
+
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from merflow.contracts.files import write_json
+from merflow.jobs.identity import git_commit, merflow_version
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, accelerator and the versions that matter."""
+    cpuinfo = Path("/proc/cpuinfo")
+    models = (
+        {line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")}
+        if cpuinfo.is_file()
+        else set()
+    )
+    return {
+        "processor": ", ".join(sorted(models)) or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def write_result(name: str, figures: dict[str, Any]) -> Path:
+    """Writes ``results/<name>.json`` and returns its path."""
+    path = RESULTS / f"{name}.json"
+    write_json(
+        path,
+        {
+            "figures": figures,
+            "command": " ".join(["python", "-m", f"benchmarks.{name}", *sys.argv[1:]]),
+            "machine": machine(),
+            "merflow": merflow_version(),
+            "commit": git_commit(),
+            "measured": datetime.now(UTC).strftime("%Y-%m-%d"),
+        },
+    )
+    print(f"written: {path}")
+    return path
