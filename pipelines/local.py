@@ -94,9 +94,14 @@ def run_locally(
 
 @contextlib.contextmanager
 def _contained(stream: _Digest) -> Iterator[None]:
-    """Sends standard output to ``stream``; undoes what KFP leaves behind: its print, handlers and level."""
+    """Sends standard output and logging to ``stream``; undoes what KFP leaves behind: its print, handlers and level.
+
+    KFP tells of a reused step on the root logger at INFO, wherever that goes.
+    """
     root, printed = logging.getLogger(), builtins.print
     level, handlers = root.level, root.handlers[:]
+    root.handlers[:] = [logging.StreamHandler(stream)]
+    root.setLevel(logging.INFO)
     try:
         with contextlib.redirect_stdout(stream), warnings.catch_warnings():
             warnings.simplefilter("ignore")

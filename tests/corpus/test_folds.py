@@ -3,7 +3,7 @@ import pytest
 
 from merflow.contracts.errors import SplitError
 from merflow.contracts.params import SplitParams
-from merflow.contracts.tables import DEVELOPMENTS, PROTOCOLS
+from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splits import make_splits
 from tests.corpus.five_sessions import changed, corpus_rows, manifest_of, params

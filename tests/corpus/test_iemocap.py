@@ -8,7 +8,7 @@ import soundfile
 from merflow.contracts.errors import CorpusError, LabelError
 from merflow.contracts.taxonomy import TAXONOMIES
 from merflow.corpus.iemocap import read_iemocap
-from merflow.corpus.iemocap_text import read_transcripts, read_turns, spoken_words
+from merflow.corpus.iemocap_text import read_transcripts, read_turns
 from merflow.corpus.manifest import Manifest
 
 IMPRO, SCRIPT = "Ses03M_impro05a", "Ses05F_script01_1"
@@ -254,17 +254,3 @@ def test_a_line_of_another_form_is_left_out(tmp_path: Path) -> None:
 def test_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"cannot read .*: Is a directory"):
         read_turns(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (" [LAUGHTER]", ""),
-        ("", ""),
-        (" So[BREATHING]what  now ?", "So what now ?"),
-        ('[x] "Quoted" [y] -- end... ', '"Quoted" -- end...'),
-        (" left [open", "left [open"),
-    ],
-)
-def test_spoken_words(text: str, words: str) -> None:
-    assert spoken_words(text) == words

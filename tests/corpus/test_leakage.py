@@ -1,6 +1,5 @@
 import pytest
 
-from merflow.corpus.leakage import spoken_words
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splits import make_splits
 from tests.corpus.five_sessions import changed, corpus_rows, manifest_of, params
@@ -17,11 +16,6 @@ def test_shared_words_are_reported_apart_for_scripted_and_improvised_turns(manif
         assert fold.shared_text.overall == pytest.approx(0.5)
     for fold in make_splits(manifest, params=params(improvised_only=True)).folds:
         assert (fold.shared_text.overall, fold.shared_text.scripted) == (0.0, None)
-
-
-def test_words_are_compared_without_tags_case_and_punctuation() -> None:
-    assert spoken_words("[LAUGHTER]  Well -- it's 'No', I said.") == spoken_words("well it's 'no' i SAID...")
-    assert spoken_words("[BREATHING] [laughter]") == ""
 
 
 def test_turns_without_words_share_nothing_and_corpora_without_transcripts_have_no_figure() -> None:

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from merflow.contracts.errors import CorpusError, SplitError
-from merflow.contracts.tables import DEVELOPMENTS, PROTOCOLS
+from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splits import ids, make_splits, read_splits, write_splits

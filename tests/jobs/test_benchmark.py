@@ -2,8 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
-from merflow.contracts.errors import CorpusError, FeatureError, PresetError, SplitError
+from merflow.contracts.errors import CorpusError, FeatureError, OutputError, PresetError, SplitError
 from merflow.contracts.params import Params
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.source import Source
@@ -45,7 +46,7 @@ def test_a_repetition_keeps_what_is_done_and_gives_the_same_results(
     before = (finished / "results.json").read_bytes()
     times = {path: path.stat().st_mtime_ns for path in finished.glob("folds/*/*/*/fold.json")}
     assert len(times) == 2
-    run(tiny_release, params, finished)
+    run(tiny_release, params, finished, workers=1)
     assert (finished / "results.json").read_bytes() == before
     assert times == {path: path.stat().st_mtime_ns for path in times}
 
@@ -116,6 +117,21 @@ def test_features_of_another_manifest_are_refused(finished: Path, params: Params
     (tmp_path / "features.json").write_text(json.dumps({**features, "manifest_hash": "0123456789abcdef"}))
     with pytest.raises(FeatureError, match="is of manifest 0123456789abcdef"):
         train_again(finished, params, tmp_path, features=tmp_path / "features.json")
+
+
+def test_a_fold_whose_folder_cannot_be_written_is_not_trained_again(
+    finished: Path, params: Params, tmp_path: Path
+) -> None:
+    (tmp_path / "fold").touch()
+    with pytest.raises(OutputError, match="remove what is in its place"):
+        train_again(finished, params, tmp_path)
+    (checkpoint,) = tmp_path.glob("checkpoints/*/*")
+    with safe_open(checkpoint, framework="pt") as file:
+        trained = json.loads(file.metadata()["history"])["epochs"]
+    (tmp_path / "fold").unlink()
+    folder = train_again(finished, params, tmp_path)
+    assert json.loads((folder / "history.json").read_text()) == trained, "equal to the seconds"
+    assert not list(tmp_path.glob("checkpoints/*"))
 
 
 def train_again(

@@ -9,7 +9,7 @@ from merflow.tracking.connection import Connection, tracking_uri
 
 
 def test_settings_stand_for_uris(tmp_path: Path) -> None:
-    assert tracking_uri("off", folder=tmp_path) is None
+    assert tracking_uri("none", folder=tmp_path) is None
     assert tracking_uri("auto", folder=tmp_path) == f"sqlite:///{tmp_path}/mlflow.db"
     assert tracking_uri("http://mlflow:5000", folder=tmp_path) == "http://mlflow:5000"
     assert tracking_uri("postgresql+psycopg://u:p@db/x", folder=tmp_path) == "postgresql+psycopg://u:p@db/x"

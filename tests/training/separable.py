@@ -1,4 +1,4 @@
-"""Utterances in memory whose class is in their values, a model for them, and a fold that a process can train."""
+"""Utterances in memory whose class is in their values, a model for them, and a fold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from torch import nn
 from merflow.contracts.batch import Batch
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.streams import Role, StreamShape
-from merflow.contracts.tracker import NullTracker
+from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.models import MODELS
 from merflow.training.determinism import seed_epoch
-from merflow.training.loop import FoldHistory, train_fold
+from merflow.training.history import FoldHistory
+from merflow.training.loop import EpochProgress, train_fold
 
 CLASSES = 4
 SHAPES: Mapping[Role, StreamShape] = {
@@ -98,22 +99,27 @@ def fresh_model(system: str = "mmt") -> nn.Module:
     return entry.model(entry.configure({"system": system, "dropout": 0.2}), shapes=SHAPES, classes=CLASSES)
 
 
-def train_to_the_end(folder: Path, result: Path, recipe_changes: dict[str, object]) -> None:
-    """One fold from whatever state ``folder`` holds; weights go to ``result``, a file beside it marks the start."""
-    model = fresh_model()
-    result.with_suffix(".started").touch()
-    history = fold(model, folder, **recipe_changes)
-    torch.save({"weights": model.state_dict(), "history": history.rows(), "best": history.best_epoch}, result)
-
-
-def fold(model: nn.Module, folder: Path, **recipe_changes: object) -> FoldHistory:
-    """Trains the model on the tests' data."""
+def fold(
+    model: nn.Module,
+    folder: Path,
+    *,
+    train: Utterances | None = None,
+    dev: Utterances | None = None,
+    training: TrainingParams | None = None,
+    tracker: Tracker | None = None,
+    progress: EpochProgress | None = None,
+    restart: bool = False,
+    **recipe_changes: object,
+) -> FoldHistory:
+    """Trains the model; what is not given is the tests' own."""
     return train_fold(
         model,
-        train=separable(96, seed=1),
-        dev=separable(40, seed=2),
+        train=separable(96, seed=1) if train is None else train,
+        dev=separable(40, seed=2) if dev is None else dev,
         recipe=recipe(**recipe_changes),
-        params=params(),
+        params=training or params(),
         folder=folder,
-        tracker=NullTracker(),
+        tracker=tracker or NullTracker(),
+        progress=progress,
+        restart=restart,
     )

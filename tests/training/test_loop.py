@@ -1,6 +1,5 @@
 """Learning, epoch choice, early stopping, determinism, and what goes wrong."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,9 +7,10 @@ import pytest
 import torch
 
 from merflow.contracts.errors import OutputError, TrainingError
-from merflow.contracts.tracker import NullTracker
-from merflow.training.loop import FoldHistory, predict, train_fold
-from tests.training.separable import Utterances, fold, fresh_model, params, recipe, separable
+from merflow.training.history import FoldHistory
+from merflow.training.prediction import predict
+from merflow.training.resume import CHECKPOINT
+from tests.training.separable import Utterances, fold, fresh_model, params, separable
 
 FIGURES = {"train_loss", "dev_loss", "dev_ua", "dev_wa", "lr", "seconds"}
 
@@ -39,25 +39,20 @@ def _threads_as_before() -> Iterator[None]:
 def test_learns_and_tells(tmp_path: Path) -> None:
     notebook, told = Notebook(), []
     model = fresh_model()
-    history = train_fold(
+    history = fold(
         model,
-        train=separable(96, seed=1),
-        dev=separable(40, seed=2),
-        recipe=recipe(),
-        params=params(),
-        folder=tmp_path / "fold",
+        tmp_path / "fold",
         tracker=notebook,
         progress=lambda epoch, last, figures: told.append((epoch, last, figures)),
     )
     assert history.best.dev_ua > 0.9
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
-    rows = json.loads((tmp_path / "fold" / "history.json").read_text())
-    assert rows == history.rows()
+    rows = history.rows()
     assert [row["epoch"] for row in rows] == list(range(1, 11))
     assert all(row.keys() == FIGURES | {"epoch"} for row in rows)
     assert notebook.epochs == {row["epoch"]: {name: row[name] for name in FIGURES} for row in rows}
     assert [(epoch, last) for epoch, last, _ in told] == [(epoch, 10) for epoch in range(1, 11)]
-    assert [path.name for path in (tmp_path / "fold").iterdir()] == ["history.json"]
+    assert [path.name for path in (tmp_path / "fold").iterdir()] == [CHECKPOINT]
 
 
 def test_the_model_ends_with_the_chosen_epochs_weights(tmp_path: Path) -> None:
@@ -88,29 +83,12 @@ def test_stops_when_patience_runs_out(tmp_path: Path, monitor: str) -> None:
 
 
 def test_the_cap_of_the_params_counts(tmp_path: Path) -> None:
-    history = train_fold(
-        fresh_model(),
-        train=separable(30, seed=1),
-        dev=separable(20, seed=2),
-        recipe=recipe(),
-        params=params(max_epochs=2),
-        folder=tmp_path,
-        tracker=NullTracker(),
-    )
-    assert len(history.epochs) == 2
+    assert len(fold(fresh_model(), tmp_path, training=params(max_epochs=2)).epochs) == 2
 
 
 def run(folder: Path, *, seed: int) -> tuple[FoldHistory, dict[str, torch.Tensor]]:
     model = fresh_model()
-    history = train_fold(
-        model,
-        train=separable(60, seed=1),
-        dev=separable(40, seed=2),
-        recipe=recipe(max_epochs=3),
-        params=params(seed=seed),
-        folder=folder,
-        tracker=NullTracker(),
-    )
+    history = fold(model, folder, training=params(seed=seed), max_epochs=3)
     return history, model.state_dict()
 
 
@@ -125,52 +103,22 @@ def test_a_seed_decides(tmp_path: Path) -> None:
 
 
 def test_bfloat16_on_request(tmp_path: Path) -> None:
-    history = train_fold(
-        fresh_model(),
-        train=separable(96, seed=1),
-        dev=separable(40, seed=2),
-        recipe=recipe(),
-        params=params(precision="bfloat16"),
-        folder=tmp_path,
-        tracker=NullTracker(),
-    )
-    assert history.best.dev_ua > 0.8
-
-
-def attempt(folder: Path, *, train: Utterances | None = None, dev: Utterances | None = None, **changes: object) -> None:
-    train_fold(
-        fresh_model(),
-        train=train or separable(30, seed=1),
-        dev=dev or separable(20, seed=2),
-        recipe=recipe(max_epochs=4, **{name: value for name, value in changes.items() if name != "device"}),
-        params=params(**{name: value for name, value in changes.items() if name == "device"}),
-        folder=folder,
-        tracker=NullTracker(),
-    )
+    assert fold(fresh_model(), tmp_path, training=params(precision="bfloat16")).best.dev_ua > 0.8
 
 
 def test_no_utterances(tmp_path: Path) -> None:
+    empty = Utterances({"speech_layers": [], "text_layers": []}, None, {}, 0)
     with pytest.raises(TrainingError, match="no training utterances"):
-        attempt(tmp_path, train=Empty())
+        fold(fresh_model(), tmp_path, train=empty)
     with pytest.raises(TrainingError, match="no development utterances"):
-        attempt(tmp_path, dev=Empty())
+        fold(fresh_model(), tmp_path, dev=empty)
     with pytest.raises(TrainingError, match="nothing to predict"):
-        predict(fresh_model(), Empty(), batch_size=4, params=params())
-
-
-class Empty(Utterances):
-    """No utterances, and yet not false."""
-
-    def __init__(self) -> None:
-        super().__init__({"speech_layers": [], "text_layers": []}, None, {}, 0)
-
-    def __bool__(self) -> bool:
-        return True
+        predict(fresh_model(), empty, batch_size=4, params=params())
 
 
 def test_no_labels(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="training utterances have no labels"):
-        attempt(tmp_path, train=separable(10, seed=0, labelled=False))
+        fold(fresh_model(), tmp_path, train=separable(10, seed=0, labelled=False))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -178,19 +126,19 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     broken = separable(30, seed=1)
     broken.features["speech_layers"][7][0, 0, 0] = float("nan")
     with pytest.raises(TrainingError, match=r"training loss is nan in epoch 1; lower the recipe's lr \(0.01\)"):
-        attempt(tmp_path, train=broken)
+        fold(fresh_model(), tmp_path, train=broken)
     with pytest.raises(TrainingError, match="development loss is nan in epoch 1"):
-        attempt(tmp_path / "dev", dev=broken)
+        fold(fresh_model(), tmp_path / "dev", dev=broken)
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_no_gpu(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"training.device is cuda, but torch sees no GPU"):
-        attempt(tmp_path, device="cuda")
+        fold(fresh_model(), tmp_path, training=params(device="cuda"))
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):
-        attempt(tmp_path / "file" / "fold")
+        fold(fresh_model(), tmp_path / "file" / "fold")

@@ -1,27 +1,17 @@
-"""A fold that is killed, and killed again, ends as one that was left alone."""
+"""A fold that was stopped ends as one that was left alone; a checkpoint of something else is refused."""
 
-import json
-import multiprocessing
-import random
-import time
 from collections.abc import Mapping
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from merflow.contracts.errors import TrainingError
-from merflow.contracts.tracker import NullTracker
-from merflow.training.loop import train_fold
 from merflow.training.resume import CHECKPOINT
-from tests.training.separable import fold, fresh_model, params, recipe, separable, train_to_the_end
-
-KILLS = 10
+from tests.training.separable import fold, fresh_model, separable
 
 
 class StopError(Exception):
@@ -36,18 +26,9 @@ def stop_after(epoch: int) -> Any:  # noqa: ANN401 - a progress callback
     return progress
 
 
-def interrupted(folder: Path, *, after: int, **recipe_changes: object) -> None:
+def interrupted(folder: Path, *, after: int, **recipe_changes: Any) -> None:  # noqa: ANN401 - a recipe's values
     with pytest.raises(StopError):
-        train_fold(
-            fresh_model(),
-            train=separable(96, seed=1),
-            dev=separable(40, seed=2),
-            recipe=recipe(**recipe_changes),
-            params=params(),
-            folder=folder,
-            tracker=NullTracker(),
-            progress=stop_after(after),
-        )
+        fold(fresh_model(), folder, progress=stop_after(after), **recipe_changes)
 
 
 def without_seconds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -60,56 +41,6 @@ def assert_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) ->
         assert torch.equal(found[name], value), name
 
 
-def started(process: BaseProcess, result: Path) -> float:
-    """Starts the process and returns the moment at which its fold begins."""
-    mark = result.with_suffix(".started")
-    mark.unlink(missing_ok=True)
-    process.start()
-    while not mark.exists():
-        assert process.is_alive()
-        time.sleep(0.001)
-    return time.perf_counter()
-
-
-def epochs_in(checkpoint: Path) -> int:
-    with safe_open(checkpoint, framework="pt") as file:
-        return len(json.loads(file.metadata()["history"])["epochs"])
-
-
-def test_ten_kills_change_nothing(tmp_path: Path) -> None:
-    changes: dict[str, object] = {"max_epochs": 25}
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["tests.training.separable", "torch._dynamo"]
-    )  # else each process takes a second more
-    undisturbed, result, folder = tmp_path / "undisturbed.pt", tmp_path / "result.pt", tmp_path / "fold"
-    process = context.Process(target=train_to_the_end, args=(tmp_path / "other", undisturbed, changes))
-    begin = started(process, undisturbed)
-    process.join(60)
-    whole_s = time.perf_counter() - begin
-    moments = random.Random(0)
-    killed, epochs_seen = 0, set()
-    for _ in range(KILLS):
-        process = context.Process(target=train_to_the_end, args=(folder, result, changes))
-        started(process, result)
-        process.join(moments.uniform(0.0, 0.2) * whole_s)
-        killed += process.is_alive()
-        process.kill()
-        process.join(10)
-        if (folder / CHECKPOINT).is_file():
-            epochs_seen.add(epochs_in(folder / CHECKPOINT))
-    assert killed >= KILLS // 2
-    assert len(epochs_seen) >= 3
-    process = context.Process(target=train_to_the_end, args=(folder, result, changes))
-    process.start()
-    process.join(60)
-    expected, found = torch.load(undisturbed), torch.load(result)
-    assert_equal(found["weights"], expected["weights"])
-    assert found["best"] == expected["best"]
-    assert without_seconds(found["history"]) == without_seconds(expected["history"])
-    assert sorted(path.name for path in folder.iterdir()) == ["history.json"]
-
-
 @pytest.mark.parametrize("after", [1, 4, 9])
 def test_resumed_after_any_epoch(tmp_path: Path, after: int) -> None:
     interrupted(tmp_path / "stopped", after=after)
@@ -120,7 +51,7 @@ def test_resumed_after_any_epoch(tmp_path: Path, after: int) -> None:
 
 
 def test_resumed_with_patience_running(tmp_path: Path) -> None:
-    changes = {"patience_epochs": 2, "lr": 0.3, "max_epochs": 40}
+    changes: dict[str, Any] = {"patience_epochs": 2, "lr": 0.3, "max_epochs": 40}
     whole = fold(fresh_model(), tmp_path / "whole", **changes)
     assert len(whole.epochs) < 40
     interrupted(tmp_path / "stopped", after=len(whole.epochs) - 1, **changes)
@@ -135,16 +66,7 @@ def test_keyboard_interrupt_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_fold(
-            fresh_model(),
-            train=separable(96, seed=1),
-            dev=separable(40, seed=2),
-            recipe=recipe(),
-            params=params(),
-            folder=tmp_path,
-            tracker=NullTracker(),
-            progress=interrupt,
-        )
+        fold(fresh_model(), tmp_path, progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
     assert len(fold(fresh_model(), tmp_path).epochs) == 10
 
@@ -153,7 +75,14 @@ def test_leftovers_of_a_killed_write_are_cleared(tmp_path: Path) -> None:
     interrupted(tmp_path, after=2)
     (tmp_path / f".{CHECKPOINT}.abc.part").write_bytes(b"half")
     fold(fresh_model(), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["history.json"]
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_a_finished_fold_is_not_trained_again(tmp_path: Path) -> None:
+    model, again = fresh_model(), fresh_model()
+    history = fold(model, tmp_path)
+    assert fold(again, tmp_path).rows() == history.rows(), "equal to the seconds"
+    assert_equal(again.state_dict(), model.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -163,7 +92,7 @@ def test_leftovers_of_a_killed_write_are_cleared(tmp_path: Path) -> None:
         ({"optimizer": "adam"}, "recipe.optimizer: adamw there, adam now"),
     ],
 )
-def test_another_recipe_is_refused(tmp_path: Path, changes: dict[str, object], named: str) -> None:
+def test_another_recipe_is_refused(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
     interrupted(tmp_path, after=1)
     with pytest.raises(TrainingError, match=named) as error:
         fold(fresh_model(), tmp_path, **changes)
@@ -182,30 +111,13 @@ def test_other_data_are_refused(tmp_path: Path, part: str) -> None:
     sources = {"train": separable(96, seed=1), "dev": separable(40, seed=2)}
     sources[part] = separable(len(sources[part]), seed=9)
     with pytest.raises(TrainingError, match=r"data: (96|40) utterances, "):
-        train_fold(
-            fresh_model(),
-            train=sources["train"],
-            dev=sources["dev"],
-            recipe=recipe(),
-            params=params(),
-            folder=tmp_path,
-            tracker=NullTracker(),
-        )
+        fold(fresh_model(), tmp_path, train=sources["train"], dev=sources["dev"])
 
 
 def test_restart_forgets_a_foreign_checkpoint(tmp_path: Path) -> None:
     interrupted(tmp_path / "other", after=1, lr=0.02)
     model, untouched = fresh_model(), fresh_model()
-    train_fold(
-        model,
-        train=separable(96, seed=1),
-        dev=separable(40, seed=2),
-        recipe=recipe(),
-        params=params(),
-        folder=tmp_path / "other",
-        tracker=NullTracker(),
-        restart=True,
-    )
+    fold(model, tmp_path / "other", restart=True)
     fold(untouched, tmp_path / "fresh")
     assert_equal(model.state_dict(), untouched.state_dict())
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from merflow.cli.console import JsonOption, ParamsOption, SetOption, load_params, print_json, progress_bars
-from merflow.contracts.tables import Development, Protocol
+from merflow.contracts.protocols import Development, Protocol
 
 app = typer.Typer(no_args_is_help=True)
 

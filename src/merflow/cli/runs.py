@@ -10,7 +10,7 @@ from rich.table import Table
 
 from merflow.cli.console import OUT, JsonOption, ParamsOption, SetOption, load_params, print_json, progress_bars
 from merflow.contracts.params import Params
-from merflow.contracts.tables import Development, Protocol
+from merflow.contracts.protocols import Development, Protocol
 
 
 def command_line() -> str:

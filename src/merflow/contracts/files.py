@@ -13,19 +13,25 @@ from typing import Any
 
 from merflow.contracts.errors import OutputError
 
-_OUTPUT_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EEXIST)
+# What the user can do about an error of the system; the others are merflow's own fault.
+_REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "remove what is in its place"),
+}
 
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turns a full disk or a read-only folder below ``path`` into an :class:`OutputError` that names it."""
+    """Turns a full disk, a read-only folder or something in the way of ``path`` into an :class:`OutputError`."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _OUTPUT_ERRNOS:
+        remedy = _REMEDIES.get(error.errno or 0)
+        if remedy is None:
             raise
         raise OutputError(
-            f"cannot write {path}: {error.strerror}; free space, or choose another folder with --out"
+            f"cannot write {path}: {error.strerror}; {remedy}, or choose another folder with --out"
         ) from error
 
 
@@ -34,7 +40,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes when it does not.
 
     Raises:
-        OutputError: The folder is read-only, the disk full.
+        OutputError: The folder is read-only, the disk full, or ``path`` a folder.
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +57,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """As :func:`replacing`, for a folder; an older folder of that name is removed."""
+    """As :func:`replacing`, for a folder; an older folder of that name is removed, a file is in the way."""
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from merflow.contracts.errors import ParamsError, nearest
-from merflow.contracts.tables import Development, Protocol
+from merflow.contracts.protocols import Development, Protocol
 
 
 class Strict(BaseModel):
@@ -72,7 +72,7 @@ class EvaluationParams(Strict):
 
 
 class TrackingParams(Strict):
-    """MLflow experiment. ``uri`` is a server, a database, ``off``, or ``auto`` for SQLite in the output folder."""
+    """MLflow experiment. ``uri`` is a server, a database, ``none``, or ``auto`` for SQLite in the output folder."""
 
     experiment: str
     uri: str

@@ -1,25 +1,16 @@
-"""The three tables that pass between rooms, as Arrow schemas, and the words their columns use.
+"""The three tables that pass between rooms, as Arrow schemas.
 
 A table is checked against its schema once, where it enters a room (:func:`conform`).
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from merflow.contracts.errors import CorpusError, MerflowError
-
-Part = Literal["train", "dev", "test"]
-Protocol = Literal["session-5fold", "speaker-10fold", "session5-only"]
-Development = Literal["speaker", "session", "random"]
-
-PARTS: tuple[Part, ...] = get_args(Part)
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
-DEVELOPMENTS: tuple[Development, ...] = get_args(Development)
 
 # One row an utterance of the whole release, labelled or not, sorted by dialogue and turn.
 # start_s and end_s locate the utterance in its dialogue (video, order); audio_path is the utterance's own recording.

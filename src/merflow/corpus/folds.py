@@ -8,7 +8,7 @@ import pandas as pd
 
 from merflow.contracts.errors import SplitError
 from merflow.contracts.params import SplitParams
-from merflow.contracts.tables import PARTS, Part, Protocol
+from merflow.contracts.protocols import PARTS, Part, Protocol
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.leakage import SharedText, refuse_shared, shared_text
 from merflow.corpus.manifest import Manifest

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.errors import CorpusError
+from merflow.corpus.transcript import without_tags
 
 DIALOGUE_ID = re.compile(r"Ses0(?P<session>[1-5])(?P<wearer>[FM])_(?P<scenario>impro\d\d[ab]?|script\d\d_\d[ab]?)")
 UTTERANCE_ID = re.compile(rf"(?P<dialogue>{DIALOGUE_ID.pattern})_(?P<speaker>[FM])\d{{3}}")
@@ -21,7 +22,6 @@ _SUMMARY = re.compile(
 _SUMMARY_FORM = "'[start - end]<TAB>utterance<TAB>code<TAB>[valence, activation, dominance]'"
 _TRANSCRIBED = re.compile(r"(?P<utterance>Ses\S+)\s+\[\d+\.\d+-\d+\.\d+\]:(?P<text>.*)")
 _UNLABELLED_TURN = re.compile(r"[FM]:|Ses0\S+_[FM]XX\d")  # spoken, but without label and recording
-_TAG = re.compile(r"\[[^\[\]]*\]")
 
 _log = logging.getLogger(__name__)
 
@@ -84,17 +84,12 @@ def read_transcripts(path: Path) -> dict[str, str]:
         if match is None or not UTTERANCE_ID.fullmatch(match["utterance"]):
             _log.warning("%s line %d is no transcript line and is left out: %r", path, number, line[:80])
             continue
-        words = spoken_words(match["text"])
+        words = without_tags(match["text"])
         if texts.setdefault(match["utterance"], words) != words:
             raise CorpusError(
                 f"{path} line {number}: a second transcript of {match['utterance']}, unlike its first; remove one"
             )
     return texts
-
-
-def spoken_words(text: str) -> str:
-    """The text without tags such as ``[LAUGHTER]``, runs of spaces as one; empty where nothing but tags was noted."""
-    return " ".join(_TAG.sub(" ", text).split())
 
 
 def _parse_summary(line: str, *, number: int, path: Path) -> Turn:

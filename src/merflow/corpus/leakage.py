@@ -1,24 +1,11 @@
 """What must not pass from training to test data: speakers, dialogues and, as a reported figure, scripted text."""
 
-import re
 from dataclasses import dataclass
 
 import pandas as pd
 
 from merflow.contracts.errors import SplitError
-
-# Transcribers write noises in square brackets: [LAUGHTER], [BREATHING].
-_TAG = re.compile(r"\[[^\]]*\]")
-_NO_WORD = re.compile(r"[^\w']+|_")
-
-
-def spoken_words(transcript: str) -> str:
-    """The words of a transcript in lower case, one space apart; empty where it holds nothing but tags.
-
-    >>> spoken_words("[LAUGHTER]  Well -- no.")
-    'well no'
-    """
-    return " ".join(_NO_WORD.sub(" ", _TAG.sub(" ", transcript).casefold()).split())
+from merflow.corpus.transcript import folded_words
 
 
 @dataclass(frozen=True)
@@ -38,8 +25,8 @@ def shared_text(train: pd.DataFrame, test: pd.DataFrame) -> SharedText:
     """How much of the test part's text training has seen word for word. Both are manifest rows."""
     if test["transcript"].isna().all():
         return SharedText(None, None, None)
-    seen = {spoken_words(text) for text in train["transcript"].dropna().unique()} - {""}
-    shared = test["transcript"].map(lambda text: spoken_words(text) in seen, na_action="ignore").eq(True)
+    seen = {folded_words(text) for text in train["transcript"].dropna().unique()} - {""}
+    shared = test["transcript"].map(lambda text: folded_words(text) in seen, na_action="ignore").eq(True)
 
     def share(rows: pd.Series) -> float | None:
         return float(rows.mean()) if len(rows) else None

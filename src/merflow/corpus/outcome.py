@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.taxonomy import taxonomy
-from merflow.corpus.leakage import spoken_words
 from merflow.corpus.manifest import Manifest
+from merflow.corpus.transcript import folded_words
 
 UNLABELLED = "no class"
 HISTOGRAM_BINS = 30
@@ -151,7 +151,7 @@ def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
         sessions={str(name): _count(group, classes) for name, group in emotion.groupby(rows["session"])},
         speakers={str(name): _count(group, classes) for name, group in emotion.groupby(rows["speaker"])},
         durations={name: _durations(values) for name, values in durations.items() if len(values)},
-        empty_transcripts=None if transcripts.empty else int(transcripts.map(spoken_words).eq("").sum()),
+        empty_transcripts=None if transcripts.empty else int(transcripts.map(folded_words).eq("").sum()),
         left_share={name: float(left[name]) for name in classes if name in left},
     )
 

@@ -1,15 +1,16 @@
 """Measures a corpus' recordings: each file is decoded once, block by block, so that memory does not grow with it."""
 
-import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import soundfile
+
+from merflow.corpus.audio_header import truncation
 
 AudioState = Literal["ok", "none", "missing", "empty", "truncated", "unreadable"]
 
@@ -17,7 +18,6 @@ BLOCK_FRAMES = 1 << 16
 WORKERS = 4  # hides the latency of network file systems; on a local disk one would do
 FULL_SCALE = 32767 / 32768  # the largest positive 16-bit sample; converters clip here
 SILENCE_FLOOR_DBFS = -180.0  # stands for the level of digital silence, which has no logarithm
-UNKNOWN_CHUNK_BYTES = 0xFFFFFFFF  # a wav that was streamed or is longer than 4 GiB does not tell its length
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,11 @@ def measure(path: Path) -> Recording:
     """One recording, decoded in blocks; a file that cannot be read is described, not raised."""
     if not path.is_file():
         return Recording("missing", f"no such file: {path}")
-    size = path.stat().st_size
-    if size == 0:
+    if path.stat().st_size == 0:
         return Recording("empty", "the file holds 0 bytes")
     try:
-        with path.open("rb") as file:
-            told, held = _wav_data_bytes(file, size)
-        if told > held:
+        if lost := truncation(path):
+            told, held = lost
             return Recording("truncated", f"the header tells {told} bytes of samples, the file holds {held}")
         with soundfile.SoundFile(path) as sound:
             return _measure(sound)
@@ -111,24 +109,3 @@ def _measure(sound: soundfile.SoundFile) -> Recording:
         clipped_share=clipped / values,
         non_finite=non_finite,
     )
-
-
-def _wav_data_bytes(file: BinaryIO, size: int) -> tuple[int, int]:
-    """Bytes of samples that a wav's header tells and that the file holds; ``(0, 0)`` where no header tells them.
-
-    Needed because libsndfile reads a cut-off wav without a word, as if it were a shorter one.
-    """
-    if file.read(4) != b"RIFF":
-        return 0, 0
-    file.seek(12)
-    for name, length in _chunks(file):
-        if name == b"data":
-            held = size - file.tell()
-            return (0, 0) if length == UNKNOWN_CHUNK_BYTES else (length, held)
-        file.seek(length + length % 2, 1)
-    return 0, 0
-
-
-def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    while len(header := file.read(8)) == 8:
-        yield struct.unpack("<4sI", header)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from merflow.contracts.params import SplitParams
-from merflow.contracts.tables import PARTS
+from merflow.contracts.protocols import PARTS
 from merflow.corpus.folds import FoldFacts
 
 _DEVELOPMENT = {

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from merflow.contracts.errors import CorpusError, MerflowError, SplitError
 from merflow.contracts.files import digest, replacing
 from merflow.contracts.params import SplitParams
-from merflow.contracts.tables import SPLITS, Development, Part, Protocol, conform, read_table
+from merflow.contracts.protocols import Development, Part, Protocol
+from merflow.contracts.tables import SPLITS, conform, read_table
 from merflow.corpus.folds import FoldFacts, choose_folds
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.split_summary import summary_text

@@ -1,12 +1,12 @@
 """Recordings as samples, and the part of them that an encoder sees."""
 
-import struct
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
 from merflow.contracts.errors import FeatureError
+from merflow.corpus.audio_header import truncation
 
 RATE_HZ = 16_000
 
@@ -33,11 +33,14 @@ def read_recording(path: Path, *, n_samples: int | None = None) -> np.ndarray:
     """
     if not path.is_file():
         raise FeatureError(f"no such recording: {path}; restore it, or {_ASIDE}")
-    _refuse_truncated(path)
     try:
+        lost = truncation(path)
         samples, rate_hz = sf.read(path, dtype="float32", always_2d=True)
     except (sf.SoundFileError, OSError) as error:
         raise FeatureError(f"{path} is no readable recording: {error}; replace it, or {_ASIDE}") from error
+    if lost:
+        told, held = lost
+        raise FeatureError(f"{path} is truncated: {held} of {told} bytes of samples; replace it, or {_ASIDE}")
     if rate_hz != RATE_HZ:
         raise FeatureError(f"{path} has {rate_hz} Hz, expected {RATE_HZ} Hz; resample it, or {_ASIDE}")
     if samples.shape[1] != 1:
@@ -73,18 +76,3 @@ def voice_start(samples: np.ndarray) -> int:
     runs = np.lib.stride_tricks.sliding_window_view(loud, _BLOCKS_ON).all(axis=1)
     first = int(np.argmax(runs)) if runs.any() else 0
     return max(0, first - _ONSET_BLOCKS) * _BLOCK
-
-
-def _refuse_truncated(path: Path) -> None:
-    """Without this libsndfile reads a WAV file that lost its end as if it were a shorter one."""
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:] != b"WAVE":
-            return
-        while len(chunk := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", chunk)
-            held = path.stat().st_size - file.tell()
-            # Recorders that never knew the length leave the largest number.
-            if name == b"data" and held < length < 0xFFFFFFFF:
-                raise FeatureError(f"{path} is truncated: {held} of {length} bytes of samples; replace it, or {_ASIDE}")
-            file.seek(length + length % 2, 1)

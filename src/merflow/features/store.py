@@ -175,7 +175,8 @@ class Shard:
         if not path.is_file():
             raise FeatureError(f"the store lost shard {path}; run `merflow features extract` again")
         with _readable(path):
-            self._values = safe_open(path, framework="np").get_slice("values")  # type: ignore[no-untyped-call]
+            shard: Any = safe_open(path, framework="np")
+            self._values = shard.get_slice("values")
         self._path = path
         self._held = self._values.get_shape()
         if self._held[1:] != _entry_shape(shape) or self._values.get_dtype() != "F16":

@@ -11,8 +11,8 @@ from merflow.contracts.errors import FeatureError, SplitError
 from merflow.contracts.files import digest
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import Preset, Profile
+from merflow.contracts.protocols import Part
 from merflow.contracts.streams import Role, StreamShape
-from merflow.contracts.tables import Part
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splits import Splits, ids, read_splits

@@ -57,7 +57,7 @@ def open_run(
     }
     write_json(out, facts)
     if uri is None:
-        say("track: off")
+        say("track: nothing is tracked")
     else:
         run = _open(facts)
         say(f"track: {'MLflow run ' + run.run_id if run.run_id else 'MLflow cannot be reached'}, {uri}")

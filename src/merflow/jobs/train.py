@@ -8,7 +8,7 @@ import torch
 
 from merflow.contracts.files import output_errors, replacing_folder
 from merflow.contracts.params import TrainingParams
-from merflow.contracts.tables import PARTS
+from merflow.contracts.protocols import PARTS
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.features.standardize import Standardizer
 from merflow.jobs import folds

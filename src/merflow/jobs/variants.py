@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from merflow.contracts.errors import PresetError
 from merflow.contracts.presets import Preset, parse_variant
-from merflow.contracts.tables import Protocol
+from merflow.contracts.protocols import Protocol
 from merflow.presets import catalogue
 
 FOLDS: dict[Protocol, int] = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1}

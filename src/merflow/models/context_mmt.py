@@ -13,7 +13,7 @@ Decisions, where the paper is silent:
     - Text is a sequence of turns: each turn is the mean of its tokens, and each is gated by itself.
     - A turn that does not exist, or has no words, enters the convolution as zeros; padding keeps the nine turns.
     - A mean over nine convolved turns cannot tell the utterance from its neighbours. So each place has a learned weight
-      before the convolution, at first 1 / (1 + distance)^2, and a ReLU follows it.
+      before the convolution, at first 1 / (1 + distance)^2; the convolution starts as identity, and a ReLU follows it.
     - Transformer layers are post-norm as the vanilla one, of one head (Eq. 1 has one, and 16 dimensions are few), with
       a ReLU feed-forward part four times as wide, without dropout inside and without positions of speech frames.
     - Dropout stands between the three modules of Fig. 1: extractor, fusion, classifier. The classifier is one hidden
@@ -157,6 +157,7 @@ class ContextExtractor(nn.Module):
         self.turn_weight = nn.Parameter((1 + distance).float() ** -2)  # (S,)
         self.convolve = nn.Conv1d(dims, dims, kernel_size=kernel, stride=1, padding=kernel // 2)
         nn.init.dirac_(self.convolve.weight)
+        assert self.convolve.bias is not None
         nn.init.zeros_(self.convolve.bias)
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:

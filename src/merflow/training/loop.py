@@ -8,19 +8,13 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import BatchSource
 from merflow.contracts.errors import TrainingError
-from merflow.contracts.files import write_json
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.tracker import Tracker
 from merflow.training.determinism import deterministic, seed_epoch
 from merflow.training.devices import device_of
 from merflow.training.history import EpochFigures, FoldHistory
 from merflow.training.optimization import Bench, develop, optimizer_of, train_epoch
-from merflow.training.prediction import predict
 from merflow.training.resume import fingerprint_of, load_checkpoint, remove_checkpoint, save_checkpoint
-
-__all__ = ["HISTORY", "EpochFigures", "FoldHistory", "predict", "train_fold"]
-
-HISTORY = "history.json"
 
 # Called after each epoch with its number, the last possible epoch, and the epoch's figures.
 EpochProgress = Callable[[int, int, dict[str, float]], None]
@@ -42,7 +36,8 @@ def train_fold(
 
     After every epoch a checkpoint is in ``folder``; a call with the same model, data, recipe and params goes on from
     it and ends with the same weights and figures (on a CPU to the bit) as one that was never stopped. The tracker and
-    ``progress`` are told of resumed epochs again. At the end ``history.json`` is written and the checkpoint removed.
+    ``progress`` are told of resumed epochs again. The checkpoint stays: a call on a finished one returns at once, so
+    whoever has stored the result removes the folder.
 
     Args:
         model: Moved to the device of the params.
@@ -50,7 +45,7 @@ def train_fold(
         dev: Labelled utterances to choose the epoch on.
         recipe: How to optimise, when to stop.
         params: Seed, device, precision, cap on epochs, threads.
-        folder: Where checkpoint and ``history.json`` are written.
+        folder: Where the checkpoint is written.
         tracker: Told of each epoch's figures.
         progress: Told of each epoch.
         restart: Forget any checkpoint, also a corrupt or foreign one, and start anew.
@@ -81,8 +76,6 @@ def train_fold(
             )
             _tell(figures, tracker=tracker, progress=progress, max_epochs=max_epochs)
     model.load_state_dict(best)
-    write_json(folder / HISTORY, history.rows())
-    remove_checkpoint(folder)
     return history
 
 

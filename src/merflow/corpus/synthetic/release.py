@@ -11,6 +11,7 @@ from typing import get_args
 
 from merflow.contracts.errors import OutputError, ParamsError, nearest
 from merflow.contracts.files import replacing_folder, write_json
+from merflow.corpus.iemocap import SYNTHETIC_MARK
 from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
@@ -22,18 +23,15 @@ from merflow.corpus.synthetic.voice import RATE_HZ
 GENERATOR_VERSION = 1
 """Raised when the same size and seed give other bytes than before."""
 
-IDENTITY = "SYNTHETIC.json"
-"""The file in a release's root that tells it from a real one."""
-
 Progress = Callable[[str, int, int], None]
 
-_README = """\
+_README = f"""\
 SYNTHETIC RELEASE
 
 This folder has the format of the IEMOCAP release and none of its content. Every file was made by a random generator:
 nobody spoke these words, and no actor felt these emotions. Results on it say nothing about results on speech.
 
-What it is, and how to make it again: SYNTHETIC.json.
+What it is, and how to make it again: {SYNTHETIC_MARK}.
 Left out: MOCAP_rotated, MOCAP_head and MOCAP_hand. Videos of size full have five frames a second and 8 kHz sound.
 """
 _STRAY = {1: (".DS_Store",), 2: (".DS_Store", "desktop.ini"), 4: (".DS_Store",)}
@@ -83,7 +81,7 @@ def synthesize(
         (part / "README.txt").write_text(_README, encoding="ascii")
         _write_documentation(part)
         _write_all(part, dialogues, seed=seed, layout=layout, workers=count, progress=progress)
-        write_json(part / IDENTITY, identity)
+        write_json(part / SYNTHETIC_MARK, identity)
     return out
 
 
@@ -106,10 +104,10 @@ def _is_there(out: Path, identity: dict[str, object]) -> bool:
     if not out.is_dir() or not any(out.iterdir()):
         return False
     try:
-        found = json.loads((out / IDENTITY).read_text(encoding="utf-8"))
+        found = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise OutputError(
-            f"{out} is not empty and holds no synthetic release (no readable {IDENTITY}); "
+            f"{out} is not empty and holds no synthetic release (no readable {SYNTHETIC_MARK}); "
             "choose another folder with --out"
         ) from None
     if found != identity:

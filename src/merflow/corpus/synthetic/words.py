@@ -10,12 +10,12 @@ import yaml
 
 from merflow.corpus.synthetic.expression import Actor, Showing
 from merflow.corpus.synthetic.seeds import generator
+from merflow.corpus.transcript import without_tags
 
 # Probability that a phrase of an utterance is one of the shown emotion's own.
 _LEANING_SHARE = 0.78
 _TASTE = 0.9  # spread of an actor's liking for phrases, natural logarithm
 _PUNCTUATION = '.,!?-"'
-_TAG = re.compile(r"\[[^\]]*\]")
 # Lengths of the lines that a script part has for each emotion.
 _POOL_WORDS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 13, 16, 20, 25, 33)
 
@@ -57,7 +57,7 @@ def _script_lines(seed: int, script: str, code: str) -> tuple[str, ...]:
 
 def tokens(text: str) -> list[str]:
     """Words with the punctuation that follows them, and dashes of their own; tags left out."""
-    return _TAG.sub(" ", text).replace("--", " -- ").split()
+    return without_tags(text).replace("--", " -- ").split()
 
 
 def spoken_words(text: str) -> list[str]:

@@ -1,0 +1,22 @@
+import pytest
+
+from merflow.corpus.transcript import folded_words, without_tags
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (" [LAUGHTER]", ""),
+        ("", ""),
+        (" So[BREATHING]what  now ?", "So what now ?"),
+        ('[x] "Quoted" [y] -- end... ', '"Quoted" -- end...'),
+        (" left [open", "left [open"),
+    ],
+)
+def test_tags_are_removed_and_nothing_else(text: str, words: str) -> None:
+    assert without_tags(text) == words
+
+
+def test_words_are_compared_without_tags_case_and_punctuation() -> None:
+    assert folded_words("[LAUGHTER]  Well -- it's 'No', I said.") == folded_words("well it's 'no' i SAID...")
+    assert folded_words("[BREATHING] [laughter]") == ""

@@ -1,0 +1,96 @@
+"""A fold that is killed ten times, while it extracts and while it trains, ends as one that was left alone."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merflow.contracts.params import Params
+from merflow.jobs.index import index
+from merflow.jobs.split import split
+from tests.integration.fold_process import Step, start
+
+KILLS = 5  # of the extraction, and as many of the training
+EPOCHS = 30
+
+
+@pytest.fixture(scope="module")
+def settings(params: Params) -> Params:
+    """Small shards, so that many of them can be lost, and as many epochs."""
+    changes = {
+        "features": params.features.model_copy(update={"shard_utterances": 4}),
+        "training": params.training.model_copy(update={"max_epochs": EPOCHS}),
+    }
+    return params.model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def corpus(tiny_release: Path, settings: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    index(tiny_release, corpus="iemocap", out=folder / "manifest.parquet", params=settings.corpus)
+    split(folder / "manifest.parquet", out=folder / "splits.parquet", params=settings.splits)
+    return folder
+
+
+def run_to_the_end(corpus: Path, work: Path, settings: Params) -> list[Step]:
+    process, steps = start(corpus, work, settings)
+    told = list(steps)
+    process.join()
+    assert process.exitcode == 0
+    return told
+
+
+def kill(corpus: Path, work: Path, settings: Params, *, at: int, places: dict[Step, int], delay_s: float) -> None:
+    """Starts the fold and kills it this long after it has come to a place of the undisturbed run, or beyond."""
+    process, steps = start(corpus, work, settings)
+    assert any(places[step] >= at for step in steps)
+    time.sleep(delay_s)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "the fold ended before it was killed"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Content by name; a killed process may leave hidden files that nobody reads."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not any(name.startswith(".") for name in path.relative_to(folder).parts)
+    }
+
+
+def without_seconds(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, list):
+        return [without_seconds(each) for each in value]
+    return {name: each for name, each in value.items() if name != "seconds"}
+
+
+def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path) -> None:
+    undisturbed, work = tmp_path / "undisturbed", tmp_path / "work"
+    places = {step: place for place, step in enumerate(run_to_the_end(corpus, undisturbed, settings))}
+    training = next(place for (stage, _), place in places.items() if stage.startswith("train"))
+    assert len(places) == training + EPOCHS
+
+    chance = random.Random(0)
+    moments = chance.sample(range(training), KILLS) + chance.sample(range(training, len(places) - 1), KILLS)
+    extractions_hit = 0
+    for moment in sorted(moments):
+        kill(corpus, work, settings, at=moment, places=places, delay_s=chance.uniform(0, 0.01))
+        assert not (work / "fold" / "fold.json").exists()
+        extractions_hit += not (work / "features.json").exists()
+    assert 3 <= extractions_hit <= KILLS
+    assert len(list(work.glob("checkpoints/*/checkpoint.safetensors"))) == 1
+
+    run_to_the_end(corpus, work, settings)
+    expected, found = files(undisturbed), files(work)
+    assert found.keys() == expected.keys()
+    timed = {"fold/fold.json", "fold/history.json"}
+    equal = expected.keys() - timed - {"features.json"}  # which names the folder
+    assert len(equal) == 2 * 2 + 18 + 12 + 4, "meta, index and shards of two streams; predictions and model"
+    assert [name for name in equal if found[name] != expected[name]] == []
+    for name in timed:
+        assert without_seconds(json.loads(found[name])) == without_seconds(json.loads(expected[name]))
