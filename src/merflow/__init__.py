@@ -1,0 +1,1 @@
+"""From a speech-emotion corpus to compared, tracked models."""
