@@ -18,7 +18,12 @@ pytest.importorskip("great_expectations")
 
 EMODB = Path(__file__).parents[2] / "../shared/data/emodb"
 PARAMS = CorpusParams(
-    taxonomy="iemocap4", min_duration_s=0.2, max_duration_s=60.0, silence_dbfs=-60.0, max_clipped_share=0.01
+    taxonomy="iemocap4",
+    min_duration_s=0.2,
+    max_duration_s=60.0,
+    silence_dbfs=-60.0,
+    max_clipped_share=0.01,
+    resample=False,
 )
 LABELS = ("ang", "hap", "exc", "neu", "sad", "xxx")
 RATE_HZ = 16_000
@@ -134,8 +139,8 @@ def test_each_bad_recording_is_named_with_what_was_found_and_set_aside(root: Pat
     (unreadable,) = bad.loc[bad["utterance_id"] == "d2_2", "reasons"]
     assert unreadable.startswith("recording d2_2.wav cannot be read: ")
     assert dict(zip(bad["utterance_id"], bad["reasons"], strict=True)) == {
-        "d1_0": "recording d1_0.wav is sampled at 8000 Hz, not 16000 Hz; resample it",
-        "d1_1": "recording d1_1.wav has 2 channels, not 1; mix it down; "
+        "d1_0": "recording d1_0.wav is sampled at 8000 Hz, not 16000 Hz; resample it, or set corpus.resample=true",
+        "d1_1": "recording d1_1.wav has 2 channels, not 1; mix it down, or set corpus.resample=true; "
         "recording d1_1.wav is silent: -180.0 dBFS, below -60 dBFS",
         "d1_2": "recording d1_2.wav holds 3 NaN or infinite samples of 8000",
         "d1_3": "recording d1_3.wav is silent: -80.8 dBFS, below -60 dBFS",
@@ -148,6 +153,42 @@ def test_each_bad_recording_is_named_with_what_was_found_and_set_aside(root: Pat
     }
     again = validate(good, params=PARAMS, docs=root.parent / "docs")
     assert again.success, describe(again)
+
+
+def test_other_rates_and_channels_pass_where_they_are_resampled(root: Path) -> None:
+    soundfile.write(root / "d1_0.wav", voice(4000), 8000)
+    soundfile.write(root / "d1_1.wav", np.stack([voice(22_050), voice(22_050)], axis=1), 44_100)
+    changes: dict[str, Row] = {
+        "d1_0": {"n_samples": 4000, "rate_hz": 8000},
+        "d1_1": {"n_samples": 22_050, "rate_hz": 44_100},
+    }
+    manifest = build_manifest(
+        [row | changes.get(row["utterance_id"], {}) for row in corpus_rows()],
+        root=root,
+        corpus="table",
+        taxonomy="iemocap4",
+    )
+    strict = validate(manifest, params=PARAMS, docs=root.parent / "docs")
+    assert {problem.utterance_id for problem in strict.problems} == {"d1_0", "d1_1"}
+    allowed = validate(manifest, params=PARAMS.model_copy(update={"resample": True}), docs=root.parent / "docs")
+    assert allowed.success, describe(allowed)
+    assert allowed.figures.durations["all"].hours == pytest.approx(12 * 0.5 / 3600, rel=1e-3)
+
+
+def test_the_page_says_what_the_side_alone_tells(root: Path) -> None:
+    sides = {"ang": "left", "hap": "left", "exc": "left", "neu": "right", "sad": "left", "xxx": "right"}
+    rows = [row | {"video_side": sides[row["emotion_raw"]]} for row in corpus_rows()]
+    outcome = checked(root, rows)
+    side, gender = outcome.figures.confounds
+    assert outcome.success
+    assert side.balanced_ua == 0.5  # neutral on the right, one of the others on the left
+    assert (gender.chance, gender.utterances) == (0.25, 10)
+    write_summary(outcome, root.parent / "summary.html")
+    page = (root.parent / "summary.html").read_text()
+    assert "What side and gender alone tell" in page
+    assert page.count("50.0 %") >= 1
+    write_summary(checked(root), root.parent / "summary.html")
+    assert "What side and gender alone tell" not in (root.parent / "summary.html").read_text()
 
 
 def test_rows_that_contradict_themselves_or_others_are_named(root: Path) -> None:

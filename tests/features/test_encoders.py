@@ -44,10 +44,10 @@ def test_what_does_not_change_the_numbers_does_not_change_the_key() -> None:
     assert encoder_key(SPEC, STREAM) == encoder_key(SPEC, Stream("context"))
 
 
-def test_the_lite_profile_builds_an_encoder_for_every_role_but_video() -> None:
+def test_the_lite_profile_builds_an_encoder_for_every_role() -> None:
     profile = catalogue.profile("lite")
-    assert set(profile) == set(ROLES) - {"video"}
-    layered = {role for role in profile if build_encoder(profile[role], Stream(role)).shape.layers is not None}
+    assert set(profile) == set(ROLES)
+    layered = {role for role in ROLES if build_encoder(profile[role], Stream(role)).shape.layers is not None}
     assert layered == {"speech_layers", "text_layers"}
 
 

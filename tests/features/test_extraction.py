@@ -1,20 +1,22 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile as sf
 
 from merflow.contracts.errors import FeatureError
 from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import Manifest, write_manifest
 from merflow.features.encoders import encoder_key
-from merflow.features.extraction import extract
+from merflow.features.extraction import Pace, StoredStream, extract
 from merflow.features.lite_speech import LiteSpeech, LiteSpeechSettings
+from merflow.features.lite_text import LiteText
 from merflow.features.media import read_recording
+from merflow.features.prepared import Prepared
 from merflow.features.store import open_store
 from tests.features.conftest import FRAMES, SPEECH, TEXT, MakeCorpus
 
@@ -69,7 +71,7 @@ def test_stored_numbers_are_the_encoders_in_half_precision(
     encoder = LiteSpeech(LiteSpeechSettings(mel_bands=12, window_s=0.4))
     for row, digest in enumerate(index["digest"]):
         samples = read_recording(manifest.root / manifest.rows["audio_path"][row])
-        expected = next(encoder.encode([samples])).astype(np.float16)
+        expected = encoder.encode([encoder.prepare(samples)])[0].astype(np.float16)
         assert np.array_equal(keyed.open_shard(places[digest].shard).entry(places[digest]), expected)
         assert index["steps"][row] == len(expected)
     assert keyed.verify() == 4
@@ -100,7 +102,7 @@ def test_progress_counts_every_stage_to_its_end(make_corpus: MakeCorpus, profile
     last = {stage: (done, total) for stage, done, total in told}
     assert last == {
         "read audio": (14, 14),
-        "read text": (14, 14),
+        "read text": (12, 12),
         "extract speech_layers": (14, 14),
         "extract text_layers": (12, 12),
     }
@@ -163,24 +165,144 @@ def test_a_modality_that_the_corpus_lacks_is_named(make_corpus: MakeCorpus, prof
     assert not (tmp_path / "store").exists()
 
 
-def test_a_bad_recording_names_its_utterance(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
+def _spoil(manifest: Manifest, row: int) -> Path:
+    path: Path = manifest.root / manifest.rows["audio_path"][row]
+    path.write_bytes(path.read_bytes()[:600])
+    return path
+
+
+def test_a_bad_recording_is_set_aside_with_its_reason(
+    make_corpus: MakeCorpus, profile: Profile, tmp_path: Path
+) -> None:
+    manifest, store = make_corpus(), tmp_path / "store"
+    path = _spoil(manifest, 3)
+    stored = extract(manifest, streams=(SPEECH, FRAMES, TEXT), profile=profile, store=store, shard_utterances=4)
+    utterance = manifest.rows["utterance_id"][3]
+    for one in stored[:2]:
+        (aside,) = one.set_aside
+        assert (aside.utterance_id, aside.role) == (utterance, one.stream.role)
+        assert aside.reason.startswith(f"{path} is truncated")
+        assert one.entries == 13
+        index = open_store(store, spec=profile[one.stream.role], stream=one.stream).read_index(manifest.hash)
+        assert index["steps"][3] == 0
+        assert (index["steps"].drop(3) > 0).all()
+    assert stored[2].set_aside == ()
+
+
+def test_a_bad_recording_ends_a_strict_extraction(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     manifest = make_corpus()
-    path = manifest.root / manifest.rows["audio_path"][3]
-    sf.write(path, np.zeros(1_000), 8_000)
-    with pytest.raises(FeatureError, match=rf"utterance {manifest.rows['utterance_id'][3]}: .*{path.name} has 8000 Hz"):
+    path = _spoil(manifest, 3)
+    with pytest.raises(FeatureError, match=rf"utterance {manifest.rows['utterance_id'][3]}: {path} is truncated"):
+        extract(manifest, streams=(SPEECH,), profile=profile, store=tmp_path / "store", shard_utterances=4, strict=True)
+
+
+def test_no_readable_recording_at_all_is_an_error(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
+    manifest = make_corpus()
+    for path in manifest.root.glob("*.wav"):
+        path.unlink()
+    with pytest.raises(FeatureError, match=r"none of the 14 audio inputs .* can be read; corpus_d0_00: no such rec"):
         extract(manifest, streams=(SPEECH,), profile=profile, store=tmp_path / "store", shard_utterances=4)
 
 
-def test_numbers_beyond_half_precision_are_refused(
+def test_numbers_beyond_half_precision_are_set_aside(
     make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("merflow.features.lite_text._signs", lambda _key, width: np.full(width, np.inf))
     profile: Profile = {"text": EncoderSpec(name="lite-text", settings={"width": 48})}
-    with (
-        pytest.raises(FeatureError, match=r"text of input [0-9a-f]{12} is not finite in float16"),
-        np.errstate(all="ignore"),
-    ):
-        extract(make_corpus(), streams=(Stream("text"),), profile=profile, store=tmp_path / "s", shard_utterances=4)
+    plain = LiteText.prepare
+
+    def spoiled(encoder: LiteText, source: str) -> Prepared:
+        values, cost = plain(encoder, source)
+        return Prepared(values * 1e6 if "turn 2 of" in source else values, cost)
+
+    monkeypatch.setattr(LiteText, "prepare", spoiled)
+    manifest = make_corpus()
+
+    def run(*, strict: bool) -> StoredStream:
+        (stored,) = extract(
+            manifest,
+            streams=(Stream("text"),),
+            profile=profile,
+            store=tmp_path / f"store{strict}",
+            shard_utterances=4,
+            strict=strict,
+        )
+        return stored
+
+    stored = run(strict=False)
+    assert [one.utterance_id for one in stored.set_aside] == ["corpus_d0_02", "corpus_d1_02"]
+    assert {one.reason.partition(";")[0] for one in stored.set_aside} == {"its features are not finite in float16"}
+    assert stored.entries == 10
+    with pytest.raises(FeatureError, match=r"utterance corpus_d\d_02, text: its features are not finite in float16"):
+        run(strict=True)
+
+
+def test_an_input_that_the_encoder_refuses_does_not_take_its_batch_along(
+    make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile: Profile = {"text": EncoderSpec(name="lite-text", settings={"width": 48})}
+    sizes: list[int] = []
+    plain = LiteText.encode
+
+    def picky(encoder: LiteText, batch: Sequence[Prepared]) -> list[np.ndarray]:
+        sizes.append(len(batch))
+        if any(len(one.values) > 7 for one in batch):
+            raise FeatureError("longer than the encoder takes")
+        return plain(encoder, batch)
+
+    monkeypatch.setattr(LiteText, "encode", picky)
+    manifest = _changed(make_corpus(), "transcript", 4, "one two three four five six seven eight")
+    (stored,) = extract(
+        manifest,
+        streams=(Stream("text"),),
+        profile=profile,
+        store=tmp_path / "store",
+        shard_utterances=100,
+        pace=Pace(batch_cost={"text": 1000}),
+    )
+    assert [tuple(one) for one in stored.set_aside] == [("corpus_d0_04", "text", "longer than the encoder takes")]
+    assert stored.entries == 11
+    assert max(sizes) > 4
+
+
+def test_reader_processes_make_the_same_store(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
+    manifest = make_corpus(turns=12)
+    _spoil(manifest, 5)
+    found = []
+    for workers in (0, 2):
+        store = tmp_path / f"store{workers}"
+        pace = Pace(workers=workers, batch_cost={"audio": 60, "text": 20})
+        stored = extract(
+            manifest, streams=(SPEECH, FRAMES, TEXT), profile=profile, store=store, shard_utterances=5, pace=pace
+        )
+        assert [len(one.set_aside) for one in stored] == [1, 1, 0]
+        assert [one.effort.encoded for one in stored] == [23, 23, 22]
+        assert all(0 <= one.effort.padding < 0.1 for one in stored)
+        found.append(_files(store))
+    assert found[0] == found[1]
+    assert len(found[0]) == 3 * 2 + 3 * 5
+
+
+def test_a_killed_run_s_plan_is_kept_to(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
+    manifest, store = make_corpus(), tmp_path / "store"
+
+    class Stop(Exception):  # noqa: N818 - no error, a moment
+        pass
+
+    def stop(stage: str, done: int, _total: int) -> None:
+        if stage == "extract speech" and done > 9:
+            raise Stop
+
+    with pytest.raises(Stop):
+        extract(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=4, progress=stop)
+    key = encoder_key(profile["speech"], FRAMES)
+    before = _shards(store, key)
+    assert 1 <= len(before) < 4
+    assert list((store / key / "claims").iterdir()) == []
+    # Another size of shards changes nothing for the rest of a plan.
+    extract(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=14)
+    assert before < _shards(store, key)
+    assert len(_shards(store, key)) == 4
+    assert list((store / key).glob("plan-*")) == []
 
 
 def test_a_corrupt_shard_is_named_and_made_again_once_deleted(

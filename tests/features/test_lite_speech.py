@@ -31,7 +31,7 @@ def test_steps_are_counted_as_wavlm_counts_them(duration_s: float, steps: int) -
 @pytest.mark.parametrize("samples", [np.zeros(1), np.zeros(399), np.zeros(16_000), np.ones(5), np.ones(16_000)])
 def test_silent_constant_and_tiny_recordings_give_finite_numbers(samples: np.ndarray) -> None:
     encoder = LiteSpeech(LiteSpeechSettings(mel_bands=BANDS, window_s=0.4))
-    (array,) = encoder.encode([samples.astype(np.float32)])
+    (array,) = encoder.encode([encoder.prepare(samples.astype(np.float32))])
     assert array.shape == (max(1, (len(samples) - 400) // 320 + 1), encoder.shape.width)
     assert np.isfinite(array).all()
 
@@ -70,11 +70,12 @@ def test_layers_go_from_short_spans_to_the_whole_utterance() -> None:
     encoder = LiteSpeechLayers(settings)
     random = np.random.default_rng(0)
     samples = np.concatenate([_voice(120), _voice(240)]) + 0.001 * random.standard_normal(32_000)
-    (array,) = encoder.encode([samples.astype(np.float32)])
+    (array,) = encoder.encode([encoder.prepare(samples.astype(np.float32))])
     assert array.shape == (99, 3, encoder.shape.width)
     assert array.dtype == np.float32
     single = LiteSpeech(LiteSpeechSettings(mel_bands=BANDS, window_s=2.0))
-    assert np.array_equal(next(single.encode([samples.astype(np.float32)])), array[:, 1])
+    (alone,) = single.encode([single.prepare(samples.astype(np.float32))])
+    assert np.array_equal(alone, array[:, 1])
     movement = array[:, :, BANDS].std(axis=0)
     assert movement[0] > movement[1] > movement[2]
     assert movement[2] < 1e-6

@@ -15,6 +15,10 @@ from merflow.features.lite_text import (
 )
 
 
+def _layers(*, width: int, reach: int) -> LiteTextLayersSettings:
+    return LiteTextLayersSettings(width=width, layers=3, reach=reach)
+
+
 def test_words_are_lower_case_with_their_marks() -> None:
     assert words("Don't you DARE?! Well... nö, [LAUGHTER]") == [
         *("don't", "you", "dare", "?", "!", "well", "...", "nö", "laughter")
@@ -23,9 +27,10 @@ def test_words_are_lower_case_with_their_marks() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", ", -", "\n"])
 def test_a_text_without_words_has_no_step(text: str) -> None:
-    (array,) = LiteText(LiteTextSettings(width=32)).encode([text])
+    plain, layered = LiteText(LiteTextSettings(width=32)), LiteTextLayers(_layers(width=32, reach=1))
+    (array,) = plain.encode([plain.prepare(text)])
     assert array.shape == (0, 32)
-    (layers,) = LiteTextLayers(LiteTextLayersSettings(width=32, layers=3, reach=1)).encode([text])
+    (layers,) = layered.encode([layered.prepare(text)])
     assert layers.shape == (0, 3, 32)
 
 
@@ -40,7 +45,8 @@ def test_a_word_is_the_same_wherever_it_stands_and_related_words_are_near() -> N
 def test_layers_average_ever_more_neighbours() -> None:
     text = "one two three four five six"
     plain = word_vectors(text, width=64)
-    (layers,) = LiteTextLayers(LiteTextLayersSettings(width=64, layers=3, reach=2)).encode([text])
+    encoder = LiteTextLayers(_layers(width=64, reach=2))
+    (layers,) = encoder.encode([encoder.prepare(text)])
     assert layers.shape == (6, 3, 64)
     assert np.array_equal(layers[:, 0], plain)
     for step in range(6):

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+import soxr
 
 from merflow.contracts.errors import FeatureError
 from merflow.features.media import cut, read_recording, voice_start
@@ -86,6 +87,65 @@ def test_bad_recordings_name_file_fault_and_remedy(tmp_path: Path, spoil: object
     assert str(tmp_path / "bad.wav") in str(caught.value)
     assert words in str(caught.value)
     assert "merflow data validate --quarantine" in str(caught.value)
+
+
+@pytest.mark.parametrize("spoil", [_eight_kilohertz, _stereo])
+def test_other_formats_name_the_policy_that_allows_them(tmp_path: Path, spoil: object) -> None:
+    assert callable(spoil)
+    spoil(tmp_path / "other.wav")
+    with pytest.raises(FeatureError, match=r"allow it with corpus\.resample=true"):
+        read_recording(tmp_path / "other.wav")
+    assert len(read_recording(tmp_path / "other.wav", resample=True)) in (800, 1600)
+
+
+@pytest.mark.parametrize("spoil", [_nan, _no_samples, _no_bytes, _text, _truncated, _absent])
+def test_resampling_forgives_nothing_else(tmp_path: Path, spoil: object) -> None:
+    assert callable(spoil)
+    spoil(tmp_path / "bad.wav")
+    with pytest.raises(FeatureError, match=r"bad\.wav"):
+        read_recording(tmp_path / "bad.wav", resample=True)
+
+
+def test_what_is_16_khz_mono_is_never_touched(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).uniform(-1, 1, 1601).astype(np.float32)
+    sf.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
+    assert np.array_equal(read_recording(tmp_path / "a.wav", resample=True), samples)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000, 96_000])
+def test_a_resampled_tone_is_the_tone_at_16_khz(tmp_path: Path, rate_hz: int) -> None:
+    seconds = np.arange(rate_hz) / rate_hz
+    sf.write(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 440 * seconds), rate_hz, subtype="FLOAT")
+    read = read_recording(tmp_path / "a.wav", n_samples=rate_hz, resample=True)
+    assert read.dtype == np.float32
+    assert len(read) == 16_000
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    assert np.abs(read - expected)[200:-200].max() < 2e-4
+
+
+def test_resampling_is_soxrs_and_takes_out_what_16_khz_cannot_hold(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    samples = (0.3 * random.standard_normal(44_101)).astype(np.float32)
+    sf.write(tmp_path / "a.wav", samples, 44_100, subtype="FLOAT")
+    read = read_recording(tmp_path / "a.wav", resample=True)
+    assert len(read) == round(44_101 * 16_000 / 44_100)
+    assert np.allclose(read, soxr.resample(samples, 44_100, 16_000, quality="HQ"), atol=1e-6)
+    whistle = 0.5 * np.sin(2 * np.pi * 12_000 * np.arange(44_100) / 44_100)
+    sf.write(tmp_path / "b.wav", whistle, 44_100, subtype="FLOAT")
+    assert np.abs(read_recording(tmp_path / "b.wav", resample=True)[200:-200]).max() < 1e-4
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    samples = random.uniform(-0.9, 0.9, (1600, 3)).astype(np.float32)
+    sf.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
+    read = read_recording(tmp_path / "a.wav", n_samples=1600, resample=True)
+    assert np.allclose(read, samples.mean(axis=1), atol=1e-7)
+
+
+def test_a_recording_too_short_to_resample_keeps_a_sample(tmp_path: Path) -> None:
+    sf.write(tmp_path / "a.wav", np.array([0.5]), 96_000, subtype="FLOAT")
+    assert read_recording(tmp_path / "a.wav", resample=True).tolist() == [0.5]
 
 
 def test_a_recording_that_changed_since_indexing_is_refused(tmp_path: Path) -> None:

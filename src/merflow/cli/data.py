@@ -97,3 +97,60 @@ def split(
     found = split_job(manifest, out=out, params=chosen)
     if as_json:
         print_json({"splits": str(out), "split_id": found.split_id, "folds": int(found.rows["fold"].nunique())})
+
+
+@app.command()
+def transcribe(
+    manifest: Annotated[Path, typer.Argument(help="Validated manifest.")],
+    out: Annotated[Path, typer.Option(help="Manifest to write, with asr_transcript; the report goes beside it.")],
+    model: Annotated[
+        str | None, typer.Option(help="A size of Whisper (small.en), a hub id (owner/name) or a local folder.")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="What was heard so far, for any manifest; default: beside the manifest written.")
+    ] = None,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Transcribe the recordings with Whisper and count the errors.
+
+    Exit status 3: done, but some recordings cannot be decoded; they are listed beside the manifest.
+
+    Example: `merflow data transcribe manifest.parquet --model small.en --out heard.parquet`
+    """
+    from merflow.jobs.transcribe import transcribe as transcribe_job
+
+    chosen = load_params(params, overrides)
+    changes = {"model": model, "revision": revision}
+    with progress_bars() as progress:
+        done = transcribe_job(
+            manifest,
+            out=out,
+            report=out.with_suffix(".report.json"),
+            quarantine=out.with_suffix(".quarantine.csv"),
+            journal=journal or out.with_suffix(".journal.jsonl"),
+            params=chosen.transcription.model_copy(update={key: value for key, value in changes.items() if value}),
+            corpus=chosen.corpus,
+            progress=progress,
+        )
+    if as_json:
+        print_json(done.report)
+    if done.set_aside:
+        raise typer.Exit(3)
+
+
+@app.command()
+def peek(
+    utterance: Annotated[str, typer.Argument(help="Its utterance_id.")],
+    manifest: Annotated[Path, typer.Option(help="Manifest that holds it.")],
+    png: Annotated[Path, typer.Option(help="Picture to write.")],
+) -> None:
+    """Draw one utterance: frames, waveform, log-mel spectrogram, words and labels.
+
+    Example: `merflow data peek Ses01F_impro01_F000 --manifest manifest.parquet --png peek.png`
+    """
+    from merflow.jobs.peek import peek as peek_job
+
+    peek_job(manifest, utterance=utterance, out=png)

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from merflow.cli.console import ParamsOption, SetOption, load_params, progress_bars
+from merflow.cli.console import ERR, ParamsOption, SetOption, load_params, progress_bars
+from merflow.cli.encoders import tiny
+from merflow.cli.store import gc, ls, verify
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,13 +24,19 @@ def extract(
     store: Annotated[Path, typer.Option(help="Folder of the store; what it holds is not computed again.")],
     out: Annotated[Path, typer.Option(help="JSON that says what is where; training reads it.")],
     profile: Annotated[str | None, typer.Option(help="Encoder profile.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first utterance that cannot be read or encoded.")
+    ] = False,
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Compute the features that some variants need.
+    """Compute the features that some variants need; any number of these commands may share one store.
+
+    Exit status 3: done, but some utterances could not be read or encoded; they are listed beside the JSON.
 
     Example: `merflow features extract manifest.parquet --models context-mmt:mmt-frozen --store store --out f.json`
     """
+    from merflow.features.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as extract_job
 
     chosen = load_params(params, overrides).features
@@ -39,5 +47,22 @@ def extract(
             store=store,
             out=out,
             params=chosen.model_copy(update={"profile": profile}) if profile else chosen,
+            strict=strict,
             progress=progress,
         )
+    listed = quarantine_beside(out)
+    set_aside = read_quarantine(listed)
+    if set_aside:
+        first = set_aside[0]
+        ERR.print(
+            f"{len(set_aside)} input(s) were set aside, see {listed}; the first: {first.utterance_id}, {first.role}: "
+            f"{first.reason}",
+            markup=False,
+        )
+        raise typer.Exit(3)
+
+
+app.command("ls")(ls)
+app.command("verify")(verify)
+app.command("gc")(gc)
+app.command("tiny")(tiny)

@@ -5,7 +5,7 @@ nearest known one, and all errors of a file are reported together.
 """
 
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,13 +21,18 @@ class Strict(BaseModel):
 
 
 class CorpusParams(Strict):
-    """Which classes count, and what a recording must look like to pass validation."""
+    """Which classes count, and what a recording must look like to pass validation.
+
+    Attributes:
+        resample: Recordings of any rate and channel count pass, and become 16 kHz mono when they are read.
+    """
 
     taxonomy: str
     min_duration_s: float = Field(gt=0)
     max_duration_s: float = Field(gt=0)
     silence_dbfs: float = Field(lt=0)
     max_clipped_share: float = Field(ge=0, le=1)
+    resample: bool
 
 
 class SplitParams(Strict):
@@ -40,11 +45,53 @@ class SplitParams(Strict):
     improvised_only: bool
 
 
+class BatchCost(Strict):
+    """What a padded batch may cost: steps of 20 ms of audio, pictures of video, tokens of text."""
+
+    audio: int = Field(ge=1)
+    video: int = Field(ge=1)
+    text: int = Field(ge=1)
+
+
 class FeatureParams(Strict):
-    """Which encoders, and how the store is cut."""
+    """Which encoders, how fast, and how the store is cut.
+
+    Attributes:
+        device: Of the encoders; ``auto`` is a GPU where there is one.
+        workers: Processes that read ahead of the encoder; ``auto`` is one a core where there is enough to read.
+        batch_cost: Largest padded batch by modality.
+        encoders_folder: Folder of pretrained encoders, one folder each; read instead of the hub where it holds one.
+    """
 
     profile: str
+    encoders_folder: str
     shard_utterances: int = Field(ge=1)
+    device: Literal["auto", "cpu", "cuda"]
+    workers: Literal["auto"] | Annotated[int, Field(ge=0)]
+    batch_cost: BatchCost
+
+
+class TranscriptionParams(Strict):
+    """How recordings become text.
+
+    Attributes:
+        model: A size of Whisper (``small.en``), a hub id (``owner/name``) or a local folder.
+        revision: Commit, tag or branch of a hub id; None for ``main``, and for the commit that a size stands for.
+        language: Code of the language; None lets a multilingual model find out by itself, recording by recording.
+        beams: 1 is greedy.
+        batch_size: Windows of 30 s at a time.
+        max_new_tokens: Longest text of a window; half of Whisper's context is 224.
+        dtype: ``auto`` is float16 on a GPU and float32 elsewhere.
+    """
+
+    model: str
+    revision: str | None
+    language: str | None
+    beams: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    max_new_tokens: int = Field(ge=1)
+    device: Literal["auto", "cpu", "cuda"]
+    dtype: Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class TrainingParams(Strict):
@@ -87,6 +134,7 @@ class Params(Strict):
     training: TrainingParams
     evaluation: EvaluationParams
     tracking: TrackingParams
+    transcription: TranscriptionParams = Field(exclude=True)  # no pipeline takes this section as an argument
 
 
 class Recipe(Strict):

@@ -7,18 +7,27 @@ from pydantic import Field
 
 from merflow.contracts.errors import PresetError
 from merflow.contracts.params import Recipe, Strict
-from merflow.contracts.streams import Modality, Role
+from merflow.contracts.streams import Modality
 
 
 class EncoderSpec(Strict):
-    """One encoder of a profile: its name in ``features.encoders``, a revision where it has one, and its settings."""
+    """One encoder of a profile.
+
+    Attributes:
+        name: Its name in ``features.encoders``.
+        revision: Of its weights: a commit of the hub, or ``files-`` and a digest of a folder; None where it has none.
+        settings: What the encoder's own settings class says.
+        folder: Where its weights are on this machine, once they were looked up; it decides no stored number.
+    """
 
     name: str
     revision: str | None = None
     settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
+    folder: str | None = None
 
 
-Profile = dict[Role, EncoderSpec]
+# By role, or by role and pretrained encoder ("speech/wavlm-base"); see Stream.slot.
+Profile = dict[str, EncoderSpec]
 
 
 class Paper(Strict):

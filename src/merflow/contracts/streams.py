@@ -5,8 +5,12 @@ from typing import Literal, get_args
 
 Role = Literal["speech", "speech_layers", "video", "text", "text_layers", "context"]
 Modality = Literal["audio", "video", "text"]
+PretrainedEncoder = Literal[
+    "wavlm-large", "wavlm-base", "clip-vit-large", "roberta-base", "bert-base", "whisper-small.en"
+]
 
 ROLES: tuple[Role, ...] = get_args(Role)
+PRETRAINED_ENCODERS: tuple[PretrainedEncoder, ...] = get_args(PretrainedEncoder)
 
 MODALITY_OF: dict[Role, Modality] = {
     "speech": "audio",
@@ -23,7 +27,9 @@ class Stream:
     """One named input sequence of a model.
 
     Attributes:
-        role: Which encoder of the profile makes it.
+        role: What it is to the model; the profile says which encoder makes it.
+        encoder: The pretrained encoder that the paper names, for profiles that hold several of a role; a profile that
+            holds one gives that one.
         clip_s: Only this many seconds of the recording are encoded; None for all of it.
         skip_silence: The clip starts where the voice starts, not at the first sample.
         pooled: The store holds the mean over an utterance's steps, one step an utterance.
@@ -35,9 +41,15 @@ class Stream:
     skip_silence: bool = False
     pooled: bool = False
     neighbours: int = 0
+    encoder: PretrainedEncoder | None = None
 
     def __post_init__(self) -> None:
         assert not self.neighbours or self.pooled, "neighbours join as pooled steps"
+
+    @property
+    def slot(self) -> str:
+        """Where a profile looks first: ``role/encoder``, or the role alone."""
+        return self.role if self.encoder is None else f"{self.role}/{self.encoder}"
 
 
 @dataclass(frozen=True)

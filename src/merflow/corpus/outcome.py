@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.confounds import Confound, confounds_of
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import folded_words
 
@@ -63,6 +64,7 @@ class Figures:
         durations: Class (and ``all``) -> durations; empty where no duration is known.
         empty_transcripts: Transcripts that hold no word after tags are removed; None without transcripts.
         left_share: Class -> share of its utterances on the left of the picture; empty where no side is known.
+        confounds: What side and gender alone tell of the emotion; empty where no side is known.
     """
 
     utterances: int
@@ -74,6 +76,7 @@ class Figures:
     durations: dict[str, Durations]
     empty_transcripts: int | None
     left_share: dict[str, float]
+    confounds: tuple[Confound, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +156,7 @@ def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
         durations={name: _durations(values) for name, values in durations.items() if len(values)},
         empty_transcripts=None if transcripts.empty else int(transcripts.map(folded_words).eq("").sum()),
         left_share={name: float(left[name]) for name in classes if name in left},
+        confounds=confounds_of(rows),
     )
 
 

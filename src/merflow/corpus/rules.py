@@ -21,6 +21,7 @@ def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
     yield from _table_rules(manifest)
     if rows["audio_path"].notna().any():
         yield from _file_rules()
+        yield from () if params.resample else _format_rules()
         yield from _sound_rules(params)
     if rows["audio_path"].notna().any() or rows["end_s"].notna().any():
         yield _duration_rule(params)
@@ -128,19 +129,23 @@ def _state_rule(expects: str, state: str, detail: str, *, column: str = "state")
     )
 
 
-def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
+def _format_rules() -> Iterator[Rule]:
     yield Rule(
         UTTERANCES,
         f"recordings are sampled at {RATE_HZ} Hz",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="file_rate_hz", value_set=[RATE_HZ]),
-        f"recording {{audio_path}} is sampled at {{file_rate_hz:.0f}} Hz, not {RATE_HZ} Hz; resample it",
+        f"recording {{audio_path}} is sampled at {{file_rate_hz:.0f}} Hz, not {RATE_HZ} Hz; "
+        "resample it, or set corpus.resample=true",
     )
     yield Rule(
         UTTERANCES,
         "recordings are mono",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=[1]),
-        "recording {audio_path} has {channels:.0f} channels, not 1; mix it down",
+        "recording {audio_path} has {channels:.0f} channels, not 1; mix it down, or set corpus.resample=true",
     )
+
+
+def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
     yield Rule(
         UTTERANCES,
         "samples are finite",

@@ -20,7 +20,8 @@ from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.features.encoders import spec_of
 from merflow.features.standardize import Standardizer
-from merflow.features.store import KeyedStore, Place, Shard, open_store
+from merflow.features.shards import OpenShards, Place
+from merflow.features.store import KeyedStore, open_store
 
 # A dataset whose standardised features fit in this many bytes keeps them in memory after the first epoch.
 CACHE_BYTES = 1 << 30
@@ -119,7 +120,7 @@ class _Reader:
         self._keyed = keyed
         self._role = role
         self._standardizer = standardizer
-        self._shards: dict[str, Shard] = {}
+        self._shards: OpenShards = keyed.open_shards()
         self._names = index["shard"].tolist()
         self._offsets = index["offset"].to_numpy(dtype=np.int64)
         self._kept: dict[int, np.ndarray] = {}
@@ -138,8 +139,6 @@ class _Reader:
         if not self.steps[row]:
             return np.zeros((0, *self.entry_shape), dtype=np.float16)
         name = self._names[row]
-        if name not in self._shards:
-            self._shards[name] = self._keyed.open_shard(name)
         return self._shards[name].entry(Place(name, int(self._offsets[row]), int(self.steps[row])))
 
     def values(self, row: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Encoders by the name that profiles use, and the key under which the store keeps what one of them makes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,8 +9,10 @@ import numpy as np
 from merflow.contracts.errors import FeatureError, nearest
 from merflow.contracts.files import digest
 from merflow.contracts.params import Strict, parse
-from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import MODALITY_OF, Modality, Stream, StreamShape
+from merflow.features.huggingface import families
+from merflow.features.huggingface.settings import CheckpointSettings, LayeredSettings
 from merflow.features.lite_speech import (
     LiteSpeech,
     LiteSpeechLayers,
@@ -18,6 +20,8 @@ from merflow.features.lite_speech import (
     LiteSpeechSettings,
 )
 from merflow.features.lite_text import LiteText, LiteTextLayers, LiteTextLayersSettings, LiteTextSettings
+from merflow.features.lite_video import LiteVideo, LiteVideoSettings
+from merflow.features.prepared import Prepared as Prepared
 
 STORED_DTYPE = "float16"
 
@@ -25,16 +29,37 @@ STORED_DTYPE = "float16"
 EXTRACTION_VERSION = 1
 
 
-class Encoder(Protocol):
-    """Turns recordings or texts into arrays, taking as many at a time as suits it."""
+class Preparer(Protocol):
+    """The half of an encoder that runs in worker processes: no weights, no torch."""
+
+    def prepare(self, source: Any) -> Prepared:  # noqa: ANN401 - samples, text or frames
+        """All work on one input that needs no other input and no accelerator.
+
+        Args:
+            source: Samples ``(n,)`` float32 at 16 kHz, cut as the stream says; a text; frames ``(F, H, W, 3)`` uint8.
+
+        Raises:
+            FeatureError: The input cannot be encoded; extraction sets the utterance aside with this reason.
+        """
+        ...
+
+
+class Encoder(Preparer, Protocol):
+    """Turns prepared inputs into arrays; has its weights on its device."""
 
     @property
     def shape(self) -> StreamShape:
         """Layers and width of every array."""
         ...
 
-    def encode(self, sources: Iterable[Any]) -> Iterator[np.ndarray]:
-        """``(T, D)`` or ``(T, L, D)`` float32 for each source, in order."""
+    def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
+        """``(T, D)`` or ``(T, L, D)`` float32 for each input, in order.
+
+        Inputs of a batch are of similar cost, not equal; padding is masked, so that a batch never changes a result.
+
+        Raises:
+            FeatureError: An input cannot be encoded; extraction tries the batch's inputs one by one.
+        """
         ...
 
 
@@ -43,23 +68,48 @@ class EncoderEntry:
     """How to make an encoder.
 
     Attributes:
-        modality: What it reads: samples (n,) float32 at 16 kHz, or a text.
+        modality: What it reads: samples, a text, or frames.
         settings: What a profile may say about it.
         version: Raised with every change of the numbers it makes, so that a store never mixes two of them.
-        build: Settings -> encoder.
+        preparer: Settings and spec -> its first half, built in every worker process.
+        encoder: Settings, spec and device (``auto``, ``cpu``, ``cuda``) -> the whole, built once.
+        revised: Whether its weights have revisions.
     """
 
     modality: Modality
     settings: type[Strict]
     version: int
-    build: Callable[[Any], Encoder]
+    preparer: Callable[[Any, EncoderSpec], Preparer]
+    encoder: Callable[[Any, EncoderSpec, str], Encoder]
+    revised: bool = False
+
+
+def _lite(modality: Modality, settings: type[Strict], version: int, build: Callable[[Any], Encoder]) -> EncoderEntry:
+    """An encoder without weights: both halves are the same object."""
+    return EncoderEntry(
+        modality,
+        settings,
+        version,
+        preparer=lambda parsed, _spec: build(parsed),
+        encoder=lambda parsed, _spec, _device: build(parsed),
+    )
 
 
 ENCODERS: dict[str, EncoderEntry] = {
-    "lite-speech": EncoderEntry("audio", LiteSpeechSettings, 1, LiteSpeech),
-    "lite-speech-layers": EncoderEntry("audio", LiteSpeechLayersSettings, 1, LiteSpeechLayers),
-    "lite-text": EncoderEntry("text", LiteTextSettings, 1, LiteText),
-    "lite-text-layers": EncoderEntry("text", LiteTextLayersSettings, 1, LiteTextLayers),
+    "lite-speech": _lite("audio", LiteSpeechSettings, 1, LiteSpeech),
+    "lite-speech-layers": _lite("audio", LiteSpeechLayersSettings, 1, LiteSpeechLayers),
+    "lite-text": _lite("text", LiteTextSettings, 1, LiteText),
+    "lite-text-layers": _lite("text", LiteTextLayersSettings, 1, LiteTextLayers),
+    "lite-video": _lite("video", LiteVideoSettings, 1, LiteVideo),
+    "wavlm": EncoderEntry("audio", LayeredSettings, 1, families.speech_preparer, families.wavlm, revised=True),
+    "whisper-encoder": EncoderEntry(
+        "audio", LayeredSettings, 1, families.whisper_preparer, families.whisper_encoder, revised=True
+    ),
+    "roberta": EncoderEntry("text", LayeredSettings, 1, families.text_preparer, families.text_encoder, revised=True),
+    "bert": EncoderEntry("text", LayeredSettings, 1, families.text_preparer, families.text_encoder, revised=True),
+    "clip-image": EncoderEntry(
+        "video", CheckpointSettings, 1, families.image_preparer, families.clip_image, revised=True
+    ),
 }
 
 
@@ -76,11 +126,17 @@ def describe(spec: EncoderSpec, stream: Stream) -> dict[str, Any]:
     """What :func:`encoder_key` hashes; neighbours join when batches are made, so they are no part of it.
 
     Raises:
-        FeatureError: No encoder has the spec's name.
+        FeatureError: No encoder has the spec's name, or its weights were not looked up yet.
     """
+    entry = _entry(spec)
+    if entry.revised and spec.revision is None:
+        raise FeatureError(
+            f"encoder {spec.name!r} of {spec.settings.get('model')} has no revision; look it up first "
+            "(features.huggingface.checkpoints.located)"
+        )
     return {
-        "encoder": spec.model_dump(),
-        "encoder_version": _entry(spec).version,
+        "encoder": spec.model_dump(exclude={"folder"}),
+        "encoder_version": entry.version,
         "extraction_version": EXTRACTION_VERSION,
         "dtype": STORED_DTYPE,
         "clip_s": stream.clip_s,
@@ -89,32 +145,45 @@ def describe(spec: EncoderSpec, stream: Stream) -> dict[str, Any]:
     }
 
 
-def build_encoder(spec: EncoderSpec, stream: Stream) -> Encoder:
-    """The encoder that a profile gives to a stream's role.
+def build_preparer(spec: EncoderSpec, stream: Stream) -> Preparer:
+    """The first half of the encoder that a profile gives to a stream's role; loads neither weights nor torch.
 
     Raises:
-        FeatureError: No encoder has the spec's name, or it reads another modality than the role's.
+        FeatureError: As :func:`build_encoder`, but for the weights.
         ParamsError: The spec's settings are not the encoder's.
     """
-    entry = _entry(spec)
-    wanted = MODALITY_OF[stream.role]
-    if entry.modality != wanted:
-        raise FeatureError(
-            f"encoder {spec.name!r} reads {entry.modality}, role {stream.role!r} is {wanted}; correct the profile"
-        )
-    if spec.revision is not None:
-        raise FeatureError(
-            f"encoder {spec.name!r} has no revisions, found {spec.revision!r}; remove it from the profile"
-        )
-    return entry.build(parse(entry.settings, spec.settings, where=f"settings of encoder {spec.name!r}"))
+    entry, settings = _checked(spec, stream)
+    return entry.preparer(settings, spec)
 
 
-def spec_of(stream: Stream, profile: dict[Any, EncoderSpec]) -> EncoderSpec:
-    """The profile's encoder for a stream.
+def build_encoder(spec: EncoderSpec, stream: Stream, *, device: str = "auto") -> Encoder:
+    """The encoder that a profile gives to a stream's role, on its device.
+
+    Args:
+        spec: The profile's entry.
+        stream: What a model asks for.
+        device: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
 
     Raises:
-        FeatureError: The profile has none for this role.
+        FeatureError: No encoder has the spec's name, it reads another modality than the role's, or its weights are
+            not there.
+        ParamsError: The spec's settings are not the encoder's.
     """
+    entry, settings = _checked(spec, stream)
+    return entry.encoder(settings, spec, device)
+
+
+def spec_of(stream: Stream, profile: Profile) -> EncoderSpec:
+    """The profile's encoder for a stream: the one that the stream names, or the role's where the profile has no choice.
+
+    Raises:
+        FeatureError: The profile has none for this role, or not the named one.
+    """
+    if stream.slot in profile:
+        return profile[stream.slot]
+    choices = [slot for slot in profile if slot.startswith(f"{stream.role}/")]
+    if choices and stream.encoder is not None:
+        raise FeatureError(f"the profile has no encoder {stream.slot!r}; it has {', '.join(choices)}")
     if stream.role not in profile:
         raise FeatureError(f"the profile has no encoder for role {stream.role!r}; it has {', '.join(profile)}")
     return profile[stream.role]
@@ -124,3 +193,17 @@ def _entry(spec: EncoderSpec) -> EncoderEntry:
     if spec.name not in ENCODERS:
         raise FeatureError(f"unknown encoder {spec.name!r}; {nearest(spec.name, ENCODERS)}")
     return ENCODERS[spec.name]
+
+
+def _checked(spec: EncoderSpec, stream: Stream) -> tuple[EncoderEntry, Strict]:
+    entry = _entry(spec)
+    wanted = MODALITY_OF[stream.role]
+    if entry.modality != wanted:
+        raise FeatureError(
+            f"encoder {spec.name!r} reads {entry.modality}, role {stream.role!r} is {wanted}; correct the profile"
+        )
+    if spec.revision is not None and not entry.revised:
+        raise FeatureError(
+            f"encoder {spec.name!r} has no revisions, found {spec.revision!r}; remove it from the profile"
+        )
+    return entry, parse(entry.settings, spec.settings, where=f"settings of encoder {spec.name!r}")

@@ -10,7 +10,7 @@ D = 3 M columns.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +19,7 @@ from pydantic import Field
 from merflow.contracts.params import Strict
 from merflow.contracts.streams import StreamShape
 from merflow.features.media import RATE_HZ
+from merflow.features.prepared import Prepared
 
 # Window and hop of WavLM's convolutions: 6 s give 299 steps.
 WINDOW = 400
@@ -70,10 +71,14 @@ class LiteSpeech:
         self._settings = settings
         self.shape = StreamShape(layers=None, width=_width(settings.mel_bands))
 
-    def encode(self, sources: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """One float32 array a recording."""
-        for samples in sources:
-            yield view(measure(samples, bands=self._settings.mel_bands), span_s=self._settings.window_s)
+    def prepare(self, source: np.ndarray) -> Prepared:
+        """The whole work."""
+        measured = measure(source, bands=self._settings.mel_bands)
+        return _finished(view(measured, span_s=self._settings.window_s))
+
+    def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
+        """What was prepared, one float32 array a recording."""
+        return [prepared.values for prepared in batch]
 
 
 class LiteSpeechLayers:
@@ -84,11 +89,14 @@ class LiteSpeechLayers:
         self._spans_s = [settings.window_s * settings.growth**layer for layer in range(settings.layers)]
         self.shape = StreamShape(layers=settings.layers, width=_width(settings.mel_bands))
 
-    def encode(self, sources: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """One float32 array a recording."""
-        for samples in sources:
-            frames = measure(samples, bands=self._settings.mel_bands)
-            yield np.stack([view(frames, span_s=span_s) for span_s in self._spans_s], axis=1)
+    def prepare(self, source: np.ndarray) -> Prepared:
+        """The whole work."""
+        measured = measure(source, bands=self._settings.mel_bands)
+        return _finished(np.stack([view(measured, span_s=span_s) for span_s in self._spans_s], axis=1))
+
+    def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
+        """What was prepared, one float32 array a recording."""
+        return [prepared.values for prepared in batch]
 
 
 def view(measured: np.ndarray, *, span_s: float) -> np.ndarray:
@@ -129,6 +137,10 @@ def measure(samples: np.ndarray, *, bands: int) -> np.ndarray:
     shape = log_mel - log_mel.mean(axis=1, keepdims=True)
     statics = np.column_stack([shape, *_pitch(samples, steps=len(frames)), level, *_brightness(power)])
     return np.hstack([statics, _slope(statics)])
+
+
+def _finished(array: np.ndarray) -> Prepared:
+    return Prepared(array, cost=max(1, len(array)))
 
 
 def _width(bands: int) -> int:

@@ -8,7 +8,7 @@ Shapes: T words, L layers, D width.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from merflow.contracts.params import Strict
 from merflow.contracts.streams import StreamShape
+from merflow.features.prepared import Prepared
 
 # Words with inner apostrophes; marks that carry tone count as words.
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[?!]|\.{2,}|\u2026")
@@ -43,10 +44,13 @@ class LiteText:
         self._width = settings.width
         self.shape = StreamShape(layers=None, width=settings.width)
 
-    def encode(self, sources: Iterable[str]) -> Iterator[np.ndarray]:
-        """One float32 array a text."""
-        for text in sources:
-            yield word_vectors(text, width=self._width)
+    def prepare(self, source: str) -> Prepared:
+        """The whole work."""
+        return _finished(word_vectors(source, width=self._width))
+
+    def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
+        """What was prepared, one float32 array a text."""
+        return [prepared.values for prepared in batch]
 
 
 class LiteTextLayers:
@@ -56,12 +60,15 @@ class LiteTextLayers:
         self._settings = settings
         self.shape = StreamShape(layers=settings.layers, width=settings.width)
 
-    def encode(self, sources: Iterable[str]) -> Iterator[np.ndarray]:
-        """One float32 array a text."""
-        for text in sources:
-            vectors = word_vectors(text, width=self._settings.width)
-            reaches = [layer * self._settings.reach for layer in range(self._settings.layers)]
-            yield np.stack([_around(vectors, reach) for reach in reaches], axis=1)
+    def prepare(self, source: str) -> Prepared:
+        """The whole work."""
+        vectors = word_vectors(source, width=self._settings.width)
+        reaches = [layer * self._settings.reach for layer in range(self._settings.layers)]
+        return _finished(np.stack([_around(vectors, reach) for reach in reaches], axis=1))
+
+    def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
+        """What was prepared, one float32 array a text."""
+        return [prepared.values for prepared in batch]
 
 
 def words(text: str) -> list[str]:
@@ -75,6 +82,10 @@ def word_vectors(text: str, *, width: int) -> np.ndarray:
     if not found:
         return np.zeros((0, width), dtype=np.float32)
     return np.stack([_word_vector(word, width) for word in found])
+
+
+def _finished(array: np.ndarray) -> Prepared:
+    return Prepared(array, cost=max(1, len(array)))
 
 
 @lru_cache(maxsize=65_536)

@@ -11,29 +11,23 @@ same write the same file. Shards are never changed.
 Shapes: S steps of a whole shard, T steps of an entry, L layers, D width.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from merflow.contracts.errors import FeatureError, MerflowError, OutputError
+from merflow.contracts.errors import FeatureError, MerflowError
 from merflow.contracts.files import replacing, write_json
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream, StreamShape
 from merflow.contracts.tables import conform
-from merflow.features.encoders import STORED_DTYPE, describe, encoder_key
-
-_AGAIN = "delete it and run `merflow features extract` again"
+from merflow.features.encoders import describe, encoder_key
+from merflow.features.shards import AGAIN, OpenShards, Place, Shard, shard_name, write_shard
 
 # One row an utterance of the manifest. Absent input (no recording, empty transcript) has no digest and no shard.
 INDEX = pa.schema(
@@ -45,14 +39,6 @@ INDEX = pa.schema(
         pa.field("steps", pa.int64(), nullable=False),
     ]
 )
-
-
-class Place(NamedTuple):
-    """Where an entry is: steps ``offset`` to ``offset + steps`` of a shard."""
-
-    shard: str
-    offset: int
-    steps: int
 
 
 @dataclass(frozen=True)
@@ -67,41 +53,36 @@ class KeyedStore:
     folder: Path
     shape: StreamShape
 
+    @property
+    def claims(self) -> Path:
+        """Where processes say which shard they work on."""
+        return self.folder / "claims"
+
     def places(self) -> dict[str, Place]:
         """Every entry of the store by the digest of its input.
 
         Raises:
             FeatureError: A shard is corrupt.
         """
-        found: dict[str, Place] = {}
-        for path in sorted((self.folder / "shards").glob("*.safetensors")):
-            digests, steps = self._entries(path)
-            offsets = np.cumsum(steps) - steps
-            for one, offset, length in zip(digests, offsets.tolist(), steps.tolist(), strict=True):
-                found.setdefault(one, Place(path.stem, offset, length))
-        return found
+        return self.catalogue().places
+
+    def catalogue(self) -> "Catalogue":
+        """The entries that are there now."""
+        catalogue = Catalogue(self.folder / "shards", self.shape)
+        catalogue.refresh()
+        return catalogue
 
     def has_shard(self, digests: Sequence[str]) -> bool:
         """Whether the shard of exactly these entries is complete."""
-        return self._path(_shard_name(digests)).is_file()
+        return self._path(shard_name(digests)).is_file()
 
-    def write_shard(self, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
-        """Entries ``(T, D)`` or ``(T, L, D)`` as one shard.
+    def write_shard(self, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> bool:
+        """Entries ``(T, D)`` or ``(T, L, D)`` as one shard; False where it was complete before.
 
         Raises:
             OutputError: The folder is read-only, the disk full.
         """
-        tensors: dict[str, np.ndarray] = {
-            "digests": np.stack([np.frombuffer(bytes.fromhex(one), dtype=np.uint8) for one in digests]),
-            "steps": np.array([len(array) for array in arrays], dtype=np.int64),
-            "values": np.concatenate(arrays).astype(STORED_DTYPE, copy=False),
-        }
-        path = self._path(_shard_name(digests))
-        with replacing(path) as part:
-            try:
-                save_file(tensors, part, metadata={"sha256": _checksum(tensors)})
-            except SafetensorError as error:  # the library's own wrapping of a failed write
-                raise OutputError(f"cannot write {path}: {error}; free space, or choose another --store") from error
+        return write_shard(self._path(shard_name(digests)), digests, arrays)
 
     def verify(self) -> int:
         """Reads every shard against its recorded checksum and returns how many there are.
@@ -109,14 +90,14 @@ class KeyedStore:
         Raises:
             FeatureError: A shard is corrupt.
         """
-        paths = sorted((self.folder / "shards").glob("*.safetensors"))
+        paths = self.shard_files()
         for path in paths:
-            with _opened(path) as shard:
-                tensors = {name: shard.get_tensor(name) for name in ("digests", "steps", "values")}
-                recorded = (shard.metadata() or {}).get("sha256")
-            if _checksum(tensors) != recorded:
-                raise FeatureError(f"shard {path} does not match its checksum {recorded}; {_AGAIN}")
+            verify_shard(path, self.shape)
         return len(paths)
+
+    def shard_files(self) -> list[Path]:
+        """Every complete shard, by name."""
+        return sorted((self.folder / "shards").glob("*.safetensors"))
 
     def write_index(self, manifest_hash: str, rows: pd.DataFrame) -> None:
         """Where each utterance of a manifest is: columns of :data:`INDEX`.
@@ -143,23 +124,19 @@ class KeyedStore:
         try:
             return conform(pq.read_table(path).to_pandas(), INDEX, where=str(path)).to_pandas()
         except (pa.ArrowInvalid, OSError, MerflowError) as error:
-            raise FeatureError(f"index {path} is corrupt ({error}); {_AGAIN}") from error
+            raise FeatureError(f"index {path} is corrupt ({error}); {AGAIN}") from error
 
-    def open_shard(self, name: str) -> "Shard":
-        """A complete shard, memory-mapped.
+    def open_shard(self, name: str) -> Shard:
+        """A complete shard, open for reading.
 
         Raises:
             FeatureError: The shard is missing or corrupt.
         """
         return Shard(self._path(name), self.shape)
 
-    def _entries(self, path: Path) -> tuple[list[str], np.ndarray]:
-        with _opened(path) as shard:
-            digests, steps = shard.get_tensor("digests"), shard.get_tensor("steps")
-            held = shard.get_slice("values").get_shape()
-        if held != [int(steps.sum()), *_entry_shape(self.shape)] or digests.shape != (len(steps), 32):
-            raise FeatureError(f"shard {path} is corrupt: {len(steps)} entries in an array of {held}; {_AGAIN}")
-        return [row.tobytes().hex() for row in digests], steps
+    def open_shards(self) -> OpenShards:
+        """Shards by name, opened when they are asked for."""
+        return OpenShards(self.folder / "shards", self.shape)
 
     def _path(self, name: str) -> Path:
         return self.folder / "shards" / f"{name}.safetensors"
@@ -168,35 +145,53 @@ class KeyedStore:
         return self.folder / f"index-{manifest_hash}.parquet"
 
 
-class Shard:
-    """A memory-mapped shard; reading an entry touches its bytes alone."""
+class Catalogue:
+    """What a growing folder of shards holds; every shard is looked into once.
 
-    def __init__(self, path: Path, shape: StreamShape) -> None:
-        if not path.is_file():
-            raise FeatureError(f"the store lost shard {path}; run `merflow features extract` again")
-        with _readable(path):
-            shard: Any = safe_open(path, framework="np")
-            self._values = shard.get_slice("values")
-        self._path = path
-        self._held = self._values.get_shape()
-        if self._held[1:] != _entry_shape(shape) or self._values.get_dtype() != "F16":
-            raise FeatureError(
-                f"shard {path} holds {self._values.get_dtype()} {self._held}, expected {_entry_shape(shape)}; {_AGAIN}"
-            )
+    Attributes:
+        places: Entries by the digest of their input.
+    """
 
-    def entry(self, place: Place) -> np.ndarray:
-        """``(T, D)`` or ``(T, L, D)`` float16.
+    def __init__(self, folder: Path, shape: StreamShape) -> None:
+        self.places: dict[str, Place] = {}
+        self._folder = folder
+        self._shape = shape
+        self._known: set[str] = set()
+
+    def refresh(self) -> list[str]:
+        """Takes in the shards that have appeared, and returns what is new.
 
         Raises:
-            FeatureError: The index points beyond the shard's end.
+            FeatureError: A shard is corrupt.
         """
-        if place.offset + place.steps > self._held[0]:
-            raise FeatureError(
-                f"shard {self._path} has {self._held[0]} steps, the index asks for {place.offset + place.steps}; "
-                "delete the index beside it and run `merflow features extract` again"
-            )
-        values: np.ndarray = self._values[place.offset : place.offset + place.steps]
-        return values
+        new: list[str] = []
+        for path in sorted(self._folder.glob("*.safetensors")):
+            if path.stem in self._known:
+                continue
+            shard = Shard(path, self._shape)
+            digests, steps = shard.entries()
+            shard.close()
+            self._known.add(path.stem)
+            offsets = np.cumsum(steps) - steps
+            for one, offset, length in zip(digests, offsets.tolist(), steps.tolist(), strict=True):
+                self.places.setdefault(one, Place(path.stem, offset, length))
+            new += digests
+        return new
+
+
+def verify_shard(path: Path, shape: StreamShape) -> None:
+    """Reads a whole shard against its recorded checksum.
+
+    Raises:
+        FeatureError: The shard is corrupt.
+    """
+    shard = Shard(path, shape)
+    try:
+        shard.entries()
+        if shard.checksum() != shard.sha256:
+            raise FeatureError(f"shard {path} does not match its checksum {shard.sha256}; {AGAIN}")
+    finally:
+        shard.close()
 
 
 def create_store(root: Path, *, spec: EncoderSpec, stream: Stream, shape: StreamShape) -> KeyedStore:
@@ -228,37 +223,7 @@ def open_store(root: Path, *, spec: EncoderSpec, stream: Stream) -> KeyedStore:
         meta = json.loads(path.read_text(encoding="utf-8"))
         shape = StreamShape(layers=meta.pop("layers"), width=meta.pop("width"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FeatureError(f"{path} is corrupt ({error}); {_AGAIN}") from error
+        raise FeatureError(f"{path} is corrupt ({error}); {AGAIN}") from error
     if meta != describe(spec, stream):
-        raise FeatureError(f"{path} describes another encoder than key {folder.name}; {_AGAIN}")
+        raise FeatureError(f"{path} describes another encoder than key {folder.name}; {AGAIN}")
     return KeyedStore(folder, shape)
-
-
-def _entry_shape(shape: StreamShape) -> list[int]:
-    return [shape.width] if shape.layers is None else [shape.layers, shape.width]
-
-
-def _shard_name(digests: Sequence[str]) -> str:
-    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
-
-
-def _checksum(tensors: dict[str, np.ndarray]) -> str:
-    sha = hashlib.sha256()
-    for name in ("digests", "steps", "values"):
-        sha.update(np.ascontiguousarray(tensors[name]).data if tensors[name].size else b"")
-    return sha.hexdigest()
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """A shard that cannot be parsed, or is shorter than its header says, as a :class:`FeatureError`."""
-    try:
-        yield
-    except (SafetensorError, OSError) as error:
-        raise FeatureError(f"shard {path} is corrupt ({error}); {_AGAIN}") from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    with _readable(path), safe_open(path, framework="np") as shard:
-        yield shard

@@ -7,9 +7,13 @@ from pathlib import Path
 from merflow.contracts.files import write_json
 from merflow.contracts.params import FeatureParams
 from merflow.contracts.presets import Preset
-from merflow.contracts.streams import Stream
+from merflow.contracts.streams import Modality, Stream
 from merflow.corpus.manifest import read_manifest
 from merflow.features import extraction
+from merflow.features.extraction import Pace
+from merflow.features.filling import Effort
+from merflow.features.huggingface.checkpoints import located
+from merflow.features.quarantine import quarantine_beside, write_quarantine
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.variants import chosen
 from merflow.models import MODELS
@@ -23,24 +27,40 @@ def extract(
     store: Path,
     out: Path,
     params: FeatureParams,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Fills the store with what the variants need, and writes to ``out`` where it is (JSON).
 
-    What the store holds already is not computed again; a run that died resumes.
+    What the store holds already is not computed again; a run that died resumes, and runs that go on at the same time
+    share the work. Utterances that cannot be read or encoded are listed beside ``out``, see
+    :func:`merflow.features.quarantine.quarantine_beside`, and are masked in training.
+
+    Args:
+        manifest: Validated manifest.
+        variants: ``model:preset`` each.
+        store: The store's root.
+        out: JSON to write.
+        params: Profile, pace and size of shards.
+        strict: An utterance that cannot be read or encoded is an error.
+        progress: Told of every stage.
 
     Raises:
         PresetError: A variant or the profile is unknown.
-        FeatureError: The corpus lacks a modality, or a recording or text cannot be encoded.
+        FeatureError: The corpus lacks a modality, or none of its inputs can be encoded (or one, where it is strict).
         OutputError: The store cannot be written.
     """
     found = read_manifest(manifest)
+    streams = _streams(chosen(variants))
+    profile = located(catalogue.profile(params.profile), streams=streams, encoders_folder=params.encoders_folder)
     stored = extraction.extract(
         found,
-        streams=_streams(chosen(variants)),
-        profile=catalogue.profile(params.profile),
+        streams=streams,
+        profile=profile,
         store=store,
         shard_utterances=params.shard_utterances,
+        pace=Pace(device=params.device, workers=params.workers, batch_cost=_batch_cost(params)),
+        strict=strict,
         progress=progress or plain_lines(),
     )
     write_json(
@@ -48,14 +68,41 @@ def extract(
         {
             "store": str(store.resolve()),
             "profile": params.profile,
+            "encoders": {slot: spec.model_dump() for slot, spec in profile.items()},
             "manifest_hash": found.hash,
             "streams": [
-                {"key": each.key, "stream": asdict(each.stream), "shape": asdict(each.shape)} for each in stored
+                {
+                    "key": each.key,
+                    "stream": asdict(each.stream),
+                    "shape": asdict(each.shape),
+                    "entries": each.entries,
+                    "set_aside": len(each.set_aside),
+                }
+                for each in stored
             ],
         },
     )
-    say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}")
+    set_aside = write_quarantine(quarantine_beside(out), [one for each in stored for one in each.set_aside])
+    for each in stored:
+        say(f"extract {each.stream.role}: {_told(each.effort)}")
+    say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}, {set_aside} input(s) set aside")
     return out
+
+
+def _batch_cost(params: FeatureParams) -> dict[Modality, int]:
+    cost = params.batch_cost
+    return {"audio": cost.audio, "video": cost.video, "text": cost.text}
+
+
+def _told(effort: Effort) -> str:
+    """How fast it went, for people."""
+    if not effort.encoded:
+        return "nothing to encode"
+    seconds = max(effort.wall_s, 1e-3)
+    rate = f"{effort.encoded} inputs in {seconds:.0f} s, {effort.encoded / seconds:.1f} a second"
+    if effort.media_s:
+        rate += f", {effort.media_s / 3600 / seconds:.3g} hours of media a second"
+    return f"{rate}, padding {100 * effort.padding:.1f} %"
 
 
 def _streams(presets: Sequence[Preset]) -> tuple[Stream, ...]:

@@ -10,14 +10,14 @@ from typing import Any
 from merflow.contracts.errors import FeatureError, SplitError
 from merflow.contracts.files import digest
 from merflow.contracts.params import TrainingParams
-from merflow.contracts.presets import Preset, Profile
+from merflow.contracts.presets import EncoderSpec, Preset, Profile
 from merflow.contracts.protocols import Part
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splits import Splits, ids, read_splits
 from merflow.features.dataset import FeatureDataset
-from merflow.features.encoders import encoder_key
+from merflow.features.encoders import encoder_key, spec_of
 from merflow.features.standardize import Standardizer
 from merflow.jobs.identity import code_digest, git_commit, merflow_version
 from merflow.jobs.variants import parse_item
@@ -35,7 +35,11 @@ _DEVELOPMENT = {
 
 @dataclass(frozen=True, eq=False)
 class FoldInputs:
-    """Data, variant and settings of one fold."""
+    """Data, variant and settings of one fold.
+
+    Attributes:
+        profile: The encoders that made the features, with the revisions that were read.
+    """
 
     preset: Preset
     fold: int
@@ -43,6 +47,7 @@ class FoldInputs:
     splits: Splits
     store: Path
     profile_name: str
+    profile: Profile
     params: TrainingParams
 
     @classmethod
@@ -72,6 +77,7 @@ class FoldInputs:
             splits=folded,
             store=Path(stored["store"]),
             profile_name=stored["profile"],
+            profile={slot: EncoderSpec(**spec) for slot, spec in stored["encoders"].items()},
             params=params,
         )
 
@@ -84,11 +90,6 @@ class FoldInputs:
     def classes(self) -> tuple[str, ...]:
         """Emotion classes in the order of the logits."""
         return taxonomy(self.manifest.taxonomy).classes
-
-    @cached_property
-    def profile(self) -> Profile:
-        """The encoders by role."""
-        return catalogue.profile(self.profile_name)
 
     @cached_property
     def config(self) -> ModelConfig:
@@ -124,7 +125,7 @@ class FoldInputs:
     @property
     def encoder_keys(self) -> dict[Role, str]:
         """Role -> key in the store."""
-        return {stream.role: encoder_key(self.profile[stream.role], stream) for stream in self.config.streams()}
+        return {stream.role: encoder_key(spec_of(stream, self.profile), stream) for stream in self.config.streams()}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -168,7 +169,10 @@ class FoldInputs:
             shapes=dict(shapes),
             taxonomy=self.manifest.taxonomy,
             classes=self.classes,
-            profile=self.profile,
+            profile={
+                stream.role: spec_of(stream, self.profile).model_copy(update={"folder": None})
+                for stream in self.config.streams()
+            },
             encoder_keys=self.encoder_keys,
             manifest_hash=self.manifest.hash,
             split_id=self.splits.split_id,
@@ -191,4 +195,6 @@ def _read_features(path: Path, *, manifest_hash: str) -> dict[str, Any]:
         raise FeatureError(
             f"{path} is of manifest {stored['manifest_hash']}, not {manifest_hash}; extract this manifest's features"
         )
+    if "encoders" not in stored:
+        raise FeatureError(f"{path} does not say which encoders made the features; extract them again")
     return stored

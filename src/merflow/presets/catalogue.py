@@ -15,7 +15,7 @@ from pydantic import Field
 from merflow.contracts.errors import PresetError, nearest
 from merflow.contracts.params import Recipe, Strict, parse
 from merflow.contracts.presets import EncoderSpec, Paper, Preset, Profile, parse_variant
-from merflow.contracts.streams import ROLES, Modality
+from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
 
 _FOLDER = files("merflow.presets")
 _MODEL_FILES = ("context-mmt.yaml",)
@@ -38,7 +38,9 @@ class _ModelFile(Strict):
 
 
 class _ProfileFile(Strict):
-    roles: dict[str, EncoderSpec]
+    """Encoders by role, or by ``role/encoder`` where papers differ; a role may then point to one of its encoders."""
+
+    roles: dict[str, EncoderSpec | str]
 
 
 @cache
@@ -83,18 +85,26 @@ def profiles() -> list[str]:
 
 
 def profile(name: str) -> Profile:
-    """The encoders of a profile by role.
+    """The encoders of a profile by role, and by ``role/encoder`` where it holds several of a role.
 
     Raises:
-        PresetError: No such profile, or one that names an unknown role.
+        PresetError: No such profile, or one that names an unknown role or encoder.
     """
     if name not in profiles():
         raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
-    roles = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}").roles
-    for role in roles:
+    slots = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}").roles
+    found: Profile = {}
+    for slot, spec in slots.items():
+        role, slash, encoder = slot.partition("/")
         if role not in ROLES:
             raise PresetError(f"profile {name}: unknown role {role!r}; {nearest(role, ROLES)}")
-    return {role: roles[role] for role in ROLES if role in roles}
+        if slash and encoder not in PRETRAINED_ENCODERS:
+            raise PresetError(f"profile {name}: unknown encoder {slot!r}; {nearest(encoder, PRETRAINED_ENCODERS)}")
+        target = slots.get(spec) if isinstance(spec, str) else spec
+        if not isinstance(target, EncoderSpec):
+            raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
+        found[slot] = target
+    return {slot: found[slot] for role in ROLES for slot in found if slot.partition("/")[0] == role}
 
 
 def _yaml(name: str) -> Any:  # noqa: ANN401 - parsed by the caller

@@ -1,0 +1,28 @@
+"""``merflow features tiny``: pretrained encoders' miniatures."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merflow.cli.console import OUT, JsonOption, print_json
+
+
+def tiny(
+    out: Annotated[
+        Path, typer.Option(help="Folder that gets one folder an encoder; set features.encoders_folder to it.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Write miniature encoders with random weights, which make the pretrained code path run without a download.
+
+    Example: `merflow features tiny --out encoders`
+    """
+    from merflow.jobs.miniatures import miniatures
+
+    made = miniatures(out)
+    if as_json:
+        print_json([str(folder) for folder in made])
+    else:
+        OUT.print(f"{len(made)} encoders in {out}: {', '.join(folder.name for folder in made)}")
+        OUT.print(f"use them with --profile tiny --set features.encoders_folder={out}")

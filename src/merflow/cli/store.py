@@ -1,0 +1,97 @@
+"""``merflow features ls``, ``verify`` and ``gc``: the feature store on disk."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.filesize import decimal
+
+from merflow.cli.console import ERR, OUT, JsonOption, print_json, progress_bars
+
+if TYPE_CHECKING:
+    from merflow.features.housekeeping import KeySummary
+
+StoreArgument = Annotated[Path, typer.Argument(help="Folder of the store.")]
+
+
+def ls(store: StoreArgument, as_json: JsonOption = False) -> None:
+    """List the encoder keys of a store: what made them, how much they hold, and for which manifests.
+
+    Example: `merflow features ls store`
+    """
+    from merflow.jobs.store import summaries
+
+    found = summaries(store)
+    if as_json:
+        print_json([asdict(summary) for summary in found])
+        return
+    rows: list[tuple[str, ...]] = [
+        ("key", "encoder", "reads", "clip", "layers x width", "utterances", "steps", "size", "manifests")
+    ]
+    rows += [_row(one) for one in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        OUT.print("  ".join(cells).rstrip(), markup=False)
+    OUT.print(f"{len(found)} key(s), {decimal(sum(one.size_bytes for one in found))}")
+
+
+def _row(one: "KeySummary") -> tuple[str, ...]:
+    clip = "all" if one.clip_s is None else f"{one.clip_s:g} s"
+    return (
+        one.key,
+        one.encoder,
+        one.modality or "?",
+        f"{clip}, mean" if one.pooled else clip,
+        str(one.width) if one.layers is None else f"{one.layers} x {one.width}",
+        str(one.entries),
+        str(one.steps),
+        decimal(one.size_bytes),
+        ", ".join(one.manifests),
+    )
+
+
+def verify(store: StoreArgument, as_json: JsonOption = False) -> None:
+    """Read every shard against its checksum. Exit status 2 where one is bad.
+
+    Example: `merflow features verify store`
+    """
+    from merflow.jobs.store import verify as verify_job
+
+    with progress_bars() as progress:
+        found = verify_job(store, progress=progress)
+    if as_json:
+        print_json({"shards": found.shards, "bad": found.bad})
+    elif not found.bad:
+        OUT.print(f"{found.shards} shard(s), all as they were written")
+    for fault in found.bad.values():
+        ERR.print(f"error: {fault}", markup=False)
+    if found.bad:
+        raise typer.Exit(2)
+
+
+def gc(
+    store: StoreArgument,
+    manifest: Annotated[list[Path], typer.Option(help="Manifest whose features stay; may be given several times.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it the list is all.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List what no given manifest needs (keys, shards, indices, leftovers), and delete it with --yes.
+
+    Keys that are being filled at the moment are left alone.
+
+    Example: `merflow features gc store --manifest manifest.parquet --yes`
+    """
+    from merflow.jobs.store import collect
+
+    found = collect(store, manifests=manifest, delete=yes)
+    total = sum(one.size_bytes for one in found)
+    if as_json:
+        rows = [{"path": str(one.path), "size_bytes": one.size_bytes, "reason": one.reason} for one in found]
+        print_json({"deleted": yes, "size_bytes": total, "unused": rows})
+        return
+    for one in found:
+        OUT.print(f"{decimal(one.size_bytes):>10}  {one.path}  ({one.reason})", markup=False)
+    done = "deleted" if yes else "would be deleted; add --yes"
+    OUT.print(f"{len(found)} item(s), {decimal(total)} {done}" if found else "nothing is unused")

@@ -1,0 +1,141 @@
+"""The first half of each pretrained encoder: what its processor does to one input, in a worker process.
+
+Shapes: n samples, V windows of Whisper, M mel bands, F frames, I tokens.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from merflow.contracts.errors import FeatureError
+from merflow.contracts.presets import EncoderSpec
+from merflow.features.huggingface.checkpoints import config_of, locate
+from merflow.features.huggingface.steps import FRAME_SAMPLES, speech_steps, windows_of
+from merflow.features.media import RATE_HZ
+from merflow.features.prepared import Prepared
+
+Loaded = TypeVar("Loaded")
+
+
+class SpeechPreparer:
+    """Samples ``(n,)`` as WavLM's own feature extractor scales them: to zero mean and unit variance, or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import Wav2Vec2FeatureExtractor
+
+        self._extractor = read_processor(folder, Wav2Vec2FeatureExtractor.from_pretrained)
+        self._config = config_of(folder)
+        _refuse_rate(folder, self._extractor.sampling_rate)
+
+    def prepare(self, source: np.ndarray) -> Prepared:
+        """``(n,)`` float32; cost in steps."""
+        steps = speech_steps(len(source), self._config)
+        if not steps:
+            return Prepared(np.zeros(0, dtype=np.float32), cost=1)
+        scaled = self._extractor(source, sampling_rate=RATE_HZ, padding=False, return_attention_mask=False)
+        return Prepared(np.asarray(scaled["input_values"][0], dtype=np.float32), cost=steps)
+
+
+class WhisperPreparer:
+    """Samples as Whisper's log-mel bands of one window (30 s) after the other, the last one padded with silence."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import WhisperFeatureExtractor
+
+        self._extractor = read_processor(folder, WhisperFeatureExtractor.from_pretrained)
+        _refuse_rate(folder, self._extractor.sampling_rate)
+
+    def prepare(self, source: np.ndarray) -> Prepared:
+        """``{"mel": (V, M, 3000) float32, "steps": (V,) int64}``; cost in steps, padding included."""
+        spans = windows_of(len(source), window=self._extractor.n_samples)
+        bands, frames = self._extractor.feature_size, self._extractor.nb_max_frames
+        mel = np.zeros((len(spans), bands, frames), dtype=np.float32)
+        for row, span in enumerate(spans):
+            mel[row] = self._extractor(source[span], sampling_rate=RATE_HZ, return_tensors="np")["input_features"][0]
+        steps = [-(-(span.stop - span.start) // FRAME_SAMPLES) for span in spans]
+        return Prepared({"mel": mel, "steps": np.array(steps, dtype=np.int64)}, cost=max(1, len(spans) * frames // 2))
+
+
+class TextPreparer:
+    """A text as token ids with the special tokens at both ends, cut to the encoder's limit."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoTokenizer
+
+        self._tokenizer = read_processor(folder, AutoTokenizer.from_pretrained)
+        self._limit = token_limit(config_of(folder), self._tokenizer.model_max_length)
+
+    def prepare(self, source: str) -> Prepared:
+        """``(I,)`` int64, I = 0 where the text is empty; cost in tokens."""
+        if not source.strip():
+            return Prepared(np.zeros(0, dtype=np.int64), cost=1)
+        ids = np.array(self._tokenizer(source, truncation=True, max_length=self._limit)["input_ids"], dtype=np.int64)
+        if len(ids) <= self._tokenizer.num_special_tokens_to_add():  # of characters that the tokenizer drops
+            return Prepared(np.zeros(0, dtype=np.int64), cost=1)
+        return Prepared(ids, cost=len(ids))
+
+
+class ImagePreparer:
+    """Frames resized and cropped as CLIP's image processor does; the device scales and normalises them.
+
+    Pixels stay uint8 on their way to the device, a quarter of the bytes of normalised ones.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._processor = image_processor(folder)
+
+    def prepare(self, source: np.ndarray) -> Prepared:
+        """``(F, H, W, 3)`` uint8 -> ``(F, 3, 224, 224)`` uint8; cost in frames."""
+        crop = self._processor.crop_size
+        images = np.zeros((len(source), 3, crop["height"], crop["width"]), dtype=np.uint8)
+        if len(source):
+            done = self._processor(list(source), do_rescale=False, do_normalize=False, return_tensors="np")
+            images[:] = done["pixel_values"]
+        return Prepared(images, cost=max(1, len(source)))
+
+
+def image_processor(folder: Path) -> Any:  # noqa: ANN401 - transformers' own class
+    """CLIP's image processor on Pillow, which needs no torchvision."""
+    from transformers import CLIPImageProcessorPil
+
+    return read_processor(folder, CLIPImageProcessorPil.from_pretrained)
+
+
+def token_limit(config: dict[str, Any], tokenizer_limit: int) -> int:
+    """Tokens that an encoder takes, special ones included: 512 for BERT and RoBERTa.
+
+    RoBERTa counts positions from one beyond its padding id, so two of its 514 are never used.
+    """
+    unused = config["pad_token_id"] + 1 if config["model_type"] == "roberta" else 0
+    return min(int(tokenizer_limit), int(config["max_position_embeddings"]) - unused)
+
+
+def read_processor(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
+    """A processor from a folder.
+
+    Raises:
+        FeatureError: Its files cannot be read.
+    """
+    try:
+        return load(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FeatureError(f"the processor in {folder} cannot be read ({reason}); download the folder again") from error
+
+
+def folder_of(spec: EncoderSpec) -> Path:
+    """Where the encoder's files are; looked up where that was not done yet.
+
+    Raises:
+        FeatureError: See :func:`merflow.features.huggingface.checkpoints.locate`.
+    """
+    folder = locate(spec).folder
+    assert folder is not None
+    return Path(folder)
+
+
+def _refuse_rate(folder: Path, rate_hz: int) -> None:
+    if rate_hz != RATE_HZ:
+        raise FeatureError(f"the encoder in {folder} hears {rate_hz} Hz, recordings are {RATE_HZ} Hz; choose another")

@@ -1,0 +1,123 @@
+"""One utterance of a manifest as a picture: what a person looks at before he trusts a corpus."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from merflow.contracts.errors import CorpusError, FeatureError
+from merflow.contracts.files import output_errors, replacing
+from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.features.contact_sheet import Pictures, Specimen, contact_sheet
+from merflow.features.media import RATE_HZ, read_recording
+from merflow.features.video import VideoSpan, frame_times, read_dialogue, video_rate
+from merflow.jobs.progress import say
+
+_MAX_FRAMES = 180
+
+
+def peek(manifest: Path, *, utterance: str, out: Path) -> Path:
+    """Draws an utterance's frames, waveform, log-mel spectrogram, words and labels to ``out`` (PNG).
+
+    A modality that the corpus lacks, or that cannot be read, is said to be so in its place.
+
+    Raises:
+        CorpusError: The manifest cannot be read, or has no such utterance.
+        OutputError: ``out`` cannot be written.
+    """
+    found = read_manifest(manifest)
+    names = found.rows["utterance_id"]
+    if utterance not in set(names):
+        raise CorpusError(f"{manifest} has no utterance {utterance!r}; {_close(utterance, list(names))}")
+    row = found.rows[names == utterance].iloc[0].to_dict()
+    samples = _samples(found, row)
+    figure = contact_sheet(
+        Specimen(
+            title=utterance,
+            facts=_facts(row, samples),
+            ratings={name: float(row[name]) for name in ("valence", "activation", "dominance") if _known(row[name])},
+            samples=samples,
+            pictures=_pictures(found, row),
+            texts={
+                word: str(row[column])
+                for word, column in (("transcript", "transcript"), ("recognised", "asr_transcript"))
+                if _known(row[column])
+            },
+        )
+    )
+    with replacing(out) as part, output_errors(out):
+        figure.savefig(part, format="png", dpi=150)
+    say(f"peek: {utterance} in {out}")
+    return out
+
+
+def _samples(manifest: Manifest, row: dict[str, Any]) -> np.ndarray | str:
+    if not _known(row["audio_path"]):
+        return _lacking(manifest, "audio_path", "recording")
+    try:
+        return read_recording(manifest.root / str(row["audio_path"]), resample=True)
+    except FeatureError as error:
+        return str(error)
+
+
+def _pictures(manifest: Manifest, row: dict[str, Any]) -> Pictures | str:
+    if not _known(row["video_path"]):
+        return _lacking(manifest, "video_path", "video")
+    path = manifest.root / str(row["video_path"])
+    side = row["video_side"] if _known(row["video_side"]) else None
+    start, end = _times(row)
+    span = VideoSpan(str(row["utterance_id"]), side, start, end)
+    try:
+        ((_, frames),) = read_dialogue(path, [span], max_frames=_MAX_FRAMES, clip_s=None)
+        if isinstance(frames, FeatureError):
+            return str(frames)
+        times = frame_times(span, rate=video_rate(path), max_frames=_MAX_FRAMES, clip_s=None)
+    except FeatureError as error:
+        return str(error)
+    whose = "whole picture" if side is None else f"{side} half"
+    caption = f"{whose} of {path.name}, {start:.2f} to {end:.2f} s, {len(frames)} frames"
+    return Pictures(frames, times - start, caption)
+
+
+def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
+    raw = f"{row['emotion_raw']}" if _known(row["emotion_raw"]) else "none"
+    sound = "none shown" if isinstance(samples, str) else f"{len(samples) / RATE_HZ:.2f} s"
+    if _known(row["rate_hz"]) and not isinstance(samples, str):
+        sound += f" at {int(row['rate_hz']):,} Hz"
+    scene = {True: "scripted", False: "improvised"}.get(row["scripted"], "") if _known(row["scripted"]) else ""
+    turn = f"{row['dialogue_id']}, turn {int(row['turn_index'])}"
+    gender = {"F": "female", "M": "male"}.get(str(row["gender"]), str(row["gender"])) if _known(row["gender"]) else ""
+    return {
+        "emotion": f"{row['emotion'] if _known(row['emotion']) else 'outside the taxonomy'} (label {raw})",
+        "speaker": ", ".join(filter(None, (str(row["speaker"]), gender))),
+        "dialogue": turn + (f" ({scene})" if scene else ""),
+        "session": str(row["session"]),
+        "in the dialogue": "{:.3f} to {:.3f} s".format(*_times(row)) if _known(row["end_s"]) else "no times",
+        "recording": sound,
+        "side of the picture": str(row["video_side"]) if _known(row["video_side"]) else "none",
+        "corpus": str(row["corpus"]),
+    }
+
+
+def _times(row: dict[str, Any]) -> tuple[float, float]:
+    """Start and end in the video; without times, the video is the utterance's own and as long as its recording."""
+    if _known(row["end_s"]):
+        return float(row["start_s"]) if _known(row["start_s"]) else 0.0, float(row["end_s"])
+    counted = _known(row["n_samples"]) and _known(row["rate_hz"])
+    return 0.0, float(row["n_samples"]) / float(row["rate_hz"]) if counted else 0.0
+
+
+def _lacking(manifest: Manifest, column: str, word: str) -> str:
+    whole = manifest.rows[column].isna().all()
+    return f"the corpus has no {word}" if whole else f"this utterance has no {word}"
+
+
+def _close(utterance: str, names: list[str]) -> str:
+    close = get_close_matches(utterance, names, n=3, cutoff=0.4)
+    return f"did you mean {', '.join(close)}?" if close else f"its {len(names)} utterances begin with {names[0]}"
+
+
+def _known(value: Any) -> bool:  # noqa: ANN401 - a cell of the manifest
+    return not pd.isna(value) and str(value) != ""
