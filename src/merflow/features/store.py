@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from merflow.contracts.errors import FeatureError, MerflowError, OutputError
+from merflow.contracts.errors import FeatureError, MerflowError
 from merflow.contracts.files import replacing, write_json
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream, StreamShape
@@ -96,12 +96,8 @@ class KeyedStore:
             "steps": np.array([len(array) for array in arrays], dtype=np.int64),
             "values": np.concatenate(arrays).astype(STORED_DTYPE, copy=False),
         }
-        path = self._path(_shard_name(digests))
-        with replacing(path) as part:
-            try:
-                save_file(tensors, part, metadata={"sha256": _checksum(tensors)})
-            except SafetensorError as error:  # the library's own wrapping of a failed write
-                raise OutputError(f"cannot write {path}: {error}; free space, or choose another --store") from error
+        with replacing(self._path(_shard_name(digests))) as part:
+            save_file(tensors, part, metadata={"sha256": _checksum(tensors)})
 
     def verify(self) -> int:
         """Reads every shard against its recorded checksum and returns how many there are.

@@ -186,9 +186,11 @@ class FoldInputs:
 def _read_features(path: Path, *, manifest_hash: str) -> dict[str, Any]:
     if not path.is_file():
         raise FeatureError(f"no such file: {path}; extract the features first (merflow features extract)")
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if stored["manifest_hash"] != manifest_hash:
-        raise FeatureError(
-            f"{path} is of manifest {stored['manifest_hash']}, not {manifest_hash}; extract this manifest's features"
-        )
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = stored["manifest_hash"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise FeatureError(f"{path} is not what `merflow features extract` wrote ({error}); extract again") from error
+    if found != manifest_hash:
+        raise FeatureError(f"{path} is of manifest {found}, not {manifest_hash}; extract this manifest's features")
     return stored

@@ -21,7 +21,10 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
         *("contracts", "corpus/manifest.py", "corpus/splits.py", "features", "models", "presets", "training"),
         *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py"),
     ),
-    "evaluate": ("contracts", "evaluation", "tracking", "jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
+    "evaluate": (
+        *("contracts", "corpus/manifest.py", "corpus/splits.py", "evaluation", "presets", "tracking"),
+        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
+    ),
 }
 
 
@@ -72,7 +75,10 @@ def _files_of_release(release: Path) -> set[Path]:
 
 
 def git_commit() -> str:
-    """The commit of the code that runs, ``-dirty`` behind it where files differ; empty outside a git checkout."""
+    """The commit of the code that runs, ``-dirty`` behind it where files differ.
+
+    Outside a git checkout it is what ``MERFLOW_REVISION`` says, as in the images; empty where nothing does.
+    """
     try:
         return subprocess.run(
             ["git", "-C", str(_SOURCE), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
@@ -81,7 +87,7 @@ def git_commit() -> str:
             text=True,
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return os.environ.get("MERFLOW_REVISION", "")
 
 
 def merflow_version() -> str:
