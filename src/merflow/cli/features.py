@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from merflow.cli.console import ParamsOption, SetOption, load_params, progress_bars
+from merflow.cli.runs import variants_of
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -35,7 +36,7 @@ def extract(
     with progress_bars() as progress:
         extract_job(
             manifest,
-            variants=models.split(","),
+            variants=variants_of(models),
             store=store,
             out=out,
             params=chosen.model_copy(update={"profile": profile}) if profile else chosen,

@@ -14,7 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from merflow.contracts.errors import OutputError
+from merflow.contracts.errors import MerflowError, OutputError
 
 # What the user can do about an error of the system; the others are merflow's own fault.
 _REMEDIES = {
@@ -89,6 +89,18 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
     """The value as indented JSON with sorted keys, whole or not at all."""
     with replacing(path) as part:
         part.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value of a file that merflow wrote.
+
+    Raises:
+        MerflowError: The file is missing or garbled.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MerflowError(f"cannot read {path} ({error}); run again the job that writes it") from error
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -24,6 +24,7 @@ from merflow.jobs.variants import parse_item
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import ModelCard
 from merflow.presets import catalogue
+from merflow.training.devices import device_of
 
 _MONITORED = {"dev_loss": "lowest loss", "dev_ua": "highest UA"}
 _DEVELOPMENT = {
@@ -143,7 +144,7 @@ class FoldInputs:
                 "split_id": self.splits.split_id,
                 "manifest": self.manifest.hash,
                 "encoders": self.encoder_keys,
-                "training": self.params.model_dump(),
+                "training": {**self.params.model_dump(), "device": device_of(self.params).type},
                 "code": code_digest("train"),
             }
         )
