@@ -140,7 +140,8 @@ def test_each_bad_recording_is_named_with_what_was_found_and_set_aside(root: Pat
         "d1_3": "recording d1_3.wav is silent: -80.8 dBFS, below -60 dBFS",
         "d1_4": "recording d1_4.wav is clipped: 25.0% of its samples are at full scale, at most 1.0% may be",
         "d2_0": "recording d2_0.wav is empty: the file holds 0 bytes; copy it again",
-        "d2_1": "recording d2_1.wav is cut off: the header tells 16000 bytes of samples, the file holds 10000; copy it again",
+        "d2_1": "recording d2_1.wav is cut off: the header tells 16000 bytes of samples, the file holds 10000; "
+        "copy it again",
         "d2_2": "recording d2_2.wav cannot be read: Format not recognised; copy or convert it again",
         "d2_3": "recording d2_3.wav is empty: the file holds 0 samples; copy it again",
         "d2_5": f"no such file: {root}/d2_5.wav; restore it; {NO_TRANSCRIPT}",

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -22,9 +23,10 @@ from merflow.jobs.progress import Progress as Tell
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there"
+INTERRUPTED_CODE = 130
 
 _UNBOUNDED = 10_000  # columns
-_INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended
 _DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 ParamsOption = Annotated[
@@ -49,8 +51,9 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 def print_table(table: Table) -> None:
-    """The table on standard output, as wide as it is where nobody's terminal bounds it."""
-    OUT.print(table, width=None if OUT.is_terminal else _UNBOUNDED)
+    """The table on standard output, no cell cut off; its caption is wrapped."""
+    natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), table).maximum
+    OUT.print(table, width=max(natural, OUT.width))
 
 
 @contextmanager
@@ -88,10 +91,10 @@ def run(program: Callable[[], None]) -> None:
         _print_error(f"{error}; free space, or choose a folder that you may read and write")
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as ending:  # Typer makes the one into the other
-        if isinstance(ending, SystemExit) and ending.code != _INTERRUPTED:
+        if isinstance(ending, SystemExit) and ending.code != INTERRUPTED_CODE:
             raise
-        ERR.print("interrupted; what was finished is kept, and the same command goes on from there")
-        sys.exit(_INTERRUPTED)
+        ERR.print(INTERRUPTED)
+        sys.exit(INTERRUPTED_CODE)
 
 
 def _print_error(message: str) -> None:

@@ -1,13 +1,28 @@
 """``merflow pipeline``: the same jobs as Kubeflow pipelines. Needs the extra ``merflow[pipelines]``."""
 
 import json
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from merflow.cli.console import ERR, OUT, JsonOption, ParamsOption, SetOption, load_params, print_json, print_table
+from merflow.cli.console import (
+    ERR,
+    INTERRUPTED,
+    INTERRUPTED_CODE,
+    OUT,
+    JsonOption,
+    ParamsOption,
+    SetOption,
+    load_params,
+    print_json,
+    print_table,
+)
 from merflow.cli.runs import (
     CorpusOption,
     DevelopmentOption,
@@ -115,9 +130,24 @@ def _packages() -> Any:  # noqa: ANN401 - a module
 def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path) -> Any:  # noqa: ANN401 - kfp has no types
     from pipelines.local import run_locally
 
-    with output_errors(out):
+    with output_errors(out), _ending_at_once():
         out.mkdir(parents=True, exist_ok=True)
         return run_locally(pipeline, arguments, root=out / "kfp", tell=lambda line: ERR.print(line, markup=False))
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Heeds Ctrl-C: KFP's threads would go on with the next steps. Steps that run get the signal too, and tidy up."""
+
+    def end(*_: object) -> None:
+        ERR.print(INTERRUPTED)
+        os._exit(INTERRUPTED_CODE)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _sections(params: Params) -> dict[str, str]:
