@@ -1,6 +1,7 @@
 # The words for working on merflow: people, hooks and CI use these and no others.
 VENV ?= .venv
 PYTHON ?= python3
+EMODB ?= ../shared/data/emodb/utterances.csv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -8,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help install demo test check format pipelines bench clean
+.PHONY: help install demo repro test check format pipelines bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -25,6 +26,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## synthetic corpus -> KFP pipeline run locally -> table, report, MLflow, under runs/demo
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size small --profile lite \
 		--models context-mmt:wavlm-te-frozen,context-mmt:bert-te-frozen,context-mmt:mmt-frozen --out runs/demo
+
+repro: $(STAMP) ## the demo's benchmark as DVC stages; runs what changed
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
 
 test: $(STAMP) ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -43,7 +47,9 @@ pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled
 	@$(BIN)/merflow pipeline compile
 
 bench: $(STAMP) ## measurements into benchmarks/results
-	@$(BIN)/python -m benchmarks.emodb
+	@$(BIN)/python -m benchmarks.indexing
+	@$(BIN)/python -m benchmarks.emodb --root $(EMODB)
+	@$(BIN)/python -m benchmarks.readme
 
 clean: ## remove runs and caches, keep the environment
 	rm -rf runs .mypy_cache .ruff_cache .pytest_cache

@@ -46,7 +46,7 @@ def _emodb(result: dict[str, Any] | None) -> str:
         lines.append(f"| {variant} | {100 * mean(seeds.values()):.1f} | {each} | {100 * low:.1f} to {100 * high:.1f} |")
     reference = 100 * figures["support_vector_machine_UA"]
     lines.append(f"| support vector machine on log-mel means and deviations, same folds | {reference:.1f} | | |")
-    return "\n".join([*lines, "", ""])
+    return "\n".join([*lines, ""])
 
 
 def _indexing(result: dict[str, Any] | None) -> str:
@@ -61,7 +61,7 @@ def _indexing(result: dict[str, Any] | None) -> str:
     lines += [
         f"| {size} | {each['turns']:,} | {each['read_s_per_1000_turns']:.2f} "
         f"| {each['ratio_to_plain_header_walk']:.2f} | +{each['grown_mib']:.0f} MiB |"
-        for size, each in result["figures"].items()
+        for size, each in sorted(result["figures"].items(), key=lambda row: row[1]["turns"])
     ]
     return "\n".join([*lines, ""])
 

@@ -10,9 +10,11 @@ from components import IMAGE
 def track(
     manifest: Input[Dataset],
     splits: Input[Dataset],
+    features: Input[Artifact],
     models: list[str],
     name: str,
     workspace: str,
+    training_params: str,
     tracking_params: str,
     code: str,
     run: Output[Artifact],
@@ -23,9 +25,11 @@ def track(
     steps.track(
         manifest=manifest.path,
         splits=splits.path,
+        features=features.path,
         models=models,
         name=name,
         workspace=workspace,
+        training_params=training_params,
         params=tracking_params,
         run=run.path,
     )

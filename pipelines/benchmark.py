@@ -43,6 +43,7 @@ def benchmark(
     tracking_params: str = "",
     command: str = "",
     data: str = "",
+    code_plan: str = "",
     code_index: str = "",
     code_validate: str = "",
     code_split: str = "",
@@ -68,14 +69,15 @@ def benchmark(
         tracking_params: As ``corpus_params``.
         command: The command to reproduce the run, for the report.
         data: Digest of the corpus' files.
-        code_index: Digest of the code behind this step; likewise the others.
-        code_validate: As ``code_index``.
-        code_split: As ``code_index``.
-        code_extract: As ``code_index``.
-        code_train: As ``code_index``.
-        code_evaluate: As ``code_index``.
+        code_plan: Digest of the code behind this step; likewise the others.
+        code_index: As ``code_plan``.
+        code_validate: As ``code_plan``.
+        code_split: As ``code_plan``.
+        code_extract: As ``code_plan``.
+        code_train: As ``code_plan``.
+        code_evaluate: As ``code_plan``.
     """
-    items = plan(models=models, splits_params=splits_params, features_params=features_params, code=code_train)
+    items = plan(models=models, splits_params=splits_params, features_params=features_params, code=code_plan)
     indexed = index(
         corpus=corpus,
         root=root,
@@ -100,9 +102,11 @@ def benchmark(
     run = track(
         manifest=manifest,
         splits=folds.outputs["splits"],
+        features=stored.outputs["features"],
         models=models,
         name=name,
         workspace=workspace,
+        training_params=training_params,
         tracking_params=tracking_params,
         code=code_evaluate,
     )

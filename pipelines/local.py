@@ -20,7 +20,7 @@ _EXECUTING = "Executing task"
 
 
 @dataclass
-class _Digest(io.TextIOBase):
+class _Listener(io.TextIOBase):
     """Takes KFP's chatter: all of it goes to the log, lines of jobs to ``said``, their problems and counts are kept."""
 
     log: TextIO
@@ -81,19 +81,19 @@ def run_locally(
     root.mkdir(parents=True, exist_ok=True)
     log_path = root / "log.txt"
     with log_path.open("a", encoding="utf-8") as log:
-        digest = _Digest(log, tell)
-        with _contained(digest):
+        listener = _Listener(log, tell)
+        with _contained(listener):
             local.init(runner=local.SubprocessRunner(use_venv=False), pipeline_root=str(root), enable_caching=True)
             try:
                 task = pipeline(**arguments)
             except RuntimeError as error:
-                said = "\n".join(dict.fromkeys(digest.problems)) or f"{error}; see the end of {log_path}"
+                said = "\n".join(dict.fromkeys(listener.problems)) or f"{error}; see the end of {log_path}"
                 raise PipelineError(said) from error
-    return LocalRun(dict(task.outputs), digest.cached, digest.executed)
+    return LocalRun(dict(task.outputs), listener.cached, listener.executed)
 
 
 @contextlib.contextmanager
-def _contained(stream: _Digest) -> Iterator[None]:
+def _contained(stream: _Listener) -> Iterator[None]:
     """Sends standard output and logging to ``stream``; undoes what KFP leaves behind: its print, handlers and level.
 
     KFP tells of a reused step on the root logger at INFO, wherever that goes.

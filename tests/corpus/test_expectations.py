@@ -25,6 +25,7 @@ PARAMS = CorpusParams(
     max_clipped_share=0.01,
     resample=False,
 )
+NO_TRANSCRIPT = "has no transcript; write its words, or a tag such as [LAUGHTER] where none is spoken"
 LABELS = ("ang", "hap", "exc", "neu", "sad", "xxx")
 RATE_HZ = 16_000
 TURNS = 6
@@ -136,20 +137,19 @@ def test_each_bad_recording_is_named_with_what_was_found_and_set_aside(root: Pat
     assert list(bad.columns) == [*outcome.manifest.rows.columns, "reasons"]
     assert good.rows["utterance_id"].tolist() == ["d1_5", "d2_4"]
     assert len(good.rows) + len(bad) == len(rows)
-    (unreadable,) = bad.loc[bad["utterance_id"] == "d2_2", "reasons"]
-    assert unreadable.startswith("recording d2_2.wav cannot be read: ")
     assert dict(zip(bad["utterance_id"], bad["reasons"], strict=True)) == {
         "d1_0": "recording d1_0.wav is sampled at 8000 Hz, not 16000 Hz; resample it, or set corpus.resample=true",
         "d1_1": "recording d1_1.wav has 2 channels, not 1; mix it down, or set corpus.resample=true; "
         "recording d1_1.wav is silent: -180.0 dBFS, below -60 dBFS",
-        "d1_2": "recording d1_2.wav holds 3 NaN or infinite samples of 8000",
+        "d1_2": "recording d1_2.wav holds 3 NaN or infinite samples of 8000; convert it again",
         "d1_3": "recording d1_3.wav is silent: -80.8 dBFS, below -60 dBFS",
         "d1_4": "recording d1_4.wav is clipped: 25.0% of its samples are at full scale, at most 1.0% may be",
-        "d2_0": "recording d2_0.wav is empty: the file holds 0 bytes",
-        "d2_1": "recording d2_1.wav is cut off: the header tells 16000 bytes of samples, the file holds 10000",
-        "d2_2": unreadable,
-        "d2_3": "recording d2_3.wav is empty: the file holds 0 samples",
-        "d2_5": f"no such file: {root}/d2_5.wav; has no transcript",
+        "d2_0": "recording d2_0.wav is empty: the file holds 0 bytes; copy it again",
+        "d2_1": "recording d2_1.wav is cut off: the header tells 16000 bytes of samples, the file holds 10000; "
+        "copy it again",
+        "d2_2": "recording d2_2.wav cannot be read: Format not recognised; copy or convert it again",
+        "d2_3": "recording d2_3.wav is empty: the file holds 0 samples; copy it again",
+        "d2_5": f"no such file: {root}/d2_5.wav; restore it; {NO_TRANSCRIPT}",
     }
     again = validate(good, params=PARAMS, docs=root.parent / "docs")
     assert again.success, describe(again)
@@ -238,7 +238,7 @@ def test_rows_that_contradict_themselves_or_others_are_named(root: Path) -> None
         "d2_4": ["lasts 61.000 s, outside 0.2 to 60 s"],
         "d2_5": [
             "no recording is named (audio_path is empty)",
-            "has no transcript",
+            NO_TRANSCRIPT,
             "no such video: d2.avi",
         ],
     }
@@ -270,6 +270,16 @@ def test_a_dialogue_without_audio_is_named_and_transcripts_that_no_row_has_are_n
     ]
     assert (outcome.figures.durations, outcome.figures.empty_transcripts) == ({}, None)
     write_summary(outcome, root.parent / "summary.html")
+
+
+def test_of_many_problems_of_one_kind_the_first_are_told(root: Path) -> None:
+    for path in sorted(root.glob("*.wav"))[:7]:
+        path.write_bytes(b"")
+    said = describe(checked(root, corpus_rows())).splitlines()
+
+    assert len(said) == 1 + 5 + 1
+    assert said[1].startswith("  d1_0: recording d1_0.wav is empty: the file holds 0 bytes; copy it again")
+    assert said[-1] == "  and 2 more such [recordings are not empty]"
 
 
 def test_a_corpus_without_audio_is_not_asked_for_it_and_equal_ids_are_set_aside_together(root: Path) -> None:

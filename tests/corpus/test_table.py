@@ -104,7 +104,7 @@ def test_unreadable_recordings_are_left_to_validation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ("speaker", "utterances.csv lacks the needed column 'speaker'; known: audio_path, emotion, "),
+        ("speaker", "utterances.csv lacks the needed column 'speaker'; its header is utterance_id,who,"),
         ("emotion", "utterances.csv lacks the needed column 'emotion'"),
     ],
 )
@@ -113,13 +113,24 @@ def test_a_missing_column(tmp_path: Path, column: str, message: str) -> None:
 
 
 def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
-    message = refusal(tmp_path, HEADER.replace("emotion", "emotoin") + "u,s,A,u.wav,x,sad\n")
-    assert message.endswith("utterances.csv lacks the needed column 'emotion'; did you mean 'emotoin'?")
+    header = HEADER.replace("emotion", "emotoin")
+    message = refusal(tmp_path, header + "u,s,A,u.wav,x,sad\n")
+    assert message.endswith(
+        f"utterances.csv lacks the needed column 'emotion' (is it 'emotoin'?); its header is {header.strip()}"
+    )
+
+
+def test_all_missing_columns_are_told_at_once(tmp_path: Path) -> None:
+    message = refusal(tmp_path, "id,speaker,label\nu,s,sad\n")
+    assert message.endswith(
+        "lacks the needed columns 'utterance_id', 'session', 'emotion', 'audio_path' or 'transcript'; "
+        "its header is id,speaker,label"
+    )
 
 
 def test_no_content_column(tmp_path: Path) -> None:
     message = refusal(tmp_path, "utterance_id,speaker,session,emotion,audio_file\nu,s,A,sad,u.wav\n")
-    assert message.endswith("utterances.csv needs a column 'audio_path' or 'transcript'; did you mean 'audio_file'?")
+    assert "utterances.csv lacks the needed column 'audio_path' or 'transcript' (is it 'audio_file'?)" in message
 
 
 def test_an_unknown_label(tmp_path: Path) -> None:
@@ -130,6 +141,20 @@ def test_an_unknown_label(tmp_path: Path) -> None:
 def test_a_duplicate_id(tmp_path: Path) -> None:
     message = refusal(tmp_path, HEADER + 'u,s,A,u.wav,"two\nlines",sad\nv,s,A,v.wav,x,sad\nu,s,A,u.wav,x,sad\n')
     assert "line 5 (u): the id is also in line 2" in message
+
+
+def test_all_bad_rows_are_told_at_once_and_equal_complaints_as_one(tmp_path: Path) -> None:
+    rows = "u,s,A,u.wav,x,angri\nv,s,A,v.wav,x,sad\nv,s,A,w.wav,x,sad\nw,s,A,w.wav,x,angri\n,s,A,w.wav,x,sad\n"
+    with pytest.raises(LabelError) as caught:
+        read(tmp_path, HEADER + rows)
+    path = tmp_path / "utterances.csv"
+    head, *lines = str(caught.value).splitlines()
+    assert head == "4 of 5 rows are wrong"
+    assert [line[: line.index(": ")] for line in lines] == [
+        f"  {path} line 2 (u) and 1 more",
+        f"  {path} line 4 (v)",
+        f"  {path} line 6 (no utterance_id)",
+    ]
 
 
 @pytest.mark.parametrize("column", ["utterance_id", "speaker", "session"])

@@ -186,11 +186,34 @@ def test_a_place_that_cannot_be_written_is_named(results: dict[str, Any], tmp_pa
         _written(results, tmp_path / "file" / "report.html")
 
 
-def test_the_terminal_shows_the_best_first(results: dict[str, Any]) -> None:
-    console = Console(width=140)
+def terminal(results: dict[str, Any]) -> list[str]:
+    console = Console(width=80)
     with console.capture() as capture:
         console.print(results_table(results))
-    lines = capture.get().splitlines()
+    return [line.rstrip() for line in capture.get().splitlines()]
 
-    assert lines[1].split()[:3] == [NAMES[0], "70.0", "65.0\N{EN DASH}75.0"]
-    assert [line.split()[0] for line in lines[1:4]] == list(NAMES)
+
+def test_eighty_columns_show_the_best_first_and_every_name_and_figure_in_full(results: dict[str, Any]) -> None:
+    variants = results["variants"].values()
+    results["variants"] = {
+        f"context-mmt:wavlm-fc-finetuned-{name}": variant for name, variant in zip("abc", variants, strict=True)
+    }
+    header, *rows = terminal(results)[:4]
+
+    assert header.split() == ["variant", "UA", "interval", "folds", "WA", "macro", "F1"]
+    assert [row.split() for row in rows] == [
+        [
+            f"context-mmt:wavlm-fc-finetuned-{name}",
+            *(figure, f"{ua - 5}.0\N{EN DASH}{ua + 5}.0", figure, "±", "2.0", figure, figure),
+        ]
+        for name, ua in (("a", 70), ("b", 60), ("c", 50))
+        for figure in [f"{ua}.0"]
+    ]
+
+
+def test_the_terminal_tells_how_the_epochs_were_chosen(results: dict[str, Any]) -> None:
+    caption = " ".join(terminal(results)[4:])
+    assert caption.endswith("epoch chosen by lowest dev_loss")
+    results["variants"][NAMES[1]]["selection"] = "highest dev_ua"
+    caption = " ".join(terminal(results)[4:])
+    assert caption.endswith(f"lowest dev_loss ({NAMES[0]}, {NAMES[2]}); highest dev_ua ({NAMES[1]})")

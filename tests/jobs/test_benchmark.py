@@ -1,12 +1,24 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
-from merflow.contracts.errors import CorpusError, FeatureError, OutputError, PresetError, SplitError
+from merflow.contracts.errors import (
+    CorpusError,
+    EvaluationError,
+    FeatureError,
+    MerflowError,
+    OutputError,
+    PresetError,
+    SplitError,
+)
 from merflow.contracts.params import Params
+from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.jobs.benchmark import benchmark
+from merflow.jobs.evaluate import evaluate
+from merflow.jobs.folds import read_facts
 from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
@@ -151,3 +163,26 @@ def train_again(
         checkpoints=out / "checkpoints",
         params=params.training,
     )
+
+
+def test_folds_of_another_manifest_are_not_evaluated(finished: Path, params: Params, tmp_path: Path) -> None:
+    manifest = read_manifest(finished / "manifest.parquet")
+    rows = manifest.rows.assign(transcript="other words")
+    write_manifest(replace(manifest, rows=rows), tmp_path / "manifest.parquet")
+    with pytest.raises(EvaluationError, match=r"was trained with manifest_hash .*the given one is"):
+        evaluate(
+            [finished / "folds/context-mmt/wavlm-fc-frozen/fold-1"],
+            manifest=tmp_path / "manifest.parquet",
+            splits=finished / "splits.parquet",
+            results=tmp_path / "results.json",
+            report=tmp_path / "report.html",
+            name="x",
+            command="x",
+            params=params.evaluation,
+        )
+
+
+def test_a_garbled_fold_says_which_file(tmp_path: Path) -> None:
+    (tmp_path / "fold.json").write_text('{"variant": ')
+    with pytest.raises(MerflowError, match=r"cannot read .*fold\.json"):
+        read_facts(tmp_path)

@@ -12,15 +12,22 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from merflow.contracts.errors import MerflowError
 from merflow.contracts.params import Params, read_params
 from merflow.jobs.progress import Progress as Tell
-from merflow.jobs.progress import plain_lines
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there"
+INTERRUPTED_CODE = 130
+
+_UNBOUNDED = 10_000  # columns
+_DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 ParamsOption = Annotated[
     Path | None, typer.Option("--params", help="Parameters; default: params.yaml here, else the ones merflow ships.")
@@ -43,11 +50,17 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def print_table(table: Table) -> None:
+    """The table on standard output, no cell cut off; its caption is wrapped."""
+    natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), table).maximum
+    OUT.print(table, width=max(natural, OUT.width))
+
+
 @contextmanager
-def progress_bars() -> Iterator[Tell]:
-    """A progress callback for a job: one bar a stage on a terminal, plain lines elsewhere."""
+def progress_bars() -> Iterator[Tell | None]:
+    """A progress callback for a job: one bar a stage on a terminal; elsewhere None, and the job says plain lines."""
     if not ERR.is_terminal:
-        yield plain_lines()
+        yield None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict[str, TaskID] = {}
@@ -70,17 +83,19 @@ def run(program: Callable[[], None]) -> None:
     try:
         program()
     except MerflowError as error:
-        ERR.print(f"[bold red]error:[/] {_plain(error)}", markup=True)
+        _print_error(str(error))
         sys.exit(2)
-    except KeyboardInterrupt:
-        ERR.print("interrupted; what was finished is kept, and the same command goes on from there")
-        sys.exit(130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno not in _DISK_ERRNOS:
             raise
-        ERR.print(f"[bold red]error:[/] {_plain(error)}; free space, or choose another folder", markup=True)
+        _print_error(f"{error}; free space, or choose a folder that you may read and write")
         sys.exit(2)
+    except (KeyboardInterrupt, SystemExit) as ending:  # Typer makes the one into the other
+        if isinstance(ending, SystemExit) and ending.code != INTERRUPTED_CODE:
+            raise
+        ERR.print(INTERRUPTED)
+        sys.exit(INTERRUPTED_CODE)
 
 
-def _plain(error: BaseException) -> str:
-    return str(error).replace("[", "\\[")
+def _print_error(message: str) -> None:
+    ERR.print(Text.assemble(("error:", "bold red"), f" {message}"))

@@ -17,7 +17,7 @@ def synthesize(
     size: Annotated[str, typer.Option(help="tiny (seconds), small (the demo), full (151 dialogues, 10,039 turns).")] = (
         "small"
     ),
-    seed: Annotated[int, typer.Option(help="Another seed is another corpus.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed is another corpus.", min=0)] = 0,
     video: Annotated[bool, typer.Option("--video/--no-video", help="Also draw the two-actor recordings.")] = False,
 ) -> None:
     """Generate a release in IEMOCAP's format.

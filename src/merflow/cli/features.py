@@ -8,6 +8,7 @@ import typer
 from merflow.cli.console import ERR, ParamsOption, SetOption, load_params, progress_bars
 from merflow.cli.encoders import tiny
 from merflow.cli.store import gc, ls, verify
+from merflow.cli.runs import variants_of
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,7 +44,7 @@ def extract(
     with progress_bars() as progress:
         extract_job(
             manifest,
-            variants=models.split(","),
+            variants=variants_of(models),
             store=store,
             out=out,
             params=chosen.model_copy(update={"profile": profile}) if profile else chosen,

@@ -1,13 +1,28 @@
 """``merflow pipeline``: the same jobs as Kubeflow pipelines. Needs the extra ``merflow[pipelines]``."""
 
 import json
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from merflow.cli.console import ERR, OUT, JsonOption, ParamsOption, SetOption, load_params, print_json
+from merflow.cli.console import (
+    ERR,
+    INTERRUPTED,
+    INTERRUPTED_CODE,
+    OUT,
+    JsonOption,
+    ParamsOption,
+    SetOption,
+    load_params,
+    print_json,
+    print_table,
+)
 from merflow.cli.runs import (
     CorpusOption,
     DevelopmentOption,
@@ -16,12 +31,14 @@ from merflow.cli.runs import (
     ProtocolOption,
     QuarantineOption,
     RootOption,
+    SeedOption,
     SizeOption,
     adjusted,
     command_line,
+    variants_of,
 )
 from merflow.contracts.errors import PipelineError, nearest
-from merflow.contracts.files import output_errors, replacing
+from merflow.contracts.files import output_errors, read_json, replacing
 from merflow.contracts.params import Params
 
 app = typer.Typer(no_args_is_help=True)
@@ -36,8 +53,10 @@ def compile_packages(
     Example: `merflow pipeline compile`
     """
     packages = _packages()
-    for path in packages.compile_all(out or packages.COMPILED):
-        OUT.print(str(path))
+    folder = out or packages.COMPILED
+    with output_errors(folder):
+        for path in packages.compile_all(folder):
+            OUT.print(str(path))
 
 
 @app.command("run")
@@ -51,7 +70,7 @@ def run_pipeline(
     profile: ProfileOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the training.")] = None,
+    seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     params: ParamsOption = None,
     overrides: SetOption = None,
@@ -63,6 +82,8 @@ def run_pipeline(
     """
     from merflow.evaluation.report import results_table
     from merflow.jobs.identity import code_digests, corpus_fingerprint
+    from merflow.jobs.source import Source
+    from merflow.jobs.variants import plan
     from merflow.jobs.workspace import Workspace
 
     packages = _packages()
@@ -71,10 +92,11 @@ def run_pipeline(
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
     )
-    if root is not None and not root.exists():
-        raise PipelineError(f"--root {root} does not exist")
+    variants = variants_of(models)
+    Source(corpus, root, size).check()
+    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile)
     arguments = {
-        "models": models.split(","),
+        "models": variants,
         "corpus": corpus,
         "root": str(root.resolve()) if root else "",
         "size": size,
@@ -91,7 +113,7 @@ def run_pipeline(
     if as_json:
         print_json(results)
         return
-    OUT.print(results_table(results))
+    print_table(results_table(results))
     OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. Report: {report}")
     if chosen.tracking.uri == "auto":
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
@@ -108,9 +130,24 @@ def _packages() -> Any:  # noqa: ANN401 - a module
 def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path) -> Any:  # noqa: ANN401 - kfp has no types
     from pipelines.local import run_locally
 
-    with output_errors(out):
+    with output_errors(out), _ending_at_once():
         out.mkdir(parents=True, exist_ok=True)
         return run_locally(pipeline, arguments, root=out / "kfp", tell=lambda line: ERR.print(line, markup=False))
+
+
+@contextmanager
+def _ending_at_once() -> Iterator[None]:
+    """Heeds Ctrl-C: KFP's threads would go on with the next steps. Steps that run get the signal too, and tidy up."""
+
+    def end(*_: object) -> None:
+        ERR.print(INTERRUPTED)
+        os._exit(INTERRUPTED_CODE)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _sections(params: Params) -> dict[str, str]:
@@ -120,9 +157,7 @@ def _sections(params: Params) -> dict[str, str]:
 
 def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Path]:
     """Copies the last step's results and report to the run's folder."""
-    from merflow.jobs.evaluate import read_results
-
     for name, artifact in (("results.json", outputs["results"]), ("report.html", outputs["report"])):
         with replacing(out / name) as part:
             shutil.copyfile(artifact.path, part)
-    return read_results(out / "results.json"), out / "report.html"
+    return read_json(out / "results.json"), out / "report.html"

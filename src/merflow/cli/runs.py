@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from merflow.cli.console import OUT, JsonOption, ParamsOption, SetOption, load_params, print_json, progress_bars
+from merflow.cli.console import (
+    JsonOption,
+    ParamsOption,
+    SetOption,
+    load_params,
+    print_json,
+    print_table,
+    progress_bars,
+)
 from merflow.contracts.params import Params
 from merflow.contracts.protocols import Development, Protocol
 
@@ -16,6 +24,11 @@ from merflow.contracts.protocols import Development, Protocol
 def command_line() -> str:
     """The command that runs now, as a person would type it again."""
     return shlex.join(["merflow", *sys.argv[1:]])
+
+
+def variants_of(models: str) -> list[str]:
+    """The names of a comma-separated list."""
+    return [name.strip() for name in models.split(",") if name.strip()]
 
 
 def adjusted(
@@ -39,6 +52,7 @@ ModelsOption = Annotated[str, typer.Option(help="Variants, model:preset, comma-s
 ProfileOption = Annotated[str | None, typer.Option(help="Encoder profile.")]
 ProtocolOption = Annotated[Protocol | None, typer.Option(help="Which utterances test.")]
 DevelopmentOption = Annotated[Development | None, typer.Option(help="Which training data choose the epoch.")]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of the training.", min=0)]
 QuarantineOption = Annotated[bool, typer.Option("--quarantine", help="Set bad utterances aside instead of failing.")]
 
 
@@ -66,13 +80,15 @@ def presets(as_json: JsonOption = False) -> None:
             ]
         )
         return
-    table = Table(box=None, header_style="bold", caption="published: the papers' own percentages on IEMOCAP")
+    table = Table(
+        box=None, pad_edge=False, header_style="bold", caption="published: the papers' own percentages on IEMOCAP"
+    )
     for column in ("variant", "inputs", "paper, table", "WA", "UA"):
         table.add_column(column, no_wrap=True)
     for preset in found:
         figures = [f"{preset.published[key]:.2f}" if key in preset.published else "" for key in ("WA", "UA")]
         table.add_row(preset.variant, " + ".join(preset.inputs), f"{preset.paper.venue}, {preset.table}", *figures)
-    OUT.print(table)
+    print_table(table)
 
 
 def train(
@@ -130,7 +146,7 @@ def evaluate(
         command=command_line(),
         params=load_params(params, overrides).evaluation,
     )
-    print_json(results) if as_json else OUT.print(results_table(results))
+    print_json(results) if as_json else print_table(results_table(results))
 
 
 def benchmark(
@@ -142,7 +158,7 @@ def benchmark(
     profile: ProfileOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the training.")] = None,
+    seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     workers: Annotated[int, typer.Option(help="Folds that train at a time.", min=1)] = 2,
     params: ParamsOption = None,
@@ -163,7 +179,7 @@ def benchmark(
     with progress_bars() as progress:
         results = benchmark_job(
             Source(corpus, root, size),
-            variants=models.split(","),
+            variants=variants_of(models),
             out=out,
             params=chosen,
             name=out.name,
@@ -172,4 +188,4 @@ def benchmark(
             workers=workers,
             progress=progress,
         )
-    print_json(results) if as_json else OUT.print(results_table(results))
+    print_json(results) if as_json else print_table(results_table(results))

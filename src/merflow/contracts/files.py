@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import OutputError
+from safetensors import SafetensorError
+
+from merflow.contracts.errors import MerflowError, OutputError
 
 # What the user can do about an error of the system; the others are merflow's own fault.
 _REMEDIES = {
@@ -19,6 +22,7 @@ _REMEDIES = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
     **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "remove what is in its place"),
 }
+_WRAPPED = re.compile(r"\(os error (\d+)\)")  # how safetensors tells of an error of the system
 
 
 @contextmanager
@@ -26,13 +30,23 @@ def output_errors(path: Path) -> Iterator[None]:
     """Turns a full disk, a read-only folder or something in the way of ``path`` into an :class:`OutputError`."""
     try:
         yield
-    except OSError as error:
-        remedy = _REMEDIES.get(error.errno or 0)
-        if remedy is None:
+    except (OSError, SafetensorError) as error:
+        code = _code(error)
+        if code not in _REMEDIES:
             raise
+        blocker = next((folder for folder in path.parents if folder.is_file()), None)
+        reason = os.strerror(code) if blocker is None else f"{blocker} is a file, not a folder"
         raise OutputError(
-            f"cannot write {path}: {error.strerror}; {remedy}, or choose another folder with --out"
+            f"cannot write {path}: {reason}; {_REMEDIES[code]}, or choose another folder with --out"
         ) from error
+
+
+def _code(error: OSError | SafetensorError) -> int:
+    """The system's number of the error, 0 where it has none."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    wrapped = _WRAPPED.search(str(error))
+    return int(wrapped[1]) if wrapped else 0
 
 
 @contextmanager
@@ -75,6 +89,18 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value
     """The value as indented JSON with sorted keys, whole or not at all."""
     with replacing(path) as part:
         part.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    """The JSON value of a file that merflow wrote.
+
+    Raises:
+        MerflowError: The file is missing or garbled.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MerflowError(f"cannot read {path} ({error}); run again the job that writes it") from error
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value

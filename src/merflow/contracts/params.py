@@ -184,7 +184,7 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
         raise ParamsError(f"no such file: {path}; pass --params, or run in a folder that holds params.yaml")
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is no YAML: {error}") from error
     if not isinstance(values, dict):
         raise ParamsError(f"{path}: expected a mapping, found {type(values).__name__}")
@@ -202,7 +202,10 @@ def _set(values: dict[str, Any], override: str) -> None:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise ParamsError(f"override {override!r}: {section!r} is a value, not a section")
-    values[name] = yaml.safe_load(text)
+    try:
+        values[name] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"override {override!r}: {text!r} is no YAML value; write it as training.seed=3") from error
 
 
 def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str, found: object) -> str:

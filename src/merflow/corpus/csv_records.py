@@ -98,7 +98,7 @@ def _read_text(path: Path) -> str:
     if path.is_dir():
         raise CorpusError(f"{path} is a folder; pass the CSV file of utterances in it")
     if not path.is_file():
-        raise CorpusError(f"no such file: {path}; pass a CSV file of utterances")
+        raise CorpusError(f"no such file: {path}; pass a CSV file of utterances with --root")
     try:
         content = path.read_bytes()
     except OSError as error:

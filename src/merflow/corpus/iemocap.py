@@ -57,7 +57,7 @@ def read_iemocap(root: Path, *, taxonomy: Taxonomy) -> Manifest:
 
 def _find_release(root: Path) -> Path:
     if not root.is_dir():
-        raise CorpusError(f"no such folder: {root}; pass the {RELEASE} folder")
+        raise CorpusError(f"no such folder: {root}; pass the {RELEASE} folder with --root")
     for folder in (root, root / RELEASE):
         if folder.is_dir() and _sessions(folder):
             return folder.resolve()

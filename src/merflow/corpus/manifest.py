@@ -89,6 +89,8 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         CorpusError: The file is missing, is no manifest, or its rows are not those that were written.
     """
+    if not path.is_file():
+        raise CorpusError(f"no such file: {path}; pass a manifest, as `merflow data index` writes it")
     try:
         rows, metadata = read_table(path, MANIFEST)
     except CorpusError:

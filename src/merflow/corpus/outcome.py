@@ -1,5 +1,6 @@
 """What validation found: problems in words, figures of the corpus, and the way to set bad rows aside."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -116,15 +117,19 @@ class ValidationOutcome:
         return replace(self.manifest, rows=rows[~bad].reset_index(drop=True)), aside.reset_index(drop=True)
 
 
-def describe(outcome: ValidationOutcome, *, limit: int = 20) -> str:
-    """The problems as lines of text: equal ones together, the first ``limit`` of them, then how many more."""
-    grouped = group_problems(outcome.problems)
+def describe(outcome: ValidationOutcome, *, limit: int = 5) -> str:
+    """The problems as lines of text: equal ones together, ``limit`` of each expectation, then how many more."""
     lines = [f"{len(outcome.problems)} problem(s) in {len(outcome.manifest.rows)} utterances"]
-    for problem, names in grouped[:limit]:
+    grouped = group_problems(outcome.problems)
+    kinds, told = Counter(problem.expectation for problem, _ in grouped), Counter[str]()
+    for problem, names in grouped:
+        told[problem.expectation] += 1
+        if told[problem.expectation] > limit:
+            continue
         who = "corpus" if not names else names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
         lines.append(f"  {who}: {problem.detail} [{problem.expectation}]")
-    if len(grouped) > limit:
-        lines.append(f"  and {len(grouped) - limit} more kinds of problem")
+        if told[problem.expectation] == limit < kinds[problem.expectation]:
+            lines.append(f"  and {kinds[problem.expectation] - limit} more such [{problem.expectation}]")
     return "\n".join(lines)
 
 

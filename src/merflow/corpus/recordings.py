@@ -55,6 +55,8 @@ def measure(path: Path) -> Recording:
             return Recording("truncated", f"the header tells {told} bytes of samples, the file holds {held}")
         with soundfile.SoundFile(path) as sound:
             return _measure(sound)
+    except soundfile.LibsndfileError as error:
+        return Recording("unreadable", error.error_string.rstrip("."))
     except (soundfile.SoundFileError, OSError) as error:
         return Recording("unreadable", str(error))
 

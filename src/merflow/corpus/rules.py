@@ -30,7 +30,7 @@ def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
             UTTERANCES,
             "every utterance has a transcript",
             lambda gxe: gxe.ExpectColumnValuesToNotBeNull(column="transcript"),
-            "has no transcript",
+            "has no transcript; write its words, or a tag such as [LAUGHTER] where none is spoken",
         )
     if rows["video_path"].notna().any():
         yield _state_rule("videos are there", "missing", "no such video: {video_path}", column="video_state")
@@ -108,10 +108,14 @@ def _file_rules() -> Iterator[Rule]:
     yield _state_rule(
         "dialogues have audio", "dialogue", "dialogue {dialogue_id} has no audio in any of its {dialogue_turns} turns"
     )
-    yield _state_rule("recordings are there", "missing", "{note}")
-    yield _state_rule("recordings are not empty", "empty", "recording {audio_path} is empty: {note}")
-    yield _state_rule("recordings are whole", "truncated", "recording {audio_path} is cut off: {note}")
-    yield _state_rule("recordings can be read", "unreadable", "recording {audio_path} cannot be read: {note}")
+    yield _state_rule("recordings are there", "missing", "{note}; restore it")
+    yield _state_rule("recordings are not empty", "empty", "recording {audio_path} is empty: {note}; copy it again")
+    yield _state_rule("recordings are whole", "truncated", "recording {audio_path} is cut off: {note}; copy it again")
+    yield _state_rule(
+        "recordings can be read",
+        "unreadable",
+        "recording {audio_path} cannot be read: {note}; copy or convert it again",
+    )
     yield Rule(
         UTTERANCES,
         "a recording belongs to one utterance",
@@ -150,7 +154,7 @@ def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
         UTTERANCES,
         "samples are finite",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="non_finite", max_value=0),
-        "recording {audio_path} holds {non_finite:.0f} NaN or infinite samples of {samples:.0f}",
+        "recording {audio_path} holds {non_finite:.0f} NaN or infinite samples of {samples:.0f}; convert it again",
     )
     yield Rule(
         UTTERANCES,

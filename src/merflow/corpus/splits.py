@@ -136,6 +136,8 @@ def read_splits(path: Path) -> Splits:
         CorpusError: The file is missing or is no Parquet file.
         SplitError: It holds no splits, or not those that were written.
     """
+    if not path.is_file():
+        raise CorpusError(f"no such file: {path}; pass splits, as `merflow data split` writes them")
     try:
         rows, metadata = read_table(path, SPLITS)
         splits = Splits(

@@ -6,10 +6,11 @@ that the corpus lacks is null throughout. Paths are relative to the file.
 
 import logging
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import CorpusError, LabelError, nearest
+from merflow.contracts.errors import CorpusError, LabelError
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.csv_records import Record, read_records
@@ -31,6 +32,8 @@ OPTIONAL = (
     "activation",
     "dominance",
 )
+
+LISTED = 20  # kinds of problem in one message
 
 _GENDERS = {"f": "F", "female": "F", "m": "M", "male": "M"}  # other words are null
 _SIDES = {"left": "left", "right": "right"}
@@ -54,38 +57,71 @@ def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
 
     Raises:
         CorpusError: The file is missing, empty or not UTF-8, a needed column or cell is missing, an id repeats, or a
-            cell does not parse.
-        LabelError: An emotion is no known label.
+            cell does not parse. All rows that are wrong are listed.
+        LabelError: An emotion is no known label, and no row before it is wrong otherwise.
     """
     columns, records = read_records(csv)
     _check_columns(columns, path=csv)
-    _check_ids(records)
-    rows = [_row(record, taxonomy=taxonomy) for record in records]
+    rows = _rows(records, taxonomy=taxonomy)
     _number_turns(records, rows)
     _measure(rows, root=csv.resolve().parent)
     return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy.name)
 
 
 def _check_columns(columns: Sequence[str], *, path: Path) -> None:
-    for name in NEEDED:
-        if name not in columns:
-            raise CorpusError(f"{path} lacks the needed column {name!r}; {nearest(name, columns)}")
+    missing = [f"{name!r}{_perhaps(name, columns)}" for name in NEEDED if name not in columns]
     if not any(name in columns for name in CONTENT):
-        raise CorpusError(f"{path} needs a column 'audio_path' or 'transcript'; {nearest('audio_path', columns)}")
+        missing.append(f"'audio_path' or 'transcript'{_perhaps('audio_path', columns)}")
+    if missing:
+        needed = "needed column" if len(missing) == 1 else "needed columns"
+        raise CorpusError(f"{path} lacks the {needed} {', '.join(missing)}; its header is {','.join(columns)}")
     ignored = [name for name in columns if name not in (*NEEDED, *CONTENT, *OPTIONAL)]
     if ignored:
         _log.info("%s: columns %s are not used", path, ", ".join(ignored))
 
 
-def _check_ids(records: Sequence[Record]) -> None:
+def _perhaps(name: str, columns: Sequence[str]) -> str:
+    close = get_close_matches(name, columns, n=1)
+    return f" (is it {close[0]!r}?)" if close else ""
+
+
+def _rows(records: Sequence[Record], *, taxonomy: Taxonomy) -> list[dict[str, Any]]:
+    """The records as manifest rows; what is wrong with them is told of all at once, equal complaints as one."""
+    rows: list[dict[str, Any]] = []
     lines: dict[str, int] = {}
+    complaints: dict[str, list[Record]] = {}
+    kind: type[CorpusError | LabelError] = CorpusError
     for record in records:
-        for column in ("utterance_id", "speaker", "session"):
-            if column not in record.cells:
-                raise CorpusError(f"{record.where}: {column} is empty; every utterance needs one")
-        first = lines.setdefault(record.cells["utterance_id"], record.line)
-        if first != record.line:
-            raise CorpusError(f"{record.where}: the id is also in line {first}; ids are unique, rename or remove one")
+        try:
+            _check_id(record, lines)
+            rows.append(_row(record, taxonomy=taxonomy))
+        except (CorpusError, LabelError) as error:
+            kind = kind if complaints else type(error)
+            complaints.setdefault(str(error).removeprefix(f"{record.where}: "), []).append(record)
+    if complaints:
+        raise kind(_listed(complaints, of=len(records)))
+    return rows
+
+
+def _listed(complaints: dict[str, list[Record]], *, of: int) -> str:
+    lines = []
+    for what, records in list(complaints.items())[:LISTED]:
+        others = f" and {len(records) - 1} more" if len(records) > 1 else ""
+        lines.append(f"{records[0].where}{others}: {what}")
+    if len(lines) == 1:
+        return lines[0]
+    bad = sum(len(records) for records in complaints.values())
+    rest = [f"and {len(complaints) - LISTED} more kinds of problem"] if len(complaints) > LISTED else []
+    return "\n  ".join([f"{bad} of {of} rows are wrong", *lines, *rest])
+
+
+def _check_id(record: Record, lines: dict[str, int]) -> None:
+    for column in ("utterance_id", "speaker", "session"):
+        if column not in record.cells:
+            raise CorpusError(f"{record.where}: {column} is empty; every utterance needs one")
+    first = lines.setdefault(record.cells["utterance_id"], record.line)
+    if first != record.line:
+        raise CorpusError(f"{record.where}: the id is also in line {first}; ids are unique, rename or remove one")
 
 
 def _row(record: Record, *, taxonomy: Taxonomy) -> dict[str, Any]:

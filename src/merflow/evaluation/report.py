@@ -62,15 +62,11 @@ def write_report(
 def results_table(results: Mapping[str, Any]) -> Table:
     """The variants by falling pooled UA, for the terminal; percentages."""
     table = Table(
-        "variant",
-        box=None,
-        header_style="bold",
-        caption="percent; 95 % interval over dialogues; mean ± deviation over folds",
-        caption_justify="left",
+        box=None, pad_edge=False, header_style="bold", caption=_table_caption(results), caption_justify="left"
     )
+    table.add_column("variant", no_wrap=True)
     for name in ("UA", "interval", "folds", "WA", "macro F1"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("chosen by", overflow="fold")
     for name in ranked(results):
         variant = results["variants"][name]
         table.add_row(
@@ -80,9 +76,17 @@ def results_table(results: Mapping[str, Any]) -> Table:
             _spread(variant["UA"]),
             _percent(variant["WA"]["pooled"]),
             _percent(variant["macro_f1"]),
-            variant["selection"],
         )
     return table
+
+
+def _table_caption(results: Mapping[str, Any]) -> str:
+    """What the table's figures are, and the rule that chose each variant's epoch."""
+    rules: dict[str, list[str]] = {}
+    for name in ranked(results):
+        rules.setdefault(results["variants"][name]["selection"], []).append(name)
+    chosen = [rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items()]
+    return f"percent; 95 % interval over dialogues; folds: mean ± deviation; epoch chosen by {'; '.join(chosen)}"
 
 
 def _view(results: Mapping[str, Any], histories: Histories) -> dict[str, Any]:

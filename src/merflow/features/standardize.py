@@ -8,7 +8,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from merflow.contracts.errors import FeatureError, OutputError
+from merflow.contracts.errors import FeatureError
 from merflow.contracts.files import replacing
 from merflow.contracts.streams import ROLES, Role
 
@@ -71,10 +71,7 @@ class Standardizer:
         tensors = {f"{role}.mean": values for role, values in self.mean.items()}
         tensors |= {f"{role}.deviation": values for role, values in self.deviation.items()}
         with replacing(path) as part:
-            try:
-                save_file(tensors, part)
-            except SafetensorError as error:
-                raise OutputError(f"cannot write {path}: {error}; free space, or choose another folder") from error
+            save_file(tensors, part)
 
     @classmethod
     def load(cls, path: Path) -> "Standardizer":

@@ -1,17 +1,21 @@
 """The whole way from a corpus to a report as plain jobs, without KFP; the same jobs, so the same numbers."""
 
-import multiprocessing
-import signal
+import io
+import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import redirect_stderr
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.errors import TrainingError
 from merflow.contracts.params import Params, TrainingParams
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.progress import Progress
+from merflow.jobs.processes import in_processes
+from merflow.jobs.progress import Progress, plain_lines
 from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
@@ -46,7 +50,7 @@ def benchmark(
         command: What reproduces the run, for the report.
         quarantine: Set bad rows aside instead of failing.
         workers: Folds that train at a time, each in its own process.
-        progress: Told of every stage.
+        progress: Told of every stage, and the folds' own processes are silent; None for plain lines from all of them.
 
     Raises:
         MerflowError: As the jobs raise.
@@ -70,7 +74,15 @@ def benchmark(
     split(manifest, out=splits, params=params.splits)
     extract(manifest, variants=variants, store=workspace.store, out=features, params=params.features, progress=progress)
     open_run(
-        manifest, splits=splits, variants=variants, name=name, workspace=workspace, out=run, params=params.tracking
+        manifest,
+        splits=splits,
+        features=features,
+        variants=variants,
+        name=name,
+        workspace=workspace,
+        out=run,
+        training=params.training,
+        params=params.tracking,
     )
     shared: dict[str, Any] = {"manifest": manifest, "splits": splits, "features": features, "run": run}
     trained = _train_all(
@@ -98,29 +110,44 @@ def _train_all(
     workers: int,
     progress: Progress | None,
 ) -> list[Path]:
-    """The fold folders in the order of the items; a fold that fails stops those that have not begun."""
+    """The fold folders in the order of the items; a fold that fails stops the others."""
     folders = [_folder(workspace, item) for item in items]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_interrupts_to_the_parent) as pool:
-        futures = [
-            pool.submit(train, item, out=folder, checkpoints=workspace.checkpoints, params=params, **shared)
-            for item, folder in zip(items, folders, strict=True)
-        ]
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                if progress is not None:
-                    progress("train folds", done, len(items))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
+    how = _train_aloud if progress is None else _train_aside
+    tell = progress or plain_lines()
+    trained = 0
+
+    def finished(said: str) -> None:
+        nonlocal trained
+        trained += 1
+        sys.stderr.write(said)
+        tell("train folds", trained, len(items))
+
+    tell("train folds", 0, len(items))
+    calls = [
+        partial(how, item, out=folder, checkpoints=workspace.checkpoints, params=params, **shared)
+        for item, folder in zip(items, folders, strict=True)
+    ]
+    try:
+        in_processes(calls, workers=workers, finished=finished)
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            f"the process of a fold was killed, perhaps for lack of memory ({workers} worked at a time); run the same "
+            "command again, with fewer --workers"
+        ) from error
     return folders
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _train_aloud(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
+    train(item, **settings)
+    return ""
+
+
+def _train_aside(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
+    """Trains a fold, and returns what it said at its end: the bars of the parent have the terminal to themselves."""
+    said = io.StringIO()
+    with redirect_stderr(said):
+        train(item, progress=lambda *_: None, **settings)
+    return said.getvalue()
 
 
 def _folder(workspace: Workspace, item: str) -> Path:

@@ -1,6 +1,5 @@
 """Prediction tables of finished folds into results, a report, and the benchmark's run."""
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from merflow.corpus.splits import read_splits
 from merflow.evaluation.report import write_report
 from merflow.evaluation.results import summarise
 from merflow.jobs import folds
-from merflow.jobs.identity import git_commit, merflow_version
+from merflow.jobs.identity import merflow_version
 from merflow.jobs.progress import say
 from merflow.jobs.tracking import log_benchmark
 from merflow.presets import catalogue
@@ -54,7 +53,7 @@ def evaluate(
     """
     corpus, folded = read_manifest(manifest), read_splits(splits)
     facts = [folds.read_facts(folder) for folder in trained]
-    _belong_together(trained, facts, split_id=folded.split_id)
+    _belong_together(trained, facts, split_id=folded.split_id, manifest_hash=corpus.hash)
     variants = {fact["variant"]: catalogue.preset(fact["variant"]) for fact in facts}
     summary = summarise(
         pd.concat([folds.read_predictions(folder) for folder in trained], ignore_index=True),
@@ -88,40 +87,34 @@ def _by_fold(facts: Sequence[dict[str, Any]], values: Sequence[Any]) -> dict[str
     return dict(nested)
 
 
-def _belong_together(trained: Sequence[Path], facts: Sequence[dict[str, Any]], *, split_id: str) -> None:
+def _belong_together(
+    trained: Sequence[Path], facts: Sequence[dict[str, Any]], *, split_id: str, manifest_hash: str
+) -> None:
     if not trained:
         raise EvaluationError("no fold given; train some first (merflow train --help)")
     for folder, fact in zip(trained, facts, strict=True):
-        if fact["split_id"] != split_id:
-            raise EvaluationError(
-                f"{folder} was trained on split {fact['split_id']}, the given splits are {split_id}; "
-                "evaluate it with its own splits, or train it again on these"
-            )
+        for what, given in (("split_id", split_id), ("manifest_hash", manifest_hash)):
+            if fact[what] != given:
+                raise EvaluationError(
+                    f"{folder} was trained with {what} {fact[what]}, the given one is {given}; "
+                    "evaluate it with its own manifest and splits, or train it again on these"
+                )
 
 
 def _identity(facts: Sequence[dict[str, Any]], summary: dict[str, Any]) -> dict[str, str]:
     """Which data, code and encoders the numbers stand on."""
     encoders = {key: role for fact in facts for role, key in fact["encoder_keys"].items()}
+
+    def all_of(name: str) -> str:
+        return ", ".join(sorted({fact[name] or "not a git checkout" for fact in facts}))
+
     return {
         "corpus": f"{summary['corpus']} ({summary['utterances']} test utterances)",
         "corpus version": summary["manifest_hash"],
         "split id": summary["split_id"],
-        "development data": facts[0]["development_data"],
-        "encoder profile": facts[0]["profile"],
+        "development data": all_of("development_data"),
+        "encoder profile": all_of("profile"),
         "encoder keys": ", ".join(f"{role} {key}" for key, role in sorted(encoders.items())),
         "merflow": merflow_version(),
-        "commit": git_commit() or "not a git checkout",
+        "trained at commit": all_of("git_commit"),
     }
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """The content of ``results.json``.
-
-    Raises:
-        EvaluationError: The file is missing or no JSON.
-    """
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"cannot read results {path}: {error}") from error
-    return found

@@ -24,6 +24,7 @@ from merflow.jobs.variants import parse_item
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import ModelCard
 from merflow.presets import catalogue
+from merflow.training.devices import device_of
 
 _MONITORED = {"dev_loss": "lowest loss", "dev_ua": "highest UA"}
 _DEVELOPMENT = {
@@ -144,7 +145,7 @@ class FoldInputs:
                 "split_id": self.splits.split_id,
                 "manifest": self.manifest.hash,
                 "encoders": self.encoder_keys,
-                "training": self.params.model_dump(),
+                "training": {**self.params.model_dump(), "device": device_of(self.params).type},
                 "code": code_digest("train"),
             }
         )
@@ -190,11 +191,11 @@ class FoldInputs:
 def _read_features(path: Path, *, manifest_hash: str) -> dict[str, Any]:
     if not path.is_file():
         raise FeatureError(f"no such file: {path}; extract the features first (merflow features extract)")
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if stored["manifest_hash"] != manifest_hash:
-        raise FeatureError(
-            f"{path} is of manifest {stored['manifest_hash']}, not {manifest_hash}; extract this manifest's features"
-        )
-    if "encoders" not in stored:
-        raise FeatureError(f"{path} does not say which encoders made the features; extract them again")
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found, _ = stored["manifest_hash"], stored["encoders"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise FeatureError(f"{path} is not what `merflow features extract` wrote ({error}); extract again") from error
+    if found != manifest_hash:
+        raise FeatureError(f"{path} is of manifest {found}, not {manifest_hash}; extract this manifest's features")
     return stored

@@ -4,7 +4,6 @@
 folder is whole when ``fold.json`` is there: it is written last, and holds the fingerprint of all that went in.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import replacing, write_json
+from merflow.contracts.files import read_json, replacing, write_json
 from merflow.contracts.tables import PREDICTIONS, conform, read_table
 from merflow.corpus.splits import ids
 from merflow.jobs.fold_inputs import FoldInputs
@@ -99,7 +98,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     file = folder / FACTS
     if not file.is_file():
         raise EvaluationError(f"{folder} is no trained fold: {FACTS} is missing; train it again")
-    facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    facts: dict[str, Any] = read_json(file)
     return facts
 
 
@@ -115,5 +114,5 @@ def read_predictions(folder: Path) -> pd.DataFrame:
 
 def read_history(folder: Path) -> list[dict[str, float]]:
     """Per-epoch figures, first epoch first."""
-    rows: list[dict[str, float]] = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+    rows: list[dict[str, float]] = read_json(folder / HISTORY)
     return rows

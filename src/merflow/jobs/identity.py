@@ -13,6 +13,7 @@ _SOURCE = Path(merflow.__path__[0])
 
 # What each step's result depends on. Extraction asks the models what they need; what the store has it keeps.
 _CLOSURES: dict[str, tuple[str, ...]] = {
+    "plan": ("contracts", "presets", "jobs/variants.py"),
     "index": ("contracts", "corpus", "jobs/index.py", "jobs/source.py"),
     "validate": ("contracts", "corpus", "jobs/validate.py"),
     "split": ("contracts", "corpus", "jobs/split.py"),
@@ -21,7 +22,10 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
         *("contracts", "corpus/manifest.py", "corpus/splits.py", "features", "models", "presets", "training"),
         *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py"),
     ),
-    "evaluate": ("contracts", "evaluation", "tracking", "jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
+    "evaluate": (
+        *("contracts", "corpus/manifest.py", "corpus/splits.py", "evaluation", "presets", "tracking"),
+        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
+    ),
 }
 
 
@@ -72,16 +76,21 @@ def _files_of_release(release: Path) -> set[Path]:
 
 
 def git_commit() -> str:
-    """The commit of the code that runs, ``-dirty`` behind it where files differ; empty outside a git checkout."""
+    """The commit of the code that runs, ``-dirty`` behind it where files differ.
+
+    Outside a git checkout it is what ``MERFLOW_REVISION`` says, as in the images; empty where nothing does.
+    """
     try:
-        return subprocess.run(
-            ["git", "-C", str(_SOURCE), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
+        if Path(_git("rev-parse", "--show-toplevel")) != _SOURCE.parents[1]:  # installed inside another project
+            return os.environ.get("MERFLOW_REVISION", "")
+        return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return os.environ.get("MERFLOW_REVISION", "")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(_SOURCE), *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def merflow_version() -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from merflow.contracts.errors import CorpusError, nearest
+from merflow.jobs.index import READERS
 from merflow.jobs.progress import Progress, plain_lines
 from merflow.jobs.workspace import Workspace
 
@@ -26,17 +27,32 @@ class Source:
     root: Path | None = None
     size: str = "small"
 
+    def check(self) -> None:
+        """Refuses what cannot be found, before anything is made.
+
+        Raises:
+            CorpusError: The corpus kind or the size is unknown, or the root is missing.
+        """
+        if self.corpus not in READERS:
+            raise CorpusError(f"unknown corpus {self.corpus!r}; {nearest(self.corpus, READERS)}")
+        if self.root is None and self.corpus != "synthetic":
+            raise CorpusError(f"corpus {self.corpus!r} needs --root: its release folder, or the CSV of a table")
+        if self.root is not None and not self.root.exists():
+            raise CorpusError(
+                f"no such file or folder: {self.root}; pass a release folder, or the CSV of a table, with --root"
+            )
+        if self.root is None:
+            _known_size(self.size)
+
     def place(self, workspace: Workspace, *, progress: Progress | None = None) -> Path:
         """The corpus' root, generated first if it is synthetic.
 
         Raises:
-            CorpusError: A root is missing, or given to a corpus that has none.
+            CorpusError: As :meth:`check`.
+            OutputError: The synthetic release cannot be written.
         """
-        if self.corpus == "synthetic" and self.root is None:
-            return synthetic_release(workspace.corpus / self.size, size=self.size, progress=progress)
-        if self.root is None:
-            raise CorpusError(f"corpus {self.corpus!r} needs --root: its release folder, or the CSV of a table")
-        return self.root
+        self.check()
+        return self.root or synthetic_release(workspace.corpus / self.size, size=self.size, progress=progress)
 
 
 def synthetic_release(
@@ -50,6 +66,10 @@ def synthetic_release(
     """
     from merflow.corpus.synthetic.release import synthesize
 
+    return synthesize(out, size=_known_size(size), seed=seed, video=video, progress=progress or plain_lines())
+
+
+def _known_size(size: str) -> Size:
     if size not in SIZES:
         raise CorpusError(f"unknown size {size!r} of a synthetic release; {nearest(size, SIZES)}")
-    return synthesize(out, size=size, seed=seed, video=video, progress=progress or plain_lines())
+    return size

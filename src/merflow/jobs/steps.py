@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
+from merflow.contracts.errors import ParamsError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import (
     CorpusParams,
@@ -30,7 +31,10 @@ Section = TypeVar("Section", bound=Strict)
 
 def _section(kind: type[Section], text: str) -> Section:
     if text:
-        return parse(kind, json.loads(text), where=kind.__name__)
+        try:
+            return parse(kind, json.loads(text), where=kind.__name__)
+        except json.JSONDecodeError as error:
+            raise ParamsError(f"{kind.__name__}: {text[:100]!r} is no JSON ({error})") from error
     shipped = read_params(Path(str(files("merflow") / "params.yaml")))
     return next(value for value in dict(shipped).values() if isinstance(value, kind))
 
@@ -98,7 +102,16 @@ def extract(*, manifest: str, models: Sequence[str], workspace: str, params: str
 
 @saying_errors()
 def track(
-    *, manifest: str, splits: str, models: Sequence[str], name: str, workspace: str, params: str, run: str
+    *,
+    manifest: str,
+    splits: str,
+    features: str,
+    models: Sequence[str],
+    name: str,
+    workspace: str,
+    training_params: str,
+    params: str,
+    run: str,
 ) -> None:
     """As :func:`merflow.jobs.tracking.open_run`."""
     from merflow.jobs.tracking import open_run
@@ -106,10 +119,12 @@ def track(
     open_run(
         Path(manifest),
         splits=Path(splits),
+        features=Path(features),
         variants=models,
         name=name,
         workspace=Workspace(Path(workspace)),
         out=Path(run),
+        training=_section(TrainingParams, training_params),
         params=_section(TrackingParams, params),
     )
 

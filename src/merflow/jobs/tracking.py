@@ -4,13 +4,12 @@
 process; its ``uri`` is null where nothing is tracked.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.files import digest, write_json
-from merflow.contracts.params import TrackingParams
+from merflow.contracts.files import digest, read_json, write_json
+from merflow.contracts.params import TrackingParams, TrainingParams
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
 from merflow.jobs import folds
@@ -27,10 +26,12 @@ def open_run(
     manifest: Path,
     *,
     splits: Path,
+    features: Path,
     variants: Sequence[str],
     name: str,
     workspace: Workspace,
     out: Path,
+    training: TrainingParams,
     params: TrackingParams,
 ) -> Path:
     """Makes the benchmark's run, or finds that of an earlier try, and writes ``out``.
@@ -39,13 +40,13 @@ def open_run(
         TrackingError: MLflow is not installed, or ``tracking.uri`` is no place to track.
         OutputError: The workspace cannot be written.
     """
-    corpus, folded = read_manifest(manifest), read_splits(splits)
+    corpus, folded, profile = read_manifest(manifest), read_splits(splits), read_json(features)["profile"]
     uri = tracking_uri(params.uri, folder=workspace.root)
     facts = {
         "uri": uri,
         "experiment": params.experiment,
         "name": name,
-        "benchmark_id": digest([name, sorted(variants), corpus.hash, folded.split_id]),
+        "benchmark_id": digest([name, sorted(variants), corpus.hash, folded.split_id, profile, training.model_dump()]),
         "tags": {
             "corpus": corpus.corpus,
             "manifest_hash": corpus.hash,
@@ -53,7 +54,13 @@ def open_run(
             "protocol": folded.protocol,
             "mlflow.source.git.commit": git_commit(),
         },
-        "params": {"variants": ", ".join(variants), "protocol": folded.protocol, "development": folded.development},
+        "params": {
+            "variants": ", ".join(variants),
+            "protocol": folded.protocol,
+            "development": folded.development,
+            "profile": profile,
+            "training": training.model_dump(),
+        },
     }
     write_json(out, facts)
     if uri is None:
@@ -135,5 +142,5 @@ def _open(facts: dict[str, Any]) -> BenchmarkRun:
 
 
 def _read(run: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(run.read_text(encoding="utf-8"))
+    facts: dict[str, Any] = read_json(run)
     return facts

@@ -59,6 +59,7 @@ def train(
     inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
     if folds.is_whole(out, fingerprint=inputs.fingerprint):
         say(f"train {item}: done before, kept in {out}")
+        shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
         return out
     tracked = None if run is None else fold_run(run, inputs)
     with tracked or nullcontext():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from merflow.contracts.errors import ValidationFailedError
-from merflow.contracts.files import output_errors, replacing
+from merflow.contracts.files import replacing
 from merflow.contracts.params import CorpusParams
 from merflow.corpus import expectations
 from merflow.corpus.manifest import read_manifest, write_manifest
@@ -29,29 +29,36 @@ def validate(
         summary: One HTML page with the verdict.
         docs: Folder of the Great Expectations Data Docs.
         params: Taxonomy and bounds of a good recording.
-        quarantine: CSV for the bad rows and their reasons; without it, any problem fails the job.
+        quarantine: CSV for the bad rows and their reasons, a header alone where there are none; without it, any
+            problem fails the job.
         progress: Told of measured recordings.
 
     Raises:
         ValidationFailedError: With a list of what is wrong.
+        OutputError: A file cannot be written.
     """
     found = read_manifest(manifest)
     outcome = expectations.validate(found, params=params, docs=docs, progress=progress or plain_lines())
     write_summary(outcome, summary)
-    if outcome.success:
-        write_manifest(found, out)
-        say(f"validate: {len(found.rows)} utterances meet every expectation; {summary}")
-        return out
-    if quarantine is None or outcome.corpus_problems:
-        remedy = (
-            "mend the corpus, or set the bad utterances aside with --quarantine"
-            if quarantine is None
-            else "problems of the corpus as a whole cannot be set aside: mend it"
-        )
-        raise ValidationFailedError(f"{expectations.describe(outcome)}\n{remedy}; all of it is in {summary}")
     good, bad = outcome.quarantine()
-    with replacing(quarantine) as part, output_errors(quarantine):
-        bad.to_csv(part, index=False)
+    if not outcome.success and (quarantine is None or outcome.corpus_problems or good.rows.empty):
+        remedy = _remedy(outcome, asked=quarantine is not None)
+        raise ValidationFailedError(f"{expectations.describe(outcome)}\n{remedy}; all of it is in {summary}")
+    if quarantine is not None:
+        with replacing(quarantine) as part:
+            bad.to_csv(part, index=False)
     write_manifest(good, out)
-    say(f"validate: {len(bad)} of {len(found.rows)} utterances set aside in {quarantine}; {summary}")
+    if outcome.success:
+        say(f"validate: {len(good.rows)} utterances meet every expectation; {summary}")
+    else:
+        say(f"validate: {len(bad)} of {len(found.rows)} utterances set aside in {quarantine}; {summary}")
     return out
+
+
+def _remedy(outcome: expectations.ValidationOutcome, *, asked: bool) -> str:
+    """What whoever sees the problems can do; ``asked`` tells that bad utterances were to be set aside."""
+    if outcome.corpus_problems:
+        return "problems of the corpus as a whole cannot be set aside: mend it"
+    if asked:
+        return "no utterance would be left: mend the corpus"
+    return "mend the corpus, or set the bad utterances aside with --quarantine"

@@ -1,0 +1,89 @@
+"""Calls in processes of their own, none of which outlives the call that started them.
+
+Ctrl-C is for the parent alone. A process that is told to end, or whose parent is gone, ends at its next line of Python
+and leaves nothing half-written.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+_PATIENCE_S = 5.0  # how long a process may take to end before it is killed
+
+
+def in_processes(calls: Sequence[Callable[[], Result]], *, workers: int, finished: Callable[[Result], None]) -> None:
+    """Runs all calls, ``workers`` at a time; the first error stops the others, and is raised.
+
+    Args:
+        calls: Must be picklable.
+        workers: Processes at a time, started by spawn: the caller's may hold threads, which a fork would freeze.
+        finished: Given each result as it comes.
+
+    Raises:
+        BrokenProcessPool: A process was killed from outside, for example for lack of memory.
+    """
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_heed_the_parent
+    ) as pool:
+        try:
+            with _interrupts_ignored():
+                futures = [pool.submit(_run, call) for call in calls]
+            for future in as_completed(futures):
+                finished(future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            _end(set(multiprocessing.active_children()) - others)
+            raise
+
+
+def _end(processes: set[BaseProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_PATIENCE_S)
+    for process in processes:
+        if process.is_alive():
+            process.kill()
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process that starts in here inherits this, so that Ctrl-C does not disturb its imports either."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _heed_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _run(call: Callable[[], Result]) -> Result:
+    try:
+        return call()
+    except SystemExit:  # told to end: everything is tidied up, and the pool would go on with the next call
+        os._exit(1)

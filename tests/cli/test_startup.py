@@ -1,0 +1,14 @@
+"""The command answers at once: what is heavy is imported when a job needs it."""
+
+import subprocess
+import sys
+
+HEAVY = {"kfp", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "torch"}
+
+
+def test_the_commands_are_known_without_a_heavy_library() -> None:
+    program = "import sys\nfrom merflow.cli import app\nsys.stdout.write(' '.join(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    imported = set(told.split())
+    assert "merflow.cli.app" in imported
+    assert imported & HEAVY == set()
