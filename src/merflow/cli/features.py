@@ -7,8 +7,8 @@ import typer
 
 from merflow.cli.console import ERR, ParamsOption, SetOption, load_params, progress_bars
 from merflow.cli.encoders import tiny
-from merflow.cli.store import gc, ls, verify
 from merflow.cli.runs import variants_of
+from merflow.cli.store import gc, ls, verify
 
 app = typer.Typer(no_args_is_help=True)
 
