@@ -15,9 +15,9 @@ def extract(
     code: str,
     features: Output[Artifact],
 ) -> None:
-    """Fills the workspace's store with what the models need; the artifact says where it is."""
+    """Fills the workspace's store with what the models need; the artifact says where it is, and what was set aside."""
     from merflow.jobs import steps
 
-    steps.extract(
+    features.metadata["set_aside"] = steps.extract(
         manifest=manifest.path, models=models, workspace=workspace, params=features_params, features=features.path
     )

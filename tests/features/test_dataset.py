@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ from merflow.contracts.errors import FeatureError
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import Role, Stream
 from merflow.corpus.manifest import Manifest
-from merflow.features import dataset as dataset_module
 from merflow.features.dataset import FeatureDataset
 from merflow.features.extraction import extract
 from merflow.features.standardize import Standardizer
@@ -121,13 +121,10 @@ def test_lengths_and_shapes(stored: Manifest, profile: Profile, tmp_path: Path) 
     assert text_only.lengths.tolist() == [1] * 14
 
 
-def test_memory_or_not_a_batch_is_the_same(
-    stored: Manifest, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_or_not_a_batch_is_the_same(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
     standardizer = Standardizer.fit(_dataset(stored, profile, tmp_path / "store"))
     batches = []
     for limit in (1 << 30, 0):
-        monkeypatch.setattr(dataset_module, "CACHE_BYTES", limit)
         dataset = FeatureDataset(
             stored,
             stored.rows["utterance_id"].tolist(),
@@ -135,6 +132,7 @@ def test_memory_or_not_a_batch_is_the_same(
             profile=profile,
             store=tmp_path / "store",
             standardizer=standardizer,
+            resident_bytes=limit,
         )
         batches += [dataset.batch([1, 5]), dataset.batch([1, 5])]
     for batch in batches[1:]:
@@ -142,8 +140,18 @@ def test_memory_or_not_a_batch_is_the_same(
             assert torch.equal(batch.features[role], values)
 
 
-def test_a_batch_may_be_changed_without_changing_the_next(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
-    dataset = _dataset(stored, profile, tmp_path / "store")
+@pytest.mark.parametrize("resident_bytes", [0, 1 << 30])
+def test_a_batch_may_be_changed_without_changing_the_next(
+    stored: Manifest, profile: Profile, tmp_path: Path, resident_bytes: int
+) -> None:
+    dataset = FeatureDataset(
+        stored,
+        stored.rows["utterance_id"].tolist(),
+        streams=STREAMS,
+        profile=profile,
+        store=tmp_path / "store",
+        resident_bytes=resident_bytes,
+    )
     before = dataset.batch([0]).features["speech"].clone()
     dataset.batch([0]).features["speech"].zero_()
     assert torch.equal(dataset.batch([0]).features["speech"], before)
@@ -160,3 +168,21 @@ def test_faults_name_what_to_do(stored: Manifest, profile: Profile, tmp_path: Pa
     )
     with pytest.raises(FeatureError, match=r"holds no index of manifest .*merflow features extract"):
         _dataset(relabelled, profile, store)
+
+
+def test_a_resident_dataset_reads_no_file_twice(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
+    dataset = FeatureDataset(
+        stored,
+        stored.rows["utterance_id"].tolist(),
+        streams=STREAMS,
+        profile=profile,
+        store=tmp_path / "store",
+        resident_bytes=1 << 30,
+    )
+    before = dataset.batch([3, 6, 0])
+    shutil.rmtree(tmp_path / "store")
+    after = dataset.batch([3, 6, 0])
+    for role, values in before.features.items():
+        assert torch.equal(after.features[role], values)
+        assert torch.equal(after.present[role], before.present[role])
+    assert dataset.batch([13]).features["speech"].shape[0] == 1

@@ -101,6 +101,8 @@ class TrainingParams(Strict):
         precision: ``auto`` is bf16 autocast on a GPU that has it and float32 elsewhere.
         max_epochs: Cap over every recipe, or None.
         threads: CPU threads of one fold's process.
+        resident_gib: Features of a part of a fold that fit in so many GiB are kept in memory.
+        resident_on: Whose memory, the host's or the training device's.
     """
 
     seed: int = Field(ge=0)
@@ -108,6 +110,8 @@ class TrainingParams(Strict):
     precision: Literal["auto", "float32", "bfloat16"]
     max_epochs: int | None = Field(ge=1)
     threads: int = Field(ge=1)
+    resident_gib: float = Field(ge=0)
+    resident_on: Literal["host", "device"]
 
 
 class EvaluationParams(Strict):

@@ -8,7 +8,7 @@ import numpy as np
 _BLUR = 0.15
 
 # Of an encoder's batch at most this share is padding; a batch ends before the input that would bring it above.
-_MOST_PADDING = 0.1
+_MOST_PADDING = 0.05
 
 
 def bucketed_batches(lengths: np.ndarray, *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -11,6 +11,7 @@ which again only one process can do. The former holder, if it was merely asleep,
 import json
 import os
 import socket
+import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 from merflow.contracts.files import output_errors
+from merflow.features.shards import NO_LINKS
 
 HEARTBEAT_S = 10.0
 # Well above the time for which network file systems may show an old time of change.
@@ -37,6 +39,7 @@ class Claims:
         self._folder = folder
         self._heartbeat_s = heartbeat_s
         self._expiry_s = expiry_s
+        self._identity = json.dumps(_identity(os.getpid())).encode()
         self._held: dict[str, Path] = {}
         self._seen: dict[Path, tuple[int, float]] = {}  # claim of another -> its time of change, when we first saw it
         self._lock = threading.Lock()
@@ -70,12 +73,8 @@ class Claims:
             return False
         claim = self._folder / f"{name}.{_generation(newest[-1]) + 1 if newest else 1}"
         with output_errors(claim):
-            try:
-                handle = os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            except FileExistsError:  # another was faster
+            if not _create(claim, self._identity):
                 return False
-        with os.fdopen(handle, "w") as file:
-            json.dump(_identity(os.getpid()), file)
         with self._lock:
             self._held[name] = claim
         for former in newest:
@@ -139,6 +138,37 @@ def _gone_or_old(claim: Path) -> bool:
         return _gone(claim.read_text(encoding="utf-8")) or time.time() - claim.stat().st_mtime > EXPIRY_S
     except OSError:
         return True
+
+
+def _create(claim: Path, content: bytes) -> bool:
+    """Makes a claim that is never seen without its content, or leaves the one that is there."""
+    handle, name = tempfile.mkstemp(dir=claim.parent, prefix=f".{claim.name}.", suffix=".part")
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        part.chmod(0o644)
+        claim.hardlink_to(part)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        return _create_without_links(claim, content)
+    finally:
+        part.unlink(missing_ok=True)
+    return True
+
+
+def _create_without_links(claim: Path, content: bytes) -> bool:
+    """As :func:`_create`; a process that dies within it leaves an empty claim, which expires."""
+    try:
+        handle = os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    return True
 
 
 def _generation(claim: Path) -> int:

@@ -19,12 +19,10 @@ from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.features.encoders import spec_of
-from merflow.features.standardize import Standardizer
+from merflow.features.resident import ResidentStream
 from merflow.features.shards import OpenShards, Place
+from merflow.features.standardize import Standardizer
 from merflow.features.store import KeyedStore, open_store
-
-# A dataset whose standardised features fit in this many bytes keeps them in memory after the first epoch.
-CACHE_BYTES = 1 << 30
 
 
 class FeatureDataset:
@@ -46,8 +44,21 @@ class FeatureDataset:
         profile: Profile,
         store: Path,
         standardizer: Standardizer | None = None,
+        resident_bytes: int = 0,
+        resident_on: torch.device | None = None,
     ) -> None:
         """Opens the store; nothing is read but the indices.
+
+        Args:
+            manifest: The corpus.
+            utterance_ids: Those of one part of a fold.
+            streams: What the model asks for.
+            profile: The encoders that made the features.
+            store: The store's root.
+            standardizer: Statistics to standardise by; none for features as they are.
+            resident_bytes: Where all standardised features fit in so many bytes, the first batch reads them into
+                memory, and no later one reads a file.
+            resident_on: Whose memory; the host's where None. Batches are then on that device.
 
         Raises:
             FeatureError: An utterance is not in the manifest, or a stream was not extracted for it.
@@ -62,11 +73,9 @@ class FeatureDataset:
             self._readers[stream.role] = _Reader(keyed, manifest, role=stream.role, standardizer=standardizer)
             self._members[stream.role] = _neighbours(manifest, self._rows, reach=stream.neighbours)
         self.labels = _labels(manifest, self._rows)
-        needed = sum(
-            self._readers[role].bytes_of(np.unique(members[members >= 0])) for role, members in self._members.items()
-        )
-        for reader in self._readers.values():
-            reader.keep = needed <= CACHE_BYTES
+        self._used = {role: np.unique(members[members >= 0]) for role, members in self._members.items()}
+        needed = sum(self._readers[role].bytes_of(rows) for role, rows in self._used.items())
+        self._resident_on = (resident_on or torch.device("cpu")) if needed <= resident_bytes else None
 
     def __len__(self) -> int:
         return len(self.utterance_ids)
@@ -88,15 +97,32 @@ class FeatureDataset:
         present: dict[Role, Tensor] = {}
         for role, reader in self._readers.items():
             members = self._members[role][list(indices)]
-            collect = _along_turns if self._neighbours[role] else _along_time
-            values, mask = collect(reader, members)
-            features[role], present[role] = torch.from_numpy(values), torch.from_numpy(mask)
+            rows, offsets, mask = (_along_turns if self._neighbours[role] else _along_time)(reader, members)
+            if self._resident_on is not None:
+                features[role] = self._resident[role].gather(rows, offsets, mask)
+            else:
+                features[role] = torch.from_numpy(reader.gather(rows, mask))
+            present[role] = torch.from_numpy(mask).to(features[role].device)
         return Batch(
             features=features,
             present=present,
             labels=None if self.labels is None else torch.from_numpy(self.labels[list(indices)]),
             utterance_ids=tuple(self.utterance_ids[index] for index in indices),
         )
+
+    @cached_property
+    def _resident(self) -> dict[Role, ResidentStream]:
+        assert self._resident_on is not None
+        return {
+            role: ResidentStream(
+                self._used[role],
+                steps=reader.steps,
+                entry_shape=reader.entry_shape,
+                values=reader.values,
+                device=self._resident_on,
+            )
+            for role, reader in self._readers.items()
+        }
 
     def stored(self, role: Role) -> Iterator[np.ndarray]:
         """Each utterance's own features as they are stored, float16, not standardised; empty where it has none."""
@@ -116,14 +142,11 @@ class _Reader:
             )
         self.shape = keyed.shape
         self.steps = index["steps"].to_numpy(dtype=np.int64)
-        self.keep = False
-        self._keyed = keyed
         self._role = role
         self._standardizer = standardizer
         self._shards: OpenShards = keyed.open_shards()
         self._names = index["shard"].tolist()
         self._offsets = index["offset"].to_numpy(dtype=np.int64)
-        self._kept: dict[int, np.ndarray] = {}
 
     @property
     def entry_shape(self) -> tuple[int, ...]:
@@ -138,40 +161,46 @@ class _Reader:
         """``(T, *entry_shape)`` float16; T = 0 where the utterance lacks the modality."""
         if not self.steps[row]:
             return np.zeros((0, *self.entry_shape), dtype=np.float16)
-        name = self._names[row]
-        return self._shards[name].entry(Place(name, int(self._offsets[row]), int(self.steps[row])))
+        return self._shards.entry(self._place(row))
 
     def values(self, row: int) -> np.ndarray:
         """``(T, *entry_shape)`` float32, standardised where the dataset has a standardizer."""
-        if row in self._kept:
-            return self._kept[row]
         stored = self.stored(row)
-        values = (
-            stored.astype(np.float32) if self._standardizer is None else self._standardizer.apply(self._role, stored)
-        )
-        if self.keep:
-            self._kept[row] = values
+        return stored.astype(np.float32) if self._standardizer is None else self._standardizer.apply(self._role, stored)
+
+    def gather(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """``(N, K, *entry_shape)`` float32 from the store, zeros where nothing is present.
+
+        Args:
+            rows: ``(N, 1)``, each row's steps in order; or ``(N, K)``, each row's first step.
+            present: ``(N, K)`` bool.
+        """
+        for row in rows[present.any(axis=1)].ravel().tolist() if rows.shape[1] == 1 else rows[present].tolist():
+            self._shards.expect(self._place(row))
+        values = np.zeros((*present.shape, *self.entry_shape), dtype=np.float32)
+        if rows.shape[1] == 1:
+            for place, row in enumerate(rows[:, 0].tolist()):
+                values[place, : self.steps[row]] = self.values(row)
+        else:
+            for utterance, turn in np.argwhere(present).tolist():
+                values[utterance, turn] = self.values(int(rows[utterance, turn]))[0]
         return values
 
+    def _place(self, row: int) -> Place:
+        return Place(self._names[row], int(self._offsets[row]), int(self.steps[row]))
 
-def _along_time(reader: _Reader, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Utterances with their own steps: ``(N, T, *entry_shape)`` and ``(N, T)``. T is at least 1."""
-    rows = members[:, 0]
+
+def _along_time(reader: _Reader, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Utterances with their own steps: rows ``(N, 1)``, offsets ``(1, T)``, mask ``(N, T)``. T is at least 1."""
+    rows = members[:, :1]
     steps = reader.steps[rows]
-    longest = max(1, int(steps.max(initial=0)))
-    values = np.zeros((len(rows), longest, *reader.entry_shape), dtype=np.float32)
-    for place, row in enumerate(rows.tolist()):
-        values[place, : steps[place]] = reader.values(row)
-    return values, np.arange(longest) < steps[:, None]
+    offsets = np.arange(max(1, int(steps.max(initial=0))))[None]
+    return rows, offsets, offsets < steps
 
 
-def _along_turns(reader: _Reader, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Utterances as the middle of their neighbours, one step each: ``(N, 2k + 1, *entry_shape)`` and its mask."""
-    mask = (members >= 0) & (reader.steps[members] > 0)
-    values = np.zeros((*members.shape, *reader.entry_shape), dtype=np.float32)
-    for place in np.argwhere(mask):
-        values[tuple(place)] = reader.values(int(members[tuple(place)]))[0]
-    return values, mask
+def _along_turns(reader: _Reader, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Utterances as the middle of their neighbours, one step each: rows and mask ``(N, 2k + 1)``."""
+    return members, np.zeros((1, 1), dtype=np.int64), (members >= 0) & (reader.steps[members] > 0)
 
 
 def _rows_of(manifest: Manifest, utterance_ids: Sequence[str]) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Shards: many entries end to end in one safetensors file, written once and read in place.
 
 A shard holds ``digests`` (E, 32) uint8, ``steps`` (E,) int64 and ``values`` (S, D) or (S, L, D) float16, whose first
-axis is all entries one after the other; its metadata holds a SHA-256 over the three. Entries are read with positioned
-reads straight into the caller's memory: one copy out of the page cache, and no mapping that would count as resident.
+axis is all entries one after the other; its metadata holds a SHA-256 over the three. Readers map the file, so that an
+entry costs one copy out of the page cache; what they touched is let go of now and then, so that it does not count as
+their memory for good.
 
 Shapes: E entries, S steps of the whole shard, T steps of an entry, L layers, D width.
 """
@@ -10,11 +11,12 @@ Shapes: E entries, S steps of the whole shard, T steps of an entry, L layers, D 
 import errno
 import hashlib
 import json
+import mmap
 import os
 import struct
 import tempfile
-from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +30,13 @@ AGAIN = "delete it and run `merflow features extract` again"
 
 _DTYPES = {"digests": "U8", "steps": "I64", "values": "F16"}
 _BYTES = {"U8": 1, "I64": 8, "F16": 2}
+# What file systems without hard links answer.
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _READ_BYTES = 8 << 20
+# Mapped pages are let go of after so many bytes were read.
+_TOUCHED_BYTES = 4 << 30
+# Smaller entries are in the cache after a moment; telling the system about each would take longer than it saves.
+_WORTH_EXPECTING = 128 << 10
 
 
 class Place(NamedTuple):
@@ -92,7 +100,7 @@ def publish(part: Path, path: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+        if error.errno not in NO_LINKS:
             raise
         if path.exists():  # a file system without hard links leaves a moment in which both may write the same
             return False
@@ -155,36 +163,50 @@ class Shard:
         return [row.tobytes().hex() for row in keys], steps
 
     def entry(self, place: Place) -> np.ndarray:
-        """``(T, D)`` or ``(T, L, D)`` float16.
+        """``(T, D)`` or ``(T, L, D)`` float16, read-only, in the mapped file.
 
         Raises:
-            FeatureError: As :meth:`read_into`.
+            FeatureError: The index points beyond the shard's end.
         """
-        values = np.empty((place.steps, *self._entry), dtype=np.float16)
-        self.read_into(place, values)
-        return values
-
-    def read_into(self, place: Place, values: np.ndarray) -> None:
-        """Reads an entry into ``values``, C-contiguous float16 of the entry's shape.
-
-        Raises:
-            FeatureError: The index points beyond the shard's end, or the file is shorter than it was.
-        """
-        if place.offset + place.steps > self.steps:
+        end = place.offset + place.steps
+        if end > self.steps:
             raise FeatureError(
-                f"shard {self._path} has {self.steps} steps, the index asks for {place.offset + place.steps}; "
+                f"shard {self._path} has {self.steps} steps, the index asks for {end}; "
                 "delete the index beside it and run `merflow features extract` again"
             )
-        assert values.dtype == np.float16
-        assert values.shape == (place.steps, *self._entry)
-        if values.size:
-            self._read_at(self._values + place.offset * self._step_bytes, values.data.cast("B"))
+        return self._mapped[place.offset : end]
+
+    def read_into(self, place: Place, values: np.ndarray) -> None:
+        """Copies an entry into ``values``, an array of its shape.
+
+        Raises:
+            FeatureError: As :meth:`entry`.
+        """
+        np.copyto(values, self.entry(place))
 
     def expect(self, place: Place) -> None:
         """Tells the system that an entry is read soon, so that cold entries of a batch come from disk side by side."""
-        if hasattr(os, "posix_fadvise"):
-            start, size = self._values + place.offset * self._step_bytes, place.steps * self._step_bytes
-            os.posix_fadvise(self._file.fileno(), start, size, os.POSIX_FADV_WILLNEED)
+        size = place.steps * self._step_bytes
+        if size >= _WORTH_EXPECTING and hasattr(mmap, "MADV_WILLNEED"):
+            start = self._values + place.offset * self._step_bytes
+            aligned = start - start % mmap.PAGESIZE
+            self._map.madvise(mmap.MADV_WILLNEED, aligned, size + start - aligned)
+
+    def forget(self) -> None:
+        """Lets go of the mapped pages; they stay in the system's cache."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    @cached_property
+    def _map(self) -> mmap.mmap:
+        return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    @cached_property
+    def _mapped(self) -> np.ndarray:
+        count = self.steps * self._step_bytes // 2
+        if not count:
+            return np.zeros((self.steps, *self._entry), dtype=np.float16)
+        return np.frombuffer(self._map, "<f2", count=count, offset=self._values).reshape(self.steps, *self._entry)
 
     def checksum(self) -> str:
         """SHA-256 of what the file holds now, to compare with :attr:`sha256`; reads all of it."""
@@ -238,19 +260,38 @@ class Shard:
 
 
 class OpenShards:
-    """The shards of one key by name, at most so many open at a time.
+    """The shards of one key by name, opened when they are asked for.
 
     Args:
         folder: ``<key>/shards``.
         shape: Layers and width of every entry.
-        most: Open files, those of the longest unused shard are closed first.
+        most: Files open at a time; the one opened first is closed first.
     """
 
-    def __init__(self, folder: Path, shape: StreamShape, *, most: int = 64) -> None:
+    def __init__(self, folder: Path, shape: StreamShape, *, most: int) -> None:
         self._folder = folder
         self._shape = shape
         self._most = most
-        self._open: OrderedDict[str, Shard] = OrderedDict()
+        self._open: dict[str, Shard] = {}
+        self._touched = 0
+
+    def entry(self, place: Place) -> np.ndarray:
+        """``(T, D)`` or ``(T, L, D)`` float16, read-only.
+
+        Raises:
+            FeatureError: As :class:`Shard`.
+        """
+        values = self[place.shard].entry(place)
+        self._touched += values.nbytes
+        if self._touched > _TOUCHED_BYTES:
+            self._touched = 0
+            for shard in self._open.values():
+                shard.forget()
+        return values
+
+    def expect(self, place: Place) -> None:
+        """As :meth:`Shard.expect`."""
+        self[place.shard].expect(place)
 
     def __getitem__(self, name: str) -> Shard:
         """An open shard.
@@ -259,9 +300,9 @@ class OpenShards:
             FeatureError: As :class:`Shard`.
         """
         if name in self._open:
-            self._open.move_to_end(name)
             return self._open[name]
         if len(self._open) >= self._most:
-            self._open.popitem(last=False)[1].close()
+            # Not closed: arrays of it may be in use; the last of them takes the mapping with it.
+            del self._open[next(iter(self._open))]
         self._open[name] = shard = Shard(self._folder / f"{name}.safetensors", self._shape)
         return shard

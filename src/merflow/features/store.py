@@ -134,9 +134,9 @@ class KeyedStore:
         """
         return Shard(self._path(name), self.shape)
 
-    def open_shards(self) -> OpenShards:
-        """Shards by name, opened when they are asked for."""
-        return OpenShards(self.folder / "shards", self.shape)
+    def open_shards(self, *, most: int = 256) -> OpenShards:
+        """Shards by name, opened when they are asked for, at most so many at a time."""
+        return OpenShards(self.folder / "shards", self.shape, most=most)
 
     def _path(self, name: str) -> Path:
         return self.folder / "shards" / f"{name}.safetensors"

@@ -63,6 +63,8 @@ def extract(
         strict=strict,
         progress=progress or plain_lines(),
     )
+    listed = quarantine_beside(out)
+    set_aside = write_quarantine(listed, [one for each in stored for one in each.set_aside])
     write_json(
         out,
         {
@@ -82,10 +84,10 @@ def extract(
             ],
         },
     )
-    set_aside = write_quarantine(quarantine_beside(out), [one for each in stored for one in each.set_aside])
     for each in stored:
         say(f"extract {each.stream.role}: {_told(each.effort)}")
-    say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}, {set_aside} input(s) set aside")
+    aside = f"; {set_aside} input(s) set aside, see {listed}" if set_aside else ""
+    say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}{aside}")
     return out
 
 

@@ -145,7 +145,10 @@ class FoldInputs:
                 "split_id": self.splits.split_id,
                 "manifest": self.manifest.hash,
                 "encoders": self.encoder_keys,
-                "training": {**self.params.model_dump(), "device": device_of(self.params).type},
+                "training": {
+                    **self.params.model_dump(exclude={"resident_gib", "resident_on"}),
+                    "device": device_of(self.params).type,
+                },
                 "code": code_digest("train"),
             }
         )
@@ -159,6 +162,8 @@ class FoldInputs:
             profile=self.profile,
             store=self.store,
             standardizer=standardizer,
+            resident_bytes=round(self.params.resident_gib * 2**30),
+            resident_on=device_of(self.params) if self.params.resident_on == "device" else None,
         )
 
     def card(self, *, shapes: Mapping[Role, StreamShape]) -> ModelCard:

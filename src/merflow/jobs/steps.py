@@ -87,17 +87,19 @@ def split(*, manifest: str, params: str, splits: str, summary: str) -> None:
 
 
 @saying_errors()
-def extract(*, manifest: str, models: Sequence[str], workspace: str, params: str, features: str) -> None:
-    """As :func:`merflow.jobs.extract.extract`, into the workspace's store."""
+def extract(*, manifest: str, models: Sequence[str], workspace: str, params: str, features: str) -> int:
+    """As :func:`merflow.jobs.extract.extract`, into the workspace's store; returns how many inputs were set aside."""
+    from merflow.features.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as job
 
-    job(
+    written = job(
         Path(manifest),
         variants=models,
         store=Workspace(Path(workspace)).store,
         out=Path(features),
         params=_section(FeatureParams, params),
     )
+    return len(read_quarantine(quarantine_beside(written)))
 
 
 @saying_errors()
