@@ -53,7 +53,7 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 def print_table(table: Table) -> None:
     """The table on standard output, no cell cut off; its caption is wrapped."""
     natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), table).maximum
-    OUT.print(table, width=max(natural, OUT.width))
+    Console(highlight=False, width=max(natural, OUT.width)).print(table)
 
 
 @contextmanager

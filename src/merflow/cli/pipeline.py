@@ -140,7 +140,7 @@ def _ending_at_once() -> Iterator[None]:
     """Heeds Ctrl-C: KFP's threads would go on with the next steps. Steps that run get the signal too, and tidy up."""
 
     def end(*_: object) -> None:
-        ERR.print(INTERRUPTED)
+        ERR.print(f"\n{INTERRUPTED}" if ERR.is_terminal else INTERRUPTED)  # the terminal has written ^C
         os._exit(INTERRUPTED_CODE)
 
     before = signal.signal(signal.SIGINT, end)

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ _REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free space"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make the folder writable"),
     **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "remove what is in its place"),
+    **dict.fromkeys((errno.EBUSY, errno.EINVAL), "leave the folder if you are in it"),  # as when it is `.`
 }
 _WRAPPED = re.compile(r"\(os error (\d+)\)")  # how safetensors tells of an error of the system
 
@@ -34,7 +35,8 @@ def output_errors(path: Path) -> Iterator[None]:
         code = _code(error)
         if code not in _REMEDIES:
             raise
-        blocker = next((folder for folder in path.parents if folder.is_file()), None)
+        places = [path, *path.parents] if code == errno.EEXIST else path.parents
+        blocker = next((place for place in places if place.is_file()), None)
         reason = os.strerror(code) if blocker is None else f"{blocker} is a file, not a folder"
         raise OutputError(
             f"cannot write {path}: {reason}; {_REMEDIES[code]}, or choose another folder with --out"
@@ -58,10 +60,9 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        part = Path(name)
+        part = _beside(path)
         try:
+            part.touch(exist_ok=False)
             yield part
             part.chmod(0o644)
             part.replace(path)
@@ -74,8 +75,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     """As :func:`replacing`, for a folder; an older folder of that name is removed, a file is in the way."""
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+        part = _beside(path)
         try:
+            part.mkdir()
             yield part
             part.chmod(0o755)
             if path.is_dir():
@@ -83,6 +85,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             part.replace(path)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    # A name alone: whatever ends the process, the file is made where its removal is already certain.
+    place = path.absolute()  # `.` has a name there
+    return place.with_name(f".{place.name}.{secrets.token_hex(8)}.part")
 
 
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - any JSON value

@@ -11,10 +11,10 @@ from typing import Any
 
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.params import Params, TrainingParams
+from merflow.contracts.processes import in_processes
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.processes import in_processes
 from merflow.jobs.progress import Progress, plain_lines
 from merflow.jobs.source import Source
 from merflow.jobs.split import split

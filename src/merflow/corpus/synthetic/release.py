@@ -1,16 +1,15 @@
 """A folder in the format of the IEMOCAP release, made from a seed."""
 
 import json
-import multiprocessing
 import os
-import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 from merflow.contracts.errors import OutputError, ParamsError, nearest
 from merflow.contracts.files import replacing_folder, write_json
+from merflow.contracts.processes import in_processes
 from merflow.corpus.iemocap import SYNTHETIC_MARK
 from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
@@ -124,29 +123,22 @@ def _write_all(
     workers: int,
     progress: Progress | None,
 ) -> None:
-    if workers == 1:
-        for done, dialogue in enumerate(dialogues, start=1):
-            write_dialogue(root, dialogue, seed=seed, layout=layout)
-            if progress:
-                progress("dialogues", done, len(dialogues))
+    done = 0
+
+    def finished(_: None) -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress("dialogues", done, len(dialogues))
+
+    longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
+    calls = [partial(write_dialogue, root, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
+    if workers > 1:
+        in_processes(calls, workers=workers, finished=finished)
         return
-    # spawn: the caller's process may hold threads (torch, MLflow), which a fork would freeze.
-    # Ctrl-C is for the caller alone: it cancels what has not begun and waits for the rest.
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
-    try:
-        longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
-        tasks = [pool.submit(write_dialogue, root, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
-        for done, task in enumerate(as_completed(tasks), start=1):
-            task.result()
-            if progress:
-                progress("dialogues", done, len(dialogues))
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    for call in calls:
+        call()
+        finished(None)
 
 
 def _write_documentation(root: Path) -> None:

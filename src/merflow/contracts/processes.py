@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 
 _PATIENCE_S = 5.0  # how long a process may take to end before it is killed
 
+# Of the process that works: whether a call is under way, and whether it has been told to end.
+_calling, _ending = threading.Event(), threading.Event()
+
 
 def in_processes(calls: Sequence[Callable[[], Result]], *, workers: int, finished: Callable[[Result], None]) -> None:
     """Runs all calls, ``workers`` at a time; the first error stops the others, and is raised.
@@ -54,6 +57,7 @@ def _end(processes: set[BaseProcess]) -> None:
     for process in processes:
         if process.is_alive():
             process.kill()
+            process.join()
 
 
 @contextmanager
@@ -71,8 +75,17 @@ def _interrupts_ignored() -> Iterator[None]:
 
 def _heed_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    signal.signal(signal.SIGTERM, _end_call)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_call(*_: object) -> None:
+    """Ends the process, a call in it by an exception; a second signal must not cut its tidying up short."""
+    if not _calling.is_set():
+        os._exit(1)
+    if not _ending.is_set():
+        _ending.set()
+        sys.exit()
 
 
 def _end_with_the_parent() -> None:
@@ -84,6 +97,11 @@ def _end_with_the_parent() -> None:
 
 def _run(call: Callable[[], Result]) -> Result:
     try:
+        _calling.set()
+        if _ending.is_set():
+            sys.exit()
         return call()
-    except SystemExit:  # told to end: everything is tidied up, and the pool would go on with the next call
+    except SystemExit:  # everything is tidied up; the pool would catch it, and go on with the next call
         os._exit(1)
+    finally:
+        _calling.clear()

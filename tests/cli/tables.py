@@ -1,0 +1,62 @@
+"""Table corpora: a few lines of text, and a copy of a generated release with bad recordings among the good ones."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.iemocap import read_iemocap
+
+HEADER = "utterance_id,speaker,session,emotion,transcript"
+COLUMNS = ["utterance_id", "dialogue_id", "turn_index", "speaker", "session", "audio_path", "transcript", "emotion"]
+
+
+def text_table(folder: Path, *rows: str, header: str = HEADER) -> Path:
+    path = folder / "utterances.csv"
+    path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def audio_table(folder: Path, release: Path) -> Path:
+    """The release as a table corpus, every utterance with words."""
+    manifest = read_iemocap(release, taxonomy=taxonomy("iemocap4"))
+    rows = manifest.rows.copy()
+    (folder / "wav").mkdir(parents=True)
+    for name, path in zip(rows["utterance_id"], rows["audio_path"], strict=True):
+        shutil.copy(manifest.root / path, folder / "wav" / f"{name}.wav")
+    rows["audio_path"] = "wav/" + rows["utterance_id"] + ".wav"
+    rows["transcript"] = rows["transcript"].replace("", "[BREATHING]")
+    rows["emotion"] = rows["emotion_raw"]
+    rows[COLUMNS].to_csv(folder / "utterances.csv", index=False)
+    return folder / "utterances.csv"
+
+
+def spoil(wavs: list[Path]) -> dict[str, str]:
+    """Spoils the first eight recordings, each in another way; utterance -> what is wrong, in validation's words."""
+    truncated, empty, slow, stereo, holes, text, gone, headed = wavs[:8]
+    said = truncated.stat().st_size - 44  # bytes of samples
+    truncated.write_bytes(truncated.read_bytes()[:-3000])
+    empty.write_bytes(b"")
+    samples, rate_hz = soundfile.read(slow)
+    soundfile.write(slow, samples[::2], rate_hz // 2)
+    samples, _ = soundfile.read(stereo)
+    soundfile.write(stereo, np.stack([samples, samples], axis=1), rate_hz)
+    samples, _ = soundfile.read(holes)
+    samples[7:10] = np.nan
+    soundfile.write(holes, samples, rate_hz, subtype="FLOAT")
+    held = len(samples)
+    text.write_text("no audio at all" * 20)
+    gone.unlink()
+    soundfile.write(headed, samples[:0], rate_hz)
+    return {
+        truncated.stem: f"is cut off: the header tells {said} bytes of samples, the file holds {said - 3000}; copy it",
+        empty.stem: "is empty: the file holds 0 bytes; copy it again",
+        slow.stem: "is sampled at 8000 Hz, not 16000 Hz; resample it",
+        stereo.stem: "has 2 channels, not 1; mix it down",
+        holes.stem: f"holds 3 NaN or infinite samples of {held}; convert it again",
+        text.stem: "cannot be read: Format not recognised; copy or convert it again",
+        gone.stem: f"no such file: {gone}; restore it",
+        headed.stem: "is empty: the file holds 0 samples; copy it again",
+    }

@@ -1,0 +1,80 @@
+"""What the command says about itself, and about words that it does not know."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from merflow.cli.app import app
+from tests.cli.command import merflow, refused
+
+VARIANT = "context-mmt:mmt-frozen"
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:  # noqa: ANN401
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name, child in command.commands.items():
+        yield from commands(child, (*path, name))
+
+
+def test_every_command_shows_an_example_that_it_understands() -> None:
+    seen = []
+    for path, command in commands(typer.main.get_command(app)):
+        said = merflow(*path, "--help", columns=300)
+        assert said.code == 0
+        example = re.search(r"Example: (merflow .*?)\s*$", said.out, flags=re.MULTILINE)
+        assert example, path
+        words = shlex.split(example[1])
+        assert words[1 : len(path) + 1] == list(path)
+        command.make_context("merflow", words[len(path) + 1 :])
+        seen.append(" ".join(path))
+    assert sorted(seen) == [
+        "benchmark",
+        "data index",
+        "data split",
+        "data synthesize",
+        "data validate",
+        "evaluate",
+        "features extract",
+        "pipeline compile",
+        "pipeline run",
+        "presets",
+        "train",
+    ]
+
+
+def test_json_is_all_that_goes_to_standard_output() -> None:
+    said = merflow("presets", "--json")
+    found = json.loads(said.out)
+    assert (said.code, said.err, len(found)) == (0, "", 18)
+    assert found[0].keys() == {"model", "preset", "paper", "table", "inputs", "stages", "published"}
+
+
+def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> None:
+    lines = merflow("presets", columns=80).out.splitlines()
+    assert len(lines) == 1 + 18 + 1
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+    narrow = merflow("presets", columns=40).out
+    assert "context-mmt:wavlm-fc-finetuned" in narrow
+    assert "…" not in narrow
+
+
+def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
+    assert "No such command 'prests'. Did you mean 'presets'?" in refused("prests")
+    said = refused("presets", "--jsn")
+    assert "No such option: --jsn" in said
+    assert "--json" in said
+    assert "Try 'merflow presets --help' for help." in said
+    assert "Missing option '--models'" in refused("benchmark", "--out", "x")
+    said = refused("data", "split", "m", "--out", "s", "--protocol", "session5")
+    assert "'session5' is not one of 'session-5fold', 'speaker-10fold', 'session5-only'" in said
+    for option, value in (("--seed", "-1"), ("--workers", "0")):
+        said = refused("benchmark", "--models", VARIANT, "--out", "x", option, value)
+        assert f"Invalid value for '{option}'" in said
+        assert "greater than or equal to" in said

@@ -1,0 +1,84 @@
+"""Names that are not known, and parameters that are wrong: refused before anything is made."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import refused
+
+VARIANT = "context-mmt:mmt-frozen"
+
+NAMES = [
+    (
+        ["--models", "context-mmt:mmt-frozn"],
+        "unknown variant 'context-mmt:mmt-frozn'; did you mean 'context-mmt:mmt-fr",
+    ),
+    (
+        ["--models", "mmt-frozen"],
+        "'mmt-frozen' names no variant; write model:preset, for example context-mmt:mmt-frozen",
+    ),
+    (["--models", " , "], "no variant given; name at least one, for example context-mmt:mmt-frozen"),
+    (["--models", f"{VARIANT}, {VARIANT}"], f"variant given twice: {VARIANT}"),
+    (["--models", VARIANT, "--profile", "lit"], "unknown encoder profile 'lit'; did you mean 'lite'?"),
+    (["--models", VARIANT, "--corpus", "iemoca"], "unknown corpus 'iemoca'; did you mean 'iemocap'?"),
+    (["--models", VARIANT, "--corpus", "table"], "corpus 'table' needs --root: its release folder, or the CSV of a ta"),
+    (["--models", VARIANT, "--size", "tny"], "unknown size 'tny' of a synthetic release; did you mean 'tiny'?"),
+    (
+        ["--models", VARIANT, "--corpus", "iemocap", "--root", "nowhere"],
+        "no such file or folder: nowhere; pass a release folder, or the CSV of a table, with --root",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), NAMES)
+@pytest.mark.parametrize("command", [("benchmark",), ("pipeline", "run", "benchmark")])
+def test_a_benchmark_refuses_names_before_it_makes_anything(
+    command: tuple[str, ...], options: list[str], said: str, tmp_path: Path
+) -> None:
+    if command[0] == "pipeline":
+        pytest.importorskip("kfp")
+    assert f"error: {said}" in refused(*command, *options, "--out", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_pipeline_and_size_name_the_nearest(tmp_path: Path) -> None:
+    pytest.importorskip("kfp")
+    said = refused("pipeline", "run", "benchmrk", "--models", VARIANT, "--out", tmp_path / "x")
+    assert said == "error: unknown pipeline 'benchmrk'; did you mean 'benchmark'?\n"
+    said = refused("data", "synthesize", "--size", "huge", "--out", tmp_path / "x")
+    assert said == "error: unknown size 'huge' of a synthetic release; known: full, small, tiny\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["training.epochs=3"], ["1 problem(s)", "  training.epochs: unknown key; did you mean 'max_epochs'?"]),
+        (
+            ["split.seed=1", "training.seed=-1"],
+            ["2 problem(s)", "  training.seed: Input should be greater than or equal to 0, found -1", "  split: unkn"],
+        ),
+        (["training.seed"], ["override 'training.seed' has no '='; write it as training.seed=3"]),
+        (["training.seed=[1"], ["override 'training.seed=[1': '[1' is no YAML value; write it as training.seed=3"]),
+        (["training.seed.x=1"], ["override 'training.seed.x=1': 'seed' is a value, not a section"]),
+    ],
+)
+def test_a_wrong_setting(settings: list[str], said: list[str], tmp_path: Path) -> None:
+    options = [word for setting in settings for word in ("--set", setting)]
+    message = refused("benchmark", "--models", VARIANT, "--out", tmp_path / "out", *options)
+    assert [part for part in said if part not in message] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_params_file_that_is_missing_or_none(tmp_path: Path) -> None:
+    command = ("benchmark", "--models", VARIANT, "--out", tmp_path / "out", "--params")
+    path = tmp_path / "p.yaml"
+    assert f"no such file: {path}; pass --params, or run in a folder that holds params.yaml" in refused(*command, path)
+    path.write_bytes("# für uns\ntraining:\n".encode("latin-1"))
+    assert f"{path} is no YAML: 'utf-8' codec can't decode byte 0xfc" in refused(*command, path)
+    path.write_text("training: [1\n")
+    assert f"{path} is no YAML" in refused(*command, path)
+    path.write_text("training: {sed: 1}\n")
+    said = refused(*command, path)
+    assert "training.sed: unknown key; did you mean 'seed'?" in said
+    assert "corpus: Field required" in said

@@ -1,0 +1,88 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from merflow.contracts.errors import PresetError
+from merflow.contracts.processes import in_processes
+
+
+def write_and_wait(path: Path, *, seconds: float) -> str:
+    """Says that it is at work, and takes its time in the middle of a write."""
+    from merflow.contracts.files import replacing
+
+    with replacing(path) as part:
+        part.write_text("half")
+        time.sleep(seconds)
+    return path.name
+
+
+def fail() -> str:
+    raise PresetError("no such variant")
+
+
+def die() -> str:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "never"
+
+
+def run(*calls: Callable[[], str]) -> list[str]:
+    results: list[str] = []
+    in_processes(calls, workers=2, finished=results.append)
+    return results
+
+
+def test_every_result_comes_once(tmp_path: Path) -> None:
+    names = [f"{number}.txt" for number in range(5)]
+    found = run(*(partial(write_and_wait, tmp_path / name, seconds=0) for name in names))
+    assert sorted(found) == names
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+def test_an_error_stops_the_others_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    started = time.monotonic()
+    waiting = [partial(write_and_wait, tmp_path / name, seconds=60) for name in "abc"]
+    with pytest.raises(PresetError, match="no such variant"):
+        run(waiting[0], fail, *waiting[1:])
+    assert time.monotonic() - started < 20
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(BrokenProcessPool):
+        run(die, partial(write_and_wait, tmp_path / "a", seconds=0))
+
+
+def test_the_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "from functools import partial; from pathlib import Path; import sys\n"
+        "from tests.contracts.test_processes import run, write_and_wait\n"
+        "if __name__ == '__main__': run(*(partial(write_and_wait, Path(p), seconds=60) for p in sys.argv[1:]))"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(program)
+    work = tmp_path / "work"
+    parent = subprocess.Popen(
+        [sys.executable, script, work / "a", work / "b"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": "."},
+        stderr=subprocess.DEVNULL,  # Python's own tracker of resources notices that nobody tidied up
+    )
+    wait_until(lambda: len(list(work.glob("*.part"))) + len(list(work.glob(".*.part"))) >= 2)
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not list(work.iterdir()))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
