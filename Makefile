@@ -49,6 +49,7 @@ pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled
 bench: $(STAMP) ## measurements into benchmarks/results
 	@$(BIN)/python -m benchmarks.indexing
 	@$(BIN)/python -m benchmarks.emodb --root $(EMODB)
+	@$(BIN)/python -m benchmarks.store
 	@$(BIN)/python -m benchmarks.readme
 
 clean: ## remove runs and caches, keep the environment

@@ -13,7 +13,9 @@ BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
 
 def tables() -> str:
     """All tables as Markdown, from the results that are there."""
-    return "\n".join(part for part in (_emodb(_read("emodb")), _indexing(_read("indexing"))) if part)
+    return "\n".join(
+        part for part in (_emodb(_read("emodb")), _indexing(_read("indexing")), _store(_read("store"))) if part
+    )
 
 
 def rendered() -> str:
@@ -63,6 +65,22 @@ def _indexing(result: dict[str, Any] | None) -> str:
         f"| {each['ratio_to_plain_header_walk']:.2f} | +{each['grown_mib']:.0f} MiB |"
         for size, each in sorted(result["figures"].items(), key=lambda row: row[1]["turns"])
     ]
+    return "\n".join([*lines, "", ""])
+
+
+def _store(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    lines = [
+        f"Random batches from the page cache, one thread; `{result['command']}`. The store against:",
+        "",
+        "| entries | npy a file | one pickle | flat mapped array | copy from memory | resident memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, ways in sorted(result["figures"].items(), reverse=True):
+        ratios = [f"{ways[way]['store_is_times']:.2f} x" for way in ("npy", "pickle", "flat array", "memory copy")]
+        memory = f"{ways['store']['resident_mib']:.0f} MiB, pickle {ways['pickle']['resident_mib']:.0f} MiB"
+        lines.append(f"| {name} | {' | '.join(ratios)} | {memory} |")
     return "\n".join([*lines, ""])
 
 
