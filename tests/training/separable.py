@@ -33,7 +33,10 @@ RECIPE: dict[str, Any] = {
     "monitor": "dev_loss",
     "clip_norm": 1.0,
 }
-PARAMS: dict[str, Any] = {"seed": 3, "device": "cpu", "precision": "auto", "max_epochs": None, "threads": 1}
+PARAMS: dict[str, Any] = {
+    **{"seed": 3, "device": "cpu", "precision": "auto", "max_epochs": None, "threads": 1},
+    **{"resident_gib": 0.0, "resident_on": "host"},
+}
 
 
 @dataclass(frozen=True)

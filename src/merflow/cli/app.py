@@ -23,4 +23,4 @@ app.command("benchmark")(runs.benchmark)
 
 def main() -> None:
     """Entry point of the console script."""
-    run(app)
+    run(lambda: app(prog_name="merflow"))
