@@ -69,6 +69,7 @@ def test_a_full_disk_and_a_read_only_one(manifest: Path, tiny_release: Path, tmp
         mount -t tmpfs -o size=100k tmpfs {small} && mount --bind {fixed} {fixed} && mount -o remount,ro,bind {fixed}
         {command} features extract {manifest} --models {VARIANT} --store {small}/store --out {small}/f.json; echo $?
         find {small} -type f -not -name meta.json -not -name 'plan-*.json'
+        for plan in {small}/store/*/plan-*.json; do {sys.executable} -m json.tool $plan > {fixed}.txt || echo torn; done
         head -c 200k /dev/zero > {small}/filled
         {index} {small}/m.parquet; echo $?
         {index} {fixed}/m.parquet; echo $?
