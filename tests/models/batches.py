@@ -1,14 +1,20 @@
 """Random batches of any role, for tests."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 
 from merflow.contracts.batch import Batch
-from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.contracts.streams import ROLES, Role, Stream, StreamShape
 
 WIDTH = 12
 CLASSES = 4
+
+# Sizes at which a model's tests take no longer than they must, by model; switches are never among them.
+SMALL: dict[str, dict[str, Any]] = {}
+
 _LAYERED = ("speech_layers", "text_layers")
 
 
@@ -20,12 +26,16 @@ def shapes_of(streams: Sequence[Stream]) -> dict[Role, StreamShape]:
 def random_batch(
     streams: Sequence[Stream], lengths: Sequence[int], *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Batch:
-    """Utterances whose values drift apart, so that no two look alike; absent turns at random for neighbour streams."""
+    """Utterances whose values drift apart, so that no two look alike; absent turns at random for neighbour streams.
+
+    The first role of :data:`ROLES` has the given lengths, the others have them in another order.
+    """
     generator = torch.Generator().manual_seed(seed)
     features: dict[Role, torch.Tensor] = {}
     present: dict[Role, torch.Tensor] = {}
     for stream in streams:
         shape = shapes_of([stream])[stream.role]
+        own = np.roll(lengths, ROLES.index(stream.role)).tolist()
         turns = 2 * stream.neighbours + 1
         steps = turns if stream.pooled else max(lengths)
         size = (len(lengths), steps, *([shape.layers] if shape.layers else []), shape.width)
@@ -34,7 +44,7 @@ def random_batch(
             mask = torch.rand(len(lengths), steps, generator=generator) > 0.3
             mask[:, stream.neighbours] = True
         else:
-            mask = torch.arange(steps) < torch.tensor(lengths).unsqueeze(1)
+            mask = torch.arange(steps) < torch.tensor(own).unsqueeze(1)
         values = torch.randn(size, generator=generator, dtype=dtype) + offsets
         features[stream.role] = values * mask.view(*mask.shape, *[1] * (len(size) - 2))
         present[stream.role] = mask
@@ -42,14 +52,15 @@ def random_batch(
     return Batch(features, present, labels, tuple(f"utterance{place}" for place in range(len(lengths))))
 
 
-def pick(batch: Batch, indices: Sequence[int]) -> Batch:
-    """Some utterances of a batch, each role cut to its longest."""
+def pick(batch: Batch, indices: Sequence[int], *, streams: Sequence[Stream]) -> Batch:
+    """Some utterances of a batch, each role cut to its longest; neighbours keep their places."""
     chosen = list(indices)
+    neighbours = {stream.role for stream in streams if stream.pooled}
     features: dict[Role, torch.Tensor] = {}
     present: dict[Role, torch.Tensor] = {}
     for role, mask in batch.present.items():
         kept = mask[chosen]
-        steps = mask.shape[1] if role == "text_layers" else int(kept.sum(dim=1).max())
+        steps = mask.shape[1] if role in neighbours else int(kept.sum(dim=1).max())
         features[role], present[role] = batch.features[role][chosen, :steps], kept[:, :steps]
     labels = None if batch.labels is None else batch.labels[chosen]
     return Batch(features, present, labels, tuple(batch.utterance_ids[place] for place in chosen))

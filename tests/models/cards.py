@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from merflow.contracts.presets import EncoderSpec, Preset
 from merflow.contracts.streams import Role, StreamShape
 from merflow.models.folder import ModelCard
+from tests.models.batches import SMALL
 
 CLASS_NAMES = ("angry", "happy", "neutral", "sad")
 
 
 def card_of(preset: Preset, *, shapes: Mapping[Role, StreamShape]) -> ModelCard:
-    """The card of a preset trained on nothing."""
+    """The card of a preset trained on nothing, at the sizes of tests."""
     return ModelCard(
         model=preset.model,
         preset=preset.name,
-        config=preset.config,
+        config=preset.config | SMALL.get(preset.model, {}),
         shapes=dict(shapes),
         taxonomy="iemocap4",
         classes=CLASS_NAMES,

@@ -1,7 +1,5 @@
 """The paper's equations and blocks against slow loops, in float64."""
 
-import math
-
 import pytest
 import torch
 from torch import Tensor
@@ -12,12 +10,12 @@ from merflow.models.context_mmt import (
     ContextExtractor,
     ContextMMT,
     ContextMMTConfig,
-    CrossModalTransformer,
     FeatureExtractor,
     LayerGate,
     System,
 )
 from tests.models.batches import CLASSES, random_batch, shapes_of
+from tests.models.slow import assert_near, sequences
 
 LAYERS, WIDTH, DIMS = 4, 7, 6
 
@@ -25,18 +23,6 @@ LAYERS, WIDTH, DIMS = 4, 7, 6
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(11)
-
-
-def assert_near(found: Tensor, expected: Tensor) -> None:
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
-
-
-def sequences(lengths: list[int], *size: int) -> tuple[Tensor, Tensor]:
-    """Random values ``(N, T, *size)``, also in the padding, and their mask."""
-    steps = max(*lengths, 1)
-    return torch.randn(len(lengths), steps, *size, dtype=torch.float64), torch.arange(steps) < torch.tensor(
-        lengths
-    ).unsqueeze(1)
 
 
 def slow_gate(gate: LayerGate, steps: Tensor) -> Tensor:
@@ -66,24 +52,6 @@ def slow_extract(extractor: FeatureExtractor, steps: Tensor) -> Tensor:
         normed = (projected - mean) / torch.sqrt(variance + extractor.norm.eps)
         rows.append(normed * extractor.norm.weight + extractor.norm.bias)
     return torch.stack(rows)
-
-
-def slow_attention(layer: CrossModalTransformer, target: Tensor, source: Tensor) -> Tensor:
-    """Eq. 1 of one utterance, head by head: target ``(T, H)`` takes from source ``(S, H)``."""
-    size = target.shape[1] // layer.heads
-    heads = []
-    for head in range(layer.heads):
-        rows = slice(head * size, (head + 1) * size)
-        query = target @ layer.query.weight[rows].T
-        key = source @ layer.key.weight[rows].T
-        value = source @ layer.value.weight[rows].T
-        attended = torch.zeros(len(target), size, dtype=target.dtype)
-        for t in range(len(target)):
-            scores = [math.exp((query[t] @ key[s]).item() / math.sqrt(size)) for s in range(len(source))]
-            for s in range(len(source)):
-                attended[t] += scores[s] / sum(scores) * value[s]
-        heads.append(attended)
-    return torch.cat(heads, dim=1)
 
 
 @pytest.mark.parametrize("lengths", [[5, 1, 3], [1, 1], [1], [4]])
@@ -148,27 +116,6 @@ def test_context_convolution(absent: list[int]) -> None:
 def test_near_turns_weigh_more_at_first() -> None:
     extractor = ContextExtractor(shape=StreamShape(layers=2, width=3), dims=2, neighbours=2, kernel=3)
     torch.testing.assert_close(extractor.turn_weight.detach(), torch.tensor([1 / 9, 1 / 4, 1, 1 / 4, 1 / 9]))
-
-
-@pytest.mark.parametrize("heads", [1, 2, 3])
-@pytest.mark.parametrize(("targets", "sources"), [([4, 2, 1], [3, 5, 1]), ([1], [1]), ([3], [1]), ([1], [6])])
-def test_equation_1(heads: int, targets: list[int], sources: list[int]) -> None:
-    layer = CrossModalTransformer(dims=DIMS, heads=heads, feedforward=8).double()
-    target, _ = sequences(targets, DIMS)
-    source, present = sequences(sources, DIMS)
-    found = layer.attend(target, source, present)
-    for place, (steps, seen) in enumerate(zip(targets, sources, strict=True)):
-        expected = slow_attention(layer, target[place, :steps], source[place, :seen])
-        assert_near(found[place, :steps], expected)
-
-
-def test_an_absent_source_adds_nothing() -> None:
-    layer = CrossModalTransformer(dims=DIMS, heads=2, feedforward=8).double()
-    target, _ = sequences([3, 3], DIMS)
-    source, present = sequences([0, 2], DIMS)
-    found = layer.attend(target, source, present)
-    assert torch.equal(found[0], torch.zeros(3, DIMS, dtype=torch.float64))
-    assert bool(found[1].abs().sum() > 0)
 
 
 @pytest.mark.parametrize("system", PATHS)

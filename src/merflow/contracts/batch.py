@@ -80,6 +80,19 @@ class Output:
         return torch.stack([term.weight * term.value for term in self.losses.values()]).sum()
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """One array that shows how a model came to its outputs.
+
+    Attributes:
+        values: ``(N, ...)`` float32 on the CPU.
+        axes: What the axes after the first are: a role where they are that role's steps, or a word (``head``).
+    """
+
+    values: Tensor
+    axes: tuple[str, ...]
+
+
 class BatchSource(Protocol):
     """Utterances that can be made into batches: a feature dataset, or tensors in memory."""
 

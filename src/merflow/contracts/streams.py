@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 Role = Literal["speech", "speech_layers", "video", "text", "text_layers", "context"]
 Modality = Literal["audio", "video", "text"]
+Transcript = Literal["truth", "asr"]
 PretrainedEncoder = Literal[
     "wavlm-large", "wavlm-base", "clip-vit-large", "roberta-base", "bert-base", "whisper-small.en"
 ]
@@ -34,6 +35,7 @@ class Stream:
         skip_silence: The clip starts where the voice starts, not at the first sample.
         pooled: The store holds the mean over an utterance's steps, one step an utterance.
         neighbours: Turns before and after the utterance that join it, each one step (needs ``pooled``).
+        transcript: Whose words a text stream reads: the corpus' own, or a speech recogniser's.
     """
 
     role: Role
@@ -42,6 +44,7 @@ class Stream:
     pooled: bool = False
     neighbours: int = 0
     encoder: PretrainedEncoder | None = None
+    transcript: Transcript = "truth"
 
     def __post_init__(self) -> None:
         assert not self.neighbours or self.pooled, "neighbours join as pooled steps"

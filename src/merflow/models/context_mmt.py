@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.models.layers import Shown, TransformerLayer, masked_mean
 
 System = Literal["audio-fc", "audio-te", "text-fc", "text-te", "cmt-a2t", "cmt-t2a", "ef", "lf", "mmt"]
 Source = Literal["audio", "text"]
@@ -103,12 +104,6 @@ class ContextMMTConfig:
         return tuple(stream_of[source] for source in self.sources)
 
 
-def masked_mean(values: Tensor, present: Tensor) -> Tensor:
-    """Mean of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
-    weights = present.to(values.dtype)  # (N, T)
-    return torch.einsum("ntx,nt->nx", values, weights) / weights.sum(dim=1, keepdim=True).clamp(min=1)
-
-
 class LayerGate(nn.Module):
     """Squeeze-and-excitation over encoder layers (Sec. 2.1): a weight in (0, 1) for each."""
 
@@ -119,11 +114,13 @@ class LayerGate(nn.Module):
         # Standardised features have means about zero: without a bias about half of them pass the one ReLU at the start,
         # with a random one often none.
         nn.init.zeros_(self.squeeze.bias)
+        self.show = Shown("layer")
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """``(N, T, L, D)`` to weights ``(N, L)``."""
         mean = masked_mean(values.mean(dim=-1), present)  # (N, L)
-        return torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))  # (N, L)
+        weights: Tensor = self.show(torch.sigmoid(self.excite(F.relu(self.squeeze(mean)))))  # (N, L)
+        return weights
 
 
 class FeatureExtractor(nn.Module):
@@ -170,42 +167,6 @@ class ContextExtractor(nn.Module):
         return F.relu(rearrange(convolved, "n h s -> n s h"))
 
 
-class CrossModalTransformer(nn.Module):
-    """A Transformer layer whose queries come from the target and whose keys and values come from the source.
-
-    With the source equal to the target it is the Transformer encoder of the unimodal systems.
-    """
-
-    def __init__(self, *, dims: int, heads: int, feedforward: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query = nn.Linear(dims, dims, bias=False)
-        self.key = nn.Linear(dims, dims, bias=False)
-        self.value = nn.Linear(dims, dims, bias=False)
-        self.merge = nn.Linear(dims, dims)
-        self.attention_norm = nn.LayerNorm(dims)
-        self.feedforward = nn.Sequential(nn.Linear(dims, feedforward), nn.ReLU(), nn.Linear(feedforward, dims))
-        self.feedforward_norm = nn.LayerNorm(dims)
-
-    def attend(self, target: Tensor, source: Tensor, source_present: Tensor) -> Tensor:
-        """``(N, T, H)`` and ``(N, S, H)`` to ``(N, T, H)``: zeros where the source has no real step."""
-        query, key, value = (
-            rearrange(values, "n t (heads h) -> n heads t h", heads=self.heads)
-            for values in (self.query(target), self.key(source), self.value(source))
-        )
-        exists = source_present.any(dim=1)  # (N,)
-        # A row without any visible step has no softmax: absent sources are made visible here and set to zero below.
-        visible = rearrange(source_present | ~exists.unsqueeze(1), "n s -> n 1 1 s")
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)  # Eq. 1  (N, heads, T, h)
-        return rearrange(attended, "n heads t h -> n t (heads h)") * rearrange(exists, "n -> n 1 1")
-
-    def forward(self, target: Tensor, source: Tensor, source_present: Tensor) -> Tensor:
-        """``(N, T, H)`` and ``(N, S, H)`` to ``(N, T, H)``."""
-        attended = self.attention_norm(target + self.merge(self.attend(target, source, source_present)))
-        result: Tensor = self.feedforward_norm(attended + self.feedforward(attended))
-        return result
-
-
 class ContextMMT(nn.Module):
     """The nine systems of Table 1 as paths from feature extractors to one classifier.
 
@@ -230,8 +191,14 @@ class ContextMMT(nn.Module):
         self.fusion = nn.ModuleList(
             nn.Identity()
             if source is None
-            else CrossModalTransformer(dims=config.dims, heads=config.heads, feedforward=config.feedforward)
-            for _, source in self.paths
+            else TransformerLayer(
+                dims=config.dims,
+                heads=config.heads,
+                feedforward=config.feedforward,
+                target=ROLE_OF[target],
+                source=ROLE_OF[source],
+            )  # Eq. 1
+            for target, source in self.paths
         )
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Sequential(

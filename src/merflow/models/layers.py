@@ -1,0 +1,182 @@
+"""Maths that three papers and more share: masked pooling, attention, a Transformer layer, and what can be looked at.
+
+Shapes: N utterances, T target steps, S source steps, H model width, A heads, h = H / A. ``present`` masks are True at
+real steps. Padding changes no real step: sources are masked, and pooling reads real steps alone. Target steps that are
+padding hold numbers that nobody reads.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from merflow.contracts.batch import Batch, Inspection
+
+
+def masked_mean(values: Tensor, present: Tensor) -> Tensor:
+    """Mean of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
+    weights = present.to(values.dtype)  # (N, T)
+    return torch.einsum("ntx,nt->nx", values, weights) / weights.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def masked_max(values: Tensor, present: Tensor) -> Tensor:
+    """Maximum of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
+    lowest = torch.finfo(values.dtype).min
+    highest = values.masked_fill(~present.unsqueeze(-1), lowest).amax(dim=1)  # (N, X)
+    return highest.where(present.any(dim=1, keepdim=True), 0)
+
+
+class Shown(nn.Module):
+    """Passes a tensor on as it is and marks it as worth looking at; see :func:`inspect`.
+
+    Args:
+        axes: What the axes after the first (utterances) are: a role where they are that role's steps, or a word.
+    """
+
+    def __init__(self, *axes: str) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The same tensor, ``(N, *axes)``."""
+        assert values.ndim == 1 + len(self.axes), (values.shape, self.axes)
+        return values
+
+
+class Attend(nn.Module):
+    """Scaled dot-product attention, zeros where the source has no real step.
+
+    Args:
+        target: What its rows are, for :func:`inspect`: a role, or a word.
+        source: What its columns are.
+    """
+
+    def __init__(self, *, target: str, source: str) -> None:
+        super().__init__()
+        self.axes = ("head", target, source)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, present: Tensor) -> Tensor:
+        """Queries ``(N, A, T, h)``, keys and values ``(N, A, S, h)``, source mask ``(N, S)`` to ``(N, A, T, h)``."""
+        exists = present.any(dim=1)  # (N,)
+        # A row without any visible step has no softmax: absent sources are made visible here and set to zero below.
+        visible = rearrange(present | ~exists.unsqueeze(1), "n s -> n 1 1 s")
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
+        return attended * rearrange(exists, "n -> n 1 1 1")
+
+    @staticmethod
+    def weights(query: Tensor, key: Tensor, present: Tensor) -> Tensor:
+        """The softmax that :meth:`forward` applies: ``(N, A, T, S)``, zeros where the source has no real step."""
+        scores = torch.einsum("nath,nash->nats", query, key) * query.shape[-1] ** -0.5
+        real = rearrange(present, "n s -> n 1 1 s")
+        scores = scores.masked_fill(~real, torch.finfo(scores.dtype).min)
+        weights: Tensor = scores.softmax(dim=-1) * real
+        return weights
+
+
+class Attention(nn.Module):
+    """Attention with projections of query, key, value and output.
+
+    Args:
+        dims: Model width H.
+        heads: A; they divide ``dims``.
+        bias: Whether query, key and value have one; the output projection has.
+        target: What the queries are; see :class:`Attend`.
+        source: What the keys and values are.
+    """
+
+    def __init__(self, *, dims: int, heads: int, bias: bool = False, target: str, source: str) -> None:
+        super().__init__()
+        assert dims % heads == 0, (dims, heads)
+        self.heads = heads
+        self.query = nn.Linear(dims, dims, bias=bias)
+        self.key = nn.Linear(dims, dims, bias=bias)
+        self.value = nn.Linear(dims, dims, bias=bias)
+        self.merge = nn.Linear(dims, dims)
+        self.attend = Attend(target=target, source=source)
+
+    def attended(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
+        """``(N, T, H)`` before the output projection: zeros where the source has no real step."""
+        query, key, value = (
+            rearrange(values, "n t (heads h) -> n heads t h", heads=self.heads)
+            for values in (self.query(target), self.key(source), self.value(source))
+        )
+        attended: Tensor = self.attend(query, key, value, present)  # (N, A, T, h)
+        return rearrange(attended, "n heads t h -> n t (heads h)")
+
+    def forward(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
+        """``(N, T, H)``, ``(N, S, H)`` and the source's mask ``(N, S)`` to ``(N, T, H)``."""
+        merged: Tensor = self.merge(self.attended(target, source, present))
+        return merged
+
+
+class TransformerLayer(nn.Module):
+    """A post-norm Transformer layer; an encoder layer where the source is the target, else a cross-modal one.
+
+    Args:
+        dims: Model width H.
+        heads: Attention heads.
+        feedforward: Width inside the feed-forward part.
+        dropout: On the attention's and the feed-forward part's output.
+        target: What the queries are; see :class:`Attend`.
+        source: What the keys and values are.
+    """
+
+    def __init__(
+        self, *, dims: int, heads: int, feedforward: int, dropout: float = 0.0, target: str, source: str
+    ) -> None:
+        super().__init__()
+        self.attention = Attention(dims=dims, heads=heads, target=target, source=source)
+        self.attention_norm = nn.LayerNorm(dims)
+        self.feedforward = nn.Sequential(nn.Linear(dims, feedforward), nn.ReLU(), nn.Linear(feedforward, dims))
+        self.feedforward_norm = nn.LayerNorm(dims)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
+        """``(N, T, H)``, ``(N, S, H)`` and the source's mask ``(N, S)`` to ``(N, T, H)``."""
+        attended = self.attention_norm(target + self.dropout(self.attention(target, source, present)))
+        result: Tensor = self.feedforward_norm(attended + self.dropout(self.feedforward(attended)))
+        return result
+
+
+def inspect(model: nn.Module, batch: Batch) -> dict[str, Inspection]:
+    """What a model looked at: the weights of every :class:`Attend` and the values of every :class:`Shown`, by module.
+
+    The model runs once in evaluation mode and is left as it was; a module that runs several times appears once for
+    each (``fusion.0``, then ``fusion.0#2``). Values are float32 on the CPU.
+    """
+    found: dict[str, Inspection] = {}
+    training = model.training
+    with torch.inference_mode(), _watching(model, found):
+        model.eval()(batch)
+    model.train(training)
+    return found
+
+
+@contextmanager
+def _watching(model: nn.Module, found: dict[str, Inspection]) -> Iterator[None]:
+    def keep(name: str, values: Tensor, axes: tuple[str, ...]) -> None:
+        times = sum(1 for known in found if known.partition("#")[0] == name)
+        found[name if not times else f"{name}#{times + 1}"] = Inspection(values.detach().float().cpu(), axes)
+
+    handles = []
+    for name, module in model.named_modules():
+        if isinstance(module, Attend):
+            handles.append(
+                module.register_forward_hook(
+                    lambda attend, inputs, _, name=name: keep(
+                        name, attend.weights(inputs[0], inputs[1], inputs[3]), attend.axes
+                    )
+                )
+            )
+        elif isinstance(module, Shown):
+            handles.append(
+                module.register_forward_hook(lambda shown, _, values, name=name: keep(name, values, shown.axes))
+            )
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
