@@ -114,13 +114,11 @@ class LayerGate(nn.Module):
         # Standardised features have means about zero: without a bias about half of them pass the one ReLU at the start,
         # with a random one often none.
         nn.init.zeros_(self.squeeze.bias)
-        self.show = Shown("layer")
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """``(N, T, L, D)`` to weights ``(N, L)``."""
         mean = masked_mean(values.mean(dim=-1), present)  # (N, L)
-        weights: Tensor = self.show(torch.sigmoid(self.excite(F.relu(self.squeeze(mean)))))  # (N, L)
-        return weights
+        return torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))  # (N, L)
 
 
 class FeatureExtractor(nn.Module):
@@ -130,12 +128,16 @@ class FeatureExtractor(nn.Module):
         super().__init__()
         assert shape.layers is not None, "context-mmt weighs layers"
         self.gate = LayerGate(layers=shape.layers)
+        self.show = Shown("layer")
         self.project = nn.Linear(shape.width, dims)
         self.norm = nn.LayerNorm(dims)
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """``(N, T, L, D)`` to ``(N, T, H)``."""
-        gate = self.gate(values, present)  # (N, L)
+        return self.weigh(values, self.show(self.gate(values, present)))
+
+    def weigh(self, values: Tensor, gate: Tensor) -> Tensor:
+        """``(N, T, L, D)`` and a weight for each layer ``(N, L)`` to ``(N, T, H)``."""
         # The map is linear, so each layer is projected first and the small result weighed: the wide features are read
         # twice (mean and projection) and never copied.
         projected = F.linear(values, self.project.weight)  # (N, T, L, H)
@@ -150,6 +152,7 @@ class ContextExtractor(nn.Module):
     def __init__(self, *, shape: StreamShape, dims: int, neighbours: int, kernel: int) -> None:
         super().__init__()
         self.extract = FeatureExtractor(shape=shape, dims=dims)
+        self.show = Shown("text_layers", "layer")
         distance = torch.arange(-neighbours, neighbours + 1).abs()
         self.turn_weight = nn.Parameter((1 + distance).float() ** -2)  # (S,)
         self.convolve = nn.Conv1d(dims, dims, kernel_size=kernel, stride=1, padding=kernel // 2)
@@ -160,7 +163,9 @@ class ContextExtractor(nn.Module):
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """``(N, S, L, D)`` to ``(N, S, H)``."""
         turns = rearrange(values, "n s l d -> (n s) 1 l d")
-        extracted = self.extract(turns, rearrange(present, "n s -> (n s) 1"))  # (N S, 1, H)
+        gates = self.extract.gate(turns, rearrange(present, "n s -> (n s) 1"))  # (N S, L)
+        shown = self.show(rearrange(gates, "(n s) l -> n s l", n=len(values)))
+        extracted = self.extract.weigh(turns, rearrange(shown, "n s l -> (n s) l"))  # (N S, 1, H)
         weights = rearrange(self.turn_weight * present, "n s -> n s 1")  # zeros for absent turns
         weighted = rearrange(extracted, "(n s) 1 h -> n s h", n=len(values)) * weights
         convolved = self.convolve(rearrange(weighted, "n s h -> n h s"))

@@ -141,29 +141,34 @@ class TransformerLayer(nn.Module):
         return result
 
 
-def inspect(model: nn.Module, batch: Batch) -> dict[str, Inspection]:
+def inspect(model: nn.Module, batch: Batch, *, attention: bool = True) -> dict[str, Inspection]:
     """What a model looked at: the weights of every :class:`Attend` and the values of every :class:`Shown`, by module.
 
     The model runs once in evaluation mode and is left as it was; a module that runs several times appears once for
     each (``fusion.0``, then ``fusion.0#2``). Values are float32 on the CPU.
+
+    Args:
+        model: In any mode, on the batch's device.
+        batch: Some utterances.
+        attention: Whether attention weights are wanted too; they are large.
     """
     found: dict[str, Inspection] = {}
     training = model.training
-    with torch.inference_mode(), _watching(model, found):
+    with torch.inference_mode(), _watching(model, found, attention=attention):
         model.eval()(batch)
     model.train(training)
     return found
 
 
 @contextmanager
-def _watching(model: nn.Module, found: dict[str, Inspection]) -> Iterator[None]:
+def _watching(model: nn.Module, found: dict[str, Inspection], *, attention: bool) -> Iterator[None]:
     def keep(name: str, values: Tensor, axes: tuple[str, ...]) -> None:
         times = sum(1 for known in found if known.partition("#")[0] == name)
         found[name if not times else f"{name}#{times + 1}"] = Inspection(values.detach().float().cpu(), axes)
 
     handles = []
     for name, module in model.named_modules():
-        if isinstance(module, Attend):
+        if isinstance(module, Attend) and attention:
             handles.append(
                 module.register_forward_hook(
                     lambda attend, inputs, _, name=name: keep(

@@ -1,0 +1,41 @@
+"""``merflow explain``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from merflow.cli.console import progress_bars
+
+
+def explain(
+    fold: Annotated[Path, typer.Argument(help="Folder of a trained fold.")],
+    manifest: Annotated[Path, typer.Option(help="Validated manifest that it was trained on.")],
+    splits: Annotated[Path, typer.Option(help="Its splits.")],
+    features: Annotated[Path, typer.Option(help="What `merflow features extract` wrote.")],
+    out: Annotated[Path, typer.Option(help="Folder for figures and arrays; replaced if it is there.")],
+    utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance; may be repeated.")] = None,
+    examples: Annotated[int, typer.Option(help="Utterances to draw where none is named.", min=0)] = 4,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
+) -> None:
+    """Show what a trained fold looks at: attention maps, layer weights, gates, and a t-SNE of its embeddings.
+
+    Figures (PNG) and the arrays behind them (NPZ) of the fold's test utterances.
+
+    Example: `merflow explain runs/x/folds/gia-mic/full/fold-1 --manifest runs/x/manifest.parquet
+    --splits runs/x/splits.parquet --features runs/x/features.json --out runs/x/explain`
+    """
+    from merflow.jobs.explain import explain as explain_job
+
+    with progress_bars() as progress:
+        explain_job(
+            fold,
+            manifest=manifest,
+            splits=splits,
+            features=features,
+            out=out,
+            utterances=utterance or (),
+            examples=examples,
+            device=device,
+            progress=progress,
+        )

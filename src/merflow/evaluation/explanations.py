@@ -1,0 +1,197 @@
+"""Figures of what a model looks at and where it puts utterances. Matplotlib without pyplot; see ``figures``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+_INK, _SOFT, _BLUE = "#1c2430", "#667085", "#0072B2"
+# Okabe-Ito colours, each with a marker of its own: no meaning is carried by colour alone.
+_CLASS_STYLES = (
+    *(("#D55E00", "o"), ("#E69F00", "^"), ("#0072B2", "s"), ("#009E73", "D")),
+    *(("#CC79A7", "v"), ("#56B4E9", "P"), ("#000000", "X"), ("#F0E442", "*")),
+)
+_PANELS_A_ROW = 3
+_TITLE = 110  # characters
+_WIDE_BAR = 0.7  # probability above which a bar has room for its writing
+# Axes that a picture averages; the saved array keeps them.
+_AVERAGED = ("head", "feature")
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What an axis of steps means: its label, and the values at its first edge and last edge."""
+
+    label: str
+    first: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One array of one utterance.
+
+    Attributes:
+        values: One dimension an axis.
+        axes: Names of the axes.
+    """
+
+    values: np.ndarray
+    axes: tuple[str, ...]
+
+    def averaged(self) -> "Shown":
+        """Without heads and features: their mean."""
+        gone = tuple(place for place, axis in enumerate(self.axes) if axis in _AVERAGED)
+        kept = tuple(axis for axis in self.axes if axis not in _AVERAGED)
+        return Shown(self.values.mean(axis=gone) if gone else self.values, kept)
+
+
+def utterance_figure(
+    shown: Mapping[str, Shown],
+    *,
+    scales: Mapping[str, Scale],
+    title: str,
+    words: str,
+    probabilities: Mapping[str, float],
+    emotion: str,
+) -> Figure:
+    """Every map of one utterance: attention as heat maps (mean over heads), gates over time, weights as bars.
+
+    Args:
+        shown: Module -> what it showed.
+        scales: Axis -> what its steps mean; the steps of other axes are counted from 0.
+        title: The utterance's id.
+        words: What was said.
+        probabilities: Emotion -> the model's probability.
+        emotion: The true one.
+    """
+    panels = {name: entry.averaged() for name, entry in shown.items()}
+    panels = {name: entry for name, entry in panels.items() if entry.values.ndim in (1, 2)}
+    rows = -(-(len(panels) + 1) // _PANELS_A_ROW)
+    figure = Figure(figsize=(4.2 * _PANELS_A_ROW, 3.0 * rows + 0.8), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, _PANELS_A_ROW, squeeze=False).ravel()
+    figure.suptitle(f"{title}\n{_shortened(words)}", fontsize="medium", color=_INK)
+    _bars(grid[0], probabilities, emotion=emotion)
+    for axes, (name, entry) in zip(grid[1:], panels.items(), strict=False):
+        _draw(axes, entry, scales=scales)
+        axes.set_title(name, loc="left", fontsize="small", color=_INK)
+    for axes in grid[1 + len(panels) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def weights_figure(
+    values: np.ndarray, *, emotions: Sequence[str], classes: Sequence[str], title: str, axis: str
+) -> Figure:
+    """What a module showed over all utterances: mean by emotion, with one standard deviation.
+
+    Args:
+        values: ``(U, K)``.
+        emotions: U names.
+        classes: In the order of the legend.
+        title: Above the panel.
+        axis: What K counts, for example ``layer``.
+    """
+    figure = Figure(figsize=(7.5, 3.8), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    places = np.arange(values.shape[1])
+    spread = 0.6 / max(1, len(classes))
+    for number, (emotion, (colour, marker)) in enumerate(zip(classes, _CLASS_STYLES, strict=False)):
+        own = values[np.asarray(emotions) == emotion]
+        if not len(own):
+            continue
+        at = places + (number - (len(classes) - 1) / 2) * spread
+        axes.errorbar(
+            at,
+            own.mean(axis=0),
+            yerr=own.std(axis=0),
+            fmt=marker,
+            color=colour,
+            markersize=4,
+            elinewidth=0.8,
+            label=f"{emotion} ({len(own)})",
+        )
+    axes.set_xticks(places)
+    axes.set(xlabel=axis, ylabel="mean and deviation over utterances")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize="small", ncols=len(classes))
+    axes.set_ylim(top=axes.get_ylim()[1] + 0.15 * np.ptp(axes.get_ylim()))
+    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+    return figure
+
+
+def embedding_figure(points: np.ndarray, *, emotions: Sequence[str], classes: Sequence[str], title: str) -> Figure:
+    """Utterances in the plane, ``(U, 2)``, by emotion; distances between far groups mean nothing in a t-SNE."""
+    figure = Figure(figsize=(6.2, 5.6), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for emotion, (colour, marker) in zip(classes, _CLASS_STYLES, strict=False):
+        own = points[np.asarray(emotions) == emotion]
+        label = f"{emotion} ({len(own)})"
+        axes.scatter(own[:, 0], own[:, 1], s=14, color=colour, marker=marker, alpha=0.7, linewidths=0, label=label)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#d5dbe5")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), frameon=False, fontsize="small", ncols=len(classes))
+    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+    return figure
+
+
+def _bars(axes: Axes, probabilities: Mapping[str, float], *, emotion: str) -> None:
+    names = list(probabilities)
+    axes.barh(names, list(probabilities.values()), color=[_BLUE if name == emotion else "#b8c4d6" for name in names])
+    for place, (name, value) in enumerate(probabilities.items()):
+        written = f"{100 * value:.0f} %" + (" (true)" if name == emotion else "")
+        inside = value > _WIDE_BAR
+        axes.text(
+            value - 0.02 if inside else value + 0.02,
+            place,
+            written,
+            va="center",
+            ha="right" if inside else "left",
+            fontsize="small",
+            color="white" if inside and name == emotion else _INK,
+        )
+    axes.set_xlim(0, 1)
+    axes.invert_yaxis()
+    axes.set_title("probability", loc="left", fontsize="small", color=_INK)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _draw(axes: Axes, entry: Shown, *, scales: Mapping[str, Scale]) -> None:
+    found = [
+        scales.get(name, Scale(name, -0.5, size - 0.5))
+        for name, size in zip(entry.axes, entry.values.shape, strict=True)
+    ]
+    if entry.values.ndim == 1:
+        scale, count = found[0], len(entry.values)
+        middles = scale.first + (np.arange(count) + 0.5) * (scale.last - scale.first) / max(1, count)
+        axes.bar(middles, entry.values, width=0.9 * (scale.last - scale.first) / max(1, count), color=_BLUE)
+        axes.set_xlabel(scale.label, fontsize="small")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+        return
+    rows, columns = found
+    image = axes.imshow(
+        entry.values,
+        aspect="auto",
+        cmap="cividis",
+        interpolation="nearest",
+        extent=(columns.first, columns.last, rows.last, rows.first),
+        vmin=0,
+    )
+    for direction in (axes.xaxis, axes.yaxis):
+        direction.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(columns.label, fontsize="small")
+    axes.set_ylabel(rows.label, fontsize="small")
+    axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02).ax.tick_params(labelsize="x-small", colors=_SOFT)
+
+
+def _shortened(words: str) -> str:
+    return words if len(words) <= _TITLE else f"{words[: _TITLE - 3].rstrip()}..."
