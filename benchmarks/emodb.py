@@ -20,9 +20,9 @@ from benchmarks.record import write_result
 from merflow.contracts.params import read_params
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.corpus.splits import ids, read_splits
 from merflow.evaluation.metrics import unweighted_accuracy
-from merflow.features.media import RATE_HZ, read_recording
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.source import Source
 
@@ -32,7 +32,7 @@ PRESETS = ("wavlm-fc-frozen", "wavlm-te-frozen", "ef-frozen", "mmt-frozen")
 def run(csv: Path, *, seed: int, out: Path) -> dict[str, Any]:
     """``results.json`` of one benchmark."""
     params = read_params(
-        Path(str(files("merflow") / "params.yaml")), overrides=(f"training.seed={seed}", "tracking.uri=none")
+        Path(str(files("merflow") / "params.yaml")), overrides=(f"plan.seeds=[{seed}]", "tracking.uri=none")
     )
     return benchmark(
         Source("table", csv),
@@ -66,7 +66,8 @@ def support_vector_machine(out: Path) -> float:
 
 def _statistics(path: Path) -> np.ndarray:
     """Mean and deviation over time of 40 log-mel bands, 25 ms windows every 10 ms, nothing of merflow's features."""
-    spectrum = stft(read_recording(path), RATE_HZ, nperseg=400, noverlap=240, nfft=512)[2]  # (257, T)
+    samples = read_samples(path, n_samples=None, resample=False)
+    spectrum = stft(samples, RATE_HZ, nperseg=400, noverlap=240, nfft=512)[2]  # (257, T)
     frames = np.log(_mel_filters() @ np.abs(spectrum) ** 2 + 1e-10)  # (40, T)
     return np.concatenate([frames.mean(axis=1), frames.std(axis=1)])
 

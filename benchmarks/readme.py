@@ -13,9 +13,14 @@ BEGIN, END = "<!-- results:begin -->\n", "<!-- results:end -->\n"
 
 def tables() -> str:
     """All tables as Markdown, from the results that are there."""
-    return "\n".join(
-        part for part in (_emodb(_read("emodb")), _indexing(_read("indexing")), _store(_read("store"))) if part
+    parts = (
+        _emodb(_read("emodb")),
+        _indexing(_read("indexing")),
+        _store(_read("store")),
+        _store_on_disk(_read("store_on_disk")),
+        _video(_read("video")),
     )
+    return "\n".join(part for part in parts if part)
 
 
 def rendered() -> str:
@@ -71,16 +76,61 @@ def _indexing(result: dict[str, Any] | None) -> str:
 def _store(result: dict[str, Any] | None) -> str:
     if result is None:
         return ""
+    peers = ("npy", "pickle", "hdf5", "flat array", "memory copy")
     lines = [
-        f"Random batches from the page cache, one thread; `{result['command']}`. The store against:",
+        f"Random batches from the page cache, one thread; `{result['command']}`. The store's speed against that of:",
         "",
-        "| entries | npy a file | one pickle | flat mapped array | copy from memory | resident memory |",
-        "|---|---|---|---|---|---|",
+        "| entries | npy a file | one pickle | HDF5 | flat mapped array | copy from memory | resident memory |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, ways in sorted(result["figures"].items(), reverse=True):
-        ratios = [f"{ways[way]['store_is_times']:.2f} x" for way in ("npy", "pickle", "flat array", "memory copy")]
+        ratios = [f"{ways[way]['store_is_times']:.2f} x" for way in peers]
         memory = f"{ways['store']['resident_mib']:.0f} MiB, pickle {ways['pickle']['resident_mib']:.0f} MiB"
         lines.append(f"| {name} | {' | '.join(ratios)} | {memory} |")
+    return "\n".join([*lines, "", ""])
+
+
+def _store_on_disk(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    lines = [
+        f"Random batches of entries that are on disk alone; `{result['command']}`.",
+        "",
+        "| entries | store | npy a file | HDF5 | flat mapped array |",
+        "|---|---|---|---|---|",
+    ]
+    for name, ways in sorted(result["figures"]["cold"].items(), reverse=True):
+        speeds = [f"{ways[way]['mib_a_second']:.0f} MiB/s" for way in ("store", "npy", "hdf5", "flat array")]
+        lines.append(f"| {name} | {' | '.join(speeds)} |")
+    large = result["figures"]["larger_than_memory"]
+    measured, far = large["limited"] or large["unlimited"], large["extrapolated"]
+    held = f"a process limited to {large['limit_gib']:.0f} GiB" if large["limited"] else "a process"
+    lines += [
+        "",
+        f"All 25 layers of a WavLM-large, {large['store_gib']:.0f} GiB of them, as shuffled float32 batches in {held}, "
+        f"cache included: {measured['mib_a_second']:.0f} MiB/s, {measured['own_mib']:.0f} MiB of memory of its own and "
+        f"at most {measured['mapped_mib']:.0f} MiB of files mapped, which the system takes back when it needs them. "
+        f"Extrapolated to {far['corpus_gib']:.0f} GiB, an epoch reads {far['epoch_minutes']:.1f} minutes.",
+    ]
+    return "\n".join([*lines, "", ""])
+
+
+def _video(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    lines = [
+        f"A film of {figures['film_s'] / 60:.0f} minutes, 720x480 MPEG-4, {figures['turns']} turns; "
+        f"`{result['command']}`. One pass takes {figures['peak_mib']['long']:.0f} MiB beyond the libraries, and "
+        f"{figures['peak_mib']['short']:.0f} MiB for a quarter of the film.",
+        "",
+        "| way | frames a second | time, one pass = 1 |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {way} | {row['frames_a_second']:,.0f} | {row['time_of_one_pass']:.2f} |"
+        for way, row in figures["ways"].items()
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -12,12 +12,19 @@ def extract(
     models: list[str],
     workspace: str,
     features_params: str,
+    corpus_params: str,
     code: str,
+    encoders: str,
     features: Output[Artifact],
 ) -> None:
     """Fills the workspace's store with what the models need; the artifact says where it is, and what was set aside."""
     from merflow.jobs import steps
 
     features.metadata["set_aside"] = steps.extract(
-        manifest=manifest.path, models=models, workspace=workspace, params=features_params, features=features.path
+        manifest=manifest.path,
+        models=models,
+        workspace=workspace,
+        params=features_params,
+        corpus_params=corpus_params,
+        features=features.path,
     )

@@ -15,6 +15,7 @@ def track(
     name: str,
     workspace: str,
     training_params: str,
+    plan_params: str,
     tracking_params: str,
     code: str,
     run: Output[Artifact],
@@ -30,6 +31,7 @@ def track(
         name=name,
         workspace=workspace,
         training_params=training_params,
+        plan_params=plan_params,
         params=tracking_params,
         run=run.path,
     )

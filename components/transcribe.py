@@ -9,23 +9,26 @@ from components import IMAGE
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def transcribe(
     manifest: Input[Dataset],
+    asr: bool,
     workspace: str,
     transcription_params: str,
     corpus_params: str,
     code: str,
     data: str,
+    recogniser: str,
     transcribed: Output[Dataset],
     summary: Output[Markdown],
     report: Output[Artifact],
     set_aside: Output[Dataset],
 ) -> None:
-    """Fills ``asr_transcript``; what was heard is kept in the workspace, and recordings that fail are set aside."""
-    from merflow.jobs import transcribe
+    """Fills ``asr_transcript``, or hands the manifest on; recordings that cannot be decoded are set aside."""
+    from merflow.jobs import steps
 
-    transcribe.step(
+    steps.transcribe(
         manifest=manifest.path,
+        asr=asr,
         workspace=workspace,
-        transcription_params=transcription_params,
+        params=transcription_params,
         corpus_params=corpus_params,
         transcribed=transcribed.path,
         summary=summary.path,

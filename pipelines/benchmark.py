@@ -16,6 +16,7 @@ from components.plan import plan
 from components.split import split
 from components.track import track
 from components.train import train
+from components.transcribe import transcribe
 from components.validate import validate
 
 
@@ -26,7 +27,7 @@ class Outputs(NamedTuple):
     report: HTML
 
 
-@dsl.pipeline(name="benchmark", description="Validate, split, extract, train every fold, evaluate and compare.")
+@dsl.pipeline(name="benchmark", description="Validate, transcribe, split, extract, train every fold, evaluate.")
 def benchmark(
     models: list[str],
     corpus: str = "synthetic",
@@ -35,17 +36,23 @@ def benchmark(
     workspace: str = "/workspace",
     name: str = "benchmark",
     quarantine: bool = False,
+    asr: bool = False,
     corpus_params: str = "",
     splits_params: str = "",
     features_params: str = "",
+    plan_params: str = "",
     training_params: str = "",
     evaluation_params: str = "",
     tracking_params: str = "",
+    transcription_params: str = "",
     command: str = "",
     data: str = "",
+    encoders: str = "",
+    recogniser: str = "",
     code_plan: str = "",
     code_index: str = "",
     code_validate: str = "",
+    code_transcribe: str = "",
     code_split: str = "",
     code_extract: str = "",
     code_train: str = "",
@@ -61,23 +68,35 @@ def benchmark(
         workspace: Folder that every step sees: store, checkpoints, the synthetic release.
         name: Name of the run in MLflow and in the report.
         quarantine: Set bad rows aside instead of failing.
+        asr: Have Whisper transcribe the recordings.
         corpus_params: This section of ``params.yaml`` as JSON; empty for what merflow ships. Likewise the others.
         splits_params: As ``corpus_params``.
         features_params: As ``corpus_params``.
+        plan_params: As ``corpus_params``.
         training_params: As ``corpus_params``.
         evaluation_params: As ``corpus_params``.
         tracking_params: As ``corpus_params``.
+        transcription_params: As ``corpus_params``.
         command: The command to reproduce the run, for the report.
         data: Digest of the corpus' files.
+        encoders: Digest of the files of local encoders, empty where all are pinned by the profile.
+        recogniser: Digest of the files of a local Whisper model.
         code_plan: Digest of the code behind this step; likewise the others.
         code_index: As ``code_plan``.
         code_validate: As ``code_plan``.
+        code_transcribe: As ``code_plan``.
         code_split: As ``code_plan``.
         code_extract: As ``code_plan``.
         code_train: As ``code_plan``.
         code_evaluate: As ``code_plan``.
     """
-    items = plan(models=models, splits_params=splits_params, features_params=features_params, code=code_plan)
+    items = plan(
+        models=models,
+        splits_params=splits_params,
+        features_params=features_params,
+        plan_params=plan_params,
+        code=code_plan,
+    )
     indexed = index(
         corpus=corpus,
         root=root,
@@ -94,10 +113,26 @@ def benchmark(
         code=code_validate,
         data=data,
     )
-    manifest = checked.outputs["validated"]
+    heard = transcribe(
+        manifest=checked.outputs["validated"],
+        asr=asr,
+        workspace=workspace,
+        transcription_params=transcription_params,
+        corpus_params=corpus_params,
+        code=code_transcribe,
+        data=data,
+        recogniser=recogniser,
+    )
+    manifest = heard.outputs["transcribed"]
     folds = split(manifest=manifest, splits_params=splits_params, code=code_split)
     stored = extract(
-        manifest=manifest, models=models, workspace=workspace, features_params=features_params, code=code_extract
+        manifest=manifest,
+        models=models,
+        workspace=workspace,
+        features_params=features_params,
+        corpus_params=corpus_params,
+        code=code_extract,
+        encoders=encoders,
     )
     run = track(
         manifest=manifest,
@@ -107,6 +142,7 @@ def benchmark(
         name=name,
         workspace=workspace,
         training_params=training_params,
+        plan_params=plan_params,
         tracking_params=tracking_params,
         code=code_evaluate,
     )

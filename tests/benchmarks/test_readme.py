@@ -3,5 +3,11 @@ from benchmarks.record import RESULTS
 
 
 def test_the_readme_shows_the_recorded_results() -> None:
-    assert sorted(path.stem for path in RESULTS.glob("*.json")) == ["emodb", "indexing", "store"]
+    assert sorted(path.stem for path in RESULTS.glob("*.json")) == [
+        "emodb",
+        "indexing",
+        "store",
+        "store_on_disk",
+        "video",
+    ]
     assert rendered() == README.read_text(encoding="utf-8"), "run `python -m benchmarks.readme`"

@@ -55,12 +55,12 @@ def test_an_unknown_pipeline_and_size_name_the_nearest(tmp_path: Path) -> None:
     [
         (["training.epochs=3"], ["1 problem(s)", "  training.epochs: unknown key; did you mean 'max_epochs'?"]),
         (
-            ["split.seed=1", "training.seed=-1"],
-            ["2 problem(s)", "  training.seed: Input should be greater than or equal to 0, found -1", "  split: unkn"],
+            ["split.seed=1", "training.threads=-1"],
+            ["2 problem(s)", "  training.threads: Input should be greater than or equal to 1, found", "  split: unkn"],
         ),
-        (["training.seed"], ["override 'training.seed' has no '='; write it as training.seed=3"]),
-        (["training.seed=[1"], ["override 'training.seed=[1': '[1' is no YAML value; write it as training.seed=3"]),
-        (["training.seed.x=1"], ["override 'training.seed.x=1': 'seed' is a value, not a section"]),
+        (["plan.seeds"], ["override 'plan.seeds' has no '='; write it as training.threads=2"]),
+        (["plan.seeds=[1"], ["override 'plan.seeds=[1': '[1' is no YAML value; write it as training.threads=2"]),
+        (["plan.seeds.x=1"], ["override 'plan.seeds.x=1': 'seeds' is a value, not a section"]),
     ],
 )
 def test_a_wrong_setting(settings: list[str], said: list[str], tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_params_file_that_is_missing_or_none(tmp_path: Path) -> None:
     assert f"{path} is no YAML: 'utf-8' codec can't decode byte 0xfc" in refused(*command, path)
     path.write_text("training: [1\n")
     assert f"{path} is no YAML" in refused(*command, path)
-    path.write_text("training: {sed: 1}\n")
+    path.write_text("training: {thread: 1}\n")
     said = refused(*command, path)
-    assert "training.sed: unknown key; did you mean 'seed'?" in said
+    assert "training.thread: unknown key; did you mean 'threads'?" in said
     assert "corpus: Field required" in said

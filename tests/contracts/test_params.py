@@ -13,17 +13,23 @@ def test_the_top_level_file_is_the_one_that_the_package_ships() -> None:
 
 
 def test_an_override_changes_one_value() -> None:
-    plain, changed = read_params(SHIPPED), read_params(SHIPPED, overrides=("training.seed=3",))
-    assert changed.training.seed == 3
+    plain, changed = read_params(SHIPPED), read_params(SHIPPED, overrides=("training.threads=3",))
+    assert changed.training.threads == 3
     assert changed.model_copy(update={"training": plain.training}) == plain
+
+
+def test_an_override_by_nothing_is_an_empty_text() -> None:
+    assert read_params(SHIPPED, overrides=("features.encoders_folder=",)).features.encoders_folder == ""
+    with pytest.raises(ParamsError, match=r"training.threads: .*found ''"):
+        read_params(SHIPPED, overrides=("training.threads=",))
 
 
 def test_all_problems_are_reported_together_and_unknown_keys_name_the_nearest() -> None:
     with pytest.raises(ParamsError) as caught:
-        read_params(SHIPPED, overrides=("training.sed=3", "splits.protocol=session-6fold", "corpus.taxonomy=4"))
+        read_params(SHIPPED, overrides=("training.thread=3", "splits.protocol=session-6fold", "corpus.taxonomy=4"))
     message = str(caught.value)
     assert "3 problem(s)" in message
-    assert "training.sed: unknown key; did you mean 'seed'?" in message
+    assert "training.thread: unknown key; did you mean 'threads'?" in message
     assert "splits.protocol" in message
     assert "found 'session-6fold'" in message
     assert "corpus.taxonomy" in message
@@ -31,7 +37,7 @@ def test_all_problems_are_reported_together_and_unknown_keys_name_the_nearest() 
 
 @pytest.mark.parametrize(
     ("override", "said"),
-    [("training.seed", "has no '='"), ("training.seed.deep=1", "is a value, not a section")],
+    [("training.threads", "has no '='"), ("training.threads.deep=1", "is a value, not a section")],
 )
 def test_a_malformed_override_says_how_to_write_it(override: str, said: str) -> None:
     with pytest.raises(ParamsError, match=said):
@@ -53,7 +59,7 @@ def test_a_missing_file_says_where_it_looked(tmp_path: Path) -> None:
 
 def test_no_section_has_defaults() -> None:
     sections = [field.annotation for field in Params.model_fields.values()]
-    assert len(sections) == 7
+    assert len(sections) == 8
     for section in sections:
         assert section is not None
         assert all(field.is_required() for field in section.model_fields.values())

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from merflow.contracts.taxonomy import taxonomy
-from merflow.corpus.confounds import Confound, confounds_of
+from merflow.corpus.confounds import Confound, confounds_of, side_in_words
 from merflow.corpus.synthetic.plan import plan
 
 
@@ -37,6 +37,16 @@ def test_shares_and_baselines_are_those_of_the_other_sessions() -> None:
         chance=0.5,
     )
     assert (gender.majority_ua, gender.balanced_ua) == (1.0, 1.0)
+
+
+def test_the_side_in_words() -> None:
+    shares = "turns on the left of the picture, where markers are worn: angry 75 %, neutral 40 %; "
+    assert side_in_words(confounds_of(rows(COUNTS))) == (
+        shares + "who knows the side alone has UA 67.5 %, chance is 50.0 %"
+    )
+    told = side_in_words(confounds_of(rows(COUNTS, sessions=1)))
+    assert told == shares + "one session does not tell how well the side alone predicts the emotion"
+    assert side_in_words(()) is None
 
 
 def test_the_tested_session_takes_no_part() -> None:

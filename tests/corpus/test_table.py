@@ -65,7 +65,7 @@ def test_every_column(tmp_path: Path) -> None:
     assert rows["scripted"].tolist() == [True, False, None]
     assert rows["emotion"].fillna("none").tolist() == ["sad", "none", "neutral"]
     first = rows.loc[0]
-    assert first["transcript"] == 'She said "no",\nthen left.'
+    assert first["transcript"] == 'She said "no", then left.'
     assert first["asr_transcript"] == "she said no"
     assert (first["audio_path"], first["video_path"], first["video_side"]) == ("a/../u.wav", "v.avi", "left")
     assert first[["start_s", "end_s", "valence", "activation", "dominance"]].tolist() == [1.5, 2.75, 1.0, 2.5, 5.0]
@@ -75,6 +75,12 @@ def test_a_corpus_of_text_has_no_audio(tmp_path: Path) -> None:
     rows = read(tmp_path, "utterance_id,speaker,session,transcript,emotion\nu,s,A,Hm.,neu\n").rows
     assert rows[["audio_path", "video_path", "n_samples", "rate_hz"]].isna().all(axis=None)
     assert rows["emotion"].tolist() == ["neutral"]
+
+
+def test_notes_of_transcribers_are_no_words(tmp_path: Path) -> None:
+    header = "utterance_id,speaker,session,transcript,emotion\n"
+    rows = read(tmp_path, f"{header}u,s,A,[LAUGHTER]  Well.,neu\nv,s,A,[BREATH],neu\n").rows
+    assert rows["transcript"].tolist() == ["Well.", ""]
 
 
 def test_turns_are_counted_by_start_time(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from merflow.contracts.errors import CorpusError
+from merflow.contracts.errors import CorpusError, PretrainedError
 from merflow.contracts.params import TranscriptionParams
 from merflow.corpus.speech_windows import windows
 from merflow.corpus.transcripts import Whisper, text_normalizer
@@ -148,10 +148,12 @@ def test_a_model_of_the_hub_without_network(name: str, tmp_path: Path, monkeypat
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     repository, revision = SIZES.get(name, (name, "main"))
-    with pytest.raises(CorpusError) as caught:
+    with pytest.raises(PretrainedError) as caught:
         find_whisper(name, revision=None)
-    assert f"cannot get {repository} at revision {revision} from the Hugging Face hub" in str(caught.value)
-    assert f"run `hf download {repository} --revision {revision} --local-dir FOLDER`" in str(caught.value)
+    folder = f"DIR/{repository.rpartition('/')[2]}"
+    assert f"{repository} at revision {revision} is not on this machine and the hub cannot be" in str(caught.value)
+    assert f"run `hf download {repository} --revision {revision} --local-dir {folder}`" in str(caught.value)
+    assert str(caught.value).endswith("bring the folder here and set transcription.model to it")
 
 
 def test_a_commit_that_is_on_this_machine_needs_no_network(
@@ -223,7 +225,7 @@ def test_files_that_are_damaged(copy: Path) -> None:
     with pytest.raises(CorpusError, match=r"cannot load WhisperForConditionalGeneration from .*; download the model"):
         hear(whisper(copy), speech(0, seconds=1))
     (copy / "config.json").write_text("{")
-    with pytest.raises(CorpusError, match=r"config.json is no readable JSON"):
+    with pytest.raises(PretrainedError, match=r"config.json is no readable JSON"):
         find_whisper(str(copy), revision=None)
 
 

@@ -32,6 +32,11 @@ def _variant(ua: float) -> dict[str, Any]:
         "selection": "lowest dev_loss",
         "stages": ["frozen"],
         "stages_of_preset": ["frozen"],
+        "over_seeds": {"UA": {"mean": ua, "std": None}, "WA": {"mean": ua, "std": None}, "each": []},
+        "none_paper": None,
+        "missing": {},
+        "transcripts": "truth",
+        "transcripts_of_preset": "truth",
         "published": {},
     }
 
@@ -62,9 +67,9 @@ def results() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _history() -> dict[int, list[dict[str, float]]]:
+def _history() -> dict[tuple[int, int], list[dict[str, float]]]:
     row = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5}
-    return {fold: [{"epoch": epoch, **row, "dev_ua": epoch / 4} for epoch in (1, 2, 3)] for fold in (1, 2, 3)}
+    return {(fold, 0): [{"epoch": epoch, **row, "dev_ua": epoch / 4} for epoch in (1, 2, 3)] for fold in (1, 2, 3)}
 
 
 class _Page(HTMLParser):
@@ -146,6 +151,31 @@ def test_the_page_says_what_was_found(results: dict[str, Any], tmp_path: Path) -
         assert expected in page.text, expected
 
 
+def test_side_columns_are_told_apart_from_the_honest_figures(results: dict[str, Any], tmp_path: Path) -> None:
+    figure = {"mean": 0.75, "std": 0.01, "pooled": 0.75, "ci95": [0.7, 0.8]}
+    bias = {"pooled": 0.05, "ci95": [0.01, 0.09]}
+    results["variants"][NAMES[0]] |= {
+        "none_paper": {"promotable": False, "UA": figure, "WA": figure, "bias": {"UA": bias, "WA": bias}},
+        "missing": {"audio": {"UA": figure | {"pooled": 0.4}, "WA": figure, "delta_UA": -0.3}},
+    }
+    page, _ = _written(results, tmp_path / "report.html")
+    assert {"bias", "missing"} <= set(page.ids)
+    assert f"{NAMES[0]} 70.0 75.0 +5.0 +1.0 to +9.0 75.0 +5.0" in page.text
+    assert "no such model can be promoted" in page.text
+    assert "70.0 40.0\N{MINUS SIGN}30.0" in page.text
+
+
+def test_seeds_get_a_column_where_there_are_several(results: dict[str, Any], tmp_path: Path) -> None:
+    assert "UA by seed" not in _written(results, tmp_path / "one.html")[0].text
+    for variant in results["variants"].values():
+        variant["over_seeds"]["UA"] = {"mean": 0.66, "std": 0.012}
+        variant["folds"] = [{**fold, "seed": seed} for fold in variant["folds"] for seed in (0, 2)]
+    page, html = _written({**results, "seeds": [0, 2]}, tmp_path / "two.html")
+    assert "UA by seed" in page.text
+    assert "66.0 ± 1.2" in page.text
+    assert "<title>fold 3, seed 2: " in html
+
+
 def test_names_cannot_break_the_page(results: dict[str, Any], tmp_path: Path) -> None:
     page, html = _written(
         results, tmp_path / "report.html", title="<b>&", command="a < b && c", identity={"<i>": "<script>"}
@@ -173,7 +203,7 @@ def test_one_variant_without_interval_history_or_paper_is_a_page_too(results: di
 
 def test_a_diverged_loss_is_left_out_of_its_curve(results: dict[str, Any], tmp_path: Path) -> None:
     history = _history()
-    history[1][2]["train_loss"] = float("nan")
+    history[1, 0][2]["train_loss"] = float("nan")
     _, html = _written(results, tmp_path / "report.html", histories={NAMES[0]: history})
 
     assert html.count('class="curves"') == 2
@@ -209,6 +239,14 @@ def test_eighty_columns_show_the_best_first_and_every_name_and_figure_in_full(re
         for name, ua in (("a", 70), ("b", 60), ("c", 50))
         for figure in [f"{ua}.0"]
     ]
+
+
+def test_words_that_the_preset_did_not_ask_for_are_told(results: dict[str, Any], tmp_path: Path) -> None:
+    results["variants"][NAMES[1]]["transcripts_of_preset"] = "asr"
+    note = "read true transcripts; the preset asks for recognised words"
+    page, _ = _written(results, tmp_path / "report.html")
+    assert page.text.count(note) == 2  # in the table and beside the learning curves
+    assert f"{NAMES[1]} {note}" in " ".join(terminal(results)[4:])
 
 
 def test_the_terminal_tells_how_the_epochs_were_chosen(results: dict[str, Any]) -> None:

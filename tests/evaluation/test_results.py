@@ -64,7 +64,7 @@ def results_of(predictions: pd.DataFrame, utterances: pd.DataFrame, **overrides:
         "stages": dict.fromkeys(names, ("frozen",)),
         "published": {name: {"WA": 60.0, "UA": 61.5} for name in names[:1]},
         "development": {
-            name: {f: {"best_epoch": f, "dev_ua": 0.5, "dev_loss": 1.0} for f in range(1, 6)} for name in names
+            name: {(f, 0): {"best_epoch": f, "dev_ua": 0.5, "dev_loss": 1.0} for f in range(1, 6)} for name in names
         },
         "params": PARAMS,
     }
@@ -150,6 +150,57 @@ def test_seeds_are_pooled_and_listed(utterances: pd.DataFrame) -> None:
     assert [(fold["fold"], fold["seed"]) for fold in variant["folds"]][:3] == [(1, 3), (1, 7), (2, 3)]
     assert variant["WA"]["pooled"] == pytest.approx(np.mean([run["WA"]["pooled"] for run in single]))
     assert np.sum(variant["confusion"]) == 400
+    assert variant["over_seeds"]["UA"]["mean"] == pytest.approx(np.mean([run["UA"]["pooled"] for run in single]))
+    assert variant["over_seeds"]["UA"]["std"] == pytest.approx(np.std([run["UA"]["pooled"] for run in single], ddof=1))
+    assert [each["seed"] for each in variant["over_seeds"]["each"]] == [3, 7]
+    assert single[0]["over_seeds"]["WA"]["std"] is None
+
+
+def test_development_figures_are_of_their_fold_and_seed(utterances: pd.DataFrame) -> None:
+    runs = pd.concat([table(utterances, "mmt", skill=0.5, seed=seed) for seed in (0, 1)])
+    chosen = {(f, s): {"best_epoch": 10 * f + s, "dev_ua": 0.5, "dev_loss": 1.0} for f in range(1, 6) for s in (0, 1)}
+    variant = results_of(runs, utterances, development={"context-mmt:mmt": chosen})["variants"]["context-mmt:mmt"]
+    assert [fold["best_epoch"] for fold in variant["folds"]] == [10, 11, 20, 21, 30, 31, 40, 41, 50, 51]
+
+
+def test_the_bias_of_choosing_on_test_data_is_beside_the_honest_figures(
+    utterances: pd.DataFrame, predictions: pd.DataFrame
+) -> None:
+    shadow = table(utterances, "weak", skill=0.6, draw=5)
+    plain, results = results_of(predictions, utterances), results_of(predictions, utterances, none_paper=shadow)
+    found = results["variants"]["context-mmt:weak"]["none_paper"]
+    alone = results_of(shadow, utterances)["variants"]["context-mmt:weak"]
+
+    assert found["promotable"] is False
+    assert found["UA"] == alone["UA"]
+    honest = plain["variants"]["context-mmt:weak"]
+    assert found["bias"]["UA"]["pooled"] == pytest.approx(alone["UA"]["pooled"] - honest["UA"]["pooled"])
+    assert found["bias"]["UA"]["ci95"][0] < found["bias"]["UA"]["pooled"] < found["bias"]["UA"]["ci95"][1]
+    assert results["variants"]["context-mmt:strong"]["none_paper"] is None
+    for name, variant in plain["variants"].items():
+        assert results["variants"][name] | {"none_paper": None} == variant
+    assert results["comparisons"] == plain["comparisons"]
+
+
+def test_a_missing_modality_has_its_own_figures(utterances: pd.DataFrame, predictions: pd.DataFrame) -> None:
+    sets = {"audio": 0.2, "text": 0.7, "audio+video": 0.1}
+    tables = {gone: table(utterances, "strong", skill=skill, draw=7) for gone, skill in sets.items()}
+    lacking = pd.concat([each.assign(missing=gone) for gone, each in tables.items()])
+    results = results_of(predictions, utterances, missing=lacking)
+    variant = results["variants"]["context-mmt:strong"]
+
+    assert list(variant["missing"]) == ["audio", "text", "audio+video"]
+    alone = results_of(tables["text"], utterances)["variants"]["context-mmt:strong"]
+    assert variant["missing"]["text"]["UA"]["pooled"] == alone["UA"]["pooled"]
+    assert variant["missing"]["text"]["delta_UA"] == pytest.approx(alone["UA"]["pooled"] - variant["UA"]["pooled"])
+    assert results["variants"]["context-mmt:weak"]["missing"] == {}
+
+
+def test_side_columns_of_other_tests_are_refused(utterances: pd.DataFrame, predictions: pd.DataFrame) -> None:
+    with pytest.raises(EvaluationError, match=r"weak: the predictions beside the honest ones are of other seeds"):
+        results_of(predictions, utterances, none_paper=table(utterances, "weak", skill=0.6, seed=1))
+    with pytest.raises(EvaluationError, match="context-mmt:other has predictions beside"):
+        results_of(predictions, utterances, none_paper=table(utterances, "other", skill=0.6))
 
 
 def test_one_fold_of_one_dialogue_has_neither_spread_nor_interval(utterances: pd.DataFrame) -> None:

@@ -1,7 +1,10 @@
+import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +14,13 @@ from merflow.contracts.errors import FeatureError
 from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import Manifest, write_manifest
+from merflow.corpus.samples import read_samples
 from merflow.features.encoders import encoder_key
 from merflow.features.extraction import Pace, StoredStream, extract
 from merflow.features.lite_speech import LiteSpeech, LiteSpeechSettings
 from merflow.features.lite_text import LiteText
-from merflow.features.media import read_recording
 from merflow.features.prepared import Prepared
+from merflow.features.sources import Outcome, Preparation, Ticket
 from merflow.features.store import open_store
 from tests.features.conftest import FRAMES, SPEECH, TEXT, MakeCorpus
 
@@ -70,9 +74,9 @@ def test_stored_numbers_are_the_encoders_in_half_precision(
     assert index["utterance_id"].tolist() == manifest.rows["utterance_id"].tolist()
     encoder = LiteSpeech(LiteSpeechSettings(mel_bands=12, window_s=0.4))
     for row, digest in enumerate(index["digest"]):
-        samples = read_recording(manifest.root / manifest.rows["audio_path"][row])
+        samples = read_samples(manifest.root / manifest.rows["audio_path"][row], n_samples=None, resample=False)
         expected = encoder.encode([encoder.prepare(samples)])[0].astype(np.float16)
-        assert np.array_equal(keyed.open_shard(places[digest].shard).entry(places[digest]), expected)
+        assert np.array_equal(keyed.read(places[digest]), expected)
         assert index["steps"][row] == len(expected)
     assert keyed.verify() == 4
 
@@ -280,6 +284,31 @@ def test_reader_processes_make_the_same_store(make_corpus: MakeCorpus, profile: 
         found.append(_files(store))
     assert found[0] == found[1]
     assert len(found[0]) == 3 * 2 + 3 * 5
+
+
+@dataclass(frozen=True)
+class Deadly(Preparation):
+    """As where a decoder crashes at one of the inputs."""
+
+    def __call__(self, unit: Sequence[Ticket]) -> Iterator[Outcome]:
+        for ticket in unit:
+            if ticket.source.utterance_id.endswith("d0_03"):
+                os.kill(os.getpid(), signal.SIGSEGV)
+            yield from super().__call__([ticket])
+
+
+def test_an_input_at_which_readers_crash_is_set_aside(
+    make_corpus: MakeCorpus, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, store = make_corpus(turns=12), tmp_path / "store"
+    monkeypatch.setattr("merflow.features.filling.Preparation", Deadly)
+
+    (stored,) = extract(
+        manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=8, pace=Pace(workers=2)
+    )
+    ((utterance, role, reason),) = stored.set_aside
+    assert (utterance, role, stored.entries) == ("corpus_d0_03", "speech", 23)
+    assert reason.startswith(f"{manifest.root / 'd0_03.wav'}: a process that reads it ends by SIGSEGV, also when")
 
 
 def test_a_killed_run_s_plan_is_kept_to(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:

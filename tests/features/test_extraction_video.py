@@ -70,7 +70,7 @@ def test_every_dialogue_is_decoded_once_and_gives_what_it_gives_alone(
         assert isinstance(frames, np.ndarray)
         (alone,) = encoder.encode([encoder.prepare(frames)])
         place = keyed.places()[rows["digest"][row]]
-        assert np.array_equal(keyed.open_shard(place.shard).entry(place), alone.astype(np.float16))
+        assert np.array_equal(keyed.read(place), alone.astype(np.float16))
 
 
 def test_processes_and_a_copied_corpus_make_the_same_store(release: Path, params: Params, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from merflow.contracts.errors import FeatureError
 from merflow.contracts.presets import Profile
@@ -60,7 +61,9 @@ def test_standardised_training_steps_have_mean_0_and_deviation_1(
 def test_a_constant_feature_is_centred_and_never_blown_up() -> None:
     fitted = Standardizer.fit(_Fixed(np.full((5, 2), [7.0, 0.0], dtype=np.float16)))  # type: ignore[arg-type]
     assert fitted.deviation["speech"].tolist() == [1.0, 1.0]
-    assert fitted.apply("speech", np.array([[7.0, 0.5]], dtype=np.float16)).tolist() == [[0.0, 0.5]]
+    values = torch.tensor([[7.0, 0.5]])
+    fitted.scale("speech", entry_shape=(2,)).apply_(values)
+    assert values.tolist() == [[0.0, 0.5]]
 
 
 def test_save_and_load_are_bit_equal(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
@@ -83,9 +86,9 @@ def test_missing_corrupt_and_foreign_files_are_named(tmp_path: Path) -> None:
         Standardizer.load(path)
     fitted = Standardizer.fit(_Fixed(np.ones((5, 2), dtype=np.float16)))  # type: ignore[arg-type]
     with pytest.raises(FeatureError, match=r"no statistics of role 'text'; it has speech"):
-        fitted.apply("text", np.zeros((1, 2)))
+        fitted.scale("text", entry_shape=(2,))
     with pytest.raises(FeatureError, match=r"have shape \(2,\), the features \(3,\)"):
-        fitted.apply("speech", np.zeros((1, 3)))
+        fitted.scale("speech", entry_shape=(3,))
 
 
 def test_a_role_without_a_step_is_refused() -> None:

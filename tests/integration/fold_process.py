@@ -53,6 +53,7 @@ def _run(corpus: Path, work: Path, params: Params, told: Connection) -> None:
         store=work / "store",
         out=work / "features.json",
         params=params.features,
+        corpus=params.corpus,
         progress=tell,
     )
     train(

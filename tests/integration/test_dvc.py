@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 VARIANT = "context-mmt:wavlm-fc-frozen"
 EVERY_STAGE = [
     *("synthesize", "index", "validate", "split"),
-    *(f"extract@{VARIANT}", f"train@{VARIANT}-1", "evaluate"),
+    *(f"extract@{VARIANT}", f"train@{VARIANT}-1-0", "evaluate"),
 ]
 
 # Which steps' digests change with each source file, asked of the checkout's own code.
@@ -126,7 +126,7 @@ def test_an_edited_model_trains_again_and_encodes_nothing(reproduced: Path, tmp_
     assert len(encoded) == 1
     with (checkout / "src/merflow/models/context_mmt.py").open("a") as model:
         model.write("\n# One line more.\n")
-    assert repro(checkout) == [f"extract@{VARIANT}", f"train@{VARIANT}-1", "evaluate"]
+    assert repro(checkout) == [f"extract@{VARIANT}", f"train@{VARIANT}-1-0", "evaluate"]
     assert shards(checkout / "data/store") == encoded
 
 
@@ -163,4 +163,5 @@ def test_every_section_of_the_parameters_that_decides_a_result_is_watched() -> N
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     watched = {name for stage in stages.values() for name in stage.get("params", ())}
     sections = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
-    assert watched == sections - {"tracking", "transcription"}
+    assert stages["train"]["matrix"]["seed"] == "${plan.seeds}"
+    assert watched == sections - {"tracking", "plan"}

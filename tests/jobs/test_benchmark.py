@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.folds import read_facts
+from merflow.jobs.miniatures import miniatures
 from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
@@ -84,11 +86,49 @@ def test_runs_are_in_mlflow_one_parent_and_a_child_a_fold(finished: Path) -> Non
     assert {each.info.status for each in runs} == {"FINISHED"}
 
 
+def test_one_seed_more_trains_only_that_seed(
+    finished: Path, tiny_release: Path, params: Params, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "out")
+    untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
+    seeded = untracked.model_copy(update={"plan": params.plan.model_copy(update={"seeds": [0, 5]})})
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("folds/*/*/*/fold.json")}
+    run(tiny_release, seeded, tmp_path / "out")
+    folds = sorted(path.parent.name for path in (tmp_path / "out").glob("folds/*/*/*/fold.json"))
+    assert folds == ["fold-1", "fold-1", "fold-1-seed-5", "fold-1-seed-5"]
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results["seeds"] == [0, 5]
+    for variant in results["variants"].values():
+        assert [(fold["fold"], fold["seed"]) for fold in variant["folds"]] == [(1, 0), (1, 5)]
+        assert variant["over_seeds"]["UA"]["std"] is not None
+
+
 def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Path) -> None:
     untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
     run(tiny_release, untracked, tmp_path, variants=VARIANTS[:1])
     assert (tmp_path / "results.json").is_file()
     assert not (tmp_path / "mlflow.db").exists()
+
+
+def test_recordings_are_transcribed_where_that_is_asked_for(
+    tiny_release: Path, params: Params, tmp_path: Path
+) -> None:
+    (*_, whisper) = miniatures(tmp_path / "encoders")
+    changes = {"model": str(whisper), "max_new_tokens": 4}
+    hearing = params.model_copy(
+        update={
+            "tracking": params.tracking.model_copy(update={"uri": "none"}),
+            "transcription": params.transcription.model_copy(update=changes),
+        }
+    )
+    run(tiny_release, hearing, tmp_path / "run", variants=["context-mmt:bert-fc-frozen"], asr=True)
+    before, after = (read_manifest(tmp_path / "run" / name).rows for name in ("validated.parquet", "manifest.parquet"))
+    assert before["asr_transcript"].isna().all()
+    assert after["asr_transcript"].notna().all()
+    assert json.loads((tmp_path / "run/transcripts.json").read_text())["utterances"]["transcribed"] == 70
+    (variant,) = json.loads((tmp_path / "run/results.json").read_text())["variants"].values()
+    assert variant["transcripts"] == variant["transcripts_of_preset"] == "truth"
 
 
 def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params) -> None:
@@ -115,6 +155,7 @@ def test_a_corpus_without_root_says_what_it_needs(tmp_path: Path, params: Params
         ("context-mmt:mmt-frozen", PresetError, "write model:preset:fold"),
         ("context-mmt:wavlm-fc-frozen:7", SplitError, "have no fold 7; they have"),
         ("context-mmt:bert-te-frozen:one", PresetError, "names no fold"),
+        ("context-mmt:bert-te-frozen:1:x", PresetError, "or with a seed model:preset:fold:seed"),
     ],
 )
 def test_a_wrong_item_says_what_is_there(

@@ -25,7 +25,7 @@ params = read_params(Path(sys.argv[3]), overrides=("training.max_epochs=1", "spl
 index.index(release, corpus="synthetic", out=out / "m.parquet", params=params.corpus)
 split.split(out / "m.parquet", out=out / "s.parquet", params=params.splits)
 extract.extract(out / "m.parquet", variants=["context-mmt:bert-fc-frozen"], store=out / "store",
-                out=out / "f.json", params=params.features)
+                out=out / "f.json", params=params.features, corpus=params.corpus)
 train.train("context-mmt:bert-fc-frozen:1", manifest=out / "m.parquet", splits=out / "s.parquet",
             features=out / "f.json", out=out / "fold", checkpoints=out / "checkpoints", params=params.training)
 evaluate.evaluate([out / "fold"], manifest=out / "m.parquet", splits=out / "s.parquet", results=out / "results.json",

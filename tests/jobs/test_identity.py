@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow.jobs.identity import code_digest, code_digests, corpus_fingerprint
+from merflow.jobs.identity import code_digest, code_digests, corpus_fingerprint, folder_fingerprint
 
 TABLE = "utterance_id,speaker,session,emotion,audio_path\na,1,S1,happy,a.wav\n"
 
@@ -40,8 +40,20 @@ def test_a_release_changes_with_any_of_its_files(tmp_path: Path) -> None:
     assert corpus_fingerprint(tmp_path) != before
 
 
+def test_a_folder_of_models_changes_with_any_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "wavlm-large").mkdir()
+    (tmp_path / "wavlm-large/config.json").write_text("{}")
+    found = [folder_fingerprint(tmp_path)]
+    (tmp_path / "wavlm-large/config.json").write_text("{ }")
+    found.append(folder_fingerprint(tmp_path))
+    (tmp_path / "wavlm-large/model.safetensors").write_bytes(b"weights")
+    found.append(folder_fingerprint(tmp_path))
+    assert len(set(found)) == 3
+    assert folder_fingerprint(tmp_path) == found[-1]
+
+
 def test_every_step_has_its_own_digest_of_code() -> None:
     digests = code_digests()
-    assert digests.keys() == {"plan", "index", "validate", "split", "extract", "train", "evaluate"}
-    assert len(set(digests.values())) == 7
+    assert digests.keys() == {"plan", "index", "validate", "transcribe", "split", "extract", "train", "evaluate"}
+    assert len(set(digests.values())) == 8
     assert code_digest("train") == digests["train"]

@@ -19,8 +19,9 @@ from merflow.contracts.params import Params
 from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
 from merflow.corpus.transcripts import text_normalizer
 from merflow.corpus.whisper_folder import find_whisper
-from merflow.jobs import transcribe as transcribe_room
+from merflow.jobs import steps
 from merflow.jobs.index import index
+from merflow.jobs.miniatures import miniatures
 from merflow.jobs.transcribe import Transcribed, transcribe
 from tests.corpus.whisper_miniature import build_whisper, speech
 
@@ -291,7 +292,7 @@ def test_other_formats_are_heard_where_the_corpus_allows_it(settings: Params, tm
     manifest, files = corpus_of(tmp_path, ["well"] * 2, rate_hz=8000), Files(tmp_path)
 
     assert run(manifest, files, settings).set_aside == 2
-    assert "set corpus.resample=true" in files.quarantine.read_text(encoding="utf-8")
+    assert "allow it with corpus.resample=true" in files.quarantine.read_text(encoding="utf-8")
     allowed = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"resample": True})})
     assert run(manifest, files, allowed).set_aside == 0
     assert all(files.texts())
@@ -370,10 +371,11 @@ def test_a_model_that_is_not_there_is_the_users_input(manifest: Path, settings: 
 
 
 def test_pipelines_call_the_same_job(manifest: Path, settings: Params, whole: Files, tmp_path: Path) -> None:
-    transcribe_room.step(
+    steps.transcribe(
         manifest=str(manifest),
+        asr=True,
         workspace=str(tmp_path / "workspace"),
-        transcription_params=settings.transcription.model_dump_json(),
+        params=settings.transcription.model_dump_json(),
         corpus_params="",
         transcribed=str(tmp_path / "transcribed"),
         summary=str(tmp_path / "summary"),
@@ -384,3 +386,29 @@ def test_pipelines_call_the_same_job(manifest: Path, settings: Params, whole: Fi
     assert (tmp_path / "transcribed").read_bytes() == whole.out.read_bytes()
     assert (tmp_path / "summary").read_text(encoding="utf-8") == whole.page.read_text(encoding="utf-8")
     assert (tmp_path / "workspace" / "transcripts.jsonl").is_file()
+
+
+def test_a_pipeline_that_does_not_ask_for_it_hands_the_manifest_on(manifest: Path, tmp_path: Path) -> None:
+    steps.transcribe(
+        manifest=str(manifest),
+        asr=False,
+        workspace=str(tmp_path / "workspace"),
+        params="",
+        corpus_params="",
+        **{name: str(tmp_path / name) for name in ("transcribed", "summary", "report", "set_aside")},
+    )
+
+    assert (tmp_path / "transcribed").read_bytes() == manifest.read_bytes()
+    assert "Nothing was transcribed" in (tmp_path / "summary").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "report").read_text()) == {}
+    assert (tmp_path / "set_aside").read_bytes() == b""
+
+
+def test_the_miniature_that_encodes_also_hears(settings: Params, tmp_path: Path) -> None:
+    (*_, whisper) = miniatures(tmp_path / "encoders")
+    manifest, files = corpus_of(tmp_path, ["well", "no"]), Files(tmp_path)
+    done = run(manifest, files, settings, model=str(whisper))
+
+    assert done.set_aside == 0
+    assert all(files.texts())
+    assert report_of(files)["normalizer"] == "Whisper's EnglishTextNormalizer"

@@ -44,7 +44,7 @@ def test_a_loop_takes_only_its_item_pipeline_parameters_and_artifacts(name: str)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_step_runs_on_the_image_and_installs_nothing(name: str) -> None:
     executors = spec(name)["deploymentSpec"]["executors"].values()
-    assert len(executors) == 8
+    assert len(executors) == 9
     for executor in executors:
         assert executor["container"]["image"].startswith("merflow/python:")
         assert "pip install" not in " ".join(executor["container"]["command"])
@@ -54,6 +54,6 @@ def test_every_step_runs_on_the_image_and_installs_nothing(name: str) -> None:
 def test_every_step_depends_on_a_digest_of_its_code(name: str) -> None:
     pipeline = spec(name)
     steps = [each for each in pipeline["components"].values() if "executorLabel" in each]
-    assert len(steps) == 8
+    assert len(steps) == 9
     for step in steps:
         assert "code" in step["inputDefinitions"]["parameters"]

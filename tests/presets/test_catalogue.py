@@ -8,18 +8,31 @@ from merflow.models import MODELS
 from merflow.presets import catalogue
 
 
-def test_all_eighteen_systems_of_table_1_are_presets() -> None:
+@pytest.mark.parametrize(
+    ("model", "count"), [("context-mmt", 18), ("foal-net", 9), ("gia-mic", 14), ("layer-adapter-fusion", 19), ("mfdr", 11)]
+)
+def test_all_systems_of_a_papers_tables_are_presets(model: str, count: int) -> None:
     rows = csv.DictReader((files("merflow.presets") / "published.csv").read_text().splitlines())
-    systems = {row["preset"] for row in rows if row["model"] == "context-mmt" and row["table"] == "1"}
-    assert len(systems) == 18
-    assert {preset.name for preset in catalogue.presets().values() if preset.model == "context-mmt"} == systems
+    systems = {row["preset"] for row in rows if row["model"] == model and row["dataset"].startswith("iemocap4")}
+    assert len(systems) == count
+    named = {preset.name for preset in catalogue.presets().values() if preset.model == model and preset.published}
+    unavailable = {variant.removeprefix(f"{model}:") for variant in catalogue.unavailable()}
+    assert named == systems - unavailable
+
+
+def test_rows_that_nobody_can_train_are_named_with_the_reason() -> None:
+    assert list(catalogue.unavailable()) == [
+        f"foal-net:video-only-{network}" for network in ("emonet", "senet-fer2013", "resnet-fer2013")
+    ]
+    with pytest.raises(PresetError, match="'foal-net:video-only-emonet' cannot be trained: its face network is not"):
+        catalogue.preset("foal-net:video-only-emonet")
 
 
 def test_every_preset_has_published_numbers_and_a_valid_config() -> None:
     presets = catalogue.presets().values()
-    assert len(presets) == 18
+    assert {preset.model for preset in presets} == MODELS.keys()
     for preset in presets:
-        assert preset.published.keys() >= {"WA", "UA"}
+        assert ("UA" in preset.published) == (preset.table != "public code")
         streams = MODELS[preset.model].configure(preset.config).streams()
         assert {stream.role for stream in streams} <= catalogue.profile("lite").keys()
 

@@ -15,10 +15,11 @@ from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.models import MODELS
 from merflow.training.determinism import seed_epoch
-from merflow.training.history import FoldHistory
-from merflow.training.loop import EpochProgress, train_fold
+from merflow.training.loop import EpochProgress, TrainedFold, train_fold
+from merflow.training.stages import Material, Source, Stage
 
 CLASSES = 4
+SEED = 3
 SHAPES: Mapping[Role, StreamShape] = {
     "speech_layers": StreamShape(layers=3, width=10),
     "text_layers": StreamShape(layers=2, width=6),
@@ -34,17 +35,18 @@ RECIPE: dict[str, Any] = {
     "clip_norm": 1.0,
 }
 PARAMS: dict[str, Any] = {
-    **{"seed": 3, "device": "cpu", "precision": "auto", "max_epochs": None, "threads": 1},
-    **{"resident_gib": 0.0, "resident_on": "host"},
+    **{"device": "cpu", "precision": "auto", "max_epochs": None, "threads": 1},
+    **{"resident_gib": 0.0, "resident_on": "host", "compile": "off"},
+    **{"shadow_selection": "off", "modality_dropout": 0.0},
 }
 
 
 @dataclass(frozen=True)
 class Utterances:
-    """A batch source in memory: ``features[role][i]`` is ``(T, L, D)``."""
+    """A source in memory: ``features[role][i]`` is ``(T, L, D)``."""
 
     features: Mapping[Role, Sequence[torch.Tensor]]
-    labels: torch.Tensor | None
+    labels: np.ndarray | None
     shapes: Mapping[Role, StreamShape]
     count: int
 
@@ -64,14 +66,14 @@ class Utterances:
             features[role] = nn.utils.rnn.pad_sequence(chosen, batch_first=True)
             steps = torch.tensor([len(values) for values in chosen])
             present[role] = torch.arange(features[role].shape[1]) < steps.unsqueeze(1)
-        labels = None if self.labels is None else self.labels[list(indices)]
+        labels = None if self.labels is None else torch.from_numpy(self.labels[list(indices)])
         return Batch(features, present, labels, tuple(f"u{place}" for place in indices))
 
 
 def separable(count: int, *, seed: int, noise: float = 1.0, labelled: bool = True) -> Utterances:
     """Class c lifts the columns c and c + 4 of the speech, and column c of the middle turn's text."""
     generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(0, CLASSES, (count,), generator=generator)
+    labels = torch.randint(0, CLASSES, (count,), generator=generator).numpy()
     speech, text = [], []
     for label in labels.tolist():
         steps = int(torch.randint(4, 20, (), generator=generator))
@@ -106,20 +108,42 @@ def fold(
     model: nn.Module,
     folder: Path,
     *,
-    train: Utterances | None = None,
-    dev: Utterances | None = None,
+    train: Source | None = None,
+    dev: Source | None = None,
+    test: Source | None = None,
+    seed: int = SEED,
     training: TrainingParams | None = None,
     tracker: Tracker | None = None,
     progress: EpochProgress | None = None,
     restart: bool = False,
+    later: Sequence[Mapping[str, object]] = (),
     **recipe_changes: object,
-) -> FoldHistory:
-    """Trains the model; what is not given is the tests' own."""
-    return train_fold(
+) -> TrainedFold:
+    """Trains the model; what is not given is the tests' own.
+
+    Args:
+        model: Of every stage.
+        folder: Of the checkpoint.
+        train: As dev and test, for every stage.
+        dev: As train.
+        test: As train.
+        seed: Of the training.
+        training: The params.
+        tracker: Told of epochs.
+        progress: Told of epochs.
+        restart: Forget a checkpoint.
+        later: Changes of the recipe in each stage after the first.
+        recipe_changes: Those of the first stage.
+    """
+    material = Material(
         model,
         train=separable(96, seed=1) if train is None else train,
         dev=separable(40, seed=2) if dev is None else dev,
-        recipe=recipe(**recipe_changes),
+        test=test,
+    )
+    return train_fold(
+        [Stage(recipe(**changes), lambda: material) for changes in (recipe_changes, *later)],
+        seed=seed,
         params=training or params(),
         folder=folder,
         tracker=tracker or NullTracker(),

@@ -12,7 +12,7 @@ from merflow.training.prediction import predict
 from merflow.training.resume import CHECKPOINT
 from tests.training.separable import Utterances, fold, fresh_model, params, separable
 
-FIGURES = {"train_loss", "dev_loss", "dev_ua", "dev_wa", "lr", "seconds"}
+FIGURES = {"stage", "train_loss", "dev_loss", "dev_ua", "dev_wa", "lr", "seconds"}
 
 
 class Notebook:
@@ -44,7 +44,7 @@ def test_learns_and_tells(tmp_path: Path) -> None:
         tmp_path / "fold",
         tracker=notebook,
         progress=lambda epoch, last, figures: told.append((epoch, last, figures)),
-    )
+    ).history
     assert history.best.dev_ua > 0.9
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
     rows = history.rows()
@@ -57,19 +57,20 @@ def test_learns_and_tells(tmp_path: Path) -> None:
 
 def test_the_model_ends_with_the_chosen_epochs_weights(tmp_path: Path) -> None:
     model = fresh_model()
-    history = fold(model, tmp_path, lr=0.05, max_epochs=25)
+    history = fold(model, tmp_path, lr=0.05, max_epochs=25).history
     assert history.best_epoch < 25, "a fold whose last epoch is best would prove nothing"
     assert history.best.dev_loss == min(figures.dev_loss for figures in history.epochs)
     dev = separable(40, seed=2)
     probabilities = torch.from_numpy(predict(model, dev, batch_size=7, params=params()))
     assert dev.labels is not None
-    loss = torch.nn.functional.nll_loss(probabilities.log(), dev.labels)
+    labels = torch.from_numpy(dev.labels)
+    loss = torch.nn.functional.nll_loss(probabilities.log(), labels)
     assert float(loss) == pytest.approx(history.best.dev_loss, abs=1e-5)
-    assert float((probabilities.argmax(1) == dev.labels).double().mean()) == pytest.approx(history.best.dev_wa)
+    assert float((probabilities.argmax(1) == labels).double().mean()) == pytest.approx(history.best.dev_wa)
 
 
 def test_dev_ua_chooses_the_earliest_of_the_best(tmp_path: Path) -> None:
-    history = fold(fresh_model(), tmp_path, monitor="dev_ua", max_epochs=20)
+    history = fold(fresh_model(), tmp_path, monitor="dev_ua", max_epochs=20).history
     best = max(figures.dev_ua for figures in history.epochs)
     epochs = [figures.epoch for figures in history.epochs if figures.dev_ua == best]
     assert len(epochs) > 1, "no tie, nothing proven"
@@ -78,17 +79,17 @@ def test_dev_ua_chooses_the_earliest_of_the_best(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("monitor", ["dev_loss", "dev_ua"])
 def test_stops_when_patience_runs_out(tmp_path: Path, monitor: str) -> None:
-    history = fold(fresh_model(), tmp_path, monitor=monitor, patience_epochs=3, lr=0.1, max_epochs=60)
+    history = fold(fresh_model(), tmp_path, monitor=monitor, patience_epochs=3, lr=0.1, max_epochs=60).history
     assert len(history.epochs) == history.best_epoch + 3 < 60
 
 
 def test_the_cap_of_the_params_counts(tmp_path: Path) -> None:
-    assert len(fold(fresh_model(), tmp_path, training=params(max_epochs=2)).epochs) == 2
+    assert len(fold(fresh_model(), tmp_path, training=params(max_epochs=2)).history.epochs) == 2
 
 
 def run(folder: Path, *, seed: int) -> tuple[FoldHistory, dict[str, torch.Tensor]]:
     model = fresh_model()
-    history = fold(model, folder, training=params(seed=seed), max_epochs=3)
+    history = fold(model, folder, seed=seed, max_epochs=3).history
     return history, model.state_dict()
 
 
@@ -103,7 +104,7 @@ def test_a_seed_decides(tmp_path: Path) -> None:
 
 
 def test_bfloat16_on_request(tmp_path: Path) -> None:
-    assert fold(fresh_model(), tmp_path, training=params(precision="bfloat16")).best.dev_ua > 0.8
+    assert fold(fresh_model(), tmp_path, training=params(precision="bfloat16")).history.best.dev_ua > 0.8
 
 
 def test_no_utterances(tmp_path: Path) -> None:

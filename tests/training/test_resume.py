@@ -45,17 +45,17 @@ def assert_equal(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) ->
 def test_resumed_after_any_epoch(tmp_path: Path, after: int) -> None:
     interrupted(tmp_path / "stopped", after=after)
     resumed, whole = fresh_model(), fresh_model()
-    history = fold(resumed, tmp_path / "stopped")
-    assert without_seconds(history.rows()) == without_seconds(fold(whole, tmp_path / "whole").rows())
+    history = fold(resumed, tmp_path / "stopped").history
+    assert without_seconds(history.rows()) == without_seconds(fold(whole, tmp_path / "whole").history.rows())
     assert_equal(resumed.state_dict(), whole.state_dict())
 
 
 def test_resumed_with_patience_running(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"patience_epochs": 2, "lr": 0.3, "max_epochs": 40}
-    whole = fold(fresh_model(), tmp_path / "whole", **changes)
+    whole = fold(fresh_model(), tmp_path / "whole", **changes).history
     assert len(whole.epochs) < 40
     interrupted(tmp_path / "stopped", after=len(whole.epochs) - 1, **changes)
-    resumed = fold(fresh_model(), tmp_path / "stopped", **changes)
+    resumed = fold(fresh_model(), tmp_path / "stopped", **changes).history
     assert resumed.best_epoch == whole.best_epoch
     assert without_seconds(resumed.rows()) == without_seconds(whole.rows())
 
@@ -68,7 +68,7 @@ def test_keyboard_interrupt_leaves_a_whole_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fold(fresh_model(), tmp_path, progress=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
-    assert len(fold(fresh_model(), tmp_path).epochs) == 10
+    assert len(fold(fresh_model(), tmp_path).history.epochs) == 10
 
 
 def test_leftovers_of_a_killed_write_are_cleared(tmp_path: Path) -> None:
@@ -80,8 +80,8 @@ def test_leftovers_of_a_killed_write_are_cleared(tmp_path: Path) -> None:
 
 def test_a_finished_fold_is_not_trained_again(tmp_path: Path) -> None:
     model, again = fresh_model(), fresh_model()
-    history = fold(model, tmp_path)
-    assert fold(again, tmp_path).rows() == history.rows(), "equal to the seconds"
+    history = fold(model, tmp_path).history
+    assert fold(again, tmp_path).history.rows() == history.rows(), "equal to the seconds"
     assert_equal(again.state_dict(), model.state_dict())
 
 

@@ -12,8 +12,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.add_typer(data.app, name="data", help="Corpora: generate, index, validate, split.")
-app.add_typer(features.app, name="features", help="The feature store.")
+app.add_typer(data.app, name="data", help="Corpora: generate, index, validate, transcribe, split, look at.")
+app.add_typer(features.app, name="features", help="Features: extract them, look after their store.")
 app.add_typer(pipeline.app, name="pipeline", help="The same jobs as Kubeflow pipelines.")
 app.command("presets")(runs.presets)
 app.command("train")(runs.train)

@@ -6,11 +6,8 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.resources import files
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -18,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from merflow.contracts.errors import MerflowError
-from merflow.contracts.params import Params, read_params
 from merflow.jobs.progress import Progress as Tell
 
 OUT = Console(highlight=False, soft_wrap=True)
@@ -28,21 +24,6 @@ INTERRUPTED_CODE = 130
 
 _UNBOUNDED = 10_000  # columns
 _DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-
-ParamsOption = Annotated[
-    Path | None, typer.Option("--params", help="Parameters; default: params.yaml here, else the ones merflow ships.")
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override one parameter, for example --set training.seed=3.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
-
-
-def load_params(path: Path | None, overrides: list[str] | None = None) -> Params:
-    """Parameters from a file, this folder, or the package, with overrides on top."""
-    here = Path("params.yaml")
-    shipped = Path(str(files("merflow") / "params.yaml"))
-    return read_params(path or (here if here.is_file() else shipped), overrides=tuple(overrides or ()))
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value

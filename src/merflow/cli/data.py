@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from merflow.cli.console import JsonOption, ParamsOption, SetOption, load_params, print_json, progress_bars
+from merflow.cli.console import print_json, progress_bars
+from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 from merflow.contracts.protocols import Development, Protocol
 
 app = typer.Typer(no_args_is_help=True)

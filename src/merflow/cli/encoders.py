@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from merflow.cli.console import OUT, JsonOption, print_json
+from merflow.cli.console import OUT, print_json
+from merflow.cli.options import JsonOption
 
 
 def tiny(

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from merflow.cli.console import ERR, ParamsOption, SetOption, load_params, progress_bars
+from merflow.cli.console import ERR, progress_bars
 from merflow.cli.encoders import tiny
-from merflow.cli.runs import variants_of
+from merflow.cli.options import ModelsOption, ParamsOption, ProfileOption, SetOption, load_params, variants_of
 from merflow.cli.store import gc, ls, verify
 
 app = typer.Typer(no_args_is_help=True)
@@ -15,16 +15,16 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def features() -> None:
-    """The feature store."""
+    """Features: extract them, look after their store."""
 
 
 @app.command()
 def extract(
     manifest: Annotated[Path, typer.Argument(help="Validated manifest.")],
-    models: Annotated[str, typer.Option(help="Variants that will be trained, model:preset, comma-separated.")],
+    models: ModelsOption,
     store: Annotated[Path, typer.Option(help="Folder of the store; what it holds is not computed again.")],
     out: Annotated[Path, typer.Option(help="JSON that says what is where; training reads it.")],
-    profile: Annotated[str | None, typer.Option(help="Encoder profile.")] = None,
+    profile: ProfileOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first utterance that cannot be read or encoded.")
     ] = False,
@@ -40,14 +40,15 @@ def extract(
     from merflow.features.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as extract_job
 
-    chosen = load_params(params, overrides).features
+    given = load_params(params, overrides)
     with progress_bars() as progress:
         extract_job(
             manifest,
             variants=variants_of(models),
             store=store,
             out=out,
-            params=chosen.model_copy(update={"profile": profile}) if profile else chosen,
+            params=given.features.model_copy(update={"profile": profile} if profile else {}),
+            corpus=given.corpus,
             strict=strict,
             progress=progress,
         )

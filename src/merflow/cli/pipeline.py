@@ -11,30 +11,24 @@ from typing import Annotated, Any
 
 import typer
 
-from merflow.cli.console import (
-    ERR,
-    INTERRUPTED,
-    INTERRUPTED_CODE,
-    OUT,
-    JsonOption,
-    ParamsOption,
-    SetOption,
-    load_params,
-    print_json,
-    print_table,
-)
-from merflow.cli.runs import (
+from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
+from merflow.cli.options import (
     CorpusOption,
     DevelopmentOption,
+    JsonOption,
     ModelsOption,
+    ParamsOption,
     ProfileOption,
     ProtocolOption,
     QuarantineOption,
     RootOption,
     SeedOption,
+    SetOption,
     SizeOption,
+    TranscribeOption,
     adjusted,
     command_line,
+    load_params,
     variants_of,
 )
 from merflow.contracts.errors import PipelineError, nearest
@@ -72,6 +66,7 @@ def run_pipeline(
     development: DevelopmentOption = None,
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
+    transcribe: TranscribeOption = False,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -94,7 +89,7 @@ def run_pipeline(
     )
     variants = variants_of(models)
     Source(corpus, root, size).check()
-    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile)
+    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -103,8 +98,11 @@ def run_pipeline(
         "workspace": str(out.resolve()),
         "name": out.name,
         "quarantine": quarantine,
+        "asr": transcribe,
         "command": command_line(),
         "data": corpus_fingerprint(root) if root else "",
+        "encoders": _digest_of(chosen.features.encoders_folder),
+        "recogniser": _digest_of(chosen.transcription.model),
         **_sections(chosen),
         **{f"code_{step}": digest for step, digest in code_digests().items()},
     }
@@ -148,6 +146,14 @@ def _ending_at_once() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _digest_of(folder: str) -> str:
+    """A digest that changes when a file of the folder does; empty where there is none, as for models of the hub."""
+    from merflow.jobs.identity import folder_fingerprint
+
+    place = Path(folder).expanduser()
+    return folder_fingerprint(place) if folder and place.is_dir() else ""
 
 
 def _sections(params: Params) -> dict[str, str]:

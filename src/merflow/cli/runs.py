@@ -1,59 +1,33 @@
 """``merflow presets``, ``train``, ``evaluate`` and ``benchmark``."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from merflow.cli.console import (
+from merflow.cli.console import OUT, print_json, print_table, progress_bars
+from merflow.cli.options import (
+    CorpusOption,
+    DevelopmentOption,
     JsonOption,
+    ModelsOption,
     ParamsOption,
+    ProfileOption,
+    ProtocolOption,
+    QuarantineOption,
+    RootOption,
+    SeedOption,
     SetOption,
+    SizeOption,
+    TranscribeOption,
+    adjusted,
+    command_line,
     load_params,
-    print_json,
-    print_table,
-    progress_bars,
+    variants_of,
 )
-from merflow.contracts.params import Params
-from merflow.contracts.protocols import Development, Protocol
 
-
-def command_line() -> str:
-    """The command that runs now, as a person would type it again."""
-    return shlex.join(["merflow", *sys.argv[1:]])
-
-
-def variants_of(models: str) -> list[str]:
-    """The names of a comma-separated list."""
-    return [name.strip() for name in models.split(",") if name.strip()]
-
-
-def adjusted(
-    params: Params, *, profile: str | None, protocol: Protocol | None, development: Development | None, seed: int | None
-) -> Params:
-    """The parameters with the common options of a benchmark on top."""
-    splits = {"protocol": protocol, "development": development}
-    return params.model_copy(
-        update={
-            "features": params.features.model_copy(update={"profile": profile} if profile else {}),
-            "splits": params.splits.model_copy(update={key: value for key, value in splits.items() if value}),
-            "training": params.training.model_copy(update={} if seed is None else {"seed": seed}),
-        }
-    )
-
-
-CorpusOption = Annotated[str, typer.Option(help="iemocap, table or synthetic.")]
-RootOption = Annotated[Path | None, typer.Option(help="Release folder, or the CSV of a table corpus.")]
-SizeOption = Annotated[str, typer.Option(help="Of a synthetic corpus: tiny, small, full.")]
-ModelsOption = Annotated[str, typer.Option(help="Variants, model:preset, comma-separated.")]
-ProfileOption = Annotated[str | None, typer.Option(help="Encoder profile.")]
-ProtocolOption = Annotated[Protocol | None, typer.Option(help="Which utterances test.")]
-DevelopmentOption = Annotated[Development | None, typer.Option(help="Which training data choose the epoch.")]
-SeedOption = Annotated[int | None, typer.Option(help="Seed of the training.", min=0)]
-QuarantineOption = Annotated[bool, typer.Option("--quarantine", help="Set bad utterances aside instead of failing.")]
+_PUBLISHED = ("WA", "UA", "F1")
 
 
 def presets(as_json: JsonOption = False) -> None:
@@ -81,14 +55,20 @@ def presets(as_json: JsonOption = False) -> None:
         )
         return
     table = Table(
-        box=None, pad_edge=False, header_style="bold", caption="published: the papers' own percentages on IEMOCAP"
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        caption="inputs: Audio, Text, Video; WA, UA, F1: the papers' own percentages on IEMOCAP",
     )
-    for column in ("variant", "inputs", "paper, table", "WA", "UA"):
+    for column in ("variant", "inputs", "year", "table", *_PUBLISHED):
         table.add_column(column, no_wrap=True)
     for preset in found:
-        figures = [f"{preset.published[key]:.2f}" if key in preset.published else "" for key in ("WA", "UA")]
-        table.add_row(preset.variant, " + ".join(preset.inputs), f"{preset.paper.venue}, {preset.table}", *figures)
+        figures = [f"{preset.published[key]:.2f}" if key in preset.published else "" for key in _PUBLISHED]
+        inputs = " ".join(modality[0].upper() for modality in sorted(preset.inputs))
+        table.add_row(preset.variant, inputs, str(preset.paper.year), preset.table, *figures)
     print_table(table)
+    for variant, reason in catalogue.unavailable().items():
+        OUT.print(f"no preset {variant}: {reason}")
 
 
 def train(
@@ -160,12 +140,13 @@ def benchmark(
     development: DevelopmentOption = None,
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
+    transcribe: TranscribeOption = False,
     workers: Annotated[int, typer.Option(help="Folds that train at a time.", min=1)] = 2,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run everything as plain jobs, without KFP: index, validate, split, extract, train, evaluate.
+    """Run everything as plain jobs, without KFP: index, validate, [transcribe], split, extract, train, evaluate.
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
@@ -185,6 +166,7 @@ def benchmark(
             name=out.name,
             command=command_line(),
             quarantine=quarantine,
+            asr=transcribe,
             workers=workers,
             progress=progress,
         )

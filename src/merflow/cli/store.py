@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.filesize import decimal
 
-from merflow.cli.console import ERR, OUT, JsonOption, print_json, progress_bars
+from merflow.cli.console import ERR, OUT, print_json, progress_bars
+from merflow.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from merflow.features.housekeeping import KeySummary
@@ -27,7 +28,7 @@ def ls(store: StoreArgument, as_json: JsonOption = False) -> None:
         print_json([asdict(summary) for summary in found])
         return
     rows: list[tuple[str, ...]] = [
-        ("key", "encoder", "reads", "clip", "layers x width", "utterances", "steps", "size", "manifests")
+        ("key", "encoder", "reads", "clip", "layers x width", "inputs", "steps", "size", "manifests")
     ]
     rows += [_row(one) for one in found]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -42,7 +43,7 @@ def _row(one: "KeySummary") -> tuple[str, ...]:
     return (
         one.key,
         one.encoder,
-        one.modality or "?",
+        f"{one.modality} ({one.transcript})" if one.transcript != "truth" else one.modality or "?",
         f"{clip}, mean" if one.pooled else clip,
         str(one.width) if one.layers is None else f"{one.layers} x {one.width}",
         str(one.entries),

@@ -1,6 +1,6 @@
 """What a model takes and what it returns.
 
-Shapes: N utterances, T steps, L encoder layers, D width, C classes.
+Shapes: N utterances, T steps, L encoder layers, D width, C classes; U units, E entries, K turns of raw inputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,6 +49,94 @@ class Batch:
             labels=None if self.labels is None else self.labels.to(device, non_blocking=True),
             utterance_ids=self.utterance_ids,
         )
+
+
+@dataclass(frozen=True)
+class RawSlice:
+    """Some units of a stream, padded to the longest of them: what an encoder takes at once.
+
+    A unit is a recording, a text, a window of 30 s or a picture.
+
+    Attributes:
+        values: ``(U, n)`` samples or token ids, ``(U, M, 3000)`` mel bands, or ``(U, 3, H, W)`` pixels uint8.
+        lengths: ``(U,)`` int64 samples or tokens that are real; steps where units are never padded.
+        steps: Of the longest unit, once it is encoded.
+    """
+
+    values: Tensor
+    lengths: Tensor
+    steps: int
+
+    def to(self, device: torch.device) -> "RawSlice":
+        """The same slice on another device."""
+        return RawSlice(_moved(self.values, device), _moved(self.lengths, device), self.steps)
+
+
+@dataclass(frozen=True)
+class RawStream:
+    """One role's inputs before its encoder, each distinct one once.
+
+    The units' steps, ``slice.steps`` each, lie end to end; the place after the last is a step of zeros.
+
+    Attributes:
+        slices: Of units of similar length; none where no utterance has the modality.
+        places: ``(E, T)`` int64, where the steps of each entry are.
+        members: ``(N, K)`` int64 entries that are an utterance's turns, each pooled to one step, E where there is none;
+            None where entry n is utterance n with its own steps.
+    """
+
+    slices: tuple[RawSlice, ...]
+    places: Tensor
+    members: Tensor | None
+
+    @property
+    def steps(self) -> int:
+        """Of all units with their padding."""
+        return sum(len(part.values) * part.steps for part in self.slices)
+
+    def to(self, device: torch.device) -> "RawStream":
+        """The same stream on another device."""
+        return RawStream(
+            slices=tuple(part.to(device) for part in self.slices),
+            places=_moved(self.places, device),
+            members=None if self.members is None else _moved(self.members, device),
+        )
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Utterances of which some roles are still to be encoded; an encoder in the graph makes a :class:`Batch` of it.
+
+    Attributes:
+        streams: Roles whose encoders learn.
+        stored: All other roles, the labels and the ids.
+    """
+
+    streams: dict[Role, RawStream]
+    stored: Batch
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    @property
+    def labels(self) -> Tensor | None:
+        """``(N,)`` int64 class indices, or None at inference."""
+        return self.stored.labels
+
+    @property
+    def utterance_ids(self) -> tuple[str, ...]:
+        """N ids."""
+        return self.stored.utterance_ids
+
+    def to(self, device: torch.device) -> "RawBatch":
+        """The same batch on another device, through pinned memory to a GPU."""
+        return RawBatch({role: stream.to(device) for role, stream in self.streams.items()}, self.stored.to(device))
+
+
+def _moved(values: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and values.device.type == "cpu":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ class FeatureError(MerflowError):
     """A feature cannot be computed, stored or found."""
 
 
+class PretrainedError(MerflowError):
+    """A pretrained model is neither on this machine nor to be had from the hub, or its folder is damaged."""
+
+
 class PresetError(MerflowError):
     """A variant, preset or profile is unknown or malformed."""
 

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from merflow.contracts.errors import ParamsError, nearest
-from merflow.contracts.protocols import Development, Protocol
+from merflow.contracts.protocols import Development, Policy, Protocol, ShadowSelection
+from merflow.contracts.streams import EncoderPart, Role
+
+Transcripts = Literal["auto", "truth", "asr"]
 
 
 class Strict(BaseModel):
@@ -45,8 +48,26 @@ class SplitParams(Strict):
     improvised_only: bool
 
 
+class PlanParams(Strict):
+    """Which trainings a benchmark is made of, beside its variants and the folds of its protocol.
+
+    Attributes:
+        seeds: Every fold of every variant is trained once with each. They are no part of a fold's settings, so that
+            one seed more leaves all finished folds as they are.
+    """
+
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
+
+    @field_validator("seeds")
+    @classmethod
+    def _once(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is given twice")
+        return seeds
+
+
 class BatchCost(Strict):
-    """What a padded batch may cost: steps of 20 ms of audio, pictures of video, tokens of text."""
+    """What a padded batch may cost at most: steps of 20 ms of audio, pictures of video, tokens of text."""
 
     audio: int = Field(ge=1)
     video: int = Field(ge=1)
@@ -61,6 +82,8 @@ class FeatureParams(Strict):
         workers: Processes that read ahead of the encoder; ``auto`` is one a core where there is enough to read.
         batch_cost: Largest padded batch by modality.
         encoders_folder: Folder of pretrained encoders, one folder each; read instead of the hub where it holds one.
+        transcripts: Whose words are read: ``truth`` the corpus', ``asr`` a recogniser's; ``auto`` what each preset asks
+            for, and the other where the corpus has that one alone.
     """
 
     profile: str
@@ -69,6 +92,7 @@ class FeatureParams(Strict):
     device: Literal["auto", "cpu", "cuda"]
     workers: Literal["auto"] | Annotated[int, Field(ge=0)]
     batch_cost: BatchCost
+    transcripts: Transcripts
 
 
 class TranscriptionParams(Strict):
@@ -98,20 +122,26 @@ class TrainingParams(Strict):
     """What is the same for every variant of a benchmark; the papers' own constants are in the presets' recipes.
 
     Attributes:
-        precision: ``auto`` is bf16 autocast on a GPU that has it and float32 elsewhere.
-        max_epochs: Cap over every recipe, or None.
+        precision: ``auto`` is float32 on a CPU, and on a GPU the recipe's, or bf16 autocast where it names none.
+        max_epochs: Cap over every stage of every recipe, or None.
         threads: CPU threads of one fold's process.
         resident_gib: Features of a part of a fold that fit in so many GiB are kept in memory.
         resident_on: Whose memory, the host's or the training device's.
+        compile: Of the model's forward pass: ``default`` fuses kernels, ``cuda-graphs`` also replays them.
+        shadow_selection: ``none-paper`` also keeps the test predictions of the epoch that the test part itself likes
+            best, as some published code does: a column that shows the bias of doing so, and chooses nothing.
+        modality_dropout: Probability that a training utterance loses a modality; at least one always stays.
     """
 
-    seed: int = Field(ge=0)
     device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["auto", "float32", "bfloat16"]
+    precision: Literal["auto", "float32", "bfloat16", "float16"]
     max_epochs: int | None = Field(ge=1)
     threads: int = Field(ge=1)
     resident_gib: float = Field(ge=0)
     resident_on: Literal["host", "device"]
+    compile: Literal["off", "default", "cuda-graphs"]
+    shadow_selection: ShadowSelection
+    modality_dropout: float = Field(ge=0, lt=1)
 
 
 class EvaluationParams(Strict):
@@ -135,28 +165,52 @@ class Params(Strict):
     corpus: CorpusParams
     splits: SplitParams
     features: FeatureParams
+    plan: PlanParams
     training: TrainingParams
     evaluation: EvaluationParams
     tracking: TrackingParams
-    transcription: TranscriptionParams = Field(exclude=True)  # no pipeline takes this section as an argument
+    transcription: TranscriptionParams
 
 
 class Recipe(Strict):
-    """How one variant is optimised; part of a preset.
+    """How one stage of a variant's training is optimised; a preset has one or several.
+
+    What most papers do not speak of has a default that leaves it out.
 
     Attributes:
-        monitor: Development figure that chooses the epoch and stops training.
-        patience_epochs: Training stops after so many epochs without a better figure; None never stops early.
+        policy: Whether encoders learn: ``frozen`` trains on stored features.
+        encoders: Role -> the part of its encoder that learns; none for ``frozen``.
+        encoder_lr: Of the encoders; None for the model's.
+        micro_batch: Recordings, texts or pictures of the longest kind that an encoder takes at once, and more of
+            shorter ones; the model sees whole batches. None for no limit.
+        patience_epochs: The stage ends after so many epochs without a better figure; None never stops early.
+        monitor: Development figure that chooses the epoch and ends the stage.
+        schedule: ``tenth-after-half`` divides the learning rates by 10 after half of the stage's possible epochs.
+        precision: What a GPU computes in; ``auto`` leaves it to ``training.precision``.
+        sampling: ``class-balanced`` draws as many utterances as there are, each class as often as the others.
     """
 
+    policy: Policy = "frozen"
+    encoders: dict[Role, EncoderPart] = Field(default_factory=dict)
     optimizer: Literal["adam", "adamw"]
     lr: float = Field(gt=0)
+    encoder_lr: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(ge=0)
     batch_size: int = Field(ge=1)
+    micro_batch: int | None = Field(default=None, ge=1)
     max_epochs: int = Field(ge=1)
     patience_epochs: int | None = Field(ge=1)
     monitor: Literal["dev_loss", "dev_ua"]
     clip_norm: float | None = Field(gt=0)
+    schedule: Literal["constant", "tenth-after-half"] = "constant"
+    precision: Literal["auto", "bfloat16", "float16"] = "auto"
+    sampling: Literal["shuffle", "class-balanced"] = "shuffle"
+
+    @model_validator(mode="after")
+    def _encoders_follow_the_policy(self) -> "Recipe":
+        if (self.policy == "frozen") == bool(self.encoders):
+            raise ValueError(f"policy {self.policy!r} with encoders {self.encoders}; frozen has none, the others some")
+        return self
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -179,7 +233,7 @@ def parse(kind: type[Model], values: Any, *, where: str) -> Model:  # noqa: ANN4
 
 
 def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
-    """``params.yaml`` with overrides of the form ``training.seed=3`` on top.
+    """``params.yaml`` with overrides of the form ``training.threads=2`` on top.
 
     Raises:
         ParamsError: The file is missing or no YAML mapping, or a key or value is wrong.
@@ -200,20 +254,22 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
 def _set(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
-        raise ParamsError(f"override {override!r} has no '='; write it as training.seed=3")
+        raise ParamsError(f"override {override!r} has no '='; write it as training.threads=2")
     *sections, name = key.split(".")
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
             raise ParamsError(f"override {override!r}: {section!r} is a value, not a section")
     try:
-        values[name] = yaml.safe_load(text)
+        values[name] = yaml.safe_load(text) if text else ""
     except yaml.YAMLError as error:
-        raise ParamsError(f"override {override!r}: {text!r} is no YAML value; write it as training.seed=3") from error
+        raise ParamsError(
+            f"override {override!r}: {text!r} is no YAML value; write it as training.threads=2"
+        ) from error
 
 
 def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str, found: object) -> str:
-    key = ".".join(str(step) for step in loc)
+    key = ".".join(str(step) for step in loc) or kind.__name__
     if code != "extra_forbidden":
         return f"{key}: {message}" + ("" if code == "missing" else f", found {found!r}")
     for step in loc[:-1]:

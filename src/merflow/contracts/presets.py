@@ -7,6 +7,7 @@ from pydantic import Field
 
 from merflow.contracts.errors import PresetError
 from merflow.contracts.params import Recipe, Strict
+from merflow.contracts.protocols import Policy
 from merflow.contracts.streams import Modality
 
 
@@ -44,7 +45,7 @@ class Preset:
 
     Attributes:
         config: Switches of the model's config dataclass.
-        stages: Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone.
+        recipes: One for each stage, in the order of training.
         published: The paper's own percentages by metric (WA, UA, F1); quoted, never ours.
     """
 
@@ -54,14 +55,23 @@ class Preset:
     table: str
     inputs: tuple[Modality, ...]
     config: dict[str, Any]
-    recipe: Recipe
-    stages: tuple[str, ...]
+    recipes: tuple[Recipe, ...]
     published: dict[str, float]
 
     @property
     def variant(self) -> str:
         """``model:preset``."""
         return f"{self.model}:{self.name}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """Of the first stage."""
+        return self.recipes[0]
+
+    @property
+    def stages(self) -> tuple[Policy, ...]:
+        """Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone."""
+        return tuple(recipe.policy for recipe in self.recipes)
 
 
 def parse_variant(text: str) -> tuple[str, str]:

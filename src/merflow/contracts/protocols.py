@@ -1,10 +1,14 @@
-"""How a corpus is divided: the words for protocols, development data and the parts of a fold."""
+"""How a corpus is divided and trained on: protocols, development data, the parts of a fold, stages' policies."""
 
 from typing import Literal, get_args
 
 Part = Literal["train", "dev", "test"]
 Protocol = Literal["session-5fold", "speaker-10fold", "session5-only"]
 Development = Literal["speaker", "session", "random"]
+# A selection rule that looks at the test part: never promoted, and named in every table that shows it.
+ShadowSelection = Literal["off", "none-paper"]
+# What of the encoders learns in a stage of training.
+Policy = Literal["frozen", "partial", "full"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)

@@ -10,6 +10,9 @@ PretrainedEncoder = Literal[
     "wavlm-large", "wavlm-base", "clip-vit-large", "roberta-base", "bert-base", "whisper-small.en"
 ]
 
+# What of a pretrained encoder may learn: WavLM's or Whisper's convolutions, a text's or picture's embeddings, ...
+EncoderPart = Literal["convolutions", "embeddings", "transformer", "everything"]
+
 ROLES: tuple[Role, ...] = get_args(Role)
 PRETRAINED_ENCODERS: tuple[PretrainedEncoder, ...] = get_args(PretrainedEncoder)
 

@@ -1,4 +1,4 @@
-"""The three tables that pass between rooms, as Arrow schemas.
+"""The tables that pass between rooms, as Arrow schemas.
 
 A table is checked against its schema once, where it enters a room (:func:`conform`).
 """
@@ -66,6 +66,9 @@ PREDICTIONS = pa.schema(
         pa.field("probabilities", pa.list_(pa.float32()), nullable=False),
     ]
 )
+
+# The same of models that lack modalities: "audio", "audio+video", ...
+MISSING = PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
 
 
 def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+_SIDE = "side of the picture"
+
 
 @dataclass(frozen=True)
 class Confound:
@@ -41,9 +43,23 @@ def confounds_of(rows: pd.DataFrame) -> tuple[Confound, ...]:
     """The side of the picture and the speaker's gender, of a corpus that knows sides; nothing of others."""
     if not (rows["video_side"].notna() & rows["emotion"].notna()).any():
         return ()
-    columns = {"side of the picture": "video_side", "gender of the speaker": "gender"}
+    columns = {_SIDE: "video_side", "gender of the speaker": "gender"}
     found = (_confound(rows, column, name=name) for name, column in columns.items())
     return tuple(confound for confound in found if confound is not None)
+
+
+def side_in_words(confounds: Sequence[Confound]) -> str | None:
+    """One line on the side of the picture, for the terminal; None where the corpus knows no sides."""
+    found = next((confound for confound in confounds if confound.name == _SIDE), None)
+    if found is None:
+        return None
+    value = found.values[0]
+    shares = ", ".join(f"{emotion} {100 * of[value]:.0f} %" for emotion, of in found.shares.items())
+    if found.balanced_ua is None:
+        guess = "one session does not tell how well the side alone predicts the emotion"
+    else:
+        guess = f"who knows the side alone has UA {100 * found.balanced_ua:.1f} %, chance is {100 * found.chance:.1f} %"
+    return f"turns on the {value} of the picture, where markers are worn: {shares}; {guess}"
 
 
 def _confound(rows: pd.DataFrame, column: str, *, name: str) -> Confound | None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from merflow.contracts.errors import CorpusError
 from merflow.corpus.manifest import Manifest
-from merflow.corpus.speech_windows import RATE_HZ, read_speech
+from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.corpus.transcript_journal import Journal
 from merflow.corpus.transcripts import Prepared, Whisper
 
@@ -164,7 +164,7 @@ def _load(batch: Sequence[_Recording], *, whisper: Whisper, resample: bool) -> _
     failed: dict[str, str] = {}
     for recording in batch:
         try:
-            samples[recording.digest] = read_speech(recording.path, n_samples=recording.n_samples, resample=resample)
+            samples[recording.digest] = read_samples(recording.path, n_samples=recording.n_samples, resample=resample)
         except CorpusError as error:
             failed[recording.digest] = str(error)
     prepared = whisper.prepare(list(samples.values())) if samples else None

@@ -1,7 +1,8 @@
 """Reads a CSV of utterances into a manifest: the way in for any corpus that is not IEMOCAP.
 
 Needed columns: utterance_id, speaker, session, emotion, and audio_path or transcript. An empty cell is null; a modality
-that the corpus lacks is null throughout. Paths are relative to the file.
+that the corpus lacks is null throughout. Paths are relative to the file. Notes in a transcript ([LAUGHTER]) are left out,
+as they are of IEMOCAP's: one that holds nothing else is empty.
 """
 
 import logging
@@ -15,6 +16,7 @@ from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.csv_records import Record, read_records
 from merflow.corpus.manifest import Manifest, build_manifest
+from merflow.corpus.transcript import without_tags
 
 NEEDED = ("utterance_id", "speaker", "session", "emotion")
 CONTENT = ("audio_path", "transcript")  # at least one of them
@@ -138,7 +140,7 @@ def _row(record: Record, *, taxonomy: Taxonomy) -> dict[str, Any]:
         "audio_path": _relative(record, "audio_path"),
         "video_path": _relative(record, "video_path"),
         "video_side": record.choice("video_side", _SIDES),
-        "transcript": cells.get("transcript"),
+        "transcript": without_tags(cells["transcript"]) if "transcript" in cells else None,
         "asr_transcript": cells.get("asr_transcript"),
         "emotion_raw": cells.get("emotion"),
         "emotion": _emotion(record, taxonomy=taxonomy),

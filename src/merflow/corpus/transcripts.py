@@ -20,8 +20,10 @@ import numpy as np
 from merflow.contracts.errors import CorpusError, nearest
 from merflow.contracts.files import digest
 from merflow.contracts.params import TranscriptionParams
-from merflow.corpus.speech_windows import RATE_HZ, windows
-from merflow.corpus.whisper_folder import WhisperFolder, read_json
+from merflow.contracts.pretrained import json_object
+from merflow.corpus.samples import RATE_HZ
+from merflow.corpus.speech_windows import windows
+from merflow.corpus.whisper_folder import WhisperFolder
 
 if TYPE_CHECKING:
     import torch
@@ -186,7 +188,7 @@ def text_normalizer(folder: WhisperFolder, *, language: str | None) -> Normalize
             "which word errors cannot be compared; copy it from where the model came from (every openai/whisper "
             "repository has it; transformers leaves it out when it saves a tokenizer)"
         )
-    return Normalizer("Whisper's EnglishTextNormalizer", rules.EnglishTextNormalizer(read_json(spellings)))
+    return Normalizer("Whisper's EnglishTextNormalizer", rules.EnglishTextNormalizer(json_object(spellings)))
 
 
 def _language(folder: WhisperFolder, *, asked: str | None) -> str | None:

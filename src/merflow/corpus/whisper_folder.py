@@ -3,8 +3,6 @@
 Nothing here needs transformers: a folder is told good or bad before any weight is read.
 """
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import CorpusError, nearest
+from merflow.contracts.pretrained import Advice, ModelFiles, files_digest, from_hub, json_object
 
 # Size -> repository on the Hugging Face hub and the commit that is meant by it.
 SIZES: dict[str, tuple[str, str]] = {
@@ -31,10 +30,19 @@ SIZES: dict[str, tuple[str, str]] = {
 ARCHITECTURE = "WhisperForConditionalGeneration"
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_FILES = ("*.json", "merges.txt", "model.safetensors", "model-*.safetensors")
+_FILES = ModelFiles(
+    needed=(
+        *(("config.json",), ("generation_config.json",), ("preprocessor_config.json", "processor_config.json")),
+        *(("tokenizer.json", "vocab.json"), ("tokenizer.json", "merges.txt")),
+    ),
+    weights=("model.safetensors", "model.safetensors.index.json"),
+)
+_HEARD = ("*.json", "merges.txt", "model.safetensors", "model-*.safetensors")
 _NOT_HEARD = {"normalizer.json"}  # plays no part in a transcript, only in counting its errors
-_PROBE_S = 10.0  # until a hub that does not answer counts as no network
+_ADVICE = Advice(
+    correct="transcription.model and transcription.revision",
+    point="set transcription.model to it",
+)
 
 
 @dataclass(frozen=True)
@@ -54,17 +62,13 @@ class WhisperFolder:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over every file that decides a transcript, as 16 hexadecimal digits; the same wherever they lie."""
-        summary = hashlib.sha256()
-        for path in sorted(path for pattern in _FILES for path in self.path.glob(pattern)):
-            if path.name not in _NOT_HEARD:
-                with path.open("rb") as file:
-                    summary.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-        return summary.hexdigest()[:16]
+        names = {path.name for pattern in _HEARD for path in self.path.glob(pattern)}
+        return files_digest(self.path, names - _NOT_HEARD)
 
     @cached_property
     def generation(self) -> dict[str, Any]:
         """``generation_config.json``."""
-        return read_json(self.path / "generation_config.json")
+        return json_object(self.path / "generation_config.json")
 
     @property
     def multilingual(self) -> bool:
@@ -85,7 +89,8 @@ def find_whisper(model: str, *, revision: str | None) -> WhisperFolder:
         revision: Commit, tag or branch of a hub id; a size has its own. Ignored for a folder.
 
     Raises:
-        CorpusError: There is no such model, the hub cannot be reached, a file is lacking, or it is no Whisper model.
+        CorpusError: There is no such model, a file is lacking, or it is no Whisper model.
+        PretrainedError: The hub does not have it or cannot be reached, or a file is damaged.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -102,90 +107,22 @@ def find_whisper(model: str, *, revision: str | None) -> WhisperFolder:
 
 
 def _from_hub(repository: str, *, revision: str) -> WhisperFolder:
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    def snapshot(*, local: bool) -> WhisperFolder:
-        place = Path(
-            snapshot_download(repository, revision=revision, allow_patterns=list(_FILES), local_files_only=local)
-        )
-        return WhisperFolder(place, repository, place.name)
-
-    if _COMMIT.fullmatch(revision):  # a commit never changes, so that a whole copy needs no network
-        try:
-            if not _lacking((found := snapshot(local=True)).path):
-                return found
-        except LocalEntryNotFoundError:
-            pass
-    try:
-        HfApi().model_info(repository, revision=revision, timeout=_PROBE_S)  # snapshot_download would try for long
-        return snapshot(local=False)
-    except Exception as error:
-        if not _is_of_the_hub(error):
-            raise
-        raise CorpusError(
-            f"cannot get {repository} at revision {revision} from the Hugging Face hub: {_first_line(error)}\n"
-            f"where there is a network, run `hf download {repository} --revision {revision} --local-dir FOLDER`, "
-            "bring the folder here, and set transcription.model to it"
-        ) from error
-
-
-def _is_of_the_hub(error: Exception) -> bool:
-    """Whether the hub or the network is at fault; its client speaks through several libraries' errors."""
-    return isinstance(error, OSError) or type(error).__module__.startswith(("huggingface_hub", "httpx", "requests"))
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    place = from_hub(repository, revision=revision, files=_FILES, advice=_ADVICE)
+    return WhisperFolder(place, repository, place.name)
 
 
 def _checked(folder: WhisperFolder) -> WhisperFolder:
     if not (folder.path / "config.json").is_file():
         raise CorpusError(f"{folder.path} holds no model: it has no config.json; set transcription.model to another")
-    config = read_json(folder.path / "config.json")
+    config = json_object(folder.path / "config.json")
     kinds = config.get("architectures") or [config.get("model_type", "unnamed")]
     if ARCHITECTURE not in kinds:
         raise CorpusError(
             f"{folder.path} holds a {', '.join(kinds)}, expected {ARCHITECTURE}; set transcription.model to a "
             f"Whisper model: a size ({', '.join(SIZES)}), a hub id or a folder"
         )
-    if lacking := _lacking(folder.path):
+    if lacking := [" or ".join(group) for group in _FILES.lacking(folder.path)]:
         raise CorpusError(
             f"{folder.path} lacks {', '.join(lacking)}; copy what is lacking from where the model came from"
         )
     return folder
-
-
-def _lacking(path: Path) -> list[str]:
-    """The files that a model needs and this folder does not have."""
-    lacking = [name for name in ("config.json", "generation_config.json") if not (path / name).is_file()]
-    if not any((path / name).is_file() for name in ("preprocessor_config.json", "processor_config.json")):
-        lacking.append("preprocessor_config.json")
-    if not (path / "tokenizer.json").is_file() and not all((path / name).is_file() for name in _VOCABULARY):
-        lacking.append("tokenizer.json")
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
-        return lacking + [name for name in _shards(index) if not (path / name).is_file()]
-    return lacking + [name for name in ("model.safetensors",) if not (path / name).is_file()]
-
-
-_VOCABULARY = ("vocab.json", "merges.txt")
-
-
-def _shards(index: Path) -> list[str]:
-    return sorted(set(read_json(index).get("weight_map", {}).values()))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a model's folder.
-
-    Raises:
-        CorpusError: The file is missing, damaged or holds something else.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CorpusError(f"{path} is no readable JSON: {error}; download the model again") from error
-    if not isinstance(values, dict):
-        raise CorpusError(f"{path} holds a {type(values).__name__}, expected an object; download the model again")
-    return values

@@ -52,16 +52,21 @@ def interval_bar(pooled: float, interval: Sequence[float] | None, *, chance: flo
     )
 
 
+def training_name(test: Mapping[str, Any]) -> str:
+    """``fold 1``, or with another seed than 0 ``fold 1, seed 2``."""
+    return f"fold {test['fold']}" + (f", seed {test['seed']}" if test["seed"] else "")
+
+
 def fold_strip(folds: Sequence[Mapping[str, Any]], *, mean: float, axis: Axis) -> Markup:
-    """One dot a fold at its UA (percent) and a line at their mean."""
+    """One dot a fold and seed at its UA (percent) and a line at their mean."""
     middle, inner = _STRIP_HEIGHT / 2, _STRIP_WIDTH - 16
     dots = "".join(
         f'<circle class="fold" cx="{8 + axis.place(100 * fold["UA"], width=inner):.1f}" cy="{middle}" r="5">'
-        f"<title>fold {fold['fold']}: {100 * fold['UA']:.1f} %</title></circle>"
+        f"<title>{training_name(fold)}: {100 * fold['UA']:.1f} %</title></circle>"
         for fold in folds
     )
     at = f"{8 + axis.place(mean, width=inner):.1f}"
-    label = "; ".join(f"fold {fold['fold']} {100 * fold['UA']:.1f} percent" for fold in folds)
+    label = "; ".join(f"{training_name(fold)} {100 * fold['UA']:.1f} percent" for fold in folds)
     return Markup(
         f'<svg class="strip" viewBox="0 0 {_STRIP_WIDTH} {_STRIP_HEIGHT}" role="img" aria-label="{label}">'
         f'<line class="track" x1="8" x2="{_STRIP_WIDTH - 8}" y1="{middle}" y2="{middle}"/>'
@@ -70,18 +75,18 @@ def fold_strip(folds: Sequence[Mapping[str, Any]], *, mean: float, axis: Axis) -
 
 
 def learning_curves(
-    histories: Mapping[int, Sequence[Mapping[str, Any]]],
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
     figures: Mapping[str, str],
-    chosen: Mapping[int, int | None],
+    chosen: Mapping[str, int | None],
     label: str,
 ) -> Markup:
-    """One panel: a line for each fold and figure, a dot at each fold's chosen epoch.
+    """One panel: a line for each training and figure, a dot at each training's chosen epoch.
 
     Args:
-        histories: Fold -> rows with ``epoch`` and figures.
+        histories: Training (``fold 1``) -> rows with ``epoch`` and figures.
         figures: Name in the rows -> CSS class of the line; the dots are on the last one.
-        chosen: Fold -> chosen epoch.
+        chosen: Training -> chosen epoch.
         label: What a screen reader says.
     """
     points = [
@@ -105,13 +110,13 @@ def learning_curves(
             line = " ".join(at(row["epoch"], row[name]) for row in rows if np.isfinite(row[name]))
             drawn.append(f'<polyline class="{escape(style)}" points="{line}"/>')
     marked = list(figures)[-1]
-    for fold, rows in histories.items():
+    for training, rows in histories.items():
         for row in rows:
-            if row["epoch"] == chosen.get(fold) and np.isfinite(row[marked]):
+            if row["epoch"] == chosen.get(training) and np.isfinite(row[marked]):
                 x, _, y = at(row["epoch"], row[marked]).partition(",")
                 drawn.append(
-                    f'<circle class="chosen" cx="{x}" cy="{y}" r="3.5"><title>fold {fold}, epoch {row["epoch"]}: '
-                    f"{row[marked]:.3f}</title></circle>"
+                    f'<circle class="chosen" cx="{x}" cy="{y}" r="3.5"><title>{escape(training)}, '
+                    f"epoch {row['epoch']}: {row[marked]:.3f}</title></circle>"
                 )
     return Markup(
         f'<svg class="curves" viewBox="0 0 {_CURVE_WIDTH} {_CURVE_HEIGHT}" role="img" aria-label="{escape(label)}">'

@@ -9,13 +9,15 @@ from jinja2 import Environment, StrictUndefined
 from rich.table import Table
 
 from merflow.contracts.files import replacing
-from merflow.evaluation.drawings import Axis, fold_strip, interval_bar, learning_curves
+from merflow.evaluation.drawings import Axis, fold_strip, interval_bar, learning_curves, training_name
 from merflow.evaluation.results import ranked
 
-Histories = Mapping[str, Mapping[int, Sequence[Mapping[str, Any]]]]
+# Variant -> fold and seed -> one row an epoch.
+Histories = Mapping[str, Mapping[tuple[int, int], Sequence[Mapping[str, Any]]]]
 
 _LOSSES = {"train_loss": "train", "dev_loss": "dev"}
 _RECALLS = {"dev_ua": "dev"}
+_WORDS = {"truth": "true transcripts", "asr": "recognised words"}
 # Holm-adjusted p-values below this are set in bold.
 _ALPHA = 0.05
 _DASH, _MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -36,7 +38,7 @@ def write_report(
         results: As :func:`merflow.evaluation.results.summarise` gives them.
         path: Where the page goes.
         title: Of the page.
-        histories: Variant -> fold -> rows of epoch, train_loss, dev_loss, dev_ua; a variant may lack them.
+        histories: Variant -> fold and seed -> rows of epoch, train_loss, dev_loss, dev_ua; a variant may lack them.
         identity: What the numbers stand on: corpus, hashes, encoders, commit; name -> value, in this order.
         command: What reproduces the run.
 
@@ -86,7 +88,9 @@ def _table_caption(results: Mapping[str, Any]) -> str:
     for name in ranked(results):
         rules.setdefault(results["variants"][name]["selection"], []).append(name)
     chosen = [rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items()]
-    return f"percent; 95 % interval over dialogues; folds: mean ± deviation; epoch chosen by {'; '.join(chosen)}"
+    notes = [f"{name} {note}" for name in ranked(results) if (note := _transcript_note(results["variants"][name]))]
+    said = ["95 % interval over dialogues", "folds: mean ± deviation", f"epoch chosen by {'; '.join(chosen)}", *notes]
+    return "; ".join(["percent", *said])
 
 
 def _view(results: Mapping[str, Any], histories: Histories) -> dict[str, Any]:
@@ -107,8 +111,17 @@ def _view(results: Mapping[str, Any], histories: Histories) -> dict[str, Any]:
         "with_best": [row for row in results["comparisons"] if order[0] in (row["a"], row["b"])],
         "others": [row for row in results["comparisons"] if order[0] not in (row["a"], row["b"])],
         "published": any(variants[name]["published"] for name in order),
+        "biased": [name for name in order if variants[name]["none_paper"]],
+        "lacking": _missing_table(variants, order),
         "fold_count": len({fold["fold"] for name in order for fold in variants[name]["folds"]}),
     }
+
+
+def _missing_table(variants: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
+    """What can be missing, the small sets first, and of every variant with several modalities its UA by that."""
+    rows = [{"name": name, "variant": variants[name]} for name in order if variants[name]["missing"]]
+    sets = {gone for row in rows for gone in row["variant"]["missing"]}
+    return {"sets": sorted(sets, key=lambda gone: (gone.count("+"), gone)), "rows": rows}
 
 
 def _drawn(variant: Mapping[str, Any]) -> list[float]:
@@ -119,13 +132,14 @@ def _drawn(variant: Mapping[str, Any]) -> list[float]:
 def _row(
     name: str,
     variant: Mapping[str, Any],
-    histories: Mapping[int, Sequence[Mapping[str, Any]]],
+    histories: Mapping[tuple[int, int], Sequence[Mapping[str, Any]]],
     *,
     pooled_axis: Axis,
     fold_axis: Axis,
 ) -> dict[str, Any]:
     interval = variant["UA"]["ci95"]
-    chosen = {fold["fold"]: fold["best_epoch"] for fold in variant["folds"]}
+    chosen = {training_name(fold): fold["best_epoch"] for fold in variant["folds"]}
+    curves = {training_name({"fold": fold, "seed": seed}): rows for (fold, seed), rows in histories.items()}
     return {
         "name": name,
         "anchor": name.replace(":", "-"),
@@ -138,12 +152,14 @@ def _row(
         ),
         "interval": _interval(interval),
         "spread": _spread(variant["UA"]),
+        "over_seeds": _spread(variant["over_seeds"]["UA"]),
         "strip": fold_strip(variant["folds"], mean=100 * variant["UA"]["mean"], axis=fold_axis),
         "published": _published(variant["published"]),
         "stage_note": _stage_note(variant),
+        "transcript_note": _transcript_note(variant),
         "confusion": _shares(variant["confusion"]),
-        "losses": learning_curves(histories, figures=_LOSSES, chosen=chosen, label=f"losses of {name} by epoch"),
-        "recalls": learning_curves(histories, figures=_RECALLS, chosen=chosen, label=f"development UA of {name}"),
+        "losses": learning_curves(curves, figures=_LOSSES, chosen=chosen, label=f"losses of {name} by epoch"),
+        "recalls": learning_curves(curves, figures=_RECALLS, chosen=chosen, label=f"development UA of {name}"),
     }
 
 
@@ -153,6 +169,14 @@ def _stage_note(variant: Mapping[str, Any]) -> str | None:
     if not skipped:
         return None
     return f"only the {' and '.join(variant['stages'])} stage was run; the preset also asks for {', '.join(skipped)}"
+
+
+def _transcript_note(variant: Mapping[str, Any]) -> str | None:
+    """Whose words were read where the preset asks for another's; None where they are those that it asks for."""
+    read, asked = variant["transcripts"], variant["transcripts_of_preset"]
+    if read == asked:
+        return None
+    return f"read {_WORDS.get(read, read)}; the preset asks for {_WORDS.get(asked, asked)}"
 
 
 def _published(figures: Mapping[str, float]) -> str:

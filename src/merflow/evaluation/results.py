@@ -5,7 +5,8 @@ over folds and seeds; ``pooled`` and ``ci95`` (null for a single dialogue) are o
 F1, weighted F1, calibration error, recalls and confusion are pooled. ``comparisons`` hold every pair once, the variant
 of the higher pooled UA as a; ``p_holm`` adjusts ``p_bootstrap`` over all pairs. With several seeds, McNemar's test
 takes the lowest seed, because predictions of one utterance are not independent. ``resamples`` is how many the bootstrap
-drew: more than asked for where there are many pairs.
+drew: more than asked for where there are many pairs. ``over_seeds`` pools the folds of each seed first. ``none_paper``
+(null where nobody asked for it) and ``missing`` are side columns: figures of other predictions, in no comparison.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,17 +30,21 @@ from merflow.evaluation.metrics import (
     weighted_f1,
 )
 from merflow.evaluation.predictions import VariantPredictions, variants_of
+from merflow.evaluation.side_columns import missing as missing_column
+from merflow.evaluation.side_columns import none_paper as none_paper_column
+from merflow.evaluation.side_columns import side_variants
 from merflow.evaluation.significance import (
     dialogue_counts,
     enough_samples,
     holm,
     mcnemar,
     paired_difference,
-    percentile_interval,
     resampled_counts,
 )
+from merflow.evaluation.spread import over_seeds, spread, tests_of
 
-Development = Mapping[str, Mapping[int, Mapping[str, float]]]
+# Variant -> fold and seed -> best_epoch, dev_ua, dev_loss.
+Development = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]
 
 
 def summarise(
@@ -57,7 +62,11 @@ def summarise(
     development: Development,
     params: EvaluationParams,
     stages_of_preset: Mapping[str, tuple[str, ...]] | None = None,
+    transcripts: Mapping[str, str | None] | None = None,
+    transcripts_of_preset: Mapping[str, str | None] | None = None,
     folds: Iterable[int] | None = None,
+    none_paper: pd.DataFrame | None = None,
+    missing: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """The content of ``results.json``: plain floats, integers, strings, lists and nulls.
 
@@ -72,28 +81,46 @@ def summarise(
         selections: Variant -> how its epoch was chosen.
         stages: Variant -> the stages that were trained.
         published: Variant -> the paper's own percentages by metric; empty where it has none.
-        development: Variant -> fold -> best_epoch, dev_ua, dev_loss.
+        development: Variant -> fold and seed -> best_epoch, dev_ua, dev_loss.
         params: Resamples, their seed, bins.
         stages_of_preset: Variant -> the stages its preset asks for; None where all of them were trained.
+        transcripts: Variant -> whose words it read, ``truth`` or ``asr``; None for those that read none.
+        transcripts_of_preset: Variant -> whose words its preset asks for; None where all of them were to be had.
         folds: Folds of the splits; None for every fold from 1 to the highest.
+        none_paper: As the predictions, of the test-selected epochs; None where there are none.
+        missing: Rows of :data:`merflow.contracts.tables.MISSING`; None where there are none.
 
     Raises:
         EvaluationError: As :func:`merflow.evaluation.predictions.variants_of`, or a variant has no selection rule.
     """
-    variants = variants_of(predictions, utterances, protocol=protocol, classes=classes, folds=folds)
+    rules: dict[str, Any] = {"protocol": protocol, "classes": classes, "folds": list(folds) if folds else None}
+    variants = variants_of(predictions, utterances, **rules)
+    shadows = side_variants(none_paper, utterances, honest=variants, rules=rules)
+    lacking = _lacking(missing, utterances, honest=variants, rules=rules)
     nameless = sorted(set(variants) - set(selections))
     if nameless:
         raise EvaluationError(f"no selection rule for {', '.join(nameless)}; say how their epochs were chosen")
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
-    resampled = _resample(variants, groups=groups, classes=len(classes), samples=samples, seed=params.bootstrap_seed)
+    sizes = {"groups": groups, "classes": len(classes)}
+    draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
+    resampled, resampled_shadows = _resample(variants, **draws), _resample(shadows, **draws)
+    biased = {
+        name: none_paper_column(variants[name], shadow, resampled=(resampled[name], resampled_shadows[name]), **sizes)
+        for name, shadow in shadows.items()
+    }
     summaries = {
         name: {
             **_figures(variant, resampled[name], classes=classes, bins=params.calibration_bins, groups=groups),
             "folds": _folds(variant, classes=len(classes), params=params, development=development.get(name, {})),
+            "over_seeds": over_seeds(variant, classes=len(classes)),
+            "none_paper": biased.get(name),
+            "missing": missing_column(variant, lacking.get(name, {}), classes=len(classes)),
             "selection": selections[name],
             "stages": list(stages.get(name, ())),
             "stages_of_preset": list((stages_of_preset or stages).get(name, stages.get(name, ()))),
+            "transcripts": (transcripts or {}).get(name),
+            "transcripts_of_preset": (transcripts_of_preset or transcripts or {}).get(name),
             "published": {metric: float(value) for metric, value in published.get(name, {}).items()},
         }
         for name, variant in variants.items()
@@ -122,10 +149,30 @@ def ranked(results: Mapping[str, Any]) -> list[str]:
     return sorted(variants, key=lambda name: (-variants[name]["UA"]["pooled"], name))
 
 
+def _lacking(
+    missing: pd.DataFrame | None,
+    utterances: pd.DataFrame,
+    *,
+    honest: Mapping[str, VariantPredictions],
+    rules: Mapping[str, Any],
+) -> dict[str, dict[str, VariantPredictions]]:
+    """Variant -> what is missing -> its predictions without that, the small sets first."""
+    found: dict[str, dict[str, VariantPredictions]] = {name: {} for name in honest}
+    if missing is None:
+        return found
+    for gone in sorted(set(missing["missing"]), key=lambda gone: (gone.count("+"), gone)):
+        table = missing[missing["missing"] == gone].drop(columns="missing")
+        for name, variant in side_variants(table, utterances, honest=honest, rules=rules).items():
+            found[name][gone] = variant
+    return found
+
+
 def _resample(
     variants: Mapping[str, VariantPredictions], *, groups: int, classes: int, samples: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Variant -> confusion counts of each resample ``(B, C, C)``."""
+    if not variants:
+        return {}
     counts = [
         dialogue_counts(v.labels * classes + v.predicted, v.dialogues, groups=groups, classes=classes)
         for v in variants.values()
@@ -138,12 +185,10 @@ def _figures(
 ) -> dict[str, Any]:
     size, labels, predicted = len(classes), variant.labels, variant.predicted
     counts = confusion_matrix(labels, predicted, classes=size)
-    tests = [(variant.folds == fold) & (variant.seeds == seed) for fold, seed in _tests(variant)]
-    by_test = np.stack([confusion_matrix(labels[test], predicted[test], classes=size) for test in tests])
     recalls = recalls_of(counts)
     return {
-        "UA": _spread(unweighted_accuracy_of, counts, by_test, resampled, groups=groups),
-        "WA": _spread(weighted_accuracy_of, counts, by_test, resampled, groups=groups),
+        "UA": spread(unweighted_accuracy_of, variant, classes=size, resampled=resampled, groups=groups),
+        "WA": spread(weighted_accuracy_of, variant, classes=size, resampled=resampled, groups=groups),
         "macro_f1": macro_f1(labels, predicted, classes=size),
         "weighted_f1": weighted_f1(labels, predicted, classes=size),
         "ece": calibration_error(labels, variant.probabilities, bins=bins),
@@ -155,41 +200,18 @@ def _figures(
     }
 
 
-def _spread(
-    figure: Any,  # noqa: ANN401 - one of the two counts -> figure functions of metrics
-    counts: np.ndarray,
-    by_test: np.ndarray,
-    resampled: np.ndarray,
-    *,
-    groups: int,
-) -> dict[str, Any]:
-    values = figure(by_test)
-    interval = percentile_interval(figure(resampled), groups=groups)
-    return {
-        "mean": float(values.mean()),
-        "std": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "pooled": float(figure(counts)),
-        "ci95": None if interval is None else list(interval),
-    }
-
-
-def _tests(variant: VariantPredictions) -> list[tuple[int, int]]:
-    """The folds and seeds of a variant, sorted."""
-    return sorted(set(zip(variant.folds.tolist(), variant.seeds.tolist(), strict=True)))
-
-
 def _folds(
     variant: VariantPredictions,
     *,
     classes: int,
     params: EvaluationParams,
-    development: Mapping[int, Mapping[str, float]],
+    development: Mapping[tuple[int, int], Mapping[str, float]],
 ) -> list[dict[str, Any]]:
     rows = []
-    for fold, seed in _tests(variant):
+    for fold, seed in tests_of(variant):
         test = (variant.folds == fold) & (variant.seeds == seed)
         labels, predicted = variant.labels[test], variant.predicted[test]
-        chosen = development.get(fold, {})
+        chosen = development.get((fold, seed), {})
         rows.append(
             {
                 "fold": fold,

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from merflow.features.media import RATE_HZ
+from merflow.corpus.samples import RATE_HZ
 from merflow.features.spectrogram import log_mel, mel_frequencies
 
 FRAMES = 8
@@ -153,6 +153,7 @@ def _show_sound(wave: Axes, spectrum: Axes, specimen: Specimen) -> None:
         axes.tick_params(labelsize=8.5, colors=_SOFT, labelbottom=axes is spectrum)
         axes.xaxis.label.set(color=_SOFT, fontsize=9)
         axes.yaxis.label.set(color=_SOFT, fontsize=9)
+        axes.yaxis.set_label_coords(-0.052, 0.5)  # one under the other, however wide the numbers
     if isinstance(specimen.pictures, Pictures):
         for index in chosen_frames(len(specimen.pictures.frames)):
             wave.axvline(specimen.pictures.times_s[index], color=_INK, linewidth=0.7, linestyle=":")

@@ -19,10 +19,13 @@ from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.features.encoders import spec_of
-from merflow.features.resident import ResidentStream
-from merflow.features.shards import OpenShards, Place
-from merflow.features.standardize import Standardizer
-from merflow.features.store import KeyedStore, open_store
+from merflow.features.padding import Piece, padded
+from merflow.features.resident import DeviceRows, HostRows, on_device
+from merflow.features.standardize import Scale, Standardizer
+from merflow.features.store import open_store
+from merflow.features.stored_rows import StoredRows
+
+_HOST = torch.device("cpu")
 
 
 class FeatureDataset:
@@ -56,26 +59,27 @@ class FeatureDataset:
             profile: The encoders that made the features.
             store: The store's root.
             standardizer: Statistics to standardise by; none for features as they are.
-            resident_bytes: Where all standardised features fit in so many bytes, the first batch reads them into
-                memory, and no later one reads a file.
+            resident_bytes: Where all features, in 16 bits a value, fit in so many bytes, the first batch reads them
+                into memory, and no later one reads a file.
             resident_on: Whose memory; the host's where None. Batches are then on that device.
 
         Raises:
             FeatureError: An utterance is not in the manifest, or a stream was not extracted for it.
         """
         self.utterance_ids = tuple(utterance_ids)
-        self._rows = _rows_of(manifest, self.utterance_ids)
-        self._readers: dict[Role, _Reader] = {}
-        self._members: dict[Role, np.ndarray] = {}  # (len, 2k + 1) manifest rows, -1 where there is no such turn
-        self._neighbours = {stream.role: stream.neighbours for stream in streams}
+        self._rows = rows_of(manifest, self.utterance_ids)
+        self._streams: dict[Role, _OpenStream] = {}
         for stream in streams:
             keyed = open_store(store, spec=spec_of(stream, profile), stream=stream)
-            self._readers[stream.role] = _Reader(keyed, manifest, role=stream.role, standardizer=standardizer)
-            self._members[stream.role] = _neighbours(manifest, self._rows, reach=stream.neighbours)
+            stored = StoredRows(keyed, manifest)
+            self._streams[stream.role] = _OpenStream(
+                stored,
+                members=turns_around(manifest, self._rows, reach=stream.neighbours),
+                scale=None if standardizer is None else standardizer.scale(stream.role, entry_shape=stored.entry_shape),
+            )
         self.labels = _labels(manifest, self._rows)
-        self._used = {role: np.unique(members[members >= 0]) for role, members in self._members.items()}
-        needed = sum(self._readers[role].bytes_of(rows) for role, rows in self._used.items())
-        self._resident_on = (resident_on or torch.device("cpu")) if needed <= resident_bytes else None
+        self._device = resident_on or torch.device("cpu")
+        self._resident = sum(stream.bytes for stream in self._streams.values()) <= resident_bytes
 
     def __len__(self) -> int:
         return len(self.utterance_ids)
@@ -83,127 +87,96 @@ class FeatureDataset:
     @cached_property
     def lengths(self) -> np.ndarray:
         """Steps of the longest stream without neighbours; 1 where every stream is made of neighbours."""
-        own = [self._readers[role].steps[self._rows] for role, reach in self._neighbours.items() if not reach]
+        own = [stream.stored.steps[self._rows] for stream in self._streams.values() if not stream.turns]
         return np.max(own, axis=0) if own else np.ones(len(self), dtype=np.int64)
 
     @property
     def shapes(self) -> Mapping[Role, StreamShape]:
         """Role -> layers and width."""
-        return {role: reader.shape for role, reader in self._readers.items()}
+        return {role: stream.stored.shape for role, stream in self._streams.items()}
 
     def batch(self, indices: Sequence[int]) -> Batch:
         """The utterances at these positions, padded with zeros to the longest of each role."""
-        features: dict[Role, Tensor] = {}
-        present: dict[Role, Tensor] = {}
-        for role, reader in self._readers.items():
-            members = self._members[role][list(indices)]
-            rows, offsets, mask = (_along_turns if self._neighbours[role] else _along_time)(reader, members)
-            if self._resident_on is not None:
-                features[role] = self._resident[role].gather(rows, offsets, mask)
-            else:
-                features[role] = torch.from_numpy(reader.gather(rows, mask))
-            present[role] = torch.from_numpy(mask).to(features[role].device)
+        if self._resident:
+            self._read_all()
+        chosen = list(indices)
+        found = {role: stream.batch(chosen) for role, stream in self._streams.items()}
+        labels = None if self.labels is None else self.labels[chosen]
         return Batch(
-            features=features,
-            present=present,
-            labels=None if self.labels is None else torch.from_numpy(self.labels[list(indices)]),
-            utterance_ids=tuple(self.utterance_ids[index] for index in indices),
+            features={role: values for role, (values, _) in found.items()},
+            present={role: mask for role, (_, mask) in found.items()},
+            labels=None if labels is None else on_device(labels, self._device if self._resident else _HOST),
+            utterance_ids=tuple(self.utterance_ids[index] for index in chosen),
         )
-
-    @cached_property
-    def _resident(self) -> dict[Role, ResidentStream]:
-        assert self._resident_on is not None
-        return {
-            role: ResidentStream(
-                self._used[role],
-                steps=reader.steps,
-                entry_shape=reader.entry_shape,
-                values=reader.values,
-                device=self._resident_on,
-            )
-            for role, reader in self._readers.items()
-        }
 
     def stored(self, role: Role) -> Iterator[np.ndarray]:
         """Each utterance's own features as they are stored, float16, not standardised; empty where it has none."""
-        for row in self._rows:
-            yield self._readers[role].stored(int(row))
+        stored = self._streams[role].stored
+        for row in self._rows.tolist():
+            yield stored.entries([row])[0] if stored.steps[row] else np.zeros((0, *stored.entry_shape), np.float16)
+
+    def _read_all(self) -> None:
+        for stream in self._streams.values():
+            stream.reside(self._device)
 
 
-class _Reader:
-    """One stream of a manifest, by manifest row."""
+class _OpenStream:
+    """One stream of a dataset, and where its features come from: the store, or memory once they are there.
 
-    def __init__(self, keyed: KeyedStore, manifest: Manifest, *, role: Role, standardizer: Standardizer | None) -> None:
-        index = keyed.read_index(manifest.hash)
-        if not index["utterance_id"].equals(manifest.rows["utterance_id"]):
-            raise FeatureError(
-                f"the index of manifest {manifest.hash} in {keyed.folder} lists other utterances than the manifest; "
-                "delete it and run `merflow features extract` again"
-            )
-        self.shape = keyed.shape
-        self.steps = index["steps"].to_numpy(dtype=np.int64)
-        self._role = role
-        self._standardizer = standardizer
-        self._shards: OpenShards = keyed.open_shards()
-        self._names = index["shard"].tolist()
-        self._offsets = index["offset"].to_numpy(dtype=np.int64)
+    Attributes:
+        turns: Whether an utterance is its turn and those around it, one step each, and not a sequence of its own.
+    """
+
+    def __init__(self, stored: StoredRows, *, members: np.ndarray, scale: Scale | None) -> None:
+        self.stored = stored
+        self.turns = members.shape[1] > 1
+        self._members = members  # (len, 2k + 1) manifest rows, -1 where there is no such turn
+        self._used = np.unique(members[members >= 0])
+        self._scale = scale
+        self._host: StoredRows | HostRows = stored
+        self._device: DeviceRows | None = None
 
     @property
-    def entry_shape(self) -> tuple[int, ...]:
-        """``(D,)`` or ``(L, D)``."""
-        return (self.shape.width,) if self.shape.layers is None else (self.shape.layers, self.shape.width)
+    def bytes(self) -> int:
+        """Memory that all of it would take."""
+        return self.stored.bytes_of(self._used)
 
-    def bytes_of(self, rows: np.ndarray) -> int:
-        """Memory of these rows' standardised features."""
-        return int(self.steps[rows].sum()) * int(np.prod(self.entry_shape)) * 4
+    def reside(self, device: torch.device) -> None:
+        """Reads everything into memory, the first time."""
+        if device.type != "cpu" and self._device is None:
+            self._device = DeviceRows(self.stored, self._used, scale=self._scale, device=device)
+        elif device.type == "cpu" and self._host is self.stored:
+            self._host = HostRows(self.stored, self._used)
 
-    def stored(self, row: int) -> np.ndarray:
-        """``(T, *entry_shape)`` float16; T = 0 where the utterance lacks the modality."""
-        if not self.steps[row]:
-            return np.zeros((0, *self.entry_shape), dtype=np.float16)
-        return self._shards.entry(self._place(row))
+    def batch(self, chosen: list[int]) -> tuple[Tensor, Tensor]:
+        """Features ``(N, K, *entry_shape)`` float32 and their mask ``(N, K)``, K turns or the longest's steps."""
+        rows = self._members[chosen]
+        offsets = np.zeros((1, 1), dtype=np.int64)
+        if not self.turns:
+            # At least one, so that nothing has a length of 0 where all lack the modality.
+            offsets = np.arange(max(1, int(self.stored.steps[rows].max(initial=0))))[None]
+        if self._device is not None:
+            return self._device.gather(rows, offsets=offsets)
+        present = (rows >= 0) & (offsets < self.stored.steps[rows])
+        values = padded(
+            self._pieces(rows, present), present=present, entry_shape=self.stored.entry_shape, scale=self._scale
+        )
+        return values, torch.from_numpy(present)
 
-    def values(self, row: int) -> np.ndarray:
-        """``(T, *entry_shape)`` float32, standardised where the dataset has a standardizer."""
-        stored = self.stored(row)
-        return stored.astype(np.float32) if self._standardizer is None else self._standardizer.apply(self._role, stored)
-
-    def gather(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """``(N, K, *entry_shape)`` float32 from the store, zeros where nothing is present.
-
-        Args:
-            rows: ``(N, 1)``, each row's steps in order; or ``(N, K)``, each row's first step.
-            present: ``(N, K)`` bool.
-        """
-        for row in rows[present.any(axis=1)].ravel().tolist() if rows.shape[1] == 1 else rows[present].tolist():
-            self._shards.expect(self._place(row))
-        values = np.zeros((*present.shape, *self.entry_shape), dtype=np.float32)
-        if rows.shape[1] == 1:
-            for place, row in enumerate(rows[:, 0].tolist()):
-                values[place, : self.steps[row]] = self.values(row)
-        else:
-            for utterance, turn in np.argwhere(present).tolist():
-                values[utterance, turn] = self.values(int(rows[utterance, turn]))[0]
-        return values
-
-    def _place(self, row: int) -> Place:
-        return Place(self._names[row], int(self._offsets[row]), int(self.steps[row]))
+    def _pieces(self, rows: np.ndarray, present: np.ndarray) -> list[Piece]:
+        if not self.turns:
+            present = present[:, :1]  # a sequence is one piece
+        places = np.argwhere(present).tolist()
+        entries = self._host.entries(rows[present].tolist())
+        return [Piece(utterance, first, entry) for (utterance, first), entry in zip(places, entries, strict=True)]
 
 
-def _along_time(reader: _Reader, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Utterances with their own steps: rows ``(N, 1)``, offsets ``(1, T)``, mask ``(N, T)``. T is at least 1."""
-    rows = members[:, :1]
-    steps = reader.steps[rows]
-    offsets = np.arange(max(1, int(steps.max(initial=0))))[None]
-    return rows, offsets, offsets < steps
+def rows_of(manifest: Manifest, utterance_ids: Sequence[str]) -> np.ndarray:
+    """``(len,)`` int64 rows of the manifest.
 
-
-def _along_turns(reader: _Reader, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Utterances as the middle of their neighbours, one step each: rows and mask ``(N, 2k + 1)``."""
-    return members, np.zeros((1, 1), dtype=np.int64), (members >= 0) & (reader.steps[members] > 0)
-
-
-def _rows_of(manifest: Manifest, utterance_ids: Sequence[str]) -> np.ndarray:
+    Raises:
+        FeatureError: An utterance is not in the manifest.
+    """
     rows = pd.Index(manifest.rows["utterance_id"]).get_indexer(pd.Index(utterance_ids))
     if len(rows) and rows.min() < 0:
         absent = utterance_ids[int(np.argmin(rows))]
@@ -213,7 +186,7 @@ def _rows_of(manifest: Manifest, utterance_ids: Sequence[str]) -> np.ndarray:
     return np.asarray(rows, dtype=np.int64)
 
 
-def _neighbours(manifest: Manifest, rows: np.ndarray, *, reach: int) -> np.ndarray:
+def turns_around(manifest: Manifest, rows: np.ndarray, *, reach: int) -> np.ndarray:
     """``(len, 2 reach + 1)`` rows of the turns around each row's turn in its dialogue, -1 where there is none."""
     turns = list(zip(manifest.rows["dialogue_id"], manifest.rows["turn_index"], strict=True))
     row_of = {turn: row for row, turn in enumerate(turns)}

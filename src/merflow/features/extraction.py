@@ -16,12 +16,13 @@ import pandas as pd
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import MODALITY_OF, Modality, Stream, StreamShape
 from merflow.corpus.manifest import Manifest
-from merflow.features.encoders import build_encoder, build_preparer, encoder_key, spec_of
+from merflow.features.encoders import batch_cost, build_encoder, build_preparer, encoder_key, spec_of
 from merflow.features.filling import Effort, Filling
 from merflow.features.inputs import Inputs, Tell, refuse_absent, survey
 from merflow.features.quarantine import SetAside
 from merflow.features.readers import Readers, worker_count
 from merflow.features.shards import Place
+from merflow.features.sources import column_of
 from merflow.features.store import create_store
 
 
@@ -32,7 +33,8 @@ class Pace:
     Attributes:
         device: Of the encoders: ``cpu``, ``cuda``, or ``auto`` for a GPU where there is one.
         workers: Processes that read ahead, 0 for none, ``auto`` for one a core where there is enough to read.
-        batch_cost: Modality -> what a padded batch may cost in an encoder's unit; one input at a time where absent.
+        batch_cost: Modality -> what a padded batch may cost at most in an encoder's unit, less on a CPU where that is
+            faster; one input at a time where absent.
     """
 
     device: str = "auto"
@@ -68,6 +70,7 @@ def extract(
     store: Path,
     shard_utterances: int,
     pace: Pace | None = None,
+    resample: bool = False,
     strict: bool = False,
     progress: Tell | None = None,
 ) -> tuple[StoredStream, ...]:
@@ -80,6 +83,7 @@ def extract(
         store: The store's root, shared between corpora, processes and machines.
         shard_utterances: Entries a shard.
         pace: Device, processes and batches; plain and in this process where None.
+        resample: Recordings of other rates and channel counts are converted, instead of being refused.
         strict: An input that cannot be read or encoded is an error, instead of being set aside.
         progress: Called with the stage, the utterances done and their number.
 
@@ -93,21 +97,23 @@ def extract(
     for stream in streams:
         build_preparer(spec_of(stream, profile), stream)  # what is wrong with the last stream is said before the first
         refuse_absent(manifest, stream)
-    with Readers(worker_count(pace.workers, inputs=len(manifest.rows))) as readers:
+    media = any(MODALITY_OF[stream.role] != "text" for stream in streams)  # texts are read in this process
+    with Readers(worker_count(pace.workers, inputs=len(manifest.rows) if media else 0)) as readers:
         inputs = {
-            modality: survey(
+            column: survey(
                 manifest,
-                [stream for stream in streams if MODALITY_OF[stream.role] == modality],
+                [stream for stream in streams if column_of(stream) == column],
                 readers=readers,
+                resample=resample,
                 strict=strict,
                 tell=tell,
             )
-            for modality in dict.fromkeys(MODALITY_OF[stream.role] for stream in streams)
+            for column in dict.fromkeys(column_of(stream) for stream in streams)
         }
         return tuple(
             _stored(
                 manifest,
-                inputs[MODALITY_OF[stream.role]],
+                inputs[column_of(stream)],
                 stream=stream,
                 profile=profile,
                 store=store,
@@ -143,7 +149,7 @@ def _stored(
         spec=spec,
         stream=stream,
         shard_utterances=shard_utterances,
-        batch_cost=pace.batch_cost.get(inputs.modality, 1),
+        batch_cost=batch_cost(spec, device=pace.device, most=pace.batch_cost.get(inputs.modality, 1)),
         strict=strict,
         tell=tell,
     )

@@ -26,6 +26,7 @@ class KeySummary:
         encoder: Its name, and the model and layers where it has weights.
         clip_s: Seconds of a recording that were encoded, None for all.
         pooled: Whether entries are means over time.
+        transcript: Whose words were encoded, where the encoder reads text.
         entries: Inputs in the store.
         manifests: Hashes of the manifests that have an index.
     """
@@ -35,6 +36,7 @@ class KeySummary:
     encoder: str
     clip_s: float | None
     pooled: bool
+    transcript: str
     layers: int | None
     width: int
     entries: int
@@ -76,6 +78,7 @@ def summaries(root: Path) -> list[KeySummary]:
                 encoder=" ".join(str(word) for word in words if word is not None),
                 clip_s=meta["clip_s"],
                 pooled=meta["pooled"],
+                transcript=meta.get("transcript", "truth"),
                 layers=keyed.shape.layers,
                 width=keyed.shape.width,
                 entries=len(places),

@@ -17,12 +17,14 @@ from merflow.contracts.streams import MODALITY_OF, Modality, Stream
 from merflow.corpus.manifest import Manifest
 from merflow.features.readers import Readers
 from merflow.features.sources import (
-    COLUMNS,
+    TRANSCRIPTS,
     Measured,
     RecordingSurvey,
     Source,
+    column_of,
     cut_of,
     digest_of,
+    is_absent,
     read_text,
 )
 from merflow.features.video import Side, VideoSpan
@@ -87,17 +89,20 @@ def refuse_absent(manifest: Manifest, stream: Stream) -> None:
     Raises:
         FeatureError: No utterance has an input for it.
     """
-    modality = MODALITY_OF[stream.role]
-    column = COLUMNS[modality]
-    if manifest.rows[column].fillna("").astype(str).str.strip().eq("").all():
+    modality, column = MODALITY_OF[stream.role], column_of(stream)
+    if is_absent(manifest, column):
+        hear = ", or have them heard (`merflow data transcribe`, or --transcribe of a benchmark)" if modality == "text" else ""
         raise FeatureError(
             f"role {stream.role!r} needs {modality}, but corpus {manifest.corpus!r} in {manifest.root} has no "
-            f"{column!r} in any of its {len(manifest.rows)} utterances; choose variants that do without {modality}"
+            f"{column!r} in any of its {len(manifest.rows)} utterances; choose variants that do without "
+            f"{modality}{hear}"
         )
 
 
-def survey(manifest: Manifest, streams: Sequence[Stream], *, readers: Readers, strict: bool, tell: Tell) -> Inputs:
-    """Looks at every input of the streams' one modality.
+def survey(
+    manifest: Manifest, streams: Sequence[Stream], *, readers: Readers, resample: bool, strict: bool, tell: Tell
+) -> Inputs:
+    """Looks at every input of the streams' one column.
 
     Raises:
         FeatureError: None of the inputs can be read; or one, where it is strict.
@@ -105,14 +110,15 @@ def survey(manifest: Manifest, streams: Sequence[Stream], *, readers: Readers, s
     modality = MODALITY_OF[streams[0].role]
     inputs = Inputs(modality, tuple(dict.fromkeys(cut_of(stream) for stream in streams)))
     inputs.digests = [None] * len(manifest.rows)
-    sources = _sources(manifest, modality)
+    sources = sources_of(manifest, streams[0], resample=resample)
     found = {"audio": _survey_audio, "text": _survey_text, "video": _survey_video}[modality](sources, inputs, readers)
+    stage = f"read {modality}" + (" (asr)" if column_of(streams[0]) == TRANSCRIPTS["asr"] else "")
     kept: dict[int, Measured | str] = {}
     for done, (row, measured) in enumerate(found, start=1):
         kept[row] = measured
         if strict and isinstance(measured, str):
             raise FeatureError(f"utterance {sources[row].utterance_id}: {measured}")
-        tell(f"read {modality}", done, len(sources))
+        tell(stage, done, len(sources))
     for row, source in sources.items():
         inputs._take(row, source, kept[row])
     if not inputs.unique:
@@ -123,28 +129,37 @@ def survey(manifest: Manifest, streams: Sequence[Stream], *, readers: Readers, s
     return inputs
 
 
-def _sources(manifest: Manifest, modality: Modality) -> dict[int, Source]:
-    """Row -> where its input is, for the rows that have one."""
-    make = {"audio": _recording, "text": _text, "video": _pictures}[modality]
+def sources_of(manifest: Manifest, stream: Stream, *, resample: bool) -> dict[int, Source]:
+    """Row -> where its input is, for the rows that have one.
+
+    Args:
+        manifest: The corpus.
+        stream: What is read.
+        resample: Whether recordings of other rates and channel counts are converted, as ``corpus.resample`` says.
+    """
+    modality, column = MODALITY_OF[stream.role], column_of(stream)
     found = {}
     for row, record in enumerate(manifest.rows.to_dict("records")):
-        value = record[COLUMNS[modality]]
-        if not pd.isna(value) and str(value).strip():
-            found[row] = make(record, manifest.root)
+        value = record[column]
+        if pd.isna(value) or not str(value).strip():
+            continue
+        if modality == "text":
+            found[row] = Source(str(record["utterance_id"]), text=str(value).strip())
+        elif modality == "audio":
+            found[row] = _recording(record, manifest.root, resample=resample)
+        else:
+            found[row] = _pictures(record, manifest.root)
     return found
 
 
-def _recording(record: dict[str, object], root: Path) -> Source:
+def _recording(record: dict[str, object], root: Path, *, resample: bool) -> Source:
     counted = record["n_samples"]
     return Source(
         str(record["utterance_id"]),
         path=root / str(record["audio_path"]),
         n_samples=None if pd.isna(counted) else int(str(counted).partition(".")[0]),
+        resample=resample,
     )
-
-
-def _text(record: dict[str, object], _root: Path) -> Source:
-    return Source(str(record["utterance_id"]), text=str(record["transcript"]).strip())
 
 
 def _pictures(record: dict[str, object], root: Path) -> Source:

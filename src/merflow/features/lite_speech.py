@@ -18,7 +18,7 @@ from pydantic import Field
 
 from merflow.contracts.params import Strict
 from merflow.contracts.streams import StreamShape
-from merflow.features.media import RATE_HZ
+from merflow.corpus.samples import RATE_HZ
 from merflow.features.prepared import Prepared
 
 # Window and hop of WavLM's convolutions: 6 s give 299 steps.

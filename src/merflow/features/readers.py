@@ -1,27 +1,30 @@
 """Processes that read and prepare inputs ahead of the encoder.
 
 They are spawned, import no torch, and each has a pipe of its own: when the extraction dies the pipes end, and so do
-they. What they send is received by a thread and waits until it is asked for, up to so many bytes; beyond that the pipes
-fill and the processes wait. So memory does not grow with the corpus.
+they. What they send is received by a thread each and waits until it is asked for, up to so many bytes; beyond that the
+pipes fill and the processes wait. So memory does not grow with the corpus.
+
+A decoder may end its process, by a segmentation fault or because memory is short. Then another process takes its
+place, and the inputs that are still owed are read one by one: whichever ends its process again is given up.
 """
 
 import multiprocessing
 import os
 import pickle
 import queue
-import signal
 import threading
-import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from merflow.contracts.errors import FeatureError
+from merflow.features.reader_process import Task, cause, packed, serve
 
-Unit = TypeVar("Unit")
+Part = TypeVar("Part")
 Item = TypeVar("Item")
 
 # What was received and not yet asked for; one item may exceed it.
@@ -29,6 +32,9 @@ AHEAD_BYTES = 256 << 20
 _MOST_WORKERS = 8
 # Below so many inputs, starting processes takes longer than they save.
 _WORTH_IT = 64
+# Processes that end one after the other without an input read between: the inputs are not at fault. More than the
+# utterances of one dialogue, whose video may be damaged as a whole.
+_HOPELESS = 200
 
 
 def worker_count(workers: int | Literal["auto"], *, inputs: int) -> int:
@@ -40,10 +46,18 @@ def worker_count(workers: int | Literal["auto"], *, inputs: int) -> int:
 
 
 @dataclass
+class _Unit:
+    parts: list[Any]
+    alone: bool = False  # one part that was owed when a process ended
+
+
+@dataclass(eq=False)
 class _Worker:
     process: Any  # a context's process class
     pipe: Connection
-    units: list[Any] = field(default_factory=list)  # given and not finished, the first is in work
+    receiver: threading.Thread | None = None
+    units: deque[_Unit] = field(default_factory=deque)  # given and not finished, the first is in work
+    answered: set[Hashable] = field(default_factory=set)  # parts of the first
 
 
 class Readers:
@@ -57,7 +71,7 @@ class Readers:
         self.workers = workers
         self._pool: list[_Worker] = []
         self._received = _BoundedQueue(AHEAD_BYTES)
-        self._receiver: threading.Thread | None = None
+        self._deaths = 0  # since an item came
 
     def __enter__(self) -> "Readers":
         return self
@@ -67,80 +81,112 @@ class Readers:
     ) -> None:
         self._stop(at_once=kind is not None)
 
-    def run(self, task: Callable[[Unit], Iterator[Item]], units: Iterable[Unit], *, ahead: int = 1) -> Iterator[Item]:
+    def run(self, task: Task[Part, Item], units: Iterable[Sequence[Part]], *, ahead: int = 1) -> Iterator[Item]:
         """Everything that the task makes of the units, as it is ready; in the units' order only without workers.
 
         Args:
-            task: Picklable; gets one unit and yields picklable items. Every process has a copy of its own, which keeps
-                what it loads.
-            units: Taken one by one, when a process is free for one.
+            task: Gets one unit after the other.
+            units: Parts that are read one after the other; taken unit by unit, when a process is free for one.
             ahead: Units that a process is given before it has finished the first.
 
         Raises:
-            FeatureError: A process died.
+            FeatureError: Process after process ended, whatever it read.
             RuntimeError: The task failed in a process; the message holds its traceback.
         """
         if not self.workers:
             for unit in units:
                 yield from task(unit)
             return
-        self._start()
+        while len(self._pool) < self.workers:
+            self._pool.append(self._started())
         for worker in self._pool:
-            worker.pipe.send_bytes(_packed(("task", task)))
+            _send(worker, "task", task)
         waiting = iter(units)
+        again: deque[_Unit] = deque()
         while True:
-            self._hand_out(waiting, ahead)
+            self._hand_out(waiting, again, ahead)
             if not any(worker.units for worker in self._pool):
                 return
-            place, message = self._received.get()
+            worker, message = self._received.get()
             if message is None:
-                raise FeatureError(self._obituary(self._pool[place]))
+                yield from self._replace(worker, task, again)
+                continue
             kind, content = pickle.loads(message)
             if kind == "item":
+                self._deaths = 0
+                worker.answered.add(task.answered(content))
                 yield content
             elif kind == "done":
-                self._pool[place].units.pop(0)
+                worker.units.popleft()
+                worker.answered.clear()
             else:
                 raise RuntimeError(f"a reader process failed:\n{content}")
 
-    def _hand_out(self, waiting: Iterator[Any], ahead: int) -> None:
-        """Gives units to the processes that have fewest, until each has enough."""
+    def _hand_out(self, waiting: Iterator[Sequence[Any]], again: deque[_Unit], ahead: int) -> None:
+        """Gives units to the processes that have fewest, until each has enough; parts that are owed first."""
         while True:
             worker = min(self._pool, key=lambda one: len(one.units))
             if len(worker.units) >= ahead:
                 return
-            try:
-                unit = next(waiting)
-            except StopIteration:
-                return
-            worker.units.append(unit)
-            worker.pipe.send_bytes(_packed(("unit", unit)))
-
-    def _start(self) -> None:
-        if self._pool:
-            return
-        context = multiprocessing.get_context("spawn")
-        for _ in range(self.workers):
-            mine, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs,), name="merflow reader", daemon=True)
-            process.start()
-            theirs.close()
-            self._pool.append(_Worker(process, mine))
-        self._receiver = threading.Thread(target=self._receive, name="readers", daemon=True)
-        self._receiver.start()
-
-    def _receive(self) -> None:
-        places = {worker.pipe: place for place, worker in enumerate(self._pool)}
-        while places:
-            for pipe in wait(list(places)):
-                assert isinstance(pipe, Connection)
+            if again:
+                unit = again.popleft()
+            else:
                 try:
-                    message = pipe.recv_bytes()
-                except (EOFError, OSError):
-                    self._received.put((places.pop(pipe), None))
-                    continue
-                if not self._received.put((places[pipe], message)):
+                    unit = _Unit(list(next(waiting)))
+                except StopIteration:
                     return
+            worker.units.append(unit)
+            _send(worker, "unit", unit.parts)
+
+    def _replace(self, worker: _Worker, task: Task[Any, Item], again: deque[_Unit]) -> Iterator[Item]:
+        """Another process for one that ended; what it owed is read again, and given up where that was done before."""
+        worker.process.join(timeout=5)
+        worker.process.kill()  # had it only closed its pipe
+        worker.process.join()
+        self._deaths += 1
+        how = cause(worker.process.exitcode)
+        if self._deaths >= _HOPELESS:
+            raise FeatureError(
+                f"{self._deaths} reader processes ended one after the other, the last {how}; "
+                "set features.workers to 0 to read in the extraction's own process, which then shows why"
+            )
+        first, *others = worker.units or [_Unit([])]
+        owed = [part for part in first.parts if task.asked(part) not in worker.answered]
+        again.extend([_Unit([part], alone=True) for part in owed if not first.alone])
+        again.extend(others)
+        worker.pipe.close()
+        place = self._pool.index(worker)
+        self._pool[place] = self._started()
+        _send(self._pool[place], "task", task)
+        if first.alone:
+            for part in owed:
+                yield task.lost(
+                    part,
+                    f"a process that reads it ends {how}, also when it reads nothing else: it is damaged, or needs "
+                    "more memory than there is (then set features.workers lower and extract again)",
+                )
+
+    def _started(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        mine, theirs = context.Pipe()
+        process = context.Process(target=serve, args=(theirs,), name="merflow reader", daemon=True)
+        process.start()
+        theirs.close()
+        worker = _Worker(process, mine)
+        worker.receiver = threading.Thread(target=self._receive, args=(worker,), name="reader", daemon=True)
+        worker.receiver.start()
+        return worker
+
+    def _receive(self, worker: _Worker) -> None:
+        """One worker's messages until it ends, and then None."""
+        while True:
+            try:
+                message = worker.pipe.recv_bytes()
+            except (EOFError, OSError):
+                self._received.put((worker, None))
+                return
+            if not self._received.put((worker, message)):
+                return
 
     def _stop(self, *, at_once: bool) -> None:
         self._received.close()
@@ -148,26 +194,21 @@ class Readers:
             if at_once:
                 worker.process.terminate()
             else:
-                with suppress(OSError):
-                    worker.pipe.send_bytes(_packed(("end", None)))
+                _send(worker, "end", None)
         for worker in self._pool:
             worker.process.join(timeout=5)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
-        if self._receiver is not None:
-            self._receiver.join()
-        for worker in self._pool:
+            assert worker.receiver is not None
+            worker.receiver.join()
             worker.pipe.close()
         self._pool = []
 
-    def _obituary(self, worker: _Worker) -> str:
-        worker.process.join(timeout=5)
-        first = str(worker.units[0])[:300] if worker.units else "nothing"
-        return (
-            f"a reader process ended with exit code {worker.process.exitcode} while it read {first}; where memory was "
-            "short set features.workers lower, otherwise set these utterances aside"
-        )
+
+def _send(worker: _Worker, kind: str, content: object) -> None:
+    with suppress(OSError):  # it has ended, and its receiver says so
+        worker.pipe.send_bytes(packed((kind, content)))
 
 
 class _BoundedQueue:
@@ -178,9 +219,9 @@ class _BoundedQueue:
         self._bytes = 0
         self._closed = False
         self._room = threading.Condition()
-        self._messages: queue.SimpleQueue[tuple[int, bytes | None]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[_Worker, bytes | None]] = queue.SimpleQueue()
 
-    def put(self, message: tuple[int, bytes | None]) -> bool:
+    def put(self, message: tuple[_Worker, bytes | None]) -> bool:
         """Waits for room; False where nobody reads any more."""
         size = len(message[1] or b"")
         with self._room:
@@ -191,7 +232,7 @@ class _BoundedQueue:
         self._messages.put(message)
         return True
 
-    def get(self) -> tuple[int, bytes | None]:
+    def get(self) -> tuple[_Worker, bytes | None]:
         message = self._messages.get()
         with self._room:
             self._bytes -= len(message[1] or b"")
@@ -202,36 +243,3 @@ class _BoundedQueue:
         with self._room:
             self._closed = True
             self._room.notify_all()
-
-
-def _serve(pipe: Connection) -> None:
-    """A worker's life: units in, items out, until the other end says so or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    task: Callable[[Any], Iterator[Any]] | None = None
-    try:
-        while True:
-            kind, content = pickle.loads(pipe.recv_bytes())
-            if kind == "end":
-                return
-            if kind == "task":
-                task = content
-                continue
-            assert task is not None
-            for message in _answers(task, content):
-                pipe.send_bytes(message)
-    except (EOFError, OSError, KeyboardInterrupt):
-        return  # the parent is gone
-
-
-def _answers(task: Callable[[Any], Iterator[Any]], unit: Any) -> Iterator[bytes]:  # noqa: ANN401
-    try:
-        for item in task(unit):
-            yield _packed(("item", item))
-    except Exception:  # goes to the parent as text; exceptions themselves may not survive pickling
-        yield _packed(("failed", traceback.format_exc()))
-    else:
-        yield _packed(("done", None))
-
-
-def _packed(message: tuple[str, Any]) -> bytes:
-    return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)

@@ -1,9 +1,7 @@
-"""Shards: many entries end to end in one safetensors file, written once and read in place.
+"""Shards: many entries end to end in one safetensors file, written once.
 
 A shard holds ``digests`` (E, 32) uint8, ``steps`` (E,) int64 and ``values`` (S, D) or (S, L, D) float16, whose first
-axis is all entries one after the other; its metadata holds a SHA-256 over the three. Readers map the file, so that an
-entry costs one copy out of the page cache; what they touched is let go of now and then, so that it does not count as
-their memory for good.
+axis is all entries one after the other; its metadata holds a SHA-256 over the three.
 
 Shapes: E entries, S steps of the whole shard, T steps of an entry, L layers, D width.
 """
@@ -16,7 +14,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Sequence
-from functools import cached_property
+from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,10 +31,6 @@ _BYTES = {"U8": 1, "I64": 8, "F16": 2}
 # What file systems without hard links answer.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _READ_BYTES = 8 << 20
-# Mapped pages are let go of after so many bytes were read.
-_TOUCHED_BYTES = 4 << 30
-# Smaller entries are in the cache after a moment; telling the system about each would take longer than it saves.
-_WORTH_EXPECTING = 128 << 10
 
 
 class Place(NamedTuple):
@@ -120,8 +114,25 @@ def _header(shapes: dict[str, list[int]], *, sha256: str) -> bytes:
     return struct.pack("<Q", len(text)) + text
 
 
+def _opened(path: Path) -> FileIO:
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        remedy = (
+            "allow more open files with `ulimit -n`"
+            if error.errno in (errno.EMFILE, errno.ENFILE)
+            else "let this user read the store"
+        )
+        raise FeatureError(f"cannot open shard {path}: {error.strerror}; {remedy}") from error
+
+
 class Shard:
-    """A complete shard, open for reading.
+    """A complete shard, open for a look into it.
+
+    Attributes:
+        steps: S.
+        values_at: Where in the file the values begin, in bytes.
+        sha256: The checksum that was written with it.
 
     Raises:
         FeatureError: The file is missing, corrupt, cut off, or of other sizes than the store's.
@@ -130,13 +141,12 @@ class Shard:
     def __init__(self, path: Path, shape: StreamShape) -> None:
         self._path = path
         self._entry = entry_shape(shape)
-        self._step_bytes = 2 * int(np.prod(self._entry))
         if not path.is_file():
             raise FeatureError(f"the store lost shard {path}; run `merflow features extract` again")
-        self._file = path.open("rb", buffering=0)
+        self._file = _opened(path)
         try:
             self._start, self._tensors, self.sha256 = self._read_header()
-            self._values = self._start + self._tensors["values"]["data_offsets"][0]
+            self.values_at = self._start + self._tensors["values"]["data_offsets"][0]
             self.steps = int(self._tensors["values"]["shape"][0])
             self._check()
         except (ValueError, KeyError, TypeError, IndexError, struct.error, OSError) as error:
@@ -162,51 +172,9 @@ class Shard:
             )
         return [row.tobytes().hex() for row in keys], steps
 
-    def entry(self, place: Place) -> np.ndarray:
-        """``(T, D)`` or ``(T, L, D)`` float16, read-only, in the mapped file.
-
-        Raises:
-            FeatureError: The index points beyond the shard's end.
-        """
-        end = place.offset + place.steps
-        if end > self.steps:
-            raise FeatureError(
-                f"shard {self._path} has {self.steps} steps, the index asks for {end}; "
-                "delete the index beside it and run `merflow features extract` again"
-            )
-        return self._mapped[place.offset : end]
-
-    def read_into(self, place: Place, values: np.ndarray) -> None:
-        """Copies an entry into ``values``, an array of its shape.
-
-        Raises:
-            FeatureError: As :meth:`entry`.
-        """
-        np.copyto(values, self.entry(place))
-
-    def expect(self, place: Place) -> None:
-        """Tells the system that an entry is read soon, so that cold entries of a batch come from disk side by side."""
-        size = place.steps * self._step_bytes
-        if size >= _WORTH_EXPECTING and hasattr(mmap, "MADV_WILLNEED"):
-            start = self._values + place.offset * self._step_bytes
-            aligned = start - start % mmap.PAGESIZE
-            self._map.madvise(mmap.MADV_WILLNEED, aligned, size + start - aligned)
-
-    def forget(self) -> None:
-        """Lets go of the mapped pages; they stay in the system's cache."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
-
-    @cached_property
-    def _map(self) -> mmap.mmap:
+    def mapped(self) -> mmap.mmap:
+        """The whole file in the address space, read-only; it stays when the shard is closed."""
         return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-
-    @cached_property
-    def _mapped(self) -> np.ndarray:
-        count = self.steps * self._step_bytes // 2
-        if not count:
-            return np.zeros((self.steps, *self._entry), dtype=np.float16)
-        return np.frombuffer(self._map, "<f2", count=count, offset=self._values).reshape(self.steps, *self._entry)
 
     def checksum(self) -> str:
         """SHA-256 of what the file holds now, to compare with :attr:`sha256`; reads all of it."""
@@ -257,52 +225,3 @@ class Shard:
                 offset, target = offset + count, target[count:]
         except (OSError, EOFError) as error:
             raise FeatureError(f"shard {self._path} is corrupt ({error}); {AGAIN}") from error
-
-
-class OpenShards:
-    """The shards of one key by name, opened when they are asked for.
-
-    Args:
-        folder: ``<key>/shards``.
-        shape: Layers and width of every entry.
-        most: Files open at a time; the one opened first is closed first.
-    """
-
-    def __init__(self, folder: Path, shape: StreamShape, *, most: int) -> None:
-        self._folder = folder
-        self._shape = shape
-        self._most = most
-        self._open: dict[str, Shard] = {}
-        self._touched = 0
-
-    def entry(self, place: Place) -> np.ndarray:
-        """``(T, D)`` or ``(T, L, D)`` float16, read-only.
-
-        Raises:
-            FeatureError: As :class:`Shard`.
-        """
-        values = self[place.shard].entry(place)
-        self._touched += values.nbytes
-        if self._touched > _TOUCHED_BYTES:
-            self._touched = 0
-            for shard in self._open.values():
-                shard.forget()
-        return values
-
-    def expect(self, place: Place) -> None:
-        """As :meth:`Shard.expect`."""
-        self[place.shard].expect(place)
-
-    def __getitem__(self, name: str) -> Shard:
-        """An open shard.
-
-        Raises:
-            FeatureError: As :class:`Shard`.
-        """
-        if name in self._open:
-            return self._open[name]
-        if len(self._open) >= self._most:
-            # Not closed: arrays of it may be in use; the last of them takes the mapping with it.
-            del self._open[next(iter(self._open))]
-        self._open[name] = shard = Shard(self._folder / f"{name}.safetensors", self._shape)
-        return shard

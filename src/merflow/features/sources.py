@@ -9,15 +9,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from merflow.contracts.errors import FeatureError
+from merflow.contracts.errors import CorpusError, FeatureError
 from merflow.contracts.presets import EncoderSpec
-from merflow.contracts.streams import MODALITY_OF, Modality, Stream
+from merflow.contracts.streams import MODALITY_OF, Modality, Stream, Transcript
+from merflow.corpus.manifest import Manifest
+from merflow.corpus.samples import RATE_HZ, read_samples
+from merflow.features.clips import cut
 from merflow.features.encoders import Preparer, build_preparer
-from merflow.features.media import RATE_HZ, cut, read_recording
 from merflow.features.prepared import Prepared
 from merflow.features.video import VideoSpan, read_dialogue
 
-COLUMNS: dict[Modality, str] = {"audio": "audio_path", "text": "transcript", "video": "video_path"}
+# The columns of the manifest in which inputs are.
+TRANSCRIPTS: dict[Transcript, str] = {"truth": "transcript", "asr": "asr_transcript"}
+_FILES: dict[Modality, str] = {"audio": "audio_path", "video": "video_path"}
 
 
 class Source(NamedTuple):
@@ -27,6 +31,7 @@ class Source(NamedTuple):
         utterance_id: The utterance's name.
         path: Recording or video.
         n_samples: Of the recording as the manifest counted them, None where it did not.
+        resample: Whether a recording of another rate or channel count is converted, or refused.
         text: The transcript.
         span: The utterance's part of the video.
     """
@@ -34,6 +39,7 @@ class Source(NamedTuple):
     utterance_id: str
     path: Path | None = None
     n_samples: int | None = None
+    resample: bool = False
     text: str | None = None
     span: VideoSpan | None = None
 
@@ -58,6 +64,17 @@ class Ticket(NamedTuple):
 Outcome = tuple[str, str, Prepared | str]
 
 
+def column_of(stream: Stream) -> str:
+    """The manifest's column that a stream reads."""
+    modality = MODALITY_OF[stream.role]
+    return TRANSCRIPTS[stream.transcript] if modality == "text" else _FILES[modality]
+
+
+def is_absent(manifest: Manifest, column: str) -> bool:
+    """Whether no utterance of a corpus has an input in this column."""
+    return bool(manifest.rows[column].fillna("").astype(str).str.strip().eq("").all())
+
+
 def cut_of(stream: Stream) -> tuple[float | None, bool]:
     """What of a recording a stream takes."""
     return stream.clip_s, stream.skip_silence
@@ -69,16 +86,14 @@ def read_text(source: Source) -> str:
     return source.text
 
 
-def read_samples(source: Source) -> np.ndarray:
+def read_recording(source: Source) -> np.ndarray:
     """``(n,)`` float32 at 16 kHz.
 
-    The corpus was validated, so that recordings of other rates are there because ``corpus.resample`` allows them.
-
     Raises:
-        FeatureError: The recording cannot be read.
+        CorpusError: The recording cannot be read.
     """
     assert source.path is not None
-    return read_recording(source.path, n_samples=source.n_samples, resample=True)
+    return read_samples(source.path, n_samples=source.n_samples, resample=source.resample)
 
 
 def digest_of(source: np.ndarray | str) -> str:
@@ -100,12 +115,24 @@ class RecordingSurvey:
         """Reads the unit's recordings one by one."""
         for row, source in unit:
             try:
-                samples = read_samples(source)
-            except FeatureError as error:
+                samples = read_recording(source)
+            except CorpusError as error:
                 yield row, str(error)
                 continue
             lengths = tuple(len(cut(samples, clip_s=clip_s, skip_silence=skip)) for clip_s, skip in self.cuts)
             yield row, Measured(digest_of(samples), len(samples) / RATE_HZ, lengths)
+
+    def asked(self, part: tuple[int, Source]) -> int:
+        """The row."""
+        return part[0]
+
+    def answered(self, item: tuple[int, Measured | str]) -> int:
+        """The row."""
+        return item[0]
+
+    def lost(self, part: tuple[int, Source], reason: str) -> tuple[int, Measured | str]:
+        """A recording that cannot be read."""
+        return part[0], f"{part[1].path}: {reason}"
 
 
 @dataclass(frozen=True)
@@ -128,12 +155,24 @@ class Preparation:
         for ticket in unit:
             try:
                 prepared: Prepared | str = self.preparer.prepare(self._read(ticket))
-            except FeatureError as error:
+            except (CorpusError, FeatureError) as error:
                 prepared = str(error)
             yield ticket.group, ticket.digest, prepared
 
+    def asked(self, part: Ticket) -> str:
+        """The input's digest."""
+        return part.digest
+
+    def answered(self, item: Outcome) -> str:
+        """The input's digest."""
+        return item[1]
+
+    def lost(self, part: Ticket, reason: str) -> Outcome:
+        """An input that cannot be prepared."""
+        return part.group, part.digest, f"{part.source.path or 'its text'}: {reason}"
+
     def _read(self, ticket: Ticket) -> np.ndarray | str:
-        source = read_text(ticket.source) if ticket.source.path is None else read_samples(ticket.source)
+        source = read_text(ticket.source) if ticket.source.path is None else read_recording(ticket.source)
         if digest_of(source) != ticket.digest:
             raise FeatureError("its recording changed while features were extracted; extract again")
         if isinstance(source, str):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from merflow.features.media import RATE_HZ
+from merflow.corpus.samples import RATE_HZ
 
 WINDOW = 400
 HOP = 160

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from torch import Tensor
 
 from merflow.contracts.errors import FeatureError
 from merflow.contracts.files import replacing
@@ -17,6 +19,24 @@ if TYPE_CHECKING:
 
 # A column that moves less than this part of its mean is constant up to float16 rounding: it is centred, not scaled.
 _CONSTANT = 1e-3
+# Statistics are taken of so many values at a time, which stay in the processor's cache between the passes.
+_PIECE_VALUES = 1 << 17
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One role's mean and deviation, ``(D,)`` or ``(L, D)`` float32, on one device."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def on(self, device: torch.device) -> "Scale":
+        """The same in a device's memory."""
+        return Scale(self.mean.to(device), self.deviation.to(device))
+
+    def apply_(self, values: Tensor) -> None:
+        """Standardises steps ``(..., D)`` or ``(..., L, D)`` float32 in place."""
+        values.sub_(self.mean).div_(self.deviation)
 
 
 @dataclass(frozen=True)
@@ -44,23 +64,20 @@ class Standardizer:
             mean[role], deviation[role] = _statistics(dataset, role)
         return cls(mean, deviation)
 
-    def apply(self, role: Role, values: np.ndarray) -> np.ndarray:
-        """Steps ``(T, D)`` or ``(T, L, D)`` of any float dtype, standardised to float32.
+    def scale(self, role: Role, *, entry_shape: tuple[int, ...]) -> "Scale":
+        """What standardises a role's steps of ``entry_shape``, ``(D,)`` or ``(L, D)``.
 
         Raises:
             FeatureError: The statistics are of other roles or sizes.
         """
         if role not in self.mean:
             raise FeatureError(f"the standardizer has no statistics of role {role!r}; it has {', '.join(self.mean)}")
-        if self.mean[role].shape != values.shape[1:]:
+        if self.mean[role].shape != entry_shape:
             raise FeatureError(
                 f"the standardizer's statistics of role {role!r} have shape {self.mean[role].shape}, "
-                f"the features {values.shape[1:]}; fit it on features of the same profile"
+                f"the features {entry_shape}; fit it on features of the same profile"
             )
-        centred: np.ndarray = values.astype(np.float32)
-        centred -= self.mean[role]
-        centred /= self.deviation[role]
-        return centred
+        return Scale(torch.from_numpy(self.mean[role]), torch.from_numpy(self.deviation[role]))
 
     def save(self, path: Path) -> None:
         """As safetensors, bit by bit.
@@ -101,13 +118,16 @@ def _statistics(dataset: "FeatureDataset", role: Role) -> tuple[np.ndarray, np.n
     for values in dataset.stored(role):
         if not len(values):
             continue
-        exact = values.astype(np.float64)
         if not count:
-            origin = exact.mean(axis=0)  # near the mean, so that the squares do not cancel
+            origin = values.astype(np.float64).mean(axis=0)  # near the mean, so that the squares do not cancel
             sums, squares = np.zeros_like(origin), np.zeros_like(origin)
-        exact -= origin
-        sums += exact.sum(axis=0)
-        squares += np.einsum("t...,t...->...", exact, exact)
+        together = max(1, _PIECE_VALUES // origin.size)
+        for start in range(0, len(values), together):
+            exact = values[start : start + together].astype(np.float64)
+            exact -= origin
+            sums += exact.sum(axis=0)
+            exact *= exact
+            squares += exact.sum(axis=0)
         count += len(values)
     if not count:
         raise FeatureError(f"none of the {len(dataset)} utterances to standardise by has a step of role {role!r}")

@@ -27,7 +27,8 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream, StreamShape
 from merflow.contracts.tables import conform
 from merflow.features.encoders import describe, encoder_key
-from merflow.features.shards import AGAIN, OpenShards, Place, Shard, shard_name, write_shard
+from merflow.features.open_shards import OpenEntries
+from merflow.features.shards import AGAIN, Place, Shard, shard_name, write_shard
 
 # One row an utterance of the manifest. Absent input (no recording, empty transcript) has no digest and no shard.
 INDEX = pa.schema(
@@ -127,16 +128,24 @@ class KeyedStore:
             raise FeatureError(f"index {path} is corrupt ({error}); {AGAIN}") from error
 
     def open_shard(self, name: str) -> Shard:
-        """A complete shard, open for reading.
+        """A complete shard, open for a look into it.
 
         Raises:
             FeatureError: The shard is missing or corrupt.
         """
         return Shard(self._path(name), self.shape)
 
-    def open_shards(self, *, most: int = 256) -> OpenShards:
-        """Shards by name, opened when they are asked for, at most so many at a time."""
-        return OpenShards(self.folder / "shards", self.shape, most=most)
+    def open_entries(self, places: Sequence[Place], *, most: int = 128) -> OpenEntries:
+        """Entries by their number among these; their shards are opened when asked for, at most so many at a time."""
+        return OpenEntries(self.folder / "shards", self.shape, places, most=most)
+
+    def read(self, place: Place) -> np.ndarray:
+        """One entry, ``(T, D)`` or ``(T, L, D)`` float16, read-only.
+
+        Raises:
+            FeatureError: Its shard is missing or corrupt.
+        """
+        return self.open_entries([place]).entries([0])[0]
 
     def _path(self, name: str) -> Path:
         return self.folder / "shards" / f"{name}.safetensors"

@@ -20,6 +20,7 @@ from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
 from merflow.jobs.train import train
+from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
 from merflow.jobs.variants import parse_item, plan
 from merflow.jobs.workspace import Workspace
@@ -34,10 +35,11 @@ def benchmark(
     name: str,
     command: str,
     quarantine: bool = False,
+    asr: bool = False,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Index, validate, split, extract, train every fold, evaluate; everything below ``out``.
+    """Index, validate, transcribe where asked to, split, extract, train every fold, evaluate; all of it below ``out``.
 
     What an earlier call with the same inputs finished is kept.
 
@@ -49,6 +51,7 @@ def benchmark(
         name: Name of the run in MLflow and in the report.
         command: What reproduces the run, for the report.
         quarantine: Set bad rows aside instead of failing.
+        asr: Also have Whisper transcribe the recordings.
         workers: Folds that train at a time, each in its own process.
         progress: Told of every stage, and the folds' own processes are silent; None for plain lines from all of them.
 
@@ -56,23 +59,43 @@ def benchmark(
         MerflowError: As the jobs raise.
     """
     workspace = Workspace(out)
-    items = plan(variants, protocol=params.splits.protocol, profile=params.features.profile)
+    items = plan(variants, protocol=params.splits.protocol, profile=params.features.profile, seeds=params.plan.seeds)
     manifest, splits, features, run = (
         out / name for name in ("manifest.parquet", "splits.parquet", "features.json", "run.json")
     )
+    checked = out / "validated.parquet" if asr else manifest
     root = source.place(workspace, progress=progress)
     index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
     validate(
         out / "all.parquet",
-        out=manifest,
+        out=checked,
         summary=out / "validation.html",
         docs=out / "validation",
         quarantine=out / "quarantine.csv" if quarantine else None,
         params=params.corpus,
         progress=progress,
     )
+    if asr:
+        transcribe(
+            checked,
+            out=manifest,
+            report=out / "transcripts.json",
+            quarantine=out / "transcripts.quarantine.csv",
+            journal=workspace.journal,
+            params=params.transcription,
+            corpus=params.corpus,
+            progress=progress,
+        )
     split(manifest, out=splits, params=params.splits)
-    extract(manifest, variants=variants, store=workspace.store, out=features, params=params.features, progress=progress)
+    extract(
+        manifest,
+        variants=variants,
+        store=workspace.store,
+        out=features,
+        params=params.features,
+        corpus=params.corpus,
+        progress=progress,
+    )
     open_run(
         manifest,
         splits=splits,
@@ -82,6 +105,7 @@ def benchmark(
         workspace=workspace,
         out=run,
         training=params.training,
+        seeds=params.plan.seeds,
         params=params.tracking,
     )
     shared: dict[str, Any] = {"manifest": manifest, "splits": splits, "features": features, "run": run}
@@ -151,6 +175,6 @@ def _train_aside(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train
 
 
 def _folder(workspace: Workspace, item: str) -> Path:
-    variant, fold = parse_item(item)
-    model, _, preset = variant.partition(":")
-    return workspace.root / "folds" / model / preset / f"fold-{fold}"
+    named = parse_item(item)
+    model, _, preset = named.variant.partition(":")
+    return workspace.root / "folds" / model / preset / named.folder

@@ -66,13 +66,17 @@ def evaluate(
         selections={fact["variant"]: fact["selection"] for fact in facts},
         stages={fact["variant"]: tuple(fact["stages"]) for fact in facts},
         stages_of_preset={variant: preset.stages for variant, preset in variants.items()},
+        transcripts={fact["variant"]: fact["transcripts"] for fact in facts},
+        transcripts_of_preset={fact["variant"]: fact["transcripts_of_preset"] for fact in facts},
         published={variant: preset.published for variant, preset in variants.items()},
-        development=_by_fold(facts, [fact["development"] for fact in facts]),
+        development=_by_test(facts, [fact["development"] for fact in facts]),
         folds=sorted(set(folded.rows["fold"].astype(int))),
+        none_paper=_all_of([folds.read_shadow(folder) for folder in trained]),
+        missing=_all_of([folds.read_missing(folder) for folder in trained]),
         params=params,
     )
     write_json(results, summary)
-    histories = _by_fold(facts, [folds.read_history(folder) for folder in trained])
+    histories = _by_test(facts, [folds.read_history(folder) for folder in trained])
     write_report(summary, report, title=name, histories=histories, identity=_identity(facts, summary), command=command)
     if run is not None:
         log_benchmark(run, summary, trained=trained, files=(results, report))
@@ -80,11 +84,17 @@ def evaluate(
     return summary
 
 
-def _by_fold(facts: Sequence[dict[str, Any]], values: Sequence[Any]) -> dict[str, dict[int, Any]]:
-    nested: dict[str, dict[int, Any]] = defaultdict(dict)
+def _by_test(facts: Sequence[dict[str, Any]], values: Sequence[Any]) -> dict[str, dict[tuple[int, int], Any]]:
+    """Variant -> fold and seed -> value."""
+    nested: dict[str, dict[tuple[int, int], Any]] = defaultdict(dict)
     for fact, value in zip(facts, values, strict=True):
-        nested[fact["variant"]][fact["fold"]] = value
+        nested[fact["variant"]][fact["fold"], fact["seed"]] = value
     return dict(nested)
+
+
+def _all_of(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
+    found = [table for table in tables if table is not None]
+    return pd.concat(found, ignore_index=True) if found else None
 
 
 def _belong_together(
@@ -99,6 +109,14 @@ def _belong_together(
                     f"{folder} was trained with {what} {fact[what]}, the given one is {given}; "
                     "evaluate it with its own manifest and splits, or train it again on these"
                 )
+    words: dict[str, str | None] = {}
+    for folder, fact in zip(trained, facts, strict=True):
+        first = words.setdefault(fact["variant"], fact["transcripts"])
+        if fact["transcripts"] != first:
+            raise EvaluationError(
+                f"{folder} read transcripts {fact['transcripts']!r}, another fold of {fact['variant']} {first!r}; "
+                "train all folds of a variant on the features of one extraction"
+            )
 
 
 def _identity(facts: Sequence[dict[str, Any]], summary: dict[str, Any]) -> dict[str, str]:

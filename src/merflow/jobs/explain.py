@@ -22,7 +22,10 @@ from merflow.features.standardize import Standardizer
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.progress import Progress, plain_lines, say
+from merflow.jobs.variants import Item
 from merflow.models.folder import load_model
+from merflow.training.devices import device_of
+from merflow.training.encoded import EncodedSource, has_encoders, load_encoded
 from merflow.training.inspection import averages, embed, look
 from merflow.training.prediction import predict
 
@@ -35,7 +38,7 @@ class Explanation:
 
     inputs: FoldInputs
     model: nn.Module
-    test: FeatureDataset
+    test: FeatureDataset | EncodedSource
     rows: list[dict[str, Any]]
 
     @classmethod
@@ -48,7 +51,7 @@ class Explanation:
         """
         facts = folds.read_facts(fold)
         params = parse(TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / folds.FACTS))
-        item = f"{facts['variant']}:{facts['fold']}"
+        item = str(Item(facts["variant"], facts["fold"], facts["seed"]))
         inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
         for what, given in (
             ("manifest_hash", inputs.manifest.hash),
@@ -60,9 +63,7 @@ class Explanation:
                     f"{fold} was trained with {what} {facts[what]}, the given files have {given}; explain it with the "
                     "manifest, splits and features that it was trained on"
                 )
-        model, _ = load_model(fold / folds.MODEL)
-        standardizer = Standardizer.load(fold / folds.MODEL / folds.STANDARDIZER)
-        test = inputs.dataset("test", standardizer=standardizer)
+        model, test = _model_and_test(fold / folds.MODEL, inputs)
         by_id = inputs.manifest.rows.set_index("utterance_id", drop=False)
         rows = [by_id.loc[name].to_dict() for name in ids(inputs.splits, fold=inputs.fold, part="test")]
         return cls(inputs, model, test, rows)
@@ -206,7 +207,7 @@ def _draw_embedding(opened: Explanation, *, folder: Path, batch_size: int) -> No
     emotions = [row["emotion"] for row in opened.rows]
     if len(vectors) > 3:
         perplexity = min(_MOST_NEIGHBOURS, (len(vectors) - 1) / 3)
-        points = TSNE(perplexity=perplexity, init="pca", random_state=opened.inputs.params.seed).fit_transform(vectors)
+        points = TSNE(perplexity=perplexity, init="pca", random_state=opened.inputs.seed).fit_transform(vectors)
     else:
         points = np.zeros((len(vectors), 2), dtype=np.float32)
     _save_arrays(
@@ -256,3 +257,14 @@ def _save(figure: Figure, path: Path) -> None:
 def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with replacing(path) as part, part.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
+    """The model of a model folder, and the test utterances as its encoders give them."""
+    standardizer = Standardizer.load(folder / folds.STANDARDIZER)
+    if not has_encoders(folder):
+        return load_model(folder)[0], inputs.dataset("test", standardizer=standardizer)
+    learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)
+    encoders = learned.encoders.to(device_of(inputs.params))
+    raw = inputs.raw_dataset("test", inputs.recipes[-1], standardizer=standardizer)
+    return learned.model, EncodedSource(raw, encoders)

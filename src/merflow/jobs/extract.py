@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from merflow.contracts.files import write_json
-from merflow.contracts.params import FeatureParams
+from merflow.contracts.params import CorpusParams, FeatureParams
 from merflow.contracts.presets import Preset
 from merflow.contracts.streams import Modality, Stream
 from merflow.corpus.manifest import read_manifest
 from merflow.features import extraction
-from merflow.features.extraction import Pace
+from merflow.features.extraction import Pace, StoredStream
 from merflow.features.filling import Effort
 from merflow.features.huggingface.checkpoints import located
 from merflow.features.quarantine import quarantine_beside, write_quarantine
+from merflow.features.transcripts import reading, readings, transcript_of
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.variants import chosen
 from merflow.models import MODELS
@@ -27,6 +29,7 @@ def extract(
     store: Path,
     out: Path,
     params: FeatureParams,
+    corpus: CorpusParams,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Path:
@@ -41,7 +44,8 @@ def extract(
         variants: ``model:preset`` each.
         store: The store's root.
         out: JSON to write.
-        params: Profile, pace and size of shards.
+        params: Profile, whose words are read, pace and size of shards.
+        corpus: Whether recordings of other rates and channel counts are converted.
         strict: An utterance that cannot be read or encoded is an error.
         progress: Told of every stage.
 
@@ -51,7 +55,8 @@ def extract(
         OutputError: The store cannot be written.
     """
     found = read_manifest(manifest)
-    streams = _streams(chosen(variants))
+    asked, heard = _streams(chosen(variants)), readings(found, transcripts=params.transcripts)
+    streams = reading(asked, heard)
     profile = located(catalogue.profile(params.profile), streams=streams, encoders_folder=params.encoders_folder)
     stored = extraction.extract(
         found,
@@ -60,6 +65,7 @@ def extract(
         store=store,
         shard_utterances=params.shard_utterances,
         pace=Pace(device=params.device, workers=params.workers, batch_cost=_batch_cost(params)),
+        resample=corpus.resample,
         strict=strict,
         progress=progress or plain_lines(),
     )
@@ -72,23 +78,40 @@ def extract(
             "profile": params.profile,
             "encoders": {slot: spec.model_dump() for slot, spec in profile.items()},
             "manifest_hash": found.hash,
-            "streams": [
-                {
-                    "key": each.key,
-                    "stream": asdict(each.stream),
-                    "shape": asdict(each.shape),
-                    "entries": each.entries,
-                    "set_aside": len(each.set_aside),
-                }
-                for each in stored
-            ],
+            "transcripts": heard,
+            "streams": [_facts(each) for each in stored],
         },
     )
-    for each in stored:
-        say(f"extract {each.stream.role}: {_told(each.effort)}")
+    _say_streams(stored, asked=asked)
     aside = f"; {set_aside} input(s) set aside, see {listed}" if set_aside else ""
     say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}{aside}")
     return out
+
+
+def _facts(stored: StoredStream) -> dict[str, Any]:
+    return {
+        "key": stored.key,
+        "stream": asdict(stored.stream),
+        "shape": asdict(stored.shape),
+        "entries": stored.entries,
+        "set_aside": len(stored.set_aside),
+    }
+
+
+def _say_streams(stored: Sequence[StoredStream], *, asked: Sequence[Stream]) -> None:
+    """How each stream went, and whether other words were read than were asked for."""
+    streams = [each.stream for each in stored]
+    for each in stored:
+        words = " (asr)" if transcript_of([each.stream]) == "asr" else ""
+        say(f"extract {each.stream.slot}{words}: {_told(each.effort)}")
+    if transcript_of(streams) != transcript_of(asked):
+        say(f"extract: presets ask for {_words(asked)}, {_words(streams)} are read")
+
+
+def _words(streams: Sequence[Stream]) -> str:
+    """Whose words these streams read, for people."""
+    names = {"truth": "true transcripts", "asr": "recognised words"}
+    return " and ".join(names[kind] for kind in (transcript_of(streams) or "").split("+"))
 
 
 def _batch_cost(params: FeatureParams) -> dict[Modality, int]:

@@ -4,23 +4,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import FeatureError, SplitError
 from merflow.contracts.files import digest
-from merflow.contracts.params import TrainingParams
+from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.presets import EncoderSpec, Preset, Profile
 from merflow.contracts.protocols import Part
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import EncoderPart, Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splits import Splits, ids, read_splits
 from merflow.features.dataset import FeatureDataset
 from merflow.features.encoders import encoder_key, spec_of
+from merflow.features.huggingface.networks import PARTS
+from merflow.features.raw_dataset import RawDataset
 from merflow.features.standardize import Standardizer
+from merflow.features.transcripts import Readings, reading, transcript_of
 from merflow.jobs.identity import code_digest, git_commit, merflow_version
-from merflow.jobs.variants import parse_item
+from merflow.jobs.variants import Item, parse_item
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import ModelCard
 from merflow.presets import catalogue
@@ -40,27 +44,30 @@ class FoldInputs:
 
     Attributes:
         profile: The encoders that made the features, with the revisions that were read.
+        transcripts: Whose words were read in place of those that a preset asks for.
     """
 
     preset: Preset
     fold: int
+    seed: int
     manifest: Manifest
     splits: Splits
     store: Path
     profile_name: str
     profile: Profile
+    transcripts: Readings
     params: TrainingParams
 
     @classmethod
     def read(cls, item: str, *, manifest: Path, splits: Path, features: Path, params: TrainingParams) -> "FoldInputs":
-        """The inputs of ``model:preset:fold`` from the files of earlier jobs.
+        """The inputs of ``model:preset:fold``, or ``model:preset:fold:seed``, from the files of earlier jobs.
 
         Raises:
             PresetError: The item names no variant and fold.
             SplitError: The splits are of another manifest, or have no such fold.
             FeatureError: ``features`` is missing or of another manifest.
         """
-        variant, fold = parse_item(item)
+        named = parse_item(item)
         found, folded = read_manifest(manifest), read_splits(splits)
         if folded.manifest_hash != found.hash:
             raise SplitError(
@@ -68,24 +75,26 @@ class FoldInputs:
                 "split this manifest anew (merflow data split)"
             )
         known = sorted(set(folded.rows["fold"].astype(int)))
-        if fold not in known:
-            raise SplitError(f"{splits} have no fold {fold}; they have {known}")
+        if named.fold not in known:
+            raise SplitError(f"{splits} have no fold {named.fold}; they have {known}")
         stored = _read_features(features, manifest_hash=found.hash)
         return cls(
-            preset=catalogue.preset(variant),
-            fold=fold,
+            preset=catalogue.preset(named.variant),
+            fold=named.fold,
+            seed=named.seed,
             manifest=found,
             splits=folded,
             store=Path(stored["store"]),
             profile_name=stored["profile"],
             profile={slot: EncoderSpec(**spec) for slot, spec in stored["encoders"].items()},
+            transcripts=stored["transcripts"],
             params=params,
         )
 
     @property
     def item(self) -> str:
-        """``model:preset:fold``."""
-        return f"{self.preset.variant}:{self.fold}"
+        """``model:preset:fold``, with the seed behind it where it is not 0."""
+        return str(Item(self.preset.variant, self.fold, self.seed))
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -98,25 +107,63 @@ class FoldInputs:
         return MODELS[self.preset.model].configure(self.preset.config)
 
     @property
+    def streams(self) -> tuple[Stream, ...]:
+        """What the model reads: what it asks for, with the words that were there."""
+        return reading(self.config.streams(), self.transcripts)
+
+    @property
+    def transcript(self) -> str | None:
+        """Whose words the model reads, None where it reads none."""
+        return transcript_of(self.streams)
+
+    @cached_property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """The stages that are trained: those of the preset before the first whose encoders the profile cannot train.
+
+        Where that is the first, the model is trained by its recipe on stored features.
+        """
+        first = self.preset.recipe
+        found = tuple(takewhile(self._can_learn, self.preset.recipes))
+        return found or (first.model_copy(update={"policy": "frozen", "encoders": {}}),)
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        """The stages that are trained: the frozen one, on stored features."""
-        return tuple(stage for stage in self.preset.stages if stage == "frozen")
+        """The policies of the stages that are trained."""
+        return tuple(recipe.policy for recipe in self.recipes)
+
+    def learning(self, recipe: Recipe) -> dict[Role, EncoderPart]:
+        """What of the encoders learns in a stage, of the roles that this preset reads."""
+        return {stream.role: recipe.encoders[stream.role] for stream in self.streams if stream.role in recipe.encoders}
+
+    def _can_learn(self, recipe: Recipe) -> bool:
+        if recipe.policy == "frozen":
+            return True
+        learning = self.learning(recipe)
+        specs = [spec_of(stream, self.profile) for stream in self.streams if stream.role in learning]
+        return bool(specs) and all(spec.name in PARTS for spec in specs)
 
     @property
     def selection(self) -> str:
         """How the epoch is chosen, in words."""
-        figure = _MONITORED[self.preset.recipe.monitor]
+        figure = _MONITORED[self.recipes[-1].monitor]
         return f"{figure} of {_DEVELOPMENT[self.splits.development]}"
 
     @property
     def settings(self) -> dict[str, Any]:
         """What can be set and was, for people who compare runs."""
         return {
-            "recipe": self.preset.recipe.model_dump(),
+            "recipe": self._recipe_settings,
             "config": self.preset.config,
             "training": self.params.model_dump(),
             "profile": self.profile_name,
+            "transcripts": self.transcript,
         }
+
+    @property
+    def _recipe_settings(self) -> dict[str, Any]:
+        """The recipe, or one by stage where there are several."""
+        stages = [recipe.model_dump() for recipe in self.recipes]
+        return stages[0] if len(stages) == 1 else {f"stage {n}": stage for n, stage in enumerate(stages, start=1)}
 
     @cached_property
     def git_commit(self) -> str:
@@ -126,7 +173,7 @@ class FoldInputs:
     @property
     def encoder_keys(self) -> dict[Role, str]:
         """Role -> key in the store."""
-        return {stream.role: encoder_key(spec_of(stream, self.profile), stream) for stream in self.config.streams()}
+        return {stream.role: encoder_key(spec_of(stream, self.profile), stream) for stream in self.streams}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -141,7 +188,7 @@ class FoldInputs:
             {
                 "item": self.item,
                 "config": self.preset.config,
-                "recipe": self.preset.recipe.model_dump(),
+                "recipes": [recipe.model_dump() for recipe in self.recipes],
                 "split_id": self.splits.split_id,
                 "manifest": self.manifest.hash,
                 "encoders": self.encoder_keys,
@@ -158,12 +205,26 @@ class FoldInputs:
         return FeatureDataset(
             self.manifest,
             ids(self.splits, fold=self.fold, part=part),
-            streams=self.config.streams(),
+            streams=self.streams,
             profile=self.profile,
             store=self.store,
             standardizer=standardizer,
             resident_bytes=round(self.params.resident_gib * 2**30),
             resident_on=device_of(self.params) if self.params.resident_on == "device" else None,
+        )
+
+    def raw_dataset(self, part: Part, recipe: Recipe, *, standardizer: Standardizer) -> RawDataset:
+        """The utterances of one part of the fold before the encoders that learn in a stage."""
+        return RawDataset(
+            self.manifest,
+            ids(self.splits, fold=self.fold, part=part),
+            streams=self.streams,
+            learning=self.learning(recipe),
+            profile=self.profile,
+            store=self.store,
+            standardizer=standardizer,
+            micro_batch=recipe.micro_batch,
+            resident_bytes=round(self.params.resident_gib * 2**30),
         )
 
     def card(self, *, shapes: Mapping[Role, StreamShape]) -> ModelCard:
@@ -177,16 +238,16 @@ class FoldInputs:
             classes=self.classes,
             profile={
                 stream.role: spec_of(stream, self.profile).model_copy(update={"folder": None})
-                for stream in self.config.streams()
+                for stream in self.streams
             },
             encoder_keys=self.encoder_keys,
             manifest_hash=self.manifest.hash,
             split_id=self.splits.split_id,
             fold=self.fold,
-            seed=self.params.seed,
+            seed=self.seed,
             git_commit=self.git_commit,
             merflow_version=merflow_version(),
-            recipe=self.preset.recipe.model_dump(),
+            recipe=self._recipe_settings,
             params=self.params.model_dump(),
             selection=self.selection,
             stages=self.stages,
@@ -198,7 +259,7 @@ def _read_features(path: Path, *, manifest_hash: str) -> dict[str, Any]:
         raise FeatureError(f"no such file: {path}; extract the features first (merflow features extract)")
     try:
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found, _ = stored["manifest_hash"], stored["encoders"]
+        found, _, _ = stored["manifest_hash"], stored["encoders"], stored["transcripts"]
     except (ValueError, TypeError, KeyError) as error:
         raise FeatureError(f"{path} is not what `merflow features extract` wrote ({error}); extract again") from error
     if found != manifest_hash:

@@ -2,49 +2,84 @@
 
 ``predictions.parquet`` (test), ``history.json`` (per epoch), ``fold.json`` (facts), ``model/`` (a model folder). The
 folder is whole when ``fold.json`` is there: it is written last, and holds the fingerprint of all that went in.
+
+Beside them, and never among the predictions: ``missing.parquet`` (test, with modalities taken away) where the model
+has several, and ``none-paper.parquet`` (test, of the epoch that the test part itself likes best) where it is asked for.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import read_json, replacing, write_json
-from merflow.contracts.tables import PREDICTIONS, conform, read_table
+from merflow.contracts.streams import Modality
+from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
 from merflow.corpus.splits import ids
+from merflow.features.transcripts import transcript_of
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.training.history import FoldHistory
+from merflow.training.shadow import Shadow
 
 FACTS = "fold.json"
 PREDICTIONS_FILE = "predictions.parquet"
+NONE_PAPER_FILE = "none-paper.parquet"
+MISSING_FILE = "missing.parquet"
 HISTORY = "history.json"
 MODEL = "model"
 STANDARDIZER = "standardizer.safetensors"
 
 
+# How the shadow selection is named wherever it is shown.
+NONE_PAPER = "none-paper: the epoch with the highest test UA; shows the bias, cannot be promoted"
+
+
 def write_predictions(folder: Path, inputs: FoldInputs, *, probabilities: np.ndarray) -> None:
     """One row a test utterance; ``probabilities`` is ``(utterances, C)`` in the order of the splits."""
+    _write(folder / PREDICTIONS_FILE, _frame(inputs, probabilities), inputs, schema=PREDICTIONS)
+
+
+def write_shadow(folder: Path, inputs: FoldInputs, *, shadow: Shadow) -> None:
+    """As :func:`write_predictions`, of the epoch that the test part likes best."""
+    path = folder / NONE_PAPER_FILE
+    _write(path, _frame(inputs, shadow.probabilities), inputs, schema=PREDICTIONS, selection=NONE_PAPER)
+
+
+def write_missing(folder: Path, inputs: FoldInputs, *, found: Mapping[tuple[Modality, ...], np.ndarray]) -> None:
+    """As :func:`write_predictions`, for each set of modalities that was taken away."""
+    frames = [_frame(inputs, values).assign(missing="+".join(gone)) for gone, values in found.items()]
+    _write(folder / MISSING_FILE, pd.concat(frames, ignore_index=True), inputs, schema=MISSING)
+
+
+def _frame(inputs: FoldInputs, probabilities: np.ndarray) -> pd.DataFrame:
     tested = ids(inputs.splits, fold=inputs.fold, part="test")
     labels = inputs.labels
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "run": inputs.fingerprint,
             "model": inputs.preset.model,
             "preset": inputs.preset.name,
             "protocol": inputs.splits.protocol,
             "fold": inputs.fold,
-            "seed": inputs.params.seed,
+            "seed": inputs.seed,
             "utterance_id": tested,
             "label": [labels[utterance] for utterance in tested],
             "probabilities": list(probabilities),
         }
     )
-    with replacing(folder / PREDICTIONS_FILE) as part:
-        table = conform(frame, PREDICTIONS, where=str(folder / PREDICTIONS_FILE))
-        pq.write_table(table.replace_schema_metadata(_metadata(inputs)), part)
+
+
+def _write(
+    path: Path, frame: pd.DataFrame, inputs: FoldInputs, *, schema: pa.Schema, selection: str | None = None
+) -> None:
+    metadata = _metadata(inputs) | ({"selection": selection} if selection else {})
+    with replacing(path) as part:
+        pq.write_table(conform(frame, schema, where=str(path)).replace_schema_metadata(metadata), part)
 
 
 def _metadata(inputs: FoldInputs) -> dict[str, str]:
@@ -62,20 +97,23 @@ def write_history(folder: Path, history: FoldHistory) -> None:
     write_json(folder / HISTORY, history.rows())
 
 
-def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory) -> None:
+def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory, *, shadow: Shadow | None) -> None:
     """What the fold is and stands on; the file that makes the folder whole."""
     best = history.best
+    none_paper = None if shadow is None else {"epoch": shadow.epoch, "selection": NONE_PAPER}
     write_json(
         folder / FACTS,
         {
             "fingerprint": inputs.fingerprint,
             "variant": inputs.preset.variant,
             "fold": inputs.fold,
-            "seed": inputs.params.seed,
+            "seed": inputs.seed,
             "protocol": inputs.splits.protocol,
             "development_data": inputs.splits.development,
             "selection": inputs.selection,
             "stages": list(inputs.stages),
+            "transcripts": inputs.transcript,
+            "transcripts_of_preset": transcript_of(inputs.config.streams()),
             "git_commit": inputs.git_commit,
             "params": inputs.settings,
             "manifest_hash": inputs.manifest.hash,
@@ -83,6 +121,7 @@ def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory) -> None:
             "profile": inputs.profile_name,
             "encoder_keys": inputs.encoder_keys,
             "development": {"best_epoch": best.epoch, "dev_ua": best.dev_ua, "dev_loss": best.dev_loss},
+            "none_paper": none_paper,
             "epochs": len(history.epochs),
             "seconds": sum(epoch.seconds for epoch in history.epochs),
         },
@@ -110,6 +149,18 @@ def is_whole(folder: Path, *, fingerprint: str) -> bool:
 def read_predictions(folder: Path) -> pd.DataFrame:
     """The fold's test predictions."""
     return read_table(folder / PREDICTIONS_FILE, PREDICTIONS)[0]
+
+
+def read_shadow(folder: Path) -> pd.DataFrame | None:
+    """The test predictions of the test-selected epoch; None where nobody asked for them."""
+    path = folder / NONE_PAPER_FILE
+    return read_table(path, PREDICTIONS)[0] if path.is_file() else None
+
+
+def read_missing(folder: Path) -> pd.DataFrame | None:
+    """The test predictions without modalities, named in ``missing``; None for a model of one modality."""
+    path = folder / MISSING_FILE
+    return read_table(path, MISSING)[0] if path.is_file() else None
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

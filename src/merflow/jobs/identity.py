@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "index": ("contracts", "corpus", "jobs/index.py", "jobs/source.py"),
     "validate": ("contracts", "corpus", "jobs/validate.py"),
     "split": ("contracts", "corpus", "jobs/split.py"),
+    "transcribe": ("contracts", "corpus", "jobs/transcribe.py"),
     "extract": ("contracts", "corpus", "features", "models", "presets", "jobs/extract.py"),
     "train": (
         *("contracts", "corpus/manifest.py", "corpus/splits.py", "features", "models", "presets", "training"),
@@ -55,10 +57,19 @@ def corpus_fingerprint(root: Path) -> str:
 
     A release is its folder; a table is the CSV and the files that it names.
     """
-    summary = hashlib.sha256()
-    if root.is_file():
-        summary.update(root.read_bytes())
-    for path in sorted(_files_of_table(root) if root.is_file() else _files_of_release(root)):
+    if not root.is_file():
+        return folder_fingerprint(root)
+    return _fingerprint(_files_of_table(root), content=root.read_bytes())
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """As :func:`corpus_fingerprint`, of everything in a folder: a release, or pretrained models."""
+    return _fingerprint({Path(place) / name for place, _, names in os.walk(folder) for name in names})
+
+
+def _fingerprint(paths: Iterable[Path], *, content: bytes = b"") -> str:
+    summary = hashlib.sha256(content)
+    for path in sorted(paths):
         facts = path.stat() if path.is_file() else None
         summary.update(f"{path}\0{facts and (facts.st_size, facts.st_mtime_ns)}\n".encode())
     return summary.hexdigest()[:16]
@@ -69,10 +80,6 @@ def _files_of_table(table: Path) -> set[Path]:
         rows = csv.DictReader(lines)
         columns = [name for name in rows.fieldnames or () if name.endswith("_path")]
         return {table.parent / row[name] for row in rows for name in columns if row[name]}
-
-
-def _files_of_release(release: Path) -> set[Path]:
-    return {Path(place) / name for place, _, names in os.walk(release) for name in names}
 
 
 def git_commit() -> str:

@@ -10,8 +10,8 @@ import pandas as pd
 from merflow.contracts.errors import CorpusError, FeatureError
 from merflow.contracts.files import output_errors, replacing
 from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.features.contact_sheet import Pictures, Specimen, contact_sheet
-from merflow.features.media import RATE_HZ, read_recording
 from merflow.features.video import VideoSpan, frame_times, read_dialogue, video_rate
 from merflow.jobs.progress import say
 
@@ -57,8 +57,9 @@ def _samples(manifest: Manifest, row: dict[str, Any]) -> np.ndarray | str:
     if not _known(row["audio_path"]):
         return _lacking(manifest, "audio_path", "recording")
     try:
-        return read_recording(manifest.root / str(row["audio_path"]), resample=True)
-    except FeatureError as error:
+        # Whatever corpus.resample says: who looks at a recording wants to see it, and no number comes of it.
+        return read_samples(manifest.root / str(row["audio_path"]), n_samples=None, resample=True)
+    except CorpusError as error:
         return str(error)
 
 

@@ -16,10 +16,12 @@ from merflow.contracts.params import (
     CorpusParams,
     EvaluationParams,
     FeatureParams,
+    PlanParams,
     SplitParams,
     Strict,
     TrackingParams,
     TrainingParams,
+    TranscriptionParams,
     parse,
     read_params,
 )
@@ -40,12 +42,17 @@ def _section(kind: type[Section], text: str) -> Section:
 
 
 @saying_errors()
-def plan(models: Sequence[str], *, splits_params: str, features_params: str) -> list[str]:
+def plan(models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str) -> list[str]:
     """As :func:`merflow.jobs.variants.plan`."""
     from merflow.jobs import variants
 
     protocol = _section(SplitParams, splits_params).protocol
-    return variants.plan(models, protocol=protocol, profile=_section(FeatureParams, features_params).profile)
+    return variants.plan(
+        models,
+        protocol=protocol,
+        profile=_section(FeatureParams, features_params).profile,
+        seeds=_section(PlanParams, plan_params).seeds,
+    )
 
 
 @saying_errors()
@@ -78,6 +85,43 @@ def validate(
 
 
 @saying_errors()
+def transcribe(
+    *,
+    manifest: str,
+    asr: bool,
+    workspace: str,
+    params: str,
+    corpus_params: str,
+    transcribed: str,
+    summary: str,
+    report: str,
+    set_aside: str,
+) -> None:
+    """As :func:`merflow.jobs.transcribe.transcribe`, journal in the workspace; without ``asr`` hands the manifest on.
+
+    A step that set recordings aside has not failed: they are in ``set_aside``.
+    """
+    if not asr:
+        Path(transcribed).write_bytes(Path(manifest).read_bytes())
+        Path(summary).write_text("Nothing was transcribed; it was not asked for.\n", encoding="utf-8")
+        Path(set_aside).touch()
+        write_json(Path(report), {})
+        return
+    from merflow.jobs.transcribe import transcribe as job
+
+    job(
+        Path(manifest),
+        out=Path(transcribed),
+        report=Path(report),
+        quarantine=Path(set_aside),
+        journal=Workspace(Path(workspace)).journal,
+        params=_section(TranscriptionParams, params),
+        corpus=_section(CorpusParams, corpus_params),
+    )
+    Path(summary).write_bytes(Path(report).with_suffix(".md").read_bytes())
+
+
+@saying_errors()
 def split(*, manifest: str, params: str, splits: str, summary: str) -> None:
     """As :func:`merflow.jobs.split.split`."""
     from merflow.jobs.split import split as job
@@ -87,7 +131,9 @@ def split(*, manifest: str, params: str, splits: str, summary: str) -> None:
 
 
 @saying_errors()
-def extract(*, manifest: str, models: Sequence[str], workspace: str, params: str, features: str) -> int:
+def extract(
+    *, manifest: str, models: Sequence[str], workspace: str, params: str, corpus_params: str, features: str
+) -> int:
     """As :func:`merflow.jobs.extract.extract`, into the workspace's store; returns how many inputs were set aside."""
     from merflow.features.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as job
@@ -98,6 +144,7 @@ def extract(*, manifest: str, models: Sequence[str], workspace: str, params: str
         store=Workspace(Path(workspace)).store,
         out=Path(features),
         params=_section(FeatureParams, params),
+        corpus=_section(CorpusParams, corpus_params),
     )
     return len(read_quarantine(quarantine_beside(written)))
 
@@ -112,6 +159,7 @@ def track(
     name: str,
     workspace: str,
     training_params: str,
+    plan_params: str,
     params: str,
     run: str,
 ) -> None:
@@ -127,6 +175,7 @@ def track(
         workspace=Workspace(Path(workspace)),
         out=Path(run),
         training=_section(TrainingParams, training_params),
+        seeds=_section(PlanParams, plan_params).seeds,
         params=_section(TrackingParams, params),
     )
 

@@ -32,6 +32,7 @@ def open_run(
     workspace: Workspace,
     out: Path,
     training: TrainingParams,
+    seeds: Sequence[int],
     params: TrackingParams,
 ) -> Path:
     """Makes the benchmark's run, or finds that of an earlier try, and writes ``out``.
@@ -40,13 +41,16 @@ def open_run(
         TrackingError: MLflow is not installed, or ``tracking.uri`` is no place to track.
         OutputError: The workspace cannot be written.
     """
-    corpus, folded, profile = read_manifest(manifest), read_splits(splits), read_json(features)["profile"]
+    corpus, folded, stored = read_manifest(manifest), read_splits(splits), read_json(features)
+    profile, words = stored["profile"], stored["transcripts"]
     uri = tracking_uri(params.uri, folder=workspace.root)
     facts = {
         "uri": uri,
         "experiment": params.experiment,
         "name": name,
-        "benchmark_id": digest([name, sorted(variants), corpus.hash, folded.split_id, profile, training.model_dump()]),
+        "benchmark_id": digest(
+            [name, sorted(variants), corpus.hash, folded.split_id, profile, words, training.model_dump(), sorted(seeds)]
+        ),
         "tags": {
             "corpus": corpus.corpus,
             "manifest_hash": corpus.hash,
@@ -60,6 +64,7 @@ def open_run(
             "development": folded.development,
             "profile": profile,
             "training": training.model_dump(),
+            "seeds": list(seeds),
         },
     }
     write_json(out, facts)
@@ -80,7 +85,7 @@ def fold_run(run: Path, inputs: FoldInputs) -> FoldRun | None:
         FoldFacts(
             variant=inputs.preset.variant,
             fold=inputs.fold,
-            seed=inputs.params.seed,
+            seed=inputs.seed,
             corpus=inputs.manifest.corpus,
             manifest_hash=inputs.manifest.hash,
             split_id=inputs.splits.split_id,

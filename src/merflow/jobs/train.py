@@ -2,14 +2,19 @@
 
 import shutil
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 
 from merflow.contracts.files import output_errors, replacing_folder
-from merflow.contracts.params import TrainingParams
-from merflow.contracts.protocols import PARTS
+from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.protocols import PARTS, Part
+from merflow.contracts.streams import MODALITY_OF, Modality
 from merflow.contracts.tracker import NullTracker, Tracker
+from merflow.features.huggingface.graph import EncodersInGraph
 from merflow.features.standardize import Standardizer
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
@@ -17,8 +22,11 @@ from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.tracking import fold_run
 from merflow.models import MODELS
 from merflow.models.folder import save_model
+from merflow.training.encoded import EncodedModel, save_encoders
 from merflow.training.loop import train_fold
+from merflow.training.missing import Without, missing_sets
 from merflow.training.prediction import predict
+from merflow.training.stages import Material, Source, Stage
 
 
 def train(
@@ -35,17 +43,18 @@ def train(
 ) -> Path:
     """Trains ``model:preset:fold`` and writes its folder (see ``jobs.folds``) to ``out``.
 
-    The epoch is chosen on the development part; the test part is looked at once, at the end. A fold that died resumes
-    from ``checkpoints``; a folder that already holds this very fold is kept.
+    The epoch is chosen on the development part. The predictions are made once, at the end: what the shadow selection
+    sees of the test part before that (``training.shadow``) goes into a file of its own. A fold that died resumes from
+    ``checkpoints``; a folder that already holds this very fold is kept.
 
     Args:
-        item: ``model:preset:fold``.
+        item: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
         manifest: Validated manifest.
         splits: Its splits.
         features: What ``jobs.extract`` wrote.
         out: The fold's folder.
         checkpoints: Folder of unfinished folds, each below its fingerprint.
-        params: Seed, device, precision, threads.
+        params: Device, precision, threads and so on.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
         progress: Told of epochs.
 
@@ -69,29 +78,81 @@ def train(
 
 
 def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress) -> None:
-    params, recipe = inputs.params, inputs.preset.recipe
     standardizer = Standardizer.fit(inputs.dataset("train"))
-    parts = {part: inputs.dataset(part, standardizer=standardizer) for part in PARTS}
-    torch.manual_seed(params.seed)
-    model = MODELS[inputs.preset.model].model(inputs.config, shapes=parts["train"].shapes, classes=len(inputs.classes))
+    shapes = inputs.dataset("train").shapes
+    torch.manual_seed(inputs.seed)
+    model = MODELS[inputs.preset.model].model(inputs.config, shapes=shapes, classes=len(inputs.classes))
     workplace = checkpoints / inputs.fingerprint
-    history = train_fold(
-        model,
-        train=parts["train"],
-        dev=parts["dev"],
-        recipe=recipe,
-        params=params,
+    trained = train_fold(
+        _stages(inputs, model=model, standardizer=standardizer),
+        seed=inputs.seed,
+        params=inputs.params,
         folder=workplace,
         tracker=tracker,
         progress=lambda epoch, last, _: tell(f"train {inputs.item}", epoch, last),
     )
-    probabilities = predict(model, parts["test"], batch_size=recipe.batch_size, params=params)
+    history, card = trained.history, inputs.card(shapes=shapes)
+    test = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer)
+    found = _predictions(inputs, trained.material.model, test)
     with replacing_folder(out) as part, output_errors(out):
-        folds.write_predictions(part, inputs, probabilities=probabilities)
+        folds.write_predictions(part, inputs, probabilities=found.pop(()))
+        if found:
+            folds.write_missing(part, inputs, found=found)
+        if trained.shadow is not None:
+            folds.write_shadow(part, inputs, shadow=trained.shadow)
         folds.write_history(part, history)
-        save_model(part / folds.MODEL, model, inputs.card(shapes=parts["train"].shapes))
+        save_model(part / folds.MODEL, model, card)
+        if isinstance(trained.material.model, EncodedModel):
+            save_encoders(part / folds.MODEL, trained.material.model.encoders, card=card)
         standardizer.save(part / folds.MODEL / folds.STANDARDIZER)
-        folds.write_facts(part, inputs, history)
+        folds.write_facts(part, inputs, history, shadow=trained.shadow)
     tracker.log_folder(out)
     shutil.rmtree(workplace, ignore_errors=True)
     say(f"train {inputs.item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
+
+
+def _stages(inputs: FoldInputs, *, model: nn.Module, standardizer: Standardizer) -> list[Stage]:
+    """The fold's stages, all of one model; encoders are loaded when their stage begins."""
+
+    def opened(recipe: Recipe) -> Material:
+        sources = {part: _source(inputs, recipe, part, standardizer=standardizer) for part in PARTS}
+        return Material(
+            _learner(inputs, recipe, model=model, standardizer=standardizer),
+            train=sources["train"],
+            dev=sources["dev"],
+            test=sources["test"] if inputs.params.shadow_selection == "none-paper" else None,
+        )
+
+    return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
+
+
+def _source(inputs: FoldInputs, recipe: Recipe, part: Part, *, standardizer: Standardizer) -> Source:
+    if recipe.policy == "frozen":
+        return inputs.dataset(part, standardizer=standardizer)
+    return inputs.raw_dataset(part, recipe, standardizer=standardizer)
+
+
+def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer) -> nn.Module:
+    """The model, behind its encoders where they learn."""
+    if recipe.policy == "frozen":
+        return model
+    encoders = EncodersInGraph(
+        inputs.streams, profile=inputs.profile, learning=inputs.learning(recipe), standardizer=standardizer
+    )
+    return EncodedModel(encoders, model)
+
+
+def _predictions(inputs: FoldInputs, model: nn.Module, test: Source) -> dict[tuple[Modality, ...], np.ndarray]:
+    """Modalities that are taken away -> test probabilities; nothing is taken away in the first."""
+    recipe = inputs.recipes[-1]
+    modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
+    return {
+        gone: predict(
+            model,
+            Without(test, gone) if gone else test,
+            batch_size=recipe.batch_size,
+            params=inputs.params,
+            precision=recipe.precision,
+        )
+        for gone in [(), *missing_sets(modalities)]
+    }

@@ -1,9 +1,7 @@
 """Recordings into text beside the true transcripts, and how far the two are apart."""
 
-import json
 import time
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import pandas as pd
 
 from merflow.contracts.errors import CorpusError
 from merflow.contracts.files import output_errors, replacing, write_json
-from merflow.contracts.params import CorpusParams, TranscriptionParams, parse, read_params
+from merflow.contracts.params import CorpusParams, TranscriptionParams
 from merflow.corpus.manifest import Manifest, read_manifest, write_manifest
 from merflow.corpus.recognition import Recognition, recognise
 from merflow.corpus.transcript_journal import open_journal
@@ -19,8 +17,7 @@ from merflow.corpus.transcription_summary import NO_REFERENCE, Transcription, su
 from merflow.corpus.transcripts import Normalizer, Whisper, text_normalizer
 from merflow.corpus.whisper_folder import find_whisper
 from merflow.corpus.word_errors import word_errors
-from merflow.jobs.progress import Progress, plain_lines, say, saying_errors
-from merflow.jobs.workspace import Workspace
+from merflow.jobs.progress import Progress, plain_lines, say
 
 
 @dataclass(frozen=True)
@@ -80,37 +77,6 @@ def transcribe(
         heard.set_aside.to_csv(part, index=False)
     _say_result(result, report=report, quarantine=quarantine)
     return Transcribed(result, len(heard.set_aside))
-
-
-@saying_errors()
-def step(
-    *,
-    manifest: str,
-    workspace: str,
-    transcription_params: str,
-    corpus_params: str,
-    transcribed: str,
-    summary: str,
-    report: str,
-    set_aside: str,
-) -> None:
-    """As :func:`transcribe`, for pipelines: strings in, files out, the journal in the workspace.
-
-    Params are sections of ``params.yaml`` as JSON; empty for those that merflow ships. A step that set recordings aside
-    has not failed: they are in ``set_aside``.
-    """
-    shipped = read_params(Path(str(files("merflow") / "params.yaml")))
-    asked, allowed = transcription_params, corpus_params
-    transcribe(
-        Path(manifest),
-        out=Path(transcribed),
-        report=Path(report),
-        quarantine=Path(set_aside),
-        journal=Workspace(Path(workspace)).root / "transcripts.jsonl",
-        params=parse(TranscriptionParams, json.loads(asked), where="transcription") if asked else shipped.transcription,
-        corpus=parse(CorpusParams, json.loads(allowed), where="corpus") if allowed else shipped.corpus,
-    )
-    Path(summary).write_bytes(Path(report).with_suffix(".md").read_bytes())
 
 
 def _readable(path: Path, *, out: Path) -> Manifest:

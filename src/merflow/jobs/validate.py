@@ -6,6 +6,7 @@ from merflow.contracts.errors import ValidationFailedError
 from merflow.contracts.files import replacing
 from merflow.contracts.params import CorpusParams
 from merflow.corpus import expectations
+from merflow.corpus.confounds import side_in_words
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.validation_summary import write_summary
 from merflow.jobs.progress import Progress, plain_lines, say
@@ -52,6 +53,8 @@ def validate(
         say(f"validate: {len(good.rows)} utterances meet every expectation; {summary}")
     else:
         say(f"validate: {len(bad)} of {len(found.rows)} utterances set aside in {quarantine}; {summary}")
+    if side := side_in_words(outcome.figures.confounds):
+        say(f"validate: {side}")
     return out
 
 

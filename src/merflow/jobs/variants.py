@@ -1,6 +1,7 @@
-"""Variants and folds by name."""
+"""Variants, folds and seeds by name."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from merflow.contracts.errors import PresetError
 from merflow.contracts.presets import Preset, parse_variant
@@ -8,6 +9,28 @@ from merflow.contracts.protocols import Protocol
 from merflow.presets import catalogue
 
 FOLDS: dict[Protocol, int] = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One training: a fold of a variant with a seed; as text ``model:preset:fold:seed``, a seed of 0 left out.
+
+    Attributes:
+        variant: ``model:preset``.
+        fold: Counted from 1.
+    """
+
+    variant: str
+    fold: int
+    seed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.variant}:{self.fold}" + (f":{self.seed}" if self.seed else "")
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder below that of the variant."""
+        return f"fold-{self.fold}" + (f"-seed-{self.seed}" if self.seed else "")
 
 
 def chosen(variants: Sequence[str]) -> tuple[Preset, ...]:
@@ -24,20 +47,26 @@ def chosen(variants: Sequence[str]) -> tuple[Preset, ...]:
     return tuple(catalogue.preset(variant) for variant in variants)
 
 
-def plan(variants: Sequence[str], *, protocol: Protocol, profile: str) -> list[str]:
-    """One item a fold to train, ``model:preset:fold``; checks every name before anything runs."""
+def plan(variants: Sequence[str], *, protocol: Protocol, profile: str, seeds: Sequence[int]) -> list[str]:
+    """Every training of a benchmark as an :class:`Item`'s text; checks every name before anything runs."""
     catalogue.profile(profile)
-    return [f"{preset.variant}:{fold}" for preset in chosen(variants) for fold in range(1, FOLDS[protocol] + 1)]
+    folds = range(1, FOLDS[protocol] + 1)
+    return [str(Item(preset.variant, fold, seed)) for preset in chosen(variants) for seed in seeds for fold in folds]
 
 
-def parse_item(item: str) -> tuple[str, int]:
-    """``"context-mmt:mmt-frozen:3"`` as variant and fold.
+def parse_item(item: str) -> Item:
+    """``"context-mmt:mmt-frozen:3"``, or with a seed ``"context-mmt:mmt-frozen:3:1"``, as an item.
 
     Raises:
-        PresetError: The item is not of that form.
+        PresetError: The text is not of that form.
     """
-    variant, _, fold = item.rpartition(":")
-    if not fold.isdecimal():
-        raise PresetError(f"{item!r} names no fold; write model:preset:fold, for example context-mmt:mmt-frozen:3")
+    words = item.split(":")
+    numbers = words[2:]
+    if len(numbers) not in (1, 2) or not all(number.isdecimal() for number in numbers):
+        raise PresetError(
+            f"{item!r} names no fold; write model:preset:fold, for example context-mmt:mmt-frozen:3, or with a seed "
+            "model:preset:fold:seed"
+        )
+    variant = ":".join(words[:2])
     parse_variant(variant)
-    return variant, int(fold)
+    return Item(variant, *map(int, numbers))

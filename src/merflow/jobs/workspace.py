@@ -30,6 +30,11 @@ class Workspace:
         return self.root / "corpus"
 
     @property
+    def journal(self) -> Path:
+        """What Whisper heard, by recording and model."""
+        return self.root / "transcripts.jsonl"
+
+    @property
     def tracking_uri(self) -> str:
         """MLflow's database where no server is named."""
         return f"sqlite:///{self.root.resolve() / 'mlflow.db'}"

@@ -10,6 +10,10 @@ from torch import nn
 from merflow.contracts.errors import PresetError, nearest
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.models.context_mmt import ContextMMT, ContextMMTConfig
+from merflow.models.foal_net import FoalNet, FoalNetConfig
+from merflow.models.gia_mic import GIAMIC, GIAMICConfig
+from merflow.models.layer_adapter_fusion import LayerAdapterFusion, LayerAdapterFusionConfig
+from merflow.models.mfdr import MFDR, MFDRConfig
 
 
 class ModelConfig(Protocol):
@@ -58,4 +62,8 @@ class ModelEntry(NamedTuple):
 
 MODELS: dict[str, ModelEntry] = {
     "context-mmt": ModelEntry(ContextMMT, ContextMMTConfig),
+    "foal-net": ModelEntry(FoalNet, FoalNetConfig),
+    "gia-mic": ModelEntry(GIAMIC, GIAMICConfig),
+    "layer-adapter-fusion": ModelEntry(LayerAdapterFusion, LayerAdapterFusionConfig),
+    "mfdr": ModelEntry(MFDR, MFDRConfig),
 }

@@ -7,6 +7,7 @@ padding hold numbers that nobody reads.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -83,18 +84,21 @@ class Attention(nn.Module):
         dims: Model width H.
         heads: A; they divide ``dims``.
         bias: Whether query, key and value have one; the output projection has.
+        merge: Whether there is an output projection.
         target: What the queries are; see :class:`Attend`.
         source: What the keys and values are.
     """
 
-    def __init__(self, *, dims: int, heads: int, bias: bool = False, target: str, source: str) -> None:
+    def __init__(
+        self, *, dims: int, heads: int, bias: bool = False, merge: bool = True, target: str, source: str
+    ) -> None:
         super().__init__()
         assert dims % heads == 0, (dims, heads)
         self.heads = heads
         self.query = nn.Linear(dims, dims, bias=bias)
         self.key = nn.Linear(dims, dims, bias=bias)
         self.value = nn.Linear(dims, dims, bias=bias)
-        self.merge = nn.Linear(dims, dims)
+        self.merge = nn.Linear(dims, dims) if merge else nn.Identity()
         self.attend = Attend(target=target, source=source)
 
     def attended(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
@@ -154,8 +158,10 @@ def inspect(model: nn.Module, batch: Batch, *, attention: bool = True) -> dict[s
     """
     found: dict[str, Inspection] = {}
     training = model.training
+    # With labels a model may also look at pairs that its loss makes up.
+    unlabelled = replace(batch, labels=None)
     with torch.inference_mode(), _watching(model, found, attention=attention):
-        model.eval()(batch)
+        model.eval()(unlabelled)
     model.train(training)
     return found
 

@@ -18,23 +18,32 @@ from merflow.contracts.presets import EncoderSpec, Paper, Preset, Profile, parse
 from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
 
 _FOLDER = files("merflow.presets")
-_MODEL_FILES = ("context-mmt.yaml",)
+_MODEL_FILES = ("context-mmt.yaml", "foal-net.yaml", "gia-mic.yaml", "layer-adapter-fusion.yaml", "mfdr.yaml")
 _METRICS = ("WA", "UA", "F1")
 
 
 class _PresetEntry(Strict):
+    """One preset. A stage is a policy's name, or a mapping with a policy and what differs in this preset's stage."""
+
     table: str
     inputs: list[Modality]
-    stages: list[str]
+    stages: list[str | dict[str, Any]] = Field(min_length=1)
     config: dict[str, Any]
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
 class _ModelFile(Strict):
+    """One paper: the recipe of all stages, by policy what differs in its stages, and the presets.
+
+    Rows of its tables that nobody can train are ``unavailable``, with the reason.
+    """
+
     model: str
     paper: Paper
     recipe: dict[str, Any]
+    stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
     presets: dict[str, _PresetEntry]
+    unavailable: dict[str, str] = Field(default_factory=dict)
 
 
 class _ProfileFile(Strict):
@@ -48,8 +57,7 @@ def presets() -> dict[str, Preset]:
     """All presets by variant name (``model:preset``), in the order of the papers' tables."""
     published = _published()
     found: dict[str, Preset] = {}
-    for name in _MODEL_FILES:
-        content = parse(_ModelFile, _yaml(name), where=name)
+    for name, content in _model_files().items():
         for preset_name, entry in content.presets.items():
             preset = Preset(
                 model=content.model,
@@ -58,12 +66,20 @@ def presets() -> dict[str, Preset]:
                 table=entry.table,
                 inputs=tuple(entry.inputs),
                 config=entry.config,
-                recipe=parse(Recipe, content.recipe | entry.recipe, where=f"{name}: recipe of {preset_name}"),
-                stages=tuple(entry.stages),
+                recipes=_recipes(content, entry, where=f"{name}: {preset_name}"),
                 published=published.get((content.model, preset_name), {}),
             )
             found[preset.variant] = preset
     return found
+
+
+def unavailable() -> dict[str, str]:
+    """Rows of the papers' tables that are no presets, by variant name, and why."""
+    return {
+        f"{content.model}:{row}": reason
+        for content in _model_files().values()
+        for row, reason in content.unavailable.items()
+    }
 
 
 def preset(variant: str) -> Preset:
@@ -74,6 +90,10 @@ def preset(variant: str) -> Preset:
     """
     parse_variant(variant)
     known = presets()
+    if variant in unavailable():
+        raise PresetError(
+            f"variant {variant!r} cannot be trained: {unavailable()[variant]} (merflow presets lists others)"
+        )
     if variant not in known:
         raise PresetError(f"unknown variant {variant!r}; {nearest(variant, known)} (merflow presets lists them)")
     return known[variant]
@@ -105,6 +125,25 @@ def profile(name: str) -> Profile:
             raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
         found[slot] = target
     return {slot: found[slot] for role in ROLES for slot in found if slot.partition("/")[0] == role}
+
+
+@cache
+def _model_files() -> dict[str, _ModelFile]:
+    """All papers by file name."""
+    return {name: parse(_ModelFile, _yaml(name), where=name) for name in _MODEL_FILES}
+
+
+def _recipes(content: _ModelFile, entry: _PresetEntry, *, where: str) -> tuple[Recipe, ...]:
+    """One recipe a stage: the model's, the policy's, the preset's, the preset's stage's, the later the stronger."""
+    stages = [{"policy": stage} if isinstance(stage, str) else stage for stage in entry.stages]
+    return tuple(
+        parse(
+            Recipe,
+            content.recipe | content.stages.get(str(stage.get("policy")), {}) | entry.recipe | stage,
+            where=f"{where}, stage {number}",
+        )
+        for number, stage in enumerate(stages, start=1)
+    )
 
 
 def _yaml(name: str) -> Any:  # noqa: ANN401 - parsed by the caller

@@ -7,6 +7,8 @@ import torch
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.params import TrainingParams
 
+_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
 
 def device_of(params: TrainingParams) -> torch.device:
     """``auto`` is the GPU where there is one.
@@ -21,19 +23,40 @@ def device_of(params: TrainingParams) -> torch.device:
     return torch.device(params.device)
 
 
-def autocast(params: TrainingParams, *, device: torch.device) -> AbstractContextManager[object]:
-    """bf16 autocast where the params ask for it, or leave it open and the GPU computes in bf16; else float32.
+def autocast_dtype(params: TrainingParams, *, device: torch.device, precision: str = "auto") -> torch.dtype | None:
+    """What the forward pass is cast to; None for float32 throughout.
+
+    Args:
+        params: Their own precision counts where it is not ``auto``.
+        device: A CPU computes ``auto`` in float32.
+        precision: The recipe's; ``auto`` is bf16 on a GPU.
 
     Raises:
-        TrainingError: ``bfloat16`` is asked for and the GPU does not have it.
+        TrainingError: bf16 is asked for by the params, and the GPU does not have it.
     """
-    if params.precision == "float32" or (params.precision == "auto" and device.type == "cpu"):
-        return nullcontext()
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        if params.precision == "auto":
-            return nullcontext()
+    asked = params.precision != "auto"
+    if params.precision == "float32" or (not asked and device.type == "cpu"):
+        return None
+    chosen = params.precision if asked else precision
+    dtype = _DTYPES.get(chosen, torch.bfloat16)
+    lacking = device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)
+    if dtype is torch.bfloat16 and lacking:
+        if not asked:
+            return None
         raise TrainingError(
             f"training.precision is bfloat16, but {torch.cuda.get_device_name(device)} does not compute in it; "
             "set training.precision=auto or float32"
         )
-    return torch.autocast(device.type, dtype=torch.bfloat16)
+    return dtype
+
+
+def autocast(
+    params: TrainingParams, *, device: torch.device, precision: str = "auto"
+) -> AbstractContextManager[object]:
+    """The autocast of :func:`autocast_dtype`, or nothing.
+
+    Raises:
+        TrainingError: As there.
+    """
+    dtype = autocast_dtype(params, device=device, precision=precision)
+    return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)

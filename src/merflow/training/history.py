@@ -8,9 +8,10 @@ from merflow.contracts.params import Recipe
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """Figures of one epoch, counted from 1.
+    """Figures of one epoch, counted from 1 through all stages.
 
     Attributes:
+        stage: Counted from 1.
         train_loss: Mean over training utterances, as seen while the weights moved.
         dev_loss: Mean over development utterances after the epoch.
         dev_ua: Mean recall, 0 to 1.
@@ -20,6 +21,7 @@ class EpochFigures:
     """
 
     epoch: int
+    stage: int
     train_loss: float
     dev_loss: float
     dev_ua: float
@@ -38,11 +40,13 @@ class FoldHistory:
     """All epochs of a fold.
 
     Attributes:
-        best_epoch: The chosen one; the model's weights are those after it. 0 before the first.
+        best_epoch: The chosen one of the current stage; the model's weights are those after it. 0 before the first.
+        stage: The current one, counted from 1.
     """
 
     epochs: tuple[EpochFigures, ...] = ()
     best_epoch: int = 0
+    stage: int = 1
 
     @property
     def best(self) -> EpochFigures:
@@ -50,17 +54,28 @@ class FoldHistory:
         assert self.best_epoch, "no epoch yet"
         return self.epochs[self.best_epoch - 1]
 
+    @property
+    def before(self) -> int:
+        """Epochs of the stages before."""
+        return sum(figures.stage < self.stage for figures in self.epochs)
+
     def with_epoch(self, figures: EpochFigures, *, recipe: Recipe) -> "FoldHistory":
-        """One more epoch; it is chosen if it is better than the best before. Of equals the earlier stays."""
+        """One more epoch; it is chosen if it is better than the stage's best before. Of equals the earlier stays."""
         better = not self.best_epoch or _score(figures, recipe) > _score(self.best, recipe)
-        return FoldHistory((*self.epochs, figures), figures.epoch if better else self.best_epoch)
+        best_epoch = figures.epoch if better else self.best_epoch
+        return FoldHistory((*self.epochs, figures), best_epoch, self.stage)
 
     def finished(self, *, recipe: Recipe, max_epochs: int) -> bool:
-        """Whether the last epoch is reached or patience has run out."""
+        """Whether the stage's last epoch is reached or patience has run out."""
         done = len(self.epochs)
-        return done >= max_epochs or (
-            recipe.patience_epochs is not None and done - self.best_epoch >= recipe.patience_epochs
+        waited = done - max(self.best_epoch, self.before)
+        return done - self.before >= max_epochs or (
+            recipe.patience_epochs is not None and waited >= recipe.patience_epochs
         )
+
+    def next_stage(self) -> "FoldHistory":
+        """At the beginning of the stage after this one, which chooses among its own epochs."""
+        return FoldHistory(self.epochs, 0, self.stage + 1)
 
     def rows(self) -> list[dict[str, Any]]:
         """One JSON object an epoch, first epoch first."""

@@ -1,50 +1,71 @@
-"""Trains one fold: epochs in seeded order, the epoch chosen on development data, resumable at any point."""
+"""Trains one fold: a list of stages, epochs in seeded order, the epoch chosen on development data, resumable."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor, nn
 
-from merflow.contracts.batch import BatchSource
 from merflow.contracts.errors import TrainingError
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
 from merflow.contracts.tracker import Tracker
 from merflow.training.determinism import deterministic, seed_epoch
 from merflow.training.devices import device_of
 from merflow.training.history import EpochFigures, FoldHistory
-from merflow.training.optimization import Bench, develop, optimizer_of, train_epoch
-from merflow.training.resume import fingerprint_of, load_checkpoint, remove_checkpoint, save_checkpoint
+from merflow.training.optimization import Bench, develop, shadow_probabilities, train_epoch
+from merflow.training.resume import (
+    FoldState,
+    fingerprint_of,
+    load_checkpoint,
+    remove_checkpoint,
+    save_checkpoint,
+    stage_reached,
+)
+from merflow.training.schedules import set_lr
+from merflow.training.shadow import Shadow
+from merflow.training.stages import Material, Source, Stage
 
 # Called after each epoch with its number, the last possible epoch, and the epoch's figures.
 EpochProgress = Callable[[int, int, dict[str, float]], None]
 
 
+@dataclass(frozen=True)
+class TrainedFold:
+    """What training leaves.
+
+    Attributes:
+        material: Of the last stage; its model has the weights of the history's best epoch.
+        shadow: The test-selected epoch, where the last stage's material has test utterances.
+    """
+
+    history: FoldHistory
+    material: Material
+    shadow: Shadow | None
+
+
 def train_fold(
-    model: nn.Module,
+    stages: Sequence[Stage],
     *,
-    train: BatchSource,
-    dev: BatchSource,
-    recipe: Recipe,
+    seed: int,
     params: TrainingParams,
     folder: Path,
     tracker: Tracker,
     progress: EpochProgress | None = None,
     restart: bool = False,
-) -> FoldHistory:
-    """Trains the model and leaves in it the weights of the epoch with the best development figure.
+) -> TrainedFold:
+    """Trains stage after stage; each starts from the weights of the epoch that the one before has chosen.
 
-    After every epoch a checkpoint is in ``folder``; a call with the same model, data, recipe and params goes on from
+    After every epoch a checkpoint is in ``folder``; a call with the same models, data, recipes and params goes on from
     it and ends with the same weights and figures (on a CPU to the bit) as one that was never stopped. The tracker and
     ``progress`` are told of resumed epochs again. The checkpoint stays: a call on a finished one returns at once, so
     whoever has stored the result removes the folder.
 
     Args:
-        model: Moved to the device of the params.
-        train: Labelled utterances to learn from.
-        dev: Labelled utterances to choose the epoch on.
-        recipe: How to optimise, when to stop.
-        params: Seed, device, precision, cap on epochs, threads.
+        stages: One or more; those before the one that a checkpoint is in are not opened again.
+        seed: Of the epochs' order and chance.
+        params: Device, precision, cap on epochs, threads.
         folder: Where the checkpoint is written.
         tracker: Told of each epoch's figures.
         progress: Told of each epoch.
@@ -55,58 +76,83 @@ def train_fold(
             that is corrupt or of another fold.
         OutputError: The folder cannot be written.
     """
-    _check(train, "training")
-    _check(dev, "development")
     device = device_of(params)
-    bench = Bench(model.to(device), optimizer_of(model, recipe), recipe, params, device)
-    fingerprint = fingerprint_of(model, train=train, dev=dev, recipe=recipe, params=params, device=device)
-    max_epochs = min(recipe.max_epochs, params.max_epochs or recipe.max_epochs)
+    caps = [min(stage.recipe.max_epochs, params.max_epochs or stage.recipe.max_epochs) for stage in stages]
+    tell = _teller(tracker, progress, caps=caps)
     if restart:
         remove_checkpoint(folder)
+    reached = min(stage_reached(folder), len(stages))
     with deterministic(threads=params.threads):
-        history, best = load_checkpoint(folder, model=model, optimizer=bench.optimizer, fingerprint=fingerprint)
-        for figures in history.epochs:
-            _tell(figures, tracker=tracker, progress=progress, max_epochs=max_epochs)
-        while not history.finished(recipe=recipe, max_epochs=max_epochs):
-            figures = _epoch(bench, train=train, dev=dev, epoch=len(history.epochs) + 1)
-            history = history.with_epoch(figures, recipe=recipe)
-            best = _copy(model) if history.best is figures else best
-            save_checkpoint(
-                folder, model=model, best=best, optimizer=bench.optimizer, history=history, fingerprint=fingerprint
-            )
-            _tell(figures, tracker=tracker, progress=progress, max_epochs=max_epochs)
-    model.load_state_dict(best)
-    return history
+        state = FoldState(FoldHistory(stage=reached), {}, Shadow.empty())
+        for number, stage in enumerate(stages[reached - 1 :], start=reached):
+            material = stage.open()
+            _check(material.train, "training")
+            _check(material.dev, "development")
+            bench = Bench.of(material.model, recipe=stage.recipe, params=params, seed=seed, device=device)
+            fingerprint = fingerprint_of(stages, number, material=material, params=params, seed=seed, device=device)
+            if number == reached:
+                state = load_checkpoint(folder, bench=bench, fresh=state, fingerprint=fingerprint)
+                for figures in state.history.epochs:
+                    tell(figures, state.history)
+            while not state.history.finished(recipe=stage.recipe, max_epochs=caps[number - 1]):
+                state = _one_more(bench, material, state, max_epochs=caps[number - 1])
+                save_checkpoint(folder, bench=bench, state=state, fingerprint=fingerprint)
+                tell(state.history.epochs[-1], state.history)
+            material.model.load_state_dict(state.best)
+            if number < len(stages):
+                state = FoldState(state.history.next_stage(), {}, Shadow.empty())
+    return TrainedFold(state.history, material, state.shadow if material.test is not None else None)
 
 
-def _check(source: BatchSource, what: str) -> None:
+def _check(source: Source, what: str) -> None:
     if not len(source):
         raise TrainingError(f"no {what} utterances; check the split's parts, or another development choice")
-    if source.batch([0]).labels is None:
+    if source.labels is None:
         raise TrainingError(f"the {what} utterances have no labels; train on a part of the splits")
 
 
-def _epoch(bench: Bench, *, train: BatchSource, dev: BatchSource, epoch: int) -> EpochFigures:
+def _one_more(bench: Bench, material: Material, state: FoldState, *, max_epochs: int) -> FoldState:
+    """The state after one more epoch. What the test part says goes into the shadow, and nowhere else."""
+    before = state.history
+    figures = _epoch(bench, material, history=before, max_epochs=max_epochs)
+    history = before.with_epoch(figures, recipe=bench.recipe)
+    best = _copy(bench.model) if history.best is figures else state.best
+    shadow = state.shadow
+    if material.test is not None:
+        found = shadow_probabilities(bench, material.test)
+        assert material.test.labels is not None
+        shadow = shadow.with_epoch(figures.epoch, found, labels=np.asarray(material.test.labels))
+    return FoldState(history, best, shadow)
+
+
+def _epoch(bench: Bench, material: Material, *, history: FoldHistory, max_epochs: int) -> EpochFigures:
     started = time.perf_counter()
-    seed_epoch(bench.params.seed, epoch=epoch)
-    lr = float(bench.optimizer.param_groups[0]["lr"])
-    train_loss = train_epoch(bench, train, epoch=epoch)
-    dev_loss, dev_ua, dev_wa = develop(bench, dev, epoch=epoch)
+    epoch = len(history.epochs) + 1
+    seed_epoch(bench.seed, epoch=epoch)
+    set_lr(bench.optimizer, bench.recipe, epoch=epoch - history.before, max_epochs=max_epochs)
+    train_loss = train_epoch(bench, material.train, epoch=epoch)
+    dev_loss, dev_ua, dev_wa = develop(bench, material.dev, epoch=epoch)
     return EpochFigures(
         epoch=epoch,
+        stage=history.stage,
         train_loss=train_loss,
         dev_loss=dev_loss,
         dev_ua=dev_ua,
         dev_wa=dev_wa,
-        lr=lr,
+        lr=float(bench.optimizer.param_groups[0]["lr"]),
         seconds=time.perf_counter() - started,
     )
 
 
-def _tell(figures: EpochFigures, *, tracker: Tracker, progress: EpochProgress | None, max_epochs: int) -> None:
-    tracker.log_metrics(figures.figures, epoch=figures.epoch)
-    if progress is not None:
-        progress(figures.epoch, max_epochs, figures.figures)
+def _teller(
+    tracker: Tracker, progress: EpochProgress | None, *, caps: Sequence[int]
+) -> Callable[[EpochFigures, FoldHistory], None]:
+    def tell(figures: EpochFigures, history: FoldHistory) -> None:
+        tracker.log_metrics(figures.figures, epoch=figures.epoch)
+        if progress is not None:
+            progress(figures.epoch, history.before + sum(caps[history.stage - 1 :]), figures.figures)
+
+    return tell
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

@@ -1,19 +1,29 @@
-"""One epoch of training, one look at the development data."""
+"""One epoch of training, one look at the development data.
+
+Nothing here waits for the device but the figures at an epoch's end: losses are summed where they are computed, and
+whether they are finite is asked once.
+"""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from torch import nn
 
-from merflow.contracts.batch import BatchSource, Output
+from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
-from merflow.features.bucketing import bucketed_batches, sequential_batches
-from merflow.training.devices import autocast
+from merflow.features.bucketing import sequential_batches
+from merflow.training.compiling import Forward, forward_of
+from merflow.training.devices import autocast, autocast_dtype
+from merflow.training.feeding import batches
+from merflow.training.missing import drop_modalities
+from merflow.training.prediction import probabilities
+from merflow.training.sampling import epoch_batches
+from merflow.training.stages import Source
 
 _OPTIMIZERS: Mapping[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
     "adam": torch.optim.Adam,
@@ -21,53 +31,96 @@ _OPTIMIZERS: Mapping[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
 }
 
 
+@runtime_checkable
+class Grouped(Protocol):
+    """A model that has encoders in it."""
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """What learns, as ``model`` and ``encoders``, which have a learning rate of their own."""
+        ...
+
+
 @dataclass(frozen=True)
 class Bench:
-    """What every epoch of a fold works with."""
+    """What every epoch of a stage works with."""
 
     model: nn.Module
+    forward: Forward
     optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
     recipe: Recipe
     params: TrainingParams
+    seed: int
     device: torch.device
 
-    def precision(self) -> AbstractContextManager[object]:
-        """The autocast of the params, or none."""
-        return autocast(self.params, device=self.device)
+    @classmethod
+    def of(
+        cls, model: nn.Module, *, recipe: Recipe, params: TrainingParams, seed: int, device: torch.device
+    ) -> "Bench":
+        """Moves the model to the device, with a fresh optimiser."""
+        model.to(device)
+        half = autocast_dtype(params, device=device, precision=recipe.precision) is torch.float16
+        scaler = torch.amp.GradScaler(device.type, enabled=half)
+        return cls(model, forward_of(model, params), optimizer_of(model, recipe), scaler, recipe, params, seed, device)
+
+    def output(self, batch: Batch | RawBatch) -> Output:
+        """The model's output in the precision of recipe and params."""
+        with autocast(self.params, device=self.device, precision=self.recipe.precision):
+            return self.forward(batch)
+
+    @property
+    def learning(self) -> list[nn.Parameter]:
+        """The parameters that the optimiser holds."""
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
 def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over the parameters that learn; one fused kernel a step."""
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return _OPTIMIZERS[recipe.optimizer](learning, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    """The recipe's optimiser over the parameters that learn; one fused kernel a step.
+
+    Each group keeps its first learning rate (``first_lr``) for the schedule.
+    """
+    rates = {"model": recipe.lr, "encoders": recipe.encoder_lr or recipe.lr}
+    groups = (
+        model.parameter_groups()
+        if isinstance(model, Grouped)
+        else {"model": [parameter for parameter in model.parameters() if parameter.requires_grad]}
+    )
+    return _OPTIMIZERS[recipe.optimizer](
+        [
+            {"params": parameters, "lr": rates[name], "first_lr": rates[name]}
+            for name, parameters in groups.items()
+            if parameters
+        ],
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
 
 
-def train_epoch(bench: Bench, source: BatchSource, *, epoch: int) -> float:
+def train_epoch(bench: Bench, source: Source, *, epoch: int) -> float:
     """One pass in seeded order; returns the mean loss an utterance.
-
-    The loss is summed on the device and read once, so that no batch waits for another.
 
     Raises:
         TrainingError: The loss is not finite.
     """
     bench.model.train()
+    learning, clip_norm = bench.learning, bench.recipe.clip_norm
     total = torch.zeros((), device=bench.device)
-    batches = bucketed_batches(source.lengths, batch_size=bench.recipe.batch_size, seed=bench.params.seed, epoch=epoch)
-    for indices in batches:
-        batch = source.batch(indices).to(bench.device)
-        with bench.precision():
-            output: Output = bench.model(batch)
-            loss = output.loss
+    order = epoch_batches(source, recipe=bench.recipe, seed=bench.seed, epoch=epoch)
+    for whole in batches(source, order, device=bench.device):
+        batch = drop_modalities(whole, probability=bench.params.modality_dropout)
+        loss = bench.output(batch).loss
         bench.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if bench.recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(bench.model.parameters(), bench.recipe.clip_norm)
-        bench.optimizer.step()
+        bench.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if clip_norm is not None:
+            bench.scaler.unscale_(bench.optimizer)
+            nn.utils.clip_grad_norm_(learning, clip_norm)
+        bench.scaler.step(bench.optimizer)
+        bench.scaler.update()
         total += loss.detach().float() * len(batch)
     return _finite(float(total) / len(source), what="training loss", epoch=epoch, recipe=bench.recipe)
 
 
-def develop(bench: Bench, source: BatchSource, *, epoch: int) -> tuple[float, float, float]:
+def develop(bench: Bench, source: Source, *, epoch: int) -> tuple[float, float, float]:
     """Mean loss an utterance, UA and WA on development data.
 
     Raises:
@@ -76,19 +129,24 @@ def develop(bench: Bench, source: BatchSource, *, epoch: int) -> tuple[float, fl
     bench.model.eval()
     total = torch.zeros((), device=bench.device)
     labels, predicted, classes = [], [], 0
+    order = sequential_batches(source.lengths, batch_size=bench.recipe.batch_size)
     with torch.inference_mode():
-        for indices in sequential_batches(source.lengths, batch_size=bench.recipe.batch_size):
-            batch = source.batch(indices).to(bench.device)
+        for batch in batches(source, order, device=bench.device):
             assert batch.labels is not None
-            with bench.precision():
-                output: Output = bench.model(batch)
-                total += output.loss.float() * len(batch)
+            output = bench.output(batch)
+            total += output.loss.float() * len(batch)
             labels.append(batch.labels)
             predicted.append(output.logits.argmax(dim=-1))
             classes = output.logits.shape[-1]
         pairs: np.ndarray = torch.stack([torch.cat(labels), torch.cat(predicted)]).cpu().numpy()
     loss = _finite(float(total) / len(source), what="development loss", epoch=epoch, recipe=bench.recipe)
     return loss, unweighted_accuracy(pairs[0], pairs[1], classes=classes), weighted_accuracy(pairs[0], pairs[1])
+
+
+def shadow_probabilities(bench: Bench, source: Source) -> np.ndarray:
+    """Probabilities ``(len(source), C)`` of the model as it is now; for the shadow selection alone."""
+    bench.model.eval()
+    return probabilities(bench.output, source, batch_size=bench.recipe.batch_size, device=bench.device)
 
 
 def _finite(loss: float, *, what: str, epoch: int, recipe: Recipe) -> float:

@@ -1,8 +1,9 @@
 """A fold's checkpoint: one safetensors file that a killed process leaves whole, and another picks up."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,67 +11,110 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from merflow.contracts.batch import BatchSource
+from merflow.contracts.batch import RawBatch
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.files import digest, replacing
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
 from merflow.training.history import EpochFigures, FoldHistory
+from merflow.training.optimization import Bench
+from merflow.training.shadow import Shadow
+from merflow.training.stages import Material, Source, Stage
 
 CHECKPOINT = "checkpoint.safetensors"
 
 # The number of threads only changes the last bits of sums: a fold may go on with another.
-_DECIDING_PARAMS = ("seed", "precision", "max_epochs")
+_DECIDING_PARAMS = ("precision", "max_epochs", "compile", "modality_dropout")
+
+
+@dataclass(frozen=True)
+class FoldState:
+    """A fold between two epochs, beside what model and optimiser hold.
+
+    Attributes:
+        best: Weights after the current stage's chosen epoch; empty before its first.
+        shadow: What the test part would choose; nothing else depends on it.
+    """
+
+    history: FoldHistory
+    best: Mapping[str, Tensor]
+    shadow: Shadow
 
 
 def fingerprint_of(
-    model: nn.Module,
+    stages: Sequence[Stage],
+    number: int,
     *,
-    train: BatchSource,
-    dev: BatchSource,
-    recipe: Recipe,
+    material: Material,
     params: TrainingParams,
+    seed: int,
     device: torch.device,
 ) -> dict[str, str]:
-    """What a fold's result follows from, in words or digests; a checkpoint is picked up only where all agree."""
+    """What a fold's result follows from, in words or digests; a checkpoint is picked up only where all agree.
+
+    Of model and data it knows those of the stage that it is in.
+
+    Args:
+        stages: All of them.
+        number: The current one, counted from 1.
+        material: Of the current one.
+        params: Of the training.
+        seed: Of the training.
+        device: Where it is computed.
+    """
+    model = material.model
     sizes = {name: [list(value.shape), str(value.dtype)] for name, value in model.state_dict().items()}
-    facts = {f"recipe.{key}": str(value) for key, value in recipe.model_dump().items()}
+    facts = {
+        f"recipe{'' if len(stages) == 1 else f' {place}'}.{key}": str(value)
+        for place, stage in enumerate(stages, start=1)
+        for key, value in stage.recipe.model_dump().items()
+    }
     facts |= {f"training.{key}": str(getattr(params, key)) for key in _DECIDING_PARAMS}
-    facts |= {"training.device": device.type}
+    facts |= {"seed": str(seed), "training.device": device.type, "stage": f"{number} of {len(stages)}"}
     facts |= {"model": f"{type(model).__name__} of {digest(sizes)}", "model.config": str(getattr(model, "config", ""))}
-    return facts | {"training data": _data(train), "development data": _data(dev)}
+    facts |= {"training data": _data(material.train), "development data": _data(material.dev)}
+    return facts | {"shadow selection on": "nothing" if material.test is None else _data(material.test)}
 
 
-def save_checkpoint(
-    folder: Path,
-    *,
-    model: nn.Module,
-    best: Mapping[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    history: FoldHistory,
-    fingerprint: Mapping[str, str],
-) -> None:
+def save_checkpoint(folder: Path, *, bench: Bench, state: FoldState, fingerprint: Mapping[str, str]) -> None:
     """Writes the state after the history's last epoch, replacing the state before in one step.
 
     Raises:
         OutputError: The folder cannot be written.
     """
-    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
-    tensors |= {f"best/{name}": value for name, value in best.items()}
-    for place, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{place}/{name}": value for name, value in state.items()}
+    tensors = {f"model/{name}": value for name, value in bench.model.state_dict().items()}
+    tensors |= {f"best/{name}": value for name, value in state.best.items()}
+    for place, moments in bench.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{place}/{name}": value for name, value in moments.items()}
+    tensors["shadow"] = torch.from_numpy(state.shadow.probabilities)
     # Copies: safetensors refuses tensors that share memory.
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    metadata = {"fingerprint": json.dumps(dict(fingerprint)), "history": json.dumps(asdict(history))}
+    metadata = {
+        "fingerprint": json.dumps(dict(fingerprint)),
+        "history": json.dumps(asdict(state.history)),
+        "scaler": json.dumps(bench.scaler.state_dict()),
+        "shadow": json.dumps([state.shadow.epoch, state.shadow.test_ua]),
+    }
     with replacing(folder / CHECKPOINT) as part:
         save_file(tensors, part, metadata=metadata)
 
 
-def load_checkpoint(
-    folder: Path, *, model: nn.Module, optimizer: torch.optim.Optimizer, fingerprint: Mapping[str, str]
-) -> tuple[FoldHistory, dict[str, Tensor]]:
-    """Restores model and optimiser; returns the history so far and the best weights. Empty without a checkpoint.
+def stage_reached(folder: Path) -> int:
+    """The stage that the folder's checkpoint is in, counted from 1; 1 without a checkpoint.
+
+    Raises:
+        TrainingError: The checkpoint is corrupt.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return 1
+    with _no_checkpoint(path), safe_open(path, framework="pt") as file:
+        return int(json.loads((file.metadata() or {})["history"])["stage"])
+
+
+def load_checkpoint(folder: Path, *, bench: Bench, fresh: FoldState, fingerprint: Mapping[str, str]) -> FoldState:
+    """Restores model, optimiser and scaler; returns the rest of the state, or ``fresh`` without a checkpoint.
 
     Raises:
         TrainingError: The checkpoint is corrupt, or belongs to another recipe, model or data.
@@ -79,17 +123,22 @@ def load_checkpoint(
         litter.unlink(missing_ok=True)
     path = folder / CHECKPOINT
     if not path.is_file():
-        return FoldHistory(), {}
-    tensors, metadata = _read(path)
-    try:
+        return fresh
+    with _no_checkpoint(path):
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            metadata = file.metadata() or {}
         found = json.loads(metadata["fingerprint"])
-        history = _history(json.loads(metadata["history"]))
         _refuse_other(path, found=found, expected=fingerprint)
-        model.load_state_dict(_below(tensors, "model/"))
-        _restore(optimizer, _below(tensors, "optimizer/"))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path} is no checkpoint of a fold ({error!r}); delete it to start anew") from error
-    return history, _below(tensors, "best/")
+        bench.model.load_state_dict(_below(tensors, "model/"))
+        _restore(bench.optimizer, _below(tensors, "optimizer/"))
+        bench.scaler.load_state_dict(json.loads(metadata["scaler"]))
+        epoch, test_ua = json.loads(metadata["shadow"])
+        return FoldState(
+            _history(json.loads(metadata["history"])),
+            _below(tensors, "best/"),
+            Shadow(int(epoch), float(test_ua), tensors["shadow"].numpy()),
+        )
 
 
 def remove_checkpoint(folder: Path) -> None:
@@ -97,24 +146,33 @@ def remove_checkpoint(folder: Path) -> None:
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _data(source: BatchSource) -> str:
-    """Digest of all lengths and of the first utterances' ids, labels and values.
+@contextmanager
+def _no_checkpoint(path: Path) -> Iterator[None]:
+    """What goes wrong in here is told as an error of this file."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise TrainingError(f"{path} is corrupt ({error}); delete it to start the fold anew") from error
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise TrainingError(f"{path} is no checkpoint of a fold ({error!r}); delete it to start anew") from error
+
+
+def _data(source: Source) -> str:
+    """Digest of all lengths and labels, and of the first utterances' ids and values.
 
     The values enter as sums of three digits: standardisation may differ in the last bits from machine to machine.
     """
     batch = source.batch(range(min(len(source), 8)))
-    sums = {role: f"{float(values.double().abs().sum()):.3g}" for role, values in batch.features.items()}
-    labels = None if batch.labels is None else batch.labels.tolist()
+    stored = batch.stored if isinstance(batch, RawBatch) else batch
+    values: dict[str, list[Tensor]] = {role: [tensor] for role, tensor in stored.features.items()}
+    if isinstance(batch, RawBatch):
+        values |= {role: [part.values for part in stream.slices] for role, stream in batch.streams.items()}
+    sums = {
+        role: f"{sum(float(tensor.double().abs().sum()) for tensor in tensors):.3g}" for role, tensors in values.items()
+    }
+    labels = None if source.labels is None else np.asarray(source.labels).tolist()
     lengths = np.asarray(source.lengths).tolist()
     return f"{len(source)} utterances, {digest([lengths, sums, labels, list(batch.utterance_ids)])}"
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
-        raise TrainingError(f"{path} is corrupt ({error}); delete it to start the fold anew") from error
 
 
 def _refuse_other(path: Path, *, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
@@ -127,7 +185,8 @@ def _refuse_other(path: Path, *, found: Mapping[str, str], expected: Mapping[str
 
 
 def _history(values: Mapping[str, Any]) -> FoldHistory:
-    return FoldHistory(tuple(EpochFigures(**row) for row in values["epochs"]), int(values["best_epoch"]))
+    epochs = tuple(EpochFigures(**row) for row in values["epochs"])
+    return FoldHistory(epochs, int(values["best_epoch"]), int(values["stage"]))
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

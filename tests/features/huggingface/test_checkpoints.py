@@ -4,14 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import huggingface_hub.constants
-import huggingface_hub.errors
 import pytest
 from safetensors.torch import load_file, save_file
 
-from merflow.contracts.errors import FeatureError, PresetError
+from merflow.contracts.errors import FeatureError, PresetError, PretrainedError
 from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import PRETRAINED_ENCODERS, Stream
 from merflow.features.encoders import build_encoder, encoder_key, spec_of
@@ -45,7 +43,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_miniatures_are_the_same_every_time(encoders: Path, tmp_path: Path) -> None:
     again = build_miniatures(tmp_path)
     files = [path for folder in again for path in folder.iterdir()]
-    assert len(files) == 20
+    assert len(files) == 24
     for path in files:
         assert path.read_bytes() == (encoders / path.relative_to(tmp_path)).read_bytes(), path
         assert path.stat().st_mode & 0o444 == 0o444
@@ -56,7 +54,7 @@ def test_miniatures_are_the_same_every_time(encoders: Path, tmp_path: Path) -> N
     [
         ("wavlm-base", "WavLMModel"),
         ("clip-vit-large-patch14", "CLIPVisionModelWithProjection"),
-        ("whisper-small.en", "WhisperModel"),
+        ("whisper-small.en", "WhisperForConditionalGeneration"),
     ],
 )
 def test_miniatures_saved_and_loaded_are_bit_equal(encoders: Path, tmp_path: Path, folder: str, kind: str) -> None:
@@ -128,7 +126,7 @@ def test_a_hub_id_without_a_commit_is_refused(revision: str | None) -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_without_network_the_message_says_what_to_download_and_where_to_put_it() -> None:
-    with pytest.raises(FeatureError) as caught:
+    with pytest.raises(PretrainedError) as caught:
         locate(spec("microsoft/wavlm-large", revision=COMMIT))
     said = str(caught.value)
     assert f"hf download microsoft/wavlm-large --revision {COMMIT} --local-dir DIR/wavlm-large" in said
@@ -137,7 +135,7 @@ def test_without_network_the_message_says_what_to_download_and_where_to_put_it()
 
 @pytest.mark.usefixtures("hub")
 def test_a_malformed_id_is_named() -> None:
-    with pytest.raises(FeatureError, match="'a/b/c' is no hub id"):
+    with pytest.raises(PretrainedError, match="'a/b/c' is no hub id"):
         locate(spec("a/b/c", revision=COMMIT))
 
 
@@ -262,14 +260,6 @@ def test_the_document_names_what_the_profile_reads() -> None:
     for model, revision in named:
         assert model in text
         assert f"`{revision}`" in text
-
-
-def test_a_network_that_breaks_off_is_told_like_no_network(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = huggingface_hub.errors.HfHubHTTPError.__mro__[1]("connection refused")  # the client's own
-    monkeypatch.setattr(huggingface_hub, "list_repo_files", Mock(side_effect=broken))
-    with pytest.raises(FeatureError, match=r"hub cannot be reached \(connection refused\); where there is network"):
-        locate(spec("microsoft/wavlm-large", revision=COMMIT))
-    assert not hub.exists()
 
 
 def test_neither_the_table_of_encoders_nor_a_profile_imports_transformers_or_torch() -> None:

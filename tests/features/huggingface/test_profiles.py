@@ -66,7 +66,8 @@ def test_every_role_of_every_model_is_extracted(
     changes = {"profile": profile, "encoders_folder": str(encoders), "workers": 0}
     features = params.features.model_copy(update=changes)
     store = tmp_path / "store"
-    extract(manifest, variants=["context-mmt:mmt-frozen"], store=store, out=tmp_path / "f.json", params=features)
+    out = tmp_path / "f.json"
+    extract(manifest, variants=["context-mmt:mmt-frozen"], store=store, out=out, params=features, corpus=params.corpus)
 
     written = json.loads((tmp_path / "f.json").read_text())
     assert {spec["revision"][:6] for spec in written["encoders"].values()} == {"files-"}

@@ -5,19 +5,17 @@ the network. What was looked up becomes the revision of the store's key: the hub
 files, so that two different sets of weights never share a key and the folder's place on disk never matters.
 """
 
-import hashlib
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import FeatureError
 from merflow.contracts.presets import EncoderSpec, Profile
-from merflow.contracts.streams import Stream
+from merflow.contracts.pretrained import Advice, ModelFiles, files_digest, from_hub, is_commit, shards_of
+from merflow.contracts.streams import Role, Stream
 from merflow.features.encoders import spec_of
-from merflow.features.huggingface.hub import snapshot
 
 CONFIG = "config.json"
 
@@ -46,7 +44,7 @@ PROCESSORS: dict[str, tuple[str, ...]] = {
 }
 
 _ENCODERS = "${encoders}/"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_ADVICE = Advice(correct="`model` and `revision` in the profile", point="set features.encoders_folder=DIR")
 
 
 def located(profile: Profile, *, streams: Sequence[Stream], encoders_folder: str) -> Profile:
@@ -76,8 +74,9 @@ def locate(spec: EncoderSpec, *, encoders_folder: str = "") -> EncoderSpec:
     """The spec with its folder and the revision of what is in it; as it is where it has no weights or is located.
 
     Raises:
-        FeatureError: The folder is missing, lacks a file or holds another architecture; the hub cannot be reached; a
-            hub id has no commit as revision, a folder has one.
+        FeatureError: The folder is missing, lacks a file or holds another architecture; a hub id has no commit as
+            revision, a folder has one.
+        PretrainedError: The hub does not have it, or cannot be reached.
     """
     model = spec.settings.get("model")
     if not isinstance(model, str) or spec.folder is not None:
@@ -87,7 +86,7 @@ def locate(spec: EncoderSpec, *, encoders_folder: str = "") -> EncoderSpec:
     folder = _local(model, encoders_folder)
     if folder is None:
         commit = _revision(spec, model)
-        folder = snapshot(model, revision=commit, files=(CONFIG, *PROCESSORS[spec.name]), weights=WEIGHTS)
+        folder = from_hub(model, revision=commit, files=_files(spec.name), advice=_ADVICE)
         check_folder(folder, encoder=spec.name)
         settings = {name: value for name, value in spec.settings.items() if name != "allow_unpinned"}
         return spec.model_copy(update={"revision": folder.name, "folder": str(folder), "settings": settings})
@@ -104,6 +103,22 @@ def locate(spec: EncoderSpec, *, encoders_folder: str = "") -> EncoderSpec:
     )
 
 
+def relocated(encoders: Mapping[Role, EncoderSpec], *, encoders_folder: str) -> Profile:
+    """The encoders that a model card names, with their folders on this machine and the revisions found there.
+
+    Raises:
+        FeatureError: One cannot be found; see :func:`locate`.
+    """
+    found: Profile = {}
+    for role, spec in encoders.items():
+        # A folder's revision is a digest of its files, which is taken anew; the hub's is a commit, which is asked for.
+        local = spec.revision is not None and spec.revision.startswith("files-")
+        found[role] = locate(
+            spec.model_copy(update={"revision": None} if local else {}), encoders_folder=encoders_folder
+        )
+    return found
+
+
 def check_folder(folder: Path, *, encoder: str) -> None:
     """Makes sure that a folder holds what an encoder reads.
 
@@ -115,15 +130,16 @@ def check_folder(folder: Path, *, encoder: str) -> None:
             f"encoder {encoder!r}: no such folder: {folder}; download the model into it (hf download ID --local-dir "
             f"{folder}), or make a miniature with `merflow features tiny --out {folder.parent}`"
         )
-    _refuse_missing(folder, (CONFIG,), encoder=encoder)
+    if not (folder / CONFIG).is_file():
+        raise _incomplete(folder, (CONFIG,), encoder=encoder)
     found = config_of(folder).get("model_type")
     if found not in MODEL_TYPES[encoder]:
         raise FeatureError(
             f"encoder {encoder!r} needs a model of type {' or '.join(MODEL_TYPES[encoder])}, {folder} holds "
             f"{found!r}; correct `model` or `name` in the profile"
         )
-    _refuse_missing(folder, WEIGHTS, encoder=encoder)
-    _refuse_missing(folder, PROCESSORS[encoder], encoder=encoder)
+    for group in _files(encoder).lacking(folder):
+        raise _incomplete(folder, group, encoder=encoder)
 
 
 def config_of(folder: Path) -> dict[str, Any]:
@@ -132,7 +148,15 @@ def config_of(folder: Path) -> dict[str, Any]:
     Raises:
         FeatureError: It is no JSON object.
     """
-    path = folder / CONFIG
+    return json_of(folder / CONFIG)
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """The content of one of an encoder's JSON files.
+
+    Raises:
+        FeatureError: It is no JSON object.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
@@ -147,21 +171,18 @@ def fingerprint(folder: Path) -> str:
     weights = next(name for name in WEIGHTS if (folder / name).is_file())
     names = {weights} | {path.name for path in folder.iterdir() if path.suffix in {".json", ".txt"}}
     names -= {name for name in WEIGHTS if name != weights}
-    if weights.endswith(".index.json"):
-        names |= set(json.loads((folder / weights).read_text(encoding="utf-8"))["weight_map"].values())
-    sha = hashlib.sha256()
-    for name in sorted(names):
-        with (folder / name).open("rb") as file:
-            sha.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return sha.hexdigest()[:16]
+    return files_digest(folder, names.union(shards_of(folder, weights)))
 
 
-def _refuse_missing(folder: Path, names: Sequence[str], *, encoder: str) -> None:
-    if not any((folder / name).is_file() for name in names):
-        raise FeatureError(
-            f"encoder {encoder!r}: {folder} lacks {' or '.join(names)}; "
-            "download the folder again, or save model and processor with save_pretrained"
-        )
+def _files(encoder: str) -> ModelFiles:
+    return ModelFiles(needed=((CONFIG,), PROCESSORS[encoder]), weights=WEIGHTS)
+
+
+def _incomplete(folder: Path, names: Sequence[str], *, encoder: str) -> FeatureError:
+    return FeatureError(
+        f"encoder {encoder!r}: {folder} lacks {' or '.join(names)}; "
+        "download the folder again, or save model and processor with save_pretrained"
+    )
 
 
 def _local(model: str, encoders_folder: str) -> Path | None:
@@ -185,7 +206,7 @@ def _is_path(model: str) -> bool:
 
 
 def _revision(spec: EncoderSpec, model: str) -> str:
-    if spec.revision is not None and (_COMMIT.fullmatch(spec.revision) or spec.settings.get("allow_unpinned")):
+    if spec.revision is not None and (is_commit(spec.revision) or spec.settings.get("allow_unpinned")):
         return spec.revision
     raise FeatureError(
         f"encoder {spec.name!r}: {model} has revision {spec.revision!r}, expected a commit of 40 hexadecimal digits; "

@@ -98,23 +98,29 @@ def _clip() -> tuple[Any, ...]:
 
 
 def _roberta() -> tuple[Any, ...]:
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import RobertaConfig, RobertaModel, RobertaTokenizer
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]  # in the order of RoBERTa's ids
+    tokenizer = RobertaTokenizer(**_byte_pairs(special), model_max_length=_POSITIONS)
+    sizes = _text_sizes(len(tokenizer)) | {"max_position_embeddings": _POSITIONS + 2, "type_vocab_size": 1}
+    return RobertaModel(RobertaConfig(**sizes), add_pooling_layer=False), tokenizer
+
+
+def _byte_pairs(special: list[str]) -> dict[str, Any]:
+    """Vocabulary and merges of a byte-level tokenizer, the special tokens first."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     learner = Tokenizer(models.BPE())
     learner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
         vocab_size=400,
-        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],  # in the order of RoBERTa's ids
+        special_tokens=special,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     learner.train_from_iterator(_TEXT, trainer)
     learned = json.loads(learner.to_str())["model"]
-    merges: Any = [tuple(pair) for pair in learned["merges"]]
-    tokenizer = RobertaTokenizer(vocab=learned["vocab"], merges=merges, model_max_length=_POSITIONS)
-    sizes = _text_sizes(len(tokenizer)) | {"max_position_embeddings": _POSITIONS + 2, "type_vocab_size": 1}
-    return RobertaModel(RobertaConfig(**sizes), add_pooling_layer=False), tokenizer
+    return {"vocab": learned["vocab"], "merges": [tuple(pair) for pair in learned["merges"]]}
 
 
 def _bert() -> tuple[Any, ...]:
@@ -132,11 +138,20 @@ def _bert() -> tuple[Any, ...]:
 
 
 def _whisper() -> tuple[Any, ...]:
-    """Whisper with the real 30 s window, so that times and counts are the real ones."""
-    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+    """An English Whisper that also writes nonsense, in words; its window is the real 30 s, and so are its times."""
+    import transformers
 
-    config = WhisperConfig(
-        vocab_size=64,
+    kinds: Any = transformers
+    end, start, silent = "<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"
+    tokenizer = kinds.WhisperTokenizer(**_byte_pairs([]))
+    tokenizer.add_tokens([end, start, "<|translate|>", "<|transcribe|>", "<|nospeech|>", silent], special_tokens=True)
+    ids: dict[str, int] = tokenizer.get_vocab()
+    special = {
+        **{"pad_token_id": ids[end], "bos_token_id": ids[end], "eos_token_id": ids[end]},
+        "decoder_start_token_id": ids[start],
+    }
+    config = kinds.WhisperConfig(
+        vocab_size=len(ids),
         d_model=_WIDTH,
         encoder_layers=2,
         decoder_layers=1,
@@ -144,12 +159,28 @@ def _whisper() -> tuple[Any, ...]:
         decoder_attention_heads=2,
         encoder_ffn_dim=2 * _WIDTH,
         decoder_ffn_dim=2 * _WIDTH,
-        pad_token_id=0,
-        bos_token_id=1,
-        eos_token_id=2,
-        decoder_start_token_id=1,
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+        **special,
     )
-    return WhisperModel(config), WhisperFeatureExtractor()  # type: ignore[no-untyped-call]
+    model = kinds.WhisperForConditionalGeneration(config)
+    words = {index for token, index in ids.items() if token.startswith("\u0120") and len(token) > 2}
+    model.generation_config = kinds.GenerationConfig(
+        suppress_tokens=sorted(set(ids.values()) - words - {ids[end]}),
+        begin_suppress_tokens=[ids[end]],
+        no_timestamps_token_id=ids[silent],
+        is_multilingual=False,
+        **special,
+    )
+    return model, kinds.WhisperFeatureExtractor(), tokenizer, _Spellings()
+
+
+class _Spellings:
+    """The table that Whisper's normaliser of texts reads; transformers does not save it with the tokenizer."""
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Writes it."""
+        (folder / "normalizer.json").write_text(json.dumps({"colour": "color"}), encoding="utf-8")
 
 
 def _text_sizes(words: int) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""The first half of each pretrained encoder: what its processor does to one input, in a worker process.
+"""The first half of each pretrained encoder: what its processor does to one input.
+
+What a reader process does is done here with NumPy and Pillow from the settings in ``preprocessor_config.json``: to
+import transformers, and torch with it, takes a process longer than to read a small corpus. Whisper's log-mel bands and
+tokenizers are transformers' own; texts are prepared in the process that encodes, where both are loaded anyway.
 
 Shapes: n samples, V windows of Whisper, M mel bands, F frames, I tokens.
 """
@@ -11,31 +15,39 @@ import numpy as np
 
 from merflow.contracts.errors import FeatureError
 from merflow.contracts.presets import EncoderSpec
-from merflow.features.huggingface.checkpoints import config_of, locate
+from merflow.corpus.samples import RATE_HZ
+from merflow.features.huggingface.checkpoints import config_of, json_of, locate
 from merflow.features.huggingface.steps import FRAME_SAMPLES, speech_steps, windows_of
-from merflow.features.media import RATE_HZ
 from merflow.features.prepared import Prepared
 
 Loaded = TypeVar("Loaded")
+
+_SETTINGS = "preprocessor_config.json"
+
+# What WavLM's feature extractor adds to a recording's variance.
+_LEAST_VARIANCE = 1e-7
+
+# Pillow's number of the filter that CLIP's pictures are resized with.
+_BICUBIC = 3
 
 
 class SpeechPreparer:
     """Samples ``(n,)`` as WavLM's own feature extractor scales them: to zero mean and unit variance, or not at all."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import Wav2Vec2FeatureExtractor
-
-        self._extractor = read_processor(folder, Wav2Vec2FeatureExtractor.from_pretrained)
+        settings = json_of(folder / _SETTINGS)
+        self._normalizes = bool(settings.get("do_normalize", True))
         self._config = config_of(folder)
-        _refuse_rate(folder, self._extractor.sampling_rate)
+        _refuse_rate(folder, settings.get("sampling_rate", RATE_HZ))
 
     def prepare(self, source: np.ndarray) -> Prepared:
         """``(n,)`` float32; cost in steps."""
         steps = speech_steps(len(source), self._config)
         if not steps:
             return Prepared(np.zeros(0, dtype=np.float32), cost=1)
-        scaled = self._extractor(source, sampling_rate=RATE_HZ, padding=False, return_attention_mask=False)
-        return Prepared(np.asarray(scaled["input_values"][0], dtype=np.float32), cost=steps)
+        if self._normalizes:
+            source = (source - source.mean()) / np.sqrt(source.var() + _LEAST_VARIANCE)
+        return Prepared(np.asarray(source, dtype=np.float32), cost=steps)
 
 
 class WhisperPreparer:
@@ -84,16 +96,45 @@ class ImagePreparer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._processor = image_processor(folder)
+        settings = json_of(folder / _SETTINGS)
+        if not (settings.get("do_resize", True) and settings.get("do_center_crop", True)):
+            raise FeatureError(
+                f"{folder / _SETTINGS} leaves pictures at their own sizes; set do_resize and do_center_crop there"
+            )
+        self._size = _sides(settings.get("size", 224))
+        self._crop = _sides(settings.get("crop_size", 224))
+        self._resample = int(settings.get("resample", _BICUBIC))
 
     def prepare(self, source: np.ndarray) -> Prepared:
         """``(F, H, W, 3)`` uint8 -> ``(F, 3, 224, 224)`` uint8; cost in frames."""
-        crop = self._processor.crop_size
-        images = np.zeros((len(source), 3, crop["height"], crop["width"]), dtype=np.uint8)
+        from PIL import Image
+
+        high, wide = (self._crop * 2)[:2]
+        images = np.zeros((len(source), 3, high, wide), dtype=np.uint8)
         if len(source):
-            done = self._processor(list(source), do_rescale=False, do_normalize=False, return_tensors="np")
-            images[:] = done["pixel_values"]
+            height, width = self._resized(*source.shape[1:3])
+            top, left = (height - high) // 2, (width - wide) // 2
+            if top < 0 or left < 0:
+                raise FeatureError(f"pictures of {width}x{height} after resizing are smaller than {wide}x{high}")
+            box = (left, top, left + wide, top + high)
+            for place, frame in enumerate(source):
+                picture = Image.fromarray(frame).resize((width, height), Image.Resampling(self._resample)).crop(box)
+                images[place] = np.asarray(picture).transpose(2, 0, 1)
         return Prepared(images, cost=max(1, len(source)))
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width after resizing: both as given, or the shorter one as given and the proportions kept."""
+        if len(self._size) == 2:
+            return self._size[0], self._size[1]
+        short = min(height, width)
+        return int(self._size[0] * height / short), int(self._size[0] * width / short)
+
+
+def _sides(size: int | dict[str, int]) -> tuple[int, ...]:
+    """Height and width, or the shortest edge alone; earlier versions wrote that as one number."""
+    if isinstance(size, int):
+        return (size,)
+    return (size["shortest_edge"],) if "shortest_edge" in size else (size["height"], size["width"])
 
 
 def image_processor(folder: Path) -> Any:  # noqa: ANN401 - transformers' own class

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from merflow.features.media import RATE_HZ
+from merflow.corpus.samples import RATE_HZ
 
 # Samples a step of Whisper: two mel frames of 10 ms.
 FRAME_SAMPLES = 320

@@ -1,7 +1,10 @@
-"""The second half's common ground: weights on a device, and how they are computed."""
+"""The second half's common ground: weights on a device, and how they are computed.
+
+Shapes: N inputs of a batch, n places of the longest (samples, tokens, mel bands), T steps, L layers, D width.
+"""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,67 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from merflow.contracts.errors import FeatureError
-from merflow.features.huggingface.settings import Dtype, Layers
+from merflow.contracts.streams import StreamShape
+from merflow.features.huggingface.settings import Dtype, LayeredSettings, Layers
 
 _AUTOCAST: dict[Dtype, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class LayeredWeights:
+    """A transformer on its device, of which the last hidden state or those of all layers are taken.
+
+    Args:
+        model: The transformers model.
+        settings: Of the profile.
+        blocks: The model's transformer layers.
+        device: ``cpu``, ``cuda``, or ``auto``.
+
+    Attributes:
+        model: The model on its device.
+        shape: Layers and width of every array.
+        nothing: The array of an input without steps.
+    """
+
+    def __init__(self, model: Any, settings: LayeredSettings, *, blocks: nn.ModuleList, device: str) -> None:  # noqa: ANN401 - transformers' own classes
+        self._device = device_of(device)
+        self._settings = settings
+        self.model = model.to(self._device)
+        if settings.compile:
+            compile_layers(blocks)
+        layers = layer_count(len(blocks), settings.layers)
+        self.shape = StreamShape(layers=layers, width=model.config.hidden_size)
+        entry = (self.shape.width,) if layers is None else (layers, self.shape.width)
+        self.nothing = np.zeros((0, *entry), dtype=np.float32)
+
+    def encode(self, inputs: Sequence[np.ndarray], *, steps: Sequence[int], fill: float = 0) -> list[np.ndarray]:
+        """``(T, D)`` or ``(T, L, D)`` float32 of each input ``(n, ...)``; no step of an input that has none.
+
+        Args:
+            inputs: Padded together at the end of their first axis.
+            steps: T of each.
+            fill: What shorter inputs are padded with.
+        """
+        found = [self.nothing] * len(inputs)
+        rows = [row for row, count in enumerate(steps) if count]
+        if rows:
+            arrays = unpad(self._forward([inputs[row] for row in rows], fill=fill), [steps[row] for row in rows])
+            for row, array in zip(rows, arrays, strict=True):
+                found[row] = array
+        return found
+
+    def _forward(self, inputs: Sequence[np.ndarray], *, fill: float) -> Tensor:
+        """Without a mask where nothing is padded, which spares attention the work of applying it."""
+        lengths = np.array([len(each) for each in inputs])
+        values = np.full((len(inputs), lengths.max(), *inputs[0].shape[1:]), fill, dtype=inputs[0].dtype)
+        for row, each in enumerate(inputs):
+            values[row, : len(each)] = each
+        present = np.arange(values.shape[1]) < lengths[:, None]
+        with computing(self._device, self._settings.dtype):
+            masked = {} if present.all() else {"attention_mask": to_device(present.astype(np.int64), self._device)}
+            output = self.model(
+                to_device(values, self._device), output_hidden_states=self._settings.layers != "last", **masked
+            )
+            return layers_of(output, self._settings.layers)
 
 
 def device_of(name: str) -> torch.device:

@@ -6,14 +6,14 @@ import pytest
 import soundfile as sf
 import soxr
 
-from merflow.contracts.errors import FeatureError
-from merflow.features.media import cut, read_recording, voice_start
+from merflow.contracts.errors import CorpusError
+from merflow.corpus.samples import read_samples
 
 
 def test_reads_samples_as_they_are(tmp_path: Path) -> None:
     samples = (np.arange(-800, 800) / 1000).astype(np.float32)
     sf.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
-    read = read_recording(tmp_path / "a.wav", n_samples=1600)
+    read = read_samples(tmp_path / "a.wav", n_samples=1600, resample=False)
     assert read.dtype == np.float32
     assert np.array_equal(read, samples)
 
@@ -22,7 +22,7 @@ def test_reads_16_bit_and_flac_alike(tmp_path: Path) -> None:
     samples = np.array([0, 16384, -32768, 32767], dtype=np.int16)
     for name in ("a.wav", "a.flac"):
         sf.write(tmp_path / name, samples, 16_000, subtype="PCM_16")
-        assert read_recording(tmp_path / name).tolist() == [0.0, 0.5, -1.0, 32767 / 32768]
+        assert read_samples(tmp_path / name, n_samples=None, resample=False).tolist() == [0.0, 0.5, -1.0, 32767 / 32768]
 
 
 def _eight_kilohertz(path: Path) -> None:
@@ -82,8 +82,8 @@ def _absent(path: Path) -> None:
 def test_bad_recordings_name_file_fault_and_remedy(tmp_path: Path, spoil: object, words: str) -> None:
     assert callable(spoil)
     spoil(tmp_path / "bad.wav")
-    with pytest.raises(FeatureError) as caught:
-        read_recording(tmp_path / "bad.wav")
+    with pytest.raises(CorpusError) as caught:
+        read_samples(tmp_path / "bad.wav", n_samples=None, resample=False)
     assert str(tmp_path / "bad.wav") in str(caught.value)
     assert words in str(caught.value)
     assert "merflow data validate --quarantine" in str(caught.value)
@@ -93,30 +93,30 @@ def test_bad_recordings_name_file_fault_and_remedy(tmp_path: Path, spoil: object
 def test_other_formats_name_the_policy_that_allows_them(tmp_path: Path, spoil: object) -> None:
     assert callable(spoil)
     spoil(tmp_path / "other.wav")
-    with pytest.raises(FeatureError, match=r"allow it with corpus\.resample=true"):
-        read_recording(tmp_path / "other.wav")
-    assert len(read_recording(tmp_path / "other.wav", resample=True)) in (800, 1600)
+    with pytest.raises(CorpusError, match=r"allow it with corpus\.resample=true"):
+        read_samples(tmp_path / "other.wav", n_samples=None, resample=False)
+    assert len(read_samples(tmp_path / "other.wav", n_samples=None, resample=True)) in (800, 1600)
 
 
 @pytest.mark.parametrize("spoil", [_nan, _no_samples, _no_bytes, _text, _truncated, _absent])
 def test_resampling_forgives_nothing_else(tmp_path: Path, spoil: object) -> None:
     assert callable(spoil)
     spoil(tmp_path / "bad.wav")
-    with pytest.raises(FeatureError, match=r"bad\.wav"):
-        read_recording(tmp_path / "bad.wav", resample=True)
+    with pytest.raises(CorpusError, match=r"bad\.wav"):
+        read_samples(tmp_path / "bad.wav", n_samples=None, resample=True)
 
 
 def test_what_is_16_khz_mono_is_never_touched(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, 1601).astype(np.float32)
     sf.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
-    assert np.array_equal(read_recording(tmp_path / "a.wav", resample=True), samples)
+    assert np.array_equal(read_samples(tmp_path / "a.wav", n_samples=None, resample=True), samples)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000, 96_000])
 def test_a_resampled_tone_is_the_tone_at_16_khz(tmp_path: Path, rate_hz: int) -> None:
     seconds = np.arange(rate_hz) / rate_hz
     sf.write(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 440 * seconds), rate_hz, subtype="FLOAT")
-    read = read_recording(tmp_path / "a.wav", n_samples=rate_hz, resample=True)
+    read = read_samples(tmp_path / "a.wav", n_samples=rate_hz, resample=True)
     assert read.dtype == np.float32
     assert len(read) == 16_000
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
@@ -127,31 +127,31 @@ def test_resampling_is_soxrs_and_takes_out_what_16_khz_cannot_hold(tmp_path: Pat
     random = np.random.default_rng(0)
     samples = (0.3 * random.standard_normal(44_101)).astype(np.float32)
     sf.write(tmp_path / "a.wav", samples, 44_100, subtype="FLOAT")
-    read = read_recording(tmp_path / "a.wav", resample=True)
+    read = read_samples(tmp_path / "a.wav", n_samples=None, resample=True)
     assert len(read) == round(44_101 * 16_000 / 44_100)
     assert np.allclose(read, soxr.resample(samples, 44_100, 16_000, quality="HQ"), atol=1e-6)
     whistle = 0.5 * np.sin(2 * np.pi * 12_000 * np.arange(44_100) / 44_100)
     sf.write(tmp_path / "b.wav", whistle, 44_100, subtype="FLOAT")
-    assert np.abs(read_recording(tmp_path / "b.wav", resample=True)[200:-200]).max() < 1e-4
+    assert np.abs(read_samples(tmp_path / "b.wav", n_samples=None, resample=True)[200:-200]).max() < 1e-4
 
 
 def test_channels_are_averaged(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     samples = random.uniform(-0.9, 0.9, (1600, 3)).astype(np.float32)
     sf.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
-    read = read_recording(tmp_path / "a.wav", n_samples=1600, resample=True)
+    read = read_samples(tmp_path / "a.wav", n_samples=1600, resample=True)
     assert np.allclose(read, samples.mean(axis=1), atol=1e-7)
 
 
 def test_a_recording_too_short_to_resample_keeps_a_sample(tmp_path: Path) -> None:
     sf.write(tmp_path / "a.wav", np.array([0.5]), 96_000, subtype="FLOAT")
-    assert read_recording(tmp_path / "a.wav", resample=True).tolist() == [0.5]
+    assert read_samples(tmp_path / "a.wav", n_samples=None, resample=True).tolist() == [0.5]
 
 
 def test_a_recording_that_changed_since_indexing_is_refused(tmp_path: Path) -> None:
     sf.write(tmp_path / "a.wav", np.zeros(800), 16_000)
-    with pytest.raises(FeatureError, match=r"has 800 samples, the manifest says 900.*merflow data index"):
-        read_recording(tmp_path / "a.wav", n_samples=900)
+    with pytest.raises(CorpusError, match=r"has 800 samples, the manifest says 900.*merflow data index"):
+        read_samples(tmp_path / "a.wav", n_samples=900, resample=False)
 
 
 def test_a_wav_of_unknown_length_is_read(tmp_path: Path) -> None:
@@ -159,30 +159,4 @@ def test_a_wav_of_unknown_length_is_read(tmp_path: Path) -> None:
     content = bytearray((tmp_path / "a.wav").read_bytes())
     content[40:44] = struct.pack("<I", 0xFFFFFFFF)
     (tmp_path / "a.wav").write_bytes(content)
-    assert len(read_recording(tmp_path / "a.wav")) == 800
-
-
-def test_the_clip_starts_where_the_voice_starts() -> None:
-    random = np.random.default_rng(0)
-    silence = 1e-4 * random.standard_normal(16_000)
-    voice = 0.1 * random.standard_normal(32_000)
-    samples = np.concatenate([silence, voice]).astype(np.float32)
-    start = voice_start(samples)
-    assert 16_000 - 1_000 <= start <= 16_000
-    clip = cut(samples, clip_s=0.5, skip_silence=True)
-    assert np.array_equal(clip, samples[start : start + 8_000])
-    assert np.array_equal(cut(samples, clip_s=0.5, skip_silence=False), samples[:8_000])
-    assert np.array_equal(cut(samples, clip_s=None, skip_silence=False), samples)
-
-
-def test_a_click_in_the_silence_does_not_count_as_voice() -> None:
-    random = np.random.default_rng(0)
-    samples = np.concatenate([np.zeros(16_000), 0.1 * random.standard_normal(16_000)]).astype(np.float32)
-    samples[5_000:5_100] = 0.5
-    assert voice_start(samples) > 14_000
-
-
-@pytest.mark.parametrize("length", [1, 100, 400, 799])
-def test_short_and_silent_recordings_are_kept_whole(length: int) -> None:
-    assert voice_start(np.ones(length, dtype=np.float32)) == 0
-    assert voice_start(np.zeros(16_000, dtype=np.float32)) == 0
+    assert len(read_samples(tmp_path / "a.wav", n_samples=None, resample=False)) == 800

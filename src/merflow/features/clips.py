@@ -1,0 +1,32 @@
+"""The part of a recording that an encoder sees."""
+
+import numpy as np
+
+from merflow.corpus.samples import RATE_HZ
+
+# Where the voice starts: the first of five consecutive 10 ms blocks that are within 30 dB of the recording's loud
+# parts (the 95th percentile of block levels), less 50 ms for a soft onset.
+_BLOCK = RATE_HZ // 100
+_BELOW_LOUD_DB = 30.0
+_BLOCKS_ON = 5
+_ONSET_BLOCKS = 5
+
+
+def cut(samples: np.ndarray, *, clip_s: float | None, skip_silence: bool) -> np.ndarray:
+    """The first ``clip_s`` seconds (all where None), counted from where the voice starts with ``skip_silence``."""
+    start = voice_start(samples) if skip_silence else 0
+    stop = len(samples) if clip_s is None else start + round(clip_s * RATE_HZ)
+    return samples[start:stop]
+
+
+def voice_start(samples: np.ndarray) -> int:
+    """The sample at which leading silence ends; 0 where the recording is silent throughout or too short to say."""
+    n_blocks = len(samples) // _BLOCK
+    if n_blocks < _BLOCKS_ON:
+        return 0
+    blocks = samples[: n_blocks * _BLOCK].reshape(n_blocks, _BLOCK).astype(np.float64)
+    level_db = 10 * np.log10(np.mean(blocks**2, axis=1) + 1e-12)
+    loud = level_db >= np.percentile(level_db, 95) - _BELOW_LOUD_DB
+    runs = np.lib.stride_tricks.sliding_window_view(loud, _BLOCKS_ON).all(axis=1)
+    first = int(np.argmax(runs)) if runs.any() else 0
+    return max(0, first - _ONSET_BLOCKS) * _BLOCK

@@ -1,0 +1,464 @@
+"""Multiple-stage fusion and a dynamically refined network for speech and words.
+
+Paper: Z. Zhao, T. Gao, H. Wang, B. Schuller, "MFDR: Multiple-stage Fusion and Dynamically Refined Network for
+Multimodal Emotion Recognition", Interspeech 2024.
+
+Claim: words that look at the frames near them, through windows that widen where words and frames agree (SAWA), a
+recurrent unit that reads words and their context side by side (GCPU), and a pooling over time with a learned kernel for
+every place (DFC) each help: 75.7 % WA and 77.0 % UA on IEMOCAP in five folds, 78.4 % and 79.2 % in ten.
+
+Decisions, where the paper is silent or its indices do not agree:
+    - Speech and text each go through one linear map to 256 dimensions. Words are the text's steps, the encoder's special
+      tokens among them; the first 50 are read, and the first 5.12 s of speech, which are 255 frames of WavLM.
+    - Word i has the window of frames i h to i h + w, for the wider windows of Table 3 with the same hop 5. Algorithm 1
+      indexes by w where its text moves by h; here half a window joins on either side, then the next half windows.
+    - Frames before the start, behind the end and in the padding are in no softmax and in no mean; the widths that a
+      strength is compared with stay as they are, so that a cut window is less likely to widen. A weight is above the
+      mean if it is so by more than rounding: equal weights are no key points.
+    - SAWA has one head, as Algorithm 1; the context g has 8. Neither has positions.
+    - MGRU: both gates read h, z and g; h_t = (1 - u) h_{t-1} + u h~. GRU: PyTorch's, over z alone. Without context: g
+      is z itself.
+    - Steps that are no words are zeros before DFC, so that 8 steps of 256 are always flattened. DFC has no bias and no
+      activation between its layers. Its map is drawn from a normal distribution; the first convolution has width and
+      hop of the frames, the second width 1. Kernels are made once a batch: they depend on no utterance.
+    - Max- and average pooling use the same windows as DFC, over the words in them. Without DFC all 50 steps are
+      flattened.
+
+Shapes: N utterances, T frames, L words, D = 256 model width, R frames in reach of a word, S steps after a window,
+C classes. ``present`` masks are True at real steps, which come first.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from merflow.contracts.batch import Batch, LossTerm, Output
+from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.models.layers import Attention, Shown, masked_max, masked_mean
+
+# Words that share one cut of the frames: more of them copy fewer frames twice, and score more frames that none sees.
+_BLOCK = 16
+# By so much, relatively, a weight has to be above the mean.
+_ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class MFDRConfig:
+    """Which row of Table 3, and its sizes.
+
+    Attributes:
+        attention: ``sawa`` adapts its windows, ``sliwa`` does not, ``full-size`` has none.
+        window: Frames in a word's window, w (Sec. 3.2); even.
+        hop: Frames from a word's window to the next one's, h (Sec. 3.2).
+        alignment: ``paced`` gives every word the same time (the paper's); ``proportional`` spreads the windows evenly
+            over the utterance's frames.
+        unit: Recurrent unit that reads the words.
+        context: Whether the unit reads attention over all words; never with ``gru``.
+        pooling: What makes few steps of many.
+        target: ``score`` is one number (CMU-MOSEI), learned with an L1 loss.
+        dims: Model width D (Sec. 3.2).
+        heads: Of the context's attention (decision).
+        frames: T (Sec. 3.2).
+        words: L (Sec. 3.2).
+        clip_s: Seconds of speech (decision: T frames of WavLM).
+        span: Steps that a kernel reads (Sec. 3.2).
+        strides: Of the two layers (Sec. 3.2).
+        channels: Of the kernel generation's middle layer (Sec. 3.2).
+    """
+
+    attention: Literal["sawa", "sliwa", "full-size"] = "sawa"
+    window: int = 10
+    hop: int = 5
+    alignment: Literal["paced", "proportional"] = "paced"
+    unit: Literal["gcpu", "mgru", "gru"] = "gcpu"
+    context: bool = True
+    pooling: Literal["dfc", "max", "mean", "none"] = "dfc"
+    target: Literal["classes", "score"] = "classes"
+    dims: int = 256
+    heads: int = 8
+    frames: int = 255
+    words: int = 50
+    clip_s: float = 5.12
+    span: int = 3
+    strides: tuple[int, ...] = (2, 3)
+    channels: int = 64
+
+    def __post_init__(self) -> None:
+        if self.window % 2:
+            raise ValueError(f"window {self.window} is odd; half a window joins on either side")
+        if self.dims % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide dims {self.dims}")
+        if self.unit == "gru" and self.context:
+            raise ValueError("unit gru reads no context; choose context false")
+        if self.steps[-1] < 1:
+            raise ValueError(f"{self.words} words are too few for strides {self.strides}")
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Words, and steps after each layer of pooling (Eq. 7)."""
+        found = [self.words]
+        for stride in self.strides if self.pooling != "none" else ():
+            found.append((found[-1] - self.span) // stride + 1)  # Eq. 7
+        return tuple(found)
+
+    def streams(self) -> tuple[Stream, ...]:
+        """What the system reads."""
+        return Stream("speech", encoder="wavlm-base", clip_s=self.clip_s), Stream("text", encoder="bert-base")
+
+
+class SlidingWindowAttention(nn.Module):
+    """SliWa, and with adaptive width SAWA (Algorithm 1): each word attends to frames near it.
+
+    Frames are cut into overlapping blocks, one for 16 words, so that time and memory grow with L w, not with L T.
+    """
+
+    def __init__(self, config: MFDRConfig) -> None:
+        super().__init__()
+        self.config = config
+        # Of the frames in reach, the window itself starts behind so many.
+        self.before = config.window if config.attention == "sawa" else 0
+        self.reach = config.window + 2 * self.before
+        self.query = nn.Linear(config.dims, config.dims, bias=False)
+        self.key = nn.Linear(config.dims, config.dims, bias=False)
+        self.value = nn.Linear(config.dims, config.dims, bias=False)
+        self.show = Shown("text", "window")
+
+    def forward(self, words: Tensor, frames: Tensor, spoken: Tensor, present: Tensor) -> Tensor:
+        """Words ``(N, L, D)`` and frames ``(N, T, D)`` with their masks to ``(N, L, D)``."""
+        return self.attend(self.query(words), self.key(frames), self.value(frames), spoken, present)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, spoken: Tensor, present: Tensor) -> Tensor:
+        """As :meth:`forward`, behind the projections."""
+        count = query.shape[1]
+        real = present.unsqueeze(-1)  # (N, T, 1)
+        if self.config.alignment == "proportional":
+            block, starts = 1, self._starts(spoken, present)
+            keys, values, exist = (self._gathered(sequence, starts) for sequence in (key, value, real))
+        else:
+            block = _BLOCK
+            keys, values, exist = (self._unfolded(sequence, words=count) for sequence in (key, value, real))
+        queries = rearrange(F.pad(query, (0, 0, 0, -count % block)), "n (g b) d -> n g b d", b=block)
+        scores = queries @ keys.mT * query.shape[-1] ** -0.5  # (N, G, B, block frames)
+        own = torch.arange(block, device=query.device).unsqueeze(1) * self.config.hop
+        own = (own + torch.arange(self.reach, device=query.device)).expand(*scores.shape[:3], -1)  # (N, G, B, R)
+        seen = exist.mT.expand(scores.shape).gather(-1, own)
+        weights = self._weights(scores.gather(-1, own), seen)  # (N, G, B, R)
+        self.show(rearrange(weights, "n g b r -> n (g b) r")[:, :count])
+        combined = torch.zeros_like(scores, dtype=weights.dtype).scatter(-1, own, weights) @ values
+        return rearrange(combined, "n g b d -> n (g b) d")[:, :count]
+
+    def _unfolded(self, sequence: Tensor, *, words: int) -> Tensor:
+        """``(N, T, X)`` to what each block of words may see, ``(N, G, block frames, X)``."""
+        blocks, stride = -(-words // _BLOCK), _BLOCK * self.config.hop
+        width = stride - self.config.hop + self.reach
+        after = max(0, (blocks - 1) * stride + width - self.before - sequence.shape[1])
+        padded = F.pad(sequence, (0, 0, self.before, after))
+        return rearrange(padded.unfold(1, width, stride)[:, :blocks], "n g x f -> n g f x")
+
+    def _starts(self, spoken: Tensor, present: Tensor) -> Tensor:
+        """First frame of each word's window ``(N, L)``: of the first word the first, of the last the last possible."""
+        room = (present.sum(dim=1, keepdim=True) - self.config.window).clamp(min=0)
+        places = torch.arange(spoken.shape[1], device=spoken.device)
+        last = (spoken.sum(dim=1, keepdim=True) - 1).clamp(min=1)
+        return (places * room) // last
+
+    def _gathered(self, sequence: Tensor, starts: Tensor) -> Tensor:
+        """``(N, T, X)`` to what each word may see, ``(N, L, R, X)``: zeros where there is no frame."""
+        reach = torch.arange(-self.before, self.reach - self.before, device=starts.device)
+        places = rearrange(starts.unsqueeze(-1) + reach, "n l r -> n (l r) 1")
+        inside = (places >= 0) & (places < sequence.shape[1])
+        nearest = places.clamp(0, sequence.shape[1] - 1).expand(-1, -1, sequence.shape[-1])
+        found = sequence.gather(1, nearest) * inside
+        return rearrange(found, "n (l r) x -> n l r x", r=self.reach)
+
+    def _weights(self, scores: Tensor, seen: Tensor) -> Tensor:
+        """Algorithm 1 over the last axis, the frames in reach: rows sum to 1, 2 or 3, or 0 where nothing is seen."""
+        if self.config.attention == "sliwa":
+            return _softmax(scores, seen)
+        width = self.config.window
+        half = width // 2
+        cuts = (half, half, width, half, half)
+        far_left, left, middle, right, far_right = torch.split(scores, cuts, dim=-1)
+        seen_far_left, seen_left, seen_middle, seen_right, seen_far_right = torch.split(seen, cuts, dim=-1)
+        middle = _softmax(middle, seen_middle)
+        left, right = _softmax(torch.cat([left, right], -1), torch.cat([seen_left, seen_right], -1)).chunk(2, dim=-1)
+        far_left, far_right = _softmax(
+            torch.cat([far_left, far_right], -1), torch.cat([seen_far_left, seen_far_right], -1)
+        ).chunk(2, dim=-1)
+        wider = _key_points(middle, seen_middle) >= half  # lines 2-4 and 6
+        wide = torch.cat([left * wider, middle, right * wider], dim=-1)  # lines 7-10
+        widest = wider & (_key_points(wide, seen[..., half:-half]) >= width)  # lines 11-12
+        return torch.cat([far_left * widest, wide, far_right * widest], dim=-1)  # lines 13-16
+
+
+def _softmax(scores: Tensor, seen: Tensor) -> Tensor:
+    """Over the frames that exist, zeros elsewhere."""
+    return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(dim=-1) * seen
+
+
+def _key_points(weights: Tensor, seen: Tensor) -> Tensor:
+    """How many weights are above the mean of those that exist: ``(..., R)`` to ``(..., 1)``."""
+    mean = weights.sum(dim=-1, keepdim=True) / seen.sum(dim=-1, keepdim=True).clamp(min=1)
+    return (weights > mean * (1 + _ROUNDING)).sum(dim=-1, keepdim=True)
+
+
+class GCPU(nn.Module):
+    """Gated context perception unit, Eq. 1-6: a recurrent unit with two inputs.
+
+    Weights of several equations lie together, in the order r, z~, g~, u of what they make.
+    """
+
+    def __init__(self, *, dims: int) -> None:
+        super().__init__()
+        self.from_z = nn.Linear(dims, 2 * dims, bias=False)  # to r, z~
+        self.from_g = nn.Linear(dims, 2 * dims, bias=False)  # to r, g~
+        self.from_h = nn.Linear(dims, dims, bias=False)  # to r
+        self.from_kept = nn.Linear(dims, 3 * dims, bias=False)  # r * h, to z~, g~, u
+        self.from_candidates = nn.Linear(2 * dims, dims, bias=False)  # z~ and g~, to u
+        self.bias = nn.Parameter(torch.empty(4 * dims).uniform_(-(dims**-0.5), dims**-0.5))
+
+    def forward(self, z: Tensor, g: Tensor) -> Tensor:
+        """Words and contexts ``(N, L, D)`` to hidden states ``(N, L, D)``."""
+        z_to_r, z_to_candidate = self.from_z(rearrange(z, "n l d -> l n d")).chunk(2, dim=-1)
+        g_to_r, g_to_candidate = self.from_g(rearrange(g, "n l d -> l n d")).chunk(2, dim=-1)
+        bias, bias_u = torch.split(self.bias, [3 * z.shape[-1], z.shape[-1]])
+        inputs = torch.cat([z_to_r + g_to_r, z_to_candidate, g_to_candidate], dim=-1) + bias  # (L, N, 3 D)
+        # The state adds up over the words: autocast would round it at each.
+        with torch.autocast(inputs.device.type, enabled=False):
+            hidden: Tensor = gcpu_steps(
+                inputs.to(bias.dtype), self.from_h.weight, self.from_kept.weight, self.from_candidates.weight, bias_u
+            )[0]
+        return rearrange(hidden, "l n d -> n l d")
+
+
+# The steps are operators of their own: a step is few products of contiguous matrices, gradients of the weights are one
+# product over all steps, and a compiler or a CUDA graph takes the steps as they are instead of unrolling them.
+@torch.library.custom_op("merflow::gcpu_steps", mutates_args=())
+def gcpu_steps(
+    inputs: Tensor, from_h: Tensor, from_kept: Tensor, from_candidates: Tensor, bias_u: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """What z and g give to r, z~ and g~ ``(L, N, 3 D)`` to the hidden states ``(L, N, D)``.
+
+    Returns:
+        h, then what its gradient needs: r, the kept r * h of the step before, and u, each ``(L, N, D)``, and z~ with g~
+        ``(L, N, 2 D)``.
+    """
+    hidden, r, kept, u, candidates = _empty_states(inputs, from_h)
+    from_h, from_kept, from_candidates = (part.t().contiguous() for part in (from_h, from_kept, from_candidates))
+    dims = len(from_h)
+    h, products = torch.zeros_like(inputs[0, :, :dims]), torch.empty_like(inputs[0])
+    for t in range(len(inputs)):
+        torch.addmm(inputs[t, :, :dims], h, from_h, out=r[t]).sigmoid_()  # Eq. 1  (N, D)
+        torch.mul(r[t], h, out=kept[t])
+        torch.mm(kept[t], from_kept, out=products)
+        torch.add(products[:, : 2 * dims], inputs[t, :, dims:], out=candidates[t]).tanh_()  # Eq. 2-3  (N, 2 D)
+        torch.addmm(products[:, 2 * dims :], candidates[t], from_candidates, out=u[t]).add_(bias_u).sigmoid_()  # Eq. 5
+        both = candidates[t, :, :dims] + candidates[t, :, dims:]  # Eq. 4
+        h = torch.addcmul(kept[t], u[t], both, out=hidden[t])  # Eq. 6
+    return hidden, r, kept, u, candidates
+
+
+@gcpu_steps.register_fake
+def _empty_states(inputs: Tensor, from_h: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    size = (*inputs.shape[:2], len(from_h))
+    hidden, r, kept, u = (inputs.new_empty(size) for _ in range(4))
+    return hidden, r, kept, u, inputs.new_empty(*size[:2], 2 * size[2])
+
+
+@torch.library.custom_op("merflow::gcpu_steps_back", mutates_args=())
+def gcpu_steps_back(
+    gradient: Tensor, h_before: Tensor, r: Tensor, u: Tensor, candidates: Tensor, weights: list[Tensor]
+) -> Tensor:
+    """From the gradient of all h ``(L, N, D)`` to that of what goes into the nonlinearities of r, z~, g~, u.
+
+    Returns:
+        ``(L, N, 4 D)``.
+    """
+    from_h, from_kept, from_candidates = weights
+    dims = len(from_h)
+    found = gradient.new_empty(*gradient.shape[:2], 4 * dims)
+    # Nonlinearities' slopes, times what is the same for a whole sequence.
+    slope_u = u * (1 - u) * (candidates[..., :dims] + candidates[..., dims:])
+    slope_r, slope_candidates = r * (1 - r) * h_before, 1 - candidates.square()
+    carried = torch.zeros_like(gradient[0])  # from the step after
+    for t in reversed(range(len(gradient))):
+        of_h = gradient[t] + carried  # (N, D)
+        of_u = torch.mul(of_h, slope_u[t], out=found[t, :, 3 * dims :])
+        of_candidates = torch.addmm((of_h * u[t]).repeat(1, 2), of_u, from_candidates)  # (N, 2 D)
+        torch.mul(of_candidates, slope_candidates[t], out=found[t, :, dims : 3 * dims])
+        of_kept = torch.addmm(of_h, found[t, :, dims:], from_kept)
+        of_r = torch.mul(of_kept, slope_r[t], out=found[t, :, :dims])
+        carried = torch.addmm(of_kept * r[t], of_r, from_h)
+    return found
+
+
+@gcpu_steps_back.register_fake
+def _empty_gradient(gradient: Tensor, *_: object) -> Tensor:
+    return gradient.new_empty(*gradient.shape[:2], 4 * gradient.shape[2])
+
+
+def _keep_for_gradient(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401
+    ctx.save_for_backward(*output, *inputs[1:4])
+
+
+def _gradient(ctx: Any, of_hidden: Tensor, *_: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - autograd's own context
+    hidden, r, kept, u, candidates, *weights = ctx.saved_tensors
+    h_before = F.pad(hidden[:-1], (0, 0, 0, 0, 1, 0))
+    found = gcpu_steps_back(of_hidden.contiguous(), h_before, r, u, candidates, weights)  # (L, N, 4 D)
+    dims = hidden.shape[-1]
+    to_inputs, to_u, to_kept = found[..., : 3 * dims], found[..., 3 * dims :], found[..., dims:]
+    of_weights = _outer(found[..., :dims], h_before), _outer(to_kept, kept), _outer(to_u, candidates)
+    return to_inputs, *of_weights, to_u.sum(dim=(0, 1))
+
+
+def _outer(gradient: Tensor, source: Tensor) -> Tensor:
+    """The gradient of a weight ``(A, B)`` that made ``(L, N, A)`` of ``(L, N, B)``."""
+    return gradient.flatten(0, 1).mT @ source.flatten(0, 1)
+
+
+gcpu_steps.register_autograd(_gradient, setup_context=_keep_for_gradient)
+
+
+class MGRU(nn.Module):
+    """GCPU with a GRU's complementary update (Fig. 4a); weights in the order r, u, z~, g~ of what they make."""
+
+    def __init__(self, *, dims: int) -> None:
+        super().__init__()
+        self.from_z = nn.Linear(dims, 3 * dims, bias=False)  # to r, u, z~
+        self.from_g = nn.Linear(dims, 3 * dims, bias=False)  # to r, u, g~
+        self.from_h = nn.Linear(dims, 2 * dims, bias=False)  # to r, u
+        self.from_kept = nn.Linear(dims, 2 * dims, bias=False)  # r * h, to z~, g~
+        self.bias = nn.Parameter(torch.empty(4 * dims).uniform_(-(dims**-0.5), dims**-0.5))
+
+    def forward(self, z: Tensor, g: Tensor) -> Tensor:
+        """Words and contexts ``(N, L, D)`` to hidden states ``(N, L, D)``."""
+        dims = z.shape[-1]
+        z_to_gates, z_to_candidate = torch.split(self.from_z(z), [2 * dims, dims], dim=-1)
+        g_to_gates, g_to_candidate = torch.split(self.from_g(g), [2 * dims, dims], dim=-1)
+        inputs = torch.cat([z_to_gates + g_to_gates, z_to_candidate, g_to_candidate], dim=-1) + self.bias  # (N, L, 4 D)
+        h, hidden = torch.zeros_like(z[:, 0]), []
+        for step in inputs.unbind(dim=1):
+            r, u = torch.sigmoid(step[:, : 2 * dims] + self.from_h(h)).chunk(2, dim=-1)
+            candidates = torch.tanh(step[:, 2 * dims :] + self.from_kept(r * h))  # Eq. 2-3  (N, 2 D)
+            h = (1 - u) * h + u * (candidates[:, :dims] + candidates[:, dims:])
+            hidden.append(h)
+        return torch.stack(hidden, dim=1)
+
+
+class PlainGRU(nn.Module):
+    """A GRU over the words alone, called as the other units."""
+
+    def __init__(self, *, dims: int) -> None:
+        super().__init__()
+        self.gru = nn.GRU(dims, dims, batch_first=True)
+
+    def forward(self, z: Tensor, g: Tensor) -> Tensor:  # noqa: ARG002 - it reads no context
+        """Words ``(N, L, D)`` to hidden states ``(N, L, D)``."""
+        hidden: Tensor = self.gru(z)[0]
+        return hidden
+
+
+UNITS: dict[str, Callable[..., nn.Module]] = {"gcpu": GCPU, "mgru": MGRU, "gru": PlainGRU}
+
+
+class DynamicFrameConvolution(nn.Module):
+    """One layer of DFC (Sec. 2.3): windows of steps, each weighed by a kernel of its place and channel."""
+
+    def __init__(self, config: MFDRConfig, *, steps: int, stride: int) -> None:
+        super().__init__()
+        self.span, self.stride = config.span, stride
+        self.map = nn.Parameter(torch.randn(1, config.dims, steps))  # M
+        self.narrow = nn.Conv1d(config.dims, config.channels, config.span, stride=stride)
+        self.norm = nn.LayerNorm(config.channels)
+        self.widen = nn.Conv1d(config.channels, config.span * config.dims, 1)
+
+    def kernels(self) -> Tensor:
+        """Eq. 8: one weight for each place, step of its window and channel, ``(S, span, D)``."""
+        narrow = self.norm(rearrange(self.narrow(self.map), "1 c s -> 1 s c"))
+        widened = self.widen(rearrange(F.relu(narrow), "1 s c -> 1 c s"))
+        kernels: Tensor = rearrange(widened, "1 (f d) s -> s f d", f=self.span)
+        return kernels
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """``(N, steps, D)`` to ``(N, S, D)``."""
+        kernels = self.kernels()
+        reached = self.stride * (len(kernels) - 1) + 1
+        parts = [hidden[:, f : f + reached : self.stride] * kernels[:, f] for f in range(self.span)]  # (N, S, D) each
+        return torch.stack(parts).sum(dim=0)
+
+
+def window_pool(kind: str, hidden: Tensor, present: Tensor, *, span: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Maximum or mean of each window's real steps: ``(N, S, D)``, zeros where there is none, and their mask."""
+    windows = rearrange(hidden.unfold(1, span, stride), "n s d f -> (n s) f d")
+    real = rearrange(present.unfold(1, span, stride), "n s f -> (n s) f")
+    pooled = (masked_max if kind == "max" else masked_mean)(windows, real)
+    count = len(hidden)
+    return rearrange(pooled, "(n s) d -> n s d", n=count), rearrange(real.any(dim=1), "(n s) -> n s", n=count)
+
+
+class MFDR(nn.Module):
+    """The rows of Table 3.
+
+    Args:
+        config: Which row, and its sizes.
+        shapes: Sizes of the streams that the config asks for.
+        classes: Number of emotion classes; without meaning for a score.
+    """
+
+    def __init__(self, config: MFDRConfig, *, shapes: Mapping[Role, StreamShape], classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_speech = nn.Linear(shapes["speech"].width, config.dims)
+        self.embed_text = nn.Linear(shapes["text"].width, config.dims)
+        self.combine: nn.Module
+        if config.attention == "full-size":
+            self.combine = Attention(dims=config.dims, heads=1, merge=False, target="text", source="speech")
+        else:
+            self.combine = SlidingWindowAttention(config)
+        if config.context:
+            self.context = Attention(dims=config.dims, heads=config.heads, target="text", source="text")
+        self.unit = UNITS[config.unit](dims=config.dims)
+        self.refine = nn.ModuleList(
+            DynamicFrameConvolution(config, steps=steps, stride=stride)
+            for steps, stride in zip(config.steps, config.strides, strict=False)
+            if config.pooling == "dfc"
+        )
+        self.classify = nn.Linear(config.steps[-1] * config.dims, classes if config.target == "classes" else 1)
+
+    def forward(self, batch: Batch) -> Output:
+        """Logits ``(N, C)``, or scores ``(N, 1)``; the flattened steps; and the loss term ``ce`` or ``l1``."""
+        frames, present = (values["speech"][:, : self.config.frames] for values in (batch.features, batch.present))
+        words, spoken = (values["text"][:, : self.config.words] for values in (batch.features, batch.present))
+        words, frames = self.embed_text(words), self.embed_speech(frames)  # (N, L, D), (N, T, D)
+        if self.config.attention == "full-size":
+            combined = self.combine(words, frames, present)
+        else:
+            combined = self.combine(words, frames, spoken, present)  # z, (N, L, D)
+        context = self.context(combined, combined, spoken) if self.config.context else combined  # g, (N, L, D)
+        hidden = self.unit(combined, context) * spoken.unsqueeze(-1)  # (N, L, D)
+        missing = self.config.words - words.shape[1]
+        refined = self._refined(F.pad(hidden, (0, 0, 0, missing)), F.pad(spoken, (0, missing)))
+        embedding = rearrange(refined, "n s d -> n (s d)")
+        logits = self.classify(embedding)
+        return Output(logits=logits, embedding=embedding, losses=self._losses(logits, batch.labels))
+
+    def _refined(self, hidden: Tensor, spoken: Tensor) -> Tensor:
+        """All steps ``(N, words, D)`` to the few that are classified ``(N, S, D)``."""
+        for layer in self.refine:
+            hidden = layer(hidden)
+        if self.config.pooling in ("max", "mean"):
+            for stride in self.config.strides:
+                hidden, spoken = window_pool(self.config.pooling, hidden, spoken, span=self.config.span, stride=stride)
+        return hidden
+
+    def _losses(self, logits: Tensor, labels: Tensor | None) -> dict[str, LossTerm]:
+        if labels is None:
+            return {}
+        if self.config.target == "score":
+            return {"l1": LossTerm(F.l1_loss(logits.squeeze(1), labels))}
+        return {"ce": LossTerm(F.cross_entropy(logits, labels))}

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from merflow.features import padding
+from merflow.features.padding import Piece, padded
+from merflow.features.standardize import Scale
+
+MEAN, DEVIATION = np.array([[1.0, -2.0, 0.5]] * 2, dtype=np.float32), np.array([[3.0, 0.7, 1.1]] * 2, dtype=np.float32)
+SCALE = Scale(torch.from_numpy(MEAN), torch.from_numpy(DEVIATION))
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 100, 1 << 20])
+@pytest.mark.parametrize("scale", [None, SCALE])
+def test_sequences_equal_a_slow_loop_whatever_is_done_at_once(
+    monkeypatch: pytest.MonkeyPatch, piece_bytes: int, scale: Scale | None
+) -> None:
+    monkeypatch.setattr(padding, "_PIECE_BYTES", piece_bytes)
+    random = np.random.default_rng(0)
+    lengths = [4, 0, 1, 7, 0, 3]
+    entries = [random.standard_normal((length, 2, 3)).astype(np.float16) for length in lengths]
+    present = np.arange(7) < np.array(lengths)[:, None]
+    pieces = [Piece(number, 0, entry) for number, entry in enumerate(entries) if len(entry)]
+    batch = padded(pieces, present=present, entry_shape=(2, 3), scale=scale)
+    assert batch.dtype == torch.float32
+    expected = np.zeros((6, 7, 2, 3), dtype=np.float32)
+    for number, entry in enumerate(entries):
+        values = entry.astype(np.float32)
+        expected[number, : len(entry)] = values if scale is None else (values - MEAN) / DEVIATION
+    assert np.array_equal(batch.numpy(), expected)
+
+
+def test_turns_stand_where_they_belong() -> None:
+    first, second = (np.full((1, 2), value, dtype=np.float16) for value in (5.0, 7.0))
+    present = np.array([[False, True, True], [False, False, False], [True, False, False]])
+    pieces = [Piece(0, 1, first), Piece(0, 2, second), Piece(2, 0, second)]
+    batch = padded(pieces, present=present, entry_shape=(2,), scale=None)
+    assert batch[..., 0].tolist() == [[0.0, 5.0, 7.0], [0.0, 0.0, 0.0], [7.0, 0.0, 0.0]]
+
+
+def test_what_is_not_a_number_in_unused_memory_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = np.empty
+
+    def spoiled(*shape: object, **settings: object) -> np.ndarray:
+        array: np.ndarray = empty(*shape, **settings)  # type: ignore[call-overload]
+        array.fill(np.nan)
+        return array
+
+    monkeypatch.setattr(np, "empty", spoiled)
+    present = np.array([[True, False], [False, False]])
+    batch = padded([Piece(0, 0, np.ones((1, 3), np.float16))], present=present, entry_shape=(3,), scale=None)
+    assert batch.tolist() == [[[1.0] * 3, [0.0] * 3], [[0.0] * 3] * 2]

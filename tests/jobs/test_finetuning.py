@@ -1,0 +1,96 @@
+"""A preset of two stages through the job: stored features first, then with the encoders in the graph."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from merflow.contracts.params import Params
+from merflow.features.huggingface.miniature import build_miniatures
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.folds import read_facts, read_history, read_missing, read_predictions, read_shadow
+from merflow.jobs.source import Source
+from merflow.jobs.train import train
+from merflow.models.folder import load_model
+from merflow.training.encoded import has_encoders
+
+VARIANT = "context-mmt:mmt-finetuned"
+
+
+@pytest.fixture(scope="module")
+def settings(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Params:
+    encoders = tmp_path_factory.mktemp("encoders")
+    build_miniatures(encoders)
+    changes = {
+        "features": params.features.model_copy(update={"profile": "tiny", "encoders_folder": str(encoders)}),
+        "training": params.training.model_copy(update={"max_epochs": 2}),
+        "tracking": params.tracking.model_copy(update={"uri": "none"}),
+    }
+    return params.model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_release: Path, settings: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finetuned")
+    source = Source("iemocap", tiny_release)
+    benchmark(source, variants=[VARIANT], out=out, params=settings, name="test", command="")
+    return out
+
+
+def test_both_stages_are_trained_and_told(finished: Path) -> None:
+    variant = json.loads((finished / "results.json").read_text())["variants"][VARIANT]
+    assert variant["stages"] == variant["stages_of_preset"] == ["frozen", "partial"]
+    fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
+    assert [(row["stage"], row["lr"]) for row in read_history(fold)] == [(1, 1e-3), (1, 1e-3), (2, 1e-5), (2, 1e-5)]
+    assert read_facts(fold)["development"]["best_epoch"] in (3, 4)
+
+
+def test_the_folder_holds_what_the_encoders_learned(finished: Path) -> None:
+    fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
+    assert has_encoders(fold / "model")
+    _, card = load_model(fold / "model")
+    assert card.stages == ("frozen", "partial")
+    assert card.recipe["stage 2"]["encoders"] == {"speech_layers": "convolutions", "text_layers": "embeddings"}
+
+
+def test_side_predictions_are_beside_the_honest_ones(finished: Path) -> None:
+    fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
+    honest, shadow, missing = read_predictions(fold), read_shadow(fold), read_missing(fold)
+    assert shadow is not None
+    assert missing is not None
+    assert shadow["utterance_id"].tolist() == honest["utterance_id"].tolist()
+    assert sorted(set(missing["missing"])) == ["audio", "text"]
+    assert len(missing) == 2 * len(honest)
+    assert read_facts(fold)["none_paper"]["epoch"] in (3, 4), "of the last stage"
+
+
+def test_a_fold_that_stopped_between_the_stages_ends_alike(finished: Path, settings: Params, tmp_path: Path) -> None:
+    class StopError(Exception):
+        pass
+
+    def stop(_stage: str, done: int, _total: int) -> None:
+        if done == 2:
+            raise StopError
+
+    def again(progress: object = None) -> Path:
+        return train(
+            f"{VARIANT}:1",
+            manifest=finished / "manifest.parquet",
+            splits=finished / "splits.parquet",
+            features=finished / "features.json",
+            out=tmp_path / "fold",
+            checkpoints=tmp_path / "checkpoints",
+            params=settings.training,
+            progress=progress,  # type: ignore[arg-type]
+        )
+
+    with pytest.raises(StopError):
+        again(stop)
+    folder, whole = again(), finished / "folds/context-mmt/mmt-finetuned/fold-1"
+    for name in ("model/model.safetensors", "predictions.parquet", "none-paper.parquet", "missing.parquet"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    learned, expected = (load_file(each / "model/encoders.safetensors") for each in (folder, whole))
+    assert learned.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in learned.items())

@@ -1,0 +1,381 @@
+"""The paper's equations against slow loops in float64, and the global batch of several devices."""
+
+import math
+from pathlib import Path
+from typing import cast
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from benchmarks.foal_net import Straightforward
+from merflow.contracts.batch import Batch, Output
+from merflow.contracts.streams import Role, StreamShape
+from merflow.models.foal_net import (
+    OTHER,
+    Alignment,
+    CrossAttention,
+    Features,
+    FoalNet,
+    FoalNetConfig,
+    Fusion,
+    GlobalBatch,
+    Interaction,
+    Pairs,
+    Projection,
+    Source,
+    alignment_loss,
+    hard_negatives,
+    matching_loss,
+)
+from merflow.models.layers import inspect
+from tests.models.batches import CLASSES, pick, random_batch
+from tests.models.slow import assert_near, sequences
+
+WIDTHS: dict[Source, int] = {"speech": 12, "video": 8}
+SHAPES: dict[Role, StreamShape] = {source: StreamShape(None, width) for source, width in WIDTHS.items()}
+SIZES = {"projection": 6, "dropout": 0.0, "projection_dropout": 0.0}
+FULL = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True, projection=6, dropout=0, projection_dropout=0)
+ALONE = GlobalBatch(devices=1, rank=0, utterances=0, steps={})
+
+# Emotions of a batch; in some of them one emotion, or one utterance, is all there is.
+EMOTIONS = [[0, 1, 0, 2, 3, 1], [2, 2, 2], [1, 0], [3]]
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(5)
+
+
+def features_of(lengths: dict[Source, list[int]]) -> Features:
+    drawn = {source: sequences(steps, WIDTHS[source]) for source, steps in lengths.items()}
+    values, present = ({source: each[part] for source, each in drawn.items()} for part in (0, 1))
+    return Features(values, present)
+
+
+def batch_of(lengths: dict[Source, list[int]], emotions: list[int]) -> Batch:
+    features = features_of(lengths)
+    values: dict[Role, Tensor] = {source: features.values[source] for source in lengths}
+    present: dict[Role, Tensor] = {source: features.present[source] for source in lengths}
+    return Batch(values, present, torch.tensor(emotions), tuple(map(str, range(len(emotions)))))
+
+
+def run(model: nn.Module, batch: Batch) -> Output:
+    output: Output = model(batch)
+    return output
+
+
+def pairs_of(emotions: list[int], *, both: list[bool] | None = None) -> Pairs:
+    mask = torch.tensor([True] * len(emotions) if both is None else both).unsqueeze(1)
+    return Pairs.of(torch.tensor(emotions), {"speech": torch.ones_like(mask), "video": mask}, ALONE)
+
+
+def slow_norm(norm: nn.LayerNorm, row: Tensor) -> Tensor:
+    deviation = torch.sqrt(row.var(unbiased=False) + norm.eps)
+    return (row - row.mean()) / deviation * norm.weight + norm.bias
+
+
+def slow_projection(block: Projection, steps: Tensor) -> Tensor:
+    """Eq. 1 of one utterance ``(T, D)``."""
+    mean = sum(steps, torch.zeros(steps.shape[1], dtype=steps.dtype)) / max(1, len(steps))
+    first = block.first.weight @ mean
+    activated = torch.stack([0.5 * value * (1 + torch.erf(value / math.sqrt(2))) for value in first])
+    return slow_norm(block.norm, first + block.second.weight @ activated)
+
+
+@pytest.mark.parametrize("lengths", [[5, 1, 3], [1], [0, 2]])
+def test_projection(lengths: list[int]) -> None:
+    block = Projection(FULL, width=7).double()
+    values, present = sequences(lengths, 7)
+    found = block(values, present)
+    for place, length in enumerate(lengths):
+        assert_near(found[place], slow_projection(block, values[place, :length]))
+
+
+@pytest.mark.parametrize(("temperature", "factor"), [("multiplies", 1 / 0.07), ("divides", 1 / math.log(1 / 0.07))])
+def test_similarity(temperature: str, factor: float) -> None:
+    config = FoalNetConfig(modalities=("speech", "video"), avel=True, projection=6, temperature=temperature)  # type: ignore[arg-type]
+    align = Alignment(config, widths=WIDTHS).double().eval()
+    lengths: dict[Source, list[int]] = {"speech": [4, 1, 2], "video": [2, 5, 1]}
+    features = features_of(lengths)
+    found = align(features, ALONE)
+    points = {
+        source: [
+            slow_projection(cast(Projection, align.project[source]), steps[:length]).tolist()
+            for steps, length in zip(features.values[source], lengths[source], strict=True)
+        ]
+        for source in OTHER
+    }
+    for source, other in OTHER.items():
+        for i, point in enumerate(points[source]):
+            for j, partner in enumerate(points[other]):
+                cosine = sum(map(math.prod, zip(point, partner, strict=True))) / (
+                    math.hypot(*point) * math.hypot(*partner)
+                )
+                assert found[source][i, j].item() == pytest.approx(factor * cosine, abs=1e-6)
+
+
+def test_a_temperature_beyond_a_hundred_is_a_hundred() -> None:
+    align = Alignment(FULL, widths=WIDTHS).double()
+    features = features_of({"speech": [2, 3], "video": [1, 2]})
+    nn.init.constant_(align.temperature, 9.0)
+    beyond = align(features, ALONE)["speech"]
+    nn.init.constant_(align.temperature, math.log(100))
+    assert_near(beyond, align(features, ALONE)["speech"])
+
+
+def slow_alignment(similarities: list[Tensor], emotions: list[int]) -> float:
+    """Eq. 3."""
+    total = 0.0
+    for similarity in similarities:
+        for i in range(len(emotions)):
+            scores = [math.exp(value.item()) for value in similarity[i]]
+            for j in range(len(emotions)):
+                if emotions[i] == emotions[j]:
+                    total += math.log(scores[j] / sum(scores))
+    return -0.5 * total / len(emotions)
+
+
+@pytest.mark.parametrize("emotions", EMOTIONS)
+def test_alignment_loss(emotions: list[int]) -> None:
+    speech, video = torch.randn(2, len(emotions), len(emotions), dtype=torch.float64)
+    found = alignment_loss({"speech": speech, "video": video}, pairs_of(emotions))
+    assert found.item() == pytest.approx(slow_alignment([speech, video], emotions), abs=1e-6)
+
+
+@pytest.mark.parametrize("emotions", EMOTIONS)
+def test_the_hardest_negative(emotions: list[int]) -> None:
+    similarity = torch.randn(len(emotions), len(emotions), dtype=torch.float64)
+    found = hard_negatives(similarity, pairs_of(emotions).other, sample=False)
+    for i, emotion in enumerate(emotions):
+        others = [j for j in range(len(emotions)) if emotions[j] != emotion]
+        if others:
+            assert found[i] == max(others, key=lambda j: similarity[i, j].item())
+
+
+def test_a_sampled_negative_follows_the_softmax() -> None:
+    row = torch.tensor([2.0, 0.5, -1.0, 1.0])
+    may = torch.tensor([False, True, True, True])
+    found = hard_negatives(row.expand(20_000, -1), may.expand(20_000, -1), sample=True)
+    shares = found.bincount(minlength=4) / len(found)
+    torch.testing.assert_close(shares, row.masked_fill(~may, -math.inf).softmax(dim=0), atol=0.015, rtol=0)
+
+
+def slow_fusion(fusion: Fusion, target: Tensor, source: Tensor) -> Tensor:
+    """Eq. 11-16 and the mean over time for one utterance: ``(T, D)`` takes from ``(S, E)``."""
+    fused, size = target, target.shape[1] // fusion.heads
+    for number, layer in enumerate(cast(list[CrossAttention], fusion.layers)):
+        weights = fusion.key_value.weight.view(-1, 2, target.shape[1], source.shape[1])[number]
+        biases = fusion.key_value.bias.view(-1, 2, target.shape[1])[number]
+        heads = []
+        for head in range(fusion.heads):
+            rows = slice(head * size, (head + 1) * size)
+            query = fused @ layer.query.weight[rows].T + layer.query.bias[rows]  # Eq. 14
+            key = source @ weights[0, rows].T + biases[0, rows]  # Eq. 15
+            value = source @ weights[1, rows].T + biases[1, rows]  # Eq. 16
+            attended = torch.zeros(len(target), size, dtype=target.dtype)
+            for t in range(len(target)):
+                scores = [math.exp((query[t] @ key[s]).item() / math.sqrt(size)) for s in range(len(source))]
+                for s in range(len(source)):
+                    attended[t] += scores[s] / sum(scores) * value[s]  # Eq. 13
+            heads.append(attended)
+        merged = torch.cat(heads, dim=1) @ layer.merge.weight.T + layer.merge.bias  # Eq. 12
+        fused = torch.stack([slow_norm(layer.norm, row) for row in fused + merged])  # Eq. 11
+    return fused.mean(dim=0)
+
+
+@pytest.mark.parametrize("negatives", [None, [2, 0, 1], [1, 1, 0]])
+def test_fusion(negatives: list[int] | None) -> None:
+    lengths: dict[Source, list[int]] = {"speech": [3, 1, 4], "video": [2, 5, 1]}
+    features = features_of(lengths)
+    fusion = Fusion(FULL, widths=WIDTHS, target="speech").double()
+    offer = fusion.offer(*features.of("video"))
+    chosen = offer if negatives is None else offer.pick(torch.tensor(negatives))
+    found = fusion(*features.of("speech"), query=fusion.ask(features.values["speech"]), offer=chosen)
+    for place, source in enumerate(negatives or range(3)):
+        target = features.values["speech"][place, : lengths["speech"][place]]
+        expected = slow_fusion(fusion, target, features.values["video"][source, : lengths["video"][source]])
+        assert_near(found[place], expected)
+
+
+def slow_matching(positive: list[Tensor], negative: list[Tensor], emotions: list[int]) -> float:
+    """Eq. 9; rows without a negative are left out."""
+    rows = [i for i in range(len(emotions)) if any(other != emotions[i] for other in emotions)]
+    if not rows:
+        return 0.0
+    total = 0.0
+    for same, other in zip(positive, negative, strict=True):
+        errors = []
+        for row, label in [(same[i], 1) for i in rows] + [(other[i], 0) for i in rows]:
+            logits = row.tolist()
+            errors.append(-math.log(math.exp(logits[label]) / (math.exp(logits[0]) + math.exp(logits[1]))))
+        total += sum(errors) / len(errors)
+    return 0.5 * total
+
+
+@pytest.mark.parametrize("emotions", EMOTIONS)
+def test_matching_loss(emotions: list[int]) -> None:
+    positive = [torch.randn(len(emotions), 2, dtype=torch.float64, requires_grad=True) for _ in OTHER]
+    negative = [torch.randn(len(emotions), 2, dtype=torch.float64, requires_grad=True) for _ in OTHER]
+    found = matching_loss(positive, negative, pairs_of(emotions))
+    assert found.item() == pytest.approx(slow_matching(positive, negative, emotions), abs=1e-6)
+    found.backward()  # type: ignore[no-untyped-call]
+    assert all(bool(logits.grad.isfinite().all()) for logits in [*positive, *negative] if logits.grad is not None)
+
+
+@pytest.mark.parametrize("emotions", [emotions for emotions in EMOTIONS if len(set(emotions)) > 1])
+def test_one_pass_for_three(emotions: list[int]) -> None:
+    """The shared products give the loss and the gradients of an implementation that shares nothing."""
+    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    straightforward = Straightforward(model).double()
+    steps = torch.randint(1, 6, (2, len(emotions))).tolist()
+    batch = batch_of({"speech": steps[0], "video": steps[1]}, emotions)
+    output = run(model, batch)
+    expected = straightforward(batch)
+    assert_near(output.loss, expected)
+    output.loss.backward()  # type: ignore[no-untyped-call]
+    expected.backward()
+    interaction = cast(Interaction, model.embed)
+    found, plain = dict(interaction.fuse.named_parameters()), dict(straightforward.fusion.named_parameters())
+    for target in OTHER:
+        for number in range(2):
+            ours, theirs = f"{target}.layers.{number}", f"{target}.{number}"
+            slices = found[f"{target}.key_value.weight"].grad
+            assert slices is not None
+            key, value = slices.view(-1, 2, WIDTHS[target], slices.shape[1])[number]
+            for ours_grad, name in (
+                (key, "attention.k_proj_weight"),
+                (value, "attention.v_proj_weight"),
+                (found[f"{ours}.query.weight"].grad, "attention.q_proj_weight"),
+                (found[f"{ours}.merge.weight"].grad, "attention.out_proj.weight"),
+                (found[f"{ours}.norm.weight"].grad, "norm.weight"),
+            ):
+                expected_grad = plain[f"{theirs}.{name}"].grad
+                assert ours_grad is not None
+                assert expected_grad is not None
+                assert_near(ours_grad, expected_grad)
+
+
+def test_who_lacks_a_modality_takes_no_part_in_the_tasks() -> None:
+    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    batch = batch_of({"speech": [3, 0, 2, 4, 0], "video": [2, 3, 4, 0, 0]}, [0, 1, 2, 3, 0])
+    whole, others = run(model, batch), run(model, pick(batch, [0, 2], streams=FULL.streams()))
+    for task in ("avel", "mem"):
+        assert_near(whole.losses[task].value, others.losses[task].value)
+    nobody = run(model, pick(batch, [1, 3], streams=FULL.streams()))
+    assert [nobody.losses[task].value.item() for task in ("avel", "mem")] == [0, 0]
+
+
+def test_a_single_emotion_has_no_matching_loss() -> None:
+    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    output = run(model, batch_of({"speech": [3, 2], "video": [1, 2]}, [1, 1]))
+    assert output.losses["mem"].value.item() == 0
+    output.loss.backward()  # type: ignore[no-untyped-call]
+    assert all(bool(value.grad.isfinite().all()) for value in model.parameters() if value.grad is not None)
+
+
+def test_negatives_are_drawn_in_training_alone() -> None:
+    config = FoalNetConfig(**{**vars(FULL), "negatives": "sampled"})
+    model = FoalNet(config, shapes=SHAPES, classes=CLASSES).double()
+    hardest = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    hardest.load_state_dict(model.state_dict())
+    batch = batch_of({"speech": [3, 2, 4, 1], "video": [2, 2, 1, 3]}, [0, 1, 2, 3])
+    drawn = {run(model.train(), batch).losses["mem"].value.item() for _ in range(20)}
+    assert len(drawn) > 1
+    assert run(model.eval(), batch).losses["mem"].value == run(hardest, batch).losses["mem"].value
+
+
+def test_on_given_features_alignment_alone_teaches_the_classifier_nothing() -> None:
+    gradients = []
+    for avel in (False, True):
+        torch.manual_seed(3)
+        config = FoalNetConfig(modalities=("speech", "video"), avel=avel, projection=6, dropout=0)
+        model = FoalNet(config, shapes=SHAPES, classes=CLASSES)
+        interaction = cast(Interaction, model.embed)
+        for module in (interaction.fuse, model.classify):
+            for value in module.parameters():
+                nn.init.normal_(value, generator=torch.Generator().manual_seed(value.numel()))
+        batch = random_batch(config.streams(), [4, 2, 3], seed=1)
+        batch.features["video"] = batch.features["video"][..., : WIDTHS["video"]]
+        run(model, batch).loss.backward()  # type: ignore[no-untyped-call]
+        gradients.append([value.grad for value in (*interaction.fuse.parameters(), *model.classify.parameters())])
+    for without, with_avel in zip(*gradients, strict=True):
+        assert without is not None
+        assert with_avel is not None
+        assert torch.equal(without, with_avel)
+
+
+def test_embeddings_and_what_can_be_inspected() -> None:
+    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    batch = batch_of({"speech": [3, 2], "video": [1, 2]}, [1, 0])
+    output = run(model, batch)
+    assert output.embedding.shape == (2, 20)
+    torch.testing.assert_close(model.classify(output.embedding), output.logits)
+    assert {name: entry.axes for name, entry in inspect(model, batch).items()} == {
+        f"embed.fuse.{target}.layers.{number}.attend": ("head", target, source)
+        for target, source in OTHER.items()
+        for number in range(2)
+    }
+
+
+@pytest.mark.parametrize("source", OTHER)
+def test_a_single_modality_is_its_projected_mean(source: Source) -> None:
+    config = FoalNetConfig(modalities=(source,), projection=6)
+    model = FoalNet(config, shapes=SHAPES, classes=CLASSES).double().eval()
+    batch = batch_of({source: [3, 1]}, [1, 0])
+    expected = slow_projection(cast(Projection, model.embed), batch.features[source][0, :3])
+    assert_near(run(model, batch).embedding[0], expected)
+    assert list(run(model, batch).losses) == ["ce"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"modalities": ()}, "at least one"),
+        ({"modalities": ("video", "video")}, "name each that takes part once"),
+        ({"modalities": ("video",)}, "video alone has nothing to be aligned"),
+    ],
+)
+def test_switches_that_do_not_fit(changes: dict[str, tuple[Source, ...]], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FoalNetConfig(**{**vars(FULL), **changes})
+
+
+# Two devices with unequal shares of a batch, one of whose utterances has no video; each pads its own share.
+SHARES = ([0, 1, 2, 3], [4, 5, 6])
+
+
+def tasks_of(places: list[int]) -> tuple[Tensor, dict[str, Tensor]]:
+    """AVEL's and MEM's losses of these utterances in training, and their gradients by parameter."""
+    torch.manual_seed(2)
+    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double().train()
+    batch = batch_of({"speech": [3, 7, 2, 4, 5, 9, 1], "video": [6, 1, 2, 3, 0, 2, 8]}, [0, 1, 1, 3, 2, 0, 1])
+    losses = run(model, pick(batch, places, streams=FULL.streams())).losses
+    tasks = torch.stack([losses["avel"].value, losses["mem"].value])
+    tasks.sum().backward()  # type: ignore[no-untyped-call]
+    gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+    return tasks.detach(), gradients
+
+
+def on_a_device(rank: int, folder: str) -> None:
+    """What one device computes, averaged over devices as data-parallel training does."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
+    tasks, gradients = tasks_of(SHARES[rank])
+    for value in (tasks, *gradients.values()):
+        dist.all_reduce(value)
+        value /= 2
+    if rank == 0:
+        torch.save((tasks, gradients), f"{folder}/averages.pt")
+    dist.destroy_process_group()
+
+
+def test_two_devices_have_one_batch(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(on_a_device, args=(str(tmp_path),), nprocs=2)  # type: ignore[attr-defined,no-untyped-call]
+    tasks, gradients = torch.load(tmp_path / "averages.pt")
+    expected_tasks, expected = tasks_of([*SHARES[0], *SHARES[1]])
+    assert_near(tasks, expected_tasks)
+    assert gradients.keys() == expected.keys()
+    for name, value in expected.items():
+        assert_near(gradients[name], value)

@@ -1,0 +1,41 @@
+"""Which utterances make an epoch."""
+
+from pathlib import Path
+
+import numpy as np
+
+from merflow.training.sampling import class_balanced, epoch_batches
+from tests.training.separable import fold, fresh_model, recipe, separable
+
+LABELS = np.repeat([0, 1, 3], [900, 90, 10])
+
+
+def test_every_class_that_occurs_is_equally_likely() -> None:
+    drawn = class_balanced(LABELS, seed=0, epoch=1)
+    assert len(drawn) == len(LABELS)
+    shares = np.bincount(LABELS[drawn], minlength=4) / len(LABELS)
+    np.testing.assert_allclose(shares, [1 / 3, 1 / 3, 0, 1 / 3], atol=0.05)
+    assert set(drawn[LABELS[drawn] == 3]) == set(range(990, 1000)), "each of the few is drawn"
+
+
+def test_an_epoch_follows_from_seed_and_number() -> None:
+    first, again = (class_balanced(LABELS, seed=3, epoch=2) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, class_balanced(LABELS, seed=3, epoch=3))
+    assert not np.array_equal(first, class_balanced(LABELS, seed=4, epoch=2))
+
+
+def test_batches_hold_the_drawn_utterances_side_by_side_with_others_of_their_length() -> None:
+    source = separable(200, seed=1)
+    assert source.labels is not None
+    batches = epoch_batches(source, recipe=recipe(sampling="class-balanced"), seed=3, epoch=2)
+    places = np.concatenate(batches)
+    np.testing.assert_array_equal(np.sort(places), np.sort(class_balanced(source.labels, seed=3, epoch=2)))
+    spans = [np.ptp(source.lengths[batch]) for batch in batches]
+    assert np.mean(spans) < np.ptp(source.lengths) / 3
+    assert sorted(np.concatenate(epoch_batches(source, recipe=recipe(), seed=3, epoch=2))) == list(range(200))
+
+
+def test_a_balanced_fold_learns_the_rare_class(tmp_path: Path) -> None:
+    trained = fold(fresh_model(), tmp_path, sampling="class-balanced", max_epochs=6)
+    assert trained.history.best.dev_ua > 0.8

@@ -1,0 +1,136 @@
+"""Several stages of one fold: where each starts, when it ends, and that a stop anywhere changes nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from merflow.contracts.tracker import NullTracker
+from merflow.training.loop import TrainedFold, train_fold
+from merflow.training.stages import Material, Stage
+from tests.training.separable import SEED, fold, fresh_model, params, recipe, separable
+from tests.training.test_resume import assert_equal, interrupted, without_seconds
+
+# The first stage's best epoch is not its last one, so that it matters which weights the second starts from.
+FIRST: dict[str, Any] = {"lr": 0.05, "patience_epochs": 3, "max_epochs": 20}
+SECOND: dict[str, Any] = {"lr": 0.001, "patience_epochs": 2, "max_epochs": 5, "monitor": "dev_ua", "optimizer": "adam"}
+
+
+def two_stages(model: nn.Module, folder: Path, **changes: Any) -> TrainedFold:  # noqa: ANN401 - as `fold`
+    return fold(model, folder, later=[SECOND], **FIRST, **changes)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, TrainedFold]:
+    model = fresh_model()
+    return model, two_stages(model, tmp_path_factory.mktemp("whole"))
+
+
+def test_each_stage_has_its_own_recipe_and_patience(whole: tuple[nn.Module, TrainedFold]) -> None:
+    history = whole[1].history
+    first = [figures for figures in history.epochs if figures.stage == 1]
+    second = [figures for figures in history.epochs if figures.stage == 2]
+    assert [figures.epoch for figures in history.epochs] == list(range(1, len(first) + len(second) + 1))
+    best = min(first, key=lambda figures: figures.dev_loss).epoch
+    assert len(first) == best + 3 < 20
+    assert {figures.lr for figures in first} == {0.05}
+    assert {figures.lr for figures in second} == {0.001}
+    assert history.best_epoch > len(first)
+    assert len(history.epochs) == max(history.best_epoch + 2, len(first) + 2)
+
+
+def test_a_stage_starts_from_the_best_weights_of_the_one_before(tmp_path: Path) -> None:
+    alone, started = fresh_model(), []
+    fold(alone, tmp_path / "alone", **FIRST)
+    expected = {name: value.clone() for name, value in alone.state_dict().items()}
+    model = fresh_model()
+    material = Material(model, separable(96, seed=1), separable(40, seed=2))
+
+    def second() -> Material:
+        started.append({name: value.clone() for name, value in model.state_dict().items()})
+        return material
+
+    train_fold(
+        [Stage(recipe(**FIRST), lambda: material), Stage(recipe(**SECOND), second)],
+        seed=SEED,
+        params=params(),
+        folder=tmp_path / "both",
+        tracker=NullTracker(),
+    )
+    assert len(started) == 1
+    assert_equal(started[0], expected)
+
+
+@pytest.mark.parametrize("moment", ["in the first", "at the end of the first", "in the second", "at the end"])
+def test_resumed_in_any_stage(whole: tuple[nn.Module, TrainedFold], tmp_path: Path, moment: str) -> None:
+    model, expected = whole
+    epochs = expected.history.epochs
+    first = sum(figures.stage == 1 for figures in epochs)
+    after = {"in the first": 2, "at the end of the first": first, "in the second": first + 1, "at the end": len(epochs)}
+    interrupted(tmp_path, after=after[moment], later=[SECOND], **FIRST)
+    resumed = fresh_model()
+    found = two_stages(resumed, tmp_path)
+    assert without_seconds(found.history.rows()) == without_seconds(expected.history.rows())
+    assert found.history.best_epoch == expected.history.best_epoch
+    assert_equal(resumed.state_dict(), model.state_dict())
+
+
+def test_a_stage_that_is_over_is_not_opened_again(tmp_path: Path) -> None:
+    material = Material(fresh_model(), separable(96, seed=1), separable(40, seed=2))
+    interrupted(tmp_path, after=4, max_epochs=3, later=[{"max_epochs": 3}])
+
+    def never() -> Material:
+        raise AssertionError("opened")
+
+    trained = train_fold(
+        [Stage(recipe(max_epochs=3), never), Stage(recipe(max_epochs=3), lambda: material)],
+        seed=SEED,
+        params=params(),
+        folder=tmp_path,
+        tracker=NullTracker(),
+    )
+    assert [figures.stage for figures in trained.history.epochs] == [1, 1, 1, 2, 2, 2]
+
+
+def test_progress_counts_through_the_stages(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    def progress(epoch: int, last: int, _figures: Mapping[str, float]) -> None:
+        told.append((epoch, last))
+
+    fold(fresh_model(), tmp_path, max_epochs=9, patience_epochs=1, lr=1.0, later=[{"max_epochs": 2}], progress=progress)
+    first = len(told) - 2
+    assert first < 9, "a first stage that runs to its end would prove nothing"
+    assert told == [(epoch, 11) for epoch in range(1, first + 1)] + [(first + 1, first + 2), (first + 2, first + 2)]
+
+
+def test_encoders_have_their_own_rate_and_the_schedule_moves_both(tmp_path: Path) -> None:
+    class Grouped(nn.Module):
+        """The model with its gates as if they were encoders."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = fresh_model()
+
+        def forward(self, batch: object) -> object:
+            return self.inner(batch)
+
+        def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+            named = dict(self.inner.named_parameters())
+            return {
+                "model": [value for name, value in named.items() if "gate" not in name],
+                "encoders": [value for name, value in named.items() if "gate" in name],
+            }
+
+    model = Grouped()
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    history = fold(model, tmp_path, max_epochs=5, schedule="tenth-after-half", encoder_lr=1e-30).history
+    assert [figures.lr for figures in history.epochs] == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.001])
+    gates = [name for name in before if "gate" in name]
+    after = dict(model.named_parameters())
+    assert gates
+    for name, value in before.items():
+        assert torch.allclose(after[name], value, rtol=0, atol=1e-25) == (name in gates), name
