@@ -49,9 +49,9 @@ _MOST_PICTURES = 180
 _POOL_STEPS = 2048
 
 
-def full_presets() -> list[Preset]:
-    """One preset of every registered model."""
-    return [catalogue.preset(f"{model}:{FULL[model]}") for model in MODELS]
+def full_presets(models: Sequence[str] | None = None) -> list[Preset]:
+    """One preset of each model, of every registered one where none is named."""
+    return [catalogue.preset(f"{model}:{FULL[model]}") for model in models or MODELS]
 
 
 def durations_s(count: int) -> np.ndarray:
@@ -129,10 +129,10 @@ def steps_of(stream: Stream, seconds: np.ndarray) -> np.ndarray:
     if stream.neighbours:
         return np.full(len(seconds), 2 * stream.neighbours + 1)
     if stream.role == "video":
-        return np.clip(np.round(30 * heard), 1, _MOST_PICTURES).astype(np.int64)
+        return np.asarray(np.clip(np.round(30 * heard), 1, _MOST_PICTURES), dtype=np.int64)
     if stream.role in ("text", "text_layers"):
-        return np.round(_TOKENS_A_SECOND * seconds).astype(np.int64) + _SPECIAL_TOKENS
-    return np.maximum(1, np.floor(_STEPS_A_SECOND * heard) - 1).astype(np.int64)
+        return np.asarray(np.round(_TOKENS_A_SECOND * seconds) + _SPECIAL_TOKENS, dtype=np.int64)
+    return np.asarray(np.maximum(1, np.floor(_STEPS_A_SECOND * heard) - 1), dtype=np.int64)
 
 
 def _entry(shape: StreamShape) -> tuple[int, ...]:

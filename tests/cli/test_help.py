@@ -43,6 +43,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "data transcribe",
         "data validate",
         "evaluate",
+        "explain",
         "features extract",
         "features gc",
         "features ls",

@@ -39,6 +39,22 @@ def run(*calls: Callable[[], str]) -> list[str]:
     return results
 
 
+def say_place(folder: Path) -> str:
+    """The process's own place; waits until another process has said its own."""
+    place = os.environ["PLACE"]
+    (folder / place).touch()
+    wait_until(lambda: len(list(folder.iterdir())) == 2)
+    return place
+
+
+def test_each_process_takes_one_of_the_environments(tmp_path: Path) -> None:
+    places: list[str] = []
+    environments = [{"PLACE": "first"}, {"PLACE": "second"}]
+    in_processes([partial(say_place, tmp_path)] * 2, workers=2, finished=places.append, environments=environments)
+    assert sorted(places) == ["first", "second"]
+    assert "PLACE" not in os.environ
+
+
 def test_every_result_comes_once(tmp_path: Path) -> None:
     names = [f"{number}.txt" for number in range(5)]
     found = run(*(partial(write_and_wait, tmp_path / name, seconds=0) for name in names))

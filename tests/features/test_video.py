@@ -263,7 +263,7 @@ def test_a_video_whose_header_promises_far_more_frames_is_truncated(tmp_path: Pa
     path.write_bytes(content)
     found = faults(path, [VideoSpan("in", None, 0.0, 1.0), VideoSpan("out", None, 1.5, 2.5)])
     assert list(found) == ["out"]
-    assert "it is truncated: 50 of 100 frames" in found["out"]
+    assert "it is truncated: 50 of 100 frames; replace the file" in found["out"]
 
 
 def test_times_without_pictures_are_named(filmed: dict[str, Filmed]) -> None:
@@ -280,7 +280,7 @@ def test_times_without_pictures_are_named(filmed: dict[str, Filmed]) -> None:
     assert "its span, 1 to 1 s, has no length" in found["empty"]
     assert "it ends at 7.641 s, before the utterance starts at 20.000 s" in found["beyond"]
     assert all(f"utterance {name}: video {film.path}: " in fault for name, fault in found.items())
-    assert all("replace the file or correct the utterance's times" in fault for fault in found.values())
+    assert all(fault.endswith("; correct the utterance's times") for fault in found.values())
 
 
 def _sound_only(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,16 @@ def test_an_edited_report_only_evaluates_again(reproduced: Path, tmp_path: Path)
     with (checkout / "src/merflow/evaluation/report.css").open("a") as style:
         style.write("\n")
     assert repro(checkout) == ["evaluate"]
+
+
+@pytest.mark.parametrize("stage", ["extract", "transcribe"])
+@pytest.mark.parametrize(("ends", "done"), [(0, True), (3, True), (1, False), (2, False)])
+def test_a_stage_is_done_where_utterances_were_set_aside(stage: str, ends: int, done: bool, tmp_path: Path) -> None:
+    command = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["cmd"]
+    (tmp_path / "merflow").write_text(f"#!/bin/sh\nexit {ends}\n")
+    (tmp_path / "merflow").chmod(0o755)
+    shell = ["/bin/sh", "-c", re.sub(r"\$\{[^}]*\}", "x", command)]
+    assert (subprocess.run(shell, env={"PATH": str(tmp_path)}).returncode == 0) == done
 
 
 def test_stages_depend_on_exactly_the_code_of_their_step(tmp_path: Path) -> None:

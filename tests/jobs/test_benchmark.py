@@ -111,9 +111,7 @@ def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Pa
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_recordings_are_transcribed_where_that_is_asked_for(
-    tiny_release: Path, params: Params, tmp_path: Path
-) -> None:
+def test_recordings_are_transcribed_where_that_is_asked_for(tiny_release: Path, params: Params, tmp_path: Path) -> None:
     (*_, whisper) = miniatures(tmp_path / "encoders")
     changes = {"model": str(whisper), "max_new_tokens": 4}
     hearing = params.model_copy(

@@ -1,6 +1,7 @@
 """The paper's equations against slow loops in float64, and the global batch of several devices."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -35,7 +36,6 @@ from tests.models.slow import assert_near, sequences
 
 WIDTHS: dict[Source, int] = {"speech": 12, "video": 8}
 SHAPES: dict[Role, StreamShape] = {source: StreamShape(None, width) for source, width in WIDTHS.items()}
-SIZES = {"projection": 6, "dropout": 0.0, "projection_dropout": 0.0}
 FULL = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True, projection=6, dropout=0, projection_dropout=0)
 ALONE = GlobalBatch(devices=1, rank=0, utterances=0, steps={})
 
@@ -95,8 +95,7 @@ def test_projection(lengths: list[int]) -> None:
 
 @pytest.mark.parametrize(("temperature", "factor"), [("multiplies", 1 / 0.07), ("divides", 1 / math.log(1 / 0.07))])
 def test_similarity(temperature: str, factor: float) -> None:
-    config = FoalNetConfig(modalities=("speech", "video"), avel=True, projection=6, temperature=temperature)  # type: ignore[arg-type]
-    align = Alignment(config, widths=WIDTHS).double().eval()
+    align = Alignment(replace(FULL, temperature=temperature), widths=WIDTHS).double()  # type: ignore[arg-type]
     lengths: dict[Source, list[int]] = {"speech": [4, 1, 2], "video": [2, 5, 1]}
     features = features_of(lengths)
     found = align(features, ALONE)
@@ -164,10 +163,12 @@ def test_a_sampled_negative_follows_the_softmax() -> None:
 
 def slow_fusion(fusion: Fusion, target: Tensor, source: Tensor) -> Tensor:
     """Eq. 11-16 and the mean over time for one utterance: ``(T, D)`` takes from ``(S, E)``."""
-    fused, size = target, target.shape[1] // fusion.heads
+    fused = target
     for number, layer in enumerate(cast(list[CrossAttention], fusion.layers)):
-        weights = fusion.key_value.weight.view(-1, 2, target.shape[1], source.shape[1])[number]
-        biases = fusion.key_value.bias.view(-1, 2, target.shape[1])[number]
+        inner = layer.query.out_features
+        size = inner // fusion.heads
+        weights = fusion.key_value.weight.view(-1, 2, inner, source.shape[1])[number]
+        biases = fusion.key_value.bias.view(-1, 2, inner)[number]
         heads = []
         for head in range(fusion.heads):
             rows = slice(head * size, (head + 1) * size)
@@ -185,11 +186,12 @@ def slow_fusion(fusion: Fusion, target: Tensor, source: Tensor) -> Tensor:
     return fused.mean(dim=0)
 
 
+@pytest.mark.parametrize("heads", [4, 5])
 @pytest.mark.parametrize("negatives", [None, [2, 0, 1], [1, 1, 0]])
-def test_fusion(negatives: list[int] | None) -> None:
+def test_fusion(negatives: list[int] | None, heads: int) -> None:
     lengths: dict[Source, list[int]] = {"speech": [3, 1, 4], "video": [2, 5, 1]}
     features = features_of(lengths)
-    fusion = Fusion(FULL, widths=WIDTHS, target="speech").double()
+    fusion = Fusion(replace(FULL, heads=heads), widths=WIDTHS, target="speech").double()
     offer = fusion.offer(*features.of("video"))
     chosen = offer if negatives is None else offer.pick(torch.tensor(negatives))
     found = fusion(*features.of("speech"), query=fusion.ask(features.values["speech"]), offer=chosen)
@@ -276,8 +278,7 @@ def test_a_single_emotion_has_no_matching_loss() -> None:
 
 
 def test_negatives_are_drawn_in_training_alone() -> None:
-    config = FoalNetConfig(**{**vars(FULL), "negatives": "sampled"})
-    model = FoalNet(config, shapes=SHAPES, classes=CLASSES).double()
+    model = FoalNet(replace(FULL, negatives="sampled"), shapes=SHAPES, classes=CLASSES).double()
     hardest = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
     hardest.load_state_dict(model.state_dict())
     batch = batch_of({"speech": [3, 2, 4, 1], "video": [2, 2, 1, 3]}, [0, 1, 2, 3])
@@ -290,7 +291,7 @@ def test_on_given_features_alignment_alone_teaches_the_classifier_nothing() -> N
     gradients = []
     for avel in (False, True):
         torch.manual_seed(3)
-        config = FoalNetConfig(modalities=("speech", "video"), avel=avel, projection=6, dropout=0)
+        config = replace(FULL, avel=avel, mem=False)
         model = FoalNet(config, shapes=SHAPES, classes=CLASSES)
         interaction = cast(Interaction, model.embed)
         for module in (interaction.fuse, model.classify):
@@ -339,7 +340,7 @@ def test_a_single_modality_is_its_projected_mean(source: Source) -> None:
 )
 def test_switches_that_do_not_fit(changes: dict[str, tuple[Source, ...]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        FoalNetConfig(**{**vars(FULL), **changes})
+        replace(FULL, **changes)  # type: ignore[arg-type]
 
 
 # Two devices with unequal shares of a batch, one of whose utterances has no video; each pads its own share.

@@ -9,7 +9,8 @@ from merflow.presets import catalogue
 
 
 @pytest.mark.parametrize(
-    ("model", "count"), [("context-mmt", 18), ("foal-net", 9), ("gia-mic", 14), ("layer-adapter-fusion", 19), ("mfdr", 11)]
+    ("model", "count"),
+    [("context-mmt", 18), ("foal-net", 9), ("gia-mic", 14), ("layer-adapter-fusion", 19), ("mfdr", 11)],
 )
 def test_all_systems_of_a_papers_tables_are_presets(model: str, count: int) -> None:
     rows = csv.DictReader((files("merflow.presets") / "published.csv").read_text().splitlines())

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from merflow.training.compiling import rounded_up
-from merflow.training.devices import autocast_dtype
+from merflow.training.devices import autocast_dtype, gpus
 from tests.training.separable import fold, fresh_model, params, separable
 from tests.training.test_resume import assert_equal, interrupted
 
@@ -24,6 +24,15 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 )
 def test_on_a_cpu_only_the_params_leave_float32(asked: str, recipe: str, dtype: torch.dtype | None) -> None:
     assert autocast_dtype(params(precision=asked), device=CPU, precision=recipe) is dtype
+
+
+def test_folds_are_shared_out_over_the_gpus_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpus(params(device="auto")) == ["0", "1"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    assert gpus(params(device="auto")) == ["3", "5"]
+    assert gpus(params(device="cpu")) == []
 
 
 def test_on_a_gpu_the_recipe_says_what_the_params_leave_open() -> None:

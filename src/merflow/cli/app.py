@@ -4,6 +4,7 @@ import typer
 
 from merflow.cli import data, features, pipeline, runs
 from merflow.cli.console import run
+from merflow.cli.explain import explain
 
 app = typer.Typer(
     name="merflow",
@@ -19,6 +20,7 @@ app.command("presets")(runs.presets)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("benchmark")(runs.benchmark)
+app.command("explain")(explain)
 
 
 def main() -> None:

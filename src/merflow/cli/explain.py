@@ -22,8 +22,7 @@ def explain(
 
     Figures (PNG) and the arrays behind them (NPZ) of the fold's test utterances.
 
-    Example: `merflow explain runs/x/folds/gia-mic/full/fold-1 --manifest runs/x/manifest.parquet
-    --splits runs/x/splits.parquet --features runs/x/features.json --out runs/x/explain`
+    Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
     from merflow.jobs.explain import explain as explain_job
 

@@ -42,11 +42,11 @@ class Batch:
         return len(self.utterance_ids)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
+        """The same batch on another device, through pinned memory to a GPU."""
         return Batch(
-            features={role: values.to(device, non_blocking=True) for role, values in self.features.items()},
-            present={role: mask.to(device, non_blocking=True) for role, mask in self.present.items()},
-            labels=None if self.labels is None else self.labels.to(device, non_blocking=True),
+            features={role: _moved(values, device) for role, values in self.features.items()},
+            present={role: _moved(mask, device) for role, mask in self.present.items()},
+            labels=None if self.labels is None else _moved(self.labels, device),
             utterance_ids=self.utterance_ids,
         )
 

@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -23,21 +24,30 @@ _PATIENCE_S = 5.0  # how long a process may take to end before it is killed
 _calling, _ending = threading.Event(), threading.Event()
 
 
-def in_processes(calls: Sequence[Callable[[], Result]], *, workers: int, finished: Callable[[Result], None]) -> None:
+def in_processes(
+    calls: Sequence[Callable[[], Result]],
+    *,
+    workers: int,
+    finished: Callable[[Result], None],
+    environments: Sequence[Mapping[str, str]] = (),
+) -> None:
     """Runs all calls, ``workers`` at a time; the first error stops the others, and is raised.
 
     Args:
         calls: Must be picklable.
         workers: Processes at a time, started by spawn: the caller's may hold threads, which a fork would freeze.
         finished: Given each result as it comes.
+        environments: What each process adds to its environment before its first call, in turn; none for nothing.
 
     Raises:
         BrokenProcessPool: A process was killed from outside, for example for lack of memory.
     """
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_heed_the_parent
-    ) as pool:
+    context = multiprocessing.get_context("spawn")
+    own: SimpleQueue[dict[str, str]] = context.SimpleQueue()
+    for place in range(workers):
+        own.put(dict(environments[place % len(environments)]) if environments else {})
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(own,)) as pool:
         try:
             with _interrupts_ignored():
                 futures = [pool.submit(_run, call) for call in calls]
@@ -73,7 +83,9 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _heed_the_parent() -> None:
+def _begin(own: "SimpleQueue[dict[str, str]]") -> None:
+    """Heeds the parent, and takes one of the environments."""
+    os.environ.update(own.get())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_call)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()

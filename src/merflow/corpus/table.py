@@ -1,8 +1,8 @@
 """Reads a CSV of utterances into a manifest: the way in for any corpus that is not IEMOCAP.
 
 Needed columns: utterance_id, speaker, session, emotion, and audio_path or transcript. An empty cell is null; a modality
-that the corpus lacks is null throughout. Paths are relative to the file. Notes in a transcript ([LAUGHTER]) are left out,
-as they are of IEMOCAP's: one that holds nothing else is empty.
+that the corpus lacks is null throughout. Paths are relative to the file. Notes in a transcript ([LAUGHTER]) are left
+out, as they are of IEMOCAP's: one that holds nothing else is empty.
 """
 
 import logging

@@ -91,11 +91,11 @@ def refuse_absent(manifest: Manifest, stream: Stream) -> None:
     """
     modality, column = MODALITY_OF[stream.role], column_of(stream)
     if is_absent(manifest, column):
-        hear = ", or have them heard (`merflow data transcribe`, or --transcribe of a benchmark)" if modality == "text" else ""
+        hear = " or have them heard (`merflow data transcribe`, or --transcribe of a benchmark)"
         raise FeatureError(
             f"role {stream.role!r} needs {modality}, but corpus {manifest.corpus!r} in {manifest.root} has no "
-            f"{column!r} in any of its {len(manifest.rows)} utterances; choose variants that do without "
-            f"{modality}{hear}"
+            f"{column!r} in any of its {len(manifest.rows)} utterances; choose variants that do without {modality}"
+            + (hear if modality == "text" else "")
         )
 
 

@@ -5,19 +5,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from merflow.contracts.errors import CorpusError, FeatureError
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import MODALITY_OF, Modality, Stream, Transcript
-from merflow.corpus.manifest import Manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.features.clips import cut
 from merflow.features.encoders import Preparer, build_preparer
 from merflow.features.prepared import Prepared
 from merflow.features.video import VideoSpan, read_dialogue
+
+if TYPE_CHECKING:  # pandas would double the time that a reader process takes to start
+    from merflow.corpus.manifest import Manifest
 
 # The columns of the manifest in which inputs are.
 TRANSCRIPTS: dict[Transcript, str] = {"truth": "transcript", "asr": "asr_transcript"}
@@ -70,7 +72,7 @@ def column_of(stream: Stream) -> str:
     return TRANSCRIPTS[stream.transcript] if modality == "text" else _FILES[modality]
 
 
-def is_absent(manifest: Manifest, column: str) -> bool:
+def is_absent(manifest: "Manifest", column: str) -> bool:
     """Whether no utterance of a corpus has an input in this column."""
     return bool(manifest.rows[column].fillna("").astype(str).str.strip().eq("").all())
 

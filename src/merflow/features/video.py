@@ -26,6 +26,10 @@ _MICROSECONDS = 10**6
 # A header may count this much more than can be decoded (skipped frames at the end) before the file counts as cut off.
 _SLACK_S = 0.5
 
+# How to mend a fault.
+_REPLACE = "replace the file"
+_CORRECT = "correct the utterance's times"
+
 
 @dataclass(frozen=True)
 class VideoSpan:
@@ -103,7 +107,7 @@ def read_dialogue(
         else:
             yield (
                 span.utterance_id,
-                _fault(path, span, f"its span, {span.start_s:g} to {span.end_s:g} s, has no length"),
+                _fault(path, span, f"its span, {span.start_s:g} to {span.end_s:g} s, has no length; {_CORRECT}"),
             )
     if not takes:
         return
@@ -111,7 +115,7 @@ def read_dialogue(
         film = Film(path)
     except Damage as damage:
         for span in takes:
-            yield span.utterance_id, _fault(path, span, str(damage))
+            yield span.utterance_id, _fault(path, span, f"{damage}; {_REPLACE}")
         return
     with film:
         yield from _read(film, [_Take(film, span, max_frames=max_frames, clip_s=clip_s) for span in takes])
@@ -171,7 +175,7 @@ def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | Fe
     except Damage as found:
         damage = found
     for take in (*running, *waiting):
-        reason = str(damage) if damage else _end(film, shown, take)
+        reason = f"{damage}; {_REPLACE}" if damage else _end(film, shown, take)
         if reason is None and shown is not None:
             take.show(shown, until=math.inf)
             yield take.span.utterance_id, take.hand_over()
@@ -182,19 +186,18 @@ def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | Fe
 def _end(film: Film, last: Picture | None, take: _Take) -> str | None:
     """Why an utterance that is unfinished at the film's end has no frames; None where its last is repeated."""
     if last is None:
-        return "no frame of it can be decoded"
+        return f"no frame of it can be decoded; {_REPLACE}"
     held = last.index + 1
     if film.told_frames - held > _SLACK_S * film.rate:
-        return f"it is truncated: {held} of {film.told_frames} frames"
+        return f"it is truncated: {held} of {film.told_frames} frames; {_REPLACE}"
     if take.indices[0] > last.index:
-        return f"it ends at {float(held / film.rate):.3f} s, before the utterance starts at {take.span.start_s:.3f} s"
+        end_s = float(held / film.rate)
+        return f"it ends at {end_s:.3f} s, before the utterance starts at {take.span.start_s:.3f} s; {_CORRECT}"
     return None
 
 
 def _fault(path: Path, span: VideoSpan, reason: str) -> FeatureError:
-    return FeatureError(
-        f"utterance {span.utterance_id}: video {path}: {reason}; replace the file or correct the utterance's times"
-    )
+    return FeatureError(f"utterance {span.utterance_id}: video {path}: {reason}")
 
 
 def _exact(seconds: float) -> Fraction:

@@ -24,6 +24,7 @@ from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
 from merflow.jobs.variants import parse_item, plan
 from merflow.jobs.workspace import Workspace
+from merflow.training.devices import gpus
 
 
 def benchmark(
@@ -134,7 +135,10 @@ def _train_all(
     workers: int,
     progress: Progress | None,
 ) -> list[Path]:
-    """The fold folders in the order of the items; a fold that fails stops the others."""
+    """The fold folders in the order of the items; a fold that fails stops the others.
+
+    Where there are several GPUs, each process has one of them to itself, or shares it with as few others as can be.
+    """
     folders = [_folder(workspace, item) for item in items]
     how = _train_aloud if progress is None else _train_aside
     tell = progress or plain_lines()
@@ -152,7 +156,12 @@ def _train_all(
         for item, folder in zip(items, folders, strict=True)
     ]
     try:
-        in_processes(calls, workers=workers, finished=finished)
+        in_processes(
+            calls,
+            workers=workers,
+            finished=finished,
+            environments=[{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus(params)],
+        )
     except BrokenProcessPool as error:
         raise TrainingError(
             f"the process of a fold was killed, perhaps for lack of memory ({workers} worked at a time); run the same "

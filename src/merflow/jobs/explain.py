@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
-from merflow.contracts.errors import EvaluationError
+from merflow.contracts.errors import EvaluationError, OutputError
 from merflow.contracts.files import output_errors, replacing, replacing_folder, write_json
 from merflow.contracts.params import TrainingParams, parse
 from merflow.contracts.streams import MODALITY_OF, Stream
@@ -29,6 +29,7 @@ from merflow.training.encoded import EncodedSource, has_encoders, load_encoded
 from merflow.training.inspection import averages, embed, look
 from merflow.training.prediction import predict
 
+_LISTING = "explain.json"
 _MOST_NEIGHBOURS = 30  # t-SNE's perplexity where there are enough utterances
 
 
@@ -115,7 +116,7 @@ def explain(
         manifest: The validated manifest that it was trained on.
         splits: Their splits.
         features: What ``jobs.extract`` wrote.
-        out: Folder for all of it; an earlier one is replaced.
+        out: Folder for all of it; an earlier explanation is replaced.
         utterances: Which to draw; some of every emotion where none is named.
         examples: How many to draw where none is named.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -125,8 +126,12 @@ def explain(
         EvaluationError: The fold is not whole, was trained on other data, or does not test an utterance.
         FeatureError: The store lacks a feature.
         ModelError: The model cannot be loaded.
-        OutputError: ``out`` cannot be written.
+        OutputError: ``out`` cannot be written, or holds something else.
     """
+    if out.exists() and not (out / _LISTING).is_file():
+        raise OutputError(
+            f"{out} is there and is no explanation ({_LISTING} is missing); name a folder that is not there"
+        )
     opened = Explanation.open(fold, manifest=manifest, splits=splits, features=features, device=device)
     tell = progress or plain_lines()
     places = opened.chosen(utterances, examples=examples)
@@ -141,7 +146,7 @@ def explain(
         weighed = _draw_weights(opened, folder=part / "weights", batch_size=batch_size)
         _draw_embedding(opened, folder=part, batch_size=batch_size)
         write_json(
-            part / "explain.json",
+            part / _LISTING,
             {
                 "item": opened.inputs.item,
                 "utterances": [opened.rows[place]["utterance_id"] for place in places],

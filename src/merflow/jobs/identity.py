@@ -21,8 +21,9 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "transcribe": ("contracts", "corpus", "jobs/transcribe.py"),
     "extract": ("contracts", "corpus", "features", "models", "presets", "jobs/extract.py"),
     "train": (
-        *("contracts", "corpus/manifest.py", "corpus/splits.py", "features", "models", "presets", "training"),
-        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py"),
+        *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
+        *("evaluation/metrics.py", "features", "models", "presets", "training"),
+        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/variants.py"),
     ),
     "evaluate": (
         *("contracts", "corpus/manifest.py", "corpus/splits.py", "evaluation", "presets", "tracking"),

@@ -19,7 +19,8 @@ Decisions, where the paper is silent, or this file differs from it:
       the hardest, so that a development loss can be repeated.
     - Where nobody in the batch has another emotion there are no negatives, and Eq. 9 is zero.
     - A fusion network has an output projection after its heads, and dropout on that. Queries go on from layer to layer;
-      keys and values of both layers come from the other modality's features.
+      keys and values of both layers come from the other modality's features. Where four heads do not divide a width
+      (they do divide the paper's), each is rounded up.
     - Keys and values of all layers, and the first layer's queries, are computed once for positive and negative pairs,
       which then differ in whose keys and values a query meets. The positive pass also feeds the classifier.
     - A matching head is one linear map to "other" and "same", one for each modality.
@@ -29,8 +30,8 @@ Decisions, where the paper is silent, or this file differs from it:
     - Several devices that train together have one batch: similarities and negatives reach over all of them.
 
 Shapes: N utterances, M utterances of all devices (N on one), T target steps, S source steps, D width of the target's
-features, E of the source's, P = 512 projection width, L = 2 layers, A = 4 heads, h = D / A, C classes. ``present``
-masks are True at real steps.
+features, E of the source's, P = 512 projection width, L = 2 layers, A = 4 heads of width h, H = A h, C classes.
+``present`` masks are True at real steps.
 """
 
 import math
@@ -197,14 +198,12 @@ class Pairs(NamedTuple):
         other: ``(N, M)``, of another emotion: where hard negatives come from.
         paired: ``(M,)``, has both modalities.
         rows: Scalar, utterances with both modalities, the mean over devices: Eq. 3's N.
-        matched: Scalar, those of them for whom there is a negative.
     """
 
     same: Tensor
     other: Tensor
     paired: Tensor
     rows: Tensor
-    matched: Tensor
 
     @classmethod
     def of(cls, labels: Tensor, present: Mapping[Source, Tensor], everyone: GlobalBatch) -> "Pairs":
@@ -214,13 +213,11 @@ class Pairs(NamedTuple):
         emotions = everyone.gather(labels)
         possible = paired.unsqueeze(1) & paired  # (M, M)
         equal = emotions.unsqueeze(1) == emotions  # (M, M)
-        other = possible & ~equal
         return cls(
             same=everyone.own(possible & equal, len(labels)),
-            other=everyone.own(other, len(labels)),
+            other=everyone.own(possible & ~equal, len(labels)),
             paired=paired,
             rows=paired.sum().clamp(min=1) / everyone.devices,
-            matched=other.any(dim=1).sum().clamp(min=1) / everyone.devices,
         )
 
 
@@ -277,7 +274,7 @@ class Offer(NamedTuple):
     """What a modality offers to the other's queries.
 
     Attributes:
-        values: ``(N, S, 2 L D)``, the first layer's keys, its values, the second layer's keys, its values.
+        values: ``(N, S, 2 L H)``, the first layer's keys, its values, the second layer's keys, its values.
         present: ``(N, S)``.
     """
 
@@ -292,18 +289,18 @@ class Offer(NamedTuple):
 class CrossAttention(nn.Module):
     """A layer of a fusion network, Eq. 11-14."""
 
-    def __init__(self, config: FoalNetConfig, *, width: int, target: Source, source: Source) -> None:
+    def __init__(self, config: FoalNetConfig, *, width: int, inner: int, target: Source, source: Source) -> None:
         super().__init__()
         self.heads = config.heads
-        self.query = nn.Linear(width, width)
+        self.query = nn.Linear(width, inner)
         self.attend = Attend(target=target, source=source)
-        self.merge = nn.Linear(width, width)
+        self.merge = nn.Linear(inner, width)
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(width)
 
     def ask(self, target: Tensor) -> Tensor:
         """Queries ``(N, A, T, h)`` of ``(N, T, D)``."""
-        query: Tensor = self.query(target)  # Eq. 14  (N, T, D)
+        query: Tensor = self.query(target)  # Eq. 14  (N, T, H)
         return rearrange(query, "n t (heads h) -> n heads t h", heads=self.heads)
 
     def forward(
@@ -334,11 +331,11 @@ class Fusion(nn.Module):
     def __init__(self, config: FoalNetConfig, *, widths: Mapping[Source, int], target: Source) -> None:
         super().__init__()
         width, source = widths[target], OTHER[target]
-        assert width % config.heads == 0, (width, config.heads)
+        inner = config.heads * math.ceil(width / config.heads)  # H
         self.heads = config.heads
-        self.key_value = nn.Linear(widths[source], 2 * config.layers * width)
+        self.key_value = nn.Linear(widths[source], 2 * config.layers * inner)
         self.layers = nn.ModuleList(
-            CrossAttention(config, width=width, target=target, source=source) for _ in range(config.layers)
+            CrossAttention(config, width=width, inner=inner, target=target, source=source) for _ in range(config.layers)
         )
 
     def offer(self, source: Tensor, present: Tensor) -> Offer:
@@ -364,13 +361,14 @@ class Fusion(nn.Module):
 
 def matching_loss(positive: Sequence[Tensor], negative: Sequence[Tensor], pairs: Pairs) -> Tensor:
     """MEM's loss of the matching heads' logits ``(N, 2)``, one entry a modality, a scalar."""
+    # All have a negative, or nobody has one: with a second emotion in the batch each finds another.
     matched = pairs.other.any(dim=1)  # (N,)
-    total = torch.zeros_like(pairs.matched)
+    total = torch.zeros_like(pairs.rows)
     for same, other in zip(positive, negative, strict=True):
         errors = F.cross_entropy(same, torch.ones_like(matched, dtype=torch.long), reduction="none")
         errors = errors + F.cross_entropy(other, torch.zeros_like(matched, dtype=torch.long), reduction="none")
         total = total + (errors * matched).sum()
-    return total / (2 * 2 * pairs.matched)  # Eq. 9: the mean over modalities, and over both kinds of pairs
+    return total / (2 * 2 * pairs.rows)  # Eq. 9: the mean over modalities, and over both kinds of pairs
 
 
 class Interaction(nn.Module):

@@ -8,7 +8,7 @@ recurrent unit that reads words and their context side by side (GCPU), and a poo
 every place (DFC) each help: 75.7 % WA and 77.0 % UA on IEMOCAP in five folds, 78.4 % and 79.2 % in ten.
 
 Decisions, where the paper is silent or its indices do not agree:
-    - Speech and text each go through one linear map to 256 dimensions. Words are the text's steps, the encoder's special
+    - Speech and text each go through one linear map to 256 dimensions. Words are the text's steps, the special
       tokens among them; the first 50 are read, and the first 5.12 s of speech, which are 255 frames of WavLM.
     - Word i has the window of frames i h to i h + w, for the wider windows of Table 3 with the same hop 5. Algorithm 1
       indexes by w where its text moves by h; here half a window joins on either side, then the next half windows.
@@ -182,7 +182,7 @@ class SlidingWindowAttention(nn.Module):
             return _softmax(scores, seen)
         width = self.config.window
         half = width // 2
-        cuts = (half, half, width, half, half)
+        cuts = [half, half, width, half, half]
         far_left, left, middle, right, far_right = torch.split(scores, cuts, dim=-1)
         seen_far_left, seen_left, seen_middle, seen_right, seen_far_right = torch.split(seen, cuts, dim=-1)
         middle = _softmax(middle, seen_middle)

@@ -1,5 +1,6 @@
 """Where a fold is computed, and in which precision."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -21,6 +22,13 @@ def device_of(params: TrainingParams) -> torch.device:
     if params.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(params.device)
+
+
+def gpus(params: TrainingParams) -> list[str]:
+    """The GPUs that folds can be shared out over, as ``CUDA_VISIBLE_DEVICES`` names them; none where a CPU computes."""
+    count = 0 if params.device == "cpu" else torch.cuda.device_count()
+    visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return visible[:count] if visible else [str(place) for place in range(count)]
 
 
 def autocast_dtype(params: TrainingParams, *, device: torch.device, precision: str = "auto") -> torch.dtype | None:

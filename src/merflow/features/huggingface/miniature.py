@@ -159,6 +159,7 @@ def _whisper() -> tuple[Any, ...]:
         decoder_attention_heads=2,
         encoder_ffn_dim=2 * _WIDTH,
         decoder_ffn_dim=2 * _WIDTH,
+        max_target_positions=24,
         suppress_tokens=None,
         begin_suppress_tokens=None,
         **special,
@@ -166,6 +167,7 @@ def _whisper() -> tuple[Any, ...]:
     model = kinds.WhisperForConditionalGeneration(config)
     words = {index for token, index in ids.items() if token.startswith("\u0120") and len(token) > 2}
     model.generation_config = kinds.GenerationConfig(
+        max_length=24,
         suppress_tokens=sorted(set(ids.values()) - words - {ids[end]}),
         begin_suppress_tokens=[ids[end]],
         no_timestamps_token_id=ids[silent],

@@ -1,0 +1,252 @@
+"""How fast do recordings become stored features? WavLM of random weights, recordings as long as IEMOCAP's.
+
+Three ways, in alternating rounds of one process: the engine, from files to a complete store (readers' start and the
+first look at every file included); the plain loop over transformers, which reads a file, runs feature extractor and
+model, and saves an array, one utterance after the other in the corpus' order; and the engine's encoder alone on batches
+that lie ready, which is the ceiling. All have their weights loaded before. On a GPU the same code runs a WavLM of the
+large model's size in bfloat16, the loop under the same autocast.
+
+Padding is what the engine's batches would have over the real corpus' 10,039 lengths, for a GPU's batches and a CPU's.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import soundfile
+import torch
+
+from benchmarks.record import write_result
+from merflow.contracts.params import read_params
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.streams import Stream
+from merflow.corpus.manifest import Manifest, build_manifest
+from merflow.corpus.synthetic.census import iemocap_counts
+from merflow.features.bucketing import budgeted_batches
+from merflow.features.encoders import Encoder, batch_cost, build_encoder
+from merflow.features.filling import Effort, Filling
+from merflow.features.huggingface.checkpoints import locate
+from merflow.features.huggingface.weights import computing
+from merflow.features.inputs import survey
+from merflow.features.prepared import Prepared
+from merflow.features.readers import Readers, worker_count
+from merflow.features.store import create_store
+
+RATE_HZ = 16_000
+ROUNDS = 3
+IEMOCAP_UTTERANCES = 10_039
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+STREAM = Stream("speech")
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a model and a corpus that a device has some work with."""
+
+    layers: int
+    width: int
+    heads: int
+    channels: int
+    dtype: str
+    utterances: int
+
+
+# Half of WavLM-base, and WavLM-large.
+SIZES = {"cpu": Size(6, 384, 6, 256, "float32", 64), "cuda": Size(24, 1024, 16, 512, "bfloat16", 2000)}
+
+
+def durations_s(utterances: int) -> np.ndarray:
+    """Durations with IEMOCAP's quantiles, evenly drawn and in random order."""
+    known = iemocap_counts()["duration_s"]["all"]
+    quantiles = [0.0, 0.05, 0.5, 0.95, 0.99, 1.0]
+    points = np.log([known[name] for name in ("min", "p5", "median", "p95", "p99", "max")])
+    drawn = np.exp(np.interp((np.arange(utterances) + 0.5) / utterances, quantiles, points))
+    return np.random.default_rng(0).permutation(drawn)
+
+
+def write_corpus(folder: Path, *, utterances: int) -> Manifest:
+    """Recordings of noise."""
+    random = np.random.default_rng(1)
+    rows = []
+    for turn, seconds in enumerate(durations_s(utterances)):
+        name = f"u{turn:05d}"
+        samples = 0.1 * random.standard_normal(round(seconds * RATE_HZ))
+        soundfile.write(folder / f"{name}.wav", samples, RATE_HZ, subtype="PCM_16")
+        facts: dict[str, Any] = {"utterance_id": name, "turn_index": turn, "audio_path": f"{name}.wav"}
+        rows.append(facts | {"dialogue_id": "d", "session": "s", "speaker": "s", "n_samples": len(samples)})
+    return build_manifest(rows, root=folder, corpus="table", taxonomy="iemocap4")
+
+
+def write_model(folder: Path, size: Size) -> None:
+    """A WavLM that normalises as the large one does, its weights drawn at random."""
+    from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMModel
+
+    config = WavLMConfig(
+        hidden_size=size.width,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        intermediate_size=4 * size.width,
+        conv_dim=(size.channels,) * 7,
+        feat_extract_norm="layer",
+        do_stable_layer_norm=True,
+    )
+    torch.manual_seed(0)
+    WavLMModel(config).save_pretrained(folder)
+    extractor: Any = Wav2Vec2FeatureExtractor(do_normalize=True, return_attention_mask=True)  # type: ignore[no-untyped-call]
+    extractor.save_pretrained(folder)
+
+
+class Engine:
+    """The extraction of one corpus, as often as wanted, each time into a store of its own."""
+
+    def __init__(self, manifest: Manifest, spec: EncoderSpec, encoder: Encoder, *, budget: int) -> None:
+        self.effort = Effort()
+        self._manifest, self._spec, self._encoder, self._budget = manifest, spec, encoder, budget
+
+    def __call__(self) -> None:
+        """From files to a complete store."""
+        params = read_params(PARAMS).features
+        with (
+            tempfile.TemporaryDirectory() as store,
+            Readers(worker_count(params.workers, inputs=len(self._manifest.rows))) as readers,
+        ):
+            inputs = survey(
+                self._manifest, [STREAM], readers=readers, resample=False, strict=True, tell=lambda *_told: None
+            )
+            filling = Filling(
+                create_store(Path(store), spec=self._spec, stream=STREAM, shape=self._encoder.shape),
+                inputs,
+                spec=self._spec,
+                stream=STREAM,
+                shard_utterances=params.shard_utterances,
+                batch_cost=self._budget,
+                strict=True,
+                tell=lambda *_told: None,
+            )
+            places = filling.run(self._encoder, readers)
+        assert len(places) == len(self._manifest.rows)
+        self.effort = filling.effort
+
+
+def plain_loop(manifest: Manifest, model: Any, extractor: Any, *, device: torch.device, dtype: Any) -> None:  # noqa: ANN401
+    """What one writes first."""
+    with tempfile.TemporaryDirectory() as out, computing(device, dtype):
+        for name in manifest.rows["audio_path"]:
+            samples, _ = soundfile.read(manifest.root / name, dtype="float32")
+            values = extractor(samples, sampling_rate=RATE_HZ, return_tensors="pt").input_values
+            states = model(values.to(device)).last_hidden_state[0]
+            np.save(Path(out) / f"{name}.npy", states.float().cpu().numpy().astype(np.float16))
+
+
+def ready_batches(manifest: Manifest, encoder: Encoder, *, budget: int) -> list[list[Prepared]]:
+    """The corpus prepared and cut into the engine's batches."""
+    prepared = [
+        encoder.prepare(soundfile.read(manifest.root / name, dtype="float32")[0])
+        for name in manifest.rows["audio_path"]
+    ]
+    return [
+        [prepared[place] for place in batch]
+        for batch in budgeted_batches([one.cost for one in prepared], budget=budget)
+    ]
+
+
+def padding_over_iemocap(*, budget: int, clip_s: float | None) -> float:
+    """Share of all steps that is padding."""
+    seconds = durations_s(IEMOCAP_UTTERANCES)
+    clipped = seconds if clip_s is None else np.minimum(seconds, clip_s)
+    steps = np.sort((clipped * RATE_HZ).astype(int) // 320)[::-1].tolist()
+    shard = read_params(PARAMS).features.shard_utterances
+    padded = 0
+    for start in range(0, len(steps), shard):
+        costs = steps[start : start + shard]
+        padded += sum(costs[batch[0]] * len(batch) for batch in budgeted_batches(costs, budget=budget))
+    return 1 - sum(steps) / padded
+
+
+def rounds_of(ways: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+    """Seconds of every way in every round; a round before the first warms up."""
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(ROUNDS + 1):
+        for way, run in ways.items():
+            started = perf_counter()
+            run()
+            if number:
+                seconds[way].append(perf_counter() - started)
+    return seconds
+
+
+def measured(device: str, folder: Path) -> dict[str, Any]:
+    """The three ways on a device."""
+    from transformers import Wav2Vec2FeatureExtractor, WavLMModel
+
+    size = SIZES[device]
+    (folder / "recordings").mkdir()
+    manifest = write_corpus(folder / "recordings", utterances=size.utterances)
+    write_model(folder / "model", size)
+    settings: dict[str, Any] = {"model": str(folder / "model"), "layers": "last", "dtype": size.dtype}
+    spec = locate(EncoderSpec(name="wavlm", settings=settings))
+    encoder = build_encoder(spec, STREAM, device=device)
+    budget = batch_cost(spec, device=device, most=read_params(PARAMS).features.batch_cost.audio)
+    engine = Engine(manifest, spec, encoder, budget=budget)
+    batches = ready_batches(manifest, encoder, budget=budget)
+    model = WavLMModel.from_pretrained(folder / "model").eval().to(device)
+    extractor = Wav2Vec2FeatureExtractor.from_pretrained(folder / "model")
+
+    def encode_all() -> None:
+        for batch in batches:
+            encoder.encode(batch)
+
+    seconds = rounds_of(
+        {
+            "engine": engine,
+            "plain loop": lambda: plain_loop(manifest, model, extractor, device=torch.device(device), dtype=size.dtype),
+            "encoder alone": encode_all,
+        }
+    )
+    return {
+        "model": f"WavLM of {size.layers} layers of width {size.width}, {size.dtype}, random weights",
+        "utterances": size.utterances,
+        "audio_s": float(durations_s(size.utterances).sum()),
+        "batch_steps": budget,
+        "seconds": {way: median(each) for way, each in seconds.items()},
+        "engine_of_ceiling": median(
+            alone / whole for alone, whole in zip(seconds["encoder alone"], seconds["engine"], strict=True)
+        ),
+        "engine_to_loop": median(
+            loop / whole for loop, whole in zip(seconds["plain loop"], seconds["engine"], strict=True)
+        ),
+        "padding": engine.effort.padding,
+    }
+
+
+def main() -> None:
+    """Measures, prints, records."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    asked = parser.parse_args().device
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+    with tempfile.TemporaryDirectory() as scratch:
+        figures = measured(device, Path(scratch))
+    spec = EncoderSpec(name="wavlm", settings={})
+    most = read_params(PARAMS).features.batch_cost.audio
+    budgets = {"GPU": most, "CPU": batch_cost(spec, device="cpu", most=most)}
+    padding = {
+        f"{name}, {'whole' if clip_s is None else f'{clip_s:.0f} s'}": padding_over_iemocap(
+            budget=budget, clip_s=clip_s
+        )
+        for name, budget in budgets.items()
+        for clip_s in (None, 6.0)
+    }
+    for name, value in {**figures, **padding}.items():
+        print(f"{name:20} {value}")
+    write_result("extraction", {"device": device, **figures, "padding_over_iemocap": padding})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a trained fold shows of itself."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from merflow.contracts.errors import EvaluationError, OutputError
+from merflow.contracts.params import Params
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.explain import explain
+from merflow.jobs.folds import read_predictions
+from merflow.jobs.source import Source
+
+VARIANT = "context-mmt:mmt-frozen"
+ITEM = "folds/context-mmt/mmt-frozen/fold-1"
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("explained")
+    changes = {
+        "splits": params.splits.model_copy(update={"protocol": "session5-only"}),
+        "training": params.training.model_copy(update={"max_epochs": 1}),
+        "tracking": params.tracking.model_copy(update={"uri": "none"}),
+    }
+    settings = params.model_copy(update=changes)
+    benchmark(Source("synthetic", tiny_release), variants=[VARIANT], out=out, params=settings, name="test", command="")
+    return out
+
+
+def explained(finished: Path, out: Path, **options: object) -> Path:
+    return explain(
+        finished / ITEM,
+        manifest=finished / "manifest.parquet",
+        splits=finished / "splits.parquet",
+        features=finished / "features.json",
+        out=out,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_maps_weights_and_embeddings(finished: Path, tmp_path: Path) -> None:
+    tested = read_predictions(finished / ITEM)["utterance_id"].tolist()
+    out = explained(finished, tmp_path / "out", utterances=[tested[0]])
+    said = json.loads((out / "explain.json").read_text())
+    assert said["utterances"] == [tested[0]]
+    assert said["shown"]["fusion.0"] == ["head", "text_layers", "speech_layers"]
+    with np.load(out / "utterances" / f"{tested[0]}.npz", allow_pickle=False) as arrays:
+        assert list(arrays) == list(said["shown"])
+        np.testing.assert_allclose(arrays["fusion.0"].sum(axis=-1), 1, atol=1e-5)
+        assert arrays["extractors.audio"].min() > 0
+    with np.load(out / "weights" / "extractors.audio.npz", allow_pickle=False) as arrays:
+        assert arrays["values"].shape[0] == len(tested) == len(arrays["emotion"])
+    with np.load(out / "embedding.npz", allow_pickle=False) as arrays:
+        assert arrays["utterance_id"].tolist() == tested
+        assert arrays["embedding"].shape[0] == len(tested)
+        assert arrays["tsne"].shape == (len(tested), 2)
+    pictures = sorted(str(path.relative_to(out)) for path in out.rglob("*.png"))
+    assert pictures == [
+        "embedding.png",
+        f"utterances/{tested[0]}.png",
+        *(f"weights/{name}.png" for name in said["weights"]),
+    ]
+
+
+def test_examples_are_of_every_emotion(finished: Path, tmp_path: Path) -> None:
+    out = explained(finished, tmp_path / "out", examples=3)
+    predictions = read_predictions(finished / ITEM).set_index("utterance_id")
+    drawn = json.loads((out / "explain.json").read_text())["utterances"]
+    assert len(drawn) == 3
+    assert predictions.loc[drawn, "label"].nunique() == min(3, predictions["label"].nunique())
+
+
+def test_an_utterance_of_another_fold_is_refused(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match=r"'nobody' is not in the test part of fold 1 .*choose one of them"):
+        explained(finished, tmp_path / "out", utterances=["nobody"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_something_else_is_kept(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"is no explanation \(explain.json is missing\)"):
+        explained(finished, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
