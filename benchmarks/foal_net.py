@@ -35,15 +35,13 @@ class PlainLayer(nn.Module):
         super().__init__()
         layer = ours.layers[number]
         assert isinstance(layer, CrossAttention)
-        width, source = layer.query.in_features, ours.key_value.in_features
-        self.attention = nn.MultiheadAttention(width, ours.heads, kdim=source, vdim=source, batch_first=True)
-        key, value = ours.key_value.weight.view(-1, 2, width, source)[number]
-        biases = [layer.query.bias, *ours.key_value.bias.view(-1, 2, width)[number]]
+        width, source = layer.query.in_features, layer.key.in_features
+        self.attention = nn.MultiheadAttention(width, layer.heads, kdim=source, vdim=source, batch_first=True)
         state = {
             "q_proj_weight": layer.query.weight,
-            "k_proj_weight": key,
-            "v_proj_weight": value,
-            "in_proj_bias": torch.cat(biases),
+            "k_proj_weight": layer.key.weight,
+            "v_proj_weight": layer.value.weight,
+            "in_proj_bias": torch.cat([layer.query.bias, torch.zeros_like(layer.query.bias), layer.value.bias]),
             "out_proj.weight": layer.merge.weight,
             "out_proj.bias": layer.merge.bias,
         }

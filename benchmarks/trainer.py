@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from benchmarks.random_features import RandomUtterances, full_presets
+from benchmarks.record import write_result
 from merflow.contracts.batch import Batch
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import Preset
@@ -154,7 +155,7 @@ def main() -> None:
             figures[preset.variant] = measured(preset, steps=options.steps, rounds=options.rounds)
             row = figures[preset.variant]
             print(f"{preset.variant:32} " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()))
-    #WR
+    write_result("trainer", figures)
 
 
 if __name__ == "__main__":

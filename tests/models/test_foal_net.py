@@ -164,17 +164,14 @@ def test_a_sampled_negative_follows_the_softmax() -> None:
 def slow_fusion(fusion: Fusion, target: Tensor, source: Tensor) -> Tensor:
     """Eq. 11-16 and the mean over time for one utterance: ``(T, D)`` takes from ``(S, E)``."""
     fused = target
-    for number, layer in enumerate(cast(list[CrossAttention], fusion.layers)):
-        inner = layer.query.out_features
-        size = inner // fusion.heads
-        weights = fusion.key_value.weight.view(-1, 2, inner, source.shape[1])[number]
-        biases = fusion.key_value.bias.view(-1, 2, inner)[number]
+    for layer in cast(list[CrossAttention], fusion.layers):
+        size = layer.query.out_features // layer.heads
         heads = []
-        for head in range(fusion.heads):
+        for head in range(layer.heads):
             rows = slice(head * size, (head + 1) * size)
             query = fused @ layer.query.weight[rows].T + layer.query.bias[rows]  # Eq. 14
-            key = source @ weights[0, rows].T + biases[0, rows]  # Eq. 15
-            value = source @ weights[1, rows].T + biases[1, rows]  # Eq. 16
+            key = source @ layer.key.weight[rows].T  # Eq. 15
+            value = source @ layer.value.weight[rows].T + layer.value.bias[rows]  # Eq. 16
             attended = torch.zeros(len(target), size, dtype=target.dtype)
             for t in range(len(target)):
                 scores = [math.exp((query[t] @ key[s]).item() / math.sqrt(size)) for s in range(len(source))]
@@ -193,7 +190,7 @@ def test_fusion(negatives: list[int] | None, heads: int) -> None:
     features = features_of(lengths)
     fusion = Fusion(replace(FULL, heads=heads), widths=WIDTHS, target="speech").double()
     offer = fusion.offer(*features.of("video"))
-    chosen = offer if negatives is None else offer.pick(torch.tensor(negatives))
+    chosen = offer if negatives is None else offer.of(torch.tensor(negatives), ALONE, source="video")
     found = fusion(*features.of("speech"), query=fusion.ask(features.values["speech"]), offer=chosen)
     for place, source in enumerate(negatives or range(3)):
         target = features.values["speech"][place, : lengths["speech"][place]]
@@ -240,23 +237,21 @@ def test_one_pass_for_three(emotions: list[int]) -> None:
     expected.backward()
     interaction = cast(Interaction, model.embed)
     found, plain = dict(interaction.fuse.named_parameters()), dict(straightforward.fusion.named_parameters())
-    for target in OTHER:
-        for number in range(2):
-            ours, theirs = f"{target}.layers.{number}", f"{target}.{number}"
-            slices = found[f"{target}.key_value.weight"].grad
-            assert slices is not None
-            key, value = slices.view(-1, 2, WIDTHS[target], slices.shape[1])[number]
-            for ours_grad, name in (
-                (key, "attention.k_proj_weight"),
-                (value, "attention.v_proj_weight"),
-                (found[f"{ours}.query.weight"].grad, "attention.q_proj_weight"),
-                (found[f"{ours}.merge.weight"].grad, "attention.out_proj.weight"),
-                (found[f"{ours}.norm.weight"].grad, "norm.weight"),
-            ):
-                expected_grad = plain[f"{theirs}.{name}"].grad
-                assert ours_grad is not None
-                assert expected_grad is not None
-                assert_near(ours_grad, expected_grad)
+    for name, theirs in plain.items():
+        target, number, *rest = name.split(".")
+        ours = {"attention.k_proj_weight": "key.weight", "attention.v_proj_weight": "value.weight"}
+        ours |= {"attention.q_proj_weight": "query.weight", "attention.out_proj.weight": "merge.weight"}
+        ours |= {"attention.out_proj.bias": "merge.bias", "norm.weight": "norm.weight", "norm.bias": "norm.bias"}
+        expected_grad = theirs.grad
+        assert expected_grad is not None
+        if rest != ["attention", "in_proj_bias"]:
+            grad = found[f"{target}.layers.{number}.{ours['.'.join(rest)]}"].grad
+        else:
+            biases = (found[f"{target}.layers.{number}.{part}.bias"].grad for part in ("query", "value"))
+            query, value = (bias for bias in biases if bias is not None)
+            grad = torch.cat([query, torch.zeros_like(query), value])
+        assert grad is not None
+        assert_near(grad, expected_grad)
 
 
 def test_who_lacks_a_modality_takes_no_part_in_the_tasks() -> None:

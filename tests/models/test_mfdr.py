@@ -1,6 +1,7 @@
 """The paper's equations, Algorithm 1 and blocks against slow loops, in float64."""
 
 import math
+import statistics
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def slow_sliding(layer: SlidingWindowAttention, words: Tensor, frames: Tensor) -
     queries, keys, values = words @ layer.query.weight.T, frames @ layer.key.weight.T, frames @ layer.value.weight.T
     table = torch.zeros(len(words), len(frames), dtype=words.dtype)
     for word, query in enumerate(queries):
-        scores = [(query @ key).item() / math.sqrt(len(query)) for key in keys]
+        scores = (keys @ query / math.sqrt(len(query))).tolist()
         start = slow_start(config, word, words=len(words), frames=len(frames))
         found = slow_windows(scores, start, window=config.window, adaptive=config.attention == "sawa")
         for frame, weight in found.items():
@@ -93,7 +94,10 @@ SIZES = [
     ([33, 1, 17], [100, 30, 9]),  # the last is shorter than a window
     ([4, 1, 2], [1, 1, 0]),
     ([16], [95]),
-    ([17], [94]),
+    ([100, 7], [513, 60]),  # long enough to be cut in blocks
+    ([113], [600]),
+    ([128], [660]),
+    ([20], [514]),
 ]
 
 
@@ -121,7 +125,7 @@ def test_windows_widen_once_and_twice() -> None:
     inner = weights[:, 2:-3]  # words whose frames are all there
     sums = inner.sum(dim=-1).round().long()
     assert_near(inner.sum(dim=-1), sums.double())
-    assert sums.unique().tolist() == [1, 2, 3]
+    assert set(sums.flatten().tolist()) == {1, 2, 3}
     assert torch.equal((inner > 0).sum(dim=-1), 10 * sums)
     for utterance in range(4):
         for word in range(50):
@@ -142,10 +146,8 @@ def test_frames_that_are_all_alike_never_widen_a_window() -> None:
 
 def test_proportional_windows_are_the_papers_where_its_lengths_are() -> None:
     """255 frames and 50 words: each window starts 5 frames behind the one before, on either path."""
-    paced, proportional = (
-        SlidingWindowAttention(small(dims=DIMS, alignment=alignment)).double()
-        for alignment in ("paced", "proportional")
-    )
+    paced = SlidingWindowAttention(small(dims=DIMS)).double()
+    proportional = SlidingWindowAttention(small(dims=DIMS, alignment="proportional")).double()
     proportional.load_state_dict(paced.state_dict())
     said, spoken = sequences([50, 50], DIMS)
     heard, present = sequences([255, 255], DIMS)
@@ -246,9 +248,19 @@ def test_the_steps_are_whole_operators() -> None:
     torch.library.opcheck(gcpu_steps_back, (*states, weights), test_utils=("test_schema", "test_faketensor"))
 
 
+def test_nothing_breaks_a_compilers_graph() -> None:
+    config = small()
+    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    batch = random_batch(config.streams(), [40, 100, 7])
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(batch).logits, model(batch).logits)
+
+
 def slow_dfc(layer: DynamicFrameConvolution, hidden: Tensor) -> Tensor:
     """Eq. 7-8 of one utterance: ``(steps, D)`` to ``(S, D)``, place by place."""
     drawn, rows = layer.map[0].T, []  # (steps, D)
+    assert layer.narrow.bias is not None
+    assert layer.widen.bias is not None
     for place in range((len(hidden) - layer.span) // layer.stride + 1):  # Eq. 7
         window = range(place * layer.stride, place * layer.stride + layer.span)
         narrow = torch.stack(
@@ -285,9 +297,8 @@ def slow_pool(kind: str, hidden: Tensor, *, steps: int, stride: int) -> Tensor:
     for place in range((steps - 3) // stride + 1):
         window = hidden[place * stride : place * stride + 3]
         if len(window):
-            rows.append(
-                torch.stack([max(column) if kind == "max" else sum(column) / len(column) for column in window.T])
-            )
+            pool = max if kind == "max" else statistics.fmean
+            rows.append(torch.tensor([pool(column.tolist()) for column in window.T], dtype=hidden.dtype))
     return torch.stack(rows)
 
 
@@ -395,7 +406,7 @@ def test_scores_are_learned_with_an_absolute_error() -> None:
     scores = torch.linspace(-3, 3, 8)
     batch = Batch(classes.features, classes.present, scores, classes.utterance_ids)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(200):
+    for _ in range(100):
         optimizer.zero_grad()
         model(batch).loss.backward()
         optimizer.step()
@@ -403,7 +414,7 @@ def test_scores_are_learned_with_an_absolute_error() -> None:
     assert output.logits.shape == (8, 1)
     assert output.losses.keys() == {"l1"}
     torch.testing.assert_close(output.loss, (output.logits[:, 0] - scores).abs().mean())
-    assert output.loss.item() < 0.2
+    assert output.loss.item() < 0.3
 
 
 def test_what_can_be_looked_at() -> None:
@@ -417,8 +428,10 @@ def test_what_can_be_looked_at() -> None:
     }
     weights = found["combine.show"].values
     assert weights.shape == (3, 30, 30)
-    with_frames = batch.present["speech"].sum(dim=1)[0] // config.hop
-    torch.testing.assert_close(weights[0, :with_frames].sum(dim=-1) % 1, torch.zeros(with_frames), atol=1e-5, rtol=0)
+    with_frames = int(batch.present["speech"][0].sum()) // config.hop
+    sums = weights[0, :with_frames].sum(dim=-1)
+    assert set(sums.round().tolist()) <= {1.0, 2.0, 3.0}
+    torch.testing.assert_close(sums, sums.round(), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(

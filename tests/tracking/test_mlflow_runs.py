@@ -218,6 +218,8 @@ def results() -> dict[str, Any]:
             "macro_f1": ua,
             "weighted_f1": ua,
             "ece": 0.1,
+            "over_seeds": {"UA": {"mean": ua, "std": 0.03}},
+            "none_paper": {"bias": {"UA": {"pooled": 0.04}}} if ua > 0.65 else None,
             "folds": [{"fold": 3, "seed": 0, "UA": ua, "WA": ua, "macro_f1": ua, "weighted_f1": ua, "ece": 0.1}],
         }
 
@@ -242,6 +244,9 @@ def test_results_land_on_the_parent_and_on_each_fold(uri: str, benchmark_id: str
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics["context-mmt_mmt-frozen.UA"] == 0.7
     assert parent.data.metrics["context-mmt_wavlm-te-frozen.WA"] == pytest.approx(0.61)
+    assert parent.data.metrics["context-mmt_mmt-frozen.UA_std_over_seeds"] == 0.03
+    assert parent.data.metrics["context-mmt_mmt-frozen.none_paper_bias_UA"] == 0.04
+    assert "context-mmt_wavlm-te-frozen.none_paper_bias_UA" not in parent.data.metrics
     assert parent.data.metrics["best.UA"] == 0.7
     assert "context-mmt_mmt-frozen.UA_std" not in parent.data.metrics
     assert parent.data.tags["best_variant"] == "context-mmt:mmt-frozen"

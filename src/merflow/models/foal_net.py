@@ -35,7 +35,7 @@ features, E of the source's, P = 512 projection width, L = 2 layers, A = 4 heads
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
@@ -234,10 +234,11 @@ class Alignment(nn.Module):
 
     def forward(self, features: Features, everyone: GlobalBatch) -> dict[Source, Tensor]:
         """Similarities ``(N, M)`` of each modality's points with all points of the other, C^a2v and C^v2a."""
-        points = {source: F.normalize(self.project[source](*features.of(source)), dim=-1) for source in OTHER}  # (N, P)
+        projected = {source: self.project[source](*features.of(source)) for source in OTHER}  # (N, P)
         factor = self.temperature.exp().clamp(max=100) if self.multiplies else 1 / self.temperature
         # In half precision a hundredfold similarity would be rounded to steps of 0.06.
         with torch.autocast(self.temperature.device.type, enabled=False):
+            points = {source: F.normalize(values.to(factor.dtype), dim=-1) for source, values in projected.items()}
             return {
                 source: factor * (points[source] @ everyone.gather(points[other]).T) for source, other in OTHER.items()
             }  # Eq. 2  (N, M)
@@ -274,52 +275,45 @@ class Offer(NamedTuple):
     """What a modality offers to the other's queries.
 
     Attributes:
-        values: ``(N, S, 2 L H)``, the first layer's keys, its values, the second layer's keys, its values.
+        keys: ``(N, S, H)``, for each layer.
+        values: Likewise.
         present: ``(N, S)``.
     """
 
-    values: Tensor
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
     present: Tensor
 
-    def pick(self, places: Tensor) -> "Offer":
-        """Those of other utterances, Eq. 6."""
-        return Offer(self.values.index_select(0, places), self.present.index_select(0, places))
+    def of(self, places: Tensor, everyone: GlobalBatch, *, source: Source) -> "Offer":
+        """What others of the global batch offer, at these places ``(N,)``, Eq. 6; ``source`` is whose steps S are."""
+
+        def chosen(values: Tensor) -> Tensor:
+            return everyone.gather(values, steps=source).index_select(0, places)
+
+        return Offer(tuple(map(chosen, self.keys)), tuple(map(chosen, self.values)), chosen(self.present))
 
 
 class CrossAttention(nn.Module):
-    """A layer of a fusion network, Eq. 11-14."""
+    """A layer of a fusion network."""
 
-    def __init__(self, config: FoalNetConfig, *, width: int, inner: int, target: Source, source: Source) -> None:
+    def __init__(self, config: FoalNetConfig, *, widths: Mapping[Source, int], target: Source) -> None:
         super().__init__()
+        width, source = widths[target], OTHER[target]
+        inner = config.heads * math.ceil(width / config.heads)  # H
         self.heads = config.heads
-        self.query = nn.Linear(width, inner)
+        self.query = nn.Linear(width, inner)  # Eq. 14
+        # A bias would add the same to all scores of a query, which the softmax does not see.
+        self.key = nn.Linear(widths[source], inner, bias=False)  # Eq. 15
+        self.value = nn.Linear(widths[source], inner)  # Eq. 16
         self.attend = Attend(target=target, source=source)
         self.merge = nn.Linear(inner, width)
         self.dropout = nn.Dropout(config.dropout)
         self.norm = nn.LayerNorm(width)
 
-    def ask(self, target: Tensor) -> Tensor:
-        """Queries ``(N, A, T, h)`` of ``(N, T, D)``."""
-        query: Tensor = self.query(target)  # Eq. 14  (N, T, H)
-        return rearrange(query, "n t (heads h) -> n heads t h", heads=self.heads)
-
-    def forward(
-        self, target: Tensor, key: Tensor, value: Tensor, present: Tensor, *, query: Tensor | None = None
-    ) -> Tensor:
-        """One layer on.
-
-        Args:
-            target: ``(N, T, D)``.
-            key: ``(N, A, S, h)``.
-            value: ``(N, A, S, h)``.
-            present: ``(N, S)``.
-            query: What :meth:`ask` gives of the target, where it is known.
-
-        Returns:
-            ``(N, T, D)``.
-        """
-        asked = self.ask(target) if query is None else query
-        attended = self.attend(asked, key, value, present)  # Eq. 13  (N, A, T, h)
+    def forward(self, target: Tensor, query: Tensor, key: Tensor, value: Tensor, present: Tensor) -> Tensor:
+        """``(N, T, D)`` with queries ``(N, T, H)``, keys and values ``(N, S, H)`` and their mask to ``(N, T, D)``."""
+        heads = (rearrange(part, "n t (heads h) -> n heads t h", heads=self.heads) for part in (query, key, value))
+        attended = self.attend(*heads, present)  # Eq. 13  (N, A, T, h)
         merged = self.merge(rearrange(attended, "n heads t h -> n t (heads h)"))  # Eq. 12  (N, T, D)
         normed: Tensor = self.norm(target + self.dropout(merged))  # Eq. 11  (N, T, D)
         return normed
@@ -330,32 +324,25 @@ class Fusion(nn.Module):
 
     def __init__(self, config: FoalNetConfig, *, widths: Mapping[Source, int], target: Source) -> None:
         super().__init__()
-        width, source = widths[target], OTHER[target]
-        inner = config.heads * math.ceil(width / config.heads)  # H
-        self.heads = config.heads
-        self.key_value = nn.Linear(widths[source], 2 * config.layers * inner)
-        self.layers = nn.ModuleList(
-            CrossAttention(config, width=width, inner=inner, target=target, source=source) for _ in range(config.layers)
-        )
-
-    def offer(self, source: Tensor, present: Tensor) -> Offer:
-        """Keys and values for all layers in one product: ``(N, S, E)`` and its mask."""
-        return Offer(self.key_value(source), present)  # Eq. 15-16
+        self.layers = nn.ModuleList(CrossAttention(config, widths=widths, target=target) for _ in range(config.layers))
 
     def ask(self, target: Tensor) -> Tensor:
-        """The first layer's queries ``(N, A, T, h)`` of ``(N, T, D)``."""
-        return cast(CrossAttention, self.layers[0]).ask(target)
+        """The first layer's queries ``(N, T, H)`` of ``(N, T, D)``."""
+        query: Tensor = cast(CrossAttention, self.layers[0]).query(target)
+        return query
+
+    def offer(self, source: Tensor, present: Tensor) -> Offer:
+        """Keys and values for all layers of ``(N, S, E)`` and its mask."""
+        layers = cast(Iterable[CrossAttention], self.layers)
+        keys, values = zip(*((layer.key(source), layer.value(source)) for layer in layers), strict=True)
+        return Offer(keys, values, present)
 
     def forward(self, target: Tensor, present: Tensor, *, query: Tensor, offer: Offer) -> Tensor:
         """The pooled fusion ``(N, D)`` of ``(N, T, D)`` with its mask, its first queries, and the other's offer."""
-        parts = [
-            rearrange(part, "n s (heads h) -> n heads s h", heads=self.heads)
-            for part in offer.values.chunk(2 * len(self.layers), dim=-1)
-        ]
         fused = target
-        for number, layer in enumerate(self.layers):
-            known = query if number == 0 else None
-            fused = layer(fused, parts[2 * number], parts[2 * number + 1], offer.present, query=known)  # (N, T, D)
+        for number, layer in enumerate(cast(Iterable[CrossAttention], self.layers)):
+            asked = query if number == 0 else layer.query(fused)
+            fused = layer(fused, asked, offer.keys[number], offer.values[number], offer.present)  # (N, T, D)
         return masked_mean(fused, present)  # delta of Eq. 7-8  (N, D)
 
 
@@ -426,8 +413,7 @@ class Interaction(nn.Module):
         chosen = {}
         for target, source in OTHER.items():
             places = hard_negatives(similarities[target], pairs.other, sample=sample)
-            whole = Offer(*(everyone.gather(part, steps=source) for part in offers[target]))
-            chosen[target] = whole.pick(places)
+            chosen[target] = offers[target].of(places, everyone, source=source)
         return chosen
 
 

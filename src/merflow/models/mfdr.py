@@ -41,7 +41,8 @@ from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.models.layers import Attention, Shown, masked_max, masked_mean
 
-# Words that share one cut of the frames: more of them copy fewer frames twice, and score more frames that none sees.
+# Up to so many frames, a table of all words and frames costs less than cutting it into blocks of so many words.
+_SHORT = 512
 _BLOCK = 16
 # By so much, relatively, a weight has to be above the mean.
 _ROUNDING = 1e-5
@@ -114,13 +115,14 @@ class MFDRConfig:
 class SlidingWindowAttention(nn.Module):
     """SliWa, and with adaptive width SAWA (Algorithm 1): each word attends to frames near it.
 
-    Frames are cut into overlapping blocks, one for 16 words, so that time and memory grow with L w, not with L T.
+    Long sequences are cut into overlapping blocks, so that time and memory grow with L w and not with L T. Proportional
+    windows are not cut: theirs are elsewhere in every utterance.
     """
 
     def __init__(self, config: MFDRConfig) -> None:
         super().__init__()
         self.config = config
-        # Of the frames in reach, the window itself starts behind so many.
+        # Of the frames in reach of a word, so many are before its window.
         self.before = config.window if config.attention == "sawa" else 0
         self.reach = config.window + 2 * self.before
         self.query = nn.Linear(config.dims, config.dims, bias=False)
@@ -134,47 +136,54 @@ class SlidingWindowAttention(nn.Module):
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, spoken: Tensor, present: Tensor) -> Tensor:
         """As :meth:`forward`, behind the projections."""
-        count = query.shape[1]
-        real = present.unsqueeze(-1)  # (N, T, 1)
-        if self.config.alignment == "proportional":
-            block, starts = 1, self._starts(spoken, present)
-            keys, values, exist = (self._gathered(sequence, starts) for sequence in (key, value, real))
+        count, words = query.shape[:2]
+        if self.config.alignment == "paced" and key.shape[1] > _SHORT:
+            query = rearrange(F.pad(query, (0, 0, 0, -words % _BLOCK)), "n (g b) d -> (n g) b d", b=_BLOCK)
+            blocks = len(query) // count
+            key, value = self._cut(key, blocks=blocks), self._cut(value, blocks=blocks)
+            present = self._cut(present.unsqueeze(-1), blocks=blocks).squeeze(-1)
+            starts = self.before + self.config.hop * torch.arange(_BLOCK, device=query.device)
+        elif self.config.alignment == "paced":
+            starts = self.config.hop * torch.arange(words, device=query.device)
         else:
-            block = _BLOCK
-            keys, values, exist = (self._unfolded(sequence, words=count) for sequence in (key, value, real))
-        queries = rearrange(F.pad(query, (0, 0, 0, -count % block)), "n (g b) d -> n g b d", b=block)
-        scores = queries @ keys.mT * query.shape[-1] ** -0.5  # (N, G, B, block frames)
-        own = torch.arange(block, device=query.device).unsqueeze(1) * self.config.hop
-        own = (own + torch.arange(self.reach, device=query.device)).expand(*scores.shape[:3], -1)  # (N, G, B, R)
-        seen = exist.mT.expand(scores.shape).gather(-1, own)
-        weights = self._weights(scores.gather(-1, own), seen)  # (N, G, B, R)
-        self.show(rearrange(weights, "n g b r -> n (g b) r")[:, :count])
-        combined = torch.zeros_like(scores, dtype=weights.dtype).scatter(-1, own, weights) @ values
-        return rearrange(combined, "n g b d -> n (g b) d")[:, :count]
+            starts = self._spread(spoken, present)
+        weights, combined = self._attend_near(starts, query, key, value, present)
+        self.show(rearrange(weights, "(n g) b r -> n (g b) r", n=count)[:, :words])
+        return rearrange(combined, "(n g) b d -> n (g b) d", n=count)[:, :words]
 
-    def _unfolded(self, sequence: Tensor, *, words: int) -> Tensor:
-        """``(N, T, X)`` to what each block of words may see, ``(N, G, block frames, X)``."""
-        blocks, stride = -(-words // _BLOCK), _BLOCK * self.config.hop
+    def _cut(self, sequence: Tensor, *, blocks: int) -> Tensor:
+        """``(N, T, X)`` to the frames in reach of each block's words, ``(N G, block frames, X)``."""
+        stride = _BLOCK * self.config.hop
         width = stride - self.config.hop + self.reach
-        after = max(0, (blocks - 1) * stride + width - self.before - sequence.shape[1])
-        padded = F.pad(sequence, (0, 0, self.before, after))
-        return rearrange(padded.unfold(1, width, stride)[:, :blocks], "n g x f -> n g f x")
+        chunks = blocks - 1 + -(-width // stride)
+        padded = F.pad(sequence, (0, 0, self.before, chunks * stride - self.before - sequence.shape[1]))
+        chunked = rearrange(padded, "n (c s) x -> n c s x", s=stride)
+        # A block is its own chunk and the start of those that follow.
+        parts = [chunked[:, k : k + blocks, : width - k * stride] for k in range(chunks - blocks + 1)]
+        return rearrange(torch.cat(parts, dim=2), "n g f x -> (n g) f x")
 
-    def _starts(self, spoken: Tensor, present: Tensor) -> Tensor:
-        """First frame of each word's window ``(N, L)``: of the first word the first, of the last the last possible."""
+    def _spread(self, spoken: Tensor, present: Tensor) -> Tensor:
+        """First frames of windows ``(N, L)``: of the first word the first, of the last word the last possible."""
         room = (present.sum(dim=1, keepdim=True) - self.config.window).clamp(min=0)
-        places = torch.arange(spoken.shape[1], device=spoken.device)
         last = (spoken.sum(dim=1, keepdim=True) - 1).clamp(min=1)
-        return (places * room) // last
+        return torch.arange(spoken.shape[1], device=spoken.device) * room // last
 
-    def _gathered(self, sequence: Tensor, starts: Tensor) -> Tensor:
-        """``(N, T, X)`` to what each word may see, ``(N, L, R, X)``: zeros where there is no frame."""
-        reach = torch.arange(-self.before, self.reach - self.before, device=starts.device)
-        places = rearrange(starts.unsqueeze(-1) + reach, "n l r -> n (l r) 1")
-        inside = (places >= 0) & (places < sequence.shape[1])
-        nearest = places.clamp(0, sequence.shape[1] - 1).expand(-1, -1, sequence.shape[-1])
-        found = sequence.gather(1, nearest) * inside
-        return rearrange(found, "n (l r) x -> n l r x", r=self.reach)
+    def _attend_near(
+        self, starts: Tensor, query: Tensor, key: Tensor, value: Tensor, present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Weights of the frames in reach ``(N, L, R)`` and what they make of the values ``(N, L, D)``.
+
+        ``starts`` are the first frames of the words' windows, ``(N, L)`` or ``(L,)``.
+        """
+        scores = query @ key.mT * query.shape[-1] ** -0.5  # (N, L, T)
+        places = starts.unsqueeze(-1) + torch.arange(-self.before, self.reach - self.before, device=starts.device)
+        inside = (places >= 0) & (places < key.shape[1])
+        places = places.clamp(0, key.shape[1] - 1).expand(*scores.shape[:2], -1)  # (N, L, R)
+        seen = present.unsqueeze(1).expand(scores.shape).gather(-1, places) & inside
+        weights = self._weights(scores.gather(-1, places), seen)
+        # Places outside were moved to the nearest frame; their weights of zero add nothing there.
+        table = torch.zeros_like(scores, dtype=weights.dtype).scatter_add(-1, places, weights)  # diag_att
+        return weights, table @ value
 
     def _weights(self, scores: Tensor, seen: Tensor) -> Tensor:
         """Algorithm 1 over the last axis, the frames in reach: rows sum to 1, 2 or 3, or 0 where nothing is seen."""
@@ -335,6 +344,8 @@ class MGRU(nn.Module):
         self.from_kept = nn.Linear(dims, 2 * dims, bias=False)  # r * h, to z~, g~
         self.bias = nn.Parameter(torch.empty(4 * dims).uniform_(-(dims**-0.5), dims**-0.5))
 
+    # A compiler would unroll the steps, and take minutes.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, z: Tensor, g: Tensor) -> Tensor:
         """Words and contexts ``(N, L, D)`` to hidden states ``(N, L, D)``."""
         dims = z.shape[-1]

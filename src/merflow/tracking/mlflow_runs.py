@@ -219,6 +219,9 @@ def _variant_metrics(name: str, variant: Mapping[str, Any]) -> list[tuple[str, f
         "macro_f1": variant["macro_f1"],
         "weighted_f1": variant["weighted_f1"],
         "ece": variant["ece"],
+        "UA_std_over_seeds": variant["over_seeds"]["UA"]["std"],
+        # Not comparable with the others: the epoch that the test part itself likes best.
+        **({"none_paper_bias_UA": variant["none_paper"]["bias"]["UA"]["pooled"]} if variant["none_paper"] else {}),
     }
     return loggable({f"{metric_prefix(name)}.{key}": value for key, value in figures.items()}, step=0)
 

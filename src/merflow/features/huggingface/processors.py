@@ -27,6 +27,9 @@ _SETTINGS = "preprocessor_config.json"
 # What WavLM's feature extractor adds to a recording's variance.
 _LEAST_VARIANCE = 1e-7
 
+# How its settings name the sides of a picture.
+_KEYS = ("shortest_edge", "height", "width")
+
 # Pillow's number of the filter that CLIP's pictures are resized with.
 _BICUBIC = 3
 
@@ -101,8 +104,8 @@ class ImagePreparer:
             raise FeatureError(
                 f"{folder / _SETTINGS} leaves pictures at their own sizes; set do_resize and do_center_crop there"
             )
-        self._size = _sides(settings.get("size", 224))
-        self._crop = _sides(settings.get("crop_size", 224))
+        self._size = _sides(settings, "size", folder)
+        self._crop = _sides(settings, "crop_size", folder)
         self._resample = int(settings.get("resample", _BICUBIC))
 
     def prepare(self, source: np.ndarray) -> Prepared:
@@ -130,11 +133,16 @@ class ImagePreparer:
         return int(self._size[0] * height / short), int(self._size[0] * width / short)
 
 
-def _sides(size: int | dict[str, int]) -> tuple[int, ...]:
+def _sides(settings: dict[str, Any], name: str, folder: Path) -> tuple[int, ...]:
     """Height and width, or the shortest edge alone; earlier versions wrote that as one number."""
-    if isinstance(size, int):
-        return (size,)
-    return (size["shortest_edge"],) if "shortest_edge" in size else (size["height"], size["width"])
+    size = settings.get(name, 224)
+    given = [size[key] for key in _KEYS if key in size] if isinstance(size, dict) else [size]
+    sides = tuple(side for side in given if isinstance(side, int) and side > 0)
+    if len(sides) == len(given) and len(given) in {1, 2}:
+        return sides
+    raise FeatureError(
+        f"{folder / _SETTINGS} has {name} {size!r}, expected shortest_edge, or height and width; download it again"
+    )
 
 
 def image_processor(folder: Path) -> Any:  # noqa: ANN401 - transformers' own class

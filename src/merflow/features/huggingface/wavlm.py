@@ -4,15 +4,16 @@ Padding must not change a result. WavLM-large normalises its convolutions per fr
 WavLM-base normalises the first convolution over the whole recording (a group norm of one channel a group), and
 zeros at the end would shift mean and variance; here they are taken over each recording's own frames.
 
-The numbers are those of transformers' WavLM. Two things are only faster here: attention is fused, where transformers'
-also makes weights that nobody reads; and the positional convolution's weight is put together from its two factors
-once, not in every batch.
+The numbers are those of transformers' WavLM. Three things are only faster here: attention is fused, where
+transformers' also makes weights that nobody reads; convolutions are matrix products over steps whose channels lie
+together, as WavLM-large's normalisation between them wants it, where transformers' copies every activation there and
+back; and the positional convolution's weight is put together from its two factors once, not in every batch.
 
 Shapes: N recordings, S frames of the first convolution, C channels, T steps, H heads, L layers, D width.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,12 @@ class WavLM(SpeechPreparer):
         parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
         for layer in model.encoder.layers:
             layer.attention.torch_multi_head_self_attention = partial(fused_attention, layer.attention)
-        first = model.feature_extractor.conv_layers[0]
+        layers = model.feature_extractor.conv_layers
         self._norm: FrameNorm | None = None
         if model.config.feat_extract_norm == "group":
-            self._norm = first.layer_norm = FrameNorm(first.layer_norm)
+            self._norm = layers[0].layer_norm = FrameNorm(layers[0].layer_norm)
+        else:
+            model.feature_extractor = Convolutions(layers)
         self._weights = LayeredWeights(model, settings, blocks=model.encoder.layers, device=device)
         self.shape = self._weights.shape
 
@@ -86,6 +89,35 @@ def fused_attention(
         bias = bias.masked_fill(~present[:, None, None, :], -math.inf)
     heads = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
     return attention.out_proj(heads.transpose(1, 2).reshape(batch, steps, width)), None
+
+
+class Convolutions(nn.Module):
+    """Samples ``(N, n)`` -> ``(N, C, T)``, as transformers' WavLMFeatureEncoder where every layer has a layer norm.
+
+    Args:
+        layers: Of that one: each a convolution, a layer norm, an activation.
+    """
+
+    def __init__(self, layers: nn.ModuleList) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """A view whose channels lie together in memory."""
+        values = samples[:, :, None]  # (N, n, 1), after every layer (N, S, C)
+        layers: Iterable[Any] = self.layers
+        for layer in layers:
+            values = layer.activation(layer.layer_norm(convolved(values, layer.conv)))
+        return values.transpose(1, 2)
+
+
+def convolved(values: Tensor, conv: nn.Conv1d) -> Tensor:
+    """``(N, S, C)`` contiguous -> ``(N, T, D)``: each step's window, which is one piece of memory, times the weight."""
+    batch, frames, channels = values.shape
+    kernel, stride = conv.kernel_size[0], conv.stride[0]
+    steps = (frames - kernel) // stride + 1
+    windows = values.as_strided((batch, steps, kernel * channels), (frames * channels, stride * channels, 1))
+    return F.linear(windows, conv.weight.transpose(1, 2).flatten(1), conv.bias)
 
 
 class FrameNorm(nn.Module):
