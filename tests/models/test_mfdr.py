@@ -22,8 +22,8 @@ from merflow.models.mfdr import (
     MFDRConfig,
     PlainGRU,
     SlidingWindowAttention,
-    gcpu_steps,
-    gcpu_steps_back,
+    gcpu,
+    gcpu_back,
     window_pool,
 )
 from merflow.presets.catalogue import presets, profile
@@ -217,13 +217,19 @@ def test_recurrent_units(kind: type[GCPU] | type[MGRU], words: list[int]) -> Non
 
 
 def gcpu_inputs(steps: int, count: int) -> tuple[Tensor, ...]:
-    sizes = ((steps, count, 3 * DIMS), (DIMS, DIMS), (3 * DIMS, DIMS), (DIMS, 2 * DIMS), (DIMS,))
+    """z, g, the bias, and the five weights."""
+    weights = ((2 * DIMS, DIMS), (2 * DIMS, DIMS), (DIMS, DIMS), (3 * DIMS, DIMS), (DIMS, 2 * DIMS))
+    sizes = ((steps, count, DIMS), (steps, count, DIMS), (4 * DIMS,), *weights)
     return tuple(torch.randn(size, dtype=torch.float64, requires_grad=True) for size in sizes)
 
 
-@pytest.mark.parametrize(("steps", "count"), [(4, 3), (1, 2)])
-def test_gradient_of_the_steps(steps: int, count: int) -> None:
-    assert torch.autograd.gradcheck(lambda *inputs: gcpu_steps(*inputs)[0], gcpu_inputs(steps, count))
+@pytest.mark.parametrize(("steps", "count"), [(4, 2), (1, 2)])
+def test_gradient_of_a_gcpu(steps: int, count: int) -> None:
+    def states(z: Tensor, g: Tensor, bias: Tensor, *weights: Tensor) -> Tensor:
+        hidden: Tensor = gcpu(z, g, bias, list(weights))[0]
+        return hidden
+
+    assert torch.autograd.gradcheck(states, gcpu_inputs(steps, count))
 
 
 def test_gradients_of_a_gcpu_are_those_of_the_equations() -> None:
@@ -237,15 +243,17 @@ def test_gradients_of_a_gcpu_are_those_of_the_equations() -> None:
         assert_near(one, other)
 
 
-def test_the_steps_are_whole_operators() -> None:
-    """Their schemas, gradients and shapes hold for compilers."""
-    inputs = gcpu_inputs(3, 2)
-    tests = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(gcpu_steps, inputs, test_utils=tests)
-    hidden, r, _, u, candidates = gcpu_steps(*inputs)
-    states = [state.detach() for state in (hidden, hidden, r, u, candidates)]
-    weights = [weight.detach() for weight in inputs[1:4]]
-    torch.library.opcheck(gcpu_steps_back, (*states, weights), test_utils=("test_schema", "test_faketensor"))
+def test_gcpu_is_a_whole_operator() -> None:
+    """Its schema, gradient and shapes hold for compilers."""
+    z, g, bias, *weights = gcpu_inputs(3, 2)
+    torch.library.opcheck(
+        gcpu,
+        (z, g, bias, weights),
+        test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
+    )
+    hidden, _, gates = (state.detach() for state in gcpu(z, g, bias, weights))
+    backward = (hidden, hidden, gates, [weight.detach() for weight in weights])
+    torch.library.opcheck(gcpu_back, backward, test_utils=("test_schema", "test_faketensor"))
 
 
 def test_nothing_breaks_a_compilers_graph() -> None:

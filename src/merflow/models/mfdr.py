@@ -233,104 +233,99 @@ class GCPU(nn.Module):
 
     def forward(self, z: Tensor, g: Tensor) -> Tensor:
         """Words and contexts ``(N, L, D)`` to hidden states ``(N, L, D)``."""
-        z_to_r, z_to_candidate = self.from_z(rearrange(z, "n l d -> l n d")).chunk(2, dim=-1)
-        g_to_r, g_to_candidate = self.from_g(rearrange(g, "n l d -> l n d")).chunk(2, dim=-1)
-        bias, bias_u = torch.split(self.bias, [3 * z.shape[-1], z.shape[-1]])
-        inputs = torch.cat([z_to_r + g_to_r, z_to_candidate, g_to_candidate], dim=-1) + bias  # (L, N, 3 D)
+        maps = (self.from_z, self.from_g, self.from_h, self.from_kept, self.from_candidates)
         # The state adds up over the words: autocast would round it at each.
-        with torch.autocast(inputs.device.type, enabled=False):
-            hidden: Tensor = gcpu_steps(
-                inputs.to(bias.dtype), self.from_h.weight, self.from_kept.weight, self.from_candidates.weight, bias_u
-            )[0]
-        return rearrange(hidden, "l n d -> n l d")
+        with torch.autocast(z.device.type, enabled=False):
+            z, g = (rearrange(part, "n l d -> l n d").to(self.bias.dtype) for part in (z, g))
+            hidden: Tensor = gcpu(z, g, self.bias, [part.weight for part in maps])[0]
+        return rearrange(hidden[1:], "l n d -> n l d")
 
 
-# The steps are operators of their own: a step is few products of contiguous matrices, gradients of the weights are one
-# product over all steps, and a compiler or a CUDA graph takes the steps as they are instead of unrolling them.
-@torch.library.custom_op("merflow::gcpu_steps", mutates_args=())
-def gcpu_steps(
-    inputs: Tensor, from_h: Tensor, from_kept: Tensor, from_candidates: Tensor, bias_u: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """What z and g give to r, z~ and g~ ``(L, N, 3 D)`` to the hidden states ``(L, N, D)``.
+# GCPU is an operator of its own: a step is three products of contiguous matrices, gradients of the weights are one product
+# over all steps, and a compiler or a CUDA graph takes the steps as they are instead of unrolling them.
+@torch.library.custom_op("merflow::gcpu", mutates_args=())
+def gcpu(z: Tensor, g: Tensor, bias: Tensor, weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Words and contexts ``(L, N, D)`` to hidden states, the first of them zeros, ``(L + 1, N, D)``.
 
     Returns:
-        h, then what its gradient needs: r, the kept r * h of the step before, and u, each ``(L, N, D)``, and z~ with g~
-        ``(L, N, 2 D)``.
+        The states, then what their gradient needs: each r * h ``(L, N, D)``, and r, z~, g~ and u ``(L, N, 4 D)``.
     """
-    hidden, r, kept, u, candidates = _empty_states(inputs, from_h)
-    from_h, from_kept, from_candidates = (part.t().contiguous() for part in (from_h, from_kept, from_candidates))
-    dims = len(from_h)
-    h, products = torch.zeros_like(inputs[0, :, :dims]), torch.empty_like(inputs[0])
-    for t in range(len(inputs)):
-        torch.addmm(inputs[t, :, :dims], h, from_h, out=r[t]).sigmoid_()  # Eq. 1  (N, D)
-        torch.mul(r[t], h, out=kept[t])
-        torch.mm(kept[t], from_kept, out=products)
-        torch.add(products[:, : 2 * dims], inputs[t, :, dims:], out=candidates[t]).tanh_()  # Eq. 2-3  (N, 2 D)
-        torch.addmm(products[:, 2 * dims :], candidates[t], from_candidates, out=u[t]).add_(bias_u).sigmoid_()  # Eq. 5
-        both = candidates[t, :, :dims] + candidates[t, :, dims:]  # Eq. 4
-        h = torch.addcmul(kept[t], u[t], both, out=hidden[t])  # Eq. 6
-    return hidden, r, kept, u, candidates
+    hidden, kept, gates = _empty_states(z, g, bias, weights)
+    dims = z.shape[-1]
+    from_z, from_g, from_h, from_kept, from_candidates = (part.t().contiguous() for part in weights)
+    rows = gates.view(-1, 4 * dims).copy_(bias)
+    rows[:, : 2 * dims].addmm_(z.flatten(0, 1), from_z)
+    rows[:, :dims].addmm_(g.flatten(0, 1), from_g[:, :dims])
+    rows[:, 2 * dims : 3 * dims].addmm_(g.flatten(0, 1), from_g[:, dims:])
+    h = hidden[0].zero_()
+    for t, step in enumerate(gates.unbind()):
+        r, candidates, u = torch.split(step, [dims, 2 * dims, dims], dim=1)
+        r.addmm_(h, from_h).sigmoid_()  # Eq. 1  (N, D)
+        torch.mul(r, h, out=kept[t])
+        step[:, dims:].addmm_(kept[t], from_kept)
+        candidates.tanh_()  # Eq. 2-3  (N, 2 D)
+        u.addmm_(candidates, from_candidates).sigmoid_()  # Eq. 5
+        h = torch.addcmul(kept[t], u, candidates[:, :dims] + candidates[:, dims:], out=hidden[t + 1])  # Eq. 4, 6
+    return hidden, kept, gates
 
 
-@gcpu_steps.register_fake
-def _empty_states(inputs: Tensor, from_h: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    size = (*inputs.shape[:2], len(from_h))
-    hidden, r, kept, u = (inputs.new_empty(size) for _ in range(4))
-    return hidden, r, kept, u, inputs.new_empty(*size[:2], 2 * size[2])
+@gcpu.register_fake
+def _empty_states(z: Tensor, g: Tensor, bias: Tensor, weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ARG001
+    steps, count, dims = z.shape
+    return z.new_empty(steps + 1, count, dims), z.new_empty(steps, count, dims), z.new_empty(steps, count, 4 * dims)
 
 
-@torch.library.custom_op("merflow::gcpu_steps_back", mutates_args=())
-def gcpu_steps_back(
-    gradient: Tensor, h_before: Tensor, r: Tensor, u: Tensor, candidates: Tensor, weights: list[Tensor]
-) -> Tensor:
-    """From the gradient of all h ``(L, N, D)`` to that of what goes into the nonlinearities of r, z~, g~, u.
-
-    Returns:
-        ``(L, N, 4 D)``.
-    """
-    from_h, from_kept, from_candidates = weights
-    dims = len(from_h)
-    found = gradient.new_empty(*gradient.shape[:2], 4 * dims)
-    # Nonlinearities' slopes, times what is the same for a whole sequence.
-    slope_u = u * (1 - u) * (candidates[..., :dims] + candidates[..., dims:])
-    slope_r, slope_candidates = r * (1 - r) * h_before, 1 - candidates.square()
-    carried = torch.zeros_like(gradient[0])  # from the step after
-    for t in reversed(range(len(gradient))):
-        of_h = gradient[t] + carried  # (N, D)
-        of_u = torch.mul(of_h, slope_u[t], out=found[t, :, 3 * dims :])
-        of_candidates = torch.addmm((of_h * u[t]).repeat(1, 2), of_u, from_candidates)  # (N, 2 D)
-        torch.mul(of_candidates, slope_candidates[t], out=found[t, :, dims : 3 * dims])
+@torch.library.custom_op("merflow::gcpu_back", mutates_args=())
+def gcpu_back(gradient: Tensor, hidden: Tensor, gates: Tensor, weights: list[Tensor]) -> Tensor:
+    """From the gradient of the states to that of what enters the nonlinearities of r, z~, g~ and u ``(L, N, 4 D)``."""
+    _, _, from_h, from_kept, from_candidates = weights
+    dims = hidden.shape[-1]
+    of_sigmoid, of_tanh = torch.ops.aten.sigmoid_backward.grad_input, torch.ops.aten.tanh_backward.grad_input
+    found = torch.empty_like(gates)
+    carried = torch.zeros_like(hidden[0])  # from the step after
+    for t in reversed(range(len(gates))):
+        r, candidates, u = torch.split(gates[t], [dims, 2 * dims, dims], dim=1)
+        to_r, to_candidates, to_u = torch.split(found[t], [dims, 2 * dims, dims], dim=1)
+        of_h = gradient[t + 1] + carried  # (N, D)
+        of_sigmoid(of_h * (candidates[:, :dims] + candidates[:, dims:]), u, grad_input=to_u)
+        of_candidates = torch.addmm((of_h * u).repeat(1, 2), to_u, from_candidates)  # (N, 2 D)
+        of_tanh(of_candidates, candidates, grad_input=to_candidates)
         of_kept = torch.addmm(of_h, found[t, :, dims:], from_kept)
-        of_r = torch.mul(of_kept, slope_r[t], out=found[t, :, :dims])
-        carried = torch.addmm(of_kept * r[t], of_r, from_h)
+        of_sigmoid(of_kept * hidden[t], r, grad_input=to_r)
+        carried = torch.addmm(of_kept * r, to_r, from_h)
     return found
 
 
-@gcpu_steps_back.register_fake
-def _empty_gradient(gradient: Tensor, *_: object) -> Tensor:
-    return gradient.new_empty(*gradient.shape[:2], 4 * gradient.shape[2])
+@gcpu_back.register_fake
+def _empty_gradient(gradient: Tensor, hidden: Tensor, gates: Tensor, weights: list[Tensor]) -> Tensor:  # noqa: ARG001
+    return torch.empty_like(gates)
 
 
-def _keep_for_gradient(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401
-    ctx.save_for_backward(*output, *inputs[1:4])
+def _keep_for_gradient(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401
+    z, g, _, weights = inputs
+    ctx.save_for_backward(z, g, *output, *weights)
 
 
-def _gradient(ctx: Any, of_hidden: Tensor, *_: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - autograd's own context
-    hidden, r, kept, u, candidates, *weights = ctx.saved_tensors
-    h_before = F.pad(hidden[:-1], (0, 0, 0, 0, 1, 0))
-    found = gcpu_steps_back(of_hidden.contiguous(), h_before, r, u, candidates, weights)  # (L, N, 4 D)
-    dims = hidden.shape[-1]
-    to_inputs, to_u, to_kept = found[..., : 3 * dims], found[..., 3 * dims :], found[..., dims:]
-    of_weights = _outer(found[..., :dims], h_before), _outer(to_kept, kept), _outer(to_u, candidates)
-    return to_inputs, *of_weights, to_u.sum(dim=(0, 1))
+def _gradients(ctx: Any, of_hidden: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:  # noqa: ANN401
+    z, g, hidden, kept, gates, *weights = ctx.saved_tensors
+    dims = z.shape[-1]
+    found = gcpu_back(of_hidden, hidden, gates, weights).flatten(0, 1)  # (L N, 4 D)
+    to_r, to_z, to_g, to_u = found.split(dims, dim=1)
+    to_r_and_z, from_z, (g_to_r, g_to_g) = found[:, : 2 * dims], weights[0], weights[1].chunk(2)
+    of_z = (to_r_and_z @ from_z).view_as(z)
+    of_g = torch.addmm(to_r @ g_to_r, to_g, g_to_g).view_as(g)
+    z, g, before, kept, gates = (part.flatten(0, 1) for part in (z, g, hidden[:-1], kept, gates))
+    of_weights = [
+        to_r_and_z.mT @ z,
+        torch.cat([to_r.mT @ g, to_g.mT @ g]),
+        to_r.mT @ before,
+        found[:, dims:].mT @ kept,
+        to_u.mT @ gates[:, dims : 3 * dims],
+    ]
+    return of_z, of_g, found.sum(dim=0), of_weights
 
 
-def _outer(gradient: Tensor, source: Tensor) -> Tensor:
-    """The gradient of a weight ``(A, B)`` that made ``(L, N, A)`` of ``(L, N, B)``."""
-    return gradient.flatten(0, 1).mT @ source.flatten(0, 1)
-
-
-gcpu_steps.register_autograd(_gradient, setup_context=_keep_for_gradient)
+gcpu.register_autograd(_gradients, setup_context=_keep_for_gradient)
 
 
 class MGRU(nn.Module):
