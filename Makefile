@@ -52,6 +52,8 @@ bench: $(STAMP) ## measurements into benchmarks/results
 	@$(BIN)/python -m benchmarks.store
 	@$(BIN)/python -m benchmarks.store_on_disk
 	@$(BIN)/python -m benchmarks.video
+	@$(BIN)/python -m benchmarks.extraction
+	@$(BIN)/python -m benchmarks.extraction_growth
 	@$(BIN)/python -m benchmarks.readme
 
 clean: ## remove runs and caches, keep the environment

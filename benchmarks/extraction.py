@@ -218,6 +218,7 @@ def measured(device: str, folder: Path) -> dict[str, Any]:
         "utterances": size.utterances,
         "audio_s": float(durations_s(size.utterances).sum()),
         "batch_steps": budget,
+        "threads": torch.get_num_threads(),
         "seconds": {way: median(each) for way, each in seconds.items()},
         "engine_of_ceiling": median(
             alone / whole for alone, whole in zip(seconds["encoder alone"], seconds["engine"], strict=True)

@@ -51,7 +51,7 @@ ROWS = {
 
 # Extracts a manifest and tells seconds and memory (MiB) as JSON.
 PROGRAM = """
-import json, re, resource, sys, time
+import json, multiprocessing, re, sys, time
 from pathlib import Path
 from merflow.contracts.params import read_params
 from merflow.contracts.presets import EncoderSpec
@@ -63,7 +63,16 @@ manifest, store, params = map(Path, sys.argv[1:4])
 layers, bands = map(int, sys.argv[4:])
 speech = {"mel_bands": bands, "layers": layers, "window_s": 0.05, "growth": 1.2}
 features = read_params(params).features
-resident = int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+def mib(process, what):
+    return int(re.search(what + r":\\s+(\\d+)", Path(f"/proc/{process}/status").read_text())[1]) / 1024
+
+def look(stage, done, total):
+    if done == total:
+        readers.extend(mib(child.pid, "VmHWM") for child in multiprocessing.active_children())
+
+readers = []
+resident = mib("self", "VmRSS")
 found = read_manifest(manifest)
 began = time.perf_counter()
 stored = extract(
@@ -76,11 +85,11 @@ stored = extract(
     store=store,
     shard_utterances=features.shard_utterances,
     pace=Pace(workers=features.workers, batch_cost=features.batch_cost.model_dump()),
+    progress=look,
 )
 assert [one.entries for one in stored] == [len(found.rows)] * 2
-most = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 seconds = time.perf_counter() - began
-print(json.dumps({"seconds": seconds, "grown_mib": most[0] - resident, "reader_mib": most[1]}))
+print(json.dumps({"seconds": seconds, "grown_mib": mib("self", "VmHWM") - resident, "reader_mib": max(readers)}))
 """
 
 

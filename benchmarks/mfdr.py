@@ -8,13 +8,14 @@ that does not count, and each way's median counts. On a GPU, GCPU is also replay
 
 import argparse
 import random
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,12 @@ BATCH, ROUNDS = 32, 15
 LENGTHS, LONG_BATCH = (1024, 2048, 4096), 16
 WAYS = ("sawa", "table")
 
-Way = Callable[..., Tensor]
+
+class Way(NamedTuple):
+    """A function of the inputs, and the parameters that learn beside them."""
+
+    run: Callable[..., Tensor]
+    parameters: tuple[Tensor, ...] = ()
 
 
 def median_ms(
@@ -41,9 +47,9 @@ def median_ms(
             _wait(inputs[0].device)
             started = perf_counter()
             with torch.set_grad_enabled(backward):
-                made = ways[way](*inputs)
+                made = ways[way].run(*inputs)
                 if backward:
-                    made.sum().backward()  # type: ignore[no-untyped-call]
+                    torch.autograd.grad(made.sum(), (*inputs, *ways[way].parameters), allow_unused=True)
             _wait(inputs[0].device)
             if number:
                 spent[way].append(1000 * (perf_counter() - started))
@@ -103,12 +109,12 @@ def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
     key, value = (_drawn(BATCH, CONFIG.frames, CONFIG.dims, device=device) for _ in range(2))
     spoken, present = (torch.ones(part.shape[:2], dtype=torch.bool, device=device) for part in (query, key))
     ways: dict[str, Way] = {
-        "sawa": lambda q, k, v: layer.attend(q, k, v, spoken, present),
-        "plain": partial(plain_attention, present=present),
+        "sawa": Way(lambda q, k, v: layer.attend(q, k, v, spoken, present)),
+        "plain": Way(partial(plain_attention, present=present)),
     }
-    torch.testing.assert_close(ways["sawa"](query, key, value), word_by_word(query, key, value), atol=1e-4, rtol=0)
+    torch.testing.assert_close(ways["sawa"].run(query, key, value), word_by_word(query, key, value), atol=1e-4, rtol=0)
     spent = median_ms(ways, (query, key, value), rounds=rounds)
-    slow = median_ms({**ways, "loop": word_by_word}, (query, key, value), rounds=3)
+    slow = median_ms({**ways, "loop": Way(word_by_word)}, (query, key, value), rounds=3)
     return {
         "sawa_ms": spent["sawa"],
         "of_plain_attention": spent["sawa"] / spent["plain"],
@@ -124,16 +130,25 @@ def peak_mib(way: str, frames: int) -> float:
     query = _drawn(LONG_BATCH, config.words, CONFIG.dims, device=device)
     key, value = (_drawn(LONG_BATCH, frames, CONFIG.dims, device=device) for _ in range(2))
     masks = [torch.ones(part.shape[:2], dtype=torch.bool, device=device) for part in (query, key)]
-    before = _peak_bytes(device)
+    started = _from_now_on(device)
     made = layer.attend(query, key, value, *masks) if way == "sawa" else table_of_all(query, key, value)
-    made.sum().backward()  # type: ignore[no-untyped-call]
-    return (_peak_bytes(device) - before) / 2**20
+    torch.autograd.grad(made.sum(), (query, key, value))
+    return (_peak_bytes(device) - started) / 2**20
+
+
+def _from_now_on(device: torch.device) -> int:
+    """Forgets the peak before, and returns what is in use."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        Path("/proc/self/clear_refs").write_text("5")
+    return _peak_bytes(device)
 
 
 def _peak_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return 1024 * int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 
 
 def memory() -> dict[str, dict[str, float]]:
@@ -167,19 +182,21 @@ def step_by_step(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
 
 
 def gcpu(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
-    """Figures of the recurrent unit: a training step, and one utterance's prediction."""
+    """Figures of the recurrent unit: training steps of several batch sizes, and one utterance's prediction."""
     unit, gru = GCPU(dims=CONFIG.dims).to(device), nn.GRU(CONFIG.dims, CONFIG.dims, batch_first=True).to(device)
+    cases = {f"training, batch {count}": (count, True) for count in (BATCH, 8, 1)} | {"prediction, batch 1": (1, False)}
     found = {}
-    for name, count, backward in (("training", BATCH, True), ("one_utterance", 1, False)):
+    for name, (count, backward) in cases.items():
         inputs = tuple(_drawn(count, CONFIG.words, CONFIG.dims, device=device) for _ in range(2))
-        ways: dict[str, Way] = {
-            "gcpu": unit.forward,
-            "eager": partial(step_by_step, unit),
-            "gru": lambda z, _: gru(z)[0],
+        ways = {
+            "gcpu": Way(unit.forward, tuple(unit.parameters())),
+            "eager": Way(partial(step_by_step, unit), tuple(unit.parameters())),
+            "gru": Way(lambda z, _: gru(z)[0], tuple(gru.parameters())),
         }
-        torch.testing.assert_close(ways["gcpu"](*inputs), ways["eager"](*inputs), atol=1e-4, rtol=0)
+        torch.testing.assert_close(ways["gcpu"].run(*inputs), ways["eager"].run(*inputs), atol=1e-4, rtol=0)
         if device.type == "cuda" and backward:
-            ways["graph"] = torch.cuda.make_graphed_callables(GCPU(dims=CONFIG.dims).to(device), inputs)
+            graphed = torch.cuda.make_graphed_callables(GCPU(dims=CONFIG.dims).to(device), inputs)
+            ways["graph"] = Way(cast("nn.Module", graphed), tuple(cast("nn.Module", graphed).parameters()))
         spent = median_ms(ways, inputs, rounds=rounds, backward=backward)
         found[name] = {"gcpu_ms": spent["gcpu"]} | {
             f"{way}_is_times": spent[way] / spent["gcpu"] for way in spent if way != "gcpu"

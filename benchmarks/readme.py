@@ -19,6 +19,8 @@ def tables() -> str:
         _store(_read("store")),
         _store_on_disk(_read("store_on_disk")),
         _video(_read("video")),
+        _extraction(_read("extraction")),
+        _extraction_growth(_read("extraction_growth")),
     )
     return "\n".join(part for part in parts if part)
 
@@ -132,6 +134,49 @@ def _video(result: dict[str, Any] | None) -> str:
         for way, row in figures["ways"].items()
     ]
     return "\n".join([*lines, ""])
+
+
+def _extraction(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    seconds = figures["seconds"]
+    padding = ", ".join(f"{name} {100 * share:.2f} %" for name, share in figures["padding_over_iemocap"].items())
+    lines = [
+        f"Extraction from files to a complete store: {figures['model']}, {figures['utterances']:,} utterances as long "
+        f"as IEMOCAP's ({figures['audio_s'] / 60:.0f} min) on {_place(result)}; `{result['command']}`. Padding over "
+        f"the real corpus' lengths: {padding}.",
+        "",
+        "| engine | plain loop, one by one | encoder alone, ready batches | of the ceiling | times the loop |",
+        "|---|---|---|---|---|",
+        f"| {seconds['engine']:.1f} s | {seconds['plain loop']:.1f} s | {seconds['encoder alone']:.1f} s "
+        f"| {figures['engine_of_ceiling']:.2f} | {figures['engine_to_loop']:.2f} |",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _extraction_growth(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    lines = [
+        f"Extraction around an encoder that does next to nothing, speech and text, on {_place(result)}; "
+        f"`{result['command']}`.",
+        "",
+        "| utterances | ms an utterance | memory | largest reader |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {each['ms_an_utterance']:.1f} | +{each['grown_mib']:.0f} MiB | {each['reader_mib']:.0f} MiB |"
+        for name, each in sorted(result["figures"].items(), key=lambda row: row[1]["utterances"])
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _place(result: dict[str, Any]) -> str:
+    """Where something was measured."""
+    machine = result["machine"]
+    on_gpu = machine["accelerator"] is not None and result["figures"].get("device") == "cuda"
+    return str(machine["accelerator"]) if on_gpu else f"{machine['cores']} cores"
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from benchmarks.record import RESULTS
 def test_the_readme_shows_the_recorded_results() -> None:
     assert sorted(path.stem for path in RESULTS.glob("*.json")) == [
         "emodb",
+        "extraction",
+        "extraction_growth",
         "indexing",
         "store",
         "store_on_disk",

@@ -6,7 +6,7 @@ from merflow.contracts.errors import FeatureError, ParamsError
 from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import ROLES, Stream
 from merflow.features import encoders
-from merflow.features.encoders import ENCODERS, build_encoder, encoder_key, spec_of
+from merflow.features.encoders import ENCODERS, batch_cost, build_encoder, encoder_key, spec_of
 from merflow.presets import catalogue
 
 SPEC = EncoderSpec(name="lite-speech", settings={"mel_bands": 24, "window_s": 0.4})
@@ -79,6 +79,15 @@ def test_wrong_settings_are_named(settings: dict[str, int | float | str | bool],
     with pytest.raises(ParamsError) as caught:
         build_encoder(EncoderSpec(name="lite-speech", settings=settings), STREAM)
     assert words in str(caught.value)
+
+
+def test_a_cpu_takes_small_batches_of_what_it_is_slower_with() -> None:
+    wavlm = EncoderSpec(name="wavlm", settings={})
+    assert batch_cost(wavlm, device="cpu", most=8_000) == 250
+    assert batch_cost(wavlm, device="cpu", most=100) == 100
+    assert batch_cost(SPEC, device="cpu", most=8_000) == 8_000
+    with pytest.raises(FeatureError, match="unknown encoder 'wavml'; did you mean 'wavlm'"):
+        batch_cost(wavlm.model_copy(update={"name": "wavml"}), device="cpu", most=1)
 
 
 def test_a_role_that_the_profile_lacks_is_named() -> None:

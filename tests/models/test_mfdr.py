@@ -331,6 +331,7 @@ def slow_embedding(model: MFDR, words: Tensor, frames: Tensor) -> Tensor:
     else:
         assert isinstance(model.combine, Attention)
         z = slow_attention(model.combine, words, frames)
+    z = z + words if config.residual else z
     g = model.context.merge(slow_attention(model.context, z, z)) if config.context else z
     hidden = slow_unit(model.unit, z, g)
     steps = torch.zeros(config.steps[-1], config.dims, dtype=words.dtype)
@@ -363,7 +364,7 @@ def test_whole_systems(name: str) -> None:
     assert_near(output.loss, -output.logits.softmax(dim=-1)[range(3), batch.labels].log().mean())
 
 
-def test_eleven_rows_of_table_3() -> None:
+def test_presets_are_the_rows_of_table_3_and_the_text() -> None:
     """Each differs from the whole in one thing."""
     full = MFDRConfig()
     assert full.steps == (50, 24, 8)
@@ -380,6 +381,7 @@ def test_eleven_rows_of_table_3() -> None:
         "avg-pool": MFDRConfig(pooling="mean"),
         "no-dfc": MFDRConfig(pooling="none"),
         "full": full,
+        "as-written": MFDRConfig(residual=False),
     }
     (recipe,) = presets()["mfdr:full"].recipes
     assert (recipe.schedule, recipe.lr, recipe.max_epochs) == ("tenth-after-half", 5e-4, 40)

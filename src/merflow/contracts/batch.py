@@ -23,7 +23,7 @@ class Batch:
     Attributes:
         features: Role -> ``(N, T, D)``, or ``(N, T, L, D)`` where a model weighs layers. T differs by role.
         present: Role -> ``(N, T)`` bool, True = a real step.
-        labels: ``(N,)`` int64 class indices, or None at inference.
+        labels: ``(N,)`` int64 class indices, float32 scores for a model that learns scores, or None at inference.
         utterance_ids: N ids.
     """
 

@@ -74,9 +74,9 @@ class EncoderEntry:
         preparer: Settings and spec -> its first half, built in every worker process.
         encoder: Settings, spec and device (``auto``, ``cpu``, ``cuda``) -> the whole, built once.
         revised: Whether its weights have revisions.
-        cpu_cost: Of the batch that a CPU is fastest with; None where it makes no difference. A core is busy with one
-            sentence or a few seconds; what more inputs at a time add is memory that leaves its cache, so that a large
-            GPU's batches take it up to twice as long (measured on random weights of half base size).
+        cpu_cost: Of the batch that a CPU is fastest with; None where it makes no difference. A few sentences or
+            seconds keep a core busy; more inputs at a time only add memory that leaves its cache: in a GPU's batches
+            texts take twice as long, recordings a fifth longer (measured on random weights of half base size).
     """
 
     modality: Modality

@@ -15,6 +15,8 @@ Decisions, where the paper is silent or its indices do not agree:
     - Frames before the start, behind the end and in the padding are in no softmax and in no mean; the widths that a
       strength is compared with stay as they are, so that a cut window is less likely to widen. A weight is above the
       mean if it is so by more than rounding: equal weights are no key points.
+    - z is a word's own vector and what the frames add to it, as in a Transformer. In the paper's text the frames alone
+      make z, and the words enter by the weights only; `as-written` does so, and learns clearly less.
     - SAWA has one head, as Algorithm 1; the context g has 8. Neither has positions.
     - MGRU: both gates read h, z and g; h_t = (1 - u) h_{t-1} + u h~. GRU: PyTorch's, over z alone. Without context: g
       is z itself.
@@ -58,6 +60,7 @@ class MFDRConfig:
         hop: Frames from a word's window to the next one's, h (Sec. 3.2).
         alignment: ``paced`` gives every word the same time (the paper's); ``proportional`` spreads the windows evenly
             over the utterance's frames.
+        residual: Whether a word's own vector joins what its frames give (decision).
         unit: Recurrent unit that reads the words.
         context: Whether the unit reads attention over all words; never with ``gru``.
         pooling: What makes few steps of many.
@@ -76,6 +79,7 @@ class MFDRConfig:
     window: int = 10
     hop: int = 5
     alignment: Literal["paced", "proportional"] = "paced"
+    residual: bool = True
     unit: Literal["gcpu", "mgru", "gru"] = "gcpu"
     context: bool = True
     pooling: Literal["dfc", "max", "mean", "none"] = "dfc"
@@ -241,8 +245,8 @@ class GCPU(nn.Module):
         return rearrange(hidden[1:], "l n d -> n l d")
 
 
-# GCPU is an operator of its own: a step is three products of contiguous matrices, gradients of the weights are one product
-# over all steps, and a compiler or a CUDA graph takes the steps as they are instead of unrolling them.
+# GCPU is an operator of its own: a step is three products of contiguous matrices, gradients of the weights are one
+# product over all steps, and a compiler or a CUDA graph takes the steps as they are instead of unrolling them.
 @torch.library.custom_op("merflow::gcpu", mutates_args=())
 def gcpu(z: Tensor, g: Tensor, bias: Tensor, weights: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Words and contexts ``(L, N, D)`` to hidden states, the first of them zeros, ``(L + 1, N, D)``.
@@ -310,7 +314,7 @@ def _gradients(ctx: Any, of_hidden: Tensor, *_: Tensor) -> tuple[Tensor, Tensor,
     z, g, hidden, kept, gates, *weights = ctx.saved_tensors
     dims = z.shape[-1]
     found = gcpu_back(of_hidden, hidden, gates, weights).flatten(0, 1)  # (L N, 4 D)
-    to_r, to_z, to_g, to_u = found.split(dims, dim=1)
+    to_r, _, to_g, to_u = found.split(dims, dim=1)
     to_r_and_z, from_z, (g_to_r, g_to_g) = found[:, : 2 * dims], weights[0], weights[1].chunk(2)
     of_z = (to_r_and_z @ from_z).view_as(z)
     of_g = torch.addmm(to_r @ g_to_r, to_g, g_to_g).view_as(g)
@@ -445,6 +449,8 @@ class MFDR(nn.Module):
             combined = self.combine(words, frames, present)
         else:
             combined = self.combine(words, frames, spoken, present)  # z, (N, L, D)
+        if self.config.residual:
+            combined = combined + words
         context = self.context(combined, combined, spoken) if self.config.context else combined  # g, (N, L, D)
         hidden = self.unit(combined, context) * spoken.unsqueeze(-1)  # (N, L, D)
         missing = self.config.words - words.shape[1]
