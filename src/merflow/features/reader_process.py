@@ -1,6 +1,5 @@
 """A reader process from the inside, and what passes through its pipe."""
 
-import os
 import pickle
 import signal
 import sys
@@ -11,10 +10,6 @@ from typing import Any, Protocol, TypeVar
 
 Part = TypeVar("Part", contravariant=True)
 Item = TypeVar("Item")
-
-# How much these processes step back where cores are short. The threads of an encoder on a CPU wait for one another:
-# one that loses its core to a reader stops all of them, while readers are ahead and can wait.
-_NICE = 10
 
 # Exit code of a process that was refused memory, as the system numbers that error.
 _NO_MEMORY = 12
@@ -46,7 +41,6 @@ class Task(Protocol[Part, Item]):
 def serve(pipe: Connection) -> None:
     """A worker's life: units in, items out, until the other end says so or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    os.nice(_NICE)
     task: Task[Any, Any] | None = None
     try:
         while True:
