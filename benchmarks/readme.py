@@ -144,8 +144,8 @@ def _extraction(result: dict[str, Any] | None) -> str:
     padding = ", ".join(f"{name} {100 * share:.2f} %" for name, share in figures["padding_over_iemocap"].items())
     lines = [
         f"Extraction from files to a complete store: {figures['model']}, {figures['utterances']:,} utterances as long "
-        f"as IEMOCAP's ({figures['audio_s'] / 60:.0f} min) on {_place(result)}; `{result['command']}`. Padding over "
-        f"the real corpus' lengths: {padding}.",
+        f"as IEMOCAP's ({figures['audio_s'] / 60:.0f} min) on {_place(result)}, {figures['threads']} encoder "
+        f"thread(s); `{result['command']}`. Padding over the real corpus' lengths: {padding}.",
         "",
         "| engine | plain loop, one by one | encoder alone, ready batches | of the ceiling | times the loop |",
         "|---|---|---|---|---|",
