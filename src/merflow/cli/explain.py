@@ -13,7 +13,7 @@ def explain(
     manifest: Annotated[Path, typer.Option(help="Validated manifest that it was trained on.")],
     splits: Annotated[Path, typer.Option(help="Its splits.")],
     features: Annotated[Path, typer.Option(help="What `merflow features extract` wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder for figures and arrays; replaced if it is there.")],
+    out: Annotated[Path, typer.Option(help="Folder for figures and arrays; an earlier explanation there is replaced.")],
     utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance; may be repeated.")] = None,
     examples: Annotated[int, typer.Option(help="Utterances to draw where none is named.", min=0)] = 4,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",

@@ -1,7 +1,7 @@
 """Layer adapters over all layers of two encoders, and fusion of speech, text and a recogniser's own representation.
 
 Paper: X. Shi, Y. Gao, J. He, J. Mi, X. Li, T. Toda, "A Study on Multimodal Fusion and Layer Adapter in Emotion
-Recognition", APSIPA ASC 2024.
+Recognition", 2024.
 
 Claim: an adapter for each encoder layer with learned weights over them (LA), two blocks of stacked cross-attention
 (MF), and the recogniser's encoder states as "context" each help, and together most: 77.73 % UAR and 77.24 % F1 on

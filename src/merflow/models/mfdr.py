@@ -1,7 +1,7 @@
 """Multiple-stage fusion and a dynamically refined network for speech and words.
 
 Paper: Z. Zhao, T. Gao, H. Wang, B. Schuller, "MFDR: Multiple-stage Fusion and Dynamically Refined Network for
-Multimodal Emotion Recognition", Interspeech 2024.
+Multimodal Emotion Recognition", 2024.
 
 Claim: words that look at the frames near them, through windows that widen where words and frames agree (SAWA), a
 recurrent unit that reads words and their context side by side (GCPU), and a pooling over time with a learned kernel for
