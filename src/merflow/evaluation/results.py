@@ -65,8 +65,8 @@ from merflow.evaluation.predictions import VariantPredictions, variants_of
 from merflow.evaluation.side_columns import missing as missing_column
 from merflow.evaluation.side_columns import none_paper as none_paper_column
 from merflow.evaluation.side_columns import side_variants
-from merflow.evaluation.significance import dialogue_counts, enough_samples, resampled_counts
-from merflow.evaluation.spread import over_seeds, spread, tests_of
+from merflow.evaluation.significance import enough_samples
+from merflow.evaluation.spread import over_seeds, resample, spread, tests_of
 
 # Variant -> fold and seed -> best_epoch, dev_ua, dev_loss.
 Development = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]
@@ -133,7 +133,7 @@ def summarise(
     samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
     sizes = {"groups": groups, "classes": len(classes)}
     draws = {"samples": samples, "seed": params.bootstrap_seed}
-    resampled, resampled_shadows = _resample(variants, **draws, **sizes), _resample(shadows, **draws, **sizes)
+    resampled, resampled_shadows = resample(variants, **draws, **sizes), resample(shadows, **draws, **sizes)
     parts = breakdowns(variants, utterances, classes=classes, **draws)
     biased = {
         name: none_paper_column(variants[name], shadow, resampled=(resampled[name], resampled_shadows[name]), **sizes)
@@ -200,19 +200,6 @@ def _lacking(
         for name, variant in side_variants(table, utterances, honest=honest, rules=rules).items():
             found[name][gone] = variant
     return found
-
-
-def _resample(
-    variants: Mapping[str, VariantPredictions], *, groups: int, classes: int, samples: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Variant -> confusion counts of each resample ``(B, C, C)``."""
-    if not variants:
-        return {}
-    counts = [
-        dialogue_counts(v.labels * classes + v.predicted, v.dialogues, groups=groups, classes=classes)
-        for v in variants.values()
-    ]
-    return dict(zip(variants, resampled_counts(np.stack(counts), samples=samples, seed=seed), strict=True))
 
 
 def _figures(
