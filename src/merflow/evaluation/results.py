@@ -132,9 +132,10 @@ def summarise(
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
     sizes = {"groups": groups, "classes": len(classes)}
-    draws = {"samples": samples, "seed": params.bootstrap_seed}
-    resampled, resampled_shadows = resample(variants, **draws, **sizes), resample(shadows, **draws, **sizes)
-    parts = breakdowns(variants, utterances, classes=classes, **draws)
+    draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
+    resampled, resampled_shadows = resample(variants, **draws), resample(shadows, **draws)
+    few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
+    parts = breakdowns(variants, utterances, classes=classes, **few_draws)
     biased = {
         name: none_paper_column(variants[name], shadow, resampled=(resampled[name], resampled_shadows[name]), **sizes)
         for name, shadow in shadows.items()
@@ -174,7 +175,7 @@ def summarise(
         "variants": summaries,
         "comparisons": pairs,
         "power": power_of(pairs, utterances=tested, dialogues=groups),
-        "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **draws),
+        "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **few_draws),
     }
 
 
