@@ -106,10 +106,12 @@ def test_paired_difference_counts_both_tails_with_one_added() -> None:
     assert paired_difference(none + 1, none, groups=5).interval == (1.0, 1.0)
 
 
-def test_one_dialogue_gives_no_interval() -> None:
-    difference = paired_difference(np.ones(100), np.zeros(100), groups=1)
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_handful_of_dialogues_gives_no_interval_and_makes_nothing_certain(groups: int) -> None:
+    difference = paired_difference(np.ones(100), np.zeros(100), groups=groups)
 
     assert difference.interval is None
+    assert difference.standard_error is None
     assert difference.p_value == 1.0
 
 
