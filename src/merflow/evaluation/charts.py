@@ -24,6 +24,8 @@ _STYLES = (
 # More lines in one panel than this cannot be told apart.
 MOST_SERIES = len(_STYLES)
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+# Above the chart: a phone has no room beside it.
+_LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 _ROW = 34  # pixels of a variant's row
 
 
@@ -78,7 +80,8 @@ def spread_chart(results: Mapping[str, Any]) -> Chart:
     said = "; ".join(f"{name} {mean:.1f}" for name, mean in zip(names, means, strict=True))
     layout = {
         "xaxis": {"title": {"text": "UA of a fold, %"}, "zeroline": False},
-        "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
+        "yaxis": {"autorange": "reversed", "type": "category"},
+        "legend": _LEGEND,
     }
     height = 110 + _ROW * len(names)
     return _chart("spread", f"UA of every fold and its mean by variant. Means: {said} percent.", traces, layout, height)
@@ -104,14 +107,14 @@ def learning_charts(
             f"losses-{anchor}",
             f"Training and development loss of {name} by epoch, a line a fold.",
             losses,
-            layout | {"yaxis": {"title": {"text": "loss"}, "automargin": True}},
+            layout | {"yaxis": {"title": {"text": "loss"}}},
             300,
         ),
         _chart(
             f"recalls-{anchor}",
             f"Development UA of {name} by epoch, a line a fold. {said}",
             recalls,
-            layout | {"yaxis": {"title": {"text": "development UA, %"}, "automargin": True}},
+            layout | {"yaxis": {"title": {"text": "development UA, %"}}},
             300,
         ),
     ]
@@ -144,7 +147,7 @@ def reliability_chart(name: str, bins: Sequence[Mapping[str, Any]]) -> Chart:
     ]
     layout = {
         "xaxis": {"title": {"text": "confidence, %"}, "range": [0, 103]},
-        "yaxis": {"title": {"text": "right, %"}, "range": [0, 103], "automargin": True},
+        "yaxis": {"title": {"text": "right, %"}, "range": [0, 103]},
         "showlegend": False,
     }
     said = "; ".join(
@@ -159,7 +162,8 @@ def breakdown_chart(results: Mapping[str, Any], key: str) -> Chart:
     """UA by group with intervals, a series a variant, the best variants only."""
     import plotly.graph_objects as go
 
-    names = [name for name in ranked(results) if results["variants"][name]["breakdowns"][key]][:MOST_SERIES]
+    has = {name: results["variants"][name].get("breakdowns", {}).get(key) for name in ranked(results)}
+    names = [name for name in has if has[name]][:MOST_SERIES]
     traces = []
     for number, name in enumerate(names):
         groups = [group for group in results["variants"][name]["breakdowns"][key] if group["UA"] is not None]
@@ -190,10 +194,9 @@ def breakdown_chart(results: Mapping[str, Any], key: str) -> Chart:
         "xaxis": {
             "tickvals": list(range(len(groups))),
             "ticktext": [str(group["group"]) for group in groups],
-            "automargin": True,
             "zeroline": False,
         },
-        "yaxis": {"title": {"text": "UA, %"}, "automargin": True, "zeroline": False},
+        "yaxis": {"title": {"text": "UA, %"}, "zeroline": False},
         "legend": _LEGEND,
     }
     label = f"UA by {key} and variant with 95 percent intervals; the table below has them."
@@ -224,9 +227,6 @@ def embedding_chart(
     layout = {"xaxis": hidden, "yaxis": hidden, "legend": _LEGEND}
     anchor = name.replace(":", "-")
     return _chart(f"tsne-{anchor}", f"t-SNE of {name} by emotion. {said}", traces, layout, 380)
-
-
-_LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 
 
 def _lines(
@@ -287,7 +287,8 @@ def _chart(key: str, label: str, traces: Sequence[Any], layout: Mapping[str, Any
     import plotly.graph_objects as go
     from plotly.io import to_json
 
-    shared = {"template": {}, "margin": _MARGIN, "dragmode": False, "hovermode": "closest"}
-    figure = go.Figure(list(traces), layout={**shared, **layout, "height": height})
+    axes = {name: {"automargin": True, **layout[name]} for name in ("xaxis", "yaxis")}
+    shared = {"template": {}, "margin": _MARGIN, "dragmode": False, "hovermode": "closest", "height": height}
+    figure = go.Figure(list(traces), layout={**shared, **layout, **axes})
     # Inside a page, a `<` could end the element that holds the figure.
     return Chart(key, label, str(to_json(figure)).replace("<", r"\u003c"), height)
