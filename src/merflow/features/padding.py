@@ -44,14 +44,18 @@ def padded(
     utterances, places = present.shape
     # From NumPy, which asks for large pages: the first touch of a fresh batch costs more than all arithmetic on it.
     values = np.empty((utterances, places, *entry_shape), dtype=np.float32)
-    together = max(1, _PIECE_BYTES // (2 * places * int(np.prod(entry_shape))))
-    halves = np.empty((min(together, utterances), places, *entry_shape), dtype=np.float16)
+    flat = values.reshape(utterances * places, *entry_shape)
+    together = max(1, _PIECE_BYTES // (2 * int(np.prod(entry_shape))))
+    halves = np.empty((min(together, len(flat)), *entry_shape), dtype=np.float16)
     following = iter(pieces)
     piece = next(following, None)
-    for start in range(0, utterances, together):
-        target = torch.from_numpy(values[start : start + together])
-        while piece is not None and piece.utterance < start + together:
-            halves[piece.utterance - start, piece.first : piece.first + len(piece.steps)] = piece.steps
+    for start in range(0, len(flat), together):
+        target = torch.from_numpy(flat[start : start + together])
+        while piece is not None and (first := piece.utterance * places + piece.first - start) < together:
+            part = piece.steps[max(0, -first) : together - first]
+            halves[max(0, first) : max(0, first) + len(part)] = part
+            if first + len(piece.steps) > together:
+                break  # and goes on in the next block
             piece = next(following, None)
         target.copy_(torch.from_numpy(halves[: len(target)]))
         if scale is not None:
