@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch
 from merflow.contracts.presets import Preset
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.features.padding import Piece, padded
+from merflow.features.padding import Blanks, Piece, padded
 from merflow.features.resident import gathered, on_device
 from merflow.features.shards import entry_shape
 from merflow.features.standardize import Scale
@@ -92,6 +92,7 @@ class RandomUtterances:
             role: random.integers(0, len(self._pools[role]) - steps.max() + 1, size=count)
             for role, steps in self.steps.items()
         }
+        self._blanks = {role: Blanks() for role in self.shapes}
         self._scales = {role: standard(shape, device=device) for role, shape in self.shapes.items()}
 
     def __len__(self) -> int:
@@ -126,7 +127,9 @@ class RandomUtterances:
             Piece(utterance, 0, halves[start : start + length])
             for utterance, (start, length) in enumerate(zip(starts.tolist(), lengths, strict=True))
         ]
-        return padded(pieces, present=mask, entry_shape=entry_shape(self.shapes[role]), scale=scale)
+        return padded(
+            pieces, present=mask, entry_shape=entry_shape(self.shapes[role]), scale=scale, blanks=self._blanks[role]
+        )
 
     def model(self, preset: Preset) -> nn.Module:
         """The preset's model at its real size."""
@@ -155,10 +158,13 @@ class Some:
     def __init__(self, source: RandomUtterances, indices: Sequence[int]) -> None:
         self._source, self._indices = source, np.asarray(indices)
         self.lengths, self.labels = source.lengths[self._indices], source.labels[self._indices]
-        self.batch = lambda places: source.batch(self._indices[list(places)].tolist())
 
     def __len__(self) -> int:
         return len(self._indices)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The utterances at these positions among the few."""
+        return self._source.batch(self._indices[list(indices)].tolist())
 
 
 def shape_of(stream: Stream) -> StreamShape:
