@@ -14,8 +14,10 @@ import matplotlib.figure
 import pytest
 from mlflow import MlflowClient
 
+from merflow.contracts.errors import TrackingError
 from merflow.contracts.tracker import Tracker
-from merflow.tracking.fold_run import FoldFacts
+from merflow.tracking.facts import FoldFacts
+from merflow.tracking.fold_run import FoldRun
 from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
 
 
@@ -46,15 +48,21 @@ def facts(fold: int = 3, **changes: Any) -> FoldFacts:  # noqa: ANN401 - any fie
         "variant": "context-mmt:mmt-frozen",
         "fold": fold,
         "seed": 0,
+        "fingerprint": "f" * 16,
         "corpus": "emodb",
         "manifest_hash": "a" * 16,
         "split_id": "b" * 16,
         "protocol": "session-5fold",
         "selection": "lowest dev_loss",
+        "promotable": True,
         "git_commit": "c" * 40,
         "params": {"recipe": {"lr": 1e-4, "batch_size": 32}, "inputs": ["audio", "text"]},
     }
     return FoldFacts(**{**values, **changes})
+
+
+def fold_of(benchmark: BenchmarkRun, facts: FoldFacts) -> FoldRun:
+    return benchmark.fold(facts, system_metrics_every_s=0)
 
 
 def figures_of(epoch: int) -> dict[str, float]:
@@ -98,7 +106,7 @@ def artifacts(uri: str, run: Any, path: str | None = None) -> set[str]:  # noqa:
 
 def test_a_fold_is_a_child_run_with_figures_files_and_identity(uri: str, benchmark_id: str, tmp_path: Path) -> None:
     benchmark = opened(uri, benchmark_id)
-    with benchmark.fold(facts()) as fold:
+    with fold_of(benchmark, facts()) as fold:
         train(fold, epochs=range(1, 6), folder=fold_folder(tmp_path / "fold", epochs=5))
 
     (run,) = runs(uri, benchmark_id)
@@ -143,12 +151,12 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_delay")
 def test_a_killed_fold_goes_on_in_its_run_and_logs_no_epoch_twice(uri: str, benchmark_id: str, tmp_path: Path) -> None:
-    killed = opened(uri, benchmark_id).fold(facts())
+    killed = fold_of(opened(uri, benchmark_id), facts())
     train(killed, epochs=range(1, 4))
     assert runs(uri, benchmark_id)[0].info.status == "RUNNING"
     assert steps(uri, runs(uri, benchmark_id)[0]) == [1, 2, 3]
 
-    with opened(uri, benchmark_id).fold(facts()) as resumed:
+    with fold_of(opened(uri, benchmark_id), facts()) as resumed:
         train(resumed, epochs=range(1, 6), folder=fold_folder(tmp_path / "fold", epochs=5))
 
     (run,) = runs(uri, benchmark_id)
@@ -161,9 +169,9 @@ def test_another_training_of_the_same_fold_takes_the_place_of_the_first(
     uri: str, benchmark_id: str, tmp_path: Path
 ) -> None:
     benchmark = opened(uri, benchmark_id)
-    with benchmark.fold(facts()) as first:
+    with fold_of(benchmark, facts()) as first:
         train(first, epochs=range(1, 9), folder=fold_folder(tmp_path / "first", epochs=8))
-    with benchmark.fold(facts()) as second:
+    with fold_of(benchmark, facts()) as second:
         train(second, epochs=range(1, 6), folder=fold_folder(tmp_path / "second", epochs=5))
 
     (run,) = runs(uri, benchmark_id)
@@ -186,7 +194,7 @@ def test_a_fold_from_the_cache_is_logged_from_its_files_once(uri: str, benchmark
 @pytest.mark.usefixtures("no_delay")
 def test_a_fold_left_running_is_completed_from_its_files(uri: str, benchmark_id: str, tmp_path: Path) -> None:
     benchmark = opened(uri, benchmark_id)
-    killed = benchmark.fold(facts())
+    killed = fold_of(benchmark, facts())
     train(killed, epochs=range(1, 3))
     benchmark.log_finished_fold(fold_folder(tmp_path / "fold", epochs=4), facts())
 
@@ -197,12 +205,12 @@ def test_a_fold_left_running_is_completed_from_its_files(uri: str, benchmark_id:
 
 def test_a_run_says_how_its_training_ended(uri: str, benchmark_id: str) -> None:
     benchmark = opened(uri, benchmark_id)
-    with suppress(RuntimeError), benchmark.fold(facts(fold=1)) as fold:
+    with suppress(RuntimeError), fold_of(benchmark, facts(fold=1)) as fold:
         fold.log_metrics({"train_loss": 1.0}, epoch=1)
         raise RuntimeError
-    with suppress(KeyboardInterrupt), benchmark.fold(facts(fold=2)):
+    with suppress(KeyboardInterrupt), fold_of(benchmark, facts(fold=2)):
         raise KeyboardInterrupt
-    benchmark.fold(facts(fold=3))
+    fold_of(benchmark, facts(fold=3))
     benchmark.finish("FAILED")
 
     assert [run.info.status for run in runs(uri, benchmark_id)] == ["FAILED", "KILLED", "KILLED"]
@@ -233,7 +241,7 @@ def results() -> dict[str, Any]:
 
 def test_results_land_on_the_parent_and_on_each_fold(uri: str, benchmark_id: str, tmp_path: Path) -> None:
     benchmark = opened(uri, benchmark_id)
-    with benchmark.fold(facts()) as fold:
+    with fold_of(benchmark, facts()) as fold:
         fold.log_metrics({"train_loss": 1.0}, epoch=1)
     report = tmp_path / "report.html"
     report.write_text("<!doctype html>")
@@ -257,7 +265,7 @@ def test_results_land_on_the_parent_and_on_each_fold(uri: str, benchmark_id: str
 
 
 def _train_one(uri: str, benchmark_id: str, fold: int, folder: Path) -> None:
-    with opened(uri, benchmark_id).fold(facts(fold=fold)) as tracker:
+    with fold_of(opened(uri, benchmark_id), facts(fold=fold)) as tracker:
         train(tracker, epochs=range(1, 31), folder=folder)
 
 
@@ -286,7 +294,7 @@ def test_two_processes_at_once_share_a_new_database(benchmark_id: str, tmp_path:
 
 def test_a_database_that_another_process_locks_for_a_while_is_waited_for(uri: str, benchmark_id: str) -> None:
     benchmark = opened(uri, benchmark_id)
-    with benchmark.fold(facts()) as fold:
+    with fold_of(benchmark, facts()) as fold:
         fold.log_metrics({"train_loss": 1.0}, epoch=1)
         other = sqlite3.connect(uri.removeprefix("sqlite:///"), check_same_thread=False)
         other.execute("BEGIN EXCLUSIVE")
@@ -326,7 +334,7 @@ def _survives(uri: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         benchmark = opened(uri, "unreachable")
         started = time.perf_counter()
-        with benchmark.fold(facts()) as fold:
+        with fold_of(benchmark, facts()) as fold:
             train(fold, epochs=range(1, 31), folder=folder)
         assert time.perf_counter() - started < 20
         assert fold.run_id is None

@@ -79,7 +79,7 @@ def evaluate(
     histories = _by_test(facts, [folds.read_history(folder) for folder in trained])
     write_report(summary, report, title=name, histories=histories, identity=_identity(facts, summary), command=command)
     if run is not None:
-        log_benchmark(run, summary, trained=trained, files=(results, report))
+        log_benchmark(run, trained=trained, results=results, report=report, command=command)
     say(f"evaluate: {len(variants)} variant(s), {len(trained)} fold(s); {report}")
     return summary
 

@@ -27,7 +27,7 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     ),
     "evaluate": (
         *("contracts", "corpus/manifest.py", "corpus/splits.py", "evaluation", "presets", "tracking"),
-        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
+        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py", "jobs/uploads.py"),
     ),
 }
 
