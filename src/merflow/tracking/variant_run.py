@@ -128,7 +128,7 @@ def _log_none_paper(parent: Parent, facts: FoldFacts, variant: Mapping[str, Any]
                 NOTE_TAG: "What choosing the epoch on the test part would have claimed. It shows the bias of doing so.",
             },
         )
-    figures = {f"test_{name}": column[name]["pooled"] for name in ("UA", "WA")}
+    figures = {f"test_selected_{name}": column[name]["pooled"] for name in ("UA", "WA")}
     bias = {f"bias_{name}": column["bias"][name]["pooled"] for name in ("UA", "WA")}
     log_figures(parent.connection, run, {**figures, **bias})
     parent.connection.call("set_terminated", run.info.run_id, status="FINISHED")
