@@ -14,7 +14,6 @@ import matplotlib.figure
 import pytest
 from mlflow import MlflowClient
 
-from merflow.contracts.errors import TrackingError
 from merflow.contracts.tracker import Tracker
 from merflow.tracking.facts import FoldFacts
 from merflow.tracking.fold_run import FoldRun

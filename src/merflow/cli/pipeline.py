@@ -75,7 +75,7 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.evaluation.report import results_table
+    from merflow.evaluation.tables import results_table
     from merflow.jobs.identity import code_digests, corpus_fingerprint
     from merflow.jobs.source import Source
     from merflow.jobs.variants import plan

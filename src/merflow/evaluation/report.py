@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from rich.table import Table
 
 from merflow.contracts.files import replacing
 from merflow.evaluation.drawings import Axis, fold_strip, interval_bar, learning_curves, training_name
@@ -59,38 +58,6 @@ def write_report(
     )
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
-
-
-def results_table(results: Mapping[str, Any]) -> Table:
-    """The variants by falling pooled UA, for the terminal; percentages."""
-    table = Table(
-        box=None, pad_edge=False, header_style="bold", caption=_table_caption(results), caption_justify="left"
-    )
-    table.add_column("variant", no_wrap=True)
-    for name in ("UA", "interval", "folds", "WA", "macro F1"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ranked(results):
-        variant = results["variants"][name]
-        table.add_row(
-            name,
-            _percent(variant["UA"]["pooled"]),
-            _interval(variant["UA"]["ci95"]),
-            _spread(variant["UA"]),
-            _percent(variant["WA"]["pooled"]),
-            _percent(variant["macro_f1"]),
-        )
-    return table
-
-
-def _table_caption(results: Mapping[str, Any]) -> str:
-    """What the table's figures are, and the rule that chose each variant's epoch."""
-    rules: dict[str, list[str]] = {}
-    for name in ranked(results):
-        rules.setdefault(results["variants"][name]["selection"], []).append(name)
-    chosen = [rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items()]
-    notes = [f"{name} {note}" for name in ranked(results) if (note := _transcript_note(results["variants"][name]))]
-    said = ["95 % interval over dialogues", "folds: mean ± deviation", f"epoch chosen by {'; '.join(chosen)}", *notes]
-    return "; ".join(["percent", *said])
 
 
 def _view(results: Mapping[str, Any], histories: Histories) -> dict[str, Any]:
