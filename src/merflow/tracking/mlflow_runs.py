@@ -182,6 +182,7 @@ class BenchmarkRun:
         run = self._runs("benchmark", {})[0]
         best = max(variants, key=lambda name: variants[name]["UA"]["pooled"])
         figures = {"best_UA": variants[best]["UA"]["pooled"], "best_WA": variants[best]["WA"]["pooled"]}
+        figures |= {f"baseline_{name}_UA": baseline["UA"] for name, baseline in results["baselines"].items()}
         log_figures(self._connection, run, {**figures, "variants": len(variants), "utterances": results["utterances"]})
         set_tags(self._connection, run, {"best_variant": best, NOTE_TAG: benchmark_note(results, command=command)})
 
