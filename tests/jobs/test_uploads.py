@@ -136,7 +136,7 @@ def test_a_server_that_dies_loses_nothing_and_gets_everything_once(
         figures = ours[f"fold {name} fold 1"]["figures"]
         assert set(figures.values()) == {1}, "no figure twice"
         assert {step for key, step in figures if key == "dev_ua"} == {1, 2, 3}
-        assert ("system/process_memory_mebibytes", 0) in figures
+        assert ("system/process_memory_megabytes", 0) in figures
         assert ("test_UA", 0) in figures
 
     assert merflow("tracking", "sync", out).out == (

@@ -7,7 +7,7 @@ import pytest
 from merflow.tracking.machine import Sampler
 from tests.tracking.recorded import facts, fold_folder, opened, runs, steps, train
 
-MEMORY = "system/process_memory_mebibytes"
+MEMORY = "system/process_memory_megabytes"
 
 
 def test_samples_are_of_a_busy_machine_and_end_with_it() -> None:
@@ -24,7 +24,7 @@ def test_samples_are_of_a_busy_machine_and_end_with_it() -> None:
     for _, figures in rows:
         assert 0 <= figures["system/cpu_utilization_percentage"] <= 100
         assert 0 < figures["system/system_memory_usage_percentage"] < 100
-        assert figures[MEMORY] > len(ballast) / 2**20
+        assert figures[MEMORY] > len(ballast) / 1e6
     assert max(figures["system/cpu_utilization_percentage"] for _, figures in rows) > 10
 
 

@@ -53,7 +53,7 @@ def log(benchmark: BenchmarkRun, report: Path, *, corpus: str = "emodb") -> bool
     return benchmark.log_results(
         results(corpus),
         variants={BEST: facts(), OTHER: facts(variant=OTHER)},
-        files=[report],
+        files={"report.html": report},
         figures=lambda _: {"confusion.png": Figure()},
         command="merflow benchmark ...",
     )
@@ -70,7 +70,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
     assert parent.data.metrics == {
         "best_UA": 0.7,
         "best_WA": pytest.approx(0.71),
-        "baseline_majority_UA": 0.25,
+        "baseline/majority_UA": 0.25,
         "variants": 2,
         "utterances": 40,
     }
@@ -88,20 +88,20 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "test_UA": 0.7,
         "test_UA_low": pytest.approx(0.5),
         "test_UA_high": pytest.approx(0.8),
-        "test_UA_mean_of_folds": 0.7,
-        "test_UA_std_of_seeds": 0.03,
+        "spread/UA_mean_of_folds": 0.7,
+        "spread/UA_std_of_seeds": 0.03,
         "test_WA": pytest.approx(0.71),
         "test_macro_f1": 0.7,
         "test_weighted_f1": 0.7,
         "test_ece": 0.1,
-        "test_recall_angry": 0.7,
-        "published_UA": 0.8,
+        "recall/angry": 0.7,
+        "published/UA": 0.8,
     }
     assert "The preset's stages partial were left out." in best.data.tags["mlflow.note.content"]
     assert artifacts(uri, best) == {"confusion.png"}
     assert other.data.metrics["test_UA"] == 0.6
     assert child.data.metrics["test_UA"] == 0.7
-    assert {key: child.data.metrics[f"chosen_{key}"] for key in ("epoch", "dev_ua", "dev_loss")} == {
+    assert {key: child.data.metrics[f"chosen/{key}"] for key in ("epoch", "dev_ua", "dev_loss")} == {
         "epoch": 4,
         "dev_ua": 0.9,
         "dev_loss": 0.3,
@@ -128,7 +128,7 @@ def test_the_published_figure_is_subtracted_on_its_own_corpus_alone(uri: str, be
     log(opened(uri, benchmark_id), report, corpus="iemocap")
 
     best, _ = runs(uri, benchmark_id, "variant")
-    assert best.data.metrics["test_UA_minus_published"] == pytest.approx(-0.1)
+    assert best.data.metrics["published/UA_difference"] == pytest.approx(-0.1)
 
 
 def test_the_same_results_are_logged_once_and_others_again(uri: str, benchmark_id: str, report: Path) -> None:

@@ -138,11 +138,11 @@ def opened(facts: Mapping[str, Any], *, uri: str | None = None) -> BenchmarkRun:
 def _log_results(
     run: BenchmarkRun, trained: Mapping[Path, FoldFacts], *, places: Mapping[str, str], root: Path
 ) -> bool:
-    files = [root / places["results"], root / places["report"]]
-    for path in files:
+    files = {"results.json": root / places["results"], "report.html": root / places["report"]}
+    for path in files.values():
         if not path.is_file():
             raise TrackingError(f"{path} is gone; run the benchmark again, which writes it anew and uploads it")
-    results = read_json(files[0])
+    results = read_json(files["results.json"])
     return run.log_results(
         results,
         variants={facts.variant: facts for facts in trained.values() if facts.variant in results["variants"]},

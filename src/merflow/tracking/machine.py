@@ -11,7 +11,7 @@ from typing import Any
 
 # MLflow shows figures with this prefix on a page of their own.
 PREFIX = "system/"
-_MIB = 2**20
+_MEGABYTE = 1e6  # as MLflow counts
 
 
 class Sampler:
@@ -51,7 +51,7 @@ class Sampler:
         while not ended:
             ended = self._ended.wait(self._every_s)
             figures = self._collect()
-            figures["process_memory_mebibytes"] = process.memory_info().rss / _MIB
+            figures["process_memory_megabytes"] = process.memory_info().rss / _MEGABYTE
             with self._taken:
                 self._rows.append((int(time.time() * 1000), {PREFIX + key: value for key, value in figures.items()}))
 

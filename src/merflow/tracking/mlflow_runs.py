@@ -1,7 +1,7 @@
 """A benchmark as an MLflow run: below it one a variant, and below that one a fold."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,12 @@ from merflow.tracking.runs import (
     log_figures,
     log_params,
     set_tags,
-    upload,
 )
 from merflow.tracking.variant_run import log_variant
 
 _FOLD_FIGURES = ("UA", "WA", "macro_f1", "weighted_f1", "ece")
 # Under the names of their curves, MLflow's tables show the last epoch; these are of the chosen one.
-_CHOSEN = {"chosen_epoch": "best_epoch", "chosen_dev_ua": "dev_ua", "chosen_dev_loss": "dev_loss"}
+_CHOSEN = {"chosen/epoch": "best_epoch", "chosen/dev_ua": "dev_ua", "chosen/dev_loss": "dev_loss"}
 
 
 class BenchmarkRun:
@@ -100,7 +99,7 @@ class BenchmarkRun:
         results: Mapping[str, Any],
         *,
         variants: Mapping[str, FoldFacts],
-        files: Sequence[Path],
+        files: Mapping[str, Path],
         figures: Callable[[str], Mapping[str, Any]],
         command: str,
     ) -> bool:
@@ -111,7 +110,7 @@ class BenchmarkRun:
         Args:
             results: Content of ``results.json``.
             variants: Variant -> facts of any of its folds.
-            files: report.html, results.json and so on.
+            files: Text files by their names in MLflow: report.html, results.json; a pipeline's have none on disk.
             figures: Variant -> Matplotlib figures by file name, drawn where they are needed.
             command: What reproduces the run.
 
@@ -132,8 +131,8 @@ class BenchmarkRun:
             log_variant(parent, facts, results, figures=figures(name))
         self._log_folds(results["variants"])
         self._log_benchmark(results, command=command)
-        for path in files:
-            upload(self._connection, parent.run_id, path)
+        for name, path in files.items():
+            self._connection.call("log_text", parent.run_id, path.read_text(encoding="utf-8"), name)
         self._connection.call("set_tag", parent.run_id, UPLOADED_TAG, content)
         self.finish("FINISHED")
         return True
@@ -182,7 +181,7 @@ class BenchmarkRun:
         run = self._runs("benchmark", {})[0]
         best = max(variants, key=lambda name: variants[name]["UA"]["pooled"])
         figures = {"best_UA": variants[best]["UA"]["pooled"], "best_WA": variants[best]["WA"]["pooled"]}
-        figures |= {f"baseline_{name}_UA": baseline["UA"] for name, baseline in results["baselines"].items()}
+        figures |= {f"baseline/{name}_UA": baseline["UA"] for name, baseline in results["baselines"].items()}
         log_figures(self._connection, run, {**figures, "variants": len(variants), "utterances": results["utterances"]})
         set_tags(self._connection, run, {"best_variant": best, NOTE_TAG: benchmark_note(results, command=command)})
 
@@ -243,6 +242,6 @@ def open_benchmark(
     )
 
 
-def _digest(results: Mapping[str, Any], files: Sequence[Path]) -> str:
-    contents = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+def _digest(results: Mapping[str, Any], files: Mapping[str, Path]) -> str:
+    contents = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     return digest({"results": results, "files": contents})

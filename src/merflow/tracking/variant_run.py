@@ -1,8 +1,9 @@
 """A variant as an MLflow run between its benchmark and its folds: the row that people compare.
 
-Figures are shares, 0 to 1, of all test utterances together; ``published_*`` are the paper's own. On its run stand the
-figures of epochs chosen by the variant's rule. Those of epochs that the test part itself likes best have a run of
-their own below it, which says that it cannot be promoted.
+Figures are shares, 0 to 1, of all test utterances together; ``published/`` are the paper's own. A word before a slash
+is a section of MLflow's charts, the first of which has those without. On its run stand the figures of epochs chosen by
+the variant's rule. Those of epochs that the test part itself likes best have a run of their own below it, which says
+that it cannot be promoted.
 """
 
 from collections.abc import Mapping
@@ -76,16 +77,16 @@ def figures_of(variant: Mapping[str, Any], *, corpus: str) -> dict[str, float | 
         "test_UA": variant["UA"]["pooled"],
         "test_UA_low": low,
         "test_UA_high": high,
-        "test_UA_mean_of_folds": variant["UA"]["mean"],
-        "test_UA_std_of_folds": variant["UA"]["std"],
-        "test_UA_std_of_seeds": variant["over_seeds"]["UA"]["std"],
+        "spread/UA_mean_of_folds": variant["UA"]["mean"],
+        "spread/UA_std_of_folds": variant["UA"]["std"],
+        "spread/UA_std_of_seeds": variant["over_seeds"]["UA"]["std"],
         "test_WA": variant["WA"]["pooled"],
         **{f"test_{name}": variant[name] for name in _POOLED},
-        **{f"test_recall_{name}": recall for name, recall in variant["per_class_recall"].items()},
-        **{f"published_{name}": value for name, value in published.items()},
+        **{f"recall/{name}": recall for name, recall in variant["per_class_recall"].items()},
+        **{f"published/{name}": value for name, value in published.items()},
         **(
             {
-                f"test_{name}_minus_published": variant[name]["pooled"] - published[name]
+                f"published/{name}_difference": variant[name]["pooled"] - published[name]
                 for name in ("UA", "WA")
                 if name in published
             }
