@@ -90,7 +90,12 @@ def test_files_of_a_pipeline_have_their_names_in_mlflow(through_kfp: Path) -> No
     (run,) = client.search_runs(
         [client.get_experiment_by_name("merflow").experiment_id], "tags.merflow.kind = 'benchmark'"
     )
-    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {"report.html", "results.json"}
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
+        "report.html",
+        "results.json",
+        "tables.md",
+        "tables.tex",
+    }
 
 
 def test_a_failing_step_says_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_server_that_dies_loses_nothing_and_gets_everything_once(
         **{f"fold {name} fold 1": name for name in VARIANTS},
     }
     assert {run["status"] for run in ours.values()} == {"FINISHED"}
-    assert ours["benchmark test"]["files"] == {"report.html", "results.json"}
+    assert ours["benchmark test"]["files"] == {"report.html", "results.json", "tables.md", "tables.tex"}
     for name in VARIANTS:
         assert ours[f"variant {name}"]["files"] == {"confusion.png", "learning.png"}
         assert {"predictions.parquet", "model", "history.json"} <= ours[f"fold {name} fold 1"]["files"]

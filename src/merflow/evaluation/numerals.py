@@ -13,7 +13,10 @@ def percent(share: float | None) -> str:
 
 def signed(share: float | None) -> str:
     """``+2.1``; a dash where there is none."""
-    return DASH if share is None else f"{100 * share:+.1f}".replace("-", MINUS)
+    if share is None:
+        return DASH
+    points = f"{100 * share:+.1f}"
+    return "0.0" if points in ("+0.0", "-0.0") else points.replace("-", MINUS)
 
 
 def interval(ends: Sequence[float] | None) -> str:

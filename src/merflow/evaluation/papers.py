@@ -31,15 +31,17 @@ def _paper_table(results: Mapping[str, Any], table: PublishedTable) -> Sheet:
     columns = ["row", "inputs", *([] if same else ["paper's data"])]
     for metric in metrics:
         columns += [f"{metric}, paper", *([f"{metric}, ours"] if metric in _OURS else [])]
+    decimals = max(len(f"{value:g}".partition(".")[2]) for row in table.rows for value in row.figures.values())
+    noted = any(row.note for row in table.rows)
     rows = []
     for row in table.rows:
         variant = results["variants"].get(row.variant) if row.dataset.startswith("iemocap") else None
         cells = [row.variant.partition(":")[2], row.inputs, *([] if same else [f"{row.dataset}, {row.protocol}"])]
         for metric in metrics:
-            cells.append(f"{row.figures[metric]:g}" if metric in row.figures else DASH)
+            cells.append(f"{row.figures[metric]:.{decimals}f}" if metric in row.figures else DASH)
             if metric in _OURS:
                 cells.append("" if variant is None else _OURS[metric](variant, row))
-        rows.append((*cells, row.note))
+        rows.append((*cells, *([row.note] if noted else [])))
     data = f"The paper's: {shared['dataset']}, {shared['protocol']}. " if same else ""
     return Sheet(
         f"paper-{table.model}-{table.number}",
@@ -47,7 +49,7 @@ def _paper_table(results: Mapping[str, Any], table: PublishedTable) -> Sheet:
         f"{table.paper.title} ({table.paper.venue}), Table {table.number}, with this run's column beside. {data}Ours: "
         f"{where(results)}; blank where not run. Corpora, encoders and the choice of the epoch may differ: read the "
         "two columns side by side, not as one ranking.",
-        (*columns, "note"),
+        (*columns, *(["note"] if noted else [])),
         tuple(rows),
         strong=frozenset(n for n, row in enumerate(table.rows) if row.variant in results["variants"]),
         left=frozenset({0, 1, len(columns)} | ({2} if not same else set())),

@@ -16,6 +16,7 @@ from merflow.evaluation.numerals import (
     signed,
     signed_interval,
     spread,
+    training_name,
 )
 from merflow.evaluation.results import ranked
 
@@ -95,7 +96,7 @@ def comparisons(results: Mapping[str, Any]) -> Sheet | None:
     pairs = results["comparisons"]
     if not pairs:
         return None
-    holm_too = "p_mcnemar_holm" in pairs[0]
+    holm_too, seeds = "p_mcnemar_holm" in pairs[0], bool(pairs[0].get("over_seeds"))
     rows = [
         (
             pair["a"],
@@ -106,6 +107,7 @@ def comparisons(results: Mapping[str, Any]) -> Sheet | None:
             p_value(pair["p_bootstrap"]),
             p_value(pair["p_mcnemar"]),
             *([p_value(pair["p_mcnemar_holm"])] if holm_too else []),
+            *([_points(pair["over_seeds"])] if seeds else []),
         )
         for pair in pairs
     ]
@@ -117,6 +119,7 @@ def comparisons(results: Mapping[str, Any]) -> Sheet | None:
         (
             *("higher", "lower", "ΔUA", "95 %", "p, Holm", "p, bootstrap", "p, McNemar"),
             *(["p, McNemar, Holm"] if holm_too else []),
+            *(["ΔUA by seed"] if seeds else []),
         ),
         tuple(rows),
         strong=frozenset(place for place, pair in enumerate(pairs) if pair["p_holm"] < ALPHA),
@@ -152,6 +155,22 @@ def epoch_choice(results: Mapping[str, Any]) -> Sheet | None:
         "way: their UA and WA are not comparable with any honest figure, and no such model can be promoted. Percent; "
         "the bias in points.",
         ("variant", "UA, honest", "UA, test-selected", "bias of UA", "95 %", "WA, test-selected", "bias of WA"),
+        tuple(rows),
+    )
+
+
+def by_fold(results: Mapping[str, Any]) -> Sheet:
+    """UA of every training."""
+    tests = sorted({(t["seed"], t["fold"]) for variant in results["variants"].values() for t in variant["folds"]})
+    rows = []
+    for name in ranked(results):
+        found = {(test["seed"], test["fold"]): test["UA"] for test in results["variants"][name]["folds"]}
+        rows.append((name, spread(results["variants"][name]["UA"]), *(percent(found.get(test)) for test in tests)))
+    return Sheet(
+        "by-fold",
+        "By fold",
+        "UA of every fold in percent, and their mean with the deviation.",
+        ("variant", "mean", *(training_name({"fold": fold, "seed": seed}) for seed, fold in tests)),
         tuple(rows),
     )
 
@@ -228,6 +247,11 @@ def baselines(results: Mapping[str, Any]) -> Sheet | None:
         strong=frozenset({0}),
         left=frozenset({0, 4}),
     )
+
+
+def _points(figure: Mapping[str, Any]) -> str:
+    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.1f}"
+    return f"{signed(figure['mean'])}{deviation}"
 
 
 def _missing_cell(figures: Mapping[str, Any]) -> str:

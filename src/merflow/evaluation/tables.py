@@ -77,8 +77,8 @@ def latex_tables(results: Mapping[str, Any], *, papers: Sequence[PublishedTable]
     return "\n".join([head, *(_latex(sheet) for sheet in _sheets(results, papers))])
 
 
-def write_tables(results: Mapping[str, Any], folder: Path, *, papers: Sequence[PublishedTable] = ()) -> None:
-    """``tables.md`` and ``tables.tex`` in the folder.
+def write_tables(results: Mapping[str, Any], folder: Path, *, papers: Sequence[PublishedTable] = ()) -> list[Path]:
+    """Writes ``tables.md`` and ``tables.tex`` into the folder.
 
     Raises:
         OutputError: They cannot be written.
@@ -87,6 +87,7 @@ def write_tables(results: Mapping[str, Any], folder: Path, *, papers: Sequence[P
     for name, text in written.items():
         with replacing(folder / name) as part:
             part.write_text(text, encoding="utf-8")
+    return [folder / name for name in written]
 
 
 def _sheets(results: Mapping[str, Any], papers: Sequence[PublishedTable]) -> list[Sheet]:

@@ -6,7 +6,7 @@ its ``uri`` is null where nothing is tracked.
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,17 +113,23 @@ def remember_fold(run: Path | None, folder: Path) -> None:
         uploads.remember_fold(facts, folder)
 
 
-def log_benchmark(run: Path, *, trained: Sequence[Path], results: Path, report: Path, command: str) -> None:
+def log_benchmark(run: Path, *, trained: Sequence[Path], files: Mapping[str, Path], command: str) -> None:
     """Completes the benchmark's run: folds that have no run of their own, figures, files.
 
     Where MLflow cannot be reached, a line says how to upload all of it later.
+
+    Args:
+        run: The run's file.
+        trained: Fold folders.
+        files: ``results.json`` and other text files, by their names in MLflow; a pipeline's have none on disk.
+        command: What reproduces the run.
     """
     facts = read_json(run)
     if facts["uri"] is None:
         return
     for folder in trained:
         uploads.remember_fold(facts, folder)
-    uploads.remember_results(facts, results=results, report=report, command=command)
+    uploads.remember_results(facts, files=files, command=command)
     try:
         uploads.upload(uploads.record_of(facts), uri=None)
     except TrackingError as error:

@@ -1,7 +1,7 @@
 """What a benchmark has for its run in MLflow: remembered in its workspace, and uploaded, now or later.
 
 ``<workspace>/tracking/<benchmark id>/`` holds ``run.json`` (as ``jobs.tracking`` writes it), one small file a whole
-fold with the place of its folder, and ``results.json`` with the places of results and report. Places within the
+fold with the place of its folder, and ``results.json`` with the places of results, report and tables. Places within the
 workspace are relative to it, so that it may be moved. MLflow itself knows what it has already: an upload that was cut
 short is completed, and nothing goes up twice.
 """
@@ -64,10 +64,10 @@ def remember_fold(facts: Mapping[str, Any], folder: Path) -> None:
     write_json(record_of(facts) / name, {"folder": _place(folder, facts)})
 
 
-def remember_results(facts: Mapping[str, Any], *, results: Path, report: Path, command: str) -> None:
-    """Remembers the results and the report."""
-    places = {"results": _place(results, facts), "report": _place(report, facts)}
-    write_json(record_of(facts) / _RESULTS, {**places, "command": command})
+def remember_results(facts: Mapping[str, Any], *, files: Mapping[str, Path], command: str) -> None:
+    """Remembers the results, the report and so on, by their names in MLflow."""
+    places = {name: _place(path, facts) for name, path in files.items()}
+    write_json(record_of(facts) / _RESULTS, {"files": places, "command": command})
 
 
 def record_of(facts: Mapping[str, Any]) -> Path:
@@ -116,7 +116,7 @@ def upload(record: Path, *, uri: str | None) -> Uploaded:
             new_folds += 1
             say(f"track: uploaded {fold.name} ({number} of {len(trained)})")
     results = record / _RESULTS
-    new_results = results.is_file() and _log_results(run, trained, places=read_json(results), root=root)
+    new_results = results.is_file() and _log_results(run, trained, remembered=read_json(results), root=root)
     if not results.is_file():
         say(f"track: {facts['name']} has no results yet; the same command goes on with it, and uploads them")
     return Uploaded(facts["name"], run_id, where, len(trained), new_folds, results.is_file(), new_results)
@@ -136,19 +136,19 @@ def opened(facts: Mapping[str, Any], *, uri: str | None = None) -> BenchmarkRun:
 
 
 def _log_results(
-    run: BenchmarkRun, trained: Mapping[Path, FoldFacts], *, places: Mapping[str, str], root: Path
+    run: BenchmarkRun, trained: Mapping[Path, FoldFacts], *, remembered: Mapping[str, Any], root: Path
 ) -> bool:
-    files = {"results.json": root / places["results"], "report.html": root / places["report"]}
+    files = {name: root / place for name, place in remembered["files"].items()}
     for path in files.values():
         if not path.is_file():
             raise TrackingError(f"{path} is gone; run the benchmark again, which writes it anew and uploads it")
-    results = read_json(files["results.json"])
+    results = read_json(files[_RESULTS])
     return run.log_results(
         results,
         variants={facts.variant: facts for facts in trained.values() if facts.variant in results["variants"]},
         files=files,
         figures=lambda variant: _figures(variant, results=results, trained=trained),
-        command=places["command"],
+        command=remembered["command"],
     )
 
 
