@@ -125,15 +125,15 @@ def test_a_server_that_dies_loses_nothing_and_gets_everything_once(
     assert {name: run["parent"] for name, run in ours.items()} == {
         "benchmark test": None,
         **{f"variant {name}": "test" for name in VARIANTS},
-        **{f"none-paper {name} none-paper": name for name in VARIANTS},
-        **{f"fold {name} fold 1": name for name in VARIANTS},
+        **{f"none-paper none-paper of {name}": name for name in VARIANTS},
+        **{f"fold fold 1 of {name}": name for name in VARIANTS},
     }
     assert {run["status"] for run in ours.values()} == {"FINISHED"}
     assert ours["benchmark test"]["files"] == {"report.html", "results.json", "tables.md", "tables.tex"}
     for name in VARIANTS:
         assert ours[f"variant {name}"]["files"] == {"confusion.png", "learning.png"}
-        assert {"predictions.parquet", "model", "history.json"} <= ours[f"fold {name} fold 1"]["files"]
-        figures = ours[f"fold {name} fold 1"]["figures"]
+        assert {"predictions.parquet", "model", "history.json"} <= ours[f"fold fold 1 of {name}"]["files"]
+        figures = ours[f"fold fold 1 of {name}"]["figures"]
         assert set(figures.values()) == {1}, "no figure twice"
         assert {step for key, step in figures if key == "dev_ua"} == {1, 2, 3}
         assert ("system/process_memory_megabytes", 0) in figures

@@ -15,7 +15,7 @@ def test_a_fold_is_a_child_run_with_figures_files_and_identity(uri: str, benchma
         train(fold, epochs=range(1, 6), folder=fold_folder(tmp_path / "fold", epochs=5))
 
     (run,) = runs(uri, benchmark_id)
-    assert run.info.run_name == "context-mmt:mmt-frozen fold 3"
+    assert run.info.run_name == "fold 3 of context-mmt:mmt-frozen"
     assert run.info.status == "FINISHED"
     (variant,) = runs(uri, benchmark_id, "variant")
     assert run.data.tags["mlflow.parentRunId"] == variant.info.run_id

@@ -47,7 +47,11 @@ def _survives(uri: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
         assert fold.run_id is None
         with pytest.raises(TrackingError, match=f"MLflow at {uri} failed to"):
             benchmark.open()
-    of_fold = [record for record in caplog.records if "fold 3 is no longer tracked" in record.getMessage()]
+    of_fold = [
+        record
+        for record in caplog.records
+        if "fold 3 of context-mmt:mmt-frozen is no longer tracked" in record.getMessage()
+    ]
     assert len(of_fold) == 1
     assert uri in of_fold[0].getMessage()
 

@@ -163,8 +163,8 @@ def test_a_variant_of_other_settings_takes_the_place_of_the_first(uri: str, benc
         ("tags.merflow.kind = 'variant'", {BEST, OTHER}),
         ("tags.merflow.kind = 'variant' and metrics.test_UA > 0.65 and tags.promotable = 'true'", {BEST}),
         ("params.preset = 'wavlm-te-frozen' and tags.merflow.kind = 'variant'", {OTHER}),
-        (f"tags.merflow.kind = 'fold' and tags.variant = '{BEST}' and tags.fold = '3'", {f"{BEST} fold 3"}),
-        ("tags.promotable = 'false'", {f"{BEST} none-paper"}),
+        (f"tags.merflow.kind = 'fold' and tags.variant = '{BEST}' and tags.fold = '3'", {f"fold 3 of {BEST}"}),
+        ("tags.promotable = 'false'", {f"none-paper of {BEST}"}),
         (f"datasets.digest = '{'a' * 16}/{'b' * 16}' and tags.merflow.kind = 'variant'", {BEST, OTHER}),
     ],
 )

@@ -34,8 +34,9 @@ class FoldFacts:
 
     @property
     def name(self) -> str:
-        """The fold's run in MLflow."""
-        return f"{self.variant} fold {self.fold}" + (f" seed {self.seed}" if self.seed else "")
+        """The fold's run in MLflow, whose tables cut off the end of a long one."""
+        seed = f" seed {self.seed}" if self.seed else ""
+        return f"fold {self.fold}{seed} of {self.variant}"
 
     @property
     def identity(self) -> dict[str, str]:

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 # Epochs of small models take a tenth of a second and a request ten milliseconds: figures wait for each other.
 FLUSH_S = 5.0
 # Of the fold's folder, these are worth keeping; its state for resuming is not.
-UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "model")
+UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "inspection.safetensors", "model")
 HISTORY = "history.json"
 # What was measured of the machine; beside the history, so that it outlives a server that is down.
 SYSTEM = "system.json"

@@ -31,6 +31,8 @@ _EXPERIMENT_TAGS = {
         ]
     ),
 }
+# A hundredth of a percent. MLflow's tables show every digit that they are given; results.json has them all.
+_DIGITS = 4
 # MLflow's own limits for one request.
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
@@ -144,12 +146,12 @@ def log_metrics(connection: Connection, run_id: str, metrics: Metrics) -> None:
 
 
 def log_figures(connection: Connection, run: Any, figures: Mapping[str, object]) -> None:  # noqa: ANN401 - mlflow's Run
-    """Figures that have no epochs; one that the run has already is not logged twice.
+    """Figures that have no epochs, to four digits; one that the run has already is not logged twice.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    rows = loggable(figures, step=0)
+    rows = [row._replace(value=round(row.value, _DIGITS)) for row in loggable(figures, step=0)]
     log_metrics(connection, run.info.run_id, [row for row in rows if run.data.metrics.get(row.key) != row.value])
 
 

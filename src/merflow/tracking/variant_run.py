@@ -119,7 +119,7 @@ def _log_none_paper(parent: Parent, facts: FoldFacts, variant: Mapping[str, Any]
         run, _ = get_or_create(
             parent.connection,
             parent.experiment,
-            name=f"{facts.variant} none-paper",
+            name=f"none-paper of {facts.variant}",
             identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "none-paper", "variant": facts.variant},
             tags={
                 **facts.tags,
