@@ -19,6 +19,7 @@ app.add_typer(pipeline.app, name="pipeline", help="The same jobs as Kubeflow pip
 app.command("presets")(runs.presets)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
+app.command("plots")(runs.plots)
 app.command("benchmark")(runs.benchmark)
 app.command("explain")(explain)
 

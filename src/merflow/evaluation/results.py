@@ -18,8 +18,8 @@ import pandas as pd
 
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.params import EvaluationParams
+from merflow.evaluation.calibration import calibration_error, reliability
 from merflow.evaluation.metrics import (
-    calibration_error,
     confusion_matrix,
     macro_f1,
     recalls_of,
@@ -192,6 +192,7 @@ def _figures(
         "macro_f1": macro_f1(labels, predicted, classes=size),
         "weighted_f1": weighted_f1(labels, predicted, classes=size),
         "ece": calibration_error(labels, variant.probabilities, bins=bins),
+        "reliability": reliability(labels, variant.probabilities, bins=bins),
         "per_class_recall": {
             name: None if np.isnan(recall) else float(recall) for name, recall in zip(classes, recalls, strict=True)
         },

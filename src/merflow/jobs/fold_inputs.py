@@ -24,6 +24,7 @@ from merflow.features.raw_dataset import RawDataset
 from merflow.features.standardize import Standardizer
 from merflow.features.transcripts import Readings, reading, transcript_of
 from merflow.jobs.identity import code_digest, git_commit, merflow_version
+from merflow.jobs.presets import model_code
 from merflow.jobs.variants import Item, parse_item
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import ModelCard
@@ -196,7 +197,7 @@ class FoldInputs:
                     **self.params.model_dump(exclude={"resident_gib", "resident_on"}),
                     "device": device_of(self.params).type,
                 },
-                "code": code_digest("train"),
+                "code": [code_digest("train"), model_code(self.preset.model)],
             }
         )
 
