@@ -36,9 +36,7 @@ def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -
     with replacing_folder(out) as part:
         for variant, entry in found["variants"].items():
             _write(learning_curves(histories[variant]), part / "learning" / f"{variant}.csv")
-            _write(
-                confusion_rows(entry["confusion"], classes=found["classes"]), part / "confusion" / f"{variant}.csv"
-            )
+            _write(confusion_rows(entry["confusion"], classes=found["classes"]), part / "confusion" / f"{variant}.csv")
             _write(reliability_bins(entry["reliability"]), part / "reliability" / f"{variant}.csv")
     write_json(metrics, headline(found))
     say(f"plots: {len(found['variants'])} variant(s) in {out}, figures in {metrics}")

@@ -5,10 +5,10 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -94,12 +94,21 @@ class Project:
 
     def versions(self, path: str) -> list[str]:
         """MD5 of every content that the file has had in any ``dvc.lock``, the latest first."""
-        found = [md5 for text in [*(lock for _, lock in self._history), self._lock_here] for md5 in _md5s(text, path)]
+        texts = [*(lock for _, lock in self._history), self._lock_here]
+        found = [
+            entry["md5"]
+            for text in texts
+            if path in text
+            for stage in _stages(text).values()
+            for entry in [*stage.get("deps", ()), *stage.get("outs", ())]
+            if entry["path"] == path and "md5" in entry
+        ]
         return list(dict.fromkeys(reversed(found)))
 
-    def here(self, path: str) -> str | None:
-        """MD5 of the file as the working tree's ``dvc.lock`` names it."""
-        return next(_md5s(self._lock_here, path), None)
+    def files_of(self, stage: str) -> tuple[list[str], list[str]]:
+        """What a stage reads and writes by the working tree's ``dvc.lock``, relative to the root."""
+        entry = _stages(self._lock_here).get(stage, {})
+        return [each["path"] for each in entry.get("deps", ())], [each["path"] for each in entry.get("outs", ())]
 
     def cached(self, md5: str) -> Path | None:
         """The file of this content in DVC's cache; None where it was never here, or DVC is not installed."""
@@ -133,14 +142,11 @@ class Project:
 
 
 def _commit(line: str) -> Commit:
-    return Commit(*line.split("\t", maxsplit=2))
+    found, date, subject = line.split("\t", maxsplit=2)
+    return Commit(found, date, subject)
 
 
-def _md5s(lock: str, path: str) -> Iterator[str]:
-    """MD5 of the file as each stage of a lock names it, the stages that wrote it first."""
-    if path not in lock:
-        return
-    stages = yaml.load(lock, Loader=_LOADER)["stages"].values()
-    for entries in ("outs", "deps"):
-        for stage in stages:
-            yield from (entry["md5"] for entry in stage.get(entries, ()) if entry["path"] == path and "md5" in entry)
+def _stages(lock: str) -> dict[str, Any]:
+    loaded = yaml.load(lock, Loader=_LOADER) or {}
+    found: dict[str, Any] = loaded.get("stages", {})
+    return found

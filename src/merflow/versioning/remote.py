@@ -47,7 +47,6 @@ class Remote:
             VersioningError: No such remote, it cannot be reached or refuses, or a file is not here.
         """
 
-
         def push(repo: Any) -> int:  # noqa: ANN401 - dvc's Repo
             self._check_cached(repo, stages)
             return int(repo.push(targets=_targets(repo, stages), remote=self.name))
@@ -92,7 +91,9 @@ class Remote:
         try:
             return Repo(str(self.root))
         except DvcException as error:
-            raise VersioningError(f"{self.root} is no DVC project ({error}); run in one, or make one: dvc init") from error
+            raise VersioningError(
+                f"{self.root} is no DVC project ({error}); run in one, or make one: dvc init"
+            ) from error
 
     def _place(self, repo: Any) -> str:  # noqa: ANN401 - dvc's Repo
         """The remote as people know it.
