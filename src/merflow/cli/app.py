@@ -3,6 +3,7 @@
 import typer
 
 from merflow.cli import data, features, pipeline, runs
+from merflow.cli.compare import compare
 from merflow.cli.console import run
 from merflow.cli.explain import explain
 
@@ -21,6 +22,7 @@ app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("plots")(runs.plots)
 app.command("benchmark")(runs.benchmark)
+app.command("compare")(compare)
 app.command("explain")(explain)
 
 

@@ -28,10 +28,12 @@ class PairedDifference:
 
     Attributes:
         interval: 95 % percentile interval of the difference, None where there is one dialogue only.
+        standard_error: Deviation of the resampled differences, None likewise.
         p_value: Two-sided, in ``[2 / (B + 1), 1]``.
     """
 
     interval: tuple[float, float] | None
+    standard_error: float | None
     p_value: float
 
 
@@ -92,25 +94,55 @@ def paired_difference(a: np.ndarray, b: np.ndarray, *, groups: int) -> PairedDif
     difference = a - b
     tail = 1 + min(int((difference <= 0).sum()), int((difference >= 0).sum()))
     p_value = min(1.0, 2 * tail / (len(difference) + 1)) if groups > 1 else 1.0
-    return PairedDifference(interval=percentile_interval(difference, groups=groups), p_value=p_value)
+    return PairedDifference(
+        interval=percentile_interval(difference, groups=groups),
+        standard_error=float(difference.std(ddof=1)) if groups > 1 else None,
+        p_value=p_value,
+    )
 
 
-def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> float:
-    """Two-sided p-value that a and b are right equally often on the same utterances ``(n,)`` bool.
+def mcnemar(right_a: np.ndarray, right_b: np.ndarray, *, utterances: np.ndarray | None = None) -> float:
+    """Two-sided p-value that a and b are right equally often on the same tests ``(n,)`` bool.
 
-    Exact binomial below :data:`MCNEMAR_EXACT_BELOW` discordant utterances, chi-squared with Edwards' continuity
-    correction from there on. It takes utterances as independent and compares WA; read the bootstrap for UA.
+    Exact below :data:`MCNEMAR_EXACT_BELOW` discordant utterances, chi-squared with Edwards' continuity correction from
+    there on. It takes utterances as independent and compares WA; read the bootstrap for UA.
+
+    Several seeds test an utterance several times, and these tests are not independent. Each utterance then counts
+    once, with how many seeds more a is right than b (the test for clustered pairs of Durkalski et al. 2003, without
+    weights): under the null hypothesis that number is as likely to be its negative. With one seed it is 1 or -1, and
+    the test is McNemar's own.
+
+    Args:
+        right_a: Whether a is right.
+        right_b: Whether b is.
+        utterances: ``(n,)`` which utterance each test is of; None where each is another.
 
     Raises:
         EvaluationError: The two lengths differ.
     """
     if right_a.shape != right_b.shape:
         raise EvaluationError(f"McNemar's test needs pairs; got {right_a.shape} and {right_b.shape} utterances")
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    discordant = only_a + only_b
-    if discordant < MCNEMAR_EXACT_BELOW:
-        return float(min(1.0, 2 * stats.binom.cdf(min(only_a, only_b), discordant, 0.5)))
-    return float(stats.chi2.sf((abs(only_a - only_b) - 1) ** 2 / discordant, df=1))
+    surplus = right_a.astype(np.int64) - right_b.astype(np.int64)
+    if utterances is not None:
+        _, place = np.unique(utterances.astype(str), return_inverse=True)
+        surplus = np.bincount(place, weights=surplus).astype(np.int64)
+    surplus = surplus[surplus != 0]
+    total = abs(int(surplus.sum()))
+    if len(surplus) < MCNEMAR_EXACT_BELOW:
+        return _sign_flips(np.abs(surplus), total=total)
+    step = int(np.gcd.reduce(np.abs(surplus)))  # half of how far apart the possible totals lie
+    return float(stats.chi2.sf((total - step) ** 2 / int((surplus**2).sum()), df=1))
+
+
+def _sign_flips(sizes: np.ndarray, *, total: int) -> float:
+    """How often random signs of these positive ``sizes`` give a sum of ``total`` or more, on either side of 0."""
+    reach = int(sizes.sum())
+    share = np.zeros(2 * reach + 1)  # of the sums -reach to reach
+    share[reach] = 1.0
+    for size in sizes.tolist():
+        share = (np.roll(share, size) + np.roll(share, -size)) / 2  # what is rolled around the ends is 0
+    sums = np.abs(np.arange(-reach, reach + 1))
+    return float(min(1.0, share[sums >= total].sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -11,6 +11,8 @@ from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.baselines import baselines_of
+from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
 from merflow.evaluation.report import write_report
@@ -57,7 +59,7 @@ def evaluate(
     variants = {fact["variant"]: catalogue.preset(fact["variant"]) for fact in facts}
     summary = summarise(
         pd.concat([folds.read_predictions(folder) for folder in trained], ignore_index=True),
-        corpus.rows[["utterance_id", "dialogue_id", "session", "speaker"]],
+        corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(durations_s(corpus.rows)),
         corpus=corpus.corpus,
         manifest_hash=corpus.hash,
         split_id=folded.split_id,
@@ -73,6 +75,7 @@ def evaluate(
         folds=sorted(set(folded.rows["fold"].astype(int))),
         none_paper=_all_of([folds.read_shadow(folder) for folder in trained]),
         missing=_all_of([folds.read_missing(folder) for folder in trained]),
+        baselines=baselines_of(corpus, folded),
         params=params,
     )
     write_json(results, summary)

@@ -27,7 +27,8 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
         *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/variants.py"),
     ),
     "evaluate": (
-        *("contracts", "corpus/manifest.py", "corpus/splits.py", "evaluation", "presets", "tracking"),
+        *("contracts", "corpus/baselines.py", "corpus/durations.py", "corpus/manifest.py", "corpus/splits.py"),
+        *("corpus/transcript.py", "evaluation", "presets", "tracking"),
         *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
     ),
     "plots": ("contracts", "evaluation/plot_tables.py", "jobs/plots.py", "jobs/folds.py"),
