@@ -77,11 +77,6 @@ class Project:
         commit = _commit(told)
         return Commit(commit.id, commit.date, commit.subject, tuple(self._git("tag", "--points-at", commit.id).split()))
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether files that git knows differ from the last commit."""
-        return bool(self._git("status", "--porcelain", "--untracked-files=no"))
-
     def revisions(self, md5: str) -> Revisions:
         """Which revisions' stages read or wrote a file of this content, experiments among them."""
         word = re.compile(rf"\b{re.escape(md5)}\b")

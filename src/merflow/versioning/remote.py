@@ -62,12 +62,6 @@ class Remote:
         told = self._call("pull", lambda repo: repo.pull(targets=_targets(repo, stages), remote=self.name))
         return int(told.get("fetched", 0))
 
-    def outputs(self, stage: str) -> list[Path]:
-        """What a stage writes."""
-        with self._opened() as repo:
-            found = [each for each in repo.index.stages if each.addressing in _targets(repo, [stage])]
-            return [Path(out.fs_path) for each in found for out in each.outs]
-
     def _call(self, what: str, action: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what DVC returns
         with self._opened() as repo, _overheard() as told:
             from botocore.exceptions import BotoCoreError, ClientError
@@ -117,8 +111,7 @@ class Remote:
 
     def _check_cached(self, repo: Any, stages: Sequence[str]) -> None:  # noqa: ANN401 - dvc's Repo
         """Raises: VersioningError: DVC would skip what it does not have, with a warning."""
-        wanted = _targets(repo, stages)
-        outs = [out for stage in repo.index.stages if stage.addressing in wanted for out in stage.outs if out.use_cache]
+        outs = [out for stage in _chosen(repo, stages) for out in stage.outs if out.use_cache]
         lacking = [str(out) for out in outs if out.changed_cache()]
         if lacking or not outs:
             what = ", ".join(lacking) or f"no stage {' or '.join(stages)} in dvc.yaml"
@@ -134,10 +127,14 @@ class Remote:
         return _sentence(causes[-1])
 
 
+def _chosen(repo: Any, stages: Sequence[str]) -> list[Any]:  # noqa: ANN401 - dvc's Repo
+    """Those of the project's stages, a matrix' stages one by one; what `dvc add` tracks has no name."""
+    return [stage for stage in repo.index.stages if getattr(stage, "name", "").partition("@")[0] in stages]
+
+
 def _targets(repo: Any, stages: Sequence[str]) -> list[str]:  # noqa: ANN401 - dvc's Repo
-    """Those of the project's stages, a matrix' stages one by one, in the order of their names."""
-    found = sorted(stage.addressing for stage in repo.index.stages)
-    return [name for name in found if name.partition("@")[0] in stages]
+    """The stages as DVC takes them from the current folder."""
+    return [stage.addressing for stage in _chosen(repo, stages)]
 
 
 @contextmanager
