@@ -60,7 +60,7 @@ class Remote:
             VersioningError: As :meth:`push`; or the remote lacks a file, or one that is not on record is in the way.
         """
         told = self._call("pull", lambda repo: repo.pull(targets=_targets(repo, stages), remote=self.name))
-        return int(told.get("fetched", 0))
+        return int(told["stats"]["fetched"])
 
     def _call(self, what: str, action: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what DVC returns
         with self._opened() as repo, _overheard() as told:
