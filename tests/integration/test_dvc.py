@@ -14,6 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splits import read_splits
+from tests.cli.command import merflow
+
 pytest.importorskip("dvc")
 
 ROOT = Path(__file__).parents[2]
@@ -211,6 +215,40 @@ def test_figures_of_a_commit_can_be_compared(reproduced: Path, tmp_path: Path) -
         assert found["diff"]["runs/dvc/metrics.json"][f"{VARIANT}.UA"]["new"] == 1.0
         assert 0 <= found["diff"]["runs/dvc/metrics.json"][f"{VARIANT}.UA"]["old"] < 1
         assert repo.params.diff(a_rev="HEAD") == {}
+
+
+def test_a_fresh_clone_pulls_the_same_splits_from_s3_and_no_recording_travels(
+    reproduced: Path, tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "somebody")
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    shutil.copytree(reproduced, origin, symlinks=True)
+    with opened(origin) as repo:
+        with repo.config.edit() as config:
+            config["remote"]["lab"] = {"url": "s3://corpora/dvc", "endpointurl": s3}
+            config["core"]["remote"] = "lab"
+        git(origin, "add", "--all")
+        git(origin, "commit", "--quiet", "--message", "first")
+        assert merflow("data", "push").code == 0
+    git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+    with opened(clone):
+        said = merflow("data", "pull")
+    splits = read_splits(origin / "data/splits.parquet")
+    assert said.code == 0
+    assert f"splits {splits.split_id} (data/splits.parquet)" in said.err
+    assert read_splits(clone / "data/splits.parquet").split_id == splits.split_id
+    assert read_manifest(clone / "data/validation/manifest.parquet").hash == splits.manifest_hash
+    assert not (clone / "data/features").exists()
+    with opened(origin) as repo:
+        repo.push()  # all that DVC itself would push
+    client = boto3.client("s3", endpoint_url=s3)
+    names = [each["Key"] for each in client.list_objects_v2(Bucket="corpora", Prefix="dvc/")["Contents"]]
+    beginnings = [client.get_object(Bucket="corpora", Key=name)["Body"].read(12) for name in names]
+    assert len(beginnings) > 20
+    assert not [start for start in beginnings if start.startswith((b"RIFF", b"fLaC")) or b"ftyp" in start]
 
 
 def test_an_edited_report_only_evaluates_again(reproduced: Path, tmp_path: Path) -> None:

@@ -1,33 +1,13 @@
-"""A real S3 server over HTTP on this machine, and a small real project with git and DVC."""
+"""A small real project with git and DVC, and credentials that the S3 server takes."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("dvc")
-pytest.importorskip("moto")
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The server's address; it has the bucket ``corpora``."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    client = boto3.client(
-        "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
-    )
-    client.create_bucket(Bucket="corpora")
-    yield address
-    server.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from merflow.cli.console import OUT, print_json
+from merflow.cli.console import print_json, print_tree
 from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 
 RemoteOption = Annotated[str | None, typer.Option(help="A remote of the project; default: the project's default.")]
@@ -60,7 +60,7 @@ def lineage(
     from merflow.jobs.lineage import lineage as lineage_job
 
     found = lineage_job(reference, uri=tracking or _uri(load_params(params, overrides).tracking.uri), around=Path())
-    print_json(found) if as_json else OUT.print(_tree(found))
+    print_json(found) if as_json else print_tree(_tree(found))
 
 
 def _uri(setting: str) -> str | None:
