@@ -6,6 +6,7 @@ from merflow.cli import data, features, pipeline, runs
 from merflow.cli.compare import compare
 from merflow.cli.console import run
 from merflow.cli.explain import explain
+from merflow.cli.report import report
 
 app = typer.Typer(
     name="merflow",
@@ -23,6 +24,7 @@ app.command("evaluate")(runs.evaluate)
 app.command("plots")(runs.plots)
 app.command("benchmark")(runs.benchmark)
 app.command("compare")(compare)
+app.command("report")(report)
 app.command("explain")(explain)
 
 

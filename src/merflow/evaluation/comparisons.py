@@ -85,6 +85,7 @@ def comparisons(
     classes = next(iter(resampled.values())).shape[-1]
     pooled = {name: unweighted_accuracy(v.labels, v.predicted, classes=classes) for name, v in variants.items()}
     figures = {name: unweighted_accuracy_of(counts) for name, counts in resampled.items()}
+    utterances, _ = pd.factorize(next(iter(variants.values())).utterance_ids)
     rows: list[dict[str, Any]] = []
     for a, b in combinations(sorted(variants, key=lambda name: (-pooled[name], name)), 2):
         difference = paired_difference(figures[a], figures[b], groups=groups)
@@ -97,7 +98,7 @@ def comparisons(
                 "ci95": None if difference.interval is None else list(difference.interval),
                 "standard_error": difference.standard_error,
                 "p_bootstrap": difference.p_value,
-                "p_mcnemar": mcnemar(right[0], right[1], utterances=variants[a].utterance_ids),
+                "p_mcnemar": mcnemar(right[0], right[1], utterances=utterances),
                 "over_seeds": _over_seeds(variants[a], variants[b], classes=classes),
             }
         )

@@ -1,6 +1,7 @@
 """From prediction tables to ``results.json``: every number of a report is computed here and in the modules named below.
 
-Figures are shares, 0 to 1. ``null`` stands where a figure cannot be had: ``std`` of one fold, ``ci95`` of one dialogue.
+Figures are shares, 0 to 1. ``null`` stands where a figure cannot be had: ``std`` of one fold, ``ci95`` of
+fewer than five dialogues.
 
 ``corpus``, ``manifest_hash``, ``split_id``, ``protocol``, ``classes``, ``class_counts``, ``utterances``, ``dialogues``,
     ``seeds``, ``evaluation`` (the parameters): what was tested. ``resamples`` is how many the bootstrap drew: more than
@@ -31,7 +32,7 @@ Figures are shares, 0 to 1. ``null`` stands where a figure cannot be had: ``std`
     standard_error, detectable_UA}], planned: {utterances, dialogues, class_counts, disagreement, correlation,
     standard_error, detectable_UA}, note}``: how large a difference this test set can show, of the typical pair and of
     each, and by assumption what a whole IEMOCAP could; ``note`` says it in a sentence. ``standard_error`` and
-    ``detectable_UA`` are null for one variant (:mod:`merflow.evaluation.power`).
+    ``detectable_UA`` are null for one variant or few dialogues (:mod:`merflow.evaluation.power`).
 ``baselines``: ``majority``, ``side-only``, ``text-leak`` -> ``{UA, WA, ci95, what}``; ``ci95`` is of UA, ``what`` one
     sentence. One that the corpus has no columns for is left out. They are in no comparison
     (:mod:`merflow.evaluation.baselines`).
@@ -132,9 +133,10 @@ def summarise(
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
     sizes = {"groups": groups, "classes": len(classes)}
-    draws = {"samples": samples, "seed": params.bootstrap_seed}
-    resampled, resampled_shadows = resample(variants, **draws, **sizes), resample(shadows, **draws, **sizes)
-    parts = breakdowns(variants, utterances, classes=classes, **draws)
+    draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
+    resampled, resampled_shadows = resample(variants, **draws), resample(shadows, **draws)
+    few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
+    parts = breakdowns(variants, utterances, classes=classes, **few_draws)
     biased = {
         name: none_paper_column(variants[name], shadow, resampled=(resampled[name], resampled_shadows[name]), **sizes)
         for name, shadow in shadows.items()
@@ -174,7 +176,7 @@ def summarise(
         "variants": summaries,
         "comparisons": pairs,
         "power": power_of(pairs, utterances=tested, dialogues=groups),
-        "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **draws),
+        "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **few_draws),
     }
 
 

@@ -1,5 +1,6 @@
 """Finished runs by their folders: which trained folds are in them, what tells them apart, which manifest is theirs."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from merflow.jobs import folds
 
 # Where a benchmark keeps its manifest, and a pipeline its artifact of it.
 _MANIFESTS = ("manifest.parquet", "kfp/**/transcribed")
+# MLflow's copies of folds' files are no folds.
+_COPIES = "mlartifacts"
 # A fold's folder lies at most so far below that of its benchmark: folds/model/preset/fold.
 _LEVELS = 4
 
@@ -20,7 +23,7 @@ class Run:
     """A finished run.
 
     Attributes:
-        folder: As it was given: a benchmark's folder, or that of one fold or several.
+        folder: As it was given; of folds that were given one by one, the folder that they are in.
         label: What tells its folder from the other runs'.
         folds: Folders of its trained folds, sorted.
         facts: Of each fold, as :func:`merflow.jobs.folds.read_facts` gives them.
@@ -33,21 +36,26 @@ class Run:
 
 
 def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
-    """The runs in these folders.
+    """The runs in these folders; folds that were given one by one are one run where they lie side by side.
 
     Raises:
         EvaluationError: A folder holds no trained fold, one is given twice, or one holds a fold twice.
     """
+    by_run: dict[Path, list[Path]] = defaultdict(list)
     owners: dict[Path, Path] = {}
+    for folder in folders:
+        run = (folder if folder.name else folder.resolve()).parent if (folder / folds.FACTS).is_file() else folder
+        for fold in _folds_in(folder):
+            if fold.resolve() in owners:
+                raise EvaluationError(
+                    f"{fold} is given twice, in {owners[fold.resolve()]} and in {folder}; give every run once"
+                )
+            owners[fold.resolve()] = folder
+            by_run[run].append(fold)
     runs = []
-    for folder, label in zip(folders, _labels(folders), strict=True):
-        found = _folds_in(folder)
-        for fold in found:
-            owner = owners.setdefault(fold.resolve(), folder)
-            if owner is not folder:
-                raise EvaluationError(f"{fold} is given twice, in {owner} and in {folder}; give every run once")
-        once = _once(folder, found)
-        runs.append(Run(folder, label, tuple(once), tuple(once.values())))
+    for (run, found), label in zip(by_run.items(), _labels(list(by_run)), strict=True):
+        once = _once(run, found)
+        runs.append(Run(run, label, tuple(once), tuple(once.values())))
     return tuple(runs)
 
 
@@ -73,7 +81,9 @@ def manifest_of(runs: Sequence[Run], *, manifest_hash: str) -> Manifest:
 def _folds_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise EvaluationError(f"no such folder: {folder}; give the folder of a benchmark, or of a trained fold")
-    files = [folder / folds.FACTS] if (folder / folds.FACTS).is_file() else sorted(folder.rglob(folds.FACTS))
+    if (folder / folds.FACTS).is_file():
+        return [folder]
+    files = [file for file in sorted(folder.rglob(folds.FACTS)) if _COPIES not in file.relative_to(folder).parts]
     if not files:
         raise EvaluationError(
             f"{folder} holds no trained fold: no {folds.FACTS} in it or below it; give the folder of a finished "

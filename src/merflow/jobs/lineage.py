@@ -14,12 +14,12 @@ from merflow.contracts.errors import MerflowError
 from merflow.contracts.files import read_json
 from merflow.jobs import folds
 from merflow.jobs.data_versions import Here, read_here
+from merflow.jobs.run_folder import read_run
 from merflow.models.folder import CARD, ModelCard, read_card
 from merflow.tracking import lookup
 from merflow.tracking.lookup import Tracked
 from merflow.versioning.project import Project
 
-RESULTS = "results.json"
 # What the card shares with the facts of its fold and the tags of its run.
 _SHARED = ("manifest_hash", "split_id", "corpus", "selection")
 
@@ -45,13 +45,11 @@ class Subject:
     Attributes:
         kind: For people.
         registered: The model version, where it was one.
-        identity: ``split_id`` and ``manifest_hash`` of the results, where it has some.
     """
 
     kind: str
     trainings: tuple[Training, ...]
     registered: Mapping[str, Any] | None = None
-    identity: Mapping[str, str] = field(default_factory=dict)
 
 
 def lineage(reference: str, *, uri: str | None, around: Path) -> dict[str, Any]:
@@ -90,14 +88,11 @@ def _on_disk(place: Path) -> Subject:
         return Subject("model folder", (_training(place),))
     if (place / folds.FACTS).is_file():
         return Subject("fold", (_training(place / folds.MODEL),))
-    found = sorted(path.parent for path in place.rglob(folds.FACTS) if "checkpoints" not in path.parts)
-    if not found:
+    if not any(place.rglob(folds.FACTS)):
         raise MerflowError(
             f"{place} is no model folder ({CARD}), no trained fold ({folds.FACTS}), and there is none below it"
         )
-    results = read_json(place / RESULTS) if (place / RESULTS).is_file() else {}
-    identity = {name: results[name] for name in ("manifest_hash", "split_id") if name in results}
-    return Subject("benchmark", tuple(_training(fold / folds.MODEL) for fold in found), identity=identity)
+    return Subject("benchmark", tuple(_training(fold / folds.MODEL) for fold in read_run(place).folds.values()))
 
 
 def _training(model: Path) -> Training:
@@ -204,8 +199,6 @@ def _contradictions(subject: Subject) -> list[str]:
         values = sorted({getattr(training.card, name) for training in subject.trainings})
         if len(values) > 1:
             said.append(f"these folds were trained with different {name}s: {', '.join(values)}")
-        if name in subject.identity and values != [subject.identity[name]]:
-            said.append(f"{RESULTS} is of {name} {subject.identity[name]}, the folds of {', '.join(values)}")
     return said
 
 
