@@ -57,6 +57,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "pipeline run",
         "plots",
         "presets",
+        "report",
         "train",
     ]
 
