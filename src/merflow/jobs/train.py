@@ -1,6 +1,8 @@
 """One fold of one variant: from features and splits to a model folder and test predictions."""
 
 import shutil
+from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from merflow.contracts import processes
+from merflow.contracts.errors import TrainingError
 from merflow.contracts.files import output_errors, replacing_folder
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.protocols import PARTS, Part
@@ -23,8 +27,10 @@ from merflow.jobs.tracking import fold_run
 from merflow.models import MODELS
 from merflow.models.folder import save_model
 from merflow.training.encoded import EncodedModel, save_encoders
+from merflow.training.history import FoldHistory
 from merflow.training.loop import train_fold
 from merflow.training.missing import Without, missing_sets
+from merflow.training.parallel import ALONE, Ranks, environments, joined
 from merflow.training.prediction import predict
 from merflow.training.stages import Material, Source, Stage
 
@@ -45,7 +51,8 @@ def train(
 
     The epoch is chosen on the development part. The predictions are made once, at the end: what the shadow selection
     sees of the test part before that (``training.shadow``) goes into a file of its own. A fold that died resumes from
-    ``checkpoints``; a folder that already holds this very fold is kept.
+    ``checkpoints``; a folder that already holds this very fold is kept. With several devices a fold, each has a process
+    of its own, and none of them outlives this call.
 
     Args:
         item: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
@@ -62,7 +69,7 @@ def train(
         PresetError: The item names no variant and fold.
         SplitError: The splits are of another manifest, or have no such fold.
         FeatureError: The store lacks a feature.
-        TrainingError: The fold cannot be trained or resumed.
+        TrainingError: The fold cannot be trained or resumed, or one of its processes was killed.
         OutputError: ``out`` or ``checkpoints`` cannot be written.
     """
     inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
@@ -70,14 +77,69 @@ def train(
         say(f"train {item}: done before, kept in {out}")
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
         return out
-    tracked = None if run is None else fold_run(run, inputs)
-    with tracked or nullcontext():
-        tracker = tracked or NullTracker()
-        _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=progress or plain_lines())
+    tell = progress or plain_lines()
+    if params.devices_per_fold == 1:
+        history = _tracked(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
+    else:
+        files = {"manifest": manifest, "splits": splits, "features": features}
+        call = partial(_as_one_of_several, item, out=out, checkpoints=checkpoints, params=params, run=run, **files)
+        history = _in_processes(call, params=params, tell=tell)
+    say(f"train {item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
     return out
 
 
-def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress) -> None:
+def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, tell: Progress) -> FoldHistory:
+    """The call in one process a device; all give the same history."""
+    histories: list[FoldHistory] = []
+    try:
+        processes.in_processes(
+            [call] * params.devices_per_fold,
+            workers=params.devices_per_fold,
+            finished=histories.append,
+            environments=environments(params),
+            told=lambda told: tell(*told),
+        )
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            f"one of the {params.devices_per_fold} processes of the fold was killed, perhaps for lack of memory; run "
+            "the same command again, with a smaller training.devices_per_fold or training.resident_gib"
+        ) from error
+    return histories[0]
+
+
+def _as_one_of_several(
+    item: str,
+    *,
+    manifest: Path,
+    splits: Path,
+    features: Path,
+    out: Path,
+    checkpoints: Path,
+    params: TrainingParams,
+    run: Path | None,
+) -> FoldHistory:
+    """What one process of several does; the first one tracks, tells and writes."""
+    with joined(params) as ranks:
+        inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
+        if not ranks.is_first:
+            return _tracked(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
+        return _tracked(
+            inputs, out=out, checkpoints=checkpoints, run=run, tell=lambda *told: processes.tell(told), ranks=ranks
+        )
+
+
+def _tracked(
+    inputs: FoldInputs, *, out: Path, checkpoints: Path, run: Path | None, tell: Progress, ranks: Ranks = ALONE
+) -> FoldHistory:
+    tracked = None if run is None else fold_run(run, inputs)
+    with tracked or nullcontext():
+        tracker = tracked or NullTracker()
+        return _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=tell, ranks=ranks)
+
+
+def _train(
+    inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress, ranks: Ranks
+) -> FoldHistory:
     standardizer = Standardizer.fit(inputs.dataset("train"))
     shapes = inputs.dataset("train").shapes
     torch.manual_seed(inputs.seed)
@@ -90,10 +152,13 @@ def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker
         folder=workplace,
         tracker=tracker,
         progress=lambda epoch, last, _: tell(f"train {inputs.item}", epoch, last),
+        ranks=ranks,
     )
     history, card = trained.history, inputs.card(shapes=shapes)
     test = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer)
-    found = _predictions(inputs, trained.material.model, test)
+    found = _predictions(inputs, trained.material.model, test, ranks=ranks)
+    if not ranks.is_first:
+        return history
     with replacing_folder(out) as part, output_errors(out):
         folds.write_predictions(part, inputs, probabilities=found.pop(()))
         if found:
@@ -108,7 +173,7 @@ def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker
         folds.write_facts(part, inputs, history, shadow=trained.shadow)
     tracker.log_folder(out)
     shutil.rmtree(workplace, ignore_errors=True)
-    say(f"train {inputs.item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
+    return history
 
 
 def _stages(inputs: FoldInputs, *, model: nn.Module, standardizer: Standardizer) -> list[Stage]:
@@ -142,7 +207,9 @@ def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardiz
     return EncodedModel(encoders, model)
 
 
-def _predictions(inputs: FoldInputs, model: nn.Module, test: Source) -> dict[tuple[Modality, ...], np.ndarray]:
+def _predictions(
+    inputs: FoldInputs, model: nn.Module, test: Source, *, ranks: Ranks
+) -> dict[tuple[Modality, ...], np.ndarray]:
     """Modalities that are taken away -> test probabilities; nothing is taken away in the first."""
     recipe = inputs.recipes[-1]
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
@@ -153,6 +220,7 @@ def _predictions(inputs: FoldInputs, model: nn.Module, test: Source) -> dict[tup
             batch_size=recipe.batch_size,
             params=inputs.params,
             precision=recipe.precision,
+            ranks=ranks,
         )
         for gone in [(), *missing_sets(modalities)]
     }
