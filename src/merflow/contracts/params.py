@@ -83,7 +83,8 @@ class FeatureParams(Strict):
         batch_cost: Largest padded batch by modality.
         encoders_folder: Folder of pretrained encoders, one folder each; read instead of the hub where it holds one.
         transcripts: Whose words are read: ``truth`` the corpus', ``asr`` a recogniser's; ``auto`` what each preset asks
-            for, and the other where the corpus has that one alone.
+            for, and the other where the corpus has that one alone. Where it has both, a trained model is also tested
+            with the kind that it does not read.
     """
 
     profile: str

@@ -11,6 +11,7 @@ from rich.table import Table
 from merflow.contracts.files import replacing
 from merflow.evaluation.drawings import Axis, fold_strip, interval_bar, learning_curves, training_name
 from merflow.evaluation.results import ranked
+from merflow.evaluation.side_columns import missing_in_words
 
 # Variant -> fold and seed -> one row an epoch.
 Histories = Mapping[str, Mapping[tuple[int, int], Sequence[Mapping[str, Any]]]]
@@ -118,10 +119,11 @@ def _view(results: Mapping[str, Any], histories: Histories) -> dict[str, Any]:
 
 
 def _missing_table(variants: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
-    """What can be missing, the small sets first, and of every variant with several modalities its UA by that."""
+    """What can be missing, the small sets first, and of every variant that was tested so its UA by that."""
     rows = [{"name": name, "variant": variants[name]} for name in order if variants[name]["missing"]]
     sets = {gone for row in rows for gone in row["variant"]["missing"]}
-    return {"sets": sorted(sets, key=lambda gone: (gone.count("+"), gone)), "rows": rows}
+    ordered = sorted(sets, key=lambda gone: (gone.count("+"), "=" in gone, gone))
+    return {"sets": {gone: missing_in_words(gone) for gone in ordered}, "rows": rows}
 
 
 def _drawn(variant: Mapping[str, Any]) -> list[float]:

@@ -1,7 +1,7 @@
 """One fold of one variant: from features and splits to a model folder and test predictions."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
@@ -16,10 +16,11 @@ from merflow.contracts.errors import TrainingError
 from merflow.contracts.files import output_errors, replacing_folder
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.protocols import PARTS, Part
-from merflow.contracts.streams import MODALITY_OF, Modality
+from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.features.huggingface.graph import EncodersInGraph
 from merflow.features.standardize import Standardizer
+from merflow.features.transcripts import transcript_of
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.progress import Progress, plain_lines, say
@@ -155,12 +156,12 @@ def _train(
         ranks=ranks,
     )
     history, card = trained.history, inputs.card(shapes=shapes)
-    test = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer)
-    found = _predictions(inputs, trained.material.model, test, ranks=ranks)
+    tests = _tests(inputs, standardizer=standardizer)
+    found = _predictions(inputs, trained.material.model, tests, ranks=ranks)
     if not ranks.is_first:
         return history
     with replacing_folder(out) as part, output_errors(out):
-        folds.write_predictions(part, inputs, probabilities=found.pop(()))
+        folds.write_predictions(part, inputs, probabilities=found.pop(""))
         if found:
             folds.write_missing(part, inputs, found=found)
         if trained.shadow is not None:
@@ -191,10 +192,17 @@ def _stages(inputs: FoldInputs, *, model: nn.Module, standardizer: Standardizer)
     return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
 
 
-def _source(inputs: FoldInputs, recipe: Recipe, part: Part, *, standardizer: Standardizer) -> Source:
+def _source(
+    inputs: FoldInputs,
+    recipe: Recipe,
+    part: Part,
+    *,
+    standardizer: Standardizer,
+    streams: Sequence[Stream] | None = None,
+) -> Source:
     if recipe.policy == "frozen":
-        return inputs.dataset(part, standardizer=standardizer)
-    return inputs.raw_dataset(part, recipe, standardizer=standardizer)
+        return inputs.dataset(part, standardizer=standardizer, streams=streams)
+    return inputs.raw_dataset(part, recipe, standardizer=standardizer, streams=streams)
 
 
 def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer) -> nn.Module:
@@ -207,20 +215,31 @@ def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardiz
     return EncodedModel(encoders, model)
 
 
-def _predictions(
-    inputs: FoldInputs, model: nn.Module, test: Source, *, ranks: Ranks
-) -> dict[tuple[Modality, ...], np.ndarray]:
-    """Modalities that are taken away -> test probabilities; nothing is taken away in the first."""
-    recipe = inputs.recipes[-1]
+def _tests(inputs: FoldInputs, *, standardizer: Standardizer) -> dict[str, Source]:
+    """What is missing, as ``contracts.tables.MISSING`` names it -> the test part without it; nothing is in the first."""
+    whole = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer)
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
+    found: dict[str, Source] = {"": whole}
+    found |= {"+".join(gone): Without(whole, gone) for gone in missing_sets(modalities)}
+    if (others := inputs.streams_with_other_words) is not None:
+        heard = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer, streams=others)
+        found[f"text={transcript_of(others)}"] = heard
+    return found
+
+
+def _predictions(
+    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, Source], *, ranks: Ranks
+) -> dict[str, np.ndarray]:
+    """Test probabilities by what is missing."""
+    recipe = inputs.recipes[-1]
     return {
         gone: predict(
             model,
-            Without(test, gone) if gone else test,
+            test,
             batch_size=recipe.batch_size,
             params=inputs.params,
             precision=recipe.precision,
             ranks=ranks,
         )
-        for gone in [(), *missing_sets(modalities)]
+        for gone, test in tests.items()
     }
