@@ -213,7 +213,7 @@ class FoldInputs:
     def dataset(
         self, part: Part, *, standardizer: Standardizer | None = None, streams: Sequence[Stream] | None = None
     ) -> FeatureDataset:
-        """The utterances of one part of the fold; other streams than those that the model reads where they are given."""
+        """The utterances of one part of the fold, with what the model reads or the given streams of the same roles."""
         return FeatureDataset(
             self.manifest,
             ids(self.splits, fold=self.fold, part=part),

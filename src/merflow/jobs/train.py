@@ -216,7 +216,7 @@ def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardiz
 
 
 def _tests(inputs: FoldInputs, *, standardizer: Standardizer) -> dict[str, Source]:
-    """What is missing, as ``contracts.tables.MISSING`` names it -> the test part without it; nothing is in the first."""
+    """The test part by what is missing, as ``contracts.tables.MISSING`` names it; nothing is in the first."""
     whole = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer)
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
     found: dict[str, Source] = {"": whole}
