@@ -39,6 +39,7 @@ PARAMS = TrainingParams(
     precision="auto",
     max_epochs=None,
     threads=1,
+    devices_per_fold=1,
     resident_gib=0.0,
     resident_on="device",
     compile="off",

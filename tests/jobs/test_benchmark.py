@@ -127,6 +127,7 @@ def test_recordings_are_transcribed_where_that_is_asked_for(tiny_release: Path, 
     assert json.loads((tmp_path / "run/transcripts.json").read_text())["utterances"]["transcribed"] == 70
     (variant,) = json.loads((tmp_path / "run/results.json").read_text())["variants"].values()
     assert variant["transcripts"] == variant["transcripts_of_preset"] == "truth"
+    assert list(variant["missing"]) == ["text=asr"]
 
 
 def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params) -> None:

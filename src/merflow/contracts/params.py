@@ -93,7 +93,8 @@ class FeatureParams(Strict):
         batch_cost: Largest padded batch by modality.
         encoders_folder: Folder of pretrained encoders, one folder each; read instead of the hub where it holds one.
         transcripts: Whose words are read: ``truth`` the corpus', ``asr`` a recogniser's; ``auto`` what each preset asks
-            for, and the other where the corpus has that one alone.
+            for, and the other where the corpus has that one alone. Where it has both, a trained model is also tested
+            with the kind that it does not read.
     """
 
     profile: str
@@ -134,7 +135,8 @@ class TrainingParams(Strict):
     Attributes:
         precision: ``auto`` is float32 on a CPU, and on a GPU the recipe's, or bf16 autocast where it names none.
         max_epochs: Cap over every stage of every recipe, or None.
-        threads: CPU threads of one fold's process.
+        threads: CPU threads of one process.
+        devices_per_fold: Processes that train one fold together, each with a share of every batch and a GPU of its own.
         resident_gib: Features of a part of a fold that fit in so many GiB are kept in memory.
         resident_on: Whose memory, the host's or the training device's.
         compile: Of the model's forward pass: ``default`` fuses kernels, ``cuda-graphs`` also replays them.
@@ -147,6 +149,7 @@ class TrainingParams(Strict):
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     max_epochs: int | None = Field(ge=1)
     threads: int = Field(ge=1)
+    devices_per_fold: int = Field(ge=1)
     resident_gib: float = Field(ge=0)
     resident_on: Literal["host", "device"]
     compile: Literal["off", "default", "cuda-graphs"]
