@@ -8,6 +8,7 @@ def test_the_readme_shows_the_recorded_results() -> None:
         "extraction",
         "extraction_growth",
         "indexing",
+        "mfdr",
         "store",
         "store_on_disk",
         "video",
