@@ -7,6 +7,7 @@ def test_the_readme_shows_the_recorded_results() -> None:
         "emodb",
         "extraction",
         "extraction_growth",
+        "foal_net",
         "indexing",
         "mfdr",
         "store",
