@@ -75,8 +75,9 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.evaluation.report import results_table
+    from merflow.evaluation.tables import results_table
     from merflow.jobs.identity import code_digests, corpus_fingerprint
+    from merflow.jobs.run_folder import remember
     from merflow.jobs.source import Source
     from merflow.jobs.variants import plan
     from merflow.jobs.workspace import Workspace
@@ -108,6 +109,7 @@ def run_pipeline(
     }
     finished = _run(packages.PIPELINES[name], arguments, out=out)
     results, report = _collect(finished.outputs, out=out)
+    remember(out, name=out.name, command=command_line())
     if as_json:
         print_json(results)
         return
@@ -162,8 +164,13 @@ def _sections(params: Params) -> dict[str, str]:
 
 
 def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Path]:
-    """Copies the last step's results and report to the run's folder."""
+    """Copies the last step's results and report to the run's folder, and writes their tables."""
+    from merflow.evaluation.tables import write_tables
+    from merflow.presets.catalogue import published_tables
+
     for name, artifact in (("results.json", outputs["results"]), ("report.html", outputs["report"])):
         with replacing(out / name) as part:
             shutil.copyfile(artifact.path, part)
-    return read_json(out / "results.json"), out / "report.html"
+    results = read_json(out / "results.json")
+    write_tables(results, out, papers=published_tables())
+    return results, out / "report.html"

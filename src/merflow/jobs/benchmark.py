@@ -16,6 +16,7 @@ from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.progress import Progress, plain_lines
+from merflow.jobs.run_folder import remember
 from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
@@ -65,6 +66,7 @@ def benchmark(
         out / name for name in ("manifest.parquet", "splits.parquet", "features.json", "run.json")
     )
     checked = out / "validated.parquet" if asr else manifest
+    remember(out, name=name, command=command)
     root = source.place(workspace, progress=progress)
     index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
     validate(
