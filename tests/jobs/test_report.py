@@ -140,17 +140,13 @@ def test_one_training_done_in_two_ways_is_not_compared(copy: Path, params: Param
 
 def test_missing_folds_are_named(copy: Path, params: Params) -> None:
     shutil.rmtree(copy / FOLD)
-    with pytest.raises(
-        EvaluationError, match=r"bert-fc-frozen seed 0: missing folds \[2\].*train the missing"
-    ):
+    with pytest.raises(EvaluationError, match=r"bert-fc-frozen seed 0: missing folds \[2\].*train the missing"):
         report([copy], out=None, command="", params=params.evaluation)
 
 
 def test_a_run_without_its_data_says_which_it_lacks(copy: Path, params: Params, tmp_path: Path) -> None:
     (copy / "manifest.parquet").rename(tmp_path / "kept.parquet")
-    with pytest.raises(
-        EvaluationError, match=r"monday has no manifest \w{16}, .*name the file with --manifest"
-    ):
+    with pytest.raises(EvaluationError, match=r"monday has no manifest \w{16}, .*name the file with --manifest"):
         report([copy], out=None, command="", params=params.evaluation)
     report([copy], out=None, command="", params=params.evaluation, manifest=tmp_path / "kept.parquet")
 
