@@ -3,6 +3,7 @@
 import typer
 
 from merflow.cli import data, features, pipeline, runs
+from merflow.cli.compare import compare
 from merflow.cli.console import run
 from merflow.cli.explain import explain
 from merflow.cli.report import report
@@ -21,6 +22,7 @@ app.command("presets")(runs.presets)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("benchmark")(runs.benchmark)
+app.command("compare")(compare)
 app.command("report")(report)
 app.command("explain")(explain)
 
