@@ -2,7 +2,7 @@
 
 import typer
 
-from merflow.cli import data, features, pipeline, runs
+from merflow.cli import data, features, pipeline, runs, tracking
 from merflow.cli.compare import compare
 from merflow.cli.console import run
 from merflow.cli.explain import explain
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.add_typer(data.app, name="data", help="Corpora: generate, index, validate, transcribe, split, look at.")
 app.add_typer(features.app, name="features", help="Features: extract them, look after their store.")
 app.add_typer(pipeline.app, name="pipeline", help="The same jobs as Kubeflow pipelines.")
+app.add_typer(tracking.app, name="tracking", help="Runs in MLflow.")
 app.command("presets")(runs.presets)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)

@@ -97,7 +97,8 @@ def evaluate(
         inspections=_inspections(trained, facts),
     )
     if run is not None:
-        log_benchmark(run, summary, trained=trained, files=(results, report, *tables))
+        files = {"results.json": results, "report.html": report, **{path.name: path for path in tables}}
+        log_benchmark(run, trained=trained, files=files, command=command)
     say(f"evaluate: {len(variants)} variant(s), {len(trained)} fold(s); {report}")
     return summary
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import read_json, replacing, write_json
+from merflow.contracts.protocols import NONE_PAPER
 from merflow.contracts.streams import Modality
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
 from merflow.corpus.splits import ids
@@ -37,10 +38,6 @@ HISTORY = "history.json"
 INSPECTION = "inspection.safetensors"
 MODEL = "model"
 STANDARDIZER = "standardizer.safetensors"
-
-
-# How the shadow selection is named wherever it is shown.
-NONE_PAPER = "none-paper: the epoch with the highest test UA; shows the bias, cannot be promoted"
 
 
 def write_predictions(folder: Path, inputs: FoldInputs, *, probabilities: np.ndarray) -> None:

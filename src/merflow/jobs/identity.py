@@ -29,7 +29,7 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "evaluate": (
         *("contracts", "corpus/baselines.py", "corpus/durations.py", "corpus/manifest.py", "corpus/splits.py"),
         *("corpus/transcript.py", "evaluation", "presets", "tracking"),
-        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
+        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py", "jobs/uploads.py"),
     ),
 }
 

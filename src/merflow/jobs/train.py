@@ -22,7 +22,7 @@ from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.inspection import Subject, inspected
 from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.tracking import fold_run
+from merflow.jobs.tracking import fold_run, remember_fold
 from merflow.models import MODELS
 from merflow.models.folder import save_model
 from merflow.training.encoded import EncodedModel, EncodedSource, save_encoders
@@ -72,11 +72,13 @@ def train(
     if folds.is_whole(out, fingerprint=inputs.fingerprint):
         say(f"train {item}: done before, kept in {out}")
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
+        remember_fold(run, out)
         return out
     tracked = None if run is None else fold_run(run, inputs)
     with tracked or nullcontext():
         tracker = tracked or NullTracker()
         _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=progress or plain_lines())
+    remember_fold(run, out)
     return out
 
 
