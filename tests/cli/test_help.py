@@ -36,8 +36,12 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         seen.append(" ".join(path))
     assert sorted(seen) == [
         "benchmark",
+        "compare",
         "data index",
+        "data lineage",
         "data peek",
+        "data pull",
+        "data push",
         "data split",
         "data synthesize",
         "data transcribe",
@@ -51,7 +55,9 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "features verify",
         "pipeline compile",
         "pipeline run",
+        "plots",
         "presets",
+        "report",
         "train",
     ]
 

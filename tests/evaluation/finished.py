@@ -5,9 +5,18 @@ from typing import Any
 import numpy as np
 
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.presets import Paper, PublishedRow, PublishedTable
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 NAMES = ("context-mmt:mmt-frozen", "context-mmt:mmt-finetuned", "context-mmt:text-only")
+
+_PAPER = Paper(title="On_100% of A|B", venue="Here", year=2024)
+_ROWS = (
+    PublishedRow(NAMES[0], "iemocap4+mosei", "speaker-10fold", "A+T", {"WA": 76.2, "UA": 77.3, "F1": 83.2}, "the best"),
+    PublishedRow("context-mmt:not-run", "iemocap4+mosei", "speaker-10fold", "A", {"UA": 70.0}, ""),
+    PublishedRow(NAMES[0], "mosei", "official", "A+T", {"F1": 84.1}, ""),
+)
+PAPERS = (PublishedTable("context-mmt", _PAPER, "3", _ROWS), PublishedTable("mfdr", _PAPER, "1", _ROWS[:1]))
 
 
 def variant(ua: float) -> dict[str, Any]:

@@ -6,17 +6,8 @@ import pytest
 from rich.console import Console
 
 from merflow.contracts.errors import OutputError
-from merflow.contracts.presets import Paper, PublishedRow, PublishedTable
 from merflow.evaluation.tables import latex_tables, markdown_tables, results_table, write_tables
-from tests.evaluation.finished import NAMES, results_of_three, side_columns, with_statistics
-
-PAPER = Paper(title="On_100% of A|B", venue="Here", year=2024)
-ROWS = (
-    PublishedRow(NAMES[0], "iemocap4+mosei", "speaker-10fold", "A+T", {"WA": 76.2, "UA": 77.3, "F1": 83.2}, "the best"),
-    PublishedRow("context-mmt:not-run", "iemocap4+mosei", "speaker-10fold", "A", {"UA": 70.0}, ""),
-    PublishedRow(NAMES[0], "mosei", "official", "A+T", {"F1": 84.1}, ""),
-)
-PAPERS = (PublishedTable("context-mmt", PAPER, "3", ROWS), PublishedTable("mfdr", PAPER, "1", ROWS[:1]))
+from tests.evaluation.finished import NAMES, PAPERS, results_of_three, side_columns, with_statistics
 
 
 @pytest.fixture
@@ -96,7 +87,7 @@ def test_a_papers_table_has_every_row_of_it_and_ours_beside(results: dict[str, A
             "the best",
         )
     ]
-    assert rows[1][3:] == ["\N{EN DASH}", "", "70", "", "\N{EN DASH}", "", ""]
+    assert rows[1][3:] == ["\N{EN DASH}", "", "70.0", "", "\N{EN DASH}", "", ""]
     assert rows[2][4] == rows[2][6] == "", "our figures are not of that corpus"
     assert "Ours: synthetic, session-5fold, 146 test utterances" in text
     assert "mfdr, Table 1" not in text, "no variant of it was run"

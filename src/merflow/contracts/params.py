@@ -17,6 +17,16 @@ from merflow.contracts.streams import EncoderPart, Role
 Transcripts = Literal["auto", "truth", "asr"]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's truth values, ``true`` and ``false`` alone: ``off`` is a word, however a tool rewrote the file."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class Strict(BaseModel):
     """Frozen, keyword-only, unknown keys forbidden."""
 
@@ -247,7 +257,7 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
     if not path.is_file():
         raise ParamsError(f"no such file: {path}; pass --params, or run in a folder that holds params.yaml")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is no YAML: {error}") from error
     if not isinstance(values, dict):
@@ -267,7 +277,7 @@ def _set(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise ParamsError(f"override {override!r}: {section!r} is a value, not a section")
     try:
-        values[name] = yaml.safe_load(text) if text else ""
+        values[name] = yaml.load(text, Loader=_Loader) if text else ""
     except yaml.YAMLError as error:
         raise ParamsError(
             f"override {override!r}: {text!r} is no YAML value; write it as training.threads=2"

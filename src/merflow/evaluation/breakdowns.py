@@ -12,7 +12,7 @@ import pandas as pd
 
 from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.predictions import VariantPredictions
-from merflow.evaluation.significance import dialogue_counts, percentile_interval, resampled_counts
+from merflow.evaluation.significance import FEWEST_DIALOGUES, dialogue_counts, resampled_counts, widened_interval
 
 # Lengths are cut into quarters: enough to see a trend, and each still holds many utterances.
 _LENGTH_QUANTILES = (0.25, 0.5, 0.75)
@@ -34,8 +34,8 @@ def breakdowns(
     """Variant -> ``setting``, ``session``, ``speaker``, ``emotion``, ``length`` -> one entry a group.
 
     UA is the mean recall of the ``classes`` (how many) that the group's labels hold; of one emotion it is its recall,
-    and WA is null. The interval resamples the group's dialogues. It is null where they are too few to tell: one alone,
-    or so few that most resamples lack a class, which would be the mean of other classes.
+    and WA is null. The interval resamples the group's dialogues, and is widened for few of them. It is null where they
+    are too few to tell, or where most resamples lack a class, which would be the mean of other classes.
 
     Args:
         variants: By name, of the same tests.
@@ -130,12 +130,12 @@ def _entries(
 def _intervals(counts: np.ndarray, occurs: np.ndarray, *, samples: int, seed: int) -> list[list[float] | None]:
     """Of UA, one a variant, from counts ``(V, G, C, C)``."""
     groups = counts.shape[1]
-    if groups < 2:
+    if groups < FEWEST_DIALOGUES:
         return [None] * len(counts)
     resampled = resampled_counts(counts, samples=samples, seed=seed)  # (V, B, C, C)
     whole = (resampled[0].sum(axis=-1) > 0)[:, occurs].all(axis=1)
     if whole.mean() < _WHOLE_SHARE:
         return [None] * len(counts)
     figures = unweighted_accuracy_of(resampled[:, whole])
-    intervals = (percentile_interval(values, groups=groups) for values in figures)
+    intervals = (widened_interval(values, groups=groups) for values in figures)
     return [None if interval is None else list(interval) for interval in intervals]

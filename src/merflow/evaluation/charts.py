@@ -162,7 +162,8 @@ def breakdown_chart(results: Mapping[str, Any], key: str) -> Chart:
     """UA by group with intervals, a series a variant, the best variants only."""
     import plotly.graph_objects as go
 
-    names = [name for name in ranked(results) if results["variants"][name]["breakdowns"][key]][:MOST_SERIES]
+    has = {name: results["variants"][name].get("breakdowns", {}).get(key) for name in ranked(results)}
+    names = [name for name in has if has[name]][:MOST_SERIES]
     traces = []
     for number, name in enumerate(names):
         groups = [group for group in results["variants"][name]["breakdowns"][key] if group["UA"] is not None]

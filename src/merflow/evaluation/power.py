@@ -101,14 +101,14 @@ def _note(found: Mapping[str, Any]) -> str:
     """One sentence for the reader of a report."""
     planned = found["planned"]
     whole = (
-        f"{planned['utterances']:,} utterances in {planned['dialogues']} dialogues would show differences from "
-        f"{100 * planned['detectable_UA']:.1f} points up, if exactly one of two variants is right on "
+        f"{planned['utterances']:,} utterances in {planned['dialogues']} dialogues would show "
+        f"{100 * planned['detectable_UA']:.1f} points four times in five, if exactly one of two variants is right on "
         f"{100 * planned['disagreement']:.0f} % of them"
     )
     if found["detectable_UA"] is None:
         return f"Nothing here tells how large a difference this test set can show; {whole}."
     return (
         f"With {found['utterances']:,} test utterances in {found['dialogues']} dialogues, a true UA difference of "
-        f"{100 * found['detectable_UA']:.1f} points between two of these variants is found four times in five, and "
-        f"smaller ones are mostly missed; {whole}."
+        f"{100 * found['detectable_UA']:.1f} points between a typical pair of these variants is found four times in "
+        f"five, a smaller one less often; {whole}."
     )

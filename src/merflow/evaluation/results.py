@@ -1,6 +1,7 @@
 """From prediction tables to ``results.json``: every number of a report is computed here and in the modules named below.
 
-Figures are shares, 0 to 1. ``null`` stands where a figure cannot be had: ``std`` of one fold, ``ci95`` of one dialogue.
+Figures are shares, 0 to 1. ``null`` stands where a figure cannot be had: ``std`` of one fold, ``ci95`` of
+fewer than five dialogues.
 
 ``corpus``, ``manifest_hash``, ``split_id``, ``protocol``, ``classes``, ``class_counts``, ``utterances``, ``dialogues``,
     ``seeds``, ``evaluation`` (the parameters): what was tested. ``resamples`` is how many the bootstrap drew: more than
@@ -31,7 +32,7 @@ Figures are shares, 0 to 1. ``null`` stands where a figure cannot be had: ``std`
     standard_error, detectable_UA}], planned: {utterances, dialogues, class_counts, disagreement, correlation,
     standard_error, detectable_UA}, note}``: how large a difference this test set can show, of the typical pair and of
     each, and by assumption what a whole IEMOCAP could; ``note`` says it in a sentence. ``standard_error`` and
-    ``detectable_UA`` are null for one variant (:mod:`merflow.evaluation.power`).
+    ``detectable_UA`` are null for one variant or few dialogues (:mod:`merflow.evaluation.power`).
 ``baselines``: ``majority``, ``side-only``, ``text-leak`` -> ``{UA, WA, ci95, what}``; ``ci95`` is of UA, ``what`` one
     sentence. One that the corpus has no columns for is left out. They are in no comparison
     (:mod:`merflow.evaluation.baselines`).
@@ -65,8 +66,8 @@ from merflow.evaluation.predictions import VariantPredictions, variants_of
 from merflow.evaluation.side_columns import missing as missing_column
 from merflow.evaluation.side_columns import none_paper as none_paper_column
 from merflow.evaluation.side_columns import side_variants
-from merflow.evaluation.significance import dialogue_counts, enough_samples, resampled_counts
-from merflow.evaluation.spread import over_seeds, spread, tests_of
+from merflow.evaluation.significance import enough_samples
+from merflow.evaluation.spread import over_seeds, resample, spread, tests_of
 
 # Variant -> fold and seed -> best_epoch, dev_ua, dev_loss.
 Development = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]
@@ -132,9 +133,10 @@ def summarise(
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
     sizes = {"groups": groups, "classes": len(classes)}
-    draws = {"samples": samples, "seed": params.bootstrap_seed}
-    resampled, resampled_shadows = _resample(variants, **draws, **sizes), _resample(shadows, **draws, **sizes)
-    parts = breakdowns(variants, utterances, classes=classes, **draws)
+    draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
+    resampled, resampled_shadows = resample(variants, **draws), resample(shadows, **draws)
+    few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
+    parts = breakdowns(variants, utterances, classes=classes, **few_draws)
     biased = {
         name: none_paper_column(variants[name], shadow, resampled=(resampled[name], resampled_shadows[name]), **sizes)
         for name, shadow in shadows.items()
@@ -174,7 +176,7 @@ def summarise(
         "variants": summaries,
         "comparisons": pairs,
         "power": power_of(pairs, utterances=tested, dialogues=groups),
-        "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **draws),
+        "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **few_draws),
     }
 
 
@@ -200,19 +202,6 @@ def _lacking(
         for name, variant in side_variants(table, utterances, honest=honest, rules=rules).items():
             found[name][gone] = variant
     return found
-
-
-def _resample(
-    variants: Mapping[str, VariantPredictions], *, groups: int, classes: int, samples: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Variant -> confusion counts of each resample ``(B, C, C)``."""
-    if not variants:
-        return {}
-    counts = [
-        dialogue_counts(v.labels * classes + v.predicted, v.dialogues, groups=groups, classes=classes)
-        for v in variants.values()
-    ]
-    return dict(zip(variants, resampled_counts(np.stack(counts), samples=samples, seed=seed), strict=True))
 
 
 def _figures(

@@ -220,8 +220,8 @@ def breakdowns(results: Mapping[str, Any]) -> list[Sheet]:
             Sheet(
                 f"by-{key}",
                 f"By {what}",
-                "UA in percent, and its 95 % interval over the dialogues of the group; below the group, its test "
-                "utterances. A group that lacks an emotion averages over those it has.",
+                "UA in percent, and in brackets its 95 % interval over the dialogues of the group; at the head, the "
+                "group's test utterances. A group that lacks an emotion averages over those it has.",
                 ("variant", "all", *(f"{group} ({count:,})" for group, count in groups.items())),
                 tuple(rows),
             )

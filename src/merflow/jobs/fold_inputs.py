@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import FeatureError, SplitError
-from merflow.contracts.files import digest
+from merflow.contracts.files import digest, file_md5
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.presets import EncoderSpec, Preset, Profile
 from merflow.contracts.protocols import Part
@@ -24,6 +24,7 @@ from merflow.features.raw_dataset import RawDataset
 from merflow.features.standardize import Standardizer
 from merflow.features.transcripts import Readings, reading, transcript_of
 from merflow.jobs.identity import code_digest, git_commit, merflow_version
+from merflow.jobs.presets import model_code
 from merflow.jobs.variants import Item, parse_item
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import ModelCard
@@ -45,6 +46,7 @@ class FoldInputs:
     Attributes:
         profile: The encoders that made the features, with the revisions that were read.
         transcripts: Whose words were read in place of those that a preset asks for.
+        data_md5: Of the files of the manifest and the splits.
     """
 
     preset: Preset
@@ -57,6 +59,7 @@ class FoldInputs:
     profile: Profile
     transcripts: Readings
     params: TrainingParams
+    data_md5: Mapping[str, str]
 
     @classmethod
     def read(cls, item: str, *, manifest: Path, splits: Path, features: Path, params: TrainingParams) -> "FoldInputs":
@@ -89,6 +92,7 @@ class FoldInputs:
             profile={slot: EncoderSpec(**spec) for slot, spec in stored["encoders"].items()},
             transcripts=stored["transcripts"],
             params=params,
+            data_md5={"manifest": file_md5(manifest), "splits": file_md5(splits)},
         )
 
     @property
@@ -196,7 +200,7 @@ class FoldInputs:
                     **self.params.model_dump(exclude={"resident_gib", "resident_on"}),
                     "device": device_of(self.params).type,
                 },
-                "code": code_digest("train"),
+                "code": [code_digest("train"), model_code(self.preset.model)],
             }
         )
 
@@ -241,8 +245,12 @@ class FoldInputs:
                 for stream in self.streams
             },
             encoder_keys=self.encoder_keys,
+            transcripts=self.transcript,
+            corpus=self.manifest.corpus,
             manifest_hash=self.manifest.hash,
             split_id=self.splits.split_id,
+            split_params=self.splits.params.model_dump(),
+            data_md5=dict(self.data_md5),
             fold=self.fold,
             seed=self.seed,
             git_commit=self.git_commit,
