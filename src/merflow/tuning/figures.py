@@ -14,6 +14,7 @@ import optuna
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib import pyplot
+from matplotlib.ticker import NullFormatter
 from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.visualization import matplotlib as pictures
@@ -122,6 +123,8 @@ def _dressed(axes: Any, *, name: str) -> Any:  # noqa: ANN401 - Matplotlib's axe
     figure.set_size_inches(3.2 * axes.size if several else 9.0, 4.5)
     if several:
         figure.suptitle(FIGURES[name])
+        for each in axes.flat:
+            each.xaxis.set_minor_formatter(NullFormatter())  # of a logarithmic axis; they overlap
     else:
         first.set_title(FIGURES[name], fontsize=11)
     if name == "steps":

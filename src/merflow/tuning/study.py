@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
-from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
@@ -24,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from merflow.contracts.errors import TuningError
 from merflow.contracts.files import digest, output_errors
 from merflow.contracts.params import TuningParams
+from merflow.tuning.pruning import StepMedianPruner
 from merflow.tuning.space import Values
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -138,7 +138,7 @@ def set_out(study: optuna.Study, params: TuningParams, *, worker: int) -> None:
             constant_liar=True,  # a trial that runs elsewhere counts as a bad one: nobody repeats it
             seed=int(digest([params.seed, worker, so_far])[:8], 16),
         )
-    study.pruner = MedianPruner(n_startup_trials=params.pruning_trials, n_warmup_steps=params.pruning_epochs)
+    study.pruner = StepMedianPruner(startup_trials=params.pruning_trials, warmup_steps=params.pruning_epochs)
 
 
 def retry(study: optuna.Study, trial: FrozenTrial, params: TuningParams) -> None:
