@@ -3,7 +3,6 @@
 ``search.json`` holds what another process needs to work on the same study, beside the files of earlier jobs.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -142,7 +141,7 @@ def variant_of(name: str) -> str:
     return name if ":" in name else f"{name}:{space_file(name).preset}"
 
 
-def folds_of(text: str) -> Sequence[int]:
+def folds_of(text: str) -> list[int]:
     """``"1,2"`` as folds.
 
     Raises:

@@ -23,7 +23,7 @@ from merflow.tuning.study import StudyPlace, create_study, open_study
 from merflow.tuning.worker import finished
 
 SEARCH, RUN, SUMMARY, PRESETS = "search.json", "run.json", "study.json", "presets.yaml"
-TABLE, PAGE, FIGURES, TRIALS = "trials.csv", "study.html", "figures", "trials"
+TABLE, PAGE, FIGURES = "trials.csv", "study.html", "figures"
 
 
 def tune(
@@ -47,7 +47,7 @@ def tune(
         data: Files of earlier jobs.
         out: Folder of the study.
         study: Its name in the database.
-        name: Of the preset that the best trial becomes, without its model.
+        name: Of the preset that the best trial becomes; as for :func:`choose`.
         params: Trials, folds, workers, storage.
         training: Of the trials.
         tracking: Where runs are tracked.
@@ -113,7 +113,7 @@ def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None =
         search: What :func:`open_search` wrote.
         data: The files that it was opened with.
         out: Folder for all of it.
-        name: Of the preset, without its model.
+        name: Of the preset, without its model; empty for the base's with ``-tuned`` behind it.
         run: The study's run in MLflow; None tracks nothing.
 
     Returns:
@@ -127,7 +127,8 @@ def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None =
     opened = Search.load(search, data)
     study = open_study(opened.place, facts=opened.facts, params=opened.params)
     outcome = Outcome.of(study, seed=opened.params.seed)
-    variant = f"{opened.first.preset.model}:{name}"
+    base = opened.first.preset
+    variant = f"{base.model}:{name or base.name + '-tuned'}"
     summary = {"preset": variant, **outcome.summary(opened.facts)}
     write_own(out / PRESETS, {variant: _entry(opened, outcome)})
     with replacing(out / TABLE) as part:
@@ -160,7 +161,7 @@ def _work_side_by_side(search: Path, data: Data, *, run: Path, out: Path, progre
     look()
     killed = side_by_side(
         [
-            partial(try_values, search, data, checkpoints=out / TRIALS, run=run, worker=worker)
+            partial(try_values, search, data, checkpoints=Workspace(out).trials, run=run, worker=worker)
             for worker in range(params.workers)
         ],
         meanwhile=look,
