@@ -11,15 +11,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import write_result
+from benchmarks.record import RESULTS, write_result
+from merflow.contracts.files import read_json
 from merflow.contracts.params import Params, read_params
 from merflow.jobs.benchmark import benchmark, prepare
+from merflow.jobs.identity import git_commit
 from merflow.jobs.source import Source
 from merflow.jobs.tune import PRESETS, tune
 from merflow.presets.own import read_own
 
 # Variant -> cap on epochs, of the trials and of both presets that are tested; the models differ in what an epoch costs.
-EPOCHS = {"foal-net:audio-only": 40, "context-mmt:mmt-frozen": 20, "mfdr:full": 6}
+EPOCHS = {"foal-net:audio-only": 40, "context-mmt:bert-te-frozen": 20, "mfdr:full": 3}
 TRIALS, FOLDS = 30, (1, 2)
 
 
@@ -70,6 +72,7 @@ def study(variant: str, *, out: Path, trials: int, workers: int) -> dict[str, An
         "importance": found["importance"],
         "test_UA": {"own": both[variant]["UA"], "tuned": both[found["preset"]]["UA"]},
         "comparison": tested["comparisons"][0],
+        "commit": git_commit(),
         "split_id": tested["split_id"],
         "manifest_hash": tested["manifest_hash"],
     }
@@ -80,10 +83,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=TRIALS)
     parser.add_argument("--workers", type=int, default=1, help="one gives the same figures again")
+    parser.add_argument("--models", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="others' figures stay")
     options = parser.parse_args()
-    figures = {}
+    before = RESULTS / "tuning.json"
+    figures = read_json(before)["figures"] if before.is_file() else {}
     with tempfile.TemporaryDirectory() as scratch:
-        for variant in EPOCHS:
+        for variant in options.models:
             figures[variant] = study(variant, out=Path(scratch), trials=options.trials, workers=options.workers)
             write_result("tuning", figures)
 
