@@ -48,7 +48,16 @@ def test_what_a_preset_sets_itself_is_never_tuned() -> None:
         for values in drawn(of, 5):
             tuned = of.applied(values)
             assert {key: tuned.config[key] for key in preset.config} == preset.config
-            kept = {"policy", "encoders", "max_epochs", "patience_epochs", "monitor", "sampling", "schedule", "precision"}
+            kept = {
+                "policy",
+                "encoders",
+                "max_epochs",
+                "patience_epochs",
+                "monitor",
+                "sampling",
+                "schedule",
+                "precision",
+            }
             for after, before in zip(tuned.recipes, preset.recipes, strict=True):
                 assert after.model_dump(include=kept) == before.model_dump(include=kept)
             seen += 1
@@ -92,7 +101,7 @@ def test_each_stage_has_its_own_learning_rate_and_shares_the_rest() -> None:
 def test_a_setting_that_decides_the_features_is_refused() -> None:
     preset: Preset = catalogue.preset("context-mmt:mmt-frozen")
     of = SearchSpace(preset, preset.recipes, {"clip_s": Dimension(low=2.0, high=6.0)}, ({},))
-    with pytest.raises(TuningError, match="with {'clip_s': 3.0} the model reads other features"):
+    with pytest.raises(TuningError, match=r"with {'clip_s': 3.0} the model reads other features"):
         of.applied({"config.clip_s": 3.0})
 
 

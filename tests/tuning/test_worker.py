@@ -18,39 +18,39 @@ def table(study: optuna.Study) -> list[tuple[str, object, dict[str, object]]]:
 
 
 def test_one_process_finds_the_same_again_and_the_first_trial_is_the_presets_own(tmp_path: Path) -> None:
-    first, second = searched(tmp_path / "1", trials=12), searched(tmp_path / "2", trials=12)
-    other = searched(tmp_path / "3", trials=12, seed=1)
+    first, second = searched(tmp_path / "1", trials=6), searched(tmp_path / "2", trials=6)
+    other = searched(tmp_path / "3", trials=6, seed=1)
     assert table(first) == table(second)
     assert table(first) != table(other)
     assert first.trials[0].params == space().defaults()
-    assert finished(first) == len(first.trials) == 12
+    assert finished(first) == len(first.trials) == 6
     assert first.best_value > quality(space().defaults())
 
 
 def test_an_interrupted_study_goes_on_as_one_that_never_stopped(tmp_path: Path) -> None:
-    whole = searched(tmp_path / "whole", trials=10)
-    chosen = params(trials=10)
+    whole = searched(tmp_path / "whole", trials=6)
+    chosen = params(trials=6)
     study = made(tmp_path / "stopped", chosen)
 
     def stopping(attempt: Attempt) -> float:
-        if attempt.number == 6:
+        if attempt.number == 4:
             raise KeyboardInterrupt
         return objective(attempt)
 
     with pytest.raises(KeyboardInterrupt):
         work(study, stopping, space=space(), params=chosen)
-    assert finished(study) == 6
+    assert finished(study) == 4
     again = open_study(place(tmp_path / "stopped"), facts=FACTS, params=chosen)
-    assert work(again, objective, space=space(), params=chosen) == 4
+    assert work(again, objective, space=space(), params=chosen) == 2
     assert table(again) == table(whole)
-    assert [row.repeats for row in Outcome.of(again, seed=0).rows if row.repeats is not None] == [6]
+    assert [row.repeats for row in Outcome.of(again, seed=0).rows if row.repeats is not None] == [4]
 
 
 def test_more_trials_continue_a_finished_study(tmp_path: Path) -> None:
-    searched(tmp_path, trials=4)
-    study = searched(tmp_path, trials=7)
-    assert finished(study) == len(study.trials) == 7
-    assert work(study, objective, space=space(), params=params(trials=7)) == 0
+    searched(tmp_path, trials=3)
+    study = searched(tmp_path, trials=5)
+    assert finished(study) == len(study.trials) == 5
+    assert work(study, objective, space=space(), params=params(trials=5)) == 0
 
 
 def test_a_bad_trial_stops_at_once_and_counts_as_finished(tmp_path: Path) -> None:
