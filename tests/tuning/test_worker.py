@@ -7,6 +7,8 @@ import pytest
 from optuna.trial import TrialState
 
 from merflow.contracts.errors import DivergedError, TrainingError
+from merflow.contracts.params import TuningParams
+from merflow.tuning import worker
 from merflow.tuning.outcome import Outcome
 from merflow.tuning.study import open_study
 from merflow.tuning.worker import Attempt, finished, work
@@ -109,19 +111,24 @@ def test_another_error_ends_the_worker(tmp_path: Path) -> None:
     assert [trial.state for trial in study.trials] == [TrialState.FAIL]
 
 
-def test_one_who_asks_for_a_trial_too_many_gives_it_back(tmp_path: Path) -> None:
+def test_one_who_asks_for_a_trial_too_many_gives_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = params(trials=2)
     study = made(tmp_path, chosen)
     other = open_study(place(tmp_path), facts=FACTS, params=chosen)
+    real, theirs = worker.set_out, []
 
-    def overtaken(attempt: Attempt) -> float:
-        if attempt.number == 0:  # meanwhile others begin, and end, all that is left and one more
-            work(other, objective, space=space(), params=chosen.model_copy(update={"trials": 1}), worker=1)
-        return objective(attempt)
+    def overtaken(ready: optuna.Study, settings: TuningParams, *, worker: int) -> None:
+        real(ready, settings, worker=worker)
+        if not theirs:  # between this worker's look and its question, another begins and ends the last trials
+            theirs.extend([other.ask(), other.ask()])
+            for trial in theirs:
+                other.tell(trial, 0.5)
 
-    work(study, overtaken, space=space(), params=chosen)
+    monkeypatch.setattr(worker, "set_out", overtaken)
+    assert work(study, objective, space=space(), params=chosen) == 0
     assert finished(study) == 2
-    assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL"]
+    assert len(Outcome.of(study, seed=0).rows) == 2
 
 
 def test_a_worker_that_was_killed_before_its_first_heartbeat_is_not_waited_for(tmp_path: Path) -> None:
