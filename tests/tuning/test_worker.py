@@ -8,9 +8,8 @@ from optuna.trial import TrialState
 
 from merflow.contracts.errors import DivergedError, TrainingError
 from merflow.contracts.params import TuningParams
-from merflow.tuning import worker
 from merflow.tuning.outcome import Outcome
-from merflow.tuning.study import open_study
+from merflow.tuning.study import open_study, set_out
 from merflow.tuning.worker import Attempt, finished, work
 from tests.tuning.studies import FACTS, made, objective, params, place, quality, searched, space
 
@@ -115,16 +114,16 @@ def test_one_who_asks_for_a_trial_too_many_gives_it_back(tmp_path: Path, monkeyp
     chosen = params(trials=2)
     study = made(tmp_path, chosen)
     other = open_study(place(tmp_path), facts=FACTS, params=chosen)
-    real, theirs = worker.set_out, []
+    theirs: list[optuna.Trial] = []
 
     def overtaken(ready: optuna.Study, settings: TuningParams, *, worker: int) -> None:
-        real(ready, settings, worker=worker)
+        set_out(ready, settings, worker=worker)
         if not theirs:  # between this worker's look and its question, another begins and ends the last trials
             theirs.extend([other.ask(), other.ask()])
             for trial in theirs:
                 other.tell(trial, 0.5)
 
-    monkeypatch.setattr(worker, "set_out", overtaken)
+    monkeypatch.setattr("merflow.tuning.worker.set_out", overtaken)
     assert work(study, objective, space=space(), params=chosen) == 0
     assert finished(study) == 2
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL"]

@@ -41,10 +41,11 @@ class Attempt:
         """Tells the study a figure that is comparable among trials at the same step.
 
         Raises:
-            TrialPruned: The trial is worse than others were; it must stop at once.
+            TrialPruned: The trial is worse than others were; it must stop at once. The first one never is: all
+                others are compared with the preset's own values.
         """
         self.trial.report(figure, step)
-        if self.trial.should_prune():
+        if self.number != 0 and self.trial.should_prune():
             raise optuna.TrialPruned
 
     def note(self, figures: dict[str, float]) -> None:
