@@ -108,7 +108,11 @@ def break_down() -> None:
 
 def test_one_that_is_killed_leaves_the_others_at_work(tmp_path: Path) -> None:
     looks: list[None] = []
-    calls = [die, partial(touch_later, tmp_path / "a", seconds=1.5), partial(touch_later, tmp_path / "b", seconds=0)]
+    calls: list[Callable[[], object]] = [
+        die,
+        partial(touch_later, tmp_path / "a", seconds=1.5),
+        partial(touch_later, tmp_path / "b", seconds=0),
+    ]
     assert side_by_side(calls, meanwhile=lambda: looks.append(None)) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
     assert looks

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from merflow.contracts.errors import DivergedError, TrainingError
 from merflow.contracts.params import TuningParams
 from merflow.tuning.outcome import Outcome
-from merflow.tuning.study import open_study, set_out
+from merflow.tuning.study import open_study, retry, set_out
 from merflow.tuning.worker import Attempt, finished, work
 from tests.tuning.studies import FACTS, made, objective, params, place, quality, searched, space
 
@@ -140,3 +140,23 @@ def test_a_worker_that_was_killed_before_its_first_heartbeat_is_not_waited_for(t
     assert rows[lost.number].state == "failed"
     repeated = [row for row in rows if row.repeats == lost.number]
     assert [(row.state, row.values) for row in repeated] == [("complete", space().defaults())]
+
+
+def test_a_worker_that_was_given_up_while_it_worked_goes_on_with_others(tmp_path: Path) -> None:
+    chosen = params(trials=3)
+    study = made(tmp_path, chosen)
+    other = open_study(place(tmp_path), facts=FACTS, params=chosen)
+    given_up: list[int] = []
+
+    def held_up(attempt: Attempt) -> float:
+        if not given_up:
+            given_up.append(attempt.trial.number)
+            frozen = other.tell(attempt.trial.number, state=TrialState.FAIL)
+            retry(other, frozen, chosen)
+        return objective(attempt)
+
+    assert work(study, held_up, space=space(), params=chosen) == 3
+    rows = Outcome.of(study, seed=0).rows
+    assert finished(study) == 3
+    assert rows[given_up[0]].state == "failed"
+    assert [row.values for row in rows if row.repeats == given_up[0]] == [space().defaults()]
