@@ -2,15 +2,13 @@
 
 The straightforward one is written as the paper's equations read: torch's own multi-head attention, a Python loop that
 looks for hard negatives, and the fusion three times (positive pairs, negative pairs, classifier). Both must give the
-same loss and gradients before anything is timed. Their steps alternate, and each one's median counts, so that a busy
-machine hits both alike.
+same loss and gradients before anything is timed. Their steps alternate, and each one's median counts. A CPU computes
+in float32 with one thread, a GPU in bf16.
 """
 
 import argparse
 from collections.abc import Callable
 from copy import deepcopy
-from statistics import median
-from time import perf_counter
 from typing import cast
 
 import torch
@@ -18,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.record import write_result
+from benchmarks.stopwatch import Work, fastest_device, medians, where
 from merflow.contracts.batch import Batch
 from merflow.contracts.streams import Role, StreamShape
 from merflow.models.foal_net import Alignment, CrossAttention, FoalNet, FoalNetConfig, Fusion, Interaction
@@ -145,70 +144,58 @@ def check_equal(ours: FoalNet, straightforward: Straightforward, batch: Batch) -
     torch.testing.assert_close(ours.classify.weight.grad, straightforward.classify.weight.grad, rtol=1e-3, atol=1e-4)
 
 
-def seconds_a_step(model: nn.Module, loss_of: Loss, batch: Batch, *, precision: torch.dtype) -> Callable[[], float]:
-    """A training step of a model that returns how long it took."""
+def training_step(model: nn.Module, loss_of: Loss, batch: Batch, *, precision: torch.dtype) -> Work:
+    """A training step of a model."""
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-4, fused=True)
-    device = batch.features["speech"].device
+    kind = batch.features["speech"].device.type
 
-    def finished() -> float:
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        return perf_counter()
-
-    def step() -> float:
-        started = finished()
-        with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
+    def step() -> None:
+        with torch.autocast(kind, dtype=precision, enabled=precision != torch.float32):
             loss = loss_of(batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return finished() - started
 
     return step
 
 
-def measure(*, device: torch.device, precision: torch.dtype, utterances: int, rounds: int) -> dict[str, float]:
-    """Seconds of both steps, and how many times faster ours is; the first round warms up."""
+def measured(device: torch.device, *, utterances: int, rounds: int) -> dict[str, float]:
+    """Seconds of both steps, and how many times faster ours is."""
     torch.manual_seed(0)
+    precision = torch.bfloat16 if device.type == "cuda" else torch.float32
     config = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True)
     shapes: dict[Role, StreamShape] = {"speech": StreamShape(None, SPEECH[1]), "video": StreamShape(None, VIDEO[1])}
     ours = FoalNet(config, shapes=shapes, classes=CLASSES).to(device)
     straightforward = Straightforward(ours).to(device)
     batch = random_batch(utterances=utterances, device=device)
     check_equal(ours, straightforward, batch)
-    steps = {
-        "straightforward": seconds_a_step(straightforward, straightforward, batch, precision=precision),
-        "ours": seconds_a_step(ours, lambda given: ours(given).loss, batch, precision=precision),
+    spent = medians(
+        {
+            "straightforward": training_step(straightforward, straightforward, batch, precision=precision),
+            "ours": training_step(ours, lambda given: ours(given).loss, batch, precision=precision),
+        },
+        device,
+        rounds=rounds,
+    )
+    return {
+        "straightforward_s": spent["straightforward"],
+        "ours_s": spent["ours"],
+        "times_faster": spent["straightforward"] / spent["ours"],
     }
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(rounds + 1):
-        for name, step in steps.items():
-            times[name].append(step())
-    seconds = {f"{name}_s": median(found[1:]) for name, found in times.items()}
-    return {**seconds, "times_faster": seconds["straightforward_s"] / seconds["ours_s"]}
 
 
 def main() -> None:
-    """Measures, prints, records; on a GPU in bf16, else in float32 with each number of threads."""
+    """Measures, prints, records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="of the CPU")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rounds", type=int, help="default: 3 on a CPU, 50 on a GPU")
-    arguments = parser.parse_args()
-    if arguments.device == "cuda" or (arguments.device == "auto" and torch.cuda.is_available()):
-        device, precision, rounds, places = torch.device("cuda"), torch.bfloat16, 50, [0]
-    else:
-        device, precision, rounds, places = torch.device("cpu"), torch.float32, 3, arguments.threads
-    figures = {}
-    for threads in places:
-        torch.set_num_threads(threads or torch.get_num_threads())
-        name = f"{threads} CPU thread{'s'[: threads - 1]}" if threads else torch.cuda.get_device_name()
-        figures[name] = measure(
-            device=device, precision=precision, utterances=arguments.batch, rounds=arguments.rounds or rounds
-        )
-        print(f"{name}: " + "  ".join(f"{key} {value:.3f}" for key, value in figures[name].items()))
-    write_result("foal_net", {"batch": arguments.batch, "steps": figures})
+    parser.add_argument("--batch", type=int, default=64, help="utterances; the paper's by default")
+    parser.add_argument("--rounds", type=int, help="default: 2 on a CPU, where a step takes long, 50 on a GPU")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    device = fastest_device()
+    rounds = options.rounds or (50 if device.type == "cuda" else 2)
+    figures = measured(device, utterances=options.batch, rounds=rounds)
+    print("  ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+    write_result("foal_net", {"device": device.type, "where": where(device), "batch": options.batch, **figures})
 
 
 if __name__ == "__main__":

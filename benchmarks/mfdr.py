@@ -1,20 +1,18 @@
 """How fast are MFDR's parts, forward and backward, at the paper's size (batch 32, 255 frames, 50 words, width 256)?
 
 SAWA against Algorithm 1 word by word and against plain attention over all frames, from queries, keys and values on; its
-memory at growing lengths against a table of all words and frames. GCPU against Eq. 1-6 step by step, and against
-PyTorch's GRU, which has half the products. Ways alternate within each round, in another order each, after one round
-that does not count, and each way's median counts. On a GPU, GCPU is also replayed as a CUDA graph.
+memory at growing lengths against a table of all words and frames. GCPU against Eq. 1-6 step by step; against its
+matrix products alone, which no order of computing it does without; and against PyTorch's GRU, which has half of them.
+Ways alternate, and each one's median counts. A CPU computes with one thread. On a GPU, GCPU is also replayed as a CUDA
+graph.
 """
 
 import argparse
-import random
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import NamedTuple, cast
 
 import torch
@@ -22,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.record import write_result
+from benchmarks.stopwatch import Work, fastest_device, medians, where
 from merflow.models.mfdr import GCPU, MFDRConfig, SlidingWindowAttention
 
 CONFIG = MFDRConfig()
@@ -37,28 +36,16 @@ class Way(NamedTuple):
     parameters: tuple[Tensor, ...] = ()
 
 
-def median_ms(
-    ways: dict[str, Way], inputs: tuple[Tensor, ...], *, rounds: int, backward: bool = True
-) -> dict[str, float]:
-    """Milliseconds of each way: the median round."""
-    spent: dict[str, list[float]] = {way: [] for way in ways}
-    for number in range(rounds + 1):
-        for way in random.sample(list(ways), len(ways)):
-            _wait(inputs[0].device)
-            started = perf_counter()
-            with torch.set_grad_enabled(backward):
-                made = ways[way].run(*inputs)
-                if backward:
-                    torch.autograd.grad(made.sum(), (*inputs, *ways[way].parameters), allow_unused=True)
-            _wait(inputs[0].device)
-            if number:
-                spent[way].append(1000 * (perf_counter() - started))
-    return {way: median(each) for way, each in spent.items()}
+def step_of(way: Way, inputs: tuple[Tensor, ...], *, backward: bool = True) -> Work:
+    """Forward, and backward too."""
 
+    def step() -> None:
+        with torch.set_grad_enabled(backward):
+            made = way.run(*inputs)
+            if backward:
+                torch.autograd.grad(made.sum(), (*inputs, *way.parameters), allow_unused=True)
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return step
 
 
 def word_by_word(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -108,15 +95,19 @@ def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
     query = _drawn(BATCH, CONFIG.words, CONFIG.dims, device=device)
     key, value = (_drawn(BATCH, CONFIG.frames, CONFIG.dims, device=device) for _ in range(2))
     spoken, present = (torch.ones(part.shape[:2], dtype=torch.bool, device=device) for part in (query, key))
-    ways: dict[str, Way] = {
-        "sawa": Way(lambda q, k, v: layer.attend(q, k, v, spoken, present)),
-        "plain": Way(partial(plain_attention, present=present)),
+    ways: dict[str, Callable[..., Tensor]] = {
+        "sawa": lambda q, k, v: layer.attend(q, k, v, spoken, present),
+        "plain": partial(plain_attention, present=present),
+        "loop": word_by_word,
     }
-    torch.testing.assert_close(ways["sawa"].run(query, key, value), word_by_word(query, key, value), atol=1e-4, rtol=0)
-    spent = median_ms(ways, (query, key, value), rounds=rounds)
-    slow = median_ms({**ways, "loop": Way(word_by_word)}, (query, key, value), rounds=3)
+    inputs = (query, key, value)
+    torch.testing.assert_close(ways["sawa"](*inputs), word_by_word(*inputs), atol=1e-4, rtol=0)
+    steps = {name: step_of(Way(run), inputs) for name, run in ways.items()}
+    slow = medians(steps, device, rounds=3)
+    del steps["loop"]
+    spent = medians(steps, device, rounds=rounds)
     return {
-        "sawa_ms": spent["sawa"],
+        "sawa_ms": 1e3 * spent["sawa"],
         "of_plain_attention": spent["sawa"] / spent["plain"],
         "times_the_loop": slow["loop"] / slow["sawa"],
     }
@@ -124,7 +115,7 @@ def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
 
 def peak_mib(way: str, frames: int) -> float:
     """What forward and backward take beyond their inputs; on a CPU for a fresh process."""
-    device = _device()
+    device = fastest_device()
     config = MFDRConfig(frames=frames, words=(frames - CONFIG.window) // CONFIG.hop + 1)
     layer = SlidingWindowAttention(config).to(device)
     query = _drawn(LONG_BATCH, config.words, CONFIG.dims, device=device)
@@ -181,6 +172,29 @@ def step_by_step(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
     return torch.stack(states, dim=1)
 
 
+def products_alone(unit: GCPU, z: Tensor, g: Tensor, *, backward: bool) -> None:
+    """The matrix products of GCPU, step by step where a step waits for the one before.
+
+    Backward has as many for the gradients of what enters, and as many for those of the weights, over all steps at once.
+    """
+    steps = z.shape[1]
+    for part, inputs in ((unit.from_z, z), (unit.from_g, g)):
+        rows = inputs.flatten(0, 1)
+        made = rows @ part.weight.t()
+        if backward:
+            torch.mm(made, part.weight)
+            torch.mm(made.t(), rows)
+    for part in (unit.from_h, unit.from_kept, unit.from_candidates):
+        rows = z.new_ones(len(z), part.in_features)
+        made = rows @ part.weight.t()
+        for _ in range(steps - 1):
+            torch.mm(rows, part.weight.t())
+        if backward:
+            for _ in range(steps):
+                torch.mm(made, part.weight)
+            torch.mm(made.repeat(steps, 1).t(), rows.repeat(steps, 1))
+
+
 def gcpu(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
     """Figures of the recurrent unit: training steps of several batch sizes, and one utterance's prediction."""
     unit, gru = GCPU(dims=CONFIG.dims).to(device), nn.GRU(CONFIG.dims, CONFIG.dims, batch_first=True).to(device)
@@ -197,34 +211,30 @@ def gcpu(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
         if device.type == "cuda" and backward:
             graphed = torch.cuda.make_graphed_callables(GCPU(dims=CONFIG.dims).to(device), inputs)
             ways["graph"] = Way(cast("nn.Module", graphed), tuple(cast("nn.Module", graphed).parameters()))
-        spent = median_ms(ways, inputs, rounds=rounds, backward=backward)
-        found[name] = {"gcpu_ms": spent["gcpu"]} | {
+        steps = {way: step_of(each, inputs, backward=backward) for way, each in ways.items()}
+        steps["products"] = torch.no_grad()(partial(products_alone, unit, *inputs, backward=backward))
+        spent = medians(steps, device, rounds=rounds)
+        found[name] = {"gcpu_ms": 1e3 * spent["gcpu"]} | {
             f"{way}_is_times": spent[way] / spent["gcpu"] for way in spent if way != "gcpu"
         }
     return found
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def main() -> None:
     """Measures, prints, records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--threads", type=int, default=1, help="of the processor")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
     torch.manual_seed(0)
-    device = _device()
-    figures = {
-        "sawa": sawa(device, rounds=arguments.rounds),
-        "memory": memory(),
-        "gcpu": gcpu(device, rounds=arguments.rounds),
-    }
-    for name, figure in figures.items():
-        print(f"{name:8} {figure}")
-    write_result("mfdr", figures)
+    device = fastest_device()
+    attention = sawa(device, rounds=options.rounds)
+    peaks = memory()
+    recurrence = gcpu(device, rounds=options.rounds)
+    for name, row in {"sawa": attention, **peaks, **recurrence}.items():
+        print(f"{name:20} " + "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
+    figures = {"batch": BATCH, "sawa": attention, "memory": peaks, "gcpu": recurrence}
+    write_result("mfdr", {"device": device.type, "where": where(device), **figures})
 
 
 if __name__ == "__main__":

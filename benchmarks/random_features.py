@@ -1,7 +1,8 @@
 """Random features with the sizes of the papers' encoders and the lengths of IEMOCAP's utterances, for speed alone.
 
-Every utterance is a stretch of one pool of random steps a stream, so that memory does not grow with the corpus; a batch
-is a gather from it, as from features that are resident.
+Every utterance is a stretch of one pool of random steps a stream, so that memory does not grow with the corpus. A batch
+is made of it by the code, and at the cost, that a training's resident features have: 16 bits a value, widened and
+standardised.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,10 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch
 from merflow.contracts.presets import Preset
 from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.features.padding import Blanks, Piece, padded
+from merflow.features.resident import gathered, on_device
+from merflow.features.shards import entry_shape
+from merflow.features.standardize import Scale
 from merflow.models import MODELS
 from merflow.presets import catalogue
 
@@ -42,11 +47,13 @@ _PLAIN = {"speech": "wavlm-large", "speech_layers": "wavlm-large", "text": "robe
 _QUANTILES = {0.0: 0.585, 0.05: 1.386, 0.5: 3.576, 0.95: 11.059, 0.99: 15.544, 1.0: 34.139}
 # Angry, happy, neutral, sad.
 _CLASS_COUNTS = (1103, 1636, 1708, 1084)
+UTTERANCES = sum(_CLASS_COUNTS)
 # An assumption, for texts are not public: 2.6 words a second, 1.2 tokens a word, two special tokens.
 _TOKENS_A_SECOND, _SPECIAL_TOKENS = 3.1, 2
 _STEPS_A_SECOND = 50
 _MOST_PICTURES = 180
-_POOL_STEPS = 2048
+# A pool is longer than any utterance, and larger than a processor's caches.
+_POOL_STEPS, _POOL_BYTES = 2048, 128 << 20
 
 
 def full_presets(models: Sequence[str] | None = None) -> list[Preset]:
@@ -79,15 +86,14 @@ class RandomUtterances:
         self.lengths = np.max([self.steps[s.role] for s in self.streams if not s.neighbours], axis=0)
         counts = np.asarray(_CLASS_COUNTS)
         self.labels: np.ndarray = random.choice(len(counts), size=count, p=counts / counts.sum())
-        self._labels = torch.from_numpy(self.labels).to(device)
-        generator = torch.Generator().manual_seed(seed)
-        self._pools = {
-            role: torch.randn(_POOL_STEPS, *_entry(shape), generator=generator).to(device)
-            for role, shape in self.shapes.items()
-        }
+        self._device = device
+        self._pools = {role: pool_of(shape, device=device, seed=seed) for role, shape in self.shapes.items()}
         self._starts = {
-            role: random.integers(0, _POOL_STEPS - steps.max() + 1, size=count) for role, steps in self.steps.items()
+            role: random.integers(0, len(self._pools[role]) - steps.max() + 1, size=count)
+            for role, steps in self.steps.items()
         }
+        self._blanks = {role: Blanks() for role in self.shapes}
+        self._scales = {role: standard(shape, device=device) for role, shape in self.shapes.items()}
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -102,20 +108,63 @@ class RandomUtterances:
         chosen = np.asarray(indices)
         features: dict[Role, Tensor] = {}
         present: dict[Role, Tensor] = {}
-        for role, pool in self._pools.items():
+        for role in self._pools:
             steps = self.steps[role][chosen, None]
-            offsets = np.arange(steps.max())[None]
-            places = torch.from_numpy(self._starts[role][chosen, None] + np.minimum(offsets, steps - 1))
-            features[role] = pool[_moved(places, pool.device)]
-            present[role] = _moved(torch.from_numpy(offsets < steps), pool.device)
-        labels = self._labels[_moved(torch.from_numpy(chosen), self._labels.device)]
-        return Batch(features, present, labels, tuple(map(str, indices)))
+            mask = np.arange(steps.max())[None] < steps
+            present[role] = on_device(mask, self._device)
+            features[role] = self._features(role, chosen, mask)
+        return Batch(features, present, on_device(self.labels[chosen], self._device), tuple(map(str, indices)))
+
+    def _features(self, role: Role, chosen: np.ndarray, mask: np.ndarray) -> Tensor:
+        pool, scale, starts = self._pools[role], self._scales[role], self._starts[role][chosen]
+        if pool.device.type != "cpu":
+            places = np.where(mask, starts[:, None] + np.arange(mask.shape[1]), 0)
+            there = on_device(mask, self._device)
+            return gathered(pool, on_device(places, self._device), present=there, scale=scale)
+        halves = pool.numpy()
+        lengths = self.steps[role][chosen].tolist()
+        pieces = [
+            Piece(utterance, 0, halves[start : start + length])
+            for utterance, (start, length) in enumerate(zip(starts.tolist(), lengths, strict=True))
+        ]
+        return padded(
+            pieces, present=mask, entry_shape=entry_shape(self.shapes[role]), scale=scale, blanks=self._blanks[role]
+        )
 
     def model(self, preset: Preset) -> nn.Module:
         """The preset's model at its real size."""
         entry = MODELS[preset.model]
         torch.manual_seed(0)
         return entry.model(entry.configure(preset.config), shapes=self.shapes, classes=len(_CLASS_COUNTS))
+
+
+def pool_of(shape: StreamShape, *, device: torch.device, seed: int) -> Tensor:
+    """Random steps ``(steps, *entry_shape)`` float16."""
+    entry = entry_shape(shape)
+    steps = max(_POOL_STEPS, _POOL_BYTES // (2 * int(np.prod(entry))))
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(steps, *entry, generator=generator).half().to(device)
+
+
+def standard(shape: StreamShape, *, device: torch.device) -> Scale:
+    """Mean 0 and deviation 1, which change no value and cost what others do."""
+    entry = entry_shape(shape)
+    return Scale(torch.zeros(entry, device=device), torch.ones(entry, device=device))
+
+
+class Some:
+    """A few utterances of a source, as one batch; a :class:`merflow.training.stages.Source`."""
+
+    def __init__(self, source: RandomUtterances, indices: Sequence[int]) -> None:
+        self._source, self._indices = source, np.asarray(indices)
+        self.lengths, self.labels = source.lengths[self._indices], source.labels[self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The utterances at these positions among the few."""
+        return self._source.batch(self._indices[list(indices)].tolist())
 
 
 def shape_of(stream: Stream) -> StreamShape:
@@ -133,11 +182,3 @@ def steps_of(stream: Stream, seconds: np.ndarray) -> np.ndarray:
     if stream.role in ("text", "text_layers"):
         return np.asarray(np.round(_TOKENS_A_SECOND * seconds) + _SPECIAL_TOKENS, dtype=np.int64)
     return np.asarray(np.maximum(1, np.floor(_STEPS_A_SECOND * heard) - 1), dtype=np.int64)
-
-
-def _entry(shape: StreamShape) -> tuple[int, ...]:
-    return (shape.width,) if shape.layers is None else (shape.layers, shape.width)
-
-
-def _moved(values: Tensor, device: torch.device) -> Tensor:
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values

@@ -1,44 +1,35 @@
 """What would the whole frozen benchmark cost at IEMOCAP's size? Extrapolated from steps that are measured.
 
 Five full presets, five folds, the papers' batch sizes and epochs, random features with IEMOCAP's lengths, resident on
-the device. A fold's utterances are cut into batches by length; some of these, from the shortest to the longest, are
-really trained on and really evaluated, and the time of the others is interpolated between them. An epoch is one pass
-of training over 70 % of the corpus (four sessions without one speaker) and one of evaluation over the other 30 %
-(development and test). Where a preset stops by patience, all epochs that its recipe allows are counted, which is the
-most that it can cost. Left out: reading features from disk, and checkpoints (see ``benchmarks.trainer``).
+the device. A fold's utterances are cut into batches by length; some of these, from the shortest to nearly the longest,
+are really trained on and really evaluated; the time of the others is interpolated between them by length, and beyond
+them in proportion to it. An epoch is one pass of training over 70 % of the corpus (four sessions without one speaker)
+and one of evaluation over the other 30 % (development and test). Where a preset stops by patience, all epochs that its
+recipe allows are counted, which is the most that it can cost. Left out: reading features from disk, and checkpoints
+(see ``benchmarks.trainer``). Minutes are those of one thread of a CPU, or of a GPU, with one fold after another.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks.random_features import RandomUtterances, full_presets
+from benchmarks.random_features import FULL, UTTERANCES, RandomUtterances, Some, full_presets
 from benchmarks.record import write_result
-from benchmarks.trainer import PARAMS, SEED, seconds
+from benchmarks.stopwatch import seconds, where
+from benchmarks.trainer import PARAMS, SEED
 from merflow.contracts.presets import Preset
 from merflow.features.bucketing import sequential_batches
 from merflow.training.determinism import deterministic
 from merflow.training.devices import device_of
 from merflow.training.optimization import Bench, develop, train_epoch
 
-UTTERANCES, FOLDS = 5531, 5
+FOLDS = 5
 TRAIN_SHARE = 0.7
-
-
-class Some:
-    """A few utterances of a source, as one batch; a :class:`merflow.training.stages.Source`."""
-
-    def __init__(self, source: RandomUtterances, indices: Sequence[int]) -> None:
-        self._source, self._indices = source, np.asarray(indices)
-        self.lengths, self.labels = source.lengths[self._indices], source.labels[self._indices]
-        self.batch = lambda places: source.batch(self._indices[list(places)].tolist())
-
-    def __len__(self) -> int:
-        return len(self._indices)
+LAST = 0.95
 
 
 def pass_s(
@@ -47,13 +38,17 @@ def pass_s(
     """Seconds of one pass over ``count`` utterances, from measurements at some batches by length."""
     device = device_of(PARAMS)
     batches = sequential_batches(source.lengths[:count], batch_size=batch_size)
-    places = np.unique(np.linspace(0, len(batches) - 1, points).round().astype(int))
-    found = []
-    for place in places:
-        some = Some(source, batches[place])
-        work(some)  # warms up
-        found.append(median(seconds(lambda some=some: work(some), device) for _ in range(3)))  # type: ignore[misc]
-    return float(np.interp(np.arange(len(batches)), places, found).sum())
+    longest = np.array([source.lengths[batch].max() for batch in batches])
+    # Few batches are much longer than the rest, and would take most of the time to measure.
+    places = np.unique(np.linspace(0, LAST * (len(batches) - 1), points).round().astype(int))
+    some = {place: Some(source, batches[place]) for place in places}
+    work(some[places[0]])  # warms up
+    found = [
+        median(seconds(partial(work, some[place]), device) for _ in range(5 if device.type == "cuda" else 1))
+        for place in places
+    ]
+    between = np.interp(longest, longest[places], found)
+    return float((between * np.maximum(1, longest / longest[places[-1]])).sum())
 
 
 def measured(preset: Preset, *, points: int) -> dict[str, float]:
@@ -79,21 +74,19 @@ def measured(preset: Preset, *, points: int) -> dict[str, float]:
 def main() -> None:
     """Measures, extrapolates, records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", type=int, default=6, help="batches that are measured, from the shortest on")
-    parser.add_argument("--models", nargs="+", help="only these")
+    parser.add_argument("--points", type=int, default=5, help="batches that are measured, shortest to longest")
+    parser.add_argument("--models", nargs="+", choices=list(FULL), help="only these")
     options = parser.parse_args()
-    figures: dict[str, Any] = {}
+    device = device_of(PARAMS)
+    found: dict[str, dict[str, float]] = {}
     with deterministic(threads=PARAMS.threads):
         for preset in full_presets(options.models):
-            figures[preset.variant] = measured(preset, points=options.points)
-            row = figures[preset.variant]
+            found[preset.variant] = row = measured(preset, points=options.points)
             print(f"{preset.variant:32} " + "  ".join(f"{name} {value:.2f}" for name, value in row.items()))
-    figures["all"] = {"minutes": sum(row["minutes"] for row in figures.values()), "one_after_another": True}
-    figures["extrapolated"] = True
-    device = device_of(PARAMS)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {PARAMS.threads} thread"
-    print(f"all of it, one fold after another, on {where}: {figures['all']['minutes']:.0f} minutes (extrapolated)")
-    write_result("real_size", figures)
+        place = where(device)
+    hours = sum(row["minutes"] for row in found.values()) / 60
+    print(f"all, one fold after another: {hours:.1f} hours ({place}, extrapolated)")
+    write_result("real_size", {"device": device.type, "where": place, "hours": hours, "models": found})
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from benchmarks.memory_limit import memory_group, run_within
 from benchmarks.record import write_result
 from benchmarks.store_peers import SHARD, Fill, Item, digest, forget_files, opened, prepare
 from merflow.contracts.streams import StreamShape
-from merflow.features.padding import Piece, padded
+from merflow.features.padding import Blanks, Piece, padded
 from merflow.features.store import KeyedStore
 
 # Enough that reading ahead does not bring in half of the rest.
@@ -82,13 +82,14 @@ def epochs(folder: Path) -> dict[str, float]:
     places = list(keyed.places().values())
     opened = keyed.open_entries(places)
     chance, present = np.random.default_rng(2), np.ones((LARGE_BATCH, STEPS), dtype=bool)
+    blanks = Blanks()
     own, mapped, count = 0.0, 0.0, 0
     started = perf_counter()
     for _ in range(EPOCHS):
         order = chance.permutation(len(places))[: len(places) // LARGE_BATCH * LARGE_BATCH]
         for members in order.reshape(-1, LARGE_BATCH).tolist():
             pieces = [Piece(number, 0, entry) for number, entry in enumerate(opened.entries(members))]
-            batch = padded(pieces, present=present, entry_shape=(LAYERS, WIDTH), scale=None)
+            batch = padded(pieces, present=present, entry_shape=(LAYERS, WIDTH), scale=None, blanks=blanks)
             own, mapped = max(own, _rss_mib("RssAnon")), max(mapped, _rss_mib("RssFile"))
             count += len(batch)
     seconds = perf_counter() - started

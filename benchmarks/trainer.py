@@ -1,30 +1,32 @@
 """What does the training loop cost beside the forward pass, the backward pass and the optimiser's step?
 
-Every model's full preset at its real size, on resident random features with IEMOCAP's lengths. The bare loop steps
-over the very batches of an epoch, made beforehand. Against it stand ``train_epoch`` on the same ready batches (the
-loop's own cost), and on batches that it gathers itself (with the cost of resident data). Rounds of all alternate;
-medians count. A checkpoint is written once an epoch, and is shared out over the steps of an epoch of 4400 utterances.
-On a CPU one thread computes, and the process's own time counts, which other processes cannot lengthen much.
+Every model's full preset at its real size, on resident random features with IEMOCAP's lengths: one batch of the median
+length, or more from the short to the long. The bare loop steps over the very batches of an epoch, made beforehand.
+Against it stand ``train_epoch`` on the same ready batches (the loop's own cost), and on batches that it makes itself
+(with the cost of resident data). Rounds of all alternate; medians count. Beside them: what it takes to write batches of
+that many bytes and nothing else, which is the least that making them can cost, and a checkpoint, written once an epoch
+and shared out over the steps of 4400 utterances.
 """
 
 import argparse
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.random_features import RandomUtterances, full_presets
+from benchmarks.random_features import FULL, UTTERANCES, RandomUtterances, Some, full_presets
 from benchmarks.record import write_result
+from benchmarks.stopwatch import Work, medians, seconds, where
 from merflow.contracts.batch import Batch
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import Preset
-from merflow.training.determinism import deterministic, seed_epoch
+from merflow.features.bucketing import sequential_batches
+from merflow.training.determinism import deterministic
 from merflow.training.devices import device_of
 from merflow.training.history import EpochFigures, FoldHistory
 from merflow.training.optimization import Bench, train_epoch
@@ -45,12 +47,14 @@ PARAMS = TrainingParams(
 )
 SEED, EPOCH = 0, 1
 REAL_UTTERANCES = 4400
+# Of each way, about.
+SECONDS, MOST_ROUNDS = 15, 25
 
 
 class Ready:
     """A source whose batches of one epoch were made beforehand."""
 
-    def __init__(self, source: RandomUtterances, order: Sequence[Sequence[int]]) -> None:
+    def __init__(self, source: Some, order: Sequence[Sequence[int]]) -> None:
         self.lengths, self.labels = source.lengths, source.labels
         self._batches = {tuple(indices): source.batch(indices) for indices in order}
 
@@ -74,20 +78,7 @@ def bare_loop(bench: Bench, batches: Sequence[Batch]) -> None:
         bench.optimizer.step()
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Wall time until a GPU is done; the process's own time on a CPU."""
-    if device.type == "cpu":
-        started = process_time()
-        work()
-        return process_time() - started
-    torch.cuda.synchronize()
-    started = perf_counter()
-    work()
-    torch.cuda.synchronize()
-    return perf_counter() - started
-
-
-def busy_share(work: Callable[[], object]) -> float:
+def busy_share(work: Work) -> float:
     """Share of the wall time in which the GPU computed; one stream, so kernels do not overlap."""
     torch.cuda.synchronize()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
@@ -108,54 +99,58 @@ def checkpoint_s(bench: Bench) -> float:
         return min(seconds(save, bench.device) for _ in range(3))
 
 
-def measured(preset: Preset, *, steps: int, rounds: int) -> dict[str, float]:
-    """The figures of one model."""
+def measured(preset: Preset, *, steps: int, rounds: int | None) -> dict[str, float]:
+    """The figures of one model; as many rounds as fit into some seconds, if they are not given."""
     device = device_of(PARAMS)
     recipe = preset.recipe
-    source = RandomUtterances(preset, count=steps * recipe.batch_size, device=device)
-    bench = Bench.of(source.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
+    corpus = RandomUtterances(preset, count=UTTERANCES, device=device)
+    bench = Bench.of(corpus.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
+    by_length = sequential_batches(corpus.lengths, batch_size=recipe.batch_size)
+    source = Some(
+        corpus, [row for step in range(steps) for row in by_length[len(by_length) * (2 * step + 1) // (2 * steps)]]
+    )
     order = epoch_batches(source, recipe=recipe, seed=SEED, epoch=EPOCH)
     ready = Ready(source, order)
     batches = [ready.batch(indices) for indices in order]
-    ways: dict[str, Callable[[], object]] = {
+    blank = [torch.empty_like(values) for values in batches[-1].features.values()]
+    ways: dict[str, Work] = {
         "bare": lambda: bare_loop(bench, batches),
         "ready": lambda: train_epoch(bench, ready, epoch=EPOCH),
-        "gathered": lambda: train_epoch(bench, source, epoch=EPOCH),
+        "made": lambda: train_epoch(bench, source, epoch=EPOCH),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, work in ways.items():
-            seed_epoch(SEED, epoch=EPOCH)
-            found = seconds(work, device)
-            if number:  # the first round warms up
-                times[name].append(found)
-    step_s = {name: median(values) / len(order) for name, values in times.items()}
-    written = checkpoint_s(bench) / np.ceil(REAL_UTTERANCES / recipe.batch_size)
+    rounds = rounds or int(np.clip(SECONDS / seconds(ways["bare"], device), 2, MOST_ROUNDS))
+    spent = medians(ways, device, rounds=rounds)
+    bare = spent["bare"] / len(order)
+    writing = medians({"blank": lambda: [values.zero_() for values in blank]}, device, rounds=rounds)["blank"]
+    saving = checkpoint_s(bench) / np.ceil(REAL_UTTERANCES / recipe.batch_size)
     figures = {
-        "step_ms": 1e3 * step_s["bare"],
-        "loop_overhead": step_s["ready"] / step_s["bare"] - 1,
-        "loop_and_data_overhead": step_s["gathered"] / step_s["bare"] - 1,
-        "with_checkpoints_overhead": (step_s["gathered"] + written) / step_s["bare"] - 1,
+        "step_ms": 1e3 * bare,
+        "batch_mib": sum(values.nbytes for values in blank) / 2**20,
+        "loop_overhead": spent["ready"] / spent["bare"] - 1,
+        "loop_and_data_overhead": spent["made"] / spent["bare"] - 1,
+        "writing_alone": writing / bare,
+        "checkpoint": saving / bare,
     }
     if device.type == "cuda":
-        figures["gpu_busy"] = busy_share(ways["gathered"])
+        figures["gpu_busy"] = busy_share(ways["made"])
     return figures
 
 
 def main() -> None:
     """Measures, prints ratios, records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=4, help="batches an epoch")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--models", nargs="+", help="only these")
+    parser.add_argument("--steps", type=int, help="batches an epoch; default: 1 on a CPU, 20 on a GPU")
+    parser.add_argument("--rounds", type=int, help=f"default: what fits into {SECONDS} s, 2 to {MOST_ROUNDS}")
+    parser.add_argument("--models", nargs="+", choices=list(FULL), help="only these")
     options = parser.parse_args()
+    device = device_of(PARAMS)
+    steps = options.steps or (20 if device.type == "cuda" else 1)
     figures: dict[str, Any] = {}
     with deterministic(threads=PARAMS.threads):
         for preset in full_presets(options.models):
-            figures[preset.variant] = measured(preset, steps=options.steps, rounds=options.rounds)
-            row = figures[preset.variant]
+            figures[preset.variant] = row = measured(preset, steps=steps, rounds=options.rounds)
             print(f"{preset.variant:32} " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()))
-    write_result("trainer", figures)
+        write_result("trainer", {"device": device.type, "where": where(device), "models": figures})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Prediction tables into results and a report."""
 
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Markdown, Metrics, Model, Output
 
 from components import IMAGE
 
@@ -19,12 +19,14 @@ def evaluate(
     results: Output[Artifact],
     report: Output[HTML],
     metrics: Output[Metrics],
+    confusion: Output[ClassificationMetrics],
+    tables: Output[Markdown],
     presets: str = "",
 ) -> None:
-    """Figures with intervals, paired comparisons, and one HTML page."""
+    """Figures with intervals, paired comparisons, one HTML page; KFP draws the confusion of the best variant."""
     from merflow.jobs import steps
 
-    metrics.metadata = steps.evaluate(
+    shown = steps.evaluate(
         folds=[fold.path for fold in folds],
         manifest=manifest.path,
         splits=splits.path,
@@ -36,4 +38,9 @@ def evaluate(
         report=report.path,
         metrics=metrics.path,
         presets=presets,
+        confusion=confusion.path,
+        tables=tables.path,
     )
+    metrics.metadata = shown["metrics"]
+    confusion.log_confusion_matrix(shown["classes"], shown["confusion"])
+    confusion.metadata["variant"] = shown["best"]

@@ -1,7 +1,7 @@
 """One fold of one variant."""
 
 from kfp import dsl
-from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Markdown, Metrics, Model, Output
 
 from components import IMAGE
 
@@ -18,6 +18,7 @@ def train(
     code: str,
     fold: Output[Model],
     metrics: Output[Metrics],
+    summary: Output[Markdown],
     presets: str = "",
 ) -> None:
     """Trains ``model:preset:fold``; the epoch is chosen on development data."""
@@ -34,4 +35,5 @@ def train(
         fold=fold.path,
         metrics=metrics.path,
         presets=presets,
+        summary=summary.path,
     )

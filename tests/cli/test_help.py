@@ -36,6 +36,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         seen.append(" ".join(path))
     assert sorted(seen) == [
         "benchmark",
+        "compare",
         "data index",
         "data peek",
         "data split",

@@ -4,7 +4,6 @@ from sklearn import metrics as reference
 
 from merflow.contracts.errors import EvaluationError
 from merflow.evaluation.metrics import (
-    calibration_error,
     confusion_matrix,
     macro_f1,
     recalls_of,
@@ -61,26 +60,6 @@ def test_figures_of_stacked_counts_are_those_of_each() -> None:
 
     np.testing.assert_allclose(unweighted_accuracy_of(stack), [unweighted_accuracy(*pair, classes=4) for pair in drawn])
     np.testing.assert_allclose(weighted_accuracy_of(stack), [weighted_accuracy(*pair) for pair in drawn])
-
-
-@pytest.mark.parametrize("bins", [2, 10, 15])
-def test_calibration_error_is_the_loop_over_bins(bins: int) -> None:
-    labels, predicted, probabilities = _draw(7)
-    confidence = probabilities.max(axis=1)
-    expected = 0.0
-    for place in range(bins):
-        inside = (confidence > place / bins) & (confidence <= (place + 1) / bins)
-        if inside.any():
-            gap = (predicted == labels)[inside].mean() - confidence[inside].mean()
-            expected += inside.mean() * abs(gap)
-
-    assert calibration_error(labels, probabilities, bins=bins) == pytest.approx(expected)
-
-
-def test_calibration_error_of_sure_predictions_is_their_error_rate() -> None:
-    probabilities = np.eye(4)[[0, 1, 2, 3]]
-
-    assert calibration_error(np.array([0, 1, 2, 0]), probabilities, bins=15) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(

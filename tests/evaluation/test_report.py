@@ -1,3 +1,5 @@
+import base64
+import json
 import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
@@ -6,65 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from merflow.contracts.errors import OutputError
-from merflow.contracts.params import EvaluationParams
-from merflow.evaluation.report import results_table, write_report
-
-CLASSES = ("angry", "happy", "neutral", "sad")
-NAMES = ("context-mmt:mmt-frozen", "context-mmt:mmt-finetuned", "context-mmt:text-only")
-
-
-def _variant(ua: float) -> dict[str, Any]:
-    figure = {"mean": ua, "std": 0.02, "pooled": ua, "ci95": [ua - 0.05, ua + 0.05]}
-    fold = {"seed": 0, "utterances": 40, "WA": ua, "macro_f1": ua, "weighted_f1": ua, "ece": 0.1, "best_epoch": 2}
-    return {
-        "UA": figure,
-        "WA": figure,
-        "macro_f1": ua,
-        "weighted_f1": ua,
-        "ece": 0.1,
-        "per_class_recall": dict.fromkeys(CLASSES, ua),
-        "confusion": (np.eye(4, dtype=int) * 30 + 5).tolist(),
-        "chance": {"UA": 0.25, "WA": 0.3},
-        "folds": [{**fold, "fold": k, "UA": ua + k / 100, "dev_ua": 0.5, "dev_loss": 1.0} for k in (1, 2, 3)],
-        "selection": "lowest dev_loss",
-        "stages": ["frozen"],
-        "stages_of_preset": ["frozen"],
-        "over_seeds": {"UA": {"mean": ua, "std": None}, "WA": {"mean": ua, "std": None}, "each": []},
-        "none_paper": None,
-        "missing": {},
-        "transcripts": "truth",
-        "transcripts_of_preset": "truth",
-        "published": {},
-    }
+from merflow.evaluation.inspected import Averages, Inspected, Seen, Shown
+from merflow.evaluation.report import write_report
+from tests.evaluation.finished import CLASSES, NAMES, PAPERS, results_of_three, side_columns, variant, with_statistics
 
 
 @pytest.fixture
 def results() -> dict[str, Any]:
-    variants = {name: _variant(ua) for name, ua in zip(NAMES, (0.7, 0.6, 0.5), strict=True)}
-    variants[NAMES[1]] |= {"published": {"UA": 77.25, "WA": 76.5}, "stages_of_preset": ["frozen", "partial"]}
-    pairs = [(0, 1, 0.1, 0.21), (0, 2, 0.2, 0.003), (1, 2, 0.1, 0.21)]
-    return {
-        "corpus": "synthetic",
-        "manifest_hash": "0123456789abcdef",
-        "split_id": "fedcba9876543210",
-        "protocol": "session-5fold",
-        "classes": list(CLASSES),
-        "class_counts": [35, 36, 37, 38],
-        "utterances": 146,
-        "dialogues": 12,
-        "seeds": [0],
-        "evaluation": EvaluationParams(bootstrap_samples=2000, bootstrap_seed=0, calibration_bins=15).model_dump(),
-        "resamples": 2000,
-        "variants": variants,
-        "comparisons": [
-            {"a": NAMES[a], "b": NAMES[b], "delta_UA": delta, "ci95": [-0.01, 0.2], "p_bootstrap": p / 3,
-             "p_mcnemar": 0.0001, "p_holm": p}
-            for a, b, delta, p in pairs
-        ],
-    }  # fmt: skip
+    return results_of_three()
 
 
 def _history() -> dict[tuple[int, int], list[dict[str, float]]]:
@@ -82,13 +35,16 @@ class _Page(HTMLParser):
         self.open: list[str] = []
         self.ids: list[str] = []
         self.links: list[str] = []
+        self.figures: dict[str, Any] = {}
         self.text = ""
+        self._script = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
         self.open += [] if tag in self.VOID else [tag]
         self.ids += [found["id"] or ""] if "id" in found else []
-        self.links += [value or "" for key, value in attrs if key in ("href", "src")]
+        self.links += [value or "" for key, value in attrs if key in ("href", "src", "srcset", "action", "poster")]
+        self._script = found.get("id") or "" if tag == "script" else ""
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Closes itself."""
@@ -97,7 +53,10 @@ class _Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self._script.startswith("figure-") and self.open[-1] == "script":
+            self.figures[self._script.removeprefix("figure-")] = json.loads(data)
+        elif self.open and self.open[-1] not in ("script", "style"):
+            self.text += data
 
 
 def _written(results: Mapping[str, Any], path: Path, **changes: object) -> tuple[_Page, str]:
@@ -121,15 +80,20 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(results: dict[str, Any], 
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
     assert page.links
-    assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
-    assert "<script" not in html
-    assert "http" not in html
+    inner = [link for link in page.links if link.startswith("#")]
+    assert all(link[1:] in page.ids for link in inner)
+    assert set(page.links) - set(inner) == {"data:,"}, "a favicon of nothing, and nothing else"
+    assert "default-src 'none'" in html, "the browser itself forbids any request"
+    assert "https:" not in html
+    assert "http:" not in html
     assert "url(" not in html
+    assert 'src="' not in html
 
 
 def test_the_page_says_what_was_found(results: dict[str, Any], tmp_path: Path) -> None:
     page, _ = _written(results, tmp_path / "report.html")
-    order = [page.text.index(f"{name} ") for name in NAMES]
+    table = page.text[page.text.index("Percentages, best first") :]
+    order = [table.index(f"{name} ") for name in NAMES]
 
     assert order == sorted(order)
     for expected in (
@@ -152,28 +116,24 @@ def test_the_page_says_what_was_found(results: dict[str, Any], tmp_path: Path) -
 
 
 def test_side_columns_are_told_apart_from_the_honest_figures(results: dict[str, Any], tmp_path: Path) -> None:
-    figure = {"mean": 0.75, "std": 0.01, "pooled": 0.75, "ci95": [0.7, 0.8]}
-    bias = {"pooled": 0.05, "ci95": [0.01, 0.09]}
-    results["variants"][NAMES[0]] |= {
-        "none_paper": {"promotable": False, "UA": figure, "WA": figure, "bias": {"UA": bias, "WA": bias}},
-        "missing": {"audio": {"UA": figure | {"pooled": 0.4}, "WA": figure, "delta_UA": -0.3}},
-    }
+    results["variants"][NAMES[0]] |= side_columns()
     page, _ = _written(results, tmp_path / "report.html")
     assert {"bias", "missing"} <= set(page.ids)
     assert f"{NAMES[0]} 70.0 75.0 +5.0 +1.0 to +9.0 75.0 +5.0" in page.text
     assert "no such model can be promoted" in page.text
-    assert "70.0 40.0\N{MINUS SIGN}30.0" in page.text
+    assert "70.0 40.0 (\N{MINUS SIGN}30.0)" in page.text
 
 
 def test_seeds_get_a_column_where_there_are_several(results: dict[str, Any], tmp_path: Path) -> None:
     assert "UA by seed" not in _written(results, tmp_path / "one.html")[0].text
-    for variant in results["variants"].values():
-        variant["over_seeds"]["UA"] = {"mean": 0.66, "std": 0.012}
-        variant["folds"] = [{**fold, "seed": seed} for fold in variant["folds"] for seed in (0, 2)]
-    page, html = _written({**results, "seeds": [0, 2]}, tmp_path / "two.html")
+    for entry in results["variants"].values():
+        entry["over_seeds"]["UA"] = {"mean": 0.66, "std": 0.012}
+        entry["folds"] = [{**fold, "seed": seed} for fold in entry["folds"] for seed in (0, 2)]
+    page, _ = _written({**results, "seeds": [0, 2]}, tmp_path / "two.html")
     assert "UA by seed" in page.text
     assert "66.0 ± 1.2" in page.text
-    assert "<title>fold 3, seed 2: " in html
+    assert "fold 3, seed 2" in page.text
+    assert [trace["name"] for trace in page.figures["spread"]["data"]] == ["seed 0", "seed 2", "mean"]
 
 
 def test_names_cannot_break_the_page(results: dict[str, Any], tmp_path: Path) -> None:
@@ -184,30 +144,92 @@ def test_names_cannot_break_the_page(results: dict[str, Any], tmp_path: Path) ->
     assert page.open == []
     assert "<b>&" in page.text
     assert "a < b && c" in page.text
-    assert "<script" not in html
+    assert "<script> " not in html
+    assert "&lt;script&gt;" in html
 
 
 def test_one_variant_without_interval_history_or_paper_is_a_page_too(results: dict[str, Any], tmp_path: Path) -> None:
-    variant = _variant(0.5)
-    variant["UA"] = {**variant["UA"], "std": None, "ci95": None}
-    variant["folds"] = [{**variant["folds"][0], "best_epoch": None, "dev_ua": None, "dev_loss": None}]
+    one = variant(0.5)
+    one["UA"] = {**one["UA"], "std": None, "ci95": None}
+    one["folds"] = [{**one["folds"][0], "best_epoch": None, "dev_ua": None, "dev_loss": None}]
     page, html = _written(
-        {**results, "variants": {NAMES[0]: variant}, "comparisons": []}, tmp_path / "r.html", histories={}
+        {**results, "variants": {NAMES[0]: one}, "comparisons": []}, tmp_path / "r.html", histories={}
     )
 
     assert page.open == []
     assert "comparisons" not in page.ids
     assert 'class="interval"' not in html
-    assert 'class="curves"' not in html
+    assert not any(key.startswith("losses-") for key in page.figures)
+    assert "Nothing else was tested" in page.text
 
 
 def test_a_diverged_loss_is_left_out_of_its_curve(results: dict[str, Any], tmp_path: Path) -> None:
     history = _history()
     history[1, 0][2]["train_loss"] = float("nan")
-    _, html = _written(results, tmp_path / "report.html", histories={NAMES[0]: history})
+    page, html = _written(results, tmp_path / "report.html", histories={NAMES[0]: history})
 
-    assert html.count('class="curves"') == 2
-    assert not re.search(r"\bnan\b", html)
+    losses = page.figures["losses-context-mmt-mmt-frozen"]["data"]
+    assert [trace["y"] for trace in losses if trace["name"] == "training"] == [[1, 1, None], [1, 1, 1], [1, 1, 1]]
+    assert not re.search(r"\bnan\b", re.sub("<script.*?</script>", "", html, flags=re.S), re.I)
+
+
+def test_charts_show_the_numbers_of_the_results(results: dict[str, Any], tmp_path: Path) -> None:
+    results = with_statistics(results)
+    page, html = _written(results, tmp_path / "report.html")
+    folds, means = page.figures["spread"]["data"]
+    assert folds["x"] == pytest.approx(
+        [100 * fold["UA"] for name in NAMES for fold in results["variants"][name]["folds"]]
+    )
+    assert means["x"] == pytest.approx([70, 60, 50])
+    diagonal, bins = page.figures["reliability-context-mmt-mmt-frozen"]["data"]
+    assert diagonal["x"] == diagonal["y"] == [0, 100]
+    assert (bins["x"], bins["y"]) == (pytest.approx([45, 60]), pytest.approx([40, 44]))
+    improvised = page.figures["chart-by-setting"]["data"][0]
+    assert improvised["y"] == pytest.approx([71, 68])
+    assert improvised["error_y"]["array"] == pytest.approx([9, 0])
+    assert improvised["error_y"]["arrayminus"] == pytest.approx([11, 0])
+    *_, chosen = page.figures["recalls-context-mmt-mmt-frozen"]["data"]
+    assert chosen["x"] == [2, 2, 2]
+    assert chosen["y"] == pytest.approx([50, 50, 50])
+    assert len(page.figures) == html.count('role="img"') == 1 + 3 + 1 + 2, (
+        "each chart has words for those who cannot see"
+    )
+
+
+def test_what_a_fold_showed_is_drawn_with_words_beside(results: dict[str, Any], tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    maps = {"fusion": Shown(random.random((4, 6)), ("text", "speech")), "gate": Shown(random.random(6), ("speech",))}
+    seen = Seen("u7", "<hello>", "sad", dict.fromkeys(CLASSES, 0.1) | {"happy": 0.7}, maps, {})
+    layers = Averages(random.random((40, 3)), "layer")
+    vectors = random.normal(size=(40, 5))
+    vectors[:20, 0] += 90
+    inspected = Inspected(("sad",) * 20 + ("angry",) * 20, vectors, {"layers": layers}, (seen,))
+    page, html = _written(results, tmp_path / "report.html", inspections={NAMES[1]: ("fold 1", inspected)})
+    pictures = [link for link in page.links if link.startswith("data:image/webp;base64,")]
+    assert len(pictures) == 2
+    assert all(base64.b64decode(link.partition(",")[2])[8:12] == b"WEBP" for link in pictures)
+    assert html.count(" alt=") == 2
+    assert "true emotion sad, predicted happy with 70.0 percent" in html
+    assert "100.0 % share its emotion (by chance 48.7 %)" in page.text
+    points = page.figures["tsne-context-mmt-mmt-finetuned"]["data"]
+    assert [len(trace["x"]) for trace in points] == [20, 0, 0, 20]
+    assert [trace["name"] for trace in points][:2] == ["angry (20)", "happy (0)"]
+
+
+def test_each_pair_stands_in_the_matrix_from_both_sides(results: dict[str, Any], tmp_path: Path) -> None:
+    page, _ = _written(results, tmp_path / "report.html")
+    for cells in (
+        f"{NAMES[0]} · +10.0 0.210 +20.0 ▲ 0.003",
+        f"{NAMES[2]} \N{MINUS SIGN}20.0 ▼ 0.003 \N{MINUS SIGN}10.0 0.210 ·",
+    ):
+        assert cells in page.text, cells
+
+
+def test_the_papers_tables_stand_beside_ours(results: dict[str, Any], tmp_path: Path) -> None:
+    page, _ = _written(results, tmp_path / "report.html", papers=PAPERS)
+    assert "paper-context-mmt-3" in page.ids
+    assert "paper-mfdr-1" not in page.ids
+    assert "Ours are on synthetic data, which say nothing about real speech." in page.text
 
 
 def test_a_place_that_cannot_be_written_is_named(results: dict[str, Any], tmp_path: Path) -> None:
@@ -216,42 +238,8 @@ def test_a_place_that_cannot_be_written_is_named(results: dict[str, Any], tmp_pa
         _written(results, tmp_path / "file" / "report.html")
 
 
-def terminal(results: dict[str, Any]) -> list[str]:
-    console = Console(width=80)
-    with console.capture() as capture:
-        console.print(results_table(results))
-    return [line.rstrip() for line in capture.get().splitlines()]
-
-
-def test_eighty_columns_show_the_best_first_and_every_name_and_figure_in_full(results: dict[str, Any]) -> None:
-    variants = results["variants"].values()
-    results["variants"] = {
-        f"context-mmt:wavlm-fc-finetuned-{name}": variant for name, variant in zip("abc", variants, strict=True)
-    }
-    header, *rows = terminal(results)[:4]
-
-    assert header.split() == ["variant", "UA", "interval", "folds", "WA", "macro", "F1"]
-    assert [row.split() for row in rows] == [
-        [
-            f"context-mmt:wavlm-fc-finetuned-{name}",
-            *(figure, f"{ua - 5}.0\N{EN DASH}{ua + 5}.0", figure, "±", "2.0", figure, figure),
-        ]
-        for name, ua in (("a", 70), ("b", 60), ("c", 50))
-        for figure in [f"{ua}.0"]
-    ]
-
-
 def test_words_that_the_preset_did_not_ask_for_are_told(results: dict[str, Any], tmp_path: Path) -> None:
     results["variants"][NAMES[1]]["transcripts_of_preset"] = "asr"
     note = "read true transcripts; the preset asks for recognised words"
     page, _ = _written(results, tmp_path / "report.html")
     assert page.text.count(note) == 2  # in the table and beside the learning curves
-    assert f"{NAMES[1]} {note}" in " ".join(terminal(results)[4:])
-
-
-def test_the_terminal_tells_how_the_epochs_were_chosen(results: dict[str, Any]) -> None:
-    caption = " ".join(terminal(results)[4:])
-    assert caption.endswith("epoch chosen by lowest dev_loss")
-    results["variants"][NAMES[1]]["selection"] = "highest dev_ua"
-    caption = " ".join(terminal(results)[4:])
-    assert caption.endswith(f"lowest dev_loss ({NAMES[0]}, {NAMES[2]}); highest dev_ua ({NAMES[1]})")

@@ -111,7 +111,8 @@ def test_the_form_is_that_of_the_results_file(predictions: pd.DataFrame, utteran
     assert {"UA", "WA", "macro_f1", "weighted_f1", "ece", "folds", "selection"} <= variant.keys()
     assert variant["UA"].keys() == {"mean", "std", "pooled", "ci95"}
     assert results["comparisons"][0].keys() == {
-        "a", "b", "delta_UA", "ci95", "p_bootstrap", "p_mcnemar", "p_holm",
+        "a", "b", "delta_UA", "ci95", "standard_error", "p_bootstrap", "p_mcnemar", "p_holm", "p_mcnemar_holm",
+        "over_seeds",
     }  # fmt: skip
     assert json.loads(json.dumps(results, allow_nan=False)) == results
     assert (results["utterances"], results["dialogues"], results["seeds"]) == (200, 20, [0])

@@ -1,4 +1,5 @@
 import time
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from merflow.evaluation.significance import (
     paired_difference,
     percentile_interval,
     resampled_counts,
+    widened_interval,
 )
 
 
@@ -104,11 +106,27 @@ def test_paired_difference_counts_both_tails_with_one_added() -> None:
     assert paired_difference(none + 1, none, groups=5).interval == (1.0, 1.0)
 
 
-def test_one_dialogue_gives_no_interval() -> None:
-    difference = paired_difference(np.ones(100), np.zeros(100), groups=1)
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_handful_of_dialogues_gives_no_interval_and_makes_nothing_certain(groups: int) -> None:
+    difference = paired_difference(np.ones(100), np.zeros(100), groups=groups)
 
     assert difference.interval is None
+    assert difference.standard_error is None
     assert difference.p_value == 1.0
+
+
+def test_a_widened_interval_is_the_plain_one_of_many_dialogues_and_none_of_a_handful() -> None:
+    values = np.random.default_rng(0).normal(size=20_000)
+    plain, many, few = (
+        percentile_interval(values, groups=9),
+        widened_interval(values, groups=100_000),
+        widened_interval(values, groups=9),
+    )
+    assert plain is not None
+    assert many == pytest.approx(plain, abs=0.005)
+    student = stats.t.ppf(0.975, df=8) * (9 / 8) ** 0.5
+    assert few == pytest.approx((-student, student), abs=0.15)
+    assert widened_interval(values, groups=4) is None
 
 
 def test_the_p_value_is_even_where_there_is_no_difference() -> None:
@@ -134,6 +152,27 @@ def test_mcnemar_agrees_with_statsmodels(only_a: int, only_b: int) -> None:
     expected = reference_mcnemar([[50, only_a], [only_b, 20]], exact=exact, correction=True).pvalue
 
     assert mcnemar(right_a, right_b) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_mcnemar_of_several_seeds_flips_the_signs_of_whole_utterances() -> None:
+    right = np.random.default_rng(19).random((2, 3, 9)) < 0.6
+    surplus = right[0].astype(int).sum(axis=0) - right[1].astype(int).sum(axis=0)
+    signs = np.array(list(product((1, -1), repeat=9)))
+    expected = np.mean(np.abs(signs @ np.abs(surplus)) >= abs(surplus.sum()))
+    utterances = np.tile(np.arange(9), 3)
+
+    assert set(np.abs(surplus).tolist()) == {0, 1, 2}
+    assert mcnemar(right[0].ravel(), right[1].ravel(), utterances=utterances) == pytest.approx(float(expected))
+
+
+def test_mcnemar_of_the_same_predictions_under_several_seeds_is_that_of_one() -> None:
+    for n in (40, 400):  # the exact test, and the approximation
+        right = np.random.default_rng(n).random((2, n)) < np.array([[0.6], [0.5]])
+        alone = mcnemar(right[0], right[1])
+        thrice = mcnemar(np.tile(right[0], 3), np.tile(right[1], 3), utterances=np.tile(np.arange(n), 3))
+
+        assert thrice == pytest.approx(alone)
+        assert mcnemar(right[0], right[1], utterances=np.arange(n)) == pytest.approx(alone)
 
 
 def test_mcnemar_of_unequal_lengths_is_refused() -> None:

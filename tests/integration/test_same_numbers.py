@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -49,6 +50,52 @@ def test_the_report_names_both_variants(through_kfp: Path) -> None:
     for variant in MODELS.split(","):
         assert variant in report
     assert "https://" not in report.replace("https://doi.org", "")
+
+
+def artifacts_of(run: Path, step: str) -> list[dict[str, Any]]:
+    """What each execution of a step left for KFP's pages: by name, with its file."""
+    found = []
+    for said in sorted(run.glob(f"kfp/**/{step}/executor_output.json")):
+        left = {name: entry["artifacts"][0] for name, entry in json.loads(said.read_text())["artifacts"].items()}
+        found.append({name: {**entry, "path": said.parent / name} for name, entry in left.items()})
+    return found
+
+
+def test_kfp_shows_what_the_report_shows(through_kfp: Path) -> None:
+    results = json.loads((through_kfp / "results.json").read_text())
+    best = max(results["variants"], key=lambda name: results["variants"][name]["UA"]["pooled"])
+    (evaluated,) = artifacts_of(through_kfp, "evaluate")
+    drawn = evaluated["confusion"]["metadata"]
+    assert drawn["variant"] == best
+    assert [each["displayName"] for each in drawn["confusionMatrix"]["annotationSpecs"]] == results["classes"]
+    assert [each["row"] for each in drawn["confusionMatrix"]["rows"]] == results["variants"][best]["confusion"]
+    shown = evaluated["metrics"]["metadata"]
+    assert shown[f"{best} UA"] == round(results["variants"][best]["UA"]["pooled"], 4)
+    assert shown.keys() == {f"{name} {figure}" for name in MODELS.split(",") for figure in ("UA", "WA", "macro F1")}
+    tables = evaluated["tables"]["path"].read_text()
+    assert tables.startswith("## Results by variant")
+    assert f"| {best} | {100 * results['variants'][best]['UA']['pooled']:.1f} |" in tables
+
+    trained = artifacts_of(through_kfp, "train")
+    assert len(trained) == 2
+    for fold, name in zip(trained, MODELS.split(","), strict=True):
+        assert fold["summary"]["path"].read_text().startswith(f"# {name}, fold 1\n")
+        assert fold["metrics"]["metadata"].keys() == {"best_epoch", "dev_ua", "dev_loss"}
+
+
+def test_files_of_a_pipeline_have_their_names_in_mlflow(through_kfp: Path) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{through_kfp}/mlflow.db")
+    (run,) = client.search_runs(
+        [client.get_experiment_by_name("merflow").experiment_id], "tags.merflow.kind = 'benchmark'"
+    )
+    assert {file.path for file in client.list_artifacts(run.info.run_id)} == {
+        "report.html",
+        "results.json",
+        "tables.md",
+        "tables.tex",
+    }
 
 
 def test_a_failing_step_says_what_is_wrong_and_nothing_else(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from merflow.contracts.errors import SplitError, TuningError
-from merflow.contracts.params import Params, TrackingParams, TuningParams
+from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.protocols import Part
 from merflow.corpus.splits import read_splits
 from merflow.jobs.benchmark import prepare
@@ -50,7 +50,7 @@ def search(data: Data, params: Params, out: Path, *, uri: str = "none", **change
         study="test",
         params=tuning,
         training=params.training,
-        tracking=TrackingParams(experiment="merflow", uri=uri),
+        tracking=params.tracking.model_copy(update={"uri": uri}),
     )
     try_values(out / "search.json", data, checkpoints=out / "trials", run=out / "run.json")
     return choose(out / "search.json", data, out=out, name="", run=out / "run.json")
@@ -176,7 +176,7 @@ def test_two_processes_finish_the_trials_together_and_the_same_call_does_nothing
             name="mine",
             params=few(params, workers=2),
             training=params.training,
-            tracking=TrackingParams(experiment="merflow", uri="none"),
+            tracking=params.tracking.model_copy(update={"uri": "none"}),
         )
 
     found = both()

@@ -58,3 +58,20 @@ def test_an_unknown_variant_names_the_nearest(variant: str, said: str) -> None:
 def test_an_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(PresetError, match="did you mean 'lite'"):
         catalogue.profile("light")
+
+
+def test_the_papers_tables_hold_every_published_row_in_its_order() -> None:
+    rows = list(csv.DictReader((files("merflow.presets") / "published.csv").read_text().splitlines()))
+    tables = catalogue.published_tables()
+    assert [(table.model, table.number) for table in tables] == [
+        *(("context-mmt", "1"), ("context-mmt", "2"), ("foal-net", "2"), ("gia-mic", "1"), ("gia-mic", "2")),
+        *(("layer-adapter-fusion", "1"), ("layer-adapter-fusion", "2"), ("mfdr", "1"), ("mfdr", "2"), ("mfdr", "3")),
+    ]
+    assert sum(len(table.rows) for table in tables) == len(rows) == 75
+    for table in tables:
+        printed = [row for row in rows if (row["model"], row["table"]) == (table.model, table.number)]
+        assert [row.variant for row in table.rows] == [f"{row['model']}:{row['preset']}" for row in printed]
+        assert [row.figures.get("UA") for row in table.rows] == [
+            float(row["UA"]) if row["UA"] else None for row in printed
+        ]
+    assert tables[-2].rows[0].figures == {"F1": 84.1, "ACC7": 53.7, "ACC2": 85.2}

@@ -2,9 +2,11 @@
 
 import typer
 
-from merflow.cli import data, features, pipeline, runs
+from merflow.cli import data, features, pipeline, runs, tracking
+from merflow.cli.compare import compare
 from merflow.cli.console import run
 from merflow.cli.explain import explain
+from merflow.cli.report import report
 from merflow.cli.tune import tune
 
 app = typer.Typer(
@@ -17,11 +19,14 @@ app = typer.Typer(
 app.add_typer(data.app, name="data", help="Corpora: generate, index, validate, transcribe, split, look at.")
 app.add_typer(features.app, name="features", help="Features: extract them, look after their store.")
 app.add_typer(pipeline.app, name="pipeline", help="The same jobs as Kubeflow pipelines.")
+app.add_typer(tracking.app, name="tracking", help="Runs in MLflow.")
 app.command("presets")(runs.presets)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("benchmark")(runs.benchmark)
 app.command("tune")(tune)
+app.command("compare")(compare)
+app.command("report")(report)
 app.command("explain")(explain)
 
 

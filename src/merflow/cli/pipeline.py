@@ -81,6 +81,7 @@ def run_pipeline(
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
     from merflow.jobs.identity import code_digests, corpus_fingerprint
+    from merflow.jobs.run_folder import remember
     from merflow.jobs.source import Source
     from merflow.jobs.variants import plan
     from merflow.jobs.workspace import Workspace
@@ -116,6 +117,8 @@ def run_pipeline(
     taken = {key: value for key, value in arguments.items() if key in pipeline.component_spec.inputs}
     finished = _run(pipeline, taken, out=out)
     found = _collect(finished.outputs, out=out)
+    if name == "benchmark":
+        remember(out, name=out.name, command=command_line())
     if as_json:
         print_json(found)
         return
@@ -181,16 +184,23 @@ _KEPT = {
 
 def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
     """Copies what the last step left to the run's folder; returns the content of the JSON file among it."""
+    from merflow.evaluation.tables import write_tables
+    from merflow.presets.catalogue import published_tables
+
     for output, artifact in outputs.items():
         with replacing(out / _KEPT[output]) as part:
             shutil.copyfile(artifact.path, part)
-    found: dict[str, Any] = read_json(out / _KEPT["results" if "results" in outputs else "summary"])
-    return found
+    if "results" not in outputs:
+        study: dict[str, Any] = read_json(out / _KEPT["summary"])
+        return study
+    results: dict[str, Any] = read_json(out / _KEPT["results"])
+    write_tables(results, out, papers=published_tables())
+    return results
 
 
 def _table(name: str) -> Callable[[dict[str, Any]], Table]:
     from merflow.cli.tune import best_trials
-    from merflow.evaluation.report import results_table
+    from merflow.evaluation.tables import results_table
 
     return best_trials if name == "tune" else results_table
 

@@ -123,7 +123,7 @@ def evaluate(
 
     Example: `merflow evaluate runs/x/folds/*/*/fold-* --manifest m.parquet --splits s.parquet --out runs/x`
     """
-    from merflow.evaluation.report import results_table
+    from merflow.evaluation.tables import results_table
     from merflow.jobs.evaluate import evaluate as evaluate_job
     from merflow.presets.own import read_own
 
@@ -163,7 +163,7 @@ def benchmark(
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.evaluation.report import results_table
+    from merflow.evaluation.tables import results_table
     from merflow.jobs.benchmark import benchmark as benchmark_job
     from merflow.jobs.source import Source
     from merflow.presets.own import read_own

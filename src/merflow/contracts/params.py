@@ -197,10 +197,16 @@ class EvaluationParams(Strict):
 
 
 class TrackingParams(Strict):
-    """MLflow experiment. ``uri`` is a server, a database, ``none``, or ``auto`` for SQLite in the output folder."""
+    """MLflow experiment. ``uri`` is a server, a database, ``none``, or ``auto`` for SQLite in the output folder.
+
+    Attributes:
+        system_metrics_every_s: Seconds between measurements of processors, GPUs and memory while a fold trains; 0 for
+            none.
+    """
 
     experiment: str
     uri: str
+    system_metrics_every_s: float = Field(ge=0)
 
 
 class Params(Strict):

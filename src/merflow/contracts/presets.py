@@ -82,6 +82,41 @@ class Preset:
 OwnPresets = Mapping[str, Preset]
 
 
+@dataclass(frozen=True)
+class PublishedRow:
+    """One row of a paper's table; quoted, never ours.
+
+    Attributes:
+        variant: ``model:preset`` of the system; not every one can be trained.
+        dataset: ``iemocap4``, ``mosei``, or ``iemocap4+mosei``: WA and UA of the one, the rest of the other.
+        protocol: How the paper divided it.
+        inputs: As the paper writes them.
+        figures: Percentages by metric: WA, UA, F1, ACC7, ACC2.
+        note: What else the paper says of the row.
+    """
+
+    variant: str
+    dataset: str
+    protocol: str
+    inputs: str
+    figures: dict[str, float]
+    note: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One table of a paper, its rows in the paper's order.
+
+    Attributes:
+        number: As the paper counts it.
+    """
+
+    model: str
+    paper: Paper
+    number: str
+    rows: tuple[PublishedRow, ...]
+
+
 def parse_variant(text: str) -> tuple[str, str]:
     """``"context-mmt:mmt-frozen"`` as model and preset.
 

@@ -13,3 +13,5 @@ Policy = Literal["frozen", "partial", "full"]
 PARTS: tuple[Part, ...] = get_args(Part)
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DEVELOPMENTS: tuple[Development, ...] = get_args(Development)
+# How the shadow selection is named wherever it is shown.
+NONE_PAPER = "none-paper: the epoch with the highest test UA; shows the bias, cannot be promoted"

@@ -1,13 +1,14 @@
 """Figures of what a model looks at and where it puts utterances. Matplotlib without pyplot; see ``figures``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from merflow.evaluation.inspected import Scale, Seen, Shown
 
 _INK, _SOFT, _BLUE = "#1c2430", "#667085", "#0072B2"
 # Okabe-Ito colours, each with a marker of its own: no meaning is carried by colour alone.
@@ -18,67 +19,20 @@ _CLASS_STYLES = (
 _PANELS_A_ROW = 3
 _TITLE = 110  # characters
 _WIDE_BAR = 0.7  # probability above which a bar has room for its writing
-# Axes that a picture averages; the saved array keeps them.
-_AVERAGED = ("head", "feature")
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What an axis of steps means: its label, and the values at its first edge and last edge."""
-
-    label: str
-    first: float
-    last: float
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One array of one utterance.
-
-    Attributes:
-        values: One dimension an axis.
-        axes: Names of the axes.
-    """
-
-    values: np.ndarray
-    axes: tuple[str, ...]
-
-    def averaged(self) -> "Shown":
-        """Without heads and features: their mean."""
-        gone = tuple(place for place, axis in enumerate(self.axes) if axis in _AVERAGED)
-        kept = tuple(axis for axis in self.axes if axis not in _AVERAGED)
-        return Shown(self.values.mean(axis=gone) if gone else self.values, kept)
-
-
-def utterance_figure(
-    shown: Mapping[str, Shown],
-    *,
-    scales: Mapping[str, Scale],
-    title: str,
-    words: str,
-    probabilities: Mapping[str, float],
-    emotion: str,
-) -> Figure:
-    """Every map of one utterance: attention as heat maps (mean over heads), gates over time, weights as bars.
-
-    Args:
-        shown: Module -> what it showed.
-        scales: Axis -> what its steps mean; the steps of other axes are counted from 0.
-        title: The utterance's id.
-        words: What was said.
-        probabilities: Emotion -> the model's probability.
-        emotion: The true one.
-    """
-    panels = {name: entry.averaged() for name, entry in shown.items()}
+def utterance_figure(seen: Seen) -> Figure:
+    """Every map of one utterance: attention as heat maps (mean over heads), gates over time, weights as bars."""
+    panels = {name: entry.averaged() for name, entry in seen.shown.items()}
     panels = {name: entry for name, entry in panels.items() if entry.values.ndim in (1, 2)}
     rows = -(-(len(panels) + 1) // _PANELS_A_ROW)
     figure = Figure(figsize=(4.2 * _PANELS_A_ROW, 3.0 * rows + 0.8), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, _PANELS_A_ROW, squeeze=False).ravel()
-    figure.suptitle(f"{title}\n{_shortened(words)}", fontsize="medium", color=_INK)
-    _bars(grid[0], probabilities, emotion=emotion)
+    figure.suptitle(f"{seen.utterance_id}\n{_shortened(seen.words)}", fontsize="medium", color=_INK)
+    _bars(grid[0], seen.probabilities, emotion=seen.emotion)
     for axes, (name, entry) in zip(grid[1:], panels.items(), strict=False):
-        _draw(axes, entry, scales=scales)
+        _draw(axes, entry, scales=seen.scales)
         axes.set_title(name, loc="left", fontsize="small", color=_INK)
     for axes in grid[1 + len(panels) :]:
         axes.set_axis_off()

@@ -1,4 +1,4 @@
-"""Figures of merit, all from a confusion matrix of counts except the calibration error.
+"""Figures of merit, all from a confusion matrix of counts.
 
 Shapes: n utterances, C classes, ``...`` any leading axes (resamples). Counts have the true class in rows and the
 predicted class in columns. A class that no label holds has no recall: UA and macro F1 average over the classes that
@@ -62,30 +62,6 @@ def weighted_f1(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> f
     """
     counts = confusion_matrix(labels, predicted, classes=classes)
     return float(np.average(_f1(counts), weights=counts.sum(axis=1)))
-
-
-def calibration_error(labels: np.ndarray, probabilities: np.ndarray, *, bins: int) -> float:
-    """Expected calibration error of the most likely class (Guo et al. 2017, Eq. 5), 0 to 1.
-
-    The mean gap between confidence and accuracy over ``bins`` bins of equal width, weighted by their utterances. A bin
-    takes in its upper edge, as there.
-
-    Args:
-        labels: ``(n,)`` class indices.
-        probabilities: ``(n, C)``, rows sum to 1.
-        bins: How many.
-
-    Raises:
-        EvaluationError: No utterances, or lengths differ.
-    """
-    labels, probabilities = np.asarray(labels), np.asarray(probabilities, dtype=np.float64)
-    if len(labels) != len(probabilities) or not len(labels):
-        raise EvaluationError(f"{len(labels)} labels and {len(probabilities)} rows of probabilities; give one each")
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    gap = np.bincount(place, weights=confidence, minlength=bins) - np.bincount(place, weights=right, minlength=bins)
-    return float(np.abs(gap).sum() / len(labels))
 
 
 def recalls_of(counts: np.ndarray) -> np.ndarray:

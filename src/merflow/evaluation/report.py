@@ -1,26 +1,34 @@
-"""What people read of a benchmark: one HTML page that needs nothing beside it, and a table for the terminal."""
+"""What people read of a benchmark: one HTML page that needs nothing beside it."""
 
-from collections.abc import Mapping, Sequence
+import base64
+import gzip
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, StrictUndefined
-from rich.table import Table
 
 from merflow.contracts.files import replacing
-from merflow.evaluation.drawings import Axis, fold_strip, interval_bar, learning_curves, training_name
+from merflow.contracts.presets import PublishedTable
+from merflow.evaluation import sheets
+from merflow.evaluation.charts import Histories, breakdown_chart, learning_charts, reliability_chart, spread_chart
+from merflow.evaluation.numerals import (
+    interval,
+    p_value,
+    percent,
+    plural,
+    signed,
+    signed_interval,
+    spread,
+    training_name,
+)
+from merflow.evaluation.papers import paper_tables
+from merflow.evaluation.pictures import Inspections, looks, maps
 from merflow.evaluation.results import ranked
-
-# Variant -> fold and seed -> one row an epoch.
-Histories = Mapping[str, Mapping[tuple[int, int], Sequence[Mapping[str, Any]]]]
-
-_LOSSES = {"train_loss": "train", "dev_loss": "dev"}
-_RECALLS = {"dev_ua": "dev"}
-_WORDS = {"truth": "true transcripts", "asr": "recognised words"}
-# Holm-adjusted p-values below this are set in bold.
-_ALPHA = 0.05
-_DASH, _MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+from merflow.evaluation.verdict import verdict
 
 
 def write_report(
@@ -31,182 +39,180 @@ def write_report(
     histories: Histories,
     identity: Mapping[str, str],
     command: str,
+    papers: Sequence[PublishedTable] = (),
+    inspections: Inspections | None = None,
 ) -> None:
-    """One self-contained HTML page: no script, no request, readable offline, on a phone, in the dark and on paper.
+    """One self-contained HTML page: no request, readable offline, on a phone, in the dark, on paper and without script.
+
+    Plotly is inside, packed: about 2 MB, at the end of the page so that words and tables come first.
 
     Args:
-        results: As :func:`merflow.evaluation.results.summarise` gives them.
+        results: As :func:`merflow.evaluation.results.summarise` gives them; what an earlier version did not compute is
+            left out of the page.
         path: Where the page goes.
         title: Of the page.
         histories: Variant -> fold and seed -> rows of epoch, train_loss, dev_loss, dev_ua; a variant may lack them.
         identity: What the numbers stand on: corpus, hashes, encoders, commit; name -> value, in this order.
         command: What reproduces the run.
+        papers: The papers' own tables.
+        inspections: Variant -> what one of its folds showed of its model; a variant may lack it.
 
     Raises:
         OutputError: The page cannot be written.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=_percent, p_value=_p_value, signed=_signed)
+    environment.filters.update(percent=percent, p_value=p_value, signed=signed, spread=spread)
+    environment.filters.update(interval=interval, signed_interval=signed_interval)
+    environment.globals.update(plural=plural)
     room = files("merflow.evaluation")
     page = environment.from_string((room / "report.html.j2").read_text(encoding="utf-8")).render(
         title=title,
         style=(room / "report.css").read_text(encoding="utf-8"),
+        script=(room / "report.js").read_text(encoding="utf-8"),
+        plotly=_packed_plotly(),
         results=results,
         identity=identity,
         command=command,
-        alpha=_ALPHA,
-        **_view(results, histories),
+        alpha=sheets.ALPHA,
+        verdict=verdict(results),
+        **_tables(results, papers),
+        **_drawings(results, histories, inspections or {}),
     )
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
 
 
-def results_table(results: Mapping[str, Any]) -> Table:
-    """The variants by falling pooled UA, for the terminal; percentages."""
-    table = Table(
-        box=None, pad_edge=False, header_style="bold", caption=_table_caption(results), caption_justify="left"
-    )
-    table.add_column("variant", no_wrap=True)
-    for name in ("UA", "interval", "folds", "WA", "macro F1"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ranked(results):
-        variant = results["variants"][name]
-        table.add_row(
-            name,
-            _percent(variant["UA"]["pooled"]),
-            _interval(variant["UA"]["ci95"]),
-            _spread(variant["UA"]),
-            _percent(variant["WA"]["pooled"]),
-            _percent(variant["macro_f1"]),
-        )
-    return table
+@cache
+def _packed_plotly() -> str:
+    """Plotly's script, compressed (4.8 MB become 1.9 MB) and as base64; the same bytes every time."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode()
 
 
-def _table_caption(results: Mapping[str, Any]) -> str:
-    """What the table's figures are, and the rule that chose each variant's epoch."""
-    rules: dict[str, list[str]] = {}
-    for name in ranked(results):
-        rules.setdefault(results["variants"][name]["selection"], []).append(name)
-    chosen = [rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items()]
-    notes = [f"{name} {note}" for name in ranked(results) if (note := _transcript_note(results["variants"][name]))]
-    said = ["95 % interval over dialogues", "folds: mean ± deviation", f"epoch chosen by {'; '.join(chosen)}", *notes]
-    return "; ".join(["percent", *said])
-
-
-def _view(results: Mapping[str, Any], histories: Histories) -> dict[str, Any]:
-    """What the page shows beside the results themselves: the order of variants, drawings, sentences."""
+def _tables(results: Mapping[str, Any], papers: Sequence[PublishedTable]) -> dict[str, Any]:
     variants = results["variants"]
     order = ranked(results)
-    pooled_axis = Axis.around([100 * value for name in order for value in _drawn(variants[name])])
-    fold_axis = Axis.around([100 * fold["UA"] for name in order for fold in variants[name]["folds"]])
-    selections = {variants[name]["selection"] for name in order}
+    best = order[0]
+    pairs = sheets.comparisons(results)
+    axis = _axis(variants[name] for name in order)
     return {
-        "rows": [
-            _row(name, variants[name], histories.get(name, {}), pooled_axis=pooled_axis, fold_axis=fold_axis)
-            for name in order
-        ],
-        "pooled_axis": pooled_axis,
-        "fold_axis": fold_axis,
-        "one_selection": next(iter(selections)) if len(selections) == 1 else None,
-        "with_best": [row for row in results["comparisons"] if order[0] in (row["a"], row["b"])],
-        "others": [row for row in results["comparisons"] if order[0] not in (row["a"], row["b"])],
+        "axis": axis,
+        "rows": [_row(name, variants[name], axis=axis) for name in order],
+        "models": list(dict.fromkeys(name.partition(":")[0] for name in order)),
+        "rule": sheets.selection_rule(results),
+        "one_rule": len({variants[name]["selection"] for name in order}) == 1,
         "published": any(variants[name]["published"] for name in order),
-        "biased": [name for name in order if variants[name]["none_paper"]],
-        "lacking": _missing_table(variants, order),
         "fold_count": len({fold["fold"] for name in order for fold in variants[name]["folds"]}),
+        "pairs": pairs,
+        "with_best": pairs and _only(pairs, best, there=True),
+        "others": pairs and _only(pairs, best, there=False),
+        "matrix": _matrix(results, order),
+        "bias": sheets.epoch_choice(results),
+        "lacking": sheets.missing(results),
+        "baselines": sheets.baselines(results),
+        "papers": paper_tables(results, papers),
     }
 
 
-def _missing_table(variants: Mapping[str, Any], order: Sequence[str]) -> dict[str, Any]:
-    """What can be missing, the small sets first, and of every variant with several modalities its UA by that."""
-    rows = [{"name": name, "variant": variants[name]} for name in order if variants[name]["missing"]]
-    sets = {gone for row in rows for gone in row["variant"]["missing"]}
-    return {"sets": sorted(sets, key=lambda gone: (gone.count("+"), gone)), "rows": rows}
+def _drawings(results: Mapping[str, Any], histories: Histories, inspections: Inspections) -> dict[str, Any]:
+    variants, classes = results["variants"], results["classes"]
+    order = ranked(results)
+    return {
+        "spread": spread_chart(results),
+        "by_fold": sheets.by_fold(results),
+        "breakdowns": [
+            (sheet, breakdown_chart(results, sheet.key.removeprefix("by-"))) for sheet in sheets.breakdowns(results)
+        ],
+        "reliability": [
+            (name, variants[name], reliability_chart(name, variants[name]["reliability"]))
+            for name in order
+            if variants[name].get("reliability")
+        ],
+        "learning": {
+            name: (
+                learning_charts(name, histories.get(name, {}), folds=variants[name]["folds"]),
+                _mean_epochs(histories.get(name, {})),
+            )
+            for name in order
+        },
+        "maps": maps(inspections, order=order, classes=classes),
+        "looks": looks(inspections, order=order, classes=classes),
+    }
 
 
-def _drawn(variant: Mapping[str, Any]) -> list[float]:
-    """The shares that a variant's interval bar shows."""
-    return [variant["chance"]["UA"], variant["UA"]["pooled"], *(variant["UA"]["ci95"] or ())]
-
-
-def _row(
-    name: str,
-    variant: Mapping[str, Any],
-    histories: Mapping[tuple[int, int], Sequence[Mapping[str, Any]]],
-    *,
-    pooled_axis: Axis,
-    fold_axis: Axis,
-) -> dict[str, Any]:
-    interval = variant["UA"]["ci95"]
-    chosen = {training_name(fold): fold["best_epoch"] for fold in variant["folds"]}
-    curves = {training_name({"fold": fold, "seed": seed}): rows for (fold, seed), rows in histories.items()}
+def _row(name: str, variant: Mapping[str, Any], *, axis: tuple[float, float]) -> dict[str, Any]:
+    ends = variant["UA"]["ci95"]
+    low, high = ends or (variant["UA"]["pooled"],) * 2
+    places = {"low": low, "high": high, "at": variant["UA"]["pooled"], "chance": variant["chance"]["UA"]}
     return {
         "name": name,
         "anchor": name.replace(":", "-"),
+        "model": name.partition(":")[0],
         "variant": variant,
-        "bar": interval_bar(
-            100 * variant["UA"]["pooled"],
-            None if interval is None else [100 * value for value in interval],
-            chance=100 * variant["chance"]["UA"],
-            axis=pooled_axis,
-        ),
-        "interval": _interval(interval),
-        "spread": _spread(variant["UA"]),
-        "over_seeds": _spread(variant["over_seeds"]["UA"]),
-        "strip": fold_strip(variant["folds"], mean=100 * variant["UA"]["mean"], axis=fold_axis),
-        "published": _published(variant["published"]),
-        "stage_note": _stage_note(variant),
-        "transcript_note": _transcript_note(variant),
-        "confusion": _shares(variant["confusion"]),
-        "losses": learning_curves(curves, figures=_LOSSES, chosen=chosen, label=f"losses of {name} by epoch"),
-        "recalls": learning_curves(curves, figures=_RECALLS, chosen=chosen, label=f"development UA of {name}"),
+        "bar": {key: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for key, value in places.items()},
+        "published": sheets.published(variant["published"]),
+        "stage_note": sheets.stage_note(variant),
+        "transcript_note": sheets.transcript_note(variant),
+        "confusion": [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in variant["confusion"]],
+        "folds": [{**fold, "name": training_name(fold)} for fold in variant["folds"]],
     }
 
 
-def _stage_note(variant: Mapping[str, Any]) -> str | None:
-    """What was left out of a preset's training; None where all of it was done."""
-    skipped = [stage for stage in variant["stages_of_preset"] if stage not in variant["stages"]]
-    if not skipped:
+def _axis(variants: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
+    """A common scale for the interval bars: from the 5 % step below all that they show to the one above."""
+    shown = [
+        value
+        for variant in variants
+        for value in (variant["chance"]["UA"], variant["UA"]["pooled"], *(variant["UA"]["ci95"] or ()))
+    ]
+    low, high = np.floor(20 * min(shown) - 0.2) / 20, np.ceil(20 * max(shown) + 0.2) / 20
+    return max(float(low), 0.0), min(float(high), 1.0)
+
+
+def _only(pairs: sheets.Sheet, name: str, *, there: bool) -> sheets.Sheet | None:
+    """The pairs that a variant is in, or all others; None where there is none."""
+    kept = [place for place, row in enumerate(pairs.rows) if (name in row[:2]) == there]
+    if not kept:
         return None
-    return f"only the {' and '.join(variant['stages'])} stage was run; the preset also asks for {', '.join(skipped)}"
+    strong = frozenset(new for new, place in enumerate(kept) if place in pairs.strong)
+    rows = tuple(pairs.rows[place] for place in kept)
+    key = pairs.key if there else f"{pairs.key}-others"
+    return sheets.Sheet(key, pairs.title, pairs.note, pairs.columns, rows, strong=strong, left=pairs.left)
 
 
-def _transcript_note(variant: Mapping[str, Any]) -> str | None:
-    """Whose words were read where the preset asks for another's; None where they are those that it asks for."""
-    read, asked = variant["transcripts"], variant["transcripts_of_preset"]
-    if read == asked:
-        return None
-    return f"read {_WORDS.get(read, read)}; the preset asks for {_WORDS.get(asked, asked)}"
+def _matrix(results: Mapping[str, Any], order: Sequence[str]) -> list[list[Mapping[str, Any] | None]]:
+    """Row minus column: difference and adjusted p of every pair, None on the diagonal."""
+    found = {(pair["a"], pair["b"]): pair for pair in results["comparisons"]}
+    return [
+        [
+            None
+            if row == column
+            else {"delta": found[row, column]["delta_UA"], "p": found[row, column]["p_holm"]}
+            if (row, column) in found
+            else {"delta": -found[column, row]["delta_UA"], "p": found[column, row]["p_holm"]}
+            for column in order
+        ]
+        for row in order
+        if results["comparisons"]
+    ]
 
 
-def _published(figures: Mapping[str, float]) -> str:
-    """The paper's own percentages as UA / WA."""
-    if not figures.keys() & {"UA", "WA"}:
-        return _DASH
-    return " / ".join(f"{figures[name]:g}" if name in figures else _DASH for name in ("UA", "WA"))
+def _mean_epochs(histories: Mapping[tuple[int, int], Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Each epoch's figures, mean over the trainings that reached it; None where one of them is no number."""
+    by_epoch: dict[int, list[Mapping[str, Any]]] = {}
+    for rows in histories.values():
+        for row in rows:
+            by_epoch.setdefault(int(row["epoch"]), []).append(row)
+    return [
+        {
+            "epoch": epoch,
+            "trainings": len(rows),
+            **{figure: _mean([row[figure] for row in rows]) for figure in ("train_loss", "dev_loss", "dev_ua")},
+        }
+        for epoch, rows in sorted(by_epoch.items())
+    ]
 
 
-def _shares(counts: Sequence[Sequence[int]]) -> list[list[tuple[int, float]]]:
-    """Counts with their percentage of the row."""
-    return [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in counts]
-
-
-def _percent(share: float | None) -> str:
-    return _DASH if share is None else f"{100 * share:.1f}"
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", _MINUS)
-
-
-def _interval(interval: Sequence[float] | None) -> str:
-    return _DASH if interval is None else f"{100 * interval[0]:.1f}{_DASH}{100 * interval[1]:.1f}"
-
-
-def _spread(figure: Mapping[str, Any]) -> str:
-    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.1f}"
-    return f"{100 * figure['mean']:.1f}{deviation}"
-
-
-def _p_value(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if np.isfinite(values).all() else None

@@ -1,25 +1,57 @@
-"""From prediction tables to ``results.json``: every number of a report is computed here, and only here.
+"""From prediction tables to ``results.json``: every number of a report is computed here and in the modules named below.
 
-Conventions: figures are shares, 0 to 1. ``mean`` and ``std`` (n - 1 in the denominator, null for a single fold) are
-over folds and seeds; ``pooled`` and ``ci95`` (null for a single dialogue) are of all test predictions together. Macro
-F1, weighted F1, calibration error, recalls and confusion are pooled. ``comparisons`` hold every pair once, the variant
-of the higher pooled UA as a; ``p_holm`` adjusts ``p_bootstrap`` over all pairs. With several seeds, McNemar's test
-takes the lowest seed, because predictions of one utterance are not independent. ``resamples`` is how many the bootstrap
-drew: more than asked for where there are many pairs. ``over_seeds`` pools the folds of each seed first. ``none_paper``
-(null where nobody asked for it) and ``missing`` are side columns: figures of other predictions, in no comparison.
+Figures are shares, 0 to 1. ``null`` stands where a figure cannot be had: ``std`` of one fold, ``ci95`` of
+fewer than five dialogues.
+
+``corpus``, ``manifest_hash``, ``split_id``, ``protocol``, ``classes``, ``class_counts``, ``utterances``, ``dialogues``,
+    ``seeds``, ``evaluation`` (the parameters): what was tested. ``resamples`` is how many the bootstrap drew: more than
+    asked for where there are many pairs.
+``variants``: ``model:preset`` ->
+
+  - ``UA``, ``WA``: ``{mean, std, pooled, ci95}``. ``mean`` and ``std`` (n - 1 in the denominator) are over folds and
+    seeds; ``pooled`` and ``ci95`` (over dialogues) are of all test predictions together.
+  - ``macro_f1``, ``weighted_f1``, ``ece``, ``per_class_recall``, ``confusion`` (counts, true class in rows): pooled.
+    ``chance``: UA and WA of guessing.
+  - ``reliability``: ``[{low, high, utterances, confidence, accuracy}]``, the bins of ``ece`` that hold predictions
+    (:mod:`merflow.evaluation.calibration`).
+  - ``breakdowns``: ``{setting, session, speaker, emotion, length}``, each ``[{group, utterances, classes, UA, WA,
+    ci95}]``; empty where the corpus does not know. ``classes`` is over how many classes UA is the mean; an
+    ``emotion``'s UA is its recall, and its WA is null (:mod:`merflow.evaluation.breakdowns`).
+  - ``folds``: ``[{fold, seed, utterances, UA, WA, macro_f1, weighted_f1, ece, best_epoch, dev_ua, dev_loss}]``.
+  - ``over_seeds``: ``{UA: {mean, std}, WA: {mean, std}, each: [{seed, UA, WA}]}``; pools the folds of each seed first.
+  - ``none_paper`` (null where nobody asked for it) and ``missing``: side columns, figures of other predictions, in no
+    comparison (:mod:`merflow.evaluation.side_columns`).
+  - ``selection``, ``stages``, ``stages_of_preset``, ``transcripts``, ``transcripts_of_preset``: how it was trained.
+    ``published``: the paper's own percentages.
+
+``comparisons``: every pair once, the variant of the higher pooled UA as ``a``: ``[{a, b, delta_UA, ci95,
+    standard_error, p_bootstrap, p_mcnemar, p_holm, p_mcnemar_holm, over_seeds}]``. ``p_holm`` adjusts ``p_bootstrap``
+    over all pairs, ``p_mcnemar_holm`` adjusts ``p_mcnemar``. ``over_seeds`` is null for one seed, else ``{mean, std,
+    ci95, each: [{seed, delta_UA}]}`` (:mod:`merflow.evaluation.comparisons`).
+``power``: ``{alpha, power, utterances, dialogues, standard_error, detectable_UA, detectable_UA_holm, pairs: [{a, b,
+    standard_error, detectable_UA}], planned: {utterances, dialogues, class_counts, disagreement, correlation,
+    standard_error, detectable_UA}, note}``: how large a difference this test set can show, of the typical pair and of
+    each, and by assumption what a whole IEMOCAP could; ``note`` says it in a sentence. ``standard_error`` and
+    ``detectable_UA`` are null for one variant or few dialogues (:mod:`merflow.evaluation.power`).
+``baselines``: ``majority``, ``side-only``, ``text-leak`` -> ``{UA, WA, ci95, what}``; ``ci95`` is of UA, ``what`` one
+    sentence. One that the corpus has no columns for is left out. They are in no comparison
+    (:mod:`merflow.evaluation.baselines`).
 """
 
 from collections.abc import Iterable, Mapping
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.baselines import Baseline
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.params import EvaluationParams
+from merflow.evaluation.baselines import baseline_figures
+from merflow.evaluation.breakdowns import breakdowns
+from merflow.evaluation.calibration import calibration_error, reliability
+from merflow.evaluation.comparisons import comparisons
 from merflow.evaluation.metrics import (
-    calibration_error,
     confusion_matrix,
     macro_f1,
     recalls_of,
@@ -29,19 +61,13 @@ from merflow.evaluation.metrics import (
     weighted_accuracy_of,
     weighted_f1,
 )
+from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import VariantPredictions, variants_of
 from merflow.evaluation.side_columns import missing as missing_column
 from merflow.evaluation.side_columns import none_paper as none_paper_column
 from merflow.evaluation.side_columns import side_variants
-from merflow.evaluation.significance import (
-    dialogue_counts,
-    enough_samples,
-    holm,
-    mcnemar,
-    paired_difference,
-    resampled_counts,
-)
-from merflow.evaluation.spread import over_seeds, spread, tests_of
+from merflow.evaluation.significance import enough_samples
+from merflow.evaluation.spread import over_seeds, resample, spread, tests_of
 
 # Variant -> fold and seed -> best_epoch, dev_ua, dev_loss.
 Development = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]
@@ -67,12 +93,14 @@ def summarise(
     folds: Iterable[int] | None = None,
     none_paper: pd.DataFrame | None = None,
     missing: pd.DataFrame | None = None,
+    baselines: Mapping[str, Baseline] | None = None,
 ) -> dict[str, Any]:
     """The content of ``results.json``: plain floats, integers, strings, lists and nulls.
 
     Args:
         predictions: Rows of :data:`merflow.contracts.tables.PREDICTIONS`, all variants together.
-        utterances: utterance_id and dialogue_id of the corpus.
+        utterances: utterance_id and dialogue_id of the corpus; and what the breakdowns read, where it is known:
+            session, speaker, scripted, duration_s.
         corpus: Its name.
         manifest_hash: Its version.
         split_id: Which splits.
@@ -89,9 +117,11 @@ def summarise(
         folds: Folds of the splits; None for every fold from 1 to the highest.
         none_paper: As the predictions, of the test-selected epochs; None where there are none.
         missing: Rows of :data:`merflow.contracts.tables.MISSING`; None where there are none.
+        baselines: On the same folds, by name; None for none.
 
     Raises:
-        EvaluationError: As :func:`merflow.evaluation.predictions.variants_of`, or a variant has no selection rule.
+        EvaluationError: As :func:`merflow.evaluation.predictions.variants_of`, a variant has no selection rule, or a
+            baseline lacks an utterance.
     """
     rules: dict[str, Any] = {"protocol": protocol, "classes": classes, "folds": list(folds) if folds else None}
     variants = variants_of(predictions, utterances, **rules)
@@ -104,7 +134,9 @@ def summarise(
     samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
     sizes = {"groups": groups, "classes": len(classes)}
     draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
-    resampled, resampled_shadows = _resample(variants, **draws), _resample(shadows, **draws)
+    resampled, resampled_shadows = resample(variants, **draws), resample(shadows, **draws)
+    few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
+    parts = breakdowns(variants, utterances, classes=classes, **few_draws)
     biased = {
         name: none_paper_column(variants[name], shadow, resampled=(resampled[name], resampled_shadows[name]), **sizes)
         for name, shadow in shadows.items()
@@ -112,6 +144,7 @@ def summarise(
     summaries = {
         name: {
             **_figures(variant, resampled[name], classes=classes, bins=params.calibration_bins, groups=groups),
+            "breakdowns": parts[name],
             "folds": _folds(variant, classes=len(classes), params=params, development=development.get(name, {})),
             "over_seeds": over_seeds(variant, classes=len(classes)),
             "none_paper": biased.get(name),
@@ -126,6 +159,8 @@ def summarise(
         for name, variant in variants.items()
     }
     first = next(iter(variants.values()))
+    tested = len(set(first.utterance_ids.tolist()))
+    pairs = comparisons(variants, resampled, groups=groups)
     return {
         "corpus": corpus,
         "manifest_hash": manifest_hash,
@@ -133,13 +168,15 @@ def summarise(
         "protocol": protocol,
         "classes": list(classes),
         "class_counts": np.bincount(first.labels[first.seeds == first.seeds[0]], minlength=len(classes)).tolist(),
-        "utterances": len(set(first.utterance_ids.tolist())),
+        "utterances": tested,
         "dialogues": groups,
         "seeds": sorted(set(first.seeds.tolist())),
         "evaluation": params.model_dump(),
         "resamples": samples,
         "variants": summaries,
-        "comparisons": _comparisons(variants, resampled, groups=groups),
+        "comparisons": pairs,
+        "power": power_of(pairs, utterances=tested, dialogues=groups),
+        "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **few_draws),
     }
 
 
@@ -167,19 +204,6 @@ def _lacking(
     return found
 
 
-def _resample(
-    variants: Mapping[str, VariantPredictions], *, groups: int, classes: int, samples: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Variant -> confusion counts of each resample ``(B, C, C)``."""
-    if not variants:
-        return {}
-    counts = [
-        dialogue_counts(v.labels * classes + v.predicted, v.dialogues, groups=groups, classes=classes)
-        for v in variants.values()
-    ]
-    return dict(zip(variants, resampled_counts(np.stack(counts), samples=samples, seed=seed), strict=True))
-
-
 def _figures(
     variant: VariantPredictions, resampled: np.ndarray, *, classes: tuple[str, ...], bins: int, groups: int
 ) -> dict[str, Any]:
@@ -192,6 +216,7 @@ def _figures(
         "macro_f1": macro_f1(labels, predicted, classes=size),
         "weighted_f1": weighted_f1(labels, predicted, classes=size),
         "ece": calibration_error(labels, variant.probabilities, bins=bins),
+        "reliability": reliability(labels, variant.probabilities, bins=bins),
         "per_class_recall": {
             name: None if np.isnan(recall) else float(recall) for name, recall in zip(classes, recalls, strict=True)
         },
@@ -232,29 +257,3 @@ def _folds(
 
 def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
-
-
-def _comparisons(
-    variants: Mapping[str, VariantPredictions], resampled: Mapping[str, np.ndarray], *, groups: int
-) -> list[dict[str, Any]]:
-    classes = next(iter(resampled.values())).shape[-1]
-    pooled = {name: unweighted_accuracy(v.labels, v.predicted, classes=classes) for name, v in variants.items()}
-    figures = {name: unweighted_accuracy_of(counts) for name, counts in resampled.items()}
-    rows: list[dict[str, Any]] = []
-    for a, b in combinations(sorted(variants, key=lambda name: (-pooled[name], name)), 2):
-        difference = paired_difference(figures[a], figures[b], groups=groups)
-        one_seed = variants[a].seeds == variants[a].seeds.min()
-        right = [(variants[name].predicted == variants[name].labels)[one_seed] for name in (a, b)]
-        rows.append(
-            {
-                "a": a,
-                "b": b,
-                "delta_UA": pooled[a] - pooled[b],
-                "ci95": None if difference.interval is None else list(difference.interval),
-                "p_bootstrap": difference.p_value,
-                "p_mcnemar": mcnemar(right[0], right[1]),
-            }
-        )
-    for row, adjusted in zip(rows, holm([row["p_bootstrap"] for row in rows]), strict=True):
-        row["p_holm"] = adjusted
-    return rows

@@ -3,14 +3,14 @@
 Shapes: K tests (a fold with a seed), S seeds, B resamples, C classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from merflow.evaluation.metrics import confusion_matrix, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.predictions import VariantPredictions
-from merflow.evaluation.significance import percentile_interval
+from merflow.evaluation.significance import dialogue_counts, percentile_interval, resampled_counts
 
 # Counts ``(..., C, C)`` -> figures ``(...)``.
 Figure = Callable[[np.ndarray], np.ndarray]
@@ -24,6 +24,19 @@ def tests_of(variant: VariantPredictions) -> list[tuple[int, int]]:
 def counts_of(variant: VariantPredictions, rows: np.ndarray | slice, *, classes: int) -> np.ndarray:
     """Confusion counts ``(C, C)`` of some rows."""
     return confusion_matrix(variant.labels[rows], variant.predicted[rows], classes=classes)
+
+
+def resample(
+    variants: Mapping[str, VariantPredictions], *, groups: int, classes: int, samples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Variant -> confusion counts of each resample ``(B, C, C)``; a resample draws the same dialogues for all."""
+    if not variants:
+        return {}
+    counts = [
+        dialogue_counts(v.labels * classes + v.predicted, v.dialogues, groups=groups, classes=classes)
+        for v in variants.values()
+    ]
+    return dict(zip(variants, resampled_counts(np.stack(counts), samples=samples, seed=seed), strict=True))
 
 
 def spread(

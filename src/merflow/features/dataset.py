@@ -19,7 +19,7 @@ from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.features.encoders import spec_of
-from merflow.features.padding import Piece, padded
+from merflow.features.padding import Blanks, Piece, padded
 from merflow.features.resident import DeviceRows, HostRows, on_device
 from merflow.features.standardize import Scale, Standardizer
 from merflow.features.store import open_store
@@ -135,6 +135,7 @@ class _OpenStream:
         self._scale = scale
         self._host: StoredRows | HostRows = stored
         self._device: DeviceRows | None = None
+        self._blanks = Blanks()
 
     @property
     def bytes(self) -> int:
@@ -159,7 +160,11 @@ class _OpenStream:
             return self._device.gather(rows, offsets=offsets)
         present = (rows >= 0) & (offsets < self.stored.steps[rows])
         values = padded(
-            self._pieces(rows, present), present=present, entry_shape=self.stored.entry_shape, scale=self._scale
+            self._pieces(rows, present),
+            present=present,
+            entry_shape=self.stored.entry_shape,
+            scale=self._scale,
+            blanks=self._blanks,
         )
         return values, torch.from_numpy(present)
 

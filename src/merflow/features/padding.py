@@ -3,6 +3,7 @@
 Shapes: N utterances, K places of each (steps, or turns around it).
 """
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,27 @@ from merflow.features.standardize import Scale
 
 # Halves are widened and standardised in pieces of about so much, which stay in the processor's cache between the two.
 _PIECE_BYTES = 1 << 20
+
+
+class Blanks:
+    """Memory for one batch after another.
+
+    Fresh memory comes as pages that the system makes zeros of at their first touch. For a batch of all layers of a
+    large encoder that costs as much as its values, and on a busy virtual machine several times a training step. So an
+    array is given out again, once nothing holds the batch that was made in it.
+    """
+
+    def __init__(self) -> None:
+        self._given = np.empty(0, dtype=np.float32)
+
+    def empty(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Float32 values that are to be written."""
+        size = int(np.prod(shape))
+        # The attribute holds it, and the call's argument; a tensor over it, or over a part, would do so, too.
+        if self._given.size < size or sys.getrefcount(self._given) > 2:
+            # From NumPy, which asks for large pages.
+            self._given = np.empty(size, dtype=np.float32)
+        return self._given[:size].reshape(shape)
 
 
 class Piece(NamedTuple):
@@ -31,7 +53,12 @@ class Piece(NamedTuple):
 
 
 def padded(
-    pieces: Sequence[Piece], *, present: np.ndarray, entry_shape: tuple[int, ...], scale: Scale | None
+    pieces: Sequence[Piece],
+    *,
+    present: np.ndarray,
+    entry_shape: tuple[int, ...],
+    scale: Scale | None,
+    blanks: Blanks,
 ) -> Tensor:
     """``(N, K, *entry_shape)`` float32, standardised, and zeros where nothing is present.
 
@@ -40,18 +67,22 @@ def padded(
         present: ``(N, K)`` bool.
         entry_shape: ``(D,)`` or ``(L, D)``.
         scale: What to standardise by; none for values as they are.
+        blanks: Gives the memory.
     """
     utterances, places = present.shape
-    # From NumPy, which asks for large pages: the first touch of a fresh batch costs more than all arithmetic on it.
-    values = np.empty((utterances, places, *entry_shape), dtype=np.float32)
-    together = max(1, _PIECE_BYTES // (2 * places * int(np.prod(entry_shape))))
-    halves = np.empty((min(together, utterances), places, *entry_shape), dtype=np.float16)
+    values = blanks.empty((utterances, places, *entry_shape))
+    flat = values.reshape(utterances * places, *entry_shape)
+    together = max(1, _PIECE_BYTES // (2 * int(np.prod(entry_shape))))
+    halves = np.empty((min(together, len(flat)), *entry_shape), dtype=np.float16)
     following = iter(pieces)
     piece = next(following, None)
-    for start in range(0, utterances, together):
-        target = torch.from_numpy(values[start : start + together])
-        while piece is not None and piece.utterance < start + together:
-            halves[piece.utterance - start, piece.first : piece.first + len(piece.steps)] = piece.steps
+    for start in range(0, len(flat), together):
+        target = torch.from_numpy(flat[start : start + together])
+        while piece is not None and (first := piece.utterance * places + piece.first - start) < together:
+            part = piece.steps[max(0, -first) : together - first]
+            halves[max(0, first) : max(0, first) + len(part)] = part
+            if first + len(piece.steps) > together:
+                break  # and goes on in the next block
             piece = next(following, None)
         target.copy_(torch.from_numpy(halves[: len(target)]))
         if scale is not None:

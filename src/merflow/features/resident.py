@@ -75,11 +75,23 @@ class DeviceRows:
         known = row.clamp(min=0)
         present = (row >= 0) & (offset < self._steps[known])
         places = torch.where(present, self._starts[known] + offset, 0)
-        values = self._flat[places].float()
-        if self._scale is not None:
-            self._scale.apply_(values)
-        absent = ~present.reshape(*present.shape, *(1 for _ in range(values.dim() - 2)))
-        return values.masked_fill_(absent, 0.0), present
+        return gathered(self._flat, places, present=present, scale=self._scale), present
+
+
+def gathered(flat: Tensor, places: Tensor, *, present: Tensor, scale: Scale | None) -> Tensor:
+    """Features ``(N, K, *entry_shape)`` float32, standardised, zeros where nothing is present.
+
+    Args:
+        flat: Steps end to end ``(steps, *entry_shape)`` float16.
+        places: Of each step among them, ``(N, K)``; any where nothing is present.
+        present: ``(N, K)`` bool.
+        scale: What to standardise by; none for values as they are.
+    """
+    values = flat[places].float()
+    if scale is not None:
+        scale.apply_(values)
+    absent = ~present.reshape(*present.shape, *(1 for _ in range(values.dim() - 2)))
+    return values.masked_fill_(absent, 0.0)
 
 
 def on_device(values: np.ndarray, device: torch.device) -> Tensor:

@@ -18,6 +18,7 @@ from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.progress import Progress, plain_lines
+from merflow.jobs.run_folder import remember
 from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
@@ -71,6 +72,7 @@ def benchmark(
         seeds=params.plan.seeds,
         own=own,
     )
+    remember(out, name=name, command=command)
     data = prepare(
         source, variants=variants, out=out, params=params, quarantine=quarantine, asr=asr, own=own, progress=progress
     )

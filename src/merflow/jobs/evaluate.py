@@ -12,12 +12,17 @@ from merflow.contracts.files import write_json
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import OwnPresets, Preset
 from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.baselines import baselines_of
+from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
+from merflow.evaluation.inspected import Inspected
+from merflow.evaluation.numerals import training_name
 from merflow.evaluation.report import write_report
 from merflow.evaluation.results import summarise
+from merflow.evaluation.tables import write_tables
 from merflow.jobs import folds
-from merflow.jobs.identity import merflow_version
+from merflow.jobs.identity import environment, git_commit
 from merflow.jobs.progress import say
 from merflow.jobs.tracking import log_benchmark
 from merflow.presets import catalogue
@@ -37,6 +42,8 @@ def evaluate(
     own: OwnPresets | None = None,
 ) -> dict[str, Any]:
     """Writes ``results.json`` and the HTML report of these fold folders, and completes the benchmark's run.
+
+    Beside the report stand its tables, ``tables.md`` and ``tables.tex``.
 
     Args:
         trained: Fold folders of one or more variants.
@@ -60,7 +67,7 @@ def evaluate(
     variants = {fact["variant"]: catalogue.preset(fact["variant"], own) for fact in facts}
     summary = summarise(
         pd.concat([folds.read_predictions(folder) for folder in trained], ignore_index=True),
-        corpus.rows[["utterance_id", "dialogue_id", "session", "speaker"]],
+        corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(durations_s(corpus.rows)),
         corpus=corpus.corpus,
         manifest_hash=corpus.hash,
         split_id=folded.split_id,
@@ -76,20 +83,25 @@ def evaluate(
         folds=sorted(set(folded.rows["fold"].astype(int))),
         none_paper=_all_of([folds.read_shadow(folder) for folder in trained]),
         missing=_all_of([folds.read_missing(folder) for folder in trained]),
+        baselines=baselines_of(corpus, folded),
         params=params,
     )
     write_json(results, summary)
-    histories = _by_test(facts, [folds.read_history(folder) for folder in trained])
+    papers = catalogue.published_tables()
+    tables = write_tables(summary, report.parent, papers=papers)
     write_report(
         summary,
         report,
         title=name,
-        histories=histories,
+        histories=_by_test(facts, [folds.read_history(folder) for folder in trained]),
         identity=_identity(facts, summary) | _bases(variants),
         command=command,
+        papers=papers,
+        inspections=_inspections(trained, facts),
     )
     if run is not None:
-        log_benchmark(run, summary, trained=trained, files=(results, report))
+        files = {"results.json": results, "report.html": report, **{path.name: path for path in tables}}
+        log_benchmark(run, trained=trained, files=files, command=command)
     say(f"evaluate: {len(variants)} variant(s), {len(trained)} fold(s); {report}")
     return summary
 
@@ -100,6 +112,16 @@ def _by_test(facts: Sequence[dict[str, Any]], values: Sequence[Any]) -> dict[str
     for fact, value in zip(facts, values, strict=True):
         nested[fact["variant"]][fact["fold"], fact["seed"]] = value
     return dict(nested)
+
+
+def _inspections(trained: Sequence[Path], facts: Sequence[dict[str, Any]]) -> dict[str, tuple[str, Inspected]]:
+    """Variant -> what the first of its folds that has something to show showed of its model."""
+    found: dict[str, tuple[str, Inspected]] = {}
+    for folder, fact in sorted(zip(trained, facts, strict=True), key=lambda pair: (pair[1]["seed"], pair[1]["fold"])):
+        shown = None if fact["variant"] in found else folds.read_inspection(folder)
+        if shown is not None:
+            found[fact["variant"]] = training_name(fact), shown
+    return found
 
 
 def _all_of(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
@@ -136,6 +158,7 @@ def _identity(facts: Sequence[dict[str, Any]], summary: dict[str, Any]) -> dict[
     def all_of(name: str) -> str:
         return ", ".join(sorted({fact[name] or "not a git checkout" for fact in facts}))
 
+    surroundings = sorted({_environment(fact["environment"]) for fact in facts if "environment" in fact})
     return {
         "corpus": f"{summary['corpus']} ({summary['utterances']} test utterances)",
         "corpus version": summary["manifest_hash"],
@@ -143,8 +166,10 @@ def _identity(facts: Sequence[dict[str, Any]], summary: dict[str, Any]) -> dict[
         "development data": all_of("development_data"),
         "encoder profile": all_of("profile"),
         "encoder keys": ", ".join(f"{role} {key}" for key, role in sorted(encoders.items())),
-        "merflow": merflow_version(),
         "trained at commit": all_of("git_commit"),
+        "trained with": "; ".join(surroundings) or "not recorded",
+        "evaluated with": _environment(environment()),
+        "evaluated at commit": git_commit() or "not a git checkout",
     }
 
 
@@ -152,3 +177,7 @@ def _bases(variants: Mapping[str, Preset]) -> dict[str, str]:
     """Whose published figures stand beside presets of one's own."""
     made = [f"{name} from {preset.base}" for name, preset in sorted(variants.items()) if preset.base]
     return {"own presets, beside their bases' published figures": ", ".join(made)} if made else {}
+
+
+def _environment(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in versions.items())

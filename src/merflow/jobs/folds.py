@@ -5,6 +5,7 @@ folder is whole when ``fold.json`` is there: it is written last, and holds the f
 
 Beside them, and never among the predictions: ``missing.parquet`` (test, with modalities taken away) where the model
 has several, and ``none-paper.parquet`` (test, of the epoch that the test part itself likes best) where it is asked for.
+``inspection.safetensors`` is what a report shows of the model: embeddings of the test part, maps of some utterances.
 """
 
 from collections.abc import Mapping
@@ -18,11 +19,14 @@ import pyarrow.parquet as pq
 
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import read_json, replacing, write_json
+from merflow.contracts.protocols import NONE_PAPER
 from merflow.contracts.streams import Modality
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
 from merflow.corpus.splits import ids
+from merflow.evaluation.inspected import Inspected
 from merflow.features.transcripts import transcript_of
 from merflow.jobs.fold_inputs import FoldInputs
+from merflow.jobs.identity import environment
 from merflow.training.history import FoldHistory
 from merflow.training.shadow import Shadow
 
@@ -31,12 +35,9 @@ PREDICTIONS_FILE = "predictions.parquet"
 NONE_PAPER_FILE = "none-paper.parquet"
 MISSING_FILE = "missing.parquet"
 HISTORY = "history.json"
+INSPECTION = "inspection.safetensors"
 MODEL = "model"
 STANDARDIZER = "standardizer.safetensors"
-
-
-# How the shadow selection is named wherever it is shown.
-NONE_PAPER = "none-paper: the epoch with the highest test UA; shows the bias, cannot be promoted"
 
 
 def write_predictions(folder: Path, inputs: FoldInputs, *, probabilities: np.ndarray) -> None:
@@ -115,6 +116,7 @@ def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory, *, shado
             "transcripts": inputs.transcript,
             "transcripts_of_preset": transcript_of(inputs.config.streams()),
             "git_commit": inputs.git_commit,
+            "environment": environment(),
             "params": inputs.settings,
             "manifest_hash": inputs.manifest.hash,
             "split_id": inputs.splits.split_id,
@@ -167,3 +169,9 @@ def read_history(folder: Path) -> list[dict[str, float]]:
     """Per-epoch figures, first epoch first."""
     rows: list[dict[str, float]] = read_json(folder / HISTORY)
     return rows
+
+
+def read_inspection(folder: Path) -> Inspected | None:
+    """What the fold shows of its test part; None where an earlier version trained it."""
+    path = folder / INSPECTION
+    return Inspected.load(path) if path.is_file() else None

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import os
+import platform
 import subprocess
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -22,18 +23,21 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "extract": ("contracts", "corpus", "features", "models", "presets", "jobs/extract.py"),
     "train": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
-        *("evaluation/metrics.py", "features", "models", "presets", "training"),
-        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/variants.py"),
+        *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models", "presets", "training"),
+        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/inspection.py"),
+        "jobs/variants.py",
     ),
     "tune": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
-        *("evaluation/metrics.py", "features", "models", "presets", "tracking", "training", "tuning"),
-        *("jobs/train.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/variants.py"),
+        *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models", "presets"),
+        *("tracking", "training", "tuning"),
+        *("jobs/train.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/inspection.py", "jobs/variants.py"),
         *("jobs/search.py", "jobs/study_tracking.py", "jobs/trials.py", "jobs/tune.py"),
     ),
     "evaluate": (
-        *("contracts", "corpus/manifest.py", "corpus/splits.py", "evaluation", "presets", "tracking"),
-        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py"),
+        *("contracts", "corpus/baselines.py", "corpus/durations.py", "corpus/manifest.py", "corpus/splits.py"),
+        *("corpus/transcript.py", "evaluation", "presets", "tracking"),
+        *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py", "jobs/uploads.py"),
     ),
 }
 
@@ -110,3 +114,16 @@ def _git(*arguments: str) -> str:
 def merflow_version() -> str:
     """The installed version."""
     return version("merflow")
+
+
+def environment() -> dict[str, str]:
+    """Versions of what computes: merflow, Python, torch, numpy, and the operating system with its machine."""
+    import torch
+
+    return {
+        "merflow": merflow_version(),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "numpy")},
+        "os": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine(),
+    }

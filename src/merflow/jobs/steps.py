@@ -6,7 +6,7 @@ another's libraries.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -213,10 +213,15 @@ def train(
     params: str,
     fold: str,
     metrics: str,
+    summary: str,
     presets: str = "",
 ) -> dict[str, Any]:
-    """As :func:`merflow.jobs.train.train`; returns and writes the development figures of the chosen epoch."""
-    from merflow.jobs.folds import read_facts
+    """As :func:`merflow.jobs.train.train`; returns and writes the development figures of the chosen epoch.
+
+    ``summary`` is Markdown about the fold.
+    """
+    from merflow.evaluation.fold_page import fold_markdown
+    from merflow.jobs.folds import read_facts, read_history
     from merflow.jobs.train import train as job
 
     folder = job(
@@ -230,7 +235,9 @@ def train(
         run=Path(run),
         own=_own(presets),
     )
-    figures: dict[str, Any] = read_facts(folder)["development"]
+    facts = read_facts(folder)
+    Path(summary).write_text(fold_markdown(facts, read_history(folder)), encoding="utf-8")
+    figures = _readable(facts["development"])
     write_json(Path(metrics), figures)
     return figures
 
@@ -248,10 +255,20 @@ def evaluate(
     results: str,
     report: str,
     metrics: str,
+    confusion: str,
+    tables: str,
     presets: str = "",
 ) -> dict[str, Any]:
-    """As :func:`merflow.jobs.evaluate.evaluate`; returns and writes each variant's pooled UA and WA."""
+    """As :func:`merflow.jobs.evaluate.evaluate`; ``tables`` is Markdown.
+
+    Returns:
+        What is also written: ``metrics``, figures of each variant; ``confusion``, that of the ``best`` variant, counts
+        with the true class in rows, and its ``classes``.
+    """
+    from merflow.evaluation.results import ranked
+    from merflow.evaluation.tables import markdown_tables
     from merflow.jobs.evaluate import evaluate as job
+    from merflow.presets import catalogue
 
     summary = job(
         [Path(folder) for folder in folds],
@@ -265,13 +282,26 @@ def evaluate(
         run=Path(run),
         own=_own(presets),
     )
+    Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {
-        f"{variant} {metric}": entry[metric]["pooled"]
+        f"{variant} {name}": value
         for variant, entry in summary["variants"].items()
-        for metric in ("UA", "WA")
+        for name, value in (
+            ("UA", entry["UA"]["pooled"]),
+            ("WA", entry["WA"]["pooled"]),
+            ("macro F1", entry["macro_f1"]),
+        )
     }
-    write_json(Path(metrics), figures)
-    return figures
+    best = ranked(summary)[0]
+    shown = {
+        "metrics": _readable(figures),
+        "best": best,
+        "classes": summary["classes"],
+        "confusion": summary["variants"][best]["confusion"],
+    }
+    write_json(Path(metrics), shown["metrics"])
+    write_json(Path(confusion), {name: shown[name] for name in ("best", "classes", "confusion")})
+    return shown
 
 
 @saying_errors()
@@ -356,3 +386,8 @@ def choose(
     figures |= {"own dev UA": found["own"]["dev_UA"]} if found["own"] else {}
     write_json(Path(metrics), figures)
     return figures
+
+
+def _readable(figures: Mapping[str, float]) -> dict[str, float]:
+    """To four digits after the point, as KFP's page shows what it is given."""
+    return {name: round(value, 4) for name, value in figures.items()}

@@ -1,25 +1,29 @@
 """The benchmark's run in MLflow, passed between jobs as a small JSON file.
 
 ``run.json`` holds what :func:`merflow.tracking.mlflow_runs.open_benchmark` needs to find the run again from any
-process; its ``uri`` is null where nothing is tracked.
+process, the workspace that remembers what there is to upload (``jobs.uploads``), and how often the machine is measured;
+its ``uri`` is null where nothing is tracked.
 """
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.errors import TrackingError
 from merflow.contracts.files import digest, read_json, write_json
 from merflow.contracts.params import TrackingParams, TrainingParams
+from merflow.contracts.protocols import NONE_PAPER
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
-from merflow.jobs import folds
+from merflow.jobs import uploads
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.identity import git_commit
 from merflow.jobs.progress import say
 from merflow.jobs.workspace import Workspace
 from merflow.tracking.connection import tracking_uri
-from merflow.tracking.fold_run import FoldFacts, FoldRun
-from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
+from merflow.tracking.facts import FoldFacts
+from merflow.tracking.fold_run import FoldRun
 
 
 def open_run(
@@ -66,86 +70,77 @@ def open_run(
             "training": training.model_dump(),
             "seeds": list(seeds),
         },
+        "workspace": str(workspace.root.resolve()),
+        "system_metrics_every_s": params.system_metrics_every_s,
     }
     write_json(out, facts)
     if uri is None:
         say("track: nothing is tracked")
     else:
-        run = _open(facts)
-        say(f"track: {'MLflow run ' + run.run_id if run.run_id else 'MLflow cannot be reached'}, {uri}")
+        uploads.remember_run(facts)
+        _open(facts)
     return out
 
 
 def fold_run(run: Path, inputs: FoldInputs) -> FoldRun | None:
-    """The fold's own run below the benchmark's; None where nothing is tracked."""
-    facts = _read(run)
+    """The fold's own run below its variant's; None where nothing is tracked."""
+    facts = read_json(run)
     if facts["uri"] is None:
         return None
-    return _open(facts).fold(
+    return uploads.opened(facts).fold(
         FoldFacts(
             variant=inputs.preset.variant,
             fold=inputs.fold,
             seed=inputs.seed,
+            fingerprint=inputs.fingerprint,
             corpus=inputs.manifest.corpus,
             manifest_hash=inputs.manifest.hash,
             split_id=inputs.splits.split_id,
             protocol=inputs.splits.protocol,
             selection=inputs.selection,
+            promotable=inputs.selection != NONE_PAPER,
             git_commit=inputs.git_commit,
             params=inputs.settings,
-        )
+        ),
+        system_metrics_every_s=facts["system_metrics_every_s"],
     )
 
 
-def log_benchmark(run: Path, results: dict[str, Any], *, trained: Sequence[Path], files: Sequence[Path]) -> None:
-    """Completes the benchmark's run: folds that have no run of their own, figures, files."""
-    from merflow.evaluation.figures import confusion_figure
+def remember_fold(run: Path | None, folder: Path) -> None:
+    """Remembers a whole fold for a later upload; nothing where nothing is tracked."""
+    facts: dict[str, Any] = {"uri": None} if run is None else read_json(run)
+    if facts["uri"] is not None:
+        uploads.remember_fold(facts, folder)
 
-    facts = _read(run)
+
+def log_benchmark(run: Path, *, trained: Sequence[Path], files: Mapping[str, Path], command: str) -> None:
+    """Completes the benchmark's run: folds that have no run of their own, figures, files.
+
+    Where MLflow cannot be reached, a line says how to upload all of it later.
+
+    Args:
+        run: The run's file.
+        trained: Fold folders.
+        files: ``results.json`` and other text files, by their names in MLflow; a pipeline's have none on disk.
+        command: What reproduces the run.
+    """
+    facts = read_json(run)
     if facts["uri"] is None:
         return
-    benchmark = _open(facts)
     for folder in trained:
-        benchmark.log_finished_fold(folder, _facts_of(folds.read_facts(folder), corpus=results["corpus"]))
-    benchmark.log_results(
-        results,
-        files=files,
-        figures={
-            f"confusion/{variant.replace(':', '_')}.png": confusion_figure(
-                entry["confusion"], classes=results["classes"], title=variant
-            )
-            for variant, entry in results["variants"].items()
-        },
-    )
+        uploads.remember_fold(facts, folder)
+    uploads.remember_results(facts, files=files, command=command)
+    try:
+        uploads.upload(uploads.record_of(facts), uri=None)
+    except TrackingError as error:
+        again = shlex.join(["merflow", "tracking", "sync", facts["workspace"]])
+        say(f"track: {error}")
+        say(f"track: nothing is lost; once MLflow answers, upload what it lacks with: {again}")
 
 
-def _facts_of(fold: dict[str, Any], *, corpus: str) -> FoldFacts:
-    return FoldFacts(
-        variant=fold["variant"],
-        fold=fold["fold"],
-        seed=fold["seed"],
-        corpus=corpus,
-        manifest_hash=fold["manifest_hash"],
-        split_id=fold["split_id"],
-        protocol=fold["protocol"],
-        selection=fold["selection"],
-        git_commit=fold["git_commit"],
-        params=fold["params"],
-    )
-
-
-def _open(facts: dict[str, Any]) -> BenchmarkRun:
-    return open_benchmark(
-        facts["uri"],
-        experiment=facts["experiment"],
-        name=facts["name"],
-        benchmark_id=facts["benchmark_id"],
-        tags=facts["tags"],
-        params=facts["params"],
-        artifact_root=None,
-    )
-
-
-def _read(run: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = read_json(run)
-    return facts
+def _open(facts: dict[str, Any]) -> None:
+    try:
+        say(f"track: MLflow run {uploads.opened(facts).open()}, {facts['uri']}")
+    except TrackingError as error:
+        say(f"track: {error}")
+        say("track: training goes on without MLflow; what it lacks is uploaded at the end, or later")

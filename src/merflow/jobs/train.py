@@ -14,16 +14,19 @@ from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.presets import OwnPresets
 from merflow.contracts.streams import MODALITY_OF, Modality
 from merflow.contracts.tracker import NullTracker, Tracker
+from merflow.features.dataset import FeatureDataset
 from merflow.features.huggingface.graph import EncodersInGraph
+from merflow.features.raw_dataset import RawDataset
 from merflow.features.standardize import Standardizer
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.fold_sources import FoldSources
+from merflow.jobs.inspection import Subject, inspected
 from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.tracking import fold_run
+from merflow.jobs.tracking import fold_run, remember_fold
 from merflow.models import MODELS
 from merflow.models.folder import save_model
-from merflow.training.encoded import EncodedModel, save_encoders
+from merflow.training.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.missing import Without, missing_sets
 from merflow.training.prediction import predict
@@ -72,11 +75,13 @@ def train(
     if folds.is_whole(out, fingerprint=inputs.fingerprint):
         say(f"train {item}: done before, kept in {out}")
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
+        remember_fold(run, out)
         return out
     tracked = None if run is None else fold_run(run, inputs)
     with tracked or nullcontext():
         tracker = tracked or NullTracker()
         _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=progress or plain_lines())
+    remember_fold(run, out)
     return out
 
 
@@ -122,6 +127,7 @@ def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker
     history, card = trained.history, inputs.card(shapes=shapes)
     test = sources.of(inputs.recipes[-1], "test")
     found = _predictions(inputs, trained.material.model, test)
+    shown = inspected(_subject(inputs, trained.material.model, test), probabilities=found[()])
     with replacing_folder(out) as part, output_errors(out):
         folds.write_predictions(part, inputs, probabilities=found.pop(()))
         if found:
@@ -129,6 +135,7 @@ def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker
         if trained.shadow is not None:
             folds.write_shadow(part, inputs, shadow=trained.shadow)
         folds.write_history(part, history)
+        shown.save(part / folds.INSPECTION)
         save_model(part / folds.MODEL, model, card)
         if isinstance(trained.material.model, EncodedModel):
             save_encoders(part / folds.MODEL, trained.material.model.encoders, card=card)
@@ -162,6 +169,16 @@ def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardiz
         inputs.streams, profile=inputs.profile, learning=inputs.learning(recipe), standardizer=standardizer
     )
     return EncodedModel(encoders, model)
+
+
+def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:
+    """The model without its encoders, which make what it reads."""
+    model.eval()
+    if isinstance(model, EncodedModel):
+        assert isinstance(test, RawDataset)
+        return Subject.of(inputs, model.model, EncodedSource(test, model.encoders))
+    assert isinstance(test, FeatureDataset)
+    return Subject.of(inputs, model, test)
 
 
 def _predictions(inputs: FoldInputs, model: nn.Module, test: Source) -> dict[tuple[Modality, ...], np.ndarray]:

@@ -40,6 +40,11 @@ class Workspace:
         return self.root / "transcripts.jsonl"
 
     @property
+    def tracked(self) -> Path:
+        """What benchmarks have for their runs in MLflow, one folder each (``jobs.uploads``)."""
+        return self.root / "tracking"
+
+    @property
     def tracking_uri(self) -> str:
         """MLflow's database where no server is named."""
         return f"sqlite:///{self.root.resolve() / 'mlflow.db'}"

@@ -14,12 +14,22 @@ from pydantic import Field
 
 from merflow.contracts.errors import PresetError, nearest
 from merflow.contracts.params import Recipe, Strict, parse
-from merflow.contracts.presets import EncoderSpec, OwnPresets, Paper, Preset, Profile, parse_variant
+from merflow.contracts.presets import (
+    EncoderSpec,
+    OwnPresets,
+    Paper,
+    Preset,
+    Profile,
+    PublishedRow,
+    PublishedTable,
+    parse_variant,
+)
 from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
 
 _FOLDER = files("merflow.presets")
 _MODEL_FILES = ("context-mmt.yaml", "foal-net.yaml", "gia-mic.yaml", "layer-adapter-fusion.yaml", "mfdr.yaml")
 _METRICS = ("WA", "UA", "F1")
+_PRINTED = (*_METRICS, "ACC7", "ACC2")
 
 
 class _PresetEntry(Strict):
@@ -103,6 +113,26 @@ def preset(variant: str, own: OwnPresets | None = None) -> Preset:
     return known[variant]
 
 
+def published_tables() -> tuple[PublishedTable, ...]:
+    """Every table of the papers that presets are rows of, in the papers' order of tables and rows."""
+    papers = {content.model: content.paper for content in _model_files().values()}
+    rows: dict[tuple[str, str], list[PublishedRow]] = {}
+    for row in _published_rows():
+        rows.setdefault((row["model"], row["table"]), []).append(
+            PublishedRow(
+                variant=f"{row['model']}:{row['preset']}",
+                dataset=row["dataset"],
+                protocol=row["protocol"],
+                inputs=row["inputs"],
+                figures={metric: float(row[metric]) for metric in _PRINTED if row[metric]},
+                note=row["note"],
+            )
+        )
+    return tuple(
+        PublishedTable(model, papers[model], number, tuple(found)) for (model, number), found in sorted(rows.items())
+    )
+
+
 def profiles() -> list[str]:
     """Names of the encoder profiles."""
     return sorted(Path(entry.name).stem for entry in (_FOLDER / "profiles").iterdir() if entry.name.endswith(".yaml"))
@@ -156,11 +186,15 @@ def _yaml(name: str) -> Any:  # noqa: ANN401 - parsed by the caller
 
 def _published() -> dict[tuple[str, str], dict[str, float]]:
     """Percentages as printed, by model and preset; the five-fold row where a table has several protocols."""
-    lines = (_FOLDER / "published.csv").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in csv.DictReader(lines) if row["dataset"].startswith("iemocap4")]
+    rows = [row for row in _published_rows() if row["dataset"].startswith("iemocap4")]
     rows.sort(key=lambda row: row["protocol"] != "session-5fold")
     found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         figures = {metric: float(row[metric]) for metric in _METRICS if row[metric]}
         found.setdefault((row["model"], row["preset"]), figures)
     return found
+
+
+def _published_rows() -> list[dict[str, str]]:
+    lines = (_FOLDER / "published.csv").read_text(encoding="utf-8").splitlines()
+    return list(csv.DictReader(lines))

@@ -84,9 +84,10 @@ class Connection:
             os.environ.setdefault(name, value)
         try:
             import mlflow  # noqa: F401 - whether it is there, before anything is trained
+            import psutil  # noqa: F401 - likewise
         except ModuleNotFoundError as error:
             raise TrackingError(
-                "tracking needs MLflow, which is not installed; pip install 'merflow[tracking]', "
+                f"tracking needs {error.name}, which is not installed; pip install 'merflow[tracking]', "
                 "or set tracking.uri to none"
             ) from error
         self._client: Any = None

@@ -1,19 +1,23 @@
-"""One fold's training as an MLflow run, child of its benchmark's run."""
+"""One fold's training as an MLflow run, child of its variant's run."""
 
-import json
 import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from merflow.contracts.errors import TrackingError
+from merflow.contracts.errors import OutputError, TrackingError
+from merflow.contracts.files import read_json, write_json
+from merflow.tracking.facts import FoldFacts
+from merflow.tracking.machine import PREFIX, Sampler
 from merflow.tracking.runs import (
     BENCHMARK_TAG,
     KIND_TAG,
+    PARENT_TAG,
+    UPLOADED_TAG,
+    Metric,
     Metrics,
     Parent,
     get_or_create,
@@ -23,84 +27,49 @@ from merflow.tracking.runs import (
     logged_figures,
     upload,
 )
+from merflow.tracking.variant_run import open_variant
 
 logger = logging.getLogger(__name__)
 
 # Epochs of small models take a tenth of a second and a request ten milliseconds: figures wait for each other.
 FLUSH_S = 5.0
 # Of the fold's folder, these are worth keeping; its state for resuming is not.
-UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "model")
-UPLOADED_TAG = "merflow.uploaded"
+UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "inspection.safetensors", "model")
+HISTORY = "history.json"
+# What was measured of the machine; beside the history, so that it outlives a server that is down.
+SYSTEM = "system.json"
 # Wall time: two equal trainings differ in nothing else.
 _NEVER_EQUAL = ("seconds",)
-
-
-@dataclass(frozen=True)
-class FoldFacts:
-    """What identifies one fold's training and what it was made from.
-
-    Attributes:
-        variant: ``model:preset``.
-        selection: How the epoch is chosen.
-        params: Recipe, model config and split settings; nested ones get dotted names.
-    """
-
-    variant: str
-    fold: int
-    seed: int
-    corpus: str
-    manifest_hash: str
-    split_id: str
-    protocol: str
-    selection: str
-    git_commit: str | None
-    params: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The run's name in MLflow."""
-        return f"{self.variant} fold {self.fold}" + (f" seed {self.seed}" if self.seed else "")
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """Tags that no other fold of the benchmark has."""
-        return {"variant": self.variant, "fold": str(self.fold), "seed": str(self.seed)}
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Further tags."""
-        commit = {"mlflow.source.git.commit": self.git_commit} if self.git_commit else {}
-        return {
-            "model": self.variant.partition(":")[0],
-            "preset": self.variant.partition(":")[2],
-            "corpus": self.corpus,
-            "manifest_hash": self.manifest_hash,
-            "split_id": self.split_id,
-            "protocol": self.protocol,
-            "selection": self.selection,
-            "mlflow.source.name": "merflow",
-            **commit,
-        }
 
 
 class FoldRun:
     """Tracks one fold's training; a :class:`merflow.contracts.tracker.Tracker` and a context manager.
 
-    A fold that is resumed continues its run, and a figure that is already there is not logged twice. Nothing raises:
-    the first failure is a warning in the log, and from then on this fold is not tracked. Leaving the context ends the
-    run as FINISHED, FAILED (an exception) or KILLED (an interrupt).
+    A fold that is resumed continues its run, and a figure that is already there is not logged twice. Nothing raises
+    where it is forgiving: the first failure is a warning in the log, and from then on this fold is not tracked. Leaving
+    the context ends the run as FINISHED, FAILED (an exception) or KILLED (an interrupt).
     """
 
-    def __init__(self, facts: FoldFacts, parent: Callable[[], Parent]) -> None:
+    def __init__(
+        self, facts: FoldFacts, parent: Callable[[], Parent], *, machine: Sampler | None, forgiving: bool
+    ) -> None:
         """Opens the run.
 
         Args:
             facts: Which fold.
             parent: Opens the benchmark's run, or raises :class:`TrackingError`.
+            machine: Measures it until the run ends; None to leave that out.
+            forgiving: A failure is a warning; else it raises :class:`TrackingError`.
+
+        Raises:
+            TrackingError: As ``parent``, or the run cannot be opened; not where it is forgiving.
         """
         self._facts = facts
         self._open_parent = parent
+        self._machine = machine
+        self._forgiving = forgiving
         self._waiting: Metrics = []
+        self._system: Metrics = []
         self._flushed_s = time.monotonic()
         self._logged: dict[tuple[str, int], float] = {}
         self._run_id: str | None = None
@@ -115,27 +84,29 @@ class FoldRun:
 
     def log_metrics(self, metrics: Mapping[str, float], *, epoch: int) -> None:
         """Figures of one finished epoch, counted from 1; sent every few seconds."""
-        new = [row for row in loggable(metrics, step=epoch) if (row[0], epoch) not in self._logged]
-        self._waiting += new
-        self._logged.update({(key, step): value for key, value, step in new})
+        self._await(loggable(metrics, step=epoch))
         if time.monotonic() - self._flushed_s > FLUSH_S:
             self._attempt(self._flush)
 
     def log_folder(self, folder: Path) -> None:
-        """Files of the finished fold, and figures of its ``history.json`` that the run lacks; ends the run.
+        """Files of the finished fold, and figures of its histories that the run lacks; ends the run.
 
-        A run whose figures are not those of the history belongs to an earlier training of the same fold; it is
-        deleted and a new one takes its place.
+        What was measured of the machine is written into the folder first. A run whose figures are not those of the
+        history belongs to an earlier training of the same fold; it is deleted and a new one takes its place.
         """
+        self._attempt(lambda: self._write_system(folder), even_if_lost=True)
         self._attempt(lambda: self._log_folder(folder))
         self.finish("FINISHED")
 
     def finish(self, status: str) -> None:
         """Ends the run as FINISHED, FAILED or KILLED; an ended run stays as it is."""
-        if not self._ended:
-            self._attempt(self._flush)
-            self._attempt(lambda: self._call("set_terminated", status=status))
-            self._ended = True
+        if self._ended:
+            return
+        self._ended = True
+        if self._machine is not None:
+            self._machine.stop()
+        self._attempt(self._flush)
+        self._attempt(lambda: self._call("set_terminated", status=status))
 
     def __enter__(self) -> "FoldRun":
         return self
@@ -151,95 +122,105 @@ class FoldRun:
     def _call(self, method: str, *args: object, **kwargs: object) -> None:
         self._parent.connection.call(method, self._run_id, *args, **kwargs)
 
-    def _attempt(self, action: Callable[[], object]) -> None:
-        if self._lost:
+    def _attempt(self, action: Callable[[], object], *, even_if_lost: bool = False) -> None:
+        if self._lost and not even_if_lost:
             return
         try:
             action()
-        except TrackingError as error:
+        except (TrackingError, OutputError) as error:
+            if not self._forgiving:
+                raise
             self._lost = True
             logger.warning("%s is no longer tracked, training goes on: %s", self._facts.name, error)
 
     def _open(self) -> None:
         self._parent = self._open_parent()
-        with self._parent.connection.exclusive():
-            run, continued = self._get_or_create()
+        run, continued = self._get_or_create()
         self._run_id = str(run.info.run_id)
         if continued:
             self._logged = logged_figures(self._parent.connection, run)
             self._call("update_run", status="RUNNING")
-        log_params(self._parent.connection, run, self._facts.params)
-        self._log_inputs()
 
     def _get_or_create(self) -> tuple[Any, bool]:
-        return get_or_create(
-            self._parent.connection,
-            self._parent.experiment,
-            name=self._facts.name,
-            identity={BENCHMARK_TAG: self._parent.benchmark_id, KIND_TAG: "fold", **self._facts.identity},
-            tags={**self._facts.tags, "mlflow.parentRunId": self._parent.run_id},
-        )
-
-    def _log_inputs(self) -> None:
-        """The fold's training and test utterances as dataset inputs: names and hashes, no data."""
-        from mlflow.data.code_dataset_source import CodeDatasetSource
-        from mlflow.data.meta_dataset import MetaDataset
-        from mlflow.entities import DatasetInput, InputTag
-
-        facts = self._facts
-        source = {"corpus": facts.corpus, "manifest_hash": facts.manifest_hash, "split_id": facts.split_id}
-        inputs = [
-            DatasetInput(
-                MetaDataset(
-                    CodeDatasetSource({**source, "protocol": facts.protocol, "fold": facts.fold, "part": part}),
-                    name=f"{facts.corpus} {facts.protocol} fold {facts.fold} {part}",
-                    digest=f"{facts.manifest_hash}/{facts.split_id}"[:36],
-                )._to_mlflow_entity(),
-                tags=[InputTag("mlflow.data.context", part)],
+        facts, parent = self._facts, self._parent
+        variant = open_variant(parent, facts)
+        with parent.connection.exclusive():
+            run, continued = get_or_create(
+                parent.connection,
+                parent.experiment,
+                name=facts.name,
+                identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "fold", **facts.identity},
+                tags={**facts.tags, PARENT_TAG: str(variant.info.run_id)},
             )
-            for part in ("train", "test")
-        ]
-        self._call("log_inputs", inputs)
+        log_params(parent.connection, run, facts.fold_params)
+        parent.connection.call("log_inputs", run.info.run_id, facts.parts)
+        return run, continued
+
+    def _await(self, rows: Metrics) -> None:
+        new = [row for row in rows if (row.key, row.step) not in self._logged]
+        self._waiting += new
+        self._logged.update({(row.key, row.step): row.value for row in new})
 
     def _flush(self) -> None:
+        self._await_system()
         log_metrics(self._parent.connection, str(self._run_id), self._waiting)
         self._waiting = []
         self._flushed_s = time.monotonic()
+
+    def _await_system(self) -> None:
+        """What was measured since the last call; steps go on where an interrupted training left them."""
+        if self._machine is None:
+            return
+        first = 1 + max((step for key, step in self._logged if key.startswith(PREFIX)), default=-1)
+        for step, (time_ms, figures) in enumerate(self._machine.take(), start=first):
+            rows = [Metric(key, value, step, time_ms) for key, value in figures.items()]
+            self._system += rows
+            self._await(rows)
+
+    def _write_system(self, folder: Path) -> None:
+        if self._machine is None:
+            return
+        self._machine.stop()
+        self._await_system()
+        if self._system:
+            write_json(folder / SYSTEM, self._system)
 
     def _log_folder(self, folder: Path) -> None:
         history = _history(folder)
         if _is_of_another_training(self._logged, history):
             self._replace()
-        self._waiting += [row for row in history if (row[0], row[2]) not in self._logged]
-        self._logged.update({(key, step): value for key, value, step in history})
+        self._await([*history, *_system(folder)])
         self._flush()
         for path in sorted({path for pattern in UPLOADED for path in folder.glob(pattern)}):
             upload(self._parent.connection, str(self._run_id), path)
-        self._call("set_tag", UPLOADED_TAG, "true")
+        self._call("set_tag", UPLOADED_TAG, self._facts.fingerprint)
 
     def _replace(self) -> None:
         self._call("delete_run")
         run, _ = self._get_or_create()
         self._run_id, self._logged, self._waiting = str(run.info.run_id), {}, []
-        log_params(self._parent.connection, run, self._facts.params)
-        self._log_inputs()
 
 
 def _history(folder: Path) -> Metrics:
     """The figures of the fold's epochs; none where the folder has no history."""
-    path = folder / "history.json"
-    if not path.is_file():
-        return []
-    figures: Metrics = []
-    for row in json.loads(path.read_text(encoding="utf-8")):
-        epoch = int(row.pop("epoch"))
-        figures += loggable(row, step=epoch)
-    return figures
+    path = folder / HISTORY
+    rows = read_json(path) if path.is_file() else []
+    return [figure for row in rows for figure in loggable(_without_epoch(row), step=int(row["epoch"]))]
+
+
+def _without_epoch(row: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in row.items() if key != "epoch"}
+
+
+def _system(folder: Path) -> Metrics:
+    """What was measured of the machine; nothing where the folder holds none of it."""
+    path = folder / SYSTEM
+    return [Metric(*row) for row in read_json(path)] if path.is_file() else []
 
 
 def _is_of_another_training(logged: Mapping[tuple[str, int], float], history: Metrics) -> bool:
     """Whether a figure was logged with another value, or for an epoch that the history does not have."""
-    values = {(key, step): value for key, value, step in history if key not in _NEVER_EQUAL}
+    values = {(row.key, row.step): row.value for row in history if row.key not in _NEVER_EQUAL}
     names = {key for key, _ in values}
     return any(
         (key, step) not in values or not _equal(value, values[key, step])

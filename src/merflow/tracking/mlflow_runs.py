@@ -1,31 +1,39 @@
-"""A benchmark as an MLflow run with one child run a fold."""
+"""A benchmark as an MLflow run: below it one a variant, and below that one a fold."""
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import TrackingError
+from merflow.contracts.files import digest
 from merflow.tracking.connection import Connection
-from merflow.tracking.fold_run import UPLOADED_TAG, FoldFacts, FoldRun
+from merflow.tracking.facts import FoldFacts
+from merflow.tracking.fold_run import FoldRun
+from merflow.tracking.machine import Sampler
+from merflow.tracking.notes import benchmark_note, fold_note
 from merflow.tracking.runs import (
     BENCHMARK_TAG,
     KIND_TAG,
+    NOTE_TAG,
+    SOURCE_TAGS,
+    UPLOADED_TAG,
     Parent,
     experiment_id,
     find_runs,
     get_or_create,
-    log_metrics,
+    log_figures,
     log_params,
-    loggable,
-    upload,
+    set_tags,
 )
+from merflow.tracking.variant_run import log_variant
 
-logger = logging.getLogger(__name__)
+_FOLD_FIGURES = ("UA", "WA", "macro_f1", "weighted_f1", "ece")
+# Under the names of their curves, MLflow's tables show the last epoch; these are of the chosen one.
+_CHOSEN = {"chosen/epoch": "best_epoch", "chosen/dev_ua": "dev_ua", "chosen/dev_loss": "dev_loss"}
 
 
 class BenchmarkRun:
-    """The parent run. Nothing but a wrong setting raises: a server that is down is a warning, tried again a fold later.
+    """The parent run, opened when it is first needed, and tried again where that failed.
 
     Attributes:
         benchmark_id: What finds the same run again, from any process.
@@ -50,120 +58,149 @@ class BenchmarkRun:
         self._params = dict(params)
         self._artifact_root = artifact_root
         self._opened: Parent | None = None
-        self._attempt("open the benchmark's run", self._open)
 
-    @property
-    def run_id(self) -> str | None:
-        """MLflow's id; None as long as the server cannot be reached."""
-        return None if self._opened is None else self._opened.run_id
+    def open(self) -> str:
+        """MLflow's id of the run, which is RUNNING from now on.
 
-    def fold(self, facts: FoldFacts) -> FoldRun:
-        """The run of one fold, made or continued."""
-        return FoldRun(facts, self._parent)
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
+        """
+        return self._parent().run_id
 
-    def log_finished_fold(self, folder: Path, facts: FoldFacts) -> None:
+    def fold(self, facts: FoldFacts, *, system_metrics_every_s: float) -> FoldRun:
+        """The run of one fold that trains now, made or continued; its failures are warnings.
+
+        Args:
+            facts: Which fold.
+            system_metrics_every_s: Seconds between measurements of the machine; 0 for none.
+        """
+        machine = Sampler(every_s=system_metrics_every_s) if system_metrics_every_s else None
+        return FoldRun(facts, self._parent, machine=machine, forgiving=True)
+
+    def log_finished_fold(self, folder: Path, facts: FoldFacts) -> bool:
         """Logs a fold from its files where its own run is missing or incomplete, else does nothing.
 
         A fold's training may come from a cache, or the server may have been down.
+
+        Returns:
+            Whether there was anything to log.
+
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
         """
-        complete: list[Any] = []
-        self._attempt(f"look up {facts.name}", lambda: complete.extend(self._complete_runs(facts)))
-        if not complete:
-            with self.fold(facts) as run:
-                run.log_folder(folder)
+        runs = self._runs("fold", {**facts.identity, UPLOADED_TAG: facts.fingerprint})
+        if any(run.info.status == "FINISHED" for run in runs):
+            return False
+        FoldRun(facts, self._parent, machine=None, forgiving=False).log_folder(folder)
+        return True
 
     def log_results(
         self,
         results: Mapping[str, Any],
         *,
-        files: Sequence[Path],
-        figures: Mapping[str, Any],
-    ) -> None:
-        """The benchmark's figures, each fold's test figures, and files; ends the run as FINISHED.
+        variants: Mapping[str, FoldFacts],
+        files: Mapping[str, Path],
+        figures: Callable[[str], Mapping[str, Any]],
+        command: str,
+    ) -> bool:
+        """The figures of the benchmark, its variants and folds, and files; ends the run as FINISHED.
+
+        Folds that a kill left RUNNING are ended as KILLED.
 
         Args:
             results: Content of ``results.json``.
-            files: report.html, results.json, predictions and so on; folders go whole.
-            figures: Matplotlib figures by file name, for example ``confusion/context-mmt_mmt-frozen.png``.
+            variants: Variant -> facts of any of its folds.
+            files: Text files by their names in MLflow: report.html, results.json; a pipeline's have none on disk.
+            figures: Variant -> Matplotlib figures by file name, drawn where they are needed.
+            command: What reproduces the run.
+
+        Returns:
+            Whether there was anything to log: the same results and files are not logged twice.
+
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
         """
-        self._attempt("log the results", lambda: self._log_results(results, files=files, figures=figures))
+        content = _digest(results, files)
+        uploaded = self._runs("benchmark", {UPLOADED_TAG: content})
+        if uploaded:
+            if uploaded[0].info.status != "FINISHED":
+                self.finish("FINISHED")
+            return False
+        parent = self._parent()
+        for name, facts in variants.items():
+            log_variant(parent, facts, results, figures=figures(name))
+        self._log_folds(results["variants"])
+        self._log_benchmark(results, command=command)
+        for name, path in files.items():
+            self._connection.call("log_text", parent.run_id, path.read_text(encoding="utf-8"), name)
+        self._connection.call("set_tag", parent.run_id, UPLOADED_TAG, content)
         self.finish("FINISHED")
+        return True
 
     def finish(self, status: str) -> None:
-        """Ends the run as FINISHED, FAILED or KILLED; folds that a kill left RUNNING are ended as KILLED."""
-        self._attempt("end the benchmark's run", lambda: self._finish(status))
+        """Ends the run as FINISHED, FAILED or KILLED; what is RUNNING below it is ended as KILLED.
 
-    def _attempt(self, what: str, action: Callable[[], object]) -> None:
-        try:
-            action()
-        except TrackingError as error:
-            logger.warning("could not %s: %s", what, error)
-
-    def _open(self) -> None:
-        with self._connection.exclusive():
-            experiment = experiment_id(self._connection, self._experiment_name, artifact_root=self._artifact_root)
-            run, continued = get_or_create(
-                self._connection,
-                experiment,
-                name=self._name,
-                identity={BENCHMARK_TAG: self.benchmark_id, KIND_TAG: "benchmark"},
-                tags={**self._tags, "mlflow.source.name": "merflow"},
-            )
-        run_id = str(run.info.run_id)
-        if continued and run.info.status != "RUNNING":
-            self._connection.call("update_run", run_id, status="RUNNING")
-        log_params(self._connection, run, self._params)
-        self._opened = Parent(self._connection, experiment, run_id, self.benchmark_id)
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
+        """
+        parent = self._parent()
+        for kind in ("fold", "variant"):
+            for run in self._runs(kind, {}):
+                if run.info.status == "RUNNING":
+                    parent.connection.call("set_terminated", run.info.run_id, status="KILLED")
+        parent.connection.call("set_terminated", parent.run_id, status=status)
 
     def _parent(self) -> Parent:
         if self._opened is None:
-            self._open()
-        assert self._opened is not None
+            experiment = self._experiment()
+            with self._connection.exclusive():
+                run, continued = get_or_create(
+                    self._connection,
+                    experiment,
+                    name=self._name,
+                    identity={BENCHMARK_TAG: self.benchmark_id, KIND_TAG: "benchmark"},
+                    tags={**self._tags, **SOURCE_TAGS},
+                )
+            run_id = str(run.info.run_id)
+            if continued and run.info.status != "RUNNING":
+                self._connection.call("update_run", run_id, status="RUNNING")
+            log_params(self._connection, run, self._params)
+            self._opened = Parent(self._connection, experiment, run_id, self.benchmark_id)
         return self._opened
 
-    def _folds(self, tags: Mapping[str, str]) -> list[Any]:
-        parent = self._parent()
-        identity = {BENCHMARK_TAG: self.benchmark_id, KIND_TAG: "fold", **tags}
-        return find_runs(parent.connection, parent.experiment, identity)
+    def _experiment(self) -> str:
+        with self._connection.exclusive():
+            return experiment_id(self._connection, self._experiment_name, artifact_root=self._artifact_root)
 
-    def _complete_runs(self, facts: FoldFacts) -> list[Any]:
-        return [run for run in self._folds({**facts.identity, UPLOADED_TAG: "true"}) if run.info.status == "FINISHED"]
+    def _runs(self, kind: str, tags: Mapping[str, str]) -> list[Any]:
+        identity = {BENCHMARK_TAG: self.benchmark_id, KIND_TAG: kind, **tags}
+        return find_runs(self._connection, self._experiment(), identity)
 
-    def _log_results(self, results: Mapping[str, Any], *, files: Sequence[Path], figures: Mapping[str, Any]) -> None:
-        parent = self._parent()
-        connection, run_id = parent.connection, parent.run_id
+    def _log_benchmark(self, results: Mapping[str, Any], *, command: str) -> None:
         variants = results["variants"]
-        rows = [row for name, variant in variants.items() for row in _variant_metrics(name, variant)]
+        run = self._runs("benchmark", {})[0]
         best = max(variants, key=lambda name: variants[name]["UA"]["pooled"])
-        rows += [("best.UA", variants[best]["UA"]["pooled"], 0), ("best.WA", variants[best]["WA"]["pooled"], 0)]
-        log_metrics(connection, run_id, rows)
-        connection.call("set_tag", run_id, "best_variant", best)
-        connection.call("set_tag", run_id, "mlflow.note.content", _note(results))
-        self._log_fold_figures(variants)
-        for path in files:
-            upload(connection, run_id, path)
-        for name, figure in figures.items():
-            connection.call("log_figure", run_id, figure, name)
+        figures = {"best_UA": variants[best]["UA"]["pooled"], "best_WA": variants[best]["WA"]["pooled"]}
+        figures |= {f"baseline/{name}_UA": baseline["UA"] for name, baseline in results["baselines"].items()}
+        log_figures(self._connection, run, {**figures, "variants": len(variants), "utterances": results["utterances"]})
+        set_tags(self._connection, run, {"best_variant": best, NOTE_TAG: benchmark_note(results, command=command)})
 
-    def _log_fold_figures(self, variants: Mapping[str, Any]) -> None:
-        """Test figures of each fold on its own run."""
-        runs = {
-            (run.data.tags["variant"], int(run.data.tags["fold"]), int(run.data.tags["seed"])): run
-            for run in self._folds({})
+    def _log_folds(self, variants: Mapping[str, Any]) -> None:
+        """Test figures of each fold, and the development figures of its chosen epoch, on its own run."""
+        rows = {
+            (name, fold["fold"], fold["seed"]): (fold, variant["selection"])
+            for name, variant in variants.items()
+            for fold in variant["folds"]
         }
-        for name, variant in variants.items():
-            for fold in variant["folds"]:
-                run = runs.get((name, fold["fold"], fold["seed"]))
-                if run is not None:
-                    figures = {f"test_{key}": fold[key] for key in ("UA", "WA", "macro_f1", "weighted_f1", "ece")}
-                    log_metrics(self._connection, run.info.run_id, loggable(figures, step=0))
-
-    def _finish(self, status: str) -> None:
-        parent = self._parent()
-        for run in self._folds({}):
-            if run.info.status == "RUNNING":
-                parent.connection.call("set_terminated", run.info.run_id, status="KILLED")
-        parent.connection.call("set_terminated", parent.run_id, status=status)
+        for run in self._runs("fold", {}):
+            tags = run.data.tags
+            fold, selection = rows.get((tags["variant"], int(tags["fold"]), int(tags["seed"])), (None, ""))
+            if fold is None:
+                continue
+            figures = {f"test_{key}": fold[key] for key in _FOLD_FIGURES}
+            figures |= {name: fold[key] for name, key in _CHOSEN.items()}
+            log_figures(self._connection, run, figures)
+            set_tags(self._connection, run, {NOTE_TAG: fold_note(fold, selection=selection)})
 
 
 def open_benchmark(
@@ -176,7 +213,7 @@ def open_benchmark(
     params: Mapping[str, object],
     artifact_root: Path | None,
 ) -> BenchmarkRun:
-    """The benchmark's run, made or continued; call it once before processes that open it again in parallel.
+    """The benchmark's run; open it once before processes that open it again in parallel.
 
     Args:
         uri: As :func:`merflow.tracking.connection.tracking_uri` gives it.
@@ -205,43 +242,6 @@ def open_benchmark(
     )
 
 
-def metric_prefix(variant: str) -> str:
-    """A variant's name as MLflow lets it begin a metric's name on every system."""
-    return variant.replace(":", "_")
-
-
-def _variant_metrics(name: str, variant: Mapping[str, Any]) -> list[tuple[str, float, int]]:
-    figures = {
-        "UA": variant["UA"]["pooled"],
-        "UA_mean": variant["UA"]["mean"],
-        "UA_std": variant["UA"]["std"],
-        "WA": variant["WA"]["pooled"],
-        "macro_f1": variant["macro_f1"],
-        "weighted_f1": variant["weighted_f1"],
-        "ece": variant["ece"],
-        "UA_std_over_seeds": variant["over_seeds"]["UA"]["std"],
-        # Not comparable with the others: the epoch that the test part itself likes best.
-        **({"none_paper_bias_UA": variant["none_paper"]["bias"]["UA"]["pooled"]} if variant["none_paper"] else {}),
-    }
-    return loggable({f"{metric_prefix(name)}.{key}": value for key, value in figures.items()}, step=0)
-
-
-def _note(results: Mapping[str, Any]) -> str:
-    """The run's description in MLflow: a Markdown table of the variants."""
-    variants = results["variants"]
-    lines = [
-        f"{results['corpus']}, {results['protocol']}, split {results['split_id']}. Pooled over all folds; "
-        "intervals are 95 % bootstrap over dialogues.",
-        "",
-        "| variant | UA | interval | WA | macro F1 |",
-        "|---|---|---|---|---|",
-    ]
-    for name in sorted(variants, key=lambda name: -variants[name]["UA"]["pooled"]):
-        variant = variants[name]
-        interval = variant["UA"]["ci95"]
-        bounds = "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
-        lines.append(
-            f"| {name} | {variant['UA']['pooled']:.3f} | {bounds} | {variant['WA']['pooled']:.3f} "
-            f"| {variant['macro_f1']:.3f} |"
-        )
-    return "\n".join(lines)
+def _digest(results: Mapping[str, Any], files: Mapping[str, Path]) -> str:
+    contents = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return digest({"results": results, "files": contents})

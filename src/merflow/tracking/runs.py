@@ -1,22 +1,57 @@
-"""Finding, making and filling MLflow runs: what the benchmark's run and the folds' runs have in common."""
+"""Finding, making and filling MLflow runs: what those of a benchmark, its variants and folds have in common."""
 
 import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from merflow.contracts.errors import TrackingError
 from merflow.tracking.connection import Connection
 
 BENCHMARK_TAG = "merflow.benchmark_id"
 KIND_TAG = "merflow.kind"
+# What of this machine the run holds: a digest, for a later upload to compare.
+UPLOADED_TAG = "merflow.uploaded"
+NOTE_TAG = "mlflow.note.content"
+PARENT_TAG = "mlflow.parentRunId"
+SOURCE_TAGS = {"mlflow.source.name": "merflow"}
+# MLflow's UI otherwise asks whether this is about language models; and how to find what one looks for.
+_EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    NOTE_TAG: "\n".join(
+        [
+            "A benchmark is a run, each of its variants a run below it, each fold a run below its variant.",
+            "Searches that help:",
+            "",
+            "- `tags.merflow.kind = 'variant'`: a table of variants; sort by `test_UA`",
+            "- `tags.merflow.kind = 'fold' and tags.variant = 'context-mmt:mmt-frozen'`: the folds of one",
+            "- `tags.merflow.kind = 'variant' and metrics.test_UA > 0.7 and tags.promotable = 'true'`",
+        ]
+    ),
+}
+# A hundredth of a percent. MLflow's tables show every digit that they are given; results.json has them all.
+_DIGITS = 4
 # MLflow's own limits for one request.
 _METRICS_A_BATCH = 1000
 _PARAMS_A_BATCH = 100
 
-Metrics = list[tuple[str, float, int]]
+
+class Metric(NamedTuple):
+    """One figure of a run; a step is an epoch where there are epochs.
+
+    Attributes:
+        time_ms: When it was measured, since 1970; None for now.
+    """
+
+    key: str
+    value: float
+    step: int
+    time_ms: int | None = None
+
+
+Metrics = list[Metric]
 
 
 @dataclass(frozen=True)
@@ -43,7 +78,14 @@ def experiment_id(connection: Connection, name: str, *, artifact_root: str | Non
     """
     found = connection.call("get_experiment_by_name", name)
     if found is None:
-        return str(connection.call("create_experiment", name, artifact_location=artifact_root))
+        try:
+            return str(
+                connection.call("create_experiment", name, artifact_location=artifact_root, tags=_EXPERIMENT_TAGS)
+            )
+        except TrackingError:  # another process may have made it in the same instant
+            found = connection.call("get_experiment_by_name", name)
+            if found is None:
+                raise
     if found.lifecycle_stage != "active":
         raise TrackingError(
             f"experiment {name!r} was deleted in MLflow; restore it (mlflow experiments restore -x "
@@ -90,17 +132,40 @@ def get_or_create(
 
 
 def log_metrics(connection: Connection, run_id: str, metrics: Metrics) -> None:
-    """Figures as (name, value, step), in as few requests as MLflow allows.
+    """Figures in as few requests as MLflow allows.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    from mlflow.entities import Metric
+    from mlflow import entities
 
     now_ms = int(time.time() * 1000)
-    rows = [Metric(key, value, now_ms, step) for key, value, step in metrics]
+    rows = [entities.Metric(each.key, each.value, each.time_ms or now_ms, each.step) for each in metrics]
     for start in range(0, len(rows), _METRICS_A_BATCH):
         connection.call("log_batch", run_id, metrics=rows[start : start + _METRICS_A_BATCH])
+
+
+def log_figures(connection: Connection, run: Any, figures: Mapping[str, object]) -> None:  # noqa: ANN401 - mlflow's Run
+    """Figures that have no epochs, to four digits; one that the run has already is not logged twice.
+
+    Raises:
+        TrackingError: The server cannot be reached or refuses.
+    """
+    rows = [row._replace(value=round(row.value, _DIGITS)) for row in loggable(figures, step=0)]
+    log_metrics(connection, run.info.run_id, [row for row in rows if run.data.metrics.get(row.key) != row.value])
+
+
+def set_tags(connection: Connection, run: Any, tags: Mapping[str, str]) -> None:  # noqa: ANN401 - mlflow's Run
+    """Tags; one that the run has already is not sent.
+
+    Raises:
+        TrackingError: The server cannot be reached or refuses.
+    """
+    from mlflow.entities import RunTag
+
+    rows = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
+    if rows:
+        connection.call("log_batch", run.info.run_id, tags=rows)
 
 
 def log_params(connection: Connection, run: Any, params: Mapping[str, object]) -> None:  # noqa: ANN401 - mlflow's Run
@@ -111,9 +176,14 @@ def log_params(connection: Connection, run: Any, params: Mapping[str, object]) -
     """
     from mlflow.entities import Param
 
-    rows = [Param(key, str(value)) for key, value in _flat(params) if key not in run.data.params]
+    rows = [Param(key, value) for key, value in as_params(params).items() if key not in run.data.params]
     for start in range(0, len(rows), _PARAMS_A_BATCH):
         connection.call("log_batch", run.info.run_id, params=rows[start : start + _PARAMS_A_BATCH])
+
+
+def as_params(params: Mapping[str, object]) -> dict[str, str]:
+    """Settings as MLflow keeps them: text by dotted name."""
+    return {key: str(value) for key, value in _flat(params)}
 
 
 def logged_figures(connection: Connection, run: Any) -> dict[tuple[str, int], float]:  # noqa: ANN401 - mlflow's Run
@@ -141,7 +211,7 @@ def upload(connection: Connection, run_id: str, path: Path) -> None:
 def loggable(figures: Mapping[str, object], *, step: int) -> Metrics:
     """The numbers among the figures that MLflow can keep: no text, no truth values, nothing infinite."""
     return [
-        (key, float(value), step)
+        Metric(key, float(value), step)
         for key, value in figures.items()
         if isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isinf(value)
     ]

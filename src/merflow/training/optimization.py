@@ -117,6 +117,7 @@ def train_epoch(bench: Bench, source: Source, *, epoch: int) -> float:
         bench.scaler.step(bench.optimizer)
         bench.scaler.update()
         total += loss.detach().float() * len(batch)
+        del whole, batch, loss  # the next batch is made in this one's memory
     return _finite(float(total) / len(source), what="training loss", epoch=epoch, recipe=bench.recipe)
 
 
@@ -138,6 +139,7 @@ def develop(bench: Bench, source: Source, *, epoch: int) -> tuple[float, float, 
             labels.append(batch.labels)
             predicted.append(output.logits.argmax(dim=-1))
             classes = output.logits.shape[-1]
+            del batch, output  # the next batch is made in this one's memory
         pairs: np.ndarray = torch.stack([torch.cat(labels), torch.cat(predicted)]).cpu().numpy()
     loss = _finite(float(total) / len(source), what="development loss", epoch=epoch, recipe=bench.recipe)
     return loss, unweighted_accuracy(pairs[0], pairs[1], classes=classes), weighted_accuracy(pairs[0], pairs[1])

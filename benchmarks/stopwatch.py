@@ -1,0 +1,51 @@
+"""How long computations take, alternating, so that a busy machine hits all alike.
+
+On a CPU one thread computes and the processor time of this process counts, which other processes lengthen a little
+through caches and memory, and not by taking turns. On a GPU it is wall time until the GPU is done.
+"""
+
+import random
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter, process_time
+
+import torch
+
+Work = Callable[[], object]
+
+
+def fastest_device() -> torch.device:
+    """The GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def seconds(work: Work, device: torch.device) -> float:
+    """What one call takes."""
+    if device.type == "cpu":
+        started = process_time()
+        work()
+        return process_time() - started
+    torch.cuda.synchronize(device)
+    started = perf_counter()
+    work()
+    torch.cuda.synchronize(device)
+    return perf_counter() - started
+
+
+def medians(ways: dict[str, Work], device: torch.device, *, rounds: int) -> dict[str, float]:
+    """Seconds of each way: its median round. Each round has another order, and one before the first does not count."""
+    spent: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(rounds + 1):
+        for way in random.sample(list(ways), len(ways)):
+            found = seconds(ways[way], device)
+            if number:
+                spent[way].append(found)
+    return {way: median(each) for way, each in spent.items()}
+
+
+def where(device: torch.device) -> str:
+    """The device in words, for a table."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s'[: threads - 1]}"

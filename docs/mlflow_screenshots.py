@@ -1,0 +1,125 @@
+"""Pictures of MLflow's pages for ``tracking.md``: a finished benchmark, uploaded to a server of its own.
+
+``python -m docs.mlflow_screenshots RUN_DIR --out docs/images``, with the extras ``merflow[dev]``.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from mlflow import MlflowClient
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from docs.screenshots import browser, open_page
+from merflow.jobs.uploads import Uploaded, sync
+from tests.tracking.server import Server
+
+WIDTH = 1440
+# As in tracking.md.
+VARIANTS = "tags.merflow.kind = 'variant'"
+FOLDS = "tags.merflow.kind = 'fold' and tags.variant = 'context-mmt:mmt-frozen'"
+VARIANT_COLUMNS = ("test_UA", "test_UA_low", "test_UA_high", "test_WA", "test_macro_f1", "test_ece", "published/UA")
+FOLD_COLUMNS = ("test_UA", "test_WA", "chosen/epoch", "chosen/dev_ua")
+_DEFAULT_COLUMNS = ("Dataset", "Source", "Models")
+# What the switch "Model training" does to an address.
+_NO_LANGUAGE_MODELS = "workflowType=machine_learning"
+_COLOURS = 128
+_PATIENCE_MS = 90_000
+# Charts are drawn when their figures have come, and say so nowhere.
+_DRAWN_MS = 5_000
+
+
+@contextmanager
+def uploaded(run: Path) -> Iterator[Uploaded]:
+    """The benchmark on a fresh server, which ends with the block."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Server(Path(folder))
+        server.start()
+        try:
+            yield sync(run, uri=server.uri)[0]
+        finally:
+            server.kill()
+
+
+def pictures(done: Uploaded, out: Path) -> list[Path]:
+    """``mlflow-*.png`` of the pages that ``tracking.md`` speaks of."""
+    client = MlflowClient(done.uri)
+    (experiment,) = (each.experiment_id for each in client.search_experiments(filter_string="name = 'merflow'"))
+    variants = _ids(client, experiment, VARIANTS)
+    fold = _ids(client, experiment, f"{FOLDS} and tags.fold = '1'")[0]
+    runs = f"{done.uri}/#/experiments/{experiment}/runs"
+    compare = f"?runs={quote(json.dumps(variants))}&experiments={quote(json.dumps([experiment]))}"
+    addresses = {
+        "variants": _search(runs, VARIANTS, order="metrics.`test_UA`", mode="TABLE"),
+        "charts": _search(runs, VARIANTS, order="metrics.`test_UA`", mode="CHART"),
+        "compare": f"{done.uri}/#/compare-runs{compare}",
+        "folds": _search(runs, FOLDS, order="params.`fold`", mode="TABLE"),
+        "fold": f"{runs}/{fold}/model-metrics",
+        "machine": f"{runs}/{fold}/system-metrics",
+        "benchmark": f"{runs}/{done.run_id}",
+        "report": f"{runs}/{done.run_id}/artifacts/report.html",
+    }
+    prepare: Mapping[str, Callable[[Page], None]] = {
+        "variants": lambda page: _columns(page, VARIANT_COLUMNS),
+        "folds": lambda page: _columns(page, FOLD_COLUMNS),
+        "benchmark": lambda page: page.get_by_text("Show more").first.click(),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with browser() as opened:
+        return [
+            _picture(opened, address, out / f"mlflow-{name}.png", prepare=prepare.get(name))
+            for name, address in addresses.items()
+        ]
+
+
+def _picture(opened: Browser, address: str, path: Path, *, prepare: Callable[[Page], None] | None) -> Path:
+    with open_page(opened, f"{address}{'&' if '?' in address else '?'}{_NO_LANGUAGE_MODELS}", width=WIDTH) as page:
+        page.set_default_timeout(_PATIENCE_MS)
+        page.click("[data-component-id='mlflow.assistant.chat_panel.close']")
+        page.wait_for_timeout(_DRAWN_MS)
+        if prepare is not None:
+            prepare(page)
+            page.wait_for_timeout(_DRAWN_MS)
+        page.screenshot(path=path)
+    with Image.open(path) as image:
+        image.quantize(_COLOURS).save(path, optimize=True)
+    return path
+
+
+def _columns(page: Page, chosen: Sequence[str]) -> None:
+    """Shows these columns of the runs' table, and not those that MLflow begins with."""
+    page.get_by_role("button", name="Columns", exact=True).click()
+    for name in (*_DEFAULT_COLUMNS, *chosen):
+        page.get_by_placeholder("Search columns").fill(name)
+        page.get_by_test_id("column-selector-tree").get_by_text(name, exact=True).first.click()
+    page.keyboard.press("Escape")
+
+
+def _search(runs: str, query: str, *, order: str, mode: str) -> str:
+    sort = f"orderByKey={quote(order)}&orderByAsc={str('fold' in order).lower()}"
+    return f"{runs}?searchFilter={quote(query)}&{sort}&compareRunsMode={mode}"
+
+
+def _ids(client: MlflowClient, experiment: str, query: str) -> list[str]:
+    found = client.search_runs([experiment], query, order_by=["metrics.test_UA DESC"])
+    return [run.info.run_id for run in found]
+
+
+def main() -> None:
+    """Entry point of ``python -m docs.mlflow_screenshots``."""
+    parser = argparse.ArgumentParser(description="Pictures of a benchmark's pages in MLflow.")
+    parser.add_argument("run", type=Path, help="folder of a finished benchmark")
+    parser.add_argument("--out", type=Path, default=Path("docs/images"))
+    chosen = parser.parse_args()
+    with uploaded(chosen.run) as done:
+        for path in pictures(done, chosen.out):
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Pictures of pages for the documents, taken with Debian's Chromium.
+
+``python -m docs.screenshots REPORT --out docs/report`` takes a report at desktop and phone width, light and dark, and
+on paper. Other pages, as MLflow's, use :func:`browser` and :func:`open_page`.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+# No account, no updates, no background traffic: a page's own requests are all there are.
+_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+DESKTOP, PHONE = 1280, 390
+_HEIGHT = {DESKTOP: 900, PHONE: 844}
+
+Scheme = Literal["light", "dark"]
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A fresh browser without a profile.
+
+    Raises:
+        playwright.sync_api.Error: Chromium cannot be started, for example because it is not installed.
+    """
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@contextmanager
+def open_page(opened: Browser, url: str, *, width: int = DESKTOP, scheme: Scheme = "light") -> Iterator[Page]:
+    """The page at this width in pixels, at twice the pixels of a plain screen."""
+    context = opened.new_context(
+        viewport={"width": width, "height": _HEIGHT.get(width, 900)},
+        color_scheme=scheme,
+        device_scale_factor=2,
+        reduced_motion="reduce",
+    )
+    try:
+        page = context.new_page()
+        page.goto(url)
+        yield page
+    finally:
+        context.close()
+
+
+def wait_for_charts(page: Page) -> None:
+    """Until a report's charts can be drawn and those in view are."""
+    page.wait_for_selector("html[data-charts=ready]", state="attached")
+    page.wait_for_timeout(500)
+
+
+def report_pictures(report: Path, out: Path) -> list[Path]:
+    """The top of a report at desktop and phone width, light and dark, and all of it on paper.
+
+    Returns:
+        ``desktop-light.png``, ..., ``paper.pdf`` in ``out``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    taken = []
+    with browser() as opened:
+        for width, name in ((DESKTOP, "desktop"), (PHONE, "phone")):
+            for scheme in ("light", "dark"):
+                with open_page(opened, report.resolve().as_uri(), width=width, scheme=scheme) as page:
+                    wait_for_charts(page)
+                    taken.append(out / f"{name}-{scheme}.png")
+                    page.screenshot(path=taken[-1])
+        with open_page(opened, report.resolve().as_uri()) as page:
+            wait_for_charts(page)
+            taken.append(out / "paper.pdf")
+            page.pdf(path=taken[-1], format="A4")
+    return taken
+
+
+def main() -> None:
+    """Entry point of ``python -m docs.screenshots``."""
+    parser = argparse.ArgumentParser(description="Pictures of a report at desktop and phone width, and on paper.")
+    parser.add_argument("report", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("docs/report"))
+    chosen = parser.parse_args()
+    for path in report_pictures(chosen.report, chosen.out):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""``merflow report``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from merflow.cli.console import OUT, print_json, print_table
+from merflow.cli.options import JsonOption, ParamsOption, SetOption, command_line, load_params
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs: what --out named.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: the run's own.")] = None,
+    name: Annotated[str | None, typer.Option(help="Title; default: the runs' names.")] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest of the folds, where the runs do not hold it.")] = None,
+    splits: Annotated[Path | None, typer.Option(help="Splits of the folds, where the runs do not hold them.")] = None,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the leaderboard report of a finished run, or of several together: one HTML page, Markdown and LaTeX tables.
+
+    Nothing is trained. Runs of a benchmark and of a pipeline are the same here; several are compared only where they
+    were tested on the same data.
+
+    Example: `merflow report runs/demo`, or `merflow report runs/monday runs/tuesday --out runs/both`
+    """
+    from merflow.evaluation.tables import results_table
+    from merflow.jobs.report import own_params
+    from merflow.jobs.report import report as report_job
+
+    chosen = load_params(params, overrides).evaluation
+    results, page = report_job(
+        runs,
+        out=out,
+        command=command_line(),
+        params=chosen if params or overrides else own_params(runs[0], chosen),
+        manifest=manifest,
+        splits=splits,
+        name=name,
+    )
+    if as_json:
+        print_json(results)
+        return
+    print_table(results_table(results))
+    OUT.print(f"\nReport: {page}")

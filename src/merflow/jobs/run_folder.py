@@ -1,0 +1,138 @@
+"""What a finished benchmark left in its folder, whether plain jobs or a pipeline ran it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from merflow.contracts.errors import EvaluationError, MerflowError
+from merflow.contracts.files import read_json, write_json
+from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splits import read_splits
+from merflow.jobs import folds
+from merflow.jobs.variants import Item
+
+RESULTS = "results.json"
+_ORDER = "order.json"
+# Copies and unfinished folds are no results.
+_ASIDE = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus")
+# As plain jobs name these files, and as a pipeline's artifacts are named.
+_MANIFESTS, _SPLITS = ("manifest.parquet", "transcribed", "validated"), ("splits.parquet", "splits")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A finished benchmark.
+
+    Attributes:
+        folds: Item (``model:preset:fold``) -> the fold's folder.
+        facts: Item -> the fold's facts.
+        name: Of the run.
+        command: What was run; None where nothing says.
+    """
+
+    root: Path
+    folds: dict[str, Path]
+    facts: dict[str, dict[str, Any]]
+    name: str
+    command: str | None
+
+    @property
+    def split_id(self) -> str:
+        """Of all folds."""
+        return str(self._one("split_id"))
+
+    @property
+    def manifest_hash(self) -> str:
+        """Of all folds."""
+        return str(self._one("manifest_hash"))
+
+    def _one(self, what: str) -> object:
+        first, *others = self.facts.items()
+        for item, fact in others:
+            if fact[what] != first[1][what]:
+                raise EvaluationError(
+                    f"{self.root}: fold {item} is of {what} {fact[what]}, {first[0]} of {first[1][what]}; "
+                    "keep the folds of each in a folder of its own"
+                )
+        return first[1][what]
+
+    def manifest(self) -> Path:
+        """The manifest that the folds were trained on.
+
+        Raises:
+            EvaluationError: It is not below the folder.
+        """
+        return self._data(_MANIFESTS, "manifest", self.manifest_hash, lambda path: read_manifest(path).hash)
+
+    def splits(self) -> Path:
+        """The splits that the folds were trained on.
+
+        Raises:
+            EvaluationError: They are not below the folder.
+        """
+        return self._data(_SPLITS, "splits", self.split_id, lambda path: read_splits(path).split_id)
+
+    def _data(self, names: Iterable[str], what: str, wanted: str, identify: Callable[[Path], str]) -> Path:
+        places = [path for name in names for path in sorted(self.root.rglob(name)) if path.is_file()]
+        for path in places:
+            try:
+                if identify(path) == wanted:
+                    return path
+            except MerflowError:  # a file of that name that is something else
+                continue
+        raise EvaluationError(
+            f"{self.root} has no {what} {wanted}, on which its folds were trained ({len(places)} file(s) looked at); "
+            f"name the file with --{what}"
+        )
+
+
+def remember(folder: Path, *, name: str, command: str) -> None:
+    """Keeps the run's name and command in its folder, for a later report."""
+    write_json(folder / _ORDER, {"name": name, "command": command})
+
+
+def read_run(folder: Path) -> RunFolder:
+    """What a benchmark left; of one training that was done again, the newest.
+
+    Where ``results.json`` is there, folds of other data than its own are left out: a pipeline keeps those of earlier
+    orders.
+
+    Raises:
+        EvaluationError: There is no finished fold.
+    """
+    if not folder.is_dir():
+        raise EvaluationError(f"{folder} is no folder; name that of a finished run, what --out named (runs/demo)")
+    found = [path for path in folder.rglob(folds.FACTS) if not _is_aside(path.relative_to(folder))]
+    facts = {
+        path.parent: folds.read_facts(path.parent) for path in sorted(found, key=lambda path: path.stat().st_mtime)
+    }
+    results = folder / RESULTS
+    if results.is_file():
+        own = read_json(results)
+        facts = {
+            place: fact
+            for place, fact in facts.items()
+            if fact["split_id"] == own["split_id"]
+            and fact["manifest_hash"] == own["manifest_hash"]
+            and fact["variant"] in own["variants"]
+            and fact["seed"] in own["seeds"]
+        }
+    if not facts:
+        raise EvaluationError(
+            f"{folder} has no finished fold ({folds.FACTS} in none of its folders); finish the run with its own "
+            "command, or name the folder of a finished one"
+        )
+    order = read_json(folder / _ORDER) if (folder / _ORDER).is_file() else {}
+    items = {str(Item(fact["variant"], fact["fold"], fact["seed"])): place for place, fact in facts.items()}
+    return RunFolder(
+        root=folder,
+        folds=items,
+        facts={item: facts[place] for item, place in items.items()},
+        name=order.get("name", folder.resolve().name),
+        command=order.get("command"),
+    )
+
+
+def _is_aside(path: Path) -> bool:
+    return any(part in _ASIDE or part.startswith(".") for part in path.parts)

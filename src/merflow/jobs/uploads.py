@@ -1,0 +1,189 @@
+"""What a benchmark has for its run in MLflow: remembered in its workspace, and uploaded, now or later.
+
+``<workspace>/tracking/<benchmark id>/`` holds ``run.json`` (as ``jobs.tracking`` writes it), one small file a whole
+fold with the place of its folder, and ``results.json`` with the places of results, report and tables. Places within the
+workspace are relative to it, so that it may be moved. MLflow itself knows what it has already: an upload that was cut
+short is completed, and nothing goes up twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from merflow.contracts.errors import TrackingError
+from merflow.contracts.files import read_json, write_json
+from merflow.contracts.protocols import NONE_PAPER
+from merflow.evaluation.figures import confusion_figure, learning_figure
+from merflow.jobs import folds
+from merflow.jobs.progress import say
+from merflow.jobs.workspace import Workspace
+from merflow.tracking.connection import tracking_uri
+from merflow.tracking.facts import FoldFacts
+from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
+
+_RUN, _RESULTS, _FOLDS = "run.json", "results.json", "fold-*.json"
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What one benchmark's upload did.
+
+    Attributes:
+        name: Of the benchmark's run.
+        run_id: MLflow's id of it.
+        uri: Where MLflow is.
+        folds: Whole folds there are.
+        new_folds: Of them, those that MLflow lacked.
+        results: Whether there are results.
+        new_results: Whether MLflow lacked them.
+    """
+
+    name: str
+    run_id: str
+    uri: str
+    folds: int
+    new_folds: int
+    results: bool
+    new_results: bool
+
+
+def remember_run(facts: Mapping[str, Any]) -> None:
+    """Remembers the benchmark.
+
+    Raises:
+        OutputError: The workspace cannot be written.
+    """
+    write_json(record_of(facts) / _RUN, dict(facts))
+
+
+def remember_fold(facts: Mapping[str, Any], folder: Path) -> None:
+    """Remembers a whole fold."""
+    fold = folds.read_facts(folder)
+    name = f"fold-{fold['variant'].replace(':', '_')}-{fold['fold']}-{fold['seed']}.json"
+    write_json(record_of(facts) / name, {"folder": _place(folder, facts)})
+
+
+def remember_results(facts: Mapping[str, Any], *, files: Mapping[str, Path], command: str) -> None:
+    """Remembers the results, the report and so on, by their names in MLflow."""
+    places = {name: _place(path, facts) for name, path in files.items()}
+    write_json(record_of(facts) / _RESULTS, {"files": places, "command": command})
+
+
+def record_of(facts: Mapping[str, Any]) -> Path:
+    """The folder in which a benchmark is remembered."""
+    return Workspace(Path(facts["workspace"])).tracked / str(facts["benchmark_id"])
+
+
+def sync(root: Path, *, uri: str | None) -> list[Uploaded]:
+    """Uploads what MLflow lacks of every benchmark in a folder.
+
+    Args:
+        root: What was ``--out`` of a benchmark.
+        uri: Where to upload to; None for where each benchmark was to be tracked.
+
+    Raises:
+        TrackingError: The folder remembers no benchmark, ``uri`` is no place to track, a file of the benchmark is gone,
+            or the server cannot be reached or refuses.
+        EvaluationError: A fold's folder is gone.
+    """
+    records = sorted(path.parent for path in Workspace(root).tracked.glob(f"*/{_RUN}"))
+    if not records:
+        raise TrackingError(
+            f"{root} remembers no benchmark (no {Workspace(root).tracked}/*/{_RUN}); pass the --out folder of "
+            "`merflow benchmark` or `merflow pipeline run` that ran with tracking.uri other than none"
+        )
+    return [upload(record, uri=None if uri is None else tracking_uri(uri, folder=root)) for record in records]
+
+
+def upload(record: Path, *, uri: str | None) -> Uploaded:
+    """Uploads what MLflow lacks of one remembered benchmark.
+
+    Raises:
+        TrackingError: A file of the benchmark is gone, or the server cannot be reached or refuses.
+        EvaluationError: A fold's folder is gone.
+    """
+    facts = read_json(record / _RUN)
+    where = uri or facts["uri"]
+    root = record.parents[1]
+    run = opened(facts, uri=where)
+    run_id = run.open()
+    remembered = [root / read_json(path)["folder"] for path in sorted(record.glob(_FOLDS))]
+    trained = {folder: _facts_of(folds.read_facts(folder), corpus=facts["tags"]["corpus"]) for folder in remembered}
+    new_folds = 0
+    for number, (folder, fold) in enumerate(trained.items(), start=1):
+        if run.log_finished_fold(folder, fold):
+            new_folds += 1
+            say(f"track: uploaded {fold.name} ({number} of {len(trained)})")
+    results = record / _RESULTS
+    new_results = results.is_file() and _log_results(run, trained, remembered=read_json(results), root=root)
+    if not results.is_file():
+        say(f"track: {facts['name']} has no results yet; the same command goes on with it, and uploads them")
+    return Uploaded(facts["name"], run_id, where, len(trained), new_folds, results.is_file(), new_results)
+
+
+def opened(facts: Mapping[str, Any], *, uri: str | None = None) -> BenchmarkRun:
+    """The run of a ``run.json``, not looked up yet."""
+    return open_benchmark(
+        uri or facts["uri"],
+        experiment=facts["experiment"],
+        name=facts["name"],
+        benchmark_id=facts["benchmark_id"],
+        tags=facts["tags"],
+        params=facts["params"],
+        artifact_root=None,
+    )
+
+
+def _log_results(
+    run: BenchmarkRun, trained: Mapping[Path, FoldFacts], *, remembered: Mapping[str, Any], root: Path
+) -> bool:
+    files = {name: root / place for name, place in remembered["files"].items()}
+    for path in files.values():
+        if not path.is_file():
+            raise TrackingError(f"{path} is gone; run the benchmark again, which writes it anew and uploads it")
+    results = read_json(files[_RESULTS])
+    return run.log_results(
+        results,
+        variants={facts.variant: facts for facts in trained.values() if facts.variant in results["variants"]},
+        files=files,
+        figures=lambda variant: _figures(variant, results=results, trained=trained),
+        command=remembered["command"],
+    )
+
+
+def _figures(variant: str, *, results: Mapping[str, Any], trained: Mapping[Path, FoldFacts]) -> dict[str, Any]:
+    """Pictures of a variant by file name: its confusion matrix, and the learning curves of each seed."""
+    entry = results["variants"][variant]
+    ours = {folder: facts for folder, facts in trained.items() if facts.variant == variant}
+    drawn = {"confusion.png": confusion_figure(entry["confusion"], classes=results["classes"], title=variant)}
+    for seed in sorted({facts.seed for facts in ours.values()}):
+        drawn["learning.png" if not seed else f"learning-seed-{seed}.png"] = learning_figure(
+            {facts.fold: folds.read_history(folder) for folder, facts in ours.items() if facts.seed == seed},
+            title=variant if not seed else f"{variant}, seed {seed}",
+            chosen={row["fold"]: row["best_epoch"] for row in entry["folds"] if row["seed"] == seed},
+        )
+    return drawn
+
+
+def _facts_of(fold: Mapping[str, Any], *, corpus: str) -> FoldFacts:
+    return FoldFacts(
+        variant=fold["variant"],
+        fold=fold["fold"],
+        seed=fold["seed"],
+        fingerprint=fold["fingerprint"],
+        corpus=corpus,
+        manifest_hash=fold["manifest_hash"],
+        split_id=fold["split_id"],
+        protocol=fold["protocol"],
+        selection=fold["selection"],
+        promotable=fold["selection"] != NONE_PAPER,
+        git_commit=fold["git_commit"],
+        params=fold["params"],
+    )
+
+
+def _place(path: Path, facts: Mapping[str, Any]) -> str:
+    """Relative to the workspace where it lies in there, else absolute."""
+    root, place = Path(facts["workspace"]), path.resolve()
+    return str(place.relative_to(root) if place.is_relative_to(root) else place)

@@ -1,0 +1,76 @@
+"""How busy the machine is while a fold trains: processors, memory and GPUs, for MLflow's page of system metrics.
+
+MLflow's own monitor writes to the server from a thread of its own and waits for it when training ends. Here a thread
+only measures; the figures go the way of all others, so a server that is down costs nothing more.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+# MLflow shows figures with this prefix on a page of their own.
+PREFIX = "system/"
+_MEGABYTE = 1e6  # as MLflow counts
+
+
+class Sampler:
+    """Measures the whole machine, and the memory of this process, every so often until it is stopped.
+
+    A sample is the mean since the one before; on a node that others use too, their load is in it.
+    """
+
+    def __init__(self, *, every_s: float) -> None:
+        """Starts measuring; the first sample is taken after ``every_s`` seconds."""
+        self._every_s = every_s
+        self._monitors = _monitors()
+        self._rows: list[tuple[int, dict[str, float]]] = []
+        self._taken = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._measure, name="merflow machine", daemon=True)
+        self._thread.start()
+
+    def take(self) -> list[tuple[int, dict[str, float]]]:
+        """Samples since the last call: milliseconds since 1970, and figures by name."""
+        with self._taken:
+            rows, self._rows = self._rows, []
+        return rows
+
+    def stop(self) -> None:
+        """Takes a last sample and ends the thread."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self._thread.join()
+
+    def _measure(self) -> None:
+        import psutil
+
+        process = psutil.Process()
+        self._collect()  # loads are means since the call before: the first of them means nothing
+        ended = False
+        while not ended:
+            ended = self._ended.wait(self._every_s)
+            figures = self._collect()
+            figures["process_memory_megabytes"] = process.memory_info().rss / _MEGABYTE
+            with self._taken:
+                self._rows.append((int(time.time() * 1000), {PREFIX + key: value for key, value in figures.items()}))
+
+    def _collect(self) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        for monitor in self._monitors:
+            monitor.clear_metrics()
+            monitor.collect_metrics()
+            found: Mapping[str, float] = monitor.aggregate_metrics()
+            figures.update(found)
+        return figures
+
+
+def _monitors() -> list[Any]:
+    """MLflow's, of the processors and of the NVIDIA GPUs, where there are some and their library is installed."""
+    from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
+    from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
+
+    try:
+        return [CPUMonitor(), GPUMonitor()]
+    except (ImportError, RuntimeError):
+        return [CPUMonitor()]

@@ -1,0 +1,160 @@
+"""Reports of finished runs, whose folds are real ones of a tiny release."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from merflow.cli.app import app
+from merflow.contracts.errors import EvaluationError
+from merflow.contracts.files import write_json
+from merflow.contracts.params import Params
+from merflow.jobs import folds
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.report import report
+from merflow.jobs.source import Source
+
+VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:bert-fc-frozen")
+FOLD = "folds/context-mmt/bert-fc-frozen/fold-2"
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "monday"
+    changes = {
+        "splits": params.splits.model_copy(update={"protocol": "session-5fold"}),
+        "training": params.training.model_copy(update={"max_epochs": 1}),
+        "tracking": params.tracking.model_copy(update={"uri": "none"}),
+    }
+    settings = params.model_copy(update=changes)
+    source = Source("synthetic", tiny_release)
+    benchmark(source, variants=VARIANTS, out=out, params=settings, name="monday", command="merflow benchmark X")
+    return out
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """The run without its store, to be changed."""
+    shutil.copytree(finished, tmp_path / "monday", ignore=shutil.ignore_patterns("store", "corpus", "validation"))
+    return tmp_path / "monday"
+
+
+def merflow(*arguments: object) -> str:
+    done = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_run_leaves_its_page_with_embeddings_and_attention_and_its_tables(finished: Path) -> None:
+    page = (finished / "report.html").read_text()
+    for section in ("embeddings", "attention", "learning", "papers", "breakdowns", "reliability", "baselines"):
+        assert f'<section id="{section}"' in page, section
+    assert page.count('src="data:image/webp;base64,') >= 2
+    assert "merflow benchmark X" in page
+    results = json.loads((finished / "results.json").read_text())
+    best = max(variant["UA"]["pooled"] for variant in results["variants"].values())
+    assert f"| {100 * best:.1f} |" in (finished / "tables.md").read_text()
+    assert r"\begin{table}" in (finished / "tables.tex").read_text()
+
+
+def test_a_fold_keeps_what_its_model_shows_of_exactly_its_test_part(finished: Path) -> None:
+    shown = folds.read_inspection(finished / FOLD)
+    tested = folds.read_predictions(finished / FOLD)
+    assert shown is not None
+    assert list(shown.emotions) == tested["label"].tolist()
+    assert len(shown.embedding) == len(tested)
+    assert shown.embedding.std(axis=0).max() > 0
+    for seen in shown.utterances:
+        (row,) = tested[tested["utterance_id"] == seen.utterance_id].itertuples()
+        assert list(seen.probabilities.values()) == pytest.approx(row.probabilities.tolist(), abs=1e-6)
+        assert seen.emotion == row.label
+    assert len(shown.utterances) == 2
+
+
+def test_the_report_of_a_run_is_the_one_it_made_and_its_numbers_stay(copy: Path) -> None:
+    before = (copy / "results.json").read_bytes()
+    page = (copy / "report.html").read_text()
+    (copy / "report.html").unlink()
+    said = merflow("report", copy)
+    assert str(copy / "report.html") in said
+    assert (copy / "results.json").read_bytes() == before, "with the run's own resamples, not those of params.yaml"
+    assert (copy / "report.html").read_text() == page
+
+
+def test_what_a_pipeline_leaves_is_found_by_what_it_is(copy: Path, tmp_path: Path) -> None:
+    artifacts = tmp_path / "piped" / "kfp" / "benchmark-1"
+    for number, fold in enumerate(sorted((copy / "folds").rglob("fold.json"))):
+        shutil.move(fold.parent, artifacts / f"train-{number}" / "fold")
+    for name, artifact in (("manifest.parquet", "transcribe/transcribed"), ("splits.parquet", "split/splits")):
+        (artifacts / artifact).parent.mkdir()
+        shutil.move(copy / name, artifacts / artifact)
+    (artifacts / "transcribe" / "validated").write_text("something else")
+    shutil.copy(copy / "results.json", tmp_path / "piped" / "results.json")
+    found = json.loads(merflow("report", tmp_path / "piped", "--json"))
+    assert found == json.loads((copy / "results.json").read_text())
+    assert "merflow benchmark X" not in (tmp_path / "piped" / "report.html").read_text(), "nothing says what was run"
+
+
+def test_runs_of_the_same_data_are_compared(copy: Path, tmp_path: Path) -> None:
+    other = tmp_path / "tuesday"
+    shutil.copytree(copy, other)
+    (copy / "results.json").unlink()
+    (other / "results.json").unlink()
+    shutil.rmtree(copy / "folds/context-mmt/bert-fc-frozen")
+    write_json(other / "order.json", {"name": "tuesday", "command": "merflow benchmark Y"})
+    said = merflow("report", copy, other, "--out", tmp_path / "both", "--set", "evaluation.bootstrap_samples=200")
+    for variant in VARIANTS:
+        assert variant in said
+    page = (tmp_path / "both/report.html").read_text()
+    assert "monday and tuesday" in page
+    assert "merflow benchmark X\nmerflow benchmark Y" in page
+    assert not (other / "results.json").exists()
+
+
+def test_several_runs_need_a_place(copy: Path, params: Params) -> None:
+    with pytest.raises(EvaluationError, match="say with --out where"):
+        report([copy, copy], out=None, command="", params=params.evaluation)
+
+
+@pytest.mark.parametrize("what", ["split_id", "manifest_hash"])
+def test_runs_of_other_data_are_not_compared(copy: Path, params: Params, tmp_path: Path, what: str) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(copy, other)
+    (other / "results.json").unlink()
+    for file in other.rglob("fold.json"):
+        write_json(file, {**json.loads(file.read_text()), what: "0123456789abcdef"})
+    with pytest.raises(EvaluationError, match=rf"monday has {what} \w+, .*other has 0123456789abcdef: .*not compared"):
+        report([copy, other], out=tmp_path / "both", command="", params=params.evaluation)
+
+
+def test_one_training_done_in_two_ways_is_not_compared(copy: Path, params: Params, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(copy, other)
+    file = other / FOLD / "fold.json"
+    write_json(file, {**json.loads(file.read_text()), "fingerprint": "0"})
+    with pytest.raises(EvaluationError, match=r"bert-fc-frozen:2 was trained differently in .*monday.* and in .*other"):
+        report([copy, other], out=tmp_path / "both", command="", params=params.evaluation)
+
+
+def test_missing_folds_are_named(copy: Path, params: Params) -> None:
+    shutil.rmtree(copy / FOLD)
+    with pytest.raises(EvaluationError, match=r"bert-fc-frozen seed 0: missing folds \[2\].*train the missing"):
+        report([copy], out=None, command="", params=params.evaluation)
+
+
+def test_a_run_without_its_data_says_which_it_lacks(copy: Path, params: Params, tmp_path: Path) -> None:
+    (copy / "manifest.parquet").rename(tmp_path / "kept.parquet")
+    with pytest.raises(EvaluationError, match=r"monday has no manifest \w{16}, .*name the file with --manifest"):
+        report([copy], out=None, command="", params=params.evaluation)
+    report([copy], out=None, command="", params=params.evaluation, manifest=tmp_path / "kept.parquet")
+
+
+@pytest.mark.parametrize(("make", "said"), [(True, "has no finished fold"), (False, "is no folder; name that of")])
+def test_a_folder_without_a_run_is_refused(tmp_path: Path, params: Params, make: bool, said: str) -> None:
+    place = tmp_path / "empty"
+    if make:
+        place.mkdir()
+    with pytest.raises(EvaluationError, match=said):
+        report([place], out=None, command="", params=params.evaluation)

@@ -1,0 +1,177 @@
+"""A real server that dies before, in the middle of and after training: nothing is lost, and nothing goes up twice."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from merflow.contracts.errors import EvaluationError, TrackingError
+from merflow.contracts.params import Params
+from merflow.jobs import uploads
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.source import Source
+from tests.cli.command import merflow, refused
+from tests.tracking.recorded import facts, fold_folder, fold_of, opened, runs, steps, train
+from tests.tracking.server import Server
+
+VARIANTS = ("context-mmt:bert-fc-frozen", "context-mmt:wavlm-fc-frozen")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def impatient() -> Iterator[None]:
+    """A server that is down is noticed at once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        yield
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def finished(
+    server: Server, tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """A benchmark whose server never answered, and what it said."""
+    out = tmp_path_factory.mktemp("benchmark") / "run"
+    tracking = params.tracking.model_copy(update={"uri": server.uri, "system_metrics_every_s": 0.05})
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("merflow.jobs.tracking.say", said.append)
+        benchmark(
+            Source("iemocap", tiny_release),
+            variants=VARIANTS,
+            out=out,
+            params=params.model_copy(update={"tracking": tracking}),
+            name="test",
+            command="merflow benchmark ...",
+        )
+    return out, "\n".join(said)
+
+
+def everything(uri: str) -> dict[str, Any]:
+    """What MLflow holds, by kind and name of the run: status, parent, every figure with its step, files."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("merflow")
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id])
+    names = {run.info.run_id: run.info.run_name for run in found}
+    held = {
+        f"{run.data.tags['merflow.kind']} {run.info.run_name}": {
+            "status": run.info.status,
+            "parent": names.get(run.data.tags.get("mlflow.parentRunId")),
+            "figures": Counter(
+                (metric.key, metric.step)
+                for key in run.data.metrics
+                for metric in client.get_metric_history(run.info.run_id, key)
+            ),
+            "files": {file.path for file in client.list_artifacts(run.info.run_id)},
+        }
+        for run in found
+    }
+    assert len(held) == len(found), "no run is there twice"
+    return held
+
+
+def test_training_goes_on_without_a_server_and_says_what_to_do_later(
+    server: Server, finished: tuple[Path, str]
+) -> None:
+    out, said = finished
+    assert (out / "report.html").is_file()
+    assert len(list(out.glob("folds/*/*/fold-1/system.json"))) == 2
+    assert "track: training goes on without MLflow" in said
+    assert f"upload what it lacks with: merflow tracking sync {out}" in said
+    assert f"error: MLflow at {server.uri} failed to" in refused("tracking", "sync", out)
+
+
+def test_a_server_that_dies_loses_nothing_and_gets_everything_once(
+    server: Server, finished: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("merflow.tracking.fold_run.FLUSH_S", 0.0)
+    server.start()
+    dying = opened(server.uri, "dies while a fold trains")
+    folder = fold_folder(tmp_path / "fold", epochs=6)
+    with fold_of(dying, facts()) as fold:
+        train(fold, epochs=range(1, 4))
+        server.kill()
+        train(fold, epochs=range(4, 7), folder=folder)
+
+    server.start()
+    (run,) = runs(server.uri, dying.benchmark_id)
+    assert (run.info.status, steps(server.uri, run)) == ("RUNNING", [1, 2, 3])
+    assert dying.log_finished_fold(folder, facts())
+    (run,) = runs(server.uri, dying.benchmark_id)
+    assert (run.info.run_id, run.info.status, steps(server.uri, run)) == (fold.run_id, "FINISHED", [1, 2, 3, 4, 5, 6])
+
+    out, _ = finished
+    monkeypatch.setattr("merflow.jobs.uploads.say", lambda _: server.kill())  # when the first fold is there
+    with pytest.raises(TrackingError, match=f"MLflow at {server.uri} failed to"):
+        uploads.sync(out, uri=None)
+    monkeypatch.undo()
+
+    server.start()
+    (done,) = uploads.sync(out, uri=None)
+    assert (done.folds, done.new_folds, done.results, done.new_results) == (2, 1, True, True)
+    held = everything(server.uri)
+    ours = {name: run for name, run in held.items() if "emodb" not in name and "mmt-frozen" not in name}
+    assert {name: run["parent"] for name, run in ours.items()} == {
+        "benchmark test": None,
+        **{f"variant {name}": "test" for name in VARIANTS},
+        **{f"none-paper none-paper of {name}": name for name in VARIANTS},
+        **{f"fold fold 1 of {name}": name for name in VARIANTS},
+    }
+    assert {run["status"] for run in ours.values()} == {"FINISHED"}
+    assert ours["benchmark test"]["files"] == {"report.html", "results.json", "tables.md", "tables.tex"}
+    for name in VARIANTS:
+        assert ours[f"variant {name}"]["files"] == {"confusion.png", "learning.png"}
+        assert {"predictions.parquet", "model", "history.json"} <= ours[f"fold fold 1 of {name}"]["files"]
+        figures = ours[f"fold fold 1 of {name}"]["figures"]
+        assert set(figures.values()) == {1}, "no figure twice"
+        assert {step for key, step in figures if key == "dev_ua"} == {1, 2, 3}
+        assert ("system/process_memory_megabytes", 0) in figures
+        assert ("test_UA", 0) in figures
+
+    assert merflow("tracking", "sync", out).out == (
+        f"test: 0 of 2 fold(s) uploaded, results as before; run {done.run_id}, {server.uri}\n"
+    )
+    assert everything(server.uri) == held
+
+
+def test_another_server_gets_everything_too_also_from_a_moved_folder(
+    finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0], tmp_path / "moved")
+    said = merflow("tracking", "sync", tmp_path / "moved", "--uri", f"sqlite:///{tmp_path}/other.db", "--json")
+    assert said.code == 0
+    assert '"new_folds": 2' in said.out
+    assert len(everything(f"sqlite:///{tmp_path}/other.db")) == 7
+
+
+def test_a_folder_without_a_benchmark_is_refused(tmp_path: Path) -> None:
+    assert f"error: {tmp_path} remembers no benchmark (no {tmp_path}/tracking/*/run.json); pass the --out" in refused(
+        "tracking", "sync", tmp_path
+    )
+
+
+def test_files_that_are_gone_are_named(finished: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(finished[0], tmp_path / "out")
+    uri = f"sqlite:///{tmp_path}/other.db"
+    (tmp_path / "out/report.html").unlink()
+    with pytest.raises(TrackingError, match=r"report\.html is gone; run the benchmark again"):
+        uploads.sync(tmp_path / "out", uri=uri)
+    shutil.rmtree(tmp_path / "out/folds/context-mmt/bert-fc-frozen")
+    with pytest.raises(EvaluationError, match=r"fold-1 is no trained fold: fold\.json is missing"):
+        uploads.sync(tmp_path / "out", uri=uri)
+
+
+def test_a_wrong_place_is_refused(finished: tuple[Path, str]) -> None:
+    said = refused("tracking", "sync", finished[0], "--uri", "mlruns")
+    assert "'mlruns' is no tracking server or database" in said

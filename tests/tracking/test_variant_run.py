@@ -1,0 +1,179 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+from mlflow import MlflowClient
+
+from merflow.tracking.mlflow_runs import BenchmarkRun
+from tests.tracking.recorded import artifacts, facts, fold_of, opened, runs
+
+BEST, OTHER = "context-mmt:mmt-frozen", "context-mmt:wavlm-te-frozen"
+
+
+def results(corpus: str = "emodb") -> dict[str, Any]:
+    def variant(ua: float) -> dict[str, Any]:
+        figures = {"UA": ua, "WA": ua, "macro_f1": ua, "weighted_f1": ua, "ece": 0.1}
+        chosen = {"best_epoch": 4, "dev_ua": 0.9, "dev_loss": 0.3}
+        shadow = {"UA": {"pooled": ua + 0.04}, "WA": {"pooled": ua + 0.05}, "promotable": False}
+        return {
+            "UA": {"pooled": ua, "mean": ua, "std": None, "ci95": [ua - 0.2, ua + 0.1]},
+            "WA": {"pooled": ua + 0.01, "mean": ua, "std": 0.02, "ci95": [ua - 0.1, ua + 0.1]},
+            "macro_f1": ua,
+            "weighted_f1": ua,
+            "ece": 0.1,
+            "per_class_recall": {"angry": ua, "sad": None},
+            "over_seeds": {"UA": {"mean": ua, "std": 0.03}},
+            "none_paper": {**shadow, "bias": {"UA": {"pooled": 0.04}, "WA": {"pooled": 0.05}}} if ua > 0.65 else None,
+            "folds": [{"fold": 3, "seed": 0, "utterances": 40, **figures, **chosen}],
+            "selection": "lowest loss",
+            "stages": ["frozen"],
+            "stages_of_preset": ["frozen", "partial"],
+            "published": {"UA": 80.0},
+        }
+
+    return {
+        "corpus": corpus,
+        "protocol": "session-5fold",
+        "split_id": "b" * 16,
+        "utterances": 40,
+        "variants": {BEST: variant(0.7), OTHER: variant(0.6)},
+        "comparisons": [{"a": BEST, "b": OTHER, "delta_UA": 0.1, "ci95": [-0.01, 0.2], "p_holm": 0.08}],
+        "baselines": {"majority": {"UA": 0.25}},
+    }
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    (tmp_path / "report.html").write_text("<!doctype html>")
+    return tmp_path / "report.html"
+
+
+def log(benchmark: BenchmarkRun, report: Path, *, corpus: str = "emodb") -> bool:
+    return benchmark.log_results(
+        results(corpus),
+        variants={BEST: facts(), OTHER: facts(variant=OTHER)},
+        files={"report.html": report},
+        figures=lambda _: {"confusion.png": Figure()},
+        command="merflow benchmark ...",
+    )
+
+
+def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benchmark_id: str, report: Path) -> None:
+    benchmark = opened(uri, benchmark_id)
+    with fold_of(benchmark, facts()) as fold:
+        fold.log_metrics({"train_loss": 1.0}, epoch=1)
+    assert log(benchmark, report)
+
+    (parent,), (child,) = runs(uri, benchmark_id, "benchmark"), runs(uri, benchmark_id)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.metrics == {
+        "best_UA": 0.7,
+        "best_WA": pytest.approx(0.71),
+        "baseline/majority_UA": 0.25,
+        "variants": 2,
+        "utterances": 40,
+    }
+    assert parent.data.tags["best_variant"] == BEST
+    note = parent.data.tags["mlflow.note.content"]
+    assert f"| {BEST} | 70.0 | 50.0 to 80.0 | 71.0 | 70.0 | 10.0 | 80 |" in note
+    assert f"| {BEST} - {OTHER} | +10.0 | -1.0 to 20.0 | 0.080 |" in note
+    assert "Again: `merflow benchmark ...`" in note
+    assert artifacts(uri, parent) == {"report.html"}
+
+    best, other = runs(uri, benchmark_id, "variant")
+    assert (best.info.run_name, best.info.status) == (BEST, "FINISHED")
+    assert best.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert best.data.metrics == {
+        "test_UA": 0.7,
+        "test_UA_low": pytest.approx(0.5),
+        "test_UA_high": pytest.approx(0.8),
+        "spread/UA_mean_of_folds": 0.7,
+        "spread/UA_std_of_seeds": 0.03,
+        "test_WA": pytest.approx(0.71),
+        "test_macro_f1": 0.7,
+        "test_weighted_f1": 0.7,
+        "test_ece": 0.1,
+        "recall/angry": 0.7,
+        "published/UA": 0.8,
+    }
+    assert "The preset's stages partial were left out." in best.data.tags["mlflow.note.content"]
+    assert artifacts(uri, best) == {"confusion.png"}
+    assert other.data.metrics["test_UA"] == 0.6
+    assert child.data.metrics["test_UA"] == 0.7
+    assert {key: child.data.metrics[f"chosen/{key}"] for key in ("epoch", "dev_ua", "dev_loss")} == {
+        "epoch": 4,
+        "dev_ua": 0.9,
+        "dev_loss": 0.3,
+    }
+
+
+def test_test_selected_figures_have_a_run_that_cannot_be_promoted(uri: str, benchmark_id: str, report: Path) -> None:
+    log(opened(uri, benchmark_id), report)
+
+    (shadow,) = runs(uri, benchmark_id, "none-paper")
+    best, _ = runs(uri, benchmark_id, "variant")
+    assert shadow.data.tags["mlflow.parentRunId"] == best.info.run_id
+    assert (best.data.tags["promotable"], shadow.data.tags["promotable"]) == ("true", "false")
+    assert shadow.data.tags["selection"].startswith("none-paper: the epoch with the highest test UA")
+    assert shadow.data.metrics == {
+        "test_selected_UA": pytest.approx(0.74),
+        "test_selected_WA": pytest.approx(0.75),
+        "bias_UA": 0.04,
+        "bias_WA": 0.05,
+    }
+
+
+def test_the_published_figure_is_subtracted_on_its_own_corpus_alone(uri: str, benchmark_id: str, report: Path) -> None:
+    log(opened(uri, benchmark_id), report, corpus="iemocap")
+
+    best, _ = runs(uri, benchmark_id, "variant")
+    assert best.data.metrics["published/UA_difference"] == pytest.approx(-0.1)
+
+
+def test_the_same_results_are_logged_once_and_others_again(uri: str, benchmark_id: str, report: Path) -> None:
+    assert [log(opened(uri, benchmark_id), report) for _ in range(2)] == [True, False]
+    report.write_text("<!doctype html><p>another")
+    assert log(opened(uri, benchmark_id), report)
+
+    client = MlflowClient(uri)
+    for run in (*runs(uri, benchmark_id, "variant"), *runs(uri, benchmark_id, "benchmark")):
+        assert run.info.status == "FINISHED"
+        assert {len(client.get_metric_history(run.info.run_id, key)) for key in run.data.metrics} == {1}
+    (parent,) = runs(uri, benchmark_id, "benchmark")
+    assert "another" in Path(client.download_artifacts(parent.info.run_id, "report.html")).read_text()
+
+
+def test_a_variant_of_other_settings_takes_the_place_of_the_first(uri: str, benchmark_id: str) -> None:
+    benchmark = opened(uri, benchmark_id)
+    fold_of(benchmark, facts(fold=1)).finish("FINISHED")
+    (first,) = runs(uri, benchmark_id, "variant")
+    changed = {"recipe": {"lr": 5e-4, "batch_size": 32}, "inputs": ["audio", "text"]}
+    fold_of(benchmark, facts(fold=2, params=changed)).finish("FINISHED")
+
+    (second,) = runs(uri, benchmark_id, "variant")
+    assert first.info.run_id != second.info.run_id
+    assert second.data.params["recipe.lr"] == "0.0005"
+    assert runs(uri, benchmark_id)[1].data.tags["mlflow.parentRunId"] == second.info.run_id
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("tags.merflow.kind = 'variant'", {BEST, OTHER}),
+        ("tags.merflow.kind = 'variant' and metrics.test_UA > 0.65 and tags.promotable = 'true'", {BEST}),
+        ("params.preset = 'wavlm-te-frozen' and tags.merflow.kind = 'variant'", {OTHER}),
+        (f"tags.merflow.kind = 'fold' and tags.variant = '{BEST}' and tags.fold = '3'", {f"fold 3 of {BEST}"}),
+        ("tags.promotable = 'false'", {f"none-paper of {BEST}"}),
+        (f"datasets.digest = '{'a' * 16}/{'b' * 16}' and tags.merflow.kind = 'variant'", {BEST, OTHER}),
+    ],
+)
+def test_searches_of_the_docs_find_what_they_say(query: str, found: set[str], tmp_path: Path, report: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    benchmark = opened(uri, "searched")
+    fold_of(benchmark, facts()).finish("FINISHED")
+    log(benchmark, report)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("merflow")
+    assert query.split(" and ")[0] in Path("docs/tracking.md").read_text()
+    assert {run.info.run_name for run in client.search_runs([experiment.experiment_id], query)} == found
