@@ -53,6 +53,8 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "pipeline compile",
         "pipeline run",
         "presets",
+        "report",
+        "tracking sync",
         "train",
         "tune",
     ]

@@ -54,6 +54,16 @@ def test_a_folder_of_models_changes_with_any_of_its_files(tmp_path: Path) -> Non
 
 def test_every_step_has_its_own_digest_of_code() -> None:
     digests = code_digests()
-    assert digests.keys() == {"plan", "index", "validate", "transcribe", "split", "extract", "train", "evaluate"}
-    assert len(set(digests.values())) == 8
+    assert digests.keys() == {
+        "plan",
+        "index",
+        "validate",
+        "transcribe",
+        "split",
+        "extract",
+        "train",
+        "tune",
+        "evaluate",
+    }
+    assert len(set(digests.values())) == 9
     assert code_digest("train") == digests["train"]
