@@ -1,5 +1,6 @@
 """What one process does with a study; the objective is a formula."""
 
+import fcntl
 from pathlib import Path
 
 import optuna
@@ -9,7 +10,7 @@ from optuna.trial import TrialState
 from merflow.contracts.errors import DivergedError, TrainingError
 from merflow.contracts.params import TuningParams
 from merflow.tuning.outcome import Outcome
-from merflow.tuning.study import open_study, retry, set_out
+from merflow.tuning.study import StudyPlace, open_study, retry, set_out
 from merflow.tuning.worker import Attempt, finished, work
 from tests.tuning.studies import FACTS, made, objective, params, place, quality, searched, space
 
@@ -160,3 +161,32 @@ def test_a_worker_that_was_given_up_while_it_worked_goes_on_with_others(tmp_path
     assert finished(study) == 3
     assert rows[given_up[0]].state == "failed"
     assert [row.values for row in rows if row.repeats == given_up[0]] == [space().defaults()]
+
+
+def test_workers_of_one_machine_take_turns_when_they_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = place(tmp_path).lock
+    assert lock == tmp_path / "study.db.lock"
+    assert StudyPlace.of("postgresql://me@host/db", folder=tmp_path, name="x").lock is None
+    chosen, free = params(trials=2), []
+    study = made(tmp_path, chosen)
+    ask = study.ask
+
+    def is_free() -> bool:
+        with lock.open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
+
+    def asked() -> optuna.Trial:
+        free.append(("asks", is_free()))
+        return ask()
+
+    def looked(attempt: Attempt) -> float:
+        free.append(("tries", is_free()))
+        return objective(attempt)
+
+    monkeypatch.setattr(study, "ask", asked)
+    work(study, looked, space=space(), params=chosen, lock=lock)
+    assert free == [("asks", False), ("tries", True)] * 2

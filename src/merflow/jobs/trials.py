@@ -46,6 +46,7 @@ def try_values(search: Path, data: Data, *, checkpoints: Path, run: Path | None 
             space=opened.space,
             params=opened.params,
             worker=worker,
+            lock=opened.place.lock,
             ended=None if tracked is None else lambda trial: tracked.log_trial(trial_facts(TrialRow.of(trial))),
         )
 

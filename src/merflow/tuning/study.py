@@ -87,6 +87,17 @@ class StudyPlace:
             "postgresql://USER@HOST/DATABASE (its password in PGPASSWORD), sqlite:////absolute/path/study.db, or auto"
         )
 
+    @property
+    def lock(self) -> Path | None:
+        """What workers of this machine take turns by when they ask for a trial; None on a server, which locks rows.
+
+        SQLite would give one waiting trial to two that ask in the same instant.
+        """
+        if not self.url.startswith("sqlite:///"):
+            return None
+        database = Path(self.url.removeprefix("sqlite:///"))
+        return database.with_name(f"{database.name}.lock")
+
     def __str__(self) -> str:
         return f"study {self.name!r} in {_shown(self.url)}"
 

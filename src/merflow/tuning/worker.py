@@ -1,9 +1,12 @@
 """One worker: tries values until the study has its number of finished trials, whoever else works on it."""
 
+import fcntl
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
@@ -63,6 +66,7 @@ def work(
     space: SearchSpace,
     params: TuningParams,
     worker: int = 0,
+    lock: Path | None = None,
     ended: Callable[[FrozenTrial], None] | None = None,
 ) -> int:
     """Tries values until the study has ``params.trials`` finished trials; returns how many were tried here.
@@ -76,6 +80,7 @@ def work(
         space: Where the values come from.
         params: How many trials, sampler and pruner.
         worker: Tells apart workers of one study.
+        lock: The study's (:attr:`merflow.tuning.study.StudyPlace.lock`), where others may work on it.
         ended: Given every trial that ended here.
 
     Raises:
@@ -89,7 +94,7 @@ def work(
             time.sleep(_ASKING_AGAIN_S)
             continue
         set_out(study, params, worker=worker)
-        trial = _try(study, objective, space=space, params=params)
+        trial = _try(study, objective, space=space, params=params, lock=lock)
         if trial.state not in FINISHED:  # a trial too many, or one that another worker has been given meanwhile
             continue
         tried += 1
@@ -126,11 +131,16 @@ class _Silent:
                 _put_back(study, trial.number, self.params)
 
 
-def _try(study: optuna.Study, objective: Objective, *, space: SearchSpace, params: TuningParams) -> FrozenTrial:
+def _try(
+    study: optuna.Study, objective: Objective, *, space: SearchSpace, params: TuningParams, lock: Path | None
+) -> FrozenTrial:
     """One trial, ended."""
     begun: list[int] = []
+    given_up: list[int] = []
+    turn = ExitStack()
 
     def tried(trial: Trial) -> float:
+        turn.close()  # the trial is this worker's
         begun.append(trial.number)
         trial.set_user_attr(BEGUN, True)
         if _unfailed(study, before=trial.number) >= params.trials:
@@ -142,15 +152,23 @@ def _try(study: optuna.Study, objective: Objective, *, space: SearchSpace, param
         except DivergedError:
             trial.set_user_attr(DIVERGED, True)
             raise optuna.TrialPruned from None
+        finally:
+            if study.trials[trial.number].state != TrialState.RUNNING:
+                given_up.append(trial.number)
 
     try:
+        if lock is not None:
+            fcntl.flock(turn.enter_context(lock.open("w")), fcntl.LOCK_EX)
         study.optimize(tried, n_trials=1, catch=(_SurplusError,))
-    except UpdateFinishedTrialError:
-        pass  # this process was held up for so long that others gave it up
+    except (UpdateFinishedTrialError, ValueError):  # how Optuna refuses figures of a trial that has ended
+        if not given_up:
+            raise  # else this process was held up for so long that another has the trial now
     except (KeyboardInterrupt, SystemExit):
         for number in begun:
             _put_back(study, number, params)
         raise
+    finally:
+        turn.close()
     return study.trials[begun[0]]
 
 
