@@ -54,6 +54,10 @@ bench: $(STAMP) ## measurements into benchmarks/results
 	@$(BIN)/python -m benchmarks.video
 	@$(BIN)/python -m benchmarks.extraction
 	@$(BIN)/python -m benchmarks.extraction_growth
+	@$(BIN)/python -m benchmarks.trainer
+	@$(BIN)/python -m benchmarks.foal_net
+	@$(BIN)/python -m benchmarks.mfdr
+	@$(BIN)/python -m benchmarks.real_size
 	@$(BIN)/python -m benchmarks.readme
 
 clean: ## remove runs and caches, keep the environment

@@ -22,7 +22,7 @@ from merflow.contracts.streams import Role, StreamShape
 from merflow.models.foal_net import Alignment, CrossAttention, FoalNet, FoalNetConfig, Fusion, Interaction
 
 SPEECH, VIDEO = (299, 1024), (180, 768)
-CLASSES = 4
+CLASSES, CHECKED = 4, 8
 
 Loss = Callable[[Batch], Tensor]
 
@@ -167,8 +167,8 @@ def measured(device: torch.device, *, utterances: int, rounds: int) -> dict[str,
     shapes: dict[Role, StreamShape] = {"speech": StreamShape(None, SPEECH[1]), "video": StreamShape(None, VIDEO[1])}
     ours = FoalNet(config, shapes=shapes, classes=CLASSES).to(device)
     straightforward = Straightforward(ours).to(device)
+    check_equal(ours, straightforward, random_batch(utterances=min(CHECKED, utterances), device=device))
     batch = random_batch(utterances=utterances, device=device)
-    check_equal(ours, straightforward, batch)
     spent = medians(
         {
             "straightforward": training_step(straightforward, straightforward, batch, precision=precision),

@@ -21,6 +21,10 @@ def tables() -> str:
         _video(_read("video")),
         _extraction(_read("extraction")),
         _extraction_growth(_read("extraction_growth")),
+        _trainer(_read("trainer")),
+        _foal_net(_read("foal_net")),
+        _mfdr(_read("mfdr")),
+        _real_size(_read("real_size")),
         _tuning(_read("tuning")),
     )
     return "\n".join(part for part in parts if part)
@@ -169,6 +173,90 @@ def _extraction_growth(result: dict[str, Any] | None) -> str:
     lines += [
         f"| {name} | {each['ms_an_utterance']:.1f} | +{each['grown_mib']:.0f} MiB | {each['reader_mib']:.0f} MiB |"
         for name, each in sorted(result["figures"].items(), key=lambda row: row[1]["utterances"])
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _trainer(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    lines = [
+        f"What training costs beside forward, backward and the optimiser's step, at real sizes on random features of "
+        f"the corpus' median length; {figures['where']}; `{result['command']}`. The last column is what merely writing "
+        f"a batch's bytes costs.",
+        "",
+        "| model | step | batch | loop | loop and resident data | checkpoints | a batch of zeros |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {variant} | {row['step_ms']:,.0f} ms | {row['batch_mib']:,.0f} MiB | {_share(row['loop_overhead'])} "
+        f"| {_share(row['loop_and_data_overhead'])} | {_share(row['checkpoint'])} | {_share(row['writing_alone'])} |"
+        for variant, row in figures["models"].items()
+    ]
+    busy = [f"{variant} {_share(row['gpu_busy'])}" for variant, row in figures["models"].items() if "gpu_busy" in row]
+    lines += ["", f"Share of the time in which the GPU computes: {', '.join(busy)}."] if busy else []
+    return "\n".join([*lines, ""])
+
+
+def _share(value: float) -> str:
+    return f"{100 * value + 0.0:.1f} %"
+
+
+def _foal_net(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    return (
+        f"Foal-Net's training step of {figures['batch']} utterances, 299 x 1024 speech and 180 x 768 video, against "
+        f"three passes of the fusion with torch's attention and a loop over negatives: {figures['ours_s']:.2f} s to "
+        f"{figures['straightforward_s']:.2f} s, {figures['times_faster']:.2f} times as fast; {figures['where']}; "
+        f"`{result['command']}`.\n"
+    )
+
+
+def _mfdr(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    sawa = figures["sawa"]
+    peaks = ", ".join(
+        f"{row['sawa_mib']:.0f} to {row['table_mib']:.0f} MiB at {int(frames):,}"
+        for frames, row in figures["memory"].items()
+    )
+    lines = [
+        f"MFDR's parts, forward and backward, {figures['where']}; `{result['command']}`. SAWA over 255 frames, batch "
+        f"{figures['batch']}: {sawa['sawa_ms']:.1f} ms, {sawa['times_the_loop']:.1f} times as fast as Algorithm 1's "
+        f"loop, and {sawa['of_plain_attention']:.2f} of plain attention's time. Its memory to that of a table of all "
+        f"words and frames, by frames: {peaks}. GCPU over 50 words:",
+        "",
+        "| case | GCPU | Eq. 1-6 step by step | its products alone | `nn.GRU` |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {case} | {row['gcpu_ms']:.1f} ms | {row['eager_is_times']:.2f} x | {row['products_is_times']:.2f} x "
+        f"| {row['gru_is_times']:.2f} x |"
+        for case, row in sorted(figures["gcpu"].items(), key=lambda row: -row[1]["gcpu_ms"])
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _real_size(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    lines = [
+        f"Five folds at IEMOCAP's size, papers' batches and most epochs, random features: {figures['hours']:.1f} hours "
+        f"one after another ({figures['where']}, extrapolated from single steps); `{result['command']}`."
+        + (" No GPU was measured." if figures["device"] == "cpu" else ""),
+        "",
+        "| preset | epochs at most | training, s an epoch | evaluation, s an epoch | hours a fold |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {variant} | {row['epochs']:.0f} | {row['training_s_an_epoch']:,.1f} | {row['evaluation_s_an_epoch']:,.1f} "
+        f"| {row['minutes_a_fold'] / 60:.2f} |"
+        for variant, row in figures["models"].items()
     ]
     return "\n".join([*lines, ""])
 

@@ -39,6 +39,7 @@ PARAMS = TrainingParams(
     precision="auto",
     max_epochs=None,
     threads=1,
+    devices_per_fold=1,
     resident_gib=0.0,
     resident_on="device",
     compile="off",
@@ -118,7 +119,7 @@ def measured(preset: Preset, *, steps: int, rounds: int | None) -> dict[str, flo
         "ready": lambda: train_epoch(bench, ready, epoch=EPOCH),
         "made": lambda: train_epoch(bench, source, epoch=EPOCH),
     }
-    rounds = rounds or int(np.clip(SECONDS / seconds(ways["bare"], device), 2, MOST_ROUNDS))
+    rounds = rounds or int(np.clip(SECONDS / seconds(ways["bare"], device), 1, MOST_ROUNDS))
     spent = medians(ways, device, rounds=rounds)
     bare = spent["bare"] / len(order)
     writing = medians({"blank": lambda: [values.zero_() for values in blank]}, device, rounds=rounds)["blank"]
@@ -140,7 +141,7 @@ def main() -> None:
     """Measures, prints ratios, records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, help="batches an epoch; default: 1 on a CPU, 20 on a GPU")
-    parser.add_argument("--rounds", type=int, help=f"default: what fits into {SECONDS} s, 2 to {MOST_ROUNDS}")
+    parser.add_argument("--rounds", type=int, help=f"default: what fits into {SECONDS} s, 1 to {MOST_ROUNDS}")
     parser.add_argument("--models", nargs="+", choices=list(FULL), help="only these")
     options = parser.parse_args()
     device = device_of(PARAMS)

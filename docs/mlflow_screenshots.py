@@ -66,6 +66,7 @@ def pictures(done: Uploaded, out: Path) -> list[Path]:
     }
     prepare: Mapping[str, Callable[[Page], None]] = {
         "variants": lambda page: _columns(page, VARIANT_COLUMNS),
+        "charts": lambda page: page.get_by_placeholder("Search metric charts").fill("test_"),
         "folds": lambda page: _columns(page, FOLD_COLUMNS),
         "benchmark": lambda page: page.get_by_text("Show more").first.click(),
     }

@@ -1,5 +1,6 @@
-"""Real small things that several rooms test with: a generated release, miniature encoders, shipped parameters."""
+"""Real small things that several rooms test with: a generated release, miniature encoders, parameters, an S3 server."""
 
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,3 +31,22 @@ def params() -> Params:
         Path(str(files("merflow") / "params.yaml")),
         overrides=("training.max_epochs=3", "evaluation.bootstrap_samples=200", "splits.protocol=session5-only"),
     )
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """A real S3 server over HTTP on this machine; its address. It has the bucket ``corpora``."""
+    pytest.importorskip("moto")
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3", endpoint_url=address, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+    )
+    client.create_bucket(Bucket="corpora")
+    yield address
+    server.stop()

@@ -35,6 +35,13 @@ def test_all_problems_are_reported_together_and_unknown_keys_name_the_nearest() 
     assert "corpus.taxonomy" in message
 
 
+def test_off_is_a_word_with_quotes_and_without_as_tools_rewrite_it(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(SHIPPED.read_text().replace('compile: "off"', "compile: off"))
+    assert read_params(path) == read_params(SHIPPED)
+    assert read_params(SHIPPED, overrides=("training.shadow_selection=off",)).training.shadow_selection == "off"
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [("training.threads", "has no '='"), ("training.threads.deep=1", "is a value, not a section")],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.errors import PresetError
-from merflow.contracts.processes import in_processes, side_by_side
+from merflow.contracts.processes import in_processes, side_by_side, tell
 
 
 def write_and_wait(path: Path, *, seconds: float) -> str:
@@ -31,6 +31,22 @@ def fail() -> str:
 def die() -> str:
     os.kill(os.getpid(), signal.SIGKILL)
     return "never"
+
+
+def tell_twice() -> str:
+    tell(("half", 1))
+    tell(("all", 2))
+    return "done"
+
+
+def die_beside(path: Path) -> str:
+    path.touch()
+    return die()
+
+
+def fail_after(path: Path) -> str:
+    wait_until(path.exists)
+    raise RuntimeError("connection closed by peer")
 
 
 def run(*calls: Callable[[], str]) -> list[str]:
@@ -76,6 +92,23 @@ def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
         run(die, partial(write_and_wait, tmp_path / "a", seconds=0))
 
 
+def test_a_death_counts_before_the_errors_that_follow_from_it(tmp_path: Path) -> None:
+    with pytest.raises(BrokenProcessPool):
+        run(partial(fail_after, tmp_path / "dying"), partial(die_beside, tmp_path / "dying"))
+
+
+def test_an_error_of_a_call_alone_is_its_own(tmp_path: Path) -> None:
+    (tmp_path / "there").touch()
+    with pytest.raises(RuntimeError, match="connection closed by peer"):
+        run(partial(fail_after, tmp_path / "there"))
+
+
+def test_what_a_call_tells_comes_before_its_result() -> None:
+    heard: list[object] = []
+    in_processes([tell_twice], workers=1, finished=heard.append, told=heard.append)
+    assert heard == [("half", 1), ("all", 2), "done"]
+
+
 def test_the_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     program = (
         "from functools import partial; from pathlib import Path; import sys\n"
@@ -88,7 +121,7 @@ def test_the_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = subprocess.Popen(
         [sys.executable, script, work / "a", work / "b"],
         cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": "."},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([".", *sys.path])},
         stderr=subprocess.DEVNULL,  # Python's own tracker of resources notices that nobody tidied up
     )
     wait_until(lambda: len(list(work.glob("*.part"))) + len(list(work.glob(".*.part"))) >= 2)

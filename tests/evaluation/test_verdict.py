@@ -77,3 +77,11 @@ def test_cautions_name_what_else_could_be_behind_a_figure(results: dict[str, Any
     assert "The baseline side only reaches 66.0 % without a model of emotion" in " ".join(cautions)
     assert "reaches down to chance" in " ".join(cautions)
     assert cautions[-1] == "The corpus is synthetic: no number here says anything about real speech."
+
+
+def test_too_few_dialogues_are_told(results: dict[str, Any]) -> None:
+    assert not any("too few" in caution for caution in verdict(results).cautions)
+    results["variants"][NAMES[0]]["UA"]["ci95"] = None
+    found = verdict({**results, "dialogues": 4})
+    assert found.cautions[0] == "4 dialogues are too few for an interval: the figures are bare."
+    assert "(chance 25.0 %)" in found.sentences[0]

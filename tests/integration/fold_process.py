@@ -1,14 +1,16 @@
-"""One fold from its features to its predictions, in a process of its own that tells how far it is."""
+"""A fold in a process of its own that tells how far it is: from a corpus, or of random features."""
 
 import multiprocessing
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from merflow.contracts.params import Params
+from merflow.contracts.params import Params, TrainingParams
 from merflow.jobs.extract import extract
 from merflow.jobs.train import train
+from tests.training import random_fold
 
 VARIANT = "context-mmt:mmt-frozen"
 
@@ -24,11 +26,22 @@ def start(corpus: Path, work: Path, params: Params) -> tuple[ForkServerProcess, 
         work: Folder of the store, the checkpoints and the finished fold.
         params: All parameters.
     """
+    return _started(_run, corpus, work, params)
+
+
+def start_random(
+    variant: str, folder: Path, params: TrainingParams, recipe: dict[str, object]
+) -> tuple[ForkServerProcess, Iterator[Step]]:
+    """Starts a fold of random features from whatever checkpoint the folder holds; it never comes to its last epoch."""
+    return _started(_run_random, variant, folder, params, recipe)
+
+
+def _started(run: Callable[..., None], *arguments: object) -> tuple[ForkServerProcess, Iterator[Step]]:
     context = multiprocessing.get_context("forkserver")
     # Loaded once for all processes; torch loads its compiler with the first optimiser.
     context.set_forkserver_preload([__name__, "torch._dynamo"])
     mine, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(corpus, work, params, theirs))
+    process = context.Process(target=run, args=(*arguments, theirs))
     process.start()
     theirs.close()
     return process, _steps(mine)
@@ -66,3 +79,14 @@ def _run(corpus: Path, work: Path, params: Params, told: Connection) -> None:
         params=params.training,
         progress=tell,
     )
+
+
+def _run_random(
+    variant: str, folder: Path, params: TrainingParams, recipe: dict[str, object], told: Connection
+) -> None:
+    def tell(epoch: int, last: int, _figures: object) -> None:
+        told.send(("train", epoch))
+        if epoch == last - 1:
+            time.sleep(60)
+
+    random_fold.train(variant, folder, params=params, recipe=recipe, progress=tell)

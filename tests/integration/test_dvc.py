@@ -6,19 +6,26 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splits import read_splits
+from tests.cli.command import merflow
+
 pytest.importorskip("dvc")
 
 ROOT = Path(__file__).parents[2]
-VARIANT = "context-mmt:wavlm-fc-frozen"
+VARIANT = "context-mmt:bert-fc-frozen"
+OTHER = "mfdr:full"
 EVERY_STAGE = [
-    *("synthesize", "index", "validate", "split"),
-    *(f"extract@{VARIANT}", f"train@{VARIANT}-1-0", "evaluate"),
+    *("synthesize", "index", "validate", "split", "presets", f"extract@{VARIANT}", f"extract@{OTHER}"),
+    *(f"train@{VARIANT}-1-0", f"train@{OTHER}-1-0", "evaluate", "plots"),
 ]
 
 # Which steps' digests change with each source file, asked of the checkout's own code.
@@ -40,29 +47,37 @@ json.dump(found, sys.stdout)
 def copy_of_the_project(place: Path) -> Path:
     """The project's code and stages as a git checkout of their own."""
     shutil.copytree(ROOT / "src", place / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    (place / ".dvc").mkdir()
+    shutil.copytree(ROOT / ".dvc/plots", place / ".dvc/plots")
     for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml"):
         shutil.copy2(ROOT / name, place / name, follow_symlinks=False)
-    subprocess.run(["git", "init", "--quiet"], cwd=place, check=True)
+    git(place, "init", "--quiet")
+    git(place, "config", "user.name", "Someone")
+    git(place, "config", "user.email", "someone@example.org")
     return place
 
 
+def git(checkout: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=checkout, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
 def shrink(checkout: Path) -> None:
-    """The smallest release, one variant, one fold, two epochs."""
+    """The smallest release, two variants of two models, one fold, one epoch."""
     stages = yaml.safe_load((checkout / "dvc.yaml").read_text())
     settings = {name: value for entry in stages["vars"] for name, value in entry.items()}
-    settings["source"]["size"] = "tiny"
-    stages["vars"] = [{**settings, "variants": [VARIANT], "folds": [1]}]
+    settings["release"]["size"] = "tiny"
+    stages["vars"] = [{**settings, "variants": [VARIANT, OTHER], "folds": [1]}]
     (checkout / "dvc.yaml").write_text(yaml.safe_dump(stages, sort_keys=False))
     params = yaml.safe_load((checkout / "params.yaml").read_text())
     params["splits"]["protocol"] = "session5-only"
-    params["training"]["max_epochs"] = 2
+    params["training"]["max_epochs"] = 1
     params["evaluation"]["bootstrap_samples"] = 200
     (checkout / "params.yaml").write_text(yaml.safe_dump(params))
 
 
-def repro(checkout: Path) -> list[str]:
-    """The stages that ``dvc repro`` ran, in order."""
+@contextmanager
+def opened(checkout: Path) -> Iterator[Any]:
+    """The checkout as DVC sees it, with the checkout's own code behind the stages' commands."""
     from dvc.repo import Repo
 
     with pytest.MonkeyPatch.context() as environment:
@@ -71,7 +86,22 @@ def repro(checkout: Path) -> list[str]:
         environment.setenv("PYTHONPATH", str(checkout / "src"))
         environment.setenv("DVC_SITE_CACHE_DIR", str(checkout.parent / "dvc-site"))
         with Repo(str(checkout)) as repo:
-            return [stage.addressing for stage in repo.reproduce()]
+            yield repo
+
+
+def repro(checkout: Path, **options: Any) -> list[str]:  # noqa: ANN401 - any of DVC's
+    """The stages that ``dvc repro`` ran, in order."""
+    with opened(checkout) as repo:
+        return [stage.addressing for stage in repo.reproduce(**options)]
+
+
+def edited(reproduced: Path, place: Path, *, file: str, old: str, new: str) -> Path:
+    """A copy of the reproduced checkout in which one text of a file is another."""
+    shutil.copytree(reproduced, place, symlinks=True)
+    before = (place / file).read_text()
+    assert old in before
+    (place / file).write_text(before.replace(old, new))
+    return place
 
 
 def shards(store: Path) -> dict[str, int]:
@@ -95,7 +125,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_leaves_results_a_report_and_a_lock(reproduced: Path) -> None:
     results = json.loads((reproduced / "runs/dvc/results.json").read_text())
-    assert list(results["variants"]) == [VARIANT]
+    assert sorted(results["variants"]) == [VARIANT, OTHER]
     assert 0 <= results["variants"][VARIANT]["UA"]["pooled"] <= 1
     assert VARIANT in (reproduced / "runs/dvc/report.html").read_text()
     lock = yaml.safe_load((reproduced / "dvc.lock").read_text())
@@ -103,32 +133,122 @@ def test_it_leaves_results_a_report_and_a_lock(reproduced: Path) -> None:
 
 
 def test_git_sees_the_lock_and_no_data(reproduced: Path) -> None:
-    told = subprocess.run(
-        ["git", "status", "--porcelain", "--untracked-files=all"],
-        cwd=reproduced,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    told = git(reproduced, "status", "--porcelain", "--untracked-files=all")
     seen = {line[3:] for line in told.splitlines()}
     assert "dvc.lock" in seen
     outputs = {path for path in seen if path.startswith(("data/", "runs/", ".dvc/cache/", ".dvc/tmp/"))}
-    assert outputs <= {"runs/dvc/results.json"}
+    assert outputs <= {"runs/dvc/results.json", "runs/dvc/metrics.json"}
 
 
 def test_a_second_repro_runs_nothing(reproduced: Path) -> None:
     assert repro(reproduced) == []
 
 
-def test_an_edited_model_trains_again_and_encodes_nothing(reproduced: Path, tmp_path: Path) -> None:
+def test_an_edited_model_trains_alone_and_extracts_nothing(reproduced: Path, tmp_path: Path) -> None:
+    checkout = edited(
+        reproduced, tmp_path / "checkout", file="src/merflow/models/mfdr.py", old='"""Multiple', new='"""Several'
+    )
+    encoded = shards(checkout / "data/store")
+    assert len(encoded) == 3
+    assert repro(checkout) == ["presets", f"train@{OTHER}-1-0", "evaluate", "plots"]
+    assert shards(checkout / "data/store") == encoded
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "stale"),
+    [
+        ("src/merflow/models/layers.py", '"""', '""" ', {f"train@{VARIANT}-1-0", f"train@{OTHER}-1-0", "presets"}),
+        ("src/merflow/models/__init__.py", '"""The', '"""Our', {"presets"}),
+        ("src/merflow/presets/mfdr.yaml", "# The rows", "# Rows", {"presets", "evaluate"}),
+        ("params.yaml", "max_epochs: 1", "max_epochs: 2", {f"train@{VARIANT}-1-0", f"train@{OTHER}-1-0"}),
+        ("params.yaml", "calibration_bins: 15", "calibration_bins: 10", {"evaluate"}),
+        ("params.yaml", "shard_utterances: 128", "shard_utterances: 64", {f"extract@{VARIANT}", f"extract@{OTHER}"}),
+    ],
+)
+def test_an_edit_makes_stale_what_stands_on_it(
+    reproduced: Path, tmp_path: Path, file: str, old: str, new: str, stale: set[str]
+) -> None:
+    checkout = edited(reproduced, tmp_path / "checkout", file=file, old=old, new=new)
+    with opened(checkout) as repo:
+        assert set(repo.status()) == stale
+
+
+def test_a_presets_files_change_with_what_they_tell_of(reproduced: Path, tmp_path: Path) -> None:
+    """What `dvc repro` goes on with after the stage: a learning rate is none of extraction's business."""
+    checkout = edited(
+        reproduced, tmp_path / "checkout", file="src/merflow/presets/mfdr.yaml", old="lr: 0.0005", new="lr: 0.0004"
+    )
+    assert repro(checkout, targets=["presets"]) == ["presets"]
+    with opened(checkout) as repo:
+        stale = set(repo.status())
+    assert stale == {f"train@{OTHER}-1-0", "evaluate"}
+
+
+def test_the_plots_and_figures_are_those_of_the_results(reproduced: Path) -> None:
+    results = json.loads((reproduced / "runs/dvc/results.json").read_text())
+    with opened(reproduced) as repo:
+        metrics = repo.metrics.show()[""]["data"]
+        plots = repo.plots.show()["workspace"]
+    figures = metrics["runs/dvc/metrics.json"]["data"]
+    assert {name: entry["UA"] for name, entry in figures.items()} == {
+        name: entry["UA"]["pooled"] for name, entry in results["variants"].items()
+    }
+    drawn = plots["sources"]["data"]
+    assert len(drawn) == 6
+    assert all("error" not in source for source in drawn.values())
+    confusion = drawn[f"runs/dvc/plots/confusion/{OTHER}.csv"]["data"]
+    assert len(confusion) == results["utterances"]
+    learned = drawn[f"runs/dvc/plots/learning/{OTHER}.csv"]["data"]
+    assert [(row["fold"], row["seed"], row["epoch"]) for row in learned] == [("1", "0", "1")]
+
+
+def test_figures_of_a_commit_can_be_compared(reproduced: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "checkout"
     shutil.copytree(reproduced, checkout, symlinks=True)
-    encoded = shards(checkout / "data/store")
-    assert len(encoded) == 1
-    with (checkout / "src/merflow/models/context_mmt.py").open("a") as model:
-        model.write("\n# One line more.\n")
-    assert repro(checkout) == [f"extract@{VARIANT}", f"train@{VARIANT}-1-0", "evaluate"]
-    assert shards(checkout / "data/store") == encoded
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--message", "first")
+    figures = checkout / "runs/dvc/metrics.json"
+    figures.write_text(json.dumps({VARIANT: {"UA": 1.0}}))
+    with opened(checkout) as repo:
+        found = repo.metrics.diff(a_rev="HEAD")
+        assert "errors" not in found
+        assert found["diff"]["runs/dvc/metrics.json"][f"{VARIANT}.UA"]["new"] == 1.0
+        assert 0 <= found["diff"]["runs/dvc/metrics.json"][f"{VARIANT}.UA"]["old"] < 1
+        assert repo.params.diff(a_rev="HEAD") == {}
+
+
+def test_a_fresh_clone_pulls_the_same_splits_from_s3_and_no_recording_travels(
+    reproduced: Path, tmp_path: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "somebody")
+    origin, clone = tmp_path / "origin", tmp_path / "clone"
+    shutil.copytree(reproduced, origin, symlinks=True)
+    with opened(origin) as repo:
+        with repo.config.edit() as config:
+            config["remote"]["lab"] = {"url": "s3://corpora/dvc", "endpointurl": s3}
+            config["core"]["remote"] = "lab"
+        git(origin, "add", "--all")
+        git(origin, "commit", "--quiet", "--message", "first")
+        assert merflow("data", "push").code == 0
+    git(tmp_path, "clone", "--quiet", str(origin), str(clone))
+    with opened(clone):
+        said = merflow("data", "pull")
+    splits = read_splits(origin / "data/splits.parquet")
+    assert said.code == 0
+    assert f"splits {splits.split_id} (data/splits.parquet)" in said.err
+    assert read_splits(clone / "data/splits.parquet").split_id == splits.split_id
+    assert read_manifest(clone / "data/validation/manifest.parquet").hash == splits.manifest_hash
+    assert not (clone / "data/features").exists()
+    with opened(origin) as repo:
+        repo.push()  # all that DVC itself would push
+    client = boto3.client("s3", endpoint_url=s3)
+    names = [each["Key"] for each in client.list_objects_v2(Bucket="corpora", Prefix="dvc/")["Contents"]]
+    beginnings = [client.get_object(Bucket="corpora", Key=name)["Body"].read(12) for name in names]
+    assert len(beginnings) > 20
+    assert not [start for start in beginnings if start.startswith((b"RIFF", b"fLaC")) or b"ftyp" in start]
 
 
 def test_an_edited_report_only_evaluates_again(reproduced: Path, tmp_path: Path) -> None:
@@ -136,7 +256,7 @@ def test_an_edited_report_only_evaluates_again(reproduced: Path, tmp_path: Path)
     shutil.copytree(reproduced, checkout, symlinks=True)
     with (checkout / "src/merflow/evaluation/report.css").open("a") as style:
         style.write("\n")
-    assert repro(checkout) == ["evaluate"]
+    assert repro(checkout) == ["evaluate"]  # the same figures, so the same plots
 
 
 @pytest.mark.parametrize("stage", ["extract", "transcribe"])

@@ -1,4 +1,4 @@
-"""A fold that is killed ten times, while it extracts and while it trains, ends as one that was left alone."""
+"""A fold that is killed, while it extracts and while it trains, ends as one that was left alone."""
 
 import json
 import random
@@ -12,8 +12,18 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from tests.integration.fold_process import Step, start
+from tests.integration.fold_process import Step, start, start_random
+from tests.training.random_fold import outcome, train
+from tests.training.separable import params as training_params
+from tests.training.test_parallel import assert_equal
 
+FULL = (
+    "context-mmt:mmt-frozen",
+    "foal-net:full",
+    "gia-mic:full",
+    "layer-adapter-fusion:stc-mf-la",
+    "mfdr:full",
+)
 KILLS = 5  # of the extraction, and as many of the training
 EPOCHS = 30
 
@@ -94,3 +104,24 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
     assert [name for name in equal if found[name] != expected[name]] == []
     for name in timed:
         assert without_seconds(json.loads(found[name])) == without_seconds(json.loads(expected[name]))
+
+
+@pytest.mark.parametrize("variant", FULL)
+def test_every_model_goes_on_where_it_was_killed(variant: str, tmp_path: Path) -> None:
+    """Chance (dropout, the order of batches), the optimiser's moments and the test-selected epoch are all resumed."""
+    settings = training_params(shadow_selection="none-paper", modality_dropout=0.2)
+    recipe: dict[str, object] = {"batch_size": 8, "max_epochs": 6, "lr": 0.003}
+    chance = random.Random(variant)
+    for epoch in (1, 3):
+        process, steps = start_random(variant, tmp_path / "killed", settings, recipe)
+        assert any(step == ("train", epoch) for step in steps)
+        time.sleep(chance.uniform(0, 0.02))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    seen: list[tuple[int, int, object]] = []
+    resumed = outcome(
+        train(variant, tmp_path / "killed", params=settings, recipe=recipe, progress=lambda *told: seen.append(told))
+    )
+    assert_equal(resumed, outcome(train(variant, tmp_path / "whole", params=settings, recipe=recipe)))
+    assert [epoch for epoch, _, _ in seen] == [1, 2, 3, 4, 5, 6]

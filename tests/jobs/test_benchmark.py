@@ -73,16 +73,22 @@ def test_a_fold_leaves_a_model_that_loads_without_anything_else(finished: Path) 
     assert (folder / "model/standardizer.safetensors").is_file()
 
 
-def test_runs_are_in_mlflow_one_parent_and_a_child_a_fold(finished: Path) -> None:
+def test_runs_are_in_mlflow_a_benchmark_its_variants_and_their_folds(finished: Path) -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{finished}/mlflow.db")
     experiment = client.get_experiment_by_name("merflow")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
-    children = [each for each in runs if "mlflow.parentRunId" in each.data.tags]
-    assert len(runs) == 3
-    assert {each.data.tags["variant"] for each in children} == set(VARIANTS)
+    kinds = {each.info.run_id: each.data.tags["merflow.kind"] for each in runs}
+    assert len(runs) == 7
+    below = {
+        (each.data.tags["merflow.kind"], each.data.tags["variant"], kinds[each.data.tags["mlflow.parentRunId"]])
+        for each in runs
+        if "mlflow.parentRunId" in each.data.tags
+    }
+    kind_above = {"variant": "benchmark", "fold": "variant", "none-paper": "variant"}
+    assert below == {(kind, variant, above) for kind, above in kind_above.items() for variant in VARIANTS}
     assert {each.info.status for each in runs} == {"FINISHED"}
 
 
@@ -127,6 +133,7 @@ def test_recordings_are_transcribed_where_that_is_asked_for(tiny_release: Path, 
     assert json.loads((tmp_path / "run/transcripts.json").read_text())["utterances"]["transcribed"] == 70
     (variant,) = json.loads((tmp_path / "run/results.json").read_text())["variants"].values()
     assert variant["transcripts"] == variant["transcripts_of_preset"] == "truth"
+    assert list(variant["missing"]) == ["text=asr"]
 
 
 def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params) -> None:

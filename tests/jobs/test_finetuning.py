@@ -1,4 +1,4 @@
-"""A preset of two stages through the job: stored features first, then with the encoders in the graph."""
+"""Presets whose encoders learn, through the job: in a second stage, or from the first epoch on."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from merflow.jobs.train import train
 from merflow.models.folder import load_model
 from merflow.training.encoded import has_encoders
 
-VARIANT = "context-mmt:mmt-finetuned"
+VARIANT, FULL = "context-mmt:mmt-finetuned", "layer-adapter-fusion:t"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def settings(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Params
 def finished(tiny_release: Path, settings: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("finetuned")
     source = Source("iemocap", tiny_release)
-    benchmark(source, variants=[VARIANT], out=out, params=settings, name="test", command="")
+    benchmark(source, variants=[VARIANT, FULL], out=out, params=settings, name="test", command="")
     return out
 
 
@@ -45,6 +45,13 @@ def test_both_stages_are_trained_and_told(finished: Path) -> None:
     fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
     assert [(row["stage"], row["lr"]) for row in read_history(fold)] == [(1, 1e-3), (1, 1e-3), (2, 1e-5), (2, 1e-5)]
     assert read_facts(fold)["development"]["best_epoch"] in (3, 4)
+
+
+def test_a_stage_of_everything_is_told(finished: Path) -> None:
+    variant = json.loads((finished / "results.json").read_text())["variants"][FULL]
+    assert variant["stages"] == variant["stages_of_preset"] == ["full"]
+    _, card = load_model(finished / "folds" / FULL.replace(":", "/") / "fold-1/model")
+    assert card.recipe["encoder_lr"] == 1e-5
 
 
 def test_the_folder_holds_what_the_encoders_learned(finished: Path) -> None:
@@ -66,17 +73,20 @@ def test_side_predictions_are_beside_the_honest_ones(finished: Path) -> None:
     assert read_facts(fold)["none_paper"]["epoch"] in (3, 4), "of the last stage"
 
 
-def test_a_fold_that_stopped_between_the_stages_ends_alike(finished: Path, settings: Params, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variant", "after"), [(VARIANT, 2), (FULL, 1)], ids=["between the stages", "in the only one"])
+def test_a_fold_that_stopped_ends_alike(
+    variant: str, after: int, finished: Path, settings: Params, tmp_path: Path
+) -> None:
     class StopError(Exception):
         pass
 
     def stop(_stage: str, done: int, _total: int) -> None:
-        if done == 2:
+        if done == after:
             raise StopError
 
     def again(progress: object = None) -> Path:
         return train(
-            f"{VARIANT}:1",
+            f"{variant}:1",
             manifest=finished / "manifest.parquet",
             splits=finished / "splits.parquet",
             features=finished / "features.json",
@@ -88,8 +98,12 @@ def test_a_fold_that_stopped_between_the_stages_ends_alike(finished: Path, setti
 
     with pytest.raises(StopError):
         again(stop)
-    folder, whole = again(), finished / "folds/context-mmt/mmt-finetuned/fold-1"
-    for name in ("model/model.safetensors", "predictions.parquet", "none-paper.parquet", "missing.parquet"):
+    folder, whole = again(), finished / "folds" / variant.replace(":", "/") / "fold-1"
+    names = {"model/model.safetensors", "predictions.parquet", "none-paper.parquet"}
+    if variant == VARIANT:
+        names.add("missing.parquet")  # the other has a single modality
+    assert {name for name in names | {"missing.parquet"} if (folder / name).is_file()} == names
+    for name in names:
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
     learned, expected = (load_file(each / "model/encoders.safetensors") for each in (folder, whole))
     assert learned.keys() == expected.keys()

@@ -14,13 +14,18 @@ from merflow.contracts.errors import EvaluationError, FeatureError
 from merflow.contracts.params import Params, Transcripts
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.features.standardize import Standardizer
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
+from merflow.jobs.fold_inputs import FoldInputs
+from merflow.jobs.folds import STANDARDIZER, read_missing, read_predictions
 from merflow.jobs.index import index
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.models import MODELS
 from merflow.models.context_mmt import ContextMMTConfig
+from merflow.models.folder import load_model
+from merflow.training.prediction import predict
 
 VARIANT = "context-mmt:bert-fc-frozen"
 
@@ -124,3 +129,58 @@ def test_recognised_words_of_a_corpus_without_any_are_an_error(true: Path, param
     with pytest.raises(FeatureError, match=r"has no 'asr_transcript' in any of its 70 .*`merflow data transcribe`"):
         features(true, tmp_path, params, "asr")
     assert not (tmp_path / "f.json").exists()
+
+
+def test_a_model_is_also_tested_with_the_other_words(heard: Path, params: Params, tmp_path: Path) -> None:
+    fold = trained(heard, tmp_path, params)
+    variant = results(heard, tmp_path, params, fold)["variants"][VARIANT]
+    assert list(variant["missing"]) == ["text=truth"], "trained on recognised words; the text is its only modality"
+    figures = variant["missing"]["text=truth"]
+    assert figures["delta_UA"] == pytest.approx(figures["UA"]["pooled"] - variant["UA"]["pooled"])
+    page = (tmp_path / "report.html").read_text()
+    assert '<th scope="col">true words<small>read</small></th>' in page
+    other, honest = read_missing(fold), read_predictions(fold)
+    assert other is not None
+    assert other["utterance_id"].tolist() == honest["utterance_id"].tolist()
+    written = json.loads((tmp_path / "f.json").read_text())
+    assert [each["stream"]["transcript"] for each in written["other_words"]] == ["truth"]
+
+
+def test_the_other_words_are_those_that_a_model_of_them_would_read(heard: Path, params: Params, tmp_path: Path) -> None:
+    """The figures are those of the same model on features of the other words, standardised as it was trained."""
+    fold = trained(heard, tmp_path, params, "truth")
+    inputs = FoldInputs.read(
+        f"{VARIANT}:1",
+        manifest=heard,
+        splits=tmp_path / "s.parquet",
+        features=features(heard, tmp_path, params, "asr"),
+        params=params.training,
+    )
+    standardizer = Standardizer.load(fold / "model" / STANDARDIZER)
+    model, _ = load_model(fold / "model")
+    expected = predict(model, inputs.dataset("test", standardizer=standardizer), batch_size=32, params=params.training)
+    found = read_missing(fold)
+    assert found is not None
+    assert set(found["missing"]) == {"text=asr"}
+    assert np.array_equal(np.stack(found["probabilities"]), expected)
+    assert not np.allclose(expected, np.stack(read_predictions(fold)["probabilities"]))
+
+
+def test_one_kind_of_words_costs_and_shows_nothing_more(true: Path, params: Params, tmp_path: Path) -> None:
+    fold = trained(true, tmp_path, params)
+    assert read_missing(fold) is None
+    written = json.loads((tmp_path / "f.json").read_text())
+    assert (written["both_words"], written["other_words"], len(written["streams"])) == (False, [], 1)
+    assert results(true, tmp_path, params, fold)["variants"][VARIANT]["missing"] == {}
+
+
+def test_features_that_do_not_say_so_are_extracted_again(heard: Path, params: Params, tmp_path: Path) -> None:
+    split(heard, out=tmp_path / "s.parquet", params=params.splits)
+    path = features(heard, tmp_path, params)
+    written = json.loads(path.read_text())
+    del written["both_words"]
+    path.write_text(json.dumps(written))
+    with pytest.raises(FeatureError, match=r"is not what `merflow features extract` wrote \('both_words'\)"):
+        FoldInputs.read(
+            f"{VARIANT}:1", manifest=heard, splits=tmp_path / "s.parquet", features=path, params=params.training
+        )

@@ -16,13 +16,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-app.add_typer(data.app, name="data", help="Corpora: generate, index, validate, transcribe, split, look at.")
+app.add_typer(data.app, name="data", help="Corpora: from a release to splits, their versions and what came of them.")
 app.add_typer(features.app, name="features", help="Features: extract them, look after their store.")
 app.add_typer(pipeline.app, name="pipeline", help="The same jobs as Kubeflow pipelines.")
 app.add_typer(tracking.app, name="tracking", help="Runs in MLflow.")
 app.command("presets")(runs.presets)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
+app.command("plots")(runs.plots)
 app.command("benchmark")(runs.benchmark)
 app.command("tune")(tune)
 app.command("compare")(compare)

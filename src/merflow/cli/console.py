@@ -13,6 +13,7 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from merflow.contracts.errors import MerflowError
 from merflow.jobs.progress import Progress as Tell
@@ -35,6 +36,12 @@ def print_table(table: Table) -> None:
     """The table on standard output, no cell cut off; its caption is wrapped."""
     natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), table).maximum
     Console(highlight=False, width=max(natural, OUT.width)).print(table)
+
+
+def print_tree(tree: Tree) -> None:
+    """The tree on standard output: long lines are wrapped on a terminal, and whole elsewhere."""
+    natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), tree).maximum
+    Console(highlight=False, width=OUT.width if OUT.is_terminal else natural).print(tree)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import typer
 
 from merflow.cli.console import print_json, progress_bars
 from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.cli.versions import lineage, pull, push
 from merflow.contracts.protocols import Development, Protocol
 
 app = typer.Typer(no_args_is_help=True)
@@ -155,3 +156,8 @@ def peek(
     from merflow.jobs.peek import peek as peek_job
 
     peek_job(manifest, utterance=utterance, out=png)
+
+
+app.command("push")(push)
+app.command("pull")(pull)
+app.command("lineage")(lineage)

@@ -80,7 +80,8 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.jobs.identity import code_digests, corpus_fingerprint
+    from merflow.jobs.identity import corpus_fingerprint
+    from merflow.jobs.presets import step_digests
     from merflow.jobs.run_folder import remember
     from merflow.jobs.source import Source
     from merflow.jobs.variants import plan
@@ -111,7 +112,7 @@ def run_pipeline(
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
         **_sections(chosen),
-        **{f"code_{step}": digest for step, digest in code_digests().items()},
+        **{f"code_{step}": digest for step, digest in step_digests(variants, own).items()},
     }
     pipeline = packages.PIPELINES[name]
     taken = {key: value for key, value in arguments.items() if key in pipeline.component_spec.inputs}

@@ -22,9 +22,9 @@ def report(
     """Write the leaderboard report of a finished run, or of several together: one HTML page, Markdown and LaTeX tables.
 
     Nothing is trained. Runs of a benchmark and of a pipeline are the same here; several are compared only where they
-    were tested on the same data.
+    were tested on the same data, and need an `--out`.
 
-    Example: `merflow report runs/demo`, or `merflow report runs/monday runs/tuesday --out runs/both`
+    Example: `merflow report runs/monday runs/tuesday --out runs/both`
     """
     from merflow.evaluation.tables import results_table
     from merflow.jobs.report import own_params

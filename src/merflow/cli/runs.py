@@ -31,7 +31,14 @@ from merflow.cli.options import (
 _PUBLISHED = ("WA", "UA", "F1")
 
 
-def presets(presets: PresetsOption = None, as_json: JsonOption = False) -> None:
+def presets(
+    presets: PresetsOption = None,
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write every preset into this folder instead: its streams, and what its trainings stand on."),
+    ] = None,
+) -> None:
     """List every preset with its paper, table, inputs and the paper's own numbers.
 
     Example: `merflow presets --json`
@@ -39,6 +46,11 @@ def presets(presets: PresetsOption = None, as_json: JsonOption = False) -> None:
     from merflow.presets import catalogue
     from merflow.presets.own import read_own
 
+    if out is not None:
+        from merflow.jobs.presets import write_presets
+
+        write_presets(out)
+        return
     found = (catalogue.presets() | read_own(presets)).values()
     if as_json:
         print_json(
@@ -139,6 +151,21 @@ def evaluate(
         own=read_own(presets),
     )
     print_json(results) if as_json else print_table(results_table(results))
+
+
+def plots(
+    folds: Annotated[list[Path], typer.Argument(help="Folders of trained folds.")],
+    results: Annotated[Path, typer.Option(help="What `merflow evaluate` made of them.")],
+    metrics: Annotated[Path, typer.Option(help="JSON to write: the figures that one compares first.")],
+    out: Annotated[Path, typer.Option(help="Folder for the tables; what it holds is replaced.")],
+) -> None:
+    """Write learning curves, confusion and reliability as small tables, for `dvc plots` or a spreadsheet.
+
+    Example: `merflow plots runs/x/folds/*/*/fold-* --results runs/x/results.json --metrics x.json --out runs/x/plots`
+    """
+    from merflow.jobs.plots import plots as plots_job
+
+    plots_job(folds, results=results, metrics=metrics, out=out)
 
 
 def benchmark(

@@ -141,10 +141,17 @@ def _moved(values: Tensor, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class LossTerm:
-    """One named part of a model's loss: the trainer adds up ``weight * value`` and knows no more."""
+    """One named part of a model's loss: the trainer adds up ``weight * value`` and knows no more.
+
+    Attributes:
+        value: A scalar: the mean over the batch's utterances, or what ``joint`` says.
+        weight: Of the term.
+        joint: Where several devices share a batch, the mean of their values is the whole batch's, however it is shared.
+    """
 
     value: Tensor
     weight: float = 1.0
+    joint: bool = False
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,10 @@ class TrackingError(MerflowError):
     """The tracking server refuses or cannot be reached."""
 
 
+class VersioningError(MerflowError):
+    """No DVC project, or its remote cannot be reached, refuses, or lacks a file."""
+
+
 class PipelineError(MerflowError):
     """A step of a pipeline failed, or a pipeline's tools are not there."""
 

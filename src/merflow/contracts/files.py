@@ -115,3 +115,9 @@ def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """SHA-256 of a JSON value, independent of key order, as 16 hexadecimal digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_md5(path: Path) -> str:
+    """MD5 of a file's bytes as 32 hexadecimal digits: how DVC names files; it is no safeguard against malice."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -18,6 +18,16 @@ from merflow.contracts.streams import EncoderPart, Role
 Transcripts = Literal["auto", "truth", "asr"]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's truth values, ``true`` and ``false`` alone: ``off`` is a word, however a tool rewrote the file."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 class Strict(BaseModel):
     """Frozen, keyword-only, unknown keys forbidden."""
 
@@ -84,7 +94,8 @@ class FeatureParams(Strict):
         batch_cost: Largest padded batch by modality.
         encoders_folder: Folder of pretrained encoders, one folder each; read instead of the hub where it holds one.
         transcripts: Whose words are read: ``truth`` the corpus', ``asr`` a recogniser's; ``auto`` what each preset asks
-            for, and the other where the corpus has that one alone.
+            for, and the other where the corpus has that one alone. Where it has both, a trained model is also tested
+            with the kind that it does not read.
     """
 
     profile: str
@@ -125,7 +136,8 @@ class TrainingParams(Strict):
     Attributes:
         precision: ``auto`` is float32 on a CPU, and on a GPU the recipe's, or bf16 autocast where it names none.
         max_epochs: Cap over every stage of every recipe, or None.
-        threads: CPU threads of one fold's process.
+        threads: CPU threads of one process.
+        devices_per_fold: Processes that train one fold together, each with a share of every batch and a GPU of its own.
         resident_gib: Features of a part of a fold that fit in so many GiB are kept in memory.
         resident_on: Whose memory, the host's or the training device's.
         compile: Of the model's forward pass: ``default`` fuses kernels, ``cuda-graphs`` also replays them.
@@ -138,6 +150,7 @@ class TrainingParams(Strict):
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     max_epochs: int | None = Field(ge=1)
     threads: int = Field(ge=1)
+    devices_per_fold: int = Field(ge=1)
     resident_gib: float = Field(ge=0)
     resident_on: Literal["host", "device"]
     compile: Literal["off", "default", "cuda-graphs"]
@@ -292,7 +305,7 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
     if not path.is_file():
         raise ParamsError(f"no such file: {path}; pass --params, or run in a folder that holds params.yaml")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is no YAML: {error}") from error
     if not isinstance(values, dict):
@@ -312,7 +325,7 @@ def _set(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise ParamsError(f"override {override!r}: {section!r} is a value, not a section")
     try:
-        values[name] = yaml.safe_load(text) if text else ""
+        values[name] = yaml.load(text, Loader=_Loader) if text else ""
     except yaml.YAMLError as error:
         raise ParamsError(
             f"override {override!r}: {text!r} is no YAML value; write it as training.threads=2"

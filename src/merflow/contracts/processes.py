@@ -9,24 +9,32 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from merflow.contracts.errors import MerflowError
 
 Result = TypeVar("Result")
 
 _PATIENCE_S = 5.0  # how long a process may take to end before it is killed
-_LOOK_S = 1.0
+_LOOK_S = 1.0  # how often a caller looks at processes side by side
+_TOLD_S = 0.1  # how often what the calls tell is passed on
+_DEATH_S = 1.0  # how long the death of a process may take to be known after its effect on another
 
 # Of the process that works: whether a call is under way, and whether it has been told to end.
 _calling, _ending = threading.Event(), threading.Event()
+
+# Of the process that works: where what its calls tell goes.
+_line: "SimpleQueue[Any] | None" = None
 
 
 def in_processes(
@@ -35,6 +43,7 @@ def in_processes(
     workers: int,
     finished: Callable[[Result], None],
     environments: Sequence[Mapping[str, str]] = (),
+    told: Callable[[Any], None] | None = None,
 ) -> None:
     """Runs all calls, ``workers`` at a time; the first error stops the others, and is raised.
 
@@ -43,23 +52,50 @@ def in_processes(
         workers: Processes at a time, started by spawn: the caller's may hold threads, which a fork would freeze.
         finished: Given each result as it comes.
         environments: What each process adds to its environment before its first call, in turn; none for nothing.
+        told: Given what the calls :func:`tell` meanwhile, and before the call's own result.
 
     Raises:
-        BrokenProcessPool: A process was killed from outside, for example for lack of memory.
+        BrokenProcessPool: A process was killed from outside, for example for lack of memory. Errors of others that
+            follow from that are not raised in its place.
     """
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
     own = _environments(workers, environments)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(own,)) as pool:
+    line: SimpleQueue[Any] = context.SimpleQueue()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(own, line)) as pool:
         try:
             with _interrupts_ignored():
                 futures = [pool.submit(_run, call) for call in calls]
-            for future in as_completed(futures):
-                finished(future.result())
+            waiting = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, timeout=_TOLD_S if told else None, return_when=FIRST_COMPLETED)
+                while told and not line.empty():
+                    told(line.get())
+                for future in done:
+                    finished(_result(future, others=futures))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             _end(set(multiprocessing.active_children()) - others)
             raise
+
+
+def tell(message: Any) -> None:  # noqa: ANN401 - whatever caller and call agree on
+    """Sends a small message from within a call to whoever waits for it."""
+    assert _line is not None, "outside a call"
+    _line.put(message)
+
+
+def _result(future: "Future[Result]", *, others: Collection["Future[Result]"]) -> Result:
+    """The call's result, or its error; where another process was killed, that is the error."""
+    try:
+        return future.result()
+    except (MerflowError, BrokenProcessPool):
+        raise
+    except Exception:
+        for other in wait(others, timeout=_DEATH_S).done:
+            if isinstance(other.exception(), BrokenProcessPool):
+                other.result()
+        raise
 
 
 def side_by_side(
@@ -80,18 +116,19 @@ def side_by_side(
     """
     context = multiprocessing.get_context("spawn")
     own = _environments(len(calls), environments)
+    line: SimpleQueue[Any] = context.SimpleQueue()
     ears: dict[BaseProcess, Connection] = {}
     try:
         with _interrupts_ignored():
             for call in calls:
                 ear, mouth = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(target=_alone, args=(own, mouth, call))
+                process: BaseProcess = context.Process(target=_alone, args=(own, line, mouth, call))
                 ears[process] = ear
                 process.start()
                 mouth.close()
         working = set(ears)
         while working:
-            wait([process.sentinel for process in working], timeout=_LOOK_S)
+            connection.wait([process.sentinel for process in working], timeout=_LOOK_S)
             meanwhile()
             for process in [process for process in working if not process.is_alive()]:
                 working.remove(process)
@@ -102,9 +139,11 @@ def side_by_side(
     return sum(process.exitcode != 0 for process in ears)
 
 
-def _alone(own: "SimpleQueue[dict[str, str]]", mouth: Connection, call: Callable[[], object]) -> None:
+def _alone(
+    own: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]", mouth: Connection, call: Callable[[], object]
+) -> None:
     """What a process of :func:`side_by_side` does."""
-    _begin(own)
+    _begin(own, line)
     try:
         _run(call)
     except MerflowError as error:
@@ -153,8 +192,10 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin(own: "SimpleQueue[dict[str, str]]") -> None:
+def _begin(own: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]") -> None:
     """Heeds the parent, and takes one of the environments."""
+    global _line
+    _line = line
     os.environ.update(own.get())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_call)
@@ -175,6 +216,8 @@ def _end_with_the_parent() -> None:
     assert parent is not None
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE_S)
+    os._exit(1)  # a call that waits in a library for another process does not heed the signal
 
 
 def _run(call: Callable[[], Result]) -> Result:

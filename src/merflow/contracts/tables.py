@@ -67,7 +67,8 @@ PREDICTIONS = pa.schema(
     ]
 )
 
-# The same of models that lack modalities: "audio", "audio+video", ...
+# The same of models that lack modalities ("audio", "audio+video", ...), or read other words than they were trained on
+# ("text=asr", "text=truth").
 MISSING = PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
 
 

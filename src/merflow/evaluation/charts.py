@@ -21,6 +21,11 @@ _STYLES = (
     *((BLUE, "circle"), (VERMILLION, "square"), ("#009e73", "diamond"), ("#cc79a7", "triangle-up")),
     *(("#e69f00", "cross"), ("#56b4e9", "x"), (INK, "star"), ("#8a6d3b", "triangle-down")),
 )
+# As in the pictures of `explanations`.
+_CLASS_STYLES = (
+    *((VERMILLION, "circle"), ("#e69f00", "triangle-up"), (BLUE, "square"), ("#009e73", "diamond")),
+    *(("#cc79a7", "triangle-down"), ("#56b4e9", "cross"), (INK, "x"), ("#8a6d3b", "star")),
+)
 # More lines in one panel than this cannot be told apart.
 MOST_SERIES = len(_STYLES)
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
@@ -219,7 +224,7 @@ def embedding_chart(
                 y=own[:, 1].tolist(),
                 mode="markers",
                 name=f"{emotion} ({len(own)})",
-                marker=_marker(number, size=6, opacity=0.75),
+                marker=_marker(number, size=7, opacity=0.75, styles=_CLASS_STYLES),
                 hovertemplate=f"{emotion}<extra></extra>",
             )
         )
@@ -273,8 +278,10 @@ def _chosen(
     )
 
 
-def _marker(number: int, *, size: int, opacity: float = 1.0) -> dict[str, Any]:
-    colour, symbol = _STYLES[number % len(_STYLES)]
+def _marker(
+    number: int, *, size: int, opacity: float = 1.0, styles: Sequence[tuple[str, str]] = _STYLES
+) -> dict[str, Any]:
+    colour, symbol = styles[number % len(styles)]
     return {"color": colour, "symbol": symbol, "size": size, "opacity": opacity}
 
 

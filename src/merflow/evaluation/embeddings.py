@@ -11,11 +11,14 @@ _NEIGHBOURS = 10
 def plane(vectors: np.ndarray, *, seed: int) -> np.ndarray:
     """t-SNE of ``(U, E)`` as ``(U, 2)`` float32; zeros for three utterances or fewer, of which there is none."""
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     if len(vectors) <= 3:
         return np.zeros((len(vectors), 2), dtype=np.float32)
     perplexity = min(_MOST_NEIGHBOURS, (len(vectors) - 1) / 3)
-    points: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
+    # One thread: with several, a fold of a hundred utterances waits for them some twenty times as long as it computes.
+    with threadpool_limits(1):
+        points: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
     return points
 
 

@@ -19,6 +19,7 @@ from merflow.evaluation.numerals import (
     training_name,
 )
 from merflow.evaluation.results import ranked
+from merflow.evaluation.side_columns import missing_in_words
 
 # Holm-adjusted p-values below this are set in bold.
 ALPHA = 0.05
@@ -179,7 +180,10 @@ def missing(results: Mapping[str, Any]) -> Sheet | None:
     """UA of the same models without some modalities."""
     variants = results["variants"]
     names = [name for name in ranked(results) if variants[name]["missing"]]
-    sets = sorted({gone for name in names for gone in variants[name]["missing"]}, key=lambda s: (s.count("+"), s))
+    sets = sorted(
+        {gone for name in names for gone in variants[name]["missing"]},
+        key=lambda gone: (gone.count("+"), "=" in gone, gone),
+    )
     if not names:
         return None
     rows = []
@@ -195,9 +199,9 @@ def missing(results: Mapping[str, Any]) -> Sheet | None:
     return Sheet(
         "missing",
         "Without a modality",
-        "Pooled UA of the same models when the test utterances lack a modality, and the change in points. Nothing was "
-        "trained again.",
-        ("variant", "nothing missing", *(f"{gone.replace('+', ' + ')} missing" for gone in sets)),
+        "Pooled UA of the same models when the test utterances lack a modality, or their other transcripts are read, "
+        "and the change in points. Nothing was trained again.",
+        ("variant", "nothing missing", *(" ".join(missing_in_words(gone)) for gone in sets)),
         tuple(rows),
     )
 

@@ -1,7 +1,8 @@
 """What stands beside a variant's honest figures, computed from predictions of their own.
 
 ``none_paper``: the figures of the epoch that the test part itself likes best, and how much better than the honest ones
-they look, which is the bias of choosing on test data. ``missing``: the figures without some modalities.
+they look, which is the bias of choosing on test data. ``missing``: the figures without some modalities, and with other
+words than the model was trained on.
 """
 
 from collections.abc import Mapping
@@ -79,7 +80,13 @@ def none_paper(
 
 
 def missing(honest: VariantPredictions, lacking: Mapping[str, VariantPredictions], *, classes: int) -> dict[str, Any]:
-    """By what is missing (``audio``, ``audio+video``, ...): UA and WA, and how far UA lies from the whole input's."""
+    """By what is missing: UA and WA, and how far UA lies from the whole input's.
+
+    Args:
+        honest: The variant with its whole input.
+        lacking: By what is missing, as :data:`merflow.contracts.tables.MISSING` names it.
+        classes: C.
+    """
     whole = spread(unweighted_accuracy_of, honest, classes=classes)["pooled"]
     found = {}
     for gone, variant in lacking.items():
@@ -87,3 +94,9 @@ def missing(honest: VariantPredictions, lacking: Mapping[str, VariantPredictions
         wa = spread(weighted_accuracy_of, variant, classes=classes)
         found[gone] = {"UA": ua, "WA": wa, "delta_UA": ua["pooled"] - whole}
     return found
+
+
+def missing_in_words(gone: str) -> tuple[str, str]:
+    """What is missing and in which sense, for people: ``audio + video`` is missing, recognised words are read."""
+    words = {"text=asr": "recognised words", "text=truth": "true words"}
+    return (words[gone], "read") if gone in words else (gone.replace("+", " + "), "missing")

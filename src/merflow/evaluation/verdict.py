@@ -77,6 +77,8 @@ def _over_seeds(pair: Mapping[str, Any]) -> list[str]:
 def _cautions(results: Mapping[str, Any], best: str) -> list[str]:
     top = results["variants"][best]
     found = []
+    if top["UA"]["ci95"] is None:
+        found.append(f"{plural(results['dialogues'], 'dialogue')} are too few for an interval: the figures are bare.")
     power = results.get("power")
     if power and power["detectable_UA"] is not None:
         found.append(

@@ -2,6 +2,9 @@
 
 A preset asks for one of them, a corpus may have only the other. What is read in place of what was asked for is decided
 once, when features are extracted, and written beside them, so that training and results follow it.
+
+Where a corpus has both kinds, those that are not read are extracted too: a model that was trained on the one is also
+tested with the other. That costs one more pass of the text encoders over the corpus, and nothing where one is missing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,6 +31,17 @@ def readings(manifest: Manifest, *, transcripts: Transcripts) -> dict[Transcript
         return dict.fromkeys(TRANSCRIPTS, transcripts)
     there = [kind for kind, column in TRANSCRIPTS.items() if not is_absent(manifest, column)]
     return {asked: there[0] if len(there) == 1 else asked for asked in TRANSCRIPTS}
+
+
+def has_both(manifest: Manifest) -> bool:
+    """Whether some utterance of the corpus has true words, and some has recognised ones."""
+    return not any(is_absent(manifest, column) for column in TRANSCRIPTS.values())
+
+
+def with_other_words(streams: Iterable[Stream]) -> tuple[Stream, ...]:
+    """The streams with the other kind of words in each that reads text."""
+    other: dict[Transcript, Transcript] = {"truth": "asr", "asr": "truth"}
+    return reading(streams, other)
 
 
 def reading(streams: Iterable[Stream], found: Readings) -> tuple[Stream, ...]:

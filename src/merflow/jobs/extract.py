@@ -15,7 +15,7 @@ from merflow.features.extraction import Pace, StoredStream
 from merflow.features.filling import Effort
 from merflow.features.huggingface.checkpoints import located
 from merflow.features.quarantine import quarantine_beside, write_quarantine
-from merflow.features.transcripts import reading, readings, transcript_of
+from merflow.features.transcripts import has_both, reading, readings, transcript_of, with_other_words
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.variants import chosen
 from merflow.models import MODELS
@@ -35,6 +35,9 @@ def extract(
     progress: Progress | None = None,
 ) -> Path:
     """Fills the store with what the variants need, and writes to ``out`` where it is (JSON).
+
+    Where the corpus has true and recognised words, text is encoded of both, so that trained models can be tested with
+    the other kind too.
 
     What the store holds already is not computed again; a run that died resumes, and runs that go on at the same time
     share the work. Utterances that cannot be read or encoded are listed beside ``out``, see
@@ -58,11 +61,12 @@ def extract(
     """
     found = read_manifest(manifest)
     asked, heard = _streams(chosen(variants, own)), readings(found, transcripts=params.transcripts)
-    streams = reading(asked, heard)
-    profile = located(catalogue.profile(params.profile), streams=streams, encoders_folder=params.encoders_folder)
+    streams, both = reading(asked, heard), has_both(found)
+    every = tuple(dict.fromkeys([*streams, *with_other_words(streams)])) if both else streams
+    profile = located(catalogue.profile(params.profile), streams=every, encoders_folder=params.encoders_folder)
     stored = extraction.extract(
         found,
-        streams=streams,
+        streams=every,
         profile=profile,
         store=store,
         shard_utterances=params.shard_utterances,
@@ -81,10 +85,12 @@ def extract(
             "encoders": {slot: spec.model_dump() for slot, spec in profile.items()},
             "manifest_hash": found.hash,
             "transcripts": heard,
-            "streams": [_facts(each) for each in stored],
+            "both_words": both,
+            "streams": [_facts(each) for each in stored if each.stream in streams],
+            "other_words": [_facts(each) for each in stored if each.stream not in streams],
         },
     )
-    _say_streams(stored, asked=asked)
+    _say_streams(stored, read=streams, asked=asked)
     aside = f"; {set_aside} input(s) set aside, see {listed}" if set_aside else ""
     say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}{aside}")
     return out
@@ -100,14 +106,14 @@ def _facts(stored: StoredStream) -> dict[str, Any]:
     }
 
 
-def _say_streams(stored: Sequence[StoredStream], *, asked: Sequence[Stream]) -> None:
-    """How each stream went, and whether other words were read than were asked for."""
-    streams = [each.stream for each in stored]
+def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], asked: Sequence[Stream]) -> None:
+    """How each stream went, and whether other words are read than were asked for."""
     for each in stored:
         words = " (asr)" if transcript_of([each.stream]) == "asr" else ""
-        say(f"extract {each.stream.slot}{words}: {_told(each.effort)}")
-    if transcript_of(streams) != transcript_of(asked):
-        say(f"extract: presets ask for {_words(asked)}, {_words(streams)} are read")
+        tested = "" if each.stream in read else ", for tests alone"
+        say(f"extract {each.stream.slot}{words}{tested}: {_told(each.effort)}")
+    if transcript_of(read) != transcript_of(asked):
+        say(f"extract: presets ask for {_words(asked)}, {_words(read)} are read")
 
 
 def _words(streams: Sequence[Stream]) -> str:

@@ -1,4 +1,7 @@
-"""Finished runs by their folders: which trained folds are in them, what tells them apart, which manifest is theirs."""
+"""Several finished runs by their folders, or by those of their folds: what tells them apart, which manifest is theirs.
+
+What one run left is read in :mod:`merflow.jobs.run_folder`.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,11 +12,10 @@ from typing import Any
 from merflow.contracts.errors import EvaluationError
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.jobs import folds
+from merflow.jobs.run_folder import read_run
 
 # Where a benchmark keeps its manifest, and a pipeline its artifact of it.
 _MANIFESTS = ("manifest.parquet", "kfp/**/transcribed")
-# MLflow's copies of folds' files are no folds.
-_COPIES = "mlartifacts"
 # A fold's folder lies at most so far below that of its benchmark: folds/model/preset/fold.
 _LEVELS = 4
 
@@ -39,24 +41,25 @@ def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
     """The runs in these folders; folds that were given one by one are one run where they lie side by side.
 
     Raises:
-        EvaluationError: A folder holds no trained fold, one is given twice, or one holds a fold twice.
+        EvaluationError: A folder holds no trained fold, or one is given twice.
     """
-    by_run: dict[Path, list[Path]] = defaultdict(list)
+    by_run: dict[Path, dict[Path, dict[str, Any]]] = defaultdict(dict)
     owners: dict[Path, Path] = {}
     for folder in folders:
-        run = (folder if folder.name else folder.resolve()).parent if (folder / folds.FACTS).is_file() else folder
-        for fold in _folds_in(folder):
+        found = read_run(folder)
+        alone = (folder / folds.FACTS).is_file()
+        run = (folder if folder.name else folder.resolve()).parent if alone else folder
+        for item, fold in found.folds.items():
             if fold.resolve() in owners:
                 raise EvaluationError(
                     f"{fold} is given twice, in {owners[fold.resolve()]} and in {folder}; give every run once"
                 )
             owners[fold.resolve()] = folder
-            by_run[run].append(fold)
-    runs = []
-    for (run, found), label in zip(by_run.items(), _labels(list(by_run)), strict=True):
-        once = _once(run, found)
-        runs.append(Run(run, label, tuple(once), tuple(once.values())))
-    return tuple(runs)
+            by_run[run][fold] = found.facts[item]
+    return tuple(
+        Run(run, label, tuple(facts), tuple(facts.values()))
+        for (run, facts), label in zip(by_run.items(), _labels(list(by_run)), strict=True)
+    )
 
 
 def manifest_of(runs: Sequence[Run], *, manifest_hash: str) -> Manifest:
@@ -76,37 +79,6 @@ def manifest_of(runs: Sequence[Run], *, manifest_hash: str) -> Manifest:
         f"no manifest of version {manifest_hash} in or above {', '.join(str(run.folder) for run in runs)}; "
         "pass the one that they were trained on with --manifest"
     )
-
-
-def _folds_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise EvaluationError(f"no such folder: {folder}; give the folder of a benchmark, or of a trained fold")
-    if (folder / folds.FACTS).is_file():
-        return [folder]
-    files = [file for file in sorted(folder.rglob(folds.FACTS)) if _COPIES not in file.relative_to(folder).parts]
-    if not files:
-        raise EvaluationError(
-            f"{folder} holds no trained fold: no {folds.FACTS} in it or below it; give the folder of a finished "
-            "benchmark, or of a trained fold"
-        )
-    return [file.parent for file in files]
-
-
-def _once(folder: Path, found: Sequence[Path]) -> dict[Path, dict[str, Any]]:
-    """The folds with their facts; a pipeline that ran twice keeps what it reused twice."""
-    kept: dict[Path, dict[str, Any]] = {}
-    first: dict[tuple[str, int, int], Path] = {}
-    for fold in found:
-        facts = folds.read_facts(fold)
-        other = first.setdefault((facts["variant"], facts["fold"], facts["seed"]), fold)
-        if other is fold:
-            kept[fold] = facts
-        elif kept[other]["fingerprint"] != facts["fingerprint"]:
-            raise EvaluationError(
-                f"{folder} holds fold {facts['fold']} (seed {facts['seed']}) of {facts['variant']} from two trainings, "
-                f"{other} and {fold}; give the folders of the folds that you mean"
-            )
-    return kept
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:

@@ -1,7 +1,7 @@
 """Everything that one fold of one variant stands on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import FeatureError, SplitError
-from merflow.contracts.files import digest
+from merflow.contracts.files import digest, file_md5
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.presets import EncoderSpec, OwnPresets, Preset, Profile
 from merflow.contracts.protocols import Part
@@ -22,8 +22,9 @@ from merflow.features.encoders import encoder_key, spec_of
 from merflow.features.huggingface.networks import PARTS
 from merflow.features.raw_dataset import RawDataset
 from merflow.features.standardize import Standardizer
-from merflow.features.transcripts import Readings, reading, transcript_of
+from merflow.features.transcripts import Readings, reading, transcript_of, with_other_words
 from merflow.jobs.identity import code_digest, git_commit, merflow_version
+from merflow.jobs.presets import model_code
 from merflow.jobs.variants import Item, parse_item
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import ModelCard
@@ -45,6 +46,8 @@ class FoldInputs:
     Attributes:
         profile: The encoders that made the features, with the revisions that were read.
         transcripts: Whose words were read in place of those that a preset asks for.
+        both_words: Whether the other kind of words has features too.
+        data_md5: Of the files of the manifest and the splits.
     """
 
     preset: Preset
@@ -56,7 +59,9 @@ class FoldInputs:
     profile_name: str
     profile: Profile
     transcripts: Readings
+    both_words: bool
     params: TrainingParams
+    data_md5: Mapping[str, str]
 
     @classmethod
     def read(
@@ -97,7 +102,9 @@ class FoldInputs:
             profile_name=stored["profile"],
             profile={slot: EncoderSpec(**spec) for slot, spec in stored["encoders"].items()},
             transcripts=stored["transcripts"],
+            both_words=stored["both_words"],
             params=params,
+            data_md5={"manifest": file_md5(manifest), "splits": file_md5(splits)},
         )
 
     @property
@@ -119,6 +126,13 @@ class FoldInputs:
     def streams(self) -> tuple[Stream, ...]:
         """What the model reads: what it asks for, with the words that were there."""
         return reading(self.config.streams(), self.transcripts)
+
+    @property
+    def streams_with_other_words(self) -> tuple[Stream, ...] | None:
+        """What the model reads, with the other kind of words; None where it reads none, or the corpus has one kind."""
+        if self.transcript is None or not self.both_words:
+            return None
+        return with_other_words(self.streams)
 
     @property
     def transcript(self) -> str | None:
@@ -205,16 +219,18 @@ class FoldInputs:
                     **self.params.model_dump(exclude={"resident_gib", "resident_on"}),
                     "device": device_of(self.params).type,
                 },
-                "code": code_digest("train"),
+                "code": [code_digest("train"), model_code(self.preset.model)],
             }
         )
 
-    def dataset(self, part: Part, *, standardizer: Standardizer | None = None) -> FeatureDataset:
-        """The utterances of one part of the fold."""
+    def dataset(
+        self, part: Part, *, standardizer: Standardizer | None = None, streams: Sequence[Stream] | None = None
+    ) -> FeatureDataset:
+        """The utterances of one part of the fold, with what the model reads or the given streams of the same roles."""
         return FeatureDataset(
             self.manifest,
             ids(self.splits, fold=self.fold, part=part),
-            streams=self.streams,
+            streams=streams or self.streams,
             profile=self.profile,
             store=self.store,
             standardizer=standardizer,
@@ -222,12 +238,14 @@ class FoldInputs:
             resident_on=device_of(self.params) if self.params.resident_on == "device" else None,
         )
 
-    def raw_dataset(self, part: Part, recipe: Recipe, *, standardizer: Standardizer) -> RawDataset:
-        """The utterances of one part of the fold before the encoders that learn in a stage."""
+    def raw_dataset(
+        self, part: Part, recipe: Recipe, *, standardizer: Standardizer, streams: Sequence[Stream] | None = None
+    ) -> RawDataset:
+        """As :meth:`dataset`, before the encoders that learn in a stage."""
         return RawDataset(
             self.manifest,
             ids(self.splits, fold=self.fold, part=part),
-            streams=self.streams,
+            streams=streams or self.streams,
             learning=self.learning(recipe),
             profile=self.profile,
             store=self.store,
@@ -250,8 +268,12 @@ class FoldInputs:
                 for stream in self.streams
             },
             encoder_keys=self.encoder_keys,
+            transcripts=self.transcript,
+            corpus=self.manifest.corpus,
             manifest_hash=self.manifest.hash,
             split_id=self.splits.split_id,
+            split_params=self.splits.params.model_dump(),
+            data_md5=dict(self.data_md5),
             fold=self.fold,
             seed=self.seed,
             git_commit=self.git_commit,
@@ -268,7 +290,7 @@ def _read_features(path: Path, *, manifest_hash: str) -> dict[str, Any]:
         raise FeatureError(f"no such file: {path}; extract the features first (merflow features extract)")
     try:
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        found, _, _ = stored["manifest_hash"], stored["encoders"], stored["transcripts"]
+        found, *_ = (stored[key] for key in ("manifest_hash", "encoders", "transcripts", "both_words"))
     except (ValueError, TypeError, KeyError) as error:
         raise FeatureError(f"{path} is not what `merflow features extract` wrote ({error}); extract again") from error
     if found != manifest_hash:

@@ -1,12 +1,12 @@
 """The utterances of one fold, part by part, as its stages read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from merflow.contracts.params import Recipe
 from merflow.contracts.protocols import Part
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.features.dataset import FeatureDataset
 from merflow.features.standardize import Standardizer
 from merflow.jobs.fold_inputs import FoldInputs
@@ -33,11 +33,16 @@ class FoldSources:
         """Sizes of the streams."""
         return self.inputs.dataset("train").shapes
 
-    def of(self, recipe: Recipe, part: Part) -> Source:
-        """The utterances of a part: stored features, or what encoders that learn are called on."""
+    def of(self, recipe: Recipe, part: Part, *, streams: Sequence[Stream] | None = None) -> Source:
+        """The utterances of a part: stored features, or what encoders that learn are called on.
+
+        ``streams`` are read in place of the fold's own, by nobody else.
+        """
         if recipe.policy != "frozen":
             self._stored.clear()  # no later stage reads them, and they may be large
-            return self.inputs.raw_dataset(part, recipe, standardizer=self.standardizer)
+            return self.inputs.raw_dataset(part, recipe, standardizer=self.standardizer, streams=streams)
+        if streams is not None:
+            return self.inputs.dataset(part, standardizer=self.standardizer, streams=streams)
         if part not in self._stored:
             self._stored[part] = self.inputs.dataset(part, standardizer=self.standardizer)
         return self._stored[part]

@@ -3,9 +3,10 @@
 ``predictions.parquet`` (test), ``history.json`` (per epoch), ``fold.json`` (facts), ``model/`` (a model folder). The
 folder is whole when ``fold.json`` is there: it is written last, and holds the fingerprint of all that went in.
 
-Beside them, and never among the predictions: ``missing.parquet`` (test, with modalities taken away) where the model
-has several, and ``none-paper.parquet`` (test, of the epoch that the test part itself likes best) where it is asked for.
-``inspection.safetensors`` is what a report shows of the model: embeddings of the test part, maps of some utterances.
+Beside them, and never among the predictions: ``missing.parquet`` (test, with modalities taken away where the model has
+several, and with the other kind of words where it reads text and the corpus has both), and ``none-paper.parquet``
+(test, of the epoch that the test part itself likes best) where it is asked for. ``inspection.safetensors`` is what a
+report shows of the model: embeddings of the test part, maps of some utterances.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,6 @@ import pyarrow.parquet as pq
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import read_json, replacing, write_json
 from merflow.contracts.protocols import NONE_PAPER
-from merflow.contracts.streams import Modality
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
 from merflow.corpus.splits import ids
 from merflow.evaluation.inspected import Inspected
@@ -51,9 +51,9 @@ def write_shadow(folder: Path, inputs: FoldInputs, *, shadow: Shadow) -> None:
     _write(path, _frame(inputs, shadow.probabilities), inputs, schema=PREDICTIONS, selection=NONE_PAPER)
 
 
-def write_missing(folder: Path, inputs: FoldInputs, *, found: Mapping[tuple[Modality, ...], np.ndarray]) -> None:
-    """As :func:`write_predictions`, for each set of modalities that was taken away."""
-    frames = [_frame(inputs, values).assign(missing="+".join(gone)) for gone, values in found.items()]
+def write_missing(folder: Path, inputs: FoldInputs, *, found: Mapping[str, np.ndarray]) -> None:
+    """As :func:`write_predictions`, for each thing that was missing, as the column of that name knows it."""
+    frames = [_frame(inputs, values).assign(missing=gone) for gone, values in found.items()]
     _write(folder / MISSING_FILE, pd.concat(frames, ignore_index=True), inputs, schema=MISSING)
 
 
@@ -118,8 +118,10 @@ def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory, *, shado
             "git_commit": inputs.git_commit,
             "environment": environment(),
             "params": inputs.settings,
+            "corpus": inputs.manifest.corpus,
             "manifest_hash": inputs.manifest.hash,
             "split_id": inputs.splits.split_id,
+            "data_md5": dict(inputs.data_md5),
             "profile": inputs.profile_name,
             "encoder_keys": inputs.encoder_keys,
             "development": {"best_epoch": best.epoch, "dev_ua": best.dev_ua, "dev_loss": best.dev_loss},
@@ -160,7 +162,7 @@ def read_shadow(folder: Path) -> pd.DataFrame | None:
 
 
 def read_missing(folder: Path) -> pd.DataFrame | None:
-    """The test predictions without modalities, named in ``missing``; None for a model of one modality."""
+    """The test predictions without modalities or with other words, named in ``missing``; None where there are none."""
     path = folder / MISSING_FILE
     return read_table(path, MISSING)[0] if path.is_file() else None
 

@@ -13,19 +13,20 @@ import merflow
 
 _SOURCE = Path(merflow.__path__[0])
 
-# What each step's result depends on. Extraction asks the models what they need; what the store has it keeps.
+# What each step's result depends on. What a preset's own model adds to `extract` and `train` is in `jobs.presets`.
 _CLOSURES: dict[str, tuple[str, ...]] = {
     "plan": ("contracts", "presets", "jobs/variants.py"),
+    "presets": ("contracts", "models", "presets", "jobs/presets.py"),
     "index": ("contracts", "corpus", "jobs/index.py", "jobs/source.py"),
     "validate": ("contracts", "corpus", "jobs/validate.py"),
     "split": ("contracts", "corpus", "jobs/split.py"),
     "transcribe": ("contracts", "corpus", "jobs/transcribe.py"),
-    "extract": ("contracts", "corpus", "features", "models", "presets", "jobs/extract.py"),
+    "extract": ("contracts", "corpus", "features", "presets/catalogue.py", "presets/profiles", "jobs/extract.py"),
     "train": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
-        *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models", "presets", "training"),
-        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/inspection.py"),
-        "jobs/variants.py",
+        *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models/folder.py", "models/layers.py"),
+        *("training", "jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py"),
+        *("jobs/inspection.py", "jobs/variants.py"),
     ),
     "tune": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
@@ -39,14 +40,19 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
         *("corpus/transcript.py", "evaluation", "presets", "tracking"),
         *("jobs/evaluate.py", "jobs/folds.py", "jobs/tracking.py", "jobs/uploads.py"),
     ),
+    "plots": ("contracts", "evaluation/plot_tables.py", "jobs/plots.py", "jobs/folds.py"),
 }
 
 
 def code_digest(step: str) -> str:
     """16 hexadecimal digits over the source files that the step depends on."""
+    return source_digest([_SOURCE / room for room in _CLOSURES[step]])
+
+
+def source_digest(places: Iterable[Path]) -> str:
+    """16 hexadecimal digits over names and content of merflow's source files: these, and those in these folders."""
     summary = hashlib.sha256()
-    for room in _CLOSURES[step]:
-        place = _SOURCE / room
+    for place in places:
         files = [place] if place.is_file() else [path for path in place.rglob("*") if _is_source(path)]
         for path in sorted(files):
             summary.update(f"{path.relative_to(_SOURCE)}\0".encode())

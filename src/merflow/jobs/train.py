@@ -1,6 +1,8 @@
 """One fold of one variant: from features and splits to a model folder and test predictions."""
 
 import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -9,15 +11,18 @@ import numpy as np
 import torch
 from torch import nn
 
+from merflow.contracts import processes
+from merflow.contracts.errors import TrainingError
 from merflow.contracts.files import output_errors, replacing_folder
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.contracts.presets import OwnPresets
-from merflow.contracts.streams import MODALITY_OF, Modality
+from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.features.dataset import FeatureDataset
 from merflow.features.huggingface.graph import EncodersInGraph
 from merflow.features.raw_dataset import RawDataset
 from merflow.features.standardize import Standardizer
+from merflow.features.transcripts import transcript_of
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.fold_sources import FoldSources
@@ -27,8 +32,10 @@ from merflow.jobs.tracking import fold_run, remember_fold
 from merflow.models import MODELS
 from merflow.models.folder import save_model
 from merflow.training.encoded import EncodedModel, EncodedSource, save_encoders
+from merflow.training.history import FoldHistory
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.missing import Without, missing_sets
+from merflow.training.parallel import ALONE, Ranks, environments, joined
 from merflow.training.prediction import predict
 from merflow.training.stages import Material, Source, Stage
 
@@ -50,7 +57,8 @@ def train(
 
     The epoch is chosen on the development part. The predictions are made once, at the end: what the shadow selection
     sees of the test part before that (``training.shadow``) goes into a file of its own. A fold that died resumes from
-    ``checkpoints``; a folder that already holds this very fold is kept.
+    ``checkpoints``; a folder that already holds this very fold is kept. With several devices a fold, each has a process
+    of its own, and none of them outlives this call.
 
     Args:
         item: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
@@ -68,7 +76,7 @@ def train(
         PresetError: The item names no variant and fold.
         SplitError: The splits are of another manifest, or have no such fold.
         FeatureError: The store lacks a feature.
-        TrainingError: The fold cannot be trained or resumed.
+        TrainingError: The fold cannot be trained or resumed, or one of its processes was killed.
         OutputError: ``out`` or ``checkpoints`` cannot be written.
     """
     inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
@@ -77,12 +85,68 @@ def train(
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
         remember_fold(run, out)
         return out
+    tell = progress or plain_lines()
+    if params.devices_per_fold == 1:
+        history = _tracked(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
+    else:
+        files = {"manifest": manifest, "splits": splits, "features": features}
+        call = partial(
+            _as_one_of_several, item, out=out, checkpoints=checkpoints, params=params, run=run, own=own, **files
+        )
+        history = _in_processes(call, params=params, tell=tell)
+    remember_fold(run, out)
+    say(f"train {item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
+    return out
+
+
+def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, tell: Progress) -> FoldHistory:
+    """The call in one process a device; all give the same history."""
+    histories: list[FoldHistory] = []
+    try:
+        processes.in_processes(
+            [call] * params.devices_per_fold,
+            workers=params.devices_per_fold,
+            finished=histories.append,
+            environments=environments(params),
+            told=lambda told: tell(*told),
+        )
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            f"one of the {params.devices_per_fold} processes of the fold was killed, perhaps for lack of memory; run "
+            "the same command again, with a smaller training.devices_per_fold or training.resident_gib"
+        ) from error
+    return histories[0]
+
+
+def _as_one_of_several(
+    item: str,
+    *,
+    manifest: Path,
+    splits: Path,
+    features: Path,
+    out: Path,
+    checkpoints: Path,
+    params: TrainingParams,
+    run: Path | None,
+    own: OwnPresets | None,
+) -> FoldHistory:
+    """What one process of several does; the first one tracks, tells and writes."""
+    with joined(params) as ranks:
+        inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
+        if not ranks.is_first:
+            return _tracked(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
+        return _tracked(
+            inputs, out=out, checkpoints=checkpoints, run=run, tell=lambda *told: processes.tell(told), ranks=ranks
+        )
+
+
+def _tracked(
+    inputs: FoldInputs, *, out: Path, checkpoints: Path, run: Path | None, tell: Progress, ranks: Ranks = ALONE
+) -> FoldHistory:
     tracked = None if run is None else fold_run(run, inputs)
     with tracked or nullcontext():
         tracker = tracked or NullTracker()
-        _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=progress or plain_lines())
-    remember_fold(run, out)
-    return out
+        return _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=tell, ranks=ranks)
 
 
 def fit(
@@ -92,6 +156,7 @@ def fit(
     folder: Path,
     tracker: Tracker,
     progress: EpochProgress,
+    ranks: Ranks = ALONE,
 ) -> tuple[nn.Module, TrainedFold]:
     """Trains a fresh model on the fold's training part; the epoch is chosen on its development part.
 
@@ -103,17 +168,26 @@ def fit(
         folder: Of the checkpoint; the call goes on from it.
         tracker: Told of each epoch's figures.
         progress: Told of each epoch; what it raises ends the training.
+        ranks: The processes that train the fold together.
     """
     torch.manual_seed(inputs.seed)
     model = MODELS[inputs.preset.model].model(inputs.config, shapes=sources.shapes, classes=len(inputs.classes))
     stages = _stages(inputs, model=model, sources=sources)
     trained = train_fold(
-        stages, seed=inputs.seed, params=inputs.params, folder=folder, tracker=tracker, progress=progress
+        stages,
+        seed=inputs.seed,
+        params=inputs.params,
+        folder=folder,
+        tracker=tracker,
+        progress=progress,
+        ranks=ranks,
     )
     return model, trained
 
 
-def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress) -> None:
+def _train(
+    inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress, ranks: Ranks
+) -> FoldHistory:
     sources = FoldSources(inputs)
     standardizer, shapes = sources.standardizer, sources.shapes
     workplace = checkpoints / inputs.fingerprint
@@ -123,13 +197,16 @@ def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker
         folder=workplace,
         tracker=tracker,
         progress=lambda epoch, last, _: tell(f"train {inputs.item}", epoch, last),
+        ranks=ranks,
     )
     history, card = trained.history, inputs.card(shapes=shapes)
-    test = sources.of(inputs.recipes[-1], "test")
-    found = _predictions(inputs, trained.material.model, test)
-    shown = inspected(_subject(inputs, trained.material.model, test), probabilities=found[()])
+    tests = _tests(inputs, sources)
+    found = _predictions(inputs, trained.material.model, tests, ranks=ranks)
+    if not ranks.is_first:
+        return history
+    shown = inspected(_subject(inputs, trained.material.model, tests[""]), probabilities=found[""])
     with replacing_folder(out) as part, output_errors(out):
-        folds.write_predictions(part, inputs, probabilities=found.pop(()))
+        folds.write_predictions(part, inputs, probabilities=found.pop(""))
         if found:
             folds.write_missing(part, inputs, found=found)
         if trained.shadow is not None:
@@ -143,7 +220,7 @@ def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker
         folds.write_facts(part, inputs, history, shadow=trained.shadow)
     tracker.log_folder(out)
     shutil.rmtree(workplace, ignore_errors=True)
-    say(f"train {inputs.item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
+    return history
 
 
 def _stages(inputs: FoldInputs, *, model: nn.Module, sources: FoldSources) -> list[Stage]:
@@ -181,17 +258,30 @@ def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:
     return Subject.of(inputs, model, test)
 
 
-def _predictions(inputs: FoldInputs, model: nn.Module, test: Source) -> dict[tuple[Modality, ...], np.ndarray]:
-    """Modalities that are taken away -> test probabilities; nothing is taken away in the first."""
-    recipe = inputs.recipes[-1]
+def _tests(inputs: FoldInputs, sources: FoldSources) -> dict[str, Source]:
+    """The test part by what is missing, as ``contracts.tables.MISSING`` names it; nothing is in the first."""
+    whole = sources.of(inputs.recipes[-1], "test")
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
+    found: dict[str, Source] = {"": whole}
+    found |= {"+".join(gone): Without(whole, gone) for gone in missing_sets(modalities)}
+    if (others := inputs.streams_with_other_words) is not None:
+        found[f"text={transcript_of(others)}"] = sources.of(inputs.recipes[-1], "test", streams=others)
+    return found
+
+
+def _predictions(
+    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, Source], *, ranks: Ranks
+) -> dict[str, np.ndarray]:
+    """Test probabilities by what is missing."""
+    recipe = inputs.recipes[-1]
     return {
         gone: predict(
             model,
-            Without(test, gone) if gone else test,
+            test,
             batch_size=recipe.batch_size,
             params=inputs.params,
             precision=recipe.precision,
+            ranks=ranks,
         )
-        for gone in [(), *missing_sets(modalities)]
+        for gone, test in tests.items()
     }

@@ -47,7 +47,7 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.models.layers import Attend, masked_mean
+from merflow.models.layers import Attend, devices, masked_mean
 
 Source = Literal["speech", "video"]
 
@@ -150,13 +150,12 @@ class GlobalBatch(NamedTuple):
     def of(cls, present: Mapping[Source, Tensor], *, training: bool) -> "GlobalBatch":
         """The devices agree on the sizes. They do so in training alone: there all of them take part in every step."""
         sizes = [len(next(iter(present.values()))), *(mask.shape[1] for mask in present.values())]
-        together = training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-        if together:
+        count = devices(training=training)
+        if count > 1:
             largest = torch.tensor(sizes, device=next(iter(present.values())).device)
             dist.all_reduce(largest, op=dist.ReduceOp.MAX)
             sizes = largest.tolist()
-        devices, rank = (dist.get_world_size(), dist.get_rank()) if together else (1, 0)
-        return cls(devices, rank, sizes[0], dict(zip(present, sizes[1:], strict=True)))
+        return cls(count, dist.get_rank() if count > 1 else 0, sizes[0], dict(zip(present, sizes[1:], strict=True)))
 
     def gather(self, values: Tensor, *, steps: Source | None = None) -> Tensor:
         """``(N, ...)`` of this device to ``(M, ...)`` of all, with gradient; ``steps`` is the modality of axis 1."""
@@ -379,14 +378,14 @@ class Interaction(nn.Module):
             pairs = Pairs.of(labels, features.present, everyone)
             similarities = self.align(features, everyone)
             if self.config.avel:
-                losses["avel"] = LossTerm(alignment_loss(similarities, pairs))
+                losses["avel"] = LossTerm(alignment_loss(similarities, pairs), joint=True)
             if self.config.mem:
                 chosen = self._chosen(offers, similarities, pairs, everyone)
                 negative = self._fused(features, queries, chosen)  # M_n of Eq. 7-8
                 same, other = (
                     [self.match[target](pooled[target]) for target in OTHER] for pooled in (positive, negative)
                 )
-                losses["mem"] = LossTerm(matching_loss(same, other, pairs), self.config.mem_weight)
+                losses["mem"] = LossTerm(matching_loss(same, other, pairs), self.config.mem_weight, joint=True)
         return torch.cat(tuple(positive.values()), dim=-1), losses
 
     def _fused(

@@ -30,6 +30,10 @@ class ModelCard(Strict):
         classes: Emotion classes in the order of the logits.
         profile: The encoders that made its features.
         encoder_keys: Their keys in the feature store.
+        transcripts: Whose words it read, ``truth`` or ``asr``; None for a model that reads none.
+        corpus: Name of the corpus.
+        split_params: What made the splits: protocol, development data, seed and so on.
+        data_md5: Of the files ``manifest`` and ``splits`` that it was trained from; ``dvc.lock`` names files so.
         git_commit: Of the code that trained it; empty outside a checkout.
         recipe: The preset's recipe, resolved.
         params: ``params.yaml``, resolved.
@@ -45,8 +49,12 @@ class ModelCard(Strict):
     classes: tuple[str, ...]
     profile: dict[Role, EncoderSpec]
     encoder_keys: dict[Role, str]
+    transcripts: str | None
+    corpus: str
     manifest_hash: str
     split_id: str
+    split_params: dict[str, Any]
+    data_md5: dict[str, str]
     fold: int
     seed: int
     git_commit: str
@@ -78,7 +86,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
         ModelError: A file is missing or garbled, weights and card do not belong together, or the model's code no
             longer fits them.
     """
-    card, stamp = _read_card(folder / CARD)
+    card, stamp = _card_and_stamp(folder / CARD)
     if card.model not in MODELS:
         raise ModelError(f"{folder / CARD}: unknown model {card.model!r}; {nearest(card.model, MODELS)}")
     entry = MODELS[card.model]
@@ -93,7 +101,16 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelCard]:
     return model.eval(), card
 
 
-def _read_card(path: Path) -> tuple[ModelCard, str]:
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model folder, whether the weights are there or not.
+
+    Raises:
+        ModelError: The card is missing or garbled.
+    """
+    return _card_and_stamp(folder / CARD)[0]
+
+
+def _card_and_stamp(path: Path) -> tuple[ModelCard, str]:
     if not path.is_file():
         raise ModelError(f"no such file: {path}; name the model folder of a trained fold")
     text = path.read_text(encoding="utf-8", errors="replace")

@@ -43,7 +43,7 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape, Transcript
-from merflow.models.layers import Attention, Shown, TransformerLayer, masked_mean
+from merflow.models.layers import Attention, Shown, TransformerLayer, devices, masked_mean, mean_over_devices
 
 Source = Literal["video", "speech", "text"]
 
@@ -251,12 +251,13 @@ class InvariantGenerator(nn.Module):
         return invariant, self.mean(masked_mean(invariant, present))
 
 
-def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor]) -> Tensor:
+def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor], *, training: bool = False) -> Tensor:
     """MIC: symmetric KL divergences between all pairs of invariant sequences, a scalar.
 
     Args:
         invariants: ``(N, J, H)`` each.
         present: ``(N, J)`` each; a step counts for a pair where both are True.
+        training: Where devices share the batch, the mean of their losses is then the whole batch's.
     """
     logs = [F.log_softmax(invariant, dim=-1) for invariant in invariants]
     shares = [log.exp() for log in logs]
@@ -265,7 +266,8 @@ def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor]) -> 
         # Both directions of Eq. 15 in one sum; each of its terms is a product of equal signs, so it is never negative.
         steps = 0.5 * ((shares[m] - shares[n]) * (logs[m] - logs[n])).sum(dim=-1)  # Eq. 14-15  (N, J)
         counted = present[m] & present[n]
-        divergences.append((steps * counted).sum() / counted.sum().clamp(min=1))
+        number = mean_over_devices(counted.sum(), training=training)
+        divergences.append((steps * counted).sum() / number.clamp(min=1 / devices(training=training)))
     return torch.stack(divergences).sum()  # Eq. 16
 
 
@@ -342,5 +344,6 @@ class GIAMIC(nn.Module):
         if batch.labels is not None:
             losses["ce"] = LossTerm(F.cross_entropy(logits, batch.labels))  # Eq. 18
             if invariants and self.config.mic_weight:
-                losses["mic"] = LossTerm(invariance_loss(invariants, masks), self.config.mic_weight)  # Eq. 19
+                loss = invariance_loss(invariants, masks, training=self.training)
+                losses["mic"] = LossTerm(loss, self.config.mic_weight, joint=True)  # Eq. 19
         return Output(logits=logits, embedding=embedding, losses=losses)

@@ -1,5 +1,7 @@
 """Maths that three papers and more share: masked pooling, attention, a Transformer layer, and what can be looked at.
 
+Also what a loss needs that is no mean over utterances, where several devices share a batch.
+
 Shapes: N utterances, T target steps, S source steps, H model width, A heads, h = H / A. ``present`` masks are True at
 real steps. Padding changes no real step: sources are masked, and pooling reads real steps alone. Target steps that are
 padding hold numbers that nobody reads.
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -28,6 +31,26 @@ def masked_max(values: Tensor, present: Tensor) -> Tensor:
     lowest = torch.finfo(values.dtype).min
     highest = values.masked_fill(~present.unsqueeze(-1), lowest).amax(dim=1)  # (N, X)
     return highest.where(present.any(dim=1, keepdim=True), 0)
+
+
+def devices(*, training: bool) -> int:
+    """How many devices share this batch: those that train together, and one in evaluation.
+
+    In training all of them take part in every step, so that they can wait for each other; a development batch is one
+    device's own.
+    """
+    together = training and dist.is_available() and dist.is_initialized()
+    return dist.get_world_size() if together else 1
+
+
+def mean_over_devices(values: Tensor, *, training: bool) -> Tensor:
+    """The mean over the devices that share the batch, without gradient; of one device the values themselves."""
+    count = devices(training=training)
+    if count == 1:
+        return values
+    summed = values.detach().float()
+    dist.all_reduce(summed)
+    return summed / count
 
 
 class Shown(nn.Module):

@@ -1,8 +1,8 @@
 """A variant as an MLflow run between its benchmark and its folds: the row that people compare.
 
 Figures are shares, 0 to 1, of all test utterances together; ``published/`` are the paper's own. A word before a slash
-is a section of MLflow's charts, the first of which has those without. On its run stand the figures of epochs chosen by
-the variant's rule. Those of epochs that the test part itself likes best have a run of their own below it, which says
+is a section of MLflow's charts, before the one of those without. On its run stand the figures of epochs chosen by the
+variant's rule. Those of epochs that the test part itself likes best have a run of their own below it, which says
 that it cannot be promoted.
 """
 

@@ -9,12 +9,13 @@ import torch
 import torch.utils.deterministic
 
 
-def seed_epoch(seed: int, *, epoch: int) -> None:
+def seed_epoch(seed: int, *, epoch: int, rank: int = 0) -> None:
     """Seeds torch for one epoch, counted from 1 (0: the model's first weights).
 
-    Each epoch begins from its own seed, so that a resumed fold needs no generator state.
+    Each epoch begins from its own seed, so that a resumed fold needs no generator state. Processes that share a batch
+    draw different numbers: equal ones would drop the same places of all shares.
     """
-    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    state = np.random.SeedSequence([seed, epoch, rank] if rank else [seed, epoch]).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))
 
 

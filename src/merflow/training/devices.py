@@ -25,10 +25,21 @@ def device_of(params: TrainingParams) -> torch.device:
 
 
 def gpus(params: TrainingParams) -> list[str]:
-    """The GPUs that folds can be shared out over, as ``CUDA_VISIBLE_DEVICES`` names them; none where a CPU computes."""
+    """What one fold gets of the GPUs each, as ``CUDA_VISIBLE_DEVICES`` names them; nothing where a CPU computes.
+
+    Raises:
+        TrainingError: There are GPUs, but fewer than one fold is to have.
+    """
     count = 0 if params.device == "cpu" else torch.cuda.device_count()
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return visible[:count] if visible else [str(place) for place in range(count)]
+    names = visible[:count] if visible else [str(place) for place in range(count)]
+    each = params.devices_per_fold
+    if 0 < len(names) < each:
+        raise TrainingError(
+            f"training.devices_per_fold is {each}, but torch sees {len(names)} GPU(s); set it to {len(names)} or less, "
+            "or training.device=cpu"
+        )
+    return [",".join(names[first : first + each]) for first in range(0, len(names) - each + 1, each)]
 
 
 def autocast_dtype(params: TrainingParams, *, device: torch.device, precision: str = "auto") -> torch.dtype | None:

@@ -14,7 +14,7 @@ def batches(source: Source, order: Sequence[Sequence[int]], *, device: torch.dev
 
     For a GPU, a thread makes the next batch in the meantime; a CPU that computes has no time to spare for it.
     """
-    if device.type == "cpu":
+    if device.type == "cpu" or not order:
         for indices in order:
             yield source.batch(indices)
         return

@@ -15,6 +15,7 @@ from merflow.training.determinism import deterministic, seed_epoch
 from merflow.training.devices import device_of
 from merflow.training.history import EpochFigures, FoldHistory
 from merflow.training.optimization import Bench, develop, shadow_probabilities, train_epoch
+from merflow.training.parallel import ALONE, Ranks
 from merflow.training.resume import (
     FoldState,
     fingerprint_of,
@@ -54,6 +55,7 @@ def train_fold(
     tracker: Tracker,
     progress: EpochProgress | None = None,
     restart: bool = False,
+    ranks: Ranks = ALONE,
 ) -> TrainedFold:
     """Trains stage after stage; each starts from the weights of the epoch that the one before has chosen.
 
@@ -70,6 +72,7 @@ def train_fold(
         tracker: Told of each epoch's figures.
         progress: Told of each epoch.
         restart: Forget any checkpoint, also a corrupt or foreign one, and start anew.
+        ranks: This process among those that train the fold together; they all read the checkpoint, the first writes it.
 
     Raises:
         TrainingError: No utterances or labels, a loss that is not finite, a device that is not there, or a checkpoint
@@ -88,7 +91,7 @@ def train_fold(
             material = stage.open()
             _check(material.train, "training")
             _check(material.dev, "development")
-            bench = Bench.of(material.model, recipe=stage.recipe, params=params, seed=seed, device=device)
+            bench = Bench.of(material.model, recipe=stage.recipe, params=params, seed=seed, device=device, ranks=ranks)
             fingerprint = fingerprint_of(stages, number, material=material, params=params, seed=seed, device=device)
             if number == reached:
                 state = load_checkpoint(folder, bench=bench, fresh=state, fingerprint=fingerprint)
@@ -96,7 +99,8 @@ def train_fold(
                     tell(figures, state.history)
             while not state.history.finished(recipe=stage.recipe, max_epochs=caps[number - 1]):
                 state = _one_more(bench, material, state, max_epochs=caps[number - 1])
-                save_checkpoint(folder, bench=bench, state=state, fingerprint=fingerprint)
+                if ranks.is_first:
+                    save_checkpoint(folder, bench=bench, state=state, fingerprint=fingerprint)
                 tell(state.history.epochs[-1], state.history)
             material.model.load_state_dict(state.best)
             if number < len(stages):
@@ -128,7 +132,7 @@ def _one_more(bench: Bench, material: Material, state: FoldState, *, max_epochs:
 def _epoch(bench: Bench, material: Material, *, history: FoldHistory, max_epochs: int) -> EpochFigures:
     started = time.perf_counter()
     epoch = len(history.epochs) + 1
-    seed_epoch(bench.seed, epoch=epoch)
+    seed_epoch(bench.seed, epoch=epoch, rank=bench.ranks.rank)
     set_lr(bench.optimizer, bench.recipe, epoch=epoch - history.before, max_epochs=max_epochs)
     train_loss = train_epoch(bench, material.train, epoch=epoch)
     dev_loss, dev_ua, dev_wa = develop(bench, material.dev, epoch=epoch)

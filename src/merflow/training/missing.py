@@ -49,6 +49,12 @@ def without(batch: Batch | RawBatch, gone: Mapping[Modality, Tensor]) -> Batch |
     return _masked(batch, gone)
 
 
+def without_everything(batch: Batch | RawBatch) -> Batch | RawBatch:
+    """The batch whose utterances all lack every modality."""
+    everyone = torch.ones(len(batch), dtype=torch.bool, device=_device(batch))
+    return without(batch, dict.fromkeys(_present(batch), everyone))
+
+
 class Without:
     """A source whose utterances all lack some modalities; a :class:`merflow.training.stages.Source`."""
 

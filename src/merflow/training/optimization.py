@@ -21,6 +21,7 @@ from merflow.training.compiling import Forward, forward_of
 from merflow.training.devices import autocast, autocast_dtype
 from merflow.training.feeding import batches
 from merflow.training.missing import drop_modalities
+from merflow.training.parallel import ALONE, Ranks
 from merflow.training.prediction import probabilities
 from merflow.training.sampling import epoch_batches
 from merflow.training.stages import Source
@@ -52,16 +53,25 @@ class Bench:
     params: TrainingParams
     seed: int
     device: torch.device
+    ranks: Ranks
 
     @classmethod
     def of(
-        cls, model: nn.Module, *, recipe: Recipe, params: TrainingParams, seed: int, device: torch.device
+        cls,
+        model: nn.Module,
+        *,
+        recipe: Recipe,
+        params: TrainingParams,
+        seed: int,
+        device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> "Bench":
         """Moves the model to the device, with a fresh optimiser."""
         model.to(device)
         half = autocast_dtype(params, device=device, precision=recipe.precision) is torch.float16
         scaler = torch.amp.GradScaler(device.type, enabled=half)
-        return cls(model, forward_of(model, params), optimizer_of(model, recipe), scaler, recipe, params, seed, device)
+        optimizer = optimizer_of(model, recipe)
+        return cls(model, forward_of(model, params), optimizer, scaler, recipe, params, seed, device, ranks)
 
     def output(self, batch: Batch | RawBatch) -> Output:
         """The model's output in the precision of recipe and params."""
@@ -103,22 +113,25 @@ def train_epoch(bench: Bench, source: Source, *, epoch: int) -> float:
         DivergedError: The loss is not finite.
     """
     bench.model.train()
-    learning, clip_norm = bench.learning, bench.recipe.clip_norm
+    learning, clip_norm, ranks = bench.learning, bench.recipe.clip_norm, bench.ranks
     total = torch.zeros((), device=bench.device)
     order = epoch_batches(source, recipe=bench.recipe, seed=bench.seed, epoch=epoch)
-    for whole in batches(source, order, device=bench.device):
-        batch = drop_modalities(whole, probability=bench.params.modality_dropout)
-        loss = bench.output(batch).loss
+    sizes = map(len, order)  # not zipped with the shares: zip holds on to its last pair
+    for share in batches(ranks.sharing(source), order, device=bench.device):
+        size = next(sizes)
+        batch = drop_modalities(share, probability=bench.params.modality_dropout)
+        loss = ranks.loss(bench.output(batch), utterances=size)
         bench.optimizer.zero_grad(set_to_none=True)
         bench.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        ranks.average_gradients(learning)
         if clip_norm is not None:
             bench.scaler.unscale_(bench.optimizer)
             nn.utils.clip_grad_norm_(learning, clip_norm)
         bench.scaler.step(bench.optimizer)
         bench.scaler.update()
-        total += loss.detach().float() * len(batch)
-        del whole, batch, loss  # the next batch is made in this one's memory
-    return _finite(float(total) / len(source), what="training loss", epoch=epoch, recipe=bench.recipe)
+        total += loss.detach().float() * size
+        del share, batch, loss  # the next batch is made in this one's memory
+    return _finite(float(ranks.mean(total)) / len(source), what="training loss", epoch=epoch, recipe=bench.recipe)
 
 
 def develop(bench: Bench, source: Source, *, epoch: int) -> tuple[float, float, float]:
@@ -129,26 +142,28 @@ def develop(bench: Bench, source: Source, *, epoch: int) -> tuple[float, float, 
     """
     bench.model.eval()
     total = torch.zeros((), device=bench.device)
-    labels, predicted, classes = [], [], 0
-    order = sequential_batches(source.lengths, batch_size=bench.recipe.batch_size)
+    own, classes = [], 0
+    order = bench.ranks.mine(sequential_batches(source.lengths, batch_size=bench.recipe.batch_size))
     with torch.inference_mode():
         for batch in batches(source, order, device=bench.device):
             assert batch.labels is not None
             output = bench.output(batch)
             total += output.loss.float() * len(batch)
-            labels.append(batch.labels)
-            predicted.append(output.logits.argmax(dim=-1))
+            own.append(torch.stack([batch.labels, output.logits.argmax(dim=-1)]))
             classes = output.logits.shape[-1]
             del batch, output  # the next batch is made in this one's memory
-        pairs: np.ndarray = torch.stack([torch.cat(labels), torch.cat(predicted)]).cpu().numpy()
-    loss = _finite(float(total) / len(source), what="development loss", epoch=epoch, recipe=bench.recipe)
-    return loss, unweighted_accuracy(pairs[0], pairs[1], classes=classes), weighted_accuracy(pairs[0], pairs[1])
+        found = [(torch.cat(own, dim=1).cpu().numpy(), float(total), classes)] if own else []
+    pairs, totals, (classes, *_) = zip(*bench.ranks.collected(found), strict=True)
+    labels, predicted = np.concatenate(pairs, axis=1)
+    loss = _finite(sum(totals) / len(source), what="development loss", epoch=epoch, recipe=bench.recipe)
+    return loss, unweighted_accuracy(labels, predicted, classes=classes), weighted_accuracy(labels, predicted)
 
 
 def shadow_probabilities(bench: Bench, source: Source) -> np.ndarray:
     """Probabilities ``(len(source), C)`` of the model as it is now; for the shadow selection alone."""
     bench.model.eval()
-    return probabilities(bench.output, source, batch_size=bench.recipe.batch_size, device=bench.device)
+    batch_size = bench.recipe.batch_size
+    return probabilities(bench.output, source, batch_size=batch_size, device=bench.device, ranks=bench.ranks)
 
 
 def _finite(loss: float, *, what: str, epoch: int, recipe: Recipe) -> float:

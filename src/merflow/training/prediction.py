@@ -14,15 +14,23 @@ from merflow.features.bucketing import sequential_batches
 from merflow.training.determinism import deterministic
 from merflow.training.devices import autocast, device_of
 from merflow.training.feeding import batches
+from merflow.training.parallel import ALONE, Ranks
 from merflow.training.stages import Source
 
 
 def predict(
-    model: nn.Module, source: Source, *, batch_size: int, params: TrainingParams, precision: str = "auto"
+    model: nn.Module,
+    source: Source,
+    *,
+    batch_size: int,
+    params: TrainingParams,
+    precision: str = "auto",
+    ranks: Ranks = ALONE,
 ) -> np.ndarray:
     """Probabilities ``(len(source), C)`` float32 in the order of the source.
 
-    The model is moved to the device of the params and left in the mode it came in.
+    The model is moved to the device of the params and left in the mode it came in. Processes that train together share
+    the batches out, and each gets all probabilities.
 
     Raises:
         TrainingError: The source is empty, or the device is not there.
@@ -39,24 +47,30 @@ def predict(
         return output
 
     with deterministic(threads=params.threads):
-        found = probabilities(forward, source, batch_size=batch_size, device=device)
+        found = probabilities(forward, source, batch_size=batch_size, device=device, ranks=ranks)
     model.train(was_training)
     return found
 
 
 def probabilities(
-    forward: Callable[[Batch | RawBatch], Output], source: Source, *, batch_size: int, device: torch.device
+    forward: Callable[[Batch | RawBatch], Output],
+    source: Source,
+    *,
+    batch_size: int,
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> np.ndarray:
     """Probabilities ``(len(source), C)`` float32 in the order of the source; no label reaches the model."""
-    order = sequential_batches(source.lengths, batch_size=batch_size)
+    order = ranks.mine(sequential_batches(source.lengths, batch_size=batch_size))
     with torch.inference_mode():
         rows = [
             forward(_unlabelled(batch)).logits.float().softmax(dim=-1)
             for batch in batches(source, order, device=device)
         ]
-        found: np.ndarray = torch.cat(rows).cpu().numpy()
-    sorted_rows = np.empty_like(found)
-    sorted_rows[np.concatenate(order)] = found
+        own = [(np.concatenate(order), torch.cat(rows).cpu().numpy())] if rows else []
+    places, found = map(np.concatenate, zip(*ranks.collected(own), strict=True))
+    sorted_rows: np.ndarray = np.empty_like(found)
+    sorted_rows[places] = found
     return sorted_rows
 
 

@@ -24,8 +24,9 @@ from merflow.training.stages import Material, Source, Stage
 
 CHECKPOINT = "checkpoint.safetensors"
 
-# The number of threads only changes the last bits of sums: a fold may go on with another.
-_DECIDING_PARAMS = ("precision", "max_epochs", "compile", "modality_dropout")
+# The number of threads only changes the last bits of sums: a fold may go on with another. Devices draw numbers of
+# their own, so that their number changes a fold with dropout altogether.
+_DECIDING_PARAMS = ("precision", "max_epochs", "compile", "modality_dropout", "devices_per_fold")
 
 
 @dataclass(frozen=True)

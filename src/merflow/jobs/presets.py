@@ -1,0 +1,77 @@
+"""Every preset by content: what it reads, and what its trainings stand on.
+
+Extraction asks a preset's model which streams it reads, and training builds that one model. Stages and cached steps
+stand on these answers instead of on the code of all models, so that an edited model encodes nothing anew and no other
+model trains again.
+"""
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+from merflow.contracts.files import digest, replacing_folder, write_json
+from merflow.contracts.presets import OwnPresets, Preset
+from merflow.jobs.identity import code_digest, source_digest
+from merflow.jobs.progress import say
+from merflow.jobs.variants import chosen
+from merflow.models import MODELS, ModelConfig
+from merflow.presets import catalogue
+
+STREAMS = "streams"
+TRAINING = "training"
+# Steps of a pipeline that are cached by what their code was.
+_STEPS = ("plan", "index", "validate", "transcribe", "split", "extract", "train", "tune", "evaluate")
+
+
+def write_presets(out: Path) -> None:
+    """Writes ``streams/<variant>.json`` and ``training/<variant>.json`` of every preset below ``out``.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    found = catalogue.presets()
+    with replacing_folder(out) as part:
+        for variant, preset in found.items():
+            write_json(part / STREAMS / f"{variant}.json", streams_of(preset))
+            write_json(part / TRAINING / f"{variant}.json", training_of(preset))
+    say(f"presets: {len(found)} in {out}")
+
+
+def streams_of(preset: Preset) -> list[dict[str, Any]]:
+    """What the preset asks of the data: all that extraction wants to know of a model."""
+    return [asdict(stream) for stream in _config(preset).streams()]
+
+
+def training_of(preset: Preset) -> dict[str, Any]:
+    """The model's whole config, the recipes, and a digest of the model's own code."""
+    return {
+        "config": asdict(cast("Any", _config(preset))),
+        "recipes": [recipe.model_dump() for recipe in preset.recipes],
+        "code": model_code(preset.model),
+    }
+
+
+def model_code(model: str) -> str:
+    """16 hexadecimal digits over the file of one model; what models share is in the closure of ``train``."""
+    return source_digest([Path(inspect.getfile(MODELS[model].config))])
+
+
+def step_digests(variants: Sequence[str], own: OwnPresets | None = None) -> dict[str, str]:
+    """Of every step of a pipeline over these variants, a digest of what its result stands on beside its inputs.
+
+    Raises:
+        PresetError: None given, one given twice, or one unknown.
+    """
+    presets = chosen(variants, own)
+    asked = {
+        "extract": [streams_of(preset) for preset in presets],
+        "train": [training_of(preset) for preset in presets],
+        "tune": [training_of(preset) for preset in presets],
+    }
+    return {step: digest([code_digest(step), asked[step]]) if step in asked else code_digest(step) for step in _STEPS}
+
+
+def _config(preset: Preset) -> ModelConfig:
+    return MODELS[preset.model].configure(preset.config)

@@ -1,0 +1,104 @@
+"""One fold in two processes through the command: a process that dies, Ctrl-C, and the same command to its end."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from merflow.contracts.params import Params
+from merflow.jobs.extract import extract
+from merflow.jobs.folds import read_facts, read_history
+from merflow.jobs.index import index
+from merflow.jobs.split import split
+from tests.cli.test_interrupt import alive
+
+pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="looks at the processes of a session")
+
+ITEM, EPOCHS = "mfdr:full:1", 8
+
+
+@pytest.fixture(scope="module")
+def command(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    place = tmp_path_factory.mktemp("devices")
+    manifest, splits, features = (place / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
+    index(tiny_release, corpus="synthetic", out=manifest, params=params.corpus)
+    split(manifest, out=splits, params=params.splits)
+    extract(
+        manifest,
+        variants=["mfdr:full"],
+        store=place / "store",
+        out=features,
+        params=params.features,
+        corpus=params.corpus,
+    )
+    given = ["--manifest", str(manifest), "--splits", str(splits), "--features", str(features)]
+    settings = [f"training.max_epochs={EPOCHS}", "training.devices_per_fold=2", "training.device=cpu"]
+    options = [part for each in settings for part in ("--set", each)]
+    return [sys.executable, "-m", "merflow", "train", ITEM, *given, *options, "--out"]
+
+
+class Running:
+    """The command at work in a session of its own."""
+
+    def __init__(self, command: list[str], out: Path) -> None:
+        self.out = out
+        self.process = subprocess.Popen(
+            [*command, str(out)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+        )
+
+    def at_work(self) -> list[int]:
+        """The processes of the fold, once the first of them has written a checkpoint after the one that was there."""
+        known = self._written()
+        deadline = time.monotonic() + 240
+        while self._written() == known:
+            assert time.monotonic() < deadline
+            assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
+            time.sleep(0.01)
+        found = [
+            each for each in alive(self.process.pid) if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()
+        ]
+        assert len(found) == 2
+        return found
+
+    def said(self) -> tuple[int, str]:
+        """The exit code and standard error; no process is left."""
+        _, text = self.process.communicate(timeout=120)
+        assert alive(self.process.pid) == []
+        return self.process.returncode, text
+
+    def _written(self) -> list[int]:
+        return [path.stat().st_mtime_ns for path in self.out.parent.glob("checkpoints/*/checkpoint.safetensors")]
+
+
+def test_a_death_an_interrupt_and_then_the_end(command: list[str], tmp_path: Path) -> None:
+    running = Running(command, tmp_path / "fold")
+    os.kill(running.at_work()[1], signal.SIGKILL)
+    code, text = running.said()
+    assert code == 2
+    assert "error: one of the 2 processes of the fold was killed, perhaps for lack of memory; run the same" in text
+    assert "Traceback" not in text
+
+    running = Running(command, tmp_path / "fold")
+    running.at_work()
+    running.process.send_signal(signal.SIGINT)
+    code, text = running.said()
+    assert code == 130
+    assert "interrupted; what was finished is kept" in text
+    assert "Traceback" not in text
+    assert not (tmp_path / "fold").exists()
+
+    code, text = Running(command, tmp_path / "fold").said()
+    assert code == 0
+    assert [line for line in text.splitlines() if line.startswith("merflow | ")][-1].startswith(
+        f"merflow | train {ITEM}: epoch "
+    )
+    assert f"train {ITEM}: {EPOCHS}/{EPOCHS}" in text, "told by the first process"
+    assert len(read_history(tmp_path / "fold")) == EPOCHS
+    assert read_facts(tmp_path / "fold")["params"]["training"]["devices_per_fold"] == 2
+    assert [path.name for path in tmp_path.iterdir() if path.name != "checkpoints"] == ["fold"]
+    assert list((tmp_path / "checkpoints").iterdir()) == []

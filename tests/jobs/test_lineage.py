@@ -1,0 +1,257 @@
+"""From a trained model back to its data: a real project with git and DVC, real trainings, a real MLflow database."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merflow.contracts.errors import MerflowError
+from merflow.contracts.files import file_md5
+from merflow.contracts.params import Params
+from merflow.corpus.splits import read_splits
+from merflow.jobs.evaluate import evaluate
+from merflow.jobs.extract import extract
+from merflow.jobs.index import index
+from merflow.jobs.lineage import lineage
+from merflow.jobs.tracking import open_run
+from merflow.jobs.train import train
+from merflow.jobs.workspace import Workspace
+from tests.cli.command import merflow
+
+pytest.importorskip("dvc")
+
+VARIANT = "context-mmt:bert-fc-frozen"
+STAGES = """\
+stages:
+  split:
+    cmd: >-
+      merflow data split manifest.parquet --protocol session5-only --set splits.seed=${seed}
+      --set splits.development=random --out splits.parquet
+    deps: [manifest.parquet]
+    outs: [splits.parquet, splits.md]
+"""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A project at its second revision, and what was trained at its first."""
+
+    project: Path
+    runs: Path
+    split_id: str
+    md5: str
+
+    @property
+    def uri(self) -> str:
+        return f"sqlite:///{self.runs / 'mlflow.db'}"
+
+    def lineage(self, reference: object) -> dict[str, Any]:
+        return lineage(str(reference), uri=self.uri, around=self.project)
+
+
+def run(project: Path, *words: str) -> str:
+    places = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = {**os.environ, "PATH": os.pathsep.join(places), "DVC_SITE_CACHE_DIR": str(project.parent / "site")}
+    done = subprocess.run(words, cwd=project, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def revision(project: Path, *, seed: int, tag: str) -> None:
+    """Splits of another seed, committed."""
+    (project / "dvc.yaml").write_text(STAGES.replace("${seed}", str(seed)))
+    run(project, "dvc", "repro", "--quiet")
+    run(project, "git", "add", "--all")
+    run(project, "git", "commit", "--quiet", "--message", f"Splits of seed {seed}")
+    run(project, "git", "tag", tag)
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory, params: Params) -> Trained:
+    folder = tmp_path_factory.mktemp("lineage")
+    project, runs = folder / "project", folder / "runs"
+    project.mkdir()
+    run(project, "git", "init", "--quiet")
+    run(project, "git", "config", "user.name", "Someone")
+    run(project, "git", "config", "user.email", "someone@example.org")
+    run(project, "dvc", "init", "--quiet")
+    manifest, splits = project / "manifest.parquet", project / "splits.parquet"
+    index(tiny_release, corpus="synthetic", out=manifest, params=params.corpus)
+    (project / ".gitignore").write_text("/manifest.parquet\n")
+    revision(project, seed=0, tag="v1")
+    features = extract(
+        manifest,
+        variants=[VARIANT],
+        store=runs / "store",
+        out=runs / "features.json",
+        params=params.features,
+        corpus=params.corpus,
+    )
+    tracked = open_run(
+        manifest,
+        splits=splits,
+        features=features,
+        variants=[VARIANT],
+        name="lineage",
+        workspace=Workspace(runs),
+        out=runs / "run.json",
+        training=params.training,
+        seeds=[0],
+        params=params.tracking,
+    )
+    fold = train(
+        f"{VARIANT}:1",
+        manifest=manifest,
+        splits=splits,
+        features=features,
+        out=runs / "folds/fold-1",
+        checkpoints=runs / "checkpoints",
+        params=params.training,
+        run=tracked,
+    )
+    evaluate(
+        [fold],
+        manifest=manifest,
+        splits=splits,
+        results=runs / "results.json",
+        report=runs / "report.html",
+        name="lineage",
+        command="",
+        params=params.evaluation,
+        run=tracked,
+    )
+    was = read_splits(splits)
+    done = Trained(project, runs, was.split_id, file_md5(splits))
+    revision(project, seed=1, tag="v2")
+    return done
+
+
+def fold_run(trained: Trained) -> Any:  # noqa: ANN401 - mlflow's Run
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=trained.uri)
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    (found,) = client.search_runs(experiments, "tags.`merflow.kind` = 'fold'")
+    return found
+
+
+def test_a_fold_leads_to_the_revision_that_holds_its_splits(trained: Trained) -> None:
+    found = trained.lineage(trained.runs / "folds/fold-1")
+    (data,) = found["data"]
+    assert (data["corpus"], data["split_id"]) == ("synthetic", trained.split_id)
+    assert data["split_params"]["development"] == "random"
+    assert data["splits"]["md5"] == trained.md5
+    assert [commit["subject"] for commit in data["splits"]["commits"]] == ["Splits of seed 0"]
+    assert (data["splits"]["tags"], data["splits"]["here"]) == (["v1"], False)
+    assert (data["manifest"]["tags"], data["manifest"]["here"]) == (["v1", "v2"], True)
+    (fold,) = found["trainings"]
+    assert (fold["variant"], fold["fold"], fold["seed"], fold["transcripts"]) == (VARIANT, 1, 0, "truth")
+    assert fold["selection"] == "lowest loss of a share of the training dialogues"
+    assert fold["encoders"]["text_layers"]["name"].startswith("lite")
+    assert len(fold["encoders"]["text_layers"]["key"]) == 16
+    assert fold["params"]["max_epochs"] == 3
+
+
+def test_splits_that_are_others_here_are_told_with_the_way_back(trained: Trained) -> None:
+    here = read_splits(trained.project / "splits.parquet").split_id
+    assert here != trained.split_id
+    said = [each for each in trained.lineage(trained.runs / "folds/fold-1")["mismatches"] if "splits" in each]
+    assert said == [
+        f"splits.parquet here is {here}, trained on splits {trained.split_id}; "
+        "git checkout v1 and merflow data pull bring them back"
+    ]
+
+
+def test_a_model_folder_a_benchmark_a_run_and_a_version_lead_to_the_same_data(trained: Trained) -> None:
+    from mlflow import MlflowClient
+
+    run_of_fold = fold_run(trained)
+    client = MlflowClient(tracking_uri=trained.uri)
+    client.create_registered_model("emotions")
+    version = client.create_model_version(
+        "emotions", f"{run_of_fold.info.artifact_uri}/model", run_id=run_of_fold.info.run_id
+    )
+    client.set_registered_model_alias("emotions", "champion", version.version)
+    expected = trained.lineage(trained.runs / "folds/fold-1")
+    kinds = {}
+    for reference in (
+        trained.runs / "folds/fold-1/model",
+        trained.runs,
+        run_of_fold.info.run_id,
+        run_of_fold.data.tags["mlflow.parentRunId"],
+        "models:/emotions/1",
+        "emotions@champion",
+    ):
+        found = trained.lineage(reference)
+        assert found["data"] == expected["data"], reference
+        assert found["code"] == expected["code"]
+        assert found["mismatches"] == expected["mismatches"]
+        kinds[str(reference)] = (found["kind"], found["registered"] and found["registered"]["version"])
+    assert [kind for kind in kinds.values() if kind[1]] == [("MLflow run, fold", "1")] * 2
+    assert kinds[str(trained.runs)] == ("benchmark", None)
+
+
+def test_splits_of_other_bytes_are_found_by_what_is_in_them(trained: Trained, tmp_path: Path) -> None:
+    fold = shutil.copytree(trained.runs / "folds/fold-1", tmp_path / "fold")
+    card = json.loads((fold / "model/card.json").read_text())
+    card["data_md5"]["splits"] = "0" * 32  # as written on another machine
+    (fold / "model/card.json").write_text(json.dumps(card))
+    record = trained.lineage(fold)["data"][0]["splits"]
+    assert (record["md5"], record["tags"]) == (trained.md5, ["v1"])
+
+
+def test_data_of_no_revision_are_told(trained: Trained, tmp_path: Path) -> None:
+    fold = shutil.copytree(trained.runs / "folds/fold-1", tmp_path / "fold")
+    card = json.loads((fold / "model/card.json").read_text())
+    card |= {"data_md5": {"splits": "0" * 32, "manifest": "0" * 32}, "split_id": "f" * 16}
+    (fold / "model/card.json").write_text(json.dumps(card))
+    said = trained.lineage(fold)["mismatches"]
+    assert f"splits {'f' * 16} is in no revision of {trained.project}" in said
+    assert f"{fold / 'model'}: its card says split_id {'f' * 16}, fold.json {trained.split_id}" in said
+
+
+def test_outside_of_a_project_the_record_alone_is_told(trained: Trained, tmp_path: Path) -> None:
+    found = lineage(str(trained.runs / "folds/fold-1"), uri=None, around=tmp_path)
+    assert found["project"] is None
+    assert found["data"][0]["split_id"] == trained.split_id
+    assert not [said for said in found["mismatches"] if "revision" in said]
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("nothing", "'nothing' is no folder here, no run of MLflow (32 hexadecimal digits) and no model version"),
+        ("0" * 32, f"no run {'0' * 32} in MLflow at sqlite:///"),
+        ("models:/nobody/3", "no model version 'models:/nobody/3' in MLflow at sqlite:///"),
+        ("nobody@champion", "no model version 'nobody@champion' in MLflow at sqlite:///"),
+    ],
+)
+def test_what_does_not_exist_is_named(trained: Trained, reference: str, said: str) -> None:
+    with pytest.raises(MerflowError) as caught:
+        trained.lineage(reference)
+    assert said in str(caught.value)
+
+
+def test_where_mlflow_is_must_be_known_and_exist(trained: Trained, tmp_path: Path) -> None:
+    with pytest.raises(MerflowError, match="nothing says where that is; name it: --tracking"):
+        lineage("0" * 32, uri=None, around=tmp_path)
+    with pytest.raises(MerflowError, match=r"no such file: .*/none\.db"):
+        lineage("0" * 32, uri=f"sqlite:///{tmp_path / 'none.db'}", around=tmp_path)
+    assert not (tmp_path / "none.db").exists()
+    with pytest.raises(MerflowError, match="is no model folder"):
+        lineage(str(tmp_path), uri=None, around=trained.project)
+
+
+def test_the_command_prints_a_tree_or_json(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(trained.project)
+    said = merflow("data", "lineage", trained.runs / "folds/fold-1")
+    assert said.code == 0
+    for part in (f"splits {trained.split_id}", "tag v1; commit", "Splits of seed 0", "true transcripts", VARIANT):
+        assert part in said.out
+    as_json = merflow("data", "lineage", fold_run(trained).info.run_id, "--tracking", trained.uri, "--json")
+    assert json.loads(as_json.out)["data"][0]["split_id"] == trained.split_id
