@@ -21,6 +21,7 @@ def evaluate(
     metrics: Output[Metrics],
     confusion: Output[ClassificationMetrics],
     tables: Output[Markdown],
+    presets: str = "",
 ) -> None:
     """Figures with intervals, paired comparisons, one HTML page; KFP draws the confusion of the best variant."""
     from merflow.jobs import steps
@@ -36,6 +37,7 @@ def evaluate(
         results=results.path,
         report=report.path,
         metrics=metrics.path,
+        presets=presets,
         confusion=confusion.path,
         tables=tables.path,
     )

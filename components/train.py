@@ -19,6 +19,7 @@ def train(
     fold: Output[Model],
     metrics: Output[Metrics],
     summary: Output[Markdown],
+    presets: str = "",
 ) -> None:
     """Trains ``model:preset:fold``; the epoch is chosen on development data."""
     from merflow.jobs import steps
@@ -33,5 +34,6 @@ def train(
         params=training_params,
         fold=fold.path,
         metrics=metrics.path,
+        presets=presets,
         summary=summary.path,
     )

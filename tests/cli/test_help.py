@@ -60,6 +60,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "report",
         "tracking sync",
         "train",
+        "tune",
     ]
 
 

@@ -66,7 +66,7 @@ def corpus(encoders: Path, params: Params, tmp_path_factory: pytest.TempPathFact
     return place
 
 
-def files(corpus: Path) -> dict[str, Path]:
+def files(corpus: Path) -> dict[str, Any]:
     names = {"manifest": "manifest.parquet", "splits": "splits.parquet", "features": "features.json"}
     return {option: corpus / name for option, name in names.items()}
 

@@ -7,6 +7,7 @@ from merflow.cli.compare import compare
 from merflow.cli.console import run
 from merflow.cli.explain import explain
 from merflow.cli.report import report
+from merflow.cli.tune import tune
 
 app = typer.Typer(
     name="merflow",
@@ -24,6 +25,7 @@ app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("plots")(runs.plots)
 app.command("benchmark")(runs.benchmark)
+app.command("tune")(tune)
 app.command("compare")(compare)
 app.command("report")(report)
 app.command("explain")(explain)

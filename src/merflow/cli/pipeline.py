@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
 from merflow.cli.options import (
@@ -18,6 +19,7 @@ from merflow.cli.options import (
     JsonOption,
     ModelsOption,
     ParamsOption,
+    PresetsOption,
     ProfileOption,
     ProtocolOption,
     QuarantineOption,
@@ -55,7 +57,7 @@ def compile_packages(
 
 @app.command("run")
 def run_pipeline(
-    name: Annotated[str, typer.Argument(help="benchmark")],
+    name: Annotated[str, typer.Argument(help="benchmark or tune")],
     models: ModelsOption,
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command reuses every finished step.")],
     corpus: CorpusOption = "synthetic",
@@ -67,21 +69,24 @@ def run_pipeline(
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
+    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a pipeline on this machine, two folds at a time.
+    """Run a pipeline on this machine, two folds or workers at a time.
+
+    `tune` takes one variant; trials, workers and storage are in the section `tuning` of the parameters.
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.evaluation.tables import results_table
     from merflow.jobs.identity import corpus_fingerprint
     from merflow.jobs.presets import step_digests
     from merflow.jobs.run_folder import remember
     from merflow.jobs.source import Source
     from merflow.jobs.variants import plan
     from merflow.jobs.workspace import Workspace
+    from merflow.presets.own import own_text, read_own
 
     packages = _packages()
     if name not in packages.PIPELINES:
@@ -89,9 +94,9 @@ def run_pipeline(
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
     )
-    variants = variants_of(models)
+    variants, own = variants_of(models), read_own(presets)
     Source(corpus, root, size).check()
-    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds)
+    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds, own=own)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -102,20 +107,24 @@ def run_pipeline(
         "quarantine": quarantine,
         "asr": transcribe,
         "command": command_line(),
+        "presets": own_text(presets),
         "data": corpus_fingerprint(root) if root else "",
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
         **_sections(chosen),
-        **{f"code_{step}": digest for step, digest in step_digests(variants).items()},
+        **{f"code_{step}": digest for step, digest in step_digests(variants, own).items()},
     }
-    finished = _run(packages.PIPELINES[name], arguments, out=out)
-    results, report = _collect(finished.outputs, out=out)
-    remember(out, name=out.name, command=command_line())
+    pipeline = packages.PIPELINES[name]
+    taken = {key: value for key, value in arguments.items() if key in pipeline.component_spec.inputs}
+    finished = _run(pipeline, taken, out=out)
+    found = _collect(finished.outputs, out=out)
+    if name == "benchmark":
+        remember(out, name=out.name, command=command_line())
     if as_json:
-        print_json(results)
+        print_json(found)
         return
-    print_table(results_table(results))
-    OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. Report: {report}")
+    print_table(_table(name)(found))
+    OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. {_left(name, out)}")
     if chosen.tracking.uri == "auto":
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
 
@@ -164,14 +173,41 @@ def _sections(params: Params) -> dict[str, str]:
     return {f"{name}_params": json.dumps(section) for name, section in params.model_dump().items()}
 
 
-def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Path]:
-    """Copies the last step's results and report to the run's folder, and writes their tables."""
+# Output of the last step -> its name in the run's folder.
+_KEPT = {
+    "results": "results.json",
+    "report": "report.html",
+    "summary": "study.json",
+    "presets": "presets.yaml",
+    "page": "study.html",
+}
+
+
+def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
+    """Copies what the last step left to the run's folder; returns the content of the JSON file among it."""
     from merflow.evaluation.tables import write_tables
     from merflow.presets.catalogue import published_tables
 
-    for name, artifact in (("results.json", outputs["results"]), ("report.html", outputs["report"])):
-        with replacing(out / name) as part:
+    for output, artifact in outputs.items():
+        with replacing(out / _KEPT[output]) as part:
             shutil.copyfile(artifact.path, part)
-    results = read_json(out / "results.json")
+    if "results" not in outputs:
+        study: dict[str, Any] = read_json(out / _KEPT["summary"])
+        return study
+    results: dict[str, Any] = read_json(out / _KEPT["results"])
     write_tables(results, out, papers=published_tables())
-    return results, out / "report.html"
+    return results
+
+
+def _table(name: str) -> Callable[[dict[str, Any]], Table]:
+    from merflow.cli.tune import best_trials
+    from merflow.evaluation.tables import results_table
+
+    return best_trials if name == "tune" else results_table
+
+
+def _left(name: str, out: Path) -> str:
+    """Where the outcome is, for people."""
+    if name == "tune":
+        return f"Preset: {out / _KEPT['presets']}. Figures: {out / _KEPT['page']}"
+    return f"Report: {out / _KEPT['report']}"

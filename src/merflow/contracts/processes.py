@@ -10,10 +10,13 @@ import signal
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing import connection
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
@@ -23,6 +26,7 @@ from merflow.contracts.errors import MerflowError
 Result = TypeVar("Result")
 
 _PATIENCE_S = 5.0  # how long a process may take to end before it is killed
+_LOOK_S = 1.0  # how often a caller looks at processes side by side
 _TOLD_S = 0.1  # how often what the calls tell is passed on
 _DEATH_S = 1.0  # how long the death of a process may take to be known after its effect on another
 
@@ -56,9 +60,7 @@ def in_processes(
     """
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    own: SimpleQueue[dict[str, str]] = context.SimpleQueue()
-    for place in range(workers):
-        own.put(dict(environments[place % len(environments)]) if environments else {})
+    own = _environments(workers, environments)
     line: SimpleQueue[Any] = context.SimpleQueue()
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(own, line)) as pool:
         try:
@@ -94,6 +96,76 @@ def _result(future: "Future[Result]", *, others: Collection["Future[Result]"]) -
             if isinstance(other.exception(), BrokenProcessPool):
                 other.result()
         raise
+
+
+def side_by_side(
+    calls: Sequence[Callable[[], object]],
+    *,
+    meanwhile: Callable[[], None],
+    environments: Sequence[Mapping[str, str]] = (),
+) -> int:
+    """Runs all calls at once, each in its own process; returns how many of them were ended from outside.
+
+    One that is ended, for example for lack of memory, leaves the others at work. The first error stops the others, and
+    is raised.
+
+    Args:
+        calls: Must be picklable.
+        meanwhile: Called every second or so, and once at the end.
+        environments: As for :func:`in_processes`.
+    """
+    context = multiprocessing.get_context("spawn")
+    own = _environments(len(calls), environments)
+    line: SimpleQueue[Any] = context.SimpleQueue()
+    ears: dict[BaseProcess, Connection] = {}
+    try:
+        with _interrupts_ignored():
+            for call in calls:
+                ear, mouth = context.Pipe(duplex=False)
+                process: BaseProcess = context.Process(target=_alone, args=(own, line, mouth, call))
+                ears[process] = ear
+                process.start()
+                mouth.close()
+        working = set(ears)
+        while working:
+            connection.wait([process.sentinel for process in working], timeout=_LOOK_S)
+            meanwhile()
+            for process in [process for process in working if not process.is_alive()]:
+                working.remove(process)
+                _raise_error_of(ears[process])
+    except BaseException:
+        _end({process for process in ears if process.pid is not None})
+        raise
+    return sum(process.exitcode != 0 for process in ears)
+
+
+def _alone(
+    own: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]", mouth: Connection, call: Callable[[], object]
+) -> None:
+    """What a process of :func:`side_by_side` does."""
+    _begin(own, line)
+    try:
+        _run(call)
+    except MerflowError as error:
+        mouth.send(error)
+    except Exception:
+        mouth.send(RuntimeError(traceback.format_exc()))
+
+
+def _raise_error_of(ear: Connection) -> None:
+    try:
+        if ear.poll():
+            raise ear.recv()
+    except EOFError:  # it has ended without a word
+        return
+
+
+def _environments(workers: int, environments: Sequence[Mapping[str, str]]) -> "SimpleQueue[dict[str, str]]":
+    """What each process takes one of."""
+    own: SimpleQueue[dict[str, str]] = multiprocessing.get_context("spawn").SimpleQueue()
+    for place in range(workers):
+        own.put(dict(environments[place % len(environments)]) if environments else {})
+    return own
 
 
 def _end(processes: set[BaseProcess]) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from merflow.contracts.errors import EvaluationError, OutputError
 from merflow.contracts.files import output_errors, replacing, replacing_folder, write_json
 from merflow.contracts.params import TrainingParams, parse
+from merflow.contracts.presets import OwnPresets
 from merflow.evaluation.embeddings import plane
 from merflow.evaluation.explanations import embedding_figure, utterance_figure, weights_figure
 from merflow.features.dataset import FeatureDataset
@@ -37,6 +38,7 @@ def explain(
     utterances: Sequence[str] = (),
     examples: int = 4,
     device: str = "auto",
+    own: OwnPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Writes figures and arrays of a trained fold's test utterances.
@@ -54,6 +56,7 @@ def explain(
         utterances: Which to draw; some of every emotion where none is named.
         examples: How many to draw where none is named.
         device: ``auto``, ``cpu`` or ``cuda``.
+        own: Presets of one's own (``presets.own``).
         progress: Told of every utterance.
 
     Raises:
@@ -66,7 +69,7 @@ def explain(
         raise OutputError(
             f"{out} is there and is no explanation ({_LISTING} is missing); name a folder that is not there"
         )
-    opened = open_fold(fold, manifest=manifest, splits=splits, features=features, device=device)
+    opened = open_fold(fold, manifest=manifest, splits=splits, features=features, device=device, own=own)
     tell = progress or plain_lines()
     places = _named(opened, utterances) or opened.examples(examples)
     batch_size = opened.inputs.preset.recipe.batch_size
@@ -91,7 +94,9 @@ def explain(
     return out
 
 
-def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> Subject:
+def open_fold(
+    fold: Path, *, manifest: Path, splits: Path, features: Path, device: str, own: OwnPresets | None = None
+) -> Subject:
     """Reads the fold's folder and the data that it was trained on.
 
     Raises:
@@ -101,7 +106,7 @@ def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, devic
     facts = folds.read_facts(fold)
     params = parse(TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / folds.FACTS))
     item = str(Item(facts["variant"], facts["fold"], facts["seed"]))
-    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
+    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
     for what, given in (
         ("manifest_hash", inputs.manifest.hash),
         ("split_id", inputs.splits.split_id),

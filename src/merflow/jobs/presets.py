@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from merflow.contracts.files import digest, replacing_folder, write_json
-from merflow.contracts.presets import Preset
+from merflow.contracts.presets import OwnPresets, Preset
 from merflow.jobs.identity import code_digest, source_digest
 from merflow.jobs.progress import say
 from merflow.jobs.variants import chosen
@@ -22,7 +22,7 @@ from merflow.presets import catalogue
 STREAMS = "streams"
 TRAINING = "training"
 # Steps of a pipeline that are cached by what their code was.
-_STEPS = ("plan", "index", "validate", "transcribe", "split", "extract", "train", "evaluate")
+_STEPS = ("plan", "index", "validate", "transcribe", "split", "extract", "train", "tune", "evaluate")
 
 
 def write_presets(out: Path) -> None:
@@ -58,16 +58,17 @@ def model_code(model: str) -> str:
     return source_digest([Path(inspect.getfile(MODELS[model].config))])
 
 
-def step_digests(variants: Sequence[str]) -> dict[str, str]:
+def step_digests(variants: Sequence[str], own: OwnPresets | None = None) -> dict[str, str]:
     """Of every step of a pipeline over these variants, a digest of what its result stands on beside its inputs.
 
     Raises:
         PresetError: None given, one given twice, or one unknown.
     """
-    presets = chosen(variants)
+    presets = chosen(variants, own)
     asked = {
         "extract": [streams_of(preset) for preset in presets],
         "train": [training_of(preset) for preset in presets],
+        "tune": [training_of(preset) for preset in presets],
     }
     return {step: digest([code_digest(step), asked[step]]) if step in asked else code_digest(step) for step in _STEPS}
 

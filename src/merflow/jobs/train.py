@@ -1,7 +1,7 @@
 """One fold of one variant: from features and splits to a model folder and test predictions."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
@@ -15,8 +15,8 @@ from merflow.contracts import processes
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.files import output_errors, replacing_folder
 from merflow.contracts.params import Recipe, TrainingParams
-from merflow.contracts.protocols import PARTS, Part
-from merflow.contracts.streams import MODALITY_OF, Stream
+from merflow.contracts.presets import OwnPresets
+from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.features.dataset import FeatureDataset
 from merflow.features.huggingface.graph import EncodersInGraph
@@ -25,6 +25,7 @@ from merflow.features.standardize import Standardizer
 from merflow.features.transcripts import transcript_of
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
+from merflow.jobs.fold_sources import FoldSources
 from merflow.jobs.inspection import Subject, inspected
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.tracking import fold_run, remember_fold
@@ -32,7 +33,7 @@ from merflow.models import MODELS
 from merflow.models.folder import save_model
 from merflow.training.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.training.history import FoldHistory
-from merflow.training.loop import train_fold
+from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.missing import Without, missing_sets
 from merflow.training.parallel import ALONE, Ranks, environments, joined
 from merflow.training.prediction import predict
@@ -49,6 +50,7 @@ def train(
     checkpoints: Path,
     params: TrainingParams,
     run: Path | None = None,
+    own: OwnPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Trains ``model:preset:fold`` and writes its folder (see ``jobs.folds``) to ``out``.
@@ -67,6 +69,7 @@ def train(
         checkpoints: Folder of unfinished folds, each below its fingerprint.
         params: Device, precision, threads and so on.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
+        own: Presets of one's own (``presets.own``).
         progress: Told of epochs.
 
     Raises:
@@ -76,7 +79,7 @@ def train(
         TrainingError: The fold cannot be trained or resumed, or one of its processes was killed.
         OutputError: ``out`` or ``checkpoints`` cannot be written.
     """
-    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
+    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
     if folds.is_whole(out, fingerprint=inputs.fingerprint):
         say(f"train {item}: done before, kept in {out}")
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
@@ -87,7 +90,9 @@ def train(
         history = _tracked(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
     else:
         files = {"manifest": manifest, "splits": splits, "features": features}
-        call = partial(_as_one_of_several, item, out=out, checkpoints=checkpoints, params=params, run=run, **files)
+        call = partial(
+            _as_one_of_several, item, out=out, checkpoints=checkpoints, params=params, run=run, own=own, **files
+        )
         history = _in_processes(call, params=params, tell=tell)
     remember_fold(run, out)
     say(f"train {item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
@@ -123,10 +128,11 @@ def _as_one_of_several(
     checkpoints: Path,
     params: TrainingParams,
     run: Path | None,
+    own: OwnPresets | None,
 ) -> FoldHistory:
     """What one process of several does; the first one tracks, tells and writes."""
     with joined(params) as ranks:
-        inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
+        inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
         if not ranks.is_first:
             return _tracked(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
         return _tracked(
@@ -143,25 +149,58 @@ def _tracked(
         return _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=tell, ranks=ranks)
 
 
+def fit(
+    inputs: FoldInputs,
+    sources: FoldSources,
+    *,
+    folder: Path,
+    tracker: Tracker,
+    progress: EpochProgress,
+    ranks: Ranks = ALONE,
+) -> tuple[nn.Module, TrainedFold]:
+    """Trains a fresh model on the fold's training part; the epoch is chosen on its development part.
+
+    The test part is opened where the shadow selection is asked for, and nowhere else.
+
+    Args:
+        inputs: The fold.
+        sources: Its utterances.
+        folder: Of the checkpoint; the call goes on from it.
+        tracker: Told of each epoch's figures.
+        progress: Told of each epoch; what it raises ends the training.
+        ranks: The processes that train the fold together.
+    """
+    torch.manual_seed(inputs.seed)
+    model = MODELS[inputs.preset.model].model(inputs.config, shapes=sources.shapes, classes=len(inputs.classes))
+    stages = _stages(inputs, model=model, sources=sources)
+    trained = train_fold(
+        stages,
+        seed=inputs.seed,
+        params=inputs.params,
+        folder=folder,
+        tracker=tracker,
+        progress=progress,
+        ranks=ranks,
+    )
+    return model, trained
+
+
 def _train(
     inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress, ranks: Ranks
 ) -> FoldHistory:
-    standardizer = Standardizer.fit(inputs.dataset("train"))
-    shapes = inputs.dataset("train").shapes
-    torch.manual_seed(inputs.seed)
-    model = MODELS[inputs.preset.model].model(inputs.config, shapes=shapes, classes=len(inputs.classes))
+    sources = FoldSources(inputs)
+    standardizer, shapes = sources.standardizer, sources.shapes
     workplace = checkpoints / inputs.fingerprint
-    trained = train_fold(
-        _stages(inputs, model=model, standardizer=standardizer),
-        seed=inputs.seed,
-        params=inputs.params,
+    model, trained = fit(
+        inputs,
+        sources,
         folder=workplace,
         tracker=tracker,
         progress=lambda epoch, last, _: tell(f"train {inputs.item}", epoch, last),
         ranks=ranks,
     )
     history, card = trained.history, inputs.card(shapes=shapes)
-    tests = _tests(inputs, standardizer=standardizer)
+    tests = _tests(inputs, sources)
     found = _predictions(inputs, trained.material.model, tests, ranks=ranks)
     if not ranks.is_first:
         return history
@@ -184,32 +223,19 @@ def _train(
     return history
 
 
-def _stages(inputs: FoldInputs, *, model: nn.Module, standardizer: Standardizer) -> list[Stage]:
+def _stages(inputs: FoldInputs, *, model: nn.Module, sources: FoldSources) -> list[Stage]:
     """The fold's stages, all of one model; encoders are loaded when their stage begins."""
+    shadowed = inputs.params.shadow_selection == "none-paper"
 
     def opened(recipe: Recipe) -> Material:
-        sources = {part: _source(inputs, recipe, part, standardizer=standardizer) for part in PARTS}
         return Material(
-            _learner(inputs, recipe, model=model, standardizer=standardizer),
-            train=sources["train"],
-            dev=sources["dev"],
-            test=sources["test"] if inputs.params.shadow_selection == "none-paper" else None,
+            _learner(inputs, recipe, model=model, standardizer=sources.standardizer),
+            train=sources.of(recipe, "train"),
+            dev=sources.of(recipe, "dev"),
+            test=sources.of(recipe, "test") if shadowed else None,
         )
 
     return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
-
-
-def _source(
-    inputs: FoldInputs,
-    recipe: Recipe,
-    part: Part,
-    *,
-    standardizer: Standardizer,
-    streams: Sequence[Stream] | None = None,
-) -> Source:
-    if recipe.policy == "frozen":
-        return inputs.dataset(part, standardizer=standardizer, streams=streams)
-    return inputs.raw_dataset(part, recipe, standardizer=standardizer, streams=streams)
 
 
 def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer) -> nn.Module:
@@ -232,15 +258,14 @@ def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:
     return Subject.of(inputs, model, test)
 
 
-def _tests(inputs: FoldInputs, *, standardizer: Standardizer) -> dict[str, Source]:
+def _tests(inputs: FoldInputs, sources: FoldSources) -> dict[str, Source]:
     """The test part by what is missing, as ``contracts.tables.MISSING`` names it; nothing is in the first."""
-    whole = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer)
+    whole = sources.of(inputs.recipes[-1], "test")
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
     found: dict[str, Source] = {"": whole}
     found |= {"+".join(gone): Without(whole, gone) for gone in missing_sets(modalities)}
     if (others := inputs.streams_with_other_words) is not None:
-        heard = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer, streams=others)
-        found[f"text={transcript_of(others)}"] = heard
+        found[f"text={transcript_of(others)}"] = sources.of(inputs.recipes[-1], "test", streams=others)
     return found
 
 
