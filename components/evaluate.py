@@ -19,6 +19,7 @@ def evaluate(
     results: Output[Artifact],
     report: Output[HTML],
     metrics: Output[Metrics],
+    presets: str = "",
 ) -> None:
     """Figures with intervals, paired comparisons, and one HTML page."""
     from merflow.jobs import steps
@@ -34,4 +35,5 @@ def evaluate(
         results=results.path,
         report=report.path,
         metrics=metrics.path,
+        presets=presets,
     )

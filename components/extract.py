@@ -16,6 +16,7 @@ def extract(
     code: str,
     encoders: str,
     features: Output[Artifact],
+    presets: str = "",
 ) -> None:
     """Fills the workspace's store with what the models need; the artifact says where it is, and what was set aside."""
     from merflow.jobs import steps
@@ -27,4 +28,5 @@ def extract(
         params=features_params,
         corpus_params=corpus_params,
         features=features.path,
+        presets=presets,
     )

@@ -18,6 +18,7 @@ def train(
     code: str,
     fold: Output[Model],
     metrics: Output[Metrics],
+    presets: str = "",
 ) -> None:
     """Trains ``model:preset:fold``; the epoch is chosen on development data."""
     from merflow.jobs import steps
@@ -32,4 +33,5 @@ def train(
         params=training_params,
         fold=fold.path,
         metrics=metrics.path,
+        presets=presets,
     )

@@ -37,6 +37,7 @@ def benchmark(
     name: str = "benchmark",
     quarantine: bool = False,
     asr: bool = False,
+    presets: str = "",
     corpus_params: str = "",
     splits_params: str = "",
     features_params: str = "",
@@ -69,6 +70,7 @@ def benchmark(
         name: Name of the run in MLflow and in the report.
         quarantine: Set bad rows aside instead of failing.
         asr: Have Whisper transcribe the recordings.
+        presets: Text of a file of presets of one's own, which ``models`` may name; empty for none.
         corpus_params: This section of ``params.yaml`` as JSON; empty for what merflow ships. Likewise the others.
         splits_params: As ``corpus_params``.
         features_params: As ``corpus_params``.
@@ -96,6 +98,7 @@ def benchmark(
         features_params=features_params,
         plan_params=plan_params,
         code=code_plan,
+        presets=presets,
     )
     indexed = index(
         corpus=corpus,
@@ -133,6 +136,7 @@ def benchmark(
         corpus_params=corpus_params,
         code=code_extract,
         encoders=encoders,
+        presets=presets,
     )
     run = track(
         manifest=manifest,
@@ -156,6 +160,7 @@ def benchmark(
             workspace=workspace,
             training_params=training_params,
             code=code_train,
+            presets=presets,
         )
     compared = evaluate(
         folds=dsl.Collected(trained.outputs["fold"]),
@@ -166,5 +171,6 @@ def benchmark(
         command=command,
         evaluation_params=evaluation_params,
         code=code_evaluate,
+        presets=presets,
     )
     return Outputs(results=compared.outputs["results"], report=compared.outputs["report"])

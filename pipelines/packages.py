@@ -9,8 +9,9 @@ from typing import Any
 from kfp import compiler
 
 from pipelines.benchmark import benchmark
+from pipelines.tune import tune
 
-PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark}
+PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark, "tune": tune}
 COMPILED = Path(__file__).parent / "compiled"
 
 

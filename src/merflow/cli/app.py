@@ -5,6 +5,7 @@ import typer
 from merflow.cli import data, features, pipeline, runs
 from merflow.cli.console import run
 from merflow.cli.explain import explain
+from merflow.cli.tune import tune
 
 app = typer.Typer(
     name="merflow",
@@ -20,6 +21,7 @@ app.command("presets")(runs.presets)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("benchmark")(runs.benchmark)
+app.command("tune")(tune)
 app.command("explain")(explain)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from merflow.cli.console import progress_bars
+from merflow.cli.options import PresetsOption
 
 
 def explain(
@@ -17,6 +18,7 @@ def explain(
     utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance; may be repeated.")] = None,
     examples: Annotated[int, typer.Option(help="Utterances to draw where none is named.", min=0)] = 4,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
+    presets: PresetsOption = None,
 ) -> None:
     """Show what a trained fold looks at: attention maps, layer weights, gates, and a t-SNE of its embeddings.
 
@@ -25,6 +27,7 @@ def explain(
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
     from merflow.jobs.explain import explain as explain_job
+    from merflow.presets.own import read_own
 
     with progress_bars() as progress:
         explain_job(
@@ -36,5 +39,6 @@ def explain(
             utterances=utterance or (),
             examples=examples,
             device=device,
+            own=read_own(presets),
             progress=progress,
         )

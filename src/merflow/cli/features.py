@@ -7,7 +7,15 @@ import typer
 
 from merflow.cli.console import ERR, progress_bars
 from merflow.cli.encoders import tiny
-from merflow.cli.options import ModelsOption, ParamsOption, ProfileOption, SetOption, load_params, variants_of
+from merflow.cli.options import (
+    ModelsOption,
+    ParamsOption,
+    PresetsOption,
+    ProfileOption,
+    SetOption,
+    load_params,
+    variants_of,
+)
 from merflow.cli.store import gc, ls, verify
 
 app = typer.Typer(no_args_is_help=True)
@@ -28,6 +36,7 @@ def extract(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first utterance that cannot be read or encoded.")
     ] = False,
+    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
@@ -39,6 +48,7 @@ def extract(
     """
     from merflow.features.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as extract_job
+    from merflow.presets.own import read_own
 
     given = load_params(params, overrides)
     with progress_bars() as progress:
@@ -50,6 +60,7 @@ def extract(
             params=given.features.model_copy(update={"profile": profile} if profile else {}),
             corpus=given.corpus,
             strict=strict,
+            own=read_own(presets),
             progress=progress,
         )
     listed = quarantine_beside(out)

@@ -28,6 +28,9 @@ ProfileOption = Annotated[str | None, typer.Option(help="Encoder profile: lite, 
 ProtocolOption = Annotated[Protocol | None, typer.Option(help="Which utterances test.")]
 DevelopmentOption = Annotated[Development | None, typer.Option(help="Which training data choose the epoch.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of the training.", min=0)]
+PresetsOption = Annotated[
+    Path | None, typer.Option("--presets", help="File of presets of your own, as `merflow tune` writes it.")
+]
 QuarantineOption = Annotated[bool, typer.Option("--quarantine", help="Set bad utterances aside instead of failing.")]
 TranscribeOption = Annotated[
     bool,

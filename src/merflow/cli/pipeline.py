@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
 from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
 from merflow.cli.options import (
@@ -18,6 +19,7 @@ from merflow.cli.options import (
     JsonOption,
     ModelsOption,
     ParamsOption,
+    PresetsOption,
     ProfileOption,
     ProtocolOption,
     QuarantineOption,
@@ -55,7 +57,7 @@ def compile_packages(
 
 @app.command("run")
 def run_pipeline(
-    name: Annotated[str, typer.Argument(help="benchmark")],
+    name: Annotated[str, typer.Argument(help="benchmark or tune")],
     models: ModelsOption,
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command reuses every finished step.")],
     corpus: CorpusOption = "synthetic",
@@ -67,19 +69,22 @@ def run_pipeline(
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
+    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a pipeline on this machine, two folds at a time.
+    """Run a pipeline on this machine, two folds or workers at a time.
+
+    `tune` takes one variant; trials, workers and storage are in the section `tuning` of the parameters.
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.evaluation.report import results_table
     from merflow.jobs.identity import code_digests, corpus_fingerprint
     from merflow.jobs.source import Source
     from merflow.jobs.variants import plan
     from merflow.jobs.workspace import Workspace
+    from merflow.presets.own import own_text, read_own
 
     packages = _packages()
     if name not in packages.PIPELINES:
@@ -87,9 +92,9 @@ def run_pipeline(
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
     )
-    variants = variants_of(models)
+    variants, own = variants_of(models), read_own(presets)
     Source(corpus, root, size).check()
-    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds)
+    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds, own=own)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -100,19 +105,22 @@ def run_pipeline(
         "quarantine": quarantine,
         "asr": transcribe,
         "command": command_line(),
+        "presets": own_text(presets),
         "data": corpus_fingerprint(root) if root else "",
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
         **_sections(chosen),
         **{f"code_{step}": digest for step, digest in code_digests().items()},
     }
-    finished = _run(packages.PIPELINES[name], arguments, out=out)
-    results, report = _collect(finished.outputs, out=out)
+    pipeline = packages.PIPELINES[name]
+    taken = {key: value for key, value in arguments.items() if key in pipeline.component_spec.inputs}
+    finished = _run(pipeline, taken, out=out)
+    found = _collect(finished.outputs, out=out)
     if as_json:
-        print_json(results)
+        print_json(found)
         return
-    print_table(results_table(results))
-    OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. Report: {report}")
+    print_table(_table(name)(found))
+    OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. {_left(name, out)}")
     if chosen.tracking.uri == "auto":
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
 
@@ -161,9 +169,34 @@ def _sections(params: Params) -> dict[str, str]:
     return {f"{name}_params": json.dumps(section) for name, section in params.model_dump().items()}
 
 
-def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Path]:
-    """Copies the last step's results and report to the run's folder."""
-    for name, artifact in (("results.json", outputs["results"]), ("report.html", outputs["report"])):
-        with replacing(out / name) as part:
+# Output of the last step -> its name in the run's folder.
+_KEPT = {
+    "results": "results.json",
+    "report": "report.html",
+    "summary": "study.json",
+    "presets": "presets.yaml",
+    "page": "study.html",
+}
+
+
+def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
+    """Copies what the last step left to the run's folder; returns the content of the JSON file among it."""
+    for output, artifact in outputs.items():
+        with replacing(out / _KEPT[output]) as part:
             shutil.copyfile(artifact.path, part)
-    return read_json(out / "results.json"), out / "report.html"
+    found: dict[str, Any] = read_json(out / _KEPT["results" if "results" in outputs else "summary"])
+    return found
+
+
+def _table(name: str) -> Callable[[dict[str, Any]], Table]:
+    from merflow.cli.tune import best_trials
+    from merflow.evaluation.report import results_table
+
+    return best_trials if name == "tune" else results_table
+
+
+def _left(name: str, out: Path) -> str:
+    """Where the outcome is, for people."""
+    if name == "tune":
+        return f"Preset: {out / _KEPT['presets']}. Figures: {out / _KEPT['page']}"
+    return f"Report: {out / _KEPT['report']}"

@@ -13,6 +13,7 @@ from merflow.cli.options import (
     JsonOption,
     ModelsOption,
     ParamsOption,
+    PresetsOption,
     ProfileOption,
     ProtocolOption,
     QuarantineOption,
@@ -30,14 +31,15 @@ from merflow.cli.options import (
 _PUBLISHED = ("WA", "UA", "F1")
 
 
-def presets(as_json: JsonOption = False) -> None:
+def presets(presets: PresetsOption = None, as_json: JsonOption = False) -> None:
     """List every preset with its paper, table, inputs and the paper's own numbers.
 
     Example: `merflow presets --json`
     """
     from merflow.presets import catalogue
+    from merflow.presets.own import read_own
 
-    found = catalogue.presets().values()
+    found = (catalogue.presets() | read_own(presets)).values()
     if as_json:
         print_json(
             [
@@ -49,6 +51,7 @@ def presets(as_json: JsonOption = False) -> None:
                     "inputs": list(preset.inputs),
                     "stages": list(preset.stages),
                     "published": preset.published,
+                    **({"base": preset.base} if preset.base else {}),
                 }
                 for preset in found
             ]
@@ -67,6 +70,9 @@ def presets(as_json: JsonOption = False) -> None:
         inputs = " ".join(modality[0].upper() for modality in sorted(preset.inputs))
         table.add_row(preset.variant, inputs, str(preset.paper.year), preset.table, *figures)
     print_table(table)
+    for preset in found:
+        if preset.base:
+            OUT.print(f"{preset.variant} is made from {preset.base}; the published figures are that one's")
     for variant, reason in catalogue.unavailable().items():
         OUT.print(f"no preset {variant}: {reason}")
 
@@ -77,6 +83,7 @@ def train(
     splits: Annotated[Path, typer.Option(help="Its splits.")],
     features: Annotated[Path, typer.Option(help="What `merflow features extract` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder of the trained fold.")],
+    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
@@ -85,6 +92,7 @@ def train(
     Example: `merflow train context-mmt:mmt-frozen:1 --manifest m.parquet --splits s.parquet --features f.json --out f1`
     """
     from merflow.jobs.train import train as train_job
+    from merflow.presets.own import read_own
 
     with progress_bars() as progress:
         train_job(
@@ -95,6 +103,7 @@ def train(
             out=out,
             checkpoints=out.parent / "checkpoints",
             params=load_params(params, overrides).training,
+            own=read_own(presets),
             progress=progress,
         )
 
@@ -105,6 +114,7 @@ def evaluate(
     splits: Annotated[Path, typer.Option(help="Its splits.")],
     out: Annotated[Path, typer.Option(help="Folder for results.json and report.html.")],
     name: Annotated[str, typer.Option(help="Title of the report.")] = "benchmark",
+    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -115,6 +125,7 @@ def evaluate(
     """
     from merflow.evaluation.report import results_table
     from merflow.jobs.evaluate import evaluate as evaluate_job
+    from merflow.presets.own import read_own
 
     results = evaluate_job(
         folds,
@@ -125,6 +136,7 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
+        own=read_own(presets),
     )
     print_json(results) if as_json else print_table(results_table(results))
 
@@ -142,6 +154,7 @@ def benchmark(
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
     workers: Annotated[int, typer.Option(help="Folds that train at a time.", min=1)] = 2,
+    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -153,6 +166,7 @@ def benchmark(
     from merflow.evaluation.report import results_table
     from merflow.jobs.benchmark import benchmark as benchmark_job
     from merflow.jobs.source import Source
+    from merflow.presets.own import read_own
 
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
@@ -168,6 +182,7 @@ def benchmark(
             quarantine=quarantine,
             asr=transcribe,
             workers=workers,
+            own=read_own(presets),
             progress=progress,
         )
     print_json(results) if as_json else print_table(results_table(results))

@@ -52,6 +52,14 @@ class TrainingError(MerflowError):
     """A fold cannot be trained or resumed."""
 
 
+class DivergedError(TrainingError):
+    """A loss is not finite."""
+
+
+class TuningError(MerflowError):
+    """A search space is malformed, or a study cannot be opened or is of something else."""
+
+
 class EvaluationError(MerflowError):
     """Prediction tables are incomplete or do not belong together."""
 

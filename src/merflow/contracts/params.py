@@ -4,8 +4,9 @@ Experiment knobs have their one home in ``params.yaml`` and no default here. Unk
 nearest known one, and all errors of a file are reported together.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -144,6 +145,49 @@ class TrainingParams(Strict):
     modality_dropout: float = Field(ge=0, lt=1)
 
 
+class TuningParams(Strict):
+    """How a variant's best parameters are looked for.
+
+    Attributes:
+        trials: Finished ones (pruned ones are), of the whole study, whatever the number of workers.
+        workers: Processes that try at a time.
+        folds: Those whose development UA is averaged; every trial trains them one after the other.
+        seed: Of the sampler and of every training.
+        startup_trials: Finished ones before the sampler learns from them; until then it draws at random.
+        pruning_trials: Complete ones before any trial is pruned.
+        pruning_epochs: No trial is pruned before so many epochs.
+        storage: ``auto`` for SQLite in the output folder, or a database's URL, for workers on several machines.
+        heartbeat_s: How often a running trial says that it lives.
+        grace_s: A trial that has been silent for so long is given to another worker.
+        retries: How often that is done with one trial.
+    """
+
+    trials: int = Field(ge=1)
+    workers: int = Field(ge=1)
+    folds: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
+    seed: int = Field(ge=0)
+    startup_trials: int = Field(ge=1)
+    pruning_trials: int = Field(ge=1)
+    pruning_epochs: int = Field(ge=0)
+    storage: str
+    heartbeat_s: int = Field(ge=1)
+    grace_s: int = Field(ge=2)
+    retries: int = Field(ge=0)
+
+    @field_validator("folds")
+    @classmethod
+    def _folds_once(cls, folds: list[int]) -> list[int]:
+        if len(set(folds)) < len(folds):
+            raise ValueError("a fold is given twice")
+        return folds
+
+    @model_validator(mode="after")
+    def _patient(self) -> "TuningParams":
+        if self.grace_s <= self.heartbeat_s:
+            raise ValueError(f"grace_s {self.grace_s} must be longer than heartbeat_s {self.heartbeat_s}")
+        return self
+
+
 class EvaluationParams(Strict):
     """Bootstrap resamples (of dialogues), their seed, and the bins of the calibration error."""
 
@@ -167,6 +211,7 @@ class Params(Strict):
     features: FeatureParams
     plan: PlanParams
     training: TrainingParams
+    tuning: TuningParams
     evaluation: EvaluationParams
     tracking: TrackingParams
     transcription: TranscriptionParams
@@ -272,9 +317,16 @@ def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, messa
     key = ".".join(str(step) for step in loc) or kind.__name__
     if code != "extra_forbidden":
         return f"{key}: {message}" + ("" if code == "missing" else f", found {found!r}")
-    for step in loc[:-1]:
-        annotation = kind.model_fields[str(step)].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        kind = annotation
-    return f"{key}: unknown key; {nearest(str(loc[-1]), kind.model_fields)}"
+    return f"{key}: unknown key; {nearest(str(loc[-1]), _keys_at(kind, loc[:-1]))}"
+
+
+def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys that are known at a place in this kind's values."""
+    annotation: Any = kind
+    for step in loc:
+        if get_origin(annotation) in (dict, list):
+            annotation = get_args(annotation)[-1]
+        else:
+            annotation = annotation.model_fields[str(step)].annotation
+    keys: Mapping[str, object] = annotation.model_fields
+    return keys

@@ -1,5 +1,6 @@
 """What a variant is: a model, a named preset of it, and the encoders that feed it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,8 @@ class Preset:
         config: Switches of the model's config dataclass.
         recipes: One for each stage, in the order of training.
         published: The paper's own percentages by metric (WA, UA, F1); quoted, never ours.
+        base: Of a preset of one's own, the variant that it is made from: the paper, the table and the published
+            figures are that one's. None for a paper's own row.
     """
 
     model: str
@@ -57,6 +60,7 @@ class Preset:
     config: dict[str, Any]
     recipes: tuple[Recipe, ...]
     published: dict[str, float]
+    base: str | None = None
 
     @property
     def variant(self) -> str:
@@ -72,6 +76,10 @@ class Preset:
     def stages(self) -> tuple[Policy, ...]:
         """Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone."""
         return tuple(recipe.policy for recipe in self.recipes)
+
+
+# Presets of one's own by variant name, beside those that merflow ships.
+OwnPresets = Mapping[str, Preset]
 
 
 def parse_variant(text: str) -> tuple[str, str]:

@@ -9,16 +9,21 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import TypeVar
 
+from merflow.contracts.errors import MerflowError
+
 Result = TypeVar("Result")
 
 _PATIENCE_S = 5.0  # how long a process may take to end before it is killed
+_LOOK_S = 1.0
 
 # Of the process that works: whether a call is under way, and whether it has been told to end.
 _calling, _ending = threading.Event(), threading.Event()
@@ -44,9 +49,7 @@ def in_processes(
     """
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    own: SimpleQueue[dict[str, str]] = context.SimpleQueue()
-    for place in range(workers):
-        own.put(dict(environments[place % len(environments)]) if environments else {})
+    own = _environments(workers, environments)
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(own,)) as pool:
         try:
             with _interrupts_ignored():
@@ -57,6 +60,73 @@ def in_processes(
             pool.shutdown(wait=False, cancel_futures=True)
             _end(set(multiprocessing.active_children()) - others)
             raise
+
+
+def side_by_side(
+    calls: Sequence[Callable[[], object]],
+    *,
+    meanwhile: Callable[[], None],
+    environments: Sequence[Mapping[str, str]] = (),
+) -> int:
+    """Runs all calls at once, each in its own process; returns how many of them were ended from outside.
+
+    One that is ended, for example for lack of memory, leaves the others at work. The first error stops the others, and
+    is raised.
+
+    Args:
+        calls: Must be picklable.
+        meanwhile: Called every second or so, and once at the end.
+        environments: As for :func:`in_processes`.
+    """
+    context = multiprocessing.get_context("spawn")
+    own = _environments(len(calls), environments)
+    ears: dict[BaseProcess, Connection] = {}
+    try:
+        with _interrupts_ignored():
+            for call in calls:
+                ear, mouth = context.Pipe(duplex=False)
+                process: BaseProcess = context.Process(target=_alone, args=(own, mouth, call))
+                ears[process] = ear
+                process.start()
+                mouth.close()
+        working = set(ears)
+        while working:
+            wait([process.sentinel for process in working], timeout=_LOOK_S)
+            meanwhile()
+            for process in [process for process in working if not process.is_alive()]:
+                working.remove(process)
+                _raise_error_of(ears[process])
+    except BaseException:
+        _end({process for process in ears if process.pid is not None})
+        raise
+    return sum(process.exitcode != 0 for process in ears)
+
+
+def _alone(own: "SimpleQueue[dict[str, str]]", mouth: Connection, call: Callable[[], object]) -> None:
+    """What a process of :func:`side_by_side` does."""
+    _begin(own)
+    try:
+        _run(call)
+    except MerflowError as error:
+        mouth.send(error)
+    except Exception:
+        mouth.send(RuntimeError(traceback.format_exc()))
+
+
+def _raise_error_of(ear: Connection) -> None:
+    try:
+        if ear.poll():
+            raise ear.recv()
+    except EOFError:  # it has ended without a word
+        return
+
+
+def _environments(workers: int, environments: Sequence[Mapping[str, str]]) -> "SimpleQueue[dict[str, str]]":
+    """What each process takes one of."""
+    own: SimpleQueue[dict[str, str]] = multiprocessing.get_context("spawn").SimpleQueue()
+    for place in range(workers):
+        own.put(dict(environments[place % len(environments)]) if environments else {})
+    return own
 
 
 def _end(processes: set[BaseProcess]) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.params import Params, TrainingParams
+from merflow.contracts.presets import OwnPresets
 from merflow.contracts.processes import in_processes
+from merflow.jobs.data import Data
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -38,6 +40,7 @@ def benchmark(
     quarantine: bool = False,
     asr: bool = False,
     workers: int = 1,
+    own: OwnPresets | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Index, validate, transcribe where asked to, split, extract, train every fold, evaluate; all of it below ``out``.
@@ -54,16 +57,70 @@ def benchmark(
         quarantine: Set bad rows aside instead of failing.
         asr: Also have Whisper transcribe the recordings.
         workers: Folds that train at a time, each in its own process.
+        own: Presets of one's own (``presets.own``).
         progress: Told of every stage, and the folds' own processes are silent; None for plain lines from all of them.
 
     Raises:
         MerflowError: As the jobs raise.
     """
-    workspace = Workspace(out)
-    items = plan(variants, protocol=params.splits.protocol, profile=params.features.profile, seeds=params.plan.seeds)
-    manifest, splits, features, run = (
-        out / name for name in ("manifest.parquet", "splits.parquet", "features.json", "run.json")
+    workspace, run = Workspace(out), out / "run.json"
+    items = plan(
+        variants,
+        protocol=params.splits.protocol,
+        profile=params.features.profile,
+        seeds=params.plan.seeds,
+        own=own,
     )
+    data = prepare(
+        source, variants=variants, out=out, params=params, quarantine=quarantine, asr=asr, own=own, progress=progress
+    )
+    open_run(
+        data.manifest,
+        splits=data.splits,
+        features=data.features,
+        variants=variants,
+        name=name,
+        workspace=workspace,
+        out=run,
+        training=params.training,
+        seeds=params.plan.seeds,
+        params=params.tracking,
+    )
+    shared: dict[str, Any] = {
+        **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
+        **{"run": run, "own": own},
+    }
+    trained = _train_all(
+        items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
+    )
+    return evaluate(
+        trained,
+        manifest=data.manifest,
+        splits=data.splits,
+        results=out / "results.json",
+        report=out / "report.html",
+        name=name,
+        command=command,
+        params=params.evaluation,
+        run=run,
+        own=own,
+    )
+
+
+def prepare(
+    source: Source,
+    *,
+    variants: Sequence[str],
+    out: Path,
+    params: Params,
+    quarantine: bool = False,
+    asr: bool = False,
+    own: OwnPresets | None = None,
+    progress: Progress | None = None,
+) -> Data:
+    """From a corpus to features and splits, below ``out``: all that comes before training. As :func:`benchmark`."""
+    workspace = Workspace(out)
+    manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
     root = source.place(workspace, progress=progress)
     index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
@@ -95,35 +152,10 @@ def benchmark(
         out=features,
         params=params.features,
         corpus=params.corpus,
+        own=own,
         progress=progress,
     )
-    open_run(
-        manifest,
-        splits=splits,
-        features=features,
-        variants=variants,
-        name=name,
-        workspace=workspace,
-        out=run,
-        training=params.training,
-        seeds=params.plan.seeds,
-        params=params.tracking,
-    )
-    shared: dict[str, Any] = {"manifest": manifest, "splits": splits, "features": features, "run": run}
-    trained = _train_all(
-        items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
-    )
-    return evaluate(
-        trained,
-        manifest=manifest,
-        splits=splits,
-        results=out / "results.json",
-        report=out / "report.html",
-        name=name,
-        command=command,
-        params=params.evaluation,
-        run=run,
-    )
+    return Data(manifest, splits, features)
 
 
 def _train_all(

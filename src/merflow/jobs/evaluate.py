@@ -1,7 +1,7 @@
 """Prediction tables of finished folds into results, a report, and the benchmark's run."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.presets import OwnPresets, Preset
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
@@ -33,6 +34,7 @@ def evaluate(
     command: str,
     params: EvaluationParams,
     run: Path | None = None,
+    own: OwnPresets | None = None,
 ) -> dict[str, Any]:
     """Writes ``results.json`` and the HTML report of these fold folders, and completes the benchmark's run.
 
@@ -46,6 +48,7 @@ def evaluate(
         command: What reproduces the run, printed in the report.
         params: Bootstrap and calibration.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
+        own: Presets of one's own (``presets.own``); the published figures beside one are those of its base.
 
     Raises:
         EvaluationError: Folds are missing, unfinished, or of other splits or another corpus.
@@ -54,7 +57,7 @@ def evaluate(
     corpus, folded = read_manifest(manifest), read_splits(splits)
     facts = [folds.read_facts(folder) for folder in trained]
     _belong_together(trained, facts, split_id=folded.split_id, manifest_hash=corpus.hash)
-    variants = {fact["variant"]: catalogue.preset(fact["variant"]) for fact in facts}
+    variants = {fact["variant"]: catalogue.preset(fact["variant"], own) for fact in facts}
     summary = summarise(
         pd.concat([folds.read_predictions(folder) for folder in trained], ignore_index=True),
         corpus.rows[["utterance_id", "dialogue_id", "session", "speaker"]],
@@ -77,7 +80,14 @@ def evaluate(
     )
     write_json(results, summary)
     histories = _by_test(facts, [folds.read_history(folder) for folder in trained])
-    write_report(summary, report, title=name, histories=histories, identity=_identity(facts, summary), command=command)
+    write_report(
+        summary,
+        report,
+        title=name,
+        histories=histories,
+        identity=_identity(facts, summary) | _bases(variants),
+        command=command,
+    )
     if run is not None:
         log_benchmark(run, summary, trained=trained, files=(results, report))
     say(f"evaluate: {len(variants)} variant(s), {len(trained)} fold(s); {report}")
@@ -136,3 +146,9 @@ def _identity(facts: Sequence[dict[str, Any]], summary: dict[str, Any]) -> dict[
         "merflow": merflow_version(),
         "trained at commit": all_of("git_commit"),
     }
+
+
+def _bases(variants: Mapping[str, Preset]) -> dict[str, str]:
+    """Whose published figures stand beside presets of one's own."""
+    made = [f"{name} from {preset.base}" for name, preset in sorted(variants.items()) if preset.base]
+    return {"own presets, beside their bases' published figures": ", ".join(made)} if made else {}

@@ -14,6 +14,7 @@ from torch import nn
 from merflow.contracts.errors import EvaluationError, OutputError
 from merflow.contracts.files import output_errors, replacing, replacing_folder, write_json
 from merflow.contracts.params import TrainingParams, parse
+from merflow.contracts.presets import OwnPresets
 from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.corpus.splits import ids
 from merflow.evaluation.explanations import Scale, Shown, embedding_figure, utterance_figure, weights_figure
@@ -43,7 +44,16 @@ class Explanation:
     rows: list[dict[str, Any]]
 
     @classmethod
-    def open(cls, fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> "Explanation":
+    def open(
+        cls,
+        fold: Path,
+        *,
+        manifest: Path,
+        splits: Path,
+        features: Path,
+        device: str,
+        own: OwnPresets | None = None,
+    ) -> "Explanation":
         """Reads the fold's folder and the data that it was trained on.
 
         Raises:
@@ -53,7 +63,7 @@ class Explanation:
         facts = folds.read_facts(fold)
         params = parse(TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / folds.FACTS))
         item = str(Item(facts["variant"], facts["fold"], facts["seed"]))
-        inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
+        inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
         for what, given in (
             ("manifest_hash", inputs.manifest.hash),
             ("split_id", inputs.splits.split_id),
@@ -103,6 +113,7 @@ def explain(
     utterances: Sequence[str] = (),
     examples: int = 4,
     device: str = "auto",
+    own: OwnPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Writes figures and arrays of a trained fold's test utterances.
@@ -120,6 +131,7 @@ def explain(
         utterances: Which to draw; some of every emotion where none is named.
         examples: How many to draw where none is named.
         device: ``auto``, ``cpu`` or ``cuda``.
+        own: Presets of one's own (``presets.own``).
         progress: Told of every utterance.
 
     Raises:
@@ -132,7 +144,7 @@ def explain(
         raise OutputError(
             f"{out} is there and is no explanation ({_LISTING} is missing); name a folder that is not there"
         )
-    opened = Explanation.open(fold, manifest=manifest, splits=splits, features=features, device=device)
+    opened = Explanation.open(fold, manifest=manifest, splits=splits, features=features, device=device, own=own)
     tell = progress or plain_lines()
     places = opened.chosen(utterances, examples=examples)
     batch_size = opened.inputs.preset.recipe.batch_size

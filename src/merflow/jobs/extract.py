@@ -7,7 +7,7 @@ from typing import Any
 
 from merflow.contracts.files import write_json
 from merflow.contracts.params import CorpusParams, FeatureParams
-from merflow.contracts.presets import Preset
+from merflow.contracts.presets import OwnPresets, Preset
 from merflow.contracts.streams import Modality, Stream
 from merflow.corpus.manifest import read_manifest
 from merflow.features import extraction
@@ -31,6 +31,7 @@ def extract(
     params: FeatureParams,
     corpus: CorpusParams,
     strict: bool = False,
+    own: OwnPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Fills the store with what the variants need, and writes to ``out`` where it is (JSON).
@@ -47,6 +48,7 @@ def extract(
         params: Profile, whose words are read, pace and size of shards.
         corpus: Whether recordings of other rates and channel counts are converted.
         strict: An utterance that cannot be read or encoded is an error.
+        own: Presets of one's own (``presets.own``).
         progress: Told of every stage.
 
     Raises:
@@ -55,7 +57,7 @@ def extract(
         OutputError: The store cannot be written.
     """
     found = read_manifest(manifest)
-    asked, heard = _streams(chosen(variants)), readings(found, transcripts=params.transcripts)
+    asked, heard = _streams(chosen(variants, own)), readings(found, transcripts=params.transcripts)
     streams = reading(asked, heard)
     profile = located(catalogue.profile(params.profile), streams=streams, encoders_folder=params.encoders_folder)
     stored = extraction.extract(

@@ -11,7 +11,7 @@ from typing import Any
 from merflow.contracts.errors import FeatureError, SplitError
 from merflow.contracts.files import digest
 from merflow.contracts.params import Recipe, TrainingParams
-from merflow.contracts.presets import EncoderSpec, Preset, Profile
+from merflow.contracts.presets import EncoderSpec, OwnPresets, Preset, Profile
 from merflow.contracts.protocols import Part
 from merflow.contracts.streams import EncoderPart, Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
@@ -59,7 +59,16 @@ class FoldInputs:
     params: TrainingParams
 
     @classmethod
-    def read(cls, item: str, *, manifest: Path, splits: Path, features: Path, params: TrainingParams) -> "FoldInputs":
+    def read(
+        cls,
+        item: str,
+        *,
+        manifest: Path,
+        splits: Path,
+        features: Path,
+        params: TrainingParams,
+        own: OwnPresets | None = None,
+    ) -> "FoldInputs":
         """The inputs of ``model:preset:fold``, or ``model:preset:fold:seed``, from the files of earlier jobs.
 
         Raises:
@@ -79,7 +88,7 @@ class FoldInputs:
             raise SplitError(f"{splits} have no fold {named.fold}; they have {known}")
         stored = _read_features(features, manifest_hash=found.hash)
         return cls(
-            preset=catalogue.preset(named.variant),
+            preset=catalogue.preset(named.variant, own),
             fold=named.fold,
             seed=named.seed,
             manifest=found,

@@ -23,7 +23,13 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "train": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
         *("evaluation/metrics.py", "features", "models", "presets", "training"),
-        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/variants.py"),
+        *("jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/variants.py"),
+    ),
+    "tune": (
+        *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
+        *("evaluation/metrics.py", "features", "models", "presets", "tracking", "training", "tuning"),
+        *("jobs/train.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/variants.py"),
+        *("jobs/search.py", "jobs/study_tracking.py", "jobs/trials.py", "jobs/tune.py"),
     ),
     "evaluate": (
         *("contracts", "corpus/manifest.py", "corpus/splits.py", "evaluation", "presets", "tracking"),

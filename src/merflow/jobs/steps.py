@@ -1,16 +1,18 @@
 """The jobs as pipelines call them: strings in, files out.
 
-``params`` is a section of ``params.yaml`` as JSON; empty for the section that merflow ships. Each step imports its job
-when it is called, so that no step waits for another's libraries.
+``params`` is a section of ``params.yaml`` as JSON; empty for the section that merflow ships. ``presets`` is the text of
+a file of one's own presets; empty for none. Each step imports its job when it is called, so that no step waits for
+another's libraries.
 """
 
 import json
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from merflow.contracts.errors import ParamsError
+from merflow.contracts.errors import ParamsError, TuningError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import (
     CorpusParams,
@@ -22,9 +24,11 @@ from merflow.contracts.params import (
     TrackingParams,
     TrainingParams,
     TranscriptionParams,
+    TuningParams,
     parse,
     read_params,
 )
+from merflow.contracts.presets import Preset
 from merflow.jobs.progress import saying_errors
 from merflow.jobs.workspace import Workspace
 
@@ -41,8 +45,16 @@ def _section(kind: type[Section], text: str) -> Section:
     return next(value for value in dict(shipped).values() if isinstance(value, kind))
 
 
+def _own(presets: str) -> dict[str, Preset]:
+    from merflow.presets.own import parse_own
+
+    return parse_own(presets, where="presets")
+
+
 @saying_errors()
-def plan(models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str) -> list[str]:
+def plan(
+    models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str, presets: str = ""
+) -> list[str]:
     """As :func:`merflow.jobs.variants.plan`."""
     from merflow.jobs import variants
 
@@ -52,6 +64,7 @@ def plan(models: Sequence[str], *, splits_params: str, features_params: str, pla
         protocol=protocol,
         profile=_section(FeatureParams, features_params).profile,
         seeds=_section(PlanParams, plan_params).seeds,
+        own=_own(presets),
     )
 
 
@@ -132,7 +145,14 @@ def split(*, manifest: str, params: str, splits: str, summary: str) -> None:
 
 @saying_errors()
 def extract(
-    *, manifest: str, models: Sequence[str], workspace: str, params: str, corpus_params: str, features: str
+    *,
+    manifest: str,
+    models: Sequence[str],
+    workspace: str,
+    params: str,
+    corpus_params: str,
+    features: str,
+    presets: str = "",
 ) -> int:
     """As :func:`merflow.jobs.extract.extract`, into the workspace's store; returns how many inputs were set aside."""
     from merflow.features.quarantine import quarantine_beside, read_quarantine
@@ -145,6 +165,7 @@ def extract(
         out=Path(features),
         params=_section(FeatureParams, params),
         corpus=_section(CorpusParams, corpus_params),
+        own=_own(presets),
     )
     return len(read_quarantine(quarantine_beside(written)))
 
@@ -192,6 +213,7 @@ def train(
     params: str,
     fold: str,
     metrics: str,
+    presets: str = "",
 ) -> dict[str, Any]:
     """As :func:`merflow.jobs.train.train`; returns and writes the development figures of the chosen epoch."""
     from merflow.jobs.folds import read_facts
@@ -206,6 +228,7 @@ def train(
         checkpoints=Workspace(Path(workspace)).checkpoints,
         params=_section(TrainingParams, params),
         run=Path(run),
+        own=_own(presets),
     )
     figures: dict[str, Any] = read_facts(folder)["development"]
     write_json(Path(metrics), figures)
@@ -225,6 +248,7 @@ def evaluate(
     results: str,
     report: str,
     metrics: str,
+    presets: str = "",
 ) -> dict[str, Any]:
     """As :func:`merflow.jobs.evaluate.evaluate`; returns and writes each variant's pooled UA and WA."""
     from merflow.jobs.evaluate import evaluate as job
@@ -239,11 +263,96 @@ def evaluate(
         command=command,
         params=_section(EvaluationParams, params),
         run=Path(run),
+        own=_own(presets),
     )
     figures = {
         f"{variant} {metric}": entry[metric]["pooled"]
         for variant, entry in summary["variants"].items()
         for metric in ("UA", "WA")
     }
+    write_json(Path(metrics), figures)
+    return figures
+
+
+@saying_errors()
+def search(
+    models: Sequence[str],
+    *,
+    manifest: str,
+    splits: str,
+    features: str,
+    name: str,
+    workspace: str,
+    training_params: str,
+    tracking_params: str,
+    params: str,
+    search: str,
+    run: str,
+) -> list[str]:
+    """As :func:`merflow.jobs.tune.open_search`, of the one variant in ``models``; returns an item a worker."""
+    from merflow.jobs.data import Data
+    from merflow.jobs.tune import open_search
+
+    if len(models) != 1:
+        raise TuningError(f"one variant is tuned at a time, {len(models)} are given: {', '.join(models)}")
+    tuning = _section(TuningParams, params)
+    open_search(
+        models[0],
+        Data(Path(manifest), Path(splits), Path(features)),
+        workspace=Workspace(Path(workspace)),
+        out=Path(search),
+        run=Path(run),
+        study=name,
+        params=tuning,
+        training=_section(TrainingParams, training_params),
+        tracking=_section(TrackingParams, tracking_params),
+    )
+    return [str(worker) for worker in range(tuning.workers)]
+
+
+@saying_errors()
+def tune(
+    worker: str, *, manifest: str, splits: str, features: str, search: str, run: str, workspace: str, tried: str
+) -> None:
+    """As :func:`merflow.jobs.trials.try_values`; ``tried`` says how many trials were tried here."""
+    from merflow.jobs.data import Data
+    from merflow.jobs.trials import try_values
+
+    count = try_values(
+        Path(search),
+        Data(Path(manifest), Path(splits), Path(features)),
+        checkpoints=Workspace(Path(workspace)).trials,
+        run=Path(run),
+        worker=int(worker),
+    )
+    write_json(Path(tried), {"worker": int(worker), "trials": count})
+
+
+@saying_errors()
+def choose(
+    *,
+    manifest: str,
+    splits: str,
+    features: str,
+    search: str,
+    run: str,
+    preset: str,
+    summary: str,
+    presets: str,
+    page: str,
+    metrics: str,
+) -> dict[str, Any]:
+    """As :func:`merflow.jobs.tune.choose`; returns and writes the best trial's figures beside the preset's own."""
+    from merflow.jobs.data import Data
+    from merflow.jobs.tune import PAGE, PRESETS, SUMMARY
+    from merflow.jobs.tune import choose as job
+
+    data = Data(Path(manifest), Path(splits), Path(features))
+    with TemporaryDirectory() as scratch:
+        found = job(Path(search), data, out=Path(scratch), name=preset, run=Path(run))
+        for name, place in ((SUMMARY, summary), (PRESETS, presets), (PAGE, page)):
+            Path(place).write_bytes((Path(scratch) / name).read_bytes())
+    figures = {"tuned dev UA": found["best"]["dev_UA"]}
+    figures |= {"own dev UA": found["own"]["dev_UA"]} if found["own"] else {}
     write_json(Path(metrics), figures)
     return figures

@@ -11,19 +11,20 @@ from torch import nn
 
 from merflow.contracts.files import output_errors, replacing_folder
 from merflow.contracts.params import Recipe, TrainingParams
-from merflow.contracts.protocols import PARTS, Part
+from merflow.contracts.presets import OwnPresets
 from merflow.contracts.streams import MODALITY_OF, Modality
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.features.huggingface.graph import EncodersInGraph
 from merflow.features.standardize import Standardizer
 from merflow.jobs import folds
 from merflow.jobs.fold_inputs import FoldInputs
+from merflow.jobs.fold_sources import FoldSources
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.tracking import fold_run
 from merflow.models import MODELS
 from merflow.models.folder import save_model
 from merflow.training.encoded import EncodedModel, save_encoders
-from merflow.training.loop import train_fold
+from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.missing import Without, missing_sets
 from merflow.training.prediction import predict
 from merflow.training.stages import Material, Source, Stage
@@ -39,6 +40,7 @@ def train(
     checkpoints: Path,
     params: TrainingParams,
     run: Path | None = None,
+    own: OwnPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Trains ``model:preset:fold`` and writes its folder (see ``jobs.folds``) to ``out``.
@@ -56,6 +58,7 @@ def train(
         checkpoints: Folder of unfinished folds, each below its fingerprint.
         params: Device, precision, threads and so on.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
+        own: Presets of one's own (``presets.own``).
         progress: Told of epochs.
 
     Raises:
@@ -65,7 +68,7 @@ def train(
         TrainingError: The fold cannot be trained or resumed.
         OutputError: ``out`` or ``checkpoints`` cannot be written.
     """
-    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params)
+    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
     if folds.is_whole(out, fingerprint=inputs.fingerprint):
         say(f"train {item}: done before, kept in {out}")
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
@@ -77,22 +80,47 @@ def train(
     return out
 
 
-def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress) -> None:
-    standardizer = Standardizer.fit(inputs.dataset("train"))
-    shapes = inputs.dataset("train").shapes
+def fit(
+    inputs: FoldInputs,
+    sources: FoldSources,
+    *,
+    folder: Path,
+    tracker: Tracker,
+    progress: EpochProgress,
+) -> tuple[nn.Module, TrainedFold]:
+    """Trains a fresh model on the fold's training part; the epoch is chosen on its development part.
+
+    The test part is opened where the shadow selection is asked for, and nowhere else.
+
+    Args:
+        inputs: The fold.
+        sources: Its utterances.
+        folder: Of the checkpoint; the call goes on from it.
+        tracker: Told of each epoch's figures.
+        progress: Told of each epoch; what it raises ends the training.
+    """
     torch.manual_seed(inputs.seed)
-    model = MODELS[inputs.preset.model].model(inputs.config, shapes=shapes, classes=len(inputs.classes))
-    workplace = checkpoints / inputs.fingerprint
+    model = MODELS[inputs.preset.model].model(inputs.config, shapes=sources.shapes, classes=len(inputs.classes))
+    stages = _stages(inputs, model=model, sources=sources)
     trained = train_fold(
-        _stages(inputs, model=model, standardizer=standardizer),
-        seed=inputs.seed,
-        params=inputs.params,
+        stages, seed=inputs.seed, params=inputs.params, folder=folder, tracker=tracker, progress=progress
+    )
+    return model, trained
+
+
+def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress) -> None:
+    sources = FoldSources(inputs)
+    standardizer, shapes = sources.standardizer, sources.shapes
+    workplace = checkpoints / inputs.fingerprint
+    model, trained = fit(
+        inputs,
+        sources,
         folder=workplace,
         tracker=tracker,
         progress=lambda epoch, last, _: tell(f"train {inputs.item}", epoch, last),
     )
     history, card = trained.history, inputs.card(shapes=shapes)
-    test = _source(inputs, inputs.recipes[-1], "test", standardizer=standardizer)
+    test = sources.of(inputs.recipes[-1], "test")
     found = _predictions(inputs, trained.material.model, test)
     with replacing_folder(out) as part, output_errors(out):
         folds.write_predictions(part, inputs, probabilities=found.pop(()))
@@ -111,25 +139,19 @@ def _train(inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker
     say(f"train {inputs.item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
 
 
-def _stages(inputs: FoldInputs, *, model: nn.Module, standardizer: Standardizer) -> list[Stage]:
+def _stages(inputs: FoldInputs, *, model: nn.Module, sources: FoldSources) -> list[Stage]:
     """The fold's stages, all of one model; encoders are loaded when their stage begins."""
+    shadowed = inputs.params.shadow_selection == "none-paper"
 
     def opened(recipe: Recipe) -> Material:
-        sources = {part: _source(inputs, recipe, part, standardizer=standardizer) for part in PARTS}
         return Material(
-            _learner(inputs, recipe, model=model, standardizer=standardizer),
-            train=sources["train"],
-            dev=sources["dev"],
-            test=sources["test"] if inputs.params.shadow_selection == "none-paper" else None,
+            _learner(inputs, recipe, model=model, standardizer=sources.standardizer),
+            train=sources.of(recipe, "train"),
+            dev=sources.of(recipe, "dev"),
+            test=sources.of(recipe, "test") if shadowed else None,
         )
 
     return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
-
-
-def _source(inputs: FoldInputs, recipe: Recipe, part: Part, *, standardizer: Standardizer) -> Source:
-    if recipe.policy == "frozen":
-        return inputs.dataset(part, standardizer=standardizer)
-    return inputs.raw_dataset(part, recipe, standardizer=standardizer)
 
 
 def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer) -> nn.Module:

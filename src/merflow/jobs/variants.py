@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from merflow.contracts.errors import PresetError
-from merflow.contracts.presets import Preset, parse_variant
+from merflow.contracts.presets import OwnPresets, Preset, parse_variant
 from merflow.contracts.protocols import Protocol
 from merflow.presets import catalogue
 
@@ -33,7 +33,7 @@ class Item:
         return f"fold-{self.fold}" + (f"-seed-{self.seed}" if self.seed else "")
 
 
-def chosen(variants: Sequence[str]) -> tuple[Preset, ...]:
+def chosen(variants: Sequence[str], own: OwnPresets | None = None) -> tuple[Preset, ...]:
     """The presets of these variants.
 
     Raises:
@@ -44,14 +44,23 @@ def chosen(variants: Sequence[str]) -> tuple[Preset, ...]:
     twice = {variant for variant in variants if list(variants).count(variant) > 1}
     if twice:
         raise PresetError(f"variant given twice: {', '.join(sorted(twice))}")
-    return tuple(catalogue.preset(variant) for variant in variants)
+    return tuple(catalogue.preset(variant, own) for variant in variants)
 
 
-def plan(variants: Sequence[str], *, protocol: Protocol, profile: str, seeds: Sequence[int]) -> list[str]:
+def plan(
+    variants: Sequence[str],
+    *,
+    protocol: Protocol,
+    profile: str,
+    seeds: Sequence[int],
+    own: OwnPresets | None = None,
+) -> list[str]:
     """Every training of a benchmark as an :class:`Item`'s text; checks every name before anything runs."""
     catalogue.profile(profile)
     folds = range(1, FOLDS[protocol] + 1)
-    return [str(Item(preset.variant, fold, seed)) for preset in chosen(variants) for seed in seeds for fold in folds]
+    return [
+        str(Item(preset.variant, fold, seed)) for preset in chosen(variants, own) for seed in seeds for fold in folds
+    ]
 
 
 def parse_item(item: str) -> Item:

@@ -25,6 +25,11 @@ class Workspace:
         return self.root / "checkpoints"
 
     @property
+    def trials(self) -> Path:
+        """Unfinished trials."""
+        return self.root / "trials"
+
+    @property
     def corpus(self) -> Path:
         """Generated releases."""
         return self.root / "corpus"

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from merflow.contracts.errors import PresetError, nearest
 from merflow.contracts.params import Recipe, Strict, parse
-from merflow.contracts.presets import EncoderSpec, Paper, Preset, Profile, parse_variant
+from merflow.contracts.presets import EncoderSpec, OwnPresets, Paper, Preset, Profile, parse_variant
 from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
 
 _FOLDER = files("merflow.presets")
@@ -82,14 +82,18 @@ def unavailable() -> dict[str, str]:
     }
 
 
-def preset(variant: str) -> Preset:
+def preset(variant: str, own: OwnPresets | None = None) -> Preset:
     """The preset of a variant.
+
+    Args:
+        variant: ``model:preset``.
+        own: Presets of one's own, beside those that merflow ships.
 
     Raises:
         PresetError: No such model or preset; the nearest is named.
     """
     parse_variant(variant)
-    known = presets()
+    known = presets() | dict(own or {})
     if variant in unavailable():
         raise PresetError(
             f"variant {variant!r} cannot be trained: {unavailable()[variant]} (merflow presets lists others)"

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from merflow.contracts.batch import Batch, Output, RawBatch
-from merflow.contracts.errors import TrainingError
+from merflow.contracts.errors import DivergedError
 from merflow.contracts.params import Recipe, TrainingParams
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
 from merflow.features.bucketing import sequential_batches
@@ -100,7 +100,7 @@ def train_epoch(bench: Bench, source: Source, *, epoch: int) -> float:
     """One pass in seeded order; returns the mean loss an utterance.
 
     Raises:
-        TrainingError: The loss is not finite.
+        DivergedError: The loss is not finite.
     """
     bench.model.train()
     learning, clip_norm = bench.learning, bench.recipe.clip_norm
@@ -124,7 +124,7 @@ def develop(bench: Bench, source: Source, *, epoch: int) -> tuple[float, float, 
     """Mean loss an utterance, UA and WA on development data.
 
     Raises:
-        TrainingError: The loss is not finite.
+        DivergedError: The loss is not finite.
     """
     bench.model.eval()
     total = torch.zeros((), device=bench.device)
@@ -151,7 +151,7 @@ def shadow_probabilities(bench: Bench, source: Source) -> np.ndarray:
 
 def _finite(loss: float, *, what: str, epoch: int, recipe: Recipe) -> float:
     if not np.isfinite(loss):
-        raise TrainingError(
+        raise DivergedError(
             f"{what} is {loss} in epoch {epoch}; lower the recipe's lr ({recipe.lr}), set its clip_norm "
             f"({recipe.clip_norm}), set training.precision=float32, or look for features that are not finite"
         )

@@ -1,0 +1,158 @@
+"""``merflow tune``. Needs the extra ``merflow[tuning]``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from merflow.cli.console import OUT, print_json, print_table, progress_bars
+from merflow.cli.options import (
+    CorpusOption,
+    DevelopmentOption,
+    JsonOption,
+    ParamsOption,
+    ProfileOption,
+    ProtocolOption,
+    QuarantineOption,
+    RootOption,
+    SetOption,
+    SizeOption,
+    TranscribeOption,
+    adjusted,
+    load_params,
+)
+from merflow.contracts.errors import TuningError
+from merflow.contracts.params import Params, TuningParams, parse
+from merflow.jobs.data import Data
+
+
+def tune(
+    model: Annotated[str, typer.Argument(help="MODEL or MODEL:PRESET; a model alone stands for its fullest preset.")],
+    out: Annotated[Path, typer.Option(help="Folder of the study; the same command goes on where it stopped.")],
+    trials: Annotated[int | None, typer.Option(help="Finished trials of the whole study.", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that try at a time, here.", min=1)] = None,
+    folds: Annotated[str | None, typer.Option(help="Folds whose development UA is averaged, for example 1,2.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Database of the study; default: SQLite in --out. postgresql://USER@HOST/DB, for many machines."
+        ),
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="Name of the study; default: the variant's.")] = None,
+    name: Annotated[str, typer.Option(help="Name of the preset that is made; default: PRESET-tuned.")] = "",
+    manifest: Annotated[Path | None, typer.Option(help="Validated manifest; with --splits and --features.")] = None,
+    splits: Annotated[Path | None, typer.Option(help="Its splits.")] = None,
+    features: Annotated[Path | None, typer.Option(help="What `merflow features extract` wrote.")] = None,
+    corpus: CorpusOption = "synthetic",
+    root: RootOption = None,
+    size: SizeOption = "small",
+    profile: ProfileOption = None,
+    protocol: ProtocolOption = None,
+    development: DevelopmentOption = None,
+    quarantine: QuarantineOption = False,
+    transcribe: TranscribeOption = False,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for a variant's best parameters on development data; write them as a preset for `--presets`.
+
+    The data are a manifest, splits and features, or a corpus that they are made of. The first trial has the preset's
+    own values. Several of these commands may work on one study in PostgreSQL: together they finish its trials.
+
+    Example: `merflow tune context-mmt:mmt-frozen --trials 50 --workers 2 --out runs/tune`
+    """
+    try:
+        from merflow.jobs.search import folds_of, variant_of
+        from merflow.jobs.tune import PAGE, PRESETS
+        from merflow.jobs.tune import tune as tune_job
+    except ModuleNotFoundError as error:
+        raise TuningError(f"tuning needs Optuna ({error}); pip install 'merflow[tuning]'") from error
+    variant = variant_of(model)
+    chosen = adjusted(
+        load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=None
+    )
+    given = {"trials": trials, "workers": workers, "folds": folds and folds_of(folds), "storage": storage}
+    set_here = {key: value for key, value in given.items() if value is not None}
+    tuning = parse(TuningParams, chosen.tuning.model_dump() | set_here, where="tuning")
+    with progress_bars() as progress:
+        data = _given(manifest, splits, features) or _made(
+            variant,
+            out=out,
+            params=chosen,
+            source={"corpus": corpus, "root": root, "size": size},
+            quarantine=quarantine,
+            asr=transcribe,
+            progress=progress,
+        )
+        found = tune_job(
+            variant,
+            data,
+            out=out,
+            study=study or variant,
+            name=name,
+            params=tuning,
+            training=chosen.training,
+            tracking=chosen.tracking,
+            progress=progress,
+        )
+    if as_json:
+        print_json(found)
+        return
+    print_table(best_trials(found))
+    OUT.print(f"\n{found['preset']} is in {out / PRESETS}; figures: {out / PAGE}")
+    OUT.print(f"Use it: merflow benchmark --presets {out / PRESETS} --models {variant},{found['preset']} --out DIR")
+
+
+def _given(manifest: Path | None, splits: Path | None, features: Path | None) -> Data | None:
+    """The files that were named; None where none was.
+
+    Raises:
+        TuningError: Some were, others not.
+    """
+    named = {"--manifest": manifest, "--splits": splits, "--features": features}
+    missing = [option for option, path in named.items() if path is None]
+    if manifest is not None and splits is not None and features is not None:
+        return Data(manifest, splits, features)
+    if len(missing) < len(named):
+        raise TuningError(f"{', '.join(missing)} is missing; give all of {', '.join(named)}, or a --corpus and none")
+    return None
+
+
+def _made(variant: str, *, out: Path, params: Params, source: Mapping[str, Any], **settings: Any) -> Data:  # noqa: ANN401
+    """Manifest, splits and features of a corpus, as ``merflow benchmark`` makes them."""
+    from merflow.jobs.benchmark import prepare
+    from merflow.jobs.source import Source
+    from merflow.jobs.variants import chosen
+
+    place = Source(**source)
+    place.check()
+    chosen([variant])
+    return prepare(place, variants=[variant], out=out, params=params, **settings)
+
+
+def best_trials(found: Mapping[str, Any]) -> Table:
+    """The study's best trials beside the preset's own values."""
+    settings = list(dict.fromkeys(name for row in found["best_trials"] for name in row["values"]))
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        caption="development UA in percent; the best was chosen for it, test data say what it is worth",
+    )
+    for column in ("trial", "UA", *(f"fold {fold}" for fold in found["study"]["folds"])):
+        table.add_column(column, justify="left" if column == "trial" else "right", no_wrap=True)
+    for setting in settings:
+        table.add_column(setting.partition(".")[2], justify="right", no_wrap=True)
+    rows = [(str(row["trial"]), row) for row in found["best_trials"]]
+    for label, row in [*rows, *([("own values", found["own"])] if found["own"] else [])]:
+        shares = [row["dev_UA"], *row["folds"].values()]
+        values = [_short(row["values"][name]) if name in row["values"] else "" for name in settings]
+        table.add_row(label, *(f"{100 * share:.1f}" for share in shares), *values)
+    return table
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else "none" if value is None else str(value)

@@ -1,0 +1,120 @@
+"""Presets of one's own, made from a paper's by changing some settings: a file that ``merflow tune`` or a person writes.
+
+The papers' rows stay what they are: a preset of one's own has a name of its own, and says which row it is made from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from merflow.contracts.errors import PresetError
+from merflow.contracts.files import replacing
+from merflow.contracts.params import Recipe, Strict, parse
+from merflow.contracts.presets import Preset, parse_variant
+from merflow.presets import catalogue
+
+
+class OwnEntry(Strict):
+    """One preset.
+
+    Attributes:
+        base: The variant that it is made from.
+        config: What differs in the model's config.
+        stages: What differs in the recipes, stage by stage; stages that are left out are the base's.
+        tuned: How these settings were found; for people.
+    """
+
+    base: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    stages: list[dict[str, Any]] = Field(default_factory=list)
+    tuned: dict[str, Any] = Field(default_factory=dict)
+
+
+class OwnFile(Strict):
+    """Presets by variant name."""
+
+    presets: dict[str, OwnEntry]
+
+
+def read_own(path: Path | None) -> dict[str, Preset]:
+    """The presets of a file; none without one.
+
+    Raises:
+        PresetError: The file is missing or no YAML, or as :func:`parse_own` raises.
+    """
+    if path is None:
+        return {}
+    return parse_own(own_text(path), where=str(path))
+
+
+def own_text(path: Path | None) -> str:
+    """What the file says; empty without one.
+
+    Raises:
+        PresetError: It is missing or cannot be read.
+    """
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PresetError(f"cannot read presets {path} ({error}); name a file that `merflow tune` wrote") from error
+
+
+def parse_own(text: str, *, where: str) -> dict[str, Preset]:
+    """The presets of a file's text by variant name; none of an empty one.
+
+    Raises:
+        PresetError: The text is no YAML, a base is unknown, or a name is a shipped preset's or another model's.
+        ParamsError: A key or a recipe is wrong.
+    """
+    if not text.strip():
+        return {}
+    try:
+        content = parse(OwnFile, yaml.safe_load(text), where=where)
+    except yaml.YAMLError as error:
+        raise PresetError(f"{where} is no YAML: {error}") from error
+    return {variant: _preset(variant, entry, where=where) for variant, entry in content.presets.items()}
+
+
+def write_own(path: Path, entries: Mapping[str, OwnEntry]) -> None:
+    """A file of these presets, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    values = {"presets": {variant: entry.model_dump() for variant, entry in entries.items()}}
+    with replacing(path) as part:
+        part.write_text(
+            "# Written by `merflow tune`; `--presets FILE` of train, benchmark and others reads it.\n"
+            + yaml.safe_dump(values, sort_keys=False, width=120),
+            encoding="utf-8",
+        )
+
+
+def _preset(variant: str, entry: OwnEntry, *, where: str) -> Preset:
+    model, name = parse_variant(variant)
+    if variant in catalogue.presets() or variant in catalogue.unavailable():
+        raise PresetError(f"{where}: {variant} is a preset that merflow ships; give yours another name")
+    base = catalogue.preset(entry.base)
+    if base.model != model:
+        raise PresetError(f"{where}: {variant} is made from {entry.base}, another model; name it {base.model}:{name}")
+    if len(entry.stages) > len(base.recipes):
+        raise PresetError(
+            f"{where}: {variant} has {len(entry.stages)} stages, {entry.base} {len(base.recipes)}; leave some out"
+        )
+    changes = [*entry.stages, *({} for _ in base.recipes[len(entry.stages) :])]
+    return replace(
+        base,
+        name=name,
+        config=base.config | entry.config,
+        recipes=tuple(
+            parse(Recipe, recipe.model_dump() | change, where=f"{where}: {variant}, stage {number}")
+            for number, (recipe, change) in enumerate(zip(base.recipes, changes, strict=True), start=1)
+        ),
+        base=entry.base,
+    )

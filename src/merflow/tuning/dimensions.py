@@ -1,0 +1,148 @@
+"""What may be tuned in a model, read from ``spaces/<model>.yaml``: one file a model, bounds with their reasons.
+
+A file names settings of the recipe, of single stages by their policy, and of the model's config. ``when`` lists
+alternatives of config values under which a setting does anything; without it, it always does.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from optuna.trial import Trial
+from pydantic import Field, model_validator
+
+from merflow.contracts.errors import TuningError, nearest
+from merflow.contracts.params import Strict, parse
+from merflow.contracts.protocols import Policy
+from merflow.models import MODELS
+
+# Those of a recipe that may be tuned: none that decides what is trained, or how its epoch is chosen.
+RECIPE_KEYS = ("lr", "encoder_lr", "weight_decay", "batch_size", "clip_norm")
+
+Value = bool | int | float | str | None
+
+
+class Dimension(Strict):
+    """The values of one setting: a range of integers or of other numbers, or choices.
+
+    Attributes:
+        low: With ``high``, the bounds, both of them possible.
+        step: Of integers.
+        log: Orders of magnitude are equally likely.
+        when: Alternatives of config values, each of one value a key or a list of them.
+    """
+
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int = Field(default=1, ge=1)
+    log: bool = False
+    choices: list[Value] = Field(default_factory=list)
+    when: list[dict[str, Any]] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _range_or_choices(self) -> "Dimension":
+        if self.choices:
+            if self.low is not None or self.high is not None or len(self.choices) < 2:
+                raise ValueError("choices are two or more, and have no low and high beside them")
+        elif self.low is None or self.high is None or self.low >= self.high:
+            raise ValueError(f"low {self.low} and high {self.high} are no range; or give choices")
+        elif self.log and self.low <= 0:
+            raise ValueError(f"low {self.low} has no logarithm")
+        return self
+
+    def suggest(self, trial: Trial, name: str) -> Value:
+        """The value of this setting in a trial."""
+        if self.choices:
+            return trial.suggest_categorical(name, self.choices)
+        low, high = self._bounds
+        if isinstance(low, int) and isinstance(high, int):
+            return trial.suggest_int(name, low, high, step=self.step, log=self.log)
+        return trial.suggest_float(name, low, high, log=self.log)
+
+    def allows(self, value: Value) -> bool:
+        """Whether a trial can have this value."""
+        if self.choices:
+            return value in self.choices
+        low, high = self._bounds
+        return isinstance(value, int | float) and low <= value <= high
+
+    @property
+    def _bounds(self) -> tuple[int | float, int | float]:
+        assert self.low is not None
+        assert self.high is not None
+        return self.low, self.high
+
+    def holds(self, config: Mapping[str, Any]) -> bool:
+        """Whether the setting does anything in a model of this config; values are as JSON has them."""
+        return not self.when or any(
+            all(config[key] in (allowed if isinstance(allowed, list) else [allowed]) for key, allowed in way.items())
+            for way in self.when
+        )
+
+
+class SpaceFile(Strict):
+    """One model's file.
+
+    Attributes:
+        preset: What the model's name alone stands for.
+        recipe: Settings of every stage's recipe.
+        stages: By policy, settings of the stages of that policy, in place of the recipe's of the same name.
+        config: Settings of the model.
+    """
+
+    model: str
+    preset: str
+    recipe: dict[str, Dimension]
+    stages: dict[Policy, dict[str, Dimension]] = Field(default_factory=dict)
+    config: dict[str, Dimension]
+
+
+@cache
+def space_file(model: str) -> SpaceFile:
+    """What may be tuned in a model.
+
+    Raises:
+        TuningError: No such model.
+    """
+    if model not in MODELS:
+        raise TuningError(f"unknown model {model!r}; {nearest(model, MODELS)}")
+    name = f"spaces/{model}.yaml"
+    text = (files("merflow.tuning") / name).read_text(encoding="utf-8")
+    return checked(parse(SpaceFile, yaml.safe_load(text), where=name), where=name)
+
+
+def checked(space: SpaceFile, *, where: str) -> SpaceFile:
+    """The space itself.
+
+    Raises:
+        TuningError: It names settings that the model or a recipe does not have; all are named.
+    """
+    problems = list(_problems(space))
+    if problems:
+        raise TuningError("\n  ".join([f"{where}: {len(problems)} problem(s)", *problems]))
+    return space
+
+
+def _problems(space: SpaceFile) -> Iterator[str]:
+    if space.model not in MODELS:
+        yield f"model: unknown model {space.model!r}; {nearest(space.model, MODELS)}"
+        return
+    known = [field.name for field in fields(MODELS[space.model].config)]
+    for place, settings in (
+        ("recipe", space.recipe),
+        *((f"stages.{name}", each) for name, each in space.stages.items()),
+    ):
+        yield from (
+            f"{place}.{key}: cannot be tuned in a recipe; {nearest(key, RECIPE_KEYS)}"
+            for key in settings
+            if key not in RECIPE_KEYS
+        )
+        yield from (f"{place}.{key}: only config settings have a condition" for key in settings if settings[key].when)
+    for key, dimension in space.config.items():
+        if key not in known:
+            yield f"config.{key}: {MODELS[space.model].config.__name__} has no such setting; {nearest(key, known)}"
+        for condition in (name for way in dimension.when for name in way if name not in known):
+            yield f"config.{key}.when: no setting {condition!r}; {nearest(condition, known)}"
