@@ -105,7 +105,7 @@ def measured(
         overrides=(
             f"plan.seeds={settings['seeds']}",
             f"training.max_epochs={settings['max_epochs']}",
-            "training.shadow_selection=off",
+            'training.shadow_selection="off"',
             "tracking.uri=none",
         ),
     )
