@@ -126,12 +126,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder to keep")
     options = parser.parse_args()
     settings = {"size": "small", "profile": "lite", "seeds": options.seeds, "max_epochs": options.max_epochs}
-    models = _recorded(settings)
     for model, figures in measured(options.models, settings=settings, out=options.out, workers=options.workers):
-        models[model] = figures
         for other, row in figures["full_minus"].items():
             low, high = (100 * end for end in row["ci95"])
             print(f"{figures['full']} - {other}: {100 * row['delta_UA']:+.1f} ({low:+.1f} to {high:+.1f})")
+        models = _recorded(settings) | {model: figures}
         write_result("modalities", {"settings": settings, "models": dict(sorted(models.items()))})
 
 
