@@ -53,6 +53,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "pipeline run",
         "presets",
         "train",
+        "tune",
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.errors import PresetError
-from merflow.contracts.processes import in_processes
+from merflow.contracts.processes import in_processes, side_by_side
 
 
 def write_and_wait(path: Path, *, seconds: float) -> str:
@@ -95,6 +95,48 @@ def test_the_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     wait_until(lambda: not list(work.iterdir()))
+
+
+def touch_later(path: Path, *, seconds: float) -> None:
+    time.sleep(seconds)
+    path.touch()
+
+
+def break_down() -> None:
+    raise ZeroDivisionError("ours")
+
+
+def test_one_that_is_killed_leaves_the_others_at_work(tmp_path: Path) -> None:
+    looks: list[None] = []
+    calls: list[Callable[[], object]] = [
+        die,
+        partial(touch_later, tmp_path / "a", seconds=1.5),
+        partial(touch_later, tmp_path / "b", seconds=0),
+    ]
+    assert side_by_side(calls, meanwhile=lambda: looks.append(None)) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+    assert looks
+
+
+def test_an_error_of_one_stops_all_and_is_raised(tmp_path: Path) -> None:
+    started = time.monotonic()
+    slow = partial(write_and_wait, tmp_path / "a", seconds=60)
+    with pytest.raises(PresetError, match="no such variant"):
+        side_by_side([slow, fail], meanwhile=lambda: None)
+    with pytest.raises(RuntimeError, match="ZeroDivisionError: ours"):
+        side_by_side([break_down], meanwhile=lambda: None)
+    assert time.monotonic() - started < 40
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_ends_all_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+    def interrupt_when_begun() -> None:
+        if list(tmp_path.glob(".a.*.part")):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side([partial(write_and_wait, tmp_path / "a", seconds=60)], meanwhile=interrupt_when_begun)
+    assert list(tmp_path.iterdir()) == []
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

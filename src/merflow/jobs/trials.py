@@ -15,7 +15,7 @@ from merflow.jobs.study_tracking import study_run, trial_facts
 from merflow.jobs.train import fit
 from merflow.tuning.objective import Judge, most_epochs
 from merflow.tuning.outcome import TrialRow
-from merflow.tuning.study import open_study
+from merflow.tuning.study import database_errors, open_study
 from merflow.tuning.worker import Attempt, work
 
 
@@ -39,14 +39,15 @@ def try_values(search: Path, data: Data, *, checkpoints: Path, run: Path | None 
     opened = Search.load(search, data)
     study = open_study(opened.place, facts=opened.facts, params=opened.params)
     tracked = None if run is None else study_run(run)
-    return work(
-        study,
-        Trials(opened, checkpoints),
-        space=opened.space,
-        params=opened.params,
-        worker=worker,
-        ended=None if tracked is None else lambda trial: tracked.log_trial(trial_facts(TrialRow.of(trial))),
-    )
+    with database_errors(opened.place):
+        return work(
+            study,
+            Trials(opened, checkpoints),
+            space=opened.space,
+            params=opened.params,
+            worker=worker,
+            ended=None if tracked is None else lambda trial: tracked.log_trial(trial_facts(TrialRow.of(trial))),
+        )
 
 
 @dataclass(frozen=True, eq=False)

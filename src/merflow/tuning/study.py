@@ -4,9 +4,10 @@ What it is a study of is written into it when it is made. Whoever opens it says 
 that differs: figures of another space, split or objective would teach the sampler nothing true.
 """
 
+import sqlite3
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,25 @@ from merflow.tuning.space import Values
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 _FACTS = "merflow.facts"
-_SQLITE_WAIT_S = 60  # for another worker's lock
 # Two commands that are started together both make the tables, and one of them is told that they are there.
 _PAUSES_S = (0.5, 1.0, 2.0)
+
+
+class _Logged(sqlite3.Connection):
+    """A connection that writes ahead into a log: workers do not wait for each other's disk.
+
+    A kill loses nothing, a power failure the last seconds; neither harms the file. A file system that has no such log
+    keeps SQLite's usual journal.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 - as SQLite's
+        super().__init__(*arguments, **settings)
+        (mode,) = self.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode == "wal":
+            self.execute("PRAGMA synchronous=NORMAL")
+
+
+_SQLITE: Mapping[str, Any] = {"timeout": 60, "factory": _Logged}  # seconds, for another worker's lock
 
 
 @dataclass(frozen=True)
@@ -88,7 +105,7 @@ def create_study(place: StudyPlace, *, facts: Mapping[str, Any], first: Values, 
         OutputError: SQLite's folder cannot be written.
     """
     storage = _storage(place, params)
-    with _database_errors(place):
+    with database_errors(place):
         try:
             study = optuna.create_study(storage=storage, study_name=place.name, direction="maximize")
         except DuplicatedStudyError:
@@ -105,7 +122,7 @@ def open_study(place: StudyPlace, *, facts: Mapping[str, Any] | None = None, par
         TuningError: The database cannot be reached, has no such study, or one of something else.
     """
     storage = _storage(place, params)
-    with _database_errors(place):
+    with database_errors(place):
         try:
             study = optuna.load_study(storage=storage, study_name=place.name)
         except KeyError as error:
@@ -143,7 +160,7 @@ def set_out(study: optuna.Study, params: TuningParams, *, worker: int) -> None:
 
 def retry(study: optuna.Study, trial: FrozenTrial, params: TuningParams) -> None:
     """Puts a failed trial's values back, to be tried again by whoever asks next."""
-    _retry_callback(params)(study, trial)
+    _again(params)(study, trial)
 
 
 def original_number(trial: FrozenTrial) -> int:
@@ -154,10 +171,17 @@ def original_number(trial: FrozenTrial) -> int:
     return trial.number if retried is None else retried
 
 
-def _retry_callback(params: TuningParams) -> RetryHeartbeatStaleTrialCallback:
+def _again(params: TuningParams) -> Callable[[optuna.Study, FrozenTrial], None]:
+    """What is done with a failed trial: its values are kept, what was noted of it is not."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return RetryHeartbeatStaleTrialCallback(max_retry=params.retries)
+        callback = RetryHeartbeatStaleTrialCallback(max_retry=params.retries)
+
+    def put_back(study: optuna.Study, trial: FrozenTrial) -> None:
+        trial.user_attrs = {}
+        callback(study, trial)
+
+    return put_back
 
 
 def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
@@ -171,10 +195,10 @@ def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
             with _quiet():
                 return RDBStorage(
                     place.url,
-                    engine_kwargs={"connect_args": {"timeout": _SQLITE_WAIT_S}} if sqlite else {"pool_pre_ping": True},
+                    engine_kwargs={"connect_args": _SQLITE} if sqlite else {"pool_pre_ping": True},
                     heartbeat_interval=params.heartbeat_s,
                     grace_period=params.grace_s,
-                    heartbeat_stale_trial_callback=_retry_callback(params),
+                    heartbeat_stale_trial_callback=_again(params),
                 )
         except (SQLAlchemyError, ImportError) as error:
             if pause_s is None or isinstance(error, ImportError):
@@ -193,7 +217,8 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _database_errors(place: StudyPlace) -> Iterator[None]:
+def database_errors(place: StudyPlace) -> Iterator[None]:
+    """Turns what a database does not do into a :class:`TuningError`."""
     try:
         with _quiet():
             yield

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from merflow.contracts.errors import DivergedError
@@ -41,10 +41,11 @@ class Attempt:
         """Tells the study a figure that is comparable among trials at the same step.
 
         Raises:
-            TrialPruned: The trial is worse than others were; it must stop at once.
+            TrialPruned: The trial is worse than others were; it must stop at once. The first one never is: all
+                others are compared with the preset's own values.
         """
         self.trial.report(figure, step)
-        if self.trial.should_prune():
+        if self.number != 0 and self.trial.should_prune():
             raise optuna.TrialPruned
 
     def note(self, figures: dict[str, float]) -> None:
@@ -88,9 +89,8 @@ def work(
             time.sleep(_ASKING_AGAIN_S)
             continue
         set_out(study, params, worker=worker)
-        number = _try(study, objective, space=space, params=params)
-        trial = study.trials[number]
-        if trial.user_attrs.get(SURPLUS):
+        trial = _try(study, objective, space=space, params=params)
+        if trial.state not in FINISHED:  # a trial too many, or one that another worker has been given meanwhile
             continue
         tried += 1
         if ended is not None:
@@ -126,8 +126,8 @@ class _Silent:
                 _put_back(study, trial.number, self.params)
 
 
-def _try(study: optuna.Study, objective: Objective, *, space: SearchSpace, params: TuningParams) -> int:
-    """One trial; its number."""
+def _try(study: optuna.Study, objective: Objective, *, space: SearchSpace, params: TuningParams) -> FrozenTrial:
+    """One trial, ended."""
     begun: list[int] = []
 
     def tried(trial: Trial) -> float:
@@ -145,11 +145,13 @@ def _try(study: optuna.Study, objective: Objective, *, space: SearchSpace, param
 
     try:
         study.optimize(tried, n_trials=1, catch=(_SurplusError,))
+    except UpdateFinishedTrialError:
+        pass  # this process was held up for so long that others gave it up
     except (KeyboardInterrupt, SystemExit):
         for number in begun:
             _put_back(study, number, params)
         raise
-    return begun[0]
+    return study.trials[begun[0]]
 
 
 def _put_back(study: optuna.Study, number: int, params: TuningParams) -> None:

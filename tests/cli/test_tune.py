@@ -1,0 +1,73 @@
+"""``merflow tune`` as a person types it."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import merflow, refused
+from tests.cli.terminal import COLUMNS, show
+
+pytest.importorskip("great_expectations")
+
+VARIANT = "context-mmt:bert-fc-frozen"
+
+
+def command(release: Path, out: Path) -> list[str]:
+    words = ["tune", VARIANT, "--trials", "3", "--workers", "1", "--folds", "1", "--out", str(out)]
+    words += ["--corpus", "iemocap", "--root", str(release), "--protocol", "session5-only"]
+    return [*words, "--set", "tracking.uri=none", "--set", "training.max_epochs=3"]
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs a terminal of its own")
+def test_ctrl_c_leaves_nothing_broken_and_the_same_command_goes_on(tiny_release: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    words = [sys.executable, "-m", "merflow", *command(tiny_release, out)]
+    stopped = show(words, interrupt=lambda _: any(out.glob("trials/*/*/checkpoint.safetensors")))
+    assert stopped.code == 130
+    text = "\n".join(stopped.lines)
+    assert text.count("interrupted; what was finished is kept, and the same command goes on from there") == 1
+    assert "Traceback" not in text
+    assert list(tmp_path.rglob("*.part")) == []
+    assert not (out / "presets.yaml").exists()
+
+    finished = show(words)
+    assert finished.code == 0
+    assert max(map(len, finished.lines)) <= COLUMNS
+    (bar,) = [line for line in finished.lines if line.startswith("tune trials ")]
+    assert "3/3" in bar
+    found = json.loads((out / "study.json").read_text())
+    assert sum(found["trials"][state] for state in ("complete", "pruned") if state in found["trials"]) == 3
+    assert (out / "presets.yaml").is_file()
+    assert list(out.glob("trials/*")) == []
+
+
+def test_the_best_trials_are_printed_and_the_preset_is_listed(tiny_release: Path, tmp_path: Path) -> None:
+    said = merflow(*command(tiny_release, tmp_path))
+    assert said.code == 0
+    header, *rows = said.out.splitlines()
+    assert header.split()[:6] == ["trial", "UA", "fold", "1", "lr", "weight_decay"]
+    assert any(row.startswith("own values ") for row in rows)
+    assert f"{VARIANT}-tuned is in {tmp_path}/presets.yaml" in said.out
+    assert "tune trials: 3/3" in said.err
+
+    listed = merflow("presets", "--presets", tmp_path / "presets.yaml", "--json")
+    (mine,) = [each for each in json.loads(listed.out) if "base" in each]
+    assert (mine["preset"], mine["base"]) == ("bert-fc-frozen-tuned", VARIANT)
+    table = merflow("presets", "--presets", tmp_path / "presets.yaml").out
+    assert f"{VARIANT}-tuned is made from {VARIANT}; the published figures are that one's" in table
+
+
+def test_wrong_words_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    out = ("--out", tmp_path / "out")
+    assert "unknown model 'mdfr'; did you mean 'mfdr'?" in refused("tune", "mdfr", *out)
+    assert "did you mean 'mfdr:full'" in refused("tune", "mfdr:ful", *out)
+    assert "'1;2' names no folds; write them as 1,2" in refused("tune", "mfdr", *out, "--folds", "1;2")
+    assert "a fold is given twice" in refused("tune", "mfdr", *out, "--folds", "1,1")
+    said = refused("tune", "mfdr", *out, "--manifest", "m.parquet")
+    assert (
+        "--splits, --features is missing; give all of --manifest, --splits, --features, or a --corpus and none" in said
+    )
+    assert not (tmp_path / "out").exists()

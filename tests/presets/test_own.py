@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from merflow.contracts.errors import MerflowError, ParamsError, PresetError
+from merflow.presets import catalogue
+from merflow.presets.own import OwnEntry, parse_own, read_own, write_own
+
+BASE = "context-mmt:mmt-finetuned"
+ENTRY = OwnEntry(base=BASE, config={"dropout": 0.3}, stages=[{"lr": 0.002, "batch_size": 16}], tuned={"trials": 30})
+
+
+def test_a_preset_of_ones_own_is_its_base_with_what_differs(tmp_path: Path) -> None:
+    write_own(tmp_path / "presets.yaml", {"context-mmt:mine": ENTRY})
+    own = read_own(tmp_path / "presets.yaml")
+    base, mine = catalogue.preset(BASE), catalogue.preset("context-mmt:mine", own)
+    assert mine.config == {"system": "mmt", "dropout": 0.3}
+    first, second = mine.recipes
+    assert (first.lr, first.batch_size, first.patience_epochs) == (0.002, 16, 5)
+    assert second == base.recipes[1]
+    assert (mine.base, mine.published, mine.table, mine.inputs) == (BASE, base.published, base.table, base.inputs)
+    assert base.base is None
+
+
+def test_without_a_file_there_are_none() -> None:
+    assert read_own(None) == parse_own("", where="presets") == {}
+    with pytest.raises(PresetError, match="unknown variant 'context-mmt:mine'"):
+        catalogue.preset("context-mmt:mine", {})
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match=r"cannot read presets .*none.yaml .*name a file that `merflow tune` wrote"):
+        read_own(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("variant", "entry", "error", "said"),
+    [
+        ("context-mmt:mmt-frozen", {"base": BASE}, PresetError, "is a preset that merflow ships; give yours another"),
+        ("foal-net:video-only-emonet", {"base": "foal-net:full"}, PresetError, "is a preset that merflow ships"),
+        ("mfdr:mine", {"base": BASE}, PresetError, "another model; name it context-mmt:mine"),
+        ("context-mmt:mine", {"base": "context-mmt:mmt-frozn"}, PresetError, "did you mean 'context-mmt:mmt-frozen'"),
+        ("context-mmt:mine", {"base": BASE, "stages": [{}, {}, {}]}, PresetError, "has 3 stages, .* 2; leave some out"),
+        (
+            "context-mmt:mine",
+            {"base": BASE, "stages": [{"lrr": 1}]},
+            ParamsError,
+            "lrr: unknown key; did you mean",
+        ),
+        ("context-mmt:mine", {"base": BASE, "confg": {}}, ParamsError, "confg: unknown key; did you mean 'config'"),
+        ("mine", {"base": BASE}, PresetError, "write model:preset"),
+    ],
+)
+def test_a_wrong_entry_says_what_and_where(
+    variant: str, entry: dict[str, object], error: type[MerflowError], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        parse_own(yaml.safe_dump({"presets": {variant: entry}}), where="mine.yaml")
+
+
+def test_what_is_no_yaml_is_refused() -> None:
+    with pytest.raises(PresetError, match=r"mine\.yaml is no YAML"):
+        parse_own("presets: [", where="mine.yaml")

@@ -1,0 +1,69 @@
+import json
+import re
+from pathlib import Path
+
+import optuna
+import pytest
+
+from merflow.contracts.errors import TuningError
+from merflow.tuning.figures import FIGURES, write_figures, write_page
+from merflow.tuning.outcome import Outcome
+from tests.tuning.studies import FACTS, made, params, searched, space
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> optuna.Study:
+    return searched(tmp_path_factory.mktemp("study"), trials=12, pruning_trials=4)
+
+
+def test_the_table_has_every_trial_and_the_best_is_the_highest(study: optuna.Study) -> None:
+    found = Outcome.of(study, seed=0)
+    table = found.table()
+    assert list(table["trial"]) == list(range(12))
+    complete = table[table["state"] == "complete"]
+    assert found.best.dev_ua == complete["dev_UA"].max() == study.best_value
+    assert found.best.number == study.best_trial.number
+    assert found.counts == table["state"].value_counts().to_dict()
+    assert found.counts["pruned"] > 0
+    assert found.own is not None
+    assert found.own.values == space().defaults()
+
+
+def test_importance_finds_the_settings_that_the_objective_is_made_of(study: optuna.Study) -> None:
+    shares = Outcome.of(study, seed=0).importance
+    assert sum(shares.values()) == pytest.approx(1)
+    assert next(iter(shares)) in ("config.dropout", "config.dims")
+    assert shares == Outcome.of(study, seed=0).importance
+
+
+def test_without_a_complete_trial_it_says_so(tmp_path: Path) -> None:
+    study = made(tmp_path, params())
+    found = Outcome.of(study, seed=0)
+    assert (found.counts, found.importance) == ({"waiting": 1}, {})
+    with pytest.raises(TuningError, match=r"none of 1 trial\(s\) is complete: {'waiting': 1}; run the same command"):
+        _ = found.best
+
+
+def test_the_page_needs_nothing_beside_it_and_pictures_are_drawn(study: optuna.Study, tmp_path: Path) -> None:
+    found = Outcome.of(study, seed=0)
+    facts = {**FACTS, "folds": [], "seed": 0}
+    summary = {"preset": "context-mmt:mine", **found.summary(facts)}
+    json.dumps(summary)
+    write_page(study, tmp_path / "study.html", summary=summary)
+    page = (tmp_path / "study.html").read_text()
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
+    assert page.count('class="plotly-graph-div"') == len(FIGURES)
+    assert "own values" in page
+    drawn = write_figures(study, tmp_path / "figures", importance=True, seed=0)
+    assert [path.stem for path in drawn] == list(FIGURES)
+    for path in drawn:
+        assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert path.stat().st_size > 10_000
+
+
+def test_few_trials_have_no_importance(tmp_path: Path) -> None:
+    study = searched(tmp_path, trials=2)
+    found = Outcome.of(study, seed=0)
+    assert found.importance == {}
+    drawn = write_figures(study, tmp_path / "figures", importance=False, seed=0)
+    assert [path.stem for path in drawn] == ["history", "steps"]
