@@ -152,16 +152,22 @@ def fitted(preset: Preset, profile_name: str) -> Preset:
     fit = _profile_file(profile_name).models.get(preset.model, _Fit())
     shipped = presets()[preset.base or preset.variant].recipes
     recipes = []
-    for recipe, paper in zip(preset.recipes, shipped, strict=True):
-        unchanged = {key: value for key, value in fit.recipe.items() if getattr(recipe, key) == getattr(paper, key)}
-        recipes.append(parse(Recipe, recipe.model_dump() | unchanged, where=f"profile {profile_name}: {preset.model}"))
+    for recipe, before in zip(preset.recipes, shipped, strict=True):
+        settings, papers = recipe.model_dump(), before.model_dump()
+        unchanged = {key: value for key, value in fit.recipe.items() if settings.get(key) == papers.get(key)}
+        recipes.append(parse(Recipe, settings | unchanged, where=f"profile {profile_name}: {preset.model}"))
     return replace(preset, config=fit.config | preset.config, recipes=tuple(recipes))
 
 
 def _profile_file(name: str) -> _ProfileFile:
     if name not in profiles():
         raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
-    return parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
+    found = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
+    known = {content.model for content in _model_files().values()}
+    for model in found.models:
+        if model not in known:
+            raise PresetError(f"profile {name}: unknown model {model!r}; {nearest(model, known)}")
+    return found
 
 
 @cache
