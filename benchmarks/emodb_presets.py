@@ -41,7 +41,7 @@ def trained(csv: Path, *, params: Params, out: Path, workers: int) -> dict[str, 
     )
 
 
-def refused(manifest: Path, *, params: Params, out: Path) -> dict[str, str]:
+def refused(manifest: Path, *, corpus: Path, params: Params, out: Path) -> dict[str, str]:
     """What each preset that reads video says; nothing is stored, so nothing can be trained.
 
     Raises:
@@ -60,7 +60,7 @@ def refused(manifest: Path, *, params: Params, out: Path) -> dict[str, str]:
                 corpus=params.corpus,
             )
         except FeatureError as error:
-            said[variant] = str(error).replace(str(manifest.parent), "")
+            said[variant] = str(error).replace(f" in {corpus.resolve()}", "")
         if variant not in said or store.exists() or features.exists():
             raise RuntimeError(f"{variant} was not refused on a corpus without video")
     return said
@@ -85,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch)
         results = trained(options.root, params=params, out=out, workers=options.workers)
-        said = refused(out / "manifest.parquet", params=params, out=out)
+        said = refused(out / "manifest.parquet", corpus=options.root.parent, params=params, out=out)
     entries = results["variants"]
     write_result(
         "emodb_presets",

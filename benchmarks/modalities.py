@@ -121,7 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="only these")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--max-epochs", type=int, default=12, help="cap, chosen on development data")
+    parser.add_argument("--max-epochs", type=int, default=6, help="cap, chosen on development data")
     parser.add_argument("--workers", type=int, default=2, help="folds that train at a time")
     parser.add_argument("--out", type=Path, help="folder to keep")
     options = parser.parse_args()
