@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 from benchmarks.record import RESULTS
@@ -15,6 +15,8 @@ def tables() -> str:
     """All tables as Markdown, from the results that are there."""
     parts = (
         _emodb(_read("emodb")),
+        _emodb_presets(_read("emodb_presets")),
+        _modalities(_read("modalities")),
         _indexing(_read("indexing")),
         _store(_read("store")),
         _store_on_disk(_read("store_on_disk")),
@@ -60,6 +62,44 @@ def _emodb(result: dict[str, Any] | None) -> str:
         lines.append(f"| {variant} | {100 * mean(seeds.values()):.1f} | {each} | {100 * low:.1f} to {100 * high:.1f} |")
     reference = 100 * figures["support_vector_machine_UA"]
     lines.append(f"| support vector machine on log-mel means and deviations, same folds | {reference:.1f} | | |")
+    return "\n".join([*lines, ""])
+
+
+def _emodb_presets(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    shares = sorted(100 * share for share in figures["UA"].values())
+    return (
+        f"{figures['corpus']}: all {len(shares)} presets that read audio and no video train there; after at most "
+        f"{figures['max_epochs']} epochs their UA lies between {shares[0]:.0f} and {shares[-1]:.0f} %, half of them "
+        f"above {median(shares):.0f} %. The {len(figures['refused'])} that read video are refused before anything is "
+        f"extracted; `{result['command']}`.\n"
+    )
+
+
+def _modalities(result: dict[str, Any] | None) -> str:
+    if result is None:
+        return ""
+    figures = result["figures"]
+    settings = figures["settings"]
+    lines = [
+        f"Modalities together and alone, synthetic `{settings['size']}`, profile `{settings['profile']}`, leave one "
+        f"session out, seeds {', '.join(map(str, settings['seeds']))}, at most {settings['max_epochs']} epochs. Pooled "
+        f"UA in percent; epoch chosen on development data; `{result['command']}`. MFDR has no preset of one modality.",
+        "",
+        "| full preset | UA | against | UA | difference | 95 % interval |",
+        "|---|---|---|---|---|---|",
+    ]
+    for each in figures["models"].values():
+        full = each["full"]
+        for other, row in each["full_minus"].items():
+            low, high = (100 * end for end in row["ci95"])
+            together, alone = (100 * each["UA"][variant]["pooled"] for variant in (full, other))
+            lines.append(
+                f"| {full} | {together:.1f} | {other} | {alone:.1f} | {100 * row['delta_UA']:+.1f} "
+                f"| {low:+.1f} to {high:+.1f} |"
+            )
     return "\n".join([*lines, ""])
 
 

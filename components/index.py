@@ -11,13 +11,22 @@ def index(
     corpus: str,
     root: str,
     size: str,
+    video: bool,
     workspace: str,
     corpus_params: str,
     code: str,
     data: str,
     manifest: Output[Dataset],
 ) -> None:
-    """Reads the corpus at ``root``; ``synthetic`` is generated in the workspace first, in the given size."""
+    """Reads the corpus at ``root``; ``synthetic`` is generated in the workspace first, with video or without."""
     from merflow.jobs import steps
 
-    steps.index(corpus=corpus, root=root, size=size, workspace=workspace, params=corpus_params, manifest=manifest.path)
+    steps.index(
+        corpus=corpus,
+        root=root,
+        size=size,
+        video=video,
+        workspace=workspace,
+        params=corpus_params,
+        manifest=manifest.path,
+    )

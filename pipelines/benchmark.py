@@ -92,7 +92,7 @@ def benchmark(
         code_train: As ``code_plan``.
         code_evaluate: As ``code_plan``.
     """
-    items = plan(
+    planned = plan(
         models=models,
         splits_params=splits_params,
         features_params=features_params,
@@ -104,11 +104,12 @@ def benchmark(
         corpus=corpus,
         root=root,
         size=size,
+        video=planned.outputs["video"],
         workspace=workspace,
         corpus_params=corpus_params,
         code=code_index,
         data=data,
-    ).after(items)
+    )
     checked = validate(
         manifest=indexed.outputs["manifest"],
         quarantine=quarantine,
@@ -150,7 +151,7 @@ def benchmark(
         tracking_params=tracking_params,
         code=code_evaluate,
     )
-    with dsl.ParallelFor(items.output, name="folds") as item:
+    with dsl.ParallelFor(planned.outputs["Output"], name="folds") as item:
         trained = train(
             item=item,
             manifest=manifest,

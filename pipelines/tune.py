@@ -90,7 +90,7 @@ def tune(
         code_extract: As ``code_plan``.
         code_tune: As ``code_plan``.
     """
-    named = plan(
+    planned = plan(
         models=models,
         splits_params=splits_params,
         features_params=features_params,
@@ -101,11 +101,12 @@ def tune(
         corpus=corpus,
         root=root,
         size=size,
+        video=planned.outputs["video"],
         workspace=workspace,
         corpus_params=corpus_params,
         code=code_index,
         data=data,
-    ).after(named)
+    )
     checked = validate(
         manifest=indexed.outputs["manifest"],
         quarantine=quarantine,

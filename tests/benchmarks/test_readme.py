@@ -5,11 +5,13 @@ from benchmarks.record import RESULTS
 def test_the_readme_shows_the_recorded_results() -> None:
     assert sorted(path.stem for path in RESULTS.glob("*.json")) == [
         "emodb",
+        "emodb_presets",
         "extraction",
         "extraction_growth",
         "foal_net",
         "indexing",
         "mfdr",
+        "modalities",
         "store",
         "store_on_disk",
         "video",

@@ -8,7 +8,7 @@ import pytest
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
 from merflow.corpus.synthetic.expression import Showing
-from merflow.corpus.synthetic.face import PATCH, Look, draw, features, look
+from merflow.corpus.synthetic.face import PATCH, Look, draw, features, look, palette
 from merflow.corpus.synthetic.picture import FORMATS
 from merflow.corpus.synthetic.plan import plan
 
@@ -72,10 +72,9 @@ def test_speaking_mouths_move_on_the_speakers_half(frames: np.ndarray, dialogue:
 
 def test_the_left_head_wears_markers() -> None:
     person = features(0, 1, "F")
-    plain, marked = (np.zeros((PATCH, PATCH, 3), dtype=np.uint8) for _ in range(2))
     face = Look(0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    draw(plain, person, face, at=(64, 64), markers=False)
-    draw(marked, person, face, at=(64, 64), markers=True)
+    plain, marked = (palette(person)[draw(person, face, at=(64, 64), markers=worn)] for worn in (False, True))
+    assert plain.shape == (PATCH, PATCH, 3)
     different = (plain != marked).any(axis=2)
     assert 60 < different.sum() < 400
     assert marked[different].min() == 240

@@ -227,7 +227,7 @@ def test_the_same_release_is_reused(tiny: Path) -> None:
     assert json.loads((tiny / "SYNTHETIC.json").read_text(encoding="utf-8")) == {
         "size": "tiny",
         "seed": SEED,
-        "generator_version": 1,
+        "generator_version": 2,
         "video": None,
     }
 

@@ -28,8 +28,8 @@ def test_a_preset_tells_what_it_reads_and_by_what_it_learns(written: Path) -> No
     streams = json.loads((written / STREAMS / "mfdr:full.json").read_text())
     assert [(stream["role"], stream["clip_s"]) for stream in streams] == [("speech", 5.12), ("text", None)]
     training = json.loads((written / TRAINING / "mfdr:full.json").read_text())
-    assert training["config"]["dims"] == 256  # a default of the model's own
-    assert [recipe["max_epochs"] for recipe in training["recipes"]] == [40]
+    assert training["profiles"]["paper"]["config"]["dims"] == 256  # a default of the model's own
+    assert [recipe["max_epochs"] for recipe in training["profiles"]["paper"]["recipes"]] == [40]
 
 
 def test_presets_that_read_the_same_extract_the_same_and_train_otherwise() -> None:

@@ -58,3 +58,10 @@ def test_every_step_depends_on_a_digest_of_its_code(name: str) -> None:
     assert len(steps) == STEPS[name]
     for step in steps:
         assert "code" in step["inputDefinitions"]["parameters"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plan_says_whether_the_corpus_needs_video(name: str) -> None:
+    task = spec(name)["root"]["dag"]["tasks"]["index"]
+    source = {"outputParameterKey": "video", "producerTask": "plan"}
+    assert task["inputs"]["parameters"]["video"] == {"taskOutputParameter": source}

@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -75,3 +76,37 @@ def test_the_papers_tables_hold_every_published_row_in_its_order() -> None:
             float(row["UA"]) if row["UA"] else None for row in printed
         ]
     assert tables[-2].rows[0].figures == {"F1": 84.1, "ACC7": 53.7, "ACC2": 85.2}
+
+
+def test_models_are_narrow_on_lite_and_as_in_their_papers_on_paper() -> None:
+    full = catalogue.preset("gia-mic:full")
+    assert catalogue.fitted(full, "paper") == full
+    narrow = catalogue.fitted(full, "lite")
+    assert narrow.config == {"dims": 96, "heads": 4, "feedforward": 192, **full.config}
+    assert [recipe.lr for recipe in narrow.recipes] == [0.001]
+    assert [recipe.lr for recipe in full.recipes] == [0.0001]
+    assert catalogue.fitted(catalogue.preset("mfdr:full"), "lite") == catalogue.preset("mfdr:full")
+
+
+def test_every_preset_is_valid_on_every_profile() -> None:
+    seen = 0
+    for name in catalogue.profiles():
+        for preset in catalogue.presets().values():
+            fitted = catalogue.fitted(preset, name)
+            streams = MODELS[preset.model].configure(preset.config).streams()
+            assert MODELS[preset.model].configure(fitted.config).streams() == streams
+            seen += 1
+    assert seen == 3 * len(catalogue.presets())
+
+
+def test_what_an_own_preset_has_changed_stays_on_every_profile() -> None:
+    base = catalogue.preset("gia-mic:full")
+    recipe = base.recipe.model_copy(update={"lr": 0.0003})
+    own = replace(base, name="mine", base=base.variant, config={**base.config, "dims": 192}, recipes=(recipe,))
+    fitted = catalogue.fitted(own, "lite")
+    assert (fitted.config["dims"], fitted.config["feedforward"], fitted.recipe.lr) == (192, 192, 0.0003)
+
+
+def test_an_unknown_profile_fits_nothing() -> None:
+    with pytest.raises(PresetError, match="did you mean 'lite'"):
+        catalogue.fitted(catalogue.preset("gia-mic:full"), "light")

@@ -22,7 +22,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 # Of a benchmark, whether its jobs run plainly or as a pipeline.
 CorpusOption = Annotated[str, typer.Option(help="iemocap, table or synthetic.")]
 RootOption = Annotated[Path | None, typer.Option(help="Release folder, or the CSV of a table corpus.")]
-SizeOption = Annotated[str, typer.Option(help="Of a synthetic corpus: tiny, small, full.")]
+SizeOption = Annotated[
+    str, typer.Option(help="Of a synthetic corpus: tiny, small, full; drawn with video where a variant reads it.")
+]
 ModelsOption = Annotated[str, typer.Option(help="Variants, model:preset, comma-separated.")]
 ProfileOption = Annotated[str | None, typer.Option(help="Encoder profile: lite, paper, tiny.")]
 ProtocolOption = Annotated[Protocol | None, typer.Option(help="Which utterances test.")]

@@ -91,11 +91,15 @@ def refuse_absent(manifest: Manifest, stream: Stream) -> None:
     """
     modality, column = MODALITY_OF[stream.role], column_of(stream)
     if is_absent(manifest, column):
-        hear = " or have them heard (`merflow data transcribe`, or --transcribe of a benchmark)"
+        remedy = ""
+        if modality == "text":
+            remedy = " or have them heard (`merflow data transcribe`, or --transcribe of a benchmark)"
+        elif modality == "video" and manifest.corpus == "synthetic":
+            remedy = " or draw the release with it (`merflow data synthesize --video`)"
         raise FeatureError(
             f"role {stream.role!r} needs {modality}, but corpus {manifest.corpus!r} in {manifest.root} has no "
             f"{column!r} in any of its {len(manifest.rows)} utterances; choose variants that do without {modality}"
-            + (hear if modality == "text" else "")
+            f"{remedy}"
         )
 
 

@@ -25,7 +25,7 @@ from merflow.jobs.tracking import open_run
 from merflow.jobs.train import train
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
-from merflow.jobs.variants import parse_item, plan
+from merflow.jobs.variants import parse_item, plan, read_video
 from merflow.jobs.workspace import Workspace
 from merflow.training.devices import gpus
 
@@ -124,7 +124,7 @@ def prepare(
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
-    root = source.place(workspace, progress=progress)
+    root = source.place(workspace, video=read_video(variants, own), progress=progress)
     index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
     validate(
         out / "all.parquet",

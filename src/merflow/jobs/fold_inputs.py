@@ -93,7 +93,7 @@ class FoldInputs:
             raise SplitError(f"{splits} have no fold {named.fold}; they have {known}")
         stored = _read_features(features, manifest_hash=found.hash)
         return cls(
-            preset=catalogue.preset(named.variant, own),
+            preset=catalogue.fitted(catalogue.preset(named.variant, own), stored["profile"]),
             fold=named.fold,
             seed=named.seed,
             manifest=found,

@@ -45,10 +45,16 @@ def streams_of(preset: Preset) -> list[dict[str, Any]]:
 
 
 def training_of(preset: Preset) -> dict[str, Any]:
-    """The model's whole config, the recipes, and a digest of the model's own code."""
+    """By profile the model's whole config and the recipes, and a digest of the model's own code."""
+    fitted = {name: catalogue.fitted(preset, name) for name in catalogue.profiles()}
     return {
-        "config": asdict(cast("Any", _config(preset))),
-        "recipes": [recipe.model_dump() for recipe in preset.recipes],
+        "profiles": {
+            name: {
+                "config": asdict(cast("Any", _config(found))),
+                "recipes": [recipe.model_dump() for recipe in found.recipes],
+            }
+            for name, found in fitted.items()
+        },
         "code": model_code(preset.model),
     }
 

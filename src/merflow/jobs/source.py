@@ -44,15 +44,21 @@ class Source:
         if self.root is None:
             _known_size(self.size)
 
-    def place(self, workspace: Workspace, *, progress: Progress | None = None) -> Path:
+    def place(self, workspace: Workspace, *, video: bool, progress: Progress | None = None) -> Path:
         """The corpus' root, generated first if it is synthetic.
+
+        Args:
+            workspace: Where a synthetic release is kept, with video beside the one without.
+            video: Whether a synthetic release is drawn with video.
+            progress: Told of the drawing.
 
         Raises:
             CorpusError: As :meth:`check`.
             OutputError: The synthetic release cannot be written.
         """
         self.check()
-        return self.root or synthetic_release(workspace.corpus / self.size, size=self.size, progress=progress)
+        name = f"{self.size}-video" if video else self.size
+        return self.root or synthetic_release(workspace.corpus / name, size=self.size, video=video, progress=progress)
 
 
 def synthetic_release(

@@ -54,28 +54,29 @@ def _own(presets: str) -> dict[str, Preset]:
 @saying_errors()
 def plan(
     models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str, presets: str = ""
-) -> list[str]:
-    """As :func:`merflow.jobs.variants.plan`."""
+) -> tuple[list[str], bool]:
+    """As :func:`merflow.jobs.variants.plan`, and whether one of the models reads video."""
     from merflow.jobs import variants
 
-    protocol = _section(SplitParams, splits_params).protocol
-    return variants.plan(
+    own = _own(presets)
+    items = variants.plan(
         models,
-        protocol=protocol,
+        protocol=_section(SplitParams, splits_params).protocol,
         profile=_section(FeatureParams, features_params).profile,
         seeds=_section(PlanParams, plan_params).seeds,
-        own=_own(presets),
+        own=own,
     )
+    return items, variants.read_video(models, own)
 
 
 @saying_errors()
-def index(*, corpus: str, root: str, size: str, workspace: str, params: str, manifest: str) -> None:
+def index(*, corpus: str, root: str, size: str, video: bool, workspace: str, params: str, manifest: str) -> None:
     """As :func:`merflow.jobs.index.index`; a synthetic corpus without root is generated first."""
     from merflow.jobs.index import index as job
     from merflow.jobs.source import Source
 
     source = Source(corpus, Path(root) if root else None, size)
-    place = source.place(Workspace(Path(workspace)))
+    place = source.place(Workspace(Path(workspace)), video=video)
     job(place, corpus=corpus, out=Path(manifest), params=_section(CorpusParams, params))
 
 

@@ -47,6 +47,11 @@ def chosen(variants: Sequence[str], own: OwnPresets | None = None) -> tuple[Pres
     return tuple(catalogue.preset(variant, own) for variant in variants)
 
 
+def read_video(variants: Sequence[str], own: OwnPresets | None = None) -> bool:
+    """Whether one of these variants reads video, so that a synthetic corpus is drawn with it."""
+    return any("video" in preset.inputs for preset in chosen(variants, own))
+
+
 def plan(
     variants: Sequence[str],
     *,

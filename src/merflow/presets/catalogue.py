@@ -4,6 +4,7 @@
 """
 
 import csv
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -56,10 +57,21 @@ class _ModelFile(Strict):
     unavailable: dict[str, str] = Field(default_factory=dict)
 
 
+class _Fit(Strict):
+    """What differs in a model's config, and in the recipes of all its presets, on the encoders of a profile."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
 class _ProfileFile(Strict):
-    """Encoders by role, or by ``role/encoder`` where papers differ; a role may then point to one of its encoders."""
+    """Encoders by role, or by ``role/encoder`` where papers differ; a role may then point to one of its encoders.
+
+    ``models`` are those whose sizes would be out of proportion to these encoders.
+    """
 
     roles: dict[str, EncoderSpec | str]
+    models: dict[str, _Fit] = Field(default_factory=dict)
 
 
 @cache
@@ -144,9 +156,7 @@ def profile(name: str) -> Profile:
     Raises:
         PresetError: No such profile, or one that names an unknown role or encoder.
     """
-    if name not in profiles():
-        raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
-    slots = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}").roles
+    slots = _profile_file(name).roles
     found: Profile = {}
     for slot, spec in slots.items():
         role, slash, encoder = slot.partition("/")
@@ -159,6 +169,36 @@ def profile(name: str) -> Profile:
             raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
         found[slot] = target
     return {slot: found[slot] for role in ROLES for slot in found if slot.partition("/")[0] == role}
+
+
+def fitted(preset: Preset, profile_name: str) -> Preset:
+    """The preset as it is trained on a profile's encoders: small encoders get a small model.
+
+    What a preset sets itself stays as it is; so do the numbers of a recipe that one of one's own has changed.
+
+    Raises:
+        PresetError: No such profile.
+    """
+    fit = _profile_file(profile_name).models.get(preset.model, _Fit())
+    shipped = presets()[preset.base or preset.variant].recipes
+    recipes = []
+    for recipe, before in zip(preset.recipes, shipped, strict=True):
+        settings, papers = recipe.model_dump(), before.model_dump()
+        unchanged = {key: value for key, value in fit.recipe.items() if settings.get(key) == papers.get(key)}
+        recipes.append(parse(Recipe, settings | unchanged, where=f"profile {profile_name}: {preset.model}"))
+    return replace(preset, config=fit.config | preset.config, recipes=tuple(recipes))
+
+
+@cache
+def _profile_file(name: str) -> _ProfileFile:
+    if name not in profiles():
+        raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
+    found = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
+    known = {content.model for content in _model_files().values()}
+    for model in found.models:
+        if model not in known:
+            raise PresetError(f"profile {name}: unknown model {model!r}; {nearest(model, known)}")
+    return found
 
 
 @cache

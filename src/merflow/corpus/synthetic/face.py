@@ -90,19 +90,30 @@ def look(showing: Showing, rng: np.random.Generator) -> Look:
     return drawn._replace(mouth_open=max(0.1, drawn.mouth_open), motion=max(0.1, drawn.motion))
 
 
-def draw(patch: np.ndarray, person: Features, face: Look, *, at: tuple[float, float], markers: bool) -> None:
-    """Draws the head into ``(PATCH, PATCH, 3)`` uint8, its middle at x, y; ``face.mouth_open`` is in pixels here."""
-    x, y = _X - np.float32(at[0]), _Y - np.float32(at[1])
-    shades = np.zeros((PATCH, PATCH), dtype=np.uint8)  # indices into the palette; 0 leaves the background
+def palette(person: Features) -> np.ndarray:
+    """``(7, 3)`` uint8 RGB by shade; the first stands for the background and is black."""
+    dark_skin = tuple(0.82 * c for c in person.skin)
+    colours = [(0, 0, 0), person.hair, person.skin, dark_skin, (240, 240, 240), (35, 25, 20), (120, 30, 35)]
+    return np.array(colours, dtype=np.uint8)
+
+
+def draw(person: Features, face: Look, *, at: tuple[float, float], markers: bool) -> np.ndarray:
+    """The head as ``(PATCH, PATCH)`` uint8 shades, 0 where the background shows.
+
+    Args:
+        person: Whose head it is; :func:`palette` has its colours.
+        face: The expression; its ``mouth_open`` is in pixels here.
+        at: Middle of the head in the patch, x and y.
+        markers: Whether it wears them.
+    """
+    # A row and a column of distances from the middle: squares and absolute values cost nothing before they meet.
+    x, y = (_AXIS - np.float32(at[0]))[None, :], (_AXIS - np.float32(at[1]))[:, None]
+    shades = np.zeros((PATCH, PATCH), dtype=np.uint8)
     _draw_head(shades, person, x, y)
     _draw_expression(shades, person, face, x, y)
     if markers:
-        _draw_markers(shades, person, face, x, y)
-    dark_skin = tuple(0.82 * c for c in person.skin)
-    palette = np.array(
-        [(0, 0, 0), person.hair, person.skin, dark_skin, (240, 240, 240), (35, 25, 20), (120, 30, 35)], dtype=np.uint8
-    )
-    np.copyto(patch, palette[shades], where=(shades > 0)[:, :, None])
+        _draw_markers(shades, person, face, at)
+    return shades
 
 
 _HAIR, _SKIN, _NOSE, _WHITE, _PUPIL, _MOUTH = range(1, 7)
@@ -111,36 +122,39 @@ _HAIR, _SKIN, _NOSE, _WHITE, _PUPIL, _MOUTH = range(1, 7)
 def _draw_head(shades: np.ndarray, person: Features, x: np.ndarray, y: np.ndarray) -> None:
     w, h = person.width, person.height
     if person.long_hair:
-        shades[(np.abs(x) < w + 6) & (y > -h * 0.4) & (y < h * 0.95)] = _HAIR
-    shades[np.square(x / (w + 5)) + np.square((y + 4) / (h + 5)) < 1] = _HAIR
-    shades[(np.square(x / w) + np.square(y / h) < 1) & (y > -0.62 * h)] = _SKIN
-    shades[(np.abs(x) < 2.2) & (y > 0) & (y < 0.22 * h)] = _NOSE
+        np.copyto(shades, _HAIR, where=(np.abs(x) < w + 6) & ((y > -h * 0.4) & (y < h * 0.95)))
+    np.copyto(shades, _HAIR, where=np.square(x / (w + 5)) + np.square((y + 4) / (h + 5)) < 1)
+    np.copyto(shades, _SKIN, where=(np.square(x / w) + np.square(y / h) < 1) & (y > -0.62 * h))
+    np.copyto(shades, _NOSE, where=(np.abs(x) < 2.2) & ((y > 0) & (y < 0.22 * h)))
 
 
 def _draw_expression(shades: np.ndarray, person: Features, face: Look, x: np.ndarray, y: np.ndarray) -> None:
     side = np.abs(x) - np.float32(0.42 * person.width)  # both eyes and brows at once
     eye_y = y + np.float32(0.14 * person.height)
     opening = max(0.8, 4.2 * face.eye_open)
-    shades[np.square(side / 6.5) + np.square(eye_y / opening) < 1] = _WHITE
-    shades[(np.square(side) + np.square(eye_y) < 7) & (np.abs(eye_y) < opening)] = _PUPIL
+    np.copyto(shades, _WHITE, where=np.square(side / 6.5) + np.square(eye_y / opening) < 1)
+    np.copyto(shades, _PUPIL, where=(np.square(side) + np.square(eye_y) < 7) & (np.abs(eye_y) < opening))
     brow_y = eye_y + np.float32(9 + face.brow_raise) + np.float32(face.brow_turn + person.brow_turn) * side
-    shades[(np.abs(side) < 9) & (np.abs(brow_y) < 1.8)] = _HAIR
+    np.copyto(shades, _HAIR, where=(np.abs(side) < 9) & (np.abs(brow_y) < 1.8))
     bend = np.float32(7.0 * (face.mouth_curve + person.mouth_curve))
     mouth_y = y - np.float32(0.5 * person.height) - bend * (np.float32(0.4) - np.square(x / 14))
-    shades[(np.abs(x) < 14) & (np.abs(mouth_y) < 1.6 + max(0.0, face.mouth_open))] = _MOUTH
+    np.copyto(shades, _MOUTH, where=(np.abs(x) < 14) & (np.abs(mouth_y) < 1.6 + max(0.0, face.mouth_open)))
 
 
-def _draw_markers(shades: np.ndarray, person: Features, face: Look, x: np.ndarray, y: np.ndarray) -> None:
-    nearest = np.full(shades.shape, np.inf, dtype=np.float32)
-    for across, down in _MARKERS:
-        raised = face.brow_raise if down < 0 else 0.0  # those on the forehead move with the brows
-        away = np.square(np.abs(x) - across * person.width) + np.square(y - down * person.height + raised)
-        np.minimum(nearest, away, out=nearest)
-    shades[nearest < 3.2] = _WHITE
+def _draw_markers(shades: np.ndarray, person: Features, face: Look, at: tuple[float, float]) -> None:
+    """Dots on both halves of the face; none is within two pixels of the patch's edge."""
+    across, down = np.array(_MARKERS).T
+    raised = np.where(down < 0, face.brow_raise, 0.0)  # those on the forehead move with the brows
+    x = at[0] + np.concatenate([across, -across]) * person.width
+    y = at[1] + np.tile(down * person.height - raised, 2)
+    columns, rows = np.rint(x)[:, None] + _DOT[0], np.rint(y)[:, None] + _DOT[1]  # (dots, 25)
+    inside = np.square(columns - x[:, None]) + np.square(rows - y[:, None]) < 3.2
+    shades[rows[inside].astype(np.intp), columns[inside].astype(np.intp)] = _WHITE
 
 
-_Y, _X = np.mgrid[0:PATCH, 0:PATCH].astype(np.float32)
+_AXIS = np.arange(PATCH, dtype=np.float32)
 _MARKERS = ((0.0, -0.5), (0.35, -0.5), (0.6, 0.1), (0.4, 0.3), (0.0, 0.34), (0.5, 0.52), (0.0, 0.82))
+_DOT = np.mgrid[-2:3, -2:3].reshape(2, -1).astype(np.float64)  # pixels around a marker's middle
 
 
 def _colour(red: float, green: float, blue: float) -> Colour:

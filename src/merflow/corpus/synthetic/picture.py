@@ -1,5 +1,8 @@
 """The video of one dialogue: both actors side by side in a letterboxed frame, the marker wearer on the left.
 
+Pictures are drawn as they are encoded, brightness and halved colour apart (YUV 4:2:0): to convert a frame from RGB
+would take several times as long as to draw and encode it.
+
 T frames.
 """
 
@@ -14,7 +17,7 @@ from scipy.ndimage import uniform_filter1d
 from merflow.contracts.errors import OutputError
 from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
-from merflow.corpus.synthetic.face import LISTENING, PATCH, Features, Look, draw, features, look
+from merflow.corpus.synthetic.face import LISTENING, PATCH, Features, Look, draw, features, look, palette
 from merflow.corpus.synthetic.recording import Recording
 from merflow.corpus.synthetic.seeds import generator
 from merflow.corpus.synthetic.voice import RATE_HZ
@@ -22,8 +25,9 @@ from merflow.corpus.synthetic.voice import RATE_HZ
 WIDTH, HEIGHT = 720, 480
 _BAND = slice(120, 360)  # rows of the picture; the rest is black
 _HALF = WIDTH // 2
-_FACE_AT = {"left": (180, 186), "right": (565, 190)}  # middle of the head, x and y in the frame
-_QUANTISER_UNIT = 118  # FFmpeg's FF_QP2LAMBDA
+_FACE_AT = {"left": (180, 186), "right": (566, 190)}  # middle of the head, x and y in the frame, even
+_YUV_OF_RGB = np.array([[65.481, -37.797, 112.0], [128.553, -74.203, -93.786], [24.966, 112.0, -18.214]]) / 255
+_YUV_OF_BLACK = np.array([16.0, 128.0, 128.0])
 _MOUTH_PX = 4.5  # half the height of a mouth that is open as usual
 _SHORT_SHARE = 0.15  # of the videos end before the last turn does
 
@@ -43,10 +47,14 @@ class Format(NamedTuple):
 
 FORMATS: dict[Size, Format] = {
     "tiny": Format(Fraction(30000, 1001), 5, 1),
-    "small": Format(Fraction(30000, 1001), 5, 1),
+    "small": Format(Fraction(30000, 3003), 5, 1),
     "full": Format(Fraction(30000, 6006), 10, 2),
 }
-"""``full`` has every sixth frame and 8 kHz sound in its videos, to keep the release within about 6 GB."""
+"""``tiny`` has the real release's frame rate.
+
+``small`` has every third frame, enough to see an expression and a mouth that moves, for a third of the time to draw,
+extract and train on them. ``full`` has every sixth, and 8 kHz sound.
+"""
 
 
 def write_video(path: Path, dialogue: Dialogue, recording: Recording, *, layout: Format, seed: int) -> None:
@@ -58,8 +66,9 @@ def write_video(path: Path, dialogue: Dialogue, recording: Recording, *, layout:
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", format="avi", options={"fflags": "+bitexact"}) as container:
         # One thread and no metadata: the same bytes on every run.
-        quality = {"flags": "+bitexact+qscale", "global_quality": str(_QUANTISER_UNIT * layout.quantiser)}
-        video = container.add_stream("mpeg4", rate=layout.frame_rate, options=quality)
+        quantiser = str(layout.quantiser)
+        options = {"flags": "+bitexact", "qmin": quantiser, "qmax": quantiser}
+        video = container.add_stream("mpeg4", rate=layout.frame_rate, options=options)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.thread_count = 1
         audio = container.add_stream("pcm_s16le", rate=rate_hz, layout="mono")
@@ -71,7 +80,7 @@ def write_video(path: Path, dialogue: Dialogue, recording: Recording, *, layout:
                 sound.sample_rate, sound.pts = rate_hz, second * rate_hz
                 container.mux(audio.encode(sound))
                 second += 1
-            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
         container.mux(video.encode())
         container.mux(audio.encode())
 
@@ -103,28 +112,75 @@ def _second(recording: Recording, start_s: int, length_s: float, decimation: int
 def _frames(
     dialogue: Dialogue, recording: Recording, length_s: float, rate: Fraction, seed: int
 ) -> Iterator[np.ndarray]:
-    """``(HEIGHT, WIDTH, 3)`` uint8 RGB frames; each is valid until the next."""
+    """``(3 HEIGHT / 2, WIDTH)`` uint8 frames, see :class:`_Planes`; each is valid until the next."""
     name = dialogue.name
     times_s = np.arange(int(length_s * rate)) / float(rate)
     sides = {"left": name.recording, "right": "M" if name.recording == "F" else "F"}
     people = {letter: features(seed, name.session, letter) for letter in dialogue.actors}
-    stage = _stage(seed, name.session, {side: people[letter] for side, letter in sides.items()})
+    stage = _Planes.of(_stage(seed, name.session, {side: people[letter] for side, letter in sides.items()}))
+    colours = {letter: _yuv(palette(person)) for letter, person in people.items()}
     looks = {letter: _looks(dialogue, recording, letter, times_s, seed) for letter in people}
     paths = {letter: _head_path(looks[letter], float(rate), name, letter, seed) for letter in people}
-    frame = stage.copy()
+    frame = _Planes(stage.whole.copy())
     for index in range(len(times_s)):
         for side, letter in sides.items():
-            x, y = _FACE_AT[side]
-            window = (slice(y - PATCH // 2, y + PATCH // 2), slice(x - PATCH // 2, x + PATCH // 2))
-            frame[window] = stage[window]
-            draw(
-                frame[window],
+            shades = draw(
                 people[letter],
                 Look(*looks[letter][index]),
                 at=(PATCH / 2 + paths[letter][index, 0], PATCH / 2 + paths[letter][index, 1]),
                 markers=side == "left",
             )
-        yield frame
+            frame.show(shades, colours[letter], stage=stage, middle=_FACE_AT[side])
+        yield frame.whole
+
+
+class _Planes:
+    """A frame in YUV 4:2:0.
+
+    Args:
+        whole: ``(3 HEIGHT / 2, WIDTH)`` uint8: the brightness of all pixels, then both colours of every other pixel of
+            every other row, end to end.
+    """
+
+    def __init__(self, whole: np.ndarray) -> None:
+        self.whole = whole
+        pixels, halves = whole.reshape(-1), (HEIGHT // 2, WIDTH // 2)
+        first, second = HEIGHT * WIDTH, HEIGHT * WIDTH * 5 // 4
+        # By step: how far apart pixels are that a plane has.
+        self._planes = (
+            (1, pixels[:first].reshape(HEIGHT, WIDTH)),
+            (2, pixels[first:second].reshape(halves)),
+            (2, pixels[second:].reshape(halves)),
+        )
+
+    @classmethod
+    def of(cls, picture: np.ndarray) -> "_Planes":
+        """The planes of ``(HEIGHT, WIDTH, 3)`` uint8 RGB."""
+        planes = cls(np.empty((HEIGHT * 3 // 2, WIDTH), dtype=np.uint8))
+        values = _yuv(picture)
+        for channel, (step, plane) in enumerate(planes._planes):
+            plane[:] = values[::step, ::step, channel]
+        return planes
+
+    def show(self, shades: np.ndarray, colours: np.ndarray, *, stage: "_Planes", middle: tuple[int, int]) -> None:
+        """Puts a head before the stage.
+
+        Args:
+            shades: ``(PATCH, PATCH)``, see :func:`~merflow.corpus.synthetic.face.draw`.
+            colours: Of the shades, ``(7, 3)`` YUV.
+            stage: What is behind it.
+            middle: Of the patch in the frame, x and y, even.
+        """
+        for channel, ((step, plane), (_, behind)) in enumerate(zip(self._planes, stage._planes, strict=True)):
+            left, top = ((place - PATCH // 2) // step for place in middle)
+            window = (slice(top, top + PATCH // step), slice(left, left + PATCH // step))
+            head = shades[::step, ::step]
+            plane[window] = np.where(head > 0, colours[head, channel], behind[window])
+
+
+def _yuv(colours: np.ndarray) -> np.ndarray:
+    """``(..., 3)`` uint8 RGB as limited-range YUV (ITU-R BT.601), uint8."""
+    return np.asarray(np.rint(colours @ _YUV_OF_RGB + _YUV_OF_BLACK), dtype=np.uint8)
 
 
 def _stage(seed: int, session: int, people: dict[str, Features]) -> np.ndarray:

@@ -1,0 +1,105 @@
+"""Does every preset that reads audio train on real speech, and do those that read video say what the corpus lacks?
+
+EmoDB, session 5 to test, a few epochs each: it shows that a preset learns from recordings that nobody made for it, not
+how good it is; ``benchmarks.emodb`` compares. EmoDB's ten sentences say nothing about the emotion.
+"""
+
+import argparse
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import write_result
+from merflow.contracts.errors import FeatureError
+from merflow.contracts.params import Params, read_params
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.extract import extract
+from merflow.jobs.source import Source
+from merflow.presets import catalogue
+
+
+def reading(modality: str, *, without: str | None = None) -> list[str]:
+    """The variants that read a modality, and not another."""
+    return [
+        name
+        for name, preset in catalogue.presets().items()
+        if modality in preset.inputs and without not in preset.inputs
+    ]
+
+
+def trained(csv: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
+    """``results.json`` of every preset that reads audio and no video."""
+    return benchmark(
+        Source("table", csv),
+        variants=reading("audio", without="video"),
+        out=out,
+        params=params,
+        name="every audio preset on EmoDB",
+        command="python -m benchmarks.emodb_presets",
+        workers=workers,
+    )
+
+
+def refused(manifest: Path, *, corpus: Path, params: Params, out: Path) -> dict[str, str]:
+    """What each preset that reads video says; nothing is stored, so nothing can be trained.
+
+    Raises:
+        RuntimeError: One of them was not refused, or left something behind.
+    """
+    said = {}
+    for variant in reading("video"):
+        store, features = out / "refused", out / "refused.json"
+        try:
+            extract(
+                manifest,
+                variants=[variant],
+                store=store,
+                out=features,
+                params=params.features,
+                corpus=params.corpus,
+            )
+        except FeatureError as error:
+            said[variant] = str(error).replace(f" in {corpus.resolve()}", "")
+        if variant not in said or store.exists() or features.exists():
+            raise RuntimeError(f"{variant} was not refused on a corpus without video")
+    return said
+
+
+def main() -> None:
+    """Runs and records."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="EmoDB's utterance table (CSV)")
+    parser.add_argument("--max-epochs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2, help="folds that train at a time")
+    options = parser.parse_args()
+    params = read_params(
+        Path(str(files("merflow") / "params.yaml")),
+        overrides=(
+            f"training.max_epochs={options.max_epochs}",
+            'training.shadow_selection="off"',
+            "splits.protocol=session5-only",
+            "tracking.uri=none",
+        ),
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch)
+        results = trained(options.root, params=params, out=out, workers=options.workers)
+        said = refused(out / "manifest.parquet", corpus=options.root.parent, params=params, out=out)
+    entries = results["variants"]
+    write_result(
+        "emodb_presets",
+        {
+            "corpus": "EmoDB, four emotions, session 5 (two speakers) to test",
+            "utterances": results["utterances"],
+            "max_epochs": options.max_epochs,
+            "split_id": results["split_id"],
+            "UA": {variant: entry["UA"]["pooled"] for variant, entry in entries.items()},
+            "development_UA": {variant: entry["folds"][0]["dev_ua"] for variant, entry in entries.items()},
+            "refused": said,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Do modalities together beat each alone? Every model's full preset against those that read less.
+
+On the synthetic `small`, whose voices, words and faces each go astray on their own, so that together they say more.
+One run of ``merflow benchmark`` a model: the epoch is chosen on one training speaker, the test speakers are looked at
+once. MFDR has no preset of one modality: its full preset stands beside two that leave out what it adds. With ``--out``
+finished folds are kept, and the same command goes on; models that are not named keep the figures recorded before.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from benchmarks.record import RESULTS, write_result
+from merflow.contracts.params import Params, read_params
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.source import Source, synthetic_release
+
+# Of each model the full preset, then those that it is held against.
+PRESETS: dict[str, tuple[str, ...]] = {
+    "context-mmt": ("mmt-frozen", "wavlm-te-frozen", "bert-te-frozen"),
+    "foal-net": ("full", "audio-only", "video-only"),
+    "gia-mic": ("full", "v", "s", "t"),
+    "layer-adapter-fusion": ("stc-mf-la", "s", "t", "c"),
+    "mfdr": ("full", "full-size", "no-context"),
+}
+
+
+def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
+    """``results.json`` of one model's presets."""
+    return benchmark(
+        Source("synthetic", release),
+        variants=[f"{model}:{preset}" for preset in PRESETS[model]],
+        out=out,
+        params=params,
+        name=f"modalities of {model}",
+        command="python -m benchmarks.modalities",
+        workers=workers,
+    )
+
+
+def figures_of(model: str, results: dict[str, Any]) -> dict[str, Any]:
+    """UA of each preset, and by how much the full one is better than each of the others."""
+    full, *others = (f"{model}:{preset}" for preset in PRESETS[model])
+    return {
+        "full": full,
+        "selection": results["variants"][full]["selection"],
+        "UA": {variant: _accuracy(results["variants"][variant]) for variant in (full, *others)},
+        "full_minus": {other: _difference(results, full, other) for other in others},
+        "split_id": results["split_id"],
+        "manifest_hash": results["manifest_hash"],
+        "utterances": results["utterances"],
+        "seeds": results["seeds"],
+    }
+
+
+def _accuracy(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "pooled": entry["UA"]["pooled"],
+        "ci95": entry["UA"]["ci95"],
+        "development": mean(fold["dev_ua"] for fold in entry["folds"]),
+        "epochs": mean(fold["best_epoch"] for fold in entry["folds"]),
+    }
+
+
+def _difference(results: dict[str, Any], full: str, other: str) -> dict[str, Any]:
+    """The pair's row, turned so that positive figures are the full preset's."""
+    row = next(row for row in results["comparisons"] if {row["a"], row["b"]} == {full, other})
+    sign = 1 if row["a"] == full else -1
+    return {
+        "delta_UA": sign * row["delta_UA"],
+        "ci95": sorted(sign * end for end in row["ci95"]),
+        "p_holm": row["p_holm"],
+    }
+
+
+@contextmanager
+def _folder(out: Path | None) -> Iterator[Path]:
+    """The folder that is kept, or one that is not."""
+    if out is not None:
+        yield out
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield Path(scratch)
+
+
+def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
+    """The models' figures that were recorded before with the same settings."""
+    path = RESULTS / "modalities.json"
+    found = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.is_file() else {}
+    return dict(found["models"]) if found.get("settings") == settings else {}
+
+
+def measured(
+    models: Sequence[str], *, settings: dict[str, Any], out: Path | None, workers: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each model and its figures, as they are done."""
+    params = read_params(
+        Path(str(files("merflow") / "params.yaml")),
+        overrides=(
+            f"plan.seeds={settings['seeds']}",
+            f"training.max_epochs={settings['max_epochs']}",
+            'training.shadow_selection="off"',
+            "tracking.uri=none",
+        ),
+    )
+    with _folder(out) as folder:
+        release = synthetic_release(folder / "release", size="small", video=True)
+        for model in models:
+            results = run(model, release, params=params, out=folder / model, workers=workers)
+            yield model, figures_of(model, results)
+
+
+def main() -> None:
+    """Runs and records."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="only these")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--max-epochs", type=int, default=6, help="cap, chosen on development data")
+    parser.add_argument("--workers", type=int, default=2, help="folds that train at a time")
+    parser.add_argument("--out", type=Path, help="folder to keep")
+    options = parser.parse_args()
+    settings = {"size": "small", "profile": "lite", "seeds": options.seeds, "max_epochs": options.max_epochs}
+    for model, figures in measured(options.models, settings=settings, out=options.out, workers=options.workers):
+        for other, row in figures["full_minus"].items():
+            low, high = (100 * end for end in row["ci95"])
+            print(f"{figures['full']} - {other}: {100 * row['delta_UA']:+.1f} ({low:+.1f} to {high:+.1f})")
+        models = _recorded(settings) | {model: figures}
+        write_result("modalities", {"settings": settings, "models": dict(sorted(models.items()))})
+
+
+if __name__ == "__main__":
+    main()
