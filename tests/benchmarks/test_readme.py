@@ -14,6 +14,7 @@ def test_the_readme_shows_the_recorded_results() -> None:
         "modalities",
         "store",
         "store_on_disk",
+        "tuning",
         "video",
     ]
     assert rendered() == README.read_text(encoding="utf-8"), "run `python -m benchmarks.readme`"
