@@ -2,6 +2,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 EMODB ?= ../shared/data/emodb/utterances.csv
+# The fullest preset of each model, and for three of them a row without a part.
+DEMO := context-mmt:mmt-frozen,context-mmt:wavlm-te-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,layer-adapter-fusion:stc-mf-la,mfdr:full,mfdr:no-context
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -9,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help install demo repro test check format pipelines bench clean
+.PHONY: help install demo screenshots repro test check format pipelines bench clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -25,7 +27,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## synthetic corpus -> KFP pipeline run locally -> table, report, MLflow, under runs/demo
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size small --profile lite \
-		--models context-mmt:wavlm-te-frozen,context-mmt:bert-te-frozen,context-mmt:mmt-frozen --out runs/demo
+		--models $(DEMO) --set training.max_epochs=6 --out runs/demo
+
+screenshots: demo ## pictures of the demo's report, for docs
+	@$(BIN)/python -m docs.screenshots runs/demo/report.html --out docs/report
 
 repro: $(STAMP) ## the demo's benchmark as DVC stages; runs what changed
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
