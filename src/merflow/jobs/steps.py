@@ -20,15 +20,14 @@ from merflow.contracts.params import (
     FeatureParams,
     PlanParams,
     SplitParams,
-    Strict,
     TrackingParams,
     TrainingParams,
     TranscriptionParams,
     TuningParams,
-    parse,
     read_params,
 )
 from merflow.contracts.presets import Preset
+from merflow.contracts.strict import Strict, parse
 from merflow.jobs.progress import saying_errors
 from merflow.jobs.workspace import Workspace
 

@@ -14,8 +14,9 @@ from torch import nn
 from merflow.contracts import processes
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.files import output_errors, replacing_folder
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import OwnPresets
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.features.dataset import FeatureDataset
