@@ -15,6 +15,7 @@ def inspected() -> Inspected:
     maps = {
         "fusion.0": Shown(RANDOM.random((2, 5, 3)), ("head", "speech", "text")),
         "gate": Shown(RANDOM.random((5, 4)), ("speech", "feature")),
+        "opening": Shown(RANDOM.random(4), ("feature",)),
     }
     scales = {"speech": Scale("speech, s", 0.0, 1.5), "text": Scale("token", 0, 3)}
     seen = Seen("u1", "Hello | <b>", "sad", {"sad": 0.75, "angry": 0.25}, maps, scales)
@@ -39,6 +40,7 @@ def test_what_is_saved_is_read_again_without_heads_and_features(tmp_path: Path) 
     assert after.shown["fusion.0"].axes == ("speech", "text")
     np.testing.assert_allclose(after.shown["fusion.0"].values, before.shown["fusion.0"].values.mean(axis=0), atol=1e-3)
     np.testing.assert_allclose(after.shown["gate"].values, before.shown["gate"].values.mean(axis=1), atol=1e-3)
+    assert (after.shown["opening"].axes, after.shown["opening"].values.shape) == ((), ())
 
 
 def test_what_float16_cannot_hold_stays_finite(tmp_path: Path) -> None:

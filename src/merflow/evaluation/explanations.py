@@ -40,7 +40,13 @@ def utterance_figure(seen: Seen) -> Figure:
 
 
 def weights_figure(
-    values: np.ndarray, *, emotions: Sequence[str], classes: Sequence[str], title: str, axis: str
+    values: np.ndarray,
+    *,
+    emotions: Sequence[str],
+    classes: Sequence[str],
+    title: str,
+    axis: str,
+    names: Sequence[str] = (),
 ) -> Figure:
     """What a module showed over all utterances: mean by emotion, with one standard deviation.
 
@@ -50,6 +56,7 @@ def weights_figure(
         classes: In the order of the legend.
         title: Above the panel.
         axis: What K counts, for example ``layer``.
+        names: Of the K entries; numbers from 0 where there are none.
     """
     figure = Figure(figsize=(7.5, 3.8), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
@@ -72,6 +79,8 @@ def weights_figure(
             label=f"{emotion} ({len(own)})",
         )
     axes.set_xticks(places)
+    if names:
+        axes.set_xticklabels([name.replace(" ", "\n") for name in names], fontsize="small")
     axes.set(xlabel=axis, ylabel="mean and deviation over utterances")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small", ncols=len(classes))

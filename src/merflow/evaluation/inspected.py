@@ -154,4 +154,4 @@ def _seen(entry: dict[str, Any], place: int, arrays: Mapping[str, np.ndarray]) -
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(np.clip(values, -_LARGEST, _LARGEST).astype(np.float16))
+    return np.asarray(np.clip(values, -_LARGEST, _LARGEST), dtype=np.float16, order="C")

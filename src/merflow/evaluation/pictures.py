@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from merflow.evaluation.charts import Chart, embedding_chart
 from merflow.evaluation.embeddings import neighbours_of_one_emotion, plane
 from merflow.evaluation.explanations import utterance_figure, weights_figure
-from merflow.evaluation.inspected import Inspected
+from merflow.evaluation.inspected import Averages, Inspected
 from merflow.evaluation.numerals import percent
 
 # Variant -> which of its trainings, as ``fold 1``, and what it showed.
@@ -101,15 +101,42 @@ def maps(inspections: Inspections, *, order: Sequence[str], classes: Sequence[st
 
 
 def _averages(name: str, inspected: Inspected, *, classes: Sequence[str]) -> list[Picture]:
+    """A picture a module; modules of one kind that show one number an utterance, as gates do, share one."""
     found = []
-    for module, entry in inspected.averages.items():
+    for title, entry, names in _panels(inspected.averages):
         figure = weights_figure(
-            entry.values, emotions=inspected.emotions, classes=classes, title=module, axis=entry.axis
+            entry.values, emotions=inspected.emotions, classes=classes, title=title, axis=entry.axis, names=names
         )
-        highest = int(np.argmax(entry.values.mean(axis=0)))
-        label = f"{module} of {name}, mean over utterances by emotion; largest at {entry.axis} {highest}"
-        found.append(Picture(_data_uri(figure), label, f"{module}: mean and deviation over the test utterances"))
+        means = entry.values.mean(axis=0)
+        said = (
+            ", ".join(f"{each} {mean:.2f}" for each, mean in zip(names, means, strict=True))
+            if names
+            else f"largest at {entry.axis} {int(np.argmax(means))}"
+        )
+        label = f"{title} of {name}, mean over utterances by emotion; {said}"
+        found.append(Picture(_data_uri(figure), label, f"{title}: mean and deviation over the test utterances"))
     return found
+
+
+def _panels(averages: Mapping[str, Averages]) -> list[tuple[str, Averages, list[str]]]:
+    """What is drawn together: title, values, and names of their entries where these are modules."""
+    kinds: dict[str, list[str]] = {}
+    for module, entry in averages.items():
+        if entry.values.shape[1] == 1:
+            kinds.setdefault(module.rpartition(".")[2], []).append(module)
+    panels = []
+    for kind, modules in kinds.items():
+        values = np.concatenate([averages[module].values for module in modules], axis=1)
+        panels.append((kind, Averages(values, "module"), _told_apart(modules)))
+    joined = {module for modules in kinds.values() for module in modules}
+    return panels + [(module, entry, []) for module, entry in averages.items() if module not in joined]
+
+
+def _told_apart(modules: Sequence[str]) -> list[str]:
+    """Dotted names by the words in which they differ: ``a.x.gate`` and ``a.y_z.gate`` are ``x`` and ``y z``."""
+    words = [module.split(".") for module in modules]
+    shared = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set(words[0][:-1])
+    return [" ".join(word.replace("_", " ") for word in each if word not in shared) for each in words]
 
 
 def _utterances(name: str, inspected: Inspected) -> list[Picture]:
