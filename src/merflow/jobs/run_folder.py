@@ -18,8 +18,8 @@ _ORDER = "order.json"
 _ASIDE = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus")
 # As plain jobs name these files, and as a pipeline's artifacts are named.
 _MANIFESTS, _SPLITS = ("manifest.parquet", "transcribed", "validated"), ("splits.parquet", "splits")
-# A fold's folder lies at most so far below that of its benchmark: folds/model/preset/fold.
-_LEVELS = 4
+# A fold's folder lies at most so far below its run's: kfp/benchmark-.../iteration/train/fold, of a pipeline.
+_LEVELS = 5
 
 
 @dataclass(frozen=True)
