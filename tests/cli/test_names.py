@@ -50,6 +50,17 @@ def test_an_unknown_pipeline_and_size_name_the_nearest(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_tuning_pipeline_refuses_several_variants_and_presets_of_ones_own(tmp_path: Path) -> None:
+    pytest.importorskip("kfp")
+    command = ("pipeline", "run", "tune", "--out", tmp_path / "x", "--models")
+    assert (
+        refused(*command, "mfdr:full,mfdr:gru") == "error: tune takes one variant, 2 are given: mfdr:full, mfdr:gru\n"
+    )
+    said = refused(*command, "mfdr:mine", "--presets", tmp_path / "own.yaml")
+    assert said == "error: tune starts from the papers' own presets; leave --presets out, and name one that ships\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -4,17 +4,20 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from merflow.cli.app import app
-from merflow.contracts.errors import EvaluationError
+from merflow.contracts.errors import EvaluationError, PresetError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
 from merflow.jobs import folds
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.report import report
 from merflow.jobs.source import Source
+from merflow.presets.own import OwnEntry, write_own
 
 VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:bert-fc-frozen")
 FOLD = "folds/context-mmt/bert-fc-frozen/fold-2"
@@ -111,6 +114,30 @@ def test_runs_of_the_same_data_are_compared(copy: Path, tmp_path: Path) -> None:
     assert "monday and tuesday" in page
     assert "merflow benchmark X\nmerflow benchmark Y" in page
     assert not (other / "results.json").exists()
+
+
+def test_a_preset_of_ones_own_is_reported_with_its_file(copy: Path, tmp_path: Path, params: Params) -> None:
+    own = tmp_path / "presets.yaml"
+    write_own(own, {"context-mmt:mine": OwnEntry(base="context-mmt:bert-fc-frozen")})
+    (copy / "results.json").unlink()
+    _rename(copy / "folds/context-mmt/bert-fc-frozen", "mine")
+    with pytest.raises(PresetError, match=r"unknown variant 'context-mmt:mine'; .*--presets FILE adds your own"):
+        report([copy], out=None, command="", params=params.evaluation, own={})
+    found = json.loads(merflow("report", copy, "--presets", own, "--json"))
+    assert sorted(found["variants"]) == ["context-mmt:mine", "context-mmt:wavlm-fc-frozen"]
+    assert "context-mmt:mine from context-mmt:bert-fc-frozen" in (copy / "report.html").read_text()
+
+
+def _rename(folds_of_variant: Path, preset: str) -> None:
+    """As if they had been trained under another name."""
+    for file in folds_of_variant.rglob("fold.json"):
+        write_json(file, {**json.loads(file.read_text()), "variant": f"context-mmt:{preset}"})
+    for file in [*folds_of_variant.rglob("predictions.parquet"), *folds_of_variant.rglob("none-paper.parquet")]:
+        table = pq.read_table(file)
+        names = pa.array([preset] * len(table), table.schema.field("preset").type)
+        pq.write_table(
+            table.set_column(table.schema.get_field_index("preset"), table.schema.field("preset"), names), file
+        )
 
 
 def test_several_runs_need_a_place(copy: Path, params: Params) -> None:

@@ -14,11 +14,12 @@ from merflow.contracts.errors import EvaluationError, FeatureError
 from merflow.contracts.params import Params, Transcripts
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.features.sources import TRANSCRIPTS
 from merflow.features.standardize import Standardizer
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.fold_inputs import FoldInputs
-from merflow.jobs.folds import STANDARDIZER, read_missing, read_predictions
+from merflow.jobs.folds import STANDARDIZER, read_inspection, read_missing, read_predictions
 from merflow.jobs.index import index
 from merflow.jobs.split import split
 from merflow.jobs.train import train
@@ -106,6 +107,20 @@ def test_recognised_words_are_read_where_the_corpus_has_them(heard: Path, params
     assert (stream["stream"]["transcript"], stream["entries"]) == ("asr", 68)  # the first, and one that is a tag alone
 
 
+def test_what_a_fold_shows_of_an_utterance_has_the_words_that_it_read(
+    heard: Path, params: Params, tmp_path: Path
+) -> None:
+    rows = read_manifest(heard).rows.set_index("utterance_id")
+    for kind, column in TRANSCRIPTS.items():
+        shown = read_inspection(trained(heard, tmp_path / kind, params, kind))
+        assert shown is not None
+        assert len(shown.utterances) == 2
+        assert [seen.words for seen in shown.utterances] == [
+            rows.loc[seen.utterance_id, column] for seen in shown.utterances
+        ]
+    assert rows["transcript"].tolist() != rows["asr_transcript"].tolist()
+
+
 def test_true_words_take_their_place_and_every_result_says_so(true: Path, params: Params, tmp_path: Path) -> None:
     variant = results(true, tmp_path, params, trained(true, tmp_path, params))["variants"][VARIANT]
     assert (variant["transcripts"], variant["transcripts_of_preset"]) == ("truth", "asr")
@@ -138,7 +153,7 @@ def test_a_model_is_also_tested_with_the_other_words(heard: Path, params: Params
     figures = variant["missing"]["text=truth"]
     assert figures["delta_UA"] == pytest.approx(figures["UA"]["pooled"] - variant["UA"]["pooled"])
     page = (tmp_path / "report.html").read_text()
-    assert '<th scope="col">true words<small>read</small></th>' in page
+    assert '<button type="button" class="sort">true words read</button></th>' in page
     other, honest = read_missing(fold), read_predictions(fold)
     assert other is not None
     assert other["utterance_id"].tolist() == honest["utterance_id"].tolist()

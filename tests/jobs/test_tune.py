@@ -15,13 +15,14 @@ from merflow.jobs.benchmark import prepare
 from merflow.jobs.data import Data
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.folds import read_facts
-from merflow.jobs.search import folds_of, variant_of
+from merflow.jobs.search import Search, folds_of, variant_of
 from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.jobs.trials import try_values
 from merflow.jobs.tune import choose, open_search, tune
 from merflow.jobs.workspace import Workspace
 from merflow.presets.own import read_own
+from merflow.tuning.study import StudyPlace
 
 VARIANT = "context-mmt:bert-fc-frozen"
 TRIALS = 4
@@ -158,10 +159,15 @@ def test_a_tracking_server_that_is_down_does_not_stop_it(
     data: Data, params: Params, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    found = search(data, params, tmp_path, uri="http://127.0.0.1:1", trials=1)
-    assert found["trials"] == {"complete": 1}
+    found = search(data, params, tmp_path, uri="http://127.0.0.1:1", trials=2)
+    assert found["trials"] == {"complete": 2}
     assert (tmp_path / "presets.yaml").is_file()
-    assert "could not log trial 0, tuning goes on" in caplog.text
+    warned = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert [said for said in warned if said.startswith("could not log")] == [
+        "could not log trial 0, tuning goes on",
+        "could not log trial 1, tuning goes on",
+        "could not log the study, the same command tries again",
+    ]
 
 
 def test_two_processes_finish_the_trials_together_and_the_same_call_does_nothing_more(
@@ -198,6 +204,14 @@ def test_a_study_of_other_folds_or_epochs_is_refused(finished: Path, data: Data,
 def test_a_fold_that_the_splits_lack_is_refused(data: Data, params: Params, tmp_path: Path) -> None:
     with pytest.raises(SplitError, match=r"have no fold 4; they have \[1\]"):
         search(data, params, tmp_path, folds=[1, 4])
+
+
+def test_a_trial_trains_on_one_device_and_without_shadow(data: Data, params: Params, tmp_path: Path) -> None:
+    asked = params.training.model_copy(update={"devices_per_fold": 2, "shadow_selection": "none-paper"})
+    place = StudyPlace.of("auto", folder=tmp_path, name="test")
+    made = Search.of(VARIANT, data, place=place, params=few(params), training=asked)
+    assert (made.training.devices_per_fold, made.training.shadow_selection) == (1, "off")
+    assert made.first.params == made.training
 
 
 def test_a_model_alone_stands_for_its_fullest_preset() -> None:

@@ -25,8 +25,10 @@ def test_a_preset_of_ones_own_is_its_base_with_what_differs(tmp_path: Path) -> N
 
 def test_without_a_file_there_are_none() -> None:
     assert read_own(None) == parse_own("", where="presets") == {}
-    with pytest.raises(PresetError, match="unknown variant 'context-mmt:mine'"):
+    with pytest.raises(PresetError, match=r"unknown variant 'context-mmt:mine'.*; --presets FILE adds your own\)"):
         catalogue.preset("context-mmt:mine", {})
+    with pytest.raises(PresetError, match=r"unknown variant 'context-mmt:mine'.*\(merflow presets lists them\)"):
+        catalogue.preset("context-mmt:mine")
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:

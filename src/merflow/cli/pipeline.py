@@ -91,6 +91,8 @@ def run_pipeline(
     packages = _packages()
     if name not in packages.PIPELINES:
         raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, packages.PIPELINES)}")
+    if name == "tune":
+        _check_tunable(variants_of(models), presets)
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
     )
@@ -127,6 +129,14 @@ def run_pipeline(
     OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. {_left(name, out)}")
     if chosen.tracking.uri == "auto":
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
+
+
+def _check_tunable(variants: list[str], presets: Path | None) -> None:
+    """Refuses before hours of extraction what the search would refuse after them."""
+    if presets is not None:
+        raise PipelineError("tune starts from the papers' own presets; leave --presets out, and name one that ships")
+    if len(variants) > 1:
+        raise PipelineError(f"tune takes one variant, {len(variants)} are given: {', '.join(variants)}")
 
 
 def _packages() -> Any:  # noqa: ANN401 - a module

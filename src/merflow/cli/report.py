@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from merflow.cli.console import OUT, print_json, print_table
-from merflow.cli.options import JsonOption, ParamsOption, SetOption, command_line, load_params
+from merflow.cli.options import JsonOption, ParamsOption, PresetsOption, SetOption, command_line, load_params
 
 
 def report(
@@ -15,6 +15,7 @@ def report(
     name: Annotated[str | None, typer.Option(help="Title; default: the runs' names.")] = None,
     manifest: Annotated[Path | None, typer.Option(help="Manifest of the folds, where the runs do not hold it.")] = None,
     splits: Annotated[Path | None, typer.Option(help="Splits of the folds, where the runs do not hold them.")] = None,
+    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -29,6 +30,7 @@ def report(
     from merflow.evaluation.tables import results_table
     from merflow.jobs.report import own_params
     from merflow.jobs.report import report as report_job
+    from merflow.presets.own import read_own
 
     chosen = load_params(params, overrides).evaluation
     results, page = report_job(
@@ -39,6 +41,7 @@ def report(
         manifest=manifest,
         splits=splits,
         name=name,
+        own=read_own(presets),
     )
     if as_json:
         print_json(results)

@@ -67,11 +67,12 @@ def tune(
     """
     try:
         from merflow.jobs.search import folds_of, variant_of
-        from merflow.jobs.tune import PAGE, PRESETS
+        from merflow.jobs.tune import PAGE, PRESETS, made_from
         from merflow.jobs.tune import tune as tune_job
     except ModuleNotFoundError as error:
         raise TuningError(f"tuning needs Optuna ({error}); pip install 'merflow[tuning]'") from error
     variant = variant_of(model)
+    made_from(variant, name=name)
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=None
     )

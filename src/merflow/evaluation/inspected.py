@@ -56,7 +56,7 @@ class Seen:
     """One utterance and what every module showed of it.
 
     Attributes:
-        words: What was said.
+        words: What was said, or heard where the model reads recognised words; empty where the corpus does not know.
         emotion: The true one.
         probabilities: Emotion -> the model's probability.
         shown: Module -> its array.

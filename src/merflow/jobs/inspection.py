@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from torch import nn
 
 from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.corpus.splits import ids
 from merflow.evaluation.inspected import Averages, Inspected, Scale, Seen, Shown
 from merflow.features.dataset import FeatureDataset
+from merflow.features.sources import TRANSCRIPTS
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.training.determinism import deterministic
 from merflow.training.encoded import EncodedSource
@@ -67,7 +69,7 @@ class Subject:
         streams = self.inputs.config.streams()
         return Seen(
             utterance_id=row["utterance_id"],
-            words=str(row["transcript"] or ""),
+            words=_words(row, read=self.inputs.transcript),
             emotion=row["emotion"],
             probabilities=dict(zip(self.inputs.classes, probabilities.tolist(), strict=True)),
             shown=shown,
@@ -110,6 +112,12 @@ def drawable(shown: dict[str, Shown]) -> dict[str, Averages]:
         elif flat.values.ndim == 2:
             found[name] = Averages(flat.values, flat.axes[1])
     return found
+
+
+def _words(row: dict[str, Any], *, read: str | None) -> str:
+    """The words that the model reads; the true ones where it reads none or both kinds, as far as there are any."""
+    words = row[TRANSCRIPTS["asr" if read == "asr" else "truth"]]
+    return "" if pd.isna(words) else str(words)
 
 
 def _scale(stream: Stream, row: dict[str, Any], *, steps: int) -> Scale:

@@ -61,7 +61,7 @@ def training_of(preset: Preset) -> dict[str, Any]:
 
 def model_code(model: str) -> str:
     """16 hexadecimal digits over the file of one model; what models share is in the closure of ``train``."""
-    return source_digest([Path(inspect.getfile(MODELS[model].config))])
+    return source_digest([Path(inspect.getfile(MODELS[model].model))])
 
 
 def step_digests(variants: Sequence[str], own: OwnPresets | None = None) -> dict[str, str]:

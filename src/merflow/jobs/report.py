@@ -7,6 +7,7 @@ from typing import Any
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import read_json
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.presets import OwnPresets
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.run_folder import RESULTS, RunFolder, read_run
 
@@ -20,6 +21,7 @@ def report(
     manifest: Path | None = None,
     splits: Path | None = None,
     name: str | None = None,
+    own: OwnPresets | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Computes every figure of one or more finished runs and writes results, report and tables.
 
@@ -31,12 +33,14 @@ def report(
         manifest: That all folds were trained on; None looks for it in the runs.
         splits: Likewise.
         name: Title; None for the runs' names.
+        own: Presets of one's own (``presets.own``) that the runs trained.
 
     Returns:
         The content of ``results.json``, and the report's path.
 
     Raises:
         EvaluationError: A run has no finished fold, lacks folds, or is of other data than another.
+        PresetError: A variant is neither a paper's nor one's own.
         OutputError: ``out`` cannot be written.
     """
     found = [read_run(folder) for folder in runs]
@@ -55,6 +59,7 @@ def report(
         name=name or " and ".join(run.name for run in found),
         command="\n".join([*commands, *([command] if len(found) > 1 or not commands else [])]),
         params=params,
+        own=own,
     )
     return results, place / "report.html"
 

@@ -31,7 +31,8 @@ class Search:
 
     Attributes:
         folds: Inputs of the chosen folds.
-        training: Of the trials: no shadow selection, for it opens test data.
+        training: Of the trials: no shadow selection, for it opens test data, and one device each, for workers share the
+            devices out.
     """
 
     place: StudyPlace
@@ -50,7 +51,7 @@ class Search:
             SplitError: The splits are of another manifest, or have no such fold.
             FeatureError: ``features`` is missing or of another manifest.
         """
-        blind = training.model_copy(update={"shadow_selection": "off"})
+        blind = training.model_copy(update={"shadow_selection": "off", "devices_per_fold": 1})
         read = [
             FoldInputs.read(
                 str(Item(variant, fold, params.seed)),

@@ -7,6 +7,7 @@ from typing import Any
 from merflow.contracts.errors import TuningError
 from merflow.contracts.files import replacing, write_json
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
+from merflow.contracts.presets import parse_variant
 from merflow.contracts.processes import side_by_side
 from merflow.jobs.data import Data
 from merflow.jobs.identity import git_commit
@@ -15,7 +16,7 @@ from merflow.jobs.search import Search
 from merflow.jobs.study_tracking import begin_study_run, log_study
 from merflow.jobs.trials import try_values
 from merflow.jobs.workspace import Workspace
-from merflow.presets.own import OwnEntry, write_own
+from merflow.presets.own import OwnEntry, own_name, write_own
 from merflow.training.devices import gpus
 from merflow.tuning.figures import write_figures, write_page
 from merflow.tuning.outcome import Outcome
@@ -54,8 +55,10 @@ def tune(
         progress: Told of finished trials.
 
     Raises:
+        PresetError: merflow ships a preset of that name, which is found before anything is tried.
         MerflowError: As :func:`open_search`, ``jobs.trials.try_values`` and :func:`choose` raise.
     """
+    made_from(variant, name=name)
     workspace, search, run = Workspace(out), out / SEARCH, out / RUN
     open_search(
         variant,
@@ -128,7 +131,7 @@ def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None =
     study = open_study(opened.place, facts=opened.facts, params=opened.params)
     outcome = Outcome.of(study, seed=opened.params.seed)
     base = opened.first.preset
-    variant = f"{base.model}:{name or base.name + '-tuned'}"
+    variant = made_from(base.variant, name=name)
     summary = {"preset": variant, **outcome.summary(opened.facts)}
     write_own(out / PRESETS, {variant: _entry(opened, outcome)})
     with replacing(out / TABLE) as part:
@@ -141,6 +144,18 @@ def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None =
         log_study(run, outcome, summary=summary, files=[*files, *pictures])
     say(f"tune {opened.first.preset.variant}: {_told(summary)}; {out / PRESETS}")
     return summary
+
+
+def made_from(variant: str, *, name: str) -> str:
+    """The variant that a study's best trial becomes; of an empty name the base's with ``-tuned`` behind it.
+
+    Raises:
+        PresetError: The name is of no such form, or merflow ships a preset of that name.
+    """
+    model, preset = parse_variant(variant)
+    made = f"{model}:{name or f'{preset}-tuned'}"
+    own_name(made, where="the tuned preset (--name)")
+    return made
 
 
 def _work_side_by_side(search: Path, data: Data, *, run: Path, out: Path, progress: Progress | None) -> None:

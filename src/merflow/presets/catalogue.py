@@ -110,7 +110,7 @@ def preset(variant: str, own: OwnPresets | None = None) -> Preset:
 
     Args:
         variant: ``model:preset``.
-        own: Presets of one's own, beside those that merflow ships.
+        own: Presets of one's own, beside those that merflow ships; None where the caller takes none.
 
     Raises:
         PresetError: No such model or preset; the nearest is named.
@@ -122,7 +122,10 @@ def preset(variant: str, own: OwnPresets | None = None) -> Preset:
             f"variant {variant!r} cannot be trained: {unavailable()[variant]} (merflow presets lists others)"
         )
     if variant not in known:
-        raise PresetError(f"unknown variant {variant!r}; {nearest(variant, known)} (merflow presets lists them)")
+        others = "" if own is None else "; --presets FILE adds your own"
+        raise PresetError(
+            f"unknown variant {variant!r}; {nearest(variant, known)} (merflow presets lists them{others})"
+        )
     return known[variant]
 
 

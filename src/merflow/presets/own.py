@@ -97,10 +97,20 @@ def write_own(path: Path, entries: Mapping[str, OwnEntry]) -> None:
         )
 
 
-def _preset(variant: str, entry: OwnEntry, *, where: str) -> Preset:
+def own_name(variant: str, *, where: str) -> tuple[str, str]:
+    """Model and name of a preset of one's own.
+
+    Raises:
+        PresetError: The name is of no such form, or is a paper's row.
+    """
     model, name = parse_variant(variant)
     if variant in catalogue.presets() or variant in catalogue.unavailable():
         raise PresetError(f"{where}: {variant} is a preset that merflow ships; give yours another name")
+    return model, name
+
+
+def _preset(variant: str, entry: OwnEntry, *, where: str) -> Preset:
+    model, name = own_name(variant, where=where)
     base = catalogue.preset(entry.base)
     if base.model != model:
         raise PresetError(f"{where}: {variant} is made from {entry.base}, another model; name it {base.model}:{name}")

@@ -94,21 +94,27 @@ class StudyRun:
     def log_study(self, trials: Sequence[TrialFacts], *, best: TrialFacts, note: str, files: Sequence[Path]) -> None:
         """Trials that have no run of their own, the best one's figures, files; ends the run as FINISHED.
 
+        The first failure ends it: a server that is down is waited for once, and not once a trial.
+
         Args:
             trials: All that ended.
             best: The best of them.
             note: The run's description, Markdown.
             files: To be kept with the run.
         """
-        for trial in trials:
-            self.log_trial(trial)
-        self._attempt("log the study", lambda: self._log_study(best, note=note, files=files))
 
-    def _attempt(self, what: str, action: Callable[[], object]) -> None:
+        def log() -> None:
+            for trial in trials:
+                self._log_trial(trial)
+            self._log_study(best, note=note, files=files)
+
+        self._attempt("log the study", log, then="the same command tries again")
+
+    def _attempt(self, what: str, action: Callable[[], object], *, then: str = "tuning goes on") -> None:
         try:
             action()
         except TrackingError as error:
-            logger.warning("could not %s, tuning goes on: %s", what, error)
+            logger.warning("could not %s, %s: %s", what, then, error)
 
     def _open(self) -> None:
         connection = self._connection
