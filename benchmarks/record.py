@@ -9,10 +9,13 @@ from typing import Any
 
 import torch
 
-from merflow.contracts.files import write_json
+from merflow.contracts.files import read_json, write_json
 from merflow.jobs.identity import git_commit, merflow_version
 
 RESULTS = Path(__file__).parent / "results"
+
+# What ``results/<name>.json`` holds.
+Result = dict[str, Any]
 
 
 def machine() -> dict[str, Any]:
@@ -49,3 +52,9 @@ def write_result(name: str, figures: dict[str, Any]) -> Path:
     )
     print(f"written: {path}")
     return path
+
+
+def read_result(name: str) -> Result | None:
+    """What was written last under this name; None where nothing was."""
+    path = RESULTS / f"{name}.json"
+    return read_json(path) if path.is_file() else None

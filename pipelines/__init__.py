@@ -1,1 +1,1 @@
-"""KFP pipelines, one a file; ``compiled/`` holds the compiled packages."""
+"""KFP pipelines, one a file, and what they begin with alike; ``compiled/`` holds the compiled packages."""

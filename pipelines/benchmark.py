@@ -10,14 +10,9 @@ from kfp import dsl
 from kfp.dsl import HTML, Artifact
 
 from components.evaluate import evaluate
-from components.extract import extract
-from components.index import index
-from components.plan import plan
-from components.split import split
 from components.track import track
 from components.train import train
-from components.transcribe import transcribe
-from components.validate import validate
+from pipelines.preparation import prepare
 
 
 class Outputs(NamedTuple):
@@ -92,57 +87,34 @@ def benchmark(
         code_train: As ``code_plan``.
         code_evaluate: As ``code_plan``.
     """
-    planned = plan(
-        models=models,
-        splits_params=splits_params,
-        features_params=features_params,
-        plan_params=plan_params,
-        code=code_plan,
-        presets=presets,
-    )
-    indexed = index(
+    ready = prepare(
+        models,
         corpus=corpus,
         root=root,
         size=size,
-        video=planned.outputs["video"],
         workspace=workspace,
-        corpus_params=corpus_params,
-        code=code_index,
-        data=data,
-    )
-    checked = validate(
-        manifest=indexed.outputs["manifest"],
         quarantine=quarantine,
-        corpus_params=corpus_params,
-        code=code_validate,
-        data=data,
-    )
-    heard = transcribe(
-        manifest=checked.outputs["validated"],
         asr=asr,
-        workspace=workspace,
-        transcription_params=transcription_params,
-        corpus_params=corpus_params,
-        code=code_transcribe,
-        data=data,
-        recogniser=recogniser,
-    )
-    manifest = heard.outputs["transcribed"]
-    folds = split(manifest=manifest, splits_params=splits_params, code=code_split)
-    stored = extract(
-        manifest=manifest,
-        models=models,
-        workspace=workspace,
-        features_params=features_params,
-        corpus_params=corpus_params,
-        code=code_extract,
-        encoders=encoders,
         presets=presets,
+        corpus_params=corpus_params,
+        splits_params=splits_params,
+        features_params=features_params,
+        plan_params=plan_params,
+        transcription_params=transcription_params,
+        data=data,
+        encoders=encoders,
+        recogniser=recogniser,
+        code_plan=code_plan,
+        code_index=code_index,
+        code_validate=code_validate,
+        code_transcribe=code_transcribe,
+        code_split=code_split,
+        code_extract=code_extract,
     )
     run = track(
-        manifest=manifest,
-        splits=folds.outputs["splits"],
-        features=stored.outputs["features"],
+        manifest=ready.manifest,
+        splits=ready.splits,
+        features=ready.features,
         models=models,
         name=name,
         workspace=workspace,
@@ -151,12 +123,12 @@ def benchmark(
         tracking_params=tracking_params,
         code=code_evaluate,
     )
-    with dsl.ParallelFor(planned.outputs["Output"], name="folds") as item:
+    with dsl.ParallelFor(ready.items, name="folds") as item:
         trained = train(
             item=item,
-            manifest=manifest,
-            splits=folds.outputs["splits"],
-            features=stored.outputs["features"],
+            manifest=ready.manifest,
+            splits=ready.splits,
+            features=ready.features,
             run=run.outputs["run"],
             workspace=workspace,
             training_params=training_params,
@@ -165,8 +137,8 @@ def benchmark(
         )
     compared = evaluate(
         folds=dsl.Collected(trained.outputs["fold"]),
-        manifest=manifest,
-        splits=folds.outputs["splits"],
+        manifest=ready.manifest,
+        splits=ready.splits,
         run=run.outputs["run"],
         name=name,
         command=command,

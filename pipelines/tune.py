@@ -11,14 +11,9 @@ from kfp import dsl
 from kfp.dsl import HTML, Artifact
 
 from components.choose import choose
-from components.extract import extract
-from components.index import index
-from components.plan import plan
 from components.search import search
-from components.split import split
-from components.transcribe import transcribe
 from components.tune import tune as tune_worker
-from components.validate import validate
+from pipelines.preparation import prepare
 
 
 class Outputs(NamedTuple):
@@ -90,56 +85,34 @@ def tune(
         code_extract: As ``code_plan``.
         code_tune: As ``code_plan``.
     """
-    planned = plan(
-        models=models,
-        splits_params=splits_params,
-        features_params=features_params,
-        plan_params=plan_params,
-        code=code_plan,
-    )
-    indexed = index(
+    ready = prepare(
+        models,
         corpus=corpus,
         root=root,
         size=size,
-        video=planned.outputs["video"],
         workspace=workspace,
-        corpus_params=corpus_params,
-        code=code_index,
-        data=data,
-    )
-    checked = validate(
-        manifest=indexed.outputs["manifest"],
         quarantine=quarantine,
-        corpus_params=corpus_params,
-        code=code_validate,
-        data=data,
-    )
-    heard = transcribe(
-        manifest=checked.outputs["validated"],
         asr=asr,
-        workspace=workspace,
-        transcription_params=transcription_params,
         corpus_params=corpus_params,
-        code=code_transcribe,
-        data=data,
-        recogniser=recogniser,
-    )
-    manifest = heard.outputs["transcribed"]
-    folds = split(manifest=manifest, splits_params=splits_params, code=code_split)
-    stored = extract(
-        manifest=manifest,
-        models=models,
-        workspace=workspace,
+        splits_params=splits_params,
         features_params=features_params,
-        corpus_params=corpus_params,
-        code=code_extract,
+        plan_params=plan_params,
+        transcription_params=transcription_params,
+        data=data,
         encoders=encoders,
+        recogniser=recogniser,
+        code_plan=code_plan,
+        code_index=code_index,
+        code_validate=code_validate,
+        code_transcribe=code_transcribe,
+        code_split=code_split,
+        code_extract=code_extract,
     )
     study = search(
         models=models,
-        manifest=manifest,
-        splits=folds.outputs["splits"],
-        features=stored.outputs["features"],
+        manifest=ready.manifest,
+        splits=ready.splits,
+        features=ready.features,
         name=name,
         workspace=workspace,
         training_params=training_params,
@@ -150,9 +123,9 @@ def tune(
     with dsl.ParallelFor(study.outputs["Output"], name="workers") as worker:
         worked = tune_worker(
             worker=worker,
-            manifest=manifest,
-            splits=folds.outputs["splits"],
-            features=stored.outputs["features"],
+            manifest=ready.manifest,
+            splits=ready.splits,
+            features=ready.features,
             search=study.outputs["search"],
             run=study.outputs["run"],
             workspace=workspace,
@@ -160,9 +133,9 @@ def tune(
         )
     chosen = choose(
         tried=dsl.Collected(worked.outputs["tried"]),
-        manifest=manifest,
-        splits=folds.outputs["splits"],
-        features=stored.outputs["features"],
+        manifest=ready.manifest,
+        splits=ready.splits,
+        features=ready.features,
         search=study.outputs["search"],
         run=study.outputs["run"],
         preset=preset,

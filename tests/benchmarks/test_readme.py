@@ -1,5 +1,7 @@
+from benchmarks.quality_tables import QUALITY
 from benchmarks.readme import README, rendered
 from benchmarks.record import RESULTS
+from benchmarks.speed_tables import SPEED
 
 
 def test_the_readme_shows_the_recorded_results() -> None:
@@ -18,3 +20,11 @@ def test_the_readme_shows_the_recorded_results() -> None:
         "video",
     ]
     assert rendered() == README.read_text(encoding="utf-8"), "run `python -m benchmarks.readme`"
+
+
+def test_every_recorded_result_has_a_table_under_one_of_two_questions() -> None:
+    names = {path.stem for path in RESULTS.glob("*.json")}
+    assert len(names) > 10
+    assert names <= QUALITY.keys() | SPEED.keys()
+    assert not QUALITY.keys() & SPEED.keys()
+    assert 0 < rendered().index("### How well\n") < rendered().index("### How fast\n")

@@ -173,9 +173,20 @@ def test_missing_folds_are_named(copy: Path, params: Params) -> None:
 
 def test_a_run_without_its_data_says_which_it_lacks(copy: Path, params: Params, tmp_path: Path) -> None:
     (copy / "manifest.parquet").rename(tmp_path / "kept.parquet")
-    with pytest.raises(EvaluationError, match=r"monday has no manifest \w{16}, .*name the file with --manifest"):
+    (copy / "folds/manifest.parquet").write_text("something else")
+    lacking = r"no manifest of version \w{16} in or above .*monday, .*\(1 file.*name the file with --manifest"
+    with pytest.raises(EvaluationError, match=lacking):
         report([copy], out=None, command="", params=params.evaluation)
     report([copy], out=None, command="", params=params.evaluation, manifest=tmp_path / "kept.parquet")
+
+
+def test_folds_of_one_variant_find_the_data_of_their_run(copy: Path, params: Params, tmp_path: Path) -> None:
+    folds = (copy / FOLD).parent
+    results, _ = report([folds], out=tmp_path / "part", command="", params=params.evaluation)
+    whole = json.loads((copy / "results.json").read_text())
+    (variant,) = results["variants"]
+    assert results["variants"][variant]["UA"] == whole["variants"][variant]["UA"]
+    assert results["manifest_hash"] == whole["manifest_hash"]
 
 
 @pytest.mark.parametrize(("make", "said"), [(True, "has no finished fold"), (False, "is no folder; name that of")])

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
 from merflow.contracts.processes import in_processes
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Role, Stream
 from merflow.contracts.tracker import NullTracker
 from merflow.models import MODELS, ModelConfig

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from merflow.contracts.batch import Batch
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.models import MODELS

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from merflow.contracts.errors import ParamsError, TuningError
-from merflow.contracts.params import parse
+from merflow.contracts.strict import parse
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.tuning.dimensions import Dimension, SpaceFile, checked, space_file

@@ -24,7 +24,8 @@ from merflow.cli.options import (
     load_params,
 )
 from merflow.contracts.errors import TuningError
-from merflow.contracts.params import Params, TuningParams, parse
+from merflow.contracts.params import Params, TuningParams
+from merflow.contracts.strict import parse
 from merflow.jobs.data import Data
 
 

@@ -1,19 +1,14 @@
-"""``params.yaml`` and the presets' recipes as frozen, strict objects.
+"""``params.yaml`` as a frozen, strict object: experiment knobs have their one home there and no default here."""
 
-Experiment knobs have their one home in ``params.yaml`` and no default here. Unknown keys are errors that name the
-nearest known one, and all errors of a file are reported together.
-"""
-
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from merflow.contracts.errors import ParamsError, nearest
-from merflow.contracts.protocols import Development, Policy, Protocol, ShadowSelection
-from merflow.contracts.streams import EncoderPart, Role
+from merflow.contracts.errors import ParamsError
+from merflow.contracts.protocols import Development, Protocol, ShadowSelection
+from merflow.contracts.strict import Strict, parse
 
 Transcripts = Literal["auto", "truth", "asr"]
 
@@ -26,12 +21,6 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-
-
-class Strict(BaseModel):
-    """Frozen, keyword-only, unknown keys forbidden."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class CorpusParams(Strict):
@@ -236,66 +225,6 @@ class Params(Strict):
     transcription: TranscriptionParams
 
 
-class Recipe(Strict):
-    """How one stage of a variant's training is optimised; a preset has one or several.
-
-    What most papers do not speak of has a default that leaves it out.
-
-    Attributes:
-        policy: Whether encoders learn: ``frozen`` trains on stored features.
-        encoders: Role -> the part of its encoder that learns; none for ``frozen``.
-        encoder_lr: Of the encoders; None for the model's.
-        micro_batch: Recordings, texts or pictures of the longest kind that an encoder takes at once, and more of
-            shorter ones; the model sees whole batches. None for no limit.
-        patience_epochs: The stage ends after so many epochs without a better figure; None never stops early.
-        monitor: Development figure that chooses the epoch and ends the stage.
-        schedule: ``tenth-after-half`` divides the learning rates by 10 after half of the stage's possible epochs.
-        precision: What a GPU computes in; ``auto`` leaves it to ``training.precision``.
-        sampling: ``class-balanced`` draws as many utterances as there are, each class as often as the others.
-    """
-
-    policy: Policy = "frozen"
-    encoders: dict[Role, EncoderPart] = Field(default_factory=dict)
-    optimizer: Literal["adam", "adamw"]
-    lr: float = Field(gt=0)
-    encoder_lr: float | None = Field(default=None, gt=0)
-    weight_decay: float = Field(ge=0)
-    batch_size: int = Field(ge=1)
-    micro_batch: int | None = Field(default=None, ge=1)
-    max_epochs: int = Field(ge=1)
-    patience_epochs: int | None = Field(ge=1)
-    monitor: Literal["dev_loss", "dev_ua"]
-    clip_norm: float | None = Field(gt=0)
-    schedule: Literal["constant", "tenth-after-half"] = "constant"
-    precision: Literal["auto", "bfloat16", "float16"] = "auto"
-    sampling: Literal["shuffle", "class-balanced"] = "shuffle"
-
-    @model_validator(mode="after")
-    def _encoders_follow_the_policy(self) -> "Recipe":
-        if (self.policy == "frozen") == bool(self.encoders):
-            raise ValueError(f"policy {self.policy!r} with encoders {self.encoders}; frozen has none, the others some")
-        return self
-
-
-Model = TypeVar("Model", bound=BaseModel)
-
-
-def parse(kind: type[Model], values: Any, *, where: str) -> Model:  # noqa: ANN401 - parsed YAML is of any type
-    """Values as an object of this kind.
-
-    Raises:
-        ParamsError: With every problem of the values, one a line.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        lines = [
-            f"  {_problem(kind, detail['loc'], detail['type'], detail['msg'], detail.get('input'))}"
-            for detail in error.errors()
-        ]
-        raise ParamsError("\n".join([f"{where}: {len(lines)} problem(s)", *lines])) from error
-
-
 def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
     """``params.yaml`` with overrides of the form ``training.threads=2`` on top.
 
@@ -330,22 +259,3 @@ def _set(values: dict[str, Any], override: str) -> None:
         raise ParamsError(
             f"override {override!r}: {text!r} is no YAML value; write it as training.threads=2"
         ) from error
-
-
-def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str, found: object) -> str:
-    key = ".".join(str(step) for step in loc) or kind.__name__
-    if code != "extra_forbidden":
-        return f"{key}: {message}" + ("" if code == "missing" else f", found {found!r}")
-    return f"{key}: unknown key; {nearest(str(loc[-1]), _keys_at(kind, loc[:-1]))}"
-
-
-def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
-    """The keys that are known at a place in this kind's values."""
-    annotation: Any = kind
-    for step in loc:
-        if get_origin(annotation) in (dict, list):
-            annotation = get_args(annotation)[-1]
-        else:
-            annotation = annotation.model_fields[str(step)].annotation
-    keys: Mapping[str, object] = annotation.model_fields
-    return keys

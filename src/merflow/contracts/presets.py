@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import Field
 
 from merflow.contracts.errors import PresetError
-from merflow.contracts.params import Recipe, Strict
 from merflow.contracts.protocols import Policy
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Modality
+from merflow.contracts.strict import Strict
 
 
 class EncoderSpec(Strict):

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from merflow.contracts.presets import PublishedRow, PublishedTable
+from merflow.evaluation.notes import where
 from merflow.evaluation.numerals import DASH, percent
-from merflow.evaluation.sheets import Sheet, where
+from merflow.evaluation.sheets import Sheet
 
 _METRICS = ("WA", "UA", "F1", "ACC7", "ACC2")
 # MFDR reports F1 and ACC2 on another corpus, layer-adapter-fusion does not say which F1: both of ours are given.

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 
 from merflow.contracts.files import replacing
 from merflow.contracts.presets import PublishedTable
-from merflow.evaluation import sheets
+from merflow.evaluation import notes, sheets
 from merflow.evaluation.charts import Histories, breakdown_chart, learning_charts, reliability_chart, spread_chart
 from merflow.evaluation.numerals import (
     interval,
@@ -100,7 +100,7 @@ def _tables(results: Mapping[str, Any], papers: Sequence[PublishedTable]) -> dic
         "axis": axis,
         "rows": [_row(name, variants[name], axis=axis) for name in order],
         "models": list(dict.fromkeys(name.partition(":")[0] for name in order)),
-        "rule": sheets.selection_rule(results),
+        "rule": notes.selection_rule(results),
         "one_rule": len({variants[name]["selection"] for name in order}) == 1,
         "published": any(variants[name]["published"] for name in order),
         "fold_count": len({fold["fold"] for name in order for fold in variants[name]["folds"]}),
@@ -151,9 +151,9 @@ def _row(name: str, variant: Mapping[str, Any], *, axis: tuple[float, float]) ->
         "model": name.partition(":")[0],
         "variant": variant,
         "bar": {key: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for key, value in places.items()},
-        "published": sheets.published(variant["published"]),
-        "stage_note": sheets.stage_note(variant),
-        "transcript_note": sheets.transcript_note(variant),
+        "published": notes.published(variant["published"]),
+        "stage_note": notes.stage_note(variant),
+        "transcript_note": notes.transcript_note(variant),
         "confusion": [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in variant["confusion"]],
         "folds": [{**fold, "name": training_name(fold)} for fold in variant["folds"]],
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from merflow.evaluation.notes import published, selection_rule, where
 from merflow.evaluation.numerals import (
     DASH,
     interval,
@@ -31,7 +32,6 @@ BREAKDOWNS = {
     "emotion": "emotion",
     "length": "length of the utterance",
 }
-_WORDS = {"truth": "true transcripts", "asr": "recognised words"}
 
 
 @dataclass(frozen=True)
@@ -189,12 +189,7 @@ def missing(results: Mapping[str, Any]) -> Sheet | None:
     rows = []
     for name in names:
         without = variants[name]["missing"]
-        cells = [
-            f"{percent(without[gone]['UA']['pooled'])} ({signed(without[gone]['delta_UA'])})"
-            if gone in without
-            else DASH
-            for gone in sets
-        ]
+        cells = [_missing_cell(without[gone]) if gone in without else DASH for gone in sets]
         rows.append((name, percent(variants[name]["UA"]["pooled"]), *cells))
     return Sheet(
         "missing",
@@ -265,39 +260,3 @@ def _missing_cell(figures: Mapping[str, Any]) -> str:
 def _group_cell(group: Mapping[str, Any]) -> str:
     ends = group["ci95"]
     return percent(group["UA"]) + (f" ({interval(ends)})" if ends else "")
-
-
-def where(results: Mapping[str, Any]) -> str:
-    """On what the figures are."""
-    return f"{results['corpus']}, {results['protocol']}, {plural(results['utterances'], 'test utterance')}"
-
-
-def selection_rule(results: Mapping[str, Any]) -> str:
-    """How the epochs were chosen; with the variants' names where they differ."""
-    rules: dict[str, list[str]] = {}
-    for name in ranked(results):
-        rules.setdefault(results["variants"][name]["selection"], []).append(name)
-    return "; ".join(rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items())
-
-
-def published(figures: Mapping[str, float]) -> str:
-    """The paper's own percentages as UA / WA."""
-    if not figures.keys() & {"UA", "WA"}:
-        return DASH
-    return " / ".join(f"{figures[name]:g}" if name in figures else DASH for name in ("UA", "WA"))
-
-
-def stage_note(variant: Mapping[str, Any]) -> str | None:
-    """What was left out of a preset's training; None where all of it was done."""
-    skipped = [stage for stage in variant["stages_of_preset"] if stage not in variant["stages"]]
-    if not skipped:
-        return None
-    return f"only the {' and '.join(variant['stages'])} stage was run; the preset also asks for {', '.join(skipped)}"
-
-
-def transcript_note(variant: Mapping[str, Any]) -> str | None:
-    """Whose words were read where the preset asks for another's; None where they are those that it asks for."""
-    read, asked = variant["transcripts"], variant["transcripts_of_preset"]
-    if read == asked:
-        return None
-    return f"read {_WORDS.get(read, read)}; the preset asks for {_WORDS.get(asked, asked)}"

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from merflow.contracts.files import replacing
 from merflow.contracts.presets import PublishedTable
+from merflow.evaluation.notes import selection_rule, transcript_note
 from merflow.evaluation.numerals import interval, percent, spread
 from merflow.evaluation.papers import paper_tables
 from merflow.evaluation.results import ranked
@@ -19,8 +20,6 @@ from merflow.evaluation.sheets import (
     epoch_choice,
     leaderboard,
     missing,
-    selection_rule,
-    transcript_note,
 )
 
 # What means something to Markdown inside a table's cell. A `<` would begin a tag, and a backslash hide what follows.

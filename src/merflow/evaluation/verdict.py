@@ -83,7 +83,7 @@ def _cautions(results: Mapping[str, Any], best: str) -> list[str]:
     if power and power["detectable_UA"] is not None:
         found.append(
             f"This test set finds a true difference of {100 * power['detectable_UA']:.1f} points between two variants "
-            f"{100 * power['power']:.0f} times in 100; smaller ones are mostly missed."
+            f"{100 * power['power']:.0f} times in 100, a smaller one less often."
         )
     if len(results["seeds"]) == 1:
         found.append("One seed was trained: how much of a difference another seed would make is not known.")

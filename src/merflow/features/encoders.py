@@ -8,9 +8,9 @@ import numpy as np
 
 from merflow.contracts.errors import FeatureError, nearest
 from merflow.contracts.files import digest
-from merflow.contracts.params import Strict, parse
 from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import MODALITY_OF, Modality, Stream, StreamShape
+from merflow.contracts.strict import Strict, parse
 from merflow.features.huggingface import families
 from merflow.features.huggingface.settings import CheckpointSettings, LayeredSettings
 from merflow.features.lite_speech import (

@@ -16,8 +16,8 @@ from functools import lru_cache
 import numpy as np
 from pydantic import Field
 
-from merflow.contracts.params import Strict
 from merflow.contracts.streams import StreamShape
+from merflow.contracts.strict import Strict
 from merflow.corpus.samples import RATE_HZ
 from merflow.features.prepared import Prepared
 

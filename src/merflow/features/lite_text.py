@@ -14,8 +14,8 @@ from functools import lru_cache
 import numpy as np
 from pydantic import Field
 
-from merflow.contracts.params import Strict
 from merflow.contracts.streams import StreamShape
+from merflow.contracts.strict import Strict
 from merflow.features.prepared import Prepared
 
 # Words with inner apostrophes; marks that carry tone count as words.

@@ -16,8 +16,8 @@ import numpy as np
 from pydantic import Field
 
 from merflow.contracts.errors import FeatureError
-from merflow.contracts.params import Strict
 from merflow.contracts.streams import StreamShape
+from merflow.contracts.strict import Strict
 from merflow.features.prepared import Prepared
 
 # The head's window as shares of the half, and the rows to which it is shrunk.

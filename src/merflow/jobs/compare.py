@@ -15,7 +15,8 @@ from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.evaluation.comparisons import compare_variants
 from merflow.jobs import folds
-from merflow.jobs.finished_runs import Run, manifest_of, read_runs
+from merflow.jobs.finished_runs import Run, read_runs
+from merflow.jobs.run_folder import manifest_of
 from merflow.jobs.variants import FOLDS
 
 # What two runs must share to be tested on the same utterances with the same training data.
@@ -46,7 +47,8 @@ def compare(
     """
     runs = read_runs(folders)
     ids = _shared_ids(runs)
-    corpus = read_manifest(manifest) if manifest else manifest_of(runs, manifest_hash=ids["manifest_hash"])
+    kept = manifest or manifest_of([run.folder for run in runs], manifest_hash=ids["manifest_hash"])
+    corpus = read_manifest(kept)
     if corpus.hash != ids["manifest_hash"]:
         raise EvaluationError(
             f"{manifest} has manifest_hash {corpus.hash}, the runs were trained on {ids['manifest_hash']}; pass theirs"

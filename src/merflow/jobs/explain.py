@@ -9,8 +9,9 @@ from torch import nn
 
 from merflow.contracts.errors import EvaluationError, OutputError
 from merflow.contracts.files import output_errors, replacing, replacing_folder, write_json
-from merflow.contracts.params import TrainingParams, parse
+from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import OwnPresets
+from merflow.contracts.strict import parse
 from merflow.evaluation.embeddings import plane
 from merflow.evaluation.explanations import embedding_figure, utterance_figure, weights_figure
 from merflow.features.dataset import FeatureDataset

@@ -1,4 +1,4 @@
-"""Several finished runs by their folders, or by those of their folds: what tells them apart, which manifest is theirs.
+"""Several finished runs by their folders, or by those of their folds: what tells them apart.
 
 What one run left is read in :mod:`merflow.jobs.run_folder`.
 """
@@ -10,14 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import EvaluationError
-from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.jobs import folds
 from merflow.jobs.run_folder import read_run
-
-# Where a benchmark keeps its manifest, and a pipeline its artifact of it.
-_MANIFESTS = ("manifest.parquet", "kfp/**/transcribed")
-# A fold's folder lies at most so far below that of its benchmark: folds/model/preset/fold.
-_LEVELS = 4
 
 
 @dataclass(frozen=True)
@@ -59,25 +53,6 @@ def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
     return tuple(
         Run(run, label, tuple(facts), tuple(facts.values()))
         for (run, facts), label in zip(by_run.items(), _labels(list(by_run)), strict=True)
-    )
-
-
-def manifest_of(runs: Sequence[Run], *, manifest_hash: str) -> Manifest:
-    """The manifest of that version, from the first run that keeps it.
-
-    Raises:
-        EvaluationError: None of them does.
-    """
-    for run in runs:
-        place = run.folder.resolve()
-        for above in (place, *place.parents[:_LEVELS]):
-            for path in (path for pattern in _MANIFESTS for path in sorted(above.glob(pattern))):
-                manifest = read_manifest(path)
-                if manifest.hash == manifest_hash:
-                    return manifest
-    raise EvaluationError(
-        f"no manifest of version {manifest_hash} in or above {', '.join(str(run.folder) for run in runs)}; "
-        "pass the one that they were trained on with --manifest"
     )
 
 

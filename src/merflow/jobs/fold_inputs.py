@@ -10,9 +10,10 @@ from typing import Any
 
 from merflow.contracts.errors import FeatureError, SplitError
 from merflow.contracts.files import digest, file_md5
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import EncoderSpec, OwnPresets, Preset, Profile
 from merflow.contracts.protocols import Part
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import EncoderPart, Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest, read_manifest

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from merflow.contracts.params import Recipe
 from merflow.contracts.protocols import Part
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.features.dataset import FeatureDataset
 from merflow.features.standardize import Standardizer

@@ -25,14 +25,13 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "train": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
         *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models/folder.py", "models/layers.py"),
-        *("training", "jobs/train.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py"),
+        *("training", "jobs/train.py", "jobs/fit.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py"),
         *("jobs/inspection.py", "jobs/variants.py"),
     ),
     "tune": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
-        *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models", "presets"),
-        *("tracking", "training", "tuning"),
-        *("jobs/train.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/inspection.py", "jobs/variants.py"),
+        *("evaluation/metrics.py", "features", "models", "presets", "tracking", "training", "tuning"),
+        *("jobs/fit.py", "jobs/fold_inputs.py", "jobs/fold_sources.py", "jobs/variants.py"),
         *("jobs/search.py", "jobs/study_tracking.py", "jobs/trials.py", "jobs/tune.py"),
     ),
     "evaluate": (

@@ -1,6 +1,6 @@
 """What a finished benchmark left in its folder, whether plain jobs or a pipeline ran it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ _ORDER = "order.json"
 _ASIDE = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus")
 # As plain jobs name these files, and as a pipeline's artifacts are named.
 _MANIFESTS, _SPLITS = ("manifest.parquet", "transcribed", "validated"), ("splits.parquet", "splits")
+# A fold's folder lies at most so far below that of its benchmark: folds/model/preset/fold.
+_LEVELS = 4
 
 
 @dataclass(frozen=True)
@@ -58,33 +60,49 @@ class RunFolder:
         return first[1][what]
 
     def manifest(self) -> Path:
-        """The manifest that the folds were trained on.
-
-        Raises:
-            EvaluationError: It is not below the folder.
-        """
-        return self._data(_MANIFESTS, "manifest", self.manifest_hash, lambda path: read_manifest(path).hash)
+        """As :func:`manifest_of`, of the manifest that the folds were trained on."""
+        return manifest_of([self.root], manifest_hash=self.manifest_hash)
 
     def splits(self) -> Path:
         """The splits that the folds were trained on.
 
         Raises:
-            EvaluationError: They are not below the folder.
+            EvaluationError: They are neither in the folder nor above it.
         """
-        return self._data(_SPLITS, "splits", self.split_id, lambda path: read_splits(path).split_id)
+        return _kept([self.root], _SPLITS, "splits", self.split_id, lambda path: read_splits(path).split_id)
 
-    def _data(self, names: Iterable[str], what: str, wanted: str, identify: Callable[[Path], str]) -> Path:
-        places = [path for name in names for path in sorted(self.root.rglob(name)) if path.is_file()]
-        for path in places:
-            try:
-                if identify(path) == wanted:
-                    return path
-            except MerflowError:  # a file of that name that is something else
-                continue
-        raise EvaluationError(
-            f"{self.root} has no {what} {wanted}, on which its folds were trained ({len(places)} file(s) looked at); "
-            f"name the file with --{what}"
-        )
+
+def manifest_of(folders: Sequence[Path], *, manifest_hash: str) -> Path:
+    """The manifest of that version, from the first of these runs that keeps it.
+
+    Raises:
+        EvaluationError: It is neither in one of the folders nor above it.
+    """
+    return _kept(folders, _MANIFESTS, "manifest", manifest_hash, lambda path: read_manifest(path).hash)
+
+
+def _kept(
+    folders: Sequence[Path], names: Iterable[str], what: str, wanted: str, identify: Callable[[Path], str]
+) -> Path:
+    looked_at = 0
+    for path in (path for folder in folders for name in names for path in _places(folder, name)):
+        looked_at += 1
+        try:
+            if identify(path) == wanted:
+                return path
+        except MerflowError:  # a file of that name that is something else
+            continue
+    raise EvaluationError(
+        f"no {what} of version {wanted} in or above {', '.join(map(str, folders))}, on which the folds were trained "
+        f"({looked_at} file(s) looked at); name the file with --{what}"
+    )
+
+
+def _places(folder: Path, name: str) -> Iterator[Path]:
+    """Files of that name in a folder, then above it, where the run of its folds keeps them."""
+    yield from (path for path in sorted(folder.rglob(name)) if path.is_file())
+    for above in folder.resolve().parents[:_LEVELS]:
+        yield from (path for path in (above / name, *sorted(above.glob(f"kfp/**/{name}"))) if path.is_file())
 
 
 def remember(folder: Path, *, name: str, command: str) -> None:

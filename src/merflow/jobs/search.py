@@ -10,7 +10,8 @@ from typing import Any
 
 from merflow.contracts.errors import TuningError
 from merflow.contracts.files import read_json, write_json
-from merflow.contracts.params import TrainingParams, TuningParams, parse
+from merflow.contracts.params import TrainingParams, TuningParams
+from merflow.contracts.strict import parse
 from merflow.jobs.data import Data
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.variants import Item

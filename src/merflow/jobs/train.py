@@ -8,36 +8,32 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 
 from merflow.contracts import processes
 from merflow.contracts.errors import TrainingError
 from merflow.contracts.files import output_errors, replacing_folder
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import OwnPresets
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.features.dataset import FeatureDataset
-from merflow.features.huggingface.graph import EncodersInGraph
 from merflow.features.raw_dataset import RawDataset
-from merflow.features.standardize import Standardizer
 from merflow.features.transcripts import transcript_of
 from merflow.jobs import folds
+from merflow.jobs.fit import fit
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.fold_sources import FoldSources
 from merflow.jobs.inspection import Subject, inspected
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.tracking import fold_run, remember_fold
-from merflow.models import MODELS
 from merflow.models.folder import save_model
 from merflow.training.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.training.history import FoldHistory
-from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.missing import Without, missing_sets
 from merflow.training.parallel import ALONE, Ranks, environments, joined
 from merflow.training.prediction import predict
-from merflow.training.stages import Material, Source, Stage
+from merflow.training.stages import Source
 
 
 def train(
@@ -149,42 +145,6 @@ def _tracked(
         return _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=tell, ranks=ranks)
 
 
-def fit(
-    inputs: FoldInputs,
-    sources: FoldSources,
-    *,
-    folder: Path,
-    tracker: Tracker,
-    progress: EpochProgress,
-    ranks: Ranks = ALONE,
-) -> tuple[nn.Module, TrainedFold]:
-    """Trains a fresh model on the fold's training part; the epoch is chosen on its development part.
-
-    The test part is opened where the shadow selection is asked for, and nowhere else.
-
-    Args:
-        inputs: The fold.
-        sources: Its utterances.
-        folder: Of the checkpoint; the call goes on from it.
-        tracker: Told of each epoch's figures.
-        progress: Told of each epoch; what it raises ends the training.
-        ranks: The processes that train the fold together.
-    """
-    torch.manual_seed(inputs.seed)
-    model = MODELS[inputs.preset.model].model(inputs.config, shapes=sources.shapes, classes=len(inputs.classes))
-    stages = _stages(inputs, model=model, sources=sources)
-    trained = train_fold(
-        stages,
-        seed=inputs.seed,
-        params=inputs.params,
-        folder=folder,
-        tracker=tracker,
-        progress=progress,
-        ranks=ranks,
-    )
-    return model, trained
-
-
 def _train(
     inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress, ranks: Ranks
 ) -> FoldHistory:
@@ -221,31 +181,6 @@ def _train(
     tracker.log_folder(out)
     shutil.rmtree(workplace, ignore_errors=True)
     return history
-
-
-def _stages(inputs: FoldInputs, *, model: nn.Module, sources: FoldSources) -> list[Stage]:
-    """The fold's stages, all of one model; encoders are loaded when their stage begins."""
-    shadowed = inputs.params.shadow_selection == "none-paper"
-
-    def opened(recipe: Recipe) -> Material:
-        return Material(
-            _learner(inputs, recipe, model=model, standardizer=sources.standardizer),
-            train=sources.of(recipe, "train"),
-            dev=sources.of(recipe, "dev"),
-            test=sources.of(recipe, "test") if shadowed else None,
-        )
-
-    return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
-
-
-def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer) -> nn.Module:
-    """The model, behind its encoders where they learn."""
-    if recipe.policy == "frozen":
-        return model
-    encoders = EncodersInGraph(
-        inputs.streams, profile=inputs.profile, learning=inputs.learning(recipe), standardizer=standardizer
-    )
-    return EncodedModel(encoders, model)
 
 
 def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:

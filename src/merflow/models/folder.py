@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from merflow.contracts.errors import ModelError, PresetError, nearest
 from merflow.contracts.files import digest, replacing
-from merflow.contracts.params import Strict
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.strict import Strict
 from merflow.models import MODELS
 
 WEIGHTS = "model.safetensors"

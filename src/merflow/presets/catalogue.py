@@ -14,7 +14,6 @@ import yaml
 from pydantic import Field
 
 from merflow.contracts.errors import PresetError, nearest
-from merflow.contracts.params import Recipe, Strict, parse
 from merflow.contracts.presets import (
     EncoderSpec,
     OwnPresets,
@@ -25,7 +24,9 @@ from merflow.contracts.presets import (
     PublishedTable,
     parse_variant,
 )
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
+from merflow.contracts.strict import Strict, parse
 
 _FOLDER = files("merflow.presets")
 _MODEL_FILES = ("context-mmt.yaml", "foal-net.yaml", "gia-mic.yaml", "layer-adapter-fusion.yaml", "mfdr.yaml")

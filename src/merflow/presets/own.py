@@ -13,8 +13,9 @@ from pydantic import Field
 
 from merflow.contracts.errors import PresetError
 from merflow.contracts.files import replacing
-from merflow.contracts.params import Recipe, Strict, parse
 from merflow.contracts.presets import Preset, parse_variant
+from merflow.contracts.recipe import Recipe
+from merflow.contracts.strict import Strict, parse
 from merflow.presets import catalogue
 
 

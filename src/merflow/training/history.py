@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from merflow.contracts.params import Recipe
+from merflow.contracts.recipe import Recipe
 
 
 @dataclass(frozen=True)

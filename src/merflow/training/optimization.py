@@ -14,7 +14,8 @@ from torch import nn
 
 from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.errors import DivergedError
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
+from merflow.contracts.recipe import Recipe
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
 from merflow.features.bucketing import sequential_batches
 from merflow.training.compiling import Forward, forward_of

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from merflow.contracts.params import Recipe
+from merflow.contracts.recipe import Recipe
 from merflow.features.bucketing import bucketed_batches
 from merflow.training.stages import Source
 

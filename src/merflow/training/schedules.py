@@ -2,7 +2,7 @@
 
 import torch
 
-from merflow.contracts.params import Recipe
+from merflow.contracts.recipe import Recipe
 
 
 def lr_factor(recipe: Recipe, *, epoch: int, max_epochs: int) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from merflow.contracts.batch import Batch, RawBatch
-from merflow.contracts.params import Recipe
+from merflow.contracts.recipe import Recipe
 
 
 class Source(Protocol):

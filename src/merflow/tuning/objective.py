@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from merflow.contracts.params import Recipe, TrainingParams
+from merflow.contracts.params import TrainingParams
+from merflow.contracts.recipe import Recipe
 from merflow.training.history import EpochFigures, FoldHistory
 from merflow.tuning.worker import Attempt
 

@@ -7,8 +7,8 @@ from typing import Any
 from optuna.trial import Trial
 
 from merflow.contracts.errors import TuningError
-from merflow.contracts.params import Recipe
 from merflow.contracts.presets import Preset
+from merflow.contracts.recipe import Recipe
 from merflow.models import MODELS
 from merflow.tuning.dimensions import Dimension, SpaceFile, Value, space_file
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.errors import FeatureError, nearest
-from merflow.contracts.params import parse
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import EncoderPart, StreamShape
+from merflow.contracts.strict import parse
 from merflow.features.huggingface.processors import folder_of, image_processor
 from merflow.features.huggingface.settings import CheckpointSettings, LayeredSettings
 from merflow.features.huggingface.wavlm import fused_attention

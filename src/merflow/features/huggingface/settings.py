@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from merflow.contracts.params import Strict
+from merflow.contracts.strict import Strict
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Layers = Literal["last", "all", "transformer"]

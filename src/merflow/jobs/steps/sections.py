@@ -1,0 +1,35 @@
+"""What pipelines hand over as text: sections of ``params.yaml`` and presets of one's own."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+from merflow.contracts.errors import ParamsError
+from merflow.contracts.params import read_params
+from merflow.contracts.presets import Preset
+from merflow.contracts.strict import Strict, parse
+
+Section = TypeVar("Section", bound=Strict)
+
+
+def section(kind: type[Section], text: str) -> Section:
+    """A section of ``params.yaml`` from its JSON; the one that merflow ships where the text is empty.
+
+    Raises:
+        ParamsError: The text is no JSON, or a key or value is wrong.
+    """
+    if text:
+        try:
+            return parse(kind, json.loads(text), where=kind.__name__)
+        except json.JSONDecodeError as error:
+            raise ParamsError(f"{kind.__name__}: {text[:100]!r} is no JSON ({error})") from error
+    shipped = read_params(Path(str(files("merflow") / "params.yaml")))
+    return next(value for value in dict(shipped).values() if isinstance(value, kind))
+
+
+def own_presets(presets: str) -> dict[str, Preset]:
+    """As :func:`merflow.presets.own.parse_own`."""
+    from merflow.presets.own import parse_own
+
+    return parse_own(presets, where="presets")
