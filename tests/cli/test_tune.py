@@ -66,6 +66,8 @@ def test_wrong_words_are_refused_before_anything_is_made(tmp_path: Path) -> None
     assert "did you mean 'mfdr:full'" in refused("tune", "mfdr:ful", *out)
     assert "'1;2' names no folds; write them as 1,2" in refused("tune", "mfdr", *out, "--folds", "1;2")
     assert "a fold is given twice" in refused("tune", "mfdr", *out, "--folds", "1,1")
+    said = refused("tune", "mfdr", *out, "--protocol", "session5-only", "--folds", "1,2")
+    assert "session5-only has no fold 2, its last is 1; choose from them with --folds" in said
     said = refused("tune", "mfdr", *out, "--name", "window-10")
     assert "the tuned preset (--name): mfdr:window-10 is a preset that merflow ships; give yours another name" in said
     assert "'mfdr:a:b' names no variant" in refused("tune", "mfdr", *out, "--name", "a:b")

@@ -1,6 +1,6 @@
 """``merflow tune``. Needs the extra ``merflow[tuning]``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -83,6 +83,7 @@ def tune(
         data = _given(manifest, splits, features) or _made(
             variant,
             out=out,
+            folds=tuning.folds,
             params=chosen,
             source={"corpus": corpus, "root": root, "size": size},
             quarantine=quarantine,
@@ -123,12 +124,29 @@ def _given(manifest: Path | None, splits: Path | None, features: Path | None) ->
     return None
 
 
-def _made(variant: str, *, out: Path, params: Params, source: Mapping[str, Any], **settings: Any) -> Data:  # noqa: ANN401
-    """Manifest, splits and features of a corpus, as ``merflow benchmark`` makes them."""
+def _made(
+    variant: str,
+    *,
+    out: Path,
+    folds: Sequence[int],
+    params: Params,
+    source: Mapping[str, Any],
+    **settings: Any,  # noqa: ANN401
+) -> Data:
+    """Manifest, splits and features of a corpus, as ``merflow benchmark`` makes them.
+
+    Raises:
+        TuningError: The protocol has no such fold.
+    """
     from merflow.jobs.benchmark import prepare
     from merflow.jobs.source import Source
-    from merflow.jobs.variants import chosen
+    from merflow.jobs.variants import FOLDS, chosen
 
+    protocol = params.splits.protocol
+    if max(folds) > FOLDS[protocol]:
+        raise TuningError(
+            f"{protocol} has no fold {max(folds)}, its last is {FOLDS[protocol]}; choose from them with --folds"
+        )
     place = Source(**source)
     place.check()
     chosen([variant])

@@ -1,6 +1,8 @@
 """What a trial is judged by: the mean development UA over some folds, each at the epoch that training itself chooses.
 
-Test data have no part in it: whoever trains the folds for it opens none.
+A fold's test data have no part in it: whoever trains the folds for it opens none. But development speakers of one fold
+are test speakers of another, so that test figures of all folds together are not wholly untouched by a search. Strictly
+untouched are those of speakers who were in the development part of no fold that was tuned on.
 """
 
 from collections.abc import Mapping, Sequence
