@@ -229,9 +229,9 @@ def _holed(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [_cut_off, _holed])
+@pytest.mark.parametrize(("spoil", "fault"), [(_cut_off, "it is truncated"), (_holed, "it is damaged")])
 def test_a_damaged_video_gives_what_comes_before_the_damage(
-    filmed: dict[str, Filmed], tmp_path: Path, spoil: Callable[[Path], None]
+    filmed: dict[str, Filmed], tmp_path: Path, spoil: Callable[[Path], None], fault: str
 ) -> None:
     film = filmed["M"]
     path = tmp_path / "damaged.avi"
@@ -250,7 +250,7 @@ def test_a_damaged_video_gives_what_comes_before_the_damage(
         if span.utterance_id in whole:
             assert np.array_equal(whole[span.utterance_id], film.expected(span))
         else:
-            assert damaged[span.utterance_id].startswith(f"utterance {span.utterance_id}: video {path}: it is damaged")
+            assert damaged[span.utterance_id].startswith(f"utterance {span.utterance_id}: video {path}: {fault}")
 
 
 def test_a_video_whose_header_promises_far_more_frames_is_truncated(tmp_path: Path) -> None:

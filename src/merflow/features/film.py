@@ -109,13 +109,34 @@ class Film:
         index = -1
         frames = Fraction(self._stream.time_base) * self.rate  # in a unit of the container's time
         whole, unit = frames.numerator, frames.denominator
-        for frame in self._container.decode(self._stream):
+        for frame in self._frames():
             if frame.pts is None:
                 index += 1
             else:
                 # To the nearest, in whole numbers: fractions would take a tenth of the decoding's time.
                 index = (2 * (frame.pts - self._origin) * whole + unit) // (2 * unit)
             yield index, frame
+
+    def _frames(self) -> Iterator[Any]:
+        """Every frame from where the container is.
+
+        A container that has lost a piece goes on behind it and counts on, as an AVI does; where it keeps an index, that
+        tells where each frame lies.
+
+        Raises:
+            Damage: A frame lies elsewhere than the index says.
+        """
+        places = {entry.timestamp: entry.pos for entry in self._stream.index_entries}
+        before = None  # bytes from a frame's place in the index to its own, the same for all frames of a container
+        for packet in self._container.demux(self._stream):
+            place = places.get(packet.dts)
+            if packet.size and packet.pos is not None and place is not None:
+                before = packet.pos - place if before is None else before
+                if packet.pos - place != before:
+                    yield from self._stream.codec_context.decode(None)
+                    index = round((packet.dts - self._origin) * self._stream.time_base * self.rate)
+                    raise Damage(f"it is damaged at frame {index} ({float(index / self.rate):.3f} s)")
+            yield from packet.decode()
 
     def _open(self) -> None:
         av = _library()
