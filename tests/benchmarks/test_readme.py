@@ -14,8 +14,10 @@ def test_the_readme_shows_the_recorded_results() -> None:
         "indexing",
         "mfdr",
         "modalities",
+        "real_size",
         "store",
         "store_on_disk",
+        "trainer",
         "tuning",
         "video",
     ]

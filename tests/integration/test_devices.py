@@ -68,6 +68,9 @@ class Running:
     def said(self) -> tuple[int, str]:
         """The exit code and standard error; no process is left."""
         _, text = self.process.communicate(timeout=120)
+        deadline = time.monotonic() + 10
+        while alive(self.process.pid) and time.monotonic() < deadline:
+            time.sleep(0.05)  # multiprocessing's own helper ends a moment after
         assert alive(self.process.pid) == []
         return self.process.returncode, text
 

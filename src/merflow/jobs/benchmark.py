@@ -72,6 +72,7 @@ def benchmark(
         seeds=params.plan.seeds,
         own=own,
     )
+    source.check()
     remember(out, name=name, command=command)
     data = prepare(
         source, variants=variants, out=out, params=params, quarantine=quarantine, asr=asr, own=own, progress=progress

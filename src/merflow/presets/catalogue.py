@@ -193,7 +193,6 @@ def fitted(preset: Preset, profile_name: str) -> Preset:
     return replace(preset, config=fit.config | preset.config, recipes=tuple(recipes))
 
 
-@cache
 def _profile_file(name: str) -> _ProfileFile:
     if name not in profiles():
         raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")

@@ -84,6 +84,7 @@ def train_fold(
     tell = _teller(tracker, progress, caps=caps)
     if restart:
         remove_checkpoint(folder)
+    ranks.wait()
     reached = min(stage_reached(folder), len(stages))
     with deterministic(threads=params.threads):
         state = FoldState(FoldHistory(stage=reached), {}, Shadow.empty())

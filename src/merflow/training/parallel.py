@@ -49,6 +49,13 @@ class Ranks:
         """Whether it writes checkpoints and results."""
         return self.rank == 0
 
+    def wait(self) -> None:
+        """Until all processes are here, so that what one has written before, all can read."""
+        if self.count > 1:
+            from accelerate.utils import wait_for_everyone
+
+            wait_for_everyone()
+
     def mine(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Every W-th of what is shared out; of a batch sorted by length, about as many steps as the others have."""
         return rows[self.rank :: self.count]
