@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import subprocess
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -21,7 +22,7 @@ class Shown(NamedTuple):
 
 
 def show(arguments: Sequence[str], *, interrupt: Callable[[int], bool] = lambda _: False) -> Shown:
-    """Runs the command, and types Ctrl-C as soon as ``interrupt(session)``, asked at every output, says so."""
+    """Runs the command, and types Ctrl-C as soon as ``interrupt(session)`` says so, asked a hundred times a second."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         ["setsid", "--ctty", "--wait", *arguments],
@@ -33,10 +34,11 @@ def show(arguments: Sequence[str], *, interrupt: Callable[[int], bool] = lambda 
     os.close(child)
     seen, typed = b"", False
     while True:
-        try:
-            seen += os.read(parent, 1 << 16)
-        except OSError:  # the last process that held the terminal is gone
-            break
+        if select.select([parent], [], [], 0.01)[0]:
+            try:
+                seen += os.read(parent, 1 << 16)
+            except OSError:  # the last process that held the terminal is gone
+                break
         if not typed and interrupt(process.pid):
             typed = True
             os.write(parent, b"\x03")
