@@ -29,8 +29,9 @@ demo: $(STAMP) ## synthetic corpus -> KFP pipeline run locally -> table, report,
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size small --profile lite \
 		--models $(DEMO) --set training.max_epochs=6 --out runs/demo
 
-screenshots: demo ## pictures of the demo's report, for docs
+screenshots: demo ## pictures of the demo's report and of its runs in MLflow, for docs
 	@$(BIN)/python -m docs.screenshots runs/demo/report.html --out docs/report
+	@$(BIN)/python -m docs.mlflow_screenshots runs/demo --out docs/images
 
 repro: $(STAMP) ## the demo's benchmark as DVC stages; runs what changed
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
