@@ -42,10 +42,8 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.models.layers import Attention, Shown, masked_max, masked_mean
+from merflow.models.windows import Windows
 
-# Up to so many frames, a table of all words and frames costs less than cutting it into blocks of so many words.
-_SHORT = 512
-_BLOCK = 16
 # By so much, relatively, a weight has to be above the mean.
 _ROUNDING = 1e-5
 
@@ -119,16 +117,15 @@ class MFDRConfig:
 class SlidingWindowAttention(nn.Module):
     """SliWa, and with adaptive width SAWA (Algorithm 1): each word attends to frames near it.
 
-    Long sequences are cut into overlapping blocks, so that time and memory grow with L w and not with L T. Proportional
-    windows are not cut: theirs are elsewhere in every utterance.
+    Paced windows are views of the frames, so that time and memory grow with L w and not with L T. Proportional windows
+    lie elsewhere in every utterance, and are picked from a table of all words and frames.
     """
 
     def __init__(self, config: MFDRConfig) -> None:
         super().__init__()
         self.config = config
-        # Of the frames in reach of a word, so many are before its window.
-        self.before = config.window if config.attention == "sawa" else 0
-        self.reach = config.window + 2 * self.before
+        before = config.window if config.attention == "sawa" else 0
+        self.windows = Windows(hop=config.hop, reach=config.window + 2 * before, before=before)
         self.query = nn.Linear(config.dims, config.dims, bias=False)
         self.key = nn.Linear(config.dims, config.dims, bias=False)
         self.value = nn.Linear(config.dims, config.dims, bias=False)
@@ -140,31 +137,21 @@ class SlidingWindowAttention(nn.Module):
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, spoken: Tensor, present: Tensor) -> Tensor:
         """As :meth:`forward`, behind the projections."""
-        count, words = query.shape[:2]
-        if self.config.alignment == "paced" and key.shape[1] > _SHORT:
-            query = rearrange(F.pad(query, (0, 0, 0, -words % _BLOCK)), "n (g b) d -> (n g) b d", b=_BLOCK)
-            blocks = len(query) // count
-            key, value = self._cut(key, blocks=blocks), self._cut(value, blocks=blocks)
-            present = self._cut(present.unsqueeze(-1), blocks=blocks).squeeze(-1)
-            starts = self.before + self.config.hop * torch.arange(_BLOCK, device=query.device)
-        elif self.config.alignment == "paced":
-            starts = self.config.hop * torch.arange(words, device=query.device)
+        scale = query.shape[-1] ** -0.5
+        if self.config.alignment == "paced":
+            places = self._places(self.config.hop * torch.arange(query.shape[1], device=query.device))
+            weights = self._weights(self.windows.scores(query, key) * scale, places, present)
+            combined = self.windows.sums(weights, value)
         else:
-            starts = self._spread(spoken, present)
-        weights, combined = self._attend_near(starts, query, key, value, present)
-        self.show(rearrange(weights, "(n g) b r -> n (g b) r", n=count)[:, :words])
-        return rearrange(combined, "(n g) b d -> n (g b) d", n=count)[:, :words]
-
-    def _cut(self, sequence: Tensor, *, blocks: int) -> Tensor:
-        """``(N, T, X)`` to the frames in reach of each block's words, ``(N G, block frames, X)``."""
-        stride = _BLOCK * self.config.hop
-        width = stride - self.config.hop + self.reach
-        chunks = blocks - 1 + -(-width // stride)
-        padded = F.pad(sequence, (0, 0, self.before, chunks * stride - self.before - sequence.shape[1]))
-        chunked = rearrange(padded, "n (c s) x -> n c s x", s=stride)
-        # A block is its own chunk and the start of those that follow.
-        parts = [chunked[:, k : k + blocks, : width - k * stride] for k in range(chunks - blocks + 1)]
-        return rearrange(torch.cat(parts, dim=2), "n g f x -> (n g) f x")
+            scores = query @ key.mT * scale  # (N, L, T)
+            places = self._places(self._spread(spoken, present))
+            near = places.clamp(0, key.shape[1] - 1)
+            weights = self._weights(scores.gather(-1, near), places, present)
+            # Places outside were moved to the nearest frame; their weights of zero add nothing there.
+            table = torch.zeros_like(scores, dtype=weights.dtype).scatter_add(-1, near, weights)  # diag_att
+            combined = table @ value
+        self.show(weights)
+        return combined
 
     def _spread(self, spoken: Tensor, present: Tensor) -> Tensor:
         """First frames of windows ``(N, L)``: of the first word the first, of the last word the last possible."""
@@ -172,52 +159,49 @@ class SlidingWindowAttention(nn.Module):
         last = (spoken.sum(dim=1, keepdim=True) - 1).clamp(min=1)
         return torch.arange(spoken.shape[1], device=spoken.device) * room // last
 
-    def _attend_near(
-        self, starts: Tensor, query: Tensor, key: Tensor, value: Tensor, present: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Weights of the frames in reach ``(N, L, R)`` and what they make of the values ``(N, L, D)``.
+    def _places(self, starts: Tensor) -> Tensor:
+        """From windows' first frames to all frames in reach ``(..., L, R)``, of which some do not exist."""
+        reach = torch.arange(self.windows.reach, device=starts.device)
+        return starts.unsqueeze(-1) - self.windows.before + reach
 
-        ``starts`` are the first frames of the words' windows, ``(N, L)`` or ``(L,)``.
+    def _weights(self, scores: Tensor, places: Tensor, present: Tensor) -> Tensor:
+        """Algorithm 1 for the frames in reach ``(N, L, R)``: rows sum to 1, 2 or 3, or 0 where no frame exists.
+
+        Frames come first in it, for many sums over few frames are quicker than few frames at a time.
         """
-        scores = query @ key.mT * query.shape[-1] ** -0.5  # (N, L, T)
-        places = starts.unsqueeze(-1) + torch.arange(-self.before, self.reach - self.before, device=starts.device)
-        inside = (places >= 0) & (places < key.shape[1])
-        places = places.clamp(0, key.shape[1] - 1).expand(*scores.shape[:2], -1)  # (N, L, R)
-        seen = present.unsqueeze(1).expand(scores.shape).gather(-1, places) & inside
-        weights = self._weights(scores.gather(-1, places), seen)
-        # Places outside were moved to the nearest frame; their weights of zero add nothing there.
-        table = torch.zeros_like(scores, dtype=weights.dtype).scatter_add(-1, places, weights)  # diag_att
-        return weights, table @ value
+        frames = present.shape[1]
+        near = places.clamp(0, frames - 1).expand_as(scores).flatten(1)
+        inside = (places >= 0) & (places < frames)
+        seen = rearrange(present.gather(1, near).view_as(scores) & inside, "n l r -> r n l")
+        scores = rearrange(scores, "n l r -> r n l").contiguous()
+        weights = self._widened(scores, seen) if self.config.attention == "sawa" else _softmax(scores, seen, dim=0)
+        return rearrange(weights, "r n l -> n l r")
 
-    def _weights(self, scores: Tensor, seen: Tensor) -> Tensor:
-        """Algorithm 1 over the last axis, the frames in reach: rows sum to 1, 2 or 3, or 0 where nothing is seen."""
-        if self.config.attention == "sliwa":
-            return _softmax(scores, seen)
-        width = self.config.window
-        half = width // 2
-        cuts = [half, half, width, half, half]
-        far_left, left, middle, right, far_right = torch.split(scores, cuts, dim=-1)
-        seen_far_left, seen_left, seen_middle, seen_right, seen_far_right = torch.split(seen, cuts, dim=-1)
-        middle = _softmax(middle, seen_middle)
-        left, right = _softmax(torch.cat([left, right], -1), torch.cat([seen_left, seen_right], -1)).chunk(2, dim=-1)
-        far_left, far_right = _softmax(
-            torch.cat([far_left, far_right], -1), torch.cat([seen_far_left, seen_far_right], -1)
-        ).chunk(2, dim=-1)
-        wider = _key_points(middle, seen_middle) >= half  # lines 2-4 and 6
-        wide = torch.cat([left * wider, middle, right * wider], dim=-1)  # lines 7-10
-        widest = wider & (_key_points(wide, seen[..., half:-half]) >= width)  # lines 11-12
-        return torch.cat([far_left * widest, wide, far_right * widest], dim=-1)  # lines 13-16
+    def _widened(self, scores: Tensor, seen: Tensor) -> Tensor:
+        """``(R, N, L)`` to weights of the same shape."""
+        scores, seen = self._rings(scores), self._rings(seen)
+        middle, near, far = weights = _softmax(scores, seen, dim=1)
+        wider = _key_points(middle, seen[0]) >= self.config.window // 2  # lines 2-4 and 6
+        widest = wider & (_key_points(weights[:2].flatten(0, 1), seen[:2].flatten(0, 1)) >= self.config.window)
+        (left, right), (far_left, far_right) = (near * wider).chunk(2), (far * widest).chunk(2)  # lines 7-12
+        return torch.cat([far_left, left, middle, right, far_right])  # lines 13-16
+
+    def _rings(self, reached: Tensor) -> Tensor:
+        """A word's own window, what joins it on either side, and what joins these: ``(R, ...)`` to ``(3, w, ...)``."""
+        width, half = self.config.window, self.config.window // 2
+        far_left, left, middle, right, far_right = torch.split(reached, [half, half, width, half, half])
+        return torch.cat([middle, left, right, far_left, far_right]).unflatten(0, (3, width))
 
 
-def _softmax(scores: Tensor, seen: Tensor) -> Tensor:
+def _softmax(scores: Tensor, seen: Tensor, *, dim: int) -> Tensor:
     """Over the frames that exist, zeros elsewhere."""
-    return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(dim=-1) * seen
+    return scores.masked_fill(~seen, torch.finfo(scores.dtype).min).softmax(dim=dim) * seen
 
 
 def _key_points(weights: Tensor, seen: Tensor) -> Tensor:
-    """How many weights are above the mean of those that exist: ``(..., R)`` to ``(..., 1)``."""
-    mean = weights.sum(dim=-1, keepdim=True) / seen.sum(dim=-1, keepdim=True).clamp(min=1)
-    return (weights > mean * (1 + _ROUNDING)).sum(dim=-1, keepdim=True)
+    """How many weights are above the mean of those that exist: ``(R, ...)`` to ``(...)``."""
+    mean = weights.sum(dim=0) / seen.sum(dim=0).clamp(min=1)
+    return (weights > mean * (1 + _ROUNDING)).sum(dim=0)
 
 
 class GCPU(nn.Module):
