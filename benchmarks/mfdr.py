@@ -1,13 +1,14 @@
 """How fast are MFDR's parts, forward and backward, at the paper's size (batch 32, 255 frames, 50 words, width 256)?
 
-SAWA against Algorithm 1 word by word and against plain attention over all frames, from queries, keys and values on; its
-memory at growing lengths against a table of all words and frames. GCPU against Eq. 1-6 step by step; against its
-matrix products alone, which no order of computing it does without; and against PyTorch's GRU, which has half of them.
-Ways alternate, and each one's median counts. A CPU computes with one thread. On a GPU, GCPU is also replayed as a CUDA
-graph.
+SAWA, as it is and compiled, against Algorithm 1 word by word and against plain attention over all frames, from queries,
+keys and values on; its memory at growing lengths against a table of all words and frames. GCPU against Eq. 1-6 step by
+step; against its matrix products alone, which no order of computing it does without; and against PyTorch's GRU, which
+has half of them. Ways alternate, and each one's median counts. A CPU computes with one thread, SAWA also with one a
+core. On a GPU, GCPU is also replayed as a CUDA graph.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,22 +96,37 @@ def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
     query = _drawn(BATCH, CONFIG.words, CONFIG.dims, device=device)
     key, value = (_drawn(BATCH, CONFIG.frames, CONFIG.dims, device=device) for _ in range(2))
     spoken, present = (torch.ones(part.shape[:2], dtype=torch.bool, device=device) for part in (query, key))
+    attend = partial(layer.attend, spoken=spoken, present=present)
     ways: dict[str, Callable[..., Tensor]] = {
-        "sawa": lambda q, k, v: layer.attend(q, k, v, spoken, present),
+        "sawa": attend,
+        "compiled": torch.compile(attend),
         "plain": partial(plain_attention, present=present),
         "loop": word_by_word,
     }
     inputs = (query, key, value)
-    torch.testing.assert_close(ways["sawa"](*inputs), word_by_word(*inputs), atol=1e-4, rtol=0)
+    for way in ("sawa", "compiled"):
+        torch.testing.assert_close(ways[way](*inputs), word_by_word(*inputs), atol=1e-4, rtol=0)
     steps = {name: step_of(Way(run), inputs) for name, run in ways.items()}
-    slow = medians(steps, device, rounds=3)
-    del steps["loop"]
+    loop = medians({"loop": steps.pop("loop")}, device, rounds=3)["loop"]
     spent = medians(steps, device, rounds=rounds)
-    return {
-        "sawa_ms": 1e3 * spent["sawa"],
-        "of_plain_attention": spent["sawa"] / spent["plain"],
-        "times_the_loop": slow["loop"] / slow["sawa"],
-    }
+    found: dict[str, float] = {}
+    for way in ("sawa", "compiled"):
+        found |= {
+            f"{way}_ms": 1e3 * spent[way],
+            f"{way}_of_plain_attention": spent[way] / spent["plain"],
+            f"{way}_times_the_loop": loop / spent[way],
+        }
+    return found
+
+
+def sawa_by_threads(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
+    """Figures of the attention by where they are measured: a CPU with one thread, and with one a core."""
+    found = {}
+    for threads in sorted({1, os.cpu_count() or 1}) if device.type == "cpu" else (1,):
+        torch.set_num_threads(threads)
+        found[where(device)] = sawa(device, rounds=rounds)
+    torch.set_num_threads(1)
+    return found
 
 
 def peak_mib(way: str, frames: int) -> float:
@@ -228,10 +244,10 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     device = fastest_device()
-    attention = sawa(device, rounds=options.rounds)
+    attention = sawa_by_threads(device, rounds=options.rounds)
     peaks = memory()
     recurrence = gcpu(device, rounds=options.rounds)
-    for name, row in {"sawa": attention, **peaks, **recurrence}.items():
+    for name, row in {**attention, **peaks, **recurrence}.items():
         print(f"{name:20} " + "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
     figures = {"batch": BATCH, "sawa": attention, "memory": peaks, "gcpu": recurrence}
     write_result("mfdr", {"device": device.type, "where": where(device), **figures})

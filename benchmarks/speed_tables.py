@@ -139,16 +139,26 @@ def _foal_net(result: Result) -> str:
 
 def _mfdr(result: Result) -> str:
     figures = result["figures"]
-    sawa = figures["sawa"]
     peaks = ", ".join(
         f"{row['sawa_mib']:.0f} to {row['table_mib']:.0f} MiB at {int(frames):,}"
         for frames, row in figures["memory"].items()
     )
     lines = [
-        f"MFDR's parts, forward and backward, {figures['where']}; `{result['command']}`. SAWA over 255 frames, batch "
-        f"{figures['batch']}: {sawa['sawa_ms']:.1f} ms, {sawa['times_the_loop']:.1f} times as fast as Algorithm 1's "
-        f"loop, and {sawa['of_plain_attention']:.2f} of plain attention's time. Its memory to that of a table of all "
-        f"words and frames, by frames: {peaks}. GCPU over 50 words:",
+        f"MFDR's parts, forward and backward, batch {figures['batch']}; `{result['command']}`. SAWA over 255 frames:",
+        "",
+        "| SAWA | time | against Algorithm 1's loop | of plain attention's time |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name}, {place} | {row[f'{way}_ms']:.1f} ms | {row[f'{way}_times_the_loop']:.1f} x "
+        f"| {row[f'{way}_of_plain_attention']:.2f} |"
+        for place, row in figures["sawa"].items()
+        for way, name in (("sawa", "as it is"), ("compiled", "compiled"))
+    ]
+    lines += [
+        "",
+        f"Its memory to that of a table of all words and frames, by frames: {peaks}. GCPU over 50 words, "
+        f"{figures['where']}:",
         "",
         "| case | GCPU | Eq. 1-6 step by step | its products alone | `nn.GRU` |",
         "|---|---|---|---|---|",

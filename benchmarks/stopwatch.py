@@ -1,7 +1,8 @@
 """How long computations take, alternating, so that a busy machine hits all alike.
 
-On a CPU one thread computes and the processor time of this process counts, which other processes lengthen a little
-through caches and memory, and not by taking turns. On a GPU it is wall time until the GPU is done.
+Where one thread of a CPU computes, the processor time of this process counts, which other processes lengthen a little
+through caches and memory, and not by taking turns. With several threads, and on a GPU, it is wall time until all is
+done.
 """
 
 import random
@@ -21,15 +22,17 @@ def fastest_device() -> torch.device:
 
 def seconds(work: Work, device: torch.device) -> float:
     """What one call takes."""
-    if device.type == "cpu":
-        started = process_time()
-        work()
-        return process_time() - started
-    torch.cuda.synchronize(device)
-    started = perf_counter()
+    clock = process_time if device.type == "cpu" and torch.get_num_threads() == 1 else perf_counter
+    _wait(device)
+    started = clock()
     work()
-    torch.cuda.synchronize(device)
-    return perf_counter() - started
+    _wait(device)
+    return clock() - started
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def medians(ways: dict[str, Work], device: torch.device, *, rounds: int) -> dict[str, float]:

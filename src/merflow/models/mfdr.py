@@ -190,7 +190,8 @@ class SlidingWindowAttention(nn.Module):
         """A word's own window, what joins it on either side, and what joins these: ``(R, ...)`` to ``(3, w, ...)``."""
         width, half = self.config.window, self.config.window // 2
         far_left, left, middle, right, far_right = torch.split(reached, [half, half, width, half, half])
-        return torch.cat([middle, left, right, far_left, far_right]).unflatten(0, (3, width))
+        ordered = torch.cat([middle, left, right, far_left, far_right])
+        return ordered.view(3, width, *reached.shape[1:])
 
 
 def _softmax(scores: Tensor, seen: Tensor, *, dim: int) -> Tensor:

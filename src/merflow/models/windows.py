@@ -38,14 +38,14 @@ class Windows:
         """Dot products of words ``(N, L, D)`` with the frames ``(N, T, D)`` of their windows: ``(N, L, R)``."""
         room = self._room(words.shape[1], frames.shape[1])
         made: Tensor = _Scores.apply(self, _end_to_end(words, room), _end_to_end(frames, self.hop * room))  # type: ignore[no-untyped-call]
-        return made.unflatten(0, (len(words), room))[:, : words.shape[1]]
+        return made.view(len(words), room, self.reach)[:, : words.shape[1]]
 
     def sums(self, weights: Tensor, frames: Tensor) -> Tensor:
         """Frames ``(N, T, D)`` of each window, weighed by ``(N, L, R)`` and summed: ``(N, L, D)``."""
         room = self._room(weights.shape[1], frames.shape[1])
         rows = _end_to_end(weights.to(frames.dtype), room)
         made: Tensor = _Sums.apply(self, rows, _end_to_end(frames, self.hop * room))  # type: ignore[no-untyped-call]
-        return made.unflatten(0, (len(weights), room))[:, : weights.shape[1]]
+        return made.view(len(weights), room, -1)[:, : weights.shape[1]]
 
     def _room(self, words: int, frames: int) -> int:
         """Words for which an utterance has room, so that each finds the frames of its window, as far as they exist."""
