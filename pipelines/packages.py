@@ -30,14 +30,14 @@ def compile_all(folder: Path, *, params: Params) -> list[Path]:
         OutputError: The folder cannot be written.
     """
     shipped, chosen = sections_json(shipped_params()), sections_json(params)
-    folder.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, pipeline in PIPELINES.items():
-            equipped = on_cluster(pipeline, params)
-            taken = equipped.component_spec.inputs
+        equipped = {name: on_cluster(pipeline, params) for name, pipeline in PIPELINES.items()}
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, pipeline in equipped.items():
+            taken = pipeline.component_spec.inputs
             own = {key: text for key, text in chosen.items() if key in taken and text != shipped[key]}
-            compiler.Compiler().compile(equipped, package_path=str(folder / f"{name}.yaml"), pipeline_parameters=own)
+            compiler.Compiler().compile(pipeline, package_path=str(folder / f"{name}.yaml"), pipeline_parameters=own)
     return [folder / f"{name}.yaml" for name in PIPELINES]
 
 

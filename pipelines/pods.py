@@ -96,5 +96,7 @@ def _kubernetes() -> Any:  # noqa: ANN401 - a module
     try:
         from kfp import kubernetes
     except ImportError as error:
-        raise PipelineError(f"packages for a cluster need kfp-kubernetes ({error}); install merflow[pipelines]") from error
+        raise PipelineError(
+            f"packages for a cluster need kfp-kubernetes ({error}); install merflow[pipelines]"
+        ) from error
     return kubernetes

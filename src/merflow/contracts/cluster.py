@@ -32,7 +32,7 @@ class PodParams(Strict):
         cpu: Cores that are kept for it.
         cpu_limit: Cores that it may use at most; None for as many as its node has to spare.
         memory_gib: Kept for it, and the most that it may use.
-        shared_memory_gib: What of it ``/dev/shm`` may take, where the GPUs of a fold meet; 0 leaves the container's own.
+        shared_memory_gib: What of it ``/dev/shm`` may take, where GPUs of a fold meet; 0 leaves the container's own.
         retries: How often the step is tried again after it failed or its node was lost.
         timeout_h: A pod that runs for longer is ended; 0 for none.
     """
@@ -50,8 +50,8 @@ class PodParams(Strict):
             raise ValueError(f"cpu_limit {self.cpu_limit:g} is less than cpu {self.cpu:g}")
         if self.shared_memory_gib > self.memory_gib:
             raise ValueError(
-                f"shared_memory_gib {self.shared_memory_gib:g} is more than memory_gib {self.memory_gib:g}, of which it "
-                "is a part"
+                f"shared_memory_gib {self.shared_memory_gib:g} is more than memory_gib {self.memory_gib:g}, "
+                "of which it is a part"
             )
         return self
 
