@@ -61,6 +61,28 @@ def test_a_tuning_pipeline_refuses_several_variants_and_presets_of_ones_own(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_name_of_a_tuned_preset_is_checked_first_and_no_benchmark_takes_one(tmp_path: Path) -> None:
+    pytest.importorskip("kfp")
+    command = ("pipeline", "run", "tune", "--out", tmp_path / "x", "--models")
+    said = refused(*command, "mfdr:full", "--name", "window-10")
+    assert "the tuned preset (--name): mfdr:window-10 is a preset that merflow ships; give yours another name" in said
+    assert "'mfdr:a:b' names no variant" in refused(*command, "mfdr:full", "--name", "a:b")
+    said = refused("pipeline", "run", "benchmark", "--out", tmp_path / "x", "--models", "mfdr:full", "--name", "mine")
+    assert said == "error: --name mine is for tune, which makes a preset; benchmark makes none\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -> None:
+    pytest.importorskip("kfp")
+    command = ("pipeline", "compile", "--out", tmp_path / "packages")
+    said = refused(*command, "--set", "cluster.pods.train.cpu_limit=1", "--set", "cluster.accelerator=gpu")
+    assert "2 problem(s)" in said
+    assert "cpu_limit 1 is less than cpu 2" in said
+    said = refused(*command, "--set", "cluster.accelerator=none", "--set", "training.device=cuda")
+    assert "error: training.device is cuda, but cluster.accelerator is none" in said
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

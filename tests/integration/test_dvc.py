@@ -295,5 +295,5 @@ def test_every_section_of_the_parameters_that_decides_a_result_is_watched() -> N
     watched = {name for stage in stages.values() for name in stage.get("params", ())}
     sections = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
     assert stages["train"]["matrix"]["seed"] == "${plan.seeds}"
-    # Nothing is tuned by DVC, and where a run is tracked decides no result.
-    assert watched == sections - {"tracking", "plan", "tuning"}
+    # Nothing is tuned by DVC, and where a run is tracked and what pods ask for decide no result.
+    assert watched == sections - {"tracking", "plan", "tuning", "cluster"}

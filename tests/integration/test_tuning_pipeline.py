@@ -10,18 +10,22 @@ from tests.cli.command import merflow
 pytest.importorskip("kfp")
 pytest.importorskip("great_expectations")
 
-VARIANT = "context-mmt:bert-fc-frozen"
+VARIANT, TUNED = "context-mmt:bert-fc-frozen", "context-mmt:searched"
 
 
 def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_release: Path, tmp_path: Path) -> None:
     common = ["--corpus", "iemocap", "--root", tiny_release, "--protocol", "session5-only"]
     common += ["--set", "training.max_epochs=2", "--set", "tracking.uri=none"]
     tuning = ["--set", "tuning.trials=4", "--set", "tuning.workers=2", "--set", "tuning.folds=[1]"]
-    tuned = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
+    named = ["--name", "searched", "--seed", "7"]
+    tuned = merflow(
+        "pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning, *named
+    )
     assert tuned.code == 0, tuned.err
     assert "10 step(s) ran, 0 reused" in tuned.out
     found = json.loads((tmp_path / "tune/study.json").read_text())
-    assert found["preset"] == f"{VARIANT}-tuned"
+    assert found["preset"] == TUNED
+    assert found["study"]["seed"] == 7
     assert sum(found["trials"].values()) == 4
     assert (tmp_path / "tune/study.html").is_file()
     tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("tried")]
@@ -29,11 +33,11 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     assert sum(each["trials"] for each in tried) == 4
 
     presets = ["--presets", tmp_path / "tune/presets.yaml"]
-    models = f"{VARIANT},{VARIANT}-tuned"
+    models = f"{VARIANT},{TUNED}"
     done = merflow("pipeline", "run", "benchmark", "--models", models, "--out", tmp_path / "run", *common, *presets)
     assert done.code == 0, done.err
     results = json.loads((tmp_path / "run/results.json").read_text())
-    assert set(results["variants"]) == {VARIANT, f"{VARIANT}-tuned"}
+    assert set(results["variants"]) == {VARIANT, TUNED}
     both = [results["variants"][name]["published"] for name in results["variants"]]
     assert both[0] == both[1] != {}
-    assert f"{VARIANT}-tuned from {VARIANT}" in (tmp_path / "run/report.html").read_text()
+    assert f"{TUNED} from {VARIANT}" in (tmp_path / "run/report.html").read_text()

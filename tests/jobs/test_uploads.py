@@ -10,10 +10,12 @@ import pytest
 from mlflow import MlflowClient
 
 from merflow.contracts.errors import EvaluationError, TrackingError
+from merflow.contracts.files import read_json, write_json
 from merflow.contracts.params import Params
 from merflow.jobs import uploads
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.source import Source
+from merflow.jobs.tracking import log_benchmark, remember_fold
 from tests.cli.command import merflow, refused
 from tests.tracking.recorded import facts, fold_folder, fold_of, opened, runs, steps, train
 from tests.tracking.server import Server
@@ -153,6 +155,50 @@ def test_another_server_gets_everything_too_also_from_a_moved_folder(
     assert said.code == 0
     assert '"new_folds": 2' in said.out
     assert len(everything(f"sqlite:///{tmp_path}/other.db")) == 7
+
+
+def test_what_a_pod_had_from_an_object_store_is_kept_in_the_workspace(
+    tiny_release: Path, params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, pod = tmp_path / "workspace", tmp_path / "s3"
+    tracking = params.tracking.model_copy(update={"uri": "http://127.0.0.1:9"})
+    benchmark(
+        Source("iemocap", tiny_release),
+        variants=VARIANTS[:1],
+        out=out,
+        params=params.model_copy(update={"tracking": tracking}),
+        name="test",
+        command="merflow benchmark ...",
+    )
+    (run,) = out.glob("tracking/*/run.json")
+    fold = out / "folds" / VARIANTS[0].replace(":", "/") / "fold-1"
+    files = [out / name for name in ("results.json", "report.html", "tables.md", "tables.tex")]
+    here = {path.name: pod / "evaluate" / path.name for path in files}
+    shutil.copytree(fold, pod / "train/fold")
+    (pod / "evaluate").mkdir()
+    for path in files:
+        shutil.copyfile(path, here[path.name])
+        path.unlink()
+    shutil.rmtree(fold)
+
+    monkeypatch.setattr("merflow.jobs.uploads.OBJECT_STORES", (pod,))
+    other = tmp_path / "run.json"
+    elsewhere = {"uri": f"sqlite:///{tmp_path}/up.db", "workspace": str(tmp_path / "other")}
+    write_json(other, read_json(run) | elsewhere)
+    remember_fold(other, pod / "train/fold")
+    assert not (tmp_path / "other").exists(), "a pod's copy is nothing to come back to"
+    log_benchmark(other, trained=[pod / "train/fold"], files=here, command="merflow benchmark ...")
+    assert everything(f"sqlite:///{tmp_path}/up.db")["benchmark test"]["files"] == set(here)
+    assert not any((tmp_path / "other/tracking").iterdir()), "all of it is in MLflow"
+
+    log_benchmark(run, trained=[pod / "train/fold"], files=here, command="merflow benchmark ...")
+    shutil.rmtree(pod)
+    (out / "tracking").rename(tmp_path / "tracking")
+    said = merflow("tracking", "sync", tmp_path, "--uri", f"sqlite:///{tmp_path}/mlflow.db")
+    assert "test: 1 of 1 fold(s) uploaded, new results" in said.out
+    held = everything(f"sqlite:///{tmp_path}/mlflow.db")
+    assert held["benchmark test"]["files"] == set(here)
+    assert {"predictions.parquet", "model", "history.json"} <= held[f"fold fold 1 of {VARIANTS[0]}"]["files"]
 
 
 def test_a_folder_without_a_benchmark_is_refused(tmp_path: Path) -> None:

@@ -132,8 +132,11 @@ def test_a_fold_gets_as_many_gpus_as_it_is_to_have(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     assert [(each["RANK"], each["CUDA_VISIBLE_DEVICES"]) for each in environments(two)] == [("0", "4"), ("1", "7")]
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(TrainingError, match=r"devices_per_fold is 2, but torch sees 1 GPU\(s\); set it to 1 or less"):
+    with pytest.raises(
+        TrainingError, match=r"devices_per_fold is 2, but torch sees 1 GPU\(s\); set it to 1 or less"
+    ) as told:
         environments(two)
+    assert "merflow pipeline compile --set training.devices_per_fold=2" in str(told.value)
 
 
 def test_without_accelerate_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """``merflow pipeline``: the same jobs as Kubeflow pipelines. Needs the extra ``merflow[pipelines]``."""
 
-import json
 import os
 import shutil
 import signal
@@ -33,9 +32,9 @@ from merflow.cli.options import (
     load_params,
     variants_of,
 )
-from merflow.contracts.errors import PipelineError, nearest
+from merflow.contracts.errors import PipelineError, TuningError, nearest
 from merflow.contracts.files import output_errors, read_json, replacing
-from merflow.contracts.params import Params
+from merflow.contracts.params import sections_json
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -43,21 +42,26 @@ app = typer.Typer(no_args_is_help=True)
 @app.command("compile")
 def compile_packages(
     out: Annotated[Path | None, typer.Option(help="Folder of the packages; default: pipelines/compiled.")] = None,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
 ) -> None:
     """Compile every pipeline into the package that a cluster is given.
 
-    Example: `merflow pipeline compile`
+    What its pods ask for (GPUs, cores, memory, a volume, nodes) is in the section `cluster` of the parameters. Other
+    sections become defaults of the package's runs.
+
+    Example: `merflow pipeline compile --out packages --set cluster.accelerator=none`
     """
-    packages = _packages()
+    packages, chosen = _packages(), load_params(params, overrides)
     folder = out or packages.COMPILED
     with output_errors(folder):
-        for path in packages.compile_all(folder):
+        for path in packages.compile_all(folder, params=chosen):
             OUT.print(str(path))
 
 
 @app.command("run")
 def run_pipeline(
-    name: Annotated[str, typer.Argument(help="benchmark or tune")],
+    name: Annotated[str, typer.Argument(metavar="PIPELINE", help="benchmark or tune")],
     models: ModelsOption,
     out: Annotated[Path, typer.Option(help="Folder of the run; the same command reuses every finished step.")],
     corpus: CorpusOption = "synthetic",
@@ -67,6 +71,9 @@ def run_pipeline(
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     seed: SeedOption = None,
+    preset: Annotated[
+        str, typer.Option("--name", help="Of tune: name of the preset that is made; default: PRESET-tuned.")
+    ] = "",
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
     presets: PresetsOption = None,
@@ -76,7 +83,8 @@ def run_pipeline(
 ) -> None:
     """Run a pipeline on this machine, two folds or workers at a time.
 
-    `tune` takes one variant; trials, workers and storage are in the section `tuning` of the parameters.
+    `tune` takes one variant; trials, workers and storage are in the section `tuning` of the parameters, and `--seed` is
+    that of its sampler and of every trial.
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
@@ -92,10 +100,18 @@ def run_pipeline(
     if name not in packages.PIPELINES:
         raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, packages.PIPELINES)}")
     if name == "tune":
-        _check_tunable(variants_of(models), presets)
+        _check_tunable(variants_of(models), presets, name=preset)
+    elif preset:
+        raise PipelineError(f"--name {preset} is for tune, which makes a preset; {name} makes none")
     chosen = adjusted(
-        load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
+        load_params(params, overrides),
+        profile=profile,
+        protocol=protocol,
+        development=development,
+        seed=None if name == "tune" else seed,
     )
+    if name == "tune" and seed is not None:
+        chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
     variants, own = variants_of(models), read_own(presets)
     Source(corpus, root, size).check()
     plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds, own=own)
@@ -106,6 +122,7 @@ def run_pipeline(
         "size": size,
         "workspace": str(out.resolve()),
         "name": out.name,
+        "preset": preset,
         "quarantine": quarantine,
         "asr": transcribe,
         "command": command_line(),
@@ -113,7 +130,7 @@ def run_pipeline(
         "data": corpus_fingerprint(root) if root else "",
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
-        **_sections(chosen),
+        **sections_json(chosen),
         **{f"code_{step}": digest for step, digest in step_digests(variants, own).items()},
     }
     pipeline = packages.PIPELINES[name]
@@ -131,12 +148,18 @@ def run_pipeline(
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
 
 
-def _check_tunable(variants: list[str], presets: Path | None) -> None:
+def _check_tunable(variants: list[str], presets: Path | None, *, name: str) -> None:
     """Refuses before hours of extraction what the search would refuse after them."""
     if presets is not None:
         raise PipelineError("tune starts from the papers' own presets; leave --presets out, and name one that ships")
     if len(variants) > 1:
         raise PipelineError(f"tune takes one variant, {len(variants)} are given: {', '.join(variants)}")
+    try:
+        from merflow.jobs.tune import made_from
+    except ModuleNotFoundError as error:
+        raise TuningError(f"tuning needs Optuna ({error}); pip install 'merflow[tuning]'") from error
+    for variant in variants:
+        made_from(variant, name=name)
 
 
 def _packages() -> Any:  # noqa: ANN401 - a module
@@ -176,11 +199,6 @@ def _digest_of(folder: str) -> str:
 
     place = Path(folder).expanduser()
     return folder_fingerprint(place) if folder and place.is_dir() else ""
-
-
-def _sections(params: Params) -> dict[str, str]:
-    """Each section of the parameters as JSON, named as the pipelines name it."""
-    return {f"{name}_params": json.dumps(section) for name, section in params.model_dump().items()}
 
 
 # Output of the last step -> its name in the run's folder.

@@ -1,11 +1,13 @@
 """``params.yaml`` as a frozen, strict object: experiment knobs have their one home there and no default here."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
 
+from merflow.contracts.cluster import ClusterParams
 from merflow.contracts.errors import ParamsError
 from merflow.contracts.protocols import Development, Protocol, ShadowSelection
 from merflow.contracts.strict import Strict, parse
@@ -223,6 +225,7 @@ class Params(Strict):
     evaluation: EvaluationParams
     tracking: TrackingParams
     transcription: TranscriptionParams
+    cluster: ClusterParams
 
 
 def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
@@ -242,6 +245,11 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
     for override in overrides:
         _set(values, override)
     return parse(Params, values, where=str(path) + ("" if not overrides else f" with {', '.join(overrides)}"))
+
+
+def sections_json(params: Params) -> dict[str, str]:
+    """Each section as JSON, named as the pipelines' inputs are: ``training_params``."""
+    return {f"{name}_params": json.dumps(section) for name, section in params.model_dump().items()}
 
 
 def _set(values: dict[str, Any], override: str) -> None:

@@ -107,16 +107,17 @@ def fold_run(run: Path, inputs: FoldInputs) -> FoldRun | None:
 
 
 def remember_fold(run: Path | None, folder: Path) -> None:
-    """Remembers a whole fold for a later upload; nothing where nothing is tracked."""
+    """Remembers a whole fold for a later upload; not where nothing is tracked, or a pod takes the fold with it."""
     facts: dict[str, Any] = {"uri": None} if run is None else read_json(run)
-    if facts["uri"] is not None:
+    if facts["uri"] is not None and not uploads.goes_with_the_pod(folder):
         uploads.remember_fold(facts, folder)
 
 
 def log_benchmark(run: Path, *, trained: Sequence[Path], files: Mapping[str, Path], command: str) -> None:
     """Completes the benchmark's run: folds that have no run of their own, figures, files.
 
-    Where MLflow cannot be reached, a line says how to upload all of it later.
+    Where MLflow cannot be reached, what a pod would take with it is kept in the workspace, and a line says how to
+    upload all of it later.
 
     Args:
         run: The run's file.
@@ -127,12 +128,15 @@ def log_benchmark(run: Path, *, trained: Sequence[Path], files: Mapping[str, Pat
     facts = read_json(run)
     if facts["uri"] is None:
         return
+    uploads.remember_run(facts)  # again: a pipeline's cached run may be uploaded and forgotten
     for folder in trained:
         uploads.remember_fold(facts, folder)
     uploads.remember_results(facts, files=files, command=command)
     try:
         uploads.upload(uploads.record_of(facts), uri=None)
+        uploads.forget(facts)
     except TrackingError as error:
+        uploads.keep(facts)
         again = shlex.join(["merflow", "tracking", "sync", facts["workspace"]])
         say(f"track: {error}")
         say(f"track: nothing is lost; once MLflow answers, upload what it lacks with: {again}")

@@ -2,17 +2,19 @@
 
 ``<workspace>/tracking/<benchmark id>/`` holds ``run.json`` (as ``jobs.tracking`` writes it), one small file a whole
 fold with the place of its folder, and ``results.json`` with the places of results, report and tables. Places within the
-workspace are relative to it, so that it may be moved. MLflow itself knows what it has already: an upload that was cut
-short is completed, and nothing goes up twice.
+workspace are relative to it, so that it may be moved. On a cluster they are elsewhere, and gone with the pod: where an
+upload fails, ``kept/`` takes copies, and where it succeeds, nothing is remembered. MLflow itself knows what it has
+already: an upload that was cut short is completed, and nothing goes up twice.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import TrackingError
-from merflow.contracts.files import read_json, write_json
+from merflow.contracts.files import read_json, replacing, replacing_folder, write_json
 from merflow.contracts.protocols import NONE_PAPER
 from merflow.evaluation.figures import confusion_figure, learning_figure
 from merflow.jobs import folds
@@ -22,7 +24,9 @@ from merflow.tracking.connection import tracking_uri
 from merflow.tracking.facts import FoldFacts
 from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
 
-_RUN, _RESULTS, _FOLDS = "run.json", "results.json", "fold-*.json"
+_RUN, _RESULTS, _FOLDS, _KEPT = "run.json", "results.json", "fold-*.json", "kept"
+# Where a pod of KFP has its copy of what lies in an object store.
+OBJECT_STORES = tuple(map(Path, ("/gcs", "/minio", "/oci", "/s3")))
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,40 @@ def remember_results(facts: Mapping[str, Any], *, files: Mapping[str, Path], com
     """Remembers the results, the report and so on, by their names in MLflow."""
     places = {name: _place(path, facts) for name, path in files.items()}
     write_json(record_of(facts) / _RESULTS, {"files": places, "command": command})
+
+
+def keep(facts: Mapping[str, Any]) -> None:
+    """Copies into the workspace what would be gone with this pod, for a later upload; nothing on other machines.
+
+    Raises:
+        OutputError: The workspace cannot be written.
+    """
+    record = record_of(facts)
+    for path in sorted(record.glob(_FOLDS)):
+        folder = Path(read_json(path)["folder"])
+        if goes_with_the_pod(folder):
+            with replacing_folder(record / _KEPT / path.stem) as part:
+                shutil.copytree(folder, part, dirs_exist_ok=True)
+            write_json(path, {"folder": _place(record / _KEPT / path.stem, facts)})
+    results = read_json(record / _RESULTS)
+    for name, place in results["files"].items():
+        if goes_with_the_pod(Path(place)):
+            with replacing(record / _KEPT / name) as part:
+                shutil.copyfile(place, part)
+            results["files"][name] = _place(record / _KEPT / name, facts)
+    write_json(record / _RESULTS, results)
+
+
+def forget(facts: Mapping[str, Any]) -> None:
+    """After an upload from a pod: its files are found in MLflow alone, and what an earlier try kept is not needed."""
+    record = record_of(facts)
+    if any(goes_with_the_pod(Path(read_json(path)["folder"])) for path in record.glob(_FOLDS)):
+        shutil.rmtree(record)
+
+
+def goes_with_the_pod(path: Path) -> bool:
+    """Whether this is a pod's own copy of what lies in an object store."""
+    return path.exists() and any(path.is_relative_to(store) for store in OBJECT_STORES)
 
 
 def record_of(facts: Mapping[str, Any]) -> Path:

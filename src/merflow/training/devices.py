@@ -37,7 +37,8 @@ def gpus(params: TrainingParams) -> list[str]:
     if 0 < len(names) < each:
         raise TrainingError(
             f"training.devices_per_fold is {each}, but torch sees {len(names)} GPU(s); set it to {len(names)} or less, "
-            "or training.device=cpu"
+            "or training.device=cpu. A cluster's pod has those that its pipeline was compiled with: merflow pipeline "
+            f"compile --set training.devices_per_fold={each}"
         )
     return [",".join(names[first : first + each]) for first in range(0, len(names) - each + 1, each)]
 

@@ -1,0 +1,176 @@
+"""What pods ask for, in the packages as a cluster gets them."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from kfp.compiler import Compiler
+
+from merflow.contracts.errors import ParamsError
+from merflow.contracts.params import TrainingParams, read_params
+from merflow.contracts.strict import parse
+from pipelines.packages import COMPILED, PIPELINES, compile_all
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+NAMES = sorted(PIPELINES)
+COMPUTING = {"benchmark": {"extract", "transcribe", "train"}, "tune": {"extract", "transcribe", "tune"}}
+
+
+class Package(NamedTuple):
+    """Both documents of a compiled pipeline."""
+
+    spec: dict[str, Any]
+    platform: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "Package":
+        spec, *rest = yaml.safe_load_all(path.read_text())
+        return cls(spec, rest[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if rest else {})
+
+    def containers(self) -> dict[str, dict[str, Any]]:
+        """Container of every step."""
+        executors = self.spec["deploymentSpec"]["executors"]
+        return {name.removeprefix("exec-"): each["container"] for name, each in executors.items()}
+
+    def pods(self) -> dict[str, dict[str, Any]]:
+        """What Kubernetes alone knows of every step's pod."""
+        return {name.removeprefix("exec-"): each for name, each in self.platform.items()}
+
+    def gpus(self) -> dict[str, tuple[str, str]]:
+        """Resource and count of the steps that ask for GPUs."""
+        found = {step: each["resources"].get("accelerator") for step, each in self.containers().items()}
+        return {step: (each["resourceType"], each["resourceCount"]) for step, each in found.items() if each}
+
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """Task of every step, at whatever depth."""
+        dags = [self.spec["root"]["dag"], *(each["dag"] for each in self.spec["components"].values() if "dag" in each)]
+        steps = self.containers()
+        return {name: task for dag in dags for name, task in dag["tasks"].items() if name in steps}
+
+    def graph(self) -> dict[str, Any]:
+        """All that is not of pods."""
+        bare = yaml.safe_load(yaml.safe_dump(self.spec))
+        for container in Package(bare, {}).containers().values():
+            container.pop("resources", None)
+        for task in Package(bare, {}).tasks().values():
+            task.pop("retryPolicy", None)
+        return dict(bare)
+
+
+def compiled(folder: Path, name: str, *overrides: str) -> Package:
+    compile_all(folder, params=read_params(SHIPPED, overrides=overrides))
+    return Package.read(folder / f"{name}.yaml")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_that_compute_ask_for_one_gpu_and_the_others_for_none(name: str) -> None:
+    package = Package.read(COMPILED / f"{name}.yaml")
+    assert package.gpus() == dict.fromkeys(COMPUTING[name], ("nvidia.com/gpu", "1"))
+    bearing = {step for step, pod in package.pods().items() if pod.get("tolerations")}
+    assert bearing == COMPUTING[name]
+    assert package.pods()["extract"]["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_pod_asks_for_cores_memory_the_workspace_and_an_end(name: str) -> None:
+    package = Package.read(COMPILED / f"{name}.yaml")
+    assert package.containers().keys() == package.pods().keys() == package.tasks().keys()
+    workspace = package.spec["root"]["inputDefinitions"]["parameters"]["workspace"]["defaultValue"]
+    for step, container in package.containers().items():
+        asked, pod = container["resources"], package.pods()[step]
+        assert float(asked["resourceCpuRequest"]) >= 1
+        assert asked["resourceMemoryRequest"] == asked["resourceMemoryLimit"], step
+        assert int(pod["activeDeadlineSeconds"]) >= 3600
+        assert [(mount["constant"], mount["mountPath"]) for mount in pod["pvcMount"]] == [("merflow", workspace)]
+        assert package.tasks()[step]["retryPolicy"]["maxRetryCount"] == (3 if step in COMPUTING[name] else 1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cluster_without_gpus_is_asked_for_none(name: str, tmp_path: Path) -> None:
+    package = compiled(tmp_path, name, "cluster.accelerator=none")
+    assert package.gpus() == {}
+    assert [step for step, pod in package.pods().items() if "tolerations" in pod] == []
+    assert package.graph() == Package.read(COMPILED / f"{name}.yaml").graph()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_this_machine_runs_is_the_same_graph_and_asks_for_nothing(name: str, tmp_path: Path) -> None:
+    Compiler().compile(PIPELINES[name], str(tmp_path / "here.yaml"))
+    here = Package.read(tmp_path / "here.yaml")
+    assert here.graph() == here.spec, "no resources, no retries"
+    assert here.platform == {}
+    assert here.spec == Package.read(COMPILED / f"{name}.yaml").graph()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_setting_of_the_cluster_touches_what_a_step_is_cached_by(name: str, tmp_path: Path) -> None:
+    settings = ["accelerator=amd.com/gpu", "nodes={pool: speech}", "taints=[speech]", "gpu_nodes={card: h100}"]
+    settings += [f"pods.{step}.memory_gib=64" for step in ("other", "extract", "train", "tune")]
+    settings += [f"pods.train.{each}" for each in ("cpu=8", "cpu_limit=16", "retries=0", "timeout_h=0")]
+    package = compiled(tmp_path, name, *(f"cluster.{each}" for each in settings))
+    shipped = Package.read(COMPILED / f"{name}.yaml")
+    assert package.graph() == shipped.graph()
+    assert package.spec != shipped.spec
+    asked = {step: each["resources"]["resourceMemoryLimit"] for step, each in package.containers().items()}
+    assert {step for step, memory in asked.items() if memory == "65536Mi"} == asked.keys() - {"transcribe"}
+    assert set(package.gpus().values()) == {("amd.com/gpu", "1")}
+    for step, pod in package.pods().items():
+        labels = {"pool": "speech", "card": "h100"} if step in COMPUTING[name] else {"pool": "speech"}
+        assert pod["nodeSelector"] == {"labels": labels}
+        taints = ["speech", "nvidia.com/gpu"] if step in COMPUTING[name] else ["speech"]
+        assert [each["key"] for each in pod["tolerations"]] == taints
+
+
+def test_a_pod_of_several_devices_asks_for_as_many_and_its_package_trains_on_them(tmp_path: Path) -> None:
+    four = ("training.devices_per_fold=4", "cluster.pods.train.shared_memory_gib=8")
+    package = compiled(tmp_path, "benchmark", *four)
+    assert package.gpus()["train"] == ("nvidia.com/gpu", "4")
+    assert package.gpus()["extract"] == ("nvidia.com/gpu", "1")
+    (shared,) = package.pods()["train"]["emptyDirMounts"]
+    assert (shared["mountPath"], shared["medium"], shared["sizeLimit"]) == ("/dev/shm", "Memory", "8192Mi")
+    inputs = package.spec["root"]["inputDefinitions"]["parameters"]
+    training = parse(TrainingParams, yaml.safe_load(inputs["training_params"]["defaultValue"]), where="package")
+    assert training.devices_per_fold == 4
+    assert {key for key, each in inputs.items() if key.endswith("_params") and each["defaultValue"]} == {
+        "training_params"
+    }
+    assert Package.read(tmp_path / "tune.yaml").gpus()["tune"] == ("nvidia.com/gpu", "1")
+
+
+def test_a_step_whose_device_is_the_cpu_asks_for_no_gpu(tmp_path: Path) -> None:
+    package = compiled(tmp_path, "benchmark", "features.device=cpu", "transcription.device=cpu")
+    assert package.gpus() == {"train": ("nvidia.com/gpu", "1")}
+
+
+def test_what_is_switched_off_is_not_asked_for(tmp_path: Path) -> None:
+    rows = [f"cluster.pods.{step}.timeout_h=0" for step in ("other", "transcribe", "extract", "train")]
+    rows += ["cluster.pods.train.retries=0", "cluster.pods.train.shared_memory_gib=0", "cluster.gpu_taints=[]"]
+    package = compiled(tmp_path, "benchmark", "cluster.claim=none", *rows)
+    assert package.platform == {}
+    assert "retryPolicy" not in package.tasks()["train"]
+
+
+def test_devices_that_a_cluster_has_not_are_refused(tmp_path: Path) -> None:
+    overrides = ("cluster.accelerator=none", "training.device=cuda", "features.device=cuda")
+    with pytest.raises(ParamsError, match=r"features.device, training.device is cuda, but cluster.accelerator is none"):
+        compiled(tmp_path, "benchmark", *overrides)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("accelerator=gpu", "cluster.accelerator: .*write it as nvidia.com/gpu, or none for a cluster without"),
+        ("claim=My Claim", "cluster.claim: .*no name of a volume claim"),
+        ("pods.train.memory=8Gi", "cluster.pods.train.memory: unknown key; did you mean 'memory_gib'?"),
+        ("pods.train.memory_gib=8Gi", "cluster.pods.train.memory_gib: .*found '8Gi'"),
+        ("pods.training.cpu=4", "cluster.pods.training: unknown key; did you mean 'train'?"),
+        ("pods.train.cpu_limit=1", "cluster.pods.train: .*cpu_limit 1 is less than cpu 2"),
+        ("pods.tune.shared_memory_gib=17", "cluster.pods.tune: .*shared_memory_gib 17 is more than memory_gib 16"),
+        ("pods.train.retries=-1", "cluster.pods.train.retries: .*greater than or equal to 0"),
+        ("taints=nvidia.com/gpu", "cluster.taints: .*valid list"),
+    ],
+)
+def test_wrong_settings_are_named(override: str, said: str) -> None:
+    with pytest.raises(ParamsError, match=said):
+        read_params(SHIPPED, overrides=(f"cluster.{override}",))
