@@ -71,11 +71,22 @@ def test_memory_is_given_out_again_when_nothing_holds_its_batch() -> None:
     del second
     third = made(4, 3.0)
     assert third.data_ptr() != place, "a part of the second batch is still held"
+    longer = made(5, 5.0)
     assert row.tolist() == [[2.0] * 3]
     assert third.tolist() == [[[3.0] * 3] * 4]
-    longer = made(5, 5.0)
-    assert third.tolist() == [[[3.0] * 3] * 4]
     assert longer.tolist() == [[[5.0] * 3] * 5]
+
+
+def test_two_batches_in_turn_need_no_fresh_memory() -> None:
+    blanks = Blanks()
+    before = blanks.empty((2, 3))
+    places = set()
+    for _ in range(6):
+        following = blanks.empty((3, 2))
+        places.add(following.ctypes.data)
+        before = following
+    assert len(places) == 2
+    assert before.shape == (3, 2)
 
 
 def test_what_a_gradient_needs_is_held() -> None:

@@ -22,20 +22,23 @@ class Blanks:
 
     Fresh memory comes as pages that the system makes zeros of at their first touch. For a batch of all layers of a
     large encoder that costs as much as its values, and on a busy virtual machine several times a training step. So an
-    array is given out again, once nothing holds the batch that was made in it.
+    array is given out again, once nothing holds the batch that was made in it. There are two of them: one batch is made
+    while the one before is in use.
     """
 
     def __init__(self) -> None:
-        self._given = np.empty(0, dtype=np.float32)
+        self._given: list[np.ndarray] = []
 
     def empty(self, shape: tuple[int, ...]) -> np.ndarray:
         """Float32 values that are to be written."""
         size = int(np.prod(shape))
-        # The attribute holds it, and the call's argument; a tensor over it, or over a part, would do so, too.
-        if self._given.size < size or sys.getrefcount(self._given) > 2:
-            # From NumPy, which asks for large pages.
-            self._given = np.empty(size, dtype=np.float32)
-        return self._given[:size].reshape(shape)
+        for array in self._given:
+            # The list holds it, the loop, and the call's argument; a tensor over it, or over a part, would do so, too.
+            if array.size >= size and sys.getrefcount(array) <= 3:
+                return array[:size].reshape(shape)
+        fresh = np.empty(size, dtype=np.float32)  # from NumPy, which asks for large pages
+        self._given = sorted([*self._given, fresh], key=len)[-2:]
+        return fresh.reshape(shape)
 
 
 class Piece(NamedTuple):
