@@ -110,16 +110,19 @@ def _extraction_growth(result: Result) -> str:
 def _trainer(result: Result) -> str:
     figures = result["figures"]
     lines = [
-        f"What training costs beside forward, backward and the optimiser's step, at real sizes on random features of "
-        f"the corpus' median length; {figures['where']}; `{result['command']}`. The last column is what merely writing "
-        f"a batch's bytes costs.",
+        "What training costs beside forward, backward and the optimiser's step, at real sizes on random features of "
+        f"IEMOCAP's lengths; {figures['where']}; `{result['command']}`. Batches are made while the step before "
+        "computes: what passes for it stands beside its processor time. The last column is what merely writing a "
+        "batch's bytes costs.",
         "",
-        "| model | step | batch | loop | loop and resident data | checkpoints | a batch of zeros |",
-        "|---|---|---|---|---|---|---|",
+        "| model | step | batch | loop | loop and resident data | the same in processor time | checkpoints "
+        "| a batch of zeros |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {variant} | {row['step_ms']:,.0f} ms | {row['batch_mib']:,.0f} MiB | {_share(row['loop_overhead'])} "
-        f"| {_share(row['loop_and_data_overhead'])} | {_share(row['checkpoint'])} | {_share(row['writing_alone'])} |"
+        f"| {_share(row['loop_and_data_overhead'])} | {_share(row['loop_and_data_work'])} "
+        f"| {_share(row['checkpoint'])} | {_share(row['writing_alone'])} |"
         for variant, row in figures["models"].items()
     ]
     busy = [f"{variant} {_share(row['gpu_busy'])}" for variant, row in figures["models"].items() if "gpu_busy" in row]

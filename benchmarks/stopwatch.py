@@ -20,9 +20,10 @@ def fastest_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def seconds(work: Work, device: torch.device) -> float:
-    """What one call takes."""
-    clock = process_time if device.type == "cpu" and torch.get_num_threads() == 1 else perf_counter
+def seconds(work: Work, device: torch.device, *, wall: bool = False) -> float:
+    """What one call takes; ``wall`` time where it is to count that another core helps."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    clock = process_time if alone and not wall else perf_counter
     _wait(device)
     started = clock()
     work()
@@ -35,12 +36,12 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def medians(ways: dict[str, Work], device: torch.device, *, rounds: int) -> dict[str, float]:
+def medians(ways: dict[str, Work], device: torch.device, *, rounds: int, wall: bool = False) -> dict[str, float]:
     """Seconds of each way: its median round. Each round has another order, and one before the first does not count."""
     spent: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 1):
         for way in random.sample(list(ways), len(ways)):
-            found = seconds(ways[way], device)
+            found = seconds(ways[way], device, wall=wall)
             if number:
                 spent[way].append(found)
     return {way: median(each) for way, each in spent.items()}

@@ -1,11 +1,12 @@
 """What does the training loop cost beside the forward pass, the backward pass and the optimiser's step?
 
 Every model's full preset at its real size, on resident random features with IEMOCAP's lengths: one batch of the median
-length, or more from the short to the long. The bare loop steps over the very batches of an epoch, made beforehand.
-Against it stand ``train_epoch`` on the same ready batches (the loop's own cost), and on batches that it makes itself
-(with the cost of resident data). Rounds of all alternate; medians count. Beside them: what it takes to write batches of
-that many bytes and nothing else, which is the least that making them can cost, and a checkpoint, written once an epoch
-and shared out over the steps of 4400 utterances.
+length, or as many as take some seconds, from the short to the long. The bare loop steps over the very batches of an
+epoch, made beforehand. Against it stand ``train_epoch`` on the same ready batches (the loop's own cost), and on batches
+that it makes itself, while the step before computes (with the cost of resident data): in processor time, and in the
+time that passes. Rounds of all alternate; medians count. Beside them: what it takes to write batches of that many bytes
+and nothing else, which is the least that making them can cost, and a checkpoint, written once an epoch and shared out
+over the steps of 4400 utterances.
 """
 
 import argparse
@@ -48,8 +49,9 @@ PARAMS = TrainingParams(
 )
 SEED, EPOCH = 0, 1
 REAL_UTTERANCES = 4400
-# Of each way, about.
+# Of each way, about; and of an epoch.
 SECONDS, MOST_ROUNDS = 15, 25
+EPOCH_SECONDS, MOST_STEPS = 3, 20
 
 
 class Ready:
@@ -100,20 +102,25 @@ def checkpoint_s(bench: Bench) -> float:
         return min(seconds(save, bench.device) for _ in range(3))
 
 
-def measured(preset: Preset, *, steps: int, rounds: int | None) -> dict[str, float]:
-    """The figures of one model; as many rounds as fit into some seconds, if they are not given."""
+def measured(preset: Preset, *, steps: int | None, rounds: int | None) -> dict[str, float]:
+    """The figures of one model; as many steps and rounds as fit into some seconds, if they are not given."""
     device = device_of(PARAMS)
     recipe = preset.recipe
     corpus = RandomUtterances(preset, count=UTTERANCES, device=device)
     bench = Bench.of(corpus.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
     by_length = sequential_batches(corpus.lengths, batch_size=recipe.batch_size)
+    if steps is None:
+        median = [corpus.batch(by_length[len(by_length) // 2])]
+        bare_loop(bench, median)
+        steps = int(np.clip(EPOCH_SECONDS / seconds(lambda: bare_loop(bench, median), device), 1, MOST_STEPS))
+        del median
     source = Some(
         corpus, [row for step in range(steps) for row in by_length[len(by_length) * (2 * step + 1) // (2 * steps)]]
     )
     order = epoch_batches(source, recipe=recipe, seed=SEED, epoch=EPOCH)
     ready = Ready(source, order)
     batches = [ready.batch(indices) for indices in order]
-    blank = [torch.empty_like(values) for values in batches[-1].features.values()]
+    blank = [torch.empty_like(values) for values in batches[len(batches) // 2].features.values()]
     ways: dict[str, Work] = {
         "bare": lambda: bare_loop(bench, batches),
         "ready": lambda: train_epoch(bench, ready, epoch=EPOCH),
@@ -121,14 +128,17 @@ def measured(preset: Preset, *, steps: int, rounds: int | None) -> dict[str, flo
     }
     rounds = rounds or int(np.clip(SECONDS / seconds(ways["bare"], device), 1, MOST_ROUNDS))
     spent = medians(ways, device, rounds=rounds)
+    passed = medians({way: ways[way] for way in ("bare", "made")}, device, rounds=rounds, wall=True)
     bare = spent["bare"] / len(order)
     writing = medians({"blank": lambda: [values.zero_() for values in blank]}, device, rounds=rounds)["blank"]
     saving = checkpoint_s(bench) / np.ceil(REAL_UTTERANCES / recipe.batch_size)
     figures = {
+        "steps": len(order),
         "step_ms": 1e3 * bare,
         "batch_mib": sum(values.nbytes for values in blank) / 2**20,
         "loop_overhead": spent["ready"] / spent["bare"] - 1,
-        "loop_and_data_overhead": spent["made"] / spent["bare"] - 1,
+        "loop_and_data_work": spent["made"] / spent["bare"] - 1,
+        "loop_and_data_overhead": passed["made"] / passed["bare"] - 1,
         "writing_alone": writing / bare,
         "checkpoint": saving / bare,
     }
@@ -140,16 +150,17 @@ def measured(preset: Preset, *, steps: int, rounds: int | None) -> dict[str, flo
 def main() -> None:
     """Measures, prints ratios, records."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, help="batches an epoch; default: 1 on a CPU, 20 on a GPU")
+    parser.add_argument(
+        "--steps", type=int, help=f"batches an epoch; default: what fits into {EPOCH_SECONDS} s, 1 to {MOST_STEPS}"
+    )
     parser.add_argument("--rounds", type=int, help=f"default: what fits into {SECONDS} s, 1 to {MOST_ROUNDS}")
     parser.add_argument("--models", nargs="+", choices=list(FULL), help="only these")
     options = parser.parse_args()
     device = device_of(PARAMS)
-    steps = options.steps or (20 if device.type == "cuda" else 1)
     figures: dict[str, Any] = {}
     with deterministic(threads=PARAMS.threads):
         for preset in full_presets(options.models):
-            figures[preset.variant] = row = measured(preset, steps=steps, rounds=options.rounds)
+            figures[preset.variant] = row = measured(preset, steps=options.steps, rounds=options.rounds)
             print(f"{preset.variant:32} " + "  ".join(f"{name} {value:.3f}" for name, value in row.items()))
         write_result("trainer", {"device": device.type, "where": where(device), "models": figures})
 

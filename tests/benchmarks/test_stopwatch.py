@@ -1,3 +1,5 @@
+from time import sleep
+
 import torch
 
 from benchmarks.stopwatch import medians, seconds
@@ -26,9 +28,13 @@ def test_longer_work_takes_longer_and_every_round_runs_all() -> None:
     assert len(called) == 8
 
 
-def test_waiting_costs_nothing_on_a_cpu() -> None:
-    from time import perf_counter, sleep
-
-    started = perf_counter()
-    assert seconds(lambda: sleep(0.2), CPU) < 0.05
-    assert perf_counter() - started > 0.19
+def test_waiting_costs_one_thread_of_a_cpu_nothing_and_takes_time_on_the_wall() -> None:
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert seconds(lambda: sleep(0.2), CPU) < 0.05
+        assert seconds(lambda: sleep(0.2), CPU, wall=True) > 0.19
+        torch.set_num_threads(2)
+        assert seconds(lambda: sleep(0.2), CPU) > 0.19
+    finally:
+        torch.set_num_threads(threads)
