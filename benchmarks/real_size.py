@@ -7,15 +7,20 @@ them in proportion to it. An epoch is one pass of training over 70 % of the corp
 and one of evaluation over the other 30 % (development and test). Where a preset stops by patience, all epochs that its
 recipe allows are counted, which is the most that it can cost. Left out: reading features from disk, and checkpoints
 (see ``benchmarks.trainer``). Minutes are those of one thread of a CPU, or of a GPU, with one fold after another.
+
+The operations of matrix products and attention are counted beside, in the same steps. They tell how fast a device must
+compute, all in all, for the benchmark to take no more than the 15 minutes that are aimed at on one GPU.
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.random_features import FULL, UTTERANCES, RandomUtterances, Some, full_presets
 from benchmarks.record import write_result
@@ -30,25 +35,57 @@ from merflow.training.optimization import Bench, develop, train_epoch
 FOLDS = 5
 TRAIN_SHARE = 0.7
 LAST = 0.95
+AIM_MINUTES = 15
 
 
-def pass_s(
+def _forward(z: Sequence[int], g: Sequence[int], bias: Sequence[int], *_: object, **__: object) -> int:  # noqa: ARG001
+    steps, count, width = z
+    return 2 * steps * count * GCPU_PRODUCTS * width**2
+
+
+def _backward(gradient: Sequence[int], *_: object, **__: object) -> int:
+    steps, count, width = gradient
+    return 2 * (steps - 1) * count * GCPU_RECURRENT_PRODUCTS * width**2
+
+
+# The counter does not see into an operator of our own. The gradients of weights and inputs are products outside.
+GCPU_PRODUCTS, GCPU_RECURRENT_PRODUCTS = 10, 6
+GCPU_OPERATIONS = {torch.ops.merflow.gcpu: _forward, torch.ops.merflow.gcpu_back: _backward}
+
+
+class Cost(NamedTuple):
+    """Of some work: seconds, and operations, of which a product and its sum are two."""
+
+    seconds: float
+    operations: float
+
+
+def pass_cost(
     source: RandomUtterances, *, count: int, batch_size: int, points: int, work: Callable[[Some], object]
-) -> float:
-    """Seconds of one pass over ``count`` utterances, from measurements at some batches by length."""
+) -> Cost:
+    """Of one pass over ``count`` utterances, from measurements at some batches by length."""
     device = device_of(PARAMS)
     batches = sequential_batches(source.lengths[:count], batch_size=batch_size)
     longest = np.array([source.lengths[batch].max() for batch in batches])
     # Few batches are much longer than the rest, and would take most of the time to measure.
     places = np.unique(np.linspace(0, LAST * (len(batches) - 1), points).round().astype(int))
-    some = {place: Some(source, batches[place]) for place in places}
-    work(some[places[0]])  # warms up
-    found = [
-        median(seconds(partial(work, some[place]), device) for _ in range(5 if device.type == "cuda" else 1))
-        for place in places
-    ]
-    between = np.interp(longest, longest[places], found)
-    return float((between * np.maximum(1, longest / longest[places[-1]])).sum())
+    found = []
+    for place in places:
+        step = partial(work, Some(source, batches[place]))
+        operations = counted(step)  # warms up, too
+        spent = median(seconds(step, device) for _ in range(5 if device.type == "cuda" else 1))
+        found.append(Cost(spent, operations))
+    longer = np.maximum(1, longest / longest[places[-1]])
+    return Cost(
+        *(float((np.interp(longest, longest[places], each) * longer).sum()) for each in zip(*found, strict=True))
+    )
+
+
+def counted(work: Callable[[], object]) -> float:
+    """Operations of the work's matrix products and attention, backward ones among them."""
+    with FlopCounterMode(display=False, custom_mapping=GCPU_OPERATIONS) as counter:
+        work()
+    return float(counter.get_total_flops())
 
 
 def measured(preset: Preset, *, points: int) -> dict[str, float]:
@@ -59,15 +96,16 @@ def measured(preset: Preset, *, points: int) -> dict[str, float]:
     bench = Bench.of(source.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
     trained, evaluated = round(TRAIN_SHARE * UTTERANCES), round((1 - TRAIN_SHARE) * UTTERANCES)
     sizes: dict[str, Any] = {"batch_size": recipe.batch_size, "points": points}
-    training_s = pass_s(source, count=trained, work=lambda some: train_epoch(bench, some, epoch=1), **sizes)
-    evaluation_s = pass_s(source, count=evaluated, work=lambda some: develop(bench, some, epoch=1), **sizes)
-    epoch_s = training_s + evaluation_s
+    training = pass_cost(source, count=trained, work=lambda some: train_epoch(bench, some, epoch=1), **sizes)
+    evaluation = pass_cost(source, count=evaluated, work=lambda some: develop(bench, some, epoch=1), **sizes)
+    epoch_s = training.seconds + evaluation.seconds
     return {
         "epochs": recipe.max_epochs,
-        "training_s_an_epoch": training_s,
-        "evaluation_s_an_epoch": evaluation_s,
+        "training_s_an_epoch": training.seconds,
+        "evaluation_s_an_epoch": evaluation.seconds,
         "minutes_a_fold": recipe.max_epochs * epoch_s / 60,
         "minutes": FOLDS * recipe.max_epochs * epoch_s / 60,
+        "pflop": FOLDS * recipe.max_epochs * (training.operations + evaluation.operations) / 1e15,
     }
 
 
@@ -85,8 +123,12 @@ def main() -> None:
             print(f"{preset.variant:32} " + "  ".join(f"{name} {value:.2f}" for name, value in row.items()))
         place = where(device)
     hours = sum(row["minutes"] for row in found.values()) / 60
-    print(f"all, one fold after another: {hours:.1f} hours ({place}, extrapolated)")
-    write_result("real_size", {"device": device.type, "where": place, "hours": hours, "models": found})
+    pflop = sum(row["pflop"] for row in found.values())
+    needed = pflop * 1e3 / (60 * AIM_MINUTES)
+    print(f"all, one fold after another: {hours:.1f} hours ({place}, extrapolated); {pflop:.0f} PFLOP")
+    print(f"{AIM_MINUTES} minutes on one device are {needed:.0f} TFLOP/s, all in all")
+    figures = {"hours": hours, "pflop": pflop, "aim_minutes": AIM_MINUTES, "needed_tflop_s": needed}
+    write_result("real_size", {"device": device.type, "where": place, **figures, "models": found})
 
 
 if __name__ == "__main__":

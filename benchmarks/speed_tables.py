@@ -179,14 +179,16 @@ def _real_size(result: Result) -> str:
     lines = [
         f"Five folds at IEMOCAP's size, papers' batches and most epochs, random features: {figures['hours']:.1f} hours "
         f"one after another ({figures['where']}, extrapolated from single steps); `{result['command']}`."
-        + (" No GPU was measured." if figures["device"] == "cpu" else ""),
+        + (" No GPU was measured." if figures["device"] == "cpu" else "")
+        + f" Counted: {figures['pflop']:.0f} PFLOP of matrix products and attention; {figures['aim_minutes']} minutes "
+        f"on one GPU, which are aimed at, are {figures['needed_tflop_s']:.0f} TFLOP/s, all in all.",
         "",
-        "| preset | epochs at most | training, s an epoch | evaluation, s an epoch | hours a fold |",
-        "|---|---|---|---|---|",
+        "| preset | epochs at most | training, s an epoch | evaluation, s an epoch | hours a fold | PFLOP |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {variant} | {row['epochs']:.0f} | {row['training_s_an_epoch']:,.1f} | {row['evaluation_s_an_epoch']:,.1f} "
-        f"| {row['minutes_a_fold'] / 60:.2f} |"
+        f"| {row['minutes_a_fold'] / 60:.2f} | {row['pflop']:.1f} |"
         for variant, row in figures["models"].items()
     ]
     return "\n".join([*lines, ""])

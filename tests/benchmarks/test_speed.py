@@ -96,7 +96,18 @@ def test_a_pass_is_interpolated_by_length(monkeypatch: pytest.MonkeyPatch) -> No
         seen.append(int(some.lengths.max()))
         return seen[-1]
 
-    found = real_size.pass_s(source, count=300, batch_size=10, points=3, work=steps)
+    found = real_size.pass_cost(source, count=300, batch_size=10, points=3, work=steps)
     batches = sequential_batches(source.lengths, batch_size=10)
-    assert found == pytest.approx(sum(int(source.lengths[batch].max()) for batch in batches))
-    assert len(seen) == 4, "one to warm up, three that count"
+    assert found.seconds == pytest.approx(sum(int(source.lengths[batch].max()) for batch in batches))
+    assert found.operations == 0
+    assert len(seen) == 6, "three to count operations, three that take time"
+
+
+def test_operations_of_a_gcpu_are_counted() -> None:
+    unit = GCPU(dims=8)
+    z, g = (torch.randn(2, 5, 8, requires_grad=True) for _ in range(2))
+    parameters = tuple(unit.parameters())
+    ways = (mfdr.Way(unit.forward, parameters), mfdr.Way(partial(mfdr.step_by_step, unit), parameters))
+    ours, stepped = (real_size.counted(mfdr.step_of(way, (z, g))) for way in ways)
+    assert stepped <= ours <= stepped + 2 * 2 * 6 * 8 * 8, "zeros before the first word need no gradient"
+    assert ours == 3 * 2 * (2 * 5) * 8 * 8 * 10
