@@ -51,6 +51,7 @@ class Preset:
         published: The paper's own percentages by metric (WA, UA, F1); quoted, never ours.
         base: Of a preset of one's own, the variant that it is made from: the paper, the table and the published
             figures are that one's. None for a paper's own row.
+        changes: Of a preset of one's own, what it sets in the recipe of each stage; a profile leaves that as it is.
     """
 
     model: str
@@ -62,6 +63,7 @@ class Preset:
     recipes: tuple[Recipe, ...]
     published: dict[str, float]
     base: str | None = None
+    changes: tuple[dict[str, Any], ...] = ()
 
     @property
     def variant(self) -> str:

@@ -128,4 +128,5 @@ def _preset(variant: str, entry: OwnEntry, *, where: str) -> Preset:
             for number, (recipe, change) in enumerate(zip(base.recipes, changes, strict=True), start=1)
         ),
         base=entry.base,
+        changes=tuple(changes),
     )
