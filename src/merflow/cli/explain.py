@@ -27,7 +27,7 @@ def explain(
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
     from merflow.jobs.explain import explain as explain_job
-    from merflow.presets.own import read_own
+    from merflow.jobs.presets import read_presets
 
     with progress_bars() as progress:
         explain_job(
@@ -39,6 +39,6 @@ def explain(
             utterances=utterance or (),
             examples=examples,
             device=device,
-            own=read_own(presets),
+            own=read_presets(presets),
             progress=progress,
         )
