@@ -1,9 +1,9 @@
 """Presets with their models: those of one's own checked, and each by content.
 
 A file of one's own is read and checked before any work. The content of a preset is what it reads, and what its
-trainings stand on. Extraction asks a preset's model which streams it reads, and training builds that one model. Stages and cached steps
-stand on these answers instead of on the code of all models, so that an edited model encodes nothing anew and no other
-model trains again.
+trainings stand on. Extraction asks a preset's model which streams it reads, and training builds that one model. Stages
+and cached steps stand on these answers instead of on the code of all models, so that an edited model encodes nothing
+anew and no other model trains again.
 """
 
 import inspect

@@ -15,6 +15,7 @@ from merflow.contracts.errors import TrackingError
 from merflow.contracts.files import read_json, write_json
 from merflow.contracts.protocols import NONE_PAPER
 from merflow.evaluation.figures import confusion_figure, learning_figure
+from merflow.evaluation.results import read_results
 from merflow.jobs import folds
 from merflow.jobs.progress import say
 from merflow.jobs.workspace import Workspace
@@ -142,7 +143,7 @@ def _log_results(
     for path in files.values():
         if not path.is_file():
             raise TrackingError(f"{path} is gone; run the benchmark again, which writes it anew and uploads it")
-    results = read_json(files[_RESULTS])
+    results = read_results(files[_RESULTS])
     return run.log_results(
         results,
         variants={facts.variant: facts for facts in trained.values() if facts.variant in results["variants"]},
