@@ -84,6 +84,7 @@ def run_pipeline(
     from merflow.jobs.presets import read_presets, step_digests
     from merflow.jobs.run_folder import remember
     from merflow.jobs.source import Source
+    from merflow.jobs.steps.tuning import refuse_password
     from merflow.jobs.variants import plan
     from merflow.jobs.workspace import Workspace
     from merflow.presets.own import own_text
@@ -96,6 +97,8 @@ def run_pipeline(
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
     )
+    if name == "tune":
+        refuse_password(chosen.tuning)
     variants, own = variants_of(models), read_presets(presets, profile=chosen.features.profile)
     Source(corpus, root, size).check()
     plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds, own=own)

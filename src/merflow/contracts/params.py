@@ -7,6 +7,7 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from merflow.contracts.errors import ParamsError
+from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import Development, Protocol, ShadowSelection
 from merflow.contracts.strict import Strict, parse
 
@@ -158,7 +159,8 @@ class TuningParams(Strict):
         startup_trials: Finished ones before the sampler learns from them; until then it draws at random.
         pruning_trials: Complete ones before any trial is pruned.
         pruning_epochs: No trial is pruned before so many epochs.
-        storage: ``auto`` for SQLite in the output folder, or a database's URL, for workers on several machines.
+        storage: ``auto`` for SQLite in the output folder, or a database's URL, for workers on several machines. Its
+            password belongs in PGPASSWORD or ~/.pgpass; one in the URL is used, and neither stored nor shown.
         heartbeat_s: How often a running trial says that it lives.
         grace_s: A trial that has been silent for so long is given to another worker.
         retries: How often that is done with one trial.
@@ -241,7 +243,8 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
         raise ParamsError(f"{path}: expected a mapping, found {type(values).__name__}")
     for override in overrides:
         _set(values, override)
-    return parse(Params, values, where=str(path) + ("" if not overrides else f" with {', '.join(overrides)}"))
+    where = str(path) + ("" if not overrides else f" with {masked(', '.join(overrides))}")
+    return parse(Params, values, where=where)
 
 
 def _set(values: dict[str, Any], override: str) -> None:
