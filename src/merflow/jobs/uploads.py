@@ -24,6 +24,8 @@ from merflow.tracking.facts import FoldFacts
 from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
 
 _RUN, _RESULTS, _FOLDS = "run.json", "results.json", "fold-*.json"
+# Of a search in the folder of `merflow tune`, and in that of a pipeline.
+_SEARCHES = ("search.json", "study.json")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,13 @@ def sync(root: Path, *, uri: str | None) -> list[Uploaded]:
     """
     records = sorted(path.parent for path in Workspace(root).tracked.glob(f"*/{_RUN}"))
     if not records:
+        search = next((name for name in _SEARCHES if (root / name).is_file()), None)
+        if search is not None:
+            raise TrackingError(
+                f"{root} is the folder of a search ({search}), which sync does not upload; the command that made it "
+                "does: run it again, and it tries nothing anew and uploads what MLflow lacks (--set tracking.uri=URI "
+                "for another server)"
+            )
         raise TrackingError(
             f"{root} remembers no benchmark (no {Workspace(root).tracked}/*/{_RUN}); pass the --out folder of "
             "`merflow benchmark` or `merflow pipeline run` that ran with tracking.uri other than none"
