@@ -147,7 +147,7 @@ def choose(
     if run is not None:
         files = [out / name for name in (PRESETS, TABLE, PAGE, SUMMARY)]
         log_study(run, outcome, summary=summary, files=[*files, *pictures])
-    say(f"tune {opened.first.preset.variant}: {_told(summary)}; {out / PRESETS}")
+    say(f"tune {opened.first.preset.variant}: {_told(summary)}; it is preset {variant}")
     return summary
 
 
