@@ -16,6 +16,7 @@ from merflow.jobs.benchmark import prepare
 from merflow.jobs.data import Data
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.folds import read_facts
+from merflow.jobs.lineage import lineage
 from merflow.jobs.search import Search, folds_of, variant_of
 from merflow.jobs.source import Source
 from merflow.jobs.train import train
@@ -23,8 +24,10 @@ from merflow.jobs.trials import try_values
 from merflow.jobs.tune import choose, open_search, tune
 from merflow.jobs.uploads import sync
 from merflow.jobs.workspace import Workspace
+from merflow.models.folder import read_card
 from merflow.presets.own import read_own
 from merflow.tuning.study import StudyPlace
+from tests.cli.command import merflow
 
 VARIANT = "context-mmt:bert-fc-frozen"
 TRIALS = 4
@@ -120,7 +123,15 @@ def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
         params=params.training,
         own=own,
     )
-    assert read_facts(folder)["development"]["dev_ua"] == best["dev_UA"]
+    facts = read_facts(folder)
+    assert facts["development"]["dev_ua"] == best["dev_UA"]
+    origin = read_card(folder / "model").origin
+    assert (origin["base"], origin["study"], origin["trial"]) == (VARIANT, "test", best["trial"])
+    assert facts["origin"] == origin
+    (training,) = lineage(str(folder), uri=None, around=tmp_path)["trainings"]
+    assert training["origin"] == origin
+    said = merflow("data", "lineage", folder).out
+    assert f"made from {VARIANT} by trial {best['trial']} of study 'test', development UA" in said
 
 
 def test_the_preset_says_where_it_comes_from(finished: Path, data: Data) -> None:

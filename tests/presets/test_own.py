@@ -20,7 +20,8 @@ def test_a_preset_of_ones_own_is_its_base_with_what_differs(tmp_path: Path) -> N
     assert (first.lr, first.batch_size, first.patience_epochs) == (0.002, 16, 5)
     assert second == base.recipes[1]
     assert (mine.base, mine.published, mine.table, mine.inputs) == (BASE, base.published, base.table, base.inputs)
-    assert base.base is None
+    assert mine.origin == {"base": BASE, "trials": 30}
+    assert (base.base, base.origin) == (None, {})
 
 
 def test_without_a_file_there_are_none() -> None:

@@ -284,6 +284,7 @@ class FoldInputs:
             params=self.params.model_dump(),
             selection=self.selection,
             stages=self.stages,
+            origin=self.preset.origin,
         )
 
 

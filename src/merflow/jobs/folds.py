@@ -113,6 +113,7 @@ def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory, *, shado
         {
             "fingerprint": inputs.fingerprint,
             "variant": inputs.preset.variant,
+            "origin": inputs.preset.origin,
             "fold": inputs.fold,
             "seed": inputs.seed,
             "protocol": inputs.splits.protocol,

@@ -190,6 +190,7 @@ def _facts_of(fold: Mapping[str, Any], *, corpus: str) -> FoldFacts:
         promotable=fold["selection"] != NONE_PAPER,
         git_commit=fold["git_commit"],
         params=fold["params"],
+        origin=fold.get("origin", {}),
     )
 
 

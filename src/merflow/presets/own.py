@@ -3,6 +3,7 @@
 The papers' rows stay what they are: a preset of one's own has a name of its own, and says which row it is made from.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ class OwnEntry(Strict):
         base: The variant that it is made from.
         config: What differs in the model's config.
         stages: What differs in the recipes, stage by stage; stages that are left out are the base's.
-        tuned: How these settings were found; for people.
+        tuned: How these settings were found: a study, its trial and so on. It goes into the records of what is trained.
     """
 
     base: str
@@ -163,6 +164,7 @@ def _preset(variant: str, entry: OwnEntry, *, where: str) -> Preset:
         ),
         base=entry.base,
         changes=tuple(changes),
+        tuned=json.loads(json.dumps(entry.tuned, default=str)),  # YAML knows dates
     )
 
 
