@@ -12,7 +12,7 @@ from merflow.contracts.params import EvaluationParams
 from merflow.evaluation.results import KEYS, VARIANT_KEYS, ranked, summarise
 
 CLASSES = ("angry", "happy", "neutral", "sad")
-PARAMS = EvaluationParams(bootstrap_samples=400, bootstrap_seed=0, calibration_bins=10)
+PARAMS = EvaluationParams(bootstrap_samples=400, bootstrap_seed=0, calibration_bins=10, show_words=False)
 
 
 def corpus(n: int = 200) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Reports of finished runs, whose folds are real ones of a tiny release."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from merflow.cli.app import app
 from merflow.contracts.errors import EvaluationError, PresetError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
+from merflow.corpus.manifest import read_manifest
 from merflow.jobs import folds
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.report import report
@@ -113,6 +115,25 @@ def test_a_fold_of_another_version_is_to_be_trained_again(command: tuple[str, ..
         f"error: {copy / FOLD}/fold.json is of another version of merflow: it has no seed, transcripts_of_preset; "
         "train the fold again, with the command that trained it\n"
     )
+
+
+def test_words_are_in_no_fold_and_in_a_report_where_they_are_asked_for(
+    finished: Path, copy: Path, params: Params
+) -> None:
+    said = [
+        words for words in read_manifest(finished / "manifest.parquet").rows["transcript"].dropna() if len(words) > 9
+    ]
+    kept = [path.read_bytes() for path in finished.glob("folds/**/*") if path.is_file()]
+    assert len(said) >= 40
+    assert len(kept) > 20
+    assert not [words for words in said if any(words.encode() in content for content in kept)]
+    pages = {}
+    for asked in (False, True):
+        shown = params.evaluation.model_copy(update={"show_words": asked})
+        report([copy], out=copy.parent / str(asked), command="", params=shown)
+        page = (copy.parent / str(asked) / "report.html").read_text()
+        pages[asked] = set(re.findall(r'src="(data:image/webp;base64,[^"]*)"', page))
+    assert len(pages[False] - pages[True]) == len(pages[True] - pages[False]) == 2 * len({"context-mmt"})
 
 
 def test_the_report_of_a_run_is_the_one_it_made_and_its_numbers_stay(copy: Path) -> None:

@@ -17,6 +17,9 @@ def explain(
     out: Annotated[Path, typer.Option(help="Folder for figures and arrays; an earlier explanation there is replaced.")],
     utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance; may be repeated.")] = None,
     examples: Annotated[int, typer.Option(help="Utterances to draw where none is named.", min=0)] = 4,
+    words: Annotated[
+        bool, typer.Option("--words", help="Write above the figures what was said; mind the corpus' licence.")
+    ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
     presets: PresetsOption = None,
 ) -> None:
@@ -38,6 +41,7 @@ def explain(
             out=out,
             utterances=utterance or (),
             examples=examples,
+            words=words,
             device=device,
             own=read_presets(presets),
             progress=progress,

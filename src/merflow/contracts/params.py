@@ -193,11 +193,16 @@ class TuningParams(Strict):
 
 
 class EvaluationParams(Strict):
-    """Bootstrap resamples (of dialogues), their seed, and the bins of the calibration error."""
+    """Bootstrap resamples (of dialogues), their seed, the bins of the calibration error, and what a report may show.
+
+    Attributes:
+        show_words: The report's pictures of single utterances say what was said. Steps of text are numbered either way.
+    """
 
     bootstrap_samples: int = Field(ge=100)
     bootstrap_seed: int = Field(ge=0)
     calibration_bins: int = Field(ge=2)
+    show_words: bool
 
 
 class TrackingParams(Strict):
