@@ -1,5 +1,6 @@
 """A real server that dies before, in the middle of and after training: nothing is lost, and nothing goes up twice."""
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 from mlflow import MlflowClient
 
 from merflow.contracts.errors import EvaluationError, TrackingError
+from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
 from merflow.jobs import uploads
 from merflow.jobs.benchmark import benchmark
@@ -153,6 +155,22 @@ def test_another_server_gets_everything_too_also_from_a_moved_folder(
     assert said.code == 0
     assert '"new_folds": 2' in said.out
     assert len(everything(f"sqlite:///{tmp_path}/other.db")) == 7
+
+
+@pytest.mark.parametrize(
+    ("record", "key"), [("run.json", "experiment"), ("results.json", "files"), ("fold-*", "folder")]
+)
+def test_a_record_of_another_version_is_refused_before_anything_is_uploaded(
+    record: str, key: str, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0], tmp_path / "older")
+    path = next((tmp_path / "older/tracking").glob(f"*/{record}"))
+    content = json.loads(path.read_text())
+    del content[key]
+    write_json(path, content)
+    said = refused("tracking", "sync", tmp_path / "older", "--uri", f"sqlite:///{tmp_path}/other.db")
+    assert f"{path} is of another version of merflow: it has no {key}; run the benchmark's own command again" in said
+    assert not (tmp_path / "other.db").exists()
 
 
 def test_a_folder_without_a_benchmark_is_refused(tmp_path: Path) -> None:
