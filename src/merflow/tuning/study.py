@@ -203,6 +203,7 @@ def _again(params: TuningParams) -> Callable[[optuna.Study, FrozenTrial], None]:
 def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
     sqlite = place.url.startswith("sqlite")
     secret = {} if place.password is None else {"password": place.password}
+    engine = {"connect_args": _SQLITE} if sqlite else {"connect_args": secret, "pool_pre_ping": True}
     if sqlite:
         folder = Path(place.url.removeprefix("sqlite:///")).parent
         with output_errors(folder):
@@ -212,9 +213,7 @@ def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
             with _quiet():
                 return RDBStorage(
                     place.url,
-                    engine_kwargs={"connect_args": _SQLITE}
-                    if sqlite
-                    else {"pool_pre_ping": True, "connect_args": secret},
+                    engine_kwargs=engine,
                     heartbeat_interval=params.heartbeat_s,
                     grace_period=params.grace_s,
                     heartbeat_stale_trial_callback=_again(params),
