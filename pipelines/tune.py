@@ -141,4 +141,5 @@ def tune(
         preset=preset,
         code=code_tune,
     )
+    chosen.set_caching_options(enable_caching=False)  # the same command uploads what MLflow, when it was down, lacks
     return Outputs(presets=chosen.outputs["presets"], summary=chosen.outputs["summary"], page=chosen.outputs["page"])

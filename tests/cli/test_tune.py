@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import merflow, refused
+from tests.cli.command import Said, merflow, refused
 from tests.cli.terminal import COLUMNS, show
+from tests.tuning.postgres import missing, server
 
 pytest.importorskip("great_expectations")
 
@@ -58,6 +59,47 @@ def test_the_best_trials_are_printed_and_the_preset_is_listed(tiny_release: Path
     assert (mine["preset"], mine["base"]) == ("bert-fc-frozen-tuned", VARIANT)
     table = merflow("presets", "--presets", tmp_path / "presets.yaml").out
     assert f"{VARIANT}-tuned is made from {VARIANT}; the published figures are that one's" in table
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing() or "PostgreSQL is there")
+def test_a_password_is_used_and_nowhere_kept(
+    tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    out, tracked = tmp_path / "run", ("--set", "tracking.uri=auto")
+
+    def tune(trials: int, storage: str) -> Said:
+        return merflow(*command(tiny_release, out), *tracked, "--trials", trials, "--storage", storage)
+
+    with server("pass/w0rd") as plain:
+        given = plain.replace("merflow@", "merflow:pass%2Fw0rd@")
+        first = tune(2, given)
+        assert first.code == 0, first.err
+        assert "study 'context-mmt:bert-fc-frozen' in postgresql+psycopg://merflow:***@127.0.0.1" in first.err
+        again = tune(2, plain)
+        assert again.code == 2
+        assert "check tuning.storage (--storage), the password in PGPASSWORD or ~/.pgpass" in again.err
+        assert tune(3, given).code == 0
+        monkeypatch.setenv("PGPASSWORD", "pass/w0rd")
+        last = tune(4, plain)
+        assert last.code == 0, last.err
+    assert json.loads((out / "study.json").read_text())["trials"] == {"complete": 4}
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert {"search.json", "run.json", "mlflow.db"} <= {path.name for path in files}
+    for said in (*(path.read_bytes() for path in files), first.err.encode(), again.err.encode()):
+        assert b"w0rd" not in said
+
+
+def test_a_pipeline_refuses_a_password_and_no_error_shows_it(tmp_path: Path) -> None:
+    pytest.importorskip("kfp")
+    storage = "tuning.storage=postgresql://me:w0rd@host/db"
+    options = ("--models", "mfdr:full", "--out", tmp_path / "out", "--set", storage)
+    said = refused("pipeline", "run", "tune", *options)
+    assert "tuning.storage 'postgresql://me:***@host/db' has a password, which a pipeline would keep" in said
+    said = refused("pipeline", "run", "tune", *options, "--set", "tuning.trial=1")
+    assert "with tuning.storage=postgresql://me:***@host/db, tuning.trial=1: 1 problem(s)" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_words_are_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from merflow.corpus.transcript import folded_words, without_tags
+from merflow.corpus.transcript import folded_words, without_tags, words_of
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,9 @@ def test_tags_are_removed_and_nothing_else(text: str, words: str) -> None:
 def test_words_are_compared_without_tags_case_and_punctuation() -> None:
     assert folded_words("[LAUGHTER]  Well -- it's 'No', I said.") == folded_words("well it's 'no' i SAID...")
     assert folded_words("[BREATHING] [laughter]") == ""
+
+
+def test_the_words_of_an_utterance_are_those_that_the_model_read() -> None:
+    row = {"transcript": "No.", "asr_transcript": "Now."}
+    assert [words_of(row, read=kind) for kind in ("truth", "asr", "asr+truth", None)] == ["No.", "Now.", "No.", "No."]
+    assert words_of(row | {"asr_transcript": float("nan")}, read="asr") == ""

@@ -8,6 +8,7 @@ from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import Paper, PublishedRow, PublishedTable
 
 CLASSES = ("angry", "happy", "neutral", "sad")
+EVALUATION = EvaluationParams(bootstrap_samples=2000, bootstrap_seed=0, calibration_bins=15, show_words=False)
 NAMES = ("context-mmt:mmt-frozen", "context-mmt:mmt-finetuned", "context-mmt:text-only")
 
 _PAPER = Paper(title="On_100% of A|B", venue="Here", year=2024)
@@ -60,7 +61,7 @@ def results_of_three() -> dict[str, Any]:
         "utterances": 146,
         "dialogues": 12,
         "seeds": [0],
-        "evaluation": EvaluationParams(bootstrap_samples=2000, bootstrap_seed=0, calibration_bins=15).model_dump(),
+        "evaluation": EVALUATION.model_dump(),
         "resamples": 2000,
         "variants": variants,
         "comparisons": [

@@ -34,7 +34,10 @@ def test_what_is_saved_is_read_again_without_heads_and_features(tmp_path: Path) 
     np.testing.assert_array_equal(found.averages["layers"].values, averages().values)
     assert found.averages["layers"].axis == "layer"
     (before,), (after,) = whole.utterances, found.utterances
-    assert (after.utterance_id, after.words, after.emotion) == ("u1", "Hello | <b>", "sad")
+    assert (after.utterance_id, after.words, after.emotion) == ("u1", "", "sad"), "words are not kept"
+    assert b"Hello" not in (tmp_path / "i.safetensors").read_bytes()
+    (told,) = found.with_words({"u1": "Hello | <b>"}).utterances
+    assert (told.words, told.shown) == ("Hello | <b>", after.shown)
     assert after.probabilities == before.probabilities
     assert after.scales == before.scales
     assert after.shown["fusion.0"].axes == ("speech", "text")

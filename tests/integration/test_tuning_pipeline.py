@@ -23,6 +23,7 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     )
     assert tuned.code == 0, tuned.err
     assert "10 step(s) ran, 0 reused" in tuned.out
+    assert f"it is preset {VARIANT}-tuned\n" in tuned.err
     found = json.loads((tmp_path / "tune/study.json").read_text())
     assert found["preset"] == TUNED
     assert found["study"]["seed"] == 7
@@ -31,6 +32,8 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("tried")]
     assert sorted(each["worker"] for each in tried) == [0, 1]
     assert sum(each["trials"] for each in tried) == 4
+    again = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
+    assert "1 step(s) ran, 9 reused" in again.out, "the last one: it uploads what MLflow lacks"
 
     presets = ["--presets", tmp_path / "tune/presets.yaml"]
     models = f"{VARIANT},{TUNED}"

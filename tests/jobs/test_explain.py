@@ -65,6 +65,15 @@ def test_maps_weights_and_embeddings(finished: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_words_stand_above_a_picture_where_they_are_asked_for(finished: Path, tmp_path: Path) -> None:
+    pictures = []
+    for number, words in enumerate((False, False, True)):
+        out = explained(finished, tmp_path / str(number), examples=1, words=words)
+        (picture,) = (out / "utterances").glob("*.png")
+        pictures.append(picture.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
 def test_examples_are_of_every_emotion(finished: Path, tmp_path: Path) -> None:
     out = explained(finished, tmp_path / "out", examples=3)
     predictions = read_predictions(finished / ITEM).set_index("utterance_id")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.jobs.explain import explain
 from merflow.jobs.extract import extract
 from merflow.jobs.folds import read_inspection
 from merflow.jobs.index import index
@@ -16,7 +17,7 @@ from merflow.jobs.train import train
 VARIANT = "context-mmt:wavlm-fc-frozen"
 
 
-def test_an_utterance_of_a_corpus_without_words_is_shown_without_any(
+def test_a_corpus_without_words_is_looked_at_and_explained_all_the_same(
     tiny_release: Path, params: Params, tmp_path: Path
 ) -> None:
     manifest, splits = tmp_path / "m.parquet", tmp_path / "s.parquet"
@@ -41,3 +42,7 @@ def test_an_utterance_of_a_corpus_without_words_is_shown_without_any(
     shown = read_inspection(fold)
     assert shown is not None
     assert [seen.words for seen in shown.utterances] == ["", ""]
+    out = explain(
+        fold, manifest=manifest, splits=splits, features=features, out=tmp_path / "out", examples=1, words=True
+    )
+    assert len(list(out.glob("utterances/*.png"))) == 1

@@ -6,13 +6,16 @@ import pytest
 
 from merflow.contracts.errors import EvaluationError
 from merflow.contracts.files import write_json
+from merflow.evaluation.results import KEYS, VARIANT_KEYS
+from merflow.jobs.folds import NEEDED
 from merflow.jobs.plots import plots
 
 VARIANT = "mfdr:full"
-RESULTS = {
+RESULTS = dict.fromkeys(KEYS) | {
     "classes": ["angry", "sad"],
     "variants": {
-        VARIANT: {
+        VARIANT: dict.fromkeys(VARIANT_KEYS)
+        | {
             "UA": {"pooled": 0.75},
             "WA": {"pooled": 0.8},
             "macro_f1": 0.7,
@@ -29,7 +32,7 @@ def fold(folder: Path, *, variant: str = VARIANT, number: int = 1, epochs: int =
         {"epoch": epoch, "train_loss": 1 / epoch, "dev_loss": 2 / epoch, "dev_ua": 0.5, "lr": 1e-3}
         for epoch in range(1, epochs + 1)
     ]
-    write_json(folder / "fold.json", {"variant": variant, "fold": number, "seed": 0})
+    write_json(folder / "fold.json", dict.fromkeys(NEEDED) | {"variant": variant, "fold": number, "seed": 0})
     write_json(folder / "history.json", rows)
     return folder
 

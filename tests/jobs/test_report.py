@@ -1,6 +1,7 @@
 """Reports of finished runs, whose folds are real ones of a tiny release."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from merflow.cli.app import app
 from merflow.contracts.errors import EvaluationError, PresetError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
+from merflow.corpus.manifest import read_manifest
 from merflow.jobs import folds
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.report import report
 from merflow.jobs.source import Source
 from merflow.presets.own import OwnEntry, write_own
+from tests.cli.command import refused
 
 VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:bert-fc-frozen")
 FOLD = "folds/context-mmt/bert-fc-frozen/fold-2"
@@ -74,6 +77,63 @@ def test_a_fold_keeps_what_its_model_shows_of_exactly_its_test_part(finished: Pa
         assert list(seen.probabilities.values()) == pytest.approx(row.probabilities.tolist(), abs=1e-6)
         assert seen.emotion == row.label
     assert len(shown.utterances) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "command"),
+    [("evaluation", ("report",)), ("seeds", ("report",)), ("seeds", ("compare",)), ("split_id", ("compare",))],
+)
+def test_results_of_another_version_are_to_be_evaluated_again(key: str, command: tuple[str, ...], copy: Path) -> None:
+    results = json.loads((copy / "results.json").read_text())
+    del results[key]
+    write_json(copy / "results.json", results)
+    assert refused(*command, copy) == (
+        f"error: {copy}/results.json is of another version of merflow: it has no {key}; evaluate the folds again: run "
+        "the benchmark's own command, which keeps its finished folds, or merflow evaluate FOLDS --manifest M --splits "
+        f"S --out {copy}\n"
+    )
+    given = ("--manifest", copy / "manifest.parquet", "--splits", copy / "splits.parquet", "--out", copy)
+    merflow("evaluate", *sorted(copy.glob("folds/*/*/fold-*")), *given)
+    merflow(*command, copy)
+
+
+def test_plots_take_the_results_of_this_version_alone(copy: Path, tmp_path: Path) -> None:
+    results = json.loads((copy / "results.json").read_text())
+    del results["variants"][VARIANTS[1]]["reliability"]
+    write_json(copy / "results.json", results)
+    options = ("--results", copy / "results.json", "--metrics", tmp_path / "m.json", "--out", tmp_path / "plots")
+    said = refused("plots", *copy.glob("folds/*/*/fold-*"), *options)
+    assert f"results.json: {VARIANTS[1]} is of another version of merflow: it has no reliability; evaluate" in said
+
+
+@pytest.mark.parametrize("command", [("report",), ("compare",)])
+def test_a_fold_of_another_version_is_to_be_trained_again(command: tuple[str, ...], copy: Path) -> None:
+    facts = json.loads((copy / FOLD / "fold.json").read_text())
+    del facts["transcripts_of_preset"], facts["seed"]
+    write_json(copy / FOLD / "fold.json", facts)
+    assert refused(*command, copy) == (
+        f"error: {copy / FOLD}/fold.json is of another version of merflow: it has no seed, transcripts_of_preset; "
+        "train the fold again, with the command that trained it\n"
+    )
+
+
+def test_words_are_in_no_fold_and_in_a_report_where_they_are_asked_for(
+    finished: Path, copy: Path, params: Params
+) -> None:
+    said = [
+        words for words in read_manifest(finished / "manifest.parquet").rows["transcript"].dropna() if len(words) > 9
+    ]
+    kept = [path.read_bytes() for path in finished.glob("folds/**/*") if path.is_file()]
+    assert len(said) >= 40
+    assert len(kept) > 20
+    assert not [words for words in said if any(words.encode() in content for content in kept)]
+    pages = {}
+    for asked in (False, True):
+        shown = params.evaluation.model_copy(update={"show_words": asked})
+        report([copy], out=copy.parent / str(asked), command="", params=shown)
+        page = (copy.parent / str(asked) / "report.html").read_text()
+        pages[asked] = set(re.findall(r'src="(data:image/webp;base64,[^"]*)"', page))
+    assert len(pages[False] - pages[True]) == len(pages[True] - pages[False]) == 2 * len({"context-mmt"})
 
 
 def test_the_report_of_a_run_is_the_one_it_made_and_its_numbers_stay(copy: Path) -> None:

@@ -1,13 +1,14 @@
 """Tuning with real trainings on the tiny release."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from merflow.contracts.errors import SplitError, TuningError
+from merflow.contracts.errors import SplitError, TrackingError, TuningError
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.protocols import Part
 from merflow.corpus.splits import read_splits
@@ -15,14 +16,18 @@ from merflow.jobs.benchmark import prepare
 from merflow.jobs.data import Data
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.jobs.folds import read_facts
+from merflow.jobs.lineage import lineage
 from merflow.jobs.search import Search, folds_of, variant_of
 from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.jobs.trials import try_values
 from merflow.jobs.tune import choose, open_search, tune
+from merflow.jobs.uploads import sync
 from merflow.jobs.workspace import Workspace
+from merflow.models.folder import read_card
 from merflow.presets.own import read_own
 from merflow.tuning.study import StudyPlace
+from tests.cli.command import merflow
 
 VARIANT = "context-mmt:bert-fc-frozen"
 TRIALS = 4
@@ -118,7 +123,15 @@ def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
         params=params.training,
         own=own,
     )
-    assert read_facts(folder)["development"]["dev_ua"] == best["dev_UA"]
+    facts = read_facts(folder)
+    assert facts["development"]["dev_ua"] == best["dev_UA"]
+    origin = read_card(folder / "model").origin
+    assert (origin["base"], origin["study"], origin["trial"]) == (VARIANT, "test", best["trial"])
+    assert facts["origin"] == origin
+    (training,) = lineage(str(folder), uri=None, around=tmp_path)["trainings"]
+    assert training["origin"] == origin
+    said = merflow("data", "lineage", folder).out
+    assert f"made from {VARIANT} by trial {best['trial']} of study 'test', development UA" in said
 
 
 def test_the_preset_says_where_it_comes_from(finished: Path, data: Data) -> None:
@@ -153,6 +166,27 @@ def test_every_trial_is_a_run_below_the_studys(finished: Path) -> None:
     assert study.info.status == "FINISHED"
     kept = {each.path for each in client.list_artifacts(study.info.run_id)}
     assert {"presets.yaml", "trials.csv", "study.html", "study.json", "history.png"} <= kept
+
+
+def test_its_own_command_uploads_a_search_to_another_server(
+    finished: Path, data: Data, params: Params, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    with pytest.raises(
+        TrackingError, match=r"is the folder of a search \(search.json\).*; the command that made it does"
+    ):
+        sync(finished, uri=None)
+    shutil.copytree(finished, tmp_path / "again")
+    search(data, params, tmp_path / "again", uri=f"sqlite:///{tmp_path}/other.db")
+    client = MlflowClient(f"sqlite:///{tmp_path}/other.db")
+    experiment = client.get_experiment_by_name("merflow")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert sorted(run.data.tags["merflow.kind"] for run in runs) == ["study", *["trial"] * TRIALS]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    before, after = (pd.read_csv(folder / "trials.csv") for folder in (finished, tmp_path / "again"))
+    assert before.equals(after), "nothing was tried anew"
 
 
 def test_a_tracking_server_that_is_down_does_not_stop_it(

@@ -1,5 +1,6 @@
 """A real server that dies before, in the middle of and after training: nothing is lost, and nothing goes up twice."""
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -199,6 +200,22 @@ def test_what_a_pod_had_from_an_object_store_is_kept_in_the_workspace(
     held = everything(f"sqlite:///{tmp_path}/mlflow.db")
     assert held["benchmark test"]["files"] == set(here)
     assert {"predictions.parquet", "model", "history.json"} <= held[f"fold fold 1 of {VARIANTS[0]}"]["files"]
+
+
+@pytest.mark.parametrize(
+    ("record", "key"), [("run.json", "experiment"), ("results.json", "files"), ("fold-*", "folder")]
+)
+def test_a_record_of_another_version_is_refused_before_anything_is_uploaded(
+    record: str, key: str, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0], tmp_path / "older")
+    path = next((tmp_path / "older/tracking").glob(f"*/{record}"))
+    content = json.loads(path.read_text())
+    del content[key]
+    write_json(path, content)
+    said = refused("tracking", "sync", tmp_path / "older", "--uri", f"sqlite:///{tmp_path}/other.db")
+    assert f"{path} is of another version of merflow: it has no {key}; run the benchmark's own command again" in said
+    assert not (tmp_path / "other.db").exists()
 
 
 def test_a_folder_without_a_benchmark_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
 import csv
-from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -7,6 +6,7 @@ import pytest
 from merflow.contracts.errors import PresetError
 from merflow.models import MODELS
 from merflow.presets import catalogue
+from merflow.presets.own import parse_own
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,21 @@ def test_every_preset_is_valid_on_every_profile() -> None:
     assert seen == 3 * len(catalogue.presets())
 
 
-def test_what_an_own_preset_has_changed_stays_on_every_profile() -> None:
-    base = catalogue.preset("gia-mic:full")
-    recipe = base.recipe.model_copy(update={"lr": 0.0003})
-    own = replace(base, name="mine", base=base.variant, config={**base.config, "dims": 192}, recipes=(recipe,))
-    fitted = catalogue.fitted(own, "lite")
-    assert (fitted.config["dims"], fitted.config["feedforward"], fitted.recipe.lr) == (192, 192, 0.0003)
+@pytest.mark.parametrize("lr", [0.0003, 0.0001])  # the second is the paper's
+def test_what_an_own_preset_sets_stays_on_every_profile(lr: float) -> None:
+    own = parse_own(
+        f"presets: {{gia-mic:mine: {{base: gia-mic:full, config: {{dims: 256, heads: 8}}, stages: [{{lr: {lr}}}]}}}}",
+        where="mine.yaml",
+    )
+    fitted = catalogue.fitted(own["gia-mic:mine"], "lite")
+    assert (fitted.config["dims"], fitted.config["heads"], fitted.config["feedforward"]) == (256, 8, 192)
+    assert fitted.recipe.lr == lr
+
+
+def test_what_an_own_preset_does_not_set_is_the_profiles() -> None:
+    own = parse_own("presets: {gia-mic:mine: {base: gia-mic:full, stages: [{batch_size: 8}]}}", where="mine.yaml")
+    fitted = catalogue.fitted(own["gia-mic:mine"], "lite")
+    assert (fitted.config["dims"], fitted.recipe.batch_size, fitted.recipe.lr) == (96, 8, 0.001)
 
 
 def test_an_unknown_profile_fits_nothing() -> None:

@@ -20,7 +20,8 @@ def test_a_preset_of_ones_own_is_its_base_with_what_differs(tmp_path: Path) -> N
     assert (first.lr, first.batch_size, first.patience_epochs) == (0.002, 16, 5)
     assert second == base.recipes[1]
     assert (mine.base, mine.published, mine.table, mine.inputs) == (BASE, base.published, base.table, base.inputs)
-    assert base.base is None
+    assert mine.origin == {"base": BASE, "trials": 30}
+    assert (base.base, base.origin) == (None, {})
 
 
 def test_without_a_file_there_are_none() -> None:
@@ -47,8 +48,8 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
         (
             "context-mmt:mine",
             {"base": BASE, "stages": [{"lrr": 1}]},
-            ParamsError,
-            "lrr: unknown key; did you mean",
+            PresetError,
+            "mine.yaml: context-mmt:mine, stage 1: 1 problem.*\n  lrr: unknown key; did you mean",
         ),
         ("context-mmt:mine", {"base": BASE, "confg": {}}, ParamsError, "confg: unknown key; did you mean 'config'"),
         ("mine", {"base": BASE}, PresetError, "write model:preset"),
@@ -61,6 +62,40 @@ def test_a_wrong_entry_says_what_and_where(
         parse_own(yaml.safe_dump({"presets": {variant: entry}}), where="mine.yaml")
 
 
-def test_what_is_no_yaml_is_refused() -> None:
-    with pytest.raises(PresetError, match=r"mine\.yaml is no YAML"):
-        parse_own("presets: [", where="mine.yaml")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("presets: [", "mine.yaml is no YAML: line 1, column 11: expected the node content"),
+        ("presets:\n\tmfdr:mine:", "mine.yaml is no YAML: line 2, column 1: found character '\\t'"),
+        ("# nothing yet\n", "mine.yaml holds no presets but nothing; "),
+        ("- mfdr:mine\n", "mine.yaml holds no presets but a list; "),
+        ("mfdr:mine", "mine.yaml holds no presets but the text 'mfdr:mine'; "),
+        ("presets:\n", "mine.yaml holds no presets but nothing; "),
+        ("presets: [mfdr:mine]\n", "mine.yaml holds no presets but a list; "),
+        ("presets: {mfdr:mine: }", "  presets.mfdr:mine: expected a mapping (key: value), found None"),
+        ("presets: {mfdr:mine: {base: mfdr:full, stages: {lr: 1}}}", "  presets.mfdr:mine.stages: Input should be a v"),
+        ("mfdr:mine: {base: mfdr:full}", "  mfdr:mine: unknown key; known: presets"),
+    ],
+)
+def test_what_holds_no_presets_says_what_it_is_and_how_to_mend_it(text: str, said: str) -> None:
+    with pytest.raises(MerflowError) as error:
+        parse_own(text, where="mine.yaml")
+    assert said in str(error.value)
+    assert "OwnFile" not in str(error.value)
+    assert ("write `presets:`, below it `MODEL:NAME:`" in str(error.value)) == (" problem(s)" not in str(error.value))
+
+
+def test_an_empty_file_is_no_presets_and_no_file_is_none(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("\n")
+    with pytest.raises(PresetError, match=r"mine\.yaml is empty; write `presets:`"):
+        read_own(tmp_path / "mine.yaml")
+
+
+def test_the_problems_of_all_entries_are_reported_together() -> None:
+    text = "presets: {mfdr:a: {base: mfdr:ful}, mfdr:b: {base: mfdr:full, stages: [{policy: partial}]}}"
+    with pytest.raises(PresetError) as error:
+        parse_own(text, where="mine.yaml")
+    first, second, third = str(error.value).splitlines()
+    assert first.startswith("mine.yaml: mfdr:a, base: unknown variant 'mfdr:ful'; did you mean 'mfdr:full'?")
+    assert second == "mine.yaml: mfdr:b, stage 1: 1 problem(s)"
+    assert third == "  policy 'partial' with encoders {}; frozen has none, the others some"

@@ -25,15 +25,18 @@ def missing() -> str:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of a fresh database."""
+def server(password: str = "") -> Iterator[str]:
+    """The URL of a fresh database, without its password; it asks for none where that is empty."""
     folder = Path(tempfile.mkdtemp(prefix="merflow-postgres-"))
     port = _free_port()
     try:
         if _AS_ROOT:
             user = pwd.getpwnam("postgres")
             os.chown(folder, user.pw_uid, user.pw_gid)
-        _run("initdb", "-D", str(folder / "data"), "-U", "merflow", "-A", "trust", "--no-sync")
+        (folder / "password").write_text(password)
+        (folder / "password").chmod(0o644)
+        secured = ["-A", "scram-sha-256", f"--pwfile={folder / 'password'}"] if password else ["-A", "trust"]
+        _run("initdb", "-D", str(folder / "data"), "-U", "merflow", *secured, "--no-sync")
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -F"
         _run("pg_ctl", "-D", str(folder / "data"), "-l", str(folder / "log"), "-w", "-o", options, "start")
         try:

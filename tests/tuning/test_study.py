@@ -59,6 +59,23 @@ def test_a_url_names_the_driver_that_merflow_installs(tmp_path: Path, storage: s
     assert StudyPlace.of(storage, folder=tmp_path, name="x").url == url
 
 
+@pytest.mark.parametrize(
+    ("storage", "password"),
+    [
+        ("postgresql://me:secret@host/db", "secret"),
+        ("postgresql+psycopg://me:p%40ss%2Fw@host/db", "p@ss/w"),
+        ("postgres://me:p@ss/w@host/db", "p@ss/w"),
+        ("postgresql://me@host/db?password=secret", "secret"),
+        ("postgresql://me@host/db", None),
+    ],
+)
+def test_a_password_is_no_part_of_the_url(tmp_path: Path, storage: str, password: str | None) -> None:
+    found = StudyPlace.of(storage, folder=tmp_path, name="x")
+    assert (found.url, found.password) == ("postgresql+psycopg://me@host/db", password)
+    assert str(found) == f"study 'x' in postgresql+psycopg://me{':***' if password else ''}@host/db"
+    assert not password or password not in repr(found)
+
+
 def test_another_database_is_refused_without_its_password(tmp_path: Path) -> None:
     with pytest.raises(TuningError) as caught:
         StudyPlace.of("mongodb://me:secret@host/db", folder=tmp_path, name="x")

@@ -17,6 +17,9 @@ def explain(
     out: Annotated[Path, typer.Option(help="Folder for figures and arrays; an earlier explanation there is replaced.")],
     utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance; may be repeated.")] = None,
     examples: Annotated[int, typer.Option(help="Utterances to draw where none is named.", min=0)] = 4,
+    words: Annotated[
+        bool, typer.Option("--words", help="Write above the figures what was said; mind the corpus' licence.")
+    ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
     presets: PresetsOption = None,
 ) -> None:
@@ -27,7 +30,7 @@ def explain(
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
     from merflow.jobs.explain import explain as explain_job
-    from merflow.presets.own import read_own
+    from merflow.jobs.presets import read_presets
 
     with progress_bars() as progress:
         explain_job(
@@ -38,7 +41,8 @@ def explain(
             out=out,
             utterances=utterance or (),
             examples=examples,
+            words=words,
             device=device,
-            own=read_own(presets),
+            own=read_presets(presets),
             progress=progress,
         )

@@ -48,19 +48,20 @@ def extract(
     """
     from merflow.features.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as extract_job
-    from merflow.presets.own import read_own
+    from merflow.jobs.presets import read_presets
 
     given = load_params(params, overrides)
+    chosen = given.features.model_copy(update={"profile": profile} if profile else {})
     with progress_bars() as progress:
         extract_job(
             manifest,
             variants=variants_of(models),
             store=store,
             out=out,
-            params=given.features.model_copy(update={"profile": profile} if profile else {}),
+            params=chosen,
             corpus=given.corpus,
             strict=strict,
-            own=read_own(presets),
+            own=read_presets(presets, profile=chosen.profile),
             progress=progress,
         )
     listed = quarantine_beside(out)

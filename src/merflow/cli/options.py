@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from merflow.contracts.params import Params, read_params
+from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import Development, Protocol
 
 ParamsOption = Annotated[
@@ -70,5 +71,5 @@ def variants_of(models: str) -> list[str]:
 
 
 def command_line() -> str:
-    """The command that runs now, as a person would type it again."""
-    return shlex.join(["merflow", *sys.argv[1:]])
+    """The command that runs now, as a person would type it again, without passwords: reports and runs keep it."""
+    return masked(shlex.join(["merflow", *sys.argv[1:]]))

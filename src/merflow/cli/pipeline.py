@@ -89,12 +89,13 @@ def run_pipeline(
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
     from merflow.jobs.identity import corpus_fingerprint
-    from merflow.jobs.presets import step_digests
+    from merflow.jobs.presets import read_presets, step_digests
     from merflow.jobs.run_folder import remember
     from merflow.jobs.source import Source
+    from merflow.jobs.steps.tuning import refuse_password
     from merflow.jobs.variants import plan
     from merflow.jobs.workspace import Workspace
-    from merflow.presets.own import own_text, read_own
+    from merflow.presets.own import own_text
 
     packages = _packages()
     if name not in packages.PIPELINES:
@@ -110,9 +111,11 @@ def run_pipeline(
         development=development,
         seed=None if name == "tune" else seed,
     )
-    if name == "tune" and seed is not None:
-        chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
-    variants, own = variants_of(models), read_own(presets)
+    if name == "tune":
+        if seed is not None:
+            chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
+        refuse_password(chosen.tuning)
+    variants, own = variants_of(models), read_presets(presets, profile=chosen.features.profile)
     Source(corpus, root, size).check()
     plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds, own=own)
     arguments = {

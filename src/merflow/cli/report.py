@@ -28,9 +28,9 @@ def report(
     Example: `merflow report runs/monday runs/tuesday --out runs/both`
     """
     from merflow.evaluation.tables import results_table
+    from merflow.jobs.presets import read_presets
     from merflow.jobs.report import own_params
     from merflow.jobs.report import report as report_job
-    from merflow.presets.own import read_own
 
     chosen = load_params(params, overrides).evaluation
     results, page = report_job(
@@ -41,7 +41,7 @@ def report(
         manifest=manifest,
         splits=splits,
         name=name,
-        own=read_own(presets),
+        own=read_presets(presets),
     )
     if as_json:
         print_json(results)

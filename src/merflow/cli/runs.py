@@ -44,14 +44,17 @@ def presets(
     Example: `merflow presets --json`
     """
     from merflow.presets import catalogue
-    from merflow.presets.own import read_own
 
     if out is not None:
         from merflow.jobs.presets import write_presets
 
         write_presets(out)
         return
-    found = (catalogue.presets() | read_own(presets)).values()
+    found = dict(catalogue.presets())
+    if presets is not None:
+        from merflow.jobs.presets import read_presets
+
+        found |= read_presets(presets)
     if as_json:
         print_json(
             [
@@ -65,7 +68,7 @@ def presets(
                     "published": preset.published,
                     **({"base": preset.base} if preset.base else {}),
                 }
-                for preset in found
+                for preset in found.values()
             ]
         )
         return
@@ -77,12 +80,12 @@ def presets(
     )
     for column in ("variant", "inputs", "year", "table", *_PUBLISHED):
         table.add_column(column, no_wrap=True)
-    for preset in found:
+    for preset in found.values():
         figures = [f"{preset.published[key]:.2f}" if key in preset.published else "" for key in _PUBLISHED]
         inputs = " ".join(modality[0].upper() for modality in sorted(preset.inputs))
         table.add_row(preset.variant, inputs, str(preset.paper.year), preset.table, *figures)
     print_table(table)
-    for preset in found:
+    for preset in found.values():
         if preset.base:
             OUT.print(f"{preset.variant} is made from {preset.base}; the published figures are that one's")
     for variant, reason in catalogue.unavailable().items():
@@ -103,8 +106,8 @@ def train(
 
     Example: `merflow train context-mmt:mmt-frozen:1 --manifest m.parquet --splits s.parquet --features f.json --out f1`
     """
+    from merflow.jobs.presets import read_presets
     from merflow.jobs.train import train as train_job
-    from merflow.presets.own import read_own
 
     with progress_bars() as progress:
         train_job(
@@ -115,7 +118,7 @@ def train(
             out=out,
             checkpoints=out.parent / "checkpoints",
             params=load_params(params, overrides).training,
-            own=read_own(presets),
+            own=read_presets(presets),
             progress=progress,
         )
 
@@ -137,7 +140,7 @@ def evaluate(
     """
     from merflow.evaluation.tables import results_table
     from merflow.jobs.evaluate import evaluate as evaluate_job
-    from merflow.presets.own import read_own
+    from merflow.jobs.presets import read_presets
 
     results = evaluate_job(
         folds,
@@ -148,7 +151,7 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
-        own=read_own(presets),
+        own=read_presets(presets),
     )
     print_json(results) if as_json else print_table(results_table(results))
 
@@ -192,8 +195,8 @@ def benchmark(
     """
     from merflow.evaluation.tables import results_table
     from merflow.jobs.benchmark import benchmark as benchmark_job
+    from merflow.jobs.presets import read_presets
     from merflow.jobs.source import Source
-    from merflow.presets.own import read_own
 
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
@@ -209,7 +212,7 @@ def benchmark(
             quarantine=quarantine,
             asr=transcribe,
             workers=workers,
-            own=read_own(presets),
+            own=read_presets(presets, profile=chosen.features.profile),
             progress=progress,
         )
     print_json(results) if as_json else print_table(results_table(results))

@@ -38,7 +38,8 @@ def tune(
     storage: Annotated[
         str | None,
         typer.Option(
-            help="Database of the study; default: SQLite in --out. postgresql://USER@HOST/DB, for many machines."
+            help="Database of the study; default: SQLite in --out. postgresql://USER@HOST/DB, for many machines; "
+            "its password in PGPASSWORD."
         ),
     ] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study; default: the variant's.")] = None,

@@ -123,6 +123,8 @@ def _add_variant(branch: Tree, trainings: list[Mapping[str, Any]]) -> None:
     leaf = branch.add(f"[bold]{escape(first['variant'])}[/bold]")
     named = [f"{each['fold']}" + (f" (seed {each['seed']})" if each["seed"] else "") for each in trainings]
     leaf.add(f"fold {', '.join(named)}" + ("" if any(each["seed"] for each in trainings) else "; seed 0"))
+    if first["origin"]:
+        leaf.add(escape(_origin(first["origin"])))
     leaf.add(escape(f"epoch chosen by {first['selection']}; stages {', '.join(first['stages'])}"))
     words = {"truth": "true transcripts", "asr": "recognised words", None: "none"}
     leaf.add(escape(f"words read: {words.get(first['transcripts'], first['transcripts'])}"))
@@ -134,3 +136,13 @@ def _add_variant(branch: Tree, trainings: list[Mapping[str, Any]]) -> None:
     for name in ("config", "recipe", "params"):
         settings.add(escape(f"{name}: " + ", ".join(f"{key} {value}" for key, value in first[name].items())))
     leaf.add(f"merflow {first['merflow_version']}")
+
+
+def _origin(origin: Mapping[str, Any]) -> str:
+    """Which preset one of one's own is made from, and the search that found its settings."""
+    made = f"made from {origin['base']}"
+    if "study" not in origin:
+        return made
+    figure = f", development UA {100 * origin['dev_UA']:.1f}" if "dev_UA" in origin else ""
+    commit = f", at commit {origin['git_commit'][:12]}" if origin.get("git_commit") else ""
+    return f"{made} by trial {origin.get('trial', 'unknown')} of study {origin['study']!r}{figure}{commit}"

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,34 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise MerflowError(f"cannot read {path} ({error}); run again the job that writes it") from error
+
+
+def read_record(path: Path, *, keys: Iterable[str], mend: str) -> dict[str, Any]:
+    """The JSON object of a file that merflow wrote.
+
+    Args:
+        path: The file.
+        keys: What its reader takes of it.
+        mend: What to do about a file of another version.
+
+    Raises:
+        MerflowError: The file is missing or garbled, or lacks a key: another version wrote it.
+    """
+    found = read_json(path)
+    check_record(found, keys=keys, where=str(path), mend=mend)
+    record: dict[str, Any] = found
+    return record
+
+
+def check_record(found: object, *, keys: Iterable[str], where: str, mend: str) -> None:
+    """As :func:`read_record`, of what was read.
+
+    Raises:
+        MerflowError: It is no object, or lacks a key.
+    """
+    lacking = [key for key in keys if not isinstance(found, dict) or key not in found]
+    if lacking:
+        raise MerflowError(f"{where} is of another version of merflow: it has no {', '.join(lacking)}; {mend}")
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value

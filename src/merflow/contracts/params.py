@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from merflow.contracts.cluster import ClusterParams
 from merflow.contracts.errors import ParamsError
+from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import Development, Protocol, ShadowSelection
 from merflow.contracts.strict import Strict, parse
 
@@ -160,7 +161,8 @@ class TuningParams(Strict):
         startup_trials: Finished ones before the sampler learns from them; until then it draws at random.
         pruning_trials: Complete ones before any trial is pruned.
         pruning_epochs: No trial is pruned before so many epochs.
-        storage: ``auto`` for SQLite in the output folder, or a database's URL, for workers on several machines.
+        storage: ``auto`` for SQLite in the output folder, or a database's URL, for workers on several machines. Its
+            password belongs in PGPASSWORD or ~/.pgpass; one in the URL is used, and neither stored nor shown.
         heartbeat_s: How often a running trial says that it lives.
         grace_s: A trial that has been silent for so long is given to another worker.
         retries: How often that is done with one trial.
@@ -193,11 +195,16 @@ class TuningParams(Strict):
 
 
 class EvaluationParams(Strict):
-    """Bootstrap resamples (of dialogues), their seed, and the bins of the calibration error."""
+    """Bootstrap resamples (of dialogues), their seed, the bins of the calibration error, and what a report may show.
+
+    Attributes:
+        show_words: The report's pictures of single utterances say what was said. Steps of text are numbered either way.
+    """
 
     bootstrap_samples: int = Field(ge=100)
     bootstrap_seed: int = Field(ge=0)
     calibration_bins: int = Field(ge=2)
+    show_words: bool
 
 
 class TrackingParams(Strict):
@@ -244,7 +251,8 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
         raise ParamsError(f"{path}: expected a mapping, found {type(values).__name__}")
     for override in overrides:
         _set(values, override)
-    return parse(Params, values, where=str(path) + ("" if not overrides else f" with {', '.join(overrides)}"))
+    where = str(path) + ("" if not overrides else f" with {masked(', '.join(overrides))}")
+    return parse(Params, values, where=where)
 
 
 def sections_json(params: Params) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a variant is: a model, a named preset of it, and the encoders that feed it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import Field
@@ -51,6 +51,8 @@ class Preset:
         published: The paper's own percentages by metric (WA, UA, F1); quoted, never ours.
         base: Of a preset of one's own, the variant that it is made from: the paper, the table and the published
             figures are that one's. None for a paper's own row.
+        changes: Of a preset of one's own, what it sets in the recipe of each stage; a profile leaves that as it is.
+        tuned: Of a preset of one's own, how its settings were found, as its file says.
     """
 
     model: str
@@ -62,11 +64,18 @@ class Preset:
     recipes: tuple[Recipe, ...]
     published: dict[str, float]
     base: str | None = None
+    changes: tuple[dict[str, Any], ...] = ()
+    tuned: dict[str, Any] = field(default_factory=dict)
 
     @property
     def variant(self) -> str:
         """``model:preset``."""
         return f"{self.model}:{self.name}"
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a preset of one's own is made from: ``base``, and of a tuned one its study and trial; else empty."""
+        return {} if self.base is None else {"base": self.base, **self.tuned}
 
     @property
     def recipe(self) -> Recipe:

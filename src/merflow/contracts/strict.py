@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from merflow.contracts.errors import ParamsError, nearest
 
+# As pydantic calls a value that should have been a mapping.
+_NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
+
 
 class Strict(BaseModel):
     """Frozen, keyword-only, unknown keys forbidden."""
@@ -37,10 +40,14 @@ def parse(kind: type[Model], values: Any, *, where: str) -> Model:  # noqa: ANN4
 
 
 def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str, found: object) -> str:
-    key = ".".join(str(step) for step in loc) or kind.__name__
-    if code != "extra_forbidden":
-        return f"{key}: {message}" + ("" if code == "missing" else f", found {found!r}")
-    return f"{key}: unknown key; {nearest(str(loc[-1]), _keys_at(kind, loc[:-1]))}"
+    key = f"{'.'.join(map(str, loc))}: " if loc else ""
+    if code == "extra_forbidden":
+        return f"{key}unknown key; {nearest(str(loc[-1]), _keys_at(kind, loc[:-1]))}"
+    if code in _NO_MAPPING:
+        return f"{key}expected a mapping (key: value), found {found!r}"
+    if code == "value_error":  # a check of merflow's own, which names the values
+        return key + message.removeprefix("Value error, ")
+    return key + message + ("" if code == "missing" else f", found {found!r}")
 
 
 def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:

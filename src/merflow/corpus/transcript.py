@@ -1,10 +1,25 @@
 """The words in a transcript, without what transcribers note beside them."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
 
 # Transcribers write noises in square brackets: [LAUGHTER], [BREATHING].
 _TAG = re.compile(r"\[[^\[\]]*\]")
 _NO_WORD = re.compile(r"[^\w']+|_")
+
+
+def words_of(row: Mapping[str, Any], *, read: str | None) -> str:
+    """What was said in an utterance, as a model read it; empty where the corpus does not know.
+
+    Args:
+        row: Of the manifest.
+        read: ``asr`` for what a recogniser heard; else, also where a model read both or none, what is true.
+    """
+    words = row["asr_transcript" if read == "asr" else "transcript"]
+    return "" if pd.isna(words) else str(words)
 
 
 def without_tags(transcript: str) -> str:

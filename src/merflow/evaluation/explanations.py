@@ -29,7 +29,8 @@ def utterance_figure(seen: Seen) -> Figure:
     figure = Figure(figsize=(4.2 * _PANELS_A_ROW, 3.0 * rows + 0.8), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, _PANELS_A_ROW, squeeze=False).ravel()
-    figure.suptitle(f"{seen.utterance_id}\n{_shortened(seen.words)}", fontsize="medium", color=_INK)
+    title = f"{seen.utterance_id}\n{_shortened(seen.words)}" if seen.words else seen.utterance_id
+    figure.suptitle(title, fontsize="medium", color=_INK)
     _bars(grid[0], seen.probabilities, emotion=seen.emotion)
     for axes, (name, entry) in zip(grid[1:], panels.items(), strict=False):
         _draw(axes, entry, scales=seen.scales)

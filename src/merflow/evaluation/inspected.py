@@ -1,12 +1,14 @@
 """What a trained fold shows of itself, as arrays in one small file, so that a report needs neither model nor features.
 
+The words of its utterances are not among it: the file goes to MLflow, and a licensed corpus' text may not.
+
 ``inspection.safetensors`` holds float16 arrays: ``embedding``, ``averages/MODULE``, ``PLACE/MODULE``; what they are
 stands in its metadata as JSON. Shapes: U test utterances, E width of the embedding, K entries of a module.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,8 @@ class Seen:
     """One utterance and what every module showed of it.
 
     Attributes:
-        words: What was said, or heard where the model reads recognised words; empty where the corpus does not know.
+        words: What was said, or heard where the model reads recognised words; empty where the corpus does not know, or
+            where they are not to be shown.
         emotion: The true one.
         probabilities: Emotion -> the model's probability.
         shown: Module -> its array.
@@ -101,7 +104,7 @@ class Inspected:
     utterances: tuple[Seen, ...]
 
     def save(self, path: Path) -> None:
-        """Writes the file; maps lose their heads and features, and arrays are rounded to float16.
+        """Writes the file, without words; maps lose their heads and features, and arrays are rounded to float16.
 
         Raises:
             OutputError: It cannot be written.
@@ -115,7 +118,7 @@ class Inspected:
             "averages": {name: entry.axis for name, entry in self.averages.items()},
             "utterances": [
                 {
-                    **{key: getattr(seen, key) for key in ("utterance_id", "words", "emotion", "probabilities")},
+                    **{key: getattr(seen, key) for key in ("utterance_id", "emotion", "probabilities")},
                     "shown": {name: entry.axes for name, entry in shown.items()},
                     "scales": {axis: asdict(scale) for axis, scale in seen.scales.items()},
                 }
@@ -125,6 +128,12 @@ class Inspected:
         rounded = {name: _rounded(values) for name, values in arrays.items()}
         with replacing(path) as part:
             save_file(rounded, part, metadata={_CONTENT: json.dumps(content)})
+
+    def with_words(self, words: Mapping[str, str]) -> "Inspected":
+        """The same with what was said, by utterance id."""
+        return replace(
+            self, utterances=tuple(replace(seen, words=words[seen.utterance_id]) for seen in self.utterances)
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Inspected":
@@ -150,7 +159,7 @@ class Inspected:
 def _seen(entry: dict[str, Any], place: int, arrays: Mapping[str, np.ndarray]) -> Seen:
     shown = {name: Shown(arrays[f"{place}/{name}"], tuple(axes)) for name, axes in entry["shown"].items()}
     scales = {axis: Scale(**scale) for axis, scale in entry["scales"].items()}
-    return Seen(entry["utterance_id"], entry["words"], entry["emotion"], entry["probabilities"], shown, scales)
+    return Seen(entry["utterance_id"], "", entry["emotion"], entry["probabilities"], shown, scales)
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

@@ -39,6 +39,7 @@ fewer than five dialogues.
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ import pandas as pd
 
 from merflow.contracts.baselines import Baseline
 from merflow.contracts.errors import EvaluationError
+from merflow.contracts.files import check_record, read_record
 from merflow.contracts.params import EvaluationParams
 from merflow.evaluation.baselines import baseline_figures
 from merflow.evaluation.breakdowns import breakdowns
@@ -71,6 +73,17 @@ from merflow.evaluation.spread import over_seeds, resample, spread, tests_of
 
 # Variant -> fold and seed -> best_epoch, dev_ua, dev_loss.
 Development = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]
+
+# Of the results, and of each variant. A file that lacks one was written by another version.
+KEYS = (
+    *("corpus", "manifest_hash", "split_id", "protocol", "classes", "class_counts", "utterances", "dialogues", "seeds"),
+    *("evaluation", "resamples", "variants", "comparisons", "power", "baselines"),
+)
+VARIANT_KEYS = (
+    *("UA", "WA", "macro_f1", "weighted_f1", "ece", "reliability", "per_class_recall", "confusion", "chance"),
+    *("breakdowns", "folds", "over_seeds", "none_paper", "missing", "selection", "stages", "stages_of_preset"),
+    *("transcripts", "transcripts_of_preset", "published"),
+)
 
 
 def summarise(
@@ -178,6 +191,27 @@ def summarise(
         "power": power_of(pairs, utterances=tested, dialogues=groups),
         "baselines": baseline_figures(baselines or {}, first, classes=classes, groups=groups, **few_draws),
     }
+
+
+def read_results(path: Path, *, keys: Iterable[str] | None = None) -> dict[str, Any]:
+    """The content of a ``results.json``.
+
+    Args:
+        path: The file.
+        keys: What the reader takes of it; None for everything, of every variant too.
+
+    Raises:
+        MerflowError: The file is missing or garbled, or of another version, which laid it out otherwise.
+    """
+    mend = (
+        "evaluate the folds again: run the benchmark's own command, which keeps its finished folds, or "
+        f"merflow evaluate FOLDS --manifest M --splits S --out {path.parent}"
+    )
+    found = read_record(path, keys=KEYS if keys is None else keys, mend=mend)
+    if keys is None:
+        for variant, entry in found["variants"].items():
+            check_record(entry, keys=VARIANT_KEYS, where=f"{path}: {variant}", mend=mend)
+    return found
 
 
 def ranked(results: Mapping[str, Any]) -> list[str]:

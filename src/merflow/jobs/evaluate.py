@@ -16,6 +16,7 @@ from merflow.corpus.baselines import baselines_of
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
+from merflow.corpus.transcript import words_of
 from merflow.evaluation.inspected import Inspected
 from merflow.evaluation.numerals import training_name
 from merflow.evaluation.report import write_report
@@ -53,7 +54,7 @@ def evaluate(
         report: Where the HTML page goes.
         name: Title of the report.
         command: What reproduces the run, printed in the report.
-        params: Bootstrap and calibration.
+        params: Bootstrap and calibration, and whether the report shows words.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
         own: Presets of one's own (``presets.own``); the published figures beside one are those of its base.
 
@@ -97,7 +98,7 @@ def evaluate(
         identity=_identity(facts, summary) | _bases(variants),
         command=command,
         papers=papers,
-        inspections=_inspections(trained, facts),
+        inspections=_inspections(trained, facts, words=corpus.rows if params.show_words else None),
     )
     if run is not None:
         files = {"results.json": results, "report.html": report, **{path.name: path for path in tables}}
@@ -114,11 +115,22 @@ def _by_test(facts: Sequence[dict[str, Any]], values: Sequence[Any]) -> dict[str
     return dict(nested)
 
 
-def _inspections(trained: Sequence[Path], facts: Sequence[dict[str, Any]]) -> dict[str, tuple[str, Inspected]]:
-    """Variant -> what the first of its folds that has something to show showed of its model."""
+def _inspections(
+    trained: Sequence[Path], facts: Sequence[dict[str, Any]], *, words: pd.DataFrame | None
+) -> dict[str, tuple[str, Inspected]]:
+    """Variant -> what the first of its folds that has something to show showed of its model.
+
+    Args:
+        trained: Fold folders.
+        facts: Of each.
+        words: Rows of the manifest, to show what was said; None to keep it back.
+    """
     found: dict[str, tuple[str, Inspected]] = {}
     for folder, fact in sorted(zip(trained, facts, strict=True), key=lambda pair: (pair[1]["seed"], pair[1]["fold"])):
         shown = None if fact["variant"] in found else folds.read_inspection(folder)
+        if shown is not None and words is not None:
+            said = {row["utterance_id"]: words_of(row, read=fact["transcripts"]) for _, row in words.iterrows()}
+            shown = shown.with_words(said)
         if shown is not None:
             found[fact["variant"]] = training_name(fact), shown
     return found

@@ -38,6 +38,7 @@ def explain(
     out: Path,
     utterances: Sequence[str] = (),
     examples: int = 4,
+    words: bool = False,
     device: str = "auto",
     own: OwnPresets | None = None,
     progress: Progress | None = None,
@@ -56,6 +57,7 @@ def explain(
         out: Folder for all of it; an earlier explanation is replaced.
         utterances: Which to draw; some of every emotion where none is named.
         examples: How many to draw where none is named.
+        words: Write above the figures what was said.
         device: ``auto``, ``cpu`` or ``cuda``.
         own: Presets of one's own (``presets.own``).
         progress: Told of every utterance.
@@ -78,7 +80,9 @@ def explain(
     with replacing_folder(out) as part, output_errors(out):
         shown: dict[str, list[str]] = {}
         for done, place in enumerate(places, start=1):
-            shown = _draw_utterance(opened, place, probabilities=probabilities[place], folder=part / "utterances")
+            shown = _draw_utterance(
+                opened, place, probabilities=probabilities[place], words=words, folder=part / "utterances"
+            )
             tell("explain utterances", done, len(places))
         weighed = _draw_weights(opened, folder=part / "weights")
         _draw_embedding(opened, folder=part)
@@ -134,8 +138,10 @@ def _named(opened: Subject, utterances: Sequence[str]) -> list[int]:
     return [place_of[name] for name in utterances]
 
 
-def _draw_utterance(opened: Subject, place: int, *, probabilities: np.ndarray, folder: Path) -> dict[str, list[str]]:
-    seen = opened.seen(place, probabilities=probabilities)
+def _draw_utterance(
+    opened: Subject, place: int, *, probabilities: np.ndarray, words: bool, folder: Path
+) -> dict[str, list[str]]:
+    seen = opened.seen(place, probabilities=probabilities, words=words)
     _save(utterance_figure(seen), folder / f"{seen.utterance_id}.png")
     _save_arrays(folder / f"{seen.utterance_id}.npz", {name: entry.values for name, entry in seen.shown.items()})
     return {name: list(entry.axes) for name, entry in seen.shown.items()}

@@ -121,7 +121,8 @@ class FoldInputs:
     @cached_property
     def config(self) -> ModelConfig:
         """The model's config."""
-        return MODELS[self.preset.model].configure(self.preset.config)
+        where = f"{self.preset.variant}, config on profile {self.profile_name}"
+        return MODELS[self.preset.model].configure(self.preset.config, where=where)
 
     @property
     def streams(self) -> tuple[Stream, ...]:
@@ -283,6 +284,7 @@ class FoldInputs:
             params=self.params.model_dump(),
             selection=self.selection,
             stages=self.stages,
+            origin=self.preset.origin,
         )
 
 

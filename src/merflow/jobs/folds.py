@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import read_json, replacing, write_json
+from merflow.contracts.files import read_json, read_record, replacing, write_json
 from merflow.contracts.protocols import NONE_PAPER
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
 from merflow.corpus.splits import ids
@@ -38,6 +38,12 @@ HISTORY = "history.json"
 INSPECTION = "inspection.safetensors"
 MODEL = "model"
 STANDARDIZER = "standardizer.safetensors"
+# Of the facts, what a reader takes without asking whether it is there.
+NEEDED = (
+    *("fingerprint", "variant", "fold", "seed", "protocol", "development_data", "selection", "stages", "transcripts"),
+    *("transcripts_of_preset", "git_commit", "params", "manifest_hash", "split_id", "profile", "encoder_keys"),
+    "development",
+)
 
 
 def write_predictions(folder: Path, inputs: FoldInputs, *, probabilities: np.ndarray) -> None:
@@ -107,6 +113,7 @@ def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory, *, shado
         {
             "fingerprint": inputs.fingerprint,
             "variant": inputs.preset.variant,
+            "origin": inputs.preset.origin,
             "fold": inputs.fold,
             "seed": inputs.seed,
             "protocol": inputs.splits.protocol,
@@ -137,17 +144,18 @@ def read_facts(folder: Path) -> dict[str, Any]:
 
     Raises:
         EvaluationError: The folder is no whole fold.
+        MerflowError: Its facts are garbled, or another version wrote them.
     """
     file = folder / FACTS
     if not file.is_file():
         raise EvaluationError(f"{folder} is no trained fold: {FACTS} is missing; train it again")
-    facts: dict[str, Any] = read_json(file)
-    return facts
+    return read_record(file, keys=NEEDED, mend="train the fold again, with the command that trained it")
 
 
 def is_whole(folder: Path, *, fingerprint: str) -> bool:
     """Whether the folder holds the finished fold of exactly these inputs."""
-    return (folder / FACTS).is_file() and read_facts(folder)["fingerprint"] == fingerprint
+    file = folder / FACTS
+    return file.is_file() and read_json(file).get("fingerprint") == fingerprint
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from torch import nn
 
 from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.corpus.splits import ids
+from merflow.corpus.transcript import words_of
 from merflow.evaluation.inspected import Averages, Inspected, Scale, Seen, Shown
 from merflow.features.dataset import FeatureDataset
-from merflow.features.sources import TRANSCRIPTS
 from merflow.jobs.fold_inputs import FoldInputs
 from merflow.training.determinism import deterministic
 from merflow.training.encoded import EncodedSource
@@ -60,8 +59,14 @@ class Subject:
         turns = [places[turn] for turn in range(count) for places in by_emotion.values() if turn < len(places)]
         return turns[:count]
 
-    def seen(self, place: int, *, probabilities: np.ndarray) -> Seen:
-        """What every module shows of one utterance, given the model's probabilities ``(C,)`` for it."""
+    def seen(self, place: int, *, probabilities: np.ndarray, words: bool = False) -> Seen:
+        """What every module shows of one utterance, given the model's probabilities ``(C,)`` for it.
+
+        Args:
+            place: Among the test utterances.
+            probabilities: The model's.
+            words: Also what was said, which a licensed corpus' users may not pass on.
+        """
         row = self.rows[place]
         found = look(self.model, self.test, place, params=self.inputs.params)
         readable = _readable(list(found))
@@ -69,7 +74,7 @@ class Subject:
         streams = self.inputs.config.streams()
         return Seen(
             utterance_id=row["utterance_id"],
-            words=_words(row, read=self.inputs.transcript),
+            words=words_of(row, read=self.inputs.transcript) if words else "",
             emotion=row["emotion"],
             probabilities=dict(zip(self.inputs.classes, probabilities.tolist(), strict=True)),
             shown=shown,
@@ -112,12 +117,6 @@ def drawable(shown: dict[str, Shown]) -> dict[str, Averages]:
         elif flat.values.ndim == 2:
             found[name] = Averages(flat.values, flat.axes[1])
     return found
-
-
-def _words(row: dict[str, Any], *, read: str | None) -> str:
-    """The words that the model reads; the true ones where it reads none or both kinds, as far as there are any."""
-    words = row[TRANSCRIPTS["asr" if read == "asr" else "truth"]]
-    return "" if pd.isna(words) else str(words)
 
 
 def _scale(stream: Stream, row: dict[str, Any], *, steps: int) -> Scale:

@@ -142,7 +142,9 @@ def _facts(training: Training) -> dict[str, Any]:
     return {
         "place": training.place,
         "variant": f"{card.model}:{card.preset}",
-        **card.model_dump(include={"fold", "seed", "selection", "stages", "transcripts", "git_commit"}, mode="json"),
+        **card.model_dump(
+            include={"fold", "seed", "selection", "stages", "transcripts", "git_commit", "origin"}, mode="json"
+        ),
         **card.model_dump(include={"merflow_version", "config", "recipe", "params", "manifest_hash", "split_id"}),
         "encoders": {
             role: {"key": card.encoder_keys[role], "name": spec.name, "revision": spec.revision}

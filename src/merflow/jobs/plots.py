@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import read_json, replacing_folder, write_json
+from merflow.contracts.files import replacing_folder, write_json
 from merflow.evaluation.plot_tables import Histories, confusion_rows, headline, learning_curves, reliability_bins
+from merflow.evaluation.results import read_results
 from merflow.jobs import folds
 from merflow.jobs.progress import say
 
@@ -26,7 +27,7 @@ def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -
         EvaluationError: A variant of the results has no fold among these.
         OutputError: A file cannot be written.
     """
-    found = read_json(results)
+    found = read_results(results)
     histories = _histories(trained)
     lacking = sorted(set(found["variants"]) - set(histories))
     if lacking:

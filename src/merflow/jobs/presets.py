@@ -1,8 +1,9 @@
-"""Every preset by content: what it reads, and what its trainings stand on.
+"""Presets with their models: those of one's own checked, and each by content.
 
-Extraction asks a preset's model which streams it reads, and training builds that one model. Stages and cached steps
-stand on these answers instead of on the code of all models, so that an edited model encodes nothing anew and no other
-model trains again.
+A file of one's own is read and checked before any work. The content of a preset is what it reads, and what its
+trainings stand on. Extraction asks a preset's model which streams it reads, and training builds that one model. Stages
+and cached steps stand on these answers instead of on the code of all models, so that an edited model encodes nothing
+anew and no other model trains again.
 """
 
 import inspect
@@ -18,11 +19,43 @@ from merflow.jobs.progress import say
 from merflow.jobs.variants import chosen
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
+from merflow.presets.own import each_sound, parse_own, read_own
 
 STREAMS = "streams"
 TRAINING = "training"
 # Steps of a pipeline that are cached by what their code was.
 _STEPS = ("plan", "index", "validate", "transcribe", "split", "extract", "train", "tune", "evaluate")
+
+
+def read_presets(path: Path | None, *, profile: str | None = None) -> dict[str, Preset]:
+    """The presets of a file of one's own, whose models take their configs; none without one.
+
+    Args:
+        path: What ``--presets`` names.
+        profile: Also with the sizes that models have on this profile's encoders.
+
+    Raises:
+        MerflowError: As :func:`merflow.presets.own.read_own`.
+        PresetError: A key or value of a config is wrong; file, variant and key are named.
+    """
+    return _fitting(read_own(path), profile=profile, where=str(path))
+
+
+def parse_presets(text: str, *, where: str, profile: str | None = None) -> dict[str, Preset]:
+    """As :func:`read_presets`, of a file's text."""
+    return _fitting(parse_own(text, where=where), profile=profile, where=where)
+
+
+def _fitting(own: OwnPresets, *, profile: str | None, where: str) -> dict[str, Preset]:
+    def check(variant: str, preset: Preset) -> Preset:
+        configure = MODELS[preset.model].configure
+        configure(preset.config, where=f"{where}: {variant}, config")
+        if profile is not None:
+            fitted = catalogue.fitted(preset, profile)
+            configure(fitted.config, where=f"{where}: {variant}, config on profile {profile}")
+        return preset
+
+    return each_sound(own, check)
 
 
 def write_presets(out: Path) -> None:

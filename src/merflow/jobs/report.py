@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import read_json
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import OwnPresets
+from merflow.evaluation.results import read_results
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.run_folder import RESULTS, RunFolder, read_run
 
@@ -67,7 +67,7 @@ def report(
 def own_params(run: Path, params: EvaluationParams) -> EvaluationParams:
     """The run's own bootstrap and calibration where its ``results.json`` says: its numbers stay as they are."""
     results = run / RESULTS
-    own = read_json(results)["evaluation"] if results.is_file() else {}
+    own = read_results(results, keys=["evaluation"])["evaluation"] if results.is_file() else {}
     return params.model_copy(update={key: value for key, value in own.items() if key in type(params).model_fields})
 
 

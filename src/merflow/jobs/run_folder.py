@@ -9,6 +9,7 @@ from merflow.contracts.errors import EvaluationError, MerflowError
 from merflow.contracts.files import read_json, write_json
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splits import read_splits
+from merflow.evaluation.results import read_results
 from merflow.jobs import folds
 from merflow.jobs.variants import Item
 
@@ -127,7 +128,7 @@ def read_run(folder: Path) -> RunFolder:
     }
     results = folder / RESULTS
     if results.is_file():
-        own = read_json(results)
+        own = read_results(results, keys=["split_id", "manifest_hash", "variants", "seeds"])
         facts = {
             place: fact
             for place, fact in facts.items()

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import TuningError
-from merflow.contracts.files import read_json, write_json
+from merflow.contracts.files import read_record, write_json
 from merflow.contracts.params import TrainingParams, TuningParams
+from merflow.contracts.passwords import without_password
 from merflow.contracts.strict import parse
 from merflow.jobs.data import Data
 from merflow.jobs.fold_inputs import FoldInputs
@@ -23,6 +24,7 @@ from merflow.tuning.study import StudyPlace
 
 # Of the training parameters, those that a figure follows from.
 _DECIDING = ("precision", "max_epochs", "compile", "modality_dropout")
+_STORED = ("facts", "place", "params", "training")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,18 +67,23 @@ class Search:
         return cls(place, tuple(read), params, blind)
 
     @classmethod
-    def load(cls, path: Path, data: Data) -> "Search":
+    def load(cls, path: Path, data: Data, *, password: str | None = None) -> "Search":
         """The search of a file that :meth:`save` wrote.
+
+        Args:
+            path: The file.
+            data: What the search was opened with.
+            password: Of the study's database, which the file does not hold; as for :class:`StudyPlace`.
 
         Raises:
             TuningError: The data are not those that it was opened with.
-            MerflowError: The file is missing or garbled.
+            MerflowError: The file is missing or garbled, or of another version.
         """
-        stored = read_json(path)
+        stored = read_record(path, keys=_STORED, mend="open the search again (merflow tune)")
         search = cls.of(
             stored["facts"]["variant"],
             data,
-            place=StudyPlace(**stored["place"]),
+            place=StudyPlace(**stored["place"], password=password),
             params=parse(TuningParams, stored["params"], where=str(path)),
             training=parse(TrainingParams, stored["training"], where=str(path)),
         )
@@ -85,12 +92,12 @@ class Search:
         return search
 
     def save(self, path: Path) -> None:
-        """Writes what :meth:`load` reads."""
+        """Writes what :meth:`load` reads; the database's password is not in it."""
         write_json(
             path,
             {
                 "place": {"url": self.place.url, "name": self.place.name},
-                "params": self.params.model_dump(),
+                "params": {**self.params.model_dump(), "storage": without_password(self.params.storage)[0]},
                 "training": self.training.model_dump(),
                 "facts": self.facts,
             },

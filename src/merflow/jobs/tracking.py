@@ -101,6 +101,7 @@ def fold_run(run: Path, inputs: FoldInputs) -> FoldRun | None:
             promotable=inputs.selection != NONE_PAPER,
             git_commit=inputs.git_commit,
             params=inputs.settings,
+            origin=inputs.preset.origin,
         ),
         system_metrics_every_s=facts["system_metrics_every_s"],
     )

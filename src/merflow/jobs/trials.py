@@ -19,7 +19,15 @@ from merflow.tuning.study import database_errors, open_study
 from merflow.tuning.worker import Attempt, work
 
 
-def try_values(search: Path, data: Data, *, checkpoints: Path, run: Path | None = None, worker: int = 0) -> int:
+def try_values(
+    search: Path,
+    data: Data,
+    *,
+    checkpoints: Path,
+    run: Path | None = None,
+    worker: int = 0,
+    password: str | None = None,
+) -> int:
     """Works on a study until it has its number of finished trials; returns how many were tried here.
 
     Any number of these calls may work on one study. One that is killed loses what its running trial has not written
@@ -31,12 +39,13 @@ def try_values(search: Path, data: Data, *, checkpoints: Path, run: Path | None 
         checkpoints: Folder of unfinished trials.
         run: The study's run in MLflow (``jobs.tracking``); None tracks nothing.
         worker: Tells apart workers of one study.
+        password: Of the study's database, as for :class:`merflow.tuning.study.StudyPlace`.
 
     Raises:
         TuningError: The study cannot be reached, or is of something else.
         TrainingError: A fold cannot be trained.
     """
-    opened = Search.load(search, data)
+    opened = Search.load(search, data, password=password)
     study = open_study(opened.place, facts=opened.facts, params=opened.params)
     tracked = None if run is None else study_run(run)
     with database_errors(opened.place):

@@ -7,6 +7,7 @@ from typing import Any
 from merflow.contracts.errors import TuningError
 from merflow.contracts.files import replacing, write_json
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
+from merflow.contracts.passwords import without_password
 from merflow.contracts.presets import parse_variant
 from merflow.contracts.processes import side_by_side
 from merflow.jobs.data import Data
@@ -60,6 +61,7 @@ def tune(
     """
     made_from(variant, name=name)
     workspace, search, run = Workspace(out), out / SEARCH, out / RUN
+    password = without_password(params.storage)[1]
     open_search(
         variant,
         data,
@@ -71,8 +73,8 @@ def tune(
         training=training,
         tracking=tracking,
     )
-    _work_side_by_side(search, data, run=run, out=out, progress=progress)
-    return choose(search, data, out=out, name=name, run=run)
+    _work_side_by_side(search, data, run=run, out=out, password=password, progress=progress)
+    return choose(search, data, out=out, name=name, run=run, password=password)
 
 
 def open_search(
@@ -106,7 +108,9 @@ def open_search(
     return out
 
 
-def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None = None) -> dict[str, Any]:
+def choose(
+    search: Path, data: Data, *, out: Path, name: str, run: Path | None = None, password: str | None = None
+) -> dict[str, Any]:
     """Makes a preset of the study's best trial, and writes what the study found.
 
     ``presets.yaml`` is what ``--presets`` of other commands reads; ``study.json`` the outcome, ``trials.csv`` all
@@ -118,6 +122,7 @@ def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None =
         out: Folder for all of it.
         name: Of the preset, without its model; empty for the base's with ``-tuned`` behind it.
         run: The study's run in MLflow; None tracks nothing.
+        password: Of the study's database, as for :class:`merflow.tuning.study.StudyPlace`.
 
     Returns:
         The content of ``study.json``.
@@ -127,7 +132,7 @@ def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None =
         PresetError: merflow ships a preset of that name.
         OutputError: ``out`` cannot be written.
     """
-    opened = Search.load(search, data)
+    opened = Search.load(search, data, password=password)
     study = open_study(opened.place, facts=opened.facts, params=opened.params)
     outcome = Outcome.of(study, seed=opened.params.seed)
     base = opened.first.preset
@@ -142,7 +147,7 @@ def choose(search: Path, data: Data, *, out: Path, name: str, run: Path | None =
     if run is not None:
         files = [out / name for name in (PRESETS, TABLE, PAGE, SUMMARY)]
         log_study(run, outcome, summary=summary, files=[*files, *pictures])
-    say(f"tune {opened.first.preset.variant}: {_told(summary)}; {out / PRESETS}")
+    say(f"tune {opened.first.preset.variant}: {_told(summary)}; it is preset {variant}")
     return summary
 
 
@@ -158,8 +163,11 @@ def made_from(variant: str, *, name: str) -> str:
     return made
 
 
-def _work_side_by_side(search: Path, data: Data, *, run: Path, out: Path, progress: Progress | None) -> None:
-    opened = Search.load(search, data)
+def _work_side_by_side(
+    search: Path, data: Data, *, run: Path, out: Path, password: str | None, progress: Progress | None
+) -> None:
+    opened = Search.load(search, data, password=password)
+    checkpoints = Workspace(out).trials
     params = opened.params
     study = open_study(opened.place, params=params)
     tell = progress or plain_lines()
@@ -176,7 +184,7 @@ def _work_side_by_side(search: Path, data: Data, *, run: Path, out: Path, progre
     look()
     killed = side_by_side(
         [
-            partial(try_values, search, data, checkpoints=Workspace(out).trials, run=run, worker=worker)
+            partial(try_values, search, data, checkpoints=checkpoints, run=run, worker=worker, password=password)
             for worker in range(params.workers)
         ],
         meanwhile=look,

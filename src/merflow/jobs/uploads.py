@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.errors import TrackingError
-from merflow.contracts.files import read_json, replacing, replacing_folder, write_json
+from merflow.contracts.files import read_json, read_record, replacing, replacing_folder, write_json
 from merflow.contracts.protocols import NONE_PAPER
 from merflow.evaluation.figures import confusion_figure, learning_figure
+from merflow.evaluation.results import read_results
 from merflow.jobs import folds
 from merflow.jobs.progress import say
 from merflow.jobs.workspace import Workspace
@@ -27,6 +28,12 @@ from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
 _RUN, _RESULTS, _FOLDS, _KEPT = "run.json", "results.json", "fold-*.json", "kept"
 # Where a pod of KFP has its copy of what lies in an object store.
 OBJECT_STORES = tuple(map(Path, ("/gcs", "/minio", "/oci", "/s3")))
+# What is taken of these records.
+_RUN_KEYS = ("uri", "experiment", "name", "benchmark_id", "tags", "params", "workspace")
+_RESULT_KEYS = ("files", "command")
+_AGAIN = "run the benchmark's own command again, which keeps its finished folds and remembers them anew"
+# Of a search in the folder of `merflow tune`, and in that of a pipeline.
+_SEARCHES = ("search.json", "study.json")
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,13 @@ def sync(root: Path, *, uri: str | None) -> list[Uploaded]:
     """
     records = sorted(path.parent for path in Workspace(root).tracked.glob(f"*/{_RUN}"))
     if not records:
+        search = next((name for name in _SEARCHES if (root / name).is_file()), None)
+        if search is not None:
+            raise TrackingError(
+                f"{root} is the folder of a search ({search}), which sync does not upload; the command that made it "
+                "does: run it again, and it tries nothing anew and uploads what MLflow lacks (--set tracking.uri=URI "
+                "for another server)"
+            )
         raise TrackingError(
             f"{root} remembers no benchmark (no {Workspace(root).tracked}/*/{_RUN}); pass the --out folder of "
             "`merflow benchmark` or `merflow pipeline run` that ran with tracking.uri other than none"
@@ -140,24 +154,28 @@ def upload(record: Path, *, uri: str | None) -> Uploaded:
     Raises:
         TrackingError: A file of the benchmark is gone, or the server cannot be reached or refuses.
         EvaluationError: A fold's folder is gone.
+        MerflowError: What is remembered is of another version, and nothing was uploaded.
     """
-    facts = read_json(record / _RUN)
+    facts = read_record(record / _RUN, keys=_RUN_KEYS, mend=_AGAIN)
+    results = record / _RESULTS
+    evaluated = read_record(results, keys=_RESULT_KEYS, mend=_AGAIN) if results.is_file() else None
     where = uri or facts["uri"]
     root = record.parents[1]
+    remembered = [
+        root / read_record(path, keys=["folder"], mend=_AGAIN)["folder"] for path in sorted(record.glob(_FOLDS))
+    ]
+    trained = {folder: _facts_of(folds.read_facts(folder), corpus=facts["tags"]["corpus"]) for folder in remembered}
     run = opened(facts, uri=where)
     run_id = run.open()
-    remembered = [root / read_json(path)["folder"] for path in sorted(record.glob(_FOLDS))]
-    trained = {folder: _facts_of(folds.read_facts(folder), corpus=facts["tags"]["corpus"]) for folder in remembered}
     new_folds = 0
     for number, (folder, fold) in enumerate(trained.items(), start=1):
         if run.log_finished_fold(folder, fold):
             new_folds += 1
             say(f"track: uploaded {fold.name} ({number} of {len(trained)})")
-    results = record / _RESULTS
-    new_results = results.is_file() and _log_results(run, trained, remembered=read_json(results), root=root)
-    if not results.is_file():
+    new_results = evaluated is not None and _log_results(run, trained, remembered=evaluated, root=root)
+    if evaluated is None:
         say(f"track: {facts['name']} has no results yet; the same command goes on with it, and uploads them")
-    return Uploaded(facts["name"], run_id, where, len(trained), new_folds, results.is_file(), new_results)
+    return Uploaded(facts["name"], run_id, where, len(trained), new_folds, evaluated is not None, new_results)
 
 
 def opened(facts: Mapping[str, Any], *, uri: str | None = None) -> BenchmarkRun:
@@ -180,7 +198,7 @@ def _log_results(
     for path in files.values():
         if not path.is_file():
             raise TrackingError(f"{path} is gone; run the benchmark again, which writes it anew and uploads it")
-    results = read_json(files[_RESULTS])
+    results = read_results(files[_RESULTS])
     return run.log_results(
         results,
         variants={facts.variant: facts for facts in trained.values() if facts.variant in results["variants"]},
@@ -218,6 +236,7 @@ def _facts_of(fold: Mapping[str, Any], *, corpus: str) -> FoldFacts:
         promotable=fold["selection"] != NONE_PAPER,
         git_commit=fold["git_commit"],
         params=fold["params"],
+        origin=fold.get("origin", {}),
     )
 
 

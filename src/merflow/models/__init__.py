@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 from torch import nn
 
 from merflow.contracts.errors import PresetError, nearest
@@ -38,8 +39,12 @@ class ModelEntry(NamedTuple):
     model: ModelClass
     config: type[Any]
 
-    def configure(self, values: Mapping[str, Any]) -> ModelConfig:
+    def configure(self, values: Mapping[str, Any], *, where: str = "") -> ModelConfig:
         """The model's config of a preset's switches.
+
+        Args:
+            values: The switches.
+            where: What they are of, for errors; empty for the name of the config's class.
 
         Raises:
             PresetError: A key is unknown or missing, or a value is not allowed.
@@ -51,13 +56,18 @@ class ModelEntry(NamedTuple):
                 {key: value for key, value in values.items() if key in known}, strict=False
             )
         except ValidationError as error:
-            problems += [
-                f"{'.'.join(map(str, detail['loc'])) or 'config'}: {detail['msg']}, found {detail['input']!r}"
-                for detail in error.errors()
-            ]
+            problems += [_problem(detail) for detail in error.errors()]
         if problems:
-            raise PresetError("\n  ".join([f"{self.config.__name__}: {len(problems)} problem(s)", *problems]))
+            raise PresetError("\n  ".join([f"{where or self.config.__name__}: {len(problems)} problem(s)", *problems]))
         return config
+
+
+def _problem(detail: ErrorDetails) -> str:
+    """One line; what is missing, or was refused by a check of the model's own, says enough without the value."""
+    key = f"{'.'.join(map(str, detail['loc']))}: " if detail["loc"] else ""
+    if detail["type"] in ("missing", "value_error"):
+        return key + detail["msg"].removeprefix("Value error, ")
+    return f"{key}{detail['msg']}, found {detail['input']!r}"
 
 
 MODELS: dict[str, ModelEntry] = {

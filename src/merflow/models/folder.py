@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -39,6 +39,7 @@ class ModelCard(Strict):
         params: ``params.yaml``, resolved.
         selection: What chose the epoch, for example ``dev_loss``.
         stages: Encoder policies that it went through, for example ``("frozen",)``.
+        origin: Of a preset of one's own, its ``base`` and, where it was tuned, the study and trial; else empty.
     """
 
     model: str
@@ -63,6 +64,7 @@ class ModelCard(Strict):
     params: dict[str, Any]
     selection: str
     stages: tuple[str, ...]
+    origin: dict[str, Any] = Field(default_factory=dict)
 
 
 def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:

@@ -178,19 +178,19 @@ def profile(name: str) -> Profile:
 def fitted(preset: Preset, profile_name: str) -> Preset:
     """The preset as it is trained on a profile's encoders: small encoders get a small model.
 
-    What a preset sets itself stays as it is; so do the numbers of a recipe that one of one's own has changed.
+    What a preset's config sets itself stays as it is, and what the recipe of one of one's own does: also where it is
+    the paper's value.
 
     Raises:
         PresetError: No such profile.
     """
     fit = _profile_file(profile_name).models.get(preset.model, _Fit())
-    shipped = presets()[preset.base or preset.variant].recipes
-    recipes = []
-    for recipe, before in zip(preset.recipes, shipped, strict=True):
-        settings, papers = recipe.model_dump(), before.model_dump()
-        unchanged = {key: value for key, value in fit.recipe.items() if settings.get(key) == papers.get(key)}
-        recipes.append(parse(Recipe, settings | unchanged, where=f"profile {profile_name}: {preset.model}"))
-    return replace(preset, config=fit.config | preset.config, recipes=tuple(recipes))
+    changes = preset.changes or ({},) * len(preset.recipes)
+    recipes = tuple(
+        parse(Recipe, recipe.model_dump() | fit.recipe | own, where=f"{preset.variant} on profile {profile_name}")
+        for recipe, own in zip(preset.recipes, changes, strict=True)
+    )
+    return replace(preset, config=fit.config | preset.config, recipes=recipes)
 
 
 def _profile_file(name: str) -> _ProfileFile:

@@ -3,20 +3,27 @@
 The papers' rows stay what they are: a preset of one's own has a name of its own, and says which row it is made from.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import Field
 
-from merflow.contracts.errors import PresetError
+from merflow.contracts.errors import ParamsError, PresetError
 from merflow.contracts.files import replacing
 from merflow.contracts.presets import Preset, parse_variant
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.strict import Strict, parse
 from merflow.presets import catalogue
+
+Entry = TypeVar("Entry")
+_SHAPE = (
+    "write `presets:`, below it `MODEL:NAME:`, below that `base: MODEL:PRESET` and what differs from it, as in "
+    "presets: {mfdr:mine: {base: mfdr:full, config: {dims: 128}, stages: [{lr: 0.001}]}}"
+)
 
 
 class OwnEntry(Strict):
@@ -26,7 +33,7 @@ class OwnEntry(Strict):
         base: The variant that it is made from.
         config: What differs in the model's config.
         stages: What differs in the recipes, stage by stage; stages that are left out are the base's.
-        tuned: How these settings were found; for people.
+        tuned: How these settings were found: a study, its trial and so on. It goes into the records of what is trained.
     """
 
     base: str
@@ -42,14 +49,17 @@ class OwnFile(Strict):
 
 
 def read_own(path: Path | None) -> dict[str, Preset]:
-    """The presets of a file; none without one.
+    """The presets of a file; none without one. Their configs are checked where models are known, in ``jobs.presets``.
 
     Raises:
-        PresetError: The file is missing or no YAML, or as :func:`parse_own` raises.
+        MerflowError: The file is missing or empty, or as :func:`parse_own` raises.
     """
     if path is None:
         return {}
-    return parse_own(own_text(path), where=str(path))
+    text = own_text(path)
+    if not text.strip():
+        raise PresetError(f"{path} is empty; {_SHAPE}")
+    return parse_own(text, where=str(path))
 
 
 def own_text(path: Path | None) -> str:
@@ -70,16 +80,38 @@ def parse_own(text: str, *, where: str) -> dict[str, Preset]:
     """The presets of a file's text by variant name; none of an empty one.
 
     Raises:
-        PresetError: The text is no YAML, a base is unknown, or a name is a shipped preset's or another model's.
-        ParamsError: A key or a recipe is wrong.
+        PresetError: The text is no YAML or no presets, a base is unknown, a name is a shipped preset's or another
+            model's, or a recipe is wrong.
+        ParamsError: A key of an entry is wrong.
     """
     if not text.strip():
         return {}
     try:
-        content = parse(OwnFile, yaml.safe_load(text), where=where)
+        values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise PresetError(f"{where} is no YAML: {error}") from error
-    return {variant: _preset(variant, entry, where=where) for variant, entry in content.presets.items()}
+        raise PresetError(f"{where} is no YAML: {_yaml_problem(error)}; {_SHAPE}") from error
+    if not isinstance(values, dict) or not isinstance(values.get("presets", {}), dict):
+        found = values["presets"] if isinstance(values, dict) else values
+        raise PresetError(f"{where} holds no presets but {_kind(found)}; {_SHAPE}")
+    content = parse(OwnFile, values, where=where)
+    return each_sound(content.presets, lambda variant, entry: _preset(variant, entry, where=where))
+
+
+def each_sound(entries: Mapping[str, Entry], read: Callable[[str, Entry], Preset]) -> dict[str, Preset]:
+    """Every entry's preset; the problems of all entries are reported together.
+
+    Raises:
+        PresetError: Of what ``read`` raises.
+    """
+    found, problems = {}, []
+    for variant, entry in entries.items():
+        try:
+            found[variant] = read(variant, entry)
+        except (ParamsError, PresetError) as error:
+            problems.append(str(error))
+    if problems:
+        raise PresetError("\n".join(dict.fromkeys(problems)))
+    return found
 
 
 def write_own(path: Path, entries: Mapping[str, OwnEntry]) -> None:
@@ -111,7 +143,10 @@ def own_name(variant: str, *, where: str) -> tuple[str, str]:
 
 def _preset(variant: str, entry: OwnEntry, *, where: str) -> Preset:
     model, name = own_name(variant, where=where)
-    base = catalogue.preset(entry.base)
+    try:
+        base = catalogue.preset(entry.base)
+    except PresetError as error:
+        raise PresetError(f"{where}: {variant}, base: {error}") from error
     if base.model != model:
         raise PresetError(f"{where}: {variant} is made from {entry.base}, another model; name it {base.model}:{name}")
     if len(entry.stages) > len(base.recipes):
@@ -128,4 +163,20 @@ def _preset(variant: str, entry: OwnEntry, *, where: str) -> Preset:
             for number, (recipe, change) in enumerate(zip(base.recipes, changes, strict=True), start=1)
         ),
         base=entry.base,
+        changes=tuple(changes),
+        tuned=json.loads(json.dumps(entry.tuned, default=str)),  # YAML knows dates
     )
+
+
+def _yaml_problem(error: yaml.YAMLError) -> str:
+    """On one line, with its place."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return str(error)
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+
+
+def _kind(value: object) -> str:
+    """What was found, for people."""
+    kinds = {dict: "a mapping", list: "a list", str: f"the text {str(value)[:40]!r}", type(None): "nothing"}
+    return kinds.get(type(value), repr(value))

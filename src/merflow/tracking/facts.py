@@ -6,6 +6,9 @@ from typing import Any
 
 from merflow.tracking.runs import SOURCE_TAGS
 
+# Of a preset of one's own: what it is made from, and the search that found its settings.
+_ORIGIN_TAGS = {"base": "base", "study": "tuned_in_study", "trial": "tuned_in_trial"}
+
 
 @dataclass(frozen=True)
 class FoldFacts:
@@ -17,6 +20,7 @@ class FoldFacts:
         selection: How the epoch is chosen.
         promotable: Whether a model whose epoch was chosen so may be promoted.
         params: Recipe, model config and training settings; nested ones get dotted names.
+        origin: What a preset of one's own is made from (``Preset.origin``); empty for a paper's.
     """
 
     variant: str
@@ -31,6 +35,7 @@ class FoldFacts:
     promotable: bool
     git_commit: str | None
     params: Mapping[str, object] = field(default_factory=dict)
+    origin: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -56,6 +61,7 @@ class FoldFacts:
             "protocol": self.protocol,
             "selection": self.selection,
             "promotable": str(self.promotable).lower(),
+            **{tag: str(self.origin[key]) for key, tag in _ORIGIN_TAGS.items() if key in self.origin},
             **SOURCE_TAGS,
             **({"mlflow.source.git.commit": self.git_commit} if self.git_commit else {}),
         }

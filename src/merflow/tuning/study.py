@@ -9,10 +9,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import optuna
 from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
@@ -24,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from merflow.contracts.errors import TuningError
 from merflow.contracts.files import digest, output_errors
 from merflow.contracts.params import TuningParams
+from merflow.contracts.passwords import masked, without_password
 from merflow.tuning.pruning import StepMedianPruner
 from merflow.tuning.space import Values
 
@@ -56,12 +56,15 @@ class StudyPlace:
     """Where a study is.
 
     Attributes:
-        url: SQLAlchemy's URL of the database.
+        url: SQLAlchemy's URL of the database, without its password.
         name: Of the study in it.
+        password: Of the database; None leaves it to PGPASSWORD and ~/.pgpass, as PostgreSQL's own programs do. It is
+            never written anywhere.
     """
 
     url: str
     name: str
+    password: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, storage: str, *, folder: Path, name: str) -> "StudyPlace":
@@ -78,12 +81,13 @@ class StudyPlace:
         if storage == "auto":
             return cls(f"sqlite:///{folder.resolve() / 'study.db'}", name)
         scheme, _, rest = storage.partition("://")
-        if scheme in ("postgresql", "postgres"):
-            return cls(f"postgresql+psycopg://{rest}", name)
-        if scheme in ("sqlite", "postgresql+psycopg"):
+        if scheme == "sqlite":
             return cls(storage, name)
+        if scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+            url, password = without_password(f"postgresql+psycopg://{rest}")
+            return cls(url, name, password)
         raise TuningError(
-            f"tuning.storage {_shown(storage)!r} is no database that studies are kept in; write "
+            f"tuning.storage {masked(storage)!r} is no database that studies are kept in; write "
             "postgresql://USER@HOST/DATABASE (its password in PGPASSWORD), sqlite:////absolute/path/study.db, or auto"
         )
 
@@ -99,7 +103,8 @@ class StudyPlace:
         return database.with_name(f"{database.name}.lock")
 
     def __str__(self) -> str:
-        return f"study {self.name!r} in {_shown(self.url)}"
+        shown = self.url if self.password is None else self.url.replace("@", ":***@", 1)
+        return f"study {self.name!r} in {shown}"
 
 
 def create_study(place: StudyPlace, *, facts: Mapping[str, Any], first: Values, params: TuningParams) -> optuna.Study:
@@ -197,6 +202,8 @@ def _again(params: TuningParams) -> Callable[[optuna.Study, FrozenTrial], None]:
 
 def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
     sqlite = place.url.startswith("sqlite")
+    secret = {} if place.password is None else {"password": place.password}
+    engine = {"connect_args": _SQLITE} if sqlite else {"connect_args": secret, "pool_pre_ping": True}
     if sqlite:
         folder = Path(place.url.removeprefix("sqlite:///")).parent
         with output_errors(folder):
@@ -206,7 +213,7 @@ def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
             with _quiet():
                 return RDBStorage(
                     place.url,
-                    engine_kwargs={"connect_args": _SQLITE} if sqlite else {"pool_pre_ping": True},
+                    engine_kwargs=engine,
                     heartbeat_interval=params.heartbeat_s,
                     grace_period=params.grace_s,
                     heartbeat_stale_trial_callback=_again(params),
@@ -241,14 +248,10 @@ def _told(place: StudyPlace, error: Exception) -> str:
     if isinstance(error, ImportError):
         return f"{place} needs a driver ({error}); pip install 'merflow[postgres]'"
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    password = urlsplit(place.url).password
-    said = lines[0].replace(f":{password}@", ":***@") if password else lines[0]
-    return f"cannot use {place}: {said}; check tuning.storage (--storage), and that the server takes connections"
-
-
-def _shown(url: str) -> str:
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@") if password else url
+    return (
+        f"cannot use {place}: {masked(lines[0])}; check tuning.storage (--storage), the password in PGPASSWORD or "
+        "~/.pgpass, and that the server takes connections"
+    )
 
 
 def _facts_of(study: optuna.Study, place: StudyPlace) -> dict[str, Any]:

@@ -17,11 +17,12 @@ def plan(
     """As :func:`merflow.jobs.variants.plan`, and whether one of the models reads video."""
     from merflow.jobs import variants
 
-    own = own_presets(presets)
+    profile = section(FeatureParams, features_params).profile
+    own = own_presets(presets, profile=profile)
     items = variants.plan(
         models,
         protocol=section(SplitParams, splits_params).protocol,
-        profile=section(FeatureParams, features_params).profile,
+        profile=profile,
         seeds=section(PlanParams, plan_params).seeds,
         own=own,
     )

@@ -28,8 +28,10 @@ def section(kind: type[Section], text: str) -> Section:
     return next(value for value in dict(shipped).values() if isinstance(value, kind))
 
 
-def own_presets(presets: str) -> dict[str, Preset]:
-    """As :func:`merflow.presets.own.parse_own`."""
-    from merflow.presets.own import parse_own
+def own_presets(presets: str, *, profile: str | None = None) -> dict[str, Preset]:
+    """As :func:`merflow.jobs.presets.parse_presets`; what it needs is loaded only where there are some."""
+    if not presets.strip():
+        return {}
+    from merflow.jobs.presets import parse_presets
 
-    return parse_own(presets, where="presets")
+    return parse_presets(presets, where="presets", profile=profile)

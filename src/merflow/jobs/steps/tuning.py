@@ -8,6 +8,7 @@ from typing import Any
 from merflow.contracts.errors import TuningError
 from merflow.contracts.files import write_json
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
+from merflow.contracts.passwords import masked, without_password
 from merflow.jobs.data import Data
 from merflow.jobs.progress import saying_errors
 from merflow.jobs.steps.sections import section
@@ -35,6 +36,7 @@ def search(
     if len(models) != 1:
         raise TuningError(f"one variant is tuned at a time, {len(models)} are given: {', '.join(models)}")
     tuning = section(TuningParams, params)
+    refuse_password(tuning)
     open_search(
         models[0],
         Data(Path(manifest), Path(splits), Path(features)),
@@ -47,6 +49,19 @@ def search(
         tracking=section(TrackingParams, tracking_params),
     )
     return [str(worker) for worker in range(tuning.workers)]
+
+
+def refuse_password(params: TuningParams) -> None:
+    """A pipeline's parameters are kept and shown by whatever runs it, and its steps do not hand passwords on.
+
+    Raises:
+        TuningError: The storage's URL has a password.
+    """
+    if without_password(params.storage)[1] is not None:
+        raise TuningError(
+            f"tuning.storage {masked(params.storage)!r} has a password, which a pipeline would keep among its "
+            "parameters; leave it out, and give it to every step in PGPASSWORD or ~/.pgpass"
+        )
 
 
 @saying_errors()

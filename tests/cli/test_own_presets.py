@@ -1,0 +1,58 @@
+"""A file of presets of one's own with a mistake in it: refused before anything is made, with file, variant and key."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import merflow, refused
+
+MINE = "gia-mic:mine"
+GIVEN = ("--manifest", "m.parquet", "--splits", "s.parquet")
+FEATURES = ("--features", "f.json")
+COMMANDS = [
+    ("presets",),
+    ("benchmark", "--models", MINE, "--out", "out"),
+    ("pipeline", "run", "benchmark", "--models", MINE, "--out", "out"),
+    ("features", "extract", "m.parquet", "--models", MINE, "--store", "store", "--out", "f.json"),
+    ("train", f"{MINE}:1", *GIVEN, *FEATURES, "--out", "out"),
+    ("evaluate", "fold-1", *GIVEN, "--out", "out"),
+    ("explain", "fold-1", *GIVEN, *FEATURES, "--out", "out"),
+    ("report", "runs"),
+]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def own(folder: Path, config: str) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(f"presets:\n  {MINE}:\n    base: gia-mic:full\n    config: {config}\n")
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:2]))
+def test_a_wrong_config_is_refused_by_every_command_before_any_work(command: tuple[str, ...], here: Path) -> None:
+    if command[0] == "pipeline":
+        pytest.importorskip("kfp")
+    path = own(here, "{dimz: 64, heads: many}")
+    assert refused(*command, "--presets", "mine.yaml").splitlines() == [
+        "error: mine.yaml: gia-mic:mine, config: 2 problem(s)",
+        "  dimz: unknown key; did you mean 'dims'?",
+        "  heads: Input should be a valid integer, unable to parse string as an integer, found 'many'",
+    ]
+    path.write_text("- gia-mic:mine\n")
+    assert "error: mine.yaml holds no presets but a list; write `presets:`" in refused(*command, "--presets", path.name)
+    assert list(here.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("command", [COMMANDS[1], COMMANDS[3]], ids=lambda words: words[0])
+def test_sizes_that_do_not_fit_the_profiles_are_refused_before_any_work(command: tuple[str, ...], here: Path) -> None:
+    own(here, "{heads: 64}")  # the paper's width is 256, lite's is 96
+    assert refused(*command, "--presets", "mine.yaml").splitlines() == [
+        "error: mine.yaml: gia-mic:mine, config on profile lite: 1 problem(s)",
+        "  64 heads do not divide dims 96",
+    ]
+    assert merflow("presets", "--presets", "mine.yaml").code == 0
