@@ -21,6 +21,9 @@ _log = logging.getLogger(__name__)
 # Rows of the picture between the black bars, as shares of the frame's height: 120 to 360 of 480.
 _BAND = (Fraction(1, 4), Fraction(3, 4))
 
+# Packets after which a decoder that leaves out no frame will leave out none for having begun amid the film.
+_SETTLED = 16
+
 
 def half_of(side: str | None, *, width: int, height: int) -> tuple[int, int, int, int]:
     """The part of a frame that shows one actor, as x, y, width, height in pixels; the whole frame where side is None.
@@ -37,6 +40,10 @@ def half_of(side: str | None, *, width: int, height: int) -> tuple[int, int, int
 
 class Damage(Exception):  # noqa: N818 - a fault of a file, which the caller words for each utterance
     """Why a film cannot be opened, or not be read any further."""
+
+
+class _LeftOut(Exception):  # noqa: N818 - no fault, but a reason to begin again
+    """A decoder that began amid a film leaves frames out."""
 
 
 class Film:
@@ -103,20 +110,28 @@ class Film:
         """Numbered frames from the last key frame that is not after ``first``."""
         import av
 
+        last = -1
         if first > 0:
-            frames = self._numbered(self._packets(first))
+            frames = self._numbered(self._packets(first), amid=True)
             try:
                 index, frame = next(frames)
-            except (av.FFmpegError, StopIteration):
+            except (av.FFmpegError, StopIteration, _LeftOut):
                 index, frame = first + 1, None
-            if index <= first and frame.key_frame:
+            if index <= first and (frame.key_frame or not self._counted):
                 yield index, frame
-                yield from frames
-                return
+                try:
+                    for last, frame in frames:
+                        yield last, frame
+                except _LeftOut:
+                    last = max(index, last)
+                else:
+                    return
         # From the start, also where seeking goes too far, as it may without an index of key frames, or where the frames
         # that the index calls key frames are none.
         self._reopen()
-        yield from self._numbered(self._container.demux(self._stream))
+        for index, frame in self._numbered(self._container.demux(self._stream)):
+            if index > last:
+                yield index, frame
 
     def _packets(self, first: int) -> Iterator[Any]:
         """Frames as they are stored, from the last key frame that is not after index ``first``."""
@@ -129,7 +144,7 @@ class Film:
         self._reopen()
         since: list[Any] = []
         for packet in self._container.demux(self._stream):
-            if packet.dts is not None and packet.dts <= time:
+            if packet.dts is not None and packet.dts <= time and not self._is_behind_damage(packet):
                 if packet.is_keyframe:
                     since.clear()
                 since.append(packet)
@@ -138,12 +153,16 @@ class Film:
             since.clear()
             yield packet
 
-    def _numbered(self, packets: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """Every frame of the packets; time 0 is that of the file's first picture."""
+    def _numbered(self, packets: Iterable[Any], *, amid: bool = False) -> Iterator[tuple[int, Any]]:
+        """Every frame of the packets; time 0 is that of the file's first picture.
+
+        Raises:
+            _LeftOut: As :meth:`_decoded` does.
+        """
         index = -1
         frames = Fraction(self._stream.time_base) * self.rate  # in a unit of the container's time
         whole, unit = frames.numerator, frames.denominator
-        for time, frame in self._decoded(packets):
+        for time, frame in self._decoded(packets, amid=amid):
             if time is None:
                 index += 1
             else:
@@ -151,7 +170,7 @@ class Film:
                 index = (2 * (time - self._origin) * whole + unit) // (2 * unit)
             yield index, frame
 
-    def _decoded(self, packets: Iterable[Any]) -> Iterator[tuple[int | None, Any]]:
+    def _decoded(self, packets: Iterable[Any], *, amid: bool) -> Iterator[tuple[int | None, Any]]:
         """Every frame of the packets and its time.
 
         In an AVI that is the time of the packet with which the frame comes out of the decoder. PyAV's own is wrong
@@ -159,20 +178,26 @@ class Film:
 
         Raises:
             Damage: A piece of the file is missing.
+            _LeftOut: The packets are from amid the film, and the decoder leaves out what it would show had it begun at
+                the start. It does so with interlaced frames that refer to later ones, behind some key frames.
         """
         import av
 
+        flowing = 0  # packets since the first frame came out
         for packet in packets:
-            if self._until is not None and packet.pos is not None and packet.pos > self._until:
-                yield from ((None, frame) for frame in self._stream.codec_context.decode(None))
+            if self._is_behind_damage(packet):
                 raise Damage(f"it is damaged at {self._named(self._number(packet))}")
             try:
                 found = packet.decode()
             except av.FFmpegError as error:
                 if not self._certain:
                     raise
-                self._warn(f"{self._named(self._number(packet))} cannot be decoded ({error.strerror})")
+                if flowing:
+                    self._warn(f"{self._named(self._number(packet))} cannot be decoded ({error.strerror})")
                 continue
+            flowing += bool(found or flowing)
+            if amid and self._counted and packet.size and not found and 0 < flowing < _SETTLED:
+                raise _LeftOut
             time = packet.dts
             for frame in found:
                 yield (time if self._counted else frame.pts), frame
@@ -207,6 +232,9 @@ class Film:
             if packet.size and packet.dts is not None and packet.pos is not None:
                 time, place = packet.dts, max(place, packet.pos)
         return time + 1, place
+
+    def _is_behind_damage(self, packet: Any) -> bool:  # noqa: ANN401 - av has no types
+        return self._until is not None and packet.pos is not None and packet.pos > self._until
 
     def _number(self, packet: Any) -> int:  # noqa: ANN401 - av has no types
         number: int = round((packet.dts - self._origin) * self._stream.time_base * self.rate)
