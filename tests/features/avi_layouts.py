@@ -1,5 +1,6 @@
 """AVI files laid out in the ways that the programs of twenty years have, of frames that show their number."""
 
+import itertools
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -7,8 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 
-SIZE = 64
+av: Any = pytest.importorskip("av")
+
+SIZE = 64  # pixels a side
 KEYS = 20  # frames from one key frame to the next
 _RATE = Fraction(30000, 1001)
 _RIFF = 12  # bytes before what a list holds
@@ -34,14 +38,22 @@ class Footage(NamedTuple):
     frames: int
 
 
-def footage(av: Any, path: Path, *, frames: int = 60, late: int = 0, packed: bool = False) -> Footage:
-    """MPEG-4 with PCM; ``late`` frames in a row that refer to a later one, each packed with that one if so wanted."""
+def footage(path: Path, *, frames: int = 60, late: int = 0, packed: bool = False, flags: str = "") -> Footage:
+    """MPEG-4 with PCM.
+
+    Args:
+        path: Where it may write.
+        frames: Up to 255.
+        late: Frames in a row that refer to a later one.
+        packed: Whether each of those, one in a row, is in the chunk of the frame that it refers to.
+        flags: More of the encoder's.
+    """
     random = np.random.default_rng(0)
     with av.open(str(path), "w", format="avi") as container:
         stream = container.add_stream("mpeg4", rate=_RATE)
         stream.width, stream.height, stream.pix_fmt = SIZE, SIZE, "yuv420p"
         stream.codec_context.gop_size = KEYS
-        stream.codec_context.options = {"bf": str(late), "flags": "+qscale", "global_quality": "354"}
+        stream.codec_context.options = {"bf": str(late), "flags": "+qscale" + flags, "global_quality": "354"}
         sound = container.add_stream("pcm_s16le", rate=8000, layout="mono")
         for index in range(frames):
             picture = random.integers(-12, 13, (SIZE, SIZE, 3))
@@ -67,7 +79,7 @@ def write(
     path: Path,
     film: Footage,
     *,
-    listed: Callable[[int, Chunk], bool] = lambda number, chunk: True,
+    listed: Callable[[int, Chunk], bool] = lambda *_: True,
     keys: Callable[[Chunk], bool] = lambda chunk: chunk.key,
     index: bool = True,
     base: int | None = None,
@@ -158,7 +170,7 @@ def _packed(chunks: list[Chunk]) -> Iterator[Chunk]:
     content = {place: chunks[place].content for place in frames}
     # So the decoder knows that frames are packed.
     content[frames[0]] = content[frames[0]].replace(b"\0\0\1\xb6", b"\0\0\1\xb2DivX503b1393p\0\0\1\xb6", 1)
-    for before, place in zip(frames, frames[1:], strict=False):
+    for before, place in itertools.pairwise(frames):
         if _refers_to_later(content[place]):
             content[before] += content[place]
             content[place] = _PLACEHOLDER
@@ -168,7 +180,7 @@ def _packed(chunks: list[Chunk]) -> Iterator[Chunk]:
 
 def _refers_to_later(content: bytes) -> bool:
     """Whether a frame's coding type is 2."""
-    return content[content.index(b"\0\0\1\xb6") + 4] >> 6 == 2  # noqa: PLR2004
+    return content[content.index(b"\0\0\1\xb6") + 4] >> 6 == 2
 
 
 def _chunk(name: bytes, content: bytes, *, padded: bool = True) -> bytes:

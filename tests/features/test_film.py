@@ -3,14 +3,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from merflow.contracts.errors import FeatureError
-from merflow.features.film import Damage, Film
+from merflow.features.film import Film
+from merflow.features.picture import Damage
 from merflow.features.video import VideoSpan, read_dialogue
-from tests.features.avi_layouts import KEYS, Chunk, Footage, footage, number, with_dropped, write
-
-av: Any = pytest.importorskip("av")
+from tests.features.avi_layouts import KEYS, Footage, footage, number, with_dropped, write
 
 # Layouts of files that play well.
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ KINDS: dict[str, dict[str, Any]] = {"plain": {}, "late": {"late": 2}, "packed": 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Footage]:
     folder = tmp_path_factory.mktemp("footage")
-    return {kind: footage(av, folder / f"{kind}.avi", **settings) for kind, settings in KINDS.items()}
+    return {kind: footage(folder / f"{kind}.avi", **settings) for kind, settings in KINDS.items()}
 
 
 def shown(path: Path, *, first: int = 0) -> tuple[dict[int, int], str | None]:
@@ -115,7 +115,7 @@ def _emptied(content: bytes, start: int, length: int) -> bytes:
     return content[:start] + bytes(length) + content[start + length :]
 
 
-@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "header tells nothing"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("spoil", [_cut, _emptied])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_film_that_lost_frames_ends_where_it_did(
@@ -179,4 +179,15 @@ def test_frames_before_the_first_key_frame_are_not_shown(films: dict[str, Footag
     read = dict(read_dialogue(path, spans, clip_s=None))
     assert isinstance(read["before"], FeatureError)
     assert "its pictures before 0.634 s cannot be decoded; replace the file" in str(read["before"])
+    assert isinstance(read["after"], np.ndarray)
     assert [number(picture) for picture in read["after"]] == list(range(22, 31))
+
+
+def test_interlaced_frames_that_refer_to_later_ones_are_all_there_from_any_start(tmp_path: Path) -> None:
+    path = tmp_path / "film.avi"
+    write(path, footage(tmp_path / "footage.avi", frames=100, late=2, flags="+ilme+ildct"))
+    for first in (0, 21, 81):
+        found, damage = shown(path, first=first)
+        assert damage is None
+        assert min(found) <= first
+        assert found == {index: index for index in range(min(found), 100)}

@@ -64,8 +64,9 @@ def chunks_of(path: Path, *, stream: int) -> Chunks:
         descriptor = file.fileno()
         size = os.fstat(descriptor).st_size
         while end + odd + _HEADER.size <= size:
-            head = os.pread(descriptor, _HEADER.size + odd, end)
-            if odd and not _KNOWN.match(head):
+            head = os.pread(descriptor, _HEADER.size + 1, end)
+            late = odd or (len(head) > _HEADER.size and _KNOWN.match(head, 1))  # the latter behind a list of odd length
+            if late and not _KNOWN.match(head):
                 head, end = head[1:], end + 1
             name, length = _HEADER.unpack_from(head)
             behind = end + _HEADER.size + length

@@ -18,7 +18,8 @@ from typing import Literal
 import numpy as np
 
 from merflow.contracts.errors import FeatureError
-from merflow.features.film import Damage, Film, Picture
+from merflow.features.film import Film
+from merflow.features.picture import Damage, Picture
 
 Side = Literal["left", "right"]
 
