@@ -24,7 +24,7 @@ import av
 import numpy as np
 
 from benchmarks.record import write_result
-from merflow.features.film import half_of
+from merflow.features.picture import half_of
 from merflow.features.video import VideoSpan, frame_indices, read_dialogue
 from merflow.jobs.source import synthetic_release
 

@@ -14,7 +14,8 @@ from merflow.corpus.synthetic.face import features
 from merflow.corpus.synthetic.picture import FORMATS
 from merflow.corpus.synthetic.plan import plan
 from merflow.features import video
-from merflow.features.film import Film, Picture, half_of
+from merflow.features.film import Film
+from merflow.features.picture import Picture, half_of
 from merflow.features.video import VideoSpan, frame_indices, frame_times, read_dialogue, video_rate
 
 av: Any = pytest.importorskip("av")

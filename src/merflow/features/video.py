@@ -18,7 +18,8 @@ from typing import Literal
 import numpy as np
 
 from merflow.contracts.errors import FeatureError
-from merflow.features.film import Damage, Film, Picture
+from merflow.features.film import Film
+from merflow.features.picture import Damage, Picture
 
 Side = Literal["left", "right"]
 
@@ -159,6 +160,13 @@ def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | Fe
     damage: Damage | None = None
     try:
         for picture in film.pictures(first=waiting[0].indices[0]):
+            while shown is None and waiting and picture.index - waiting[0].indices[0] > _SLACK_S * film.rate:
+                early = waiting.popleft().span
+                starts_s = float(picture.index / film.rate)
+                yield (
+                    early.utterance_id,
+                    _fault(film.path, early, f"its pictures before {starts_s:.3f} s cannot be decoded; {_REPLACE}"),
+                )
             # Frames that the file leaves out are those shown before them.
             for take in running:
                 take.show(shown or picture, until=picture.index)
