@@ -17,13 +17,11 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     common = ["--corpus", "iemocap", "--root", tiny_release, "--protocol", "session5-only"]
     common += ["--set", "training.max_epochs=2", "--set", "tracking.uri=none"]
     tuning = ["--set", "tuning.trials=4", "--set", "tuning.workers=2", "--set", "tuning.folds=[1]"]
-    named = ["--name", "searched", "--seed", "7"]
-    tuned = merflow(
-        "pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning, *named
-    )
+    tuning += ["--name", "searched", "--seed", "7"]
+    tuned = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
     assert tuned.code == 0, tuned.err
     assert "10 step(s) ran, 0 reused" in tuned.out
-    assert f"it is preset {VARIANT}-tuned\n" in tuned.err
+    assert f"it is preset {TUNED}\n" in tuned.err
     found = json.loads((tmp_path / "tune/study.json").read_text())
     assert found["preset"] == TUNED
     assert found["study"]["seed"] == 7
