@@ -61,9 +61,18 @@ class Cost(NamedTuple):
 
 
 def pass_cost(
-    source: RandomUtterances, *, count: int, batch_size: int, points: int, work: Callable[[Some], object]
+    source: RandomUtterances,
+    *,
+    count: int,
+    batch_size: int,
+    points: int,
+    work: Callable[[Some], object],
+    alike: Callable[[Some], object] | None = None,
 ) -> Cost:
-    """Of one pass over ``count`` utterances, from measurements at some batches by length."""
+    """Of one pass over ``count`` utterances, from measurements at some batches by length.
+
+    ``alike`` has the operations of ``work``, where these cannot be counted: PyTorch's counter knows no inference mode.
+    """
     device = device_of(PARAMS)
     batches = sequential_batches(source.lengths[:count], batch_size=batch_size)
     longest = np.array([source.lengths[batch].max() for batch in batches])
@@ -72,7 +81,7 @@ def pass_cost(
     found = []
     for place in places:
         step = partial(work, Some(source, batches[place]))
-        operations = counted(step)  # warms up, too
+        operations = counted(partial(alike or work, Some(source, batches[place])))  # warms up, too
         spent = median(seconds(step, device) for _ in range(5 if device.type == "cuda" else 1))
         found.append(Cost(spent, operations))
     longer = np.maximum(1, longest / longest[places[-1]])
@@ -88,6 +97,13 @@ def counted(work: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
+def evaluate(bench: Bench, some: Some) -> None:
+    """All of these utterances at once, forward alone."""
+    bench.model.eval()
+    with torch.no_grad():
+        bench.output(some.batch(range(len(some))).to(bench.device))
+
+
 def measured(preset: Preset, *, points: int) -> dict[str, float]:
     """The cost of one preset."""
     device = device_of(PARAMS)
@@ -97,7 +113,13 @@ def measured(preset: Preset, *, points: int) -> dict[str, float]:
     trained, evaluated = round(TRAIN_SHARE * UTTERANCES), round((1 - TRAIN_SHARE) * UTTERANCES)
     sizes: dict[str, Any] = {"batch_size": recipe.batch_size, "points": points}
     training = pass_cost(source, count=trained, work=lambda some: train_epoch(bench, some, epoch=1), **sizes)
-    evaluation = pass_cost(source, count=evaluated, work=lambda some: develop(bench, some, epoch=1), **sizes)
+    evaluation = pass_cost(
+        source,
+        count=evaluated,
+        work=lambda some: develop(bench, some, epoch=1),
+        alike=partial(evaluate, bench),
+        **sizes,
+    )
     epoch_s = training.seconds + evaluation.seconds
     return {
         "epochs": recipe.max_epochs,

@@ -21,7 +21,9 @@ from merflow.jobs.benchmark import benchmark
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.folds import read_facts
 from merflow.jobs.miniatures import miniatures
+from merflow.jobs.progress import Progress
 from merflow.jobs.source import Source
+from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
 
@@ -110,6 +112,50 @@ def test_one_seed_more_trains_only_that_seed(
         assert variant["over_seeds"]["UA"]["std"] is not None
 
 
+def test_a_fold_takes_nothing_elses_place(finished: Path, params: Params, tmp_path: Path) -> None:
+    manifest, splits = finished / "manifest.parquet", finished / "splits.parquet"
+    kept, precious = tmp_path / "kept", tmp_path / "precious"
+    shutil.copytree(finished / "folds/context-mmt/wavlm-fc-frozen/fold-1", kept)
+    precious.mkdir()
+    (precious / "notes.txt").write_text("mine")
+    other_splits = tmp_path / "splits.parquet"
+    split(manifest, out=other_splits, params=params.splits.model_copy(update={"development": "session"}))
+    first, second = (f"{variant}:1" for variant in VARIANTS)
+    for item, out, of, said in (
+        (first, precious, splits, "precious is there and is no trained fold (fold.json is missing)"),
+        (first, precious / "notes.txt", splits, "notes.txt is a file; name a folder"),
+        (second, kept, splits, f"trained before with variant {VARIANTS[0]}, and {second} would replace it"),
+        (first, kept, other_splits, "trained before with split_id "),
+    ):
+        with pytest.raises(OutputError) as caught:
+            train(
+                item,
+                manifest=manifest,
+                splits=of,
+                features=finished / "features.json",
+                out=out,
+                checkpoints=tmp_path / "checkpoints",
+                params=params.training,
+            )
+        assert said in str(caught.value)
+    assert (precious / "notes.txt").read_text() == "mine"
+    assert read_facts(kept)["variant"] == VARIANTS[0]
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_folder_whose_results_were_of_more_variants_says_so(
+    finished: Path, tiny_release: Path, params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(finished, tmp_path / "out")
+    untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
+    run(tiny_release, untracked, tmp_path / "out", variants=VARIANTS[:1])
+    said = capsys.readouterr().err
+    assert f"are also of {VARIANTS[1]}, and will be of {VARIANTS[0]} alone; finished folds are kept" in said
+    assert (tmp_path / "out/folds/context-mmt/mmt-finetuned/fold-1/fold.json").is_file()
+    run(tiny_release, untracked, tmp_path / "out")
+    assert "are also of" not in capsys.readouterr().err
+
+
 def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Path) -> None:
     untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
     run(tiny_release, untracked, tmp_path, variants=VARIANTS[:1])
@@ -180,9 +226,8 @@ def test_features_of_another_manifest_are_refused(finished: Path, params: Params
 def test_a_fold_whose_folder_cannot_be_written_is_not_trained_again(
     finished: Path, params: Params, tmp_path: Path
 ) -> None:
-    (tmp_path / "fold").touch()
     with pytest.raises(OutputError, match="remove what is in its place"):
-        train_again(finished, params, tmp_path)
+        train_again(finished, params, tmp_path, progress=lambda *_: (tmp_path / "fold").touch())
     (checkpoint,) = tmp_path.glob("checkpoints/*/*")
     with safe_open(checkpoint, framework="pt") as file:
         trained = json.loads(file.metadata()["history"])["epochs"]
@@ -199,9 +244,11 @@ def train_again(
     *,
     item: str = "context-mmt:wavlm-fc-frozen:1",
     features: Path | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     return train(
         item,
+        progress=progress,
         manifest=finished / "manifest.parquet",
         splits=finished / "splits.parquet",
         features=features or finished / "features.json",

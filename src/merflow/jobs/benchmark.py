@@ -9,16 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import TrainingError
+from merflow.contracts.errors import MerflowError, TrainingError
 from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.presets import OwnPresets
 from merflow.contracts.processes import in_processes
+from merflow.evaluation.results import read_results
 from merflow.jobs.data import Data
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.progress import Progress, plain_lines
-from merflow.jobs.run_folder import remember
+from merflow.jobs.progress import Progress, plain_lines, say
+from merflow.jobs.run_folder import RESULTS, remember
 from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
@@ -73,6 +74,7 @@ def benchmark(
         own=own,
     )
     source.check()
+    _tell_of_others(out, variants)
     remember(out, name=name, command=command)
     data = prepare(
         source, variants=variants, out=out, params=params, quarantine=quarantine, asr=asr, own=own, progress=progress
@@ -100,7 +102,7 @@ def benchmark(
         trained,
         manifest=data.manifest,
         splits=data.splits,
-        results=out / "results.json",
+        results=out / RESULTS,
         report=out / "report.html",
         name=name,
         command=command,
@@ -108,6 +110,25 @@ def benchmark(
         run=run,
         own=own,
     )
+
+
+def _tell_of_others(out: Path, variants: Sequence[str]) -> None:
+    """Says which variants the folder's results will no longer be of."""
+    earlier = _variants_of(out / RESULTS)
+    if others := [variant for variant in earlier if variant not in variants]:
+        every = [*earlier, *(variant for variant in variants if variant not in earlier)]
+        say(
+            f"benchmark: the results in {out} are also of {', '.join(others)}, and will be of {', '.join(variants)} "
+            f"alone; finished folds are kept, and --models {','.join(every)} compares all"
+        )
+
+
+def _variants_of(results: Path) -> list[str]:
+    """None of a file that is not there, or that this version cannot read: it will be written anew."""
+    try:
+        return list(read_results(results, keys=["variants"])["variants"])
+    except MerflowError:
+        return []
 
 
 def prepare(

@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from merflow.contracts.errors import EvaluationError
+from merflow.contracts.errors import EvaluationError, OutputError
 from merflow.contracts.files import read_json, read_record, replacing, write_json
 from merflow.contracts.protocols import NONE_PAPER
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
@@ -156,6 +156,30 @@ def is_whole(folder: Path, *, fingerprint: str) -> bool:
     """Whether the folder holds the finished fold of exactly these inputs."""
     file = folder / FACTS
     return file.is_file() and read_json(file).get("fingerprint") == fingerprint
+
+
+def check_place(folder: Path, inputs: FoldInputs) -> None:
+    """That the fold, trained again, would replace nothing but itself.
+
+    Raises:
+        OutputError: The folder is a file, or holds another fold, this fold of other splits, or something else.
+    """
+    if folder.is_file():
+        raise OutputError(f"{folder} is a file; name a folder with --out")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (folder / FACTS).is_file():
+        raise OutputError(
+            f"{folder} is there and is no trained fold ({FACTS} is missing); name a folder that is not there"
+        )
+    facts = read_json(folder / FACTS)
+    ours = {"variant": inputs.preset.variant, "fold": inputs.fold, "seed": inputs.seed}
+    ours |= {"split_id": inputs.splits.split_id, "protocol": inputs.splits.protocol}
+    if other := [f"{name} {facts[name]}" for name, value in ours.items() if facts.get(name, value) != value]:
+        raise OutputError(
+            f"{folder} holds what was trained before with {', '.join(other)}, and {inputs.item} would replace it; "
+            "name another folder, or delete this one"
+        )
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import OwnPresets
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracker import NullTracker, Tracker
+from merflow.evaluation.numerals import percent
 from merflow.features.dataset import FeatureDataset
 from merflow.features.raw_dataset import RawDataset
 from merflow.features.transcripts import transcript_of
@@ -73,7 +74,7 @@ def train(
         SplitError: The splits are of another manifest, or have no such fold.
         FeatureError: The store lacks a feature.
         TrainingError: The fold cannot be trained or resumed, or one of its processes was killed.
-        OutputError: ``out`` or ``checkpoints`` cannot be written.
+        OutputError: ``out`` or ``checkpoints`` cannot be written, or ``out`` holds something else than this fold.
     """
     inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
     if folds.is_whole(out, fingerprint=inputs.fingerprint):
@@ -81,6 +82,9 @@ def train(
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
         remember_fold(run, out)
         return out
+    folds.check_place(out, inputs)
+    if (out / folds.FACTS).is_file():
+        say(f"train {item}: what {out} holds was trained with other inputs or settings; it is trained again")
     tell = progress or plain_lines()
     if params.devices_per_fold == 1:
         history = _tracked(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
@@ -91,7 +95,10 @@ def train(
         )
         history = _in_processes(call, params=params, tell=tell)
     remember_fold(run, out)
-    say(f"train {item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data")
+    say(
+        f"train {item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data, "
+        f"UA {percent(history.best.dev_ua)} there; {out}"
+    )
     return out
 
 

@@ -169,10 +169,8 @@ class SlidingWindowAttention(nn.Module):
 
         Frames come first in it, for many sums over few frames are quicker than few frames at a time.
         """
-        frames = present.shape[1]
-        near = places.clamp(0, frames - 1).expand_as(scores).flatten(1)
-        inside = (places >= 0) & (places < frames)
-        seen = rearrange(present.gather(1, near).view_as(scores) & inside, "n l r -> r n l")
+        frames = rearrange(present.sum(dim=1), "n -> n 1 1")
+        seen = rearrange((places >= 0) & (places < frames), "n l r -> r n l")
         scores = rearrange(scores, "n l r -> r n l").contiguous()
         weights = self._widened(scores, seen) if self.config.attention == "sawa" else _softmax(scores, seen, dim=0)
         return rearrange(weights, "r n l -> n l r")
