@@ -12,7 +12,7 @@ from merflow.contracts.files import output_errors, replacing, replacing_folder, 
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import OwnPresets
 from merflow.contracts.strict import parse
-from merflow.evaluation.embeddings import plane
+from merflow.evaluation.embeddings import plane, unmapped
 from merflow.evaluation.explanations import embedding_figure, utterance_figure, weights_figure
 from merflow.features.dataset import FeatureDataset
 from merflow.features.standardize import Standardizer
@@ -47,7 +47,7 @@ def explain(
 
     ``utterances/ID.png`` and ``.npz``: attention maps, gates and weights of some utterances. ``weights/``: what gates
     and layer weights are over all of them. ``embedding.png`` and ``.npz``: the vectors that feed the classifier and
-    their t-SNE. ``explain.json`` lists what is there and is written last.
+    their t-SNE; no picture where they have no map. ``explain.json`` lists what is there and is written last.
 
     Args:
         fold: Folder of a trained fold.
@@ -85,7 +85,7 @@ def explain(
             )
             tell("explain utterances", done, len(places))
         weighed = _draw_weights(opened, folder=part / "weights")
-        _draw_embedding(opened, folder=part)
+        lacking = _draw_embedding(opened, folder=part)
         write_json(
             part / _LISTING,
             {
@@ -93,9 +93,11 @@ def explain(
                 "utterances": [opened.rows[place]["utterance_id"] for place in places],
                 "shown": shown,
                 "weights": weighed,
+                "no_map": lacking,
             },
         )
-    say(f"explain {opened.inputs.item}: {len(places)} utterance(s), {len(weighed)} weight(s), embeddings; {out}")
+    embeddings = f"embeddings without a map ({lacking})" if lacking else "embeddings"
+    say(f"explain {opened.inputs.item}: {len(places)} utterance(s), {len(weighed)} weight(s), {embeddings}; {out}")
     return out
 
 
@@ -164,7 +166,8 @@ def _draw_weights(opened: Subject, *, folder: Path) -> list[str]:
     return list(drawn)
 
 
-def _draw_embedding(opened: Subject, *, folder: Path) -> None:
+def _draw_embedding(opened: Subject, *, folder: Path) -> str:
+    """Why there is no map; empty where there is one."""
     vectors = opened.embedding()
     points = plane(vectors, seed=opened.inputs.seed)
     _save_arrays(
@@ -173,9 +176,11 @@ def _draw_embedding(opened: Subject, *, folder: Path) -> None:
             "utterance_id": np.array([row["utterance_id"] for row in opened.rows]),
             "emotion": np.array(opened.emotions),
             "embedding": vectors,
-            "tsne": points,
+            **({} if points is None else {"tsne": points}),
         },
     )
+    if points is None:
+        return unmapped(vectors)
     figure = embedding_figure(
         points,
         emotions=opened.emotions,
@@ -183,6 +188,7 @@ def _draw_embedding(opened: Subject, *, folder: Path) -> None:
         title=f"t-SNE of {opened.inputs.item}, test part",
     )
     _save(figure, folder / "embedding.png")
+    return ""
 
 
 def _save(figure: Figure, path: Path) -> None:
