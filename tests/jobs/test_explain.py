@@ -9,7 +9,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from merflow.contracts.errors import EvaluationError, OutputError
+from merflow.contracts.errors import EvaluationError, OutputError, PresetError
+from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.explain import explain
@@ -112,3 +113,13 @@ def test_embeddings_that_do_not_vary_have_no_map_and_the_rest_is_there(finished:
         assert sorted(arrays) == ["embedding", "emotion", "utterance_id"]
     assert not (out / "embedding.png").exists()
     assert len(list(out.glob("utterances/*.png"))) == 1
+
+
+def test_a_preset_of_ones_own_needs_its_file(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("corpus", "store"))
+    write_json(
+        copy / ITEM / "fold.json", json.loads((copy / ITEM / "fold.json").read_text()) | {"variant": "mfdr:slow"}
+    )
+    with pytest.raises(PresetError, match=r"^unknown variant 'mfdr:slow': a preset of your own needs --presets FILE, "):
+        explained(copy, tmp_path / "out", own={})

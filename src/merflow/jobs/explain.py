@@ -22,6 +22,7 @@ from merflow.jobs.inspection import Subject, drawable
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.variants import Item
 from merflow.models.folder import load_model
+from merflow.presets import catalogue
 from merflow.training.devices import device_of
 from merflow.training.encoded import EncodedSource, has_encoders, load_encoded
 from merflow.training.prediction import predict
@@ -108,10 +109,12 @@ def open_fold(
 
     Raises:
         EvaluationError: The folder is no whole fold, or was trained on other data than these.
+        PresetError: Its variant neither ships nor is among ``own``.
         ModelError: Its model cannot be loaded.
     """
     facts = folds.read_facts(fold)
     params = parse(TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / folds.FACTS))
+    catalogue.trained_preset(facts["variant"], own)
     item = str(Item(facts["variant"], facts["fold"], facts["seed"]))
     inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
     for what, given in (
