@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -123,3 +124,9 @@ def test_a_preset_of_ones_own_needs_its_file(finished: Path, tmp_path: Path) -> 
     )
     with pytest.raises(PresetError, match=r"^unknown variant 'mfdr:slow': a preset of your own needs --presets FILE, "):
         explained(copy, tmp_path / "out", own={})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_device_that_is_not_there_is_told_by_its_option(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match=r"no GPU that torch sees; leave --device cuda out, or say --device auto"):
+        explained(finished, tmp_path / "out", device="cuda")

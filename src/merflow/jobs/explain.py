@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
-from merflow.contracts.errors import EvaluationError, OutputError
+from merflow.contracts.errors import EvaluationError, OutputError, TrainingError
 from merflow.contracts.files import output_errors, replacing, replacing_folder, write_json
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import OwnPresets
@@ -108,12 +108,13 @@ def open_fold(
     """Reads the fold's folder and the data that it was trained on.
 
     Raises:
-        EvaluationError: The folder is no whole fold, or was trained on other data than these.
+        EvaluationError: The folder is no whole fold, or was trained on other data than these; there is no such device.
         PresetError: Its variant neither ships nor is among ``own``.
         ModelError: Its model cannot be loaded.
     """
     facts = folds.read_facts(fold)
     params = parse(TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / folds.FACTS))
+    _check_device(params)
     catalogue.trained_preset(facts["variant"], own)
     item = str(Item(facts["variant"], facts["fold"], facts["seed"]))
     inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
@@ -128,6 +129,15 @@ def open_fold(
                 "manifest, splits and features that it was trained on"
             )
     return Subject.of(inputs, *_model_and_test(fold / folds.MODEL, inputs))
+
+
+def _check_device(params: TrainingParams) -> None:
+    try:
+        device_of(params)
+    except TrainingError as error:  # which speaks of a parameter that this job has not
+        raise EvaluationError(
+            "there is no GPU that torch sees; leave --device cuda out, or say --device auto"
+        ) from error
 
 
 def _named(opened: Subject, utterances: Sequence[str]) -> list[int]:
