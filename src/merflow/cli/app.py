@@ -1,6 +1,9 @@
 """The ``merflow`` command: one sub-command a job."""
 
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from merflow.cli import data, features, pipeline, runs, tracking
 from merflow.cli.compare import compare
@@ -8,9 +11,26 @@ from merflow.cli.console import run
 from merflow.cli.explain import explain
 from merflow.cli.report import report
 from merflow.cli.tune import tune
+from merflow.contracts.protocols import NO_PROTOCOL
+
+
+class _Commands(TyperGroup):
+    """All commands; what Typer's own checks say of a value is put as merflow puts it."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer has no public name for the one
+        """Runs the command, or says what is wrong with its arguments."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            if error.message.startswith("'none-paper' is not one of"):
+                error.message = f"{error.message.rstrip('.')}; {NO_PROTOCOL}"
+            raise
+
 
 app = typer.Typer(
     name="merflow",
+    cls=_Commands,
     help="From a speech-emotion corpus to compared, tracked models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
