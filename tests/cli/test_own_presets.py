@@ -31,6 +31,14 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:2]))
+def test_a_file_that_is_not_there_is_named_by_every_command(command: tuple[str, ...], here: Path) -> None:
+    if command[0] == "pipeline":
+        pytest.importorskip("kfp")
+    assert refused(*command, "--presets", "/nope").startswith("error: no such file: /nope; ")
+    assert list(here.iterdir()) == []
+
+
 def test_the_example_in_the_readme_is_a_preset_on_every_profile(here: Path) -> None:
     (text,) = re.findall(r"```yaml\n(# mine\.yaml\n.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     (here / "mine.yaml").write_text(text, encoding="utf-8")
