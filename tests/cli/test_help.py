@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -109,3 +110,7 @@ def test_a_wrong_choice_is_told_in_plain_words(command: tuple[str, ...]) -> None
         "none-paper is no protocol but a choice of the epoch: --set training.shadow_selection=none-paper"
         in " ".join(said.replace("│", " ").split())
     )
+
+
+def test_the_version_is_said() -> None:
+    assert merflow("--version") == (0, f"merflow {version('merflow')}\n", "")

@@ -1,13 +1,13 @@
 """The ``merflow`` command: one sub-command a job."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from merflow.cli import data, features, pipeline, runs, tracking
 from merflow.cli.compare import compare
-from merflow.cli.console import run
+from merflow.cli.console import OUT, run
 from merflow.cli.explain import explain
 from merflow.cli.report import report
 from merflow.cli.tune import tune
@@ -31,11 +31,29 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="merflow",
     cls=_Commands,
-    help="From a speech-emotion corpus to compared, tracked models.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from merflow.jobs.identity import merflow_version
+
+        OUT.print(f"merflow {merflow_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say which merflow this is.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """From a speech-emotion corpus to compared, tracked models."""
+
+
 app.add_typer(data.app, name="data", help="Corpora: from a release to splits, their versions and what came of them.")
 app.add_typer(features.app, name="features", help="Features: extract them, look after their store.")
 app.add_typer(pipeline.app, name="pipeline", help="The same jobs as Kubeflow pipelines.")
