@@ -114,3 +114,8 @@ def test_a_wrong_choice_is_told_in_plain_words(command: tuple[str, ...]) -> None
 
 def test_the_version_is_said() -> None:
     assert merflow("--version") == (0, f"merflow {version('merflow')}\n", "")
+
+
+def test_train_says_how_a_seed_is_named() -> None:
+    said = " ".join(merflow("train", "--help").out.replace("│", " ").split())
+    assert "or with a seed model:preset:fold:seed" in said
