@@ -4,8 +4,10 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
+import pytest
 import typer
 
 from merflow.cli.app import app
@@ -95,3 +97,25 @@ def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
         said = refused("benchmark", "--models", VARIANT, "--out", "x", option, value)
         assert f"Invalid value for '{option}'" in said
         assert "greater than or equal to" in said
+
+
+@pytest.mark.parametrize(
+    "command", [("benchmark", "--models", VARIANT, "--out", "x"), ("data", "split", "m", "--out", "s")]
+)
+def test_a_wrong_choice_is_told_in_plain_words(command: tuple[str, ...]) -> None:
+    said = refused(*command, "--protocol", "none-paper")
+    assert "Value error" not in said
+    assert "Invalid value for '--protocol': 'none-paper' is not one of 'session-5fold', " in said
+    assert (
+        "none-paper is no protocol but a choice of the epoch: --set training.shadow_selection=none-paper"
+        in " ".join(said.replace("│", " ").split())
+    )
+
+
+def test_the_version_is_said() -> None:
+    assert merflow("--version") == (0, f"merflow {version('merflow')}\n", "")
+
+
+def test_train_says_how_a_seed_is_named() -> None:
+    said = " ".join(merflow("train", "--help").out.replace("│", " ").split())
+    assert "or with a seed model:preset:fold:seed" in said

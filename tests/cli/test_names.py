@@ -91,6 +91,13 @@ def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -
             ["split.seed=1", "training.threads=-1"],
             ["2 problem(s)", "  training.threads: Input should be greater than or equal to 1, found", "  split: unkn"],
         ),
+        (
+            ["plan.seeds=[0,0]", "splits.protocol=none-paper"],
+            [
+                "  plan.seeds: a seed is given twice",
+                "  splits.protocol: none-paper is no protocol but a choice of the epoch: --set training.shadow_",
+            ],
+        ),
         (["plan.seeds"], ["override 'plan.seeds' has no '='; write it as training.threads=2"]),
         (["plan.seeds=[1"], ["override 'plan.seeds=[1': '[1' is no YAML value; write it as training.threads=2"]),
         (["plan.seeds.x=1"], ["override 'plan.seeds.x=1': 'seeds' is a value, not a section"]),

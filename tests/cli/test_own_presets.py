@@ -1,11 +1,15 @@
 """A file of presets of one's own with a mistake in it: refused before anything is made, with file, variant and key."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from merflow.jobs.presets import read_presets
+from merflow.presets.catalogue import preset, profiles
 from tests.cli.command import merflow, refused
 
+README = Path(__file__).parents[2] / "README.md"
 MINE = "gia-mic:mine"
 GIVEN = ("--manifest", "m.parquet", "--splits", "s.parquet")
 FEATURES = ("--features", "f.json")
@@ -25,6 +29,29 @@ COMMANDS = [
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: " ".join(words[:2]))
+def test_a_file_that_is_not_there_is_named_by_every_command(command: tuple[str, ...], here: Path) -> None:
+    if command[0] == "pipeline":
+        pytest.importorskip("kfp")
+    assert refused(*command, "--presets", "/nope").startswith("error: no such file: /nope; ")
+    assert list(here.iterdir()) == []
+
+
+def test_the_example_in_the_readme_is_a_preset_on_every_profile(here: Path) -> None:
+    (text,) = re.findall(r"```yaml\n(# mine\.yaml\n.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (here / "mine.yaml").write_text(text, encoding="utf-8")
+    for profile in profiles():
+        own = read_presets(Path("mine.yaml"), profile=profile)
+        assert list(own) == ["mfdr:slow"]
+    slow, full = own["mfdr:slow"], preset("mfdr:full")
+    assert (slow.base, slow.config) == ("mfdr:full", {"dims": 128, "window": 20})
+    assert (slow.recipe.lr, slow.recipe.patience_epochs) == (0.0001, 5)
+    assert slow.recipe == full.recipe.model_copy(update={"lr": 0.0001, "patience_epochs": 5})
+    listed = merflow("presets", "--presets", "mine.yaml")
+    assert listed.code == 0
+    assert "mfdr:slow is made from mfdr:full; the published figures are that one's" in listed.out
 
 
 def own(folder: Path, config: str) -> Path:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from merflow.evaluation.inspected import Averages, Inspected
-from merflow.evaluation.pictures import looks
+from merflow.evaluation.pictures import looks, maps
 
 CLASSES = ("angry", "happy")
 RANDOM = np.random.default_rng(0)
@@ -35,3 +35,20 @@ def test_a_gate_that_is_alone_of_its_kind_has_a_picture(name: str) -> None:
     (gate,) = found.pictures
     assert gate.label.startswith("gate of m:full")
     assert gate.label.endswith("0.50")
+
+
+@pytest.mark.parametrize(
+    ("vector", "said"),
+    [
+        ([0.0, 0.0], "No map: the embeddings of all utterances are alike."),
+        ([np.nan, 1.0], "No map: some embeddings are not finite."),
+    ],
+)
+def test_embeddings_that_do_not_vary_have_a_note_in_place_of_a_map(vector: list[float], said: str) -> None:
+    dead = Inspected(("angry", "happy") * 20, np.tile(vector, (40, 1)), {}, ())
+    alive = Inspected(("angry", "happy") * 20, RANDOM.random((40, 2)), {}, ())
+    both = {"m:dead": ("fold 1", dead), "m:alive": ("fold 2", alive)}
+    found = maps(both, order=list(both), classes=CLASSES)
+    assert [(each.name, each.chart is None) for each in found] == [("m:dead", True), ("m:alive", False)]
+    assert found[0].said == said
+    assert found[1].said.startswith("Of an utterance's ten nearest neighbours, ")

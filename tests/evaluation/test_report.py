@@ -216,6 +216,15 @@ def test_what_a_fold_showed_is_drawn_with_words_beside(results: dict[str, Any], 
     assert [trace["name"] for trace in points][:2] == ["angry (20)", "happy (0)"]
 
 
+def test_a_fold_whose_embeddings_are_all_alike_has_a_note_where_the_map_would_be(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    dead = Inspected(("sad", "angry") * 20, np.ones((40, 5), dtype=np.float32), {}, ())
+    page, _ = _written(results, tmp_path / "report.html", inspections={NAMES[1]: ("fold 1", dead)})
+    assert f"{NAMES[1]}fold 1No map: the embeddings of all utterances are alike." in page.text
+    assert not [name for name in page.figures if name.startswith("tsne-")]
+
+
 def test_each_pair_stands_in_the_matrix_from_both_sides(results: dict[str, Any], tmp_path: Path) -> None:
     page, _ = _written(results, tmp_path / "report.html")
     for cells in (

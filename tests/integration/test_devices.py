@@ -100,7 +100,7 @@ def test_a_death_an_interrupt_and_then_the_end(command: list[str], tmp_path: Pat
     assert [line for line in text.splitlines() if line.startswith("merflow | ")][-1].startswith(
         f"merflow | train {ITEM}: epoch "
     )
-    assert f"train {ITEM}: {EPOCHS}/{EPOCHS}" in text, "told by the first process"
+    assert f"train {ITEM}: epoch {EPOCHS}/{EPOCHS}" in text, "told by the first process"
     assert len(read_history(tmp_path / "fold")) == EPOCHS
     assert read_facts(tmp_path / "fold")["params"]["training"]["devices_per_fold"] == 2
     assert [path.name for path in tmp_path.iterdir() if path.name != "checkpoints"] == ["fold"]

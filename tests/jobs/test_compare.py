@@ -116,9 +116,7 @@ def test_runs_of_other_splits_are_refused_with_the_ids(runs: Path, params: Param
     assert "train one of them again on the other's" in said
 
     trained(runs / "first", SPEECH, params, out=tmp_path / "five/speech", splits=splits)
-    with pytest.raises(
-        EvaluationError, match=r"seed 0: missing folds \[2, 3, 4, 5\], unexpected folds \[\]; train the"
-    ):
+    with pytest.raises(EvaluationError, match=r"seed 0: missing folds \[2, 3, 4, 5\]; train the"):
         compare([tmp_path / "five"], manifest=runs / "first/manifest.parquet", params=params.evaluation)
 
 

@@ -1,12 +1,17 @@
 """What a trained fold shows of itself."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
-from merflow.contracts.errors import EvaluationError, OutputError
+from merflow.contracts.errors import EvaluationError, OutputError, PresetError
+from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.explain import explain
@@ -45,7 +50,7 @@ def test_maps_weights_and_embeddings(finished: Path, tmp_path: Path) -> None:
     tested = read_predictions(finished / ITEM)["utterance_id"].tolist()
     out = explained(finished, tmp_path / "out", utterances=[tested[0]])
     said = json.loads((out / "explain.json").read_text())
-    assert said["utterances"] == [tested[0]]
+    assert (said["utterances"], said["no_map"]) == ([tested[0]], "")
     assert said["shown"]["fusion.0"] == ["head", "text_layers", "speech_layers"]
     with np.load(out / "utterances" / f"{tested[0]}.npz", allow_pickle=False) as arrays:
         assert list(arrays) == list(said["shown"])
@@ -93,3 +98,35 @@ def test_a_folder_of_something_else_is_kept(finished: Path, tmp_path: Path) -> N
     with pytest.raises(OutputError, match=r"is no explanation \(explain.json is missing\)"):
         explained(finished, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_embeddings_that_do_not_vary_have_no_map_and_the_rest_is_there(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("corpus"))
+    weights = copy / ITEM / "model" / "model.safetensors"
+    with safe_open(weights, framework="numpy") as file:
+        stamp = file.metadata()
+    save_file({name: np.zeros_like(values) for name, values in load_file(weights).items()}, weights, metadata=stamp)
+    out = explained(copy, tmp_path / "out", examples=1)
+    said = json.loads((out / "explain.json").read_text())
+    assert said["no_map"] == "the embeddings of all utterances are alike"
+    with np.load(out / "embedding.npz", allow_pickle=False) as arrays:
+        assert sorted(arrays) == ["embedding", "emotion", "utterance_id"]
+    assert not (out / "embedding.png").exists()
+    assert len(list(out.glob("utterances/*.png"))) == 1
+
+
+def test_a_preset_of_ones_own_needs_its_file(finished: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("corpus", "store"))
+    write_json(
+        copy / ITEM / "fold.json", json.loads((copy / ITEM / "fold.json").read_text()) | {"variant": "mfdr:slow"}
+    )
+    with pytest.raises(PresetError, match=r"^unknown variant 'mfdr:slow': a preset of your own needs --presets FILE, "):
+        explained(copy, tmp_path / "out", own={})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_device_that_is_not_there_is_told_by_its_option(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match=r"no GPU that torch sees; leave --device cuda out, or say --device auto"):
+        explained(finished, tmp_path / "out", device="cuda")

@@ -1,5 +1,8 @@
 from pathlib import Path
 
+import pytest
+
+from merflow.contracts.errors import FeatureError
 from merflow.contracts.params import Params
 from merflow.jobs.extract import extract
 from merflow.jobs.fold_inputs import FoldInputs
@@ -25,3 +28,9 @@ def test_a_model_is_as_wide_as_the_profile_says(tiny_release: Path, params: Para
     assert (inputs.config.dims, inputs.config.heads, inputs.config.modalities) == (96, 4, ("text",))
     assert [recipe.lr for recipe in inputs.recipes] == [0.001]
     assert inputs.card(shapes={}).config["dims"] == 96
+    lacking = (
+        rf"^{features} was extracted for other variants: it has text/roberta-base, and gia-mic:full also reads "
+        r"video/clip-vit-large; extract with --models gia-mic:full: merflow features extract MANIFEST --models gia-mic:"
+    )
+    with pytest.raises(FeatureError, match=lacking):
+        FoldInputs.read("gia-mic:full:1", manifest=manifest, splits=splits, features=features, params=params.training)

@@ -9,7 +9,7 @@ from merflow.corpus.manifest import read_manifest
 from merflow.jobs import steps
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.source import Source
+from merflow.jobs.source import Source, synthetic_release
 from merflow.jobs.variants import read_video
 from merflow.jobs.workspace import Workspace
 
@@ -59,6 +59,16 @@ def test_the_release_without_video_has_a_place_of_its_own(workspace: Workspace) 
     assert plain == workspace.corpus / "tiny"
     assert json.loads((plain / "SYNTHETIC.json").read_text())["video"] is None
     assert not list(plain.rglob("*.avi"))
+
+
+def test_a_release_says_what_is_there_also_the_second_time(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = workspace.root / "drawn"
+    there = f"merflow | synthesize: tiny release, seed 3, 10 dialogues, 70 turns in {out}"
+    for said in (there, f"{there}, there already"):
+        synthetic_release(out, size="tiny", seed=3)
+        assert capsys.readouterr().err.splitlines()[-1] == said
 
 
 def test_a_release_without_video_says_how_to_get_some(tiny_release: Path, params: Params, tmp_path: Path) -> None:

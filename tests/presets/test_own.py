@@ -33,8 +33,10 @@ def test_without_a_file_there_are_none() -> None:
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match=r"cannot read presets .*none.yaml .*name a file that `merflow tune` wrote"):
+    with pytest.raises(PresetError, match=r"^no such file: .*none.yaml; name one that .* wrote with --presets$"):
         read_own(tmp_path / "none.yaml")
+    with pytest.raises(PresetError, match=r"^cannot read presets .*Is a directory"):
+        read_own(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,12 @@ ProtocolOption = Annotated[Protocol | None, typer.Option(help="Which utterances 
 DevelopmentOption = Annotated[Development | None, typer.Option(help="Which training data choose the epoch.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of the training.", min=0)]
 PresetsOption = Annotated[
-    Path | None, typer.Option("--presets", help="File of presets of your own, as `merflow tune` writes it.")
+    Path | None,
+    typer.Option(
+        "--presets",
+        help="File of presets of your own, as `merflow tune` writes it: "
+        "`presets: {mfdr:slow: {base: mfdr:full, config: {dims: 128}, stages: [{lr: 0.0001}]}}`.",
+    ),
 ]
 QuarantineOption = Annotated[bool, typer.Option("--quarantine", help="Set bad utterances aside instead of failing.")]
 TranscribeOption = Annotated[

@@ -93,7 +93,12 @@ def presets(
 
 
 def train(
-    item: Annotated[str, typer.Argument(help="model:preset:fold, for example context-mmt:mmt-frozen:1.")],
+    item: Annotated[
+        str,
+        typer.Argument(
+            help="model:preset:fold, for example context-mmt:mmt-frozen:1, or with a seed model:preset:fold:seed."
+        ),
+    ],
     manifest: Annotated[Path, typer.Option(help="Validated manifest.")],
     splits: Annotated[Path, typer.Option(help="Its splits.")],
     features: Annotated[Path, typer.Option(help="What `merflow features extract` wrote.")],

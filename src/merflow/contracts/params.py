@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from merflow.contracts.cluster import ClusterParams
 from merflow.contracts.errors import ParamsError
 from merflow.contracts.passwords import masked
-from merflow.contracts.protocols import Development, Protocol, ShadowSelection
+from merflow.contracts.protocols import NO_PROTOCOL, Development, Protocol, ShadowSelection
 from merflow.contracts.strict import Strict, parse
 
 Transcripts = Literal["auto", "truth", "asr"]
@@ -49,6 +49,13 @@ class SplitParams(Strict):
     random_share: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
     improvised_only: bool
+
+    @field_validator("protocol", mode="before")
+    @classmethod
+    def _no_selection(cls, protocol: object) -> object:
+        if protocol == "none-paper":
+            raise ValueError(NO_PROTOCOL)
+        return protocol
 
 
 class PlanParams(Strict):

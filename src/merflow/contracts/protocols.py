@@ -15,3 +15,5 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DEVELOPMENTS: tuple[Development, ...] = get_args(Development)
 # How the shadow selection is named wherever it is shown.
 NONE_PAPER = "none-paper: the epoch with the highest test UA; shows the bias, cannot be promoted"
+# What to say to whoever takes it for a protocol.
+NO_PROTOCOL = "none-paper is no protocol but a choice of the epoch: --set training.shadow_selection=none-paper"

@@ -71,6 +71,8 @@ PREDICTIONS = pa.schema(
 # ("text=asr", "text=truth").
 MISSING = PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
 
+_SWAPPED = {"a manifest": MANIFEST, "splits": SPLITS}
+
 
 def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:
     """The frame as an Arrow table of exactly this schema.
@@ -99,7 +101,7 @@ def read_table(path: Path, schema: pa.Schema) -> tuple[pd.DataFrame, dict[str, s
 
     Raises:
         CorpusError: The file is missing or is no Parquet file.
-        MerflowError: Its columns differ from the schema.
+        MerflowError: Its columns differ from the schema; those of a manifest and of splits are recognised.
     """
     if not path.is_file():
         raise CorpusError(f"no such file: {path}")
@@ -107,6 +109,11 @@ def read_table(path: Path, schema: pa.Schema) -> tuple[pd.DataFrame, dict[str, s
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise CorpusError(f"{path} is no readable Parquet file: {error}") from error
+    swapped = next(
+        (kind for kind, other in _SWAPPED.items() if other.names == table.schema.names != schema.names), None
+    )
+    if swapped is not None:
+        raise MerflowError(f"it looks like {swapped}; are --manifest and --splits swapped?")
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     frame = conform(table.to_pandas(), schema, where=str(path)).to_pandas()
     return frame, metadata

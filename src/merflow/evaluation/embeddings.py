@@ -5,20 +5,39 @@ from collections.abc import Sequence
 import numpy as np
 
 _MOST_NEIGHBOURS = 30  # t-SNE's perplexity where there are enough utterances
+_FEWEST = 4  # utterances
 _NEIGHBOURS = 10
+_ROUNDING = 1e-6  # of the largest number: what float32 leaves of equal vectors that were computed in other batches
 
 
-def plane(vectors: np.ndarray, *, seed: int) -> np.ndarray:
-    """t-SNE of ``(U, E)`` as ``(U, 2)`` float32; zeros for three utterances or fewer, of which there is none."""
+def unmapped(vectors: np.ndarray) -> str:
+    """Why vectors ``(U, E)`` have no map, for people; empty where they have one."""
+    if len(vectors) < _FEWEST:
+        return f"{len(vectors)} utterances are too few"
+    if not np.isfinite(vectors).all():
+        return "some embeddings are not finite"
+    if np.ptp(vectors, axis=0).max(initial=0) <= _ROUNDING * np.abs(vectors).max(initial=0):
+        return "the embeddings of all utterances are alike"
+    return ""
+
+
+def plane(vectors: np.ndarray, *, seed: int) -> np.ndarray | None:
+    """t-SNE of ``(U, E)`` as ``(U, 2)`` float32; None where :func:`unmapped` says why there is none.
+
+    Where vectors do not vary, t-SNE's start is no number, and its tree of such points ends the process: nothing that
+    could be caught.
+    """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    if len(vectors) <= 3:
-        return np.zeros((len(vectors), 2), dtype=np.float32)
+    if unmapped(vectors):
+        return None
     perplexity = min(_MOST_NEIGHBOURS, (len(vectors) - 1) / 3)
+    centred = vectors.astype(np.float64) - vectors.mean(axis=0, dtype=np.float64)
+    scaled = (centred / np.abs(centred).max()).astype(np.float32)  # else squares of small or large numbers are 0 or inf
     # One thread: with several, a fold of a hundred utterances waits for them some twenty times as long as it computes.
     with threadpool_limits(1):
-        points: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(vectors)
+        points: np.ndarray = TSNE(perplexity=perplexity, init="pca", random_state=seed).fit_transform(scaled)
     return points
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from merflow.evaluation.charts import Chart, embedding_chart
-from merflow.evaluation.embeddings import neighbours_of_one_emotion, plane
+from merflow.evaluation.embeddings import neighbours_of_one_emotion, plane, unmapped
 from merflow.evaluation.explanations import utterance_figure, weights_figure
 from merflow.evaluation.inspected import Averages, Inspected
 from merflow.evaluation.numerals import percent
@@ -58,13 +58,14 @@ class Map:
     Attributes:
         name: The variant.
         training: Which of its folds.
-        said: How well emotions keep together, in a sentence.
+        said: How well emotions keep together, in a sentence; or why there is no map.
+        chart: None where there is no map.
     """
 
     name: str
     training: str
     said: str
-    chart: Chart
+    chart: Chart | None
 
 
 def looks(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[Looks]:
@@ -83,19 +84,21 @@ def looks(inspections: Inspections, *, order: Sequence[str], classes: Sequence[s
 
 def maps(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[Map]:
     """t-SNE of the best variants' embeddings; at most some 1,500 utterances of a fold, evenly taken."""
-    found = []
+    found: list[Map] = []
     for name in [name for name in order if name in inspections][:_MOST_MAPS]:
         training, inspected = inspections[name]
         step = -(-len(inspected.emotions) // _MOST_POINTS)
         vectors, emotions = inspected.embedding[::step], inspected.emotions[::step]
-        if len(vectors) < 4:
+        points = plane(vectors, seed=0)
+        if points is None:
+            found.append(Map(name, training, f"No map: {unmapped(vectors)}.", None))
             continue
         same, chance = neighbours_of_one_emotion(vectors, emotions)
         said = (
             f"Of an utterance's ten nearest neighbours, {percent(same)} % share its emotion (by chance "
             f"{percent(chance)} %)."
         )
-        chart = embedding_chart(name, plane(vectors, seed=0), emotions, classes=classes, said=said)
+        chart = embedding_chart(name, points, emotions, classes=classes, said=said)
         found.append(Map(name, training, said, chart))
     return found
 

@@ -121,10 +121,13 @@ def _check_variant(variant: str, rows: pd.DataFrame, *, folds: set[int]) -> None
     for seed, of_seed in rows.groupby("seed"):
         found = set(of_seed["fold"])
         if found != folds:
-            raise EvaluationError(
-                f"{variant} seed {seed}: missing folds {sorted(folds - found)}, unexpected folds "
-                f"{sorted(found - folds)}; train the missing ones"
-            )
+            missing, unexpected = sorted(folds - found), sorted(found - folds)
+            what = [f"missing folds {missing}"] if missing else []
+            mend = ["train the missing ones"] if missing else []
+            if unexpected:
+                what.append(f"unexpected folds {unexpected}")
+                mend.append("leave out those that these splits do not have")
+            raise EvaluationError(f"{variant} seed {seed}: {', '.join(what)}; {' and '.join(mend)}")
         doubled = of_seed[of_seed["utterance_id"].duplicated()]
         if len(doubled):
             utterance = doubled["utterance_id"].iloc[0]

@@ -65,7 +65,7 @@ def evaluate(
     corpus, folded = read_manifest(manifest), read_splits(splits)
     facts = [folds.read_facts(folder) for folder in trained]
     _belong_together(trained, facts, split_id=folded.split_id, manifest_hash=corpus.hash)
-    variants = {fact["variant"]: catalogue.preset(fact["variant"], own) for fact in facts}
+    variants = {fact["variant"]: catalogue.trained_preset(fact["variant"], own) for fact in facts}
     summary = summarise(
         pd.concat([folds.read_predictions(folder) for folder in trained], ignore_index=True),
         corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(durations_s(corpus.rows)),

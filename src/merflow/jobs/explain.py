@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
-from merflow.contracts.errors import EvaluationError, OutputError
+from merflow.contracts.errors import EvaluationError, OutputError, TrainingError
 from merflow.contracts.files import output_errors, replacing, replacing_folder, write_json
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import OwnPresets
 from merflow.contracts.strict import parse
-from merflow.evaluation.embeddings import plane
+from merflow.evaluation.embeddings import plane, unmapped
 from merflow.evaluation.explanations import embedding_figure, utterance_figure, weights_figure
 from merflow.features.dataset import FeatureDataset
 from merflow.features.standardize import Standardizer
@@ -22,6 +22,7 @@ from merflow.jobs.inspection import Subject, drawable
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.variants import Item
 from merflow.models.folder import load_model
+from merflow.presets import catalogue
 from merflow.training.devices import device_of
 from merflow.training.encoded import EncodedSource, has_encoders, load_encoded
 from merflow.training.prediction import predict
@@ -47,7 +48,7 @@ def explain(
 
     ``utterances/ID.png`` and ``.npz``: attention maps, gates and weights of some utterances. ``weights/``: what gates
     and layer weights are over all of them. ``embedding.png`` and ``.npz``: the vectors that feed the classifier and
-    their t-SNE. ``explain.json`` lists what is there and is written last.
+    their t-SNE; no picture where they have no map. ``explain.json`` lists what is there and is written last.
 
     Args:
         fold: Folder of a trained fold.
@@ -85,7 +86,7 @@ def explain(
             )
             tell("explain utterances", done, len(places))
         weighed = _draw_weights(opened, folder=part / "weights")
-        _draw_embedding(opened, folder=part)
+        lacking = _draw_embedding(opened, folder=part)
         write_json(
             part / _LISTING,
             {
@@ -93,9 +94,11 @@ def explain(
                 "utterances": [opened.rows[place]["utterance_id"] for place in places],
                 "shown": shown,
                 "weights": weighed,
+                "no_map": lacking,
             },
         )
-    say(f"explain {opened.inputs.item}: {len(places)} utterance(s), {len(weighed)} weight(s), embeddings; {out}")
+    embeddings = f"embeddings without a map ({lacking})" if lacking else "embeddings"
+    say(f"explain {opened.inputs.item}: {len(places)} utterance(s), {len(weighed)} weight(s), {embeddings}; {out}")
     return out
 
 
@@ -105,11 +108,14 @@ def open_fold(
     """Reads the fold's folder and the data that it was trained on.
 
     Raises:
-        EvaluationError: The folder is no whole fold, or was trained on other data than these.
+        EvaluationError: The folder is no whole fold, or was trained on other data than these; there is no such device.
+        PresetError: Its variant neither ships nor is among ``own``.
         ModelError: Its model cannot be loaded.
     """
     facts = folds.read_facts(fold)
     params = parse(TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / folds.FACTS))
+    _check_device(params)
+    catalogue.trained_preset(facts["variant"], own)
     item = str(Item(facts["variant"], facts["fold"], facts["seed"]))
     inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
     for what, given in (
@@ -123,6 +129,15 @@ def open_fold(
                 "manifest, splits and features that it was trained on"
             )
     return Subject.of(inputs, *_model_and_test(fold / folds.MODEL, inputs))
+
+
+def _check_device(params: TrainingParams) -> None:
+    try:
+        device_of(params)
+    except TrainingError as error:  # which speaks of a parameter that this job has not
+        raise EvaluationError(
+            "there is no GPU that torch sees; leave --device cuda out, or say --device auto"
+        ) from error
 
 
 def _named(opened: Subject, utterances: Sequence[str]) -> list[int]:
@@ -164,7 +179,8 @@ def _draw_weights(opened: Subject, *, folder: Path) -> list[str]:
     return list(drawn)
 
 
-def _draw_embedding(opened: Subject, *, folder: Path) -> None:
+def _draw_embedding(opened: Subject, *, folder: Path) -> str:
+    """Why there is no map; empty where there is one."""
     vectors = opened.embedding()
     points = plane(vectors, seed=opened.inputs.seed)
     _save_arrays(
@@ -173,9 +189,11 @@ def _draw_embedding(opened: Subject, *, folder: Path) -> None:
             "utterance_id": np.array([row["utterance_id"] for row in opened.rows]),
             "emotion": np.array(opened.emotions),
             "embedding": vectors,
-            "tsne": points,
+            **({} if points is None else {"tsne": points}),
         },
     )
+    if points is None:
+        return unmapped(vectors)
     figure = embedding_figure(
         points,
         emotions=opened.emotions,
@@ -183,6 +201,7 @@ def _draw_embedding(opened: Subject, *, folder: Path) -> None:
         title=f"t-SNE of {opened.inputs.item}, test part",
     )
     _save(figure, folder / "embedding.png")
+    return ""
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -80,7 +80,7 @@ class FoldInputs:
         Raises:
             PresetError: The item names no variant and fold.
             SplitError: The splits are of another manifest, or have no such fold.
-            FeatureError: ``features`` is missing or of another manifest.
+            FeatureError: ``features`` is missing, of another manifest, or of variants that read other inputs.
         """
         named = parse_item(item)
         found, folded = read_manifest(manifest), read_splits(splits)
@@ -93,7 +93,7 @@ class FoldInputs:
         if named.fold not in known:
             raise SplitError(f"{splits} have no fold {named.fold}; they have {known}")
         stored = _read_features(features, manifest_hash=found.hash)
-        return cls(
+        inputs = cls(
             preset=catalogue.fitted(catalogue.preset(named.variant, own), stored["profile"]),
             fold=named.fold,
             seed=named.seed,
@@ -107,6 +107,21 @@ class FoldInputs:
             params=params,
             data_md5={"manifest": file_md5(manifest), "splits": file_md5(splits)},
         )
+        inputs._check_features(features)
+        return inputs
+
+    def _check_features(self, path: Path) -> None:
+        """Refuses features that were extracted for variants that read other inputs than this one."""
+        variant = self.preset.variant
+        for stream in self.streams:
+            try:
+                spec_of(stream, self.profile)
+            except FeatureError as error:
+                raise FeatureError(
+                    f"{path} was extracted for other variants: it has {', '.join(self.profile)}, and {variant} also "
+                    f"reads {stream.slot}; extract with --models {variant}: merflow features extract MANIFEST "
+                    f"--models {variant} --store {self.store} --out FEATURES.json"
+                ) from error
 
     @property
     def item(self) -> str:

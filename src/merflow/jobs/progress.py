@@ -30,9 +30,14 @@ def plain_lines(*, every_s: float = 10.0) -> Progress:
             current, started, last = stage, now, now
         if done >= total or now - last >= every_s:
             last = now
-            say(f"{stage}: {done}/{total} ({now - started:.0f} s)")
+            say(f"{stage}: {_unit(stage)}{done}/{total} ({now - started:.0f} s)")
 
     return tell
+
+
+def _unit(stage: str) -> str:
+    """What is counted, where the stage's name does not say: ``train model:preset:fold`` counts epochs."""
+    return "epoch " if stage.startswith("train ") and ":" in stage else ""
 
 
 def say(line: str) -> None:

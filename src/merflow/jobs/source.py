@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from merflow.contracts.errors import CorpusError, nearest
 from merflow.jobs.index import READERS
-from merflow.jobs.progress import Progress, plain_lines
+from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.workspace import Workspace
 
 Size = Literal["tiny", "small", "full"]
@@ -72,7 +72,13 @@ def synthetic_release(
     """
     from merflow.corpus.synthetic.release import synthesize
 
-    return synthesize(out, size=_known_size(size), seed=seed, video=video, progress=progress or plain_lines())
+    there = out.is_dir() and any(out.iterdir())
+    release = synthesize(out, size=_known_size(size), seed=seed, video=video, progress=progress or plain_lines())
+    dialogues = list(release.glob("Session*/sentences/wav/Ses*"))
+    turns = sum(1 for folder in dialogues for _ in folder.glob("Ses*.wav"))
+    kind = f"{size} release{' with video' if video else ''}, seed {seed}"
+    say(f"synthesize: {kind}, {len(dialogues)} dialogues, {turns} turns in {out}{', there already' if there else ''}")
+    return release
 
 
 def _known_size(size: str) -> Size:

@@ -129,6 +129,20 @@ def preset(variant: str, own: OwnPresets | None = None) -> Preset:
     return known[variant]
 
 
+def trained_preset(variant: str, own: OwnPresets | None) -> Preset:
+    """As :func:`preset`, of a variant that was trained: one that does not ship was a preset of one's own.
+
+    Raises:
+        PresetError: It neither ships nor is among those given.
+    """
+    if variant in presets() or variant in (own or {}):
+        return preset(variant, own)
+    raise PresetError(
+        f"unknown variant {variant!r}: a preset of your own needs --presets FILE, the file that it was trained with "
+        "(merflow presets lists those that ship)"
+    )
+
+
 def published_tables() -> tuple[PublishedTable, ...]:
     """Every table of the papers that presets are rows of, in the papers' order of tables and rows."""
     papers = {content.model: content.paper for content in _model_files().values()}

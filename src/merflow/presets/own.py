@@ -72,6 +72,8 @@ def own_text(path: Path | None) -> str:
         return ""
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise PresetError(f"no such file: {path}; name one that you or `merflow tune` wrote with --presets") from error
     except (OSError, UnicodeDecodeError) as error:
         raise PresetError(f"cannot read presets {path} ({error}); name a file that `merflow tune` wrote") from error
 
