@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import merflow, refused
 
 VARIANT = "context-mmt:wavlm-fc-frozen"
-FILE_IN_THE_WAY = "is a file, not a folder; remove what is in its place, or choose another folder with --out"
+FILE_IN_THE_WAY = "is a file, not a folder; remove what is in its place, or choose another folder"
 MOUNTS = shutil.which("unshare") is not None and not subprocess.run(["unshare", "-rm", "true"]).returncode
 
 
@@ -55,7 +55,7 @@ def test_a_file_in_the_way_of_a_folder(manifest: Path, tiny_release: Path, tmp_p
 def test_a_folder_that_nobody_can_write(tiny_release: Path) -> None:
     said = refused("data", "index", "--corpus", "iemocap", "--root", tiny_release, "--out", "/sys/kernel/new/m.parquet")
     assert said.startswith("error: cannot write /sys/kernel/new/m.parquet: ")
-    assert said.endswith("; make the folder writable, or choose another folder with --out\n")
+    assert said.endswith("; make the folder writable, or choose another folder\n")
 
 
 @pytest.mark.skipif(not MOUNTS, reason="needs unshare to mount a small and a read-only disk")
@@ -80,8 +80,8 @@ def test_a_full_disk_and_a_read_only_one(manifest: Path, tiny_release: Path, tmp
     store, full, fixed_said = said
     assert "Traceback" not in done.stderr
     assert store.startswith(f"error: cannot write {small}/store/")
-    assert store.endswith(".safetensors: No space left on device; free space, or choose another folder with --out")
-    elsewhere = "or choose another folder with --out"
+    assert store.endswith(".safetensors: No space left on device; free space, or choose another folder")
+    elsewhere = "or choose another folder"
     assert full == f"error: cannot write {small}/m.parquet: No space left on device; free space, {elsewhere}"
     assert fixed_said == (
         f"error: cannot write {fixed}/m.parquet: Read-only file system; make the folder writable, {elsewhere}"

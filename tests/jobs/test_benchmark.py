@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 
 from merflow.contracts.errors import (
@@ -235,6 +236,21 @@ def test_a_fold_whose_folder_cannot_be_written_is_not_trained_again(
     folder = train_again(finished, params, tmp_path)
     assert json.loads((folder / "history.json").read_text()) == trained, "equal to the seconds"
     assert not list(tmp_path.glob("checkpoints/*"))
+
+
+def test_compilation_is_told_of_and_what_becomes_of_graphs_without_a_gpu(
+    finished: Path,
+    params: Params,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda model, **_: model)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    asked = params.training.model_copy(update={"compile": "cuda-graphs"})
+    train_again(finished, params.model_copy(update={"training": asked}), tmp_path)
+    said = capsys.readouterr().err
+    assert "compiled first, which takes a minute or more; without a GPU there are no CUDA graphs" in said
 
 
 def train_again(

@@ -9,7 +9,7 @@ from merflow.jobs.presets import STREAMS, TRAINING, step_digests, streams_of, tr
 from merflow.models import MODELS
 from merflow.presets.catalogue import preset, presets
 
-SHARED = {"__init__.py", "folder.py", "layers.py"}
+SHARED = {"__init__.py", "folder.py", "layers.py", "windows.py"}
 
 
 @pytest.fixture(scope="module")

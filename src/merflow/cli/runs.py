@@ -1,5 +1,6 @@
 """``merflow presets``, ``train``, ``evaluate`` and ``benchmark``."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -102,7 +103,9 @@ def train(
     manifest: Annotated[Path, typer.Option(help="Validated manifest.")],
     splits: Annotated[Path, typer.Option(help="Its splits.")],
     features: Annotated[Path, typer.Option(help="What `merflow features extract` wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder of the trained fold.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the trained fold; an unfinished one is kept in checkpoints/ beside it.")
+    ],
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
@@ -114,6 +117,7 @@ def train(
     from merflow.jobs.presets import read_presets
     from merflow.jobs.train import train as train_job
 
+    checkpoints = out.parent / "checkpoints"
     with progress_bars() as progress:
         train_job(
             item,
@@ -121,11 +125,13 @@ def train(
             splits=splits,
             features=features,
             out=out,
-            checkpoints=out.parent / "checkpoints",
+            checkpoints=checkpoints,
             params=load_params(params, overrides).training,
             own=read_presets(presets),
             progress=progress,
         )
+    with suppress(OSError):  # of other folds that are not finished
+        checkpoints.rmdir()
 
 
 def evaluate(

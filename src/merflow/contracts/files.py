@@ -38,9 +38,7 @@ def output_errors(path: Path) -> Iterator[None]:
         places = [path, *path.parents] if code == errno.EEXIST else path.parents
         blocker = next((place for place in places if place.is_file()), None)
         reason = os.strerror(code) if blocker is None else f"{blocker} is a file, not a folder"
-        raise OutputError(
-            f"cannot write {path}: {reason}; {_REMEDIES[code]}, or choose another folder with --out"
-        ) from error
+        raise OutputError(f"cannot write {path}: {reason}; {_REMEDIES[code]}, or choose another folder") from error
 
 
 def _code(error: OSError | SafetensorError) -> int:

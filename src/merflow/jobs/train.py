@@ -29,6 +29,7 @@ from merflow.jobs.inspection import Subject, inspected
 from merflow.jobs.progress import Progress, plain_lines, say
 from merflow.jobs.tracking import fold_run, remember_fold
 from merflow.models.folder import save_model
+from merflow.training.devices import gpus
 from merflow.training.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.training.history import FoldHistory
 from merflow.training.missing import Without, missing_sets
@@ -85,6 +86,8 @@ def train(
     folds.check_place(out, inputs)
     if (out / folds.FACTS).is_file():
         say(f"train {item}: what {out} holds was trained with other inputs or settings; it is trained again")
+    if params.compile != "off":
+        say(f"train {item}: the model is compiled first, which takes a minute or more{_without_graphs(params)}")
     tell = progress or plain_lines()
     if params.devices_per_fold == 1:
         history = _tracked(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
@@ -100,6 +103,11 @@ def train(
         f"UA {percent(history.best.dev_ua)} there; {out}"
     )
     return out
+
+
+def _without_graphs(params: TrainingParams) -> str:
+    without = params.compile == "cuda-graphs" and not gpus(params)
+    return "; without a GPU there are no CUDA graphs, and compile is default" if without else ""
 
 
 def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, tell: Progress) -> FoldHistory:
