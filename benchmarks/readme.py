@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.quality_tables import QUALITY
-from benchmarks.record import Result, read_result
+from benchmarks.record import ON_GPU, Result, read_result
 from benchmarks.speed_tables import SPEED
 
 README = Path(__file__).parents[1] / "README.md"
@@ -24,7 +24,7 @@ def tables() -> str:
 
 
 def _under(heading: str, kinds: Mapping[str, Callable[[Result], str]]) -> list[str]:
-    found = [(table, read_result(name)) for name, table in kinds.items()]
+    found = [(table, read_result(name + where)) for name, table in kinds.items() for where in ("", ON_GPU)]
     parts = [table(result) for table, result in found if result is not None]
     return [f"### {heading}\n", *parts] if parts else []
 

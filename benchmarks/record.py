@@ -13,6 +13,8 @@ from merflow.contracts.files import read_json, write_json
 from merflow.jobs.identity import git_commit, merflow_version
 
 RESULTS = Path(__file__).parent / "results"
+# A GPU's results stand beside those of a CPU.
+ON_GPU = "-gpu"
 
 # What ``results/<name>.json`` holds.
 Result = dict[str, Any]
@@ -37,8 +39,8 @@ def machine() -> dict[str, Any]:
 
 
 def write_result(name: str, figures: dict[str, Any]) -> Path:
-    """Writes ``results/<name>.json`` and returns its path."""
-    path = RESULTS / f"{name}.json"
+    """Writes ``results/<name>.json``, or ``<name>-gpu.json`` where ``device`` is cuda, and returns its path."""
+    path = RESULTS / f"{name}{ON_GPU if figures.get('device') == 'cuda' else ''}.json"
     write_json(
         path,
         {

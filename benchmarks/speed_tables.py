@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks.record import Result
+from benchmarks.record import ON_GPU, Result, read_result
 
 
 def _indexing(result: Result) -> str:
@@ -149,14 +149,15 @@ def _mfdr(result: Result) -> str:
     lines = [
         f"MFDR's parts, forward and backward, batch {figures['batch']}; `{result['command']}`. SAWA over 255 frames:",
         "",
-        "| SAWA | time | against Algorithm 1's loop | of plain attention's time |",
-        "|---|---|---|---|",
+        "| SAWA | time | against Algorithm 1's loop | of plain attention's time | reading and writing alone |",
+        "|---|---|---|---|---|",
     ]
     lines += [
         f"| {name}, {place} | {row[f'{way}_ms']:.1f} ms | {row[f'{way}_times_the_loop']:.1f} x "
-        f"| {row[f'{way}_of_plain_attention']:.2f} |"
+        f"| {row[f'{way}_of_plain_attention']:.2f} | {row['touching_ms']:.1f} ms |"
         for place, row in figures["sawa"].items()
         for way, name in (("sawa", "as it is"), ("compiled", "compiled"))
+        if f"{way}_ms" in row
     ]
     lines += [
         "",
@@ -179,7 +180,7 @@ def _real_size(result: Result) -> str:
     lines = [
         f"Five folds at IEMOCAP's size, papers' batches and most epochs, random features: {figures['hours']:.1f} hours "
         f"one after another ({figures['where']}, extrapolated from single steps); `{result['command']}`."
-        + (" No GPU was measured." if figures["device"] == "cpu" else "")
+        + (" No GPU was measured." if read_result(f"real_size{ON_GPU}") is None else "")
         + f" Counted: {figures['pflop']:.0f} PFLOP of matrix products and attention; {figures['aim_minutes']} minutes "
         f"on one GPU, which are aimed at, are {figures['needed_tflop_s']:.0f} TFLOP/s, all in all.",
         "",
