@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from merflow.contracts.errors import OutputError, TrackingError
 from merflow.tracking.connection import Connection, tracking_uri
@@ -58,3 +59,32 @@ def test_importing_the_room_loads_no_mlflow_and_sets_nothing() -> None:
         "assert 'mlflow' not in sys.modules; assert before == dict(os.environ)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class AddedTwice:
+    """A client whose first call meets what another process added a moment before."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def log_inputs(self) -> None:
+        self._meet("log_inputs")
+
+    def create_experiment(self) -> None:
+        self._meet("create_experiment")
+
+    def _meet(self, method: str) -> None:
+        self.calls.append(method)
+        if self.calls.count(method) == 1:
+            raise MlflowException("(sqlite3.IntegrityError) UNIQUE constraint failed: datasets.experiment_id")
+
+
+def test_a_dataset_that_another_process_adds_at_the_same_moment_is_found_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, client = Connection(f"sqlite:///{tmp_path}/mlflow.db"), AddedTwice()
+    monkeypatch.setattr(connection, "_client", client)
+    connection.call("log_inputs")
+    assert client.calls == ["log_inputs"] * 2
+    with pytest.raises(TrackingError, match="failed to create experiment"):
+        connection.call("create_experiment")

@@ -25,6 +25,7 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "train": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splits.py", "corpus/transcript.py"),
         *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models/folder.py", "models/layers.py"),
+        "models/windows.py",
         *("training", "jobs/train.py", "jobs/fit.py", "jobs/folds.py", "jobs/fold_inputs.py", "jobs/fold_sources.py"),
         *("jobs/inspection.py", "jobs/variants.py"),
     ),

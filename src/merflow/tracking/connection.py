@@ -28,7 +28,9 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
 }
 # SQLite already waits 20 s for a lock before it gives up; these pauses come on top.
-_LOCK_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0)
+# MLflow adds a dataset that it did not find; of two processes that do so at once, one is told that it is there already.
+_DUPLICATE = ("UNIQUE constraint failed", "duplicate key", "Duplicate entry")
 
 
 def tracking_uri(setting: str, *, folder: Path) -> str | None:
@@ -93,7 +95,7 @@ class Connection:
         self._client: Any = None
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what MLflow takes and gives
-        """What the client's method returns. A locked SQLite database is tried again.
+        """What the client's method returns. It is tried again where another process was in the way for a moment.
 
         Raises:
             TrackingError: The server or database cannot be reached, refuses, or is no MLflow server.
@@ -102,14 +104,14 @@ class Connection:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        for pause_s in (*_LOCK_PAUSES_S, None):
+        for pause_s in (*_PAUSES_S, None):
             try:
                 with _retries_unheard():
                     if self._client is None:
                         self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
                     return getattr(self._client, method)(*args, **kwargs)
             except (MlflowException, SQLAlchemyError, OSError, ValueError, ModuleNotFoundError) as error:
-                if pause_s is None or "database is locked" not in str(error):
+                if pause_s is None or not _passes(method, error):
                     what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"
                     raise TrackingError(_without_password(what, uri=self.uri)) from error
                 time.sleep(pause_s)
@@ -141,6 +143,12 @@ def _retries_unheard() -> Iterator[None]:
         yield
     finally:
         retries.setLevel(level)
+
+
+def _passes(method: str, error: Exception) -> bool:
+    """Whether the same call may do better in a moment."""
+    signs = ("database is locked", *(_DUPLICATE if method == "log_inputs" else ()))
+    return any(sign in str(error) for sign in signs)
 
 
 def _first_line(error: Exception) -> str:
