@@ -42,3 +42,29 @@ def test_without_a_gpu_it_says_so() -> None:
     done = subprocess.run([sys.executable, "-m", "benchmarks.on_gpu"], capture_output=True, text=True)
     assert done.returncode == 1
     assert "torch sees no GPU" in done.stderr
+
+
+# What a bare GPU machine lacks: the readers of a corpus, the platform, the terminal.
+ABSENT = ("av", "dvc", "great_expectations", "kfp", "mlflow", "optuna", "plotly", "rich", "soundfile", "soxr", "typer")
+
+PROGRAM = f"""
+import importlib.abc, runpy, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {ABSENT!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("part", sorted(PARTS.keys() - {"tests"}))
+def test_speed_is_measured_on_a_machine_with_torch_and_little_else(part: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *PARTS[part][0][:1], "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout

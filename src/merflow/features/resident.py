@@ -7,13 +7,16 @@ Shapes: N utterances, K places of each (steps, or turns around it).
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from merflow.features.standardize import Scale
-from merflow.features.stored_rows import StoredRows
+
+if TYPE_CHECKING:  # a machine without the readers of recordings makes batches, too
+    from merflow.features.stored_rows import StoredRows
 
 # Entries on their way to the device.
 _CARRIED_BYTES = 256 << 20
@@ -27,7 +30,7 @@ class HostRows:
         rows: Of the manifest, each once.
     """
 
-    def __init__(self, stored: StoredRows, rows: np.ndarray) -> None:
+    def __init__(self, stored: "StoredRows", rows: np.ndarray) -> None:
         there = stored.as_stored(rows)
         self._steps = stored.steps
         self._starts, total = _starts(stored, there)
@@ -52,7 +55,7 @@ class DeviceRows:
         device: Where they are kept.
     """
 
-    def __init__(self, stored: StoredRows, rows: np.ndarray, *, scale: Scale | None, device: torch.device) -> None:
+    def __init__(self, stored: "StoredRows", rows: np.ndarray, *, scale: Scale | None, device: torch.device) -> None:
         there = stored.as_stored(rows)
         starts, total = _starts(stored, there)
         self._device = device
@@ -100,7 +103,7 @@ def on_device(values: np.ndarray, device: torch.device) -> Tensor:
     return held.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else held.to(device)
 
 
-def _starts(stored: StoredRows, there: np.ndarray) -> tuple[np.ndarray, int]:
+def _starts(stored: "StoredRows", there: np.ndarray) -> tuple[np.ndarray, int]:
     """Where each row of the manifest begins among the given ones, end to end, and how many steps they are."""
     starts = np.zeros(len(stored.steps), dtype=np.int64)
     ends = np.cumsum(stored.steps[there])
@@ -108,7 +111,7 @@ def _starts(stored: StoredRows, there: np.ndarray) -> tuple[np.ndarray, int]:
     return starts, int(ends[-1]) if len(ends) else 0
 
 
-def _read(stored: StoredRows, there: np.ndarray) -> Iterator[tuple[int, list[np.ndarray]]]:
+def _read(stored: "StoredRows", there: np.ndarray) -> Iterator[tuple[int, list[np.ndarray]]]:
     """Entries one after the other, some at a time, with the step at which they begin."""
     most = max(1, _CARRIED_BYTES // (2 * int(np.prod(stored.entry_shape))))
     start = 0
