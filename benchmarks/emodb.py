@@ -21,7 +21,7 @@ from merflow.contracts.params import read_params
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
-from merflow.corpus.splits import ids, read_splits
+from merflow.corpus.splitting.splits import ids, read_splits
 from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.source import Source

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import write_result
-from merflow.contracts.errors import FeatureError
 from merflow.contracts.params import Params, read_params
+from merflow.errors import FeatureError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.extract import extract
 from merflow.jobs.source import Source

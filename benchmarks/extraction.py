@@ -31,15 +31,15 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.synthetic.census import iemocap_counts
-from merflow.features.bucketing import budgeted_batches
-from merflow.features.encoders import Encoder, batch_cost, build_encoder
-from merflow.features.filling import Effort, Filling
-from merflow.features.huggingface.checkpoints import locate
-from merflow.features.huggingface.weights import computing
-from merflow.features.inputs import survey
-from merflow.features.prepared import Prepared
-from merflow.features.readers import Readers, worker_count
-from merflow.features.store import create_store
+from merflow.features.encoders.catalogue import Encoder, batch_cost, build_encoder
+from merflow.features.encoders.huggingface.checkpoints import locate
+from merflow.features.encoders.huggingface.weights import computing
+from merflow.features.encoders.prepared import Prepared
+from merflow.features.extraction.bucketing import budgeted_batches
+from merflow.features.extraction.filling import Effort, Filling
+from merflow.features.extraction.inputs import survey
+from merflow.features.extraction.readers import Readers, worker_count
+from merflow.features.store.keyed import create_store
 
 RATE_HZ = 16_000
 ROUNDS = 3

@@ -57,7 +57,7 @@ from merflow.contracts.params import read_params
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest
-from merflow.features.extraction import Pace, extract
+from merflow.features.extraction.run import Pace, extract
 
 manifest, store, params = map(Path, sys.argv[1:4])
 layers, bands = map(int, sys.argv[4:])

@@ -18,7 +18,7 @@ _MEASURED = """
 import json, re, sys, time
 from pathlib import Path
 from merflow.contracts.taxonomy import taxonomy
-from merflow.corpus.iemocap import read_iemocap
+from merflow.corpus.readers.iemocap import read_iemocap
 import soundfile
 
 root = Path(sys.argv[1])

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch
 from merflow.contracts.presets import Preset
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.features.padding import Blanks, Piece, padded
-from merflow.features.resident import gathered, on_device
-from merflow.features.shards import entry_shape
-from merflow.features.standardize import Scale
+from merflow.features.batches.padding import Blanks, Piece, padded
+from merflow.features.batches.resident import gathered, on_device
+from merflow.features.batches.standardize import Scale
+from merflow.features.store.shards import entry_shape
 from merflow.models import MODELS
 from merflow.presets import catalogue
 

@@ -27,10 +27,10 @@ from benchmarks.record import write_result
 from benchmarks.stopwatch import seconds, where
 from benchmarks.trainer import PARAMS, SEED
 from merflow.contracts.presets import Preset
-from merflow.features.bucketing import sequential_batches
-from merflow.training.determinism import deterministic
-from merflow.training.devices import device_of
-from merflow.training.optimization import Bench, develop, train_epoch
+from merflow.features.extraction.bucketing import sequential_batches
+from merflow.inference.determinism import deterministic
+from merflow.inference.devices import device_of
+from merflow.training.optimization import TrainingState, develop, train_epoch
 
 FOLDS = 5
 TRAIN_SHARE = 0.7
@@ -97,11 +97,11 @@ def counted(work: Callable[[], object]) -> float:
     return float(counter.get_total_flops())
 
 
-def evaluate(bench: Bench, some: Some) -> None:
+def evaluate(training_state: TrainingState, some: Some) -> None:
     """All of these utterances at once, forward alone."""
-    bench.model.eval()
+    training_state.model.eval()
     with torch.no_grad():
-        bench.output(some.batch(range(len(some))).to(bench.device))
+        training_state.output(some.batch(range(len(some))).to(training_state.device))
 
 
 def measured(preset: Preset, *, points: int) -> dict[str, float]:
@@ -109,15 +109,15 @@ def measured(preset: Preset, *, points: int) -> dict[str, float]:
     device = device_of(PARAMS)
     recipe = preset.recipe
     source = RandomUtterances(preset, count=UTTERANCES, device=device)
-    bench = Bench.of(source.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
+    training_state = TrainingState.of(source.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
     trained, evaluated = round(TRAIN_SHARE * UTTERANCES), round((1 - TRAIN_SHARE) * UTTERANCES)
     sizes: dict[str, Any] = {"batch_size": recipe.batch_size, "points": points}
-    training = pass_cost(source, count=trained, work=lambda some: train_epoch(bench, some, epoch=1), **sizes)
+    training = pass_cost(source, count=trained, work=lambda some: train_epoch(training_state, some, epoch=1), **sizes)
     evaluation = pass_cost(
         source,
         count=evaluated,
-        work=lambda some: develop(bench, some, epoch=1),
-        alike=partial(evaluate, bench),
+        work=lambda some: develop(training_state, some, epoch=1),
+        alike=partial(evaluate, training_state),
         **sizes,
     )
     epoch_s = training.seconds + evaluation.seconds

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from merflow.contracts.files import read_json, write_json
-from merflow.jobs.identity import git_commit, merflow_version
+from merflow.runs.provenance import git_commit, merflow_version
+from merflow.storage.local import read_json, write_json
 
 RESULTS = Path(__file__).parent / "results"
 # A GPU's results stand beside those of a CPU.

@@ -20,14 +20,14 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.record import write_result
-from benchmarks.store_peers import WAYS, Fill, Item, opened, prepare
+from benchmarks.store_peers import WAYS, Fill, FoldId, opened, prepare
 
 # A sentence of BERT-base, six seconds of WavLM-large.
-ITEMS = {"text (25 KB)": Item(16, 768, 4000), "speech (600 KB)": Item(299, 1024, 600)}
+ITEMS = {"text (25 KB)": FoldId(16, 768, 4000), "speech (600 KB)": FoldId(299, 1024, 600)}
 BATCH, BATCHES, ROUNDS = 32, 24, 21
 
 
-def throughput(fills: dict[str, Fill], item: Item, *, rounds: int) -> dict[str, float]:
+def throughput(fills: dict[str, Fill], item: FoldId, *, rounds: int) -> dict[str, float]:
     """Bytes a second of each way: the median round."""
     chance = np.random.default_rng(1)
     batch = np.zeros((BATCH, *item.shape), dtype=np.float16)
@@ -45,7 +45,7 @@ def throughput(fills: dict[str, Fill], item: Item, *, rounds: int) -> dict[str, 
     return {way: BATCHES * batch.nbytes / median(each) for way, each in seconds.items()}
 
 
-def resident_mib(way: str, folder: Path, item: Item) -> float:
+def resident_mib(way: str, folder: Path, item: FoldId) -> float:
     """Memory that a fresh process has taken beyond its start when it has read every entry, in MiB."""
     program = (
         "import re; from pathlib import Path\n"

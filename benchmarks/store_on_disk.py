@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.memory_limit import memory_group, run_within
 from benchmarks.record import write_result
-from benchmarks.store_peers import SHARD, Fill, Item, digest, forget_files, opened, prepare
+from benchmarks.store_peers import SHARD, Fill, FoldId, digest, forget_files, opened, prepare
 from merflow.contracts.streams import StreamShape
-from merflow.features.padding import Blanks, Piece, padded
-from merflow.features.store import KeyedStore
+from merflow.features.batches.padding import Blanks, Piece, padded
+from merflow.features.store.keyed import KeyedStore
 
 # Enough that reading ahead does not bring in half of the rest.
-ITEMS = {"text (25 KB)": Item(16, 768, 16_000), "speech (600 KB)": Item(299, 1024, 1200)}
+ITEMS = {"text (25 KB)": FoldId(16, 768, 16_000), "speech (600 KB)": FoldId(299, 1024, 1200)}
 COLD_WAYS = ("store", "npy", "hdf5", "flat array")
 BATCH, BATCHES, ROUNDS = 32, 8, 3
 
@@ -37,7 +37,7 @@ LARGE_SHARD, LARGE_BATCH, EPOCHS = 16, 8, 2
 CORPUS_GIB = 60.0
 
 
-def cold(item: Item) -> dict[str, dict[str, float]]:
+def cold(item: FoldId) -> dict[str, dict[str, float]]:
     """Bytes a second of random batches whose entries are all on disk, each way's median round."""
     chance = np.random.default_rng(1)
     batch = np.zeros((BATCH, *item.shape), dtype=np.float16)
@@ -83,20 +83,20 @@ def epochs(folder: Path) -> dict[str, float]:
     opened = keyed.open_entries(places)
     chance, present = np.random.default_rng(2), np.ones((LARGE_BATCH, STEPS), dtype=bool)
     blanks = Blanks()
-    own, mapped, count = 0.0, 0.0, 0
+    user_presets, mapped, count = 0.0, 0.0, 0
     started = perf_counter()
     for _ in range(EPOCHS):
         order = chance.permutation(len(places))[: len(places) // LARGE_BATCH * LARGE_BATCH]
         for members in order.reshape(-1, LARGE_BATCH).tolist():
             pieces = [Piece(number, 0, entry) for number, entry in enumerate(opened.entries(members))]
             batch = padded(pieces, present=present, entry_shape=(LAYERS, WIDTH), scale=None, blanks=blanks)
-            own, mapped = max(own, _rss_mib("RssAnon")), max(mapped, _rss_mib("RssFile"))
+            user_presets, mapped = max(user_presets, _rss_mib("RssAnon")), max(mapped, _rss_mib("RssFile"))
             count += len(batch)
     seconds = perf_counter() - started
     return {
         "mib_a_second": count * ENTRY_BYTES / seconds / 2**20,
         "utterances_a_second": count / seconds,
-        "own_mib": own,
+        "own_mib": user_presets,
         "mapped_mib": mapped,
     }
 

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from merflow.contracts.streams import StreamShape
-from merflow.features.store import KeyedStore
+from merflow.features.store.keyed import KeyedStore
 
 WAYS = ("store", "npy", "pickle", "hdf5", "flat array", "memory copy")
 SHARD = 128
@@ -21,7 +21,7 @@ Fill = Callable[[Sequence[int], np.ndarray], None]
 
 
 @dataclass(frozen=True)
-class Item:
+class FoldId:
     """So many entries of one size."""
 
     steps: int
@@ -44,7 +44,7 @@ def digest(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def prepare(folder: Path, item: Item) -> None:
+def prepare(folder: Path, item: FoldId) -> None:
     """Writes the same random entries in every form, and sees that they are on the disk."""
     random = np.random.default_rng(0)
     (folder / "npy").mkdir()
@@ -73,7 +73,7 @@ def forget_files(folder: Path) -> None:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def opened(way: str, folder: Path, item: Item) -> Fill:
+def opened(way: str, folder: Path, item: FoldId) -> Fill:
     """What copies entries into a batch in one of the ways."""
     if way == "store":
         return _store(folder / "store", item)
@@ -99,7 +99,7 @@ def _each(entry: Callable[[int], np.ndarray]) -> Fill:
     return fill
 
 
-def _store(folder: Path, item: Item) -> Fill:
+def _store(folder: Path, item: FoldId) -> Fill:
     keyed = KeyedStore(folder, StreamShape(None, item.width))
     places = keyed.places()
     everything = keyed.open_entries([places[digest(number)] for number in range(item.entries)])

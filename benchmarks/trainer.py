@@ -26,11 +26,11 @@ from benchmarks.stopwatch import Work, medians, seconds, where
 from merflow.contracts.batch import Batch
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import Preset
-from merflow.features.bucketing import sequential_batches
-from merflow.training.determinism import deterministic
-from merflow.training.devices import device_of
+from merflow.features.extraction.bucketing import sequential_batches
+from merflow.inference.determinism import deterministic
+from merflow.inference.devices import device_of
 from merflow.training.history import EpochFigures, FoldHistory
-from merflow.training.optimization import Bench, train_epoch
+from merflow.training.optimization import TrainingState, train_epoch
 from merflow.training.resume import FoldState, save_checkpoint
 from merflow.training.sampling import epoch_batches
 from merflow.training.shadow import Shadow
@@ -69,16 +69,16 @@ class Ready:
         return self._batches[tuple(indices)]
 
 
-def bare_loop(bench: Bench, batches: Sequence[Batch]) -> None:
+def bare_loop(training_state: TrainingState, batches: Sequence[Batch]) -> None:
     """What any training must do."""
-    bench.model.train()
+    training_state.model.train()
     for batch in batches:
-        loss = bench.output(batch).loss
-        bench.optimizer.zero_grad(set_to_none=True)
+        loss = training_state.output(batch).loss
+        training_state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        if bench.recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(bench.learning, bench.recipe.clip_norm)
-        bench.optimizer.step()
+        if training_state.recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(training_state.learning, training_state.recipe.clip_norm)
+        training_state.optimizer.step()
 
 
 def busy_share(work: Work) -> float:
@@ -92,14 +92,14 @@ def busy_share(work: Work) -> float:
     return float(sum(event.self_device_time_total for event in profile.key_averages())) / 1e6 / wall
 
 
-def checkpoint_s(bench: Bench) -> float:
+def checkpoint_s(training_state: TrainingState) -> float:
     """Seconds to write the state after an epoch."""
     figures = EpochFigures(1, 1, 1.0, 1.0, 0.5, 0.5, 0.1, 1.0)
-    best = {name: value.detach().clone() for name, value in bench.model.state_dict().items()}
+    best = {name: value.detach().clone() for name, value in training_state.model.state_dict().items()}
     state = FoldState(FoldHistory((figures,), 1), best, Shadow.empty())
     with tempfile.TemporaryDirectory() as scratch:
-        save = lambda: save_checkpoint(Path(scratch), bench=bench, state=state, fingerprint={})  # noqa: E731
-        return min(seconds(save, bench.device) for _ in range(3))
+        save = lambda: save_checkpoint(Path(scratch), training_state=training_state, state=state, fingerprint={})  # noqa: E731
+        return min(seconds(save, training_state.device) for _ in range(3))
 
 
 def measured(preset: Preset, *, steps: int | None, rounds: int | None) -> dict[str, float]:
@@ -107,12 +107,12 @@ def measured(preset: Preset, *, steps: int | None, rounds: int | None) -> dict[s
     device = device_of(PARAMS)
     recipe = preset.recipe
     corpus = RandomUtterances(preset, count=UTTERANCES, device=device)
-    bench = Bench.of(corpus.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
+    training_state = TrainingState.of(corpus.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
     by_length = sequential_batches(corpus.lengths, batch_size=recipe.batch_size)
     if steps is None:
         median = [corpus.batch(by_length[len(by_length) // 2])]
-        bare_loop(bench, median)
-        steps = int(np.clip(EPOCH_SECONDS / seconds(lambda: bare_loop(bench, median), device), 1, MOST_STEPS))
+        bare_loop(training_state, median)
+        steps = int(np.clip(EPOCH_SECONDS / seconds(lambda: bare_loop(training_state, median), device), 1, MOST_STEPS))
         del median
     source = Some(
         corpus, [row for step in range(steps) for row in by_length[len(by_length) * (2 * step + 1) // (2 * steps)]]
@@ -122,16 +122,16 @@ def measured(preset: Preset, *, steps: int | None, rounds: int | None) -> dict[s
     batches = [ready.batch(indices) for indices in order]
     blank = [torch.empty_like(values) for values in batches[len(batches) // 2].features.values()]
     ways: dict[str, Work] = {
-        "bare": lambda: bare_loop(bench, batches),
-        "ready": lambda: train_epoch(bench, ready, epoch=EPOCH),
-        "made": lambda: train_epoch(bench, source, epoch=EPOCH),
+        "bare": lambda: bare_loop(training_state, batches),
+        "ready": lambda: train_epoch(training_state, ready, epoch=EPOCH),
+        "made": lambda: train_epoch(training_state, source, epoch=EPOCH),
     }
     rounds = rounds or int(np.clip(SECONDS / seconds(ways["bare"], device), 1, MOST_ROUNDS))
     spent = medians(ways, device, rounds=rounds)
     passed = medians({way: ways[way] for way in ("bare", "made")}, device, rounds=rounds, wall=True)
     bare = spent["bare"] / len(order)
     writing = medians({"blank": lambda: [values.zero_() for values in blank]}, device, rounds=rounds)["blank"]
-    saving = checkpoint_s(bench) / np.ceil(REAL_UTTERANCES / recipe.batch_size)
+    saving = checkpoint_s(training_state) / np.ceil(REAL_UTTERANCES / recipe.batch_size)
     figures = {
         "steps": len(order),
         "step_ms": 1e3 * bare,

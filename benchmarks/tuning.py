@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS, write_result
-from merflow.contracts.files import read_json
 from merflow.contracts.params import Params, read_params
 from merflow.jobs.benchmark import benchmark, prepare
-from merflow.jobs.identity import git_commit
 from merflow.jobs.source import Source
 from merflow.jobs.tune import PRESETS, tune
-from merflow.presets.own import read_own
+from merflow.presets.user_presets import read_user_presets
+from merflow.runs.provenance import git_commit
+from merflow.storage.local import read_json
 
 FOLDS = (1, 2)
 
@@ -69,7 +69,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         training=params.training,
         tracking=params.tracking,
     )
-    own = read_own(out / "tune" / variant.replace(":", "-") / PRESETS)
+    own = read_user_presets(out / "tune" / variant.replace(":", "-") / PRESETS)
     tested = benchmark(
         source,
         variants=[variant, found["preset"]],
@@ -77,7 +77,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         params=params,
         name="tuning",
         command="python -m benchmarks.tuning",
-        own=own,
+        user_presets=own,
         workers=workers,
     )
     both = tested["variants"]

@@ -24,8 +24,8 @@ import av
 import numpy as np
 
 from benchmarks.record import write_result
-from merflow.features.picture import half_of
-from merflow.features.video import VideoSpan, frame_indices, read_dialogue
+from merflow.features.media.frames import half_of
+from merflow.features.media.video import VideoSpan, frame_indices, read_dialogue
 from merflow.jobs.source import synthetic_release
 
 FILM_S, TURN_S, ROUNDS, MAX_FRAMES = 300.0, 4.6, 3, 180

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 
 from kfp import local
 
-from merflow.contracts.errors import PipelineError
-from merflow.jobs.progress import ERROR_PREFIX, PREFIX
+from merflow.contracts.progress import ERROR_PREFIX, PREFIX
+from merflow.errors import PipelineError
 
 _CACHE_HIT = "cache hit"
 _EXECUTING = "Executing task"

@@ -36,8 +36,10 @@ def compile_all(folder: Path, *, params: Params) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for name, pipeline in equipped.items():
             taken = pipeline.component_spec.inputs
-            own = {key: text for key, text in chosen.items() if key in taken and text != shipped[key]}
-            compiler.Compiler().compile(pipeline, package_path=str(folder / f"{name}.yaml"), pipeline_parameters=own)
+            changed = {key: text for key, text in chosen.items() if key in taken and text != shipped[key]}
+            compiler.Compiler().compile(
+                pipeline, package_path=str(folder / f"{name}.yaml"), pipeline_parameters=changed
+            )
     return [folder / f"{name}.yaml" for name in PIPELINES]
 
 

@@ -14,8 +14,8 @@ from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
 from merflow.contracts.cluster import NONE, PodParams
-from merflow.contracts.errors import ParamsError, PipelineError
 from merflow.contracts.params import Params
+from merflow.errors import ParamsError, PipelineError
 
 WORKSPACE = "/workspace"
 _BACKOFF = "60s"  # before the first retry; it doubles from one to the next

@@ -59,14 +59,14 @@ def prepare(
 
     Its arguments are the caller's own, by the same names; ``presets`` is None where the caller takes none.
     """
-    own = {} if presets is None else {"presets": presets}
+    user_presets = {} if presets is None else {"presets": presets}
     planned = plan(
         models=models,
         splits_params=splits_params,
         features_params=features_params,
         plan_params=plan_params,
         code=code_plan,
-        **own,
+        **user_presets,
     )
     indexed = index(
         corpus=corpus,
@@ -105,6 +105,6 @@ def prepare(
         corpus_params=corpus_params,
         code=code_extract,
         encoders=encoders,
-        **own,
+        **user_presets,
     )
     return Prepared(planned.outputs["Output"], manifest, folds.outputs["splits"], stored.outputs["features"])

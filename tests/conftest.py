@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.params import Params, read_params
-from merflow.features.huggingface.miniature import build_miniatures
+from merflow.features.encoders.huggingface.miniature import build_miniatures
 from merflow.jobs.source import synthetic_release
 
 

@@ -18,11 +18,11 @@ def requirements(project: dict[str, Any], *, extra: str) -> Iterator[str]:
 
 def _of_extra(extras: dict[str, list[str]], name: str) -> Iterator[str]:
     for requirement in extras[name]:
-        own = _OWN.fullmatch(requirement)
-        if own is None:
+        user_presets = _OWN.fullmatch(requirement)
+        if user_presets is None:
             yield requirement
             continue
-        for inner in own[1].split(","):
+        for inner in user_presets[1].split(","):
             yield from _of_extra(extras, inner.strip())
 
 

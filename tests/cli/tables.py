@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from merflow.contracts.taxonomy import taxonomy
-from merflow.corpus.iemocap import read_iemocap
+from merflow.corpus.readers.iemocap import read_iemocap
 
 HEADER = "utterance_id,speaker,session,emotion,transcript"
 COLUMNS = ["utterance_id", "dialogue_id", "turn_index", "speaker", "session", "audio_path", "transcript", "emotion"]

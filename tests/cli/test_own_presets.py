@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow.jobs.presets import read_presets
+from merflow.folds.presets import read_presets
 from merflow.presets.catalogue import preset, profiles
 from tests.cli.command import merflow, refused
 
@@ -43,9 +43,9 @@ def test_the_example_in_the_readme_is_a_preset_on_every_profile(here: Path) -> N
     (text,) = re.findall(r"```yaml\n(# mine\.yaml\n.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     (here / "mine.yaml").write_text(text, encoding="utf-8")
     for profile in profiles():
-        own = read_presets(Path("mine.yaml"), profile=profile)
-        assert list(own) == ["mfdr:slow"]
-    slow, full = own["mfdr:slow"], preset("mfdr:full")
+        user_presets = read_presets(Path("mine.yaml"), profile=profile)
+        assert list(user_presets) == ["mfdr:slow"]
+    slow, full = user_presets["mfdr:slow"], preset("mfdr:full")
     assert (slow.base, slow.config) == ("mfdr:full", {"dims": 128, "window": 20})
     assert (slow.recipe.lr, slow.recipe.patience_epochs) == (0.0001, 5)
     assert slow.recipe == full.recipe.model_copy(update={"lr": 0.0001, "patience_epochs": 5})
@@ -54,7 +54,7 @@ def test_the_example_in_the_readme_is_a_preset_on_every_profile(here: Path) -> N
     assert "mfdr:slow is made from mfdr:full; the published figures are that one's" in listed.out
 
 
-def own(folder: Path, config: str) -> Path:
+def user_presets(folder: Path, config: str) -> Path:
     path = folder / "mine.yaml"
     path.write_text(f"presets:\n  {MINE}:\n    base: gia-mic:full\n    config: {config}\n")
     return path
@@ -64,7 +64,7 @@ def own(folder: Path, config: str) -> Path:
 def test_a_wrong_config_is_refused_by_every_command_before_any_work(command: tuple[str, ...], here: Path) -> None:
     if command[0] == "pipeline":
         pytest.importorskip("kfp")
-    path = own(here, "{dimz: 64, heads: many}")
+    path = user_presets(here, "{dimz: 64, heads: many}")
     assert refused(*command, "--presets", "mine.yaml").splitlines() == [
         "error: mine.yaml: gia-mic:mine, config: 2 problem(s)",
         "  dimz: unknown key; did you mean 'dims'?",
@@ -77,7 +77,7 @@ def test_a_wrong_config_is_refused_by_every_command_before_any_work(command: tup
 
 @pytest.mark.parametrize("command", [COMMANDS[1], COMMANDS[3]], ids=lambda words: words[0])
 def test_sizes_that_do_not_fit_the_profiles_are_refused_before_any_work(command: tuple[str, ...], here: Path) -> None:
-    own(here, "{heads: 64}")  # the paper's width is 256, lite's is 96
+    user_presets(here, "{heads: 64}")  # the paper's width is 256, lite's is 96
     assert refused(*command, "--presets", "mine.yaml").splitlines() == [
         "error: mine.yaml: gia-mic:mine, config on profile lite: 1 problem(s)",
         "  64 heads do not divide dims 96",

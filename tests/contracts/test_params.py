@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.errors import ParamsError
 from merflow.contracts.params import Params, read_params
+from merflow.errors import ParamsError
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.errors import PresetError
 from merflow.contracts.processes import in_processes, side_by_side, tell
+from merflow.errors import PresetError
 
 
 def write_and_wait(path: Path, *, seconds: float) -> str:
     """Says that it is at work, and takes its time in the middle of a write."""
-    from merflow.contracts.files import replacing
+    from merflow.storage.local import replacing
 
     with replacing(path) as part:
         part.write_text("half")

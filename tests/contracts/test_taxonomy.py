@@ -1,7 +1,7 @@
 import pytest
 
-from merflow.contracts.errors import LabelError
 from merflow.contracts.taxonomy import RAW_LABELS, taxonomy
+from merflow.errors import LabelError
 
 
 def test_excited_is_happy_in_four_classes_and_itself_in_six() -> None:

@@ -6,9 +6,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from merflow.contracts.errors import CorpusError, MerflowError
 from merflow.contracts.tables import MANIFEST
 from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
+from merflow.errors import CorpusError, MerflowError
 
 
 def row(utterance: str, *, dialogue: str, turn: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any column

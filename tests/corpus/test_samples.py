@@ -6,8 +6,8 @@ import pytest
 import soundfile as sf
 import soxr
 
-from merflow.contracts.errors import CorpusError
 from merflow.corpus.samples import read_samples
+from merflow.errors import CorpusError
 
 
 def test_reads_samples_as_they_are(tmp_path: Path) -> None:

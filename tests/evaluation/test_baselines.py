@@ -3,7 +3,7 @@ import pytest
 from sklearn import metrics as reference
 
 from merflow.contracts.baselines import Baseline
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import baseline_figures
 from merflow.evaluation.predictions import VariantPredictions
 

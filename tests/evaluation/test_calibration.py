@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 from merflow.evaluation.calibration import calibration_error, reliability
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 from merflow.evaluation.inspected import Averages, Inspected, Scale, Seen, Shown
 
 RANDOM = np.random.default_rng(0)

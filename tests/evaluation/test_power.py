@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import normal_power  # type: ignore[import-untyped,unused-ignore]
 
-from merflow.corpus.known_counts import DIALOGUES_BY_SESSION, TURNS_BY_SPEAKER
+from merflow.corpus.validation.known_counts import DIALOGUES_BY_SESSION, TURNS_BY_SPEAKER
 from merflow.evaluation.power import (
     PLANNED_CLASSES,
     PLANNED_DIALOGUES,

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
-from merflow.contracts.errors import EvaluationError
 from merflow.contracts.params import EvaluationParams
+from merflow.errors import EvaluationError
 from merflow.evaluation.results import KEYS, VARIANT_KEYS, ranked, summarise
 
 CLASSES = ("angry", "happy", "neutral", "sad")

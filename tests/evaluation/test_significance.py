@@ -7,7 +7,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar  # type: ignore[import-untyped,unused-ignore]
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped,unused-ignore]
 
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.significance import (
     MCNEMAR_EXACT_BELOW,

@@ -14,10 +14,10 @@ import numpy as np
 from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest
-from merflow.features.extraction import Pace, extract
-from merflow.features.lite_speech import LiteSpeech
-from merflow.features.prepared import Prepared
-from merflow.features.store import KeyedStore
+from merflow.features.encoders.lite_speech import LiteSpeech
+from merflow.features.encoders.prepared import Prepared
+from merflow.features.extraction.run import Pace, extract
+from merflow.features.store.keyed import KeyedStore
 
 STREAM = Stream("speech")
 PROFILE: Profile = {"speech": EncoderSpec(name="lite-speech", settings={"mel_bands": 12, "window_s": 0.4})}

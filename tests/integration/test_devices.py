@@ -12,9 +12,9 @@ import pytest
 
 from merflow.contracts.params import Params
 from merflow.jobs.extract import extract
-from merflow.jobs.folds import read_facts, read_history
 from merflow.jobs.index import index
 from merflow.jobs.split import split
+from merflow.runs.fold_folder import read_facts, read_history
 from tests.cli.test_interrupt import alive
 
 pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="looks at the processes of a session")

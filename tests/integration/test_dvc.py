@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.splits import read_splits
+from merflow.corpus.splitting.splits import read_splits
 from tests.cli.command import merflow
 
 pytest.importorskip("dvc")
@@ -32,7 +32,7 @@ EVERY_STAGE = [
 _ASK_FOR_DIGESTS = """
 import json, sys
 from pathlib import Path
-from merflow.jobs.identity import code_digests
+from merflow.runs.provenance import code_digests
 before, found = code_digests(), {}
 for path in sorted(Path("src/merflow").rglob("*")):
     if path.is_file() and "__pycache__" not in path.parts:

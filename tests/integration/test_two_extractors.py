@@ -12,8 +12,8 @@ import pytest
 import soundfile as sf
 
 from merflow.corpus.manifest import Manifest, build_manifest, write_manifest
-from merflow.features.extraction import extract
-from merflow.features.store import open_store
+from merflow.features.extraction.run import extract
+from merflow.features.store.keyed import open_store
 from tests.integration.extraction_process import PROFILE, SHARD_UTTERANCES, STREAM
 
 UTTERANCES = 90

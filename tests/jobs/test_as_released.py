@@ -19,11 +19,12 @@ from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.protocols import PARTS
 from merflow.contracts.tracker import NullTracker
 from merflow.corpus.manifest import Manifest, read_manifest, write_manifest
-from merflow.features.huggingface.graph import EncodersInGraph
-from merflow.features.standardize import Standardizer
+from merflow.features.batches.encoders_in_graph import EncodersInGraph
+from merflow.features.batches.standardize import Standardizer
+from merflow.folds.inputs import FoldInputs
+from merflow.inference.encoded import ENCODERS, EncodedModel
+from merflow.inference.parallel import ALONE, Ranks
 from merflow.jobs.extract import extract
-from merflow.jobs.fold_inputs import FoldInputs
-from merflow.jobs.folds import read_facts, read_history, read_missing, read_predictions
 from merflow.jobs.index import index
 from merflow.jobs.source import synthetic_release
 from merflow.jobs.split import split
@@ -31,9 +32,8 @@ from merflow.models import MODELS
 from merflow.models.foal_net import FoalNet, FoalNetConfig
 from merflow.models.folder import load_model
 from merflow.presets import catalogue
-from merflow.training.encoded import ENCODERS, EncodedModel
+from merflow.runs.fold_folder import read_facts, read_history, read_missing, read_predictions
 from merflow.training.loop import train_fold
-from merflow.training.parallel import ALONE, Ranks
 from merflow.training.stages import Material, Stage
 from tests.cli.command import merflow
 from tests.training.random_fold import Outcome, outcome, together

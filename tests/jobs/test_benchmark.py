@@ -7,7 +7,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from merflow.contracts.errors import (
+from merflow.contracts.params import Params
+from merflow.contracts.progress import Progress
+from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.errors import (
     CorpusError,
     EvaluationError,
     FeatureError,
@@ -16,17 +19,14 @@ from merflow.contracts.errors import (
     PresetError,
     SplitError,
 )
-from merflow.contracts.params import Params
-from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.evaluate import evaluate
-from merflow.jobs.folds import read_facts
 from merflow.jobs.miniatures import miniatures
-from merflow.jobs.progress import Progress
 from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
+from merflow.runs.fold_folder import read_facts
 
 VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:mmt-finetuned")
 

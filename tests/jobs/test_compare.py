@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.errors import EvaluationError, OutputError
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.errors import EvaluationError, OutputError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.compare import compare
-from merflow.jobs.finished_runs import read_runs
-from merflow.jobs.folds import read_facts
 from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.train import train
+from merflow.runs.finished_runs import read_runs
+from merflow.runs.fold_folder import read_facts
 from tests.cli.command import merflow, refused
 
 TEXT, SPEECH = "context-mmt:bert-fc-frozen", "context-mmt:wavlm-fc-frozen"

@@ -10,13 +10,13 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from merflow.contracts.errors import EvaluationError, OutputError, PresetError
-from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
+from merflow.errors import EvaluationError, OutputError, PresetError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.explain import explain
-from merflow.jobs.folds import read_predictions
 from merflow.jobs.source import Source
+from merflow.runs.fold_folder import read_predictions
+from merflow.storage.local import write_json
 
 VARIANT = "context-mmt:mmt-frozen"
 ITEM = "folds/context-mmt/mmt-frozen/fold-1"
@@ -123,7 +123,7 @@ def test_a_preset_of_ones_own_needs_its_file(finished: Path, tmp_path: Path) -> 
         copy / ITEM / "fold.json", json.loads((copy / ITEM / "fold.json").read_text()) | {"variant": "mfdr:slow"}
     )
     with pytest.raises(PresetError, match=r"^unknown variant 'mfdr:slow': a preset of your own needs --presets FILE, "):
-        explained(copy, tmp_path / "out", own={})
+        explained(copy, tmp_path / "out", user_presets={})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from merflow.contracts.params import Params
-from merflow.features.huggingface.miniature import build_miniatures
+from merflow.features.encoders.huggingface.miniature import build_miniatures
+from merflow.inference.encoded import has_encoders
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.folds import read_facts, read_history, read_missing, read_predictions, read_shadow
 from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
-from merflow.training.encoded import has_encoders
+from merflow.runs.fold_folder import read_facts, read_history, read_missing, read_predictions, read_shadow
 
 VARIANT, FULL = "context-mmt:mmt-finetuned", "layer-adapter-fusion:t"
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from merflow.contracts.errors import MerflowError
-from merflow.contracts.files import file_md5
 from merflow.contracts.params import Params
-from merflow.corpus.splits import read_splits
+from merflow.corpus.splitting.splits import read_splits
+from merflow.errors import MerflowError
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.lineage import lineage
 from merflow.jobs.tracking import open_run
 from merflow.jobs.train import train
-from merflow.jobs.workspace import Workspace
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import file_md5
 from tests.cli.command import merflow
 
 pytest.importorskip("dvc")

@@ -10,13 +10,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from merflow.cli.app import app
-from merflow.contracts.errors import CorpusError
 from merflow.corpus.manifest import Manifest, build_manifest, write_manifest
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
 from merflow.corpus.synthetic.picture import FORMATS
 from merflow.corpus.synthetic.plan import plan
-from merflow.features.contact_sheet import Pictures, Specimen, chosen_frames, contact_sheet
-from merflow.features.spectrogram import log_mel, mel_frequencies
+from merflow.errors import CorpusError
+from merflow.features.media.contact_sheet import Pictures, Specimen, chosen_frames, contact_sheet
+from merflow.features.media.spectrogram import log_mel, mel_frequencies
 from merflow.jobs.peek import peek
 
 pytest.importorskip("av")

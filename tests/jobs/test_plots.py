@@ -4,11 +4,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import write_json
+from merflow.errors import EvaluationError
 from merflow.evaluation.results import KEYS, VARIANT_KEYS
-from merflow.jobs.folds import NEEDED
 from merflow.jobs.plots import plots
+from merflow.runs.fold_folder import NEEDED
+from merflow.storage.local import write_json
 
 VARIANT = "mfdr:full"
 RESULTS = dict.fromkeys(KEYS) | {

@@ -11,15 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from merflow.cli.app import app
-from merflow.contracts.errors import EvaluationError, PresetError
-from merflow.contracts.files import write_json
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest
-from merflow.jobs import folds
+from merflow.errors import EvaluationError, PresetError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.report import report
 from merflow.jobs.source import Source
-from merflow.presets.own import OwnEntry, write_own
+from merflow.presets.user_presets import UserPreset, write_user_presets
+from merflow.runs import fold_folder
+from merflow.storage.local import write_json
 from tests.cli.command import refused
 
 VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:bert-fc-frozen")
@@ -66,8 +66,8 @@ def test_a_run_leaves_its_page_with_embeddings_and_attention_and_its_tables(fini
 
 
 def test_a_fold_keeps_what_its_model_shows_of_exactly_its_test_part(finished: Path) -> None:
-    shown = folds.read_inspection(finished / FOLD)
-    tested = folds.read_predictions(finished / FOLD)
+    shown = fold_folder.read_inspection(finished / FOLD)
+    tested = fold_folder.read_predictions(finished / FOLD)
     assert shown is not None
     assert list(shown.emotions) == tested["label"].tolist()
     assert len(shown.embedding) == len(tested)
@@ -178,7 +178,7 @@ def test_runs_of_the_same_data_are_compared(copy: Path, tmp_path: Path) -> None:
 
 def test_a_preset_of_ones_own_is_reported_with_its_file(copy: Path, tmp_path: Path, params: Params) -> None:
     own = tmp_path / "presets.yaml"
-    write_own(own, {"context-mmt:mine": OwnEntry(base="context-mmt:bert-fc-frozen")})
+    write_user_presets(own, {"context-mmt:mine": UserPreset(base="context-mmt:bert-fc-frozen")})
     (copy / "results.json").unlink()
     _rename(copy / "folds/context-mmt/bert-fc-frozen", "mine")
     with pytest.raises(PresetError, match=r"^unknown variant 'context-mmt:mine': a preset of your own needs --presets"):

@@ -3,15 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.errors import FeatureError
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest
+from merflow.errors import FeatureError
 from merflow.jobs import steps
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.source import Source, synthetic_release
-from merflow.jobs.variants import read_video
-from merflow.jobs.workspace import Workspace
+from merflow.runs.fold_ids import read_video
+from merflow.runs.workspace import Workspace
 
 SECTIONS = {"splits_params": "", "features_params": "", "plan_params": ""}
 

@@ -14,16 +14,16 @@ import soundfile
 from typer.testing import CliRunner
 
 from merflow.cli.app import app
-from merflow.contracts.errors import CorpusError
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
-from merflow.corpus.transcripts import text_normalizer
-from merflow.corpus.whisper_folder import find_whisper
+from merflow.corpus.transcription.whisper import text_normalizer
+from merflow.corpus.transcription.whisper_folder import find_whisper
+from merflow.errors import CorpusError
 from merflow.jobs import steps
 from merflow.jobs.index import index
 from merflow.jobs.miniatures import miniatures
 from merflow.jobs.transcribe import Transcribed, transcribe
-from tests.corpus.whisper_miniature import build_whisper, speech
+from tests.corpus.transcription.whisper_miniature import build_whisper, speech
 
 
 @dataclass(frozen=True)

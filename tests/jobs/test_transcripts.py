@@ -10,24 +10,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from merflow.contracts.errors import EvaluationError, FeatureError
 from merflow.contracts.params import Params, Transcripts
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.transcript import words_of
-from merflow.features.sources import TRANSCRIPTS
-from merflow.features.standardize import Standardizer
+from merflow.errors import EvaluationError, FeatureError
+from merflow.features.batches.standardize import Standardizer
+from merflow.features.extraction.sources import TRANSCRIPTS
+from merflow.folds.inputs import FoldInputs
+from merflow.inference.prediction import predict
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
-from merflow.jobs.fold_inputs import FoldInputs
-from merflow.jobs.folds import STANDARDIZER, read_facts, read_inspection, read_missing, read_predictions
 from merflow.jobs.index import index
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.models import MODELS
 from merflow.models.context_mmt import ContextMMTConfig
 from merflow.models.folder import load_model
-from merflow.training.prediction import predict
+from merflow.runs.fold_folder import STANDARDIZER, read_facts, read_inspection, read_missing, read_predictions
 
 VARIANT = "context-mmt:bert-fc-frozen"
 

@@ -8,24 +8,24 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from merflow.contracts.errors import SplitError, TrackingError, TuningError
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.protocols import Part
-from merflow.corpus.splits import read_splits
+from merflow.corpus.splitting.splits import read_splits
+from merflow.errors import SplitError, TrackingError, TuningError
+from merflow.folds.inputs import FoldInputs
 from merflow.jobs.benchmark import prepare
-from merflow.jobs.data import Data
-from merflow.jobs.fold_inputs import FoldInputs
-from merflow.jobs.folds import read_facts
 from merflow.jobs.lineage import lineage
-from merflow.jobs.search import Search, folds_of, variant_of
 from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.jobs.trials import try_values
 from merflow.jobs.tune import choose, open_search, tune
 from merflow.jobs.uploads import sync
-from merflow.jobs.workspace import Workspace
 from merflow.models.folder import read_card
-from merflow.presets.own import read_own
+from merflow.presets.user_presets import read_user_presets
+from merflow.runs.data import Data
+from merflow.runs.fold_folder import read_facts
+from merflow.runs.workspace import Workspace
+from merflow.tuning.search import Search, folds_of, variant_of
 from merflow.tuning.study import StudyPlace
 from tests.cli.command import merflow
 
@@ -109,7 +109,7 @@ def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
     finished: Path, data: Data, params: Params, tmp_path: Path
 ) -> None:
     best = json.loads((finished / "study.json").read_text())["best"]
-    own = read_own(finished / "presets.yaml")
+    own = read_user_presets(finished / "presets.yaml")
     preset = own[f"{VARIANT}-tuned"]
     assert preset.recipe.lr == best["values"]["recipe.lr"]
     assert preset.config["hidden"] == best["values"]["config.hidden"]
@@ -121,7 +121,7 @@ def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
         out=tmp_path / "fold",
         checkpoints=tmp_path / "checkpoints",
         params=params.training,
-        own=own,
+        user_presets=own,
     )
     facts = read_facts(folder)
     assert facts["development"]["dev_ua"] == best["dev_UA"]

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from merflow.contracts.errors import EvaluationError, TrackingError
-from merflow.contracts.files import read_json, write_json
 from merflow.contracts.params import Params
+from merflow.errors import EvaluationError, TrackingError
 from merflow.jobs import uploads
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.source import Source
 from merflow.jobs.tracking import log_benchmark, remember_fold
+from merflow.storage.local import read_json, write_json
 from tests.cli.command import merflow, refused
 from tests.tracking.recorded import facts, fold_folder, fold_of, opened, runs, steps, train
 from tests.tracking.server import Server

@@ -9,11 +9,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from merflow.contracts.errors import ModelError, OutputError, PresetError
-from merflow.contracts.files import digest
+from merflow.errors import ModelError, OutputError, PresetError
 from merflow.models import MODELS
 from merflow.models.folder import load_model, save_model
 from merflow.presets.catalogue import preset
+from merflow.storage.local import digest
 from tests.models.batches import shapes_of
 from tests.models.cards import card_of
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from kfp.compiler import Compiler
 
-from merflow.contracts.errors import ParamsError
 from merflow.contracts.params import TrainingParams, read_params
 from merflow.contracts.strict import parse
+from merflow.errors import ParamsError
 from pipelines.packages import COMPILED, PIPELINES, compile_all
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"

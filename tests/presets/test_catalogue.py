@@ -3,10 +3,10 @@ from importlib.resources import files
 
 import pytest
 
-from merflow.contracts.errors import PresetError
+from merflow.errors import PresetError
 from merflow.models import MODELS
 from merflow.presets import catalogue
-from merflow.presets.own import parse_own
+from merflow.presets.user_presets import parse_user_presets
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,20 @@ def test_every_preset_is_valid_on_every_profile() -> None:
 
 @pytest.mark.parametrize("lr", [0.0003, 0.0001])  # the second is the paper's
 def test_what_an_own_preset_sets_stays_on_every_profile(lr: float) -> None:
-    own = parse_own(
+    user_presets = parse_user_presets(
         f"presets: {{gia-mic:mine: {{base: gia-mic:full, config: {{dims: 256, heads: 8}}, stages: [{{lr: {lr}}}]}}}}",
         where="mine.yaml",
     )
-    fitted = catalogue.fitted(own["gia-mic:mine"], "lite")
+    fitted = catalogue.fitted(user_presets["gia-mic:mine"], "lite")
     assert (fitted.config["dims"], fitted.config["heads"], fitted.config["feedforward"]) == (256, 8, 192)
     assert fitted.recipe.lr == lr
 
 
 def test_what_an_own_preset_does_not_set_is_the_profiles() -> None:
-    own = parse_own("presets: {gia-mic:mine: {base: gia-mic:full, stages: [{batch_size: 8}]}}", where="mine.yaml")
-    fitted = catalogue.fitted(own["gia-mic:mine"], "lite")
+    user_presets = parse_user_presets(
+        "presets: {gia-mic:mine: {base: gia-mic:full, stages: [{batch_size: 8}]}}", where="mine.yaml"
+    )
+    fitted = catalogue.fitted(user_presets["gia-mic:mine"], "lite")
     assert (fitted.config["dims"], fitted.recipe.batch_size, fitted.recipe.lr) == (96, 8, 0.001)
 
 

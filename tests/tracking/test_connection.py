@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from merflow.contracts.errors import OutputError, TrackingError
+from merflow.errors import OutputError, TrackingError
 from merflow.tracking.connection import Connection, tracking_uri
 
 
@@ -39,7 +39,7 @@ def test_without_mlflow_the_extra_is_named(tmp_path: Path) -> None:
     """In its own process, where MLflow cannot be imported; importing the room works all the same."""
     code = (
         "import sys; sys.modules['mlflow'] = None\n"
-        "from merflow.contracts.errors import TrackingError\n"
+        "from merflow.errors import TrackingError\n"
         "from merflow.tracking.mlflow_runs import open_benchmark\n"
         "try:\n"
         f"    open_benchmark('sqlite:///{tmp_path}/mlflow.db', experiment='e', name='n', benchmark_id='b', tags={{}}, "

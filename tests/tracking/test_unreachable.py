@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from merflow.contracts.errors import TrackingError
+from merflow.errors import TrackingError
 from tests.tracking.recorded import benchmark_at, facts, fold_folder, fold_of, opened, train
 
 

@@ -14,8 +14,8 @@ from merflow.contracts.params import TrainingParams
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.tracker import NullTracker, Tracker
+from merflow.inference.determinism import seed_epoch
 from merflow.models import MODELS
-from merflow.training.determinism import seed_epoch
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.stages import Material, Source, Stage
 

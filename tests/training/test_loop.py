@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from merflow.contracts.errors import OutputError, TrainingError
+from merflow.errors import OutputError, TrainingError
+from merflow.inference.prediction import predict
 from merflow.training.history import FoldHistory
-from merflow.training.prediction import predict
 from merflow.training.resume import CHECKPOINT
 from tests.training.separable import Utterances, fold, fresh_model, params, separable
 

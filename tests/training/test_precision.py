@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from merflow.inference.devices import autocast_dtype, gpus
 from merflow.training.compiling import rounded_up
-from merflow.training.devices import autocast_dtype, gpus
 from tests.training.separable import fold, fresh_model, params, separable
 from tests.training.test_resume import assert_equal, interrupted
 

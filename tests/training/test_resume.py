@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from merflow.contracts.errors import TrainingError
+from merflow.errors import TrainingError
 from merflow.training.resume import CHECKPOINT
 from tests.training.separable import fold, fresh_model, separable
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from merflow.contracts.errors import ParamsError, TuningError
 from merflow.contracts.strict import parse
+from merflow.errors import ParamsError, TuningError
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.tuning.dimensions import Dimension, SpaceFile, checked, space_file

@@ -5,7 +5,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from merflow.contracts.errors import TuningError
+from merflow.errors import TuningError
 from merflow.tuning.figures import FIGURES, write_figures, write_page
 from merflow.tuning.outcome import Outcome
 from tests.tuning.studies import FACTS, made, params, searched, space

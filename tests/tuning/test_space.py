@@ -1,8 +1,8 @@
 import optuna
 import pytest
 
-from merflow.contracts.errors import TuningError
 from merflow.contracts.presets import Preset
+from merflow.errors import TuningError
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.tuning.dimensions import Dimension

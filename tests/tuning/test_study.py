@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 import pytest
 
-from merflow.contracts.errors import OutputError, TuningError
+from merflow.errors import OutputError, TuningError
 from merflow.tuning.study import StudyPlace, create_study, open_study
 from tests.tuning.studies import FACTS, made, params, place, space
 

@@ -7,8 +7,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from merflow.contracts.errors import DivergedError, TrainingError
 from merflow.contracts.params import TuningParams
+from merflow.errors import DivergedError, TrainingError
 from merflow.tuning.outcome import Outcome
 from merflow.tuning.study import StudyPlace, open_study, retry, set_out
 from merflow.tuning.worker import Attempt, finished, work

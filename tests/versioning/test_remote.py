@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.errors import VersioningError
+from merflow.errors import VersioningError
 from merflow.versioning.remote import Remote
 from tests.versioning.conftest import commit, run
 

@@ -39,7 +39,7 @@ app = typer.Typer(
 
 def _say_version(asked: bool) -> None:
     if asked:
-        from merflow.jobs.identity import merflow_version
+        from merflow.runs.provenance import merflow_version
 
         OUT.print(f"merflow {merflow_version()}")
         raise typer.Exit

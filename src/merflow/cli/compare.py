@@ -26,7 +26,7 @@ def compare(
 
     Example: `merflow compare runs/wavlm runs/hubert --out comparison.json`
     """
-    from merflow.evaluation.comparison_tables import comparisons_table, variants_table
+    from merflow.evaluation.report.comparison_tables import comparisons_table, variants_table
     from merflow.jobs.compare import compare as compare_job
 
     found = compare_job(runs, manifest=manifest, out=out, params=load_params(params, overrides).evaluation)

@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from merflow.contracts.errors import MerflowError
-from merflow.jobs.progress import Progress as Tell
+from merflow.contracts.progress import Progress as Tell
+from merflow.errors import MerflowError
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)

@@ -29,8 +29,8 @@ def explain(
 
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
+    from merflow.folds.presets import read_presets
     from merflow.jobs.explain import explain as explain_job
-    from merflow.jobs.presets import read_presets
 
     with progress_bars() as progress:
         explain_job(
@@ -43,6 +43,6 @@ def explain(
             examples=examples,
             words=words,
             device=device,
-            own=read_presets(presets),
+            user_presets=read_presets(presets),
             progress=progress,
         )

@@ -46,9 +46,9 @@ def extract(
 
     Example: `merflow features extract manifest.parquet --models context-mmt:mmt-frozen --store store --out f.json`
     """
-    from merflow.features.quarantine import quarantine_beside, read_quarantine
+    from merflow.features.extraction.quarantine import quarantine_beside, read_quarantine
+    from merflow.folds.presets import read_presets
     from merflow.jobs.extract import extract as extract_job
-    from merflow.jobs.presets import read_presets
 
     given = load_params(params, overrides)
     chosen = given.features.model_copy(update={"profile": profile} if profile else {})
@@ -61,7 +61,7 @@ def extract(
             params=chosen,
             corpus=given.corpus,
             strict=strict,
-            own=read_presets(presets, profile=chosen.profile),
+            user_presets=read_presets(presets, profile=chosen.profile),
             progress=progress,
         )
     listed = quarantine_beside(out)

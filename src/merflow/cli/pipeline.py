@@ -32,9 +32,9 @@ from merflow.cli.options import (
     load_params,
     variants_of,
 )
-from merflow.contracts.errors import PipelineError, TuningError, nearest
-from merflow.contracts.files import output_errors, read_json, replacing
 from merflow.contracts.params import sections_json
+from merflow.errors import PipelineError, TuningError, nearest
+from merflow.storage.local import output_errors, read_json, replacing
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -88,14 +88,14 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.jobs.identity import corpus_fingerprint
-    from merflow.jobs.presets import read_presets, step_digests
-    from merflow.jobs.run_folder import remember
+    from merflow.folds.presets import read_presets, step_digests
     from merflow.jobs.source import Source
     from merflow.jobs.steps.tuning import refuse_password
-    from merflow.jobs.variants import plan
-    from merflow.jobs.workspace import Workspace
-    from merflow.presets.own import own_text
+    from merflow.presets.user_presets import own_text
+    from merflow.runs.fold_ids import plan
+    from merflow.runs.provenance import corpus_fingerprint
+    from merflow.runs.run_folder import remember
+    from merflow.runs.workspace import Workspace
 
     packages = _packages()
     if name not in packages.PIPELINES:
@@ -115,9 +115,15 @@ def run_pipeline(
         if seed is not None:
             chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
         refuse_password(chosen.tuning)
-    variants, own = variants_of(models), read_presets(presets, profile=chosen.features.profile)
+    variants, user_presets = variants_of(models), read_presets(presets, profile=chosen.features.profile)
     Source(corpus, root, size).check()
-    plan(variants, protocol=chosen.splits.protocol, profile=chosen.features.profile, seeds=chosen.plan.seeds, own=own)
+    plan(
+        variants,
+        protocol=chosen.splits.protocol,
+        profile=chosen.features.profile,
+        seeds=chosen.plan.seeds,
+        user_presets=user_presets,
+    )
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -134,7 +140,7 @@ def run_pipeline(
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
         **sections_json(chosen),
-        **{f"code_{step}": digest for step, digest in step_digests(variants, own).items()},
+        **{f"code_{step}": digest for step, digest in step_digests(variants, user_presets).items()},
     }
     pipeline = packages.PIPELINES[name]
     taken = {key: value for key, value in arguments.items() if key in pipeline.component_spec.inputs}
@@ -198,7 +204,7 @@ def _ending_at_once() -> Iterator[None]:
 
 def _digest_of(folder: str) -> str:
     """A digest that changes when a file of the folder does; empty where there is none, as for models of the hub."""
-    from merflow.jobs.identity import folder_fingerprint
+    from merflow.runs.provenance import folder_fingerprint
 
     place = Path(folder).expanduser()
     return folder_fingerprint(place) if folder and place.is_dir() else ""
@@ -216,7 +222,7 @@ _KEPT = {
 
 def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
     """Copies what the last step left to the run's folder; returns the content of the JSON file among it."""
-    from merflow.evaluation.tables import write_tables
+    from merflow.evaluation.report.tables import write_tables
     from merflow.presets.catalogue import published_tables
 
     for output, artifact in outputs.items():
@@ -232,7 +238,7 @@ def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
 
 def _table(name: str) -> Callable[[dict[str, Any]], Table]:
     from merflow.cli.tune import best_trials
-    from merflow.evaluation.tables import results_table
+    from merflow.evaluation.report.tables import results_table
 
     return best_trials if name == "tune" else results_table
 

@@ -27,8 +27,8 @@ def report(
 
     Example: `merflow report runs/monday runs/tuesday --out runs/both`
     """
-    from merflow.evaluation.tables import results_table
-    from merflow.jobs.presets import read_presets
+    from merflow.evaluation.report.tables import results_table
+    from merflow.folds.presets import read_presets
     from merflow.jobs.report import own_params
     from merflow.jobs.report import report as report_job
 
@@ -41,7 +41,7 @@ def report(
         manifest=manifest,
         splits=splits,
         name=name,
-        own=read_presets(presets),
+        user_presets=read_presets(presets),
     )
     if as_json:
         print_json(results)

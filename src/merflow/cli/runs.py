@@ -47,13 +47,13 @@ def presets(
     from merflow.presets import catalogue
 
     if out is not None:
-        from merflow.jobs.presets import write_presets
+        from merflow.folds.presets import write_presets
 
         write_presets(out)
         return
     found = dict(catalogue.presets())
     if presets is not None:
-        from merflow.jobs.presets import read_presets
+        from merflow.folds.presets import read_presets
 
         found |= read_presets(presets)
     if as_json:
@@ -114,7 +114,7 @@ def train(
 
     Example: `merflow train context-mmt:mmt-frozen:1 --manifest m.parquet --splits s.parquet --features f.json --out f1`
     """
-    from merflow.jobs.presets import read_presets
+    from merflow.folds.presets import read_presets
     from merflow.jobs.train import train as train_job
 
     checkpoints = out.parent / "checkpoints"
@@ -127,7 +127,7 @@ def train(
             out=out,
             checkpoints=checkpoints,
             params=load_params(params, overrides).training,
-            own=read_presets(presets),
+            user_presets=read_presets(presets),
             progress=progress,
         )
     with suppress(OSError):  # of other folds that are not finished
@@ -149,9 +149,9 @@ def evaluate(
 
     Example: `merflow evaluate runs/x/folds/*/*/fold-* --manifest m.parquet --splits s.parquet --out runs/x`
     """
-    from merflow.evaluation.tables import results_table
+    from merflow.evaluation.report.tables import results_table
+    from merflow.folds.presets import read_presets
     from merflow.jobs.evaluate import evaluate as evaluate_job
-    from merflow.jobs.presets import read_presets
 
     results = evaluate_job(
         folds,
@@ -162,7 +162,7 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
-        own=read_presets(presets),
+        user_presets=read_presets(presets),
     )
     print_json(results) if as_json else print_table(results_table(results))
 
@@ -204,9 +204,9 @@ def benchmark(
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.evaluation.tables import results_table
+    from merflow.evaluation.report.tables import results_table
+    from merflow.folds.presets import read_presets
     from merflow.jobs.benchmark import benchmark as benchmark_job
-    from merflow.jobs.presets import read_presets
     from merflow.jobs.source import Source
 
     chosen = adjusted(
@@ -223,7 +223,7 @@ def benchmark(
             quarantine=quarantine,
             asr=transcribe,
             workers=workers,
-            own=read_presets(presets, profile=chosen.features.profile),
+            user_presets=read_presets(presets, profile=chosen.features.profile),
             progress=progress,
         )
     print_json(results) if as_json else print_table(results_table(results))

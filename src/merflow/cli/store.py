@@ -11,7 +11,7 @@ from merflow.cli.console import ERR, OUT, print_json, progress_bars
 from merflow.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from merflow.features.housekeeping import KeySummary
+    from merflow.features.store.housekeeping import KeySummary
 
 StoreArgument = Annotated[Path, typer.Argument(help="Folder of the store.")]
 

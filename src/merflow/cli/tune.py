@@ -23,10 +23,10 @@ from merflow.cli.options import (
     adjusted,
     load_params,
 )
-from merflow.contracts.errors import TuningError
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.strict import parse
-from merflow.jobs.data import Data
+from merflow.errors import TuningError
+from merflow.runs.data import Data
 
 
 def tune(
@@ -67,9 +67,9 @@ def tune(
     Example: `merflow tune context-mmt:mmt-frozen --trials 50 --workers 2 --out runs/tune`
     """
     try:
-        from merflow.jobs.search import folds_of, variant_of
         from merflow.jobs.tune import PAGE, PRESETS, made_from
         from merflow.jobs.tune import tune as tune_job
+        from merflow.tuning.search import folds_of, variant_of
     except ModuleNotFoundError as error:
         raise TuningError(f"tuning needs Optuna ({error}); pip install 'merflow[tuning]'") from error
     variant = variant_of(model)
@@ -141,7 +141,7 @@ def _made(
     """
     from merflow.jobs.benchmark import prepare
     from merflow.jobs.source import Source
-    from merflow.jobs.variants import FOLDS, chosen
+    from merflow.runs.fold_ids import FOLDS, chosen
 
     protocol = params.splits.protocol
     if max(folds) > FOLDS[protocol]:

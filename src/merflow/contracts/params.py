@@ -8,10 +8,10 @@ import yaml
 from pydantic import Field, field_validator, model_validator
 
 from merflow.contracts.cluster import ClusterParams
-from merflow.contracts.errors import ParamsError
 from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import NO_PROTOCOL, Development, Protocol, ShadowSelection
 from merflow.contracts.strict import Strict, parse
+from merflow.errors import ParamsError
 
 Transcripts = Literal["auto", "truth", "asr"]
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from merflow.contracts.errors import PresetError
 from merflow.contracts.protocols import Policy
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Modality
 from merflow.contracts.strict import Strict
+from merflow.errors import PresetError
 
 
 class EncoderSpec(Strict):
@@ -89,7 +89,7 @@ class Preset:
 
 
 # Presets of one's own by variant name, beside those that merflow ships.
-OwnPresets = Mapping[str, Preset]
+UserPresets = Mapping[str, Preset]
 
 
 @dataclass(frozen=True)

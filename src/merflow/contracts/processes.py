@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any, TypeVar
 
-from merflow.contracts.errors import MerflowError
+from merflow.errors import MerflowError
 
 Result = TypeVar("Result")
 
@@ -60,9 +60,9 @@ def in_processes(
     """
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    own = _environments(workers, environments)
+    user_presets = _environments(workers, environments)
     line: SimpleQueue[Any] = context.SimpleQueue()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(own, line)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(user_presets, line)) as pool:
         try:
             with _interrupts_ignored():
                 futures = [pool.submit(_run, call) for call in calls]
@@ -115,14 +115,14 @@ def side_by_side(
         environments: As for :func:`in_processes`.
     """
     context = multiprocessing.get_context("spawn")
-    own = _environments(len(calls), environments)
+    user_presets = _environments(len(calls), environments)
     line: SimpleQueue[Any] = context.SimpleQueue()
     ears: dict[BaseProcess, Connection] = {}
     try:
         with _interrupts_ignored():
             for call in calls:
                 ear, mouth = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(target=_alone, args=(own, line, mouth, call))
+                process: BaseProcess = context.Process(target=_alone, args=(user_presets, line, mouth, call))
                 ears[process] = ear
                 process.start()
                 mouth.close()
@@ -140,10 +140,10 @@ def side_by_side(
 
 
 def _alone(
-    own: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]", mouth: Connection, call: Callable[[], object]
+    user_presets: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]", mouth: Connection, call: Callable[[], object]
 ) -> None:
     """What a process of :func:`side_by_side` does."""
-    _begin(own, line)
+    _begin(user_presets, line)
     try:
         _run(call)
     except MerflowError as error:
@@ -162,10 +162,10 @@ def _raise_error_of(ear: Connection) -> None:
 
 def _environments(workers: int, environments: Sequence[Mapping[str, str]]) -> "SimpleQueue[dict[str, str]]":
     """What each process takes one of."""
-    own: SimpleQueue[dict[str, str]] = multiprocessing.get_context("spawn").SimpleQueue()
+    user_presets: SimpleQueue[dict[str, str]] = multiprocessing.get_context("spawn").SimpleQueue()
     for place in range(workers):
-        own.put(dict(environments[place % len(environments)]) if environments else {})
-    return own
+        user_presets.put(dict(environments[place % len(environments)]) if environments else {})
+    return user_presets
 
 
 def _end(processes: set[BaseProcess]) -> None:
@@ -192,11 +192,11 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin(own: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]") -> None:
+def _begin(user_presets: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]") -> None:
     """Heeds the parent, and takes one of the environments."""
     global _line
     _line = line
-    os.environ.update(own.get())
+    os.environ.update(user_presets.get())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_call)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from merflow.contracts.errors import ParamsError, nearest
+from merflow.errors import ParamsError, nearest
 
 # As pydantic calls a value that should have been a mapping.
 _NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")

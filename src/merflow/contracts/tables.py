@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from merflow.contracts.errors import CorpusError, MerflowError
+from merflow.errors import CorpusError, MerflowError
 
 # One row an utterance of the whole release, labelled or not, sorted by dialogue and turn.
 # start_s and end_s locate the utterance in its dialogue (video, order); audio_path is the utterance's own recording.

@@ -6,7 +6,7 @@ Class order is alphabetical everywhere.
 
 from dataclasses import dataclass
 
-from merflow.contracts.errors import LabelError, nearest
+from merflow.errors import LabelError, nearest
 
 # The eleven codes of IEMOCAP's EmoEvaluation files and the plain words that table corpora use for them.
 RAW_LABELS: dict[str, str] = {

@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from merflow.contracts.errors import CorpusError, MerflowError
-from merflow.contracts.files import replacing
 from merflow.contracts.tables import MANIFEST, conform, read_table
+from merflow.errors import CorpusError, MerflowError
+from merflow.storage.local import replacing
 
 _HASHED_ROWS = 1000  # rows that are text at a time while hashing
 

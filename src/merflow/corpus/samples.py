@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from merflow.contracts.errors import CorpusError
-from merflow.corpus.audio_header import truncation
+from merflow.corpus.readers.audio_header import truncation
+from merflow.errors import CorpusError
 
 RATE_HZ = 16_000
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from merflow.contracts.baselines import Baseline
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import confusion_matrix, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.significance import dialogue_counts, percentile_interval, resampled_counts

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, *, bins: int) -> float:

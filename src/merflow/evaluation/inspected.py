@@ -16,8 +16,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import replacing
+from merflow.errors import EvaluationError
+from merflow.storage.local import replacing
 
 # Axes that a picture averages.
 _AVERAGED = ("head", "feature")

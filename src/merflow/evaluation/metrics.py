@@ -7,7 +7,7 @@ occur in the labels, so that a fold without some emotion is not punished for it.
 
 import numpy as np
 
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, *, classes: int) -> np.ndarray:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.errors import EvaluationError
 from merflow.contracts.tables import PREDICTIONS, conform
+from merflow.errors import EvaluationError
 
 # Probabilities are stored as float32 and may come from bfloat16: so far may a row's sum be from 1.
 SUM_TOLERANCE = 1e-3

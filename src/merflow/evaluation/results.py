@@ -46,9 +46,8 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.baselines import Baseline
-from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import check_record, read_record
 from merflow.contracts.params import EvaluationParams
+from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import baseline_figures
 from merflow.evaluation.breakdowns import breakdowns
 from merflow.evaluation.calibration import calibration_error, reliability
@@ -70,6 +69,7 @@ from merflow.evaluation.side_columns import none_paper as none_paper_column
 from merflow.evaluation.side_columns import side_variants
 from merflow.evaluation.significance import enough_samples
 from merflow.evaluation.spread import over_seeds, resample, spread, tests_of
+from merflow.storage.local import check_record, read_record
 
 # Variant -> fold and seed -> best_epoch, dev_ua, dev_loss.
 Development = Mapping[str, Mapping[tuple[int, int], Mapping[str, float]]]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.predictions import VariantPredictions, variants_of
 from merflow.evaluation.significance import paired_difference

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from merflow.contracts.errors import EvaluationError
+from merflow.errors import EvaluationError
 
 # From so many discordant utterances on, the normal approximation of McNemar's test is as good as the exact one.
 MCNEMAR_EXACT_BELOW = 25

@@ -9,26 +9,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import MerflowError, TrainingError
 from merflow.contracts.params import Params, TrainingParams
-from merflow.contracts.presets import OwnPresets
+from merflow.contracts.presets import UserPresets
 from merflow.contracts.processes import in_processes
+from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.errors import MerflowError, TrainingError
 from merflow.evaluation.results import read_results
-from merflow.jobs.data import Data
+from merflow.inference.devices import gpus
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.run_folder import RESULTS, remember
 from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
 from merflow.jobs.train import train
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
-from merflow.jobs.variants import parse_item, plan, read_video
-from merflow.jobs.workspace import Workspace
-from merflow.training.devices import gpus
+from merflow.runs.data import Data
+from merflow.runs.fold_ids import parse_fold_id, plan, read_video
+from merflow.runs.run_folder import RESULTS, remember
+from merflow.runs.workspace import Workspace
 
 
 def benchmark(
@@ -42,7 +42,7 @@ def benchmark(
     quarantine: bool = False,
     asr: bool = False,
     workers: int = 1,
-    own: OwnPresets | None = None,
+    user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Index, validate, transcribe where asked to, split, extract, train every fold, evaluate; all of it below ``out``.
@@ -59,7 +59,7 @@ def benchmark(
         quarantine: Set bad rows aside instead of failing.
         asr: Also have Whisper transcribe the recordings.
         workers: Folds that train at a time, each in its own process.
-        own: Presets of one's own (``presets.own``).
+        user_presets: Presets of one's own (``presets.user_presets``).
         progress: Told of every stage, and the folds' own processes are silent; None for plain lines from all of them.
 
     Raises:
@@ -71,13 +71,20 @@ def benchmark(
         protocol=params.splits.protocol,
         profile=params.features.profile,
         seeds=params.plan.seeds,
-        own=own,
+        user_presets=user_presets,
     )
     source.check()
     _tell_of_others(out, variants)
     remember(out, name=name, command=command)
     data = prepare(
-        source, variants=variants, out=out, params=params, quarantine=quarantine, asr=asr, own=own, progress=progress
+        source,
+        variants=variants,
+        out=out,
+        params=params,
+        quarantine=quarantine,
+        asr=asr,
+        user_presets=user_presets,
+        progress=progress,
     )
     open_run(
         data.manifest,
@@ -93,7 +100,7 @@ def benchmark(
     )
     shared: dict[str, Any] = {
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
-        **{"run": run, "own": own},
+        **{"run": run, "own": user_presets},
     }
     trained = _train_all(
         items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
@@ -108,7 +115,7 @@ def benchmark(
         command=command,
         params=params.evaluation,
         run=run,
-        own=own,
+        user_presets=user_presets,
     )
 
 
@@ -139,14 +146,14 @@ def prepare(
     params: Params,
     quarantine: bool = False,
     asr: bool = False,
-    own: OwnPresets | None = None,
+    user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Data:
     """From a corpus to features and splits, below ``out``: all that comes before training. As :func:`benchmark`."""
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
-    root = source.place(workspace, video=read_video(variants, own), progress=progress)
+    root = source.place(workspace, video=read_video(variants, user_presets), progress=progress)
     index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
     validate(
         out / "all.parquet",
@@ -176,7 +183,7 @@ def prepare(
         out=features,
         params=params.features,
         corpus=params.corpus,
-        own=own,
+        user_presets=user_presets,
         progress=progress,
     )
     return Data(manifest, splits, features)
@@ -240,6 +247,6 @@ def _train_aside(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train
 
 
 def _folder(workspace: Workspace, item: str) -> Path:
-    named = parse_item(item)
+    named = parse_fold_id(item)
     model, _, preset = named.variant.partition(":")
     return workspace.root / "folds" / model / preset / named.folder

@@ -8,16 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import write_json
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
+from merflow.errors import EvaluationError
 from merflow.evaluation.comparisons import compare_variants
-from merflow.jobs import folds
-from merflow.jobs.finished_runs import Run, read_runs
-from merflow.jobs.run_folder import manifest_of
-from merflow.jobs.variants import FOLDS
+from merflow.runs import fold_folder
+from merflow.runs.finished_runs import Run, read_runs
+from merflow.runs.fold_ids import FOLDS
+from merflow.runs.run_folder import manifest_of
+from merflow.storage.local import write_json
 
 # What two runs must share to be tested on the same utterances with the same training data.
 _SHARED_IDS = ("protocol", "manifest_hash", "split_id")
@@ -82,7 +82,7 @@ class _Variant:
 
     def predictions(self) -> pd.DataFrame:
         """Of all its folds, under its name."""
-        table = pd.concat([folds.read_predictions(folder) for folder in self.folds], ignore_index=True)
+        table = pd.concat([fold_folder.read_predictions(folder) for folder in self.folds], ignore_index=True)
         model, _, preset = self.name.rpartition(":")
         return table.assign(model=model, preset=preset)
 

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from merflow.contracts.errors import CorpusError, SplitError, VersioningError
+from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.splits import read_splits
-from merflow.jobs.progress import say
+from merflow.corpus.splitting.splits import read_splits
+from merflow.errors import CorpusError, SplitError, VersioningError
 from merflow.versioning.project import Project, Revisions
 from merflow.versioning.remote import Remote
 

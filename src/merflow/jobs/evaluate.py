@@ -7,26 +7,26 @@ from typing import Any
 
 import pandas as pd
 
-from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import write_json
+from merflow.contracts.numerals import training_name
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.presets import OwnPresets, Preset
+from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.progress import say
 from merflow.contracts.taxonomy import taxonomy
-from merflow.corpus.baselines import baselines_of
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.splits import read_splits
+from merflow.corpus.splitting.baselines import baselines_of
+from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
+from merflow.errors import EvaluationError
 from merflow.evaluation.inspected import Inspected
-from merflow.evaluation.numerals import training_name
-from merflow.evaluation.report import write_report
+from merflow.evaluation.report.page import write_report
+from merflow.evaluation.report.tables import write_tables
 from merflow.evaluation.results import summarise
-from merflow.evaluation.tables import write_tables
-from merflow.jobs import folds
-from merflow.jobs.identity import environment, git_commit
-from merflow.jobs.progress import say
 from merflow.jobs.tracking import log_benchmark
 from merflow.presets import catalogue
+from merflow.runs import fold_folder
+from merflow.runs.provenance import environment, git_commit
+from merflow.storage.local import write_json
 
 
 def evaluate(
@@ -40,7 +40,7 @@ def evaluate(
     command: str,
     params: EvaluationParams,
     run: Path | None = None,
-    own: OwnPresets | None = None,
+    user_presets: UserPresets | None = None,
 ) -> dict[str, Any]:
     """Writes ``results.json`` and the HTML report of these fold folders, and completes the benchmark's run.
 
@@ -56,18 +56,18 @@ def evaluate(
         command: What reproduces the run, printed in the report.
         params: Bootstrap and calibration, and whether the report shows words.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
-        own: Presets of one's own (``presets.own``); the published figures beside one are those of its base.
+        user_presets: Presets of one's own (``presets.user_presets``); the published figures beside one are those of its base.
 
     Raises:
         EvaluationError: Folds are missing, unfinished, or of other splits or another corpus.
         OutputError: A file cannot be written.
     """
     corpus, folded = read_manifest(manifest), read_splits(splits)
-    facts = [folds.read_facts(folder) for folder in trained]
+    facts = [fold_folder.read_facts(folder) for folder in trained]
     _belong_together(trained, facts, split_id=folded.split_id, manifest_hash=corpus.hash)
-    variants = {fact["variant"]: catalogue.trained_preset(fact["variant"], own) for fact in facts}
+    variants = {fact["variant"]: catalogue.trained_preset(fact["variant"], user_presets) for fact in facts}
     summary = summarise(
-        pd.concat([folds.read_predictions(folder) for folder in trained], ignore_index=True),
+        pd.concat([fold_folder.read_predictions(folder) for folder in trained], ignore_index=True),
         corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(durations_s(corpus.rows)),
         corpus=corpus.corpus,
         manifest_hash=corpus.hash,
@@ -82,8 +82,8 @@ def evaluate(
         published={variant: preset.published for variant, preset in variants.items()},
         development=_by_test(facts, [fact["development"] for fact in facts]),
         folds=sorted(set(folded.rows["fold"].astype(int))),
-        none_paper=_all_of([folds.read_shadow(folder) for folder in trained]),
-        missing=_all_of([folds.read_missing(folder) for folder in trained]),
+        none_paper=_all_of([fold_folder.read_shadow(folder) for folder in trained]),
+        missing=_all_of([fold_folder.read_missing(folder) for folder in trained]),
         baselines=baselines_of(corpus, folded),
         params=params,
     )
@@ -94,7 +94,7 @@ def evaluate(
         summary,
         report,
         title=name,
-        histories=_by_test(facts, [folds.read_history(folder) for folder in trained]),
+        histories=_by_test(facts, [fold_folder.read_history(folder) for folder in trained]),
         identity=_identity(facts, summary) | _bases(variants),
         command=command,
         papers=papers,
@@ -127,7 +127,7 @@ def _inspections(
     """
     found: dict[str, tuple[str, Inspected]] = {}
     for folder, fact in sorted(zip(trained, facts, strict=True), key=lambda pair: (pair[1]["seed"], pair[1]["fold"])):
-        shown = None if fact["variant"] in found else folds.read_inspection(folder)
+        shown = None if fact["variant"] in found else fold_folder.read_inspection(folder)
         if shown is not None and words is not None:
             said = {row["utterance_id"]: words_of(row, read=fact["transcripts"]) for _, row in words.iterrows()}
             shown = shown.with_words(said)

@@ -7,25 +7,25 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import nn
 
-from merflow.contracts.errors import EvaluationError, OutputError, TrainingError
-from merflow.contracts.files import output_errors, replacing, replacing_folder, write_json
 from merflow.contracts.params import TrainingParams
-from merflow.contracts.presets import OwnPresets
+from merflow.contracts.presets import UserPresets
+from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.strict import parse
+from merflow.errors import EvaluationError, OutputError, TrainingError
 from merflow.evaluation.embeddings import plane, unmapped
-from merflow.evaluation.explanations import embedding_figure, utterance_figure, weights_figure
-from merflow.features.dataset import FeatureDataset
-from merflow.features.standardize import Standardizer
-from merflow.jobs import folds
-from merflow.jobs.fold_inputs import FoldInputs
-from merflow.jobs.inspection import Subject, drawable
-from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.variants import Item
+from merflow.evaluation.report.explanations import embedding_figure, utterance_figure, weights_figure
+from merflow.features.batches.dataset import FeatureDataset
+from merflow.features.batches.standardize import Standardizer
+from merflow.folds.inputs import FoldInputs
+from merflow.folds.inspection import Subject, drawable
+from merflow.inference.devices import device_of
+from merflow.inference.encoded import EncodedSource, has_encoders, load_encoded
+from merflow.inference.prediction import predict
 from merflow.models.folder import load_model
 from merflow.presets import catalogue
-from merflow.training.devices import device_of
-from merflow.training.encoded import EncodedSource, has_encoders, load_encoded
-from merflow.training.prediction import predict
+from merflow.runs import fold_folder
+from merflow.runs.fold_ids import FoldId
+from merflow.storage.local import output_errors, replacing, replacing_folder, write_json
 
 _LISTING = "explain.json"
 
@@ -41,7 +41,7 @@ def explain(
     examples: int = 4,
     words: bool = False,
     device: str = "auto",
-    own: OwnPresets | None = None,
+    user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Writes figures and arrays of a trained fold's test utterances.
@@ -60,7 +60,7 @@ def explain(
         examples: How many to draw where none is named.
         words: Write above the figures what was said.
         device: ``auto``, ``cpu`` or ``cuda``.
-        own: Presets of one's own (``presets.own``).
+        user_presets: Presets of one's own (``presets.user_presets``).
         progress: Told of every utterance.
 
     Raises:
@@ -73,7 +73,9 @@ def explain(
         raise OutputError(
             f"{out} is there and is no explanation ({_LISTING} is missing); name a folder that is not there"
         )
-    opened = open_fold(fold, manifest=manifest, splits=splits, features=features, device=device, own=own)
+    opened = open_fold(
+        fold, manifest=manifest, splits=splits, features=features, device=device, user_presets=user_presets
+    )
     tell = progress or plain_lines()
     places = _named(opened, utterances) or opened.examples(examples)
     batch_size = opened.inputs.preset.recipe.batch_size
@@ -103,21 +105,25 @@ def explain(
 
 
 def open_fold(
-    fold: Path, *, manifest: Path, splits: Path, features: Path, device: str, own: OwnPresets | None = None
+    fold: Path, *, manifest: Path, splits: Path, features: Path, device: str, user_presets: UserPresets | None = None
 ) -> Subject:
     """Reads the fold's folder and the data that it was trained on.
 
     Raises:
         EvaluationError: The folder is no whole fold, or was trained on other data than these; there is no such device.
-        PresetError: Its variant neither ships nor is among ``own``.
+        PresetError: Its variant neither ships nor is among ``user_presets``.
         ModelError: Its model cannot be loaded.
     """
-    facts = folds.read_facts(fold)
-    params = parse(TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / folds.FACTS))
+    facts = fold_folder.read_facts(fold)
+    params = parse(
+        TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / fold_folder.FACTS)
+    )
     _check_device(params)
-    catalogue.trained_preset(facts["variant"], own)
-    item = str(Item(facts["variant"], facts["fold"], facts["seed"]))
-    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
+    catalogue.trained_preset(facts["variant"], user_presets)
+    item = str(FoldId(facts["variant"], facts["fold"], facts["seed"]))
+    inputs = FoldInputs.read(
+        item, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
+    )
     for what, given in (
         ("manifest_hash", inputs.manifest.hash),
         ("split_id", inputs.splits.split_id),
@@ -128,7 +134,7 @@ def open_fold(
                 f"{fold} was trained with {what} {facts[what]}, the given files have {given}; explain it with the "
                 "manifest, splits and features that it was trained on"
             )
-    return Subject.of(inputs, *_model_and_test(fold / folds.MODEL, inputs))
+    return Subject.of(inputs, *_model_and_test(fold / fold_folder.MODEL, inputs))
 
 
 def _check_device(params: TrainingParams) -> None:
@@ -216,7 +222,7 @@ def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
     """The model of a model folder, and the test utterances as its encoders give them."""
-    standardizer = Standardizer.load(folder / folds.STANDARDIZER)
+    standardizer = Standardizer.load(folder / fold_folder.STANDARDIZER)
     if not has_encoders(folder):
         return load_model(folder)[0], inputs.dataset("test", standardizer=standardizer)
     learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)

@@ -5,21 +5,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.files import write_json
 from merflow.contracts.params import CorpusParams, FeatureParams
-from merflow.contracts.presets import OwnPresets, Preset
+from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.streams import Modality, Stream
 from merflow.corpus.manifest import read_manifest
-from merflow.features import extraction
-from merflow.features.extraction import Pace, StoredStream
-from merflow.features.filling import Effort
-from merflow.features.huggingface.checkpoints import located
-from merflow.features.quarantine import quarantine_beside, write_quarantine
-from merflow.features.transcripts import has_both, reading, readings, transcript_of, with_other_words
-from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.variants import chosen
+from merflow.features.encoders.huggingface.checkpoints import located
+from merflow.features.extraction import run
+from merflow.features.extraction.filling import Effort
+from merflow.features.extraction.quarantine import quarantine_beside, write_quarantine
+from merflow.features.extraction.run import Pace, StoredStream
+from merflow.features.extraction.transcripts import has_both, reading, readings, transcript_of, with_other_words
 from merflow.models import MODELS
 from merflow.presets import catalogue
+from merflow.runs.fold_ids import chosen
+from merflow.storage.local import write_json
 
 
 def extract(
@@ -31,7 +31,7 @@ def extract(
     params: FeatureParams,
     corpus: CorpusParams,
     strict: bool = False,
-    own: OwnPresets | None = None,
+    user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Fills the store with what the variants need, and writes to ``out`` where it is (JSON).
@@ -41,7 +41,7 @@ def extract(
 
     What the store holds already is not computed again; a run that died resumes, and runs that go on at the same time
     share the work. Utterances that cannot be read or encoded are listed beside ``out``, see
-    :func:`merflow.features.quarantine.quarantine_beside`, and are masked in training.
+    :func:`merflow.features.extraction.quarantine.quarantine_beside`, and are masked in training.
 
     Args:
         manifest: Validated manifest.
@@ -51,7 +51,7 @@ def extract(
         params: Profile, whose words are read, pace and size of shards.
         corpus: Whether recordings of other rates and channel counts are converted.
         strict: An utterance that cannot be read or encoded is an error.
-        own: Presets of one's own (``presets.own``).
+        user_presets: Presets of one's own (``presets.user_presets``).
         progress: Told of every stage.
 
     Raises:
@@ -60,11 +60,11 @@ def extract(
         OutputError: The store cannot be written.
     """
     found = read_manifest(manifest)
-    asked, heard = _streams(chosen(variants, own)), readings(found, transcripts=params.transcripts)
+    asked, heard = _streams(chosen(variants, user_presets)), readings(found, transcripts=params.transcripts)
     streams, both = reading(asked, heard), has_both(found)
     every = tuple(dict.fromkeys([*streams, *with_other_words(streams)])) if both else streams
     profile = located(catalogue.profile(params.profile), streams=every, encoders_folder=params.encoders_folder)
-    stored = extraction.extract(
+    stored = run.extract(
         found,
         streams=every,
         profile=profile,

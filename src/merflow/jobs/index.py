@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from merflow.contracts.errors import CorpusError, nearest
 from merflow.contracts.params import CorpusParams
+from merflow.contracts.progress import say
 from merflow.contracts.taxonomy import Taxonomy, taxonomy
-from merflow.corpus.iemocap import read_iemocap
 from merflow.corpus.manifest import Manifest, write_manifest
-from merflow.corpus.table import read_utterance_table
-from merflow.jobs.progress import say
+from merflow.corpus.readers.iemocap import read_iemocap
+from merflow.corpus.readers.table import read_utterance_table
+from merflow.errors import CorpusError, nearest
 
 READERS: dict[str, Callable[..., Manifest]] = {
     "iemocap": read_iemocap,

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import MerflowError
-from merflow.contracts.files import read_json
-from merflow.jobs import folds
+from merflow.errors import MerflowError
 from merflow.jobs.data_versions import Here, read_here
-from merflow.jobs.run_folder import read_run
 from merflow.models.folder import CARD, ModelCard, read_card
+from merflow.runs import fold_folder
+from merflow.runs.run_folder import read_run
+from merflow.storage.local import read_json
 from merflow.tracking import lookup
 from merflow.tracking.lookup import Tracked
 from merflow.versioning.project import Project
@@ -86,19 +86,19 @@ def _on_disk(place: Path) -> Subject:
     """A model folder, a fold's folder or a benchmark's."""
     if (place / CARD).is_file():
         return Subject("model folder", (_training(place),))
-    if (place / folds.FACTS).is_file():
-        return Subject("fold", (_training(place / folds.MODEL),))
-    if not any(place.rglob(folds.FACTS)):
+    if (place / fold_folder.FACTS).is_file():
+        return Subject("fold", (_training(place / fold_folder.MODEL),))
+    if not any(place.rglob(fold_folder.FACTS)):
         raise MerflowError(
-            f"{place} is no model folder ({CARD}), no trained fold ({folds.FACTS}), and there is none below it"
+            f"{place} is no model folder ({CARD}), no trained fold ({fold_folder.FACTS}), and there is none below it"
         )
-    return Subject("benchmark", tuple(_training(fold / folds.MODEL) for fold in read_run(place).folds.values()))
+    return Subject("benchmark", tuple(_training(fold / fold_folder.MODEL) for fold in read_run(place).folds.values()))
 
 
 def _training(model: Path) -> Training:
-    facts = model.parent / folds.FACTS
+    facts = model.parent / fold_folder.FACTS
     return Training(
-        place=str(model), card=read_card(model), told={folds.FACTS: read_json(facts)} if facts.is_file() else {}
+        place=str(model), card=read_card(model), told={fold_folder.FACTS: read_json(facts)} if facts.is_file() else {}
     )
 
 
@@ -119,7 +119,7 @@ def _tracked(reference: str, *, uri: str | None) -> Subject:
     run = lookup.run_of(connection, reference if version is None else version.run_id)
     with tempfile.TemporaryDirectory() as folder:
         trainings = [
-            _of_run(each, lookup.fetch(connection, each, f"{folds.MODEL}/{CARD}", into=Path(folder, each.run_id)))
+            _of_run(each, lookup.fetch(connection, each, f"{fold_folder.MODEL}/{CARD}", into=Path(folder, each.run_id)))
             for each in lookup.fold_runs(connection, run)
         ]
     if not trainings:
@@ -131,7 +131,7 @@ def _tracked(reference: str, *, uri: str | None) -> Subject:
 def _of_run(run: Tracked, card: Path | None) -> Training:
     if card is None:
         raise MerflowError(
-            f"run {run.run_id} ({run.name}) holds no {folds.MODEL}/{CARD}: its fold is not finished, or not uploaded"
+            f"run {run.run_id} ({run.name}) holds no {fold_folder.MODEL}/{CARD}: its fold is not finished or not uploaded"
         )
     tags = {name: run.tags[name] for name in _SHARED if name in run.tags}
     return Training(place=f"run {run.run_id} ({run.name})", card=read_card(card.parent), told={"MLflow's tags": tags})

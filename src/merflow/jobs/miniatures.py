@@ -9,6 +9,6 @@ def miniatures(out: Path) -> tuple[Path, ...]:
     Raises:
         OutputError: The folder cannot be written.
     """
-    from merflow.features.huggingface.miniature import build_miniatures
+    from merflow.features.encoders.huggingface.miniature import build_miniatures
 
     return build_miniatures(out)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.errors import CorpusError, FeatureError
-from merflow.contracts.files import output_errors, replacing
+from merflow.contracts.progress import say
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
-from merflow.features.contact_sheet import Pictures, Specimen, contact_sheet
-from merflow.features.video import VideoSpan, frame_times, read_dialogue, video_rate
-from merflow.jobs.progress import say
+from merflow.errors import CorpusError, FeatureError
+from merflow.features.media.contact_sheet import Pictures, Specimen, contact_sheet
+from merflow.features.media.video import VideoSpan, frame_times, read_dialogue, video_rate
+from merflow.storage.local import output_errors, replacing
 
 _MAX_FRAMES = 180
 

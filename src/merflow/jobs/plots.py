@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from merflow.contracts.errors import EvaluationError
-from merflow.contracts.files import replacing_folder, write_json
-from merflow.evaluation.plot_tables import Histories, confusion_rows, headline, learning_curves, reliability_bins
+from merflow.contracts.progress import say
+from merflow.errors import EvaluationError
+from merflow.evaluation.report.plot_tables import Histories, confusion_rows, headline, learning_curves, reliability_bins
 from merflow.evaluation.results import read_results
-from merflow.jobs import folds
-from merflow.jobs.progress import say
+from merflow.runs import fold_folder
+from merflow.storage.local import replacing_folder, write_json
 
 
 def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -> None:
@@ -46,8 +46,8 @@ def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -
 def _histories(trained: Sequence[Path]) -> dict[str, Histories]:
     nested: dict[str, dict[tuple[int, int], list[dict[str, float]]]] = defaultdict(dict)
     for folder in trained:
-        facts = folds.read_facts(folder)
-        nested[facts["variant"]][facts["fold"], facts["seed"]] = folds.read_history(folder)
+        facts = fold_folder.read_facts(folder)
+        nested[facts["variant"]][facts["fold"], facts["seed"]] = fold_folder.read_history(folder)
     return dict(nested)
 
 

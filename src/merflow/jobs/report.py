@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import EvaluationError
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.presets import OwnPresets
+from merflow.contracts.presets import UserPresets
+from merflow.errors import EvaluationError
 from merflow.evaluation.results import read_results
 from merflow.jobs.evaluate import evaluate
-from merflow.jobs.run_folder import RESULTS, RunFolder, read_run
+from merflow.runs.run_folder import RESULTS, RunFolder, read_run
 
 
 def report(
@@ -21,7 +21,7 @@ def report(
     manifest: Path | None = None,
     splits: Path | None = None,
     name: str | None = None,
-    own: OwnPresets | None = None,
+    user_presets: UserPresets | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Computes every figure of one or more finished runs and writes results, report and tables.
 
@@ -33,7 +33,7 @@ def report(
         manifest: That all folds were trained on; None looks for it in the runs.
         splits: Likewise.
         name: Title; None for the runs' names.
-        own: Presets of one's own (``presets.own``) that the runs trained.
+        user_presets: Presets of one's own (``presets.user_presets``) that the runs trained.
 
     Returns:
         The content of ``results.json``, and the report's path.
@@ -59,7 +59,7 @@ def report(
         name=name or " and ".join(run.name for run in found),
         command="\n".join([*commands, *([command] if len(found) > 1 or not commands else [])]),
         params=params,
-        own=own,
+        user_presets=user_presets,
     )
     return results, place / "report.html"
 
@@ -67,8 +67,8 @@ def report(
 def own_params(run: Path, params: EvaluationParams) -> EvaluationParams:
     """The run's own bootstrap and calibration where its ``results.json`` says: its numbers stay as they are."""
     results = run / RESULTS
-    own = read_results(results, keys=["evaluation"])["evaluation"] if results.is_file() else {}
-    return params.model_copy(update={key: value for key, value in own.items() if key in type(params).model_fields})
+    recorded = read_results(results, keys=["evaluation"])["evaluation"] if results.is_file() else {}
+    return params.model_copy(update={key: value for key, value in recorded.items() if key in type(params).model_fields})
 
 
 def _comparable(runs: Sequence[RunFolder]) -> None:

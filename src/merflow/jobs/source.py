@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from merflow.contracts.errors import CorpusError, nearest
+from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.errors import CorpusError, nearest
 from merflow.jobs.index import READERS
-from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.workspace import Workspace
+from merflow.runs.workspace import Workspace
 
 Size = Literal["tiny", "small", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)

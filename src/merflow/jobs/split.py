@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from merflow.contracts.params import SplitParams
+from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.splits import Splits, make_splits, write_splits
-from merflow.jobs.progress import say
+from merflow.corpus.splitting.splits import Splits, make_splits, write_splits
 
 
 def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:

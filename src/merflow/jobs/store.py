@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from merflow.contracts.files import output_errors
+from merflow.contracts.progress import Progress, plain_lines
 from merflow.corpus.manifest import read_manifest
-from merflow.features import housekeeping
-from merflow.features.housekeeping import KeySummary, Unused
-from merflow.jobs.progress import Progress, plain_lines
+from merflow.features.store import housekeeping
+from merflow.features.store.housekeeping import KeySummary, Unused
+from merflow.storage.local import output_errors
 
 
 @dataclass(frozen=True)

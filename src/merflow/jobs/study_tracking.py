@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.files import digest, read_json, write_json
 from merflow.contracts.params import TrackingParams
-from merflow.jobs.search import Search
-from merflow.jobs.workspace import Workspace
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import digest, read_json, write_json
 from merflow.tracking.connection import tracking_uri
 from merflow.tracking.study_run import StudyRun, TrialFacts, open_study_run
 from merflow.tuning.outcome import Outcome, TrialRow
+from merflow.tuning.search import Search
 
 _ENDED = ("complete", "pruned", "diverged", "failed")
 

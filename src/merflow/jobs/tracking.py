@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import TrackingError
-from merflow.contracts.files import digest, read_json, write_json
 from merflow.contracts.params import TrackingParams, TrainingParams
+from merflow.contracts.progress import say
 from merflow.contracts.protocols import NONE_PAPER
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.splits import read_splits
+from merflow.corpus.splitting.splits import read_splits
+from merflow.errors import TrackingError
+from merflow.folds.inputs import FoldInputs
 from merflow.jobs import uploads
-from merflow.jobs.fold_inputs import FoldInputs
-from merflow.jobs.identity import git_commit
-from merflow.jobs.progress import say
-from merflow.jobs.workspace import Workspace
+from merflow.runs.provenance import git_commit
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import digest, read_json, write_json
 from merflow.tracking.connection import tracking_uri
 from merflow.tracking.facts import FoldFacts
 from merflow.tracking.fold_run import FoldRun

@@ -11,30 +11,30 @@ import numpy as np
 from torch import nn
 
 from merflow.contracts import processes
-from merflow.contracts.errors import TrainingError
-from merflow.contracts.files import output_errors, replacing_folder
+from merflow.contracts.numerals import percent
 from merflow.contracts.params import TrainingParams
-from merflow.contracts.presets import OwnPresets
+from merflow.contracts.presets import UserPresets
+from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracker import NullTracker, Tracker
-from merflow.evaluation.numerals import percent
-from merflow.features.dataset import FeatureDataset
-from merflow.features.raw_dataset import RawDataset
-from merflow.features.transcripts import transcript_of
-from merflow.jobs import folds
-from merflow.jobs.fit import fit
-from merflow.jobs.fold_inputs import FoldInputs
-from merflow.jobs.fold_sources import FoldSources
-from merflow.jobs.inspection import Subject, inspected
-from merflow.jobs.progress import Progress, plain_lines, say
+from merflow.errors import TrainingError
+from merflow.features.batches.dataset import FeatureDataset
+from merflow.features.batches.raw_dataset import RawDataset
+from merflow.features.extraction.transcripts import transcript_of
+from merflow.folds.fit import fit
+from merflow.folds.inputs import FoldInputs
+from merflow.folds.inspection import Subject, inspected
+from merflow.folds.sources import FoldSources
+from merflow.inference.devices import gpus
+from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
+from merflow.inference.missing import Without, missing_sets
+from merflow.inference.parallel import ALONE, Ranks, environments, joined
+from merflow.inference.prediction import predict
 from merflow.jobs.tracking import fold_run, remember_fold
 from merflow.models.folder import save_model
-from merflow.training.devices import gpus
-from merflow.training.encoded import EncodedModel, EncodedSource, save_encoders
+from merflow.runs import fold_folder
+from merflow.storage.local import output_errors, replacing_folder
 from merflow.training.history import FoldHistory
-from merflow.training.missing import Without, missing_sets
-from merflow.training.parallel import ALONE, Ranks, environments, joined
-from merflow.training.prediction import predict
 from merflow.training.stages import Source
 
 
@@ -48,7 +48,7 @@ def train(
     checkpoints: Path,
     params: TrainingParams,
     run: Path | None = None,
-    own: OwnPresets | None = None,
+    user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Trains ``model:preset:fold`` and writes its folder (see ``jobs.folds``) to ``out``.
@@ -67,7 +67,7 @@ def train(
         checkpoints: Folder of unfinished folds, each below its fingerprint.
         params: Device, precision, threads and so on.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
-        own: Presets of one's own (``presets.own``).
+        user_presets: Presets of one's own (``presets.user_presets``).
         progress: Told of epochs.
 
     Raises:
@@ -77,14 +77,16 @@ def train(
         TrainingError: The fold cannot be trained or resumed, or one of its processes was killed.
         OutputError: ``out`` or ``checkpoints`` cannot be written, or ``out`` holds something else than this fold.
     """
-    inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
-    if folds.is_whole(out, fingerprint=inputs.fingerprint):
+    inputs = FoldInputs.read(
+        item, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
+    )
+    if fold_folder.is_whole(out, fingerprint=inputs.fingerprint):
         say(f"train {item}: done before, kept in {out}")
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
         remember_fold(run, out)
         return out
-    folds.check_place(out, inputs)
-    if (out / folds.FACTS).is_file():
+    fold_folder.check_place(out, inputs)
+    if (out / fold_folder.FACTS).is_file():
         say(f"train {item}: what {out} holds was trained with other inputs or settings; it is trained again")
     if params.compile != "off":
         say(f"train {item}: the model is compiled first, which takes a minute or more{_without_graphs(params)}")
@@ -94,7 +96,14 @@ def train(
     else:
         files = {"manifest": manifest, "splits": splits, "features": features}
         call = partial(
-            _as_one_of_several, item, out=out, checkpoints=checkpoints, params=params, run=run, own=own, **files
+            _as_one_of_several,
+            item,
+            out=out,
+            checkpoints=checkpoints,
+            params=params,
+            run=run,
+            user_presets=user_presets,
+            **files,
         )
         history = _in_processes(call, params=params, tell=tell)
     remember_fold(run, out)
@@ -139,11 +148,13 @@ def _as_one_of_several(
     checkpoints: Path,
     params: TrainingParams,
     run: Path | None,
-    own: OwnPresets | None,
+    user_presets: UserPresets | None,
 ) -> FoldHistory:
     """What one process of several does; the first one tracks, tells and writes."""
     with joined(params) as ranks:
-        inputs = FoldInputs.read(item, manifest=manifest, splits=splits, features=features, params=params, own=own)
+        inputs = FoldInputs.read(
+            item, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
+        )
         if not ranks.is_first:
             return _tracked(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
         return _tracked(
@@ -181,18 +192,18 @@ def _train(
         return history
     shown = inspected(_subject(inputs, trained.material.model, tests[""]), probabilities=found[""])
     with replacing_folder(out) as part, output_errors(out):
-        folds.write_predictions(part, inputs, probabilities=found.pop(""))
+        fold_folder.write_predictions(part, inputs, probabilities=found.pop(""))
         if found:
-            folds.write_missing(part, inputs, found=found)
+            fold_folder.write_missing(part, inputs, found=found)
         if trained.shadow is not None:
-            folds.write_shadow(part, inputs, shadow=trained.shadow)
-        folds.write_history(part, history)
-        shown.save(part / folds.INSPECTION)
-        save_model(part / folds.MODEL, model, card)
+            fold_folder.write_shadow(part, inputs, shadow=trained.shadow)
+        fold_folder.write_history(part, history)
+        shown.save(part / fold_folder.INSPECTION)
+        save_model(part / fold_folder.MODEL, model, card)
         if isinstance(trained.material.model, EncodedModel):
-            save_encoders(part / folds.MODEL, trained.material.model.encoders, card=card)
-        standardizer.save(part / folds.MODEL / folds.STANDARDIZER)
-        folds.write_facts(part, inputs, history, shadow=trained.shadow)
+            save_encoders(part / fold_folder.MODEL, trained.material.model.encoders, card=card)
+        standardizer.save(part / fold_folder.MODEL / fold_folder.STANDARDIZER)
+        fold_folder.write_facts(part, inputs, history, shadow=trained.shadow)
     tracker.log_folder(out)
     shutil.rmtree(workplace, ignore_errors=True)
     return history

@@ -7,17 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from merflow.contracts.errors import CorpusError
-from merflow.contracts.files import output_errors, replacing, write_json
 from merflow.contracts.params import CorpusParams, TranscriptionParams
+from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.manifest import Manifest, read_manifest, write_manifest
-from merflow.corpus.recognition import Recognition, recognise
-from merflow.corpus.transcript_journal import open_journal
-from merflow.corpus.transcription_summary import NO_REFERENCE, Transcription, summary_text
-from merflow.corpus.transcripts import Normalizer, Whisper, text_normalizer
-from merflow.corpus.whisper_folder import find_whisper
-from merflow.corpus.word_errors import word_errors
-from merflow.jobs.progress import Progress, plain_lines, say
+from merflow.corpus.transcription.journal import open_journal
+from merflow.corpus.transcription.recognition import Recognition, recognise
+from merflow.corpus.transcription.summary import NO_REFERENCE, Transcription, summary_text
+from merflow.corpus.transcription.whisper import Normalizer, Whisper, text_normalizer
+from merflow.corpus.transcription.whisper_folder import find_whisper
+from merflow.corpus.transcription.word_errors import word_errors
+from merflow.errors import CorpusError
+from merflow.storage.local import output_errors, replacing, write_json
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from merflow.contracts.tracker import NullTracker
-from merflow.jobs.data import Data
-from merflow.jobs.fit import fit
-from merflow.jobs.fold_sources import FoldSources
-from merflow.jobs.search import Search
+from merflow.folds.fit import fit
+from merflow.folds.sources import FoldSources
 from merflow.jobs.study_tracking import study_run, trial_facts
+from merflow.runs.data import Data
 from merflow.tuning.objective import Judge, most_epochs
 from merflow.tuning.outcome import TrialRow
+from merflow.tuning.search import Search
 from merflow.tuning.study import database_errors, open_study
 from merflow.tuning.worker import Attempt, work
 

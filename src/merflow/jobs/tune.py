@@ -4,23 +4,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import TuningError
-from merflow.contracts.files import replacing, write_json
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
 from merflow.contracts.passwords import without_password
 from merflow.contracts.presets import parse_variant
 from merflow.contracts.processes import side_by_side
-from merflow.jobs.data import Data
-from merflow.jobs.identity import git_commit
-from merflow.jobs.progress import Progress, plain_lines, say
-from merflow.jobs.search import Search
+from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.errors import TuningError
+from merflow.inference.devices import gpus
 from merflow.jobs.study_tracking import begin_study_run, log_study
 from merflow.jobs.trials import try_values
-from merflow.jobs.workspace import Workspace
-from merflow.presets.own import OwnEntry, own_name, write_own
-from merflow.training.devices import gpus
+from merflow.presets.user_presets import UserPreset, user_preset_name, write_user_presets
+from merflow.runs.data import Data
+from merflow.runs.provenance import git_commit
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import replacing, write_json
 from merflow.tuning.figures import write_figures, write_page
 from merflow.tuning.outcome import Outcome
+from merflow.tuning.search import Search
 from merflow.tuning.study import StudyPlace, create_study, open_study
 from merflow.tuning.worker import finished
 
@@ -138,7 +138,7 @@ def choose(
     base = opened.first.preset
     variant = made_from(base.variant, name=name)
     summary = {"preset": variant, **outcome.summary(opened.facts)}
-    write_own(out / PRESETS, {variant: _entry(opened, outcome)})
+    write_user_presets(out / PRESETS, {variant: _entry(opened, outcome)})
     with replacing(out / TABLE) as part:
         outcome.table().to_csv(part, index=False)
     write_page(study, out / PAGE, summary=summary)
@@ -159,7 +159,7 @@ def made_from(variant: str, *, name: str) -> str:
     """
     model, preset = parse_variant(variant)
     made = f"{model}:{name or f'{preset}-tuned'}"
-    own_name(made, where="the tuned preset (--name)")
+    user_preset_name(made, where="the tuned preset (--name)")
     return made
 
 
@@ -199,11 +199,11 @@ def _work_side_by_side(
         )
 
 
-def _entry(search: Search, outcome: Outcome) -> OwnEntry:
+def _entry(search: Search, outcome: Outcome) -> UserPreset:
     """The best trial as a preset, with where it comes from."""
     best, own, space = outcome.best, outcome.own, search.space
     facts = search.facts
-    return OwnEntry(
+    return UserPreset(
         base=search.first.preset.variant,
         config=space.config_of(best.values),
         stages=[dict(stage) for stage in space.recipes_of(best.values)],

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import TrackingError
-from merflow.contracts.files import read_json, read_record, replacing, replacing_folder, write_json
+from merflow.contracts.progress import say
 from merflow.contracts.protocols import NONE_PAPER
-from merflow.evaluation.figures import confusion_figure, learning_figure
+from merflow.errors import TrackingError
+from merflow.evaluation.report.figures import confusion_figure, learning_figure
 from merflow.evaluation.results import read_results
-from merflow.jobs import folds
-from merflow.jobs.progress import say
-from merflow.jobs.workspace import Workspace
+from merflow.runs import fold_folder
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import read_json, read_record, replacing, replacing_folder, write_json
 from merflow.tracking.connection import tracking_uri
 from merflow.tracking.facts import FoldFacts
 from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
@@ -70,7 +70,7 @@ def remember_run(facts: Mapping[str, Any]) -> None:
 
 def remember_fold(facts: Mapping[str, Any], folder: Path) -> None:
     """Remembers a whole fold."""
-    fold = folds.read_facts(folder)
+    fold = fold_folder.read_facts(folder)
     name = f"fold-{fold['variant'].replace(':', '_')}-{fold['fold']}-{fold['seed']}.json"
     write_json(record_of(facts) / name, {"folder": _place(folder, facts)})
 
@@ -164,7 +164,9 @@ def upload(record: Path, *, uri: str | None) -> Uploaded:
     remembered = [
         root / read_record(path, keys=["folder"], mend=_AGAIN)["folder"] for path in sorted(record.glob(_FOLDS))
     ]
-    trained = {folder: _facts_of(folds.read_facts(folder), corpus=facts["tags"]["corpus"]) for folder in remembered}
+    trained = {
+        folder: _facts_of(fold_folder.read_facts(folder), corpus=facts["tags"]["corpus"]) for folder in remembered
+    }
     run = opened(facts, uri=where)
     run_id = run.open()
     new_folds = 0
@@ -215,7 +217,7 @@ def _figures(variant: str, *, results: Mapping[str, Any], trained: Mapping[Path,
     drawn = {"confusion.png": confusion_figure(entry["confusion"], classes=results["classes"], title=variant)}
     for seed in sorted({facts.seed for facts in ours.values()}):
         drawn["learning.png" if not seed else f"learning-seed-{seed}.png"] = learning_figure(
-            {facts.fold: folds.read_history(folder) for folder, facts in ours.items() if facts.seed == seed},
+            {facts.fold: fold_folder.read_history(folder) for folder, facts in ours.items() if facts.seed == seed},
             title=variant if not seed else f"{variant}, seed {seed}",
             chosen={row["fold"]: row["best_epoch"] for row in entry["folds"] if row["seed"] == seed},
         )

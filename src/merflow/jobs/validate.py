@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from merflow.contracts.errors import ValidationFailedError
-from merflow.contracts.files import replacing
 from merflow.contracts.params import CorpusParams
-from merflow.corpus import expectations
-from merflow.corpus.confounds import side_in_words
+from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.manifest import read_manifest, write_manifest
-from merflow.corpus.validation_summary import write_summary
-from merflow.jobs.progress import Progress, plain_lines, say
+from merflow.corpus.validation import expectations
+from merflow.corpus.validation.confounds import side_in_words
+from merflow.corpus.validation.summary import write_summary
+from merflow.errors import ValidationFailedError
+from merflow.storage.local import replacing
 
 
 def validate(

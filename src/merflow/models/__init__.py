@@ -8,8 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from torch import nn
 
-from merflow.contracts.errors import PresetError, nearest
 from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.errors import PresetError, nearest
 from merflow.models.context_mmt import ContextMMT, ContextMMTConfig
 from merflow.models.foal_net import FoalNet, FoalNetConfig
 from merflow.models.gia_mic import GIAMIC, GIAMICConfig

@@ -9,12 +9,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from merflow.contracts.errors import ModelError, PresetError, nearest
-from merflow.contracts.files import digest, replacing
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.strict import Strict
+from merflow.errors import ModelError, PresetError, nearest
 from merflow.models import MODELS
+from merflow.storage.local import digest, replacing
 
 WEIGHTS = "model.safetensors"
 CARD = "card.json"

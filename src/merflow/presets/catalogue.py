@@ -13,20 +13,20 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from merflow.contracts.errors import PresetError, nearest
 from merflow.contracts.presets import (
     EncoderSpec,
-    OwnPresets,
     Paper,
     Preset,
     Profile,
     PublishedRow,
     PublishedTable,
+    UserPresets,
     parse_variant,
 )
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
 from merflow.contracts.strict import Strict, parse
+from merflow.errors import PresetError, nearest
 
 _FOLDER = files("merflow.presets")
 _MODEL_FILES = ("context-mmt.yaml", "foal-net.yaml", "gia-mic.yaml", "layer-adapter-fusion.yaml", "mfdr.yaml")
@@ -105,38 +105,38 @@ def unavailable() -> dict[str, str]:
     }
 
 
-def preset(variant: str, own: OwnPresets | None = None) -> Preset:
+def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
     """The preset of a variant.
 
     Args:
         variant: ``model:preset``.
-        own: Presets of one's own, beside those that merflow ships; None where the caller takes none.
+        user_presets: Presets of one's own, beside those that merflow ships; None where the caller takes none.
 
     Raises:
         PresetError: No such model or preset; the nearest is named.
     """
     parse_variant(variant)
-    known = presets() | dict(own or {})
+    known = presets() | dict(user_presets or {})
     if variant in unavailable():
         raise PresetError(
             f"variant {variant!r} cannot be trained: {unavailable()[variant]} (merflow presets lists others)"
         )
     if variant not in known:
-        others = "" if own is None else "; --presets FILE adds your own"
+        others = "" if user_presets is None else "; --presets FILE adds your own"
         raise PresetError(
             f"unknown variant {variant!r}; {nearest(variant, known)} (merflow presets lists them{others})"
         )
     return known[variant]
 
 
-def trained_preset(variant: str, own: OwnPresets | None) -> Preset:
+def trained_preset(variant: str, user_presets: UserPresets | None) -> Preset:
     """As :func:`preset`, of a variant that was trained: one that does not ship was a preset of one's own.
 
     Raises:
         PresetError: It neither ships nor is among those given.
     """
-    if variant in presets() or variant in (own or {}):
-        return preset(variant, own)
+    if variant in presets() or variant in (user_presets or {}):
+        return preset(variant, user_presets)
     raise PresetError(
         f"unknown variant {variant!r}: a preset of your own needs --presets FILE, the file that it was trained with "
         "(merflow presets lists those that ship)"
@@ -201,8 +201,8 @@ def fitted(preset: Preset, profile_name: str) -> Preset:
     fit = _profile_file(profile_name).models.get(preset.model, _Fit())
     changes = preset.changes or ({},) * len(preset.recipes)
     recipes = tuple(
-        parse(Recipe, recipe.model_dump() | fit.recipe | own, where=f"{preset.variant} on profile {profile_name}")
-        for recipe, own in zip(preset.recipes, changes, strict=True)
+        parse(Recipe, recipe.model_dump() | fit.recipe | change, where=f"{preset.variant} on profile {profile_name}")
+        for recipe, change in zip(preset.recipes, changes, strict=True)
     )
     return replace(preset, config=fit.config | preset.config, recipes=recipes)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from merflow.contracts.errors import TrackingError
-from merflow.contracts.files import output_errors
+from merflow.errors import TrackingError
+from merflow.storage.local import output_errors
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 _ENVIRONMENT = {

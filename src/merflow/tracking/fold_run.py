@@ -8,8 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from merflow.contracts.errors import OutputError, TrackingError
-from merflow.contracts.files import read_json, write_json
+from merflow.errors import OutputError, TrackingError
+from merflow.storage.local import read_json, write_json
 from merflow.tracking.facts import FoldFacts
 from merflow.tracking.machine import PREFIX, Sampler
 from merflow.tracking.runs import (

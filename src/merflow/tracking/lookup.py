@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import TrackingError
+from merflow.errors import TrackingError
 from merflow.tracking.connection import Connection
 from merflow.tracking.runs import BENCHMARK_TAG, KIND_TAG, find_runs
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.files import digest
+from merflow.storage.local import digest
 from merflow.tracking.connection import Connection
 from merflow.tracking.facts import FoldFacts
 from merflow.tracking.fold_run import FoldRun

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from merflow.contracts.errors import TrackingError
+from merflow.errors import TrackingError
 from merflow.tracking.connection import Connection
 
 BENCHMARK_TAG = "merflow.benchmark_id"

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from merflow.contracts.errors import TrainingError
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.tracker import Tracker
-from merflow.training.determinism import deterministic, seed_epoch
-from merflow.training.devices import device_of
+from merflow.errors import TrainingError
+from merflow.inference.determinism import deterministic, seed_epoch
+from merflow.inference.devices import device_of
+from merflow.inference.parallel import ALONE, Ranks
 from merflow.training.history import EpochFigures, FoldHistory
-from merflow.training.optimization import Bench, develop, shadow_probabilities, train_epoch
-from merflow.training.parallel import ALONE, Ranks
+from merflow.training.optimization import TrainingState, develop, shadow_probabilities, train_epoch
 from merflow.training.resume import (
     FoldState,
     fingerprint_of,
@@ -92,16 +92,18 @@ def train_fold(
             material = stage.open()
             _check(material.train, "training")
             _check(material.dev, "development")
-            bench = Bench.of(material.model, recipe=stage.recipe, params=params, seed=seed, device=device, ranks=ranks)
+            training_state = TrainingState.of(
+                material.model, recipe=stage.recipe, params=params, seed=seed, device=device, ranks=ranks
+            )
             fingerprint = fingerprint_of(stages, number, material=material, params=params, seed=seed, device=device)
             if number == reached:
-                state = load_checkpoint(folder, bench=bench, fresh=state, fingerprint=fingerprint)
+                state = load_checkpoint(folder, training_state=training_state, fresh=state, fingerprint=fingerprint)
                 for figures in state.history.epochs:
                     tell(figures, state.history)
             while not state.history.finished(recipe=stage.recipe, max_epochs=caps[number - 1]):
-                state = _one_more(bench, material, state, max_epochs=caps[number - 1])
+                state = _one_more(training_state, material, state, max_epochs=caps[number - 1])
                 if ranks.is_first:
-                    save_checkpoint(folder, bench=bench, state=state, fingerprint=fingerprint)
+                    save_checkpoint(folder, training_state=training_state, state=state, fingerprint=fingerprint)
                 tell(state.history.epochs[-1], state.history)
             material.model.load_state_dict(state.best)
             if number < len(stages):
@@ -116,27 +118,27 @@ def _check(source: Source, what: str) -> None:
         raise TrainingError(f"the {what} utterances have no labels; train on a part of the splits")
 
 
-def _one_more(bench: Bench, material: Material, state: FoldState, *, max_epochs: int) -> FoldState:
+def _one_more(training_state: TrainingState, material: Material, state: FoldState, *, max_epochs: int) -> FoldState:
     """The state after one more epoch. What the test part says goes into the shadow, and nowhere else."""
     before = state.history
-    figures = _epoch(bench, material, history=before, max_epochs=max_epochs)
-    history = before.with_epoch(figures, recipe=bench.recipe)
-    best = _copy(bench.model) if history.best is figures else state.best
+    figures = _epoch(training_state, material, history=before, max_epochs=max_epochs)
+    history = before.with_epoch(figures, recipe=training_state.recipe)
+    best = _copy(training_state.model) if history.best is figures else state.best
     shadow = state.shadow
     if material.test is not None:
-        found = shadow_probabilities(bench, material.test)
+        found = shadow_probabilities(training_state, material.test)
         assert material.test.labels is not None
         shadow = shadow.with_epoch(figures.epoch, found, labels=np.asarray(material.test.labels))
     return FoldState(history, best, shadow)
 
 
-def _epoch(bench: Bench, material: Material, *, history: FoldHistory, max_epochs: int) -> EpochFigures:
+def _epoch(training_state: TrainingState, material: Material, *, history: FoldHistory, max_epochs: int) -> EpochFigures:
     started = time.perf_counter()
     epoch = len(history.epochs) + 1
-    seed_epoch(bench.seed, epoch=epoch, rank=bench.ranks.rank)
-    set_lr(bench.optimizer, bench.recipe, epoch=epoch - history.before, max_epochs=max_epochs)
-    train_loss = train_epoch(bench, material.train, epoch=epoch)
-    dev_loss, dev_ua, dev_wa = develop(bench, material.dev, epoch=epoch)
+    seed_epoch(training_state.seed, epoch=epoch, rank=training_state.ranks.rank)
+    set_lr(training_state.optimizer, training_state.recipe, epoch=epoch - history.before, max_epochs=max_epochs)
+    train_loss = train_epoch(training_state, material.train, epoch=epoch)
+    dev_loss, dev_ua, dev_wa = develop(training_state, material.dev, epoch=epoch)
     return EpochFigures(
         epoch=epoch,
         stage=history.stage,
@@ -144,7 +146,7 @@ def _epoch(bench: Bench, material: Material, *, history: FoldHistory, max_epochs
         dev_loss=dev_loss,
         dev_ua=dev_ua,
         dev_wa=dev_wa,
-        lr=float(bench.optimizer.param_groups[0]["lr"]),
+        lr=float(training_state.optimizer.param_groups[0]["lr"]),
         seconds=time.perf_counter() - started,
     )
 

@@ -13,17 +13,17 @@ import torch
 from torch import nn
 
 from merflow.contracts.batch import Batch, Output, RawBatch
-from merflow.contracts.errors import DivergedError
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.recipe import Recipe
+from merflow.errors import DivergedError
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
-from merflow.features.bucketing import sequential_batches
+from merflow.features.extraction.bucketing import sequential_batches
+from merflow.inference.devices import autocast, autocast_dtype
+from merflow.inference.feeding import batches
+from merflow.inference.missing import drop_modalities
+from merflow.inference.parallel import ALONE, Ranks
+from merflow.inference.prediction import probabilities
 from merflow.training.compiling import Forward, forward_of
-from merflow.training.devices import autocast, autocast_dtype
-from merflow.training.feeding import batches
-from merflow.training.missing import drop_modalities
-from merflow.training.parallel import ALONE, Ranks
-from merflow.training.prediction import probabilities
 from merflow.training.sampling import epoch_batches
 from merflow.training.stages import Source
 
@@ -43,7 +43,7 @@ class Grouped(Protocol):
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrainingState:
     """What every epoch of a stage works with."""
 
     model: nn.Module
@@ -66,7 +66,7 @@ class Bench:
         seed: int,
         device: torch.device,
         ranks: Ranks = ALONE,
-    ) -> "Bench":
+    ) -> "TrainingState":
         """Moves the model to the device, with a fresh optimiser."""
         model.to(device)
         half = autocast_dtype(params, device=device, precision=recipe.precision) is torch.float16
@@ -107,64 +107,68 @@ def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def train_epoch(bench: Bench, source: Source, *, epoch: int) -> float:
+def train_epoch(training_state: TrainingState, source: Source, *, epoch: int) -> float:
     """One pass in seeded order; returns the mean loss an utterance.
 
     Raises:
         DivergedError: The loss is not finite.
     """
-    bench.model.train()
-    learning, clip_norm, ranks = bench.learning, bench.recipe.clip_norm, bench.ranks
-    total = torch.zeros((), device=bench.device)
-    order = epoch_batches(source, recipe=bench.recipe, seed=bench.seed, epoch=epoch)
+    training_state.model.train()
+    learning, clip_norm, ranks = training_state.learning, training_state.recipe.clip_norm, training_state.ranks
+    total = torch.zeros((), device=training_state.device)
+    order = epoch_batches(source, recipe=training_state.recipe, seed=training_state.seed, epoch=epoch)
     sizes = map(len, order)  # not zipped with the shares: zip holds on to its last pair
-    for share in batches(ranks.sharing(source), order, device=bench.device):
+    for share in batches(ranks.sharing(source), order, device=training_state.device):
         size = next(sizes)
-        batch = drop_modalities(share, probability=bench.params.modality_dropout)
-        loss = ranks.loss(bench.output(batch), utterances=size)
-        bench.optimizer.zero_grad(set_to_none=True)
-        bench.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        batch = drop_modalities(share, probability=training_state.params.modality_dropout)
+        loss = ranks.loss(training_state.output(batch), utterances=size)
+        training_state.optimizer.zero_grad(set_to_none=True)
+        training_state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         ranks.average_gradients(learning)
         if clip_norm is not None:
-            bench.scaler.unscale_(bench.optimizer)
+            training_state.scaler.unscale_(training_state.optimizer)
             nn.utils.clip_grad_norm_(learning, clip_norm)
-        bench.scaler.step(bench.optimizer)
-        bench.scaler.update()
+        training_state.scaler.step(training_state.optimizer)
+        training_state.scaler.update()
         total += loss.detach().float() * size
         del share, batch, loss  # the next batch is made in this one's memory
-    return _finite(float(ranks.mean(total)) / len(source), what="training loss", epoch=epoch, recipe=bench.recipe)
+    return _finite(
+        float(ranks.mean(total)) / len(source), what="training loss", epoch=epoch, recipe=training_state.recipe
+    )
 
 
-def develop(bench: Bench, source: Source, *, epoch: int) -> tuple[float, float, float]:
+def develop(training_state: TrainingState, source: Source, *, epoch: int) -> tuple[float, float, float]:
     """Mean loss an utterance, UA and WA on development data.
 
     Raises:
         DivergedError: The loss is not finite.
     """
-    bench.model.eval()
-    total = torch.zeros((), device=bench.device)
+    training_state.model.eval()
+    total = torch.zeros((), device=training_state.device)
     own, classes = [], 0
-    order = bench.ranks.mine(sequential_batches(source.lengths, batch_size=bench.recipe.batch_size))
+    order = training_state.ranks.mine(sequential_batches(source.lengths, batch_size=training_state.recipe.batch_size))
     with torch.inference_mode():
-        for batch in batches(source, order, device=bench.device):
+        for batch in batches(source, order, device=training_state.device):
             assert batch.labels is not None
-            output = bench.output(batch)
+            output = training_state.output(batch)
             total += output.loss.float() * len(batch)
             own.append(torch.stack([batch.labels, output.logits.argmax(dim=-1)]))
             classes = output.logits.shape[-1]
             del batch, output  # the next batch is made in this one's memory
         found = [(torch.cat(own, dim=1).cpu().numpy(), float(total), classes)] if own else []
-    pairs, totals, (classes, *_) = zip(*bench.ranks.collected(found), strict=True)
+    pairs, totals, (classes, *_) = zip(*training_state.ranks.collected(found), strict=True)
     labels, predicted = np.concatenate(pairs, axis=1)
-    loss = _finite(sum(totals) / len(source), what="development loss", epoch=epoch, recipe=bench.recipe)
+    loss = _finite(sum(totals) / len(source), what="development loss", epoch=epoch, recipe=training_state.recipe)
     return loss, unweighted_accuracy(labels, predicted, classes=classes), weighted_accuracy(labels, predicted)
 
 
-def shadow_probabilities(bench: Bench, source: Source) -> np.ndarray:
+def shadow_probabilities(training_state: TrainingState, source: Source) -> np.ndarray:
     """Probabilities ``(len(source), C)`` of the model as it is now; for the shadow selection alone."""
-    bench.model.eval()
-    batch_size = bench.recipe.batch_size
-    return probabilities(bench.output, source, batch_size=batch_size, device=bench.device, ranks=bench.ranks)
+    training_state.model.eval()
+    batch_size = training_state.recipe.batch_size
+    return probabilities(
+        training_state.output, source, batch_size=batch_size, device=training_state.device, ranks=training_state.ranks
+    )
 
 
 def _finite(loss: float, *, what: str, epoch: int, recipe: Recipe) -> float:

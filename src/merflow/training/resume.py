@@ -14,11 +14,11 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from merflow.contracts.batch import RawBatch
-from merflow.contracts.errors import TrainingError
-from merflow.contracts.files import digest, replacing
 from merflow.contracts.params import TrainingParams
+from merflow.errors import TrainingError
+from merflow.storage.local import digest, replacing
 from merflow.training.history import EpochFigures, FoldHistory
-from merflow.training.optimization import Bench
+from merflow.training.optimization import TrainingState
 from merflow.training.shadow import Shadow
 from merflow.training.stages import Material, Source, Stage
 
@@ -78,15 +78,17 @@ def fingerprint_of(
     return facts | {"shadow selection on": "nothing" if material.test is None else _data(material.test)}
 
 
-def save_checkpoint(folder: Path, *, bench: Bench, state: FoldState, fingerprint: Mapping[str, str]) -> None:
+def save_checkpoint(
+    folder: Path, *, training_state: TrainingState, state: FoldState, fingerprint: Mapping[str, str]
+) -> None:
     """Writes the state after the history's last epoch, replacing the state before in one step.
 
     Raises:
         OutputError: The folder cannot be written.
     """
-    tensors = {f"model/{name}": value for name, value in bench.model.state_dict().items()}
+    tensors = {f"model/{name}": value for name, value in training_state.model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in state.best.items()}
-    for place, moments in bench.optimizer.state_dict()["state"].items():
+    for place, moments in training_state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{place}/{name}": value for name, value in moments.items()}
     tensors["shadow"] = torch.from_numpy(state.shadow.probabilities)
     # Copies: safetensors refuses tensors that share memory.
@@ -94,7 +96,7 @@ def save_checkpoint(folder: Path, *, bench: Bench, state: FoldState, fingerprint
     metadata = {
         "fingerprint": json.dumps(dict(fingerprint)),
         "history": json.dumps(asdict(state.history)),
-        "scaler": json.dumps(bench.scaler.state_dict()),
+        "scaler": json.dumps(training_state.scaler.state_dict()),
         "shadow": json.dumps([state.shadow.epoch, state.shadow.test_ua]),
     }
     with replacing(folder / CHECKPOINT) as part:
@@ -114,7 +116,9 @@ def stage_reached(folder: Path) -> int:
         return int(json.loads((file.metadata() or {})["history"])["stage"])
 
 
-def load_checkpoint(folder: Path, *, bench: Bench, fresh: FoldState, fingerprint: Mapping[str, str]) -> FoldState:
+def load_checkpoint(
+    folder: Path, *, training_state: TrainingState, fresh: FoldState, fingerprint: Mapping[str, str]
+) -> FoldState:
     """Restores model, optimiser and scaler; returns the rest of the state, or ``fresh`` without a checkpoint.
 
     Raises:
@@ -131,9 +135,9 @@ def load_checkpoint(folder: Path, *, bench: Bench, fresh: FoldState, fingerprint
             metadata = file.metadata() or {}
         found = json.loads(metadata["fingerprint"])
         _refuse_other(path, found=found, expected=fingerprint)
-        bench.model.load_state_dict(_below(tensors, "model/"))
-        _restore(bench.optimizer, _below(tensors, "optimizer/"))
-        bench.scaler.load_state_dict(json.loads(metadata["scaler"]))
+        training_state.model.load_state_dict(_below(tensors, "model/"))
+        _restore(training_state.optimizer, _below(tensors, "optimizer/"))
+        training_state.scaler.load_state_dict(json.loads(metadata["scaler"]))
         epoch, test_ua = json.loads(metadata["shadow"])
         return FoldState(
             _history(json.loads(metadata["history"])),

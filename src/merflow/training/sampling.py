@@ -3,12 +3,12 @@
 import numpy as np
 
 from merflow.contracts.recipe import Recipe
-from merflow.features.bucketing import bucketed_batches
+from merflow.features.extraction.bucketing import bucketed_batches
 from merflow.training.stages import Source
 
 
 def epoch_batches(source: Source, *, recipe: Recipe, seed: int, epoch: int) -> list[list[int]]:
-    """Positions for one epoch of training, as :func:`merflow.features.bucketing.bucketed_batches` makes them.
+    """Positions for one epoch of training, as :func:`~merflow.features.extraction.bucketing.bucketed_batches` does.
 
     The order follows from the source's lengths and labels, the recipe, seed and epoch alone, so that a resumed run
     repeats it.

@@ -14,9 +14,9 @@ import yaml
 from optuna.trial import Trial
 from pydantic import Field, model_validator
 
-from merflow.contracts.errors import TuningError, nearest
 from merflow.contracts.protocols import Policy
 from merflow.contracts.strict import Strict, parse
+from merflow.errors import TuningError, nearest
 from merflow.models import MODELS
 
 # Those of a recipe that may be tuned: none that decides what is trained, or how its epoch is chosen.

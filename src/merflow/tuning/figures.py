@@ -19,7 +19,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.visualization import matplotlib as pictures
 
-from merflow.contracts.files import output_errors, replacing
+from merflow.storage.local import output_errors, replacing
 
 _UA = "development UA"
 _DPI = 120

@@ -10,7 +10,7 @@ import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from merflow.contracts.errors import TuningError
+from merflow.errors import TuningError
 from merflow.tuning.space import Values
 from merflow.tuning.study import original_number
 from merflow.tuning.worker import DIVERGED, FOLDS, SURPLUS

@@ -6,9 +6,9 @@ from typing import Any
 
 from optuna.trial import Trial
 
-from merflow.contracts.errors import TuningError
 from merflow.contracts.presets import Preset
 from merflow.contracts.recipe import Recipe
+from merflow.errors import TuningError
 from merflow.models import MODELS
 from merflow.tuning.dimensions import Dimension, SpaceFile, Value, space_file
 

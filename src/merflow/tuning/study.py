@@ -20,10 +20,10 @@ from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from merflow.contracts.errors import TuningError
-from merflow.contracts.files import digest, output_errors
 from merflow.contracts.params import TuningParams
 from merflow.contracts.passwords import masked, without_password
+from merflow.errors import TuningError
+from merflow.storage.local import digest, output_errors
 from merflow.tuning.pruning import StepMedianPruner
 from merflow.tuning.space import Values
 

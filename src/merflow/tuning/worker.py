@@ -12,8 +12,8 @@ import optuna
 from optuna.exceptions import ExperimentalWarning, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from merflow.contracts.errors import DivergedError
 from merflow.contracts.params import TuningParams
+from merflow.errors import DivergedError
 from merflow.tuning.space import SearchSpace, Values
 from merflow.tuning.study import FINISHED, original_number, retry, set_out
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.errors import VersioningError
+from merflow.errors import VersioningError
 
 _MODIFY = "dvc remote modify --local {name}"
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from merflow.contracts.errors import OutputError
 from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.face import LISTENING, PATCH, Features, Look, draw, features, look, palette
 from merflow.corpus.synthetic.recording import Recording
 from merflow.corpus.synthetic.seeds import generator
 from merflow.corpus.synthetic.voice import RATE_HZ
+from merflow.errors import OutputError
 
 WIDTH, HEIGHT = 720, 480
 _BAND = slice(120, 360)  # rows of the picture; the rest is black

@@ -7,10 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from merflow.contracts.errors import OutputError, ParamsError, nearest
-from merflow.contracts.files import replacing_folder, write_json
 from merflow.contracts.processes import in_processes
-from merflow.corpus.iemocap import SYNTHETIC_MARK
+from merflow.corpus.readers.iemocap import SYNTHETIC_MARK
 from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
@@ -18,6 +16,8 @@ from merflow.corpus.synthetic.files import APPLE_DOUBLE
 from merflow.corpus.synthetic.picture import FORMATS, HEIGHT, WIDTH, Format, require_video
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.voice import RATE_HZ
+from merflow.errors import OutputError, ParamsError, nearest
+from merflow.storage.local import replacing_folder, write_json
 
 GENERATOR_VERSION = 2
 """Raised when the same size and seed give other bytes than before."""

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.files import write_json
 from merflow.contracts.params import EvaluationParams, PlanParams, TrackingParams, TrainingParams
-from merflow.jobs.progress import saying_errors
-from merflow.jobs.steps.sections import own_presets, section
-from merflow.jobs.workspace import Workspace
+from merflow.contracts.progress import saying_errors
+from merflow.jobs.steps.sections import parsed_presets, section
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import write_json
 
 
 @saying_errors()
@@ -61,9 +61,9 @@ def train(
 
     ``summary`` is Markdown about the fold.
     """
-    from merflow.evaluation.fold_page import fold_markdown
-    from merflow.jobs.folds import read_facts, read_history
+    from merflow.evaluation.report.fold_page import fold_markdown
     from merflow.jobs.train import train as job
+    from merflow.runs.fold_folder import read_facts, read_history
 
     folder = job(
         item,
@@ -74,7 +74,7 @@ def train(
         checkpoints=Workspace(Path(workspace)).checkpoints,
         params=section(TrainingParams, params),
         run=Path(run),
-        own=own_presets(presets),
+        user_presets=parsed_presets(presets),
     )
     facts = read_facts(folder)
     Path(summary).write_text(fold_markdown(facts, read_history(folder)), encoding="utf-8")
@@ -106,8 +106,8 @@ def evaluate(
         What is also written: ``metrics``, figures of each variant; ``confusion``, that of the ``best`` variant, counts
         with the true class in rows, and its ``classes``.
     """
+    from merflow.evaluation.report.tables import markdown_tables
     from merflow.evaluation.results import ranked
-    from merflow.evaluation.tables import markdown_tables
     from merflow.jobs.evaluate import evaluate as job
     from merflow.presets import catalogue
 
@@ -121,7 +121,7 @@ def evaluate(
         command=command,
         params=section(EvaluationParams, params),
         run=Path(run),
-        own=own_presets(presets),
+        user_presets=parsed_presets(presets),
     )
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {

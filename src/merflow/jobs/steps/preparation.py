@@ -3,30 +3,30 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from merflow.contracts.files import write_json
 from merflow.contracts.params import CorpusParams, FeatureParams, PlanParams, SplitParams, TranscriptionParams
-from merflow.jobs.progress import saying_errors
-from merflow.jobs.steps.sections import own_presets, section
-from merflow.jobs.workspace import Workspace
+from merflow.contracts.progress import saying_errors
+from merflow.jobs.steps.sections import parsed_presets, section
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import write_json
 
 
 @saying_errors()
 def plan(
     models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str, presets: str = ""
 ) -> tuple[list[str], bool]:
-    """As :func:`merflow.jobs.variants.plan`, and whether one of the models reads video."""
-    from merflow.jobs import variants
+    """As :func:`merflow.runs.fold_ids.plan`, and whether one of the models reads video."""
+    from merflow.runs import fold_ids
 
     profile = section(FeatureParams, features_params).profile
-    own = own_presets(presets, profile=profile)
-    items = variants.plan(
+    user_presets = parsed_presets(presets, profile=profile)
+    items = fold_ids.plan(
         models,
         protocol=section(SplitParams, splits_params).protocol,
         profile=profile,
         seeds=section(PlanParams, plan_params).seeds,
-        own=own,
+        user_presets=user_presets,
     )
-    return items, variants.read_video(models, own)
+    return items, fold_ids.read_video(models, user_presets)
 
 
 @saying_errors()
@@ -116,7 +116,7 @@ def extract(
     presets: str = "",
 ) -> int:
     """As :func:`merflow.jobs.extract.extract`, into the workspace's store; returns how many inputs were set aside."""
-    from merflow.features.quarantine import quarantine_beside, read_quarantine
+    from merflow.features.extraction.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as job
 
     written = job(
@@ -126,6 +126,6 @@ def extract(
         out=Path(features),
         params=section(FeatureParams, params),
         corpus=section(CorpusParams, corpus_params),
-        own=own_presets(presets),
+        user_presets=parsed_presets(presets),
     )
     return len(read_quarantine(quarantine_beside(written)))

@@ -5,10 +5,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
-from merflow.contracts.errors import ParamsError
 from merflow.contracts.params import read_params
 from merflow.contracts.presets import Preset
 from merflow.contracts.strict import Strict, parse
+from merflow.errors import ParamsError
 
 Section = TypeVar("Section", bound=Strict)
 
@@ -28,10 +28,10 @@ def section(kind: type[Section], text: str) -> Section:
     return next(value for value in dict(shipped).values() if isinstance(value, kind))
 
 
-def own_presets(presets: str, *, profile: str | None = None) -> dict[str, Preset]:
-    """As :func:`merflow.jobs.presets.parse_presets`; what it needs is loaded only where there are some."""
+def parsed_presets(presets: str, *, profile: str | None = None) -> dict[str, Preset]:
+    """As :func:`merflow.folds.presets.parse_presets`; what it needs is loaded only where there are some."""
     if not presets.strip():
         return {}
-    from merflow.jobs.presets import parse_presets
+    from merflow.folds.presets import parse_presets
 
     return parse_presets(presets, where="presets", profile=profile)

@@ -5,14 +5,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from merflow.contracts.errors import TuningError
-from merflow.contracts.files import write_json
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
 from merflow.contracts.passwords import masked, without_password
-from merflow.jobs.data import Data
-from merflow.jobs.progress import saying_errors
+from merflow.contracts.progress import saying_errors
+from merflow.errors import TuningError
 from merflow.jobs.steps.sections import section
-from merflow.jobs.workspace import Workspace
+from merflow.runs.data import Data
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import write_json
 
 
 @saying_errors()

@@ -1,0 +1,130 @@
+"""Reads a CSV file of utterances as text cells that know their line, so that every complaint can name its place."""
+
+import math
+from collections.abc import Iterator
+from csv import Error as CsvError
+from csv import reader
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from merflow.errors import CorpusError, nearest
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of a file.
+
+    Attributes:
+        path: The file.
+        line: Where the row starts, from 1.
+        cells: Its cells that are not empty, by column, without spaces around them.
+    """
+
+    path: Path
+    line: int
+    cells: dict[str, str]
+
+    @property
+    def where(self) -> str:
+        """Place of the row, for messages."""
+        return f"{self.path} line {self.line} ({self.cells.get('utterance_id', 'no utterance_id')})"
+
+    def number(self, column: str) -> float | None:
+        """The cell as a number, None where it is empty.
+
+        Raises:
+            CorpusError: The cell is no finite number.
+        """
+        if column not in self.cells:
+            return None
+        try:
+            value = float(self.cells[column])
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise CorpusError(f"{self.where}: {column} {self.cells[column]!r} is no number; leave unknown cells empty")
+        return value
+
+    def choice(self, column: str, words: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of `words`
+        """The value of the cell's word, in any case; None where it is empty.
+
+        Raises:
+            CorpusError: The word is none of ``words``.
+        """
+        if column not in self.cells:
+            return None
+        word = self.cells[column].lower()
+        if word not in words:
+            raise CorpusError(f"{self.where}: {column} {self.cells[column]!r} is unknown; {nearest(word, words)}")
+        return words[word]
+
+
+def read_records(path: Path) -> tuple[list[str], list[Record]]:
+    """Column names and rows of a comma-separated UTF-8 file with a header line.
+
+    Raises:
+        CorpusError: The file is missing, empty, not UTF-8 or no such CSV, or a row has more or fewer cells than the
+            header.
+    """
+    lines = _lines(_read_text(path), path=path)
+    _, header = next(lines)
+    columns = [name.strip() for name in header]
+    _check_header(columns, path=path)
+    records = []
+    for line, cells in lines:
+        if len(cells) != len(columns):
+            raise CorpusError(
+                f"{path} line {line}: {len(cells)} cells under {len(columns)} columns; "
+                "put quotes around a text that holds a comma"
+            )
+        stripped = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
+        records.append(Record(path, line, {column: cell for column, cell in stripped.items() if cell}))
+    if not records:
+        raise CorpusError(f"{path} holds a header and no utterance")
+    return columns, records
+
+
+def _check_header(columns: list[str], *, path: Path) -> None:
+    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
+        raise CorpusError(f"{path} is not separated by commas: its header is {columns[0]!r}; save it with commas")
+    repeated = sorted({name for name in columns if name and columns.count(name) > 1})
+    if repeated:
+        raise CorpusError(f"{path}: columns {', '.join(repeated)} appear twice; keep one of each")
+
+
+def _read_text(path: Path) -> str:
+    if path.is_dir():
+        raise CorpusError(f"{path} is a folder; pass the CSV file of utterances in it")
+    if not path.is_file():
+        raise CorpusError(f"no such file: {path}; pass a CSV file of utterances with --root")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        start = len(content) - len(error.object) + error.start  # the codec counts behind a byte order mark
+        line = content.count(b"\n", 0, start) + 1
+        raise CorpusError(
+            f"{path} is not UTF-8: byte 0x{content[start]:02x} at position {start}, line {line} (Latin-1, or another "
+            "encoding); save the file as UTF-8"
+        ) from error
+    if not text.strip():
+        raise CorpusError(f"{path} is empty; its first line must name the columns")
+    return text
+
+
+def _lines(text: str, *, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Each row's first line number, from 1, and its cells; blank lines are left out."""
+    rows = reader(StringIO(text, newline=""), strict=True)
+    start = 1
+    try:
+        for cells in rows:
+            if cells:
+                yield start, cells
+            start = rows.line_num + 1
+    except CsvError as error:
+        raise CorpusError(f"{path} line {start} is no CSV: {error}; is a quote left open?") from error

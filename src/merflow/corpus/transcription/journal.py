@@ -1,0 +1,84 @@
+"""What a recogniser has heard so far: one line a recording, safe against being killed at any point.
+
+A line is keyed by the recording's bytes and the model's identity, so that it holds for every manifest and model, and
+a changed recording or setting is heard anew. A batch is written in one piece; the torn line that a killed process may
+leave at the end is ended by the next writer and then counts for nothing.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from merflow.errors import CorpusError
+from merflow.storage.local import output_errors
+
+
+class Journal:
+    """An open journal.
+
+    Attributes:
+        texts: Digest of a recording -> its text, as the model of this journal heard it.
+    """
+
+    def __init__(self, file: BinaryIO, *, path: Path, model: str) -> None:
+        file.seek(0)
+        content = file.read()
+        self._file = file
+        self._path = path
+        self._model = model
+        self._torn = bool(content) and not content.endswith(b"\n")
+        self.texts: dict[str, str] = dict(_entries(content, model=model))
+
+    def add(self, texts: Mapping[str, str]) -> None:
+        """Keeps the texts of a batch, by digest; when this returns they are on the disk.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        lines = [
+            json.dumps({"audio": audio, "model": self._model, "text": text}, ensure_ascii=False)
+            for audio, text in texts.items()
+        ]
+        block = ("\n" if self._torn else "") + "".join(f"{line}\n" for line in lines)
+        with output_errors(self._path):
+            self._file.write(block.encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._torn = False
+        self.texts.update(texts)
+
+
+@contextmanager
+def open_journal(path: Path, *, model: str) -> Iterator[Journal]:
+    """The journal of one model at ``path``, which is made if need be; one process at a time has it.
+
+    Raises:
+        CorpusError: Another process has it.
+        OutputError: It cannot be written.
+    """
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CorpusError(
+                f"{path} is in use: another process transcribes; wait for it, or choose another --journal"
+            ) from error
+        yield Journal(file, path=path, model=model)
+
+
+def _entries(content: bytes, *, model: str) -> Iterator[tuple[str, str]]:
+    for line in content.split(b"\n"):
+        try:
+            entry = json.loads(line)
+        except ValueError:  # empty, or torn by a killed process
+            continue
+        match entry:
+            case {"model": known, "audio": str(audio), "text": str(text)} if known == model:
+                yield audio, text

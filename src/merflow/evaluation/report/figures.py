@@ -1,0 +1,96 @@
+"""Matplotlib figures of a benchmark, without pyplot: no global state, no display, safe in any process.
+
+Colours are of the Okabe-Ito palette, told apart by people of every colour vision, and never carry a meaning alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from merflow.errors import EvaluationError
+
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+_INK = "#1c2430"
+_SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#00507f"])
+# Above this share of a row a cell is dark enough for white writing.
+_DARK_SHARE = 0.7
+
+
+def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: Sequence[str], title: str) -> Figure:
+    """The confusion matrix: shaded by share of the true class, each cell with percentage and count.
+
+    Args:
+        counts: ``(C, C)``, true class in rows.
+        classes: C names.
+        title: Above the matrix.
+
+    Raises:
+        EvaluationError: The counts are not C by C.
+    """
+    cells = np.asarray(counts, dtype=np.float64)
+    if cells.shape != (len(classes), len(classes)):
+        raise EvaluationError(f"confusion counts have shape {cells.shape}; expected {len(classes)} classes each way")
+    support = cells.sum(axis=1, keepdims=True)
+    shares = np.divide(cells, support, out=np.zeros_like(cells), where=support > 0)
+    figure = Figure(figsize=(1.8 + 0.95 * len(classes), 1.5 + 0.8 * len(classes)), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.imshow(shares, cmap=_SHADES, vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(cells.shape):
+        axes.text(
+            column,
+            row,
+            f"{100 * shares[row, column]:.1f} %\n{int(cells[row, column])}",
+            ha="center",
+            va="center",
+            color="white" if shares[row, column] > _DARK_SHARE else _INK,
+        )
+    axes.set_xticks(range(len(classes)), labels=list(classes))
+    axes.set_yticks(range(len(classes)), labels=[f"{c}\n{int(n)}" for c, n in zip(classes, support[:, 0], strict=True)])
+    axes.set_xticks(np.arange(len(classes) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(classes) - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=2)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="predicted", ylabel="true")
+    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+    return figure
+
+
+def learning_figure(
+    histories: Mapping[int, Sequence[Mapping[str, float]]], *, title: str, chosen: Mapping[int, int]
+) -> Figure:
+    """Losses and development UA of every fold over its epochs, the chosen epoch marked.
+
+    Args:
+        histories: Fold -> rows with epoch, train_loss, dev_loss and dev_ua.
+        title: Above the panels.
+        chosen: Fold -> chosen epoch.
+    """
+    folds = sorted(histories)
+    figure = Figure(figsize=(2.4 * max(len(folds), 1) + 0.8, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(2, max(len(folds), 1), sharex="col", sharey="row", squeeze=False)
+    for column, fold in enumerate(folds):
+        rows = histories[fold]
+        epochs = [row["epoch"] for row in rows]
+        losses, recalls = panels[0, column], panels[1, column]
+        losses.plot(epochs, [row["train_loss"] for row in rows], color=VERMILLION, linestyle="--", label="train")
+        losses.plot(epochs, [row["dev_loss"] for row in rows], color=BLUE, label="development")
+        recalls.plot(epochs, [row["dev_ua"] for row in rows], color=BLUE)
+        for panel in (losses, recalls):
+            panel.spines[["top", "right"]].set_visible(False)
+            if fold in chosen:
+                panel.axvline(chosen[fold], color=_INK, linewidth=0.8, linestyle=":")
+        losses.set_title(f"fold {fold}", fontsize="medium")
+        recalls.set_xlabel("epoch")
+    panels[0, 0].set_ylabel("loss")
+    panels[1, 0].set_ylabel("development UA")
+    if folds:
+        panels[0, 0].legend(frameon=False, fontsize="small")
+    figure.suptitle(f"{title} (dotted: chosen epoch)", fontsize="medium", fontweight="bold")
+    return figure

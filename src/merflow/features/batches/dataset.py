@@ -1,0 +1,218 @@
+"""Utterances of a manifest as batches, read from the feature store.
+
+Shapes: N utterances, T steps, L layers, D width, k neighbours on either side.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from merflow.contracts.batch import Batch
+from merflow.contracts.presets import Profile
+from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.manifest import Manifest
+from merflow.errors import FeatureError
+from merflow.features.batches.padding import Blanks, Piece, padded
+from merflow.features.batches.resident import DeviceRows, HostRows, on_device
+from merflow.features.batches.standardize import Scale, Standardizer
+from merflow.features.batches.stored_rows import StoredRows
+from merflow.features.encoders.catalogue import spec_of
+from merflow.features.store.keyed import open_store
+
+_HOST = torch.device("cpu")
+
+
+class FeatureDataset:
+    """Some utterances of a manifest; a :class:`merflow.contracts.batch.BatchSource`.
+
+    Attributes:
+        utterance_ids: In the order in which they were asked for.
+        lengths: ``(len,)`` int64 steps of each utterance's longest stream, neighbours left out.
+        shapes: Role -> layers and width.
+        labels: ``(len,)`` int64 class indices in the taxonomy's order, or None where an utterance has no emotion.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        utterance_ids: Sequence[str],
+        *,
+        streams: Sequence[Stream],
+        profile: Profile,
+        store: Path,
+        standardizer: Standardizer | None = None,
+        resident_bytes: int = 0,
+        resident_on: torch.device | None = None,
+    ) -> None:
+        """Opens the store; nothing is read but the indices.
+
+        Args:
+            manifest: The corpus.
+            utterance_ids: Those of one part of a fold.
+            streams: What the model asks for.
+            profile: The encoders that made the features.
+            store: The store's root.
+            standardizer: Statistics to standardise by; none for features as they are.
+            resident_bytes: Where all features, in 16 bits a value, fit in so many bytes, the first batch reads them
+                into memory, and no later one reads a file.
+            resident_on: Whose memory; the host's where None. Batches are then on that device.
+
+        Raises:
+            FeatureError: An utterance is not in the manifest, or a stream was not extracted for it.
+        """
+        self.utterance_ids = tuple(utterance_ids)
+        self._rows = rows_of(manifest, self.utterance_ids)
+        self._streams: dict[Role, _OpenStream] = {}
+        for stream in streams:
+            keyed = open_store(store, spec=spec_of(stream, profile), stream=stream)
+            stored = StoredRows(keyed, manifest)
+            self._streams[stream.role] = _OpenStream(
+                stored,
+                members=turns_around(manifest, self._rows, reach=stream.neighbours),
+                scale=None if standardizer is None else standardizer.scale(stream.role, entry_shape=stored.entry_shape),
+            )
+        self.labels = _labels(manifest, self._rows)
+        self._device = resident_on or torch.device("cpu")
+        self._resident = sum(stream.bytes for stream in self._streams.values()) <= resident_bytes
+
+    def __len__(self) -> int:
+        return len(self.utterance_ids)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Steps of the longest stream without neighbours; 1 where every stream is made of neighbours."""
+        own = [stream.stored.steps[self._rows] for stream in self._streams.values() if not stream.turns]
+        return np.max(own, axis=0) if own else np.ones(len(self), dtype=np.int64)
+
+    @property
+    def shapes(self) -> Mapping[Role, StreamShape]:
+        """Role -> layers and width."""
+        return {role: stream.stored.shape for role, stream in self._streams.items()}
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The utterances at these positions, padded with zeros to the longest of each role."""
+        if self._resident:
+            self._read_all()
+        chosen = list(indices)
+        found = {role: stream.batch(chosen) for role, stream in self._streams.items()}
+        labels = None if self.labels is None else self.labels[chosen]
+        return Batch(
+            features={role: values for role, (values, _) in found.items()},
+            present={role: mask for role, (_, mask) in found.items()},
+            labels=None if labels is None else on_device(labels, self._device if self._resident else _HOST),
+            utterance_ids=tuple(self.utterance_ids[index] for index in chosen),
+        )
+
+    def stored(self, role: Role) -> Iterator[np.ndarray]:
+        """Each utterance's own features as they are stored, float16, not standardised; empty where it has none."""
+        stored = self._streams[role].stored
+        for row in self._rows.tolist():
+            yield stored.entries([row])[0] if stored.steps[row] else np.zeros((0, *stored.entry_shape), np.float16)
+
+    def _read_all(self) -> None:
+        for stream in self._streams.values():
+            stream.reside(self._device)
+
+
+class _OpenStream:
+    """One stream of a dataset, and where its features come from: the store, or memory once they are there.
+
+    Attributes:
+        turns: Whether an utterance is its turn and those around it, one step each, and not a sequence of its own.
+    """
+
+    def __init__(self, stored: StoredRows, *, members: np.ndarray, scale: Scale | None) -> None:
+        self.stored = stored
+        self.turns = members.shape[1] > 1
+        self._members = members  # (len, 2k + 1) manifest rows, -1 where there is no such turn
+        self._used = np.unique(members[members >= 0])
+        self._scale = scale
+        self._host: StoredRows | HostRows = stored
+        self._device: DeviceRows | None = None
+        self._blanks = Blanks()
+
+    @property
+    def bytes(self) -> int:
+        """Memory that all of it would take."""
+        return self.stored.bytes_of(self._used)
+
+    def reside(self, device: torch.device) -> None:
+        """Reads everything into memory, the first time."""
+        if device.type != "cpu" and self._device is None:
+            self._device = DeviceRows(self.stored, self._used, scale=self._scale, device=device)
+        elif device.type == "cpu" and self._host is self.stored:
+            self._host = HostRows(self.stored, self._used)
+
+    def batch(self, chosen: list[int]) -> tuple[Tensor, Tensor]:
+        """Features ``(N, K, *entry_shape)`` float32 and their mask ``(N, K)``, K turns or the longest's steps."""
+        rows = self._members[chosen]
+        offsets = np.zeros((1, 1), dtype=np.int64)
+        if not self.turns:
+            # At least one, so that nothing has a length of 0 where all lack the modality.
+            offsets = np.arange(max(1, int(self.stored.steps[rows].max(initial=0))))[None]
+        if self._device is not None:
+            return self._device.gather(rows, offsets=offsets)
+        present = (rows >= 0) & (offsets < self.stored.steps[rows])
+        values = padded(
+            self._pieces(rows, present),
+            present=present,
+            entry_shape=self.stored.entry_shape,
+            scale=self._scale,
+            blanks=self._blanks,
+        )
+        return values, torch.from_numpy(present)
+
+    def _pieces(self, rows: np.ndarray, present: np.ndarray) -> list[Piece]:
+        if not self.turns:
+            present = present[:, :1]  # a sequence is one piece
+        places = np.argwhere(present).tolist()
+        entries = self._host.entries(rows[present].tolist())
+        return [Piece(utterance, first, entry) for (utterance, first), entry in zip(places, entries, strict=True)]
+
+
+def rows_of(manifest: Manifest, utterance_ids: Sequence[str]) -> np.ndarray:
+    """``(len,)`` int64 rows of the manifest.
+
+    Raises:
+        FeatureError: An utterance is not in the manifest.
+    """
+    rows = pd.Index(manifest.rows["utterance_id"]).get_indexer(pd.Index(utterance_ids))
+    if len(rows) and rows.min() < 0:
+        absent = utterance_ids[int(np.argmin(rows))]
+        raise FeatureError(
+            f"utterance {absent!r} is not in manifest {manifest.hash}; the splits are of another manifest"
+        )
+    return np.asarray(rows, dtype=np.int64)
+
+
+def turns_around(manifest: Manifest, rows: np.ndarray, *, reach: int) -> np.ndarray:
+    """``(len, 2 reach + 1)`` rows of the turns around each row's turn in its dialogue, -1 where there is none."""
+    turns = list(zip(manifest.rows["dialogue_id"], manifest.rows["turn_index"], strict=True))
+    row_of = {turn: row for row, turn in enumerate(turns)}
+    return np.array(
+        [
+            [row_of.get((turns[row][0], turns[row][1] + step), -1) for step in range(-reach, reach + 1)]
+            for row in rows.tolist()
+        ],
+        dtype=np.int64,
+    ).reshape(len(rows), 2 * reach + 1)
+
+
+def _labels(manifest: Manifest, rows: np.ndarray) -> np.ndarray | None:
+    emotions = manifest.rows["emotion"].iloc[rows]
+    if emotions.isna().any():
+        return None
+    classes = taxonomy(manifest.taxonomy).classes
+    unknown = sorted(set(emotions) - set(classes))
+    if unknown:
+        raise FeatureError(
+            f"emotion {unknown[0]!r} in the manifest is not in taxonomy {manifest.taxonomy} ({', '.join(classes)}); "
+            "index the corpus again"
+        )
+    return np.array([classes.index(emotion) for emotion in emotions], dtype=np.int64)

@@ -1,0 +1,137 @@
+"""Features of mean 0 and deviation 1, by the statistics of training utterances alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from merflow.contracts.streams import ROLES, Role
+from merflow.errors import FeatureError
+from merflow.storage.local import replacing
+
+if TYPE_CHECKING:
+    from merflow.features.batches.dataset import FeatureDataset
+
+# A column that moves less than this part of its mean is constant up to float16 rounding: it is centred, not scaled.
+_CONSTANT = 1e-3
+# Statistics are taken of so many values at a time, which stay in the processor's cache between the passes.
+_PIECE_VALUES = 1 << 17
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One role's mean and deviation, ``(D,)`` or ``(L, D)`` float32, on one device."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def on(self, device: torch.device) -> "Scale":
+        """The same in a device's memory."""
+        return Scale(self.mean.to(device), self.deviation.to(device))
+
+    def apply_(self, values: Tensor) -> None:
+        """Standardises steps ``(..., D)`` or ``(..., L, D)`` float32 in place."""
+        values.sub_(self.mean).div_(self.deviation)
+
+
+@dataclass(frozen=True)
+class Standardizer:
+    """Mean and deviation of every role, layer and feature over the steps of some utterances.
+
+    Attributes:
+        mean: Role -> ``(D,)`` or ``(L, D)`` float32.
+        deviation: The same; 1 for a constant feature.
+    """
+
+    mean: dict[Role, np.ndarray]
+    deviation: dict[Role, np.ndarray]
+
+    @classmethod
+    def fit(cls, dataset: "FeatureDataset") -> "Standardizer":
+        """Statistics of a training part: its own utterances, not their neighbours. Accumulates in float64.
+
+        Raises:
+            FeatureError: No utterance of the dataset has a step of some role.
+        """
+        mean: dict[Role, np.ndarray] = {}
+        deviation: dict[Role, np.ndarray] = {}
+        for role in dataset.shapes:
+            mean[role], deviation[role] = _statistics(dataset, role)
+        return cls(mean, deviation)
+
+    def scale(self, role: Role, *, entry_shape: tuple[int, ...]) -> "Scale":
+        """What standardises a role's steps of ``entry_shape``, ``(D,)`` or ``(L, D)``.
+
+        Raises:
+            FeatureError: The statistics are of other roles or sizes.
+        """
+        if role not in self.mean:
+            raise FeatureError(f"the standardizer has no statistics of role {role!r}; it has {', '.join(self.mean)}")
+        if self.mean[role].shape != entry_shape:
+            raise FeatureError(
+                f"the standardizer's statistics of role {role!r} have shape {self.mean[role].shape}, "
+                f"the features {entry_shape}; fit it on features of the same profile"
+            )
+        return Scale(torch.from_numpy(self.mean[role]), torch.from_numpy(self.deviation[role]))
+
+    def save(self, path: Path) -> None:
+        """As safetensors, bit by bit.
+
+        Raises:
+            OutputError: The folder is read-only, the disk full.
+        """
+        tensors = {f"{role}.mean": values for role, values in self.mean.items()}
+        tensors |= {f"{role}.deviation": values for role, values in self.deviation.items()}
+        with replacing(path) as part:
+            save_file(tensors, part)
+
+    @classmethod
+    def load(cls, path: Path) -> "Standardizer":
+        """What :meth:`save` wrote.
+
+        Raises:
+            FeatureError: The file is missing or no standardizer.
+        """
+        if not path.is_file():
+            raise FeatureError(f"no such standardizer: {path}; it is saved with the model, train the fold again")
+        try:
+            tensors = load_file(path)
+        except (SafetensorError, OSError) as error:
+            raise FeatureError(f"{path} is corrupt ({error}); train the fold again") from error
+        found: dict[str, dict[Role, np.ndarray]] = {"mean": {}, "deviation": {}}
+        for name, values in tensors.items():
+            role, _, figure = name.partition(".")
+            if role not in ROLES or figure not in found:
+                raise FeatureError(f"{path} is no standardizer: it holds {name!r}; train the fold again")
+            found[figure][role] = values
+        return cls(found["mean"], found["deviation"])
+
+
+def _statistics(dataset: "FeatureDataset", role: Role) -> tuple[np.ndarray, np.ndarray]:
+    count = 0
+    origin = sums = squares = np.zeros(())
+    for values in dataset.stored(role):
+        if not len(values):
+            continue
+        if not count:
+            origin = values.astype(np.float64).mean(axis=0)  # near the mean, so that the squares do not cancel
+            sums, squares = np.zeros_like(origin), np.zeros_like(origin)
+        together = max(1, _PIECE_VALUES // origin.size)
+        for start in range(0, len(values), together):
+            exact = values[start : start + together].astype(np.float64)
+            exact -= origin
+            sums += exact.sum(axis=0)
+            exact *= exact
+            squares += exact.sum(axis=0)
+        count += len(values)
+    if not count:
+        raise FeatureError(f"none of the {len(dataset)} utterances to standardise by has a step of role {role!r}")
+    mean = origin + sums / count
+    deviation = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0.0))
+    constant = deviation <= _CONSTANT * np.abs(mean) + 1e-6
+    return mean.astype(np.float32), np.where(constant, 1.0, deviation).astype(np.float32)

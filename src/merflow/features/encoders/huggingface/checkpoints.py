@@ -1,0 +1,214 @@
+"""Where a pretrained encoder's files are: a local folder, or a pinned commit of the Hugging Face hub.
+
+Encoders are looked up once, before anything is encoded; after that every process reads one local folder and none asks
+the network. What was looked up becomes the revision of the store's key: the hub's commit, or a digest of the folder's
+files, so that two different sets of weights never share a key and the folder's place on disk never matters.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.streams import Role, Stream
+from merflow.errors import FeatureError
+from merflow.features.encoders.catalogue import spec_of
+from merflow.storage.hub import Advice, ModelFiles, files_digest, from_hub, is_commit, shards_of
+
+CONFIG = "config.json"
+
+# In the order in which transformers looks for them.
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+# Encoder -> the `model_type` of configs that it can read, and files of its processor of which one must be there.
+MODEL_TYPES: dict[str, tuple[str, ...]] = {
+    "wavlm": ("wavlm",),
+    "clip-image": ("clip", "clip_vision_model"),
+    "roberta": ("roberta",),
+    "bert": ("bert",),
+    "whisper-encoder": ("whisper",),
+}
+PROCESSORS: dict[str, tuple[str, ...]] = {
+    "wavlm": ("preprocessor_config.json",),
+    "clip-image": ("preprocessor_config.json",),
+    "roberta": ("tokenizer.json", "vocab.json"),
+    "bert": ("tokenizer.json", "vocab.txt"),
+    "whisper-encoder": ("preprocessor_config.json",),
+}
+
+_ENCODERS = "${encoders}/"
+_ADVICE = Advice(correct="`model` and `revision` in the profile", point="set features.encoders_folder=DIR")
+
+
+def located(profile: Profile, *, streams: Sequence[Stream], encoders_folder: str) -> Profile:
+    """The profile's encoders for these streams, with the folder and revision of each that has weights.
+
+    Args:
+        profile: As its file says.
+        streams: What models ask for; encoders that none of them needs are left out.
+        encoders_folder: ``features.encoders_folder``; a folder in it with the last part of a hub id is read instead of
+            the hub. Empty for none.
+
+    Raises:
+        FeatureError: The profile lacks an encoder, or one cannot be found; see :func:`locate`.
+    """
+    found: Profile = {}
+    known: dict[str, EncoderSpec] = {}
+    for stream in streams:
+        spec = spec_of(stream, profile)
+        name = spec.model_dump_json()
+        if name not in known:
+            known[name] = locate(spec, encoders_folder=encoders_folder)
+        found[stream.slot] = known[name]
+    return found
+
+
+def locate(spec: EncoderSpec, *, encoders_folder: str = "") -> EncoderSpec:
+    """The spec with its folder and the revision of what is in it; as it is where it has no weights or is located.
+
+    Raises:
+        FeatureError: The folder is missing, lacks a file or holds another architecture; a hub id has no commit as
+            revision, a folder has one.
+        PretrainedError: The hub does not have it, or cannot be reached.
+    """
+    model = spec.settings.get("model")
+    if not isinstance(model, str) or spec.folder is not None:
+        return spec
+    if find_spec("transformers") is None:
+        raise FeatureError(f"encoder {spec.name!r} needs transformers; install merflow[encoders], or use profile lite")
+    folder = _local(model, encoders_folder)
+    if folder is None:
+        commit = _revision(spec, model)
+        folder = from_hub(model, revision=commit, files=_files(spec.name), advice=_ADVICE)
+        check_folder(folder, encoder=spec.name)
+        settings = {name: value for name, value in spec.settings.items() if name != "allow_unpinned"}
+        return spec.model_copy(update={"revision": folder.name, "folder": str(folder), "settings": settings})
+    given = _is_path(model)
+    if given and spec.revision is not None:
+        raise FeatureError(
+            f"encoder {spec.name!r} is read from folder {model}, which has no revision {spec.revision!r}; "
+            "remove the revision from the profile"
+        )
+    check_folder(folder, encoder=spec.name)
+    settings = spec.settings | ({"model": folder.name} if given and not model.startswith(_ENCODERS) else {})
+    return spec.model_copy(
+        update={"revision": f"files-{fingerprint(folder)}", "folder": str(folder), "settings": settings}
+    )
+
+
+def relocated(encoders: Mapping[Role, EncoderSpec], *, encoders_folder: str) -> Profile:
+    """The encoders that a model card names, with their folders on this machine and the revisions found there.
+
+    Raises:
+        FeatureError: One cannot be found; see :func:`locate`.
+    """
+    found: Profile = {}
+    for role, spec in encoders.items():
+        # A folder's revision is a digest of its files, which is taken anew; the hub's is a commit, which is asked for.
+        local = spec.revision is not None and spec.revision.startswith("files-")
+        found[role] = locate(
+            spec.model_copy(update={"revision": None} if local else {}), encoders_folder=encoders_folder
+        )
+    return found
+
+
+def check_folder(folder: Path, *, encoder: str) -> None:
+    """Makes sure that a folder holds what an encoder reads.
+
+    Raises:
+        FeatureError: The folder or a file is missing, or the architecture is another.
+    """
+    if not folder.is_dir():
+        raise FeatureError(
+            f"encoder {encoder!r}: no such folder: {folder}; download the model into it (hf download ID --local-dir "
+            f"{folder}), or make a miniature with `merflow features tiny --out {folder.parent}`"
+        )
+    if not (folder / CONFIG).is_file():
+        raise _incomplete(folder, (CONFIG,), encoder=encoder)
+    found = config_of(folder).get("model_type")
+    if found not in MODEL_TYPES[encoder]:
+        raise FeatureError(
+            f"encoder {encoder!r} needs a model of type {' or '.join(MODEL_TYPES[encoder])}, {folder} holds "
+            f"{found!r}; correct `model` or `name` in the profile"
+        )
+    for group in _files(encoder).lacking(folder):
+        raise _incomplete(folder, group, encoder=encoder)
+
+
+def config_of(folder: Path) -> dict[str, Any]:
+    """The content of ``config.json``.
+
+    Raises:
+        FeatureError: It is no JSON object.
+    """
+    return json_of(folder / CONFIG)
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """The content of one of an encoder's JSON files.
+
+    Raises:
+        FeatureError: It is no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise FeatureError(f"{path} cannot be read ({error}); download the folder again") from error
+    if not isinstance(content, dict):
+        raise FeatureError(f"{path} holds {type(content).__name__}, expected an object; download the folder again")
+    return content
+
+
+def fingerprint(folder: Path) -> str:
+    """16 hexadecimal digits of the files that decide an encoder's numbers: configs, vocabularies, weights."""
+    weights = next(name for name in WEIGHTS if (folder / name).is_file())
+    names = {weights} | {path.name for path in folder.iterdir() if path.suffix in {".json", ".txt"}}
+    names -= {name for name in WEIGHTS if name != weights}
+    return files_digest(folder, names.union(shards_of(folder, weights)))
+
+
+def _files(encoder: str) -> ModelFiles:
+    return ModelFiles(needed=((CONFIG,), PROCESSORS[encoder]), weights=WEIGHTS)
+
+
+def _incomplete(folder: Path, names: Sequence[str], *, encoder: str) -> FeatureError:
+    return FeatureError(
+        f"encoder {encoder!r}: {folder} lacks {' or '.join(names)}; "
+        "download the folder again, or save model and processor with save_pretrained"
+    )
+
+
+def _local(model: str, encoders_folder: str) -> Path | None:
+    """The folder that a profile's ``model`` means, None where it is to come from the hub."""
+    root = Path(encoders_folder).expanduser()
+    if model.startswith(_ENCODERS):
+        if not encoders_folder:
+            raise FeatureError(
+                f"the profile reads {model}, but features.encoders_folder is empty; make miniature encoders with "
+                "`merflow features tiny --out DIR` and set features.encoders_folder=DIR"
+            )
+        return (root / model.removeprefix(_ENCODERS)).absolute()
+    if _is_path(model):
+        return Path(model).expanduser().absolute()
+    beside = root / model.rpartition("/")[2]
+    return beside.absolute() if encoders_folder and beside.is_dir() else None
+
+
+def _is_path(model: str) -> bool:
+    return model.startswith(("/", "./", "../", "~", _ENCODERS))
+
+
+def _revision(spec: EncoderSpec, model: str) -> str:
+    if spec.revision is not None and (is_commit(spec.revision) or spec.settings.get("allow_unpinned")):
+        return spec.revision
+    raise FeatureError(
+        f"encoder {spec.name!r}: {model} has revision {spec.revision!r}, expected a commit of 40 hexadecimal digits; "
+        "give the commit, name a local folder, or set allow_unpinned: true in its settings"
+    )

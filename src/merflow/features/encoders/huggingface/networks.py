@@ -1,0 +1,217 @@
+"""Pretrained encoders as modules through which gradients pass: padded units in, hidden states out.
+
+Shapes: U units (recordings, texts, pictures, windows of 30 s), n samples, I tokens, M mel bands, S frames of the first
+convolution, C channels, T steps, L layers, D width.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.streams import EncoderPart, StreamShape
+from merflow.contracts.strict import parse
+from merflow.errors import FeatureError, nearest
+from merflow.features.encoders.huggingface.processors import folder_of, image_processor
+from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings
+from merflow.features.encoders.huggingface.wavlm import fused_attention
+from merflow.features.encoders.huggingface.weights import layer_count, layers_of, load_weights
+
+# Encoder -> part -> prefixes of the names of its parameters; ``everything`` is all of them. Left out are WavLM's vector
+# for masked steps, on which no utterance's numbers depend, and Whisper's sinusoids, which are constants.
+PARTS: Mapping[str, Mapping[EncoderPart, tuple[str, ...]]] = {
+    "wavlm": {"convolutions": ("feature_extractor.",), "transformer": ("feature_projection.", "encoder.")},
+    "bert": {"embeddings": ("embeddings.",), "transformer": ("encoder.",)},
+    "roberta": {"embeddings": ("embeddings.",), "transformer": ("encoder.",)},
+    "whisper-encoder": {"convolutions": ("conv1.", "conv2."), "transformer": ("layers.", "layer_norm.")},
+    "clip-image": {
+        "embeddings": ("vision_model.embeddings.", "vision_model.pre_layrnorm."),
+        "transformer": ("vision_model.encoder.", "vision_model.post_layernorm.", "visual_projection."),
+    },
+}
+
+
+class Network(Protocol):
+    """What every encoder's module offers; its parameters have the names that transformers gives them.
+
+    Attributes:
+        shape: Layers and width of what it returns.
+        weights: The transformers model inside.
+    """
+
+    shape: StreamShape
+    weights: nn.Module
+
+    def __call__(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """``(U, T, D)`` or ``(U, T, L, D)``; a unit's real steps are independent of its padding and its neighbours."""
+        ...
+
+
+def build_network(spec: EncoderSpec) -> Network:
+    """The module of a profile's encoder in evaluation mode, in float32 on the CPU, with nothing that learns.
+
+    Raises:
+        FeatureError: The encoder has no weights to train, or they cannot be read.
+        ParamsError: The spec's settings are not the encoder's.
+    """
+    if spec.name not in PARTS:
+        raise FeatureError(
+            f"encoder {spec.name!r} has no weights to fine-tune; {nearest(spec.name, PARTS)}, as in profile paper"
+        )
+    kind = CheckpointSettings if spec.name == "clip-image" else LayeredSettings
+    settings: Any = parse(kind, spec.settings, where=f"settings of encoder {spec.name!r}")
+    folder = folder_of(spec)
+    if spec.name == "clip-image":
+        return ImageNetwork(folder)
+    if spec.name in {"bert", "roberta"}:
+        return TextNetwork(folder, settings, roberta=spec.name == "roberta")
+    return (SpeechNetwork if spec.name == "wavlm" else WhisperNetwork)(folder, settings)
+
+
+def learn(network: Network, *, encoder: str, part: EncoderPart) -> dict[str, nn.Parameter]:
+    """Lets a part of an encoder learn, and nothing else of it; its parameters by name.
+
+    Raises:
+        FeatureError: The encoder has no such part.
+    """
+    parts = PARTS[encoder]
+    if part != "everything" and part not in parts:
+        known = [*parts, "everything"]
+        raise FeatureError(f"encoder {encoder!r} has no part {part!r} to fine-tune; {nearest(part, known)}")
+    prefixes = tuple(chain.from_iterable(parts.values())) if part == "everything" else parts[part]
+    chosen = {}
+    for name, value in network.weights.named_parameters():
+        value.requires_grad_(name.startswith(prefixes))
+        if value.requires_grad:
+            chosen[name] = value
+    return chosen
+
+
+class SpeechNetwork(nn.Module):
+    """WavLM: samples ``(U, n)``, as its feature extractor scaled them."""
+
+    def __init__(self, folder: Path, settings: LayeredSettings) -> None:
+        from transformers import WavLMModel
+
+        super().__init__()
+        self.weights = load_weights(WavLMModel, folder, attn_implementation="eager")
+        self.shape = _shape(self.weights.config, settings)
+        self._layers = settings.layers
+        for layer in self.weights.encoder.layers:
+            layer.attention.torch_multi_head_self_attention = partial(fused_attention, layer.attention)
+        self._norm: FramesNorm | None = None
+        first = self.weights.feature_extractor.conv_layers[0]
+        if self.weights.config.feat_extract_norm == "group":
+            self._norm = first.layer_norm = FramesNorm(first.layer_norm)
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """``(U, T, D)`` or ``(U, T, L, D)``."""
+        if self._norm is not None:
+            config = self.weights.config
+            self._norm.frames = (lengths - config.conv_kernel[0]) // config.conv_stride[0] + 1
+        output = self.weights(
+            values,
+            attention_mask=_present(values, lengths).long(),
+            output_hidden_states=self._layers != "last",
+        )
+        return layers_of(output, self._layers)
+
+
+class FramesNorm(nn.Module):
+    """A group norm of one channel a group over each recording's own frames, whatever follows them.
+
+    Attributes:
+        frames: ``(U,)`` int64, of each recording; set before every forward.
+    """
+
+    frames: Tensor
+
+    def __init__(self, norm: nn.GroupNorm) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+
+    def forward(self, values: Tensor) -> Tensor:
+        """``(U, C, S)`` float32, zeros after a recording's last frame."""
+        real = _present(values[:, 0], self.frames).unsqueeze(1)  # (U, 1, S)
+        count = self.frames.view(-1, 1, 1)
+        values = values.float()
+        mean = torch.where(real, values, 0).sum(dim=-1, keepdim=True) / count
+        centred = torch.where(real, values - mean, 0)
+        variance = centred.square().sum(dim=-1, keepdim=True) / count
+        normed = centred * (variance + self.eps).rsqrt() * self.weight[:, None] + self.bias[:, None]
+        return torch.where(real, normed, 0)
+
+
+class TextNetwork(nn.Module):
+    """RoBERTa or BERT: token ids ``(U, I)``."""
+
+    def __init__(self, folder: Path, settings: LayeredSettings, *, roberta: bool) -> None:
+        from transformers import BertModel, RobertaModel
+
+        super().__init__()
+        kind = RobertaModel if roberta else BertModel
+        self.weights = load_weights(kind, folder, add_pooling_layer=False, attn_implementation="sdpa")
+        self.shape = _shape(self.weights.config, settings)
+        self._layers = settings.layers
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
+        """``(U, I, D)`` or ``(U, I, L, D)``."""
+        output = self.weights(
+            values,
+            attention_mask=_present(values, lengths).long(),
+            output_hidden_states=self._layers != "last",
+        )
+        return layers_of(output, self._layers)
+
+
+class WhisperNetwork(nn.Module):
+    """Whisper's encoder: log-mel bands ``(U, M, 3000)``, a window of 30 s a unit."""
+
+    def __init__(self, folder: Path, settings: LayeredSettings) -> None:
+        from transformers import WhisperModel
+
+        super().__init__()
+        self.weights = load_weights(WhisperModel, folder, attn_implementation="sdpa").encoder
+        config = self.weights.config
+        self.shape = StreamShape(layers=layer_count(config.encoder_layers, settings.layers), width=config.d_model)
+        self._layers = settings.layers
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - windows are never padded
+        """``(U, 1500, D)`` or ``(U, 1500, L, D)``, also where the window ends earlier."""
+        return layers_of(self.weights(values, output_hidden_states=self._layers != "last"), self._layers)
+
+
+class ImageNetwork(nn.Module):
+    """CLIP's image tower with its projection: pixels ``(U, 3, H, W)`` uint8, a picture a unit."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import CLIPVisionModelWithProjection
+
+        super().__init__()
+        self.weights = load_weights(CLIPVisionModelWithProjection, folder, attn_implementation="sdpa")
+        self.shape = StreamShape(layers=None, width=self.weights.config.projection_dim)
+        processor = image_processor(folder)
+        self._factor = float(processor.rescale_factor) if processor.do_rescale else 1.0
+        scaling = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
+        for name, figures in zip(("mean", "deviation"), scaling, strict=True):
+            self.register_buffer(name, torch.tensor(figures).view(3, 1, 1), persistent=False)
+
+    def forward(self, values: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - pictures are of one size
+        """``(U, 1, D)``."""
+        pixels = (values.float() * self._factor - self.get_buffer("mean")) / self.get_buffer("deviation")
+        embedded = cast(Tensor, self.weights(pixels).image_embeds)
+        return embedded.unsqueeze(1)
+
+
+def _shape(config: Any, settings: LayeredSettings) -> StreamShape:  # noqa: ANN401 - transformers' own class
+    return StreamShape(layers=layer_count(config.num_hidden_layers, settings.layers), width=config.hidden_size)
+
+
+def _present(values: Tensor, lengths: Tensor) -> Tensor:
+    """``(U, n)`` bool of a batch padded along its second axis."""
+    return torch.arange(values.shape[1], device=values.device) < lengths.unsqueeze(1)

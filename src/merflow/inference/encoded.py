@@ -1,0 +1,174 @@
+"""A model with its encoders before it: one module that is called on raw batches, and what it adds to a model folder.
+
+``encoders.safetensors`` beside ``model.safetensors`` holds the encoders' parameters that learned, and only those; the
+card names the encoders, with their revisions, that the others come from.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from merflow.contracts.batch import Batch, Output, RawBatch
+from merflow.contracts.presets import Profile
+from merflow.contracts.streams import EncoderPart, Role, StreamShape
+from merflow.errors import ModelError
+from merflow.features.batches.encoders_in_graph import EncodersInGraph
+from merflow.features.batches.raw_dataset import RawDataset
+from merflow.features.batches.standardize import Standardizer
+from merflow.features.encoders.catalogue import spec_of
+from merflow.models import MODELS
+from merflow.models.folder import ModelCard, load_model
+from merflow.storage.local import digest, replacing
+
+ENCODERS = "encoders.safetensors"
+
+
+class EncodedModel(nn.Module):
+    """``forward(raw batch)`` as the model's own ``forward(batch)``.
+
+    The state dict holds the model and the encoders' parameters that learn. The others never differ from those in the
+    encoders' folders, so that no checkpoint repeats them.
+    """
+
+    def __init__(self, encoders: EncodersInGraph, model: nn.Module) -> None:
+        super().__init__()
+        self.encoders = encoders
+        self.model = model
+        self.config = getattr(model, "config", None)
+        self.register_state_dict_post_hook(_leave_out_frozen)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_expect_no_frozen)  # type: ignore[no-untyped-call]
+
+    def forward(self, batch: RawBatch) -> Output:
+        """Logits, embedding and losses of the model."""
+        output: Output = self.model(self.encoders(batch))
+        return output
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """What learns: the model's parameters, and the encoders', which have a learning rate of their own."""
+        return {
+            "model": [value for value in self.model.parameters() if value.requires_grad],
+            "encoders": list(self.encoders.learning.values()),
+        }
+
+
+class EncodedSource:
+    """Raw batches through encoders that have learned, without gradients: a ``BatchSource`` for the model alone.
+
+    Args:
+        source: What the encoders read.
+        encoders: On the device on which batches are wanted.
+    """
+
+    def __init__(self, source: RawDataset, encoders: EncodersInGraph) -> None:
+        self._source = source
+        self._encoders = encoders
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """``(len,)`` int64 steps of each utterance's longest stream."""
+        return self._source.lengths
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """``(len,)`` int64 class indices, or None where an utterance has none."""
+        return self._source.labels
+
+    @property
+    def shapes(self) -> Mapping[Role, StreamShape]:
+        """Role -> layers and width."""
+        return self._source.shapes
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        """The utterances at these positions, encoded."""
+        device = next(self._encoders.buffers()).device
+        with torch.no_grad():
+            batch: Batch = self._encoders(self._source.batch(indices).to(device))
+        return batch
+
+
+def save_encoders(folder: Path, encoders: EncodersInGraph, *, card: ModelCard) -> None:
+    """Writes what the encoders learned into a model folder, whole or not at all.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in encoders.learning.items()}
+    metadata = {"card": digest(card.model_dump(mode="json")), "learning": json.dumps(dict(encoders.parts))}
+    with replacing(folder / ENCODERS) as part:
+        save_file(weights, part, metadata=metadata)
+
+
+def has_encoders(folder: Path) -> bool:
+    """Whether a model folder's encoders learned too, so that it is called on raw batches."""
+    return (folder / ENCODERS).is_file()
+
+
+def load_encoded(folder: Path, *, standardizer: Standardizer, profile: Profile) -> EncodedModel:
+    """A model folder's model with its fine-tuned encoders, in evaluation mode on the CPU, bit-equal to those saved.
+
+    Args:
+        folder: A model folder with ``encoders.safetensors``.
+        standardizer: The statistics that it was trained with.
+        profile: The encoders that its card names, located (``features.huggingface.checkpoints.relocated``).
+
+    Raises:
+        ModelError: A file is missing or garbled, or of another model or other encoders.
+        FeatureError: The encoders' weights cannot be read.
+    """
+    model, card = load_model(folder)
+    weights, metadata = _read(folder / ENCODERS)
+    if metadata.get("card") != digest(card.model_dump(mode="json")):
+        raise ModelError(f"{folder / ENCODERS} was saved with another card; restore the folder from its run")
+    learning: dict[Role, EncoderPart] = json.loads(metadata["learning"])
+    streams = MODELS[card.model].configure(card.config).streams()
+    for stream in streams:
+        expected, given = card.profile[stream.role], spec_of(stream, profile)
+        if stream.role in learning and given.revision != expected.revision:
+            raise ModelError(
+                f"{folder / ENCODERS} changes a part of {expected.settings.get('model')} of revision "
+                f"{expected.revision}, but {given.folder} holds {given.revision}; restore that folder, or train again"
+            )
+    encoders = EncodersInGraph(streams, profile=profile, learning=learning, standardizer=standardizer)
+    learned = encoders.learning
+    if {name: value.shape for name, value in learned.items()} != {name: value.shape for name, value in weights.items()}:
+        raise ModelError(f"{folder / ENCODERS} does not fit the encoders that its card names; train the fold again")
+    with torch.no_grad():
+        for name, value in learned.items():
+            value.copy_(weights[name])
+    return EncodedModel(encoders, model).eval()
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise ModelError(f"no such file: {path}; the model's encoders did not learn, load it as it is")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(f"{path} is no safetensors file ({error}); train the fold again") from error
+
+
+def _frozen(module: nn.Module) -> set[str]:
+    assert isinstance(module, EncodedModel)
+    names = {f"encoders.{name}" for name, _ in module.encoders.named_parameters()}
+    return names - {f"encoders.{name}" for name in module.encoders.learning}
+
+
+def _leave_out_frozen(module: nn.Module, state: dict[str, Any], prefix: str, _metadata: object) -> None:
+    for name in _frozen(module):
+        del state[prefix + name]
+
+
+def _expect_no_frozen(module: nn.Module, keys: Any) -> None:  # noqa: ANN401 - torch's own private tuple
+    frozen = _frozen(module)
+    keys.missing_keys[:] = [name for name in keys.missing_keys if name not in frozen]

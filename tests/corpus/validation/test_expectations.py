@@ -1,0 +1,345 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from merflow.contracts.params import CorpusParams
+from merflow.contracts.taxonomy import taxonomy
+from merflow.corpus.manifest import Manifest, build_manifest
+from merflow.corpus.readers.table import read_utterance_table
+from merflow.corpus.validation.expectations import ValidationOutcome, describe, validate, write_summary
+from merflow.errors import CorpusError
+
+pytest.importorskip("great_expectations")
+
+EMODB = Path(__file__).parents[2] / "../shared/data/emodb"
+PARAMS = CorpusParams(
+    taxonomy="iemocap4",
+    min_duration_s=0.2,
+    max_duration_s=60.0,
+    silence_dbfs=-60.0,
+    max_clipped_share=0.01,
+    resample=False,
+)
+NO_TRANSCRIPT = "has no transcript; write its words, or a tag such as [LAUGHTER] where none is spoken"
+LABELS = ("ang", "hap", "exc", "neu", "sad", "xxx")
+RATE_HZ = 16_000
+TURNS = 6
+
+Row = dict[str, Any]
+
+
+def voice(samples: int = 8000, *, amplitude: float = 0.3) -> np.ndarray:
+    return np.random.default_rng(0).uniform(-amplitude, amplitude, samples)
+
+
+def corpus_rows() -> list[Row]:
+    """Two sessions with two speakers and one dialogue of six turns each."""
+    return [
+        {
+            "utterance_id": f"d{session}_{turn}",
+            "dialogue_id": f"d{session}",
+            "turn_index": turn,
+            "session": f"Session{session}",
+            "speaker": f"S{session}_{'FM'[turn % 2]}",
+            "gender": "FM"[turn % 2],
+            "start_s": float(turn),
+            "end_s": turn + 0.5,
+            "audio_path": f"d{session}_{turn}.wav",
+            "transcript": "[LAUGHTER]" if turn == 5 else "some words",
+            "emotion_raw": LABELS[turn],
+            "emotion": taxonomy("iemocap4").emotion_of(LABELS[turn]),
+            "n_samples": 8000,
+            "rate_hz": RATE_HZ,
+        }
+        for session in (1, 2)
+        for turn in range(TURNS)
+    ]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for row in corpus_rows():
+        soundfile.write(folder / row["audio_path"], voice(), RATE_HZ)
+    return folder
+
+
+def checked(root: Path, rows: Sequence[Row] | None = None, *, corpus: str = "table") -> ValidationOutcome:
+    manifest = build_manifest(corpus_rows() if rows is None else rows, root=root, corpus=corpus, taxonomy="iemocap4")
+    return validate(manifest, params=PARAMS, docs=root.parent / "docs")
+
+
+def details(outcome: ValidationOutcome) -> list[tuple[str | None, str]]:
+    return [(problem.utterance_id, problem.detail) for problem in outcome.problems]
+
+
+def with_row(utterance_id: str, **changes: object) -> list[Row]:
+    return [row | changes if row["utterance_id"] == utterance_id else row for row in corpus_rows()]
+
+
+def test_a_clean_corpus_passes_and_is_counted(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    rows = corpus_rows()
+    soundfile.write(root / "d1_0.wav", voice(7999), RATE_HZ)
+    rows[0] |= {"n_samples": 7999}  # one sample short of the turn, which is normal
+    rows[1] |= {"end_s": rows[1]["start_s"] + 0.501}  # and a time to the millisecond
+    rows[2] |= {"video_side": "left"}
+    manifest = build_manifest(rows, root=root, corpus="table", taxonomy="iemocap4")
+    told: list[tuple[str, int, int]] = []
+    outcome = validate(
+        manifest, params=PARAMS, docs=root.parent / "docs", progress=lambda *figures: told.append(figures)
+    )
+
+    assert outcome.success, describe(outcome)
+    assert (outcome.problems, outcome.corpus_problems) == ((), ())
+    assert len(outcome.checks) > 30
+    figures = outcome.figures
+    assert (figures.utterances, figures.labelled, figures.dialogues) == (12, 10, 2)
+    assert figures.emotions == {"angry": 2, "happy": 4, "neutral": 2, "sad": 2, "no class": 2}
+    assert figures.sessions["Session2"] == {"angry": 1, "happy": 2, "neutral": 1, "sad": 1, "no class": 1}
+    assert figures.speakers["S1_F"] == {"angry": 1, "happy": 1, "neutral": 0, "sad": 1, "no class": 0}
+    assert figures.empty_transcripts == 2
+    assert figures.durations["all"].hours == pytest.approx(12 * 0.5 / 3600, rel=1e-3)
+    assert sum(figures.durations["all"].counts) == 12
+    assert figures.left_share == {"happy": 1.0}
+    good, bad = outcome.quarantine()
+    assert good.hash == manifest.hash
+    assert bad.empty
+    assert told == [("recordings", 12, 12)]
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_each_bad_recording_is_named_with_what_was_found_and_set_aside(root: Path) -> None:
+    holes = voice()
+    holes[[3, 4, 5]] = np.nan
+    soundfile.write(root / "d1_0.wav", voice(4000), 8000)
+    soundfile.write(root / "d1_1.wav", np.zeros((8000, 2)), RATE_HZ)
+    soundfile.write(root / "d1_2.wav", holes, RATE_HZ, subtype="FLOAT")
+    soundfile.write(root / "d1_3.wav", np.full(8000, 0.0001), RATE_HZ)
+    soundfile.write(root / "d1_4.wav", np.where(np.arange(8000) % 4, 0.1, 1.0), RATE_HZ)
+    (root / "d2_5.wav").unlink()
+    (root / "d2_0.wav").write_bytes(b"")
+    (root / "d2_1.wav").write_bytes((root / "d2_1.wav").read_bytes()[:-6000])
+    (root / "d2_2.wav").write_bytes(b"no audio at all" * 10)
+    soundfile.write(root / "d2_3.wav", voice(0), RATE_HZ)
+    changes: dict[str, Row] = {"d1_0": {"n_samples": 4000}, "d2_5": {"transcript": None}}
+    rows = [row | changes.get(row["utterance_id"], {}) for row in corpus_rows()]
+    outcome = checked(root, rows)
+    good, bad = outcome.quarantine()
+
+    assert not outcome.success
+    assert list(bad.columns) == [*outcome.manifest.rows.columns, "reasons"]
+    assert good.rows["utterance_id"].tolist() == ["d1_5", "d2_4"]
+    assert len(good.rows) + len(bad) == len(rows)
+    assert dict(zip(bad["utterance_id"], bad["reasons"], strict=True)) == {
+        "d1_0": "recording d1_0.wav is sampled at 8000 Hz, not 16000 Hz; resample it, or set corpus.resample=true",
+        "d1_1": "recording d1_1.wav has 2 channels, not 1; mix it down, or set corpus.resample=true; "
+        "recording d1_1.wav is silent: -180.0 dBFS, below -60 dBFS",
+        "d1_2": "recording d1_2.wav holds 3 NaN or infinite samples of 8000; convert it again",
+        "d1_3": "recording d1_3.wav is silent: -80.8 dBFS, below -60 dBFS",
+        "d1_4": "recording d1_4.wav is clipped: 25.0% of its samples are at full scale, at most 1.0% may be",
+        "d2_0": "recording d2_0.wav is empty: the file holds 0 bytes; copy it again",
+        "d2_1": "recording d2_1.wav is cut off: the header tells 16000 bytes of samples, the file holds 10000; "
+        "copy it again",
+        "d2_2": "recording d2_2.wav cannot be read: Format not recognised; copy or convert it again",
+        "d2_3": "recording d2_3.wav is empty: the file holds 0 samples; copy it again",
+        "d2_5": f"no such file: {root}/d2_5.wav; restore it; {NO_TRANSCRIPT}",
+    }
+    again = validate(good, params=PARAMS, docs=root.parent / "docs")
+    assert again.success, describe(again)
+
+
+def test_other_rates_and_channels_pass_where_they_are_resampled(root: Path) -> None:
+    soundfile.write(root / "d1_0.wav", voice(4000), 8000)
+    soundfile.write(root / "d1_1.wav", np.stack([voice(22_050), voice(22_050)], axis=1), 44_100)
+    changes: dict[str, Row] = {
+        "d1_0": {"n_samples": 4000, "rate_hz": 8000},
+        "d1_1": {"n_samples": 22_050, "rate_hz": 44_100},
+    }
+    manifest = build_manifest(
+        [row | changes.get(row["utterance_id"], {}) for row in corpus_rows()],
+        root=root,
+        corpus="table",
+        taxonomy="iemocap4",
+    )
+    strict = validate(manifest, params=PARAMS, docs=root.parent / "docs")
+    assert {problem.utterance_id for problem in strict.problems} == {"d1_0", "d1_1"}
+    allowed = validate(manifest, params=PARAMS.model_copy(update={"resample": True}), docs=root.parent / "docs")
+    assert allowed.success, describe(allowed)
+    assert allowed.figures.durations["all"].hours == pytest.approx(12 * 0.5 / 3600, rel=1e-3)
+
+
+def test_the_page_says_what_the_side_alone_tells(root: Path) -> None:
+    sides = {"ang": "left", "hap": "left", "exc": "left", "neu": "right", "sad": "left", "xxx": "right"}
+    rows = [row | {"video_side": sides[row["emotion_raw"]]} for row in corpus_rows()]
+    outcome = checked(root, rows)
+    side, gender = outcome.figures.confounds
+    assert outcome.success
+    assert side.balanced_ua == 0.5  # neutral on the right, one of the others on the left
+    assert (gender.chance, gender.utterances) == (0.25, 10)
+    write_summary(outcome, root.parent / "summary.html")
+    page = (root.parent / "summary.html").read_text()
+    assert "What side and gender alone tell" in page
+    assert page.count("50.0 %") >= 1
+    write_summary(checked(root), root.parent / "summary.html")
+    assert "What side and gender alone tell" not in (root.parent / "summary.html").read_text()
+
+
+def test_rows_that_contradict_themselves_or_others_are_named(root: Path) -> None:
+    soundfile.write(root / "d1_2.wav", voice(1600), RATE_HZ)
+    soundfile.write(root / "d2_4.wav", voice(61 * RATE_HZ), RATE_HZ)
+    changes: dict[str, Row] = {
+        "d1_0": {"emotion_raw": "<script>"},
+        "d1_1": {"emotion": "joyful"},
+        "d1_2": {"emotion": "sad", "n_samples": 1600, "end_s": 2.1},
+        "d1_3": {"end_s": 2.0},
+        "d1_4": {"end_s": 4.61},
+        "d1_5": {"n_samples": 7990},
+        "d2_0": {"turn_index": 7, "emotion": None},
+        "d2_1": {"turn_index": 7},
+        "d2_3": {"audio_path": "d2_2.wav"},
+        "d2_4": {"n_samples": 61 * RATE_HZ, "end_s": 65.0},
+        "d2_5": {"video_path": "d2.avi", "audio_path": None, "n_samples": None, "transcript": None},
+    }
+    outcome = checked(root, [row | changes.get(row["utterance_id"], {}) for row in corpus_rows()])
+    found: dict[str | None, list[str]] = {}
+    for name, detail in details(outcome):
+        found.setdefault(name, []).append(detail)
+
+    assert found == {
+        "d1_0": ["label '<script>' is no known emotion label"],
+        "d1_1": [
+            "emotion 'joyful' is not in taxonomy iemocap4",
+            "emotion 'joyful', but label 'hap' is 'happy' in taxonomy iemocap4",
+        ],
+        "d1_2": [
+            "emotion 'sad', but label 'exc' is 'happy' in taxonomy iemocap4",
+            "lasts 0.100 s, outside 0.2 to 60 s",
+        ],
+        "d1_3": [
+            "ends at 2.000 s, not after its start at 3.000 s",
+            "recording d1_3.wav lasts 0.5000 s, its turn -1.0000 s",
+        ],
+        "d1_4": ["recording d1_4.wav lasts 0.5000 s, its turn 0.6100 s"],
+        "d1_5": ["recording d1_5.wav has changed: 8000 samples, 7990 when it was indexed; index again"],
+        "d2_0": [
+            "turn 7 of dialogue d2 occurs more than once",
+            "emotion None, but label 'ang' is 'angry' in taxonomy iemocap4",
+        ],
+        "d2_1": ["turn 7 of dialogue d2 occurs more than once"],
+        "d2_2": ["recording d2_2.wav belongs to other utterances too"],
+        "d2_3": ["recording d2_2.wav belongs to other utterances too"],
+        "d2_4": ["lasts 61.000 s, outside 0.2 to 60 s"],
+        "d2_5": [
+            "no recording is named (audio_path is empty)",
+            NO_TRANSCRIPT,
+            "no such video: d2.avi",
+        ],
+    }
+    write_summary(outcome, root.parent / "summary.html")
+    page = (root.parent / "summary.html").read_text()
+    assert "Failed" in page
+    assert "has no transcript" in page
+    assert "http" not in page
+    assert "<script" not in page
+    docs = root.parent / "docs"
+    assert "<html" in (docs / "index.html").read_text()
+    assert len(list(docs.glob("validations/**/*.html"))) == 3
+    assert not list(docs.parent.glob(".*.part"))
+
+
+def test_a_dialogue_without_audio_is_named_and_transcripts_that_no_row_has_are_not_missed(root: Path) -> None:
+    for path in root.glob("*.wav"):
+        path.unlink()
+    outcome = checked(root, [row | {"transcript": None} for row in corpus_rows()])
+
+    assert details(outcome) == [
+        (f"d{session}_{turn}", f"dialogue d{session} has no audio in any of its 6 turns")
+        for session in (1, 2)
+        for turn in range(TURNS)
+    ]
+    assert describe(outcome).splitlines()[:2] == [
+        "12 problem(s) in 12 utterances",
+        "  d1_0 and 5 more: dialogue d1 has no audio in any of its 6 turns [dialogues have audio]",
+    ]
+    assert (outcome.figures.durations, outcome.figures.empty_transcripts) == ({}, None)
+    write_summary(outcome, root.parent / "summary.html")
+
+
+def test_of_many_problems_of_one_kind_the_first_are_told(root: Path) -> None:
+    for path in sorted(root.glob("*.wav"))[:7]:
+        path.write_bytes(b"")
+    said = describe(checked(root, corpus_rows())).splitlines()
+
+    assert len(said) == 1 + 5 + 1
+    assert said[1].startswith("  d1_0: recording d1_0.wav is empty: the file holds 0 bytes; copy it again")
+    assert said[-1] == "  and 2 more such [recordings are not empty]"
+
+
+def test_a_corpus_without_audio_is_not_asked_for_it_and_equal_ids_are_set_aside_together(root: Path) -> None:
+    rows = [row | {"audio_path": None, "n_samples": None, "rate_hz": None} for row in corpus_rows()]
+    rows[1]["utterance_id"] = "d1_0"
+    outcome = checked(root, rows)
+
+    assert details(outcome) == [("d1_0", "the id d1_0 occurs more than once")] * 2
+    good, bad = outcome.quarantine()
+    assert (len(good.rows), len(bad)) == (10, 2)
+    assert outcome.figures.durations["all"].longest_s == pytest.approx(0.5)  # from the turns' times
+
+
+def test_problems_of_the_corpus_as_a_whole_stay_when_rows_are_set_aside(root: Path) -> None:
+    rows = [row | ({"speaker": "S1_F"} if row["speaker"] == "S2_M" else {}) for row in with_row("d1_0", session="S9")]
+    outcome = checked(root, rows)
+
+    assert details(outcome) == [
+        (None, "speaker S1_F is in 3 sessions (S9, Session1, Session2), not in one"),
+        (None, "speaker S1_F has genders F, M"),
+        (None, "dialogue d1 is in 2 sessions (S9, Session1), not in one"),
+    ]
+    assert len(outcome.corpus_problems) == 3
+    good, bad = outcome.quarantine()
+    assert (len(good.rows), len(bad)) == (12, 0)
+
+
+def test_a_release_is_held_against_its_known_counts_and_one_speaker_is_too_few(root: Path) -> None:
+    rows = [row | {"speaker": "Ses01_F", "gender": "F", "session": "Session1"} for row in corpus_rows()]
+    outcome = checked(root, rows, corpus="iemocap")
+    found = [detail for _, detail in details(outcome)]
+
+    assert "the corpus has fewer than two speakers, so no fold can be speaker-disjoint" in found
+    assert "turns: expected 10039, found 12" in found
+    assert "Session1 turns labelled neu: expected 384, found 2" in found
+    assert "Ses05_M turns: expected 1137, found 0" in found
+    assert any(detail.startswith("checksum of all ids: expected cc2d0fd0") for detail in found)
+    assert len(outcome.problems) == len(outcome.corpus_problems)
+
+
+def test_a_manifest_of_another_taxonomy_or_without_rows_is_refused(root: Path) -> None:
+    manifest = build_manifest(corpus_rows(), root=root, corpus="table", taxonomy="iemocap6")
+    with pytest.raises(CorpusError, match=r"was made with taxonomy iemocap6, corpus.taxonomy is iemocap4"):
+        validate(manifest, params=PARAMS, docs=root.parent / "docs")
+    empty = Manifest(rows=manifest.rows.iloc[:0], root=root, corpus="table", taxonomy="iemocap4")
+    with pytest.raises(CorpusError, match="has no utterances; index the corpus again"):
+        validate(empty, params=PARAMS, docs=root.parent / "docs")
+
+
+def test_a_missing_library_is_named_with_the_extra(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "great_expectations", None)
+    with pytest.raises(CorpusError, match=r"pip install 'merflow\[validation\]'"):
+        checked(root)
+
+
+@pytest.mark.skipif(not EMODB.is_dir(), reason="needs the EmoDB table")
+def test_emodb_passes(tmp_path: Path) -> None:
+    emodb = read_utterance_table(EMODB / "utterances.csv", taxonomy=taxonomy("iemocap4"))
+    outcome = validate(emodb, params=PARAMS, docs=tmp_path / "docs")
+
+    assert outcome.success, describe(outcome)
+    assert outcome.figures.emotions == {"angry": 127, "happy": 71, "neutral": 79, "sad": 62, "no class": 0}
+    assert pd.Series({name: sum(counts.values()) for name, counts in outcome.figures.sessions.items()}).sum() == 339

@@ -1,0 +1,27 @@
+from merflow.evaluation.report.fold_page import fold_markdown
+
+
+def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
+    figures = {"train_loss": 1.23456, "dev_loss": 0.5, "dev_ua": 0.7, "dev_wa": 0.65, "lr": 1e-4}
+    fold = {
+        "variant": "context-mmt:mmt-frozen",
+        "fold": 2,
+        "seed": 5,
+        "development": {"best_epoch": 2},
+        "epochs": 2,
+        "selection": "lowest loss of one training speaker",
+        "stages": ["frozen"],
+        "seconds": 12.4,
+    }
+    page = fold_markdown(fold, [{"epoch": epoch, **figures} for epoch in (1, 2)])
+    assert page.splitlines() == [
+        "# context-mmt:mmt-frozen, fold 2, seed 5",
+        "",
+        "Epoch 2 of 2 was chosen: lowest loss of one training speaker. Stages: frozen. 12 s of training.",
+        "",
+        "| epoch | train loss | dev loss | dev UA | dev WA | lr |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| 1 | 1.235 | 0.5 | 70.0 % | 65.0 % | 0.0001 |",
+        "| **2** | **1.235** | **0.5** | **70.0 %** | **65.0 %** | **0.0001** |",
+    ]
+    assert "test" not in page

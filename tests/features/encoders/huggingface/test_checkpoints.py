@@ -1,0 +1,273 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+from safetensors.torch import load_file, save_file
+
+from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.streams import PRETRAINED_ENCODERS, Stream
+from merflow.errors import FeatureError, PresetError, PretrainedError
+from merflow.features.encoders.catalogue import build_encoder, encoder_key, spec_of
+from merflow.features.encoders.huggingface.checkpoints import fingerprint, locate, located
+from merflow.features.encoders.huggingface.miniature import build_miniatures
+from merflow.presets import catalogue
+
+COMMIT = "c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c"
+SPEECH = Stream("speech")
+
+
+def spec(model: str | Path, *, name: str = "wavlm", revision: str | None = None, **settings: Any) -> EncoderSpec:  # noqa: ANN401
+    values = {"model": str(model), "layers": "last", "dtype": "float32"} | settings
+    return EncoderSpec(name=name, revision=revision, settings=values)
+
+
+@pytest.fixture
+def wavlm(encoders: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(encoders / "wavlm-large", tmp_path / "wavlm-large"))
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the hub, and no network."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    return tmp_path / "hub"
+
+
+def test_miniatures_are_the_same_every_time(encoders: Path, tmp_path: Path) -> None:
+    again = build_miniatures(tmp_path)
+    files = [path for folder in again for path in folder.iterdir()]
+    assert len(files) == 24
+    for path in files:
+        assert path.read_bytes() == (encoders / path.relative_to(tmp_path)).read_bytes(), path
+        assert path.stat().st_mode & 0o444 == 0o444
+
+
+@pytest.mark.parametrize(
+    ("folder", "kind"),
+    [
+        ("wavlm-base", "WavLMModel"),
+        ("clip-vit-large-patch14", "CLIPVisionModelWithProjection"),
+        ("whisper-small.en", "WhisperForConditionalGeneration"),
+    ],
+)
+def test_miniatures_saved_and_loaded_are_bit_equal(encoders: Path, tmp_path: Path, folder: str, kind: str) -> None:
+    import transformers
+
+    getattr(transformers, kind).from_pretrained(encoders / folder).save_pretrained(tmp_path)
+    first, second = (load_file(path / "model.safetensors") for path in (encoders / folder, tmp_path))
+    assert first.keys() == second.keys()
+    assert len(first) > 20
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+def test_a_folder_counts_by_its_files_not_by_its_place(wavlm: Path, tmp_path: Path) -> None:
+    elsewhere = Path(shutil.copytree(wavlm, tmp_path / "elsewhere" / "wavlm-large"))
+    here, there = locate(spec(wavlm)), locate(spec(elsewhere))
+    assert here.folder == str(wavlm)
+    assert here.revision == there.revision == f"files-{fingerprint(wavlm)}"
+    assert encoder_key(here, SPEECH) == encoder_key(there, SPEECH)
+    (elsewhere / "README.md").write_text("notes")
+    assert locate(spec(elsewhere)).revision == here.revision
+    weights = load_file(elsewhere / "model.safetensors")
+    weights["encoder.layer_norm.bias"] += 1
+    save_file(weights, elsewhere / "model.safetensors")
+    assert encoder_key(locate(spec(elsewhere)), SPEECH) != encoder_key(here, SPEECH)
+
+
+def test_a_located_encoder_stays_as_it_is(wavlm: Path) -> None:
+    once = locate(spec(wavlm))
+    assert locate(once) == once
+    lite = catalogue.profile("lite")["speech"]
+    assert locate(lite) == lite
+
+
+def test_an_encoder_that_was_not_looked_up_has_no_key(wavlm: Path) -> None:
+    with pytest.raises(FeatureError, match="has no revision; look it up first"):
+        encoder_key(spec(wavlm), SPEECH)
+
+
+@pytest.mark.usefixtures("hub")
+def test_the_folder_of_encoders_goes_before_the_hub(encoders: Path) -> None:
+    found = locate(spec("microsoft/wavlm-large", revision=COMMIT), encoders_folder=str(encoders))
+    assert found.folder == str(encoders / "wavlm-large")
+    assert str(found.revision).startswith("files-")
+    named = locate(spec("${encoders}/wavlm-large"), encoders_folder=str(encoders))
+    assert named.folder == found.folder
+    assert named.settings["model"] == "${encoders}/wavlm-large"
+
+
+def test_a_hub_id_is_read_from_the_cache_at_its_commit(encoders: Path, hub: Path) -> None:
+    repository = hub / "models--microsoft--wavlm-large"
+    shutil.copytree(encoders / "wavlm-large", repository / "snapshots" / COMMIT)
+    pinned = locate(spec("microsoft/wavlm-large", revision=COMMIT))
+    assert pinned.folder == str(repository / "snapshots" / COMMIT)
+    assert pinned.revision == COMMIT
+    assert encoder_key(pinned, SPEECH) == encoder_key(spec("microsoft/wavlm-large", revision=COMMIT), SPEECH)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    moving = locate(spec("microsoft/wavlm-large", revision="main", allow_unpinned=True))
+    assert moving == pinned  # what the branch stood for is what is recorded
+    assert build_encoder(pinned, SPEECH, device="cpu").shape.width == 32
+
+
+@pytest.mark.usefixtures("hub")
+@pytest.mark.parametrize("revision", [None, "main", "c1423ed", "files-0123456789abcdef"])
+def test_a_hub_id_without_a_commit_is_refused(revision: str | None) -> None:
+    with pytest.raises(FeatureError, match=r"expected a commit of 40 hexadecimal digits; .*allow_unpinned: true"):
+        locate(spec("microsoft/wavlm-large", revision=revision))
+
+
+@pytest.mark.usefixtures("hub")
+def test_without_network_the_message_says_what_to_download_and_where_to_put_it() -> None:
+    with pytest.raises(PretrainedError) as caught:
+        locate(spec("microsoft/wavlm-large", revision=COMMIT))
+    said = str(caught.value)
+    assert f"hf download microsoft/wavlm-large --revision {COMMIT} --local-dir DIR/wavlm-large" in said
+    assert "set features.encoders_folder=DIR" in said
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_malformed_id_is_named() -> None:
+    with pytest.raises(PretrainedError, match="'a/b/c' is no hub id"):
+        locate(spec("a/b/c", revision=COMMIT))
+
+
+def test_a_folder_has_no_revision(wavlm: Path) -> None:
+    with pytest.raises(FeatureError, match=f"has no revision '{COMMIT}'; remove the revision"):
+        locate(spec(wavlm, revision=COMMIT))
+
+
+def test_a_missing_folder_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(FeatureError, match=r"no such folder: .*hf download ID .*merflow features tiny"):
+        locate(spec(tmp_path / "nowhere"))
+    with pytest.raises(FeatureError, match=r"features\.encoders_folder is empty; make miniature encoders"):
+        locate(catalogue.profile("tiny")["speech"])
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        ("config.json", "lacks config.json;"),
+        ("model.safetensors", "lacks model.safetensors or model.safetensors.index.json or pytorch_model.bin"),
+        ("preprocessor_config.json", "lacks preprocessor_config.json;"),
+    ],
+)
+def test_a_folder_that_lacks_a_file_is_refused(wavlm: Path, lost: str, said: str) -> None:
+    (wavlm / lost).unlink()
+    with pytest.raises(FeatureError, match=said):
+        locate(spec(wavlm))
+
+
+def test_a_text_encoder_without_tokenizer_is_refused(encoders: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(encoders / "roberta-base", tmp_path / "roberta"))
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(FeatureError, match=r"lacks tokenizer\.json or vocab\.json"):
+        locate(spec(folder, name="roberta"))
+
+
+def test_another_architecture_is_refused(encoders: Path) -> None:
+    with pytest.raises(FeatureError, match=r"needs a model of type wavlm, .*bert-base-uncased holds 'bert'"):
+        locate(spec(encoders / "bert-base-uncased"))
+    with pytest.raises(FeatureError, match=r"encoder 'roberta' needs a model of type roberta, .* holds 'bert'"):
+        locate(spec(encoders / "bert-base-uncased", name="roberta"))
+
+
+def test_weights_that_do_not_fill_the_model_are_refused(wavlm: Path) -> None:
+    weights = load_file(wavlm / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "layers.2." not in name}
+    save_file(kept, wavlm / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(FeatureError, match=r"lacks \d+ weight\(s\) of WavLMModel, the first is encoder.layers.2"):
+        build_encoder(spec(wavlm), SPEECH, device="cpu")
+
+
+def test_weights_of_another_width_are_refused(wavlm: Path) -> None:
+    config = json.loads((wavlm / "config.json").read_text())
+    (wavlm / "config.json").write_text(json.dumps(config | {"intermediate_size": 48}))
+    with pytest.raises(FeatureError, match="wavlm-large"):
+        build_encoder(spec(wavlm), SPEECH, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "preprocessor_config.json"])
+def test_a_garbled_file_is_named(wavlm: Path, name: str) -> None:
+    (wavlm / name).write_bytes((wavlm / name).read_bytes()[:50])
+    with pytest.raises(FeatureError, match=r"wavlm-large.* cannot be read .*download the folder again"):
+        build_encoder(spec(wavlm), SPEECH, device="cpu")
+
+
+def test_a_gpu_that_is_not_there_is_named(wavlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(FeatureError, match="extracted on cuda, but torch sees no GPU; choose auto or cpu"):
+        build_encoder(spec(wavlm), SPEECH, device="cuda")
+
+
+def test_a_stream_gets_the_encoder_it_names_or_the_profiles_own(encoders: Path) -> None:
+    paper, lite = catalogue.profile("paper"), catalogue.profile("lite")
+    assert spec_of(SPEECH, paper).settings["model"] == "microsoft/wavlm-large"
+    base = Stream("speech", encoder="wavlm-base")
+    assert spec_of(base, paper).settings["model"] == "microsoft/wavlm-base"
+    assert spec_of(base, lite) == lite["speech"]
+    with pytest.raises(
+        FeatureError, match="no encoder 'speech/bert-base'; it has speech/wavlm-large, speech/wavlm-base"
+    ):
+        spec_of(Stream("speech", encoder="bert-base"), paper)
+    found = located(paper, streams=[SPEECH, base], encoders_folder=str(encoders))
+    assert {slot: Path(str(each.folder)).name for slot, each in found.items()} == {
+        "speech": "wavlm-large",
+        "speech/wavlm-base": "wavlm-base",
+    }
+
+
+def test_paper_and_tiny_hold_the_same_encoders_and_paper_is_pinned() -> None:
+    paper, tiny = catalogue.profile("paper"), catalogue.profile("tiny")
+    assert list(paper) == list(tiny)
+    assert {slot.partition("/")[2] for slot in paper} == {"", *PRETRAINED_ENCODERS}
+    for slot, one in paper.items():
+        assert one.name == tiny[slot].name
+        assert one.revision is not None
+        assert len(one.revision) == 40
+        assert str(one.settings["model"]).rpartition("/")[2] == str(tiny[slot].settings["model"]).rpartition("/")[2]
+
+
+def test_a_profile_with_an_unknown_encoder_or_a_dead_pointer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = {"name": "lite-speech"}
+    for roles, said in (
+        ({"speech/wavlm-lage": entry}, "unknown encoder 'speech/wavlm-lage'; did you mean 'wavlm-large'"),
+        (
+            {"speech/wavlm-base": entry, "speech": "speech/wavlm-large"},
+            "speech points to 'speech/wavlm-large'; did",
+        ),
+        ({"speach": entry}, "unknown role 'speach'; did you mean 'speech'"),
+    ):
+        monkeypatch.setattr(catalogue, "_yaml", lambda _name, roles=roles: {"roles": roles})
+        with pytest.raises(PresetError, match=said):
+            catalogue.profile("paper")
+    monkeypatch.setattr(catalogue, "_yaml", lambda _name: {"roles": {"speech/wavlm-base": entry}})
+    only: Profile = catalogue.profile("paper")
+    assert list(only) == ["speech/wavlm-base"]
+
+
+def test_the_document_names_what_the_profile_reads() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "encoders.md").read_text()
+    named = {(str(one.settings["model"]), str(one.revision)) for one in catalogue.profile("paper").values()}
+    assert len(named) == 6
+    for model, revision in named:
+        assert model in text
+        assert f"`{revision}`" in text
+
+
+def test_neither_the_table_of_encoders_nor_a_profile_imports_transformers_or_torch() -> None:
+    program = (
+        "import sys; from merflow.features.encoders import catalogue as _; "
+        "from merflow.features.encoders.huggingface import checkpoints; "
+        "from merflow.presets import catalogue; catalogue.profile('paper'); "
+        "print([name for name in ('transformers', 'torch', 'huggingface_hub') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,124 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from merflow.contracts.params import Transcripts
+from merflow.contracts.presets import Profile
+from merflow.contracts.streams import Stream, Transcript
+from merflow.corpus.manifest import Manifest
+from merflow.errors import FeatureError
+from merflow.features.batches.dataset import FeatureDataset
+from merflow.features.encoders.catalogue import build_encoder, describe, encoder_key
+from merflow.features.extraction.run import StoredStream, extract
+from merflow.features.extraction.transcripts import reading, readings, transcript_of
+from merflow.features.store.housekeeping import summaries
+from tests.features.conftest import FRAMES, TEXT, MakeCorpus
+
+TRUE, HEARD = Stream("text"), Stream("text", transcript="asr")
+
+
+def with_texts(manifest: Manifest, **columns: list[str | None]) -> Manifest:
+    values = {name: pd.array(texts, dtype="string").astype("str") for name, texts in columns.items()}
+    return replace(manifest, rows=manifest.rows.assign(**values))
+
+
+@pytest.fixture
+def heard(make_corpus: MakeCorpus) -> Manifest:
+    """Every turn was heard otherwise; nothing in the third, and the fourth's recording was set aside."""
+    manifest = make_corpus()
+    texts: list[str | None] = [f"heard {row}" for row in range(len(manifest.rows))]
+    texts[2], texts[3] = "", None
+    return with_texts(manifest, asr_transcript=texts)
+
+
+def stored(manifest: Manifest, profile: Profile, store: Path, *streams: Stream) -> tuple[StoredStream, ...]:
+    return extract(manifest, streams=streams, profile=profile, store=store, shard_utterances=5)
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "truth", "asr"),
+    [
+        ("truth asr", "auto", "truth", "asr"),
+        ("truth", "auto", "truth", "truth"),
+        ("asr", "auto", "asr", "asr"),
+        ("", "auto", "truth", "asr"),
+        ("truth asr", "truth", "truth", "truth"),
+        ("truth asr", "asr", "asr", "asr"),
+        ("truth", "asr", "asr", "asr"),
+    ],
+)
+def test_what_is_read_in_place_of_what_is_asked_for(
+    make_corpus: MakeCorpus, there: str, wanted: Transcripts, truth: Transcript, asr: Transcript
+) -> None:
+    manifest = make_corpus(turns=2)
+    words: dict[str, list[str | None]] = {
+        "truth": ["well", "", None, "no"],
+        "asr": [None, "well", None, ""],
+        "": [None, "", None, " "],
+    }
+    texts = {name: words[name if name in there.split() else ""] for name in ("truth", "asr")}
+    found = readings(with_texts(manifest, transcript=texts["truth"], asr_transcript=texts["asr"]), transcripts=wanted)
+    assert found == {"truth": truth, "asr": asr}
+
+
+def test_only_streams_of_text_follow_and_equal_ones_are_one() -> None:
+    assert reading([FRAMES, TRUE, HEARD, TEXT], {"truth": "asr", "asr": "asr"}) == (
+        FRAMES,
+        HEARD,
+        replace(TEXT, transcript="asr"),
+    )
+    assert transcript_of([FRAMES]) is None
+    assert transcript_of([FRAMES, HEARD]) == "asr"
+    assert transcript_of([HEARD, TRUE]) == "truth+asr"
+
+
+def test_true_and_recognised_words_are_stored_apart(heard: Manifest, profile: Profile, tmp_path: Path) -> None:
+    true, other = stored(heard, profile, tmp_path / "store", TRUE, HEARD)
+    assert (true.entries, other.entries) == (12, 12)
+    assert true.key == encoder_key(profile["text"], TRUE) != other.key
+    encoder = build_encoder(profile["text"], HEARD)
+    names = heard.rows["utterance_id"]
+    for stream, column in ((TRUE, "transcript"), (HEARD, "asr_transcript")):
+        found = FeatureDataset(heard, list(names), streams=[stream], profile=profile, store=tmp_path / "store")
+        batch = found.batch(range(len(names)))
+        for row, text in enumerate(heard.rows[column]):
+            present = batch.present["text"][row]
+            if pd.isna(text) or not text:
+                assert not present.any()
+                continue
+            (expected,) = encoder.encode([encoder.prepare(text)])
+            assert np.array_equal(batch.features["text"][row][present], expected.astype(np.float16))
+    assert sorted(one.transcript for one in summaries(tmp_path / "store")) == ["asr", "truth"]
+
+
+def test_keys_of_true_words_are_as_they_were(profile: Profile) -> None:
+    assert "transcript" not in describe(profile["text"], TRUE)
+    assert describe(profile["text"], HEARD) == describe(profile["text"], TRUE) | {"transcript": "asr"}
+
+
+def test_words_that_nobody_heard_are_an_error_that_says_how_to_make_them(
+    make_corpus: MakeCorpus, profile: Profile, tmp_path: Path
+) -> None:
+    with pytest.raises(FeatureError, match=r"has no 'asr_transcript' in any of its 14 .*`merflow data transcribe`"):
+        stored(make_corpus(), profile, tmp_path / "store", FRAMES, HEARD)
+    assert not (tmp_path / "store").exists()
+
+
+def test_recordings_of_another_rate_are_refused_unless_they_may_be_resampled(
+    make_corpus: MakeCorpus, profile: Profile, tmp_path: Path
+) -> None:
+    manifest = make_corpus()
+    path = manifest.root / manifest.rows["audio_path"][3]
+    soundfile.write(path, np.repeat(soundfile.read(path)[0][::2, None], 2, axis=1), 8_000)
+    (strict,) = stored(manifest, profile, tmp_path / "strict", FRAMES)
+    (aside,) = strict.set_aside
+    assert aside.utterance_id == manifest.rows["utterance_id"][3]
+    assert "has 8000 Hz, expected 16000 Hz; convert it, allow it with corpus.resample=true" in aside.reason
+    (free,) = extract(
+        manifest, streams=[FRAMES], profile=profile, store=tmp_path / "free", shard_utterances=5, resample=True
+    )
+    assert (free.set_aside, free.entries) == ((), 14)
