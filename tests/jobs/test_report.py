@@ -182,7 +182,7 @@ def test_a_preset_of_ones_own_is_reported_with_its_file(copy: Path, tmp_path: Pa
     (copy / "results.json").unlink()
     _rename(copy / "folds/context-mmt/bert-fc-frozen", "mine")
     with pytest.raises(PresetError, match=r"^unknown variant 'context-mmt:mine': a preset of your own needs --presets"):
-        report([copy], out=None, command="", params=params.evaluation, own={})
+        report([copy], out=None, command="", params=params.evaluation, user_presets={})
     found = json.loads(merflow("report", copy, "--presets", own, "--json"))
     assert sorted(found["variants"]) == ["context-mmt:mine", "context-mmt:wavlm-fc-frozen"]
     assert "context-mmt:mine from context-mmt:bert-fc-frozen" in (copy / "report.html").read_text()

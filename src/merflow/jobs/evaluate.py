@@ -56,7 +56,7 @@ def evaluate(
         command: What reproduces the run, printed in the report.
         params: Bootstrap and calibration, and whether the report shows words.
         run: The benchmark's run (``jobs.tracking``); None tracks nothing.
-        user_presets: Presets of one's own (``presets.user_presets``); the published figures beside one are those of its base.
+        user_presets: The user's presets; published figures beside one are those of its base.
 
     Raises:
         EvaluationError: Folds are missing, unfinished, or of other splits or another corpus.

@@ -131,7 +131,7 @@ def _tracked(reference: str, *, uri: str | None) -> Subject:
 def _of_run(run: Tracked, card: Path | None) -> Training:
     if card is None:
         raise MerflowError(
-            f"run {run.run_id} ({run.name}) holds no {fold_folder.MODEL}/{CARD}: its fold is not finished or not uploaded"
+            f"run {run.run_id} ({run.name}) holds no {fold_folder.MODEL}/{CARD}: it is unfinished or not uploaded"
         )
     tags = {name: run.tags[name] for name in _SHARED if name in run.tags}
     return Training(place=f"run {run.run_id} ({run.name})", card=read_card(card.parent), told={"MLflow's tags": tags})
