@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from docs.screenshots import browser, open_page
-from merflow.jobs.uploads import Uploaded, sync
+from merflow.jobs.sync import Uploaded, sync
 from tests.tracking.server import Server
 
 WIDTH = 1440

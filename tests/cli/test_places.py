@@ -133,4 +133,4 @@ def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
         both == f"error: {manifest} holds no splits: it looks like a manifest; are --manifest and --splits swapped?\n"
     )
     said_of_none = refused("evaluate", tmp_path, "--manifest", manifest, "--splits", splits, "--out", tmp_path / "e")
-    assert said_of_none == f"error: {tmp_path} is no trained fold: fold.json is missing; train it again\n"
+    assert said_of_none == f"error: {tmp_path} is no trained fold: model/fold_record.json is missing; train it again\n"

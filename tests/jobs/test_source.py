@@ -10,7 +10,7 @@ from merflow.jobs import steps
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.source import Source, synthetic_release
-from merflow.runs.fold_ids import read_video
+from merflow.presets.plan import read_video
 from merflow.runs.workspace import Workspace
 
 SECTIONS = {"splits_params": "", "features_params": "", "plan_params": ""}

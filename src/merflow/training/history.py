@@ -1,38 +1,10 @@
 """What happened in each epoch of a fold, and which epoch was chosen."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """Figures of one epoch, counted from 1 through all stages.
-
-    Attributes:
-        stage: Counted from 1.
-        train_loss: Mean over training utterances, as seen while the weights moved.
-        dev_loss: Mean over development utterances after the epoch.
-        dev_ua: Mean recall, 0 to 1.
-        dev_wa: Accuracy, 0 to 1.
-        lr: Learning rate of the first parameter group.
-        seconds: Wall time; the one figure that differs between equal runs.
-    """
-
-    epoch: int
-    stage: int
-    train_loss: float
-    dev_loss: float
-    dev_ua: float
-    dev_wa: float
-    lr: float
-    seconds: float
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """All but the epoch's number."""
-        return {name: value for name, value in asdict(self).items() if name != "epoch"}
 
 
 @dataclass(frozen=True)
@@ -78,8 +50,8 @@ class FoldHistory:
         return FoldHistory(self.epochs, 0, self.stage + 1)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One JSON object an epoch, first epoch first."""
-        return [asdict(figures) for figures in self.epochs]
+        """The figures of every epoch by name, first epoch first."""
+        return [epoch.row for epoch in self.epochs]
 
 
 def _score(figures: EpochFigures, recipe: Recipe) -> float:
