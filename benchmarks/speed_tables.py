@@ -56,8 +56,8 @@ def _store_on_disk(result: Result) -> str:
         "",
         f"All 25 layers of a WavLM-large ({large['store_gib']:.0f} GiB) as shuffled float32 batches, in {held} "
         f"including its page cache: {measured['mib_a_second']:.0f} MiB/s with {measured['own_mib']:.0f} MiB of private "
-        f"memory and at most {measured['mapped_mib']:.0f} MiB of mapped files, which the system can reclaim. Extrapolated "
-        f"to {far['corpus_gib']:.0f} GiB, reading takes {far['epoch_minutes']:.1f} minutes per epoch.",
+        f"memory and at most {measured['mapped_mib']:.0f} MiB of mapped files, which the system can reclaim. "
+        f"Extrapolated to {far['corpus_gib']:.0f} GiB, reading takes {far['epoch_minutes']:.1f} minutes per epoch.",
     ]
     return "\n".join([*lines, ""])
 
@@ -193,7 +193,8 @@ def _real_size(result: Result) -> str:
         f"one after another ({figures['where']}, extrapolated from single steps)."
         + (" No GPU was measured." if read_result(f"real_size{ON_GPU}") is None else "")
         + f" That is {figures['pflop']:.0f} PFLOP of matrix products and attention. The aim of "
-        f"{figures['aim_minutes']} minutes on one GPU needs {figures['needed_tflop_s']:.0f} TFLOP/s on average. Command: `{result['command']}`.",
+        f"{figures['aim_minutes']} minutes on one GPU needs {figures['needed_tflop_s']:.0f} TFLOP/s on average. "
+        f"Command: `{result['command']}`.",
         "",
         "| preset | max. epochs | training, s per epoch | evaluation, s per epoch | hours per fold | PFLOP |",
         "|---|---|---|---|---|---|",
