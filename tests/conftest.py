@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
-from merflow.jobs.source import synthetic_release
 
 
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthetic_release(tmp_path_factory.mktemp("release") / "tiny", size="tiny")
+    return synthesize(tmp_path_factory.mktemp("release") / "tiny", size="tiny")
 
 
 @pytest.fixture(scope="session")
