@@ -1,4 +1,4 @@
-"""Tests that the DVC stages run the benchmark, run nothing twice, and notice exactly the code that a step depends on."""
+"""Tests that the DVC stages run the benchmark, run nothing twice, and notice exactly the code a step depends on."""
 
 import json
 import os
