@@ -37,8 +37,8 @@ def test_a_file_in_the_way_of_a_folder(manifest: Path, tiny_release: Path, tmp_p
         (("data", "index", *source, "--out", file / "m.parquet"), file / "m.parquet"),
         (("data", "validate", manifest, "--out", file), file / "docs"),
         (("data", "split", manifest, "--out", file / "s.parquet"), file / "s.parquet"),
-        (("benchmark", *run), file / "order.json"),
-        (("benchmark", "--size", "tiny", "--models", VARIANT, "--out", file), file / "order.json"),
+        (("benchmark", *run), file / "invocation.json"),
+        (("benchmark", "--size", "tiny", "--models", VARIANT, "--out", file), file / "invocation.json"),
         (("pipeline", "run", "benchmark", *run), file),
         (("pipeline", "compile", "--out", file), file),
     ):

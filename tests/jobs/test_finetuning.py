@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 
 from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
+from merflow.corpus.source import CorpusSource
 from merflow.features.encoders.huggingface.miniature import build_miniatures
 from merflow.inference.encoded import has_encoders
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
 from merflow.runs.fold_folder import read_missing, read_none_paper, read_predictions, read_record
@@ -35,7 +35,7 @@ def settings(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Params
 @pytest.fixture(scope="module")
 def finished(tiny_release: Path, settings: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("finetuned")
-    source = Source("iemocap", tiny_release)
+    source = CorpusSource("iemocap", tiny_release)
     benchmark(source, variants=[VARIANT, FULL], out=out, params=settings, name="test", command="")
     return out
 

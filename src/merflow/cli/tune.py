@@ -140,8 +140,8 @@ def _made(
         TuningError: The protocol has no such fold.
     """
     from merflow.contracts.protocols import FOLDS
+    from merflow.corpus.source import CorpusSource
     from merflow.jobs.benchmark import prepare
-    from merflow.jobs.source import Source
     from merflow.presets.plan import chosen
 
     protocol = params.splits.protocol
@@ -149,10 +149,10 @@ def _made(
         raise TuningError(
             f"{protocol} has no fold {max(folds)}, its last is {FOLDS[protocol]}; choose from them with --folds"
         )
-    place = Source(**source)
-    place.check()
+    given = CorpusSource(**source)
+    given.check(protocol=protocol)
     chosen([variant])
-    return prepare(place, variants=[variant], out=out, params=params, **settings)
+    return prepare(given, variants=[variant], out=out, params=params, **settings)
 
 
 def best_trials(found: Mapping[str, Any]) -> Table:

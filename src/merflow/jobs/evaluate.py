@@ -57,7 +57,7 @@ def evaluate(
         name: Title of the report.
         command: What reproduces the run, printed in the report.
         params: Bootstrap and calibration, and whether the report shows words.
-        run: The benchmark's run (``jobs.tracking``); None tracks nothing.
+        run: File of the benchmark's run in MLflow; None tracks nothing.
         user_presets: The user's presets; published figures beside one are those of its base.
 
     Raises:

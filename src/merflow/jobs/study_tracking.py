@@ -1,4 +1,4 @@
-"""The study's run in MLflow, passed between jobs as a small JSON file, as ``jobs.tracking`` does for a benchmark's."""
+"""The study's run in MLflow, passed between jobs as a small JSON file, as a benchmark's is."""
 
 from collections.abc import Sequence
 from pathlib import Path

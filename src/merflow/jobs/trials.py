@@ -37,7 +37,7 @@ def try_values(
         search: What :func:`merflow.jobs.tune.open_search` wrote.
         data: The files that it was opened with.
         checkpoints: Folder of unfinished trials.
-        run: The study's run in MLflow (``jobs.tracking``); None tracks nothing.
+        run: File of the study's run in MLflow; None tracks nothing.
         worker: Tells apart workers of one study.
         password: Of the study's database, as for :class:`merflow.tuning.study.StudyPlace`.
 
