@@ -6,11 +6,11 @@ from functools import cached_property
 
 from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.folds.inputs import FoldInputs
-from merflow.training.stages import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +26,14 @@ class FoldSources:
     @cached_property
     def standardizer(self) -> Standardizer:
         """Of the training part."""
-        return Standardizer.fit(self.inputs.dataset("train"))
+        return self.inputs.dataset("train").fit_standardizer()
 
     @cached_property
     def shapes(self) -> Mapping[Role, StreamShape]:
         """Sizes of the streams."""
         return self.inputs.dataset("train").shapes
 
-    def of(self, recipe: Recipe, part: Part, *, streams: Sequence[Stream] | None = None) -> Source:
+    def of(self, recipe: Recipe, part: Part, *, streams: Sequence[Stream] | None = None) -> UtteranceSource:
         """The utterances of a part: stored features, or what encoders that learn are called on.
 
         ``streams`` are read in place of the fold's own, by nobody else.

@@ -19,10 +19,10 @@ from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import EncoderPart, Role, StreamShape
 from merflow.errors import ModelError
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.catalogue import spec_of
+from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
 from merflow.models.folder import ModelCard, load_model
 from merflow.storage.local import digest, replacing

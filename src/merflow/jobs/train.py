@@ -15,6 +15,7 @@ from merflow.contracts.numerals import percent
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.errors import TrainingError
@@ -28,14 +29,14 @@ from merflow.folds.sources import FoldSources
 from merflow.inference.devices import gpus
 from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.inference.missing import Without, missing_sets
-from merflow.inference.parallel import ALONE, Ranks, environments, joined
 from merflow.inference.prediction import predict
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.jobs.tracking import fold_run, remember_fold
 from merflow.models.folder import save_model
 from merflow.runs import fold_folder
 from merflow.storage.local import output_errors, replacing_folder
 from merflow.training.history import FoldHistory
-from merflow.training.stages import Source
+from merflow.training.parallel import environments, joined
 
 
 def train(
@@ -209,7 +210,7 @@ def _train(
     return history
 
 
-def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:
+def _subject(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> Subject:
     """The model without its encoders, which make what it reads."""
     model.eval()
     if isinstance(model, EncodedModel):
@@ -219,11 +220,11 @@ def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:
     return Subject.of(inputs, model, test)
 
 
-def _tests(inputs: FoldInputs, sources: FoldSources) -> dict[str, Source]:
+def _tests(inputs: FoldInputs, sources: FoldSources) -> dict[str, UtteranceSource]:
     """The test part by what is missing, as ``contracts.tables.MISSING`` names it; nothing is in the first."""
     whole = sources.of(inputs.recipes[-1], "test")
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
-    found: dict[str, Source] = {"": whole}
+    found: dict[str, UtteranceSource] = {"": whole}
     found |= {"+".join(gone): Without(whole, gone) for gone in missing_sets(modalities)}
     if (others := inputs.streams_with_other_words) is not None:
         found[f"text={transcript_of(others)}"] = sources.of(inputs.recipes[-1], "test", streams=others)
@@ -231,7 +232,7 @@ def _tests(inputs: FoldInputs, sources: FoldSources) -> dict[str, Source]:
 
 
 def _predictions(
-    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, Source], *, ranks: Ranks
+    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, UtteranceSource], *, ranks: Ranks
 ) -> dict[str, np.ndarray]:
     """Test probabilities by what is missing."""
     recipe = inputs.recipes[-1]

@@ -180,8 +180,8 @@ class _RawReader:
             ]
         )  # (N, K)
         if self._stream.pooled:
-            return RawStream(slices, places=places[:-1], members=entries)
-        return RawStream(slices, places=places[entries[:, 0]], members=None)
+            return RawStream(slices, positions=places[:-1], members=entries)
+        return RawStream(slices, positions=places[entries[:, 0]], members=None)
 
     def _dearest(self, index: pd.DataFrame) -> int:
         """Cost of the dearest unit: the tokens that a text encoder takes, or the steps of the longest recording."""
