@@ -12,10 +12,10 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from tests.training.test_parallel import assert_equal
 from tests.integration.fold_process import Step, start, start_random
 from tests.training.random_fold import outcome, train
 from tests.training.separable import params as training_params
+from tests.training.test_parallel import assert_equal
 
 FULL = (
     "context-mmt:mmt-frozen",
