@@ -94,7 +94,7 @@ def run_pipeline(
     from merflow.folds.presets import read_presets, step_digests
     from merflow.jobs.steps.tuning import refuse_password
     from merflow.presets.plan import plan
-    from merflow.presets.user_presets import own_text
+    from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
     packages = _packages()
@@ -135,7 +135,7 @@ def run_pipeline(
         "quarantine": quarantine,
         "asr": transcribe,
         "command": command_line(),
-        "presets": own_text(presets),
+        "presets": presets_text(presets),
         "data": reader(corpus).fingerprint(root) if root else "",
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
