@@ -100,7 +100,7 @@ def benchmark(
     )
     shared: dict[str, Any] = {
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
-        **{"run": run, "own": user_presets},
+        **{"run": run, "user_presets": user_presets},
     }
     trained = _train_all(
         items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
