@@ -87,12 +87,12 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
+    from merflow.corpus.readers.catalogue import reader
+    from merflow.corpus.source import CorpusSource
     from merflow.folds.presets import read_presets, step_digests
-    from merflow.jobs.source import Source
     from merflow.jobs.steps.tuning import refuse_password
     from merflow.presets.user_presets import own_text
     from merflow.runs.fold_ids import plan
-    from merflow.runs.provenance import corpus_fingerprint
     from merflow.runs.run_folder import remember
     from merflow.runs.workspace import Workspace
 
@@ -115,7 +115,7 @@ def run_pipeline(
             chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
         refuse_password(chosen.tuning)
     variants, user_presets = variants_of(models), read_presets(presets, profile=chosen.features.profile)
-    Source(corpus, root, size).check()
+    CorpusSource(corpus, root, size).check(protocol=chosen.splits.protocol)
     folds = plan(
         variants,
         protocol=chosen.splits.protocol,
@@ -135,7 +135,7 @@ def run_pipeline(
         "asr": transcribe,
         "command": command_line(),
         "presets": own_text(presets),
-        "data": corpus_fingerprint(root) if root else "",
+        "data": reader(corpus).fingerprint(root) if root else "",
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
         **sections_json(chosen),
@@ -197,7 +197,7 @@ def _interrupted(live: LiveRun) -> int:
 
 def _digest_of(folder: str) -> str:
     """A digest that changes when a file of the folder does; empty where there is none, as for models of the hub."""
-    from merflow.runs.provenance import folder_fingerprint
+    from merflow.storage.fingerprints import folder_fingerprint
 
     place = Path(folder).expanduser()
     return folder_fingerprint(place) if folder and place.is_dir() else ""

@@ -32,12 +32,12 @@ def plan(
 @saying_errors()
 def index(*, corpus: str, root: str, size: str, video: bool, workspace: str, params: str, manifest: str) -> None:
     """As :func:`merflow.jobs.index.index`; a synthetic corpus without root is generated first."""
+    from merflow.corpus.source import CorpusSource
     from merflow.jobs.index import index as job
-    from merflow.jobs.source import Source
 
-    source = Source(corpus, Path(root) if root else None, size)
-    place = source.place(Workspace(Path(workspace)), video=video)
-    job(place, corpus=corpus, out=Path(manifest), params=section(CorpusParams, params))
+    source = CorpusSource(corpus, Path(root) if root else None, size)
+    found = source.locate(Workspace(Path(workspace)).corpus, video=video)
+    job(found, corpus=corpus, out=Path(manifest), params=section(CorpusParams, params))
 
 
 @saying_errors()
