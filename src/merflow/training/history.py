@@ -1,39 +1,10 @@
 """Figures of every epoch of a fold, and the epoch that was chosen."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """Figures of one epoch.
-
-    Attributes:
-        epoch: Number of the epoch, counted from 1 through all stages.
-        stage: Number of the stage, counted from 1.
-        train_loss: Mean over training utterances, measured while the weights changed.
-        dev_loss: Mean over development utterances after the epoch.
-        dev_ua: Unweighted accuracy (mean recall), 0 to 1.
-        dev_wa: Weighted accuracy, 0 to 1.
-        lr: Learning rate of the first parameter group.
-        seconds: Wall time; the only figure that differs between identical runs.
-    """
-
-    epoch: int
-    stage: int
-    train_loss: float
-    dev_loss: float
-    dev_ua: float
-    dev_wa: float
-    lr: float
-    seconds: float
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """All figures but the epoch's number."""
-        return {name: value for name, value in asdict(self).items() if name != "epoch"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +55,7 @@ class FoldHistory:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one JSON object per epoch, first epoch first."""
-        return [asdict(figures) for figures in self.epochs]
+        return [epoch.row for epoch in self.epochs]
 
 
 def _score(figures: EpochFigures, recipe: Recipe) -> float:

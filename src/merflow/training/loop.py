@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.tracker import Tracker
@@ -15,7 +16,7 @@ from merflow.errors import TrainingError
 from merflow.inference.determinism import deterministic, seed_epoch
 from merflow.inference.devices import device_of
 from merflow.inference.ranks import ALONE, Ranks
-from merflow.training.history import EpochFigures, FoldHistory
+from merflow.training.history import FoldHistory
 from merflow.training.optimization import TrainingState, develop, shadow_probabilities, train_epoch
 from merflow.training.resume import (
     FoldState,

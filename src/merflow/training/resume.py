@@ -14,11 +14,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from merflow.contracts.batch import RawBatch
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.sources import UtteranceSource
 from merflow.errors import TrainingError
 from merflow.storage.local import digest, replacing
-from merflow.training.history import EpochFigures, FoldHistory
+from merflow.training.history import FoldHistory
 from merflow.training.optimization import TrainingState
 from merflow.training.shadow import Shadow
 from merflow.training.stages import Material, Stage
