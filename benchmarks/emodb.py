@@ -21,10 +21,10 @@ from merflow.contracts.params import read_params
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
+from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import ids, read_splits
 from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.source import Source
 
 PRESETS = ("wavlm-fc-frozen", "wavlm-te-frozen", "ef-frozen", "mmt-frozen")
 
@@ -35,7 +35,7 @@ def run(csv: Path, *, seed: int, out: Path) -> dict[str, Any]:
         Path(str(files("merflow") / "params.yaml")), overrides=(f"plan.seeds=[{seed}]", "tracking.uri=none")
     )
     return benchmark(
-        Source("table", csv),
+        CorpusSource("table", csv),
         variants=[f"context-mmt:{preset}" for preset in PRESETS],
         out=out,
         params=params,

@@ -12,10 +12,10 @@ from typing import Any
 
 from benchmarks.record import write_result
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.source import CorpusSource
 from merflow.errors import FeatureError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.extract import extract
-from merflow.jobs.source import Source
 from merflow.presets import catalogue
 
 
@@ -31,7 +31,7 @@ def reading(modality: str, *, without: str | None = None) -> list[str]:
 def trained(csv: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
     """Train every preset that reads audio but no video, and return the results."""
     return benchmark(
-        Source("table", csv),
+        CorpusSource("table", csv),
         variants=reading("audio", without="video"),
         out=out,
         params=params,

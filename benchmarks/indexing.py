@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import write_result
-from merflow.jobs.source import synthetic_release
+from merflow.corpus.synthetic.release import synthesize
 
 _MEASURED = """
 import json, re, sys, time
@@ -53,7 +53,7 @@ def main() -> None:
     figures = {}
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as scratch:
-            root = synthetic_release(Path(scratch) / size, size=size)
+            root = synthesize(Path(scratch) / size, size=size)
             measure(root)  # once to warm the page cache
             figures[size] = measure(root)
             print(size, figures[size])

@@ -19,8 +19,9 @@ from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.source import CorpusSource
+from merflow.corpus.synthetic.release import synthesize
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.source import Source, synthetic_release
 
 # Of each model the full preset, then those that it is held against.
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -35,7 +36,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
     """Run one model's presets and return the results."""
     return benchmark(
-        Source("synthetic", release),
+        CorpusSource("synthetic", release),
         variants=[f"{model}:{preset}" for preset in PRESETS[model]],
         out=out,
         params=params,
@@ -111,7 +112,7 @@ def measured(
         ),
     )
     with _folder(out) as folder:
-        release = synthetic_release(folder / "release", size="small", video=True)
+        release = synthesize(folder / "release", size="small", video=True)
         for model in models:
             results = run(model, release, params=params, out=folder / model, workers=workers)
             yield model, figures_of(model, results)

@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.source import CorpusSource
 from merflow.jobs.benchmark import benchmark, prepare
-from merflow.jobs.source import Source
 from merflow.jobs.tune import PRESETS, tune
 from merflow.presets.user_presets import read_user_presets
 from merflow.runs.provenance import git_commit
@@ -56,7 +56,7 @@ def parameters(effort: Effort, *, workers: int) -> Params:
 
 def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str, Any]:
     """Return the figures of one variant: its study, then the test."""
-    params, source = parameters(effort, workers=workers), Source("synthetic", size="small")
+    params, source = parameters(effort, workers=workers), CorpusSource("synthetic", size="small")
     data = prepare(source, variants=[variant], out=out, params=params)
     preset = f"{variant.partition(':')[2]}-tuned"
     found = tune(

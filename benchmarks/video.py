@@ -23,9 +23,9 @@ import av
 import numpy as np
 
 from benchmarks.record import write_result
+from merflow.corpus.synthetic.release import synthesize
 from merflow.features.media.frames import half_of
 from merflow.features.media.video import VideoSpan, frame_indices, read_dialogue
-from merflow.jobs.source import synthetic_release
 
 FILM_S, TURN_S, ROUNDS, MAX_FRAMES = 300.0, 4.6, 3, 180
 RATE = Fraction(30000, 1001)
@@ -136,7 +136,7 @@ def main() -> None:
         print(MISSING)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        release = synthetic_release(folder / "release", size="tiny", video=True)
+        release = synthesize(folder / "release", size="tiny", video=True)
         source = min(path for path in release.rglob("*.avi") if not path.name.startswith("."))
         long, short = folder / "long.avi", folder / "short.avi"
         write_film(long, source, length_s=FILM_S)

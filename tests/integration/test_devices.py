@@ -1,4 +1,4 @@
-"""One fold in two processes through the command: a process that dies, Ctrl-C, and the same command to its end."""
+"""Tests of one fold in two processes through the command: a process that dies, Ctrl-C, and resuming to the end."""
 
 import os
 import shutil
@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from merflow.runs.fold_folder import read_facts, read_history
+from merflow.runs.fold_folder import read_record
 from tests.cli.test_interrupt import alive
 
 pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="looks at the processes of a session")
@@ -43,7 +44,7 @@ def command(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPat
 
 
 class Running:
-    """The command at work in a session of its own."""
+    """The running command in a session of its own."""
 
     def __init__(self, command: list[str], out: Path) -> None:
         self.out = out
@@ -52,7 +53,7 @@ class Running:
         )
 
     def at_work(self) -> list[int]:
-        """The processes of the fold, once the first of them has written a checkpoint after the one that was there."""
+        """Return the processes of the fold once the first has written a new checkpoint."""
         known = self._written()
         deadline = time.monotonic() + 240
         while self._written() == known:
@@ -66,7 +67,7 @@ class Running:
         return found
 
     def said(self) -> tuple[int, str]:
-        """The exit code and standard error; no process is left."""
+        """Return the exit code and standard error; check that no process is left."""
         _, text = self.process.communicate(timeout=120)
         deadline = time.monotonic() + 10
         while alive(self.process.pid) and time.monotonic() < deadline:
@@ -102,5 +103,5 @@ def test_a_death_an_interrupt_and_then_the_end(command: list[str], tmp_path: Pat
     )
     assert f"train {ITEM}: epoch {EPOCHS}/{EPOCHS}" in text, "told by the first process"
     assert len(read_history(tmp_path / "fold")) == EPOCHS
-    assert read_facts(tmp_path / "fold")["params"]["training"]["devices_per_fold"] == 2
+    assert read_record(tmp_path / "fold").training.devices_per_fold == 2
     assert [path.name for path in tmp_path.iterdir()] == ["fold"]

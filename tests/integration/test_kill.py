@@ -1,4 +1,4 @@
-"""A fold that is killed, while it extracts and while it trains, ends as one that was left alone."""
+"""Tests that a fold killed during extraction or training ends like an undisturbed one."""
 
 import json
 import random
@@ -12,10 +12,11 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from tests.inference.test_parallel import assert_equal
+from merflow.runs.fold_folder import RECORD
 from tests.integration.fold_process import Step, start, start_random
 from tests.training.random_fold import outcome, train
 from tests.training.separable import params as training_params
+from tests.training.test_parallel import assert_equal
 
 FULL = (
     "context-mmt:mmt-frozen",
@@ -30,7 +31,7 @@ EPOCHS = 30
 
 @pytest.fixture(scope="module")
 def settings(params: Params) -> Params:
-    """Small shards, so that many of them can be lost, and as many epochs."""
+    """Return parameters with small shards, so that many can be lost, and as many epochs."""
     changes = {
         "features": params.features.model_copy(update={"shard_utterances": 4}),
         "training": params.training.model_copy(update={"max_epochs": EPOCHS}),
@@ -55,7 +56,7 @@ def run_to_the_end(corpus: Path, work: Path, settings: Params) -> list[Step]:
 
 
 def kill(corpus: Path, work: Path, settings: Params, *, at: int, places: dict[Step, int], delay_s: float) -> None:
-    """Starts the fold and kills it this long after it has come to a place of the undisturbed run, or beyond."""
+    """Start the fold and kill it this long after it has reached a point of the undisturbed run, or later."""
     process, steps = start(corpus, work, settings)
     assert any(places[step] >= at for step in steps)
     time.sleep(delay_s)
@@ -65,7 +66,7 @@ def kill(corpus: Path, work: Path, settings: Params, *, at: int, places: dict[St
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Content by name; a killed process may leave hidden files that nobody reads."""
+    """Return content by name, without the hidden files that a killed process may leave and nobody reads."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -90,7 +91,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
     extractions_hit = 0
     for moment in sorted(moments):
         kill(corpus, work, settings, at=moment, places=places, delay_s=chance.uniform(0, 0.01))
-        assert not (work / "fold" / "fold.json").exists()
+        assert not (work / "fold" / RECORD).exists()
         extractions_hit += not (work / "features.json").exists()
     assert 3 <= extractions_hit <= KILLS
     assert len(list(work.glob("checkpoints/*/checkpoint.safetensors"))) == 1
@@ -98,7 +99,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
     run_to_the_end(corpus, work, settings)
     expected, found = files(undisturbed), files(work)
     assert found.keys() == expected.keys()
-    timed = {"fold/fold.json", "fold/history.json"}
+    timed = {f"fold/{RECORD}", "fold/history.json"}
     equal = expected.keys() - timed - {"features.json"}  # which names the folder
     told = "meta, index and shards of two streams; three tables, the model and what it shows"
     assert len(equal) == 2 * 2 + 18 + 12 + 6 + 1, told
@@ -109,7 +110,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
 
 @pytest.mark.parametrize("variant", FULL)
 def test_every_model_goes_on_where_it_was_killed(variant: str, tmp_path: Path) -> None:
-    """Chance (dropout, the order of batches), the optimiser's moments and the test-selected epoch are all resumed."""
+    """Random state (dropout, order of batches), optimizer moments and the test-selected epoch all resume."""
     settings = training_params(shadow_selection="none-paper", modality_dropout=0.2)
     recipe: dict[str, object] = {"batch_size": 8, "max_epochs": 6, "lr": 0.003}
     chance = random.Random(variant)

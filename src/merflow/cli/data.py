@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from merflow.cli.console import print_json, progress_bars
-from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.cli.options import ROOT_HELP, CorpusOption, JsonOption, ParamsOption, SetOption, load_params
 from merflow.cli.versions import lineage, pull, push
 from merflow.contracts.protocols import Development, Protocol
 
@@ -26,16 +26,16 @@ def synthesize(
 
     Example: `merflow data synthesize --size small --out data/synthetic`
     """
-    from merflow.jobs.source import synthetic_release
+    from merflow.corpus.synthetic.release import synthesize as synthesize_release
 
     with progress_bars() as progress:
-        synthetic_release(out, size=size, seed=seed, video=video, progress=progress)
+        synthesize_release(out, size=size, seed=seed, video=video, progress=progress)
 
 
 @app.command()
 def index(
-    corpus: Annotated[str, typer.Option(help="iemocap, table or synthetic.")],
-    root: Annotated[Path, typer.Option(help="Release folder, or the CSV of a table corpus.")],
+    corpus: CorpusOption,
+    root: Annotated[Path, typer.Option(help=ROOT_HELP)],
     out: Annotated[Path, typer.Option(help="Manifest to write (Parquet).")],
     params: ParamsOption = None,
     overrides: SetOption = None,
@@ -127,7 +127,7 @@ def transcribe(
     chosen = load_params(params, overrides)
     changes = {"model": model, "revision": revision}
     with progress_bars() as progress:
-        done = transcribe_job(
+        report = transcribe_job(
             manifest,
             out=out,
             report=out.with_suffix(".report.json"),
@@ -138,8 +138,8 @@ def transcribe(
             progress=progress,
         )
     if as_json:
-        print_json(done.report)
-    if done.set_aside:
+        print_json(report.model_dump(mode="json"))
+    if report.utterances.set_aside:
         raise typer.Exit(3)
 
 

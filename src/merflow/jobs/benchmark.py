@@ -9,30 +9,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.fold_id import parse_fold_id
+from merflow.contracts.invocation import Invocation, write_invocation
 from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.corpus.source import CorpusSource
 from merflow.errors import MerflowError, TrainingError
 from merflow.evaluation.results import read_results
 from merflow.inference.devices import gpus
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.source import Source
 from merflow.jobs.split import split
-from merflow.jobs.tracking import open_run
+from merflow.jobs.track import track
 from merflow.jobs.train import train
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
+from merflow.presets.plan import plan, read_video
 from merflow.runs.data import Data
-from merflow.runs.fold_ids import parse_fold_id, plan, read_video
-from merflow.runs.run_folder import RESULTS, remember
+from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
 
 
 def benchmark(
-    source: Source,
+    source: CorpusSource,
     *,
     variants: Sequence[str],
     out: Path,
@@ -73,9 +75,9 @@ def benchmark(
         seeds=params.plan.seeds,
         user_presets=user_presets,
     )
-    source.check()
+    source.check(protocol=params.splits.protocol)
     _tell_of_others(out, variants)
-    remember(out, name=name, command=command)
+    write_invocation(out, Invocation(name=name, command=command))
     data = prepare(
         source,
         variants=variants,
@@ -86,7 +88,7 @@ def benchmark(
         user_presets=user_presets,
         progress=progress,
     )
-    open_run(
+    track(
         data.manifest,
         splits=data.splits,
         features=data.features,
@@ -139,7 +141,7 @@ def _variants_of(results: Path) -> list[str]:
 
 
 def prepare(
-    source: Source,
+    source: CorpusSource,
     *,
     variants: Sequence[str],
     out: Path,
@@ -153,7 +155,7 @@ def prepare(
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
-    root = source.place(workspace, video=read_video(variants, user_presets), progress=progress)
+    root = source.locate(workspace.corpus, video=read_video(variants, user_presets), progress=progress)
     index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
     validate(
         out / "all.parquet",

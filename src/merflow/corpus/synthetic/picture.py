@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.face import LISTENING, PATCH, Features, Look, draw, features, look, palette
 from merflow.corpus.synthetic.recording import Recording
 from merflow.corpus.synthetic.seeds import generator
+from merflow.corpus.synthetic.sizes import Size
 from merflow.corpus.synthetic.voice import RATE_HZ
 from merflow.errors import OutputError
 
@@ -47,13 +47,14 @@ class Format(NamedTuple):
 
 FORMATS: dict[Size, Format] = {
     "tiny": Format(Fraction(30000, 1001), 5, 1),
+    "demo": Format(Fraction(30000, 3003), 5, 1),
     "small": Format(Fraction(30000, 3003), 5, 1),
     "full": Format(Fraction(30000, 6006), 10, 2),
 }
 """``tiny`` has the real release's frame rate.
 
-``small`` has every third frame, enough to see an expression and a mouth that moves, for a third of the time to draw,
-extract and train on them. ``full`` has every sixth, and 8 kHz sound.
+``demo`` and ``small`` have every third frame: enough to see an expression and a mouth that moves, for a third of the
+time to draw, extract and train on them. ``full`` has every sixth, and 8 kHz sound.
 """
 
 

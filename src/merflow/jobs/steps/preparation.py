@@ -14,30 +14,30 @@ from merflow.storage.local import write_json
 def plan(
     models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str, presets: str = ""
 ) -> tuple[list[str], bool]:
-    """As :func:`merflow.runs.fold_ids.plan`, and whether one of the models reads video."""
-    from merflow.runs import fold_ids
+    """As :func:`merflow.presets.plan.plan`, and whether one of the models reads video."""
+    from merflow.presets import plan as plans
 
     profile = section(FeatureParams, features_params).profile
     user_presets = parsed_presets(presets, profile=profile)
-    items = fold_ids.plan(
+    items = plans.plan(
         models,
         protocol=section(SplitParams, splits_params).protocol,
         profile=profile,
         seeds=section(PlanParams, plan_params).seeds,
         user_presets=user_presets,
     )
-    return items, fold_ids.read_video(models, user_presets)
+    return items, plans.read_video(models, user_presets)
 
 
 @saying_errors()
 def index(*, corpus: str, root: str, size: str, video: bool, workspace: str, params: str, manifest: str) -> None:
     """As :func:`merflow.jobs.index.index`; a synthetic corpus without root is generated first."""
+    from merflow.corpus.source import CorpusSource
     from merflow.jobs.index import index as job
-    from merflow.jobs.source import Source
 
-    source = Source(corpus, Path(root) if root else None, size)
-    place = source.place(Workspace(Path(workspace)), video=video)
-    job(place, corpus=corpus, out=Path(manifest), params=section(CorpusParams, params))
+    source = CorpusSource(corpus, Path(root) if root else None, size)
+    found = source.locate(Workspace(Path(workspace)).corpus, video=video)
+    job(found, corpus=corpus, out=Path(manifest), params=section(CorpusParams, params))
 
 
 @saying_errors()
