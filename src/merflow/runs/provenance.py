@@ -24,7 +24,7 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
     "extract": ("contracts", "corpus", "features", "presets/catalogue.py", "presets/profiles", "jobs/extract.py"),
     "train": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splitting/splits.py", "corpus/transcript.py"),
-        *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models/folder.py", "models/layers.py"),
+        *("evaluation/inspection_file.py", "evaluation/metrics.py", "features", "models/folder.py", "models/layers.py"),
         "models/windows.py",
         *("training", "jobs/train.py", "folds/fit.py", "runs/fold_folder.py", "folds/inputs.py", "folds/datasets.py"),
         *("folds/inspection.py", "folds/record.py"),
