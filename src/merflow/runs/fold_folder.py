@@ -112,7 +112,8 @@ def is_fold(folder: Path) -> bool:
 
 def folds_below(folder: Path) -> list[Path]:
     """List the folders of trained folds below a folder, those of earlier formats included, the oldest first."""
-    records = [(path, path.parent.parent) for path in folder.rglob(FOLD_RECORD) if path.parent.name == MODEL]
+    models = [path for path in folder.rglob(FOLD_RECORD) if path.parent.name == MODEL and path.parent != folder]
+    records = [(path, path.parent.parent) for path in models]
     records += [(path, path.parent) for path in folder.rglob(FIRST_FORMAT)]
     ordered = sorted(records, key=lambda pair: pair[0])
     ordered.sort(key=lambda pair: pair[0].stat().st_mtime)
