@@ -17,7 +17,6 @@ from merflow.contracts.streams import EncoderPart, Role
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.errors import ModelError
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.catalogue import spec_of
@@ -25,6 +24,7 @@ from merflow.features.encoders.huggingface.checkpoints import located, relocated
 from merflow.features.extraction.run import extract
 from merflow.inference.determinism import seed_epoch
 from merflow.inference.encoded import ENCODERS, EncodedModel, EncodedSource, has_encoders, load_encoded, save_encoders
+from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.jobs.index import index
 from merflow.models import MODELS
 from merflow.models.folder import load_model, save_model
@@ -78,7 +78,7 @@ def scene(tiny_release: Path, encoders: Path, params: Params, tmp_path_factory: 
     extract(manifest, streams=streams, profile=profile, store=place / "store", shard_utterances=32)
     ids = rows["utterance_id"][rows["emotion"].notna()].tolist()
     settings: dict[str, Any] = {"streams": streams, "profile": profile, "store": place / "store"}
-    standardizer = Standardizer.fit(FeatureDataset(manifest, ids, **settings))
+    standardizer = FeatureDataset(manifest, ids, **settings).fit_standardizer()
     return Scene(
         encoders=encoders,
         profile=profile,

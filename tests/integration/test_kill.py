@@ -13,10 +13,10 @@ from merflow.contracts.params import Params
 from merflow.jobs.index import index
 from merflow.jobs.split import split
 from merflow.runs.fold_folder import RECORD
-from tests.inference.test_parallel import assert_equal
 from tests.integration.fold_process import Step, start, start_random
 from tests.training.random_fold import outcome, train
 from tests.training.separable import params as training_params
+from tests.training.test_parallel import assert_equal
 
 FULL = (
     "context-mmt:mmt-frozen",

@@ -21,12 +21,11 @@ from merflow.contracts.protocols import PARTS
 from merflow.contracts.tracker import NullTracker
 from merflow.corpus.manifest import Manifest, read_manifest, write_manifest
 from merflow.corpus.synthetic.release import synthesize
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
-from merflow.features.batches.standardize import Standardizer
 from merflow.folds.datasets import raw_dataset, stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.encoded import ENCODERS, EncodedModel
-from merflow.inference.parallel import ALONE, Ranks
+from merflow.inference.encoders_in_graph import EncodersInGraph
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
@@ -154,7 +153,7 @@ def test_killed_and_started_again_it_ends_alike(corpus: Path, fold: Path, tmp_pa
 def dry(corpus: Path, folder: Path, *, params: TrainingParams, ranks: Ranks = ALONE) -> Outcome:
     """The stage without what each device draws for itself, in micro-batches that differ from share to share."""
     inputs = FoldInputs.read(f"{VARIANT}:1", **files(corpus), params=params)
-    standardizer = Standardizer.fit(stored_dataset(inputs, "train"))
+    standardizer = stored_dataset(inputs, "train").fit_standardizer()
     config = FoalNetConfig(**inputs.preset.config | DRY)
     torch.manual_seed(0)
     model = FoalNet(config, shapes=stored_dataset(inputs, "train").shapes, classes=4)

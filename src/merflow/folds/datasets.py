@@ -6,13 +6,13 @@ from functools import cached_property
 
 from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.devices import device_of
-from merflow.training.stages import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +29,14 @@ class FoldDatasets:
     @cached_property
     def standardizer(self) -> Standardizer:
         """Mean and deviation of the training part."""
-        return Standardizer.fit(stored_dataset(self.inputs, "train"))
+        return stored_dataset(self.inputs, "train").fit_standardizer()
 
     @cached_property
     def shapes(self) -> Mapping[Role, StreamShape]:
         """Sizes of the streams."""
         return stored_dataset(self.inputs, "train").shapes
 
-    def part(self, name: Part, recipe: Recipe, *, streams: Sequence[Stream] | None = None) -> Source:
+    def part(self, name: Part, recipe: Recipe, *, streams: Sequence[Stream] | None = None) -> UtteranceSource:
         """Open a part for a stage: stored features, or the inputs of encoders that learn.
 
         Args:

@@ -8,12 +8,12 @@ from torch import nn
 
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.tracker import Tracker
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.standardize import Standardizer
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.encoded import EncodedModel
-from merflow.inference.parallel import ALONE, Ranks
+from merflow.inference.encoders_in_graph import EncodersInGraph
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.models import MODELS
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.stages import Material, Stage

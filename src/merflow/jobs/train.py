@@ -17,6 +17,7 @@ from merflow.contracts.numerals import percent
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.contracts.tracker import NullTracker
@@ -32,8 +33,8 @@ from merflow.folds.record import fold_record, planned_fold
 from merflow.inference.devices import gpus
 from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.inference.missing import Without, missing_sets
-from merflow.inference.parallel import ALONE, Ranks, environments, joined
 from merflow.inference.prediction import predict
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.models.folder import save_model
 from merflow.runs import fold_folder
 from merflow.runs.remembered import remember_trained
@@ -41,8 +42,8 @@ from merflow.storage.local import output_errors, replacing_folder
 from merflow.tracking.fold_run import FoldRun
 from merflow.tracking.mlflow_runs import open_benchmark
 from merflow.training.history import FoldHistory
+from merflow.training.parallel import environments, joined
 from merflow.training.shadow import Shadow
-from merflow.training.stages import Source
 
 
 def train(
@@ -230,7 +231,7 @@ def _write_tables(
         fold_folder.write_none_paper(folder, record, tested, probabilities=shadow.probabilities)
 
 
-def _loaded(inputs: FoldInputs, model: nn.Module, test: Source) -> LoadedFold:
+def _loaded(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> LoadedFold:
     """Return the model without its encoders, which make its inputs."""
     model.eval()
     if isinstance(model, EncodedModel):
@@ -240,12 +241,12 @@ def _loaded(inputs: FoldInputs, model: nn.Module, test: Source) -> LoadedFold:
     return LoadedFold.of(inputs, model, test)
 
 
-def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, Source]:
+def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSource]:
     """Return the test part by what is missing, as ``contracts.tables.MISSING`` names it; the first misses nothing."""
     recipe = inputs.recipes[-1]
     whole = datasets.part("test", recipe)
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
-    tests: dict[str, Source] = {"": whole}
+    tests: dict[str, UtteranceSource] = {"": whole}
     tests |= {"+".join(missing): Without(whole, missing) for missing in missing_sets(modalities)}
     if (others := inputs.streams_with_other_words) is not None:
         tests[f"text={transcript_of(others)}"] = datasets.part("test", recipe, streams=others)
@@ -253,7 +254,7 @@ def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, Source]:
 
 
 def _predictions(
-    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, Source], *, ranks: Ranks
+    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, UtteranceSource], *, ranks: Ranks
 ) -> dict[str, np.ndarray]:
     """Return the test probabilities by what is missing."""
     recipe = inputs.recipes[-1]

@@ -1,4 +1,4 @@
-"""What happened in each epoch of a fold, and which epoch was chosen."""
+"""Figures of every epoch of a fold, and the epoch that was chosen."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,9 @@ class FoldHistory:
     """All epochs of a fold.
 
     Attributes:
-        best_epoch: The chosen one of the current stage; the model's weights are those after it. 0 before the first.
-        stage: The current one, counted from 1.
+        epochs: Figures of all epochs, first epoch first.
+        best_epoch: The chosen epoch of the current stage; the model ends up with its weights. 0 before the first.
+        stage: Number of the current stage, counted from 1.
     """
 
     epochs: tuple[EpochFigures, ...] = ()
@@ -28,17 +29,20 @@ class FoldHistory:
 
     @property
     def before(self) -> int:
-        """Epochs of the stages before."""
+        """Number of epochs in the stages before the current one."""
         return sum(figures.stage < self.stage for figures in self.epochs)
 
     def with_epoch(self, figures: EpochFigures, *, recipe: Recipe) -> "FoldHistory":
-        """One more epoch; it is chosen if it is better than the stage's best before. Of equals the earlier stays."""
+        """Return the history with one more epoch, which is chosen if it beats the stage's best so far.
+
+        In case of a tie, the earlier epoch stays chosen.
+        """
         better = not self.best_epoch or _score(figures, recipe) > _score(self.best, recipe)
         best_epoch = figures.epoch if better else self.best_epoch
         return FoldHistory((*self.epochs, figures), best_epoch, self.stage)
 
     def finished(self, *, recipe: Recipe, max_epochs: int) -> bool:
-        """Whether the stage's last epoch is reached or patience has run out."""
+        """True if the stage has reached its last epoch or has run out of patience."""
         done = len(self.epochs)
         waited = done - max(self.best_epoch, self.before)
         return done - self.before >= max_epochs or (
@@ -46,11 +50,11 @@ class FoldHistory:
         )
 
     def next_stage(self) -> "FoldHistory":
-        """At the beginning of the stage after this one, which chooses among its own epochs."""
+        """Return the history at the start of the next stage, which chooses among its own epochs."""
         return FoldHistory(self.epochs, 0, self.stage + 1)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The figures of every epoch by name, first epoch first."""
+        """Return one JSON object per epoch, first epoch first."""
         return [epoch.row for epoch in self.epochs]
 
 
