@@ -106,7 +106,7 @@ def read_record(folder: Path) -> FoldRecord:
 
 
 def is_fold(folder: Path) -> bool:
-    """True if the folder holds a trained fold, of this or of an earlier format."""
+    """Return True if the folder holds a trained fold, of this or of an earlier format."""
     return (folder / RECORD).is_file() or (folder / FIRST_FORMAT).is_file()
 
 
@@ -121,7 +121,7 @@ def folds_below(folder: Path) -> list[Path]:
 
 
 def is_complete(folder: Path, *, fingerprint: str) -> bool:
-    """True if the folder holds the finished fold of exactly this fingerprint."""
+    """Return True if the folder holds the finished fold of exactly this fingerprint."""
     try:
         return (folder / RECORD).is_file() and read_record(folder).fingerprint == fingerprint
     except FormatError:
