@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from merflow.corpus.readers.audio_header import truncation
+from merflow.corpus.audio_header import truncation
 from merflow.errors import CorpusError
 
 RATE_HZ = 16_000
@@ -43,10 +43,10 @@ def read_samples(path: Path, *, n_samples: int | None, resample: bool) -> np.nda
     if not finite.all():
         first, channel = np.argwhere(~finite)[0].tolist()
         raise CorpusError(f"{path} has {samples[first, channel]} at sample {first}; replace it, or {_QUARANTINE}")
-    return _to_16_khz_mono(samples, rate_hz=rate_hz)
+    return to_16_khz_mono(samples, rate_hz=rate_hz)
 
 
-def _to_16_khz_mono(samples: np.ndarray, *, rate_hz: int) -> np.ndarray:
+def to_16_khz_mono(samples: np.ndarray, *, rate_hz: int) -> np.ndarray:
     """Average the channels and resample: ``(n, channels)`` -> ``(m,)`` float32, with m = n * 16000 / rate_hz.
 
     m is rounded and at least 1. Peaks between samples may exceed 1.
