@@ -423,7 +423,8 @@ def _thinned(frames: Frames, *, clip_s: float | None) -> np.ndarray:
     rate = Fraction(frames.rate_hz).limit_denominator(1_000_000)
     span = VideoSpan("", None, 0.0, float(len(frames.values) / rate))
     chosen = frame_indices(span, rate=rate, max_frames=_MAX_FRAMES, clip_s=clip_s)
-    return frames.values[np.minimum(chosen, len(frames.values) - 1)]
+    taken: np.ndarray = frames.values[np.minimum(chosen, len(frames.values) - 1)]
+    return taken
 
 
 def _raise(refused: RefusedInput) -> None:

@@ -24,6 +24,7 @@ from merflow.contracts.tracker import NullTracker
 from merflow.errors import TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
+from merflow.features.batches.standardize import STANDARDIZER
 from merflow.features.extraction.transcripts import transcript_of
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
@@ -202,7 +203,7 @@ def _train(
                 folder = part / fold_folder.MODEL
                 if isinstance(learner, EncodedModel):
                     save_encoders(folder, learner.encoders, record=record)
-                datasets.standardizer.save(folder / fold_folder.STANDARDIZER)
+                datasets.standardizer.save(folder / STANDARDIZER)
                 save_model(folder, model, record)
             tracker.log_folder(out)
             shutil.rmtree(unfinished, ignore_errors=True)
