@@ -76,7 +76,7 @@ class MediaSource:
 
     def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
         """A batch through the function under test."""
-        return self.encoders.batch([self.clips[place] for place in indices])
+        return self.encoders.batch([self.clips[index] for index in indices])
 
 
 @pytest.fixture(scope="module")
@@ -90,24 +90,27 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
 
 
 def trained(corpus: Path, folder: Path, variant: str, *, params: Params) -> Fold:
-    data = {"manifest": corpus / "manifest.parquet", "splits": corpus / "splits.parquet"}
+    manifest, splits, features = corpus / "manifest.parquet", corpus / "splits.parquet", folder / "features.json"
     extract(
-        corpus / "manifest.parquet",
+        manifest,
         variants=[variant],
         store=folder / "store",
-        out=folder / "features.json",
+        out=features,
         params=params.features,
         corpus=params.corpus,
     )
     train(
         f"{variant}:1",
-        **data,
-        features=folder / "features.json",
+        manifest=manifest,
+        splits=splits,
+        features=features,
         out=folder / "fold",
         checkpoints=folder / "checkpoints",
         params=params.training,
     )
-    inputs = FoldInputs.read(f"{variant}:1", **data, features=folder / "features.json", params=params.training)
+    inputs = FoldInputs.read(
+        f"{variant}:1", manifest=manifest, splits=splits, features=features, params=params.training
+    )
     return Fold(folder / "fold", inputs.manifest, params, stored_dataset(inputs, "test").lengths)
 
 
@@ -135,7 +138,7 @@ def fine_tuned(corpus: Path, lite: Params, encoders: Path, tmp_path_factory: pyt
 
 def clips_of(fold: Fold, *, reach: int) -> list[Clip]:
     """The test part as media, without a word of the manifest's own to the model."""
-    clips = {}
+    clips: dict[str, Clip] = {}
     for _, turns in fold.manifest.rows.groupby("dialogue_id"):
         ordered = turns.sort_values("turn_index")
         made = [
