@@ -1,10 +1,8 @@
 """``merflow pipeline``: the same jobs as Kubeflow pipelines. Needs the extra ``merflow[pipelines]``."""
 
-import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +10,7 @@ import typer
 from rich.table import Table
 
 from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
+from merflow.cli.live import LiveRun, Loop, steps_table
 from merflow.cli.options import (
     CorpusOption,
     DevelopmentOption,
@@ -94,7 +93,7 @@ def run_pipeline(
     from merflow.folds.presets import read_presets, step_digests
     from merflow.jobs.steps.tuning import refuse_password
     from merflow.presets.plan import plan
-    from merflow.presets.user_presets import own_text
+    from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
     packages = _packages()
@@ -117,7 +116,7 @@ def run_pipeline(
         refuse_password(chosen.tuning)
     variants, user_presets = variants_of(models), read_presets(presets, profile=chosen.features.profile)
     CorpusSource(corpus, root, size).check(protocol=chosen.splits.protocol)
-    plan(
+    folds = plan(
         variants,
         protocol=chosen.splits.protocol,
         profile=chosen.features.profile,
@@ -135,7 +134,7 @@ def run_pipeline(
         "quarantine": quarantine,
         "asr": transcribe,
         "command": command_line(),
-        "presets": own_text(presets),
+        "presets": presets_text(presets),
         "data": reader(corpus).fingerprint(root) if root else "",
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
@@ -144,7 +143,8 @@ def run_pipeline(
     }
     pipeline = packages.PIPELINES[name]
     taken = {key: value for key, value in arguments.items() if key in pipeline.component_spec.inputs}
-    finished = _run(pipeline, taken, out=out)
+    loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
+    finished = _run(pipeline, taken, out=out, loops=loops)
     found = _collect(finished.outputs, out=out)
     if name == "benchmark":
         write_invocation(out, Invocation(name=out.name, command=command_line()))
@@ -152,7 +152,9 @@ def run_pipeline(
         print_json(found)
         return
     print_table(_table(name)(found))
-    OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. {_left(name, out)}")
+    OUT.print()
+    print_table(steps_table(finished.steps, seconds=finished.seconds))
+    OUT.print(f"\n{_left(name, out)}")
     if chosen.tracking.uri == "auto":
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
 
@@ -179,27 +181,18 @@ def _packages() -> Any:  # noqa: ANN401 - a module
     return packages
 
 
-def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path) -> Any:  # noqa: ANN401 - kfp has no types
+def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path, loops: dict[str, Loop]) -> Any:  # noqa: ANN401 - kfp has no types
     from pipelines.local import run_locally
 
-    with output_errors(out), _ending_at_once():
+    with output_errors(out), LiveRun(ERR, loops) as live:
         out.mkdir(parents=True, exist_ok=True)
-        return run_locally(pipeline, arguments, root=out / "kfp", tell=lambda line: ERR.print(line, markup=False))
+        return run_locally(pipeline, arguments, root=out / "kfp", watcher=live, interrupted=partial(_interrupted, live))
 
 
-@contextmanager
-def _ending_at_once() -> Iterator[None]:
-    """Heeds Ctrl-C: KFP's threads would go on with the next steps. Steps that run get the signal too, and tidy up."""
-
-    def end(*_: object) -> None:
-        ERR.print(f"\n{INTERRUPTED}" if ERR.is_terminal else INTERRUPTED)  # the terminal has written ^C
-        os._exit(INTERRUPTED_CODE)
-
-    before = signal.signal(signal.SIGINT, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _interrupted(live: LiveRun) -> int:
+    live.stop()
+    ERR.print(f"\n{INTERRUPTED}" if ERR.is_terminal else INTERRUPTED)  # the terminal has written ^C
+    return INTERRUPTED_CODE
 
 
 def _digest_of(folder: str) -> str:
