@@ -107,7 +107,7 @@ def save_encoders(folder: Path, encoders: EncodersInGraph, *, record: FoldRecord
 
 
 def has_encoders(folder: Path) -> bool:
-    """True if encoders of a model folder learned with the model, so that it is called on raw batches."""
+    """Return True if encoders of a model folder learned with the model, so that it is called on raw batches."""
     return (folder / ENCODERS).is_file()
 
 

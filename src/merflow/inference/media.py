@@ -104,7 +104,7 @@ class Clip:
     after: tuple["Clip | None", ...] = ()
 
     def has(self, modality: Modality) -> bool:
-        """True if the clip has an input of this modality."""
+        """Return True if the clip has an input of this modality."""
         if modality == "text":
             return bool(self.text and self.text.strip())
         return (self.audio if modality == "audio" else self.video) is not None

@@ -138,7 +138,7 @@ def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, te
             workers=params.devices_per_fold,
             finished=histories.append,
             environments=environments(params),
-            told=lambda told: tell(*told),
+            on_message=lambda step: tell(*step),
         )
     except BrokenProcessPool as error:
         raise TrainingError(
@@ -168,7 +168,12 @@ def _as_one_of_several(
         if not ranks.is_first:
             return _train(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
         return _train(
-            inputs, out=out, checkpoints=checkpoints, run=run, tell=lambda *told: processes.tell(told), ranks=ranks
+            inputs,
+            out=out,
+            checkpoints=checkpoints,
+            run=run,
+            tell=lambda *step: processes.send_message(step),
+            ranks=ranks,
         )
 
 
