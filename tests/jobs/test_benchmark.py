@@ -228,7 +228,7 @@ def test_features_of_another_manifest_are_refused(finished: Path, params: Params
 def test_a_fold_whose_folder_cannot_be_written_is_not_trained_again(
     finished: Path, params: Params, tmp_path: Path
 ) -> None:
-    with pytest.raises(OutputError, match="remove what is in its place"):
+    with pytest.raises(OutputError, match="remove what is in the way"):
         train_again(finished, params, tmp_path, progress=lambda *_: (tmp_path / "fold").touch())
     (checkpoint,) = tmp_path.glob("checkpoints/*/*")
     with safe_open(checkpoint, framework="pt") as file:
