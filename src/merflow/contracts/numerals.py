@@ -1,7 +1,8 @@
 """Formatting of figures for people: fractions from 0 to 1 become percentages and percentage points."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from merflow.contracts.scores import Spread
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -29,10 +30,10 @@ def signed_interval(ends: Sequence[float] | None) -> str:
     return DASH if ends is None else f"{signed(ends[0])} to {signed(ends[1])}"
 
 
-def spread(figure: Mapping[str, Any]) -> str:
+def spread(figure: Spread) -> str:
     """Return the mean and, if there are several values, their standard deviation."""
-    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.1f}"
-    return f"{100 * figure['mean']:.1f}{deviation}"
+    deviation = "" if figure.std is None else f" ± {100 * figure.std:.1f}"
+    return f"{100 * figure.mean:.1f}{deviation}"
 
 
 def p_value(value: float | None) -> str:
@@ -53,6 +54,6 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def training_name(test: Mapping[str, Any]) -> str:
+def training_name(fold: int, seed: int) -> str:
     """Return ``fold 1``, or ``fold 1, seed 2`` if the seed is not 0."""
-    return f"fold {test['fold']}" + (f", seed {test['seed']}" if test["seed"] else "")
+    return f"fold {fold}" + (f", seed {seed}" if seed else "")
