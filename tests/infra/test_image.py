@@ -7,7 +7,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from components import IMAGE
+from merflow.components import IMAGE
 
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "infra/images/Containerfile"

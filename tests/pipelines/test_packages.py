@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.packages import COMPILED, PIPELINES, stale
+from merflow.pipelines.packages import COMPILED, PIPELINES, stale
 
 NAMES = sorted(PIPELINES)
 STEPS = {"benchmark": 9, "tune": 9}

@@ -10,7 +10,7 @@ from kfp.compiler import Compiler
 from merflow.contracts.params import TrainingParams, read_params
 from merflow.contracts.strict import parse
 from merflow.errors import ParamsError
-from pipelines.packages import COMPILED, PIPELINES, compile_all
+from merflow.pipelines.packages import COMPILED, PIPELINES, compile_all
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 NAMES = sorted(PIPELINES)

@@ -28,8 +28,9 @@ from merflow.inference.devices import device_of
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import ModelCard
 from merflow.presets import catalogue
+from merflow.runs.code_closure import code_digest
 from merflow.runs.fold_ids import FoldId, parse_fold_id
-from merflow.runs.provenance import code_digest, git_commit, merflow_version
+from merflow.runs.provenance import git_commit, merflow_version
 from merflow.storage.local import digest, file_md5
 
 _MONITORED = {"dev_loss": "lowest loss", "dev_ua": "highest UA"}

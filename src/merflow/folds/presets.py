@@ -17,8 +17,8 @@ from merflow.contracts.progress import say
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
 from merflow.presets.user_presets import each_sound, parse_user_presets, read_user_presets
+from merflow.runs.code_closure import code_digest, source_digest
 from merflow.runs.fold_ids import chosen
-from merflow.runs.provenance import code_digest, source_digest
 from merflow.storage.local import digest, replacing_folder, write_json
 
 STREAMS = "streams"

@@ -13,67 +13,6 @@ import merflow
 
 _SOURCE = Path(merflow.__path__[0])
 
-# What each step's result depends on. What a preset's own model adds to `extract` and `train` is in `jobs.presets`.
-_CLOSURES: dict[str, tuple[str, ...]] = {
-    "plan": ("contracts", "presets", "runs/fold_ids.py"),
-    "presets": ("contracts", "models", "presets", "folds/presets.py"),
-    "index": ("contracts", "corpus", "jobs/index.py", "jobs/source.py"),
-    "validate": ("contracts", "corpus", "jobs/validate.py"),
-    "split": ("contracts", "corpus", "jobs/split.py"),
-    "transcribe": ("contracts", "corpus", "jobs/transcribe.py"),
-    "extract": ("contracts", "corpus", "features", "presets/catalogue.py", "presets/profiles", "jobs/extract.py"),
-    "train": (
-        *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splitting/splits.py", "corpus/transcript.py"),
-        *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models/folder.py", "models/layers.py"),
-        "models/windows.py",
-        *("training", "jobs/train.py", "folds/fit.py", "runs/fold_folder.py", "folds/inputs.py", "folds/sources.py"),
-        *("folds/inspection.py", "runs/fold_ids.py"),
-    ),
-    "tune": (
-        *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splitting/splits.py", "corpus/transcript.py"),
-        *("evaluation/metrics.py", "features", "models", "presets", "tracking", "training", "tuning"),
-        *("folds/fit.py", "folds/inputs.py", "folds/sources.py", "runs/fold_ids.py"),
-        *("tuning/search.py", "jobs/study_tracking.py", "jobs/trials.py", "jobs/tune.py"),
-    ),
-    "evaluate": (
-        *(
-            "contracts",
-            "corpus/splitting/baselines.py",
-            "corpus/durations.py",
-            "corpus/manifest.py",
-            "corpus/splitting/splits.py",
-        ),
-        *("corpus/transcript.py", "evaluation", "presets", "tracking"),
-        *("jobs/evaluate.py", "runs/fold_folder.py", "jobs/tracking.py", "jobs/uploads.py"),
-    ),
-    "plots": ("contracts", "evaluation/report/plot_tables.py", "jobs/plots.py", "runs/fold_folder.py"),
-}
-
-
-def code_digest(step: str) -> str:
-    """16 hexadecimal digits over the source files that the step depends on."""
-    return source_digest([_SOURCE / room for room in _CLOSURES[step]])
-
-
-def source_digest(places: Iterable[Path]) -> str:
-    """16 hexadecimal digits over names and content of merflow's source files: these, and those in these folders."""
-    summary = hashlib.sha256()
-    for place in places:
-        files = [place] if place.is_file() else [path for path in place.rglob("*") if _is_source(path)]
-        for path in sorted(files):
-            summary.update(f"{path.relative_to(_SOURCE)}\0".encode())
-            summary.update(path.read_bytes())
-    return summary.hexdigest()[:16]
-
-
-def code_digests() -> dict[str, str]:
-    """The code digest of every step."""
-    return {step: code_digest(step) for step in _CLOSURES}
-
-
-def _is_source(path: Path) -> bool:
-    return path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-
 
 def corpus_fingerprint(root: Path) -> str:
     """16 hexadecimal digits over names, sizes and times of a corpus' files; cheap, and it changes when a file does.
