@@ -29,9 +29,9 @@ demo: $(STAMP) ## synthetic corpus -> KFP pipeline run locally -> table, report,
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size small --profile lite \
 		--models $(DEMO) --set training.max_epochs=6 --out runs/demo
 
-screenshots: demo ## pictures of the demo's report and of its runs in MLflow, for docs
-	@$(BIN)/python -m docs.screenshots runs/demo/report.html --out docs/report
-	@$(BIN)/python -m docs.mlflow_screenshots runs/demo --out docs/images
+screenshots: demo ## take the screenshots in docs again, from the demo
+	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report
+	@$(BIN)/python -m tools.mlflow_screenshots runs/demo --out docs/images
 
 repro: $(STAMP) ## the demo's benchmark as DVC stages; runs what changed
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
@@ -52,7 +52,7 @@ format: $(STAMP) ## format the code and mend what can be mended
 pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled
 	@$(BIN)/merflow pipeline compile
 
-bench: $(STAMP) ## measurements into benchmarks/results
+bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.indexing
 	@$(BIN)/python -m benchmarks.emodb --root $(EMODB)
 	@$(BIN)/python -m benchmarks.store
@@ -64,7 +64,7 @@ bench: $(STAMP) ## measurements into benchmarks/results
 	@$(BIN)/python -m benchmarks.foal_net
 	@$(BIN)/python -m benchmarks.mfdr
 	@$(BIN)/python -m benchmarks.real_size
-	@$(BIN)/python -m benchmarks.readme
+	@$(BIN)/python -m benchmarks.results_page
 
 clean: ## remove runs and caches, keep the environment
 	rm -rf runs .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""Measurements: one script a question, each with a peer or a plain reference in the same run.
+"""Measurements, one script per question, each with a peer or a plain reference in the same run.
 
-Results go to ``results/`` as JSON with the machine's description; ``make bench`` runs them all.
+Results go to ``results/`` as JSON with a description of the machine. ``make bench`` runs all of them.
 """

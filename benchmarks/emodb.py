@@ -1,7 +1,7 @@
-"""Does the whole way work on real speech? context-mmt on EmoDB, beside a support vector machine on the same folds.
+"""A benchmark on real speech: context-mmt on EmoDB, next to a support vector machine on the same folds.
 
-EmoDB's ten sentences say nothing about the emotion, so audio has to. Each seed is one run of ``merflow benchmark``: the
-epoch is chosen on one random training speaker, the test speakers are looked at once.
+EmoDB's ten sentences carry no emotion, so the audio has to. Each seed is one run of ``merflow benchmark``: the epoch is
+chosen on one random training speaker, and the test speakers are looked at once.
 """
 
 import argparse
@@ -21,21 +21,21 @@ from merflow.contracts.params import read_params
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
+from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import ids, read_splits
 from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.source import Source
 
 PRESETS = ("wavlm-fc-frozen", "wavlm-te-frozen", "ef-frozen", "mmt-frozen")
 
 
 def run(csv: Path, *, seed: int, out: Path) -> dict[str, Any]:
-    """``results.json`` of one benchmark."""
+    """Run one benchmark and return its results."""
     params = read_params(
         Path(str(files("merflow") / "params.yaml")), overrides=(f"plan.seeds=[{seed}]", "tracking.uri=none")
     )
     return benchmark(
-        Source("table", csv),
+        CorpusSource("table", csv),
         variants=[f"context-mmt:{preset}" for preset in PRESETS],
         out=out,
         params=params,
@@ -46,7 +46,7 @@ def run(csv: Path, *, seed: int, out: Path) -> dict[str, Any]:
 
 
 def support_vector_machine(out: Path) -> float:
-    """Pooled UA of an RBF machine on means and deviations of log-mel frames; trained on train and dev together."""
+    """Return the pooled UA of an RBF SVM on means and deviations of log-mel frames, trained on train and dev data."""
     manifest, splits = read_manifest(out / "manifest.parquet"), read_splits(out / "splits.parquet")
     rows = manifest.rows.set_index("utterance_id")
     classes = taxonomy(manifest.taxonomy).classes
@@ -65,7 +65,7 @@ def support_vector_machine(out: Path) -> float:
 
 
 def _statistics(path: Path) -> np.ndarray:
-    """Mean and deviation over time of 40 log-mel bands, 25 ms windows every 10 ms, nothing of merflow's features."""
+    """Return mean and deviation over time of 40 log-mel bands (25 ms every 10 ms), without merflow's features."""
     samples = read_samples(path, n_samples=None, resample=False)
     spectrum = stft(samples, RATE_HZ, nperseg=400, noverlap=240, nfft=512)[2]  # (257, T)
     frames = np.log(_mel_filters() @ np.abs(spectrum) ** 2 + 1e-10)  # (40, T)
@@ -73,7 +73,7 @@ def _statistics(path: Path) -> np.ndarray:
 
 
 def _mel_filters() -> np.ndarray:
-    """``(40, 257)`` triangles, evenly spaced in mel from 0 to 8 kHz."""
+    """Return ``(40, 257)`` triangular filters, evenly spaced in mel from 0 to 8 kHz."""
     hertz = np.linspace(0, RATE_HZ / 2, 257)
     mels = 2595 * np.log10(1 + hertz / 700)
     edges = np.linspace(0, mels[-1], 42)
@@ -83,7 +83,7 @@ def _mel_filters() -> np.ndarray:
 
 
 def main() -> None:
-    """Runs and records."""
+    """Run the benchmark and record its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="EmoDB's utterance table (CSV)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

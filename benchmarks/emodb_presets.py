@@ -1,7 +1,7 @@
-"""Does every preset that reads audio train on real speech, and do those that read video say what the corpus lacks?
+"""A check that every audio preset trains on real speech and that every video preset says what EmoDB lacks.
 
-EmoDB, session 5 to test, a few epochs each: it shows that a preset learns from recordings that nobody made for it, not
-how good it is; ``benchmarks.emodb`` compares. EmoDB's ten sentences say nothing about the emotion.
+EmoDB with session 5 for testing, a few epochs each. It shows that a preset learns from recordings that were not made
+for it, not how good it is: ``benchmarks.emodb`` compares. EmoDB's ten sentences carry no emotion.
 """
 
 import argparse
@@ -12,15 +12,15 @@ from typing import Any
 
 from benchmarks.record import write_result
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.source import CorpusSource
 from merflow.errors import FeatureError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.extract import extract
-from merflow.jobs.source import Source
 from merflow.presets import catalogue
 
 
 def reading(modality: str, *, without: str | None = None) -> list[str]:
-    """The variants that read a modality, and not another."""
+    """Return the variants that read one modality and not another."""
     return [
         name
         for name, preset in catalogue.presets().items()
@@ -29,9 +29,9 @@ def reading(modality: str, *, without: str | None = None) -> list[str]:
 
 
 def trained(csv: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
-    """``results.json`` of every preset that reads audio and no video."""
+    """Train every preset that reads audio but no video, and return the results."""
     return benchmark(
-        Source("table", csv),
+        CorpusSource("table", csv),
         variants=reading("audio", without="video"),
         out=out,
         params=params,
@@ -42,10 +42,10 @@ def trained(csv: Path, *, params: Params, out: Path, workers: int) -> dict[str, 
 
 
 def refused(manifest: Path, *, corpus: Path, params: Params, out: Path) -> dict[str, str]:
-    """What each preset that reads video says; nothing is stored, so nothing can be trained.
+    """Return the error of each preset that reads video. Nothing is stored for it, so it cannot be trained.
 
     Raises:
-        RuntimeError: One of them was not refused, or left something behind.
+        RuntimeError: A preset was not refused, or left something behind.
     """
     said = {}
     for variant in reading("video"):
@@ -67,7 +67,7 @@ def refused(manifest: Path, *, corpus: Path, params: Params, out: Path) -> dict[
 
 
 def main() -> None:
-    """Runs and records."""
+    """Run the presets and record their figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="EmoDB's utterance table (CSV)")
     parser.add_argument("--max-epochs", type=int, default=5)

@@ -1,12 +1,12 @@
-"""How fast do recordings become stored features? WavLM of random weights, recordings as long as IEMOCAP's.
+"""The speed of turning recordings into stored features: WavLM with random weights, recordings with IEMOCAP's lengths.
 
-Three ways, in alternating rounds of one process: the engine, from files to a complete store (readers' start and the
-first look at every file included); the plain loop over transformers, which reads a file, runs feature extractor and
-model, and saves an array, one utterance after the other in the corpus' order; and the engine's encoder alone on batches
-that lie ready, which is the ceiling. All have their weights loaded before. On a GPU the same code runs a WavLM of the
-large model's size in bfloat16, the loop under the same autocast.
+Three methods alternate in one process. The first is merflow's extraction, from files to a complete store, including
+reader start-up and the first look at every file. The second is a plain loop over transformers, which reads a file, runs
+feature extractor and model, and saves an array, one utterance after another in the order of the corpus. The third is
+the encoder alone on prepared batches, which is the ceiling. All have their weights loaded beforehand. On a GPU the same
+code runs a WavLM of the large model's size in bfloat16, the loop under the same autocast.
 
-Padding is what the engine's batches would have over the real corpus' 10,039 lengths, for a GPU's batches and a CPU's.
+The padding figures are those of merflow's batches over the real corpus' 10,039 lengths, for GPU and CPU batches.
 """
 
 import argparse
@@ -50,7 +50,7 @@ STREAM = Stream("speech")
 
 @dataclass(frozen=True)
 class Size:
-    """Of a model and a corpus that a device has some work with."""
+    """The size of model and corpus that keeps a device busy."""
 
     layers: int
     width: int
@@ -65,7 +65,7 @@ SIZES = {"cpu": Size(6, 384, 6, 256, "float32", 128), "cuda": Size(24, 1024, 16,
 
 
 def durations_s(utterances: int) -> np.ndarray:
-    """Durations with IEMOCAP's quantiles, evenly drawn and in random order."""
+    """Return durations with IEMOCAP's quantiles, drawn evenly, in random order."""
     known = iemocap_counts()["duration_s"]["all"]
     quantiles = [0.0, 0.05, 0.5, 0.95, 0.99, 1.0]
     points = np.log([known[name] for name in ("min", "p5", "median", "p95", "p99", "max")])
@@ -74,7 +74,7 @@ def durations_s(utterances: int) -> np.ndarray:
 
 
 def write_corpus(folder: Path, *, utterances: int) -> Manifest:
-    """Recordings of noise."""
+    """Write recordings of noise."""
     random = np.random.default_rng(1)
     rows = []
     for turn, seconds in enumerate(durations_s(utterances)):
@@ -87,7 +87,7 @@ def write_corpus(folder: Path, *, utterances: int) -> Manifest:
 
 
 def write_model(folder: Path, size: Size) -> None:
-    """A WavLM that normalises as the large one does, its weights drawn at random."""
+    """Write a WavLM with random weights that normalizes as the large model does."""
     from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMModel
 
     config = WavLMConfig(
@@ -106,14 +106,14 @@ def write_model(folder: Path, size: Size) -> None:
 
 
 class Engine:
-    """The extraction of one corpus, as often as wanted, each time into a store of its own."""
+    """merflow's extraction of one corpus, repeatable, each time into a new store."""
 
     def __init__(self, manifest: Manifest, spec: EncoderSpec, encoder: Encoder, *, budget: int) -> None:
         self.effort = Effort()
         self._manifest, self._spec, self._encoder, self._budget = manifest, spec, encoder, budget
 
     def __call__(self) -> None:
-        """From files to a complete store."""
+        """Extract from files to a complete store."""
         params = read_params(PARAMS).features
         with (
             tempfile.TemporaryDirectory() as store,
@@ -138,7 +138,7 @@ class Engine:
 
 
 def plain_loop(manifest: Manifest, model: Any, extractor: Any, *, device: torch.device, dtype: Any) -> None:  # noqa: ANN401
-    """What one writes first."""
+    """Extract with the loop that most people write first."""
     with tempfile.TemporaryDirectory() as out, computing(device, dtype):
         for name in manifest.rows["audio_path"]:
             samples, _ = soundfile.read(manifest.root / name, dtype="float32")
@@ -148,7 +148,7 @@ def plain_loop(manifest: Manifest, model: Any, extractor: Any, *, device: torch.
 
 
 def ready_batches(manifest: Manifest, encoder: Encoder, *, budget: int) -> list[list[Prepared]]:
-    """The corpus prepared and cut into the engine's batches."""
+    """Return the corpus prepared and cut into merflow's batches."""
     prepared = [
         encoder.prepare(soundfile.read(manifest.root / name, dtype="float32")[0])
         for name in manifest.rows["audio_path"]
@@ -160,7 +160,7 @@ def ready_batches(manifest: Manifest, encoder: Encoder, *, budget: int) -> list[
 
 
 def padding_over_iemocap(*, budget: int, clip_s: float | None) -> float:
-    """Share of all steps that is padding."""
+    """Return the share of all steps that is padding."""
     seconds = durations_s(IEMOCAP_UTTERANCES)
     clipped = seconds if clip_s is None else np.minimum(seconds, clip_s)
     steps = np.sort((clipped * RATE_HZ).astype(int) // 320)[::-1].tolist()
@@ -173,7 +173,7 @@ def padding_over_iemocap(*, budget: int, clip_s: float | None) -> float:
 
 
 def rounds_of(ways: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Seconds of every way in every round; a round before the first warms up."""
+    """Return the seconds of every method in every round, after one warm-up round."""
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(ROUNDS + 1):
         for way, run in ways.items():
@@ -185,7 +185,7 @@ def rounds_of(ways: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
 
 
 def measured(device: str, folder: Path) -> dict[str, Any]:
-    """The three ways on a device."""
+    """Measure the three methods on a device."""
     from transformers import Wav2Vec2FeatureExtractor, WavLMModel
 
     size = SIZES[device]
@@ -231,7 +231,7 @@ def measured(device: str, folder: Path) -> dict[str, Any]:
 
 
 def padding_figures() -> dict[str, float]:
-    """Of whole utterances and of clips, in the batches of both devices."""
+    """Return the padding of whole utterances and of clips, in the batches of both devices."""
     most = read_params(PARAMS).features.batch_cost.audio
     wavlm = EncoderSpec(name="wavlm", settings={})
     budgets = {"GPU": most, "CPU": batch_cost(wavlm, device="cpu", most=most)}
@@ -243,7 +243,7 @@ def padding_figures() -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures in a process of its own, prints, records."""
+    """Measure in a fresh process, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     asked = parser.parse_args().device

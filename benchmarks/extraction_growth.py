@@ -1,10 +1,10 @@
-"""What does an extraction cost an utterance, and in memory, as the corpus grows from a thousand to 100,000?
+"""The cost of an extraction in time and memory as the corpus grows from a thousand to 100,000 utterances.
 
-Short recordings and texts, all different, and encoders that do next to nothing: what is measured is everything around
-an encoder, which must grow neither with the corpus nor with its square. Each size runs in a process of its own, from an
-empty store, with the readers and batches of ``params.yaml``. Memory is the most that the process had beyond what it has
-with its code loaded, and the most that one reader had in all. The last row fills every buffer: utterances as long as
-IEMOCAP's, and 25 layers of features that pass through all of them.
+Short recordings and texts, all different, and encoders that do almost nothing: this measures everything around the
+encoder, which must not grow with the corpus or with its square. Each size runs in a fresh process, from an empty store,
+with the readers and batches of ``params.yaml``. Memory is the peak beyond what the process needs with its code loaded,
+and the peak of one reader in total. The last row fills every buffer: utterances with IEMOCAP's lengths, and 25 layers
+of features that pass through all of them.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from merflow.corpus.manifest import build_manifest, write_manifest
 
 @dataclass(frozen=True)
 class Growth:
-    """One row.
+    """One row of the table.
 
     Attributes:
-        utterances: How many.
-        seconds: Of every recording; None for IEMOCAP's own spread.
-        layers: Of what is stored of the speech.
-        bands: Mel bands that it is made of.
+        utterances: Number of utterances.
+        seconds: Length of every recording; None for IEMOCAP's spread.
+        layers: Number of speech layers stored.
+        bands: Mel bands behind each layer.
     """
 
     utterances: int
@@ -94,7 +94,7 @@ print(json.dumps({"seconds": seconds, "grown_mib": mib("self", "VmHWM") - reside
 
 
 def write_corpus(folder: Path, growth: Growth) -> Path:
-    """Recordings of noise with words, and their manifest."""
+    """Write recordings of noise with words, and their manifest."""
     random = np.random.default_rng(0)
     count = growth.utterances
     seconds = durations_s(count) if growth.seconds is None else np.full(count, growth.seconds)
@@ -114,7 +114,7 @@ def write_corpus(folder: Path, growth: Growth) -> Path:
 
 
 def measured(growth: Growth) -> dict[str, float]:
-    """Cost of one size."""
+    """Measure the cost of one size."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "corpus").mkdir()
@@ -131,7 +131,7 @@ def measured(growth: Growth) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures, prints, records."""
+    """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
     figures = {}

@@ -1,6 +1,7 @@
-"""What does indexing cost? Synthetic releases of two sizes, beside a walk that only opens each recording's header.
+"""The cost of indexing: synthetic releases of two sizes, next to a walk that only opens each recording's header.
 
-The larger release has the real corpus' 10,039 turns; time a thousand turns and memory should not grow with the size.
+The larger release has the real corpus' 10,039 turns. Time per thousand turns and memory should not grow with the
+size.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import write_result
-from merflow.jobs.source import synthetic_release
+from merflow.corpus.synthetic.release import synthesize
 
 _MEASURED = """
 import json, re, sys, time
@@ -34,7 +35,7 @@ print(json.dumps({"turns": len(rows), "read_s": read_s, "headers_s": time.perf_c
 
 
 def measure(root: Path) -> dict[str, Any]:
-    """Figures of one release, taken in a fresh process."""
+    """Measure one release in a fresh process."""
     done = subprocess.run([sys.executable, "-c", _MEASURED, str(root)], check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return {
@@ -45,14 +46,14 @@ def measure(root: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Generates, measures, records."""
+    """Generate, measure and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=["small", "full"])
     options = parser.parse_args()
     figures = {}
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as scratch:
-            root = synthetic_release(Path(scratch) / size, size=size)
+            root = synthesize(Path(scratch) / size, size=size)
             measure(root)  # once to warm the page cache
             figures[size] = measure(root)
             print(size, figures[size])

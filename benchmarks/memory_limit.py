@@ -1,4 +1,4 @@
-"""A process that may have only so much memory, the pages of files that it reads among it."""
+"""A process with a memory limit that includes the file pages it reads."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ _ROOT = Path("/sys/fs/cgroup")
 
 @contextmanager
 def memory_group(limit_bytes: int) -> Iterator[Path | None]:
-    """A control group with a memory limit (version 1 or 2); None where this user may not make one."""
+    """Return a control group with a memory limit (version 1 or 2); None if this user may not create one."""
     unified = (_ROOT / "cgroup.controllers").is_file()
     group: Path | None = None
     try:
@@ -29,7 +29,7 @@ def memory_group(limit_bytes: int) -> Iterator[Path | None]:
 
 
 def run_within(group: Path | None, command: Sequence[str]) -> str:
-    """Runs a command in a group from its first instruction on and returns what it prints."""
+    """Run a command in a group from its first instruction on, and return its output."""
 
     def enter() -> None:
         if group is not None:

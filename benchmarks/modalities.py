@@ -1,9 +1,10 @@
-"""Do modalities together beat each alone? Every model's full preset against those that read less.
+"""A comparison of every model's full preset with presets that read fewer modalities.
 
-On the synthetic `small`, whose voices, words and faces each go astray on their own, so that together they say more.
-One run of ``merflow benchmark`` a model: the epoch is chosen on one training speaker, the test speakers are looked at
-once. MFDR has no preset of one modality: its full preset stands beside two that leave out what it adds. With ``--out``
-finished folds are kept, and the same command goes on; models that are not named keep the figures recorded before.
+It runs on the synthetic `small` corpus, whose voices, words and faces err independently, so they say more together.
+Each model is one run of ``merflow benchmark``: the epoch is chosen on one training speaker, and the test speakers are
+looked at once. MFDR has no preset with a single modality, so its full preset stands next to two that leave out what it
+adds. With ``--out``, finished folds are kept and the same command resumes. Models that are not named keep the figures
+recorded before.
 """
 
 import argparse
@@ -18,8 +19,9 @@ from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.source import CorpusSource
+from merflow.corpus.synthetic.release import synthesize
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.source import Source, synthetic_release
 
 # Of each model the full preset, then those that it is held against.
 PRESETS: dict[str, tuple[str, ...]] = {
@@ -32,9 +34,9 @@ PRESETS: dict[str, tuple[str, ...]] = {
 
 
 def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
-    """``results.json`` of one model's presets."""
+    """Run one model's presets and return the results."""
     return benchmark(
-        Source("synthetic", release),
+        CorpusSource("synthetic", release),
         variants=[f"{model}:{preset}" for preset in PRESETS[model]],
         out=out,
         params=params,
@@ -45,7 +47,7 @@ def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -
 
 
 def figures_of(model: str, results: dict[str, Any]) -> dict[str, Any]:
-    """UA of each preset, and by how much the full one is better than each of the others."""
+    """Return the UA of each preset and how much better the full one is than each other."""
     full, *others = (f"{model}:{preset}" for preset in PRESETS[model])
     return {
         "full": full,
@@ -69,7 +71,7 @@ def _accuracy(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _difference(results: dict[str, Any], full: str, other: str) -> dict[str, Any]:
-    """The pair's row, turned so that positive figures are the full preset's."""
+    """Return the pair's row, oriented so that positive figures favor the full preset."""
     row = next(row for row in results["comparisons"] if {row["a"], row["b"]} == {full, other})
     sign = 1 if row["a"] == full else -1
     return {
@@ -81,7 +83,7 @@ def _difference(results: dict[str, Any], full: str, other: str) -> dict[str, Any
 
 @contextmanager
 def _folder(out: Path | None) -> Iterator[Path]:
-    """The folder that is kept, or one that is not."""
+    """Return the folder to keep, or a temporary one."""
     if out is not None:
         yield out
         return
@@ -90,7 +92,7 @@ def _folder(out: Path | None) -> Iterator[Path]:
 
 
 def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
-    """The models' figures that were recorded before with the same settings."""
+    """Return the figures recorded earlier with the same settings, by model."""
     path = RESULTS / "modalities.json"
     found = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.is_file() else {}
     return dict(found["models"]) if found.get("settings") == settings else {}
@@ -99,7 +101,7 @@ def _recorded(settings: dict[str, Any]) -> dict[str, Any]:
 def measured(
     models: Sequence[str], *, settings: dict[str, Any], out: Path | None, workers: int
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each model and its figures, as they are done."""
+    """Yield each model with its figures as they finish."""
     params = read_params(
         Path(str(files("merflow") / "params.yaml")),
         overrides=(
@@ -110,14 +112,14 @@ def measured(
         ),
     )
     with _folder(out) as folder:
-        release = synthetic_release(folder / "release", size="small", video=True)
+        release = synthesize(folder / "release", size="small", video=True)
         for model in models:
             results = run(model, release, params=params, out=folder / model, workers=workers)
             yield model, figures_of(model, results)
 
 
 def main() -> None:
-    """Runs and records."""
+    """Run the comparison and record its figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=list(PRESETS), default=list(PRESETS), help="only these")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

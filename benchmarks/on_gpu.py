@@ -1,8 +1,8 @@
-"""All that only a GPU can show, in one go of some ten minutes: the tests that need one, then how fast training is.
+"""Everything that only a GPU can show, in about ten minutes: the tests that need one, then the speed of training.
 
-Each part is a process of its own with a time limit; what it found is recorded at once, and a part that fails keeps no
-other from running. At the end stands what was aimed at and what was found. The tests need all that merflow itself does;
-the others no more than torch, transformers and the libraries of tables.
+Each part runs in a process with a time limit. Its results are recorded at once, and a part that fails does not stop the
+others. The last lines compare the aims with the results. The tests need all of merflow's dependencies. The other parts
+need only torch, transformers and the table libraries.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from benchmarks.record import ON_GPU, Result, read_result
 
 # What each runs, and for how many seconds at most.
 PARTS: dict[str, tuple[list[str], int]] = {
-    "tests": (["pytest", "-q", "-m", "gpu", "tests/features/test_resident.py", "tests/features/huggingface"], 180),
+    "tests": (["pytest", "-q", "-m", "gpu", "tests/features/batches", "tests/features/encoders/huggingface"], 180),
     "foal_net": (["benchmarks.foal_net"], 90),
     "mfdr": (["benchmarks.mfdr"], 150),
     "trainer": (["benchmarks.trainer"], 180),
@@ -26,14 +26,14 @@ PARTS: dict[str, tuple[list[str], int]] = {
 
 
 class Aim(NamedTuple):
-    """One figure that a result is to reach.
+    """One figure that a result should reach.
 
     Attributes:
-        what: In words.
-        name: Of the result.
-        figure: From the result's figures.
-        bound: What is aimed at.
-        at_least: Whether more is better.
+        what: Description of the figure.
+        name: Name of the result.
+        figure: Function that picks the figure from the result's figures.
+        bound: The value to reach.
+        at_least: True if more is better.
     """
 
     what: str
@@ -69,7 +69,7 @@ AIMS = (
 
 
 def judged(results: Mapping[str, Result]) -> list[str]:
-    """A line an aim, of the results that there are."""
+    """Return one line per aim, for the results that exist."""
     lines = []
     for aim in AIMS:
         if aim.name not in results:
@@ -82,7 +82,7 @@ def judged(results: Mapping[str, Result]) -> list[str]:
 
 
 def run(part: str) -> bool:
-    """Runs a part, and returns whether it came to its end."""
+    """Run a part; True if it finished successfully."""
     arguments, limit_s = PARTS[part]
     print(f"== {part}: python -m {' '.join(arguments)}", flush=True)
     try:
@@ -94,7 +94,7 @@ def run(part: str) -> bool:
 
 
 def main() -> None:
-    """Runs, judges; the exit status is 1 where a part failed."""
+    """Run the parts and judge them; exit with 1 if a part failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="only these")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""How well: the README's tables of what models reach, from their recorded results."""
+"""Tables of what the models reach, from their recorded results."""
 
 from collections.abc import Callable
 from statistics import mean, median
@@ -9,10 +9,11 @@ from benchmarks.record import Result
 def _emodb(result: Result) -> str:
     figures = result["figures"]
     lines = [
-        f"Real speech: {figures['corpus']}. Pooled UA in percent; epoch chosen by {figures['selection']}; "
+        "### Real speech: EmoDB\n",
+        f"{figures['corpus']}. Pooled UA in percent. The epoch is chosen by {figures['selection']}. Command: "
         f"`{result['command']}`.",
         "",
-        "| variant | mean of seeds | seeds | 95 % interval of the first |",
+        "| variant | mean over seeds | each seed | 95% interval, first seed |",
         "|---|---|---|---|",
     ]
     rows = sorted(figures["pooled_UA_by_seed"].items(), key=lambda row: -mean(row[1].values()))
@@ -21,7 +22,7 @@ def _emodb(result: Result) -> str:
         each = ", ".join(f"{100 * share:.1f}" for share in seeds.values())
         lines.append(f"| {variant} | {100 * mean(seeds.values()):.1f} | {each} | {100 * low:.1f} to {100 * high:.1f} |")
     reference = 100 * figures["support_vector_machine_UA"]
-    lines.append(f"| support vector machine on log-mel means and deviations, same folds | {reference:.1f} | | |")
+    lines.append(f"| SVM on means and deviations of log-mel bands, same folds | {reference:.1f} | | |")
     return "\n".join([*lines, ""])
 
 
@@ -29,11 +30,13 @@ def _modalities(result: Result) -> str:
     figures = result["figures"]
     settings = figures["settings"]
     lines = [
-        f"Modalities together and alone, synthetic `{settings['size']}`, profile `{settings['profile']}`, leave one "
-        f"session out, seeds {', '.join(map(str, settings['seeds']))}, at most {settings['max_epochs']} epochs. Pooled "
-        f"UA in percent; epoch chosen on development data; `{result['command']}`. MFDR has no preset of one modality.",
+        "### One modality against all\n",
+        f"Synthetic `{settings['size']}`, profile `{settings['profile']}`, leave one session out, seeds "
+        f"{', '.join(map(str, settings['seeds']))}, at most {settings['max_epochs']} epochs. Pooled UA in percent. The "
+        f"epoch is chosen on development data. MFDR has no preset with a single modality. Command: "
+        f"`{result['command']}`.",
         "",
-        "| full preset | UA | against | UA | difference | 95 % interval |",
+        "| full preset | UA | compared with | UA | difference | 95% interval |",
         "|---|---|---|---|---|---|",
     ]
     for each in figures["models"].values():
@@ -50,12 +53,14 @@ def _modalities(result: Result) -> str:
 
 def _tuning(result: Result) -> str:
     lines = [
-        "Tuning on the generated release (`lite`, 662 utterances), UA in percent. Development: mean of folds 1 and 2, "
-        "on which the best trial was chosen, so that it flatters; own values and tuned ones in the same study. Test: "
-        "all five folds pooled, looked at once, afterwards; its difference with a 95 % interval over dialogues. "
+        "### Tuning\n",
+        "Synthetic corpus (`lite`, 662 utterances), UA in percent. The development figure is the mean of folds 1 and "
+        "2. The best trial was chosen on it, so it is optimistic. The test figure pools all five folds and was looked "
+        "at once, after the search. Its difference has a 95% interval over dialogues. Command: "
         "`python -m benchmarks.tuning`.",
         "",
-        "| variant | trials (pruned) | epochs at most | development: own, tuned | test: own, tuned | test difference |",
+        "| variant | trials (pruned) | max. epochs | development: preset, tuned | test: preset, tuned "
+        "| test difference |",
         "|---|---|---|---|---|---|",
     ]
     for variant, each in result["figures"].items():
@@ -75,14 +80,15 @@ def _emodb_presets(result: Result) -> str:
     figures = result["figures"]
     shares = sorted(100 * share for share in figures["UA"].values())
     return (
-        f"{figures['corpus']}: all {len(shares)} presets that read audio and no video train there; after at most "
-        f"{figures['max_epochs']} epochs their UA lies between {shares[0]:.0f} and {shares[-1]:.0f} %, half of them "
-        f"above {median(shares):.0f} %. The {len(figures['refused'])} that read video are refused before anything is "
-        f"extracted; `{result['command']}`.\n"
+        "### Every audio preset on EmoDB\n\n"
+        f"{figures['corpus']}. All {len(shares)} presets that read audio but no video train. After at most "
+        f"{figures['max_epochs']} epochs their UA lies between {shares[0]:.0f}% and {shares[-1]:.0f}%, with a median "
+        f"of {median(shares):.0f}%. The {len(figures['refused'])} presets that read video are refused before "
+        f"anything is extracted. Command: `{result['command']}`.\n"
     )
 
 
-# Name of a result -> its table, in the order of the page.
+# Result name -> table, in the order of the page.
 QUALITY: dict[str, Callable[[Result], str]] = {
     "emodb": _emodb,
     "modalities": _modalities,

@@ -1,8 +1,8 @@
 """Random features with the sizes of the papers' encoders and the lengths of IEMOCAP's utterances, for speed alone.
 
-Every utterance is a stretch of one pool of random steps a stream, so that memory does not grow with the corpus. A batch
-is made of it by the code, and at the cost, that a training's resident features have: 16 bits a value, widened and
-standardised.
+Every utterance is a stretch of one pool of random steps per stream, so memory does not grow with the corpus. A batch is
+made by the same code, and at the same cost, as from features that are resident in training: 16 bits per value, widened
+and standardized.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,27 +57,27 @@ _POOL_STEPS, _POOL_BYTES = 2048, 128 << 20
 
 
 def full_presets(models: Sequence[str] | None = None) -> list[Preset]:
-    """One preset of each model, of every registered one where none is named."""
+    """Return one preset of each model; of every registered one if none is named."""
     return [catalogue.preset(f"{model}:{FULL[model]}") for model in models or MODELS]
 
 
 def durations_s(count: int) -> np.ndarray:
-    """``(count,)`` seconds, spread evenly over the quantiles of the real corpus."""
+    """Return ``(count,)`` seconds, spread evenly over the quantiles of the real corpus."""
     shares = (np.arange(count) + 0.5) / count
     return np.exp(np.interp(shares, list(_QUANTILES), np.log(list(_QUANTILES.values()))))
 
 
 class RandomUtterances:
-    """Utterances for one preset; a :class:`merflow.training.stages.Source`."""
+    """Random utterances for one preset, batched like those of a corpus."""
 
     def __init__(self, preset: Preset, *, count: int, device: torch.device, seed: int = 0) -> None:
-        """Makes the pools.
+        """Draw the pools.
 
         Args:
-            preset: Says which streams.
-            count: Utterances.
-            device: Where the pools, and so the batches, are.
-            seed: Of values, labels and the order of lengths.
+            preset: The preset whose streams are drawn.
+            count: Number of utterances.
+            device: Device of the pools, and so of the batches.
+            seed: Seed of values, labels and the order of lengths.
         """
         random = np.random.default_rng(seed)
         seconds = random.permutation(durations_s(count))
@@ -100,11 +100,11 @@ class RandomUtterances:
 
     @property
     def shapes(self) -> Mapping[Role, StreamShape]:
-        """Role -> layers and width."""
+        """Return layers and width by role."""
         return {stream.role: shape_of(stream) for stream in self.streams}
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """The utterances at these positions, padded to the longest of each role."""
+        """Return the utterances at these positions, padded to the longest of each role."""
         chosen = np.asarray(indices)
         features: dict[Role, Tensor] = {}
         present: dict[Role, Tensor] = {}
@@ -132,14 +132,14 @@ class RandomUtterances:
         )
 
     def model(self, preset: Preset) -> nn.Module:
-        """The preset's model at its real size."""
+        """Return the preset's model at its real size."""
         entry = MODELS[preset.model]
         torch.manual_seed(0)
         return entry.model(entry.configure(preset.config), shapes=self.shapes, classes=len(_CLASS_COUNTS))
 
 
 def pool_of(shape: StreamShape, *, device: torch.device, seed: int) -> Tensor:
-    """Random steps ``(steps, *entry_shape)`` float16."""
+    """Return random steps ``(steps, *entry_shape)`` in float16."""
     entry = entry_shape(shape)
     steps = max(_POOL_STEPS, _POOL_BYTES // (2 * int(np.prod(entry))))
     generator = torch.Generator().manual_seed(seed)
@@ -147,13 +147,13 @@ def pool_of(shape: StreamShape, *, device: torch.device, seed: int) -> Tensor:
 
 
 def standard(shape: StreamShape, *, device: torch.device) -> Scale:
-    """Mean 0 and deviation 1, which change no value and cost what others do."""
+    """Return a scale of mean 0 and deviation 1, which changes no value and costs what any other costs."""
     entry = entry_shape(shape)
     return Scale(torch.zeros(entry, device=device), torch.ones(entry, device=device))
 
 
 class Some:
-    """A few utterances of a source, as one batch; a :class:`merflow.training.stages.Source`."""
+    """A few utterances of a source, as one batch."""
 
     def __init__(self, source: RandomUtterances, indices: Sequence[int]) -> None:
         self._source, self._indices = source, np.asarray(indices)
@@ -163,17 +163,17 @@ class Some:
         return len(self._indices)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """The utterances at these positions among the few."""
+        """Return the utterances at these positions among the few."""
         return self._source.batch(self._indices[list(indices)].tolist())
 
 
 def shape_of(stream: Stream) -> StreamShape:
-    """Sizes of a stream in the paper profile."""
+    """Return the sizes of a stream in the paper profile."""
     return SHAPES[stream.slot if stream.encoder else f"{stream.role}/{_PLAIN[stream.role]}"]
 
 
 def steps_of(stream: Stream, seconds: np.ndarray) -> np.ndarray:
-    """``(len,)`` steps of a stream for utterances of these durations."""
+    """Return ``(len,)`` steps of a stream for utterances of these durations."""
     heard = np.minimum(seconds, stream.clip_s or np.inf)
     if stream.neighbours:
         return np.full(len(seconds), 2 * stream.neighbours + 1)

@@ -1,15 +1,15 @@
-"""What would the whole frozen benchmark cost at IEMOCAP's size? Extrapolated from steps that are measured.
+"""The cost of a whole frozen benchmark at IEMOCAP's size, extrapolated from measured steps.
 
 Five full presets, five folds, the papers' batch sizes and epochs, random features with IEMOCAP's lengths, resident on
-the device. A fold's utterances are cut into batches by length; some of these, from the shortest to nearly the longest,
-are really trained on and really evaluated; the time of the others is interpolated between them by length, and beyond
-them in proportion to it. An epoch is one pass of training over 70 % of the corpus (four sessions without one speaker)
-and one of evaluation over the other 30 % (development and test). Where a preset stops by patience, all epochs that its
-recipe allows are counted, which is the most that it can cost. Left out: reading features from disk, and checkpoints
-(see ``benchmarks.trainer``). Minutes are those of one thread of a CPU, or of a GPU, with one fold after another.
+the device. The utterances of a fold are cut into batches by length. Some of these batches, from the shortest to nearly
+the longest, are really trained and evaluated. The time of the others is interpolated by length between them, and beyond
+them is proportional to it. An epoch is one training pass over 70% of the corpus (four sessions without one speaker) and
+one evaluation pass over the other 30% (development and test). If a preset stops by patience, all epochs that its recipe
+allows are counted, which is its maximum cost. Reading features from disk and checkpoints are left out (see
+``benchmarks.trainer``). Times are those of one CPU thread or one GPU, one fold after another.
 
-The operations of matrix products and attention are counted beside, in the same steps. They tell how fast a device must
-compute, all in all, for the benchmark to take no more than the 15 minutes that are aimed at on one GPU.
+The operations of matrix products and attention are counted in the same steps. They say how fast a device must compute
+overall for the benchmark to finish in the 15 minutes that are the aim on one GPU.
 """
 
 import argparse
@@ -54,7 +54,7 @@ GCPU_OPERATIONS = {torch.ops.merflow.gcpu: _forward, torch.ops.merflow.gcpu_back
 
 
 class Cost(NamedTuple):
-    """Of some work: seconds, and operations, of which a product and its sum are two."""
+    """The cost of some work: seconds, and operations (a product and its sum count as two)."""
 
     seconds: float
     operations: float
@@ -69,9 +69,10 @@ def pass_cost(
     work: Callable[[Some], object],
     alike: Callable[[Some], object] | None = None,
 ) -> Cost:
-    """Of one pass over ``count`` utterances, from measurements at some batches by length.
+    """Return the cost of one pass over ``count`` utterances, from measurements at some batches by length.
 
-    ``alike`` has the operations of ``work``, where these cannot be counted: PyTorch's counter knows no inference mode.
+    ``alike`` has the operations of ``work`` where these cannot be counted: PyTorch's counter does not support inference
+    mode.
     """
     device = device_of(PARAMS)
     batches = sequential_batches(source.lengths[:count], batch_size=batch_size)
@@ -91,21 +92,21 @@ def pass_cost(
 
 
 def counted(work: Callable[[], object]) -> float:
-    """Operations of the work's matrix products and attention, backward ones among them."""
+    """Return the number of operations in matrix products and attention, backward pass included."""
     with FlopCounterMode(display=False, custom_mapping=GCPU_OPERATIONS) as counter:
         work()
     return float(counter.get_total_flops())
 
 
 def evaluate(training_state: TrainingState, some: Some) -> None:
-    """All of these utterances at once, forward alone."""
+    """Run a forward pass over all of these utterances at once."""
     training_state.model.eval()
     with torch.no_grad():
         training_state.output(some.batch(range(len(some))).to(training_state.device))
 
 
 def measured(preset: Preset, *, points: int) -> dict[str, float]:
-    """The cost of one preset."""
+    """Return the cost of one preset."""
     device = device_of(PARAMS)
     recipe = preset.recipe
     source = RandomUtterances(preset, count=UTTERANCES, device=device)
@@ -132,7 +133,7 @@ def measured(preset: Preset, *, points: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures, extrapolates, records."""
+    """Measure, extrapolate and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=5, help="batches that are measured, shortest to longest")
     parser.add_argument("--models", nargs="+", choices=list(FULL), help="only these")

@@ -1,4 +1,4 @@
-"""What every measurement is written down with: the machine, the code, the command."""
+"""A record of a measurement: figures, machine, code and command."""
 
 import os
 import platform
@@ -21,7 +21,7 @@ Result = dict[str, Any]
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, accelerator and the versions that matter."""
+    """Return processor, cores, memory, accelerator and the versions that matter."""
     cpuinfo = Path("/proc/cpuinfo")
     models = (
         {line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")}
@@ -39,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 
 def write_result(name: str, figures: dict[str, Any]) -> Path:
-    """Writes ``results/<name>.json``, or ``<name>-gpu.json`` where ``device`` is cuda, and returns its path."""
+    """Write ``results/<name>.json``, or ``<name>-gpu.json`` if ``device`` is cuda, and return its path."""
     path = RESULTS / f"{name}{ON_GPU if figures.get('device') == 'cuda' else ''}.json"
     write_json(
         path,
@@ -57,6 +57,6 @@ def write_result(name: str, figures: dict[str, Any]) -> Path:
 
 
 def read_result(name: str) -> Result | None:
-    """What was written last under this name; None where nothing was."""
+    """Return the last result recorded under this name, or None."""
     path = RESULTS / f"{name}.json"
     return read_json(path) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""How fast: the README's tables of what the parts take in time and memory, from their recorded results."""
+"""Tables of the time and memory that each part takes, from their recorded results."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,10 @@ from benchmarks.record import ON_GPU, Result, read_result
 
 def _indexing(result: Result) -> str:
     lines = [
-        f"Indexing synthetic releases on {result['machine']['cores']} cores; `{result['command']}`.",
+        "### Indexing\n",
+        f"Synthetic releases on {result['machine']['cores']} cores. Command: `{result['command']}`.",
         "",
-        "| release | turns | seconds a thousand turns | of the time to open every header | memory |",
+        "| release | turns | seconds per 1,000 turns | times a plain walk over all headers | memory |",
         "|---|---|---|---|---|",
     ]
     lines += [
@@ -23,13 +24,15 @@ def _indexing(result: Result) -> str:
 def _store(result: Result) -> str:
     peers = ("npy", "pickle", "hdf5", "flat array", "memory copy")
     lines = [
-        f"Random batches from the page cache, one thread; `{result['command']}`. The store's speed against that of:",
+        "### Feature store, cached\n",
+        f"Random batches from the page cache, one thread. Each ratio says how many times as fast the store is. "
+        f"Command: `{result['command']}`.",
         "",
-        "| entries | npy a file | one pickle | HDF5 | flat mapped array | copy from memory | resident memory |",
+        "| entries | one npy file each | one pickle | HDF5 | flat mmap array | copy in memory | resident memory |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, ways in sorted(result["figures"].items(), reverse=True):
-        ratios = [f"{ways[way]['store_is_times']:.2f} x" for way in peers]
+        ratios = [f"{ways[way]['store_is_times']:.2f}x" for way in peers]
         memory = f"{ways['store']['resident_mib']:.0f} MiB, pickle {ways['pickle']['resident_mib']:.0f} MiB"
         lines.append(f"| {name} | {' | '.join(ratios)} | {memory} |")
     return "\n".join([*lines, ""])
@@ -37,9 +40,10 @@ def _store(result: Result) -> str:
 
 def _store_on_disk(result: Result) -> str:
     lines = [
-        f"Random batches of entries that are on disk alone; `{result['command']}`.",
+        "### Feature store, from disk\n",
+        f"Random batches with a cold page cache. Command: `{result['command']}`.",
         "",
-        "| entries | store | npy a file | HDF5 | flat mapped array |",
+        "| entries | store | one npy file each | HDF5 | flat mmap array |",
         "|---|---|---|---|---|",
     ]
     for name, ways in sorted(result["figures"]["cold"].items(), reverse=True):
@@ -50,10 +54,10 @@ def _store_on_disk(result: Result) -> str:
     held = f"a process limited to {large['limit_gib']:.0f} GiB" if large["limited"] else "a process"
     lines += [
         "",
-        f"All 25 layers of a WavLM-large, {large['store_gib']:.0f} GiB of them, as shuffled float32 batches in {held}, "
-        f"cache included: {measured['mib_a_second']:.0f} MiB/s, {measured['own_mib']:.0f} MiB of memory of its own and "
-        f"at most {measured['mapped_mib']:.0f} MiB of files mapped, which the system takes back when it needs them. "
-        f"Extrapolated to {far['corpus_gib']:.0f} GiB, an epoch reads {far['epoch_minutes']:.1f} minutes.",
+        f"All 25 layers of a WavLM-large ({large['store_gib']:.0f} GiB) as shuffled float32 batches, in {held} "
+        f"including its page cache: {measured['mib_a_second']:.0f} MiB/s with {measured['own_mib']:.0f} MiB of private "
+        f"memory and at most {measured['mapped_mib']:.0f} MiB of mapped files, which the system can reclaim. "
+        f"Extrapolated to {far['corpus_gib']:.0f} GiB, reading takes {far['epoch_minutes']:.1f} minutes per epoch.",
     ]
     return "\n".join([*lines, ""])
 
@@ -61,11 +65,12 @@ def _store_on_disk(result: Result) -> str:
 def _video(result: Result) -> str:
     figures = result["figures"]
     lines = [
-        f"A film of {figures['film_s'] / 60:.0f} minutes, 720x480 MPEG-4, {figures['turns']} turns; "
-        f"`{result['command']}`. One pass takes {figures['peak_mib']['long']:.0f} MiB beyond the libraries, and "
-        f"{figures['peak_mib']['short']:.0f} MiB for a quarter of the film.",
+        "### Video decoding\n",
+        f"A film of {figures['film_s'] / 60:.0f} minutes, 720x480 MPEG-4, {figures['turns']} turns. One pass needs "
+        f"{figures['peak_mib']['long']:.0f} MiB beyond the libraries, and {figures['peak_mib']['short']:.0f} MiB for a "
+        f"quarter of the film. Command: `{result['command']}`.",
         "",
-        "| way | frames a second | time, one pass = 1 |",
+        "| method | frames per second | time relative to one pass |",
         "|---|---|---|",
     ]
     lines += [
@@ -78,13 +83,15 @@ def _video(result: Result) -> str:
 def _extraction(result: Result) -> str:
     figures = result["figures"]
     seconds = figures["seconds"]
-    padding = ", ".join(f"{name} {100 * share:.2f} %" for name, share in figures["padding_over_iemocap"].items())
+    padding = ", ".join(f"{name} {100 * share:.2f}%" for name, share in figures["padding_over_iemocap"].items())
     lines = [
-        f"Extraction from files to a complete store: {figures['model']}, {figures['utterances']:,} utterances as long "
-        f"as IEMOCAP's ({figures['audio_s'] / 60:.0f} min) on {_place(result)}, {figures['threads']} encoder "
-        f"thread(s); `{result['command']}`. Padding over the real corpus' lengths: {padding}.",
+        "### Extraction\n",
+        f"From files to a complete store: {figures['model']}, {figures['utterances']:,} utterances with IEMOCAP's "
+        f"lengths ({figures['audio_s'] / 60:.0f} min) on {_hardware(result)}, {figures['threads']} encoder thread(s). "
+        f"Padding over the lengths of the real corpus: {padding}. Command: `{result['command']}`.",
         "",
-        "| engine | plain loop, one by one | encoder alone, ready batches | of the ceiling | times the loop |",
+        "| merflow | plain loop, one by one | encoder alone, prepared batches | share of that ceiling "
+        "| times the plain loop |",
         "|---|---|---|---|---|",
         f"| {seconds['engine']:.1f} s | {seconds['plain loop']:.1f} s | {seconds['encoder alone']:.1f} s "
         f"| {figures['engine_of_ceiling']:.2f} | {figures['engine_to_loop']:.2f} |",
@@ -94,10 +101,11 @@ def _extraction(result: Result) -> str:
 
 def _extraction_growth(result: Result) -> str:
     lines = [
-        f"Extraction around an encoder that does next to nothing, speech and text, on {_place(result)}; "
+        "### Extraction as the corpus grows\n",
+        f"Speech and text with an encoder that does almost nothing, on {_hardware(result)}. Command: "
         f"`{result['command']}`.",
         "",
-        "| utterances | ms an utterance | memory | largest reader |",
+        "| utterances | ms per utterance | memory | largest reader |",
         "|---|---|---|---|",
     ]
     lines += [
@@ -110,13 +118,14 @@ def _extraction_growth(result: Result) -> str:
 def _trainer(result: Result) -> str:
     figures = result["figures"]
     lines = [
-        "What training costs beside forward, backward and the optimiser's step, at real sizes on random features of "
-        f"IEMOCAP's lengths; {figures['where']}; `{result['command']}`. Batches are made while the step before "
-        "computes: what passes for it stands beside its processor time. The last column is what merely writing a "
-        "batch's bytes costs.",
+        "### Training loop\n",
+        "Cost beyond forward pass, backward pass and optimizer step, at real sizes on random features with IEMOCAP's "
+        "lengths. The next batch is made while the current step computes, so wall time and processor time differ. The "
+        f"last column is the cost of merely writing a batch's bytes. {figures['where']}. Command: "
+        f"`{result['command']}`.",
         "",
-        "| model | step | batch | loop | loop and resident data | the same in processor time | checkpoints "
-        "| a batch of zeros |",
+        "| model | step | batch | loop | loop and data, wall time | loop and data, CPU time | checkpoints "
+        "| writing zeros |",
         "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
@@ -126,17 +135,18 @@ def _trainer(result: Result) -> str:
         for variant, row in figures["models"].items()
     ]
     busy = [f"{variant} {_share(row['gpu_busy'])}" for variant, row in figures["models"].items() if "gpu_busy" in row]
-    lines += ["", f"Share of the time in which the GPU computes: {', '.join(busy)}."] if busy else []
+    lines += ["", f"Share of time with the GPU busy: {', '.join(busy)}."] if busy else []
     return "\n".join([*lines, ""])
 
 
 def _foal_net(result: Result) -> str:
     figures = result["figures"]
     return (
-        f"Foal-Net's training step of {figures['batch']} utterances, 299 x 1024 speech and 180 x 768 video, against "
-        f"three passes of the fusion with torch's attention and a loop over negatives: {figures['ours_s']:.2f} s to "
-        f"{figures['straightforward_s']:.2f} s, {figures['times_faster']:.2f} times as fast; {figures['where']}; "
-        f"`{result['command']}`.\n"
+        "### Foal-Net\n\n"
+        f"A training step of {figures['batch']} utterances (299x1024 speech, 180x768 video) takes "
+        f"{figures['ours_s']:.2f} s. A straightforward version, with three passes through the fusion, torch's "
+        f"attention and a loop over negatives, takes {figures['straightforward_s']:.2f} s: "
+        f"{figures['times_faster']:.2f} times as long. {figures['where']}. Command: `{result['command']}`.\n"
     )
 
 
@@ -178,13 +188,15 @@ def _mfdr(result: Result) -> str:
 def _real_size(result: Result) -> str:
     figures = result["figures"]
     lines = [
-        f"Five folds at IEMOCAP's size, papers' batches and most epochs, random features: {figures['hours']:.1f} hours "
-        f"one after another ({figures['where']}, extrapolated from single steps); `{result['command']}`."
+        "### A full benchmark at IEMOCAP's size\n",
+        f"Five folds with the papers' batch sizes and maximum epochs on random features: {figures['hours']:.1f} hours "
+        f"one after another ({figures['where']}, extrapolated from single steps)."
         + (" No GPU was measured." if read_result(f"real_size{ON_GPU}") is None else "")
-        + f" Counted: {figures['pflop']:.0f} PFLOP of matrix products and attention; {figures['aim_minutes']} minutes "
-        f"on one GPU, which are aimed at, are {figures['needed_tflop_s']:.0f} TFLOP/s, all in all.",
+        + f" That is {figures['pflop']:.0f} PFLOP of matrix products and attention. The aim of "
+        f"{figures['aim_minutes']} minutes on one GPU needs {figures['needed_tflop_s']:.0f} TFLOP/s on average. "
+        f"Command: `{result['command']}`.",
         "",
-        "| preset | epochs at most | training, s an epoch | evaluation, s an epoch | hours a fold | PFLOP |",
+        "| preset | max. epochs | training, s per epoch | evaluation, s per epoch | hours per fold | PFLOP |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
@@ -196,17 +208,17 @@ def _real_size(result: Result) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value + 0.0:.1f} %"
+    return f"{100 * value + 0.0:.1f}%"
 
 
-def _place(result: Result) -> str:
-    """Where something was measured."""
+def _hardware(result: Result) -> str:
+    """Return the GPU's name, or the number of cores."""
     machine = result["machine"]
     on_gpu = machine["accelerator"] is not None and result["figures"].get("device") == "cuda"
     return str(machine["accelerator"]) if on_gpu else f"{machine['cores']} cores"
 
 
-# Name of a result -> its table, in the order of the page.
+# Result name -> table, in the order of the page.
 SPEED: dict[str, Callable[[Result], str]] = {
     "indexing": _indexing,
     "store": _store,

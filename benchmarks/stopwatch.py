@@ -1,8 +1,7 @@
-"""How long computations take, alternating, so that a busy machine hits all alike.
+"""Timing of computations in alternation, so that a busy machine affects all of them alike.
 
-Where one thread of a CPU computes, the processor time of this process counts, which other processes lengthen a little
-through caches and memory, and not by taking turns. With several threads, and on a GPU, it is wall time until all is
-done.
+With one CPU thread, the processor time of this process counts. Other processes lengthen it a little through caches and
+memory, but not by taking turns. With several threads, and on a GPU, it is the wall time until all work is done.
 """
 
 import random
@@ -16,12 +15,12 @@ Work = Callable[[], object]
 
 
 def fastest_device() -> torch.device:
-    """The GPU where there is one."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def seconds(work: Work, device: torch.device, *, wall: bool = False) -> float:
-    """What one call takes; ``wall`` time where it is to count that another core helps."""
+    """Return the time of one call; ``wall`` time if the help of another core should count."""
     alone = device.type == "cpu" and torch.get_num_threads() == 1
     clock = process_time if alone and not wall else perf_counter
     _wait(device)
@@ -37,7 +36,7 @@ def _wait(device: torch.device) -> None:
 
 
 def medians(ways: dict[str, Work], device: torch.device, *, rounds: int, wall: bool = False) -> dict[str, float]:
-    """Seconds of each way: its median round. Each round has another order, and one before the first does not count."""
+    """Return each method's median seconds. Every round has a random order, and a warm-up round does not count."""
     spent: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 1):
         for way in random.sample(list(ways), len(ways)):
@@ -48,7 +47,7 @@ def medians(ways: dict[str, Work], device: torch.device, *, rounds: int, wall: b
 
 
 def where(device: torch.device) -> str:
-    """The device in words, for a table."""
+    """Return the name of the device for a table."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()

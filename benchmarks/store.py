@@ -1,10 +1,10 @@
-"""How fast are random batches from the store, and what do they cost in memory? Page cache, one process, one thread.
+"""The speed and memory of random batches from the feature store: page cache, one process, one thread.
 
-Beside it, in the same run and on the same entries: one npy file an utterance, one pickle of all of them, one HDF5 file
-with a dataset an utterance, one flat memory-mapped array, and a plain copy of the same bytes from memory, which is the
-ceiling. Every way fills the same ``(N, T, D)`` float16 batch; turning it into float32 costs all of them the same and is
-left out. Each has read every entry once before; rounds of all ways alternate, in another order each, and each way's
-median counts. Memory is that of a process of its own for each way.
+Next to it, in the same run and on the same entries: one npy file per utterance, one pickle of all, one HDF5 file with a
+dataset per utterance, one flat memory-mapped array, and a plain copy of the same bytes in memory, which is the ceiling.
+Every method fills the same ``(N, T, D)`` float16 batch. The conversion to float32 costs all of them the same and is
+left out. Each has read every entry once before. Rounds of all methods alternate in random order, and each method's
+median counts. Memory is measured in a fresh process per method.
 """
 
 import argparse
@@ -20,15 +20,15 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.record import write_result
-from benchmarks.store_peers import WAYS, Fill, FoldId, opened, prepare
+from benchmarks.store_peers import WAYS, Entries, Fill, opened, prepare
 
 # A sentence of BERT-base, six seconds of WavLM-large.
-ITEMS = {"text (25 KB)": FoldId(16, 768, 4000), "speech (600 KB)": FoldId(299, 1024, 600)}
+ITEMS = {"text (25 KB)": Entries(16, 768, 4000), "speech (600 KB)": Entries(299, 1024, 600)}
 BATCH, BATCHES, ROUNDS = 32, 24, 21
 
 
-def throughput(fills: dict[str, Fill], item: FoldId, *, rounds: int) -> dict[str, float]:
-    """Bytes a second of each way: the median round."""
+def throughput(fills: dict[str, Fill], item: Entries, *, rounds: int) -> dict[str, float]:
+    """Return bytes per second of each method, from its median round."""
     chance = np.random.default_rng(1)
     batch = np.zeros((BATCH, *item.shape), dtype=np.float16)
     for fill in fills.values():
@@ -45,8 +45,8 @@ def throughput(fills: dict[str, Fill], item: FoldId, *, rounds: int) -> dict[str
     return {way: BATCHES * batch.nbytes / median(each) for way, each in seconds.items()}
 
 
-def resident_mib(way: str, folder: Path, item: FoldId) -> float:
-    """Memory that a fresh process has taken beyond its start when it has read every entry, in MiB."""
+def resident_mib(way: str, folder: Path, item: Entries) -> float:
+    """Return the memory in MiB that a fresh process has taken since its start after reading every entry."""
     program = (
         "import re; from pathlib import Path\n"
         "from benchmarks.store import throughput; from benchmarks.store_peers import Item, opened\n"
@@ -59,7 +59,7 @@ def resident_mib(way: str, folder: Path, item: FoldId) -> float:
 
 
 def main() -> None:
-    """Measures, prints ratios, records."""
+    """Measure, print ratios and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
     figures = {}

@@ -1,8 +1,8 @@
-"""What does the store give where its files are not in memory, and where they do not fit?
+"""The speed of the feature store when its files are not in memory, and when they do not fit.
 
-Cold batches: random batches after the page cache has been emptied of the files, against the other forms. Larger than
-memory: every layer of an encoder like WavLM-large, as float32 batches in shuffled epochs, in a process that may have a
-fraction of the store's size as memory, the system's cache of the files it reads included.
+Cold batches: random batches after the files have been dropped from the page cache, next to the other formats. Larger
+than memory: every layer of an encoder like WavLM-large, as float32 batches in shuffled epochs, in a process whose
+memory limit is a fraction of the store's size, page cache included.
 """
 
 import argparse
@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.memory_limit import memory_group, run_within
 from benchmarks.record import write_result
-from benchmarks.store_peers import SHARD, Fill, FoldId, digest, forget_files, opened, prepare
+from benchmarks.store_peers import SHARD, Entries, Fill, digest, forget_files, opened, prepare
 from merflow.contracts.streams import StreamShape
 from merflow.features.batches.padding import Blanks, Piece, padded
 from merflow.features.store.keyed import KeyedStore
 
 # Enough that reading ahead does not bring in half of the rest.
-ITEMS = {"text (25 KB)": FoldId(16, 768, 16_000), "speech (600 KB)": FoldId(299, 1024, 1200)}
+ITEMS = {"text (25 KB)": Entries(16, 768, 16_000), "speech (600 KB)": Entries(299, 1024, 1200)}
 COLD_WAYS = ("store", "npy", "hdf5", "flat array")
 BATCH, BATCHES, ROUNDS = 32, 8, 3
 
@@ -37,8 +37,8 @@ LARGE_SHARD, LARGE_BATCH, EPOCHS = 16, 8, 2
 CORPUS_GIB = 60.0
 
 
-def cold(item: FoldId) -> dict[str, dict[str, float]]:
-    """Bytes a second of random batches whose entries are all on disk, each way's median round."""
+def cold(item: Entries) -> dict[str, dict[str, float]]:
+    """Return bytes per second of random batches with a cold cache, from each method's median round."""
     chance = np.random.default_rng(1)
     batch = np.zeros((BATCH, *item.shape), dtype=np.float16)
     seconds: dict[str, list[float]] = {way: [] for way in COLD_WAYS}
@@ -68,7 +68,7 @@ def _seconds(fill: Fill, order: list[list[int]], batch: np.ndarray) -> float:
 
 
 def prepare_layers(folder: Path, *, entries: int) -> None:
-    """A store of so many entries of all layers."""
+    """Write a store with this many entries of all layers."""
     keyed = KeyedStore(folder, StreamShape(LAYERS, WIDTH))
     values = np.random.default_rng(0).standard_normal((STEPS, LAYERS, WIDTH), dtype=np.float32).astype(np.float16)
     for start in range(0, entries, LARGE_SHARD):
@@ -77,7 +77,7 @@ def prepare_layers(folder: Path, *, entries: int) -> None:
 
 
 def epochs(folder: Path) -> dict[str, float]:
-    """Shuffled float32 batches of the whole store; what this process had in memory meanwhile."""
+    """Read shuffled float32 batches of the whole store, and measure the memory of this process meanwhile."""
     keyed = KeyedStore(folder, StreamShape(LAYERS, WIDTH))
     places = list(keyed.places().values())
     opened = keyed.open_entries(places)
@@ -108,7 +108,7 @@ def _rss_mib(kind: str) -> float:
 
 
 def larger_than_memory(*, store_gib: float, limit_gib: float) -> dict[str, Any]:
-    """The epochs with and without a limit, each in a process of its own and from an empty cache."""
+    """Measure the epochs with and without a limit, each in a fresh process with a cold cache."""
     rows: dict[str, Any] = {"store_gib": store_gib, "limit_gib": limit_gib}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -132,7 +132,7 @@ def larger_than_memory(*, store_gib: float, limit_gib: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures, prints, records."""
+    """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store-gib", type=float, default=10.0)
     parser.add_argument("--limit-gib", type=float, default=2.0)

@@ -1,4 +1,4 @@
-"""The same entries in the store and in the forms that people use instead of one, and how each fills a batch."""
+"""The same entries in the store and in the formats that people use instead, and how each fills a batch."""
 
 import hashlib
 import os
@@ -21,8 +21,8 @@ Fill = Callable[[Sequence[int], np.ndarray], None]
 
 
 @dataclass(frozen=True)
-class FoldId:
-    """So many entries of one size."""
+class Entries:
+    """A number of entries of one size."""
 
     steps: int
     width: int
@@ -30,22 +30,22 @@ class FoldId:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of one entry."""
+        """Return the shape of one entry."""
         return self.steps, self.width
 
     @property
     def size_bytes(self) -> int:
-        """Of one entry."""
+        """Return the size of one entry in bytes."""
         return 2 * self.steps * self.width
 
 
 def digest(number: int) -> str:
-    """An entry's key."""
+    """Return an entry's key."""
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def prepare(folder: Path, item: FoldId) -> None:
-    """Writes the same random entries in every form, and sees that they are on the disk."""
+def prepare(folder: Path, item: Entries) -> None:
+    """Write the same random entries in every format and flush them to disk."""
     random = np.random.default_rng(0)
     (folder / "npy").mkdir()
     keyed = KeyedStore(folder / "store", StreamShape(None, item.width))
@@ -66,15 +66,15 @@ def prepare(folder: Path, item: FoldId) -> None:
 
 
 def forget_files(folder: Path) -> None:
-    """Drops every file below a folder from the page cache."""
+    """Drop every file below a folder from the page cache."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def opened(way: str, folder: Path, item: FoldId) -> Fill:
-    """What copies entries into a batch in one of the ways."""
+def opened(way: str, folder: Path, item: Entries) -> Fill:
+    """Return the function that copies entries into a batch with one of the methods."""
     if way == "store":
         return _store(folder / "store", item)
     if way == "hdf5":
@@ -99,7 +99,7 @@ def _each(entry: Callable[[int], np.ndarray]) -> Fill:
     return fill
 
 
-def _store(folder: Path, item: FoldId) -> Fill:
+def _store(folder: Path, item: Entries) -> Fill:
     keyed = KeyedStore(folder, StreamShape(None, item.width))
     places = keyed.places()
     everything = keyed.open_entries([places[digest(number)] for number in range(item.entries)])

@@ -1,12 +1,12 @@
-"""What does the training loop cost beside the forward pass, the backward pass and the optimiser's step?
+"""The cost of the training loop beyond the forward pass, the backward pass and the optimizer step.
 
 Every model's full preset at its real size, on resident random features with IEMOCAP's lengths: one batch of the median
-length, or as many as take some seconds, from the short to the long. The bare loop steps over the very batches of an
-epoch, made beforehand. Against it stand ``train_epoch`` on the same ready batches (the loop's own cost), and on batches
-that it makes itself, while the step before computes (with the cost of resident data): in processor time, and in the
-time that passes. Rounds of all alternate; medians count. Beside them: what it takes to write batches of that many bytes
-and nothing else, which is the least that making them can cost, and a checkpoint, written once an epoch and shared out
-over the steps of 4400 utterances.
+length, or as many as take some seconds, from short to long. The bare loop steps over the batches of an epoch, prepared
+beforehand. It is compared with ``train_epoch`` on the same prepared batches (the loop's own cost), and on batches that
+``train_epoch`` makes while the previous step computes (the cost of resident data too), in processor time and in wall
+time. Rounds of all alternate, and medians count. Two more figures: the time to merely write batches of that many bytes,
+which is the least that making them can cost, and a checkpoint, written once per epoch and spread over the steps of
+4,400 utterances.
 """
 
 import argparse
@@ -55,7 +55,7 @@ EPOCH_SECONDS, MOST_STEPS = 3, 20
 
 
 class Ready:
-    """A source whose batches of one epoch were made beforehand."""
+    """A source whose batches of one epoch were prepared beforehand."""
 
     def __init__(self, source: Some, order: Sequence[Sequence[int]]) -> None:
         self.lengths, self.labels = source.lengths, source.labels
@@ -70,7 +70,7 @@ class Ready:
 
 
 def bare_loop(training_state: TrainingState, batches: Sequence[Batch]) -> None:
-    """What any training must do."""
+    """Run the steps that any training must do."""
     training_state.model.train()
     for batch in batches:
         loss = training_state.output(batch).loss
@@ -82,7 +82,7 @@ def bare_loop(training_state: TrainingState, batches: Sequence[Batch]) -> None:
 
 
 def busy_share(work: Work) -> float:
-    """Share of the wall time in which the GPU computed; one stream, so kernels do not overlap."""
+    """Return the share of wall time in which the GPU computed; with one stream, kernels do not overlap."""
     torch.cuda.synchronize()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         started = perf_counter()
@@ -93,7 +93,7 @@ def busy_share(work: Work) -> float:
 
 
 def checkpoint_s(training_state: TrainingState) -> float:
-    """Seconds to write the state after an epoch."""
+    """Return the seconds it takes to write the state after an epoch."""
     figures = EpochFigures(1, 1, 1.0, 1.0, 0.5, 0.5, 0.1, 1.0)
     best = {name: value.detach().clone() for name, value in training_state.model.state_dict().items()}
     state = FoldState(FoldHistory((figures,), 1), best, Shadow.empty())
@@ -103,7 +103,7 @@ def checkpoint_s(training_state: TrainingState) -> float:
 
 
 def measured(preset: Preset, *, steps: int | None, rounds: int | None) -> dict[str, float]:
-    """The figures of one model; as many steps and rounds as fit into some seconds, if they are not given."""
+    """Return the figures of one model; unless given, as many steps and rounds as fit into some seconds."""
     device = device_of(PARAMS)
     recipe = preset.recipe
     corpus = RandomUtterances(preset, count=UTTERANCES, device=device)
@@ -148,7 +148,7 @@ def measured(preset: Preset, *, steps: int | None, rounds: int | None) -> dict[s
 
 
 def main() -> None:
-    """Measures, prints ratios, records."""
+    """Measure, print ratios and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--steps", type=int, help=f"batches an epoch; default: what fits into {EPOCH_SECONDS} s, 1 to {MOST_STEPS}"

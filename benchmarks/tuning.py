@@ -1,8 +1,8 @@
-"""Does tuning find better parameters than the presets' own? Three models on the generated release, test data once.
+"""A test of tuning against the presets' own values: three models on the synthetic corpus, test data looked at once.
 
-Each study's first trial has the preset's own values, so that both figures come from the same folds, seed and epochs.
-The best trial is chosen for its development UA, which flatters it: what it is worth say the test figures,
-of all folds, that are computed once, when the study has ended, for the preset as it is and as it was tuned.
+The first trial of each study has the preset's own values, so both figures come from the same folds, seed and epochs.
+The best trial is chosen by its development UA, which makes that figure optimistic. The test figures say what it is
+worth. They cover all folds and are computed once, after the study, for the preset as it is and as tuned.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.source import CorpusSource
 from merflow.jobs.benchmark import benchmark, prepare
-from merflow.jobs.source import Source
 from merflow.jobs.tune import PRESETS, tune
 from merflow.presets.user_presets import read_user_presets
 from merflow.runs.provenance import git_commit
@@ -26,10 +26,10 @@ FOLDS = (1, 2)
 
 @dataclass(frozen=True)
 class Effort:
-    """What a study may cost; the models differ in what an epoch does.
+    """The budget of a study; the models differ in the cost of an epoch.
 
     Attributes:
-        epochs: Cap of every trial, and of both presets that are tested.
+        epochs: Maximum epochs of every trial, and of both presets tested.
     """
 
     epochs: int
@@ -44,7 +44,7 @@ EFFORTS = {
 
 
 def parameters(effort: Effort, *, workers: int) -> Params:
-    """Those of a variant's study and test."""
+    """Return the parameters of a variant's study and test."""
     return read_params(
         Path(str(files("merflow") / "params.yaml")),
         overrides=(
@@ -55,8 +55,8 @@ def parameters(effort: Effort, *, workers: int) -> Params:
 
 
 def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str, Any]:
-    """Figures of one variant: its study, and then the test."""
-    params, source = parameters(effort, workers=workers), Source("synthetic", size="small")
+    """Return the figures of one variant: its study, then the test."""
+    params, source = parameters(effort, workers=workers), CorpusSource("synthetic", size="small")
     data = prepare(source, variants=[variant], out=out, params=params)
     preset = f"{variant.partition(':')[2]}-tuned"
     found = tune(
@@ -97,7 +97,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
 
 
 def main() -> None:
-    """Searches, tests, records after every model."""
+    """Search, test, and record after every model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=1, help="one gives the same figures again")
     parser.add_argument("--models", nargs="+", choices=EFFORTS, default=list(EFFORTS), help="others' figures stay")

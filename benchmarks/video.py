@@ -1,11 +1,10 @@
-"""How fast does a dialogue's video become its utterances' frames?
+"""The speed of turning a dialogue's video into the frames of its utterances.
 
-One synthetic film of two actors, 720x480 MPEG-4 in AVI as IEMOCAP's, repeated to five minutes, with as many turns as a
-dialogue of IEMOCAP has. One pass over it gives every turn's pictures: the speaker's half as RGB, up to 180 of a turn.
-Beside it, in alternating rounds: ffmpeg's own decoding of the same film (on one thread as ours, on as many as it likes,
-and with the same half converted to RGB and dropped), PyAV's decoding alone, and the plain way, which opens the film for
-every turn, seeks, and converts whole pictures. Memory is a process' own, for a film of this length and for one of a
-quarter of it.
+One synthetic film of two actors, 720x480 MPEG-4 in AVI like IEMOCAP's, repeated to five minutes, with as many turns as
+an IEMOCAP dialogue. One pass over it gives the frames of every turn: the speaker's half as RGB, up to 180 per turn. It
+alternates with ffmpeg's own decoding of the same film (on one thread, on as many as it likes, and with the same half
+converted to RGB and dropped), PyAV's decoding alone, and the plain method, which opens the film for every turn, seeks,
+and converts whole frames. Memory is that of a fresh process, for a film of this length and for a quarter of it.
 """
 
 import argparse
@@ -24,9 +23,9 @@ import av
 import numpy as np
 
 from benchmarks.record import write_result
+from merflow.corpus.synthetic.release import synthesize
 from merflow.features.media.frames import half_of
 from merflow.features.media.video import VideoSpan, frame_indices, read_dialogue
-from merflow.jobs.source import synthetic_release
 
 FILM_S, TURN_S, ROUNDS, MAX_FRAMES = 300.0, 4.6, 3, 180
 RATE = Fraction(30000, 1001)
@@ -34,7 +33,7 @@ MISSING = "ffmpeg is not installed: its own decoding is left out"
 
 
 def write_film(path: Path, source: Path, *, length_s: float) -> None:
-    """A film's pictures over and over, without encoding them again."""
+    """Write a film's frames over and over without encoding them again."""
     frames = int(length_s * RATE)
     with av.open(str(path), "w", format="avi") as target:
         with av.open(str(source)) as film:
@@ -51,7 +50,7 @@ def write_film(path: Path, source: Path, *, length_s: float) -> None:
 
 
 def turns(*, length_s: float) -> list[VideoSpan]:
-    """Turns end to end, left and right in turn."""
+    """Return turns end to end, alternating between left and right."""
     count = int(length_s / TURN_S)
     return [
         VideoSpan(f"turn{number}", "left" if number % 2 else "right", number * TURN_S, (number + 1) * TURN_S - 0.1)
@@ -60,7 +59,7 @@ def turns(*, length_s: float) -> list[VideoSpan]:
 
 
 def one_pass(path: Path, spans: list[VideoSpan]) -> int:
-    """Every turn's frames as extraction reads them; how many."""
+    """Read every turn's frames as extraction does, and return their number."""
     count = 0
     for _, frames in read_dialogue(path, spans, max_frames=MAX_FRAMES, clip_s=None):
         assert isinstance(frames, np.ndarray), frames
@@ -69,7 +68,7 @@ def one_pass(path: Path, spans: list[VideoSpan]) -> int:
 
 
 def turn_by_turn(path: Path, spans: list[VideoSpan]) -> int:
-    """Every turn's frames by opening the film for it, seeking and converting whole pictures."""
+    """Read every turn's frames by opening the film for it, seeking and converting whole frames."""
     count = 0
     for span in spans:
         wanted = set(frame_indices(span, rate=RATE, max_frames=MAX_FRAMES, clip_s=None).tolist())
@@ -89,14 +88,14 @@ def turn_by_turn(path: Path, spans: list[VideoSpan]) -> int:
 
 
 def decoding_alone(path: Path, _: list[VideoSpan]) -> int:
-    """Every picture of the film decoded by PyAV on one thread and dropped."""
+    """Decode every frame of the film with PyAV on one thread and drop it."""
     with av.open(str(path)) as film:
         film.streams.video[0].codec_context.thread_count = 1
         return sum(1 for _ in film.decode(video=0))
 
 
 def ffmpeg(options: list[str], *, threads: int) -> Callable[[Path, list[VideoSpan]], int]:
-    """The same by the ffmpeg program; as many threads as it likes where 0."""
+    """Decode with the ffmpeg program; 0 threads lets it choose."""
 
     def run(path: Path, _: list[VideoSpan]) -> int:
         command = ["ffmpeg", "-nostdin", "-threads", str(threads), "-filter_threads", str(threads), "-i", str(path)]
@@ -108,7 +107,7 @@ def ffmpeg(options: list[str], *, threads: int) -> Callable[[Path, list[VideoSpa
 
 
 def peak_mib(path: Path, *, length_s: float) -> float:
-    """What one pass takes beyond the libraries, in a process of its own, in MiB."""
+    """Return the memory in MiB that one pass needs beyond the libraries, in a fresh process."""
     program = (
         "import re; from pathlib import Path; import benchmarks.video as v\n"
         "hwm = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1]) / 1024\n"
@@ -119,7 +118,7 @@ def peak_mib(path: Path, *, length_s: float) -> float:
 
 
 def main() -> None:
-    """Measures, prints ratios, records."""
+    """Measure, print ratios and record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
     ways: dict[str, Callable[[Path, list[VideoSpan]], int]] = {
@@ -137,7 +136,7 @@ def main() -> None:
         print(MISSING)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        release = synthetic_release(folder / "release", size="tiny", video=True)
+        release = synthesize(folder / "release", size="tiny", video=True)
         source = min(path for path in release.rglob("*.avi") if not path.name.startswith("."))
         long, short = folder / "long.avi", folder / "short.avi"
         write_film(long, source, length_s=FILM_S)

@@ -1,4 +1,4 @@
-"""Real small things that several rooms test with: a generated release, miniature encoders, parameters, an S3 server."""
+"""Small real things that several rooms test with: a generated release, miniature encoders, parameters, an S3 server."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
-from merflow.jobs.source import synthetic_release
 
 
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthetic_release(tmp_path_factory.mktemp("release") / "tiny", size="tiny")
+    return synthesize(tmp_path_factory.mktemp("release") / "tiny", size="tiny")
 
 
 @pytest.fixture(scope="session")
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of miniature encoders."""
+    """Return a folder of miniature encoders."""
     folder = tmp_path_factory.mktemp("encoders")
     assert len(build_miniatures(folder)) == 6
     return folder
@@ -26,7 +26,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def params() -> Params:
-    """The shipped parameters, with few epochs and resamples."""
+    """Return the shipped parameters with few epochs and resamples."""
     return read_params(
         Path(str(files("merflow") / "params.yaml")),
         overrides=("training.max_epochs=3", "evaluation.bootstrap_samples=200", "splits.protocol=session5-only"),
@@ -35,7 +35,7 @@ def params() -> Params:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
-    """A real S3 server over HTTP on this machine; its address. It has the bucket ``corpora``."""
+    """Run a real S3 server over HTTP on this machine with a bucket ``corpora``; yield its address."""
     pytest.importorskip("moto")
     import boto3
     from moto.server import ThreadedMotoServer

@@ -76,6 +76,10 @@ class PipelineError(MerflowError):
     """A step of a pipeline failed, or a pipeline's tools are not there."""
 
 
+class FormatError(MerflowError):
+    """A file was written by another version of merflow, or is damaged."""
+
+
 class OutputError(MerflowError):
     """An output folder cannot be written: read-only, full or occupied by something else."""
 

@@ -1,4 +1,4 @@
-"""The references that speed is measured against do the same as what is measured; small, as no time matters here."""
+"""Tests that the references of the speed benchmarks compute what merflow computes; small, since no time is measured."""
 
 from functools import partial
 
@@ -87,7 +87,7 @@ def test_the_trainers_figures_are_of_one_batch_of_the_median_length() -> None:
 
 
 def test_a_pass_is_interpolated_by_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a batch takes as many seconds as it has steps, nothing is lost between those that are measured."""
+    """Interpolation loses nothing if the seconds of a batch are proportional to its steps."""
     monkeypatch.setattr(real_size, "seconds", lambda work, _device: float(work()))
     source = RandomUtterances(full_presets(["mfdr"])[0], count=300, device=CPU)
     seen: list[int] = []

@@ -21,11 +21,14 @@ NAMES = [
     (["--models", f"{VARIANT}, {VARIANT}"], f"variant given twice: {VARIANT}"),
     (["--models", VARIANT, "--profile", "lit"], "unknown encoder profile 'lit'; did you mean 'lite'?"),
     (["--models", VARIANT, "--corpus", "iemoca"], "unknown corpus 'iemoca'; did you mean 'iemocap'?"),
-    (["--models", VARIANT, "--corpus", "table"], "corpus 'table' needs --root: its release folder, or the CSV of a ta"),
-    (["--models", VARIANT, "--size", "tny"], "unknown size 'tny' of a synthetic release; did you mean 'tiny'?"),
+    (
+        ["--models", VARIANT, "--corpus", "table"],
+        "corpus 'table' needs a root; pass the CSV file of utterances w",
+    ),
+    (["--models", VARIANT, "--size", "tny"], "unknown size 'tny' of corpus 'synthetic'; did you mean 'tiny'?"),
     (
         ["--models", VARIANT, "--corpus", "iemocap", "--root", "nowhere"],
-        "no such file or folder: nowhere; pass a release folder, or the CSV of a table, with --root",
+        "no such file or folder: nowhere; pass the IEMOCAP_full_release folder with --root",
     ),
 ]
 

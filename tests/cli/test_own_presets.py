@@ -9,7 +9,7 @@ from merflow.folds.presets import read_presets
 from merflow.presets.catalogue import preset, profiles
 from tests.cli.command import merflow, refused
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "benchmark.md"
 MINE = "gia-mic:mine"
 GIVEN = ("--manifest", "m.parquet", "--splits", "s.parquet")
 FEATURES = ("--features", "f.json")
@@ -40,7 +40,7 @@ def test_a_file_that_is_not_there_is_named_by_every_command(command: tuple[str, 
 
 
 def test_the_example_in_the_readme_is_a_preset_on_every_profile(here: Path) -> None:
-    (text,) = re.findall(r"```yaml\n(# mine\.yaml\n.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    (text,) = re.findall(r"```yaml\n(# mine\.yaml\n.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     (here / "mine.yaml").write_text(text, encoding="utf-8")
     for profile in profiles():
         user_presets = read_presets(Path("mine.yaml"), profile=profile)

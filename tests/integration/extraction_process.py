@@ -1,6 +1,6 @@
-"""An extraction in a process of its own, which notes every shard that it writes.
+"""An extraction in a separate process that logs every shard it writes.
 
-Arguments: manifest, store, log. Every shard that this process writes is a line of the log; a line is whole or absent.
+Arguments: manifest, store, log. Every shard of this process is a line of the log; a line is whole or absent.
 """
 
 import os
@@ -25,21 +25,21 @@ SHARD_UTTERANCES = 4
 
 
 class NotingStore:
-    """Puts the name of every written shard into a log that processes share."""
+    """A store that appends the name of every written shard to a log shared by several processes."""
 
     def __init__(self, log: Path) -> None:
         self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._write = KeyedStore.write_shard
 
     def write_shard(self, keyed: KeyedStore, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> bool:
-        """As the store does it, and notes it."""
+        """Write the shard and log it."""
         written = self._write(keyed, digests, arrays)
         os.write(self._log, f"{os.getpid()} {written} {','.join(digests)}\n".encode())
         return written
 
 
 def slow_encode(_encoder: LiteSpeech, batch: Sequence[Prepared]) -> list[np.ndarray]:
-    """Takes as long as a small network would, so that there is time to be killed."""
+    """Take as long as a small network would, so that there is time to be killed."""
     time.sleep(0.02)
     return [prepared.values for prepared in batch]
 
@@ -50,7 +50,7 @@ def _tell(stage: str, done: int, _total: int) -> None:
 
 
 def main(manifest: Path, store: Path, log: Path) -> None:
-    """Fills the store."""
+    """Fill the store."""
     noting = NotingStore(log)
     KeyedStore.write_shard = lambda *arguments: noting.write_shard(*arguments)  # type: ignore[method-assign]
     LiteSpeech.encode = slow_encode  # type: ignore[method-assign, assignment]

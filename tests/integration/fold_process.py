@@ -1,4 +1,4 @@
-"""A fold in a process of its own that tells how far it is: from a corpus, or of random features."""
+"""A fold in a separate process that reports its progress: from a corpus, or of random features."""
 
 import multiprocessing
 import time
@@ -19,7 +19,7 @@ Step = tuple[str, int]
 
 
 def start(corpus: Path, work: Path, params: Params) -> tuple[ForkServerProcess, Iterator[Step]]:
-    """Starts the fold from whatever ``work`` holds; the steps end when the process does.
+    """Start the fold from the state of ``work``; the steps end when the process does.
 
     Args:
         corpus: Folder of ``manifest.parquet`` and ``splits.parquet``.
@@ -32,7 +32,7 @@ def start(corpus: Path, work: Path, params: Params) -> tuple[ForkServerProcess, 
 def start_random(
     variant: str, folder: Path, params: TrainingParams, recipe: dict[str, object]
 ) -> tuple[ForkServerProcess, Iterator[Step]]:
-    """Starts a fold of random features from whatever checkpoint the folder holds; it never comes to its last epoch."""
+    """Start a fold of random features from the folder's checkpoint; it never reaches its last epoch."""
     return _started(_run_random, variant, folder, params, recipe)
 
 

@@ -1,4 +1,4 @@
-"""One fold in two processes through the command: a process that dies, Ctrl-C, and the same command to its end."""
+"""Tests of one fold in two processes through the command: a process that dies, Ctrl-C, and resuming to the end."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def command(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPat
 
 
 class Running:
-    """The command at work in a session of its own."""
+    """The running command in a session of its own."""
 
     def __init__(self, command: list[str], out: Path) -> None:
         self.out = out
@@ -52,7 +52,7 @@ class Running:
         )
 
     def at_work(self) -> list[int]:
-        """The processes of the fold, once the first of them has written a checkpoint after the one that was there."""
+        """Return the processes of the fold once the first has written a new checkpoint."""
         known = self._written()
         deadline = time.monotonic() + 240
         while self._written() == known:
@@ -66,7 +66,7 @@ class Running:
         return found
 
     def said(self) -> tuple[int, str]:
-        """The exit code and standard error; no process is left."""
+        """Return the exit code and standard error; check that no process is left."""
         _, text = self.process.communicate(timeout=120)
         deadline = time.monotonic() + 10
         while alive(self.process.pid) and time.monotonic() < deadline:

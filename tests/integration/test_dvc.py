@@ -1,4 +1,4 @@
-"""The DVC stages run the benchmark, run nothing twice, and notice exactly the code that a step depends on."""
+"""Tests that the DVC stages run the benchmark, run nothing twice, and notice exactly the code a step depends on."""
 
 import json
 import os
@@ -45,7 +45,7 @@ json.dump(found, sys.stdout)
 
 
 def copy_of_the_project(place: Path) -> Path:
-    """The project's code and stages as a git checkout of their own."""
+    """Return the project's code and stages in a separate git checkout."""
     shutil.copytree(ROOT / "src", place / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / ".dvc/plots", place / ".dvc/plots")
     for name in (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml"):
@@ -62,7 +62,7 @@ def git(checkout: Path, *arguments: str) -> str:
 
 
 def shrink(checkout: Path) -> None:
-    """The smallest release, two variants of two models, one fold, one epoch."""
+    """Shrink the stages to the smallest release, two variants of two models, one fold and one epoch."""
     stages = yaml.safe_load((checkout / "dvc.yaml").read_text())
     settings = {name: value for entry in stages["vars"] for name, value in entry.items()}
     settings["release"]["size"] = "tiny"
@@ -77,7 +77,7 @@ def shrink(checkout: Path) -> None:
 
 @contextmanager
 def opened(checkout: Path) -> Iterator[Any]:
-    """The checkout as DVC sees it, with the checkout's own code behind the stages' commands."""
+    """Open the checkout in DVC, with the checkout's own code behind the commands of the stages."""
     from dvc.repo import Repo
 
     with pytest.MonkeyPatch.context() as environment:
@@ -90,13 +90,13 @@ def opened(checkout: Path) -> Iterator[Any]:
 
 
 def repro(checkout: Path, **options: Any) -> list[str]:  # noqa: ANN401 - any of DVC's
-    """The stages that ``dvc repro`` ran, in order."""
+    """Return the stages that ``dvc repro`` ran, in order."""
     with opened(checkout) as repo:
         return [stage.addressing for stage in repo.reproduce(**options)]
 
 
 def edited(reproduced: Path, place: Path, *, file: str, old: str, new: str) -> Path:
-    """A copy of the reproduced checkout in which one text of a file is another."""
+    """Return a copy of the reproduced checkout with one text replaced in one file."""
     shutil.copytree(reproduced, place, symlinks=True)
     before = (place / file).read_text()
     assert old in before
@@ -105,12 +105,12 @@ def edited(reproduced: Path, place: Path, *, file: str, old: str, new: str) -> P
 
 
 def shards(store: Path) -> dict[str, int]:
-    """Each shard of the store -> when it was written."""
+    """Return the modification time of each shard of the store."""
     return {str(path.relative_to(store)): path.stat().st_mtime_ns for path in store.rglob("*.safetensors")}
 
 
 def source_deps() -> dict[str, list[Path]]:
-    """Stage -> the parts of the source that it depends on."""
+    """Return the source files that each stage depends on."""
     stages: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     return {name: [Path(dep) for dep in stage["deps"] if str(dep).startswith("src/")] for name, stage in stages.items()}
 
@@ -174,7 +174,7 @@ def test_an_edit_makes_stale_what_stands_on_it(
 
 
 def test_a_presets_files_change_with_what_they_tell_of(reproduced: Path, tmp_path: Path) -> None:
-    """What `dvc repro` goes on with after the stage: a learning rate is none of extraction's business."""
+    """A changed learning rate changes what training depends on, and nothing that extraction depends on."""
     checkout = edited(
         reproduced, tmp_path / "checkout", file="src/merflow/presets/mfdr.yaml", old="lr: 0.0005", new="lr: 0.0004"
     )

@@ -1,4 +1,4 @@
-"""A fold that is killed, while it extracts and while it trains, ends as one that was left alone."""
+"""Tests that a fold killed during extraction or training ends like an undisturbed one."""
 
 import json
 import random
@@ -30,7 +30,7 @@ EPOCHS = 30
 
 @pytest.fixture(scope="module")
 def settings(params: Params) -> Params:
-    """Small shards, so that many of them can be lost, and as many epochs."""
+    """Return parameters with small shards, so that many can be lost, and as many epochs."""
     changes = {
         "features": params.features.model_copy(update={"shard_utterances": 4}),
         "training": params.training.model_copy(update={"max_epochs": EPOCHS}),
@@ -55,7 +55,7 @@ def run_to_the_end(corpus: Path, work: Path, settings: Params) -> list[Step]:
 
 
 def kill(corpus: Path, work: Path, settings: Params, *, at: int, places: dict[Step, int], delay_s: float) -> None:
-    """Starts the fold and kills it this long after it has come to a place of the undisturbed run, or beyond."""
+    """Start the fold and kill it this long after it has reached a point of the undisturbed run, or later."""
     process, steps = start(corpus, work, settings)
     assert any(places[step] >= at for step in steps)
     time.sleep(delay_s)
@@ -65,7 +65,7 @@ def kill(corpus: Path, work: Path, settings: Params, *, at: int, places: dict[St
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Content by name; a killed process may leave hidden files that nobody reads."""
+    """Return content by name, without the hidden files that a killed process may leave and nobody reads."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -109,7 +109,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
 
 @pytest.mark.parametrize("variant", FULL)
 def test_every_model_goes_on_where_it_was_killed(variant: str, tmp_path: Path) -> None:
-    """Chance (dropout, the order of batches), the optimiser's moments and the test-selected epoch are all resumed."""
+    """Random state (dropout, order of batches), optimizer moments and the test-selected epoch all resume."""
     settings = training_params(shadow_selection="none-paper", modality_dropout=0.2)
     recipe: dict[str, object] = {"batch_size": 8, "max_epochs": 6, "lr": 0.003}
     chance = random.Random(variant)

@@ -1,4 +1,4 @@
-"""The KFP pipeline and the plain jobs are one benchmark."""
+"""Tests that the KFP pipeline and the plain jobs are one benchmark."""
 
 import json
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_the_report_names_both_variants(through_kfp: Path) -> None:
 
 
 def artifacts_of(run: Path, step: str) -> list[dict[str, Any]]:
-    """What each execution of a step left for KFP's pages: by name, with its file."""
+    """Return the artifacts of each execution of a step for KFP's pages, by name."""
     found = []
     for said in sorted(run.glob(f"kfp/**/{step}/executor_output.json")):
         left = {name: entry["artifacts"][0] for name, entry in json.loads(said.read_text())["artifacts"].items()}

@@ -1,4 +1,4 @@
-"""The pipeline ``tune`` on this machine: two workers, one study; ``benchmark`` then trains its preset."""
+"""Tests of the pipeline ``tune`` on this machine: two workers, one study; ``benchmark`` then trains its preset."""
 
 import json
 from pathlib import Path

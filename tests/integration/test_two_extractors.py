@@ -1,4 +1,4 @@
-"""Extractions that share a store, of which some are killed at random: nothing is missing, nothing is there twice."""
+"""Tests that extractions sharing a store, some killed at random, lose nothing and write nothing twice."""
 
 import random
 import signal
@@ -48,7 +48,7 @@ def _start(manifest: Path, store: Path, log: Path) -> "subprocess.Popen[str]":
 
 
 def _wait_until(process: "subprocess.Popen[str]", done: int) -> None:
-    """Until the process has encoded so many utterances, or seen others do so."""
+    """Wait until the process has encoded this many utterances, or has seen others encode them."""
     assert process.stdout is not None
     for line in process.stdout:
         stage, _, count = line.rstrip().rpartition(" ")

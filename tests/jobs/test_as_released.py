@@ -19,6 +19,7 @@ from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.protocols import PARTS
 from merflow.contracts.tracker import NullTracker
 from merflow.corpus.manifest import Manifest, read_manifest, write_manifest
+from merflow.corpus.synthetic.release import synthesize
 from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.standardize import Standardizer
 from merflow.folds.inputs import FoldInputs
@@ -26,7 +27,6 @@ from merflow.inference.encoded import ENCODERS, EncodedModel
 from merflow.inference.parallel import ALONE, Ranks
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.source import synthetic_release
 from merflow.jobs.split import split
 from merflow.models import MODELS
 from merflow.models.foal_net import FoalNet, FoalNetConfig
@@ -48,7 +48,7 @@ DRY: dict[str, Any] = {"dropout": 0.0, "projection_dropout": 0.0, "negatives": "
 def corpus(encoders: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two utterances of each speaker with pictures: manifest, splits, and the features that are needed."""
     place = tmp_path_factory.mktemp("corpus")
-    release = synthetic_release(place / "release", size="tiny", video=True)
+    release = synthesize(place / "release", size="tiny", video=True)
     index(release, corpus="iemocap", out=place / "all.parquet", params=params.corpus)
     found = read_manifest(place / "all.parquet")
     rows = found.rows[found.rows["emotion"].notna()].groupby("speaker").head(2)

@@ -10,6 +10,7 @@ from safetensors import safe_open
 from merflow.contracts.params import Params
 from merflow.contracts.progress import Progress
 from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.corpus.source import CorpusSource
 from merflow.errors import (
     CorpusError,
     EvaluationError,
@@ -22,7 +23,6 @@ from merflow.errors import (
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.miniatures import miniatures
-from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
@@ -40,7 +40,7 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
 
 def run(release: Path, params: Params, out: Path, **changes: object) -> dict[str, object]:
     settings = {"variants": VARIANTS, "name": "test", "command": "merflow benchmark ...", "workers": 2} | changes
-    return benchmark(Source("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
+    return benchmark(CorpusSource("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
 
 
 def test_results_hold_every_variant_with_its_selection_rule(finished: Path) -> None:
@@ -186,7 +186,7 @@ def test_recordings_are_transcribed_where_that_is_asked_for(tiny_release: Path, 
 def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params) -> None:
     with pytest.raises(PresetError, match="did you mean"):
         benchmark(
-            Source("iemocap", tmp_path / "nowhere"),
+            CorpusSource("iemocap", tmp_path / "nowhere"),
             variants=["context-mmt:mmt-frozn"],
             out=tmp_path / "out",
             params=params,
@@ -197,8 +197,8 @@ def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params)
 
 
 def test_a_corpus_without_root_says_what_it_needs(tmp_path: Path, params: Params) -> None:
-    with pytest.raises(CorpusError, match="needs --root"):
-        benchmark(Source("iemocap"), variants=VARIANTS, out=tmp_path, params=params, name="x", command="x")
+    with pytest.raises(CorpusError, match="needs a root"):
+        benchmark(CorpusSource("iemocap"), variants=VARIANTS, out=tmp_path, params=params, name="x", command="x")
 
 
 @pytest.mark.parametrize(

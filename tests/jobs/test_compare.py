@@ -8,10 +8,10 @@ import pytest
 
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, OutputError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.compare import compare
-from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.runs.finished_runs import read_runs
@@ -26,7 +26,7 @@ def runs(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFa
     """``first``: a benchmark of two variants. ``second``: one of them, trained for one epoch."""
     root = tmp_path_factory.mktemp("runs")
     settings = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
-    source = Source("synthetic", tiny_release)
+    source = CorpusSource("synthetic", tiny_release)
     benchmark(source, variants=[TEXT, SPEECH], out=root / "first", params=settings, name="first", command="")
     trained(root / "first", TEXT, params, out=root / "second/folds/context-mmt/bert-fc-frozen/fold-1", max_epochs=1)
     shutil.copy(root / "first/manifest.parquet", root / "second/manifest.parquet")

@@ -11,10 +11,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from merflow.contracts.params import Params
+from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, OutputError, PresetError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.explain import explain
-from merflow.jobs.source import Source
 from merflow.runs.fold_folder import read_predictions
 from merflow.storage.local import write_json
 
@@ -31,7 +31,9 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
         "tracking": params.tracking.model_copy(update={"uri": "none"}),
     }
     settings = params.model_copy(update=changes)
-    benchmark(Source("synthetic", tiny_release), variants=[VARIANT], out=out, params=settings, name="test", command="")
+    benchmark(
+        CorpusSource("synthetic", tiny_release), variants=[VARIANT], out=out, params=settings, name="test", command=""
+    )
     return out
 
 

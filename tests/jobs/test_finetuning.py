@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file
 
 from merflow.contracts.params import Params
+from merflow.corpus.source import CorpusSource
 from merflow.features.encoders.huggingface.miniature import build_miniatures
 from merflow.inference.encoded import has_encoders
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
 from merflow.runs.fold_folder import read_facts, read_history, read_missing, read_predictions, read_shadow
@@ -34,7 +34,7 @@ def settings(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Params
 @pytest.fixture(scope="module")
 def finished(tiny_release: Path, settings: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("finetuned")
-    source = Source("iemocap", tiny_release)
+    source = CorpusSource("iemocap", tiny_release)
     benchmark(source, variants=[VARIANT, FULL], out=out, params=settings, name="test", command="")
     return out
 

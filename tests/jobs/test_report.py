@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 from merflow.cli.app import app
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, PresetError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.report import report
-from merflow.jobs.source import Source
 from merflow.presets.user_presets import UserPreset, write_user_presets
 from merflow.runs import fold_folder
 from merflow.storage.local import write_json
@@ -35,7 +35,7 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
         "tracking": params.tracking.model_copy(update={"uri": "none"}),
     }
     settings = params.model_copy(update=changes)
-    source = Source("synthetic", tiny_release)
+    source = CorpusSource("synthetic", tiny_release)
     benchmark(source, variants=VARIANTS, out=out, params=settings, name="monday", command="merflow benchmark X")
     return out
 

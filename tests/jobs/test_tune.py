@@ -10,12 +10,12 @@ import pytest
 
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.protocols import Part
+from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import SplitError, TrackingError, TuningError
 from merflow.folds.inputs import FoldInputs
 from merflow.jobs.benchmark import prepare
 from merflow.jobs.lineage import lineage
-from merflow.jobs.source import Source
 from merflow.jobs.train import train
 from merflow.jobs.trials import try_values
 from merflow.jobs.tune import choose, open_search, tune
@@ -36,7 +36,7 @@ TRIALS = 4
 @pytest.fixture(scope="module")
 def data(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Data:
     out = tmp_path_factory.mktemp("data")
-    return prepare(Source("iemocap", tiny_release), variants=[VARIANT], out=out, params=params)
+    return prepare(CorpusSource("iemocap", tiny_release), variants=[VARIANT], out=out, params=params)
 
 
 def few(params: Params, **changes: object) -> TuningParams:

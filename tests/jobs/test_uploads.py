@@ -11,10 +11,10 @@ import pytest
 from mlflow import MlflowClient
 
 from merflow.contracts.params import Params
+from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, TrackingError
 from merflow.jobs import uploads
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.source import Source
 from merflow.jobs.tracking import log_benchmark, remember_fold
 from merflow.storage.local import read_json, write_json
 from tests.cli.command import merflow, refused
@@ -50,7 +50,7 @@ def finished(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("merflow.jobs.tracking.say", said.append)
         benchmark(
-            Source("iemocap", tiny_release),
+            CorpusSource("iemocap", tiny_release),
             variants=VARIANTS,
             out=out,
             params=params.model_copy(update={"tracking": tracking}),
@@ -164,7 +164,7 @@ def test_what_a_pod_had_from_an_object_store_is_kept_in_the_workspace(
     out, pod = tmp_path / "workspace", tmp_path / "s3"
     tracking = params.tracking.model_copy(update={"uri": "http://127.0.0.1:9"})
     benchmark(
-        Source("iemocap", tiny_release),
+        CorpusSource("iemocap", tiny_release),
         variants=VARIANTS[:1],
         out=out,
         params=params.model_copy(update={"tracking": tracking}),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from merflow.cli.console import print_json, progress_bars
-from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.cli.options import ROOT_HELP, CorpusOption, JsonOption, ParamsOption, SetOption, load_params
 from merflow.cli.versions import lineage, pull, push
 from merflow.contracts.protocols import Development, Protocol
 
@@ -26,16 +26,16 @@ def synthesize(
 
     Example: `merflow data synthesize --size small --out data/synthetic`
     """
-    from merflow.jobs.source import synthetic_release
+    from merflow.corpus.synthetic.release import synthesize as synthesize_release
 
     with progress_bars() as progress:
-        synthetic_release(out, size=size, seed=seed, video=video, progress=progress)
+        synthesize_release(out, size=size, seed=seed, video=video, progress=progress)
 
 
 @app.command()
 def index(
-    corpus: Annotated[str, typer.Option(help="iemocap, table or synthetic.")],
-    root: Annotated[Path, typer.Option(help="Release folder, or the CSV of a table corpus.")],
+    corpus: CorpusOption,
+    root: Annotated[Path, typer.Option(help=ROOT_HELP)],
     out: Annotated[Path, typer.Option(help="Manifest to write (Parquet).")],
     params: ParamsOption = None,
     overrides: SetOption = None,

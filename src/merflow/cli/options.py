@@ -11,6 +11,7 @@ import typer
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import Development, Protocol
+from merflow.corpus.readers.catalogue import READERS
 
 ParamsOption = Annotated[
     Path | None, typer.Option("--params", help="Parameters; default: params.yaml here, else the ones merflow ships.")
@@ -21,8 +22,9 @@ SetOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
 
 # Of a benchmark, whether its jobs run plainly or as a pipeline.
-CorpusOption = Annotated[str, typer.Option(help="iemocap, table or synthetic.")]
-RootOption = Annotated[Path | None, typer.Option(help="Release folder, or the CSV of a table corpus.")]
+CorpusOption = Annotated[str, typer.Option(help=f"Kind of corpus: {', '.join(READERS)}.")]
+ROOT_HELP = "The corpus: " + "; ".join(f"for {name}, {reader.root}" for name, reader in READERS.items()) + "."
+RootOption = Annotated[Path | None, typer.Option(help=ROOT_HELP)]
 SizeOption = Annotated[
     str, typer.Option(help="Of a synthetic corpus: tiny, small, full; drawn with video where a variant reads it.")
 ]

@@ -139,7 +139,7 @@ def _check_names(
     variants: list[str], presets: Path | None, *, params: Params, corpus: str, root: Path | None, size: str
 ) -> None:
     """Refuse unknown names before anything starts; the first step of the pipeline would refuse them later."""
-    from merflow.jobs.source import Source
+    from merflow.corpus.source import CorpusSource
     from merflow.runs.fold_ids import plan
 
     user_presets = {}
@@ -147,7 +147,7 @@ def _check_names(
         from merflow.folds.presets import read_presets  # loads every model
 
         user_presets = read_presets(presets, profile=params.features.profile)
-    Source(corpus, root, size).check()
+    CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
     plan(
         variants,
         protocol=params.splits.protocol,

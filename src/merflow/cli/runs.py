@@ -204,17 +204,17 @@ def benchmark(
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
+    from merflow.corpus.source import CorpusSource
     from merflow.evaluation.report.tables import results_table
     from merflow.folds.presets import read_presets
     from merflow.jobs.benchmark import benchmark as benchmark_job
-    from merflow.jobs.source import Source
 
     chosen = adjusted(
         load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
     )
     with progress_bars() as progress:
         results = benchmark_job(
-            Source(corpus, root, size),
+            CorpusSource(corpus, root, size),
             variants=variants_of(models),
             out=out,
             params=chosen,

@@ -139,8 +139,8 @@ def _made(
     Raises:
         TuningError: The protocol has no such fold.
     """
+    from merflow.corpus.source import CorpusSource
     from merflow.jobs.benchmark import prepare
-    from merflow.jobs.source import Source
     from merflow.runs.fold_ids import FOLDS, chosen
 
     protocol = params.splits.protocol
@@ -148,10 +148,10 @@ def _made(
         raise TuningError(
             f"{protocol} has no fold {max(folds)}, its last is {FOLDS[protocol]}; choose from them with --folds"
         )
-    place = Source(**source)
-    place.check()
+    given = CorpusSource(**source)
+    given.check(protocol=protocol)
     chosen([variant])
-    return prepare(place, variants=[variant], out=out, params=params, **settings)
+    return prepare(given, variants=[variant], out=out, params=params, **settings)
 
 
 def best_trials(found: Mapping[str, Any]) -> Table:

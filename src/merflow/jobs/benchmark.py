@@ -13,13 +13,13 @@ from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.corpus.source import CorpusSource
 from merflow.errors import MerflowError, TrainingError
 from merflow.evaluation.results import read_results
 from merflow.inference.devices import gpus
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.source import Source
 from merflow.jobs.split import split
 from merflow.jobs.tracking import open_run
 from merflow.jobs.train import train
@@ -32,7 +32,7 @@ from merflow.runs.workspace import Workspace
 
 
 def benchmark(
-    source: Source,
+    source: CorpusSource,
     *,
     variants: Sequence[str],
     out: Path,
@@ -73,7 +73,7 @@ def benchmark(
         seeds=params.plan.seeds,
         user_presets=user_presets,
     )
-    source.check()
+    source.check(protocol=params.splits.protocol)
     _tell_of_others(out, variants)
     remember(out, name=name, command=command)
     data = prepare(
@@ -139,7 +139,7 @@ def _variants_of(results: Path) -> list[str]:
 
 
 def prepare(
-    source: Source,
+    source: CorpusSource,
     *,
     variants: Sequence[str],
     out: Path,
@@ -153,7 +153,7 @@ def prepare(
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
-    root = source.place(workspace, video=read_video(variants, user_presets), progress=progress)
+    root = source.locate(workspace.corpus, video=read_video(variants, user_presets), progress=progress)
     index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
     validate(
         out / "all.parquet",

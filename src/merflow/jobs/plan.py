@@ -29,12 +29,13 @@ from merflow.contracts.requests import (
     TrialsRequest,
     ValidateRequest,
 )
+from merflow.corpus.readers.catalogue import reader
+from merflow.corpus.source import CorpusSource
 from merflow.errors import ParamsError, TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
-from merflow.jobs.source import Source
 from merflow.runs import fold_ids
 from merflow.runs.code_closure import code_digest
-from merflow.runs.provenance import corpus_fingerprint, folder_fingerprint
+from merflow.storage.fingerprints import folder_fingerprint
 from merflow.storage.local import digest
 
 
@@ -235,8 +236,8 @@ def _preparation(
     settings: RunSettings, params: Params, *, presets: Sequence[Preset], user_presets: UserPresets
 ) -> PreparationPlan:
     root = Path(settings.root) if settings.root else None
-    Source(settings.corpus, root, settings.size).check()
-    data = corpus_fingerprint(root) if root else ""
+    CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
+    data = reader(settings.corpus).fingerprint(root) if root else ""
     return PreparationPlan(
         index=IndexRequest(
             corpus=settings.corpus,

@@ -1,20 +1,25 @@
-"""A validated manifest into folds."""
+"""Split a validated manifest into folds."""
 
 from pathlib import Path
 
 from merflow.contracts.params import SplitParams
 from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.readers.catalogue import check_protocol
 from merflow.corpus.splitting.splits import Splits, make_splits, write_splits
 
 
 def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
-    """Writes the folds to ``out`` and a readable summary beside it (``.md``).
+    """Write the folds of a manifest to ``out``, and a readable summary beside it (``.md``).
 
     Raises:
-        SplitError: The protocol does not fit the corpus, or would leak.
+        CorpusError: The manifest is missing, or of an unknown kind of corpus.
+        SplitError: The protocol does not suit the corpus, or a fold would leak.
     """
-    splits = make_splits(read_manifest(manifest), params=params)
+    corpus = read_manifest(manifest)
+    check_protocol(corpus.corpus, params.protocol)
+    splits = make_splits(corpus, params=params)
     write_splits(splits, out)
-    say(f"split: {splits.protocol}, {splits.rows['fold'].nunique()} fold(s), split id {splits.split_id}")
+    folds = len(splits.folds)
+    say(f"split: {splits.protocol}, {folds} fold{'s' if folds > 1 else ''}, split id {splits.split_id}")
     return splits

@@ -20,8 +20,8 @@ SOURCE = Path(merflow.__path__[0])
 
 # Step -> the modules of its job.
 ENTRIES: dict[str, tuple[str, ...]] = {
-    "synthesize": ("jobs/source.py",),
-    "index": ("jobs/index.py", "jobs/source.py"),
+    "synthesize": ("corpus/synthetic/release.py",),
+    "index": ("jobs/index.py", "corpus/source.py"),
     "validate": ("jobs/validate.py",),
     "transcribe": ("jobs/transcribe.py",),
     "split": ("jobs/split.py",),

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from merflow.corpus.synthetic.census import DialogueName, Size, iemocap_counts
+from merflow.corpus.synthetic.census import DialogueName, iemocap_counts
 from merflow.corpus.synthetic.dialogue import Dialogue, Turn
 from merflow.corpus.synthetic.plan import plan
+from merflow.corpus.synthetic.sizes import Size
 from merflow.corpus.synthetic.words import count_words
 
 MERGED = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"}

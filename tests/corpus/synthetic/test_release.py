@@ -19,7 +19,7 @@ from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.ratings import LABEL_NAMES, majority, panel, rate
 from merflow.corpus.synthetic.release import synthesize
-from merflow.errors import OutputError, ParamsError
+from merflow.errors import CorpusError, OutputError
 
 SEED = 7
 SUMMARY = re.compile(r"^\[(\d+\.\d{4}) - (\d+\.\d{4})\]\t(\S+)\t([a-z]{3})\t\[(\d\.\d{4}), (\d\.\d{4}), (\d\.\d{4})\]$")
@@ -247,9 +247,9 @@ def test_foreign_folders_and_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_unknown_sizes_and_seeds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="unknown size 'smal'; did you mean 'small'"):
-        synthesize(tmp_path / "x", size="smal", seed=0, video=False)  # type: ignore[arg-type]
-    with pytest.raises(ParamsError, match="seed must be 0 or more, found -1"):
+    with pytest.raises(CorpusError, match="unknown size 'smal' of a synthetic release; did you mean 'small'"):
+        synthesize(tmp_path / "x", size="smal", seed=0, video=False)
+    with pytest.raises(CorpusError, match="the seed of a synthetic release is 0 or more, not -1"):
         synthesize(tmp_path / "x", size="tiny", seed=-1, video=False)
 
 

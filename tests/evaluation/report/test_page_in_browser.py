@@ -10,7 +10,6 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from docs.screenshots import CHROMIUM, DESKTOP, PHONE, Scheme, browser, open_page, wait_for_charts
 from merflow.evaluation.inspected import Averages, Inspected, Seen, Shown
 from merflow.evaluation.report.page import write_report
 from tests.evaluation.finished import (
@@ -22,6 +21,7 @@ from tests.evaluation.finished import (
     variant,
     with_statistics,
 )
+from tools.report_screenshots import CHROMIUM, DESKTOP, PHONE, Scheme, browser, open_page, wait_for_charts
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"Debian's chromium is not installed ({CHROMIUM})")
 

@@ -11,13 +11,15 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.synthetic.release import synthesize
+from merflow.errors import FeatureError
 from merflow.features.encoders.catalogue import build_encoder
 from merflow.features.extraction import sources
 from merflow.features.extraction.run import Pace, StoredStream, extract
 from merflow.features.media.video import VideoSpan, read_dialogue
 from merflow.features.store.keyed import open_store
+from merflow.jobs.extract import extract as extract_job
 from merflow.jobs.index import index
-from merflow.jobs.source import synthetic_release
 from merflow.presets import catalogue
 
 VIDEO = Stream("video", clip_s=1.0)
@@ -26,7 +28,7 @@ PROFILE = catalogue.profile("lite")
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return synthetic_release(tmp_path_factory.mktemp("release") / "tiny", size="tiny", video=True)
+    return synthesize(tmp_path_factory.mktemp("release") / "tiny", size="tiny", video=True)
 
 
 def _manifest(release: Path, params: Params, out: Path) -> Manifest:
@@ -98,3 +100,22 @@ def test_a_truncated_video_sets_its_utterances_aside(release: Path, params: Para
     assert {aside.utterance_id for aside in stored.set_aside} == set(lost)
     assert all(str(path) in aside.reason for aside in stored.set_aside)
     assert stored.entries == len(manifest.rows) - len(lost) > 0
+
+
+def test_a_corpus_without_video_is_refused_with_a_remedy(tiny_release: Path, params: Params, tmp_path: Path) -> None:
+    index(tiny_release, corpus="synthetic", out=tmp_path / "m.parquet", params=params.corpus)
+    with pytest.raises(FeatureError, match="choose variants that do without video") as refused:
+        extract_job(
+            tmp_path / "m.parquet",
+            variants=["gia-mic:v"],
+            store=tmp_path / "store",
+            out=tmp_path / "features.json",
+            params=params.features,
+            corpus=params.corpus,
+        )
+    assert str(refused.value) == (
+        f"role 'video' needs video, but corpus 'synthetic' in {tiny_release} has no 'video_path' in any of its 70 "
+        "utterances; choose variants that do without video "
+        "(`merflow data synthesize --video` generates a synthetic release that has it)"
+    )
+    assert not (tmp_path / "store").exists()

@@ -5,6 +5,7 @@ that the corpus lacks is null throughout. Paths are relative to the file. Notes 
 out, as they are of IEMOCAP's: one that holds nothing else is empty.
 """
 
+import csv as comma_separated
 import logging
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ from merflow.corpus.readers.audio_header import read_headers
 from merflow.corpus.readers.csv_records import Record, read_records
 from merflow.corpus.transcript import without_tags
 from merflow.errors import CorpusError, LabelError
+from merflow.storage.fingerprints import files_fingerprint
 
 NEEDED = ("utterance_id", "speaker", "session", "emotion")
 CONTENT = ("audio_path", "transcript")  # at least one of them
@@ -68,6 +70,15 @@ def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
     _number_turns(records, rows)
     _measure(rows, root=csv.resolve().parent)
     return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy.name)
+
+
+def table_fingerprint(csv: Path) -> str:
+    """Return 16 hexadecimal digits over the file's text, and over the sizes and times of the files that it names."""
+    with csv.open(encoding="utf-8", errors="replace", newline="") as lines:
+        rows = comma_separated.DictReader(lines)
+        columns = [name for name in rows.fieldnames or () if name.endswith("_path")]
+        named = {csv.parent / row[name] for row in rows for name in columns if row[name]}
+    return files_fingerprint(named, content=csv.read_bytes())
 
 
 def _check_columns(columns: Sequence[str], *, path: Path) -> None:

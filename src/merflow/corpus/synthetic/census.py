@@ -5,13 +5,11 @@ from collections import Counter
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from merflow.corpus.synthetic.seeds import generator
-
-Size = Literal["tiny", "small", "full"]
 
 CODES = ("ang", "dis", "exc", "fea", "fru", "hap", "neu", "oth", "sad", "sur", "xxx")
 LETTERS = ("F", "M")

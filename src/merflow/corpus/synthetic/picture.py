@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.face import LISTENING, PATCH, Features, Look, draw, features, look, palette
 from merflow.corpus.synthetic.recording import Recording
 from merflow.corpus.synthetic.seeds import generator
+from merflow.corpus.synthetic.sizes import Size
 from merflow.corpus.synthetic.voice import RATE_HZ
 from merflow.errors import OutputError
 

@@ -14,7 +14,6 @@ from merflow.corpus.synthetic.census import (
     LETTERS,
     Census,
     DialogueName,
-    Size,
     iemocap_counts,
     small_census,
     tiny_census,
@@ -22,6 +21,7 @@ from merflow.corpus.synthetic.census import (
 from merflow.corpus.synthetic.dialogue import Dialogue, ExtraLine, Turn
 from merflow.corpus.synthetic.expression import MODALITIES, Actor, Showing, actor, showing
 from merflow.corpus.synthetic.seeds import generator
+from merflow.corpus.synthetic.sizes import Size
 from merflow.corpus.synthetic.voice import RATE_HZ, pace
 from merflow.corpus.synthetic.words import embellished, improvised, scripted
 

@@ -2,27 +2,24 @@
 
 import json
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from merflow.contracts.processes import in_processes
+from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.readers.iemocap import SYNTHETIC_MARK
-from merflow.corpus.synthetic.census import Size
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
 from merflow.corpus.synthetic.files import APPLE_DOUBLE
 from merflow.corpus.synthetic.picture import FORMATS, HEIGHT, WIDTH, Format, require_video
 from merflow.corpus.synthetic.plan import plan
+from merflow.corpus.synthetic.sizes import SIZES, Size
 from merflow.corpus.synthetic.voice import RATE_HZ
-from merflow.errors import OutputError, ParamsError, nearest
+from merflow.errors import CorpusError, OutputError, nearest
 from merflow.storage.local import replacing_folder, write_json
 
 GENERATOR_VERSION = 2
 """Raised when the same size and seed give other bytes than before."""
-
-Progress = Callable[[str, int, int], None]
 
 _README = f"""\
 SYNTHETIC RELEASE
@@ -40,13 +37,13 @@ _STRAY = {1: (".DS_Store",), 2: (".DS_Store", "desktop.ini"), 4: (".DS_Store",)}
 def synthesize(
     out: Path,
     *,
-    size: Size,
-    seed: int,
-    video: bool,
+    size: str,
+    seed: int = 0,
+    video: bool = False,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> Path:
-    """Writes a synthetic release, or returns at once where the same one is already there.
+    """Generate a release, unless the same one is already there, and say what it holds.
 
     The bytes depend on size, seed and video alone. The folder appears whole or not at all.
 
@@ -54,25 +51,45 @@ def synthesize(
         out: Root of the release; must be absent, empty or the same release.
         size: ``tiny`` (70 turns), ``small`` (about 900) or ``full`` (10,039 turns with the real release's counts).
         seed: Any number from 0.
-        video: Whether to write ``dialog/avi/DivX`` too (needs the ``video`` extra).
-        progress: Called with the word ``dialogues``, those done and their total.
-        workers: Processes; by default one a core, and one alone for ``tiny``.
+        video: If true, write ``dialog/avi/DivX`` too, which needs the ``video`` extra.
+        progress: Receives the stage ``dialogues``, those done and their total; None prints plain lines.
+        workers: Processes; by default one per core, and a single one for ``tiny``.
 
     Returns:
         The root.
 
     Raises:
+        CorpusError: The size is unknown or the seed is below 0.
         OutputError: The folder holds something else, is read-only, or the disk is full.
-        ParamsError: The size is unknown or the seed is below 0.
     """
-    if size not in get_args(Size):
-        raise ParamsError(f"unknown size {size!r}; {nearest(size, get_args(Size))}")
+    known = next((each for each in SIZES if each == size), None)
+    if known is None:
+        raise CorpusError(f"unknown size {size!r} of a synthetic release; {nearest(size, SIZES)}")
     if seed < 0:
-        raise ParamsError(f"seed must be 0 or more, found {seed}")
-    layout = FORMATS[size] if video else None
-    identity = _identity(size, seed, layout)
-    if _is_there(out, identity):
-        return out
+        raise CorpusError(f"the seed of a synthetic release is 0 or more, not {seed}")
+    layout = FORMATS[known] if video else None
+    identity = _identity(known, seed, layout)
+    present = _is_present(out, identity)
+    if not present:
+        _generate(out, known, seed=seed, layout=layout, identity=identity, progress=progress, workers=workers)
+    dialogues = list(out.glob("Session*/sentences/wav/Ses*"))
+    turns = sum(1 for folder in dialogues for _ in folder.glob("Ses*.wav"))
+    kind = f"{size} release{' with video' if video else ''}, seed {seed}"
+    note = " (already there)" if present else ""
+    say(f"synthesize: {kind}, {len(dialogues)} dialogues, {turns} turns in {out}{note}")
+    return out
+
+
+def _generate(
+    out: Path,
+    size: Size,
+    *,
+    seed: int,
+    layout: Format | None,
+    identity: dict[str, object],
+    progress: Progress | None,
+    workers: int | None,
+) -> None:
     if layout:
         require_video()
     dialogues = plan(size, seed)
@@ -80,9 +97,8 @@ def synthesize(
     with replacing_folder(out) as part:
         (part / "README.txt").write_text(_README, encoding="ascii")
         _write_documentation(part)
-        _write_all(part, dialogues, seed=seed, layout=layout, workers=count, progress=progress)
+        _write_all(part, dialogues, seed=seed, layout=layout, workers=count, progress=progress or plain_lines())
         write_json(part / SYNTHETIC_MARK, identity)
-    return out
 
 
 def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]:
@@ -98,7 +114,7 @@ def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]
     return {"size": size, "seed": seed, "generator_version": GENERATOR_VERSION, "video": picture}
 
 
-def _is_there(out: Path, identity: dict[str, object]) -> bool:
+def _is_present(out: Path, identity: dict[str, object]) -> bool:
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file; choose another folder with --out")
     if not out.is_dir() or not any(out.iterdir()):
@@ -122,15 +138,14 @@ def _write_all(
     seed: int,
     layout: Format | None,
     workers: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> None:
     done = 0
 
     def finished(_: None) -> None:
         nonlocal done
         done += 1
-        if progress:
-            progress("dialogues", done, len(dialogues))
+        progress("dialogues", done, len(dialogues))
 
     longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
     calls = [partial(write_dialogue, root, dialogue, seed=seed, layout=layout) for dialogue in longest_first]

@@ -9,8 +9,8 @@ from merflow.contracts.params import CorpusParams
 from merflow.contracts.tables import MANIFEST, conform
 from merflow.contracts.taxonomy import RAW_LABELS, taxonomy
 from merflow.corpus.manifest import Manifest
+from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.validation.data_docs import Finding, run_rules
-from merflow.corpus.validation.known_counts import compare_with_release
 from merflow.corpus.validation.outcome import Check, Problem, ValidationOutcome, describe, figures_of
 from merflow.corpus.validation.recordings import measure_all
 from merflow.corpus.validation.rules import DIALOGUES, RELEASE, SPEAKERS, UTTERANCES, corpus_rules
@@ -49,8 +49,8 @@ def validate(
         )
     utterances = _utterances(manifest, progress=progress)
     tables = {UTTERANCES: utterances, SPEAKERS: _speakers(utterances), DIALOGUES: _dialogues(utterances)}
-    if manifest.corpus == "iemocap":
-        tables[RELEASE] = compare_with_release(manifest.rows)
+    if known_counts := reader(manifest.corpus).known_counts:
+        tables[RELEASE] = known_counts(manifest.rows)
     rules = [rule for rule in corpus_rules(manifest, params) if rule.about in tables]
     findings = run_rules(rules, tables=tables, docs=docs)
     return ValidationOutcome(

@@ -94,8 +94,8 @@ def refuse_absent(manifest: Manifest, stream: Stream) -> None:
         remedy = ""
         if modality == "text":
             remedy = " or have them heard (`merflow data transcribe`, or --transcribe of a benchmark)"
-        elif modality == "video" and manifest.corpus == "synthetic":
-            remedy = " or draw the release with it (`merflow data synthesize --video`)"
+        elif modality == "video":
+            remedy = " (`merflow data synthesize --video` generates a synthetic release that has it)"
         raise FeatureError(
             f"role {stream.role!r} needs {modality}, but corpus {manifest.corpus!r} in {manifest.root} has no "
             f"{column!r} in any of its {len(manifest.rows)} utterances; choose variants that do without {modality}"

@@ -19,11 +19,10 @@ from merflow.storage.local import write_json
 def index(request: str, *, manifest: str) -> None:
     """Run :func:`merflow.jobs.index.index`; generate a synthetic corpus first if there is no root."""
     from merflow.jobs.index import index as job
-    from merflow.jobs.source import Source
 
     parsed = IndexRequest.from_json(request)
-    source = Source(parsed.corpus, Path(parsed.root) if parsed.root else None, parsed.size)
-    root = source.place(Workspace(Path(parsed.workspace)), video=parsed.video)
+    source = CorpusSource(parsed.corpus, Path(parsed.root) if parsed.root else None, parsed.size)
+    root = source.locate(Workspace(Path(parsed.workspace)).corpus, video=parsed.video)
     job(root, corpus=parsed.corpus, out=Path(manifest), params=parsed.params)
 
 

@@ -9,12 +9,12 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.contracts.streams import ROLES, Stream, StreamShape
 from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.corpus.synthetic.release import synthesize
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.encoders.huggingface.checkpoints import located
 from merflow.features.store.keyed import open_store
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.source import synthetic_release
 from merflow.models import MODELS
 from merflow.presets import catalogue
 
@@ -49,7 +49,7 @@ class EveryStream:
 def manifest(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One dialogue of the synthetic release, with its video."""
     folder = tmp_path_factory.mktemp("release")
-    release = synthetic_release(folder / "tiny", size="tiny", video=True)
+    release = synthesize(folder / "tiny", size="tiny", video=True)
     whole = read_manifest(index(release, corpus="iemocap", out=folder / "whole.parquet", params=params.corpus))
     first = whole.rows[whole.rows["dialogue_id"] == whole.rows["dialogue_id"][0]]
     write_manifest(replace(whole, rows=first), folder / "one.parquet")

@@ -1,6 +1,6 @@
-"""Pictures of MLflow's pages for ``tracking.md``: a finished benchmark, uploaded to a server of its own.
+"""Screenshots of MLflow's pages for ``docs/tracking.md``, from a finished benchmark on a temporary server.
 
-``python -m docs.mlflow_screenshots RUN_DIR --out docs/images``, with the extras ``merflow[dev]``.
+Usage: ``python -m tools.mlflow_screenshots RUN_DIR --out docs/images``; needs the extra ``merflow[dev]``.
 """
 
 import argparse
@@ -15,9 +15,9 @@ from mlflow import MlflowClient
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from docs.screenshots import browser, open_page
 from merflow.jobs.uploads import Uploaded, sync
 from tests.tracking.server import Server
+from tools.report_screenshots import browser, open_page
 
 WIDTH = 1440
 # As in tracking.md.
@@ -36,7 +36,7 @@ _DRAWN_MS = 5_000
 
 @contextmanager
 def uploaded(run: Path) -> Iterator[Uploaded]:
-    """The benchmark on a fresh server, which ends with the block."""
+    """Upload the benchmark to a temporary server, which ends with the block."""
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         server.start()
@@ -46,8 +46,8 @@ def uploaded(run: Path) -> Iterator[Uploaded]:
             server.kill()
 
 
-def pictures(done: Uploaded, out: Path) -> list[Path]:
-    """``mlflow-*.png`` of the pages that ``tracking.md`` speaks of."""
+def screenshots(done: Uploaded, out: Path) -> list[Path]:
+    """Take ``mlflow-*.png``, the screenshots that ``tracking.md`` shows."""
     client = MlflowClient(done.uri)
     (experiment,) = (each.experiment_id for each in client.search_experiments(filter_string="name = 'merflow'"))
     variants = _ids(client, experiment, VARIANTS)
@@ -73,12 +73,12 @@ def pictures(done: Uploaded, out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     with browser() as opened:
         return [
-            _picture(opened, address, out / f"mlflow-{name}.png", prepare=prepare.get(name))
+            _screenshot(opened, address, out / f"mlflow-{name}.png", prepare=prepare.get(name))
             for name, address in addresses.items()
         ]
 
 
-def _picture(opened: Browser, address: str, path: Path, *, prepare: Callable[[Page], None] | None) -> Path:
+def _screenshot(opened: Browser, address: str, path: Path, *, prepare: Callable[[Page], None] | None) -> Path:
     with open_page(opened, f"{address}{'&' if '?' in address else '?'}{_NO_LANGUAGE_MODELS}", width=WIDTH) as page:
         page.set_default_timeout(_PATIENCE_MS)
         page.click("[data-component-id='mlflow.assistant.chat_panel.close']")
@@ -93,7 +93,7 @@ def _picture(opened: Browser, address: str, path: Path, *, prepare: Callable[[Pa
 
 
 def _columns(page: Page, chosen: Sequence[str]) -> None:
-    """Shows these columns of the runs' table, and not those that MLflow begins with."""
+    """Show these columns in the table of runs, and hide MLflow's default ones."""
     page.get_by_role("button", name="Columns", exact=True).click()
     for name in (*_DEFAULT_COLUMNS, *chosen):
         page.get_by_placeholder("Search columns").fill(name)
@@ -112,13 +112,13 @@ def _ids(client: MlflowClient, experiment: str, query: str) -> list[str]:
 
 
 def main() -> None:
-    """Entry point of ``python -m docs.mlflow_screenshots``."""
-    parser = argparse.ArgumentParser(description="Pictures of a benchmark's pages in MLflow.")
+    """Run ``python -m tools.mlflow_screenshots``."""
+    parser = argparse.ArgumentParser(description="Screenshots of a benchmark's pages in MLflow.")
     parser.add_argument("run", type=Path, help="folder of a finished benchmark")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
     chosen = parser.parse_args()
     with uploaded(chosen.run) as done:
-        for path in pictures(done, chosen.out):
+        for path in screenshots(done, chosen.out):
             print(path)
 
 

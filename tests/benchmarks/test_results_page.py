@@ -1,10 +1,10 @@
 from benchmarks.quality_tables import QUALITY
-from benchmarks.readme import README, rendered
 from benchmarks.record import ON_GPU, RESULTS
+from benchmarks.results_page import PAGE, rendered
 from benchmarks.speed_tables import SPEED
 
 
-def test_the_readme_shows_the_recorded_results() -> None:
+def test_the_page_shows_the_recorded_results() -> None:
     assert sorted(path.stem for path in RESULTS.glob("*.json") if not path.stem.endswith(ON_GPU)) == [
         "emodb",
         "emodb_presets",
@@ -21,12 +21,12 @@ def test_the_readme_shows_the_recorded_results() -> None:
         "tuning",
         "video",
     ]
-    assert rendered() == README.read_text(encoding="utf-8"), "run `python -m benchmarks.readme`"
+    assert rendered() == PAGE.read_text(encoding="utf-8"), "run `python -m benchmarks.results_page`"
 
 
-def test_every_recorded_result_has_a_table_under_one_of_two_questions() -> None:
+def test_every_recorded_result_has_a_table_in_one_of_two_sections() -> None:
     names = {path.stem for path in RESULTS.glob("*.json")}
     assert len(names) > 10
     assert {name.removesuffix(ON_GPU) for name in names} <= QUALITY.keys() | SPEED.keys()
     assert not QUALITY.keys() & SPEED.keys()
-    assert 0 < rendered().index("### How well\n") < rendered().index("### How fast\n")
+    assert 0 < rendered().index("## Quality\n") < rendered().index("## Speed and memory\n")

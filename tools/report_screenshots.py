@@ -1,7 +1,7 @@
-"""Pictures of pages for the documents, taken with Debian's Chromium.
+"""Screenshots of pages for the docs, taken with Debian's Chromium.
 
-``python -m docs.screenshots REPORT --out docs/report`` takes a report at desktop and phone width, light and dark, and
-on paper. Other pages, as MLflow's, use :func:`browser` and :func:`open_page`.
+``python -m tools.report_screenshots REPORT --out docs/report`` takes a report at desktop and phone width, light and
+dark, and as a printed page. Other pages, such as MLflow's, use :func:`browser` and :func:`open_page`.
 """
 
 import argparse
@@ -26,7 +26,7 @@ Scheme = Literal["light", "dark"]
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A fresh browser without a profile.
+    """Start a fresh browser without a profile.
 
     Raises:
         playwright.sync_api.Error: Chromium cannot be started, for example because it is not installed.
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def open_page(opened: Browser, url: str, *, width: int = DESKTOP, scheme: Scheme = "light") -> Iterator[Page]:
-    """The page at this width in pixels, at twice the pixels of a plain screen."""
+    """Open a page at this width in pixels, at device scale factor 2."""
     context = opened.new_context(
         viewport={"width": width, "height": _HEIGHT.get(width, 900)},
         color_scheme=scheme,
@@ -57,13 +57,13 @@ def open_page(opened: Browser, url: str, *, width: int = DESKTOP, scheme: Scheme
 
 
 def wait_for_charts(page: Page) -> None:
-    """Until a report's charts can be drawn and those in view are."""
+    """Wait until a report's charts can be drawn and those in view have been."""
     page.wait_for_selector("html[data-charts=ready]", state="attached")
     page.wait_for_timeout(500)
 
 
-def report_pictures(report: Path, out: Path) -> list[Path]:
-    """The top of a report at desktop and phone width, light and dark, and all of it on paper.
+def report_screenshots(report: Path, out: Path) -> list[Path]:
+    """Take the top of a report at desktop and phone width, light and dark, and print all of it.
 
     Returns:
         ``desktop-light.png``, ..., ``paper.pdf`` in ``out``.
@@ -85,12 +85,14 @@ def report_pictures(report: Path, out: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Entry point of ``python -m docs.screenshots``."""
-    parser = argparse.ArgumentParser(description="Pictures of a report at desktop and phone width, and on paper.")
+    """Run ``python -m tools.report_screenshots``."""
+    parser = argparse.ArgumentParser(
+        description="Screenshots of a report at desktop and phone width, and its printed pages."
+    )
     parser.add_argument("report", type=Path)
     parser.add_argument("--out", type=Path, default=Path("docs/report"))
     chosen = parser.parse_args()
-    for path in report_pictures(chosen.report, chosen.out):
+    for path in report_screenshots(chosen.report, chosen.out):
         print(path)
 
 

@@ -1,0 +1,271 @@
+"""The record of a trained fold: everything that is known about it, in one file of its model folder.
+
+The model folder, the tracking run, lineage and reports read this one record. A :class:`PlannedFold` is the part that
+is known before training; a :class:`FoldRecord` adds the figures of the training itself.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from merflow.contracts.fold_id import FoldId
+from merflow.contracts.formats import read_typed, refused, write_typed
+from merflow.contracts.params import SplitParams, TrainingParams
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.protocols import Development, Policy, Protocol
+from merflow.contracts.recipe import Recipe
+from merflow.contracts.selection import NONE_PAPER, Selection
+from merflow.contracts.streams import Role, StreamShape, Transcript
+from merflow.contracts.strict import Strict
+from merflow.errors import ModelError
+from merflow.storage.local import digest
+
+FOLD_RECORD = "fold_record.json"
+FORMAT = 2
+REMEDY = "train the fold again with the command that trained it"
+# The model folder's file of the first format.
+_FIRST_FORMAT = "card.json"
+
+
+class Environment(Strict):
+    """Versions of the software that computed something, and the hardware below it.
+
+    Attributes:
+        os: Operating system, its release and the machine's architecture.
+        device: Name of the GPU, or the machine's architecture.
+    """
+
+    merflow: str
+    python: str
+    torch: str
+    numpy: str
+    os: str
+    device: str
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self)
+
+
+class RecordedEncoder(Strict):
+    """One encoder that made a fold's features.
+
+    Attributes:
+        key: Its key in the feature store.
+        spec: Its name, revision and settings; the folder on the training machine is left out.
+    """
+
+    key: str
+    spec: EncoderSpec
+
+
+class DataMd5(Strict):
+    """MD5 of the files that a fold was trained from, as ``dvc.lock`` names them."""
+
+    manifest: str
+    splits: str
+
+
+class Origin(Strict):
+    """The source of a user's preset.
+
+    Attributes:
+        base: The variant that the preset is made from.
+        tuned: How its settings were found, as the preset's file says; empty where nothing was tuned.
+    """
+
+    base: str
+    tuned: dict[str, Any]
+
+    @property
+    def study(self) -> str | None:
+        """Name of the study that found the settings."""
+        return self._text("study")
+
+    @property
+    def trial(self) -> str | None:
+        """Number of the study's trial that became the preset."""
+        return self._text("trial")
+
+    @property
+    def dev_ua(self) -> float | None:
+        """Development UA of that trial, 0 to 1."""
+        value = self.tuned.get("dev_UA")
+        return float(value) if isinstance(value, (int, float)) else None
+
+    @property
+    def git_commit(self) -> str | None:
+        """Commit of the code that ran the study."""
+        return self._text("git_commit")
+
+    def _text(self, key: str) -> str | None:
+        value = self.tuned.get(key)
+        return None if value in (None, "") else str(value)
+
+
+class PlannedFold(Strict):
+    """Everything that is known about a fold before it is trained.
+
+    Attributes:
+        fingerprint: Digest of all that decides the result; equal fingerprints are equal trainings.
+        config: Switches of the model's config.
+        classes: Emotion classes in the order of the logits.
+        selection: The rule that chooses the epoch.
+        recipes: One for each trained stage, in the order of training.
+        training: Device, precision, threads and so on.
+        transcripts: Whose words the model reads; None for a model that reads none.
+        transcripts_of_preset: Whose words its preset asks for.
+        profile: Name of the encoder profile.
+        encoders: The encoders that make its features, by role.
+        corpus: Name of the corpus.
+        manifest_hash: Version of the corpus.
+        split_params: Protocol, development data, seed and so on of the splits.
+        origin: The source of a user's preset; None for a paper's own row.
+        git_commit: Commit of the code, with ``-dirty`` behind it where files differ; empty outside a checkout.
+    """
+
+    fingerprint: str
+    model: str
+    preset: str
+    fold: int
+    seed: int
+    config: dict[str, Any]
+    taxonomy: str
+    classes: tuple[str, ...]
+    selection: Selection
+    recipes: tuple[Recipe, ...]
+    training: TrainingParams
+    transcripts: Transcript | None
+    transcripts_of_preset: Transcript | None
+    profile: str
+    encoders: dict[Role, RecordedEncoder]
+    corpus: str
+    manifest_hash: str
+    split_id: str
+    split_params: SplitParams
+    data_md5: DataMd5
+    origin: Origin | None
+    git_commit: str
+    environment: Environment
+
+    @property
+    def variant(self) -> str:
+        """``model:preset``."""
+        return f"{self.model}:{self.preset}"
+
+    @property
+    def fold_id(self) -> FoldId:
+        """Variant, fold and seed; as text ``model:preset:fold``."""
+        return FoldId(self.variant, self.fold, self.seed)
+
+    @property
+    def protocol(self) -> Protocol:
+        """Protocol that chose the test data."""
+        return self.split_params.protocol
+
+    @property
+    def development_data(self) -> Development:
+        """Kind of utterances that were set aside from training as development data."""
+        return self.split_params.development
+
+    @property
+    def promotable(self) -> bool:
+        """True if the epoch is chosen without test data, so that the model may go to the registry."""
+        return self.selection.promotable
+
+    @property
+    def stages(self) -> tuple[Policy, ...]:
+        """Encoder policies of the trained stages."""
+        return tuple(recipe.policy for recipe in self.recipes)
+
+    @property
+    def encoder_keys(self) -> dict[Role, str]:
+        """Keys in the feature store, by role."""
+        return {role: encoder.key for role, encoder in self.encoders.items()}
+
+    @property
+    def recipe_settings(self) -> dict[str, Any]:
+        """The recipe, or one per stage where there are several."""
+        stages = [recipe.model_dump() for recipe in self.recipes]
+        return stages[0] if len(stages) == 1 else {f"stage {n}": stage for n, stage in enumerate(stages, start=1)}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings for people who compare runs."""
+        return {
+            "recipe": self.recipe_settings,
+            "config": self.config,
+            "training": self.training.model_dump(),
+            "profile": self.profile,
+            "transcripts": self.transcripts,
+        }
+
+    @property
+    def stamp(self) -> str:
+        """Digest that the weights carry, to recognize weights of another record."""
+        return digest(self.model_dump(mode="json", include=set(PlannedFold.model_fields)))
+
+
+class ChosenEpoch(Strict):
+    """The epoch whose weights were kept, counted from 1, and its development figures."""
+
+    epoch: int
+    dev_ua: float
+    dev_loss: float
+
+
+class ShadowEpoch(Strict):
+    """The epoch that the shadow selection would have chosen; its predictions are beside the fold's own.
+
+    Attributes:
+        epoch: Counted from 1.
+        selection: The rule that chose it.
+    """
+
+    epoch: int
+    selection: Selection = NONE_PAPER
+
+    @property
+    def promotable(self) -> bool:
+        """False: the rule looks at test data."""
+        return self.selection.promotable
+
+
+class FoldRecord(PlannedFold):
+    """Everything that is known about a trained fold.
+
+    Attributes:
+        shapes: Sizes of the streams that the model reads, by role.
+        chosen: The epoch whose weights were kept.
+        none_paper: The epoch that the test part likes best; None where the shadow selection was off.
+        epochs: Number of trained epochs, over all stages.
+        seconds: Wall time of those epochs.
+    """
+
+    shapes: dict[Role, StreamShape]
+    chosen: ChosenEpoch
+    none_paper: ShadowEpoch | None
+    epochs: int
+    seconds: float
+
+
+def write_fold_record(model_folder: Path, record: FoldRecord) -> None:
+    """Write the record into its model folder.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    write_typed(model_folder / FOLD_RECORD, record, number=FORMAT)
+
+
+def read_fold_record(model_folder: Path) -> FoldRecord:
+    """Read the record of a model folder.
+
+    Raises:
+        ModelError: The folder holds no record.
+        FormatError: Another version of merflow wrote it, or it is damaged.
+    """
+    path = model_folder / FOLD_RECORD
+    if path.is_file():
+        return read_typed(FoldRecord, path, number=FORMAT, remedy=REMEDY)
+    if (model_folder / _FIRST_FORMAT).is_file():
+        raise refused(model_folder / _FIRST_FORMAT, number=FORMAT, remedy=REMEDY)
+    raise ModelError(f"no such file: {path}; name the model folder of a trained fold")

@@ -1,0 +1,40 @@
+"""Rules that choose an epoch: the figure that is compared, and the utterances that it is computed on."""
+
+from typing import Literal
+
+from merflow.contracts.protocols import Development
+from merflow.contracts.strict import Strict
+
+_FIGURES = {"loss": "lowest loss", "ua": "highest UA"}
+_DEVELOPMENT: dict[Development, str] = {
+    "speaker": "one training speaker",
+    "session": "one training session",
+    "random": "a share of the training dialogues",
+}
+
+
+class Selection(Strict):
+    """The rule that chose an epoch; its text is a phrase such as "lowest loss of one training speaker".
+
+    Attributes:
+        figure: ``loss`` keeps the epoch with the lowest mean loss, ``ua`` the one with the highest unweighted accuracy.
+        data: The utterances behind the figure: development data of one kind, or the ``test`` part.
+    """
+
+    figure: Literal["loss", "ua"]
+    data: Development | Literal["test"]
+
+    @property
+    def promotable(self) -> bool:
+        """True if the choice never saw test data, so that the test figures of its epoch are honest."""
+        return self.data != "test"
+
+    def __str__(self) -> str:
+        if self.data != "test":
+            return f"{_FIGURES[self.figure]} of {_DEVELOPMENT[self.data]}"
+        figure = _FIGURES[self.figure].replace(" ", " test ")
+        return f"none-paper: the epoch with the {figure}; shows the bias, cannot be promoted"
+
+
+# The rule of the shadow selection: some published code chooses the epoch on the test part. Here it only shows the bias.
+NONE_PAPER = Selection(figure="ua", data="test")

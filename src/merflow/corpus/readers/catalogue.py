@@ -1,0 +1,148 @@
+"""The corpora that merflow reads, and everything that is particular to one of them.
+
+No other module tests for a corpus by name: each asks the corpus's :class:`Reader` instead. A reader's code is imported
+when it is first called, so that a command can list the corpora without loading pandas.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from merflow.contracts.progress import Progress
+from merflow.contracts.protocols import PROTOCOLS
+from merflow.contracts.protocols import Protocol as SplitProtocol
+from merflow.contracts.taxonomy import Taxonomy
+from merflow.corpus.synthetic.sizes import SIZES
+from merflow.errors import CorpusError, SplitError, nearest
+from merflow.storage.fingerprints import folder_fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from merflow.corpus.manifest import Manifest
+
+
+class Read(Protocol):
+    """The function that reads a corpus."""
+
+    def __call__(self, root: Path, *, taxonomy: Taxonomy) -> "Manifest":
+        """Return the manifest of the corpus at ``root``, with ``emotion`` from the taxonomy."""
+        ...
+
+
+class Generate(Protocol):
+    """The function that makes a corpus that can be generated."""
+
+    def __call__(self, out: Path, *, size: str, video: bool, progress: Progress | None = None) -> Path:
+        """Generate the corpus in ``out`` unless it is already there, and return its root."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of corpus.
+
+    Attributes:
+        read: Reads the corpus into a manifest.
+        root: The thing that ``--root`` names, with its article.
+        protocols: The split protocols that suit the corpus.
+        fingerprint: Returns a digest of the corpus's files, which changes when one of them does. It is cheap, and it
+            tells a pipeline when to index the corpus again.
+        generate: Makes the corpus if no root is given; None for a corpus that has to be on disk.
+        sizes: The sizes in which it can be generated.
+        known_counts: Compares manifest rows with the counts that are known of the corpus, in the columns ``what``,
+            ``expected`` and ``found``; None if nothing is known in advance.
+        published: True if the papers' numbers were measured on this corpus, so that a difference from them means
+            something.
+    """
+
+    read: Read
+    root: str
+    protocols: tuple[SplitProtocol, ...] = PROTOCOLS
+    fingerprint: Callable[[Path], str] = folder_fingerprint
+    generate: Generate | None = None
+    sizes: tuple[str, ...] = ()
+    known_counts: "Callable[[pd.DataFrame], pd.DataFrame] | None" = None
+    published: bool = False
+
+    @property
+    def synthetic(self) -> bool:
+        """True if the corpus is generated, so that its numbers say nothing about real speech."""
+        return self.generate is not None
+
+
+def _read_iemocap(root: Path, *, taxonomy: Taxonomy) -> "Manifest":
+    from merflow.corpus.readers.iemocap import read_iemocap
+
+    return read_iemocap(root, taxonomy=taxonomy)
+
+
+def _iemocap_counts(rows: "pd.DataFrame") -> "pd.DataFrame":
+    from merflow.corpus.validation.known_counts import compare_with_release
+
+    return compare_with_release(rows)
+
+
+def _generate_release(out: Path, *, size: str, video: bool, progress: Progress | None = None) -> Path:
+    from merflow.corpus.synthetic.release import synthesize
+
+    return synthesize(out, size=size, video=video, progress=progress)
+
+
+def _read_table(root: Path, *, taxonomy: Taxonomy) -> "Manifest":
+    from merflow.corpus.readers.table import read_utterance_table
+
+    return read_utterance_table(root, taxonomy=taxonomy)
+
+
+def _table_fingerprint(root: Path) -> str:
+    from merflow.corpus.readers.table import table_fingerprint
+
+    return table_fingerprint(root)
+
+
+READERS: dict[str, Reader] = {
+    "iemocap": Reader(
+        _read_iemocap,
+        root="the IEMOCAP_full_release folder",
+        known_counts=_iemocap_counts,
+        published=True,
+    ),
+    "synthetic": Reader(
+        _read_iemocap,
+        root="a generated release",
+        generate=_generate_release,
+        sizes=SIZES,
+    ),
+    "table": Reader(
+        _read_table,
+        root="the CSV file of utterances",
+        fingerprint=_table_fingerprint,
+    ),
+}
+
+
+def reader(corpus: str) -> Reader:
+    """Return the reader of a corpus.
+
+    Raises:
+        CorpusError: No corpus has this name.
+    """
+    if corpus not in READERS:
+        raise CorpusError(f"unknown corpus {corpus!r}; {nearest(corpus, READERS)}")
+    return READERS[corpus]
+
+
+def check_protocol(corpus: str, protocol: SplitProtocol) -> None:
+    """Raise if a corpus cannot be split by a protocol.
+
+    Raises:
+        CorpusError: No corpus has this name.
+        SplitError: The protocol does not suit the corpus.
+    """
+    allowed = reader(corpus).protocols
+    if protocol not in allowed:
+        raise SplitError(
+            f"protocol {protocol!r} does not suit corpus {corpus!r}; set splits.protocol to {' or '.join(allowed)}"
+        )

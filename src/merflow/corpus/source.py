@@ -1,0 +1,65 @@
+"""The corpus of a benchmark: one that is on disk, or one that is generated on first use."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from merflow.contracts.progress import Progress
+from merflow.contracts.protocols import Protocol
+from merflow.corpus.readers.catalogue import check_protocol, reader
+from merflow.errors import CorpusError, nearest
+
+
+@dataclass(frozen=True)
+class CorpusSource:
+    """The corpus that a benchmark reads.
+
+    Attributes:
+        corpus: Kind of corpus, a key of :data:`merflow.corpus.readers.catalogue.READERS`.
+        root: Root of the corpus; None has it generated.
+        size: Size of a generated corpus.
+    """
+
+    corpus: str
+    root: Path | None = None
+    size: str = "small"
+
+    def check(self, *, protocol: Protocol) -> None:
+        """Raise if the corpus cannot be read, or cannot be split by the protocol, before anything is made.
+
+        Raises:
+            CorpusError: The kind or the size is unknown, or the root is missing.
+            SplitError: The protocol does not suit the corpus.
+        """
+        check_protocol(self.corpus, protocol)
+        self._check_root()
+
+    def locate(self, generated: Path, *, video: bool, progress: Progress | None = None) -> Path:
+        """Return the root of the corpus, and generate the corpus first if it has none.
+
+        Args:
+            generated: Folder of generated corpora. One with video lies beside the one without.
+            video: True to generate video, too.
+            progress: Receives the progress of the generator.
+
+        Raises:
+            CorpusError: The kind or the size is unknown, or the root is missing.
+            OutputError: The generated corpus cannot be written.
+        """
+        self._check_root()
+        generate = reader(self.corpus).generate
+        if self.root is not None or generate is None:
+            assert self.root is not None
+            return self.root
+        name = f"{self.size}-video" if video else self.size
+        return generate(generated / name, size=self.size, video=video, progress=progress)
+
+    def _check_root(self) -> None:
+        found = reader(self.corpus)
+        if self.root is not None and not self.root.exists():
+            raise CorpusError(f"no such file or folder: {self.root}; pass {found.root} with --root")
+        if self.root is None and found.generate is None:
+            raise CorpusError(f"corpus {self.corpus!r} needs a root; pass {found.root} with --root")
+        if self.root is None and self.size not in found.sizes:
+            raise CorpusError(
+                f"unknown size {self.size!r} of corpus {self.corpus!r}; {nearest(self.size, found.sizes)}"
+            )

@@ -1,0 +1,6 @@
+"""The sizes of a synthetic release."""
+
+from typing import Literal, get_args
+
+Size = Literal["tiny", "small", "full"]
+SIZES: tuple[Size, ...] = get_args(Size)

@@ -1,0 +1,84 @@
+"""Fold records for tests."""
+
+from typing import Any
+
+from merflow.contracts.fold_record import (
+    ChosenEpoch,
+    DataMd5,
+    Environment,
+    FoldRecord,
+    PlannedFold,
+    RecordedEncoder,
+)
+from merflow.contracts.params import SplitParams, TrainingParams
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.recipe import Recipe
+from merflow.contracts.selection import Selection
+from merflow.contracts.streams import StreamShape
+
+TRAINING = TrainingParams(
+    device="cpu",
+    precision="auto",
+    max_epochs=None,
+    threads=1,
+    devices_per_fold=1,
+    resident_gib=1.0,
+    resident_on="host",
+    compile="off",
+    shadow_selection="off",
+    modality_dropout=0.0,
+)
+SPLITS = SplitParams(protocol="session-5fold", development="speaker", random_share=0.1, seed=0, improvised_only=False)
+RECIPE = Recipe(
+    optimizer="adam",
+    lr=1e-4,
+    weight_decay=0.0,
+    batch_size=32,
+    max_epochs=50,
+    patience_epochs=10,
+    monitor="dev_loss",
+    clip_norm=None,
+)
+
+
+def planned_fold(**changes: Any) -> PlannedFold:  # noqa: ANN401 - any field
+    values = {name: value for name, value in _VALUES.items() if name in PlannedFold.model_fields}
+    return PlannedFold(**{**values, **changes})
+
+
+def fold_record(**changes: Any) -> FoldRecord:  # noqa: ANN401 - any field
+    return FoldRecord(**{**_VALUES, **changes})
+
+
+_VALUES: dict[str, Any] = {
+    "fingerprint": "f" * 16,
+    "model": "context-mmt",
+    "preset": "mmt-frozen",
+    "fold": 3,
+    "seed": 0,
+    "config": {"inputs": ["audio", "text"]},
+    "taxonomy": "iemocap4",
+    "classes": ("angry", "happy", "neutral", "sad"),
+    "selection": Selection(figure="loss", data="speaker"),
+    "recipes": (RECIPE,),
+    "training": TRAINING,
+    "transcripts": "truth",
+    "transcripts_of_preset": "truth",
+    "profile": "lite",
+    "encoders": {"speech": RecordedEncoder(key="e" * 16, spec=EncoderSpec(name="lite-speech", settings={"dims": 8}))},
+    "corpus": "emodb",
+    "manifest_hash": "a" * 16,
+    "split_id": "b" * 16,
+    "split_params": SPLITS,
+    "data_md5": DataMd5(manifest="0" * 32, splits="1" * 32),
+    "origin": None,
+    "git_commit": "c" * 40,
+    "environment": Environment(
+        merflow="0.1.0", python="3.11.9", torch="2.5.0", numpy="2.0.0", os="Linux 6 x86_64", device="x86_64"
+    ),
+    "shapes": {"speech": StreamShape(None, 8)},
+    "chosen": ChosenEpoch(epoch=7, dev_ua=0.6, dev_loss=1.1),
+    "none_paper": None,
+    "epochs": 17,
+    "seconds": 12.5,
+}
