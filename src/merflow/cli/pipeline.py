@@ -41,7 +41,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("compile")
 def compile_packages(
-    out: Annotated[Path | None, typer.Option(help="Folder for the packages; default: pipelines/compiled.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("pipelines/compiled"),
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
@@ -53,9 +53,8 @@ def compile_packages(
     Example: `merflow pipeline compile --out packages --set cluster.accelerator=none`
     """
     packages, chosen = _packages(), load_params(params, overrides)
-    folder = out or packages.COMPILED
-    with output_errors(folder):
-        for path in packages.compile_all(folder, params=chosen):
+    with output_errors(out):
+        for path in packages.compile_all(out, params=chosen):
             OUT.print(str(path))
 
 

@@ -18,6 +18,7 @@ from merflow.storage.local import write_json
 @saying_errors()
 def index(request: str, *, manifest: str) -> None:
     """Run :func:`merflow.jobs.index.index`; generate a synthetic corpus first if there is no root."""
+    from merflow.corpus.source import CorpusSource
     from merflow.jobs.index import index as job
 
     parsed = IndexRequest.from_json(request)
