@@ -27,11 +27,11 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     assert found["study"]["seed"] == 7
     assert sum(found["trials"].values()) == 4
     assert (tmp_path / "tune/study.html").is_file()
-    tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("tried")]
+    tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("trials")]
     assert sorted(each["worker"] for each in tried) == [0, 1]
     assert sum(each["trials"] for each in tried) == 4
     again = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
-    assert "1 step(s) ran, 9 reused" in again.out, "the last one: it uploads what MLflow lacks"
+    assert "2 step(s) ran, 8 reused" in again.out, "the plan, and the last one: it uploads what MLflow lacks"
 
     presets = ["--presets", tmp_path / "tune/presets.yaml"]
     models = f"{VARIANT},{TUNED}"

@@ -18,7 +18,7 @@ sys.meta_path.insert(0, Absent())
 from pathlib import Path
 from merflow.cli import app
 from merflow.contracts.params import read_params
-from merflow.jobs import benchmark, evaluate, extract, index, source, split, steps, tracking, train, validate
+from merflow.jobs import benchmark, evaluate, extract, index, plan, split, steps, tracking, train, validate
 from merflow.runs import fold_ids
 
 release, out = Path(sys.argv[1]), Path(sys.argv[2])

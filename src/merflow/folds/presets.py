@@ -7,7 +7,6 @@ anew and no other model trains again.
 """
 
 import inspect
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -17,14 +16,11 @@ from merflow.contracts.progress import say
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
 from merflow.presets.user_presets import each_sound, parse_user_presets, read_user_presets
-from merflow.runs.code_closure import code_digest, source_digest
-from merflow.runs.fold_ids import chosen
-from merflow.storage.local import digest, replacing_folder, write_json
+from merflow.runs.code_closure import source_digest
+from merflow.storage.local import replacing_folder, write_json
 
 STREAMS = "streams"
 TRAINING = "training"
-# Steps of a pipeline that are cached by what their code was.
-_STEPS = ("plan", "index", "validate", "transcribe", "split", "extract", "train", "tune", "evaluate")
 
 
 def read_presets(path: Path | None, *, profile: str | None = None) -> dict[str, Preset]:
@@ -95,21 +91,6 @@ def training_of(preset: Preset) -> dict[str, Any]:
 def model_code(model: str) -> str:
     """16 hexadecimal digits over the file of one model; what models share is in the closure of ``train``."""
     return source_digest([Path(inspect.getfile(MODELS[model].model))])
-
-
-def step_digests(variants: Sequence[str], user_presets: UserPresets | None = None) -> dict[str, str]:
-    """Of every step of a pipeline over these variants, a digest of what its result stands on beside its inputs.
-
-    Raises:
-        PresetError: None given, one given twice, or one unknown.
-    """
-    presets = chosen(variants, user_presets)
-    asked = {
-        "extract": [streams_of(preset) for preset in presets],
-        "train": [training_of(preset) for preset in presets],
-        "tune": [training_of(preset) for preset in presets],
-    }
-    return {step: digest([code_digest(step), asked[step]]) if step in asked else code_digest(step) for step in _STEPS}
 
 
 def _config(preset: Preset) -> ModelConfig:
