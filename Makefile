@@ -1,9 +1,9 @@
-# The words for working on merflow: people, hooks and CI use these and no others.
+# The commands for working on merflow; people, hooks and CI all use these.
 VENV ?= .venv
 PYTHON ?= python3
 EMODB ?= ../shared/data/emodb/utterances.csv
-# The fullest preset of each model, and for three of them a row without a part.
-DEMO := context-mmt:mmt-frozen,context-mmt:wavlm-te-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,layer-adapter-fusion:stc-mf-la,mfdr:full,mfdr:no-context
+# The fullest preset of each model, and one ablation.
+DEMO := context-mmt:mmt-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,layer-adapter-fusion:stc-mf-la,mfdr:full
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -13,39 +13,39 @@ export MPLBACKEND := Agg
 
 .PHONY: help install demo screenshots repro test check format pipelines dvc bench clean
 
-help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-install: $(STAMP) ## a virtual environment with everything, in .venv
+install: $(STAMP) ## make a virtual environment with everything in .venv
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (a few minutes the first time) ..."
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "merflow needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "merflow needs Python 3.11 or newer; try: make install PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## synthetic corpus -> KFP pipeline run locally -> table, report, MLflow, under runs/demo
-	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size small --profile lite \
-		--models $(DEMO) --set training.max_epochs=6 --out runs/demo
+demo: $(STAMP) ## run the whole pipeline on a synthetic corpus: table, report and MLflow runs in runs/demo (5 minutes)
+	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size demo --profile lite \
+		--models $(DEMO) --set training.max_epochs=4 --out runs/demo
 
 screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report
 	@$(BIN)/python -m tools.mlflow_screenshots runs/demo --out docs/images
 
-repro: $(STAMP) ## the demo's benchmark as DVC stages; runs what changed
+repro: $(STAMP) ## run a benchmark as DVC stages; only what changed runs again
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
 
-test: $(STAMP) ## all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: $(STAMP) ## run all tests on two cores and list the slowest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 --durations-min=1
 
-check: $(STAMP) ## linters, types, room borders
+check: $(STAMP) ## run the linters, the type checker and the checks of imports between rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: $(STAMP) ## format the code and mend what can be mended
+format: $(STAMP) ## format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -69,5 +69,5 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.real_size
 	@$(BIN)/python -m benchmarks.results_page
 
-clean: ## remove runs and caches, keep the environment
+clean: ## remove runs and caches; the environment stays
 	rm -rf runs .mypy_cache .ruff_cache .pytest_cache

@@ -1,10 +1,8 @@
 """``merflow pipeline``: the jobs as Kubeflow pipelines. It needs the extra ``merflow[pipelines]``."""
 
-import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +10,7 @@ import typer
 from rich.table import Table
 
 from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
+from merflow.cli.live import LiveRun, Loop, steps_table
 from merflow.cli.options import (
     CorpusOption,
     DevelopmentOption,
@@ -87,8 +86,8 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
-    from merflow.presets.user_presets import own_text
-    from merflow.runs.run_folder import remember
+    from merflow.contracts.invocation import Invocation, write_invocation
+    from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
     packages, variants = _packages(), variants_of(models)
@@ -108,7 +107,7 @@ def run_pipeline(
         raise PipelineError(f"--name {preset} names the preset that tune writes; leave it out for {name}")
     if tunes:
         _check_tunable(variants, presets, name=preset, params=chosen)
-    _check_names(variants, presets, params=chosen, corpus=corpus, root=root, size=size)
+    folds = _check_names(variants, presets, params=chosen, corpus=corpus, root=root, size=size)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -119,27 +118,30 @@ def run_pipeline(
         "quarantine": quarantine,
         "transcribe": transcribe,
         "params": changes_json(chosen, base=shipped_params()),
-        **({"preset": preset} if tunes else {"presets": own_text(presets), "command": command_line()}),
+        **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
-    finished = _run(packages.PIPELINES[name], arguments, out=out)
+    loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
+    finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
     content = _collect(finished.outputs, out=out)
     if name == "benchmark":
-        remember(out, name=out.name, command=command_line())
+        write_invocation(out, Invocation(name=out.name, command=command_line()))
     if as_json:
         print_json(content)
         return
     print_table(_table(name)(content))
-    OUT.print(f"\n{finished.executed} step(s) ran, {finished.cached} reused. {_left(name, out)}")
+    OUT.print()
+    print_table(steps_table(finished.steps, seconds=finished.seconds))
+    OUT.print(f"\n{_left(name, out)}")
     if chosen.tracking.uri == "auto":
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
 
 
 def _check_names(
     variants: list[str], presets: Path | None, *, params: Params, corpus: str, root: Path | None, size: str
-) -> None:
-    """Refuse unknown names before anything starts; the first step of the pipeline would refuse them later."""
+) -> list[str]:
+    """Return the folds; refuse unknown names now, as the first step of the pipeline would a little later."""
     from merflow.corpus.source import CorpusSource
-    from merflow.runs.fold_ids import plan
+    from merflow.presets.plan import plan
 
     user_presets = {}
     if presets is not None:
@@ -147,7 +149,7 @@ def _check_names(
 
         user_presets = read_presets(presets, profile=params.features.profile)
     CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
-    plan(
+    return plan(
         variants,
         protocol=params.splits.protocol,
         profile=params.features.profile,
@@ -181,30 +183,18 @@ def _packages() -> Any:  # noqa: ANN401 - a module
     return packages
 
 
-def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path) -> Any:  # noqa: ANN401 - kfp has no types
+def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path, loops: dict[str, Loop]) -> Any:  # noqa: ANN401 - kfp has no types
     from merflow.pipelines.local import run_locally
 
-    with output_errors(out), _ending_at_once():
+    with output_errors(out), LiveRun(ERR, loops) as live:
         out.mkdir(parents=True, exist_ok=True)
-        return run_locally(pipeline, arguments, root=out / "kfp", tell=lambda line: ERR.print(line, markup=False))
+        return run_locally(pipeline, arguments, root=out / "kfp", watcher=live, interrupted=partial(_interrupted, live))
 
 
-@contextmanager
-def _ending_at_once() -> Iterator[None]:
-    """End at once on Ctrl-C; KFP's threads would go on with the next steps.
-
-    The steps that are running receive the signal too, and clean up after themselves.
-    """
-
-    def end(*_: object) -> None:
-        ERR.print(f"\n{INTERRUPTED}" if ERR.is_terminal else INTERRUPTED)  # the terminal has written ^C
-        os._exit(INTERRUPTED_CODE)
-
-    before = signal.signal(signal.SIGINT, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _interrupted(live: LiveRun) -> int:
+    live.stop()
+    ERR.print(f"\n{INTERRUPTED}" if ERR.is_terminal else INTERRUPTED)  # the terminal has written ^C
+    return INTERRUPTED_CODE
 
 
 # Output of the last step -> file in the run's folder.

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from merflow.corpus.readers.audio_header import truncation
+from merflow.corpus.audio_header import truncation
 from merflow.errors import CorpusError
 
 RATE_HZ = 16_000

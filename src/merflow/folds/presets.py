@@ -15,7 +15,7 @@ from merflow.contracts.presets import Preset, UserPresets
 from merflow.contracts.progress import say
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
-from merflow.presets.user_presets import each_sound, parse_user_presets, read_user_presets
+from merflow.presets.user_presets import parse_user_presets, read_each, read_user_presets
 from merflow.runs.code_closure import source_digest
 from merflow.storage.local import replacing_folder, write_json
 
@@ -51,7 +51,7 @@ def _fitting(user_presets: UserPresets, *, profile: str | None, where: str) -> d
             configure(fitted.config, where=f"{where}: {variant}, config on profile {profile}")
         return preset
 
-    return each_sound(user_presets, check)
+    return read_each(user_presets, check)
 
 
 def write_presets(out: Path) -> None:

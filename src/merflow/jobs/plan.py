@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from merflow.contracts.fold_id import parse_fold_id
 from merflow.contracts.params import Params, shipped_params, with_changes
 from merflow.contracts.passwords import masked, without_password
 from merflow.contracts.presets import Preset, UserPresets
@@ -33,7 +34,7 @@ from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.source import CorpusSource
 from merflow.errors import ParamsError, TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
-from merflow.runs import fold_ids
+from merflow.presets import plan as plans
 from merflow.runs.code_closure import code_digest
 from merflow.storage.fingerprints import folder_fingerprint
 from merflow.storage.local import digest
@@ -129,8 +130,8 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     """
     params = _params_of(settings)
     user_presets = parse_presets(settings.presets, where="presets", profile=params.features.profile)
-    presets = fold_ids.chosen(settings.models, user_presets)
-    folds = fold_ids.plan(
+    presets = plans.chosen(settings.models, user_presets)
+    folds = plans.plan(
         settings.models,
         protocol=params.splits.protocol,
         profile=params.features.profile,
@@ -139,7 +140,7 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     )
     by_variant = {preset.variant: preset for preset in presets}
     code = {variant: _training_code("train", preset) for variant, preset in by_variant.items()}
-    variants = {fold: fold_ids.parse_fold_id(fold).variant for fold in folds}
+    variants = {fold: parse_fold_id(fold).variant for fold in folds}
     return BenchmarkPlan(
         preparation=_preparation(settings, params, presets=presets, user_presets=user_presets),
         track=TrackRequest(
@@ -186,7 +187,7 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
     refuse_password(params)
     if len(settings.models) != 1:
         raise TuningError(f"tune takes one variant, {len(settings.models)} are given: {', '.join(settings.models)}")
-    presets = fold_ids.chosen(settings.models)
+    presets = plans.chosen(settings.models)
     code = _training_code("study", presets[0])
     return TuningPlan(
         preparation=_preparation(settings, params, presets=presets, user_presets={}),
@@ -243,7 +244,7 @@ def _preparation(
             corpus=settings.corpus,
             root=settings.root,
             size=settings.size,
-            video=fold_ids.read_video(settings.models, user_presets),
+            video=plans.read_video(settings.models, user_presets),
             workspace=settings.workspace,
             params=params.corpus,
             data=data,

@@ -1,10 +1,11 @@
-"""The study's run in MLflow, passed between jobs as a small JSON file, as ``jobs.tracking`` does for a benchmark's."""
+"""The study's run in MLflow, passed between jobs as a small JSON file, as a benchmark's is."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from merflow.contracts.params import TrackingParams
+from merflow.runs.provenance import git_commit
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import digest, read_json, write_json
 from merflow.tracking.connection import tracking_uri
@@ -32,7 +33,7 @@ def begin_study_run(search: Search, *, out: Path, workspace: Workspace, params: 
             "variant": facts["variant"],
             "corpus": search.first.manifest.corpus,
             **{key: facts[key] for key in ("manifest_hash", "split_id", "protocol", "selection")},
-            "mlflow.source.git.commit": search.first.git_commit,
+            "mlflow.source.git.commit": git_commit(),
         },
         "params": {key: value for key, value in facts.items() if key != "space"} | {"trials": search.params.trials},
     }

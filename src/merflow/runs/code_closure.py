@@ -27,7 +27,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "split": ("jobs/split.py",),
     "presets": ("folds/presets.py",),
     "extract": ("jobs/extract.py",),
-    "track": ("jobs/tracking.py",),
+    "track": ("jobs/track.py",),
     "train": ("jobs/train.py",),
     "study": ("jobs/tune.py", "jobs/trials.py"),
     "evaluate": ("jobs/evaluate.py",),
@@ -47,7 +47,7 @@ BY_CONTENT: dict[str, tuple[str, ...]] = {
 
 # Imports that end here. Extraction asks a model for nothing but its streams, which come by content. MLflow records what
 # training computes and decides none of it, so an edit there does not train every fold again.
-_RECORDS = ("tracking", "jobs/tracking.py", "jobs/uploads.py", "jobs/study_tracking.py")
+_RECORDS = ("tracking", "runs/remembered.py", "jobs/study_tracking.py")
 ENDS: dict[str, tuple[str, ...]] = {"extract": ("models",), "train": _RECORDS, "study": _RECORDS}
 
 _DATA = (".css", ".csv", ".j2", ".js", ".json", ".yaml")

@@ -1,4 +1,4 @@
-"""What code and data a step stands on: digests that make a cached step stale when either changes."""
+"""The code and the software that compute here: commit, version, environment."""
 
 import os
 import platform
@@ -7,14 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import merflow
+from merflow.contracts.fold_record import Environment
 
 _SOURCE = Path(merflow.__path__[0])
 
 
 def git_commit() -> str:
-    """The commit of the code that runs, ``-dirty`` behind it where files differ.
+    """Return the commit of the code that runs, with ``-dirty`` appended if files differ from it.
 
-    Outside a git checkout it is what ``MERFLOW_REVISION`` says, as in the images; empty where nothing does.
+    Outside a git checkout, as in the images, return the value of ``MERFLOW_REVISION``, or an empty text without one.
     """
     try:
         if Path(_git("rev-parse", "--show-toplevel")) != _SOURCE.parents[1]:  # installed inside another project
@@ -30,18 +31,21 @@ def _git(*arguments: str) -> str:
 
 
 def merflow_version() -> str:
-    """The installed version."""
+    """Return the installed version."""
     return version("merflow")
 
 
-def environment() -> dict[str, str]:
-    """Versions of what computes: merflow, Python, torch, numpy, and the operating system with its machine."""
-    import torch
+def environment(*, device: str | None = None) -> Environment:
+    """Return the versions of the software that computes here.
 
-    return {
-        "merflow": merflow_version(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy")},
-        "os": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine(),
-    }
+    Args:
+        device: Name of the device that computes; None for the machine's processors.
+    """
+    return Environment(
+        merflow=merflow_version(),
+        python=platform.python_version(),
+        torch=version("torch"),
+        numpy=version("numpy"),
+        os=f"{platform.system()} {platform.release()} {platform.machine()}",
+        device=device or platform.machine(),
+    )

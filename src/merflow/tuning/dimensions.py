@@ -105,12 +105,15 @@ def space_file(model: str) -> SpaceFile:
     """What may be tuned in a model.
 
     Raises:
-        TuningError: No such model.
+        TuningError: No such model exists, or it has no search space.
     """
     if model not in MODELS:
         raise TuningError(f"unknown model {model!r}; {nearest(model, MODELS)}")
     name = f"spaces/{model}.yaml"
-    text = (files("merflow.tuning") / name).read_text(encoding="utf-8")
+    file = files("merflow.tuning") / name
+    if not file.is_file():
+        raise TuningError(f"model {model!r} has no search space; write src/merflow/tuning/{name}")
+    text = file.read_text(encoding="utf-8")
     return checked(parse(SpaceFile, yaml.safe_load(text), where=name), where=name)
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.fold_id import FoldId
 from merflow.contracts.params import TrainingParams, TuningParams
 from merflow.contracts.passwords import without_password
 from merflow.contracts.strict import parse
@@ -15,7 +16,6 @@ from merflow.errors import TuningError
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.devices import device_of
 from merflow.runs.data import Data
-from merflow.runs.fold_ids import FoldId
 from merflow.storage.local import read_record, write_json
 from merflow.tuning.dimensions import space_file
 from merflow.tuning.objective import OBJECTIVE
@@ -125,13 +125,13 @@ class Search:
             },
             "space": self.space.facts,
             "objective": OBJECTIVE,
-            "selection": inputs.selection,
+            "selection": str(inputs.selection),
             "folds": self.params.folds,
             "seed": self.params.seed,
             "protocol": inputs.splits.protocol,
             "split_id": inputs.splits.split_id,
             "manifest_hash": inputs.manifest.hash,
-            "profile": inputs.profile_name,
+            "profile": inputs.features.profile,
             "encoder_keys": dict(inputs.encoder_keys),
             "transcripts": inputs.transcript,
             "training": {

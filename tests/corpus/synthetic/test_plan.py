@@ -119,7 +119,7 @@ def test_full_has_the_tags_and_repetitions_of_transcripts(full: tuple[Dialogue, 
     assert max(int(name[-3:]) for name in ids) <= 86
 
 
-@pytest.mark.parametrize("size", ["tiny", "small"])
+@pytest.mark.parametrize("size", ["tiny", "demo", "small"])
 def test_turns_are_numbered_by_speaker_and_never_overlap_themselves(size: Size) -> None:
     dialogues = plan(size, 3)
     overlaps = 0
@@ -136,7 +136,7 @@ def test_turns_are_numbered_by_speaker_and_never_overlap_themselves(size: Size) 
     assert overlaps > len(dialogues)
 
 
-def test_small_is_what_the_demo_needs() -> None:
+def test_small_is_large_enough_for_benchmarks() -> None:
     dialogues = plan("small", 0)
     turns = [turn for _, turn in pairs(dialogues)]
     assert len(dialogues) == 20
@@ -150,6 +150,15 @@ def test_small_is_what_the_demo_needs() -> None:
         (d.name.session, turn.letter, MERGED[turn.code]) for d in dialogues for turn in d.turns if turn.code in MERGED
     }
     assert len(speakers) == 40
+
+
+def test_demo_is_half_of_small_and_every_speaker_shows_every_class() -> None:
+    demo, small = plan("demo", 0), plan("small", 0)
+    assert [dialogue.name for dialogue in demo] == [dialogue.name for dialogue in small]
+    counts = tally(demo, lambda name, turn: (name.session, turn.letter, MERGED.get(turn.code, "other")))
+    assert 430 <= sum(counts.values()) <= 470
+    assert len([who for who in counts if who[2] != "other"]) == 40
+    assert min(count for who, count in counts.items() if who[2] != "other") >= 3
 
 
 def test_neighbouring_turns_share_emotions_more_often_than_chance(full: tuple[Dialogue, ...]) -> None:

@@ -94,7 +94,7 @@ def scene_lean(seed: int, dialogue: str, code: str) -> float:
 
 
 def small_census(seed: int) -> Census:
-    """Twenty dialogues: in each session an improvised and a scripted one for either marker wearer."""
+    """Return twenty dialogues: in each session an improvised and a scripted one for either marker wearer."""
     counts: Census = {}
     for session, recording, kind in product(range(1, 6), LETTERS, ("impro", "script")):
         name = DialogueName(session, recording, _small_part(session, recording, kind))
@@ -107,6 +107,14 @@ def small_census(seed: int) -> Census:
             drawn = rng.multinomial(rng.integers(*_SMALL_TURNS), np.array([*weights.values()]) / sum(weights.values()))
             counts[name].update({(letter, code): int(n) for code, n in zip(weights, drawn, strict=True) if n})
     return counts
+
+
+def demo_census(seed: int) -> Census:
+    """Return the dialogues of ``small`` with half as many turns, and at least one where there was one."""
+    return {
+        name: Counter({turn: max(1, count // 2) for turn, count in tally.items()})
+        for name, tally in small_census(seed).items()
+    }
 
 
 def _small_part(session: int, recording: str, kind: str) -> str:

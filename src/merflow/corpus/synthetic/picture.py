@@ -47,13 +47,14 @@ class Format(NamedTuple):
 
 FORMATS: dict[Size, Format] = {
     "tiny": Format(Fraction(30000, 1001), 5, 1),
+    "demo": Format(Fraction(30000, 3003), 5, 1),
     "small": Format(Fraction(30000, 3003), 5, 1),
     "full": Format(Fraction(30000, 6006), 10, 2),
 }
 """``tiny`` has the real release's frame rate.
 
-``small`` has every third frame, enough to see an expression and a mouth that moves, for a third of the time to draw,
-extract and train on them. ``full`` has every sixth, and 8 kHz sound.
+``demo`` and ``small`` have every third frame: enough to see an expression and a mouth that moves, for a third of the
+time to draw, extract and train on them. ``full`` has every sixth, and 8 kHz sound.
 """
 
 

@@ -14,6 +14,7 @@ from merflow.corpus.synthetic.census import (
     LETTERS,
     Census,
     DialogueName,
+    demo_census,
     iemocap_counts,
     small_census,
     tiny_census,
@@ -36,10 +37,11 @@ class Lengths(NamedTuple):
 
 _LENGTHS = {
     "tiny": Lengths(0.22, 0.55, 1.3),
+    "demo": Lengths(0.52, 0.8, 7.0),
     "small": Lengths(0.52, 0.8, 7.0),
     "full": Lengths(1.0, 0.0, math.inf),
 }
-_LEAD_S = {"tiny": 0.3, "small": 0.5, "full": 6.0}
+_LEAD_S = {"tiny": 0.3, "demo": 0.5, "small": 0.5, "full": 6.0}
 _SCRIPTED_SHARE = 0.5  # of a scripted dialogue's turns that keep to the script's words
 _STICKINESS = 2.2  # how much likelier a turn is to take up the last turn's emotion
 _KINDRED = ({"ang", "fru", "dis"}, {"hap", "exc", "sur"}, {"sad", "fea", "fru"}, {"neu"})
@@ -64,6 +66,8 @@ def plan(size: Size, seed: int) -> tuple[Dialogue, ...]:
 def _census(size: Size, seed: int) -> Census:
     if size == "tiny":
         return tiny_census(seed)
+    if size == "demo":
+        return demo_census(seed)
     if size == "small":
         return small_census(seed)
     return full_census(seed)
@@ -183,6 +187,7 @@ def _with_extra_lines(
 
 _TAGS_ONLY: dict[Size, dict[str, int]] = {
     "tiny": {"sad": 1},
+    "demo": {"exc": 1, "sad": 1, "xxx": 1},
     "small": {"exc": 1, "hap": 1, "sad": 1, "xxx": 2},
     "full": {"exc": 7, "fru": 8, "hap": 12, "neu": 4, "sad": 6, "xxx": 18},
 }

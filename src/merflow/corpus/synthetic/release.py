@@ -28,8 +28,8 @@ This folder has the format of the IEMOCAP release and none of its content. Every
 nobody spoke these words, and no actor felt these emotions. Results on it say nothing about results on speech.
 
 What it is, and how to make it again: {SYNTHETIC_MARK}.
-Left out: MOCAP_rotated, MOCAP_head and MOCAP_hand. Videos of size small have ten frames a second, those of
-size full five and 8 kHz sound.
+Left out: MOCAP_rotated, MOCAP_head and MOCAP_hand. Videos of sizes demo and small have ten frames a second,
+those of size full five and 8 kHz sound.
 """
 _STRAY = {1: (".DS_Store",), 2: (".DS_Store", "desktop.ini"), 4: (".DS_Store",)}
 
@@ -49,7 +49,8 @@ def synthesize(
 
     Args:
         out: Root of the release; must be absent, empty or the same release.
-        size: ``tiny`` (70 turns), ``small`` (about 900) or ``full`` (10,039 turns with the real release's counts).
+        size: ``tiny`` (70 turns), ``demo`` (about 450), ``small`` (about 900) or ``full`` (10,039 turns with the real
+            release's counts).
         seed: Any number from 0.
         video: If true, write ``dialog/avi/DivX`` too, which needs the ``video`` extra.
         progress: Receives the stage ``dialogues``, those done and their total; None prints plain lines.

@@ -2,5 +2,5 @@
 
 from typing import Literal, get_args
 
-Size = Literal["tiny", "small", "full"]
+Size = Literal["tiny", "demo", "small", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)
