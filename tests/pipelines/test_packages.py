@@ -15,7 +15,7 @@ def spec(name: str) -> dict[str, Any]:
 
 
 def loops(pipeline: dict[str, Any]) -> dict[str, Any]:
-    """Component name -> task of every loop, at whatever depth."""
+    """Return the task of every loop by its component, at any depth."""
     dags = [pipeline["root"]["dag"], *(each["dag"] for each in pipeline["components"].values() if "dag" in each)]
     return {
         task["componentRef"]["name"]: task

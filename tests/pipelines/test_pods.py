@@ -1,4 +1,4 @@
-"""What pods ask for, in the packages as a cluster gets them."""
+"""The resources and the placement of pods in compiled packages."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,27 +28,27 @@ class Package(NamedTuple):
         return cls(spec, rest[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if rest else {})
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """Container of every step."""
+        """Return the container of every step."""
         executors = self.spec["deploymentSpec"]["executors"]
         return {name.removeprefix("exec-"): each["container"] for name, each in executors.items()}
 
     def pods(self) -> dict[str, dict[str, Any]]:
-        """What Kubernetes alone knows of every step's pod."""
+        """Return the settings of every step's pod that only Kubernetes knows."""
         return {name.removeprefix("exec-"): each for name, each in self.platform.items()}
 
     def gpus(self) -> dict[str, tuple[str, str]]:
-        """Resource and count of the steps that ask for GPUs."""
+        """Return resource name and count for the steps that request GPUs."""
         found = {step: each["resources"].get("accelerator") for step, each in self.containers().items()}
         return {step: (each["resourceType"], each["resourceCount"]) for step, each in found.items() if each}
 
     def tasks(self) -> dict[str, dict[str, Any]]:
-        """Task of every step, at whatever depth."""
+        """Return the task of every step, at any depth."""
         dags = [self.spec["root"]["dag"], *(each["dag"] for each in self.spec["components"].values() if "dag" in each)]
         steps = self.containers()
         return {name: task for dag in dags for name, task in dag["tasks"].items() if name in steps}
 
     def graph(self) -> dict[str, Any]:
-        """All that is not of pods."""
+        """Return the pipeline without the settings of pods."""
         bare = yaml.safe_load(yaml.safe_dump(self.spec))
         for container in Package(bare, {}).containers().values():
             container.pop("resources", None)
