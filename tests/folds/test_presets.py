@@ -9,7 +9,7 @@ from merflow.folds.presets import STREAMS, TRAINING, step_digests, streams_of, t
 from merflow.models import MODELS
 from merflow.presets.catalogue import preset, presets
 
-SHARED = {"__init__.py", "folder.py", "layers.py", "windows.py"}
+SHARED = {"__init__.py", "folder.py", "layers.py"}
 
 
 @pytest.fixture(scope="module")
