@@ -12,7 +12,7 @@ from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.errors import EvaluationError, OutputError, TrainingError
 from merflow.evaluation.embeddings import plane, unmapped
-from merflow.evaluation.report.explanations import embedding_figure, utterance_figure, weights_figure
+from merflow.evaluation.report.inspection_figures import embedding_figure, utterance_figure, weights_figure
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.folds.datasets import raw_dataset, stored_dataset

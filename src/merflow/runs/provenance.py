@@ -46,7 +46,7 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
         *("corpus/transcript.py", "evaluation", "presets", "tracking"),
         *("jobs/evaluate.py", "runs/fold_folder.py", "jobs/sync.py"),
     ),
-    "plots": ("contracts", "evaluation/report/plot_tables.py", "jobs/plots.py", "runs/fold_folder.py"),
+    "plots": ("contracts", "evaluation/report/plot_data.py", "jobs/plots.py", "runs/fold_folder.py"),
 }
 
 
