@@ -35,11 +35,7 @@ def variant_note(name: str, results: Results) -> str:
     return "\n".join(
         [
             f"{_data(results)} {_rule(variant.training.selection)}"
-            + (
-                f" The preset's stages {', '.join(skipped)} were not trained on this encoder profile."
-                if skipped
-                else ""
-            ),
+            + (f" This encoder profile cannot train the preset's stages {', '.join(skipped)}." if skipped else ""),
             "",
             *_table(_COLUMNS, [_row(name, variant)]),
             "",
