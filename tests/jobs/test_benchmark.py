@@ -153,10 +153,10 @@ def test_a_folder_whose_results_were_of_more_variants_says_so(
     untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
     run(tiny_release, untracked, tmp_path / "out", variants=VARIANTS[:1])
     said = capsys.readouterr().err
-    assert f"are also of {VARIANTS[1]}, and will be of {VARIANTS[0]} alone; finished folds are kept" in said
+    assert f"also cover {VARIANTS[1]}; now they will cover {VARIANTS[0]} only. Finished folds remain" in said
     assert (tmp_path / "out/folds/context-mmt/mmt-finetuned/fold-1" / RECORD).is_file()
     run(tiny_release, untracked, tmp_path / "out")
-    assert "are also of" not in capsys.readouterr().err
+    assert "also cover" not in capsys.readouterr().err
 
 
 def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_features_of_another_manifest_are_refused(finished: Path, params: Params
 def test_a_fold_whose_folder_cannot_be_written_is_not_trained_again(
     finished: Path, params: Params, tmp_path: Path
 ) -> None:
-    with pytest.raises(OutputError, match="remove what is in its place"):
+    with pytest.raises(OutputError, match="remove what is in the way"):
         train_again(finished, params, tmp_path, progress=lambda *_: (tmp_path / "fold").touch())
     (checkpoint,) = tmp_path.glob("checkpoints/*/*")
     with safe_open(checkpoint, framework="pt") as file:

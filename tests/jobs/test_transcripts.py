@@ -15,7 +15,7 @@ from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError, FeatureError
-from merflow.features.batches.standardize import Standardizer
+from merflow.features.batches.standardize import STANDARDIZER, Standardizer
 from merflow.features.extraction.sources import TRANSCRIPTS
 from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
@@ -28,7 +28,7 @@ from merflow.jobs.train import train
 from merflow.models import MODELS
 from merflow.models.context_mmt import ContextMMTConfig
 from merflow.models.folder import load_model
-from merflow.runs.fold_folder import STANDARDIZER, read_inspection, read_missing, read_predictions, read_record
+from merflow.runs.fold_folder import read_inspection, read_missing, read_predictions, read_record
 
 VARIANT = "context-mmt:bert-fc-frozen"
 
