@@ -12,11 +12,11 @@ import pytest
 
 from merflow.contracts.params import Params, Transcripts
 from merflow.contracts.streams import Stream
+from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError, FeatureError
 from merflow.features.batches.standardize import Standardizer
-from merflow.features.extraction.sources import TRANSCRIPTS
 from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.prediction import predict
@@ -113,7 +113,7 @@ def test_words_that_a_report_may_show_of_a_fold_are_those_that_it_read(
     heard: Path, params: Params, tmp_path: Path
 ) -> None:
     rows = read_manifest(heard).rows.set_index("utterance_id", drop=False)
-    for kind, column in TRANSCRIPTS.items():
+    for kind, column in TRANSCRIPT_COLUMNS.items():
         fold = trained(heard, tmp_path / kind, params, kind)
         inspection = read_inspection(fold)
         assert inspection is not None

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from merflow.errors import FeatureError
+from merflow.features.media.dialogue_video import VideoSpan, read_dialogue
 from merflow.features.media.film import Film
 from merflow.features.media.frames import Damage
-from merflow.features.media.video import VideoSpan, read_dialogue
 from tests.features.media.avi_layouts import KEYS, Footage, footage, number, with_dropped, write
 
 # Layouts of files that play well.

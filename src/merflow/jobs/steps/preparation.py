@@ -116,7 +116,7 @@ def extract(
     presets: str = "",
 ) -> int:
     """As :func:`merflow.jobs.extract.extract`, into the workspace's store; returns how many inputs were set aside."""
-    from merflow.features.extraction.quarantine import quarantine_beside, read_quarantine
+    from merflow.contracts.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as job
 
     written = job(

@@ -11,10 +11,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import Role, Stream
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import spec_of
 from merflow.storage.hub import Advice, ModelFiles, files_digest, from_hub, is_commit, shards_of
 
 CONFIG = "config.json"

@@ -14,7 +14,7 @@ from merflow.contracts.streams import StreamShape
 from merflow.features.encoders.huggingface.processors import ImagePreparer, image_processor
 from merflow.features.encoders.huggingface.settings import CheckpointSettings
 from merflow.features.encoders.huggingface.weights import compile_layers, computing, device_of, load_weights, to_device
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.interface import Prepared
 
 # Images a pass: ViT-L/14 needs about 1 GB for 64 in float32. A CPU is a fifth faster with a few, which stay in its
 # cache (measured on random weights of half base size).

@@ -11,7 +11,7 @@ import numpy as np
 from merflow.features.encoders.huggingface.processors import TextPreparer
 from merflow.features.encoders.huggingface.settings import LayeredSettings
 from merflow.features.encoders.huggingface.weights import LayeredWeights, load_weights
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.interface import Prepared
 
 
 class TextEncoder(TextPreparer):

@@ -15,7 +15,7 @@ from merflow.errors import FeatureError
 from merflow.features.encoders.huggingface.processors import WhisperPreparer
 from merflow.features.encoders.huggingface.settings import LayeredSettings
 from merflow.features.encoders.huggingface.weights import LayeredWeights, load_weights
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.interface import Prepared
 
 
 class WhisperEncoder(WhisperPreparer):
