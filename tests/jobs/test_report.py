@@ -236,7 +236,7 @@ def test_missing_folds_are_named(copy: Path, params: Params) -> None:
 def test_a_run_without_its_data_says_which_it_lacks(copy: Path, params: Params, tmp_path: Path) -> None:
     (copy / "manifest.parquet").rename(tmp_path / "kept.parquet")
     (copy / "folds/manifest.parquet").write_text("something else")
-    lacking = r"no manifest of version \w{16} in or above .*monday, .*\(1 file.*name the file with --manifest"
+    lacking = r"no manifest of version \w{16}, .* in or above .*monday \(1 file.*name the file with --manifest"
     with pytest.raises(EvaluationError, match=lacking):
         report([copy], out=None, command="", params=params.evaluation)
     report([copy], out=None, command="", params=params.evaluation, manifest=tmp_path / "kept.parquet")
@@ -251,7 +251,9 @@ def test_folds_of_one_variant_find_the_data_of_their_run(copy: Path, params: Par
     assert results["manifest_hash"] == whole["manifest_hash"]
 
 
-@pytest.mark.parametrize(("make", "said"), [(True, "has no finished fold"), (False, "is no folder; name that of")])
+@pytest.mark.parametrize(
+    ("make", "said"), [(True, "has no finished fold"), (False, "is no folder; name the --out folder")]
+)
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, params: Params, make: bool, said: str) -> None:
     place = tmp_path / "empty"
     if make:

@@ -104,8 +104,8 @@ class FoldInputs:
             except FeatureError as error:
                 raise FeatureError(
                     f"{path} was extracted for other variants: it has {_named(self.profile)}, and {variant} also "
-                    f"reads {_needed(stream, self.profile)}; extract with --models {variant}: merflow features extract MANIFEST "
-                    f"--models {variant} --store {self.store} --out FEATURES.json"
+                    f"reads {_needed(stream, self.profile)}; extract with --models {variant}: merflow features extract "
+                    f"MANIFEST --models {variant} --store {self.store} --out FEATURES.json"
                 ) from error
 
     @property

@@ -28,7 +28,7 @@ from merflow.features.batches.raw_dataset import RawDataset
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
 from merflow.folds.inputs import FoldInputs
-from merflow.folds.inspection import Subject, inspected
+from merflow.folds.inspection import LoadedFold, inspected
 from merflow.folds.record import fold_record, planned_fold
 from merflow.inference.devices import gpus
 from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
@@ -194,7 +194,7 @@ def _train(
         predicted = _predictions(inputs, learner, tests, ranks=ranks)
         if ranks.is_first:
             record = fold_record(planned, trained, shapes=datasets.shapes)
-            shown = inspected(_subject(inputs, learner, tests[""]), probabilities=predicted[""])
+            shown = inspected(_loaded(inputs, learner, tests[""]), probabilities=predicted[""])
             with replacing_folder(out) as part, output_errors(out):
                 _write_tables(part, inputs, record, predicted, shadow=trained.shadow)
                 write_history(part, trained.history.epochs)
@@ -231,14 +231,14 @@ def _write_tables(
         fold_folder.write_none_paper(folder, record, tested, probabilities=shadow.probabilities)
 
 
-def _subject(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> Subject:
+def _loaded(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> LoadedFold:
     """Return the model without its encoders, which make its inputs."""
     model.eval()
     if isinstance(model, EncodedModel):
         assert isinstance(test, RawDataset)
-        return Subject.of(inputs, model.model, EncodedSource(test, model.encoders))
+        return LoadedFold.of(inputs, model.model, EncodedSource(test, model.encoders))
     assert isinstance(test, FeatureDataset)
-    return Subject.of(inputs, model, test)
+    return LoadedFold.of(inputs, model, test)
 
 
 def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSource]:

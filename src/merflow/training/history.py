@@ -54,7 +54,7 @@ class FoldHistory:
         return FoldHistory(self.epochs, 0, self.stage + 1)
 
     def rows(self) -> list[dict[str, Any]]:
-        """The figures of every epoch by name, first epoch first."""
+        """Return one JSON object per epoch, first epoch first."""
         return [epoch.row for epoch in self.epochs]
 
 

@@ -120,9 +120,9 @@ def test_recordings_of_another_rate_are_refused_unless_they_may_be_resampled(
     path = manifest.root / manifest.rows["audio_path"][3]
     soundfile.write(path, np.repeat(soundfile.read(path)[0][::2, None], 2, axis=1), 8_000)
     (strict,) = stored(manifest, profile, tmp_path / "strict", FRAMES)
-    (aside,) = strict.quarantined
-    assert aside.utterance_id == manifest.rows["utterance_id"][3]
-    assert "has 8000 Hz, expected 16000 Hz; convert it, allow it with corpus.resample=true" in aside.reason
+    (quarantined,) = strict.quarantined
+    assert quarantined.utterance_id == manifest.rows["utterance_id"][3]
+    assert "has 8000 Hz, not 16000 Hz; convert it, set corpus.resample=true" in quarantined.reason
     (free,) = extract_streams(
         manifest, streams=[FRAMES], profile=profile, store=tmp_path / "free", shard_utterances=5, resample=True
     )
