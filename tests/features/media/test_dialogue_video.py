@@ -301,8 +301,8 @@ def _nothing(path: Path) -> None:
     [
         (_nothing, "no such file"),
         (_sound_only, "it has no video stream, only audio"),
-        (lambda path: path.write_bytes(b""), "it is no readable video"),
-        (lambda path: path.write_bytes(b"RIFF of nothing" * 40), "it is no readable video"),
+        (lambda path: path.write_bytes(b""), "it cannot be read as a video"),
+        (lambda path: path.write_bytes(b"RIFF of nothing" * 40), "it cannot be read as a video"),
     ],
 )
 def test_files_that_are_no_videos_fail_every_utterance(

@@ -241,7 +241,7 @@ class StreamFilling:
                     yield tuple(unit[start : start + size])
 
     def _settled(self, digest: str) -> bool:
-        """True if an input is stored, or cannot be."""
+        """Return True if an input is stored, or cannot be."""
         return digest in self._stored.locations or digest in self.refused
 
     def _encode(self, batch: Sequence[tuple[str, Prepared]], shard: str, encoder: Encoder, writer: ShardWriter) -> None:

@@ -26,5 +26,5 @@ def choose_transcripts(manifest: Manifest, *, transcripts: Transcripts) -> dict[
 
 
 def has_both_transcripts(manifest: Manifest) -> bool:
-    """True if some utterance of the corpus has true words and some has recognised ones."""
+    """Return True if some utterance of the corpus has true words and some has recognised ones."""
     return not any(is_absent(manifest, column) for column in TRANSCRIPT_COLUMNS.values())

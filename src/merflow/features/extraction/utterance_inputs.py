@@ -43,7 +43,7 @@ def column_of(stream: Stream) -> str:
 
 
 def is_absent(manifest: "Manifest", column: str) -> bool:
-    """True if no utterance of a corpus has an input in this column."""
+    """Return True if no utterance of a corpus has an input in this column."""
     return bool(manifest.rows[column].fillna("").astype(str).str.strip().eq("").all())
 
 

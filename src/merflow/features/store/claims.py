@@ -118,7 +118,7 @@ class Claims:
         return True
 
     def holds(self, name: str) -> bool:
-        """True if this process may still publish the shard."""
+        """Return True if this process may still publish the shard."""
         claim = self._held.get(name)
         return claim is not None and claim.exists() and self._newest(name)[-1:] == [claim]
 

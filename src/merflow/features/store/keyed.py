@@ -78,7 +78,7 @@ class KeyedStore:
         return entries
 
     def has_shard(self, digests: Sequence[str]) -> bool:
-        """True if the shard of exactly these entries is complete."""
+        """Return True if the shard of exactly these entries is complete."""
         return self._path(shard_name(digests)).is_file()
 
     def write_shard(self, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> bool:

@@ -176,9 +176,9 @@ def test_a_text_encoder_without_tokenizer_is_refused(encoders: Path, tmp_path: P
 
 
 def test_another_architecture_is_refused(encoders: Path) -> None:
-    with pytest.raises(FeatureError, match=r"needs a model of type wavlm, .*bert-base-uncased holds 'bert'"):
+    with pytest.raises(FeatureError, match=r"needs a model of type wavlm, .*bert-base-uncased has 'bert'"):
         locate(spec(encoders / "bert-base-uncased"))
-    with pytest.raises(FeatureError, match=r"encoder 'roberta' needs a model of type roberta, .* holds 'bert'"):
+    with pytest.raises(FeatureError, match=r"encoder 'roberta' needs a model of type roberta, .* has 'bert'"):
         locate(spec(encoders / "bert-base-uncased", name="roberta"))
 
 
@@ -206,7 +206,7 @@ def test_a_garbled_file_is_named(wavlm: Path, name: str) -> None:
 
 def test_a_gpu_that_is_not_there_is_named(wavlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(FeatureError, match="extracted on cuda, but torch sees no GPU; choose auto or cpu"):
+    with pytest.raises(FeatureError, match=r"features\.device is cuda, but torch sees no GPU; choose auto or cpu"):
         build_encoder(spec(wavlm), SPEECH, device="cuda")
 
 
