@@ -1,4 +1,4 @@
-"""The interface between training and tracking; :class:`NullTracker` stands in where nothing is tracked."""
+"""Interface between training and a tracker; :class:`NullTracker` stands in if nothing is tracked."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,17 +6,17 @@ from typing import Protocol
 
 
 class Tracker(Protocol):
-    """Receives one fold's training as it happens; an implementation never lets its own failure stop training."""
+    """Receiver of the figures and files of one fold; its own failures must never stop the training."""
 
     def log_metrics(self, metrics: Mapping[str, float], *, epoch: int) -> None:
-        """Log the figures of one finished epoch, counted from 1."""
+        """Log the figures of a finished epoch, counted from 1."""
 
     def log_folder(self, folder: Path) -> None:
         """Log the files of the finished fold: predictions, model folder, history."""
 
 
 class NullTracker:
-    """Tracks nothing."""
+    """Tracker that ignores everything."""
 
     def log_metrics(self, metrics: Mapping[str, float], *, epoch: int) -> None:
         """Do nothing."""

@@ -25,8 +25,8 @@ from merflow.folds.presets import model_code
 from merflow.inference.devices import device_of
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
+from merflow.runs.code_closure import code_digest
 from merflow.runs.fold_folder import TestedUtterances
-from merflow.runs.provenance import code_digest
 from merflow.storage.local import digest, file_md5
 
 
@@ -142,7 +142,7 @@ class FoldInputs:
     @property
     def streams_with_other_words(self) -> tuple[Stream, ...] | None:
         """The same with the other kind of words; None where the model reads none, or the corpus has one kind."""
-        if self.transcript is None or not self.features.both_words:
+        if self.transcript is None or not self.features.has_both_transcripts:
             return None
         return with_other_transcripts(self.streams)
 

@@ -6,7 +6,6 @@ code of all models: an edited model has no features extracted again, and no othe
 """
 
 import inspect
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -15,15 +14,12 @@ from merflow.contracts.presets import Preset, UserPresets
 from merflow.contracts.progress import say
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
-from merflow.presets.plan import chosen
 from merflow.presets.user_presets import parse_user_presets, read_each, read_user_presets
-from merflow.runs.provenance import code_digest, source_digest
-from merflow.storage.local import digest, replacing_folder, write_json
+from merflow.runs.code_closure import source_digest
+from merflow.storage.local import replacing_folder, write_json
 
 STREAMS = "streams"
 TRAINING = "training"
-# Steps of a pipeline that are cached by what their code was.
-_STEPS = ("plan", "index", "validate", "transcribe", "split", "extract", "train", "tune", "evaluate")
 
 
 def read_presets(path: Path | None, *, profile: str | None = None) -> dict[str, Preset]:
@@ -94,21 +90,6 @@ def training_of(preset: Preset) -> dict[str, Any]:
 def model_code(model: str) -> str:
     """Return 16 hexadecimal digits over one model's file; code that models share is in the digest of ``train``."""
     return source_digest([Path(inspect.getfile(MODELS[model].model))])
-
-
-def step_digests(variants: Sequence[str], user_presets: UserPresets | None = None) -> dict[str, str]:
-    """Return, for every step of a pipeline over these variants, a digest of its code and of the presets it depends on.
-
-    Raises:
-        PresetError: None given, one given twice, or one unknown.
-    """
-    presets = chosen(variants, user_presets)
-    asked = {
-        "extract": [streams_of(preset) for preset in presets],
-        "train": [training_of(preset) for preset in presets],
-        "tune": [training_of(preset) for preset in presets],
-    }
-    return {step: digest([code_digest(step), asked[step]]) if step in asked else code_digest(step) for step in _STEPS}
 
 
 def _config(preset: Preset) -> ModelConfig:

@@ -12,9 +12,9 @@ from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.errors import EvaluationError, OutputError, TrainingError
 from merflow.evaluation.embeddings import plane, unmapped
-from merflow.evaluation.report.explanations import embedding_figure, utterance_figure, weights_figure
+from merflow.evaluation.report.inspection_figures import embedding_figure, utterance_figure, weights_figure
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.standardize import Standardizer
+from merflow.features.batches.standardize import STANDARDIZER, Standardizer
 from merflow.folds.datasets import raw_dataset, stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import LoadedFold, drawable
@@ -224,7 +224,7 @@ def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
     """Load the model of a model folder, and the test part as its encoders encode it."""
-    standardizer = Standardizer.load(folder / fold_folder.STANDARDIZER)
+    standardizer = Standardizer.load(folder / STANDARDIZER)
     if not has_encoders(folder):
         return load_model(folder)[0], stored_dataset(inputs, "test", standardizer=standardizer)
     learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)

@@ -89,9 +89,9 @@ def extract(
             encoders=profile,
             manifest_hash=utterances.hash,
             transcripts=choice,
-            both_words=has_both,
+            has_both_transcripts=has_both,
             streams=tuple(_record(each) for each in stored if each.stream in read),
-            other_words=tuple(_record(each) for each in stored if each.stream not in read),
+            other_transcripts=tuple(_record(each) for each in stored if each.stream not in read),
         ),
     )
     _say_streams(stored, read=read, requested=requested)
@@ -106,7 +106,7 @@ def _record(stored: StoredStream) -> ExtractedStream:
         stream=stored.stream,
         shape=stored.shape,
         entries=stored.entries,
-        set_aside=len(stored.quarantined),
+        quarantined=len(stored.quarantined),
     )
 
 

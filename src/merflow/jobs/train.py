@@ -25,6 +25,7 @@ from merflow.contracts.transcripts import transcripts_of
 from merflow.errors import TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
+from merflow.features.batches.standardize import STANDARDIZER
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
 from merflow.folds.inputs import FoldInputs
@@ -137,7 +138,7 @@ def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, te
             workers=params.devices_per_fold,
             finished=histories.append,
             environments=environments(params),
-            told=lambda told: tell(*told),
+            on_message=lambda step: tell(*step),
         )
     except BrokenProcessPool as error:
         raise TrainingError(
@@ -167,7 +168,12 @@ def _as_one_of_several(
         if not ranks.is_first:
             return _train(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
         return _train(
-            inputs, out=out, checkpoints=checkpoints, run=run, tell=lambda *told: processes.tell(told), ranks=ranks
+            inputs,
+            out=out,
+            checkpoints=checkpoints,
+            run=run,
+            tell=lambda *step: processes.send_message(step),
+            ranks=ranks,
         )
 
 
@@ -202,7 +208,7 @@ def _train(
                 folder = part / fold_folder.MODEL
                 if isinstance(learner, EncodedModel):
                     save_encoders(folder, learner.encoders, record=record)
-                datasets.standardizer.save(folder / fold_folder.STANDARDIZER)
+                datasets.standardizer.save(folder / STANDARDIZER)
                 save_model(folder, model, record)
             tracker.log_folder(out)
             shutil.rmtree(unfinished, ignore_errors=True)

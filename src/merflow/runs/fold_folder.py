@@ -30,7 +30,6 @@ from merflow.storage.local import read_json, replacing
 
 MODEL = "model"
 RECORD = f"{MODEL}/{FOLD_RECORD}"
-STANDARDIZER = "standardizer.safetensors"
 INSPECTION = "inspection.safetensors"
 PREDICTIONS_FILE = "predictions.parquet"
 _NONE_PAPER_FILE = "none-paper.parquet"
