@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Output
+from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Stream
 from merflow.errors import PresetError
-from merflow.features.encoders.catalogue import spec_of
 from merflow.models import MODELS
 from merflow.models.layer_adapter_fusion import (
     FusionBlock,

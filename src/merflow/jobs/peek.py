@@ -12,7 +12,7 @@ from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.media.contact_sheet import Pictures, Specimen, contact_sheet
-from merflow.features.media.video import VideoSpan, frame_times, read_dialogue, video_rate
+from merflow.features.media.dialogue_video import VideoSpan, frame_times, read_dialogue, video_rate
 from merflow.storage.local import output_errors, replacing
 
 _MAX_FRAMES = 180
