@@ -25,8 +25,8 @@ from merflow.folds.presets import model_code
 from merflow.inference.devices import device_of
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
+from merflow.runs.code_closure import code_digest
 from merflow.runs.fold_folder import TestedUtterances
-from merflow.runs.provenance import code_digest
 from merflow.storage.local import digest, file_md5
 
 

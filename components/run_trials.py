@@ -3,31 +3,28 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
 
-from components import IMAGE
+from merflow.components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
-def tune(
-    worker: str,
+def run_trials(
+    request: str,
     manifest: Input[Dataset],
     splits: Input[Dataset],
     features: Input[Artifact],
-    search: Input[Artifact],
+    study: Input[Artifact],
     run: Input[Artifact],
-    workspace: str,
-    code: str,
-    tried: Output[Artifact],
+    trials: Output[Artifact],
 ) -> None:
-    """Tries values until the study has its number of finished trials, whoever else works on it."""
+    """Run trials until the study has its number of finished ones, together with the other workers."""
     from merflow.jobs import steps
 
-    steps.tune(
-        worker,
+    steps.run_trials(
+        request,
         manifest=manifest.path,
         splits=splits.path,
         features=features.path,
-        search=search.path,
+        study=study.path,
         run=run.path,
-        workspace=workspace,
-        tried=tried.path,
+        trials=trials.path,
     )
