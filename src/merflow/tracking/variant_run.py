@@ -28,9 +28,6 @@ from merflow.tracking.runs import (
     set_tags,
 )
 
-# The only corpus that the papers' own figures can be subtracted on.
-PUBLISHED_CORPUS = "iemocap"
-
 
 def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - mlflow's Run
     """The variant's run, made or found again; one of other settings is deleted and a new one takes its place.
@@ -62,7 +59,7 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     """
     connection, variant = parent.connection, results.variants[fold.variant]
     run = open_variant(parent, fold)
-    log_figures(connection, run, figures_of(variant, corpus=results.corpus))
+    log_figures(connection, run, figures_of(variant, published_corpus=results.published_corpus))
     tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.stages)}
     set_tags(connection, run, tags)
     for name, figure in figures.items():
@@ -72,7 +69,7 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     connection.call("set_terminated", run.info.run_id, status="FINISHED")
 
 
-def figures_of(variant: Variant, *, corpus: str) -> dict[str, float | None]:
+def figures_of(variant: Variant, *, published_corpus: bool) -> dict[str, float | None]:
     """The figures by which variants are compared; those that a variant lacks are None."""
     low, high = variant.ua.ci95 or (None, None)
     published = {name: value / 100 for name, value in variant.published.items()}
@@ -93,7 +90,7 @@ def figures_of(variant: Variant, *, corpus: str) -> dict[str, float | None]:
         "test_ece": variant.ece,
         **{f"recall/{name}": recall for name, recall in variant.per_class_recall.items()},
         **{f"published/{name}": value for name, value in published.items()},
-        **(differences if corpus == PUBLISHED_CORPUS else {}),
+        **(differences if published_corpus else {}),
     }
 
 
