@@ -29,9 +29,6 @@ from merflow.tracking.runs import (
     set_tags,
 )
 
-# The papers' own figures are of this corpus, so differences from them make sense on no other.
-PUBLISHED_CORPUS = "iemocap"
-
 
 def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - mlflow's Run
     """Make or find the variant's run; a run with other settings is deleted, and a new one takes its place.
@@ -63,7 +60,7 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     """
     connection, variant = parent.connection, results.variants[fold.variant]
     run = open_variant(parent, fold)
-    log_figures(connection, run, figures_of(variant, corpus=results.corpus))
+    log_figures(connection, run, figures_of(variant, published_corpus=results.published_corpus))
     tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.stages)}
     set_tags(connection, run, tags)
     for name, figure in figures.items():
@@ -73,7 +70,7 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     connection.call("set_terminated", run.info.run_id, status="FINISHED")
 
 
-def figures_of(variant: Variant, *, corpus: str) -> dict[str, float | None]:
+def figures_of(variant: Variant, *, published_corpus: bool) -> dict[str, float | None]:
     """Return the figures by which variants are compared; those that a variant lacks are None."""
     low, high = variant.ua.ci95 or (None, None)
     published = {name: value / 100 for name, value in variant.published.items()}
@@ -94,7 +91,7 @@ def figures_of(variant: Variant, *, corpus: str) -> dict[str, float | None]:
         "test_ece": variant.ece,
         **{f"recall/{name}": recall for name, recall in variant.per_class_recall.items()},
         **{f"published/{name}": value for name, value in published.items()},
-        **(differences if corpus == PUBLISHED_CORPUS else {}),
+        **(differences if published_corpus else {}),
     }
 
 
