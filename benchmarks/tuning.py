@@ -80,7 +80,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         user_presets=own,
         workers=workers,
     )
-    both = tested["variants"]
+    (pair,) = tested.comparisons
     return {
         "max_epochs": effort.epochs,
         "trials": found["trials"],
@@ -88,11 +88,14 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         "dev_UA": {"own": found["own"]["dev_UA"], "tuned": found["best"]["dev_UA"], "trial": found["best"]["trial"]},
         "values": found["best"]["values"],
         "importance": found["importance"],
-        "test_UA": {"own": both[variant]["UA"], "tuned": both[found["preset"]]["UA"]},
-        "comparison": tested["comparisons"][0],
+        "test_UA": {
+            key: tested.variants[name].ua.model_dump(mode="json")
+            for key, name in (("own", variant), ("tuned", found["preset"]))
+        },
+        "comparison": {"delta_UA": pair.delta_ua, **pair.model_dump(mode="json", exclude={"delta_ua"})},
         "commit": git_commit(),
-        "split_id": tested["split_id"],
-        "manifest_hash": tested["manifest_hash"],
+        "split_id": tested.split_id,
+        "manifest_hash": tested.manifest_hash,
     }
 
 

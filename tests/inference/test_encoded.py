@@ -198,7 +198,7 @@ def test_other_base_encoders_are_refused(scene: Scene, saved: tuple[Path, Tensor
     config.write_text(config.read_text() + " ")
     _, record = load_model(saved[0])
     profile = relocated(record.encoder_specs, encoders_folder=str(tmp_path / "encoders"))
-    with pytest.raises(ModelError, match=r"a part of .*bert-base-uncased of revision files-\w+, but .* holds files-"):
+    with pytest.raises(ModelError, match=r"fine-tunes .*bert-base-uncased of revision files-\w+, but .* holds files-"):
         load_encoded(saved[0], standardizer=scene.standardizer, profile=profile)
 
 

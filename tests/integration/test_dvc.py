@@ -107,7 +107,7 @@ def reproduced(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_leaves_results_a_report_and_a_lock(reproduced: Path) -> None:
     results = json.loads((reproduced / "runs/dvc/results.json").read_text())
     assert sorted(results["variants"]) == [VARIANT, OTHER]
-    assert 0 <= results["variants"][VARIANT]["UA"]["pooled"] <= 1
+    assert 0 <= results["variants"][VARIANT]["ua"]["pooled"] <= 1
     assert VARIANT in (reproduced / "runs/dvc/report.html").read_text()
     lock = yaml.safe_load((reproduced / "dvc.lock").read_text())
     assert sorted(lock["stages"]) == sorted(EVERY_STAGE)
@@ -172,7 +172,7 @@ def test_the_plots_and_figures_are_those_of_the_results(reproduced: Path) -> Non
         plots = repo.plots.show()["workspace"]
     figures = metrics["runs/dvc/metrics.json"]["data"]
     assert {name: entry["UA"] for name, entry in figures.items()} == {
-        name: entry["UA"]["pooled"] for name, entry in results["variants"].items()
+        name: entry["ua"]["pooled"] for name, entry in results["variants"].items()
     }
     drawn = plots["sources"]["data"]
     assert len(drawn) == 6

@@ -64,18 +64,18 @@ def artifacts_of(run: Path, step: str) -> list[dict[str, Any]]:
 
 def test_kfp_shows_what_the_report_shows(through_kfp: Path) -> None:
     results = json.loads((through_kfp / "results.json").read_text())
-    best = max(results["variants"], key=lambda name: results["variants"][name]["UA"]["pooled"])
+    best = max(results["variants"], key=lambda name: results["variants"][name]["ua"]["pooled"])
     (evaluated,) = artifacts_of(through_kfp, "evaluate")
     drawn = evaluated["confusion"]["metadata"]
     assert drawn["variant"] == best
     assert [each["displayName"] for each in drawn["confusionMatrix"]["annotationSpecs"]] == results["classes"]
     assert [each["row"] for each in drawn["confusionMatrix"]["rows"]] == results["variants"][best]["confusion"]
     shown = evaluated["metrics"]["metadata"]
-    assert shown[f"{best} UA"] == round(results["variants"][best]["UA"]["pooled"], 4)
+    assert shown[f"{best} UA"] == round(results["variants"][best]["ua"]["pooled"], 4)
     assert shown.keys() == {f"{name} {figure}" for name in MODELS.split(",") for figure in ("UA", "WA", "macro F1")}
     tables = evaluated["tables"]["path"].read_text()
     assert tables.startswith("## Results by variant")
-    assert f"| {best} | {100 * results['variants'][best]['UA']['pooled']:.1f} |" in tables
+    assert f"| {best} | {100 * results['variants'][best]['ua']['pooled']:.1f} |" in tables
 
     trained = artifacts_of(through_kfp, "train")
     assert len(trained) == 2

@@ -276,7 +276,7 @@ def test_recordings_that_cannot_be_decoded_are_set_aside_and_the_exit_status_say
     aside = pd.read_csv(files.quarantine)
     assert aside["utterance_id"].tolist() == ["u1", "u2", "u3"]
     assert [reason.split(str(tmp_path))[-1] for reason in aside["reason"]][1].startswith(
-        "/2.wav is truncated: 12700 of"
+        "/2.wav is truncated: it has 12700 of"
     )
     errors = report_of(files).errors
     assert errors is not None
@@ -301,7 +301,7 @@ def test_other_formats_are_transcribed_if_the_corpus_allows_it(settings: Params,
     manifest, files = corpus_of(tmp_path, ["well"] * 2, rate_hz=8000), Files(tmp_path)
 
     assert run(manifest, files, settings).utterances.set_aside == 2
-    assert "allow it with corpus.resample=true" in files.quarantine.read_text(encoding="utf-8")
+    assert "set corpus.resample=true" in files.quarantine.read_text(encoding="utf-8")
     allowed = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"resample": True})})
     assert run(manifest, files, allowed).utterances.set_aside == 0
     assert all(files.texts())

@@ -10,29 +10,29 @@ from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished benchmarks, or of trained folds.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished benchmarks or of trained folds.")],
     manifest: Annotated[
-        Path | None, typer.Option(help="Validated manifest of the runs; default: the one that a benchmark keeps.")
+        Path | None, typer.Option(help="Validated manifest of the runs. Default: the one in a run's folder.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the comparison.")] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare finished runs on the same test utterances: UA differences with intervals and p-values.
 
-    Every variant of every run is compared with every other; a run alone, its variants with each other. Runs of other
-    splits or another corpus are refused.
+    Every variant of every run is compared with every other. The runs must share the corpus and the splits; with a
+    single run, its variants are compared with each other.
 
     Example: `merflow compare runs/wavlm runs/hubert --out comparison.json`
     """
-    from merflow.evaluation.report.comparison_tables import comparisons_table, variants_table
+    from merflow.evaluation.report.terminal import comparisons_table, variants_table
     from merflow.jobs.compare import compare as compare_job
 
-    found = compare_job(runs, manifest=manifest, out=out, params=load_params(params, overrides).evaluation)
+    compared = compare_job(runs, manifest=manifest, out=out, params=load_params(params, overrides).evaluation)
     if as_json:
-        print_json(found)
+        print_json(compared.as_json())
         return
-    print_table(variants_table(found))
+    print_table(variants_table(compared))
     OUT.print()
-    print_table(comparisons_table(found))
+    print_table(comparisons_table(compared))

@@ -1,7 +1,6 @@
 """``merflow pipeline``: the jobs as Kubeflow pipelines. It needs the extra ``merflow[pipelines]``."""
 
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,13 +121,13 @@ def run_pipeline(
     }
     loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
-    content = _collect(finished.outputs, out=out)
+    content, table = _collect(finished.outputs, out=out)
     if name == "benchmark":
         write_invocation(out, Invocation(name=out.name, command=command_line()))
     if as_json:
         print_json(content)
         return
-    print_table(_table(name)(content))
+    print_table(table)
     OUT.print()
     print_table(steps_table(finished.steps, seconds=finished.seconds))
     OUT.print(f"\n{_left(name, out)}")
@@ -207,9 +206,12 @@ _FILES = {
 }
 
 
-def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
-    """Copy the outputs of the last step to the run's folder; return the content of the JSON file among them."""
-    from merflow.evaluation.report.tables import write_tables
+def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Table]:
+    """Copy the outputs of the last step into the run's folder; return its JSON content and a table for people."""
+    from merflow.cli.tune import best_trials
+    from merflow.contracts.results import read_results
+    from merflow.evaluation.report.table_files import write_tables
+    from merflow.evaluation.report.terminal import results_table
     from merflow.presets.catalogue import published_tables
 
     for output, artifact in outputs.items():
@@ -217,17 +219,10 @@ def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
             shutil.copyfile(artifact.path, part)
     if "results" not in outputs:
         study: dict[str, Any] = read_json(out / _FILES["summary"])
-        return study
-    results: dict[str, Any] = read_json(out / _FILES["results"])
+        return study, best_trials(study)
+    results = read_results(out / _FILES["results"])
     write_tables(results, out, papers=published_tables())
-    return results
-
-
-def _table(name: str) -> Callable[[dict[str, Any]], Table]:
-    from merflow.cli.tune import best_trials
-    from merflow.evaluation.report.tables import results_table
-
-    return best_trials if name == "tune" else results_table
+    return results.as_json(), results_table(results)
 
 
 def _left(name: str, out: Path) -> str:

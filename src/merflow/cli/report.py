@@ -10,41 +10,43 @@ from merflow.cli.options import JsonOption, ParamsOption, PresetsOption, SetOpti
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs: what --out named.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: the run's own.")] = None,
-    name: Annotated[str | None, typer.Option(help="Title; default: the runs' names.")] = None,
-    manifest: Annotated[Path | None, typer.Option(help="Manifest of the folds, where the runs do not hold it.")] = None,
-    splits: Annotated[Path | None, typer.Option(help="Splits of the folds, where the runs do not hold them.")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs (their --out).")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the report. Default: the folder of the run.")] = None,
+    name: Annotated[str | None, typer.Option(help="Title of the report. Default: the names of the runs.")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Manifest of the folds. Default: the one in a run's folder.")
+    ] = None,
+    splits: Annotated[Path | None, typer.Option(help="Splits of the folds. Default: those in a run's folder.")] = None,
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the leaderboard report of a finished run, or of several together: one HTML page, Markdown and LaTeX tables.
+    """Write the report of one or several finished runs: an HTML page, and tables in Markdown and LaTeX.
 
-    Nothing is trained. Runs of a benchmark and of a pipeline are the same here; several are compared only where they
-    were tested on the same data, and need an `--out`.
+    Nothing is trained. The runs can come from a benchmark or a pipeline. To report several together, they must have
+    been tested on the same data; name a folder with `--out`.
 
     Example: `merflow report runs/monday runs/tuesday --out runs/both`
     """
-    from merflow.evaluation.report.tables import results_table
-    from merflow.folds.presets import read_presets
-    from merflow.jobs.report import own_params
+    from merflow.evaluation.report.terminal import results_table
+    from merflow.jobs.report import recorded_params
     from merflow.jobs.report import report as report_job
+    from merflow.presets.user_presets import read_user_presets
 
     chosen = load_params(params, overrides).evaluation
     results, page = report_job(
         runs,
         out=out,
         command=command_line(),
-        params=chosen if params or overrides else own_params(runs[0], chosen),
+        params=chosen if params or overrides else recorded_params(runs[0], chosen),
         manifest=manifest,
         splits=splits,
         name=name,
-        user_presets=read_presets(presets),
+        user_presets=read_user_presets(presets),
     )
     if as_json:
-        print_json(results)
+        print_json(results.as_json())
         return
     print_table(results_table(results))
     OUT.print(f"\nReport: {page}")

@@ -104,7 +104,7 @@ class Clip:
     after: tuple["Clip | None", ...] = ()
 
     def has(self, modality: Modality) -> bool:
-        """True if the clip has an input of this modality."""
+        """Return True if the clip has an input of this modality."""
         if modality == "text":
             return bool(self.text and self.text.strip())
         return (self.audio if modality == "audio" else self.video) is not None
@@ -423,7 +423,8 @@ def _thinned(frames: Frames, *, clip_s: float | None) -> np.ndarray:
     rate = Fraction(frames.rate_hz).limit_denominator(1_000_000)
     span = VideoSpan("", None, 0.0, float(len(frames.values) / rate))
     chosen = frame_indices(span, rate=rate, max_frames=_MAX_FRAMES, clip_s=clip_s)
-    return frames.values[np.minimum(chosen, len(frames.values) - 1)]
+    taken: np.ndarray = frames.values[np.minimum(chosen, len(frames.values) - 1)]
+    return taken
 
 
 def _raise(refused: RefusedInput) -> None:

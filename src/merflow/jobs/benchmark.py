@@ -15,9 +15,9 @@ from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
 from merflow.errors import MerflowError, TrainingError
-from merflow.evaluation.results import read_results
 from merflow.inference.devices import gpus
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
@@ -46,7 +46,7 @@ def benchmark(
     workers: int = 1,
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> Results:
     """Index, validate, split, extract, train every fold and evaluate; write everything below ``out``.
 
     Keep whatever an earlier call with the same inputs has finished.
@@ -136,7 +136,7 @@ def _tell_of_others(out: Path, variants: Sequence[str]) -> None:
 def _variants_of(results: Path) -> list[str]:
     """Return the variants of earlier results; none if they are missing or unreadable, since they will be replaced."""
     try:
-        return list(read_results(results, keys=["variants"])["variants"])
+        return list(read_results(results).variants)
     except MerflowError:
         return []
 

@@ -43,7 +43,7 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape, Transcript
-from merflow.models.layers import Attention, Shown, TransformerLayer, devices, masked_mean, mean_over_devices
+from merflow.models.layers import Attention, Shown, TransformerLayer, WholeBatch, masked_mean
 
 Source = Literal["video", "speech", "text"]
 
@@ -251,13 +251,13 @@ class InvariantGenerator(nn.Module):
         return invariant, self.mean(masked_mean(invariant, present))
 
 
-def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor], *, training: bool = False) -> Tensor:
-    """MIC: symmetric KL divergences between all pairs of invariant sequences, a scalar.
+def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor], whole_batch: WholeBatch) -> Tensor:
+    """Return MIC: the symmetric KL divergences between all pairs of invariant sequences, a scalar.
 
     Args:
         invariants: ``(N, J, H)`` each.
         present: ``(N, J)`` each; a step counts for a pair where both are True.
-        training: Where devices share the batch, the mean of their losses is then the whole batch's.
+        whole_batch: Gives the masks of all utterances, whose real steps the mean is over.
     """
     logs = [F.log_softmax(invariant, dim=-1) for invariant in invariants]
     shares = [log.exp() for log in logs]
@@ -265,9 +265,9 @@ def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor], *, 
     for m, n in combinations(range(len(logs)), 2):
         # Both directions of Eq. 15 in one sum; each of its terms is a product of equal signs, so it is never negative.
         steps = 0.5 * ((shares[m] - shares[n]) * (logs[m] - logs[n])).sum(dim=-1)  # Eq. 14-15  (N, J)
-        counted = present[m] & present[n]
-        number = mean_over_devices(counted.sum(), training=training)
-        divergences.append((steps * counted).sum() / number.clamp(min=1 / devices(training=training)))
+        counted = present[m] & present[n]  # (N, J)
+        (all_counted,) = whole_batch(counted)  # (M, J)
+        divergences.append((steps * counted).sum() / all_counted.sum().clamp(min=1))
     return torch.stack(divergences).sum()  # Eq. 16
 
 
@@ -327,6 +327,7 @@ class GIAMIC(nn.Module):
         )
         interacts = config.system == "gia-mic"
         self.interact = Interaction(config) if interacts else None
+        self.whole_batch = WholeBatch()
         self.classify = nn.Linear(config.dims * (1 if interacts else len(config.modalities)), classes)
 
     def forward(self, batch: Batch) -> Output:
@@ -344,6 +345,6 @@ class GIAMIC(nn.Module):
         if batch.labels is not None:
             losses["ce"] = LossTerm(F.cross_entropy(logits, batch.labels))  # Eq. 18
             if invariants and self.config.mic_weight:
-                loss = invariance_loss(invariants, masks, training=self.training)
+                loss = invariance_loss(invariants, masks, self.whole_batch)
                 losses["mic"] = LossTerm(loss, self.config.mic_weight, joint=True)  # Eq. 19
         return Output(logits=logits, embedding=embedding, losses=losses)

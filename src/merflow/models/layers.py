@@ -1,18 +1,17 @@
 """Maths that three papers and more share: masked pooling, attention, a Transformer layer, and what can be looked at.
 
-Also what a loss needs that is no mean over utterances, where several devices share a batch.
+Also :class:`WholeBatch`, through which a loss looks across a batch that several processes share.
 
 Shapes: N utterances, T target steps, S source steps, H model width, A heads, h = H / A. ``present`` masks are True at
 real steps. Padding changes no real step: sources are masked, and pooling reads real steps alone. Target steps that are
 padding hold numbers that nobody reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -33,24 +32,27 @@ def masked_max(values: Tensor, present: Tensor) -> Tensor:
     return highest.where(present.any(dim=1, keepdim=True), 0)
 
 
-def devices(*, training: bool) -> int:
-    """How many devices share this batch: those that train together, and one in evaluation.
+class WholeBatch(nn.Module):
+    """Rows of some utterances as the rows of all utterances that a loss looks across.
 
-    In training all of them take part in every step, so that they can wait for each other; a development batch is one
-    device's own.
+    A model calls it on tensors ``(N, ...)`` with one row per utterance, and gets tensors ``(M, ...)`` for the whole
+    batch, with gradient. As a rule these are the same tensors. Where several processes train on shares of one batch,
+    training sets :attr:`complete`, and M counts the utterances of all shares. Evaluation never splits a batch.
+
+    A loss of this kind is the part of its process in the sum over the whole batch; see
+    :attr:`merflow.contracts.batch.LossTerm.joint`.
+
+    Attributes:
+        complete: Given the tensors of this share, returns those of the whole batch.
     """
-    together = training and dist.is_available() and dist.is_initialized()
-    return dist.get_world_size() if together else 1
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.complete: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]] | None = None
 
-def mean_over_devices(values: Tensor, *, training: bool) -> Tensor:
-    """The mean over the devices that share the batch, without gradient; of one device the values themselves."""
-    count = devices(training=training)
-    if count == 1:
-        return values
-    summed = values.detach().float()
-    dist.all_reduce(summed)
-    return summed / count
+    def forward(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        """Return tensors ``(M, ...)`` for tensors ``(N, ...)``."""
+        return rows if self.complete is None or not self.training else self.complete(rows)
 
 
 class Shown(nn.Module):

@@ -103,7 +103,7 @@ def test_side_facts_find_what_they_give_away_and_only_from_the_training_part() -
 
     assert np.mean(same) == 1.0, "the side and the length tell the pair"
     assert side.what == (
-        "Logistic regression, classes weighted alike, on what is known around an utterance: the half of the picture, "
+        "Logistic regression with balanced classes on facts around the utterance: the half of the picture, "
         "scripted or improvised, the place in the dialogue, the length."
     )
     moved = changed(lambda row: telling(row) | ({"video_side": "up"} if row["session"] == "Session5" else {}))

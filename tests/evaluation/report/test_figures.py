@@ -11,7 +11,7 @@ def test_each_cell_has_its_share_and_count() -> None:
     figure = confusion_figure([[3, 1], [0, 0]], classes=("angry", "sad"), title="context-mmt:mmt-frozen")
     axes = figure.axes[0]
 
-    assert [text.get_text() for text in axes.texts] == ["75.0 %\n3", "25.0 %\n1", "0.0 %\n0", "0.0 %\n0"]
+    assert [text.get_text() for text in axes.texts] == ["75.0%\n3", "25.0%\n1", "0.0%\n0", "0.0%\n0"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["angry", "sad"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["angry\n4", "sad\n0"]
 
@@ -28,5 +28,5 @@ def test_figures_are_saved_without_a_display(tmp_path: Path) -> None:
 
 
 def test_counts_of_other_classes_are_refused() -> None:
-    with pytest.raises(EvaluationError, match=r"shape \(2, 2\); expected 3 classes"):
+    with pytest.raises(EvaluationError, match=r"shape \(2, 2\); expected 3 rows and columns"):
         confusion_figure([[3, 1], [2, 5]], classes=("a", "b", "c"), title="t")

@@ -14,7 +14,7 @@ def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
     assert page.splitlines() == [
         "# context-mmt:mmt-frozen, fold 2, seed 5",
         "",
-        "Epoch 2 of 2 was chosen: lowest loss of one training speaker. Stages: frozen. 12 s of training.",
+        "Epoch 2 of 2 was chosen by: lowest loss of one training speaker. Stages: frozen. Training took 12 s.",
         "",
         "| epoch | train loss | dev loss | dev UA | dev WA | lr |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",

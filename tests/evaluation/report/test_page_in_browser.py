@@ -11,11 +11,13 @@ import pytest
 pytest.importorskip("playwright")
 
 from merflow.evaluation.inspected import Averages, Inspected, Seen, Shown
-from merflow.evaluation.report.page import write_report
+from merflow.evaluation.report.page import Origin, write_report
 from tests.evaluation.finished import (
     CLASSES,
     NAMES,
     PAPERS,
+    changed,
+    comparison,
     results_of_three,
     side_columns,
     variant,
@@ -29,11 +31,14 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"Debian's chromi
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every section, and a variant of a second model."""
-    results = with_statistics(results_of_three())
-    results["variants"][NAMES[0]] |= side_columns()
-    results["variants"]["mfdr:full"] = {**variant(0.4), "reliability": [], "breakdowns": {}}
-    pair = results["comparisons"][0]
-    results["comparisons"] += [{**pair, "a": name, "b": "mfdr:full"} for name in NAMES]
+    results = changed(with_statistics(results_of_three()), NAMES[0], **side_columns())
+    pairs = [comparison(name, "mfdr:full", delta_ua=0.1, p=0.21) for name in NAMES]
+    results = results.model_copy(
+        update={
+            "variants": {**results.variants, "mfdr:full": variant(0.4)},
+            "comparisons": (*results.comparisons, *pairs),
+        }
+    )
     random = np.random.default_rng(0)
     seen = Seen("u7", "hello", "sad", dict.fromkeys(CLASSES, 0.25), {"gate": Shown(random.random(6), ("speech",))}, {})
     inspected = Inspected(
@@ -45,10 +50,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_report(
         results,
         path,
-        title="demo",
-        histories=dict.fromkeys(results["variants"], history),
-        identity={"corpus": "synthetic", "a long value": "0123456789abcdef" * 20},
-        command=f"merflow benchmark --models {','.join(NAMES)} --set {'x' * 200}",
+        origin=Origin(
+            title="demo",
+            command=f"merflow benchmark --models {','.join(NAMES)} --set {'x' * 200}",
+            identity={"corpus": "synthetic", "a long value": "0123456789abcdef" * 20},
+        ),
+        histories=dict.fromkeys(results.variants, history),
         papers=PAPERS,
         inspections={NAMES[0]: ("fold 1", inspected)},
     )
@@ -212,5 +219,5 @@ def test_without_script_every_number_is_there(chromium: Any, report: Path) -> No
     page = context.new_page()
     page.goto(report.as_uri())
     assert order(page) == [*NAMES, "mfdr:full"]
-    assert "Without JavaScript the charts stay empty" in page.locator("#answer").inner_text()
+    assert "Without JavaScript, charts stay empty" in page.locator("#answer").inner_text()
     context.close()

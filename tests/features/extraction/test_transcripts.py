@@ -117,7 +117,7 @@ def test_recordings_of_another_rate_are_refused_unless_they_may_be_resampled(
     (strict,) = stored(manifest, profile, tmp_path / "strict", FRAMES)
     (aside,) = strict.set_aside
     assert aside.utterance_id == manifest.rows["utterance_id"][3]
-    assert "has 8000 Hz, expected 16000 Hz; convert it, allow it with corpus.resample=true" in aside.reason
+    assert "has 8000 Hz, not 16000 Hz; convert it, set corpus.resample=true" in aside.reason
     (free,) = extract(
         manifest, streams=[FRAMES], profile=profile, store=tmp_path / "free", shard_utterances=5, resample=True
     )

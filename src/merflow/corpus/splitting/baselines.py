@@ -56,12 +56,13 @@ def baselines_of(manifest: Manifest, splits: Splits) -> dict[str, Baseline]:
     baselines = {"majority": Baseline("The most frequent emotion of the training part.", majority)}
     if side:
         words = ", ".join([*(_KINDS[name] for name in kinds), *(_AMOUNTS[name] for name in amounts)])
-        what = f"Logistic regression, classes weighted alike, on what is known around an utterance: {words}."
+        what = f"Logistic regression with balanced classes on facts around the utterance: {words}."
         baselines["side-only"] = Baseline(what, side)
     if manifest.rows["transcript"].notna().any():
         what = (
-            "The most frequent emotion of the training utterances with the very same words, which "
-            f"{100 * len(leak) / len(majority):.1f} % of the test utterances have; else that of the training part."
+            "The most frequent emotion of the training utterances with exactly the same words. "
+            f"{100 * len(leak) / len(majority):.1f}% of the test utterances have such twins; for the others, the most "
+            "frequent emotion of the training part."
         )
         baselines["text-leak"] = Baseline(what, majority | leak)
     return baselines

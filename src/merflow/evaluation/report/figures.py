@@ -1,6 +1,7 @@
-"""Matplotlib figures of a benchmark, without pyplot: no global state, no display, safe in any process.
+"""Static figures of a variant: confusion matrix and learning curves.
 
-Colours are of the Okabe-Ito palette, told apart by people of every colour vision, and never carry a meaning alone.
+They use Matplotlib without pyplot: no global state, no display, safe in any process. Colours come from the Okabe-Ito
+palette, which people with any colour vision can tell apart, and never carry a meaning alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,24 +17,24 @@ BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 _INK = "#1c2430"
 _SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#00507f"])
-# Above this share of a row a cell is dark enough for white writing.
+# A cell with a larger share of its row is dark enough for white text.
 _DARK_SHARE = 0.7
 
 
 def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: Sequence[str], title: str) -> Figure:
-    """The confusion matrix: shaded by share of the true class, each cell with percentage and count.
+    """Draw the confusion matrix, shaded by share of the true class, with percentage and count in each cell.
 
     Args:
         counts: ``(C, C)``, true class in rows.
         classes: C names.
-        title: Above the matrix.
+        title: Title above the matrix.
 
     Raises:
-        EvaluationError: The counts are not C by C.
+        EvaluationError: The counts are not a C by C matrix.
     """
     cells = np.asarray(counts, dtype=np.float64)
     if cells.shape != (len(classes), len(classes)):
-        raise EvaluationError(f"confusion counts have shape {cells.shape}; expected {len(classes)} classes each way")
+        raise EvaluationError(f"confusion counts have shape {cells.shape}; expected {len(classes)} rows and columns")
     support = cells.sum(axis=1, keepdims=True)
     shares = np.divide(cells, support, out=np.zeros_like(cells), where=support > 0)
     figure = Figure(figsize=(1.8 + 0.95 * len(classes), 1.5 + 0.8 * len(classes)), layout="constrained")
@@ -44,7 +45,7 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
         axes.text(
             column,
             row,
-            f"{100 * shares[row, column]:.1f} %\n{int(cells[row, column])}",
+            f"{100 * shares[row, column]:.1f}%\n{int(cells[row, column])}",
             ha="center",
             va="center",
             color="white" if shares[row, column] > _DARK_SHARE else _INK,
@@ -64,11 +65,11 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
 def learning_figure(
     histories: Mapping[int, Sequence[Mapping[str, float]]], *, title: str, chosen: Mapping[int, int]
 ) -> Figure:
-    """Losses and development UA of every fold over its epochs, the chosen epoch marked.
+    """Draw losses and development UA of every fold by epoch, with the chosen epoch marked.
 
     Args:
         histories: Fold -> rows with epoch, train_loss, dev_loss and dev_ua.
-        title: Above the panels.
+        title: Title above the panels.
         chosen: Fold -> chosen epoch.
     """
     folds = sorted(histories)

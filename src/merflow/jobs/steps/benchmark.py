@@ -100,8 +100,7 @@ def evaluate(
         ``metrics``, the figures of each variant; ``best``, the best variant; its ``confusion`` in counts, true classes
         in rows; and the ``classes``. The same is written to the files of these names.
     """
-    from merflow.evaluation.report.tables import markdown_tables
-    from merflow.evaluation.results import ranked
+    from merflow.evaluation.report.table_files import markdown_tables
     from merflow.jobs.evaluate import evaluate as job
     from merflow.presets import catalogue
 
@@ -120,20 +119,19 @@ def evaluate(
     )
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {
-        f"{variant} {name}": value
-        for variant, entry in summary["variants"].items()
-        for name, value in (
-            ("UA", entry["UA"]["pooled"]),
-            ("WA", entry["WA"]["pooled"]),
-            ("macro F1", entry["macro_f1"]),
+        f"{name} {figure}": value
+        for name, variant in summary.variants.items()
+        for figure, value in (
+            ("UA", variant.ua.pooled),
+            ("WA", variant.wa.pooled),
+            ("macro F1", variant.macro_f1),
         )
     }
-    best = ranked(summary)[0]
     shown = {
         "metrics": _rounded(figures),
-        "best": best,
-        "classes": summary["classes"],
-        "confusion": summary["variants"][best]["confusion"],
+        "best": summary.best,
+        "classes": list(summary.classes),
+        "confusion": [list(row) for row in summary.variants[summary.best].confusion],
     }
     write_json(Path(metrics), shown["metrics"])
     write_json(Path(confusion), {name: shown[name] for name in ("best", "classes", "confusion")})

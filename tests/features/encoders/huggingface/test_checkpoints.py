@@ -135,7 +135,7 @@ def test_without_network_the_message_says_what_to_download_and_where_to_put_it()
 
 @pytest.mark.usefixtures("hub")
 def test_a_malformed_id_is_named() -> None:
-    with pytest.raises(PretrainedError, match="'a/b/c' is no hub id"):
+    with pytest.raises(PretrainedError, match="'a/b/c' is not a hub id"):
         locate(spec("a/b/c", revision=COMMIT))
 
 
