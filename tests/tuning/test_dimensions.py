@@ -30,6 +30,12 @@ def test_every_model_has_a_file_whose_preset_is_there() -> None:
     assert read().config["dropout"].high == 0.5
 
 
+def test_a_model_without_a_file_says_where_to_put_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "sixth", MODELS["mfdr"])
+    with pytest.raises(TuningError, match=r"^sixth has no search space; write \S*/tuning/spaces/sixth\.yaml to"):
+        space_file("sixth")
+
+
 def test_an_unknown_model_names_the_nearest() -> None:
     with pytest.raises(TuningError, match="unknown model 'mdfr'; did you mean 'mfdr'"):
         space_file("mdfr")
@@ -57,11 +63,11 @@ def test_a_misspelt_key_of_a_setting_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"low": 2, "high": 1}, "low 2 and high 1 are no range"),
-        ({"low": 1}, "low 1 and high None are no range"),
+        ({"low": 2, "high": 1}, "low 2 and high 1 are not a range"),
+        ({"low": 1}, "low 1 and high None are not a range"),
         ({"low": 0.0, "high": 1.0, "log": True}, "low 0.0 has no logarithm"),
-        ({"choices": [1]}, "choices are two or more"),
-        ({"choices": [1, 2], "low": 1}, "no low and high beside them"),
+        ({"choices": [1]}, "give two or more choices"),
+        ({"choices": [1, 2], "low": 1}, "without low and high"),
     ],
 )
 def test_bounds_that_are_none(values: dict[str, Any], said: str) -> None:

@@ -1,7 +1,6 @@
 """``merflow pipeline``: the same jobs as Kubeflow pipelines. Needs the extra ``merflow[pipelines]``."""
 
 import shutil
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +31,7 @@ from merflow.cli.options import (
     variants_of,
 )
 from merflow.contracts.params import sections_json
+from merflow.contracts.study import StudyResults, read_study_results
 from merflow.errors import PipelineError, TuningError, nearest
 from merflow.storage.local import output_errors, read_json, replacing
 
@@ -149,9 +149,9 @@ def run_pipeline(
     if name == "benchmark":
         remember(out, name=out.name, command=command_line())
     if as_json:
-        print_json(found)
+        print_json(found.model_dump(mode="json") if isinstance(found, StudyResults) else found)
         return
-    print_table(_table(name)(found))
+    print_table(_table(found))
     OUT.print()
     print_table(steps_table(finished.steps, seconds=finished.seconds))
     OUT.print(f"\n{_left(name, out)}")
@@ -213,7 +213,7 @@ _KEPT = {
 }
 
 
-def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
+def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any] | StudyResults:
     """Copies what the last step left to the run's folder; returns the content of the JSON file among it."""
     from merflow.evaluation.report.tables import write_tables
     from merflow.presets.catalogue import published_tables
@@ -222,18 +222,17 @@ def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any]:
         with replacing(out / _KEPT[output]) as part:
             shutil.copyfile(artifact.path, part)
     if "results" not in outputs:
-        study: dict[str, Any] = read_json(out / _KEPT["summary"])
-        return study
+        return read_study_results(out / _KEPT["summary"])
     results: dict[str, Any] = read_json(out / _KEPT["results"])
     write_tables(results, out, papers=published_tables())
     return results
 
 
-def _table(name: str) -> Callable[[dict[str, Any]], Table]:
+def _table(outcome: dict[str, Any] | StudyResults) -> Table:
     from merflow.cli.tune import best_trials
     from merflow.evaluation.report.tables import results_table
 
-    return best_trials if name == "tune" else results_table
+    return best_trials(outcome) if isinstance(outcome, StudyResults) else results_table(outcome)
 
 
 def _left(name: str, out: Path) -> str:

@@ -68,10 +68,10 @@ def refuse_password(params: TuningParams) -> None:
 def tune(
     worker: str, *, manifest: str, splits: str, features: str, search: str, run: str, workspace: str, tried: str
 ) -> None:
-    """As :func:`merflow.jobs.trials.try_values`; ``tried`` says how many trials were tried here."""
-    from merflow.jobs.trials import try_values
+    """As :func:`merflow.jobs.trials.run_trials`; ``tried`` says how many trials were tried here."""
+    from merflow.jobs.trials import run_trials
 
-    count = try_values(
+    count = run_trials(
         Path(search),
         Data(Path(manifest), Path(splits), Path(features)),
         checkpoints=Workspace(Path(workspace)).trials,
@@ -101,10 +101,10 @@ def choose(
 
     data = Data(Path(manifest), Path(splits), Path(features))
     with TemporaryDirectory() as scratch:
-        found = job(Path(search), data, out=Path(scratch), name=preset, run=Path(run))
+        results = job(Path(search), data, out=Path(scratch), name=preset, run=Path(run))
         for name, place in ((SUMMARY, summary), (PRESETS, presets), (PAGE, page)):
             Path(place).write_bytes((Path(scratch) / name).read_bytes())
-    figures = {"tuned dev UA": found["best"]["dev_UA"]}
-    figures |= {"own dev UA": found["own"]["dev_UA"]} if found["own"] else {}
+    figures = {"tuned dev UA": results.best.dev_ua}
+    figures |= {"own dev UA": results.untuned.dev_ua} if results.untuned else {}
     write_json(Path(metrics), figures)
     return figures
