@@ -95,8 +95,8 @@ def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
     layer = SlidingWindowAttention(CONFIG).to(device)
     query = _drawn(BATCH, CONFIG.words, CONFIG.dims, device=device)
     key, value = (_drawn(BATCH, CONFIG.frames, CONFIG.dims, device=device) for _ in range(2))
-    spoken, present = (torch.ones(part.shape[:2], dtype=torch.bool, device=device) for part in (query, key))
-    attend = partial(layer.attend, spoken=spoken, present=present)
+    masks = [torch.ones(part.shape[:2], dtype=torch.bool, device=device) for part in (query, key)]
+    attend = partial(layer.attend, words_present=masks[0], frames_present=masks[1])
     inputs = (query, key, value)
     ways: dict[str, Callable[..., Tensor]] = {"sawa": attend}
     if (compiled := compiled_or_none(attend, inputs)) is not None:
@@ -104,7 +104,7 @@ def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
     for run in ways.values():
         torch.testing.assert_close(run(*inputs), word_by_word(*inputs), atol=1e-4, rtol=0)
     ours = list(ways)
-    ways |= {"plain": partial(plain_attention, present=present)}
+    ways |= {"plain": partial(plain_attention, present=masks[1])}
     steps = {name: step_of(Way(run), inputs) for name, run in ways.items()} | {"touch": partial(touch, *inputs)}
     loop = medians({"loop": step_of(Way(word_by_word), inputs)}, device, rounds=3)["loop"]
     spent = medians(steps, device, rounds=rounds)
@@ -192,7 +192,7 @@ def step_by_step(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
     """Eq. 1-6 as they stand, one product a weight and word."""
     zr, zz = unit.from_z.weight.chunk(2)
     gr, gg = unit.from_g.weight.chunk(2)
-    hz, hg, hu = unit.from_kept.weight.chunk(3)
+    hz, hg, hu = unit.from_reset.weight.chunk(3)
     zu, gu = unit.from_candidates.weight.chunk(2, dim=1)
     br, bz, bg, bu = unit.bias.chunk(4)
     h, states = torch.zeros_like(z[:, 0]), []
@@ -219,7 +219,7 @@ def products_alone(unit: GCPU, z: Tensor, g: Tensor, *, backward: bool) -> None:
         if backward:
             torch.mm(made, part.weight)
             torch.mm(made.t(), rows)
-    for part in (unit.from_h, unit.from_kept, unit.from_candidates):
+    for part in (unit.from_h, unit.from_reset, unit.from_candidates):
         rows = z.new_ones(len(z), part.in_features)
         made = rows @ part.weight.t()
         for _ in range(steps - 1):

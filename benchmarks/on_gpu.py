@@ -59,7 +59,7 @@ AIMS = (
         "GCPU, times Eq. 1-6 step by step",
         "mfdr",
         lambda figures: figures["gcpu"]["training, batch 32"]["eager_is_times"],
-        3,
+        1,
         True,
     ),
     Aim("loop and data beside a model's step, at most", "trainer", _models("loop_and_data_overhead", max), 0.1, False),

@@ -24,12 +24,13 @@ from benchmarks.random_features import FULL, UTTERANCES, RandomUtterances, Some,
 from benchmarks.record import write_result
 from benchmarks.stopwatch import Work, medians, seconds, where
 from merflow.contracts.batch import Batch
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import Preset
 from merflow.features.extraction.bucketing import sequential_batches
 from merflow.inference.determinism import deterministic
 from merflow.inference.devices import device_of
-from merflow.training.history import EpochFigures, FoldHistory
+from merflow.training.history import FoldHistory
 from merflow.training.optimization import TrainingState, train_epoch
 from merflow.training.resume import FoldState, save_checkpoint
 from merflow.training.sampling import epoch_batches

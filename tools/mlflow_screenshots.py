@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from merflow.jobs.uploads import Uploaded, sync
+from merflow.jobs.sync import Uploaded, sync
 from tests.tracking.server import Server
 from tools.report_screenshots import browser, open_page
 

@@ -71,7 +71,9 @@ def test_a_wrong_config_is_refused_by_every_command_before_any_work(command: tup
         "  heads: Input should be a valid integer, unable to parse string as an integer, found 'many'",
     ]
     path.write_text("- gia-mic:mine\n")
-    assert "error: mine.yaml holds no presets but a list; write `presets:`" in refused(*command, "--presets", path.name)
+    assert "error: mine.yaml holds a list instead of presets; write `presets:`" in refused(
+        *command, "--presets", path.name
+    )
     assert list(here.iterdir()) == [path]
 
 

@@ -37,8 +37,8 @@ def test_a_file_in_the_way_of_a_folder(manifest: Path, tiny_release: Path, tmp_p
         (("data", "index", *source, "--out", file / "m.parquet"), file / "m.parquet"),
         (("data", "validate", manifest, "--out", file), file / "docs"),
         (("data", "split", manifest, "--out", file / "s.parquet"), file / "s.parquet"),
-        (("benchmark", *run), file / "order.json"),
-        (("benchmark", "--size", "tiny", "--models", VARIANT, "--out", file), file / "order.json"),
+        (("benchmark", *run), file / "invocation.json"),
+        (("benchmark", "--size", "tiny", "--models", VARIANT, "--out", file), file / "invocation.json"),
         (("pipeline", "run", "benchmark", *run), file),
         (("pipeline", "compile", "--out", file), file),
     ):
@@ -133,4 +133,4 @@ def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
         both == f"error: {manifest} holds no splits: it looks like a manifest; are --manifest and --splits swapped?\n"
     )
     said_of_none = refused("evaluate", tmp_path, "--manifest", manifest, "--splits", splits, "--out", tmp_path / "e")
-    assert said_of_none == f"error: {tmp_path} is no trained fold: fold.json is missing; train it again\n"
+    assert said_of_none == f"error: {tmp_path} is no trained fold: model/fold_record.json is missing; train it again\n"

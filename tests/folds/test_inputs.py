@@ -5,6 +5,7 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.errors import FeatureError
 from merflow.folds.inputs import FoldInputs
+from merflow.folds.record import planned_fold
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
@@ -27,7 +28,7 @@ def test_a_model_is_as_wide_as_the_profile_says(tiny_release: Path, params: Para
     assert isinstance(inputs.config, GIAMICConfig)
     assert (inputs.config.dims, inputs.config.heads, inputs.config.modalities) == (96, 4, ("text",))
     assert [recipe.lr for recipe in inputs.recipes] == [0.001]
-    assert inputs.card(shapes={}).config["dims"] == 96
+    assert planned_fold(inputs).config["dims"] == 96
     lacking = (
         rf"^{features} was extracted for other variants: it has text/roberta-base, and gia-mic:full also reads "
         r"video/clip-vit-large; extract with --models gia-mic:full: merflow features extract MANIFEST --models gia-mic:"

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, RawBatch
+from merflow.contracts.fold_record import RecordedEncoder
 from merflow.contracts.params import Params
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import EncoderPart, Role
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.errors import ModelError
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.catalogue import spec_of
@@ -24,11 +24,12 @@ from merflow.features.encoders.huggingface.checkpoints import located, relocated
 from merflow.features.extraction.run import extract
 from merflow.inference.determinism import seed_epoch
 from merflow.inference.encoded import ENCODERS, EncodedModel, EncodedSource, has_encoders, load_encoded, save_encoders
+from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.jobs.index import index
 from merflow.models import MODELS
 from merflow.models.folder import load_model, save_model
 from merflow.presets import catalogue
-from tests.models.cards import card_of
+from tests.models.records import record_of
 
 LEARNING: dict[Role, EncoderPart] = {"speech_layers": "convolutions", "text_layers": "embeddings"}
 CONFIG = MODELS["context-mmt"].configure({"system": "mmt", "dropout": 0.0})
@@ -77,7 +78,7 @@ def scene(tiny_release: Path, encoders: Path, params: Params, tmp_path_factory: 
     extract(manifest, streams=streams, profile=profile, store=place / "store", shard_utterances=32)
     ids = rows["utterance_id"][rows["emotion"].notna()].tolist()
     settings: dict[str, Any] = {"streams": streams, "profile": profile, "store": place / "store"}
-    standardizer = Standardizer.fit(FeatureDataset(manifest, ids, **settings))
+    standardizer = FeatureDataset(manifest, ids, **settings).fit_standardizer()
     return Scene(
         encoders=encoders,
         profile=profile,
@@ -160,25 +161,28 @@ def saved(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     encoded = scene.encoded(scene.model())
     _stage(encoded, scene.raw_batch(), encoded.parameter_groups(), lr=1e-2, steps=1)
     preset = catalogue.preset("context-mmt:mmt-finetuned")
-    card = card_of(preset, shapes=scene.stored.shapes).model_copy(
+    record = record_of(preset, shapes=scene.stored.shapes).model_copy(
         update={
             "config": {"system": "mmt", "dropout": 0.0},
-            "profile": {
-                stream.role: spec_of(stream, scene.profile).model_copy(update={"folder": None})
+            "encoders": {
+                stream.role: RecordedEncoder(
+                    key="0123456789abcdef",
+                    spec=spec_of(stream, scene.profile).model_copy(update={"folder": None}),
+                )
                 for stream in CONFIG.streams()
             },
         }
     )
-    save_model(folder, encoded.model, card)
-    save_encoders(folder, encoded.encoders, card=card)
+    save_model(folder, encoded.model, record)
+    save_encoders(folder, encoded.encoders, record=record)
     return folder, encoded(scene.raw_batch()).logits
 
 
 def test_a_saved_model_is_called_on_raw_batches_and_is_bit_equal(scene: Scene, saved: tuple[Path, Tensor]) -> None:
     folder, expected = saved
     assert has_encoders(folder)
-    _, card = load_model(folder)
-    profile = relocated(card.profile, encoders_folder=str(scene.encoders))
+    _, record = load_model(folder)
+    profile = relocated(record.encoder_specs, encoders_folder=str(scene.encoders))
     again = load_encoded(folder, standardizer=scene.standardizer, profile=profile)
     assert torch.equal(again(scene.raw_batch()).logits, expected)
     source = EncodedSource(scene.raw, again.encoders)
@@ -192,8 +196,8 @@ def test_other_base_encoders_are_refused(scene: Scene, saved: tuple[Path, Tensor
     shutil.copytree(scene.encoders, tmp_path / "encoders")
     config = tmp_path / "encoders/bert-base-uncased/config.json"
     config.write_text(config.read_text() + " ")
-    _, card = load_model(saved[0])
-    profile = relocated(card.profile, encoders_folder=str(tmp_path / "encoders"))
+    _, record = load_model(saved[0])
+    profile = relocated(record.encoder_specs, encoders_folder=str(tmp_path / "encoders"))
     with pytest.raises(ModelError, match=r"a part of .*bert-base-uncased of revision files-\w+, but .* holds files-"):
         load_encoded(saved[0], standardizer=scene.standardizer, profile=profile)
 
@@ -201,9 +205,9 @@ def test_other_base_encoders_are_refused(scene: Scene, saved: tuple[Path, Tensor
 def test_encoders_of_another_model_are_refused(scene: Scene, saved: tuple[Path, Tensor], tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(saved[0], folder)
-    model, card = load_model(folder)
-    save_model(folder, model, card.model_copy(update={"seed": 1}))
-    with pytest.raises(ModelError, match="another card"):
+    model, record = load_model(folder)
+    save_model(folder, model, record.model_copy(update={"seed": 1}))
+    with pytest.raises(ModelError, match="another fold_record"):
         load_encoded(folder, standardizer=scene.standardizer, profile=scene.profile)
     (folder / ENCODERS).unlink()
     assert not has_encoders(folder)

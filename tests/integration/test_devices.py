@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from merflow.runs.fold_folder import read_facts, read_history
+from merflow.runs.fold_folder import read_record
 from tests.cli.test_interrupt import alive
 
 pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="looks at the processes of a session")
@@ -102,5 +103,5 @@ def test_a_death_an_interrupt_and_then_the_end(command: list[str], tmp_path: Pat
     )
     assert f"train {ITEM}: epoch {EPOCHS}/{EPOCHS}" in text, "told by the first process"
     assert len(read_history(tmp_path / "fold")) == EPOCHS
-    assert read_facts(tmp_path / "fold")["params"]["training"]["devices_per_fold"] == 2
+    assert read_record(tmp_path / "fold").training.devices_per_fold == 2
     assert [path.name for path in tmp_path.iterdir()] == ["fold"]

@@ -12,10 +12,11 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from tests.inference.test_parallel import assert_equal
+from merflow.runs.fold_folder import RECORD
 from tests.integration.fold_process import Step, start, start_random
 from tests.training.random_fold import outcome, train
 from tests.training.separable import params as training_params
+from tests.training.test_parallel import assert_equal
 
 FULL = (
     "context-mmt:mmt-frozen",
@@ -90,7 +91,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
     extractions_hit = 0
     for moment in sorted(moments):
         kill(corpus, work, settings, at=moment, places=places, delay_s=chance.uniform(0, 0.01))
-        assert not (work / "fold" / "fold.json").exists()
+        assert not (work / "fold" / RECORD).exists()
         extractions_hit += not (work / "features.json").exists()
     assert 3 <= extractions_hit <= KILLS
     assert len(list(work.glob("checkpoints/*/checkpoint.safetensors"))) == 1
@@ -98,7 +99,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
     run_to_the_end(corpus, work, settings)
     expected, found = files(undisturbed), files(work)
     assert found.keys() == expected.keys()
-    timed = {"fold/fold.json", "fold/history.json"}
+    timed = {f"fold/{RECORD}", "fold/history.json"}
     equal = expected.keys() - timed - {"features.json"}  # which names the folder
     told = "meta, index and shards of two streams; three tables, the model and what it shows"
     assert len(equal) == 2 * 2 + 18 + 12 + 6 + 1, told

@@ -15,16 +15,17 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from merflow.contracts.history import read_history
 from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.protocols import PARTS
 from merflow.contracts.tracker import NullTracker
 from merflow.corpus.manifest import Manifest, read_manifest, write_manifest
 from merflow.corpus.synthetic.release import synthesize
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
-from merflow.features.batches.standardize import Standardizer
+from merflow.folds.datasets import raw_dataset, stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.encoded import ENCODERS, EncodedModel
-from merflow.inference.parallel import ALONE, Ranks
+from merflow.inference.encoders_in_graph import EncodersInGraph
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
@@ -32,7 +33,7 @@ from merflow.models import MODELS
 from merflow.models.foal_net import FoalNet, FoalNetConfig
 from merflow.models.folder import load_model
 from merflow.presets import catalogue
-from merflow.runs.fold_folder import read_facts, read_history, read_missing, read_predictions
+from merflow.runs.fold_folder import read_missing, read_predictions
 from merflow.training.loop import train_fold
 from merflow.training.stages import Material, Stage
 from tests.cli.command import merflow
@@ -100,10 +101,10 @@ def fold(corpus: Path) -> Path:
 
 
 def test_it_trains_and_keeps_what_the_transformer_of_wavlm_learned(fold: Path, encoders: Path) -> None:
-    model, card = load_model(fold / "model")
-    assert card.stages == ("partial",)
-    assert card.recipe["sampling"] == "class-balanced"
-    assert read_facts(fold)["selection"] == "highest UA of one training speaker"
+    model, record = load_model(fold / "model")
+    assert record.stages == ("partial",)
+    assert record.recipes[0].sampling == "class-balanced"
+    assert str(record.selection) == "highest UA of one training speaker"
     temperature = model.get_parameter("embed.align.temperature").item()
     assert temperature != math.log(1 / 0.07)
     assert temperature == pytest.approx(math.log(1 / 0.07), abs=1e-3), "two steps of 1e-4 from where it starts"
@@ -122,14 +123,14 @@ def test_its_figures_and_those_without_a_modality(fold: Path) -> None:
     assert missing is not None
     assert sorted(set(missing["missing"])) == ["audio", "video"]
     assert len(missing) == 2 * len(honest) > 0
-    assert all(np.isfinite(row["train_loss"]) for row in read_history(fold))
+    assert all(np.isfinite(epoch.train_loss) for epoch in read_history(fold))
 
 
 def test_in_sixteen_bits_with_a_scaled_loss_on_a_cpu_too(corpus: Path, fold: Path, tmp_path: Path) -> None:
     """By itself a CPU computes in float32; asked for float16, it casts and scales as a GPU does."""
     half = merflow("train", f"{VARIANT}:1", *options(corpus, tmp_path / "fold", "training.precision=float16"))
     assert half.code == 0, half
-    losses = [[row["train_loss"] for row in read_history(each)] for each in (fold, tmp_path / "fold")]
+    losses = [[epoch.train_loss for epoch in read_history(each)] for each in (fold, tmp_path / "fold")]
     assert losses[1] != losses[0]
     assert losses[1] == pytest.approx(losses[0], rel=1e-2)
 
@@ -152,15 +153,15 @@ def test_killed_and_started_again_it_ends_alike(corpus: Path, fold: Path, tmp_pa
 def dry(corpus: Path, folder: Path, *, params: TrainingParams, ranks: Ranks = ALONE) -> Outcome:
     """The stage without what each device draws for itself, in micro-batches that differ from share to share."""
     inputs = FoldInputs.read(f"{VARIANT}:1", **files(corpus), params=params)
-    standardizer = Standardizer.fit(inputs.dataset("train"))
+    standardizer = stored_dataset(inputs, "train").fit_standardizer()
     config = FoalNetConfig(**inputs.preset.config | DRY)
     torch.manual_seed(0)
-    model = FoalNet(config, shapes=inputs.dataset("train").shapes, classes=4)
+    model = FoalNet(config, shapes=stored_dataset(inputs, "train").shapes, classes=4)
     recipe = inputs.recipes[0].model_copy(update={"batch_size": 7, "micro_batch": 2, "max_epochs": 2})
     encoders = EncodersInGraph(
         inputs.streams, profile=inputs.profile, learning=inputs.learning(recipe), standardizer=standardizer
     )
-    parts = [inputs.raw_dataset(part, recipe, standardizer=standardizer) for part in PARTS]
+    parts = [raw_dataset(inputs, part, recipe, standardizer=standardizer) for part in PARTS]
     material = Material(EncodedModel(encoders, model), *parts)
     stage = Stage(recipe, lambda: material)
     return outcome(train_fold([stage], seed=0, params=params, folder=folder, tracker=NullTracker(), ranks=ranks))

@@ -11,11 +11,12 @@ from merflow.contracts.params import Params
 from merflow.contracts.progress import Progress
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.source import CorpusSource
+from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import (
     CorpusError,
     EvaluationError,
     FeatureError,
-    MerflowError,
+    FormatError,
     OutputError,
     PresetError,
     SplitError,
@@ -26,7 +27,7 @@ from merflow.jobs.miniatures import miniatures
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
-from merflow.runs.fold_folder import read_facts
+from merflow.runs.fold_folder import RECORD, read_record
 
 VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:mmt-finetuned")
 
@@ -61,7 +62,7 @@ def test_a_repetition_keeps_what_is_done_and_gives_the_same_results(
     finished: Path, tiny_release: Path, params: Params
 ) -> None:
     before = (finished / "results.json").read_bytes()
-    times = {path: path.stat().st_mtime_ns for path in finished.glob("folds/*/*/*/fold.json")}
+    times = {path: path.stat().st_mtime_ns for path in finished.glob(f"folds/*/*/*/{RECORD}")}
     assert len(times) == 2
     run(tiny_release, params, finished, workers=1)
     assert (finished / "results.json").read_bytes() == before
@@ -70,9 +71,9 @@ def test_a_repetition_keeps_what_is_done_and_gives_the_same_results(
 
 def test_a_fold_leaves_a_model_that_loads_without_anything_else(finished: Path) -> None:
     folder = finished / "folds/context-mmt/wavlm-fc-frozen/fold-1"
-    _, card = load_model(folder / "model")
-    assert card.preset == "wavlm-fc-frozen"
-    assert card.split_id == json.loads((folder / "fold.json").read_text())["split_id"]
+    _, record = load_model(folder / "model")
+    assert record.preset == "wavlm-fc-frozen"
+    assert record == read_record(folder)
     assert (folder / "model/standardizer.safetensors").is_file()
 
 
@@ -101,9 +102,9 @@ def test_one_seed_more_trains_only_that_seed(
     shutil.copytree(finished, tmp_path / "out")
     untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
     seeded = untracked.model_copy(update={"plan": params.plan.model_copy(update={"seeds": [0, 5]})})
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("folds/*/*/*/fold.json")}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob(f"folds/*/*/*/{RECORD}")}
     run(tiny_release, seeded, tmp_path / "out")
-    folds = sorted(path.parent.name for path in (tmp_path / "out").glob("folds/*/*/*/fold.json"))
+    folds = sorted(path.parent.parent.name for path in (tmp_path / "out").glob(f"folds/*/*/*/{RECORD}"))
     assert folds == ["fold-1", "fold-1", "fold-1-seed-5", "fold-1-seed-5"]
     assert before == {path: path.stat().st_mtime_ns for path in before}
     results = json.loads((tmp_path / "out/results.json").read_text())
@@ -123,10 +124,10 @@ def test_a_fold_takes_nothing_elses_place(finished: Path, params: Params, tmp_pa
     split(manifest, out=other_splits, params=params.splits.model_copy(update={"development": "session"}))
     first, second = (f"{variant}:1" for variant in VARIANTS)
     for item, out, of, said in (
-        (first, precious, splits, "precious is there and is no trained fold (fold.json is missing)"),
+        (first, precious, splits, "precious exists and is no trained fold (model/fold_record.json is missing)"),
         (first, precious / "notes.txt", splits, "notes.txt is a file; name a folder"),
-        (second, kept, splits, f"trained before with variant {VARIANTS[0]}, and {second} would replace it"),
-        (first, kept, other_splits, "trained before with split_id "),
+        (second, kept, splits, f"was trained with variant {VARIANTS[0]}, and {second} would replace it"),
+        (first, kept, other_splits, "was trained with split_id "),
     ):
         with pytest.raises(OutputError) as caught:
             train(
@@ -140,7 +141,7 @@ def test_a_fold_takes_nothing_elses_place(finished: Path, params: Params, tmp_pa
             )
         assert said in str(caught.value)
     assert (precious / "notes.txt").read_text() == "mine"
-    assert read_facts(kept)["variant"] == VARIANTS[0]
+    assert read_record(kept).variant == VARIANTS[0]
     assert not (tmp_path / "checkpoints").exists()
 
 
@@ -152,7 +153,7 @@ def test_a_folder_whose_results_were_of_more_variants_says_so(
     run(tiny_release, untracked, tmp_path / "out", variants=VARIANTS[:1])
     said = capsys.readouterr().err
     assert f"are also of {VARIANTS[1]}, and will be of {VARIANTS[0]} alone; finished folds are kept" in said
-    assert (tmp_path / "out/folds/context-mmt/mmt-finetuned/fold-1/fold.json").is_file()
+    assert (tmp_path / "out/folds/context-mmt/mmt-finetuned/fold-1" / RECORD).is_file()
     run(tiny_release, untracked, tmp_path / "out")
     assert "are also of" not in capsys.readouterr().err
 
@@ -291,7 +292,19 @@ def test_folds_of_another_manifest_are_not_evaluated(finished: Path, params: Par
         )
 
 
-def test_a_garbled_fold_says_which_file(tmp_path: Path) -> None:
-    (tmp_path / "fold.json").write_text('{"variant": ')
-    with pytest.raises(MerflowError, match=r"cannot read .*fold\.json"):
-        read_facts(tmp_path)
+def test_a_fold_of_the_first_format_is_trained_again_by_its_own_command(
+    finished: Path, params: Params, tmp_path: Path
+) -> None:
+    first: dict[str, object] = {
+        "split_id": read_splits(finished / "splits.parquet").split_id,
+        "protocol": params.splits.protocol,
+    }
+    first |= {"variant": "context-mmt:wavlm-fc-frozen", "fold": 1, "seed": 0, "fingerprint": "0" * 16}
+    (tmp_path / "fold").mkdir()
+    (tmp_path / "fold/fold.json").write_text(json.dumps(first))
+    with pytest.raises(
+        FormatError, match=r"fold\.json was written by an earlier merflow \(format 1\).*; train the fold"
+    ):
+        read_record(tmp_path / "fold")
+    assert read_record(train_again(finished, params, tmp_path)).fold == 1
+    assert not (tmp_path / "fold/fold.json").exists()

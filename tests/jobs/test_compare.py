@@ -15,7 +15,7 @@ from merflow.jobs.compare import compare
 from merflow.jobs.split import split
 from merflow.jobs.train import train
 from merflow.runs.finished_runs import read_runs
-from merflow.runs.fold_folder import read_facts
+from merflow.runs.fold_folder import RECORD, read_record
 from tests.cli.command import merflow, refused
 
 TEXT, SPEECH = "context-mmt:bert-fc-frozen", "context-mmt:wavlm-fc-frozen"
@@ -85,15 +85,15 @@ def test_what_tracking_and_a_reused_step_copied_counts_once(runs: Path, params: 
     run = tmp_path / "first"
     shutil.copytree(runs / "first", run)
     fold = run / "folds/context-mmt/bert-fc-frozen/fold-1"
-    (run / "mlartifacts/0123").mkdir(parents=True)
-    (run / "mlartifacts/0123/fold.json").write_text("{}")
+    (run / "mlartifacts/0123" / RECORD).parent.mkdir(parents=True)
+    (run / "mlartifacts/0123" / RECORD).write_text("{}")
     shutil.copytree(fold, run / "kfp/again/fold")
-    (run / "kfp/again/fold/fold.json").touch()
+    (run / "kfp/again/fold" / RECORD).touch()
     (found,) = read_runs([run])
-    assert sorted(facts["variant"] for facts in found.facts) == [TEXT, SPEECH]
+    assert sorted(fold.record.variant for fold in found.folds) == [TEXT, SPEECH]
     assert compare([run], params=params.evaluation)["utterances"] > 0
 
-    assert run / "kfp/again/fold" in found.folds, "of the same training, the newest copy"
+    assert run / "kfp/again/fold" in [each.folder for each in found.folds], "of the same training, the newest copy"
 
 
 def test_runs_of_other_splits_are_refused_with_the_ids(runs: Path, params: Params, tmp_path: Path) -> None:
@@ -104,13 +104,13 @@ def test_runs_of_other_splits_are_refused_with_the_ids(runs: Path, params: Param
         params=params.splits.model_copy(update={"protocol": "session-5fold"}),
     )
     five = trained(runs / "first", TEXT, params, out=tmp_path / "five/text", splits=splits)
-    ids = {name: read_facts(runs / "first/folds/context-mmt/bert-fc-frozen/fold-1")[name] for name in ("split_id",)}
+    first = read_record(runs / "first/folds/context-mmt/bert-fc-frozen/fold-1")
     with pytest.raises(EvaluationError) as refusal:
         compare([runs / "first", tmp_path / "five"], params=params.evaluation)
     said = str(refusal.value)
     assert said.startswith(
         f"these runs were not tested alike: protocol is session5-only in {runs / 'first'}, session-5fold in "
-        f"{tmp_path / 'five'}; split_id is {ids['split_id']} in {runs / 'first'}, {read_facts(five)['split_id']} in "
+        f"{tmp_path / 'five'}; split_id is {first.split_id} in {runs / 'first'}, {read_record(five).split_id} in "
     )
     assert "manifest_hash" not in said
     assert "train one of them again on the other's" in said
@@ -122,8 +122,8 @@ def test_runs_of_other_splits_are_refused_with_the_ids(runs: Path, params: Param
 
 def test_runs_of_another_corpus_are_refused_with_the_ids(runs: Path, params: Params, tmp_path: Path) -> None:
     shutil.copytree(runs / "second", tmp_path / "other")
-    facts = tmp_path / "other/folds/context-mmt/bert-fc-frozen/fold-1/fold.json"
-    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"manifest_hash": "feedfeedfeedfeed"}))
+    record = tmp_path / "other/folds/context-mmt/bert-fc-frozen/fold-1" / RECORD
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"manifest_hash": "feedfeedfeedfeed"}))
     with pytest.raises(EvaluationError, match=r"manifest_hash is \w{16} in .*first, feedfeedfeedfeed in .*other; comp"):
         compare([runs / "first", tmp_path / "other"], params=params.evaluation)
 
@@ -132,7 +132,7 @@ def test_the_manifest_is_that_of_the_runs(runs: Path, params: Params, tmp_path: 
     shutil.copytree(runs / "second/folds", tmp_path / "a/deep/down/here/folds")
     shutil.copytree(runs / "first/folds", tmp_path / "b/deep/down/here/folds")
     homeless = [tmp_path / name / "deep/down/here" for name in "ab"]
-    with pytest.raises(EvaluationError, match=r"no manifest of version \w{16} in or above .*with --manifest"):
+    with pytest.raises(EvaluationError, match=r"no manifest of version \w{16}, .*, in or above .*with --manifest"):
         compare(homeless, params=params.evaluation)
     found = compare(homeless, manifest=runs / "first/manifest.parquet", params=params.evaluation)
     assert found["variants"].keys() == {f"a/{TEXT}", f"b/{TEXT}", SPEECH}
@@ -154,9 +154,11 @@ def test_other_seeds_are_refused(runs: Path, params: Params, tmp_path: Path) -> 
 
 def test_what_is_no_run_is_said(runs: Path, params: Params, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert f"{tmp_path / 'gone'} is no folder; name that of a finished run" in refused("compare", tmp_path / "gone")
+    assert f"{tmp_path / 'gone'} is no folder; name the --out folder of a finished run" in refused(
+        "compare", tmp_path / "gone"
+    )
     said = refused("compare", runs / "first", tmp_path / "empty")
-    assert f"{tmp_path / 'empty'} has no finished fold (fold.json in none of its folders)" in said
+    assert f"{tmp_path / 'empty'} has no finished fold (model/fold_record.json in none of its folders)" in said
     said = refused("compare", runs / "first", runs / "first/folds")
     assert f"is given twice, in {runs / 'first'} and in {runs / 'first/folds'}; give every run once" in said
     said = refused("compare", runs / "second")

@@ -15,7 +15,7 @@ from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, OutputError, PresetError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.explain import explain
-from merflow.runs.fold_folder import read_predictions
+from merflow.runs.fold_folder import RECORD, read_predictions
 from merflow.storage.local import write_json
 
 VARIANT = "context-mmt:mmt-frozen"
@@ -122,7 +122,7 @@ def test_a_preset_of_ones_own_needs_its_file(finished: Path, tmp_path: Path) -> 
     copy = tmp_path / "run"
     shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("corpus", "store"))
     write_json(
-        copy / ITEM / "fold.json", json.loads((copy / ITEM / "fold.json").read_text()) | {"variant": "mfdr:slow"}
+        copy / ITEM / RECORD, json.loads((copy / ITEM / RECORD).read_text()) | {"model": "mfdr", "preset": "slow"}
     )
     with pytest.raises(PresetError, match=r"^unknown variant 'mfdr:slow': a preset of your own needs --presets FILE, "):
         explained(copy, tmp_path / "out", user_presets={})

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
 from merflow.corpus.source import CorpusSource
 from merflow.features.encoders.huggingface.miniature import build_miniatures
@@ -14,7 +15,7 @@ from merflow.inference.encoded import has_encoders
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.train import train
 from merflow.models.folder import load_model
-from merflow.runs.fold_folder import read_facts, read_history, read_missing, read_predictions, read_shadow
+from merflow.runs.fold_folder import read_missing, read_none_paper, read_predictions, read_record
 
 VARIANT, FULL = "context-mmt:mmt-finetuned", "layer-adapter-fusion:t"
 
@@ -43,34 +44,37 @@ def test_both_stages_are_trained_and_told(finished: Path) -> None:
     variant = json.loads((finished / "results.json").read_text())["variants"][VARIANT]
     assert variant["stages"] == variant["stages_of_preset"] == ["frozen", "partial"]
     fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
-    assert [(row["stage"], row["lr"]) for row in read_history(fold)] == [(1, 1e-3), (1, 1e-3), (2, 1e-5), (2, 1e-5)]
-    assert read_facts(fold)["development"]["best_epoch"] in (3, 4)
+    assert [(epoch.stage, epoch.lr) for epoch in read_history(fold)] == [(1, 1e-3), (1, 1e-3), (2, 1e-5), (2, 1e-5)]
+    assert read_record(fold).chosen.epoch in (3, 4)
 
 
 def test_a_stage_of_everything_is_told(finished: Path) -> None:
     variant = json.loads((finished / "results.json").read_text())["variants"][FULL]
     assert variant["stages"] == variant["stages_of_preset"] == ["full"]
-    _, card = load_model(finished / "folds" / FULL.replace(":", "/") / "fold-1/model")
-    assert card.recipe["encoder_lr"] == 1e-5
+    _, record = load_model(finished / "folds" / FULL.replace(":", "/") / "fold-1/model")
+    assert record.recipes[0].encoder_lr == 1e-5
 
 
 def test_the_folder_holds_what_the_encoders_learned(finished: Path) -> None:
     fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
     assert has_encoders(fold / "model")
-    _, card = load_model(fold / "model")
-    assert card.stages == ("frozen", "partial")
-    assert card.recipe["stage 2"]["encoders"] == {"speech_layers": "convolutions", "text_layers": "embeddings"}
+    _, record = load_model(fold / "model")
+    assert record.stages == ("frozen", "partial")
+    assert record.recipes[1].encoders == {"speech_layers": "convolutions", "text_layers": "embeddings"}
 
 
 def test_side_predictions_are_beside_the_honest_ones(finished: Path) -> None:
     fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
-    honest, shadow, missing = read_predictions(fold), read_shadow(fold), read_missing(fold)
+    honest, shadow, missing = read_predictions(fold), read_none_paper(fold), read_missing(fold)
     assert shadow is not None
     assert missing is not None
     assert shadow["utterance_id"].tolist() == honest["utterance_id"].tolist()
     assert sorted(set(missing["missing"])) == ["audio", "text"]
     assert len(missing) == 2 * len(honest)
-    assert read_facts(fold)["none_paper"]["epoch"] in (3, 4), "of the last stage"
+    record = read_record(fold)
+    assert record.none_paper is not None
+    assert record.none_paper.epoch in (3, 4), "of the last stage"
+    assert (record.promotable, record.none_paper.promotable) == (True, False)
 
 
 @pytest.mark.parametrize(("variant", "after"), [(VARIANT, 2), (FULL, 1)], ids=["between the stages", "in the only one"])

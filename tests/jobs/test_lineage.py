@@ -17,9 +17,10 @@ from merflow.errors import MerflowError
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
-from merflow.jobs.lineage import lineage
-from merflow.jobs.tracking import open_run
+from merflow.jobs.lineage import Lineage, lineage
+from merflow.jobs.track import track
 from merflow.jobs.train import train
+from merflow.runs.fold_folder import RECORD
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import file_md5
 from tests.cli.command import merflow
@@ -51,7 +52,7 @@ class Trained:
     def uri(self) -> str:
         return f"sqlite:///{self.runs / 'mlflow.db'}"
 
-    def lineage(self, reference: object) -> dict[str, Any]:
+    def lineage(self, reference: object) -> Lineage:
         return lineage(str(reference), uri=self.uri, around=self.project)
 
 
@@ -92,7 +93,7 @@ def trained(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory, params
         params=params.features,
         corpus=params.corpus,
     )
-    tracked = open_run(
+    tracked = track(
         manifest,
         splits=splits,
         features=features,
@@ -142,25 +143,26 @@ def fold_run(trained: Trained) -> Any:  # noqa: ANN401 - mlflow's Run
 
 def test_a_fold_leads_to_the_revision_that_holds_its_splits(trained: Trained) -> None:
     found = trained.lineage(trained.runs / "folds/fold-1")
-    (data,) = found["data"]
-    assert (data["corpus"], data["split_id"]) == ("synthetic", trained.split_id)
-    assert data["split_params"]["development"] == "random"
-    assert data["splits"]["md5"] == trained.md5
-    assert [commit["subject"] for commit in data["splits"]["commits"]] == ["Splits of seed 0"]
-    assert (data["splits"]["tags"], data["splits"]["here"]) == (["v1"], False)
-    assert (data["manifest"]["tags"], data["manifest"]["here"]) == (["v1", "v2"], True)
-    (fold,) = found["trainings"]
-    assert (fold["variant"], fold["fold"], fold["seed"], fold["transcripts"]) == (VARIANT, 1, 0, "truth")
-    assert fold["selection"] == "lowest loss of a share of the training dialogues"
-    assert fold["encoders"]["text_layers"]["name"].startswith("lite")
-    assert len(fold["encoders"]["text_layers"]["key"]) == 16
-    assert fold["params"]["max_epochs"] == 3
+    (data,) = found.data
+    assert (data.corpus, data.split_id) == ("synthetic", trained.split_id)
+    assert data.split_params["development"] == "random"
+    assert data.splits.md5 == trained.md5
+    assert [commit.subject for commit in data.splits.commits] == ["Splits of seed 0"]
+    assert (data.splits.tags, data.splits.here) == (("v1",), False)
+    assert (data.manifest.tags, data.manifest.here) == (("v1", "v2"), True)
+    (training,) = found.trainings
+    fold = training.record
+    assert (fold.variant, fold.fold, fold.seed, fold.transcripts) == (VARIANT, 1, 0, "truth")
+    assert str(fold.selection) == "lowest loss of a share of the training dialogues"
+    assert fold.encoders["text_layers"].spec.name.startswith("lite")
+    assert len(fold.encoders["text_layers"].key) == 16
+    assert fold.training.max_epochs == 3
 
 
 def test_splits_that_are_others_here_are_told_with_the_way_back(trained: Trained) -> None:
     here = read_splits(trained.project / "splits.parquet").split_id
     assert here != trained.split_id
-    said = [each for each in trained.lineage(trained.runs / "folds/fold-1")["mismatches"] if "splits" in each]
+    said = [each for each in trained.lineage(trained.runs / "folds/fold-1").mismatches if "splits" in each]
     assert said == [
         f"splits.parquet here is {here}, trained on splits {trained.split_id}; "
         "git checkout v1 and merflow data pull bring them back"
@@ -188,38 +190,51 @@ def test_a_model_folder_a_benchmark_a_run_and_a_version_lead_to_the_same_data(tr
         "emotions@champion",
     ):
         found = trained.lineage(reference)
-        assert found["data"] == expected["data"], reference
-        assert found["code"] == expected["code"]
-        assert found["mismatches"] == expected["mismatches"]
-        kinds[str(reference)] = (found["kind"], found["registered"] and found["registered"]["version"])
+        assert found.data == expected.data, reference
+        assert found.code == expected.code
+        assert found.mismatches == expected.mismatches
+        kinds[str(reference)] = (found.kind, found.registered and found.registered.version)
     assert [kind for kind in kinds.values() if kind[1]] == [("MLflow run, fold", "1")] * 2
     assert kinds[str(trained.runs)] == ("benchmark", None)
 
 
 def test_splits_of_other_bytes_are_found_by_what_is_in_them(trained: Trained, tmp_path: Path) -> None:
     fold = shutil.copytree(trained.runs / "folds/fold-1", tmp_path / "fold")
-    card = json.loads((fold / "model/card.json").read_text())
-    card["data_md5"]["splits"] = "0" * 32  # as written on another machine
-    (fold / "model/card.json").write_text(json.dumps(card))
-    record = trained.lineage(fold)["data"][0]["splits"]
-    assert (record["md5"], record["tags"]) == (trained.md5, ["v1"])
+    record = json.loads((fold / RECORD).read_text())
+    record["data_md5"]["splits"] = "0" * 32  # as written on another machine
+    (fold / RECORD).write_text(json.dumps(record))
+    splits = trained.lineage(fold).data[0].splits
+    assert (splits.md5, splits.tags) == (trained.md5, ("v1",))
 
 
 def test_data_of_no_revision_are_told(trained: Trained, tmp_path: Path) -> None:
     fold = shutil.copytree(trained.runs / "folds/fold-1", tmp_path / "fold")
-    card = json.loads((fold / "model/card.json").read_text())
-    card |= {"data_md5": {"splits": "0" * 32, "manifest": "0" * 32}, "split_id": "f" * 16}
-    (fold / "model/card.json").write_text(json.dumps(card))
-    said = trained.lineage(fold)["mismatches"]
-    assert f"splits {'f' * 16} is in no revision of {trained.project}" in said
-    assert f"{fold / 'model'}: its card says split_id {'f' * 16}, fold.json {trained.split_id}" in said
+    record = json.loads((fold / RECORD).read_text())
+    record |= {"data_md5": {"splits": "0" * 32, "manifest": "0" * 32}, "split_id": "f" * 16}
+    (fold / RECORD).write_text(json.dumps(record))
+    assert f"splits {'f' * 16} is in no revision of {trained.project}" in trained.lineage(fold).mismatches
+
+
+def test_folds_of_different_splits_in_one_folder_are_told(trained: Trained, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(trained.runs / "folds/fold-1", tmp_path / name)
+    record = json.loads((tmp_path / "two" / RECORD).read_text())
+    (tmp_path / "two" / RECORD).write_text(json.dumps(record | {"split_id": "f" * 16, "seed": 1}))
+    both = ", ".join(sorted([trained.split_id, "f" * 16]))
+    assert f"these folds were trained on different splits: {both}" in trained.lineage(tmp_path).mismatches
+
+
+def test_a_fold_of_the_first_format_is_refused(trained: Trained, tmp_path: Path) -> None:
+    (tmp_path / "fold.json").write_text('{"variant": "mfdr:full"}')
+    with pytest.raises(MerflowError, match=r"fold\.json was written by an earlier merflow \(format 1\)"):
+        trained.lineage(tmp_path)
 
 
 def test_outside_of_a_project_the_record_alone_is_told(trained: Trained, tmp_path: Path) -> None:
     found = lineage(str(trained.runs / "folds/fold-1"), uri=None, around=tmp_path)
-    assert found["project"] is None
-    assert found["data"][0]["split_id"] == trained.split_id
-    assert not [said for said in found["mismatches"] if "revision" in said]
+    assert found.project is None
+    assert found.data[0].split_id == trained.split_id
+    assert not [said for said in found.mismatches if "revision" in said]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +253,7 @@ def test_what_does_not_exist_is_named(trained: Trained, reference: str, said: st
 
 
 def test_where_mlflow_is_must_be_known_and_exist(trained: Trained, tmp_path: Path) -> None:
-    with pytest.raises(MerflowError, match="nothing says where that is; name it: --tracking"):
+    with pytest.raises(MerflowError, match="no tracking server is given; name it: --tracking"):
         lineage("0" * 32, uri=None, around=tmp_path)
     with pytest.raises(MerflowError, match=r"no such file: .*/none\.db"):
         lineage("0" * 32, uri=f"sqlite:///{tmp_path / 'none.db'}", around=tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 
 from merflow.jobs import steps
-from merflow.runs.fold_ids import read_video
+from merflow.presets.plan import read_video
 
 SECTIONS = {"splits_params": "", "features_params": "", "plan_params": ""}
 

@@ -4,11 +4,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from merflow.contracts.fold_record import write_fold_record
+from merflow.contracts.history import EpochFigures, write_history
 from merflow.errors import EvaluationError
 from merflow.evaluation.results import KEYS, VARIANT_KEYS
 from merflow.jobs.plots import plots
-from merflow.runs.fold_folder import NEEDED
 from merflow.storage.local import write_json
+from tests.contracts.records import fold_record
 
 VARIANT = "mfdr:full"
 RESULTS = dict.fromkeys(KEYS) | {
@@ -28,12 +30,15 @@ RESULTS = dict.fromkeys(KEYS) | {
 
 
 def fold(folder: Path, *, variant: str = VARIANT, number: int = 1, epochs: int = 2) -> Path:
-    rows = [
-        {"epoch": epoch, "train_loss": 1 / epoch, "dev_loss": 2 / epoch, "dev_ua": 0.5, "lr": 1e-3}
-        for epoch in range(1, epochs + 1)
-    ]
-    write_json(folder / "fold.json", dict.fromkeys(NEEDED) | {"variant": variant, "fold": number, "seed": 0})
-    write_json(folder / "history.json", rows)
+    model, preset = variant.split(":")
+    write_fold_record(folder / "model", fold_record(model=model, preset=preset, fold=number))
+    write_history(
+        folder,
+        [
+            EpochFigures(epoch, 1, train_loss=1 / epoch, dev_loss=2 / epoch, dev_ua=0.5, dev_wa=0.5, lr=1e-3, seconds=1)
+            for epoch in range(1, epochs + 1)
+        ],
+    )
     return folder
 
 

@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from merflow.cli.app import app
+from merflow.contracts.fold_record import FOLD_RECORD
+from merflow.contracts.invocation import Invocation, write_invocation
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.source import CorpusSource
@@ -19,6 +21,7 @@ from merflow.jobs.benchmark import benchmark
 from merflow.jobs.report import report
 from merflow.presets.user_presets import UserPreset, write_user_presets
 from merflow.runs import fold_folder
+from merflow.runs.fold_folder import RECORD
 from merflow.storage.local import write_json
 from tests.cli.command import refused
 
@@ -108,12 +111,11 @@ def test_plots_take_the_results_of_this_version_alone(copy: Path, tmp_path: Path
 
 @pytest.mark.parametrize("command", [("report",), ("compare",)])
 def test_a_fold_of_another_version_is_to_be_trained_again(command: tuple[str, ...], copy: Path) -> None:
-    facts = json.loads((copy / FOLD / "fold.json").read_text())
-    del facts["transcripts_of_preset"], facts["seed"]
-    write_json(copy / FOLD / "fold.json", facts)
+    (copy / FOLD / RECORD).unlink()
+    write_json(copy / FOLD / "fold.json", {"variant": VARIANTS[0], "environment": {"merflow": "0.1.0"}})
     assert refused(*command, copy) == (
-        f"error: {copy / FOLD}/fold.json is of another version of merflow: it has no seed, transcripts_of_preset; "
-        "train the fold again, with the command that trained it\n"
+        f"error: {copy / FOLD}/fold.json was written by merflow 0.1.0 (format 1); this version reads format 2; "
+        "train the fold again with the command that trained it\n"
     )
 
 
@@ -148,8 +150,8 @@ def test_the_report_of_a_run_is_the_one_it_made_and_its_numbers_stay(copy: Path)
 
 def test_what_a_pipeline_leaves_is_found_by_what_it_is(copy: Path, tmp_path: Path) -> None:
     artifacts = tmp_path / "piped" / "kfp" / "benchmark-1"
-    for number, fold in enumerate(sorted((copy / "folds").rglob("fold.json"))):
-        shutil.move(fold.parent, artifacts / f"train-{number}" / "fold")
+    for number, fold in enumerate(sorted((copy / "folds").rglob(FOLD_RECORD))):
+        shutil.move(fold.parent.parent, artifacts / f"train-{number}" / "fold")
     for name, artifact in (("manifest.parquet", "transcribe/transcribed"), ("splits.parquet", "split/splits")):
         (artifacts / artifact).parent.mkdir()
         shutil.move(copy / name, artifacts / artifact)
@@ -166,7 +168,7 @@ def test_runs_of_the_same_data_are_compared(copy: Path, tmp_path: Path) -> None:
     (copy / "results.json").unlink()
     (other / "results.json").unlink()
     shutil.rmtree(copy / "folds/context-mmt/bert-fc-frozen")
-    write_json(other / "order.json", {"name": "tuesday", "command": "merflow benchmark Y"})
+    write_invocation(other, Invocation(name="tuesday", command="merflow benchmark Y"))
     said = merflow("report", copy, other, "--out", tmp_path / "both", "--set", "evaluation.bootstrap_samples=200")
     for variant in VARIANTS:
         assert variant in said
@@ -190,8 +192,8 @@ def test_a_preset_of_ones_own_is_reported_with_its_file(copy: Path, tmp_path: Pa
 
 def _rename(folds_of_variant: Path, preset: str) -> None:
     """As if they had been trained under another name."""
-    for file in folds_of_variant.rglob("fold.json"):
-        write_json(file, {**json.loads(file.read_text()), "variant": f"context-mmt:{preset}"})
+    for file in folds_of_variant.rglob(FOLD_RECORD):
+        write_json(file, {**json.loads(file.read_text()), "preset": preset})
     for file in [*folds_of_variant.rglob("predictions.parquet"), *folds_of_variant.rglob("none-paper.parquet")]:
         table = pq.read_table(file)
         names = pa.array([preset] * len(table), table.schema.field("preset").type)
@@ -210,7 +212,7 @@ def test_runs_of_other_data_are_not_compared(copy: Path, params: Params, tmp_pat
     other = tmp_path / "other"
     shutil.copytree(copy, other)
     (other / "results.json").unlink()
-    for file in other.rglob("fold.json"):
+    for file in other.rglob(FOLD_RECORD):
         write_json(file, {**json.loads(file.read_text()), what: "0123456789abcdef"})
     with pytest.raises(EvaluationError, match=rf"monday has {what} \w+, .*other has 0123456789abcdef: .*not compared"):
         report([copy, other], out=tmp_path / "both", command="", params=params.evaluation)
@@ -219,7 +221,7 @@ def test_runs_of_other_data_are_not_compared(copy: Path, params: Params, tmp_pat
 def test_one_training_done_in_two_ways_is_not_compared(copy: Path, params: Params, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(copy, other)
-    file = other / FOLD / "fold.json"
+    file = other / FOLD / RECORD
     write_json(file, {**json.loads(file.read_text()), "fingerprint": "0"})
     with pytest.raises(EvaluationError, match=r"bert-fc-frozen:2 was trained differently in .*monday.* and in .*other"):
         report([copy, other], out=tmp_path / "both", command="", params=params.evaluation)

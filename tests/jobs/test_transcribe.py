@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,44 +15,45 @@ from typer.testing import CliRunner
 from merflow.cli.app import app
 from merflow.contracts.params import Params
 from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
+from merflow.corpus.transcription.report import Manifests, TranscriptionReport, read_report
 from merflow.corpus.transcription.whisper import text_normalizer
 from merflow.corpus.transcription.whisper_folder import find_whisper
 from merflow.errors import CorpusError
 from merflow.jobs import steps
 from merflow.jobs.index import index
 from merflow.jobs.miniatures import miniatures
-from merflow.jobs.transcribe import Transcribed, transcribe
+from merflow.jobs.transcribe import transcribe
 from tests.corpus.transcription.whisper_miniature import build_whisper, speech
 
 
 @dataclass(frozen=True)
 class Files:
-    """What a transcription leaves in a folder, under the names that the command gives."""
+    """The files of a transcription in a folder, under the names that the command gives."""
 
     folder: Path
 
     @property
     def out(self) -> Path:
-        return self.folder / "heard.parquet"
+        return self.folder / "transcribed.parquet"
 
     @property
     def report(self) -> Path:
-        return self.folder / "heard.report.json"
+        return self.folder / "transcribed.report.json"
 
     @property
     def page(self) -> Path:
-        return self.folder / "heard.report.md"
+        return self.folder / "transcribed.report.md"
 
     @property
     def quarantine(self) -> Path:
-        return self.folder / "heard.quarantine.csv"
+        return self.folder / "transcribed.quarantine.csv"
 
     @property
     def journal(self) -> Path:
-        return self.folder / "heard.journal.jsonl"
+        return self.folder / "transcribed.journal.jsonl"
 
-    def heard(self) -> list[str]:
-        """Digests of the recordings in the journal, in the order in which they were heard."""
+    def recordings(self) -> list[str]:
+        """Digests of the recordings in the journal, in the order in which they were transcribed."""
         return [json.loads(line)["audio"] for line in self.journal.read_text(encoding="utf-8").splitlines()]
 
     def texts(self) -> list[str | None]:
@@ -87,7 +87,7 @@ def whole(manifest: Path, settings: Params, tmp_path_factory: pytest.TempPathFac
     return found
 
 
-def run(manifest: Path, files: Files, settings: Params, **changes: object) -> Transcribed:
+def run(manifest: Path, files: Files, settings: Params, **changes: object) -> TranscriptionReport:
     return transcribe(
         manifest,
         out=files.out,
@@ -100,8 +100,8 @@ def run(manifest: Path, files: Files, settings: Params, **changes: object) -> Tr
     )
 
 
-def report_of(files: Files) -> Any:  # noqa: ANN401 - any JSON value
-    return json.loads(files.report.read_text(encoding="utf-8"))
+def report_of(files: Files) -> TranscriptionReport:
+    return read_report(files.report)
 
 
 def corpus_of(folder: Path, texts: Sequence[str | None], *, seconds: float = 0.4, rate_hz: int = 16_000) -> Path:
@@ -148,13 +148,15 @@ def test_a_release_is_transcribed_and_nothing_else_changes(manifest: Path, whole
     assert after.rows["asr_transcript"].nunique() > 20
     assert after.hash != before.hash
     assert (after.root, after.corpus, after.taxonomy) == (before.root, before.corpus, before.taxonomy)
-    assert report_of(whole)["manifest"] == {"before": before.hash, "after": after.hash, "corpus": "synthetic"}
+    assert report_of(whole).manifest == Manifests(before=before.hash, after=after.hash, corpus="synthetic")
 
 
 def test_reported_rates_are_those_of_a_slow_loop(whole: Files, model: Path) -> None:
     rows = read_manifest(whole.out).rows
     normalize = text_normalizer(find_whisper(str(model), revision=None), language="en").apply
-    errors = report_of(whole)["errors"]
+    errors = report_of(whole).errors
+    assert errors is not None
+    assert errors.overall is not None
 
     def rate(chosen: pd.DataFrame, *, words: bool) -> float:
         wrong = total = 0
@@ -165,47 +167,51 @@ def test_reported_rates_are_those_of_a_slow_loop(whole: Files, model: Path) -> N
                 wrong, total = wrong + distance(*pair), total + len(pair[0])
         return wrong / total
 
-    assert errors["overall"]["wer"] == pytest.approx(rate(rows, words=True))
-    assert errors["overall"]["cer"] == pytest.approx(rate(rows, words=False))
-    assert list(errors["sessions"]) == [f"Session{number}" for number in range(1, 6)]
-    assert list(errors["emotions"]) == ["angry", "happy", "neutral", "no class", "sad"]
-    for name, figures in errors["sessions"].items():
-        assert figures["wer"] == pytest.approx(rate(rows[rows["session"] == name], words=True))
-    for name, figures in errors["emotions"].items():
-        assert figures["cer"] == pytest.approx(rate(rows[rows["emotion"].fillna("no class") == name], words=False))
+    assert errors.overall.wer == pytest.approx(rate(rows, words=True))
+    assert errors.overall.cer == pytest.approx(rate(rows, words=False))
+    assert list(errors.sessions) == [f"Session{number}" for number in range(1, 6)]
+    assert list(errors.emotions) == ["angry", "happy", "neutral", "no class", "sad"]
+    for name, figures in errors.sessions.items():
+        assert figures.wer == pytest.approx(rate(rows[rows["session"] == name], words=True))
+    for name, figures in errors.emotions.items():
+        assert figures.cer == pytest.approx(rate(rows[rows["emotion"].fillna("no class") == name], words=False))
 
 
 def test_the_page_says_what_the_report_holds(whole: Files) -> None:
     report, page = report_of(whole), whole.page.read_text(encoding="utf-8")
 
-    assert report["normalizer"] == "Whisper's EnglishTextNormalizer"
+    assert report.errors is not None
+    assert report.errors.overall is not None
+    assert report.normalizer == "Whisper's EnglishTextNormalizer"
     assert "pass Whisper's EnglishTextNormalizer before they are compared" in page
-    assert f"| all | {report['errors']['overall']['wer']:.2%} |" in page
-    assert len(report["errors"]["worst"]) == 20
-    assert all(f"| {worst['utterance_id']} |" in page for worst in report["errors"]["worst"])
-    frequent = report["errors"]["substitutions"][0]
-    assert f"| {frequent['said']} | {frequent['heard']} | {frequent['times']} |" in page
-    assert report["model"]["language"] == "en"
+    assert f"| all | {report.errors.overall.wer:.2%} |" in page
+    assert len(report.errors.worst) == 20
+    assert all(f"| {worst.utterance_id} |" in page for worst in report.errors.worst)
+    frequent = report.errors.substitutions[0]
+    assert f"| {frequent.reference} | {frequent.hypothesis} | {frequent.times} |" in page
+    assert report.model.language == "en"
     assert whole.quarantine.read_text(encoding="utf-8") == "utterance_id,audio_path,reason\n"
 
 
-def test_a_second_run_hears_nothing_again(
+def test_a_second_run_transcribes_nothing_again(
     manifest: Path, whole: Files, settings: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     journal, out = whole.journal.read_bytes(), whole.out.read_bytes()
     run(manifest, whole, settings)
 
-    assert "0 recording(s) heard now, 70 known from an earlier run" in capsys.readouterr().err
+    assert "0 recording(s) transcribed, 70 known from an earlier run" in capsys.readouterr().err
     assert whole.journal.read_bytes() == journal
     assert whole.out.read_bytes() == out
 
 
-def test_another_setting_hears_everything_again(manifest: Path, whole: Files, settings: Params, tmp_path: Path) -> None:
+def test_another_setting_transcribes_everything_again(
+    manifest: Path, whole: Files, settings: Params, tmp_path: Path
+) -> None:
     files = Files(tmp_path)
     files.journal.write_bytes(whole.journal.read_bytes())
     run(manifest, files, settings, max_new_tokens=3)
 
-    assert len(files.heard()) == 140
+    assert len(files.recordings()) == 140
     assert files.texts() != whole.texts()
 
 
@@ -216,7 +222,7 @@ def command(manifest: Path, files: Files, settings: Params, *more: str) -> list[
     return ["data", "transcribe", str(manifest), "--out", str(files.out), "--model", asked.model, *chosen, *more]
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(
+def test_a_run_that_is_killed_continues_after_its_last_batch(
     manifest: Path, whole: Files, settings: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = Files(tmp_path)
@@ -227,18 +233,18 @@ def test_a_run_that_is_killed_goes_on_where_it_was(
             time.sleep(0.001)
     finally:
         process.kill()
-    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
-    heard = files.heard()
+    assert process.wait() == -signal.SIGKILL, "it ended before the signal"
+    before = files.recordings()
     assert not files.out.exists()
     with files.journal.open("ab") as torn:
-        torn.write(b'{"audio": "12ab')  # as a process that is killed in the middle of a line leaves it
+        torn.write(b'{"audio": "12ab')  # a line as a killed process leaves it
     run(manifest, files, settings)
 
-    assert f"{len(heard)} known from an earlier run" in capsys.readouterr().err
+    assert f"{len(before)} known from an earlier run" in capsys.readouterr().err
     entries = [line for line in files.journal.read_text(encoding="utf-8").splitlines() if not line.endswith("12ab")]
     again = [json.loads(entry)["audio"] for entry in entries]
-    assert again[: len(heard)] == heard
-    assert again == whole.heard(), "a recording was heard twice, or not in its turn"
+    assert again[: len(before)] == before
+    assert again == whole.recordings(), "a recording was transcribed twice, or out of turn"
     assert files.out.read_bytes() == whole.out.read_bytes()
     assert report_of(files) == report_of(whole)
 
@@ -271,13 +277,15 @@ def test_recordings_that_cannot_be_decoded_are_set_aside_and_the_exit_status_say
     assert [reason.split(str(tmp_path))[-1] for reason in aside["reason"]][1].startswith(
         "/2.wav is truncated: 12700 of"
     )
-    assert report_of(files)["errors"]["left_out"]["without_hypothesis"] == 3
+    errors = report_of(files).errors
+    assert errors is not None
+    assert errors.left_out.without_hypothesis == 3
 
-    (tmp_path / "2.wav").write_bytes(whole)  # a recording that was mended is heard, the others not again
-    known = files.heard()
+    (tmp_path / "2.wav").write_bytes(whole)  # a repaired recording is transcribed, the others are not transcribed again
+    known = files.recordings()
     assert CliRunner().invoke(app, command(manifest, files, settings)).exit_code == 3
-    assert files.heard()[:2] == known
-    assert len(files.heard()) == 3
+    assert files.recordings()[:2] == known
+    assert len(files.recordings()) == 3
 
 
 def test_everything_decoded_is_exit_status_0(settings: Params, tmp_path: Path) -> None:
@@ -285,16 +293,16 @@ def test_everything_decoded_is_exit_status_0(settings: Params, tmp_path: Path) -
     result = CliRunner().invoke(app, command(corpus_of(tmp_path, ["well"]), files, settings))
 
     assert result.exit_code == 0
-    assert len(files.heard()) == 1
+    assert len(files.recordings()) == 1
 
 
-def test_other_formats_are_heard_where_the_corpus_allows_it(settings: Params, tmp_path: Path) -> None:
+def test_other_formats_are_transcribed_if_the_corpus_allows_it(settings: Params, tmp_path: Path) -> None:
     manifest, files = corpus_of(tmp_path, ["well"] * 2, rate_hz=8000), Files(tmp_path)
 
-    assert run(manifest, files, settings).set_aside == 2
+    assert run(manifest, files, settings).utterances.set_aside == 2
     assert "allow it with corpus.resample=true" in files.quarantine.read_text(encoding="utf-8")
     allowed = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"resample": True})})
-    assert run(manifest, files, allowed).set_aside == 0
+    assert run(manifest, files, allowed).utterances.set_aside == 0
     assert all(files.texts())
 
 
@@ -302,48 +310,51 @@ def test_a_corpus_without_true_transcripts_has_no_rate_and_says_so(
     settings: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = Files(tmp_path)
-    report = run(corpus_of(tmp_path, [None, None]), files, settings).report
+    report = run(corpus_of(tmp_path, [None, None]), files, settings)
 
-    assert (report["errors"], report["normalizer"]) == (None, None)
-    said = "The corpus has no true transcripts, so there is no word error rate."
-    assert said in files.page.read_text(encoding="utf-8")
-    assert said in capsys.readouterr().err
+    assert (report.errors, report.normalizer) == (None, None)
+    sentence = "The corpus has no true transcripts, so there is no word error rate."
+    assert sentence in files.page.read_text(encoding="utf-8")
+    assert sentence in capsys.readouterr().err
     assert all(files.texts())
 
 
 def test_transcripts_of_nothing_but_tags_are_left_out_and_counted(settings: Params, tmp_path: Path) -> None:
     files = Files(tmp_path)
-    errors = run(corpus_of(tmp_path, ["[LAUGHTER]", "well no", "[BREATHING] um"]), files, settings).report["errors"]
+    errors = run(corpus_of(tmp_path, ["[LAUGHTER]", "well no", "[BREATHING] um"]), files, settings).errors
 
-    assert errors["overall"]["utterances"] == 1
-    assert errors["overall"]["words"]["hits"] + errors["overall"]["words"]["deletions"] <= 2
-    heard = [text for text in files.texts() if text]
-    assert errors["left_out"]["without_words"] == 2
-    assert errors["left_out"]["words_where_none"] == len(heard[0].split()) + len(heard[2].split())
+    assert errors is not None
+    assert errors.overall is not None
+    assert errors.overall.utterances == 1
+    assert errors.overall.words.hits + errors.overall.words.deletions <= 2
+    texts = [text for text in files.texts() if text]
+    assert errors.left_out.without_words == 2
+    assert errors.left_out.words_where_none == len(texts[0].split()) + len(texts[2].split())
     assert "- 2 utterance(s) whose true transcript has no word" in files.page.read_text(encoding="utf-8")
 
 
 def test_nothing_but_tags_at_all(settings: Params, tmp_path: Path) -> None:
     files = Files(tmp_path)
-    errors = run(corpus_of(tmp_path, ["[LAUGHTER]"]), files, settings).report["errors"]
+    errors = run(corpus_of(tmp_path, ["[LAUGHTER]"]), files, settings).errors
 
-    assert (errors["overall"], errors["sessions"]) == (None, {})
-    assert "No true transcript has a word to compare" in files.page.read_text(encoding="utf-8")
+    assert errors is not None
+    assert (errors.overall, errors.sessions) == (None, {})
+    assert "No true transcript contains a word" in files.page.read_text(encoding="utf-8")
 
 
-def test_equal_recordings_are_heard_once(settings: Params, tmp_path: Path) -> None:
+def test_equal_recordings_are_transcribed_once(settings: Params, tmp_path: Path) -> None:
     manifest, files = corpus_of(tmp_path, ["well", "no", "fox"]), Files(tmp_path)
     (tmp_path / "2.wav").write_bytes((tmp_path / "0.wav").read_bytes())
     run(manifest, files, settings)
 
     texts = files.texts()
-    assert len(files.heard()) == 2
+    assert len(files.recordings()) == 2
     assert texts[0] == texts[2] != texts[1]
 
 
 def test_the_input_is_never_overwritten_and_needs_recordings(settings: Params, tmp_path: Path) -> None:
     manifest = corpus_of(tmp_path, ["well"])
-    with pytest.raises(CorpusError, match="is the manifest that is read; transcripts go into a new one"):
+    with pytest.raises(CorpusError, match="is the manifest that is read; name another file"):
         transcribe(
             manifest,
             out=tmp_path / "." / "m.parquet",
@@ -360,13 +371,13 @@ def test_the_input_is_never_overwritten_and_needs_recordings(settings: Params, t
         run(tmp_path / "silent.parquet", Files(tmp_path), settings)
 
 
-def test_a_model_that_is_not_there_is_the_users_input(manifest: Path, settings: Params, tmp_path: Path) -> None:
+def test_a_missing_model_is_the_users_error(manifest: Path, settings: Params, tmp_path: Path) -> None:
     files = Files(tmp_path)
     line = [*command(manifest, files, settings), "--model", str(tmp_path / "none")]
     finished = subprocess.run([sys.executable, "-m", "merflow", *line], capture_output=True, text=True, check=False)
 
     assert finished.returncode == 2
-    assert "no such folder, and no size" in finished.stderr
+    assert "it is no folder and no size" in finished.stderr
     assert not any(tmp_path.iterdir())
 
 
@@ -404,11 +415,11 @@ def test_a_pipeline_that_does_not_ask_for_it_hands_the_manifest_on(manifest: Pat
     assert (tmp_path / "set_aside").read_bytes() == b""
 
 
-def test_the_miniature_that_encodes_also_hears(settings: Params, tmp_path: Path) -> None:
+def test_the_miniature_that_encodes_also_transcribes(settings: Params, tmp_path: Path) -> None:
     (*_, whisper) = miniatures(tmp_path / "encoders")
     manifest, files = corpus_of(tmp_path, ["well", "no"]), Files(tmp_path)
     done = run(manifest, files, settings, model=str(whisper))
 
-    assert done.set_aside == 0
+    assert done.utterances.set_aside == 0
     assert all(files.texts())
-    assert report_of(files)["normalizer"] == "Whisper's EnglishTextNormalizer"
+    assert report_of(files).normalizer == "Whisper's EnglishTextNormalizer"

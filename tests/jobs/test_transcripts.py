@@ -17,6 +17,7 @@ from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError, FeatureError
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.extraction.sources import TRANSCRIPTS
+from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.prediction import predict
 from merflow.jobs.evaluate import evaluate
@@ -27,7 +28,7 @@ from merflow.jobs.train import train
 from merflow.models import MODELS
 from merflow.models.context_mmt import ContextMMTConfig
 from merflow.models.folder import load_model
-from merflow.runs.fold_folder import STANDARDIZER, read_facts, read_inspection, read_missing, read_predictions
+from merflow.runs.fold_folder import STANDARDIZER, read_inspection, read_missing, read_predictions, read_record
 
 VARIANT = "context-mmt:bert-fc-frozen"
 
@@ -120,7 +121,7 @@ def test_words_that_a_report_may_show_of_a_fold_are_those_that_it_read(
         for seen in inspection.utterances:
             assert not seen.words, "the fold's folder goes to MLflow"
             row = rows.loc[seen.utterance_id]
-            assert words_of(row, read=read_facts(fold)["transcripts"]) == row[column]
+            assert words_of(row, read=read_record(fold).transcripts) == row[column]
     assert rows["transcript"].tolist() != rows["asr_transcript"].tolist()
 
 
@@ -128,15 +129,15 @@ def test_true_words_take_their_place_and_every_result_says_so(true: Path, params
     variant = results(true, tmp_path, params, trained(true, tmp_path, params))["variants"][VARIANT]
     assert (variant["transcripts"], variant["transcripts_of_preset"]) == ("truth", "asr")
     assert "read true transcripts; the preset asks for recognised words" in (tmp_path / "report.html").read_text()
-    assert json.loads((tmp_path / "fold/fold.json").read_text())["params"]["transcripts"] == "truth"
+    assert read_record(tmp_path / "fold").settings["transcripts"] == "truth"
 
 
 def test_what_is_read_can_be_forced_and_decides_the_numbers(heard: Path, params: Params, tmp_path: Path) -> None:
     folds = {kind: trained(heard, tmp_path / kind, params, kind) for kind in ("truth", "asr")}
-    told = {kind: json.loads((fold / "fold.json").read_text()) for kind, fold in folds.items()}
-    assert {kind: facts["transcripts"] for kind, facts in told.items()} == {"truth": "truth", "asr": "asr"}
-    assert told["truth"]["encoder_keys"] != told["asr"]["encoder_keys"]
-    assert told["truth"]["fingerprint"] != told["asr"]["fingerprint"]
+    records = {kind: read_record(fold) for kind, fold in folds.items()}
+    assert {kind: record.transcripts for kind, record in records.items()} == {"truth": "truth", "asr": "asr"}
+    assert records["truth"].encoder_keys != records["asr"].encoder_keys
+    assert records["truth"].fingerprint != records["asr"].fingerprint
     one, other = (np.stack(pd.read_parquet(fold / "predictions.parquet")["probabilities"]) for fold in folds.values())
     assert not np.allclose(one, other)
     with pytest.raises(EvaluationError, match=r"read transcripts 'asr', another fold of .* 'truth'; train all folds"):
@@ -176,7 +177,9 @@ def test_the_other_words_are_those_that_a_model_of_them_would_read(heard: Path, 
     )
     standardizer = Standardizer.load(fold / "model" / STANDARDIZER)
     model, _ = load_model(fold / "model")
-    expected = predict(model, inputs.dataset("test", standardizer=standardizer), batch_size=32, params=params.training)
+    expected = predict(
+        model, stored_dataset(inputs, "test", standardizer=standardizer), batch_size=32, params=params.training
+    )
     found = read_missing(fold)
     assert found is not None
     assert set(found["missing"]) == {"text=asr"}
@@ -198,7 +201,10 @@ def test_features_that_do_not_say_so_are_extracted_again(heard: Path, params: Pa
     written = json.loads(path.read_text())
     del written["both_words"]
     path.write_text(json.dumps(written))
-    with pytest.raises(FeatureError, match=r"is not what `merflow features extract` wrote \('both_words'\)"):
+    with pytest.raises(
+        FeatureError,
+        match=r"is damaged; pass a file.*\n  both_words: Field",
+    ):
         FoldInputs.read(
             f"{VARIANT}:1", manifest=heard, splits=tmp_path / "s.parquet", features=path, params=params.training
         )

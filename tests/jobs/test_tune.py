@@ -13,17 +13,17 @@ from merflow.contracts.study import StudyResults, read_study_results
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import SplitError, TrackingError, TuningError
+from merflow.folds import datasets
 from merflow.folds.inputs import FoldInputs
 from merflow.jobs.benchmark import prepare
 from merflow.jobs.lineage import lineage
+from merflow.jobs.sync import sync
 from merflow.jobs.train import train
 from merflow.jobs.trials import run_trials
 from merflow.jobs.tune import choose, open_search, tune
-from merflow.jobs.uploads import sync
-from merflow.models.folder import read_card
 from merflow.presets.user_presets import read_user_presets
 from merflow.runs.data import Data
-from merflow.runs.fold_folder import read_facts
+from merflow.runs.fold_folder import read_record
 from merflow.runs.workspace import Workspace
 from merflow.tuning.search import Search, folds_of, variant_of
 from merflow.tuning.study import StudyLocation
@@ -70,14 +70,14 @@ def opened() -> list[Part]:
 @pytest.fixture(scope="module")
 def finished(data: Data, params: Params, opened: list[Part], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tune")
-    real = FoldInputs.dataset
+    real = datasets.stored_dataset
 
-    def watched(self: FoldInputs, part: Part, **settings: Any) -> Any:  # noqa: ANN401 - as it is
+    def watched(inputs: FoldInputs, part: Part, **settings: Any) -> Any:  # noqa: ANN401 - as it is
         opened.append(part)
-        return real(self, part, **settings)
+        return real(inputs, part, **settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FoldInputs, "dataset", watched)
+        patch.setattr(datasets, "stored_dataset", watched)
         search(data, params, out, uri="auto")
     return out
 
@@ -103,7 +103,7 @@ def test_trials_are_judged_by_the_development_figure_of_the_real_training(
     )
     assert untuned is not None
     assert untuned.trial == 0
-    assert untuned.dev_ua == untuned.folds[1] == read_facts(folder)["development"]["dev_ua"]
+    assert untuned.dev_ua == untuned.folds[1] == read_record(folder).chosen.dev_ua
 
 
 def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
@@ -124,13 +124,13 @@ def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
         params=params.training,
         user_presets=own,
     )
-    facts = read_facts(folder)
-    assert facts["development"]["dev_ua"] == best.dev_ua
-    origin = read_card(folder / "model").origin
-    assert (origin["base"], origin["study"], origin["trial"]) == (VARIANT, "test", best.trial)
-    assert facts["origin"] == origin
-    (training,) = lineage(str(folder), uri=None, around=tmp_path)["trainings"]
-    assert training["origin"] == origin
+    record = read_record(folder)
+    assert record.chosen.dev_ua == best.dev_ua
+    origin = record.origin
+    assert origin is not None
+    assert (origin.base, origin.study, origin.trial) == (VARIANT, "test", str(best.trial))
+    (training,) = lineage(str(folder), uri=None, around=tmp_path).trainings
+    assert training.record == record
     said = merflow("data", "lineage", folder).out
     assert f"made from {VARIANT} by trial {best.trial} of study 'test', development UA" in said
 
@@ -175,7 +175,7 @@ def test_its_own_command_uploads_a_search_to_another_server(
     from mlflow import MlflowClient
 
     with pytest.raises(
-        TrackingError, match=r"is the folder of a search \(search.json\).*; the command that made it does"
+        TrackingError, match=r"is the folder of a search \(search.json\).*; run the command that made it again"
     ):
         sync(finished, uri=None)
     shutil.copytree(finished, tmp_path / "again")

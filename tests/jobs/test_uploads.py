@@ -13,12 +13,13 @@ from mlflow import MlflowClient
 from merflow.contracts.params import Params
 from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, TrackingError
-from merflow.jobs import uploads
 from merflow.jobs.benchmark import benchmark
-from merflow.jobs.tracking import log_benchmark, remember_fold
+from merflow.jobs.sync import log_benchmark, sync
+from merflow.runs.remembered import remember_trained
 from merflow.storage.local import read_json, write_json
 from tests.cli.command import merflow, refused
-from tests.tracking.recorded import facts, fold_folder, fold_of, opened, runs, steps, train
+from tests.contracts.records import planned_fold
+from tests.tracking.recorded import fold_folder, opened, runs, steps, train
 from tests.tracking.server import Server
 
 VARIANTS = ("context-mmt:bert-fc-frozen", "context-mmt:wavlm-fc-frozen")
@@ -48,7 +49,8 @@ def finished(
     tracking = params.tracking.model_copy(update={"uri": server.uri, "system_metrics_every_s": 0.05})
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("merflow.jobs.tracking.say", said.append)
+        patch.setattr("merflow.jobs.track.say", said.append)
+        patch.setattr("merflow.jobs.sync.say", said.append)
         benchmark(
             CorpusSource("iemocap", tiny_release),
             variants=VARIANTS,
@@ -102,7 +104,7 @@ def test_a_server_that_dies_loses_nothing_and_gets_everything_once(
     server.start()
     dying = opened(server.uri, "dies while a fold trains")
     folder = fold_folder(tmp_path / "fold", epochs=6)
-    with fold_of(dying, facts()) as fold:
+    with dying.fold(planned_fold()) as fold:
         train(fold, epochs=range(1, 4))
         server.kill()
         train(fold, epochs=range(4, 7), folder=folder)
@@ -110,18 +112,18 @@ def test_a_server_that_dies_loses_nothing_and_gets_everything_once(
     server.start()
     (run,) = runs(server.uri, dying.benchmark_id)
     assert (run.info.status, steps(server.uri, run)) == ("RUNNING", [1, 2, 3])
-    assert dying.log_finished_fold(folder, facts())
+    assert dying.log_finished_fold(folder, planned_fold())
     (run,) = runs(server.uri, dying.benchmark_id)
     assert (run.info.run_id, run.info.status, steps(server.uri, run)) == (fold.run_id, "FINISHED", [1, 2, 3, 4, 5, 6])
 
     out, _ = finished
-    monkeypatch.setattr("merflow.jobs.uploads.say", lambda _: server.kill())  # when the first fold is there
+    monkeypatch.setattr("merflow.jobs.sync.say", lambda _: server.kill())  # when the first fold is there
     with pytest.raises(TrackingError, match=f"MLflow at {server.uri} failed to"):
-        uploads.sync(out, uri=None)
+        sync(out, uri=None)
     monkeypatch.undo()
 
     server.start()
-    (done,) = uploads.sync(out, uri=None)
+    (done,) = sync(out, uri=None)
     assert (done.folds, done.new_folds, done.results, done.new_results) == (2, 1, True, True)
     held = everything(server.uri)
     ours = {name: run for name, run in held.items() if "emodb" not in name and "mmt-frozen" not in name}
@@ -182,11 +184,11 @@ def test_what_a_pod_had_from_an_object_store_is_kept_in_the_workspace(
         path.unlink()
     shutil.rmtree(fold)
 
-    monkeypatch.setattr("merflow.jobs.uploads.OBJECT_STORES", (pod,))
+    monkeypatch.setattr("merflow.runs.remembered.OBJECT_STORES", (pod,))
     other = tmp_path / "run.json"
     elsewhere = {"uri": f"sqlite:///{tmp_path}/up.db", "workspace": str(tmp_path / "other")}
     write_json(other, read_json(run) | elsewhere)
-    remember_fold(other, pod / "train/fold")
+    remember_trained(other, pod / "train/fold")
     assert not (tmp_path / "other").exists(), "a pod's copy is nothing to come back to"
     log_benchmark(other, trained=[pod / "train/fold"], files=here, command="merflow benchmark ...")
     assert everything(f"sqlite:///{tmp_path}/up.db")["benchmark test"]["files"] == set(here)
@@ -205,7 +207,7 @@ def test_what_a_pod_had_from_an_object_store_is_kept_in_the_workspace(
 @pytest.mark.parametrize(
     ("record", "key"), [("run.json", "experiment"), ("results.json", "files"), ("fold-*", "folder")]
 )
-def test_a_record_of_another_version_is_refused_before_anything_is_uploaded(
+def test_a_damaged_record_is_refused_before_anything_is_uploaded(
     record: str, key: str, finished: tuple[Path, str], tmp_path: Path
 ) -> None:
     shutil.copytree(finished[0], tmp_path / "older")
@@ -214,7 +216,20 @@ def test_a_record_of_another_version_is_refused_before_anything_is_uploaded(
     del content[key]
     write_json(path, content)
     said = refused("tracking", "sync", tmp_path / "older", "--uri", f"sqlite:///{tmp_path}/other.db")
-    assert f"{path} is of another version of merflow: it has no {key}; run the benchmark's own command again" in said
+    assert f"{path} is damaged; run the benchmark's own command again" in said
+    assert f"{key}: Field required" in said
+    assert not (tmp_path / "other.db").exists()
+
+
+@pytest.mark.parametrize("record", ["run.json", "results.json", "fold-*"])
+def test_a_record_of_the_first_format_is_refused_before_anything_is_uploaded(
+    record: str, finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0], tmp_path / "older")
+    path = next((tmp_path / "older/tracking").glob(f"*/{record}"))
+    write_json(path, {name: value for name, value in read_json(path).items() if name not in ("format", "written_by")})
+    said = refused("tracking", "sync", tmp_path / "older", "--uri", f"sqlite:///{tmp_path}/other.db")
+    assert f"{path} was written by an earlier merflow (format 1); this version reads format 2; run the" in said
     assert not (tmp_path / "other.db").exists()
 
 
@@ -228,11 +243,11 @@ def test_files_that_are_gone_are_named(finished: tuple[Path, str], tmp_path: Pat
     shutil.copytree(finished[0], tmp_path / "out")
     uri = f"sqlite:///{tmp_path}/other.db"
     (tmp_path / "out/report.html").unlink()
-    with pytest.raises(TrackingError, match=r"report\.html is gone; run the benchmark again"):
-        uploads.sync(tmp_path / "out", uri=uri)
+    with pytest.raises(TrackingError, match=r"report\.html is missing; run the benchmark again"):
+        sync(tmp_path / "out", uri=uri)
     shutil.rmtree(tmp_path / "out/folds/context-mmt/bert-fc-frozen")
-    with pytest.raises(EvaluationError, match=r"fold-1 is no trained fold: fold\.json is missing"):
-        uploads.sync(tmp_path / "out", uri=uri)
+    with pytest.raises(EvaluationError, match=r"fold-1 is no trained fold: model/fold_record\.json is missing"):
+        sync(tmp_path / "out", uri=uri)
 
 
 def test_a_wrong_place_is_refused(finished: tuple[Path, str]) -> None:

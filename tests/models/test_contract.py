@@ -15,7 +15,7 @@ from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import load_model, save_model
 from merflow.presets.catalogue import presets
 from tests.models.batches import CLASSES, SMALL, garbled, pick, random_batch, shapes_of
-from tests.models.cards import card_of
+from tests.models.records import record_of
 
 LENGTHS = (17, 5, 1, 9, 12, 3, 23, 8)
 PRESETS = tuple(presets().values())
@@ -130,11 +130,11 @@ def test_overfits_eight_utterances(preset: Preset) -> None:
 
 def test_saved_and_loaded_bit_equal(preset: Preset, tmp_path: Path) -> None:
     model = build(preset, seed=5)
-    card = card_of(preset, shapes=shapes_of(streams_of(preset)))
-    save_model(tmp_path / "model", model, card)
-    loaded, loaded_card = load_model(tmp_path / "model")
-    assert loaded_card == card
-    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["card.json", "model.safetensors"]
+    record = record_of(preset, shapes=shapes_of(streams_of(preset)))
+    save_model(tmp_path / "model", model, record)
+    loaded, loaded_record = load_model(tmp_path / "model")
+    assert loaded_record == record
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["fold_record.json", "model.safetensors"]
     for name, value in model.state_dict().items():
         assert torch.equal(value, loaded.state_dict()[name]), name
     batch = random_batch(streams_of(preset), LENGTHS)

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from merflow.errors import ModelError, OutputError, PresetError
+from merflow.contracts.fold_record import FOLD_RECORD, read_fold_record
+from merflow.errors import FormatError, ModelError, OutputError, PresetError
 from merflow.models import MODELS
-from merflow.models.folder import load_model, save_model
+from merflow.models.folder import load_model, save_model, save_weights
 from merflow.presets.catalogue import preset
-from merflow.storage.local import digest
 from tests.models.batches import shapes_of
-from tests.models.cards import card_of
+from tests.models.records import record_of
 
 PRESET = preset("context-mmt:mmt-frozen")
 CONFIG = MODELS["context-mmt"].configure(PRESET.config)
@@ -28,26 +28,23 @@ def model() -> torch.nn.Module:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_model(tmp_path, model(), card_of(PRESET, shapes=SHAPES))
+    save_model(tmp_path, model(), record_of(PRESET, shapes=SHAPES))
     return tmp_path
 
 
-def edit_card(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    """Changes the card, and marks the weights as saved with it."""
-    card = json.loads((folder / "card.json").read_text())
-    change(card)
-    (folder / "card.json").write_text(json.dumps(card))
-    edit_weights(folder, dict.copy)
+def edit_record(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    record = json.loads((folder / FOLD_RECORD).read_text())
+    change(record)
+    (folder / FOLD_RECORD).write_text(json.dumps(record))
 
 
 def edit_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> None:
     weights = load_file(folder / "model.safetensors")
     change(weights)
-    stamp = digest(json.loads((folder / "card.json").read_text()))
-    save_file(weights, folder / "model.safetensors", metadata={"card": stamp})
+    save_weights(folder / "model.safetensors", weights, record=read_fold_record(folder))
 
 
-@pytest.mark.parametrize("name", ["card.json", "model.safetensors"])
+@pytest.mark.parametrize("name", [FOLD_RECORD, "model.safetensors"])
 def test_a_missing_file(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(ModelError, match="no such file") as error:
@@ -56,14 +53,21 @@ def test_a_missing_file(folder: Path, name: str) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no such file: .*absent.card\.json"):
+    with pytest.raises(ModelError, match=r"no such file: .*absent.fold_record\.json"):
         load_model(tmp_path / "absent")
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe", b'{"model": "context-mmt"}'])
-def test_a_garbled_card(folder: Path, content: bytes) -> None:
-    (folder / "card.json").write_bytes(content)
-    with pytest.raises(ModelError, match=r"card\.json is no model card"):
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe"])
+def test_a_damaged_record(folder: Path, content: bytes) -> None:
+    (folder / FOLD_RECORD).write_bytes(content)
+    with pytest.raises(FormatError, match=r"fold_record\.json .*; train the fold again"):
+        load_model(folder)
+
+
+def test_a_model_folder_of_the_first_format(folder: Path) -> None:
+    (folder / FOLD_RECORD).unlink()
+    (folder / "card.json").write_text('{"model": "context-mmt", "merflow_version": "0.1.0"}')
+    with pytest.raises(FormatError, match=r"card\.json was written by merflow 0\.1\.0 .*; train the fold again"):
         load_model(folder)
 
 
@@ -78,23 +82,22 @@ def test_cut_weights(folder: Path, kept: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda card: card.update(model="context-mtm"), "unknown model 'context-mtm'; did you mean 'context-mmt'"),
-        (lambda card: card["config"].update(dimz=3), r"card.json: .*\n  dimz: unknown key; did you mean 'dims'"),
-        (lambda card: card["config"].update(system="mtm"), "system: Input should be 'audio-fc'"),
-        (lambda card: card.update(colour="red"), "colour: Extra inputs are not permitted"),
-        (lambda card: card.pop("split_id"), "split_id: Field required"),
+        (lambda record: record.update(model="context-mtm"), "unknown model 'context-mtm'; did you mean 'context-mmt'"),
+        (lambda record: record["config"].update(dimz=3), r"record.json: .*\n  dimz: unknown key; did you mean 'dims'"),
+        (lambda record: record["config"].update(system="mtm"), "system: Input should be 'audio-fc'"),
+        (lambda record: record.update(colour="red"), "colour: Extra inputs are not permitted"),
+        (lambda record: record.pop("split_id"), "split_id: Field required"),
     ],
 )
-def test_a_card_that_cannot_be(folder: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
-    edit_card(folder, change)
-    with pytest.raises(ModelError, match=message):
+def test_a_record_that_cannot_be(folder: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
+    edit_record(folder, change)
+    with pytest.raises((ModelError, FormatError), match=message):
         load_model(folder)
 
 
-def test_a_card_of_other_weights(folder: Path) -> None:
-    card = json.loads((folder / "card.json").read_text())
-    (folder / "card.json").write_text(json.dumps(card | {"fold": 2}))
-    with pytest.raises(ModelError, match=r"was saved with another card\.json"):
+def test_a_record_of_other_weights(folder: Path) -> None:
+    edit_record(folder, lambda record: record.update(fold=2))
+    with pytest.raises(ModelError, match=r"was saved with another fold_record\.json"):
         load_model(folder)
 
 
@@ -116,14 +119,14 @@ def test_weights_that_do_not_fit_are_all_named(folder: Path) -> None:
 
 def test_other_files_of_the_folder_stay(folder: Path) -> None:
     (folder / "standardizer.safetensors").write_bytes(b"statistics")
-    save_model(folder, model(), card_of(PRESET, shapes=SHAPES))
+    save_model(folder, model(), record_of(PRESET, shapes=SHAPES))
     assert len(list(folder.iterdir())) == 3
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):
-        save_model(tmp_path / "file" / "model", model(), card_of(PRESET, shapes=SHAPES))
+        save_model(tmp_path / "file" / "model", model(), record_of(PRESET, shapes=SHAPES))
 
 
 def test_switches_that_cannot_be_are_reported_together() -> None:

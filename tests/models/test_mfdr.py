@@ -1,4 +1,4 @@
-"""The paper's equations, Algorithm 1 and blocks against slow loops, in float64."""
+"""MFDR's equations, Algorithm 1 and blocks against slow loops in float64."""
 
 import math
 import statistics
@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounter
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from benchmarks import mfdr as benchmark
 from merflow.contracts.batch import Batch, Output
 from merflow.contracts.streams import Stream
 from merflow.errors import PresetError
@@ -22,8 +26,6 @@ from merflow.models.mfdr import (
     MFDRConfig,
     PlainGRU,
     SlidingWindowAttention,
-    gcpu,
-    gcpu_back,
     window_pool,
 )
 from merflow.presets.catalogue import presets, profile
@@ -91,7 +93,7 @@ def slow_sliding(layer: SlidingWindowAttention, words: Tensor, frames: Tensor) -
 SIZES = [
     ([50], [255]),
     ([50, 12, 3], [255, 61, 40]),
-    ([33, 1, 17], [100, 30, 9]),  # the last is shorter than a window
+    ([33, 1, 17], [100, 30, 9]),  # the last utterance is shorter than a window
     ([4, 1, 2], [1, 1, 0]),
     ([16], [95]),
     ([100, 7], [513, 60]),
@@ -99,30 +101,94 @@ SIZES = [
     ([128], [660]),
     ([20], [514]),
 ]
+LAYOUTS = [
+    ("sawa", 10, 5),
+    ("sawa", 4, 2),
+    ("sawa", 4, 3),  # windows start at no multiple of half a window
+    ("sawa", 2, 7),  # frames between windows belong to none
+    ("sliwa", 10, 5),
+    ("sliwa", 30, 5),
+    ("sliwa", 30, 15),
+    ("sliwa", 2, 1),
+]
 
 
 @pytest.mark.parametrize("alignment", ["paced", "proportional"])
-@pytest.mark.parametrize(("attention", "window"), [("sawa", 10), ("sawa", 4), ("sliwa", 10), ("sliwa", 30)])
+@pytest.mark.parametrize(("attention", "window", "hop"), LAYOUTS)
 @pytest.mark.parametrize(("words", "frames"), SIZES, ids=str)
-def test_sliding_windows(words: list[int], frames: list[int], attention: str, window: int, alignment: str) -> None:
-    config = small(dims=DIMS, attention=attention, window=window, hop=window // 2, alignment=alignment)
+def test_sliding_windows(
+    words: list[int], frames: list[int], attention: str, window: int, hop: int, alignment: str
+) -> None:
+    config = small(dims=DIMS, attention=attention, window=window, hop=hop, alignment=alignment)
     layer = SlidingWindowAttention(config).double()
-    said, spoken = sequences(words, DIMS)
-    heard, present = sequences(frames, DIMS)
-    found = layer(2 * said, 2 * heard, spoken, present)
-    for place, (count, steps) in enumerate(zip(words, frames, strict=True)):
-        expected, _ = slow_sliding(layer, 2 * said[place, :count], 2 * heard[place, :steps])
-        assert_near(found[place, :count], expected)
+    text, words_present = sequences(words, DIMS)
+    speech, frames_present = sequences(frames, DIMS)
+    combined = layer(2 * text, 2 * speech, words_present, frames_present)
+    for row, (count, steps) in enumerate(zip(words, frames, strict=True)):
+        expected, _ = slow_sliding(layer, 2 * text[row, :count], 2 * speech[row, :steps])
+        assert_near(combined[row, :count], expected)
+
+
+def projections(words: int, frames: int, *, count: int = 2) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Return random queries, keys and values that learn, and masks of full length: what ``attend`` takes."""
+    sizes = (words, frames, frames)
+    drawn = [torch.randn(count, steps, DIMS, dtype=torch.float64, requires_grad=True) for steps in sizes]
+    masks = [torch.ones(count, steps, dtype=torch.bool) for steps in (words, frames)]
+    return (drawn[0], drawn[1], drawn[2], masks[0], masks[1])
+
+
+@pytest.mark.parametrize(("words", "frames"), [(50, 255), (7, 90), (40, 13), (35, 180)])
+def test_gradients_of_sliding_windows_are_those_of_algorithm_1(words: int, frames: int) -> None:
+    *inputs, words_present, frames_present = projections(words, frames)
+    layer = SlidingWindowAttention(small(dims=DIMS))
+    combined = layer.attend(*inputs, words_present, frames_present)
+    expected = benchmark.word_by_word(*inputs)
+    assert_near(combined, expected)
+    direction = torch.randn_like(combined)
+    gradients = torch.autograd.grad(combined, inputs, direction)
+    for one, other in zip(gradients, torch.autograd.grad(expected, inputs, direction), strict=True):
+        assert_near(one, other)
+
+
+class Largest(TorchDispatchMode):
+    """Watches all operations, and keeps the size of the largest tensor that one of them returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = 0
+        self.operations = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        result = func(*args, **(kwargs or {}))
+        self.operations += 1
+        self.elements = max([self.elements, *(part.numel() for part in tree_leaves(result) if torch.is_tensor(part))])
+        return result
+
+
+@pytest.mark.parametrize("attention", ["sawa", "sliwa"])
+def test_memory_grows_with_the_window_and_not_with_the_utterance(attention: str) -> None:
+    """No tensor, forward or backward, grows faster than the utterance."""
+    largest = []
+    for words in (100, 1000):
+        *inputs, words_present, frames_present = projections(words, 5 * words, count=1)
+        with Largest() as seen:
+            layer = SlidingWindowAttention(small(dims=DIMS, attention=attention))
+            combined = layer.attend(*inputs, words_present, frames_present)
+            torch.autograd.grad(combined.sum(), inputs)
+        assert seen.operations > 20
+        largest.append(seen.elements)
+    assert largest[1] <= 10.5 * largest[0]
+    assert largest[1] < 1000 * 5000 / 20
 
 
 def test_windows_widen_once_and_twice() -> None:
-    """Values that name their frame make z the weights: rows sum to 1, 2 or 3, over w, 2 w and 3 w frames."""
+    """Rows sum to 1, 2 or 3 over w, 2 w and 3 w frames; values that name their frame turn z into the weights."""
     layer = SlidingWindowAttention(small(dims=DIMS)).double()
     frames = 255
     query, key = torch.randn(4, 50, DIMS).double(), torch.randn(4, frames, DIMS).double()
-    present, spoken = torch.ones(4, frames, dtype=torch.bool), torch.ones(4, 50, dtype=torch.bool)
-    weights = layer.attend(query, key, torch.eye(frames).double().expand(4, -1, -1), spoken, present)
-    inner = weights[:, 2:-3]  # words whose frames are all there
+    frames_present, words_present = torch.ones(4, frames, dtype=torch.bool), torch.ones(4, 50, dtype=torch.bool)
+    weights = layer.attend(query, key, torch.eye(frames).double().expand(4, -1, -1), words_present, frames_present)
+    inner = weights[:, 2:-3]  # words whose frames all exist
     sums = inner.sum(dim=-1).round().long()
     assert_near(inner.sum(dim=-1), sums.double())
     assert set(sums.flatten().tolist()) == {1, 2, 3}
@@ -138,28 +204,44 @@ def test_windows_widen_once_and_twice() -> None:
 
 def test_frames_that_are_all_alike_never_widen_a_window() -> None:
     layer = SlidingWindowAttention(small(dims=DIMS))
-    present, spoken = torch.ones(1, 255, dtype=torch.bool), torch.ones(1, 50, dtype=torch.bool)
+    frames_present, words_present = torch.ones(1, 255, dtype=torch.bool), torch.ones(1, 50, dtype=torch.bool)
     alike = torch.ones(1, 255, DIMS)
-    weights = layer.attend(torch.randn(1, 50, DIMS), alike, torch.eye(255).expand(1, -1, -1), spoken, present)
+    weights = layer.attend(
+        torch.randn(1, 50, DIMS), alike, torch.eye(255).expand(1, -1, -1), words_present, frames_present
+    )
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(1, 50))
 
 
-def test_proportional_windows_are_the_papers_where_its_lengths_are() -> None:
-    """255 frames and 50 words: each window starts 5 frames behind the one before, on either path."""
+def test_proportional_windows_equal_the_papers_at_the_papers_lengths() -> None:
+    """With 255 frames and 50 words, proportional windows lie 5 frames apart too."""
     paced = SlidingWindowAttention(small(dims=DIMS)).double()
     proportional = SlidingWindowAttention(small(dims=DIMS, alignment="proportional")).double()
     proportional.load_state_dict(paced.state_dict())
-    said, spoken = sequences([50, 50], DIMS)
-    heard, present = sequences([255, 255], DIMS)
-    made = [layer(said, heard, spoken, present) for layer in (paced, proportional)]
-    assert_near(made[0], made[1])
+    text, words_present = sequences([50, 50], DIMS)
+    speech, frames_present = sequences([255, 255], DIMS)
+    first, second = (layer(text, speech, words_present, frames_present) for layer in (paced, proportional))
+    assert_near(first, second)
+
+
+def test_sixteen_bits_stay_sixteen_bits() -> None:
+    layer = SlidingWindowAttention(small(dims=DIMS, attention="sliwa"))
+    *drawn, words_present, frames_present = projections(5, 24)
+    inputs = [values.detach().float().requires_grad_() for values in drawn]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        halves = [values.bfloat16() for values in inputs]
+        combined = layer.attend(halves[0], halves[1], halves[2], words_present, frames_present)
+    assert combined.dtype == torch.bfloat16
+    exact = layer.attend(inputs[0], inputs[1], inputs[2], words_present, frames_present)
+    torch.testing.assert_close(combined.float(), exact, atol=0.1, rtol=0.05)
+    for gradient in torch.autograd.grad(combined.float().sum(), inputs):
+        assert gradient.isfinite().all()
 
 
 def slow_gcpu(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
     """Eq. 1-6 of one utterance, word by word: ``(L, D)``."""
     zr, zz = unit.from_z.weight.chunk(2)
     gr, gg = unit.from_g.weight.chunk(2)
-    hz, hg, hu = unit.from_kept.weight.chunk(3)
+    hz, hg, hu = unit.from_reset.weight.chunk(3)
     zu, gu = unit.from_candidates.weight.chunk(2, dim=1)
     br, bz, bg, bu = unit.bias.chunk(4)
     h, states = torch.zeros_like(z[0]), []
@@ -178,7 +260,7 @@ def slow_mgru(unit: MGRU, z: Tensor, g: Tensor) -> Tensor:
     zr, zu, zz = unit.from_z.weight.chunk(3)
     gr, gu, gg = unit.from_g.weight.chunk(3)
     hr, hu = unit.from_h.weight.chunk(2)
-    hz, hg = unit.from_kept.weight.chunk(2)
+    hz, hg = unit.from_reset.weight.chunk(2)
     br, bu, bz, bg = unit.bias.chunk(4)
     h, states = torch.zeros_like(z[0]), []
     for step in range(len(z)):
@@ -216,22 +298,6 @@ def test_recurrent_units(kind: type[GCPU] | type[MGRU], words: list[int]) -> Non
         assert_near(found[place, :count], slow_unit(unit, z[place, :count], g[place, :count]))
 
 
-def gcpu_inputs(steps: int, count: int) -> tuple[Tensor, ...]:
-    """z, g, the bias, and the five weights."""
-    weights = ((2 * DIMS, DIMS), (2 * DIMS, DIMS), (DIMS, DIMS), (3 * DIMS, DIMS), (DIMS, 2 * DIMS))
-    sizes = ((steps, count, DIMS), (steps, count, DIMS), (4 * DIMS,), *weights)
-    return tuple(torch.randn(size, dtype=torch.float64, requires_grad=True) for size in sizes)
-
-
-@pytest.mark.parametrize(("steps", "count"), [(4, 2), (1, 2)])
-def test_gradient_of_a_gcpu(steps: int, count: int) -> None:
-    def states(z: Tensor, g: Tensor, bias: Tensor, *weights: Tensor) -> Tensor:
-        hidden: Tensor = gcpu(z, g, bias, list(weights))[0]
-        return hidden
-
-    assert torch.autograd.gradcheck(states, gcpu_inputs(steps, count))
-
-
 def test_gradients_of_a_gcpu_are_those_of_the_equations() -> None:
     unit = GCPU(dims=DIMS).double()
     z, g = (torch.randn(1, 7, DIMS, dtype=torch.float64, requires_grad=True) for _ in range(2))
@@ -243,25 +309,30 @@ def test_gradients_of_a_gcpu_are_those_of_the_equations() -> None:
         assert_near(one, other)
 
 
-def test_gcpu_is_a_whole_operator() -> None:
-    """Its schema, gradient and shapes hold for compilers."""
-    z, g, bias, *weights = gcpu_inputs(3, 2)
-    torch.library.opcheck(
-        gcpu,
-        (z, g, bias, weights),
-        test_utils=("test_schema", "test_autograd_registration", "test_faketensor"),
-    )
-    hidden, _, gates = (state.detach() for state in gcpu(z, g, bias, weights))
-    backward = (hidden, hidden, gates, [weight.detach() for weight in weights])
-    torch.library.opcheck(gcpu_back, backward, test_utils=("test_schema", "test_faketensor"))
+@pytest.mark.parametrize("alignment", ["paced", "proportional"])
+def test_a_compiler_takes_the_attention_whole(alignment: str) -> None:
+    layer = SlidingWindowAttention(small(dims=DIMS, alignment=alignment))
+    *inputs, words_present, frames_present = projections(30, 160)
+    compiled = torch.compile(layer.attend, backend="aot_eager", fullgraph=True)
+    results = []
+    for attend in (layer.attend, compiled):
+        combined = attend(inputs[0], inputs[1], inputs[2], words_present, frames_present)
+        results.append((combined, *torch.autograd.grad(combined.square().sum(), inputs)))
+    for eager, traced in zip(*results, strict=True):
+        assert_near(traced, eager)
 
 
-def test_nothing_breaks_a_compilers_graph() -> None:
-    config = small()
+@pytest.mark.parametrize("unit", ["gcpu", "mgru"])
+def test_a_compiler_leaves_out_the_recurrence_alone(unit: str) -> None:
+    """A compiler would unroll the words, so there is one graph before the unit and one after it."""
+    torch._dynamo.reset()
+    config = small(unit=unit)
     model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
     batch = random_batch(config.streams(), [40, 100, 7])
-    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    graphs = CompileCounter()
+    compiled = torch.compile(model, backend=graphs)
     torch.testing.assert_close(compiled(batch).logits, model(batch).logits)
+    assert graphs.frame_count == 2
 
 
 def slow_dfc(layer: DynamicFrameConvolution, hidden: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ BASE = "context-mmt:mmt-finetuned"
 ENTRY = UserPreset(base=BASE, config={"dropout": 0.3}, stages=[{"lr": 0.002, "batch_size": 16}], tuned={"trials": 30})
 
 
-def test_a_preset_of_ones_own_is_its_base_with_what_differs(tmp_path: Path) -> None:
+def test_a_users_preset_is_its_base_with_changes(tmp_path: Path) -> None:
     write_user_presets(tmp_path / "presets.yaml", {"context-mmt:mine": ENTRY})
     user_presets = read_user_presets(tmp_path / "presets.yaml")
     base, mine = catalogue.preset(BASE), catalogue.preset("context-mmt:mine", user_presets)
@@ -28,14 +28,14 @@ def test_without_a_file_there_are_none() -> None:
     assert read_user_presets(None) == parse_user_presets("", where="presets") == {}
     with pytest.raises(PresetError, match=r"unknown variant 'context-mmt:mine'.*; --presets FILE adds your own\)"):
         catalogue.preset("context-mmt:mine", {})
-    with pytest.raises(PresetError, match=r"unknown variant 'context-mmt:mine'.*\(merflow presets lists them\)"):
+    with pytest.raises(PresetError, match=r"unknown variant 'context-mmt:mine'.*\(`merflow presets` lists them\)"):
         catalogue.preset("context-mmt:mine")
 
 
-def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(PresetError, match=r"^no such file: .*none.yaml; name one that .* wrote with --presets$"):
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PresetError, match=r"^no such file: .*none.yaml; pass a file of presets with --presets$"):
         read_user_presets(tmp_path / "none.yaml")
-    with pytest.raises(PresetError, match=r"^cannot read presets .*Is a directory"):
+    with pytest.raises(PresetError, match=r"^cannot read .*Is a directory"):
         read_user_presets(tmp_path)
 
 
@@ -46,7 +46,12 @@ def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
         ("foal-net:video-only-emonet", {"base": "foal-net:full"}, PresetError, "is a preset that merflow ships"),
         ("mfdr:mine", {"base": BASE}, PresetError, "another model; name it context-mmt:mine"),
         ("context-mmt:mine", {"base": "context-mmt:mmt-frozn"}, PresetError, "did you mean 'context-mmt:mmt-frozen'"),
-        ("context-mmt:mine", {"base": BASE, "stages": [{}, {}, {}]}, PresetError, "has 3 stages, .* 2; leave some out"),
+        (
+            "context-mmt:mine",
+            {"base": BASE, "stages": [{}, {}, {}]},
+            PresetError,
+            "has 3 stages, but .* has 2; leave out",
+        ),
         (
             "context-mmt:mine",
             {"base": BASE, "stages": [{"lrr": 1}]},
@@ -69,25 +74,25 @@ def test_a_wrong_entry_says_what_and_where(
     [
         ("presets: [", "mine.yaml is no YAML: line 1, column 11: expected the node content"),
         ("presets:\n\tmfdr:mine:", "mine.yaml is no YAML: line 2, column 1: found character '\\t'"),
-        ("# nothing yet\n", "mine.yaml holds no presets but nothing; "),
-        ("- mfdr:mine\n", "mine.yaml holds no presets but a list; "),
-        ("mfdr:mine", "mine.yaml holds no presets but the text 'mfdr:mine'; "),
-        ("presets:\n", "mine.yaml holds no presets but nothing; "),
-        ("presets: [mfdr:mine]\n", "mine.yaml holds no presets but a list; "),
+        ("# nothing yet\n", "mine.yaml holds nothing instead of presets; "),
+        ("- mfdr:mine\n", "mine.yaml holds a list instead of presets; "),
+        ("mfdr:mine", "mine.yaml holds the text 'mfdr:mine' instead of presets; "),
+        ("presets:\n", "mine.yaml holds nothing instead of presets; "),
+        ("presets: [mfdr:mine]\n", "mine.yaml holds a list instead of presets; "),
         ("presets: {mfdr:mine: }", "  presets.mfdr:mine: expected a mapping (key: value), found None"),
         ("presets: {mfdr:mine: {base: mfdr:full, stages: {lr: 1}}}", "  presets.mfdr:mine.stages: Input should be a v"),
         ("mfdr:mine: {base: mfdr:full}", "  mfdr:mine: unknown key; known: presets"),
     ],
 )
-def test_what_holds_no_presets_says_what_it_is_and_how_to_mend_it(text: str, said: str) -> None:
+def test_a_file_without_presets_says_what_it_holds_and_what_to_write(text: str, said: str) -> None:
     with pytest.raises(MerflowError) as error:
         parse_user_presets(text, where="mine.yaml")
     assert said in str(error.value)
-    assert "OwnFile" not in str(error.value)
+    assert "UserPresetFile" not in str(error.value)
     assert ("write `presets:`, below it `MODEL:NAME:`" in str(error.value)) == (" problem(s)" not in str(error.value))
 
 
-def test_an_empty_file_is_no_presets_and_no_file_is_none(tmp_path: Path) -> None:
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("\n")
     with pytest.raises(PresetError, match=r"mine\.yaml is empty; write `presets:`"):
         read_user_presets(tmp_path / "mine.yaml")

@@ -7,59 +7,49 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from merflow.contracts.tracked_run import TrackedRun
 from merflow.contracts.tracker import Tracker
-from merflow.tracking.facts import FoldFacts
-from merflow.tracking.fold_run import FoldRun
 from merflow.tracking.mlflow_runs import BenchmarkRun, open_benchmark
 
 
-def benchmark_at(uri: str, benchmark_id: str) -> BenchmarkRun:
-    return open_benchmark(
-        uri,
+def benchmark_at(uri: str, benchmark_id: str, *, system_metrics_every_s: float = 0) -> BenchmarkRun:
+    return open_benchmark(tracked_run(uri, benchmark_id, system_metrics_every_s=system_metrics_every_s))
+
+
+def tracked_run(uri: str, benchmark_id: str, *, system_metrics_every_s: float = 0) -> TrackedRun:
+    return TrackedRun(
+        uri=uri,
         experiment="merflow",
         name="emodb session-5fold",
         benchmark_id=benchmark_id,
         tags={"corpus": "emodb", "split_id": "1" * 16},
         params={"training": {"seed": 0, "device": "cpu"}, "corpus": {"taxonomy": "iemocap4"}},
-        artifact_root=None,
+        workspace="/nowhere",
+        system_metrics_every_s=system_metrics_every_s,
     )
 
 
-def opened(uri: str, benchmark_id: str) -> BenchmarkRun:
-    benchmark = benchmark_at(uri, benchmark_id)
+def opened(uri: str, benchmark_id: str, *, system_metrics_every_s: float = 0) -> BenchmarkRun:
+    benchmark = benchmark_at(uri, benchmark_id, system_metrics_every_s=system_metrics_every_s)
     benchmark.open()
     return benchmark
 
 
-def facts(fold: int = 3, **changes: Any) -> FoldFacts:  # noqa: ANN401 - any field
-    values: dict[str, Any] = {
-        "variant": "context-mmt:mmt-frozen",
-        "fold": fold,
-        "seed": 0,
-        "fingerprint": "f" * 16,
-        "corpus": "emodb",
-        "manifest_hash": "a" * 16,
-        "split_id": "b" * 16,
-        "protocol": "session-5fold",
-        "selection": "lowest dev_loss",
-        "promotable": True,
-        "git_commit": "c" * 40,
-        "params": {"recipe": {"lr": 1e-4, "batch_size": 32}, "inputs": ["audio", "text"]},
-    }
-    return FoldFacts(**{**values, **changes})
-
-
-def fold_of(benchmark: BenchmarkRun, facts: FoldFacts) -> FoldRun:
-    return benchmark.fold(facts, system_metrics_every_s=0)
-
-
 def figures_of(epoch: int) -> dict[str, float]:
-    return {"train_loss": 1 / epoch, "dev_loss": 2 / epoch, "dev_ua": 1 - 1 / epoch, "seconds": time.perf_counter()}
+    return {
+        "stage": 1,
+        "train_loss": 1 / epoch,
+        "dev_loss": 2 / epoch,
+        "dev_ua": 1 - 1 / epoch,
+        "dev_wa": 0.5,
+        "lr": 1e-4,
+        "seconds": time.perf_counter(),
+    }
 
 
 def fold_folder(folder: Path, *, epochs: int) -> Path:
     (folder / "model").mkdir(parents=True)
-    (folder / "model" / "card.json").write_text("{}")
+    (folder / "model" / "fold_record.json").write_text("{}")
     (folder / "predictions.parquet").write_bytes(b"rows")
     (folder / "checkpoint.safetensors").write_bytes(b"state")
     rows = [{"epoch": epoch, **figures_of(epoch)} for epoch in range(1, epochs + 1)]

@@ -40,10 +40,11 @@ def test_without_mlflow_the_extra_is_named(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['mlflow'] = None\n"
         "from merflow.errors import TrackingError\n"
+        "from merflow.contracts.tracked_run import TrackedRun\n"
         "from merflow.tracking.mlflow_runs import open_benchmark\n"
         "try:\n"
-        f"    open_benchmark('sqlite:///{tmp_path}/mlflow.db', experiment='e', name='n', benchmark_id='b', tags={{}}, "
-        "params={}, artifact_root=None)\n"
+        "    open_benchmark(TrackedRun(experiment='e', name='n', benchmark_id='b', tags={}, params={}, workspace='', "
+        f"system_metrics_every_s=0, uri='sqlite:///{tmp_path}/mlflow.db'))\n"
         "except TrackingError as error:\n"
         "    sys.stdout.write(str(error))\n"
     )

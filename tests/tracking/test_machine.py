@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from merflow.tracking.machine import Sampler
-from tests.tracking.recorded import facts, fold_folder, opened, runs, steps, train
+from tests.contracts.records import planned_fold
+from tests.tracking.recorded import fold_folder, opened, runs, steps, train
 
 MEMORY = "system/process_memory_megabytes"
 
@@ -29,9 +30,9 @@ def test_samples_are_of_a_busy_machine_and_end_with_it() -> None:
 
 
 def test_a_fold_keeps_its_samples_on_disk_and_in_mlflow(uri: str, benchmark_id: str, tmp_path: Path) -> None:
-    benchmark = opened(uri, benchmark_id)
+    benchmark = opened(uri, benchmark_id, system_metrics_every_s=0.05)
     folder = fold_folder(tmp_path / "fold", epochs=2)
-    with benchmark.fold(facts(), system_metrics_every_s=0.05) as fold:
+    with benchmark.fold(planned_fold()) as fold:
         time.sleep(0.2)
         train(fold, epochs=range(1, 3), folder=folder)
 
@@ -43,9 +44,9 @@ def test_a_fold_keeps_its_samples_on_disk_and_in_mlflow(uri: str, benchmark_id: 
 
 
 def test_a_resumed_fold_goes_on_counting(uri: str, benchmark_id: str) -> None:
-    benchmark = opened(uri, benchmark_id)
+    benchmark = opened(uri, benchmark_id, system_metrics_every_s=60)
     for _ in range(2):
-        with benchmark.fold(facts(), system_metrics_every_s=60):
+        with benchmark.fold(planned_fold()):
             pass
     (run,) = runs(uri, benchmark_id)
     assert steps(uri, run, MEMORY) == [0, 1]

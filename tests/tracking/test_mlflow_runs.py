@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.tracking.recorded import artifacts, facts, fold_folder, fold_of, opened, runs, steps, train
+from tests.contracts.records import planned_fold
+from tests.tracking.recorded import artifacts, fold_folder, opened, runs, steps, train
 
 
 def test_a_fold_is_a_child_run_with_figures_files_and_identity(uri: str, benchmark_id: str, tmp_path: Path) -> None:
     benchmark = opened(uri, benchmark_id)
-    with fold_of(benchmark, facts()) as fold:
+    with benchmark.fold(planned_fold()) as fold:
         train(fold, epochs=range(1, 6), folder=fold_folder(tmp_path / "fold", epochs=5))
 
     (run,) = runs(uri, benchmark_id)
@@ -24,17 +25,17 @@ def test_a_fold_is_a_child_run_with_figures_files_and_identity(uri: str, benchma
     assert expected.items() <= run.data.tags.items()
     assert run.data.tags["manifest_hash"] == "a" * 16
     assert run.data.tags["split_id"] == "b" * 16
-    assert run.data.tags["selection"] == "lowest dev_loss"
+    assert run.data.tags["selection"] == "lowest loss of one training speaker"
     assert run.data.tags["promotable"] == "true"
     assert run.data.tags["mlflow.source.git.commit"] == "c" * 40
-    recipe = {"recipe.lr": "0.0001", "recipe.batch_size": "32", "inputs": "['audio', 'text']"}
-    named = {"model": "context-mmt", "preset": "mmt-frozen"}
-    assert run.data.params == {**recipe, **named, "fold": "3", "seed": "0"}
-    assert variant.data.params == {**recipe, **named}
+    expected = {"recipe.lr": "0.0001", "recipe.batch_size": "32", "config.inputs": "['audio', 'text']"}
+    expected |= {"model": "context-mmt", "preset": "mmt-frozen", "training.device": "cpu", "profile": "lite"}
+    assert expected.items() <= variant.data.params.items()
+    assert run.data.params == {**variant.data.params, "fold": "3", "seed": "0"}
     assert run.data.metrics["dev_loss"] == pytest.approx(2 / 5)
     assert steps(uri, run) == [1, 2, 3, 4, 5]
     assert artifacts(uri, run) == {"history.json", "model", "predictions.parquet"}
-    assert artifacts(uri, run, "model") == {"model/card.json"}
+    assert artifacts(uri, run, "model") == {"model/fold_record.json"}
     inputs = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
     assert inputs.keys() == {"train", "dev", "test"}
     assert inputs["train"].name == "emodb session-5fold fold 3 train"
@@ -64,12 +65,12 @@ def no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_delay")
 def test_a_killed_fold_goes_on_in_its_run_and_logs_no_epoch_twice(uri: str, benchmark_id: str, tmp_path: Path) -> None:
-    killed = fold_of(opened(uri, benchmark_id), facts())
+    killed = opened(uri, benchmark_id).fold(planned_fold())
     train(killed, epochs=range(1, 4))
     assert runs(uri, benchmark_id)[0].info.status == "RUNNING"
     assert steps(uri, runs(uri, benchmark_id)[0]) == [1, 2, 3]
 
-    with fold_of(opened(uri, benchmark_id), facts()) as resumed:
+    with opened(uri, benchmark_id).fold(planned_fold()) as resumed:
         train(resumed, epochs=range(1, 6), folder=fold_folder(tmp_path / "fold", epochs=5))
 
     (run,) = runs(uri, benchmark_id)
@@ -82,9 +83,9 @@ def test_another_training_of_the_same_fold_takes_the_place_of_the_first(
     uri: str, benchmark_id: str, tmp_path: Path
 ) -> None:
     benchmark = opened(uri, benchmark_id)
-    with fold_of(benchmark, facts()) as first:
+    with benchmark.fold(planned_fold()) as first:
         train(first, epochs=range(1, 9), folder=fold_folder(tmp_path / "first", epochs=8))
-    with fold_of(benchmark, facts()) as second:
+    with benchmark.fold(planned_fold()) as second:
         train(second, epochs=range(1, 6), folder=fold_folder(tmp_path / "second", epochs=5))
 
     (run,) = runs(uri, benchmark_id)
@@ -97,7 +98,7 @@ def test_a_fold_from_the_cache_is_logged_from_its_files_once(uri: str, benchmark
     benchmark = opened(uri, benchmark_id)
     folder = fold_folder(tmp_path / "fold", epochs=4)
     for _ in range(2):
-        benchmark.log_finished_fold(folder, facts(fold=1))
+        benchmark.log_finished_fold(folder, planned_fold(fold=1))
         (run,) = runs(uri, benchmark_id)
         assert steps(uri, run) == [1, 2, 3, 4]
         assert "predictions.parquet" in artifacts(uri, run)
@@ -107,9 +108,9 @@ def test_a_fold_from_the_cache_is_logged_from_its_files_once(uri: str, benchmark
 @pytest.mark.usefixtures("no_delay")
 def test_a_fold_left_running_is_completed_from_its_files(uri: str, benchmark_id: str, tmp_path: Path) -> None:
     benchmark = opened(uri, benchmark_id)
-    killed = fold_of(benchmark, facts())
+    killed = benchmark.fold(planned_fold())
     train(killed, epochs=range(1, 3))
-    benchmark.log_finished_fold(fold_folder(tmp_path / "fold", epochs=4), facts())
+    benchmark.log_finished_fold(fold_folder(tmp_path / "fold", epochs=4), planned_fold())
 
     (run,) = runs(uri, benchmark_id)
     assert (run.info.run_id, run.info.status) == (killed.run_id, "FINISHED")
@@ -118,12 +119,12 @@ def test_a_fold_left_running_is_completed_from_its_files(uri: str, benchmark_id:
 
 def test_a_run_says_how_its_training_ended(uri: str, benchmark_id: str) -> None:
     benchmark = opened(uri, benchmark_id)
-    with suppress(RuntimeError), fold_of(benchmark, facts(fold=1)) as fold:
+    with suppress(RuntimeError), benchmark.fold(planned_fold(fold=1)) as fold:
         fold.log_metrics({"train_loss": 1.0}, epoch=1)
         raise RuntimeError
-    with suppress(KeyboardInterrupt), fold_of(benchmark, facts(fold=2)):
+    with suppress(KeyboardInterrupt), benchmark.fold(planned_fold(fold=2)):
         raise KeyboardInterrupt
-    fold_of(benchmark, facts(fold=3))
+    benchmark.fold(planned_fold(fold=3))
     benchmark.finish("FAILED")
 
     assert [run.info.status for run in runs(uri, benchmark_id)] == ["FAILED", "KILLED", "KILLED"]
@@ -132,7 +133,7 @@ def test_a_run_says_how_its_training_ended(uri: str, benchmark_id: str) -> None:
 
 
 def _train_one(uri: str, benchmark_id: str, fold: int, folder: Path) -> None:
-    with fold_of(opened(uri, benchmark_id), facts(fold=fold)) as tracker:
+    with opened(uri, benchmark_id).fold(planned_fold(fold=fold)) as tracker:
         train(tracker, epochs=range(1, 31), folder=folder)
 
 
@@ -161,7 +162,7 @@ def test_two_processes_at_once_share_a_new_database(benchmark_id: str, tmp_path:
 
 def test_a_database_that_another_process_locks_for_a_while_is_waited_for(uri: str, benchmark_id: str) -> None:
     benchmark = opened(uri, benchmark_id)
-    with fold_of(benchmark, facts()) as fold:
+    with benchmark.fold(planned_fold()) as fold:
         fold.log_metrics({"train_loss": 1.0}, epoch=1)
         other = sqlite3.connect(uri.removeprefix("sqlite:///"), check_same_thread=False)
         other.execute("BEGIN EXCLUSIVE")

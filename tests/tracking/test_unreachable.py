@@ -9,7 +9,8 @@ import pytest
 from mlflow import MlflowClient
 
 from merflow.errors import TrackingError
-from tests.tracking.recorded import benchmark_at, facts, fold_folder, fold_of, opened, train
+from tests.contracts.records import planned_fold
+from tests.tracking.recorded import benchmark_at, fold_folder, opened, train
 
 
 class _NoMlflow(BaseHTTPRequestHandler):
@@ -41,7 +42,7 @@ def _survives(uri: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         benchmark = benchmark_at(uri, "unreachable")
         started = time.perf_counter()
-        with fold_of(benchmark, facts()) as fold:
+        with benchmark.fold(planned_fold()) as fold:
             train(fold, epochs=range(1, 31), folder=folder)
         assert time.perf_counter() - started < 20
         assert fold.run_id is None

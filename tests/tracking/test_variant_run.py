@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
 from merflow.tracking.mlflow_runs import BenchmarkRun
-from tests.tracking.recorded import artifacts, facts, fold_of, opened, runs
+from tests.contracts.records import RECIPE, planned_fold
+from tests.tracking.recorded import artifacts, opened, runs
 
 BEST, OTHER = "context-mmt:mmt-frozen", "context-mmt:wavlm-te-frozen"
 
@@ -52,7 +53,7 @@ def report(tmp_path: Path) -> Path:
 def log(benchmark: BenchmarkRun, report: Path, *, corpus: str = "emodb") -> bool:
     return benchmark.log_results(
         results(corpus),
-        variants={BEST: facts(), OTHER: facts(variant=OTHER)},
+        variants={BEST: planned_fold(), OTHER: planned_fold(preset="wavlm-te-frozen")},
         files={"report.html": report},
         figures=lambda _: {"confusion.png": Figure()},
         command="merflow benchmark ...",
@@ -61,7 +62,7 @@ def log(benchmark: BenchmarkRun, report: Path, *, corpus: str = "emodb") -> bool
 
 def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benchmark_id: str, report: Path) -> None:
     benchmark = opened(uri, benchmark_id)
-    with fold_of(benchmark, facts()) as fold:
+    with benchmark.fold(planned_fold()) as fold:
         fold.log_metrics({"train_loss": 1.0}, epoch=1)
     assert log(benchmark, report)
 
@@ -146,10 +147,10 @@ def test_the_same_results_are_logged_once_and_others_again(uri: str, benchmark_i
 
 def test_a_variant_of_other_settings_takes_the_place_of_the_first(uri: str, benchmark_id: str) -> None:
     benchmark = opened(uri, benchmark_id)
-    fold_of(benchmark, facts(fold=1)).finish("FINISHED")
+    benchmark.fold(planned_fold(fold=1)).finish("FINISHED")
     (first,) = runs(uri, benchmark_id, "variant")
-    changed = {"recipe": {"lr": 5e-4, "batch_size": 32}, "inputs": ["audio", "text"]}
-    fold_of(benchmark, facts(fold=2, params=changed)).finish("FINISHED")
+    changed = (RECIPE.model_copy(update={"lr": 5e-4}),)
+    benchmark.fold(planned_fold(fold=2, recipes=changed)).finish("FINISHED")
 
     (second,) = runs(uri, benchmark_id, "variant")
     assert first.info.run_id != second.info.run_id
@@ -171,7 +172,7 @@ SEARCHES = {
 def test_searches_of_the_docs_find_what_they_say(tmp_path: Path, report: Path) -> None:
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     benchmark = opened(uri, "searched")
-    fold_of(benchmark, facts()).finish("FINISHED")
+    benchmark.fold(planned_fold()).finish("FINISHED")
     log(benchmark, report)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("merflow")

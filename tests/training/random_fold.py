@@ -16,10 +16,11 @@ from merflow.contracts.processes import in_processes
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Role, Stream
 from merflow.contracts.tracker import NullTracker
-from merflow.inference.parallel import ALONE, Ranks, environments, joined
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
+from merflow.training.parallel import environments, joined
 from merflow.training.stages import Material, Stage
 from tests.models.batches import CLASSES, SMALL, random_batch, shapes_of
 

@@ -12,12 +12,13 @@ from torch import nn
 from merflow.contracts.batch import Batch
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.tracker import NullTracker, Tracker
 from merflow.inference.determinism import seed_epoch
 from merflow.models import MODELS
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
-from merflow.training.stages import Material, Source, Stage
+from merflow.training.stages import Material, Stage
 
 CLASSES = 4
 SEED = 3
@@ -109,9 +110,9 @@ def fold(
     model: nn.Module,
     folder: Path,
     *,
-    train: Source | None = None,
-    dev: Source | None = None,
-    test: Source | None = None,
+    train: UtteranceSource | None = None,
+    dev: UtteranceSource | None = None,
+    test: UtteranceSource | None = None,
     seed: int = SEED,
     training: TrainingParams | None = None,
     tracker: Tracker | None = None,

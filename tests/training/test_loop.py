@@ -118,7 +118,7 @@ def test_no_utterances(tmp_path: Path) -> None:
 
 
 def test_no_labels(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="training utterances have no labels"):
+    with pytest.raises(TrainingError, match="not all training utterances have labels"):
         fold(fresh_model(), tmp_path, train=separable(10, seed=0, labelled=False))
 
 

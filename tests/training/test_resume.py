@@ -88,8 +88,8 @@ def test_a_finished_fold_is_not_trained_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"lr": 0.02}, "recipe.lr: 0.01 there, 0.02 now"),
-        ({"optimizer": "adam"}, "recipe.optimizer: adamw there, adam now"),
+        ({"lr": 0.02}, "recipe.lr: 0.01 in the checkpoint, 0.02 now"),
+        ({"optimizer": "adam"}, "recipe.optimizer: adamw in the checkpoint, adam now"),
     ],
 )
 def test_another_recipe_is_refused(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
@@ -101,7 +101,7 @@ def test_another_recipe_is_refused(tmp_path: Path, changes: dict[str, Any], name
 
 def test_another_model_is_refused(tmp_path: Path) -> None:
     interrupted(tmp_path, after=1)
-    with pytest.raises(TrainingError, match=r"model.config: .*system='mmt'.* there, .*system='lf'.* now"):
+    with pytest.raises(TrainingError, match=r"model.config: .*system='mmt'.* in the checkpoint, .*system='lf'.* now"):
         fold(fresh_model("lf"), tmp_path)
 
 

@@ -127,7 +127,7 @@ def transcribe(
     chosen = load_params(params, overrides)
     changes = {"model": model, "revision": revision}
     with progress_bars() as progress:
-        done = transcribe_job(
+        report = transcribe_job(
             manifest,
             out=out,
             report=out.with_suffix(".report.json"),
@@ -138,8 +138,8 @@ def transcribe(
             progress=progress,
         )
     if as_json:
-        print_json(done.report)
-    if done.set_aside:
+        print_json(report.model_dump(mode="json"))
+    if report.utterances.set_aside:
         raise typer.Exit(3)
 
 

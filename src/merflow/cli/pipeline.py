@@ -87,13 +87,13 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
+    from merflow.contracts.invocation import Invocation, write_invocation
     from merflow.corpus.readers.catalogue import reader
     from merflow.corpus.source import CorpusSource
     from merflow.folds.presets import read_presets, step_digests
     from merflow.jobs.steps.tuning import refuse_password
-    from merflow.presets.user_presets import own_text
-    from merflow.runs.fold_ids import plan
-    from merflow.runs.run_folder import remember
+    from merflow.presets.plan import plan
+    from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
     packages = _packages()
@@ -134,7 +134,7 @@ def run_pipeline(
         "quarantine": quarantine,
         "asr": transcribe,
         "command": command_line(),
-        "presets": own_text(presets),
+        "presets": presets_text(presets),
         "data": reader(corpus).fingerprint(root) if root else "",
         "encoders": _digest_of(chosen.features.encoders_folder),
         "recogniser": _digest_of(chosen.transcription.model),
@@ -147,7 +147,7 @@ def run_pipeline(
     finished = _run(pipeline, taken, out=out, loops=loops)
     found = _collect(finished.outputs, out=out)
     if name == "benchmark":
-        remember(out, name=out.name, command=command_line())
+        write_invocation(out, Invocation(name=out.name, command=command_line()))
     if as_json:
         print_json(found.model_dump(mode="json") if isinstance(found, StudyResults) else found)
         return

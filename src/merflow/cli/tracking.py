@@ -31,7 +31,7 @@ def sync(
 
     Example: `merflow tracking sync runs/mine`
     """
-    from merflow.jobs.uploads import sync as sync_job
+    from merflow.jobs.sync import sync as sync_job
 
     done = sync_job(folder, uri=uri)
     if as_json:

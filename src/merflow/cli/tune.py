@@ -140,9 +140,10 @@ def _made(
     Raises:
         TuningError: The protocol has no such fold.
     """
+    from merflow.contracts.protocols import FOLDS
     from merflow.corpus.source import CorpusSource
     from merflow.jobs.benchmark import prepare
-    from merflow.runs.fold_ids import FOLDS, chosen
+    from merflow.presets.plan import chosen
 
     protocol = params.splits.protocol
     if max(folds) > FOLDS[protocol]:

@@ -1,9 +1,8 @@
 """``merflow data push``, ``pull`` and ``lineage``: versions of the data, and what was made from them."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -11,6 +10,11 @@ from rich.tree import Tree
 
 from merflow.cli.console import print_json, print_tree
 from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+
+if TYPE_CHECKING:  # commands import their jobs when they run
+    from merflow.contracts.fold_record import FoldRecord, Origin
+    from merflow.jobs.data_versions import FileRevisions
+    from merflow.jobs.lineage import CodeVersion, DataVersion, Lineage
 
 RemoteOption = Annotated[str | None, typer.Option(help="A remote of the project; default: the project's default.")]
 
@@ -59,90 +63,93 @@ def lineage(
     """
     from merflow.jobs.lineage import lineage as lineage_job
 
-    found = lineage_job(reference, uri=tracking or _uri(load_params(params, overrides).tracking.uri), around=Path())
-    print_json(found) if as_json else print_tree(_tree(found))
+    traced = lineage_job(reference, uri=tracking or _uri(load_params(params, overrides).tracking.uri), around=Path())
+    print_json(traced.plain()) if as_json else print_tree(_tree(traced))
 
 
 def _uri(setting: str) -> str | None:
-    """MLflow's place where no option names one; ``auto`` is another for every benchmark."""
+    """Return the server or database that the parameters name; ``auto`` differs between benchmarks."""
     return os.environ.get("MLFLOW_TRACKING_URI") if setting in ("auto", "none") else setting
 
 
-def _tree(found: Mapping[str, Any]) -> Tree:
-    registered = found["registered"]
-    version = f"{registered['name']} version {registered['version']}, " if registered else ""
-    tree = Tree(f"[bold]{escape(found['reference'])}[/bold]: {version}{found['kind']}")
-    for data in found["data"]:
-        _add_data(tree.add("[bold]data[/bold]"), data, project=found["project"])
+def _tree(traced: "Lineage") -> Tree:
+    registered = traced.registered
+    version = f"{registered.name} version {registered.version}, " if registered else ""
+    tree = Tree(f"[bold]{escape(traced.reference)}[/bold]: {version}{traced.kind}")
+    for data in traced.data:
+        _add_data(tree.add("[bold]data[/bold]"), data, in_project=traced.project is not None)
     code = tree.add("[bold]code[/bold]")
-    for each in found["code"]:
+    for each in traced.code:
         code.add(_code(each))
-    trained = tree.add(f"[bold]trained[/bold]: {len(found['trainings'])} fold(s)")
-    for variant in dict.fromkeys(each["variant"] for each in found["trainings"]):
-        _add_variant(trained, [each for each in found["trainings"] if each["variant"] == variant])
-    mismatches = tree.add("[bold]mismatches[/bold]" + ("" if found["mismatches"] else ": none"))
-    for said in found["mismatches"]:
-        mismatches.add(f"[yellow]{escape(said)}[/yellow]")
+    records = [training.record for training in traced.trainings]
+    trained = tree.add(f"[bold]trained[/bold]: {len(records)} fold(s)")
+    for variant in dict.fromkeys(record.variant for record in records):
+        _add_variant(trained, [record for record in records if record.variant == variant])
+    mismatches = tree.add("[bold]mismatches[/bold]" + ("" if traced.mismatches else ": none"))
+    for sentence in traced.mismatches:
+        mismatches.add(f"[yellow]{escape(sentence)}[/yellow]")
     return tree
 
 
-def _add_data(branch: Tree, data: Mapping[str, Any], *, project: str | None) -> None:
-    settings = ", ".join(f"{name} {value}" for name, value in data["split_params"].items() if name != "protocol")
-    lines = {
-        "manifest": f"manifest {data['manifest_hash']}, corpus {data['corpus']}",
-        "splits": f"splits {data['split_id']}, {data['split_params'].get('protocol')} ({settings})",
-    }
-    for what, line in lines.items():
+def _add_data(branch: Tree, data: "DataVersion", *, in_project: bool) -> None:
+    settings = ", ".join(f"{name} {value}" for name, value in data.split_params.items() if name != "protocol")
+    for line, revisions in (
+        (f"manifest {data.manifest_hash}, corpus {data.corpus}", data.manifest),
+        (f"splits {data.split_id}, {data.split_params.get('protocol')} ({settings})", data.splits),
+    ):
         leaf = branch.add(escape(line))
-        leaf.add(escape(f"DVC {_revision(data[what]) if project else 'unknown: this folder is in no project'}"))
+        leaf.add(escape(f"DVC {_revision(revisions) if in_project else 'unknown: this folder is in no project'}"))
 
 
-def _revision(record: Mapping[str, Any]) -> str:
-    """Where a file is on record, for people."""
-    commits, md5 = record["commits"], record["md5"]
-    if commits:
-        first = commits[0]
-        tags = f"tag {', '.join(record['tags'])}; " if record["tags"] else ""
-        more = f" and {len(commits) - 1} later commit(s)" if len(commits) > 1 else ""
-        return f"md5 {md5}: {tags}commit {first['id'][:12]} ({first['date'][:10]}, {first['subject']}){more}"
-    return f"md5 {md5}: dvc.lock here, not committed" if record["here"] else f"md5 {md5}: in no revision"
+def _revision(file: "FileRevisions") -> str:
+    """Return the revisions that have a file, for people."""
+    if file.commits:
+        first = file.commits[0]
+        tags = f"tag {', '.join(file.tags)}; " if file.tags else ""
+        more = f" and {len(file.commits) - 1} later commit(s)" if len(file.commits) > 1 else ""
+        return f"md5 {file.md5}: {tags}commit {first.id[:12]} ({first.date[:10]}, {first.subject}){more}"
+    return f"md5 {file.md5}: dvc.lock here, not committed" if file.here else f"md5 {file.md5}: in no revision"
 
 
-def _code(each: Mapping[str, Any]) -> str:
-    if not each["commit"]:
-        return "no commit on record"
-    name = f"commit {each['commit'][:12]}" + (" with changes" if each["changed"] else "")
-    tags = f", tag {', '.join(each['tags'])}" if each["tags"] else ""
-    about = f" ({each['date'][:10]}, {each['subject']}){tags}" if each["known"] else ""
-    return escape(f"{name}{about}{', checked out here' if each['here'] else ''}")
+def _code(code: "CodeVersion") -> str:
+    if not code.commit:
+        return "no commit recorded"
+    name = f"commit {code.commit[:12]}" + (" with uncommitted changes" if code.changed else "")
+    tags = f", tag {', '.join(code.tags)}" if code.tags else ""
+    about = f" ({code.date[:10]}, {code.subject}){tags}" if code.date else ""
+    return escape(f"{name}{about}{', checked out here' if code.here else ''}")
 
 
-def _add_variant(branch: Tree, trainings: list[Mapping[str, Any]]) -> None:
-    """What the folds of a variant have in common, told once, as its first fold has it."""
-    first = trainings[0]
-    leaf = branch.add(f"[bold]{escape(first['variant'])}[/bold]")
-    named = [f"{each['fold']}" + (f" (seed {each['seed']})" if each["seed"] else "") for each in trainings]
-    leaf.add(f"fold {', '.join(named)}" + ("" if any(each["seed"] for each in trainings) else "; seed 0"))
-    if first["origin"]:
-        leaf.add(escape(_origin(first["origin"])))
-    leaf.add(escape(f"epoch chosen by {first['selection']}; stages {', '.join(first['stages'])}"))
-    words = {"truth": "true transcripts", "asr": "recognised words", None: "none"}
-    leaf.add(escape(f"words read: {words.get(first['transcripts'], first['transcripts'])}"))
+def _add_variant(branch: Tree, records: "list[FoldRecord]") -> None:
+    """Add the facts that the folds of a variant share, once, as its first fold has them."""
+    first = records[0]
+    leaf = branch.add(f"[bold]{escape(first.variant)}[/bold]")
+    named = [f"{record.fold}" + (f" (seed {record.seed})" if record.seed else "") for record in records]
+    leaf.add(f"fold {', '.join(named)}" + ("" if any(record.seed for record in records) else "; seed 0"))
+    if first.origin is not None:
+        leaf.add(escape(_origin(first.origin)))
+    leaf.add(escape(f"epoch chosen by {first.selection}; stages {', '.join(first.stages)}"))
+    words = {"truth": "true transcripts", "asr": "recognized words", None: "none"}
+    leaf.add(escape(f"transcripts: {words.get(first.transcripts, first.transcripts)}"))
     encoders = leaf.add("encoders")
-    for role, encoder in first["encoders"].items():
-        revision = f" at {encoder['revision']}" if encoder["revision"] else ""
-        encoders.add(escape(f"{role}: {encoder['name']}{revision}, key {encoder['key']}"))
+    for role, encoder in first.encoders.items():
+        revision = f" at {encoder.spec.revision}" if encoder.spec.revision else ""
+        encoders.add(escape(f"{role}: {encoder.spec.name}{revision}, key {encoder.key}"))
     settings = leaf.add("settings")
-    for name in ("config", "recipe", "params"):
-        settings.add(escape(f"{name}: " + ", ".join(f"{key} {value}" for key, value in first[name].items())))
-    leaf.add(f"merflow {first['merflow_version']}")
+    for name, values in (
+        ("config", first.config),
+        ("recipe", first.recipe_settings),
+        ("training", first.training.model_dump()),
+    ):
+        settings.add(escape(f"{name}: " + ", ".join(f"{key} {value}" for key, value in values.items())))
+    leaf.add(f"merflow {first.environment.merflow}")
 
 
-def _origin(origin: Mapping[str, Any]) -> str:
-    """Which preset one of one's own is made from, and the search that found its settings."""
-    made = f"made from {origin['base']}"
-    if "study" not in origin:
+def _origin(origin: "Origin") -> str:
+    """Return the base of a user's preset, and the search that found its settings."""
+    made = f"made from {origin.base}"
+    if origin.study is None:
         return made
-    figure = f", development UA {100 * origin['dev_UA']:.1f}" if "dev_UA" in origin else ""
-    commit = f", at commit {origin['git_commit'][:12]}" if origin.get("git_commit") else ""
-    return f"{made} by trial {origin.get('trial', 'unknown')} of study {origin['study']!r}{figure}{commit}"
+    figure = "" if origin.dev_ua is None else f", development UA {100 * origin.dev_ua:.1f}%"
+    commit = f", at commit {origin.git_commit[:12]}" if origin.git_commit else ""
+    return f"{made} by trial {origin.trial or 'unknown'} of study {origin.study!r}{figure}{commit}"

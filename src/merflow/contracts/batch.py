@@ -1,27 +1,24 @@
-"""What a model takes and what it returns.
+"""Inputs and outputs of models.
 
 Shapes: N utterances, T steps, L encoder layers, D width, C classes; U units, E entries, K turns of raw inputs.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import Role
 
 
 @dataclass(frozen=True)
 class Batch:
     """Padded sequences of several utterances.
 
-    A modality that an utterance lacks is a mask of False, never an absent key.
+    If an utterance lacks a modality, its mask is False throughout; the key is never absent.
 
     Attributes:
-        features: Role -> ``(N, T, D)``, or ``(N, T, L, D)`` where a model weighs layers. T differs by role.
+        features: Role -> ``(N, T, D)``, or ``(N, T, L, D)`` for models that weight layers. T differs by role.
         present: Role -> ``(N, T)`` bool, True = a real step.
         labels: ``(N,)`` int64 class indices, float32 scores for a model that learns scores, or None at inference.
         utterance_ids: N ids.
@@ -42,7 +39,7 @@ class Batch:
         return len(self.utterance_ids)
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device, through pinned memory to a GPU."""
+        """Return the batch on another device; copies to a GPU go through pinned memory."""
         return Batch(
             features={role: _moved(values, device) for role, values in self.features.items()},
             present={role: _moved(mask, device) for role, mask in self.present.items()},
@@ -53,14 +50,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class RawSlice:
-    """Some units of a stream, padded to the longest of them: what an encoder takes at once.
+    """Units of a stream that an encoder processes together, padded to the longest of them.
 
     A unit is a recording, a text, a window of 30 s or a picture.
 
     Attributes:
         values: ``(U, n)`` samples or token ids, ``(U, M, 3000)`` mel bands, or ``(U, 3, H, W)`` pixels uint8.
-        lengths: ``(U,)`` int64 samples or tokens that are real; steps where units are never padded.
-        steps: Of the longest unit, once it is encoded.
+        lengths: ``(U,)`` int64 real samples or tokens per unit; its steps if units are never padded.
+        steps: Steps of the longest unit after encoding.
     """
 
     values: Tensor
@@ -68,44 +65,44 @@ class RawSlice:
     steps: int
 
     def to(self, device: torch.device) -> "RawSlice":
-        """The same slice on another device."""
+        """Return the slice on another device."""
         return RawSlice(_moved(self.values, device), _moved(self.lengths, device), self.steps)
 
 
 @dataclass(frozen=True)
 class RawStream:
-    """One role's inputs before its encoder, each distinct one once.
+    """Inputs of one role before its encoder runs. Inputs that several utterances share are included once.
 
-    The units' steps, ``slice.steps`` each, lie end to end; the place after the last is a step of zeros.
+    After encoding, the steps of all units are concatenated, ``slice.steps`` per unit, and one step of zeros follows.
 
     Attributes:
-        slices: Of units of similar length; none where no utterance has the modality.
-        places: ``(E, T)`` int64, where the steps of each entry are.
-        members: ``(N, K)`` int64 entries that are an utterance's turns, each pooled to one step, E where there is none;
-            None where entry n is utterance n with its own steps.
+        slices: Slices of units of similar length; empty if no utterance has the modality.
+        positions: ``(E, T)`` int64 positions of each entry's steps in the concatenation.
+        members: ``(N, K)`` int64 entries of each utterance's turns, each pooled to one step; E for a turn that does not
+            exist. None if entry n is utterance n with all its steps.
     """
 
     slices: tuple[RawSlice, ...]
-    places: Tensor
+    positions: Tensor
     members: Tensor | None
 
     @property
     def steps(self) -> int:
-        """Of all units with their padding."""
+        """Steps of all units, with their padding."""
         return sum(len(part.values) * part.steps for part in self.slices)
 
     def to(self, device: torch.device) -> "RawStream":
-        """The same stream on another device."""
+        """Return the stream on another device."""
         return RawStream(
             slices=tuple(part.to(device) for part in self.slices),
-            places=_moved(self.places, device),
+            positions=_moved(self.positions, device),
             members=None if self.members is None else _moved(self.members, device),
         )
 
 
 @dataclass(frozen=True)
 class RawBatch:
-    """Utterances of which some roles are still to be encoded; an encoder in the graph makes a :class:`Batch` of it.
+    """Utterances with some roles not yet encoded; encoders in the graph turn it into a :class:`Batch`.
 
     Attributes:
         streams: Roles whose encoders learn.
@@ -125,11 +122,11 @@ class RawBatch:
 
     @property
     def utterance_ids(self) -> tuple[str, ...]:
-        """N ids."""
+        """The N ids."""
         return self.stored.utterance_ids
 
     def to(self, device: torch.device) -> "RawBatch":
-        """The same batch on another device, through pinned memory to a GPU."""
+        """Return the batch on another device; copies to a GPU go through pinned memory."""
         return RawBatch({role: stream.to(device) for role, stream in self.streams.items()}, self.stored.to(device))
 
 
@@ -141,12 +138,13 @@ def _moved(values: Tensor, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class LossTerm:
-    """One named part of a model's loss: the trainer adds up ``weight * value`` and knows no more.
+    """One named term of a model's loss. The trainer sums ``weight * value`` and knows nothing else about it.
 
     Attributes:
-        value: A scalar: the mean over the batch's utterances, or what ``joint`` says.
-        weight: Of the term.
-        joint: Where several devices share a batch, the mean of their values is the whole batch's, however it is shared.
+        value: A scalar: the mean over the utterances of the batch, unless ``joint`` is set.
+        weight: Factor of the term in the sum.
+        joint: True if the term is computed over a whole batch even when several devices share it: the mean of the
+            devices' values is then the value of the whole batch, whatever the sizes of the shares.
     """
 
     value: Tensor
@@ -156,12 +154,12 @@ class LossTerm:
 
 @dataclass(frozen=True)
 class Output:
-    """What every model's forward returns.
+    """Return value of every model's forward pass.
 
     Attributes:
         logits: ``(N, C)``.
-        embedding: ``(N, E)``, the pooled vector that feeds the classifier.
-        losses: Loss terms by name; empty where the batch has no labels.
+        embedding: ``(N, E)``, the pooled vectors that feed the classifier.
+        losses: Loss terms by name; empty if the batch has no labels.
     """
 
     logits: Tensor
@@ -177,32 +175,12 @@ class Output:
 
 @dataclass(frozen=True)
 class Inspection:
-    """One array that shows how a model came to its outputs.
+    """One array that explains how a model arrived at its outputs, such as an attention map or a gate.
 
     Attributes:
         values: ``(N, ...)`` float32 on the CPU.
-        axes: What the axes after the first are: a role where they are that role's steps, or a word (``head``).
+        axes: Names of the axes after the first: a role if the axis holds that role's steps, or a word such as ``head``.
     """
 
     values: Tensor
     axes: tuple[str, ...]
-
-
-class BatchSource(Protocol):
-    """Utterances that can be made into batches: a feature dataset, or tensors in memory."""
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """``(len,)`` int64 steps of each utterance's longest stream, for bucketing."""
-        ...
-
-    @property
-    def shapes(self) -> Mapping[Role, StreamShape]:
-        """Sizes of each role's stream."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Sequence[int]) -> Batch:
-        """The utterances at these positions, padded to the longest of each role."""
-        ...

@@ -14,7 +14,7 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.protocols import Development, Policy, Protocol
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.selection import NONE_PAPER, Selection
-from merflow.contracts.streams import Role, StreamShape, Transcript
+from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.strict import Strict
 from merflow.errors import ModelError
 from merflow.storage.local import digest
@@ -111,7 +111,7 @@ class PlannedFold(Strict):
         selection: The rule that chooses the epoch.
         recipes: One for each trained stage, in the order of training.
         training: Device, precision, threads and so on.
-        transcripts: Whose words the model reads; None for a model that reads none.
+        transcripts: Whose words the model reads, ``truth``, ``asr`` or both joined by a plus; None if it reads none.
         transcripts_of_preset: Whose words its preset asks for.
         profile: Name of the encoder profile.
         encoders: The encoders that make its features, by role.
@@ -133,8 +133,8 @@ class PlannedFold(Strict):
     selection: Selection
     recipes: tuple[Recipe, ...]
     training: TrainingParams
-    transcripts: Transcript | None
-    transcripts_of_preset: Transcript | None
+    transcripts: str | None
+    transcripts_of_preset: str | None
     profile: str
     encoders: dict[Role, RecordedEncoder]
     corpus: str
@@ -180,6 +180,11 @@ class PlannedFold(Strict):
     def encoder_keys(self) -> dict[Role, str]:
         """Keys in the feature store, by role."""
         return {role: encoder.key for role, encoder in self.encoders.items()}
+
+    @property
+    def encoder_specs(self) -> dict[Role, EncoderSpec]:
+        """Names, revisions and settings of the encoders, by role."""
+        return {role: encoder.spec for role, encoder in self.encoders.items()}
 
     @property
     def recipe_settings(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from merflow.contracts.strict import Strict
 from merflow.errors import FormatError
-from merflow.storage.local import read_json, write_json
+from merflow.storage.local import write_json
 
 _FORMAT, _WRITTEN_BY = "format", "written_by"
 
@@ -39,11 +39,10 @@ def read_typed(kind: type[Content], path: Path, *, number: int, remedy: str) -> 
         remedy: One thing to do about a file of another format.
 
     Raises:
-        FormatError: The file has another format or does not hold such content.
-        MerflowError: The file is missing or is not JSON.
+        FormatError: The file is missing or damaged, or has another format.
     """
-    values = read_json(path)
-    if not isinstance(values, dict) or values.pop(_FORMAT, None) != number:
+    values = _read(path, remedy=remedy)
+    if values.pop(_FORMAT, None) != number:
         raise refused(path, number=number, remedy=remedy)
     values.pop(_WRITTEN_BY, None)
     try:
@@ -55,12 +54,19 @@ def read_typed(kind: type[Content], path: Path, *, number: int, remedy: str) -> 
 
 def refused(path: Path, *, number: int, remedy: str) -> FormatError:
     """Return the error about a file of another format; it names the version that wrote the file where the file does."""
-    values = read_json(path)
-    content: dict[str, Any] = values if isinstance(values, dict) else {}
-    found = content.get(_FORMAT, 1)
-    return FormatError(
-        f"{path} was written by {_writer(content)} (format {found}); this version reads format {number}; {remedy}"
-    )
+    content = _read(path, remedy=remedy)
+    written = f"{path} was written by {_writer(content)} (format {content.get(_FORMAT, 1)})"
+    return FormatError(f"{written}; this version reads format {number}; {remedy}")
+
+
+def _read(path: Path, *, remedy: str) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FormatError(f"cannot read {path} ({error}); {remedy}") from error
+    if not isinstance(values, dict):
+        raise FormatError(f"{path} is damaged: expected a JSON object, found {type(values).__name__}; {remedy}")
+    return values
 
 
 def _writer(content: dict[str, Any]) -> str:

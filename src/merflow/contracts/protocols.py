@@ -13,7 +13,7 @@ Policy = Literal["frozen", "partial", "full"]
 PARTS: tuple[Part, ...] = get_args(Part)
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DEVELOPMENTS: tuple[Development, ...] = get_args(Development)
-# How the shadow selection is named wherever it is shown.
-NONE_PAPER = "none-paper: the epoch with the highest test UA; shows the bias, cannot be promoted"
+# Number of folds of each protocol.
+FOLDS: dict[Protocol, int] = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1}
 # What to say to whoever takes it for a protocol.
 NO_PROTOCOL = "none-paper is no protocol but a choice of the epoch: --set training.shadow_selection=none-paper"

@@ -23,6 +23,9 @@ RAW_LABELS: dict[str, str] = {
     "xxx": "no majority",
 }
 
+# Stands for utterances outside the taxonomy, wherever utterances are counted by emotion.
+UNLABELLED = "no class"
+
 
 @dataclass(frozen=True)
 class Taxonomy:

@@ -1,4 +1,4 @@
-"""A fresh model trained through its stages: of a fold that is kept, and of one that a trial of tuning tries."""
+"""A fresh model trained through its stages, for a fold that is kept and for one that a trial of tuning tries."""
 
 from functools import partial
 from pathlib import Path
@@ -8,12 +8,12 @@ from torch import nn
 
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.tracker import Tracker
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.standardize import Standardizer
+from merflow.folds.datasets import FoldDatasets
 from merflow.folds.inputs import FoldInputs
-from merflow.folds.sources import FoldSources
 from merflow.inference.encoded import EncodedModel
-from merflow.inference.parallel import ALONE, Ranks
+from merflow.inference.encoders_in_graph import EncodersInGraph
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.models import MODELS
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.stages import Material, Stage
@@ -21,28 +21,28 @@ from merflow.training.stages import Material, Stage
 
 def fit(
     inputs: FoldInputs,
-    sources: FoldSources,
+    datasets: FoldDatasets,
     *,
     folder: Path,
     tracker: Tracker,
     progress: EpochProgress,
     ranks: Ranks = ALONE,
 ) -> tuple[nn.Module, TrainedFold]:
-    """Trains a fresh model on the fold's training part; the epoch is chosen on its development part.
+    """Train a fresh model on the fold's training part; the epoch is chosen on its development part.
 
-    The test part is opened where the shadow selection is asked for, and nowhere else.
+    Only the shadow selection opens the test part.
 
     Args:
         inputs: The fold.
-        sources: Its utterances.
-        folder: Of the checkpoint; the call goes on from it.
+        datasets: Its datasets.
+        folder: Folder of the checkpoint, from which the call goes on.
         tracker: Told of each epoch's figures.
-        progress: Told of each epoch; what it raises ends the training.
+        progress: Told of each epoch; an exception that it raises ends the training.
         ranks: The processes that train the fold together.
     """
     torch.manual_seed(inputs.seed)
-    model = MODELS[inputs.preset.model].model(inputs.config, shapes=sources.shapes, classes=len(inputs.classes))
-    stages = _stages(inputs, model=model, sources=sources)
+    model = MODELS[inputs.preset.model].model(inputs.config, shapes=datasets.shapes, classes=len(inputs.classes))
+    stages = _stages(inputs, model=model, datasets=datasets)
     trained = train_fold(
         stages,
         seed=inputs.seed,
@@ -55,23 +55,23 @@ def fit(
     return model, trained
 
 
-def _stages(inputs: FoldInputs, *, model: nn.Module, sources: FoldSources) -> list[Stage]:
-    """The fold's stages, all of one model; encoders are loaded when their stage begins."""
+def _stages(inputs: FoldInputs, *, model: nn.Module, datasets: FoldDatasets) -> list[Stage]:
+    """Return the fold's stages, all of one model; encoders are loaded when their stage begins."""
     shadowed = inputs.params.shadow_selection == "none-paper"
 
     def opened(recipe: Recipe) -> Material:
         return Material(
-            _learner(inputs, recipe, model=model, standardizer=sources.standardizer),
-            train=sources.of(recipe, "train"),
-            dev=sources.of(recipe, "dev"),
-            test=sources.of(recipe, "test") if shadowed else None,
+            _learner(inputs, recipe, model=model, standardizer=datasets.standardizer),
+            train=datasets.part("train", recipe),
+            dev=datasets.part("dev", recipe),
+            test=datasets.part("test", recipe) if shadowed else None,
         )
 
     return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
 
 
 def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer) -> nn.Module:
-    """The model, behind its encoders where they learn."""
+    """Return the model, behind its encoders where they learn."""
     if recipe.policy == "frozen":
         return model
     encoders = EncodersInGraph(

@@ -16,8 +16,8 @@ from merflow.contracts.presets import Preset, UserPresets
 from merflow.contracts.progress import say
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
-from merflow.presets.user_presets import each_sound, parse_user_presets, read_user_presets
-from merflow.runs.fold_ids import chosen
+from merflow.presets.plan import chosen
+from merflow.presets.user_presets import parse_user_presets, read_each, read_user_presets
 from merflow.runs.provenance import code_digest, source_digest
 from merflow.storage.local import digest, replacing_folder, write_json
 
@@ -55,7 +55,7 @@ def _fitting(user_presets: UserPresets, *, profile: str | None, where: str) -> d
             configure(fitted.config, where=f"{where}: {variant}, config on profile {profile}")
         return preset
 
-    return each_sound(user_presets, check)
+    return read_each(user_presets, check)
 
 
 def write_presets(out: Path) -> None:

@@ -1,4 +1,7 @@
-"""The same seed gives the same weights: on a CPU to the bit, on a GPU as far as its kernels allow."""
+"""Reproducible training: the same seed gives the same weights, bit-identical on a CPU.
+
+On a GPU, results are as reproducible as its kernels allow.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,10 +13,10 @@ import torch.utils.deterministic
 
 
 def seed_epoch(seed: int, *, epoch: int, rank: int = 0) -> None:
-    """Seeds torch for one epoch, counted from 1 (0: the model's first weights).
+    """Seed torch for one epoch, counted from 1; 0 stands for the initialization of the model.
 
-    Each epoch begins from its own seed, so that a resumed fold needs no generator state. Processes that share a batch
-    draw different numbers: equal ones would drop the same places of all shares.
+    Each epoch starts from a seed of its own, so that a resumed fold needs no generator state. Processes that share a
+    batch draw different numbers; otherwise dropout would mask the same positions in all shares.
     """
     state = np.random.SeedSequence([seed, epoch, rank] if rank else [seed, epoch]).generate_state(1, np.uint64)
     torch.manual_seed(int(state[0]))
@@ -21,11 +24,11 @@ def seed_epoch(seed: int, *, epoch: int, rank: int = 0) -> None:
 
 @contextmanager
 def deterministic(*, threads: int) -> Iterator[None]:
-    """Deterministic kernels where torch has them, and this many CPU threads; both as before afterwards.
+    """Use deterministic kernels where torch has them, and this many CPU threads; restore both settings afterwards.
 
-    Sums depend on the number of threads, so equal results need an equal number. On CUDA, cuBLAS reads its workspace
-    setting when the first kernel starts: it is set here unless the user has set it. Torch would also fill every new
-    tensor with NaN before its kernel writes it, against kernels that read what they did not write; none here does.
+    Sums depend on the number of threads, so identical results need the same number. On CUDA, cuBLAS reads its workspace
+    setting when the first kernel starts; it is set here unless the user has set it. Torch's deterministic mode also
+    fills every new tensor with NaN, to expose kernels that read uninitialized memory. None here does, so that is off.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     threads_before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Where a fold is computed, and in which precision."""
+"""Device and precision of a fold's computations."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -12,10 +12,10 @@ _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
 def device_of(params: TrainingParams) -> torch.device:
-    """``auto`` is the GPU where there is one.
+    """Return the device that ``training.device`` names; ``auto`` is a GPU if there is one.
 
     Raises:
-        TrainingError: ``cuda`` is asked for and there is none.
+        TrainingError: The parameter is ``cuda``, but there is no GPU.
     """
     if params.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("training.device is cuda, but torch sees no GPU; set training.device=auto or cpu")
@@ -25,46 +25,48 @@ def device_of(params: TrainingParams) -> torch.device:
 
 
 def gpus(params: TrainingParams) -> list[str]:
-    """What one fold gets of the GPUs each, as ``CUDA_VISIBLE_DEVICES`` names them; nothing where a CPU computes.
+    """Return one entry per fold that can train at a time: its GPUs, as ``CUDA_VISIBLE_DEVICES`` lists them.
+
+    The list is empty if folds train on the CPU.
 
     Raises:
-        TrainingError: There are GPUs, but fewer than one fold is to have.
+        TrainingError: There are GPUs, but fewer than ``training.devices_per_fold``.
     """
     count = 0 if params.device == "cpu" else torch.cuda.device_count()
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    names = visible[:count] if visible else [str(place) for place in range(count)]
+    names = visible[:count] if visible else [str(index) for index in range(count)]
     each = params.devices_per_fold
     if 0 < len(names) < each:
         raise TrainingError(
             f"training.devices_per_fold is {each}, but torch sees {len(names)} GPU(s); set it to {len(names)} or less, "
-            "or training.device=cpu. A cluster's pod has those that its pipeline was compiled with: merflow pipeline "
+            "or set training.device=cpu. On a cluster, compile the pipeline for as many GPUs per pod: merflow pipeline "
             f"compile --set training.devices_per_fold={each}"
         )
     return [",".join(names[first : first + each]) for first in range(0, len(names) - each + 1, each)]
 
 
 def autocast_dtype(params: TrainingParams, *, device: torch.device, precision: str = "auto") -> torch.dtype | None:
-    """What the forward pass is cast to; None for float32 throughout.
+    """Return the dtype that autocast uses in the forward pass; None for float32 throughout.
 
     Args:
-        params: Their own precision counts where it is not ``auto``.
-        device: A CPU computes ``auto`` in float32.
-        precision: The recipe's; ``auto`` is bf16 on a GPU.
+        params: Training parameters; their precision overrides the recipe's unless it is ``auto``.
+        device: The device. On a CPU, ``auto`` is float32.
+        precision: The recipe's precision; ``auto`` is bfloat16 on a GPU.
 
     Raises:
-        TrainingError: bf16 is asked for by the params, and the GPU does not have it.
+        TrainingError: The parameters set bfloat16, and the GPU does not support it.
     """
-    asked = params.precision != "auto"
-    if params.precision == "float32" or (not asked and device.type == "cpu"):
+    overridden = params.precision != "auto"
+    if params.precision == "float32" or (not overridden and device.type == "cpu"):
         return None
-    chosen = params.precision if asked else precision
+    chosen = params.precision if overridden else precision
     dtype = _DTYPES.get(chosen, torch.bfloat16)
-    lacking = device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)
-    if dtype is torch.bfloat16 and lacking:
-        if not asked:
+    unsupported = device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False)
+    if dtype is torch.bfloat16 and unsupported:
+        if not overridden:
             return None
         raise TrainingError(
-            f"training.precision is bfloat16, but {torch.cuda.get_device_name(device)} does not compute in it; "
+            f"training.precision is bfloat16, but {torch.cuda.get_device_name(device)} does not support it; "
             "set training.precision=auto or float32"
         )
     return dtype
@@ -73,10 +75,10 @@ def autocast_dtype(params: TrainingParams, *, device: torch.device, precision: s
 def autocast(
     params: TrainingParams, *, device: torch.device, precision: str = "auto"
 ) -> AbstractContextManager[object]:
-    """The autocast of :func:`autocast_dtype`, or nothing.
+    """Return autocast to the dtype of :func:`autocast_dtype`, or a context that does nothing.
 
     Raises:
-        TrainingError: As there.
+        TrainingError: See :func:`autocast_dtype`.
     """
     dtype = autocast_dtype(params, device=device, precision=precision)
     return nullcontext() if dtype is None else torch.autocast(device.type, dtype=dtype)

@@ -1,7 +1,7 @@
 """A model with its encoders before it: one module that is called on raw batches, and what it adds to a model folder.
 
 ``encoders.safetensors`` beside ``model.safetensors`` holds the encoders' parameters that learned, and only those; the
-card names the encoders, with their revisions, that the others come from.
+fold record names the encoders, with their revisions, that the others come from.
 """
 
 import json
@@ -11,21 +11,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from merflow.contracts.batch import Batch, Output, RawBatch
+from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import EncoderPart, Role, StreamShape
 from merflow.errors import ModelError
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.catalogue import spec_of
+from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
-from merflow.models.folder import ModelCard, load_model
-from merflow.storage.local import digest, replacing
+from merflow.models.folder import load_model, load_weights, save_weights
 
 ENCODERS = "encoders.safetensors"
 
@@ -96,16 +94,15 @@ class EncodedSource:
         return batch
 
 
-def save_encoders(folder: Path, encoders: EncodersInGraph, *, card: ModelCard) -> None:
+def save_encoders(folder: Path, encoders: EncodersInGraph, *, record: FoldRecord) -> None:
     """Writes what the encoders learned into a model folder, whole or not at all.
 
     Raises:
         OutputError: The folder cannot be written.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in encoders.learning.items()}
-    metadata = {"card": digest(card.model_dump(mode="json")), "learning": json.dumps(dict(encoders.parts))}
-    with replacing(folder / ENCODERS) as part:
-        save_file(weights, part, metadata=metadata)
+    metadata = {"learning": json.dumps(dict(encoders.parts))}
+    save_weights(folder / ENCODERS, weights, record=record, metadata=metadata)
 
 
 def has_encoders(folder: Path) -> bool:
@@ -119,20 +116,20 @@ def load_encoded(folder: Path, *, standardizer: Standardizer, profile: Profile) 
     Args:
         folder: A model folder with ``encoders.safetensors``.
         standardizer: The statistics that it was trained with.
-        profile: The encoders that its card names, located (``features.huggingface.checkpoints.relocated``).
+        profile: The encoders that its record names, located (``features.huggingface.checkpoints.relocated``).
 
     Raises:
         ModelError: A file is missing or garbled, or of another model or other encoders.
         FeatureError: The encoders' weights cannot be read.
     """
-    model, card = load_model(folder)
-    weights, metadata = _read(folder / ENCODERS)
-    if metadata.get("card") != digest(card.model_dump(mode="json")):
-        raise ModelError(f"{folder / ENCODERS} was saved with another card; restore the folder from its run")
+    model, record = load_model(folder)
+    if not has_encoders(folder):
+        raise ModelError(f"no such file: {folder / ENCODERS}; the model's encoders did not learn, load it as it is")
+    weights, metadata = load_weights(folder / ENCODERS, record=record)
     learning: dict[Role, EncoderPart] = json.loads(metadata["learning"])
-    streams = MODELS[card.model].configure(card.config).streams()
+    streams = MODELS[record.model].configure(record.config).streams()
     for stream in streams:
-        expected, given = card.profile[stream.role], spec_of(stream, profile)
+        expected, given = record.encoders[stream.role].spec, spec_of(stream, profile)
         if stream.role in learning and given.revision != expected.revision:
             raise ModelError(
                 f"{folder / ENCODERS} changes a part of {expected.settings.get('model')} of revision "
@@ -141,21 +138,11 @@ def load_encoded(folder: Path, *, standardizer: Standardizer, profile: Profile) 
     encoders = EncodersInGraph(streams, profile=profile, learning=learning, standardizer=standardizer)
     learned = encoders.learning
     if {name: value.shape for name, value in learned.items()} != {name: value.shape for name, value in weights.items()}:
-        raise ModelError(f"{folder / ENCODERS} does not fit the encoders that its card names; train the fold again")
+        raise ModelError(f"{folder / ENCODERS} does not fit the encoders that its record names; train the fold again")
     with torch.no_grad():
         for name, value in learned.items():
             value.copy_(weights[name])
     return EncodedModel(encoders, model).eval()
-
-
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise ModelError(f"no such file: {path}; the model's encoders did not learn, load it as it is")
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{path} is no safetensors file ({error}); train the fold again") from error
 
 
 def _frozen(module: nn.Module) -> set[str]:

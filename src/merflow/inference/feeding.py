@@ -1,4 +1,4 @@
-"""Batches made on the host while the device, or another core, computes with the one before."""
+"""Batches that are prepared in the background while the model computes with the previous one."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,18 +6,20 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from merflow.contracts.batch import Batch, RawBatch
-from merflow.training.stages import Source
+from merflow.contracts.sources import UtteranceSource
 
 
-def batches(source: Source, order: Sequence[Sequence[int]], *, device: torch.device) -> Iterator[Batch | RawBatch]:
-    """The batches in order, on the device; a thread makes the next one in the meantime."""
+def batches(
+    source: UtteranceSource, order: Sequence[Sequence[int]], *, device: torch.device
+) -> Iterator[Batch | RawBatch]:
+    """Yield the batches in order, on the device; a thread prepares the next one in the meantime."""
     if not order:
         return
-    with ThreadPoolExecutor(max_workers=1) as maker:
-        waiting = [maker.submit(source.batch, order[0])]
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        waiting = [executor.submit(source.batch, order[0])]
         for following in [*order[1:], None]:
             batch = waiting.pop().result()
             if following is not None:
-                waiting.append(maker.submit(source.batch, following))
+                waiting.append(executor.submit(source.batch, following))
             yield batch.to(device)
-            del batch  # what the device has done with is memory for the batch after the next
+            del batch  # free its memory for the batch after the next one

@@ -1,4 +1,4 @@
-"""What a trained model looks at, and where it puts utterances."""
+"""Attention maps, gates and embeddings of a trained model."""
 
 from collections import defaultdict
 
@@ -6,33 +6,35 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from merflow.contracts.batch import Batch, BatchSource, Inspection, Output
+from merflow.contracts.batch import Batch, Inspection, Output
 from merflow.contracts.params import TrainingParams
+from merflow.contracts.sources import BatchSource
 from merflow.features.extraction.bucketing import sequential_batches
 from merflow.inference.devices import autocast, device_of
 from merflow.models.layers import inspect
 
 
 def look(model: nn.Module, source: BatchSource, index: int, *, params: TrainingParams) -> dict[str, Inspection]:
-    """Everything that the model shows of one utterance, by module; alone in its batch, so without padding.
+    """Return by module all maps, gates and weights for one utterance.
 
-    The first axis, of the one utterance, is dropped.
+    The utterance is alone in its batch, so there is no padding. The arrays have no batch axis.
     """
     device = device_of(params)
     batch = source.batch([index]).to(device)
     with autocast(params, device=device):
-        found = inspect(model.to(device), batch)
-    return {name: Inspection(entry.values[0], entry.axes) for name, entry in found.items()}
+        inspections = inspect(model.to(device), batch)
+    return {name: Inspection(entry.values[0], entry.axes) for name, entry in inspections.items()}
 
 
 def averages(
     model: nn.Module, source: BatchSource, *, batch_size: int, params: TrainingParams
 ) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
-    """What modules show (``Shown``), averaged over each utterance's real steps, for all utterances.
+    """Return the gates and weights of all utterances, averaged over each utterance's real steps.
+
+    Attention maps are left out, because their rows sum to one.
 
     Returns:
-        Module -> ``(len(source), ...)`` float32 with the axes that are no role's steps, and the names of those axes.
-        Attention is left out: its rows sum to one.
+        Module -> ``(len(source), ...)`` float32 with all axes but those of steps, and the names of those axes.
     """
     device = device_of(params)
     model.to(device)
@@ -42,8 +44,8 @@ def averages(
     for indices in sequential_batches(source.lengths, batch_size=batch_size):
         batch = source.batch(indices).to(device)
         with autocast(params, device=device):
-            found = inspect(model, batch, attention=False)
-        for name, entry in found.items():
+            inspections = inspect(model, batch, attention=False)
+        for name, entry in inspections.items():
             values, axes[name] = _over_real_steps(entry, batch)
             rows[name].append(values)
         order += indices
@@ -51,7 +53,7 @@ def averages(
 
 
 def embed(model: nn.Module, source: BatchSource, *, batch_size: int, params: TrainingParams) -> np.ndarray:
-    """The pooled vectors that feed the classifier, ``(len(source), E)`` float32."""
+    """Return the pooled vectors that feed the classifier, ``(len(source), E)`` float32."""
     device = device_of(params)
     model.to(device).eval()
     order: list[int] = []
@@ -67,20 +69,20 @@ def embed(model: nn.Module, source: BatchSource, *, batch_size: int, params: Tra
 
 def _over_real_steps(entry: Inspection, batch: Batch) -> tuple[Tensor, tuple[str, ...]]:
     values = entry.values
-    kept: list[str] = []
+    other_axes: list[str] = []
     for axis in entry.axes:
-        place = 1 + len(kept)
+        position = 1 + len(other_axes)
         present = {str(role): mask for role, mask in batch.present.items()}.get(axis)
         if present is None:
-            kept.append(axis)
+            other_axes.append(axis)
             continue
-        moved = values.movedim(place, 1)  # (N, steps, ...)
+        moved = values.movedim(position, 1)  # (N, steps, ...)
         weights = present.float().cpu().view(*present.shape, *[1] * (moved.dim() - 2))
         values = (moved * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
-    return values, tuple(kept)
+    return values, tuple(other_axes)
 
 
-def _in_order(found: np.ndarray, order: list[int]) -> np.ndarray:
-    sorted_rows = np.empty_like(found)
-    sorted_rows[order] = found
-    return sorted_rows
+def _in_order(values: np.ndarray, order: list[int]) -> np.ndarray:
+    in_order = np.empty_like(values)
+    in_order[order] = values
+    return in_order

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.fold_id import parse_fold_id
+from merflow.contracts.invocation import Invocation, write_invocation
 from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.processes import in_processes
@@ -21,13 +23,13 @@ from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
-from merflow.jobs.tracking import open_run
+from merflow.jobs.track import track
 from merflow.jobs.train import train
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
+from merflow.presets.plan import plan, read_video
 from merflow.runs.data import Data
-from merflow.runs.fold_ids import parse_fold_id, plan, read_video
-from merflow.runs.run_folder import RESULTS, remember
+from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
 
 
@@ -75,7 +77,7 @@ def benchmark(
     )
     source.check(protocol=params.splits.protocol)
     _tell_of_others(out, variants)
-    remember(out, name=name, command=command)
+    write_invocation(out, Invocation(name=name, command=command))
     data = prepare(
         source,
         variants=variants,
@@ -86,7 +88,7 @@ def benchmark(
         user_presets=user_presets,
         progress=progress,
     )
-    open_run(
+    track(
         data.manifest,
         splits=data.splits,
         features=data.features,

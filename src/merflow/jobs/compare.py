@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.protocols import FOLDS
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.errors import EvaluationError
 from merflow.evaluation.comparisons import compare_variants
 from merflow.runs import fold_folder
 from merflow.runs.finished_runs import Run, read_runs
-from merflow.runs.fold_ids import FOLDS
-from merflow.runs.run_folder import manifest_of
+from merflow.runs.run_folder import TrainedFold, manifest_of
 from merflow.storage.local import write_json
 
 # What two runs must share to be tested on the same utterances with the same training data.
@@ -95,9 +95,9 @@ def _shared_ids(runs: Sequence[Run]) -> dict[str, Any]:
     """
     owners: dict[str, dict[str, Path]] = {name: {} for name in _SHARED_IDS}
     for run in runs:
-        for facts in run.facts:
+        for fold in run.folds:
             for name, values in owners.items():
-                values.setdefault(facts[name], run.folder)
+                values.setdefault(getattr(fold.record, name), run.folder)
     differing = [
         f"{name} is " + ", ".join(f"{value} in {folder}" for value, folder in values.items())
         for name, values in owners.items()
@@ -117,21 +117,21 @@ def _variants(runs: Sequence[Run]) -> list[_Variant]:
     Raises:
         EvaluationError: There is but one, or they were trained with different seeds.
     """
-    holders = Counter(variant for run in runs for variant in {facts["variant"] for facts in run.facts})
+    holders = Counter(variant for run in runs for variant in {fold.record.variant for fold in run.folds})
     found = []
     for run in runs:
-        held: dict[str, list[int]] = defaultdict(list)
-        for place, facts in enumerate(run.facts):
-            held[facts["variant"]].append(place)
+        held: dict[str, list[TrainedFold]] = defaultdict(list)
+        for fold in run.folds:
+            held[fold.record.variant].append(fold)
         found += [
             _Variant(
                 name=variant if holders[variant] == 1 else f"{run.label}/{variant}",
                 run=run.folder,
-                selection=run.facts[places[0]]["selection"],
-                seeds=frozenset(run.facts[place]["seed"] for place in places),
-                folds=tuple(run.folds[place] for place in places),
+                selection=str(folds[0].record.selection),
+                seeds=frozenset(fold.record.seed for fold in folds),
+                folds=tuple(fold.folder for fold in folds),
             )
-            for variant, places in held.items()
+            for variant, folds in held.items()
         ]
     if len(found) < 2:
         raise EvaluationError(

@@ -1,75 +1,89 @@
-"""The manifest and the splits of a DVC project: those here, those of every revision, and the way to a remote."""
+"""The manifest and the splits of a DVC project: in the working tree, in every revision, and on a remote."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import CorpusError, SplitError, VersioningError
-from merflow.versioning.project import Project, Revisions
+from merflow.versioning.project import Commit, Project
 from merflow.versioning.remote import Remote
 
 What = Literal["manifest", "splits"]
-# Whose outputs are the versions of the data: tables and pages, never recordings, features or models.
+# Stages whose outputs are the versions of the data: tables and pages, never recordings, features or models.
 STAGES = ("index", "validate", "transcribe", "split")
 _SPLIT = "split"
 
 
 @dataclass(frozen=True)
+class FileRevisions:
+    """The revisions of a project that have a file.
+
+    Attributes:
+        md5: MD5 of the file's bytes.
+        commits: Commits whose ``dvc.lock`` names the file, the oldest first.
+        tags: Tags whose ``dvc.lock`` names it.
+        here: True if the working tree's ``dvc.lock`` names it.
+        unread: Number of recorded versions that DVC's cache lacks, so that their content cannot be compared.
+    """
+
+    md5: str
+    commits: tuple[Commit, ...] = ()
+    tags: tuple[str, ...] = ()
+    here: bool = False
+    unread: int = 0
+
+
+@dataclass(frozen=True)
 class Here:
-    """What a project holds of its manifest and its splits.
+    """The manifest and the splits of a project.
 
     Attributes:
         project: None outside of a project.
-        files: Where the working tree keeps them, relative to the project; empty where no ``split`` has run.
-        identities: Manifest hash and split id of these files, where they are here.
+        files: Their paths in the working tree, relative to the project; empty where no ``split`` has run.
+        identities: Manifest hash and split id of these files, where the files exist.
     """
 
     project: Project | None
     files: dict[What, str]
     identities: dict[What, str]
 
-    def record(self, what: What, *, md5: str, identity: str) -> dict[str, Any]:
-        """Which revisions hold a file: by its bytes, or else by what is in it, of the versions that DVC's cache has.
-
-        Returns:
-            ``md5`` of the file, ``commits`` (the oldest first), ``tags``, ``here``, and ``unread``: versions on record
-            whose content is not in the cache, so that nobody can tell.
-        """
+    def revisions(self, what: What, *, md5: str, identity: str) -> FileRevisions:
+        """Find the revisions that have a file: by its bytes, or else by its content in the versions of DVC's cache."""
         if self.project is None:
-            return {"md5": md5, "commits": [], "tags": [], "here": False, "unread": 0}
-        found, unread = self.project.revisions(md5), 0
-        if not (found.commits or found.here) and what in self.files:
+            return FileRevisions(md5)
+        known, unread = self.project.revisions(md5), 0
+        if not (known.commits or known.here) and what in self.files:
             others = self.project.versions(self.files[what])
             cached = {other: self.project.cached(other) for other in others}
-            unread = sum(place is None for place in cached.values())
-            same = [other for other, place in cached.items() if place and _identity(what, place) == identity]
+            unread = sum(path is None for path in cached.values())
+            same = [other for other, path in cached.items() if path and _identity(what, path) == identity]
             if same:
-                md5, found = same[0], self.project.revisions(same[0])
-        return {"md5": md5, **_plain(found), "unread": unread}
+                md5, known = same[0], self.project.revisions(same[0])
+        return FileRevisions(md5, known.commits, known.tags, known.here, unread)
 
-    def differences(self, what: What, *, record: dict[str, Any], identity: str) -> list[str]:
-        """How a training's data differ from what this project has, for people."""
+    def differences(self, what: What, *, revisions: FileRevisions, identity: str) -> list[str]:
+        """Return sentences about how a training's file differs from this project's."""
         if self.project is None:
             return []
-        said = []
-        named = next(iter([*record["tags"], *(commit["id"][:12] for commit in record["commits"])]), None)
+        sentences = []
+        named = next(iter([*revisions.tags, *(commit.id[:12] for commit in revisions.commits)]), None)
         if what in self.identities and self.identities[what] != identity:
             back = f"; git checkout {named} and merflow data pull bring them back" if named else ""
-            said.append(f"{self.files[what]} here is {self.identities[what]}, trained on {what} {identity}{back}")
-        if named is None and not record["here"]:
-            unread = f"; {record['unread']} version(s) are not in DVC's cache, dvc fetch --all-commits brings them"
-            said.append(
-                f"{what} {identity} is in no revision of {self.project.root}" + (unread if record["unread"] else "")
+            sentences.append(f"{self.files[what]} here is {self.identities[what]}, trained on {what} {identity}{back}")
+        if named is None and not revisions.here:
+            unread = f"; {revisions.unread} version(s) are not in DVC's cache, dvc fetch --all-commits brings them"
+            sentences.append(
+                f"{what} {identity} is in no revision of {self.project.root}" + (unread if revisions.unread else "")
             )
-        return said
+        return sentences
 
 
 def read_here(project: Project | None) -> Here:
-    """What the project holds."""
+    """Read the project's manifest and splits."""
     if project is None:
         return Here(None, {}, {})
     reads, writes = project.files_of(_SPLIT)
@@ -85,20 +99,20 @@ def read_here(project: Project | None) -> Here:
 
 
 def push(around: Path, *, remote: str | None) -> None:
-    """Uploads manifests, splits and their summaries to the project's remote, and nothing else.
+    """Upload manifests, splits and their summaries to the project's remote, and nothing else.
 
     Raises:
-        VersioningError: No project or remote, it cannot be reached or refuses, or a file is not here.
+        VersioningError: There is no project or remote, the remote cannot be reached or refuses, or a file is missing.
     """
     project = _project(around)
     _say(project, f"{Remote(project.root, name=remote).push(STAGES)} file(s) pushed")
 
 
 def pull(around: Path, *, remote: str | None) -> None:
-    """Brings what :func:`push` uploaded here, as this revision's ``dvc.lock`` names it.
+    """Download the files of :func:`push` that this revision's ``dvc.lock`` names.
 
     Raises:
-        VersioningError: As :func:`push`; or the remote lacks a file.
+        VersioningError: There is no project or remote, or the remote cannot be reached, refuses, or lacks a file.
     """
     project = _project(around)
     _say(project, f"{Remote(project.root, name=remote).pull(STAGES)} file(s) fetched")
@@ -115,21 +129,17 @@ def _project(around: Path) -> Project:
 
 def _say(project: Project, done: str) -> None:
     here = read_here(project)
-    told = [f"{what} {identity} ({here.files[what]})" for what, identity in here.identities.items()]
-    say("; ".join([done, *told]))
+    versions = [f"{what} {identity} ({here.files[what]})" for what, identity in here.identities.items()]
+    say("; ".join([done, *versions]))
 
 
-def _plain(found: Revisions) -> dict[str, Any]:
-    return {"commits": [asdict(commit) for commit in found.commits], "tags": list(found.tags), "here": found.here}
-
-
-def _identity(what: What, place: Path) -> str | None:
-    """Manifest hash or split id of a file; None where it is missing or another thing."""
+def _identity(what: What, path: Path) -> str | None:
+    """Return the manifest hash or split id of a file; None where it is missing or something else."""
     read: dict[What, Callable[[Path], str]] = {
-        "manifest": lambda path: read_manifest(path).hash,
-        "splits": lambda path: read_splits(path).split_id,
+        "manifest": lambda file: read_manifest(file).hash,
+        "splits": lambda file: read_splits(file).split_id,
     }
     try:
-        return read[what](place)
+        return read[what](path)
     except (CorpusError, SplitError):
         return None

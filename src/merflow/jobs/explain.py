@@ -10,12 +10,12 @@ from torch import nn
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.contracts.strict import parse
 from merflow.errors import EvaluationError, OutputError, TrainingError
 from merflow.evaluation.embeddings import plane, unmapped
 from merflow.evaluation.report.explanations import embedding_figure, utterance_figure, weights_figure
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.standardize import Standardizer
+from merflow.folds.datasets import raw_dataset, stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import Subject, drawable
 from merflow.inference.devices import device_of
@@ -24,7 +24,6 @@ from merflow.inference.prediction import predict
 from merflow.models.folder import load_model
 from merflow.presets import catalogue
 from merflow.runs import fold_folder
-from merflow.runs.fold_ids import FoldId
 from merflow.storage.local import output_errors, replacing, replacing_folder, write_json
 
 _LISTING = "explain.json"
@@ -92,7 +91,7 @@ def explain(
         write_json(
             part / _LISTING,
             {
-                "item": opened.inputs.item,
+                "item": str(opened.inputs.fold_id),
                 "utterances": [opened.rows[place]["utterance_id"] for place in places],
                 "shown": shown,
                 "weights": weighed,
@@ -100,7 +99,7 @@ def explain(
             },
         )
     embeddings = f"embeddings without a map ({lacking})" if lacking else "embeddings"
-    say(f"explain {opened.inputs.item}: {len(places)} utterance(s), {len(weighed)} weight(s), {embeddings}; {out}")
+    say(f"explain {opened.inputs.fold_id}: {len(places)} utterance(s), {len(weighed)} weight(s), {embeddings}; {out}")
     return out
 
 
@@ -114,24 +113,26 @@ def open_fold(
         PresetError: Its variant neither ships nor is among ``user_presets``.
         ModelError: Its model cannot be loaded.
     """
-    facts = fold_folder.read_facts(fold)
-    params = parse(
-        TrainingParams, facts["params"]["training"] | {"device": device}, where=str(fold / fold_folder.FACTS)
-    )
+    record = fold_folder.read_record(fold)
+    params = record.training.model_copy(update={"device": device})
     _check_device(params)
-    catalogue.trained_preset(facts["variant"], user_presets)
-    item = str(FoldId(facts["variant"], facts["fold"], facts["seed"]))
+    catalogue.trained_preset(record.variant, user_presets)
     inputs = FoldInputs.read(
-        item, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
+        str(record.fold_id),
+        manifest=manifest,
+        splits=splits,
+        features=features,
+        params=params,
+        user_presets=user_presets,
     )
-    for what, given in (
-        ("manifest_hash", inputs.manifest.hash),
-        ("split_id", inputs.splits.split_id),
-        ("encoder_keys", inputs.encoder_keys),
+    for name, trained, given in (
+        ("manifest_hash", record.manifest_hash, inputs.manifest.hash),
+        ("split_id", record.split_id, inputs.splits.split_id),
+        ("encoder_keys", record.encoder_keys, inputs.encoder_keys),
     ):
-        if facts[what] != given:
+        if trained != given:
             raise EvaluationError(
-                f"{fold} was trained with {what} {facts[what]}, the given files have {given}; explain it with the "
+                f"{fold} was trained with {name} {trained}, the given files have {given}; explain it with the "
                 "manifest, splits and features that it was trained on"
             )
     return Subject.of(inputs, *_model_and_test(fold / fold_folder.MODEL, inputs))
@@ -178,7 +179,7 @@ def _draw_weights(opened: Subject, *, folder: Path) -> list[str]:
             entry.values,
             emotions=opened.emotions,
             classes=opened.inputs.classes,
-            title=f"{name}, {opened.inputs.item}",
+            title=f"{name}, {opened.inputs.fold_id}",
             axis=entry.axis,
         )
         _save(figure, folder / f"{name}.png")
@@ -204,7 +205,7 @@ def _draw_embedding(opened: Subject, *, folder: Path) -> str:
         points,
         emotions=opened.emotions,
         classes=opened.inputs.classes,
-        title=f"t-SNE of {opened.inputs.item}, test part",
+        title=f"t-SNE of {opened.inputs.fold_id}, test part",
     )
     _save(figure, folder / "embedding.png")
     return ""
@@ -224,8 +225,8 @@ def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, Featur
     """The model of a model folder, and the test utterances as its encoders give them."""
     standardizer = Standardizer.load(folder / fold_folder.STANDARDIZER)
     if not has_encoders(folder):
-        return load_model(folder)[0], inputs.dataset("test", standardizer=standardizer)
+        return load_model(folder)[0], stored_dataset(inputs, "test", standardizer=standardizer)
     learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)
     encoders = learned.encoders.to(device_of(inputs.params))
-    raw = inputs.raw_dataset("test", inputs.recipes[-1], standardizer=standardizer)
+    raw = raw_dataset(inputs, "test", inputs.recipes[-1], standardizer=standardizer)
     return learned.model, EncodedSource(raw, encoders)

@@ -1,10 +1,9 @@
 """The features that some variants need, into the store."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from merflow.contracts.extracted_features import ExtractedFeatures, ExtractedStream, write_extracted_features
 from merflow.contracts.params import CorpusParams, FeatureParams
 from merflow.contracts.presets import Preset, UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
@@ -18,8 +17,7 @@ from merflow.features.extraction.run import Pace, StoredStream
 from merflow.features.extraction.transcripts import has_both, reading, readings, transcript_of, with_other_words
 from merflow.models import MODELS
 from merflow.presets import catalogue
-from merflow.runs.fold_ids import chosen
-from merflow.storage.local import write_json
+from merflow.presets.plan import chosen
 
 
 def extract(
@@ -77,18 +75,18 @@ def extract(
     )
     listed = quarantine_beside(out)
     set_aside = write_quarantine(listed, [one for each in stored for one in each.set_aside])
-    write_json(
+    write_extracted_features(
         out,
-        {
-            "store": str(store.resolve()),
-            "profile": params.profile,
-            "encoders": {slot: spec.model_dump() for slot, spec in profile.items()},
-            "manifest_hash": found.hash,
-            "transcripts": heard,
-            "both_words": both,
-            "streams": [_facts(each) for each in stored if each.stream in streams],
-            "other_words": [_facts(each) for each in stored if each.stream not in streams],
-        },
+        ExtractedFeatures(
+            store=str(store.resolve()),
+            profile=params.profile,
+            encoders=profile,
+            manifest_hash=found.hash,
+            transcripts=heard,
+            both_words=both,
+            streams=tuple(_extracted(each) for each in stored if each.stream in streams),
+            other_words=tuple(_extracted(each) for each in stored if each.stream not in streams),
+        ),
     )
     _say_streams(stored, read=streams, asked=asked)
     aside = f"; {set_aside} input(s) set aside, see {listed}" if set_aside else ""
@@ -96,14 +94,14 @@ def extract(
     return out
 
 
-def _facts(stored: StoredStream) -> dict[str, Any]:
-    return {
-        "key": stored.key,
-        "stream": asdict(stored.stream),
-        "shape": asdict(stored.shape),
-        "entries": stored.entries,
-        "set_aside": len(stored.set_aside),
-    }
+def _extracted(stored: StoredStream) -> ExtractedStream:
+    return ExtractedStream(
+        key=stored.key,
+        stream=stored.stream,
+        shape=stored.shape,
+        entries=stored.entries,
+        set_aside=len(stored.set_aside),
+    )
 
 
 def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], asked: Sequence[Stream]) -> None:

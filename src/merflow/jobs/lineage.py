@@ -1,27 +1,23 @@
-"""From a trained model or a run back to the data, the splits, the code and the encoders that it was made from.
+"""The way back from a trained model or a run to its data, splits, code and encoders.
 
-What a training stands on is in its model card. The project around the current folder (git, and ``dvc.lock``) says which
-of its revisions holds these data, and whether the files here are the same.
+The fold record in the model folder says what a training was made from. The project around the current folder (git, and
+``dvc.lock``) says which of its revisions holds these data, and whether the files here are the same.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from merflow.errors import MerflowError
-from merflow.jobs.data_versions import Here, read_here
-from merflow.models.folder import CARD, ModelCard, read_card
-from merflow.runs import fold_folder
+from merflow.contracts.fold_record import FOLD_RECORD, FoldRecord, read_fold_record
+from merflow.errors import MerflowError, ModelError
+from merflow.jobs.data_versions import FileRevisions, Here, read_here
+from merflow.runs.fold_folder import MODEL, RECORD, folds_below, is_fold, read_record
 from merflow.runs.run_folder import read_run
-from merflow.storage.local import read_json
 from merflow.tracking import lookup
-from merflow.tracking.lookup import Tracked
+from merflow.tracking.lookup import Tracked, Version
 from merflow.versioning.project import Project
-
-# What the card shares with the facts of its fold and the tags of its run.
-_SHARED = ("manifest_hash", "split_id", "corpus", "selection")
 
 
 @dataclass(frozen=True)
@@ -29,81 +25,152 @@ class Training:
     """One trained fold.
 
     Attributes:
-        place: Its folder, or its run.
-        told: What else tells of it: a name for people, and the values.
+        location: Its folder, or its run in MLflow.
     """
 
-    place: str
-    card: ModelCard
-    told: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    location: str
+    record: FoldRecord
+
+    def plain(self) -> dict[str, Any]:
+        """Return the training as JSON values."""
+        record = self.record
+        origin = None if record.origin is None else {"base": record.origin.base, **record.origin.tuned}
+        return {
+            "place": self.location,
+            "variant": record.variant,
+            "fold": record.fold,
+            "seed": record.seed,
+            "selection": str(record.selection),
+            "promotable": record.promotable,
+            "stages": list(record.stages),
+            "transcripts": record.transcripts,
+            "git_commit": record.git_commit,
+            "origin": origin or {},
+            "merflow_version": record.environment.merflow,
+            "config": record.config,
+            "recipe": record.recipe_settings,
+            "params": record.training.model_dump(),
+            "manifest_hash": record.manifest_hash,
+            "split_id": record.split_id,
+            "encoders": {
+                role: {"key": encoder.key, "name": encoder.spec.name, "revision": encoder.spec.revision}
+                for role, encoder in record.encoders.items()
+            },
+        }
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What was asked about.
+class DataVersion:
+    """A manifest and splits that trainings were made from, with the revisions of this project that hold them."""
+
+    corpus: str
+    manifest_hash: str
+    split_id: str
+    split_params: dict[str, Any]
+    manifest: FileRevisions
+    splits: FileRevisions
+
+
+@dataclass(frozen=True)
+class CodeVersion:
+    """A commit that trained folds.
 
     Attributes:
-        kind: For people.
-        registered: The model version, where it was one.
+        commit: Empty where the record has none.
+        changed: True if files differed from the commit.
+        known: True if this checkout has the commit; None outside a checkout.
+        here: True if it is checked out here.
     """
 
+    commit: str
+    changed: bool
+    known: bool | None
+    subject: str | None
+    date: str | None
+    tags: tuple[str, ...]
+    here: bool
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a model or a run comes from.
+
+    Attributes:
+        reference: The name that was asked about.
+        kind: Kind of thing that it names, for people.
+        registered: The model version, where it is one.
+        project: Root of the project around; None outside of one.
+        mismatches: Sentences about data or code that differ here, or that no revision has.
+    """
+
+    reference: str
+    kind: str
+    registered: Version | None
+    project: str | None
+    trainings: tuple[Training, ...]
+    data: tuple[DataVersion, ...]
+    code: tuple[CodeVersion, ...]
+    mismatches: tuple[str, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Return the lineage as JSON values."""
+        return {**asdict(replace(self, trainings=())), "trainings": [training.plain() for training in self.trainings]}
+
+
+@dataclass(frozen=True)
+class _Subject:
     kind: str
     trainings: tuple[Training, ...]
-    registered: Mapping[str, Any] | None = None
+    registered: Version | None = None
 
 
-def lineage(reference: str, *, uri: str | None, around: Path) -> dict[str, Any]:
-    """Where a model or a run comes from, as plain values: ``trainings``, ``data``, ``code``, ``mismatches``.
+def lineage(reference: str, *, uri: str | None, around: Path) -> Lineage:
+    """Trace a model or a run back to its data, code, encoders and settings.
 
     Args:
-        reference: A model folder, a fold's folder, a benchmark's folder; or in MLflow a run's id, or a model version
+        reference: A model folder, a fold's folder or a benchmark's folder; or in MLflow a run's id or a model version
             (``models:/name/3``, ``name@alias``).
         uri: MLflow's server or database; None where none is named.
         around: A folder of the project whose revisions are searched.
 
     Raises:
-        MerflowError: The reference is nothing of the kind, or its record is missing or garbled.
+        MerflowError: The reference is nothing of the kind, or its record is missing, damaged, or of another version.
     """
     subject = _on_disk(Path(reference)) if Path(reference).exists() else _tracked(reference, uri=uri)
     project = Project.around(around)
     here = read_here(project)
     data = _data(subject, here)
-    commits = sorted({training.card.git_commit for training in subject.trainings})
-    code = [_code(commit, project) for commit in commits]
-    return {
-        "reference": reference,
-        "kind": subject.kind,
-        "registered": subject.registered,
-        "project": None if project is None else str(project.root),
-        "trainings": [_facts(training) for training in subject.trainings],
-        "data": data,
-        "code": code,
-        "mismatches": [*_contradictions(subject), *_elsewhere(data, here), *_unrepeatable(code)],
-    }
-
-
-def _on_disk(place: Path) -> Subject:
-    """A model folder, a fold's folder or a benchmark's."""
-    if (place / CARD).is_file():
-        return Subject("model folder", (_training(place),))
-    if (place / fold_folder.FACTS).is_file():
-        return Subject("fold", (_training(place / fold_folder.MODEL),))
-    if not any(place.rglob(fold_folder.FACTS)):
-        raise MerflowError(
-            f"{place} is no model folder ({CARD}), no trained fold ({fold_folder.FACTS}), and there is none below it"
-        )
-    return Subject("benchmark", tuple(_training(fold / fold_folder.MODEL) for fold in read_run(place).folds.values()))
-
-
-def _training(model: Path) -> Training:
-    facts = model.parent / fold_folder.FACTS
-    return Training(
-        place=str(model), card=read_card(model), told={fold_folder.FACTS: read_json(facts)} if facts.is_file() else {}
+    commits = sorted({training.record.git_commit for training in subject.trainings})
+    code = tuple(_code(commit, project) for commit in commits)
+    return Lineage(
+        reference=reference,
+        kind=subject.kind,
+        registered=subject.registered,
+        project=None if project is None else str(project.root),
+        trainings=subject.trainings,
+        data=data,
+        code=code,
+        mismatches=(*_mixed(subject), *_elsewhere(data, here), *_unrepeatable(code)),
     )
 
 
-def _tracked(reference: str, *, uri: str | None) -> Subject:
-    """A run of MLflow, or the run that a model version comes from."""
+def _on_disk(folder: Path) -> _Subject:
+    """Read a model folder, a fold's folder or a benchmark's."""
+    if is_fold(folder):
+        return _Subject("fold", (Training(str(folder / MODEL), read_record(folder)),))
+    if folder.is_dir() and folds_below(folder):
+        folds = read_run(folder).folds.values()
+        return _Subject("benchmark", tuple(Training(str(fold.folder / MODEL), fold.record) for fold in folds))
+    try:
+        return _Subject("model folder", (Training(str(folder), read_fold_record(folder)),))
+    except ModelError as error:
+        raise MerflowError(
+            f"{folder} is no model folder ({FOLD_RECORD}), no trained fold ({RECORD}), and no folder of trained folds"
+        ) from error
+
+
+def _tracked(reference: str, *, uri: str | None) -> _Subject:
+    """Read a run of MLflow, or the run that a model version comes from."""
     if not (lookup.is_run(reference) or lookup.is_version(reference)):
         raise MerflowError(
             f"{reference!r} is no folder here, no run of MLflow (32 hexadecimal digits) and no model version "
@@ -111,7 +178,7 @@ def _tracked(reference: str, *, uri: str | None) -> Subject:
         )
     if uri is None:
         raise MerflowError(
-            f"{reference} is in MLflow, and nothing says where that is; name it: --tracking http://HOST:PORT, or "
+            f"{reference} is in MLflow, and no tracking server is given; name it: --tracking http://HOST:PORT, or "
             "--tracking sqlite:///runs/demo/mlflow.db"
         )
     connection = lookup.existing(uri)
@@ -119,110 +186,89 @@ def _tracked(reference: str, *, uri: str | None) -> Subject:
     run = lookup.run_of(connection, reference if version is None else version.run_id)
     with tempfile.TemporaryDirectory() as folder:
         trainings = [
-            _of_run(each, lookup.fetch(connection, each, f"{fold_folder.MODEL}/{CARD}", into=Path(folder, each.run_id)))
+            _of_run(each, lookup.fetch(connection, each, RECORD, into=Path(folder, each.run_id)))
             for each in lookup.fold_runs(connection, run)
         ]
     if not trainings:
         raise MerflowError(f"run {run.run_id} ({run.name}) has no trained fold in MLflow at {uri}")
-    registered = None if version is None else asdict(version)
-    return Subject(f"MLflow run, {run.kind}", tuple(trainings), registered=registered)
+    return _Subject(f"MLflow run, {run.kind}", tuple(trainings), registered=version)
 
 
-def _of_run(run: Tracked, card: Path | None) -> Training:
-    if card is None:
+def _of_run(run: Tracked, record: Path | None) -> Training:
+    if record is None:
         raise MerflowError(
-            f"run {run.run_id} ({run.name}) holds no {fold_folder.MODEL}/{CARD}: it is unfinished or not uploaded"
+            f"run {run.run_id} ({run.name}) has no {RECORD} among its artifacts: it is unfinished, not uploaded, or "
+            "was logged by an earlier merflow; train the fold again with the command that trained it"
         )
-    tags = {name: run.tags[name] for name in _SHARED if name in run.tags}
-    return Training(place=f"run {run.run_id} ({run.name})", card=read_card(card.parent), told={"MLflow's tags": tags})
+    return Training(f"run {run.run_id} ({run.name})", read_fold_record(record.parent))
 
 
-def _facts(training: Training) -> dict[str, Any]:
-    card = training.card
-    return {
-        "place": training.place,
-        "variant": f"{card.model}:{card.preset}",
-        **card.model_dump(
-            include={"fold", "seed", "selection", "stages", "transcripts", "git_commit", "origin"}, mode="json"
-        ),
-        **card.model_dump(include={"merflow_version", "config", "recipe", "params", "manifest_hash", "split_id"}),
-        "encoders": {
-            role: {"key": card.encoder_keys[role], "name": spec.name, "revision": spec.revision}
-            for role, spec in card.profile.items()
-        },
-    }
+def _data(subject: _Subject, here: Here) -> tuple[DataVersion, ...]:
+    """Return every pair of manifest and splits of the trainings, and the revisions that hold them."""
+    records = {(each.record.manifest_hash, each.record.split_id): each.record for each in reversed(subject.trainings)}
+    return tuple(
+        DataVersion(
+            corpus=record.corpus,
+            manifest_hash=record.manifest_hash,
+            split_id=record.split_id,
+            split_params=record.split_params.model_dump(),
+            manifest=here.revisions("manifest", md5=record.data_md5.manifest, identity=record.manifest_hash),
+            splits=here.revisions("splits", md5=record.data_md5.splits, identity=record.split_id),
+        )
+        for record in reversed(records.values())
+    )
 
 
-def _data(subject: Subject, here: Here) -> list[dict[str, Any]]:
-    """Every pair of manifest and splits that the trainings stand on, and where each is on record."""
-    found: dict[tuple[str, str], ModelCard] = {}
-    for training in subject.trainings:
-        found.setdefault((training.card.manifest_hash, training.card.split_id), training.card)
-    return [
-        {
-            "corpus": card.corpus,
-            "manifest_hash": card.manifest_hash,
-            "split_id": card.split_id,
-            "split_params": card.split_params,
-            "manifest": here.record("manifest", md5=card.data_md5["manifest"], identity=card.manifest_hash),
-            "splits": here.record("splits", md5=card.data_md5["splits"], identity=card.split_id),
-        }
-        for card in found.values()
-    ]
-
-
-def _code(commit: str, project: Project | None) -> dict[str, Any]:
-    """What this checkout knows of a commit; ``known`` is None outside of one."""
+def _code(commit: str, project: Project | None) -> CodeVersion:
+    """Return what this checkout knows of a commit."""
     name, dash, _ = commit.partition("-dirty")
-    found = project.commit(name) if project and name else None
+    known = project.commit(name) if project and name else None
     head = project.commit("HEAD") if project else None
-    return {
-        "commit": name,
-        "changed": bool(dash),
-        "known": None if project is None or not name else found is not None,
-        "subject": found and found.subject,
-        "date": found and found.date,
-        "tags": list(found.tags) if found else [],
-        "here": bool(found and head and found.id == head.id),
+    return CodeVersion(
+        commit=name,
+        changed=bool(dash),
+        known=None if project is None or not name else known is not None,
+        subject=known.subject if known else None,
+        date=known.date if known else None,
+        tags=known.tags if known else (),
+        here=bool(known and head and known.id == head.id),
+    )
+
+
+def _mixed(subject: _Subject) -> list[str]:
+    """Return sentences about folds that do not belong together."""
+    records = [training.record for training in subject.trainings]
+    versions = {
+        "corpus versions": sorted({record.manifest_hash for record in records}),
+        "splits": sorted({record.split_id for record in records}),
     }
-
-
-def _contradictions(subject: Subject) -> list[str]:
-    """What two records of the same training say differently, and folds that do not belong together."""
-    said = [
-        f"{training.place}: its card says {name} {card[name]}, {who} {values[name]}"
-        for training in subject.trainings
-        for card in [training.card.model_dump()]
-        for who, values in training.told.items()
-        for name in _SHARED
-        if name in values and values[name] != card[name]
-    ]
-    for name in ("manifest_hash", "split_id"):
-        values = sorted({getattr(training.card, name) for training in subject.trainings})
-        if len(values) > 1:
-            said.append(f"these folds were trained with different {name}s: {', '.join(values)}")
-    return said
-
-
-def _elsewhere(data: Sequence[Mapping[str, Any]], here: Here) -> list[str]:
-    """Data that this project does not know, or that differ from the files here."""
     return [
-        said
+        f"these folds were trained on different {what}: {', '.join(values)}"
+        for what, values in versions.items()
+        if len(values) > 1
+    ]
+
+
+def _elsewhere(data: Sequence[DataVersion], here: Here) -> list[str]:
+    """Return sentences about data that this project does not have, or that differ from the files here."""
+    return [
+        sentence
         for each in data
-        for said in [
-            *here.differences("manifest", record=each["manifest"], identity=each["manifest_hash"]),
-            *here.differences("splits", record=each["splits"], identity=each["split_id"]),
+        for sentence in [
+            *here.differences("manifest", revisions=each.manifest, identity=each.manifest_hash),
+            *here.differences("splits", revisions=each.splits, identity=each.split_id),
         ]
     ]
 
 
-def _unrepeatable(code: Sequence[Mapping[str, Any]]) -> list[str]:
-    said = []
+def _unrepeatable(code: Sequence[CodeVersion]) -> list[str]:
+    """Return sentences about code that cannot be checked out here."""
+    sentences = []
     for each in code:
-        if not each["commit"]:
-            said.append("trained outside a git checkout: no commit is on record")
-        elif each["changed"]:
-            said.append(f"trained with changes on top of commit {each['commit'][:12]}, which are on no record")
-        elif each["known"] is False:
-            said.append(f"commit {each['commit'][:12]} is not in this checkout; git fetch --all may bring it")
-    return said
+        if not each.commit:
+            sentences.append("trained outside a git checkout: the record has no commit")
+        elif each.changed:
+            sentences.append(f"trained with uncommitted changes on top of commit {each.commit[:12]}")
+        elif each.known is False:
+            sentences.append(f"commit {each.commit[:12]} is not in this checkout; git fetch --all may bring it")
+    return sentences

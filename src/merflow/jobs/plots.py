@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merflow.contracts.history import read_history
 from merflow.contracts.progress import say
 from merflow.errors import EvaluationError
 from merflow.evaluation.report.plot_tables import Histories, confusion_rows, headline, learning_curves, reliability_bins
@@ -46,8 +47,8 @@ def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -
 def _histories(trained: Sequence[Path]) -> dict[str, Histories]:
     nested: dict[str, dict[tuple[int, int], list[dict[str, float]]]] = defaultdict(dict)
     for folder in trained:
-        facts = fold_folder.read_facts(folder)
-        nested[facts["variant"]][facts["fold"], facts["seed"]] = fold_folder.read_history(folder)
+        record = fold_folder.read_record(folder)
+        nested[record.variant][record.fold, record.seed] = [epoch.row for epoch in read_history(folder)]
     return dict(nested)
 
 

@@ -87,8 +87,8 @@ def _together(runs: Sequence[RunFolder]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     prints: dict[str, str] = {}
     for run in runs:
-        for item, folder in run.folds.items():
-            fingerprint = run.facts[item]["fingerprint"]
+        for item, fold in run.folds.items():
+            folder, fingerprint = fold.folder, fold.record.fingerprint
             if prints.setdefault(item, fingerprint) != fingerprint:
                 raise EvaluationError(
                     f"{item} was trained differently in {found[item]} and in {folder}; report these runs apart"

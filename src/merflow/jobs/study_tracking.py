@@ -5,6 +5,7 @@ from pathlib import Path
 
 from merflow.contracts.params import TrackingParams
 from merflow.contracts.study import StudyResults, StudyRunFile, read_study_run, write_study_run
+from merflow.runs.provenance import git_commit
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import digest
 from merflow.tracking.connection import tracking_uri
@@ -36,7 +37,7 @@ def begin_study_run(search: Search, *, out: Path, workspace: Workspace, params: 
             "split_id": subject.split_id,
             "protocol": subject.protocol,
             "selection": subject.selection,
-            "mlflow.source.git.commit": search.first.git_commit,
+            "mlflow.source.git.commit": git_commit(),
         },
         params={key: value for key, value in values.items() if key != "space"} | {"trials": search.params.trials},
     )

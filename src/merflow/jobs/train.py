@@ -1,4 +1,4 @@
-"""One fold of one variant: from features and splits to a model folder and test predictions."""
+"""The training of one fold of one variant: from features and splits to a model folder and test predictions."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,35 +11,43 @@ import numpy as np
 from torch import nn
 
 from merflow.contracts import processes
+from merflow.contracts.fold_record import FoldRecord, PlannedFold
+from merflow.contracts.history import write_history
 from merflow.contracts.numerals import percent
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import MODALITY_OF
-from merflow.contracts.tracker import NullTracker, Tracker
+from merflow.contracts.tracked_run import read_tracked_run
+from merflow.contracts.tracker import NullTracker
 from merflow.errors import TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.extraction.transcripts import transcript_of
+from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
 from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import Subject, inspected
-from merflow.folds.sources import FoldSources
+from merflow.folds.record import fold_record, planned_fold
 from merflow.inference.devices import gpus
 from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.inference.missing import Without, missing_sets
-from merflow.inference.parallel import ALONE, Ranks, environments, joined
 from merflow.inference.prediction import predict
-from merflow.jobs.tracking import fold_run, remember_fold
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.models.folder import save_model
 from merflow.runs import fold_folder
+from merflow.runs.remembered import remember_trained
 from merflow.storage.local import output_errors, replacing_folder
+from merflow.tracking.fold_run import FoldRun
+from merflow.tracking.mlflow_runs import open_benchmark
 from merflow.training.history import FoldHistory
-from merflow.training.stages import Source
+from merflow.training.parallel import environments, joined
+from merflow.training.shadow import Shadow
 
 
 def train(
-    item: str,
+    fold_id: str,
     *,
     manifest: Path,
     splits: Path,
@@ -51,53 +59,54 @@ def train(
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Trains ``model:preset:fold`` and writes its folder (see ``jobs.folds``) to ``out``.
+    """Train one fold and write its folder (:mod:`merflow.runs.fold_folder`) to ``out``.
 
-    The epoch is chosen on the development part. The predictions are made once, at the end: what the shadow selection
-    sees of the test part before that (``training.shadow``) goes into a file of its own. A fold that died resumes from
-    ``checkpoints``; a folder that already holds this very fold is kept. With several devices a fold, each has a process
-    of its own, and none of them outlives this call.
+    The epoch is chosen on the development part. The predictions are made once, at the end; those of the shadow
+    selection (:mod:`merflow.training.shadow`), which looks at the test part earlier, go into a file of their own.
+
+    A fold that died resumes from ``checkpoints``. A folder that already holds this very fold is left as it is. With
+    several devices per fold, each has a process of its own, and none of them outlives this call.
 
     Args:
-        item: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
+        fold_id: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
         manifest: Validated manifest.
         splits: Its splits.
-        features: What ``jobs.extract`` wrote.
+        features: File of the extracted features.
         out: The fold's folder.
         checkpoints: Folder of unfinished folds, each below its fingerprint.
         params: Device, precision, threads and so on.
-        run: The benchmark's run (``jobs.tracking``); None tracks nothing.
-        user_presets: Presets of one's own (``presets.user_presets``).
-        progress: Told of epochs.
+        run: File of the benchmark's run in MLflow; None tracks nothing.
+        user_presets: The user's presets, beside those that merflow ships.
+        progress: Told of every epoch.
 
     Raises:
-        PresetError: The item names no variant and fold.
+        PresetError: The id names no variant and fold.
         SplitError: The splits are of another manifest, or have no such fold.
         FeatureError: The store lacks a feature.
         TrainingError: The fold cannot be trained or resumed, or one of its processes was killed.
         OutputError: ``out`` or ``checkpoints`` cannot be written, or ``out`` holds something else than this fold.
     """
     inputs = FoldInputs.read(
-        item, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
+        fold_id, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
     )
-    if fold_folder.is_whole(out, fingerprint=inputs.fingerprint):
-        say(f"train {item}: done before, kept in {out}")
+    if fold_folder.is_complete(out, fingerprint=inputs.fingerprint):
+        say(f"train {fold_id}: already trained in {out}")
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
-        remember_fold(run, out)
+        remember_trained(run, out)
         return out
-    fold_folder.check_place(out, inputs)
-    if (out / fold_folder.FACTS).is_file():
-        say(f"train {item}: what {out} holds was trained with other inputs or settings; it is trained again")
+    fold_folder.check_replaceable(out, planned_fold(inputs))
+    if fold_folder.is_fold(out):
+        say(f"train {fold_id}: {out} holds a training with other inputs, settings or code; it is trained again")
     if params.compile != "off":
-        say(f"train {item}: the model is compiled first, which takes a minute or more{_without_graphs(params)}")
+        say(f"train {fold_id}: the model is compiled first, which takes a minute or more{_without_graphs(params)}")
     tell = progress or plain_lines()
     if params.devices_per_fold == 1:
-        history = _tracked(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
+        history = _train(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
     else:
         files = {"manifest": manifest, "splits": splits, "features": features}
         call = partial(
             _as_one_of_several,
-            item,
+            fold_id,
             out=out,
             checkpoints=checkpoints,
             params=params,
@@ -106,9 +115,9 @@ def train(
             **files,
         )
         history = _in_processes(call, params=params, tell=tell)
-    remember_fold(run, out)
+    remember_trained(run, out)
     say(
-        f"train {item}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data, "
+        f"train {fold_id}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data, "
         f"UA {percent(history.best.dev_ua)} there; {out}"
     )
     return out
@@ -120,7 +129,7 @@ def _without_graphs(params: TrainingParams) -> str:
 
 
 def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, tell: Progress) -> FoldHistory:
-    """The call in one process a device; all give the same history."""
+    """Run the call in one process per device; all return the same history."""
     histories: list[FoldHistory] = []
     try:
         processes.in_processes(
@@ -139,7 +148,7 @@ def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, te
 
 
 def _as_one_of_several(
-    item: str,
+    fold_id: str,
     *,
     manifest: Path,
     splits: Path,
@@ -150,67 +159,80 @@ def _as_one_of_several(
     run: Path | None,
     user_presets: UserPresets | None,
 ) -> FoldHistory:
-    """What one process of several does; the first one tracks, tells and writes."""
+    """Train as one process of several; the first one tracks, reports progress and writes."""
     with joined(params) as ranks:
         inputs = FoldInputs.read(
-            item, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
+            fold_id, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
         )
         if not ranks.is_first:
-            return _tracked(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
-        return _tracked(
+            return _train(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
+        return _train(
             inputs, out=out, checkpoints=checkpoints, run=run, tell=lambda *told: processes.tell(told), ranks=ranks
         )
 
 
-def _tracked(
+def _train(
     inputs: FoldInputs, *, out: Path, checkpoints: Path, run: Path | None, tell: Progress, ranks: Ranks = ALONE
 ) -> FoldHistory:
-    tracked = None if run is None else fold_run(run, inputs)
+    """Train the fold and write its folder; of several processes only the first writes."""
+    planned = planned_fold(inputs)
+    tracked = _fold_run(run, planned)
     with tracked or nullcontext():
         tracker = tracked or NullTracker()
-        return _train(inputs, out=out, checkpoints=checkpoints, tracker=tracker, tell=tell, ranks=ranks)
+        datasets = FoldDatasets(inputs)
+        unfinished = checkpoints / inputs.fingerprint
+        model, trained = fit(
+            inputs,
+            datasets,
+            folder=unfinished,
+            tracker=tracker,
+            progress=lambda epoch, last, _: tell(f"train {inputs.fold_id}", epoch, last),
+            ranks=ranks,
+        )
+        learner = trained.material.model
+        tests = _tests(inputs, datasets)
+        predicted = _predictions(inputs, learner, tests, ranks=ranks)
+        if ranks.is_first:
+            record = fold_record(planned, trained, shapes=datasets.shapes)
+            shown = inspected(_subject(inputs, learner, tests[""]), probabilities=predicted[""])
+            with replacing_folder(out) as part, output_errors(out):
+                _write_tables(part, inputs, record, predicted, shadow=trained.shadow)
+                write_history(part, trained.history.epochs)
+                shown.save(part / fold_folder.INSPECTION)
+                folder = part / fold_folder.MODEL
+                if isinstance(learner, EncodedModel):
+                    save_encoders(folder, learner.encoders, record=record)
+                datasets.standardizer.save(folder / fold_folder.STANDARDIZER)
+                save_model(folder, model, record)
+            tracker.log_folder(out)
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return trained.history
 
 
-def _train(
-    inputs: FoldInputs, *, out: Path, checkpoints: Path, tracker: Tracker, tell: Progress, ranks: Ranks
-) -> FoldHistory:
-    sources = FoldSources(inputs)
-    standardizer, shapes = sources.standardizer, sources.shapes
-    workplace = checkpoints / inputs.fingerprint
-    model, trained = fit(
-        inputs,
-        sources,
-        folder=workplace,
-        tracker=tracker,
-        progress=lambda epoch, last, _: tell(f"train {inputs.item}", epoch, last),
-        ranks=ranks,
-    )
-    history, card = trained.history, inputs.card(shapes=shapes)
-    tests = _tests(inputs, sources)
-    found = _predictions(inputs, trained.material.model, tests, ranks=ranks)
-    if not ranks.is_first:
-        return history
-    shown = inspected(_subject(inputs, trained.material.model, tests[""]), probabilities=found[""])
-    with replacing_folder(out) as part, output_errors(out):
-        fold_folder.write_predictions(part, inputs, probabilities=found.pop(""))
-        if found:
-            fold_folder.write_missing(part, inputs, found=found)
-        if trained.shadow is not None:
-            fold_folder.write_shadow(part, inputs, shadow=trained.shadow)
-        fold_folder.write_history(part, history)
-        shown.save(part / fold_folder.INSPECTION)
-        save_model(part / fold_folder.MODEL, model, card)
-        if isinstance(trained.material.model, EncodedModel):
-            save_encoders(part / fold_folder.MODEL, trained.material.model.encoders, card=card)
-        standardizer.save(part / fold_folder.MODEL / fold_folder.STANDARDIZER)
-        fold_folder.write_facts(part, inputs, history, shadow=trained.shadow)
-    tracker.log_folder(out)
-    shutil.rmtree(workplace, ignore_errors=True)
-    return history
+def _fold_run(run: Path | None, planned: PlannedFold) -> FoldRun | None:
+    """Open the fold's own run below its variant's; None where nothing is tracked."""
+    tracked = None if run is None else read_tracked_run(run)
+    return None if tracked is None or tracked.uri is None else open_benchmark(tracked).fold(planned)
 
 
-def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:
-    """The model without its encoders, which make what it reads."""
+def _write_tables(
+    folder: Path,
+    inputs: FoldInputs,
+    record: FoldRecord,
+    predicted: Mapping[str, np.ndarray],
+    *,
+    shadow: Shadow | None,
+) -> None:
+    tested = inputs.tested()
+    fold_folder.write_predictions(folder, record, tested, probabilities=predicted[""])
+    if by_missing := {missing: values for missing, values in predicted.items() if missing}:
+        fold_folder.write_missing(folder, record, tested, by_missing=by_missing)
+    if shadow is not None:
+        fold_folder.write_none_paper(folder, record, tested, probabilities=shadow.probabilities)
+
+
+def _subject(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> Subject:
+    """Return the model without its encoders, which make its inputs."""
     model.eval()
     if isinstance(model, EncodedModel):
         assert isinstance(test, RawDataset)
@@ -219,24 +241,25 @@ def _subject(inputs: FoldInputs, model: nn.Module, test: Source) -> Subject:
     return Subject.of(inputs, model, test)
 
 
-def _tests(inputs: FoldInputs, sources: FoldSources) -> dict[str, Source]:
-    """The test part by what is missing, as ``contracts.tables.MISSING`` names it; nothing is in the first."""
-    whole = sources.of(inputs.recipes[-1], "test")
+def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSource]:
+    """Return the test part by what is missing, as ``contracts.tables.MISSING`` names it; the first misses nothing."""
+    recipe = inputs.recipes[-1]
+    whole = datasets.part("test", recipe)
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
-    found: dict[str, Source] = {"": whole}
-    found |= {"+".join(gone): Without(whole, gone) for gone in missing_sets(modalities)}
+    tests: dict[str, UtteranceSource] = {"": whole}
+    tests |= {"+".join(missing): Without(whole, missing) for missing in missing_sets(modalities)}
     if (others := inputs.streams_with_other_words) is not None:
-        found[f"text={transcript_of(others)}"] = sources.of(inputs.recipes[-1], "test", streams=others)
-    return found
+        tests[f"text={transcript_of(others)}"] = datasets.part("test", recipe, streams=others)
+    return tests
 
 
 def _predictions(
-    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, Source], *, ranks: Ranks
+    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, UtteranceSource], *, ranks: Ranks
 ) -> dict[str, np.ndarray]:
-    """Test probabilities by what is missing."""
+    """Return the test probabilities by what is missing."""
     recipe = inputs.recipes[-1]
     return {
-        gone: predict(
+        missing: predict(
             model,
             test,
             batch_size=recipe.batch_size,
@@ -244,5 +267,5 @@ def _predictions(
             precision=recipe.precision,
             ranks=ranks,
         )
-        for gone, test in tests.items()
+        for missing, test in tests.items()
     }

@@ -1,6 +1,7 @@
-"""Every preset and encoder profile that merflow knows, read from the YAML files beside this module.
+"""The presets and encoder profiles that merflow ships, read from the YAML files beside this module.
 
-``published.csv`` holds the papers' own numbers; they are quoted beside ours and enter no computation.
+Every ``<model>.yaml`` in this folder is one model; nothing else lists them. ``published.csv`` holds the papers' own
+numbers, which are quoted beside measured ones and enter no computation.
 """
 
 import csv
@@ -29,13 +30,12 @@ from merflow.contracts.strict import Strict, parse
 from merflow.errors import PresetError, nearest
 
 _FOLDER = files("merflow.presets")
-_MODEL_FILES = ("context-mmt.yaml", "foal-net.yaml", "gia-mic.yaml", "layer-adapter-fusion.yaml", "mfdr.yaml")
 _METRICS = ("WA", "UA", "F1")
-_PRINTED = (*_METRICS, "ACC7", "ACC2")
+_PRINTED_METRICS = (*_METRICS, "ACC7", "ACC2")
 
 
 class _PresetEntry(Strict):
-    """One preset. A stage is a policy's name, or a mapping with a policy and what differs in this preset's stage."""
+    """One preset. A stage is the name of a policy, or a mapping of a policy and the settings that differ from it."""
 
     table: str
     inputs: list[Modality]
@@ -45,9 +45,13 @@ class _PresetEntry(Strict):
 
 
 class _ModelFile(Strict):
-    """One paper: the recipe of all stages, by policy what differs in its stages, and the presets.
+    """The file of one model.
 
-    Rows of its tables that nobody can train are ``unavailable``, with the reason.
+    Attributes:
+        recipe: Recipe of every stage.
+        stages: Policy -> settings of the recipe that differ in stages of this policy.
+        presets: Presets by name.
+        unavailable: Rows of the paper's tables that cannot be trained, with the reason.
     """
 
     model: str
@@ -59,16 +63,18 @@ class _ModelFile(Strict):
 
 
 class _Fit(Strict):
-    """What differs in a model's config, and in the recipes of all its presets, on the encoders of a profile."""
+    """Settings of a model's config, and of all its recipes, that differ on the encoders of a profile."""
 
     config: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any] = Field(default_factory=dict)
 
 
 class _ProfileFile(Strict):
-    """Encoders by role, or by ``role/encoder`` where papers differ; a role may then point to one of its encoders.
+    """The file of an encoder profile.
 
-    ``models`` are those whose sizes would be out of proportion to these encoders.
+    Attributes:
+        roles: Encoders by role, or by ``role/encoder`` if papers use different ones; the role then names one of them.
+        models: Adjustments of models whose sizes would be out of proportion to these encoders.
     """
 
     roles: dict[str, EncoderSpec | str]
@@ -77,9 +83,9 @@ class _ProfileFile(Strict):
 
 @cache
 def presets() -> dict[str, Preset]:
-    """All presets by variant name (``model:preset``), in the order of the papers' tables."""
-    published = _published()
-    found: dict[str, Preset] = {}
+    """Return all presets by variant (``model:preset``), in the order of the files and of their presets."""
+    published = _published_figures()
+    shipped: dict[str, Preset] = {}
     for name, content in _model_files().items():
         for preset_name, entry in content.presets.items():
             preset = Preset(
@@ -92,12 +98,12 @@ def presets() -> dict[str, Preset]:
                 recipes=_recipes(content, entry, where=f"{name}: {preset_name}"),
                 published=published.get((content.model, preset_name), {}),
             )
-            found[preset.variant] = preset
-    return found
+            shipped[preset.variant] = preset
+    return shipped
 
 
 def unavailable() -> dict[str, str]:
-    """Rows of the papers' tables that are no presets, by variant name, and why."""
+    """Return the rows of the papers' tables that cannot be trained, by variant, with the reason."""
     return {
         f"{content.model}:{row}": reason
         for content in _model_files().values()
@@ -106,45 +112,45 @@ def unavailable() -> dict[str, str]:
 
 
 def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
-    """The preset of a variant.
+    """Return the preset of a variant.
 
     Args:
         variant: ``model:preset``.
-        user_presets: Presets of one's own, beside those that merflow ships; None where the caller takes none.
+        user_presets: The user's presets, beside those that merflow ships; None for a caller that takes none.
 
     Raises:
-        PresetError: No such model or preset; the nearest is named.
+        PresetError: No such model or preset exists; the message names the nearest.
     """
     parse_variant(variant)
     known = presets() | dict(user_presets or {})
     if variant in unavailable():
         raise PresetError(
-            f"variant {variant!r} cannot be trained: {unavailable()[variant]} (merflow presets lists others)"
+            f"variant {variant!r} cannot be trained: {unavailable()[variant]}; choose one that `merflow presets` lists"
         )
     if variant not in known:
         others = "" if user_presets is None else "; --presets FILE adds your own"
         raise PresetError(
-            f"unknown variant {variant!r}; {nearest(variant, known)} (merflow presets lists them{others})"
+            f"unknown variant {variant!r}; {nearest(variant, known)} (`merflow presets` lists them{others})"
         )
     return known[variant]
 
 
 def trained_preset(variant: str, user_presets: UserPresets | None) -> Preset:
-    """As :func:`preset`, of a variant that was trained: one that does not ship was a preset of one's own.
+    """Return the preset of a variant that was trained; see :func:`preset`.
 
     Raises:
-        PresetError: It neither ships nor is among those given.
+        PresetError: The variant neither ships nor is among the user's presets.
     """
     if variant in presets() or variant in (user_presets or {}):
         return preset(variant, user_presets)
     raise PresetError(
-        f"unknown variant {variant!r}: a preset of your own needs --presets FILE, the file that it was trained with "
-        "(merflow presets lists those that ship)"
+        f"variant {variant!r} is none that merflow ships; pass the file of presets that it was trained with as "
+        "--presets FILE"
     )
 
 
 def published_tables() -> tuple[PublishedTable, ...]:
-    """Every table of the papers that presets are rows of, in the papers' order of tables and rows."""
+    """Return the papers' tables that presets are rows of, in the papers' order of tables and rows."""
     papers = {content.model: content.paper for content in _model_files().values()}
     rows: dict[tuple[str, str], list[PublishedRow]] = {}
     for row in _published_rows():
@@ -154,28 +160,28 @@ def published_tables() -> tuple[PublishedTable, ...]:
                 dataset=row["dataset"],
                 protocol=row["protocol"],
                 inputs=row["inputs"],
-                figures={metric: float(row[metric]) for metric in _PRINTED if row[metric]},
+                figures={metric: float(row[metric]) for metric in _PRINTED_METRICS if row[metric]},
                 note=row["note"],
             )
         )
     return tuple(
-        PublishedTable(model, papers[model], number, tuple(found)) for (model, number), found in sorted(rows.items())
+        PublishedTable(model, papers[model], number, tuple(each)) for (model, number), each in sorted(rows.items())
     )
 
 
 def profiles() -> list[str]:
-    """Names of the encoder profiles."""
+    """Return the names of the encoder profiles."""
     return sorted(Path(entry.name).stem for entry in (_FOLDER / "profiles").iterdir() if entry.name.endswith(".yaml"))
 
 
 def profile(name: str) -> Profile:
-    """The encoders of a profile by role, and by ``role/encoder`` where it holds several of a role.
+    """Return the encoders of a profile by role, and by ``role/encoder`` if it has several for a role.
 
     Raises:
-        PresetError: No such profile, or one that names an unknown role or encoder.
+        PresetError: No such profile exists, or it names an unknown role or encoder.
     """
     slots = _profile_file(name).roles
-    found: Profile = {}
+    encoders: Profile = {}
     for slot, spec in slots.items():
         role, slash, encoder = slot.partition("/")
         if role not in ROLES:
@@ -185,18 +191,18 @@ def profile(name: str) -> Profile:
         target = slots.get(spec) if isinstance(spec, str) else spec
         if not isinstance(target, EncoderSpec):
             raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
-        found[slot] = target
-    return {slot: found[slot] for role in ROLES for slot in found if slot.partition("/")[0] == role}
+        encoders[slot] = target
+    return {slot: encoders[slot] for role in ROLES for slot in encoders if slot.partition("/")[0] == role}
 
 
 def fitted(preset: Preset, profile_name: str) -> Preset:
-    """The preset as it is trained on a profile's encoders: small encoders get a small model.
+    """Return a preset as it is trained on the encoders of a profile: small encoders get a small model.
 
-    What a preset's config sets itself stays as it is, and what the recipe of one of one's own does: also where it is
-    the paper's value.
+    Settings that the preset's own config makes stay as they are, and so do settings in the recipe of a user's preset,
+    even if they equal the paper's.
 
     Raises:
-        PresetError: No such profile.
+        PresetError: No such profile exists.
     """
     fit = _profile_file(profile_name).models.get(preset.model, _Fit())
     changes = preset.changes or ({},) * len(preset.recipes)
@@ -210,22 +216,23 @@ def fitted(preset: Preset, profile_name: str) -> Preset:
 def _profile_file(name: str) -> _ProfileFile:
     if name not in profiles():
         raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
-    found = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
-    known = {content.model for content in _model_files().values()}
-    for model in found.models:
+    content = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
+    known = {model_file.model for model_file in _model_files().values()}
+    for model in content.models:
         if model not in known:
             raise PresetError(f"profile {name}: unknown model {model!r}; {nearest(model, known)}")
-    return found
+    return content
 
 
 @cache
 def _model_files() -> dict[str, _ModelFile]:
-    """All papers by file name."""
-    return {name: parse(_ModelFile, _yaml(name), where=name) for name in _MODEL_FILES}
+    """Return the content of every model's file by file name, in alphabetical order."""
+    names = sorted(entry.name for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+    return {name: parse(_ModelFile, _yaml(name), where=name) for name in names}
 
 
 def _recipes(content: _ModelFile, entry: _PresetEntry, *, where: str) -> tuple[Recipe, ...]:
-    """One recipe a stage: the model's, the policy's, the preset's, the preset's stage's, the later the stronger."""
+    """Return one recipe per stage: of the model, the policy, the preset and its stage, each overriding the last."""
     stages = [{"policy": stage} if isinstance(stage, str) else stage for stage in entry.stages]
     return tuple(
         parse(
@@ -241,15 +248,15 @@ def _yaml(name: str) -> Any:  # noqa: ANN401 - parsed by the caller
     return yaml.safe_load((_FOLDER / name).read_text(encoding="utf-8"))
 
 
-def _published() -> dict[tuple[str, str], dict[str, float]]:
-    """Percentages as printed, by model and preset; the five-fold row where a table has several protocols."""
+def _published_figures() -> dict[tuple[str, str], dict[str, float]]:
+    """Return percentages as printed, by model and preset; of several protocols, those of the five-fold one."""
     rows = [row for row in _published_rows() if row["dataset"].startswith("iemocap4")]
     rows.sort(key=lambda row: row["protocol"] != "session-5fold")
-    found: dict[tuple[str, str], dict[str, float]] = {}
+    figures_of: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         figures = {metric: float(row[metric]) for metric in _METRICS if row[metric]}
-        found.setdefault((row["model"], row["preset"]), figures)
-    return found
+        figures_of.setdefault((row["model"], row["preset"]), figures)
+    return figures_of
 
 
 def _published_rows() -> list[dict[str, str]]:

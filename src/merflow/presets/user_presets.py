@@ -1,6 +1,6 @@
-"""Presets of one's own, made from a paper's by changing some settings: a file that ``merflow tune`` or a person writes.
+"""The user's presets: a file, written by hand or by ``merflow tune``, that changes settings of a paper's presets.
 
-The papers' rows stay what they are: a preset of one's own has a name of its own, and says which row it is made from.
+A user's preset has a name of its own and says which preset it is based on; the papers' presets stay as they are.
 """
 
 import json
@@ -21,7 +21,7 @@ from merflow.storage.local import replacing
 
 Entry = TypeVar("Entry")
 _SHAPE = (
-    "write `presets:`, below it `MODEL:NAME:`, below that `base: MODEL:PRESET` and what differs from it, as in "
+    "write `presets:`, below it `MODEL:NAME:`, below that `base: MODEL:PRESET` and the settings that differ, as in "
     "presets: {mfdr:mine: {base: mfdr:full, config: {dims: 128}, stages: [{lr: 0.001}]}}"
 )
 
@@ -30,10 +30,10 @@ class UserPreset(Strict):
     """One preset.
 
     Attributes:
-        base: The variant that it is made from.
-        config: What differs in the model's config.
-        stages: What differs in the recipes, stage by stage; stages that are left out are the base's.
-        tuned: How these settings were found: a study, its trial and so on. It goes into the records of what is trained.
+        base: The variant that it is based on.
+        config: Settings that differ in the model's config.
+        stages: Settings that differ in the recipes, one entry per stage; the last stages may be left out.
+        tuned: Record of the study and the trial that made these settings; it is saved with every trained fold.
     """
 
     base: str
@@ -42,48 +42,49 @@ class UserPreset(Strict):
     tuned: dict[str, Any] = Field(default_factory=dict)
 
 
-class OwnFile(Strict):
-    """Presets by variant name."""
+class UserPresetFile(Strict):
+    """The file: presets by variant."""
 
     presets: dict[str, UserPreset]
 
 
 def read_user_presets(path: Path | None) -> dict[str, Preset]:
-    """The presets of a file; none without one. Their configs are checked where models are known, in ``jobs.presets``.
+    """Return the presets of a file, and none without one; ``folds.presets`` checks their configs.
 
     Raises:
-        MerflowError: The file is missing or empty, or as :func:`parse_own` raises.
+        PresetError: The file is missing, empty, or wrong in one of the ways of :func:`parse_user_presets`.
+        ParamsError: A key of an entry is wrong.
     """
     if path is None:
         return {}
-    text = own_text(path)
+    text = presets_text(path)
     if not text.strip():
         raise PresetError(f"{path} is empty; {_SHAPE}")
     return parse_user_presets(text, where=str(path))
 
 
-def own_text(path: Path | None) -> str:
-    """What the file says; empty without one.
+def presets_text(path: Path | None) -> str:
+    """Return the text of a file of presets, and an empty text without one.
 
     Raises:
-        PresetError: It is missing or cannot be read.
+        PresetError: The file is missing or cannot be read.
     """
     if path is None:
         return ""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise PresetError(f"no such file: {path}; name one that you or `merflow tune` wrote with --presets") from error
+        raise PresetError(f"no such file: {path}; pass a file of presets with --presets") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise PresetError(f"cannot read presets {path} ({error}); name a file that `merflow tune` wrote") from error
+        raise PresetError(f"cannot read {path} ({error}); pass a file of presets with --presets") from error
 
 
 def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
-    """The presets of a file's text by variant name; none of an empty one.
+    """Parse presets from the text of a file, by variant; an empty text has none.
 
     Raises:
-        PresetError: The text is no YAML or no presets, a base is unknown, a name is a shipped preset's or another
-            model's, or a recipe is wrong.
+        PresetError: The text is no YAML or holds no presets, a base is unknown, a name belongs to a shipped preset or
+            to another model, or a recipe is wrong.
         ParamsError: A key of an entry is wrong.
     """
     if not text.strip():
@@ -93,49 +94,49 @@ def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
     except yaml.YAMLError as error:
         raise PresetError(f"{where} is no YAML: {_yaml_problem(error)}; {_SHAPE}") from error
     if not isinstance(values, dict) or not isinstance(values.get("presets", {}), dict):
-        found = values["presets"] if isinstance(values, dict) else values
-        raise PresetError(f"{where} holds no presets but {_kind(found)}; {_SHAPE}")
-    content = parse(OwnFile, values, where=where)
-    return each_sound(content.presets, lambda variant, entry: _preset(variant, entry, where=where))
+        content = values["presets"] if isinstance(values, dict) else values
+        raise PresetError(f"{where} holds {_kind(content)} instead of presets; {_SHAPE}")
+    file = parse(UserPresetFile, values, where=where)
+    return read_each(file.presets, lambda variant, entry: _preset(variant, entry, where=where))
 
 
-def each_sound(entries: Mapping[str, Entry], read: Callable[[str, Entry], Preset]) -> dict[str, Preset]:
-    """Every entry's preset; the problems of all entries are reported together.
+def read_each(entries: Mapping[str, Entry], read: Callable[[str, Entry], Preset]) -> dict[str, Preset]:
+    """Return the preset of every entry by variant, and report the problems of all entries together.
 
     Raises:
-        PresetError: Of what ``read`` raises.
+        PresetError: ``read`` raised one, or a ParamsError, for at least one entry.
     """
-    found, problems = {}, []
+    presets, problems = {}, []
     for variant, entry in entries.items():
         try:
-            found[variant] = read(variant, entry)
+            presets[variant] = read(variant, entry)
         except (ParamsError, PresetError) as error:
             problems.append(str(error))
     if problems:
         raise PresetError("\n".join(dict.fromkeys(problems)))
-    return found
+    return presets
 
 
 def write_user_presets(path: Path, entries: Mapping[str, UserPreset]) -> None:
-    """A file of these presets, whole or not at all.
+    """Write a file of presets, whole or not at all.
 
     Raises:
-        OutputError: It cannot be written.
+        OutputError: The file cannot be written.
     """
     values = {"presets": {variant: entry.model_dump() for variant, entry in entries.items()}}
     with replacing(path) as part:
         part.write_text(
-            "# Written by `merflow tune`; `--presets FILE` of train, benchmark and others reads it.\n"
+            "# Written by `merflow tune`. Pass it to train, benchmark and other commands as --presets FILE.\n"
             + yaml.safe_dump(values, sort_keys=False, width=120),
             encoding="utf-8",
         )
 
 
 def user_preset_name(variant: str, *, where: str) -> tuple[str, str]:
-    """Model and name of a preset of one's own.
+    """Return the model and the name in the variant of a user's preset.
 
     Raises:
-        PresetError: The name is of no such form, or is a paper's row.
+        PresetError: The variant has not the form ``model:preset``, or is one that merflow ships.
     """
     model, name = parse_variant(variant)
     if variant in catalogue.presets() or variant in catalogue.unavailable():
@@ -150,10 +151,13 @@ def _preset(variant: str, entry: UserPreset, *, where: str) -> Preset:
     except PresetError as error:
         raise PresetError(f"{where}: {variant}, base: {error}") from error
     if base.model != model:
-        raise PresetError(f"{where}: {variant} is made from {entry.base}, another model; name it {base.model}:{name}")
+        raise PresetError(
+            f"{where}: {variant} is based on {entry.base}, a preset of another model; name it {base.model}:{name}"
+        )
     if len(entry.stages) > len(base.recipes):
         raise PresetError(
-            f"{where}: {variant} has {len(entry.stages)} stages, {entry.base} {len(base.recipes)}; leave some out"
+            f"{where}: {variant} has {len(entry.stages)} stages, but {entry.base} has {len(base.recipes)}; "
+            "leave out the last"
         )
     changes = [*entry.stages, *({} for _ in base.recipes[len(entry.stages) :])]
     return replace(
@@ -171,7 +175,7 @@ def _preset(variant: str, entry: UserPreset, *, where: str) -> Preset:
 
 
 def _yaml_problem(error: yaml.YAMLError) -> str:
-    """On one line, with its place."""
+    """Return the problem on one line, with its position."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return str(error)
     mark = error.problem_mark
@@ -179,6 +183,6 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
 
 
 def _kind(value: object) -> str:
-    """What was found, for people."""
+    """Describe a value of the wrong kind for the user."""
     kinds = {dict: "a mapping", list: "a list", str: f"the text {str(value)[:40]!r}", type(None): "nothing"}
     return kinds.get(type(value), repr(value))

@@ -1,15 +1,17 @@
-"""The folder of one trained fold: what is in it, and when it is whole.
+"""The folder of one trained fold: its files, and the rule that says when it is complete.
 
-``predictions.parquet`` (test), ``history.json`` (per epoch), ``fold.json`` (facts), ``model/`` (a model folder). The
-folder is whole when ``fold.json`` is there: it is written last, and holds the fingerprint of all that went in.
+``model/`` is a model folder. Its fold record (:mod:`merflow.contracts.fold_record`) is the one home of everything that
+is known about the fold, so a folder is complete when that record is there. ``predictions.parquet`` holds the test
+predictions, ``history.json`` the figures of every epoch.
 
-Beside them, and never among the predictions: ``missing.parquet`` (test, with modalities taken away where the model has
-several, and with the other kind of words where it reads text and the corpus has both), and ``none-paper.parquet``
-(test, of the epoch that the test part itself likes best) where it is asked for. ``inspection.safetensors`` is what a
-report shows of the model: embeddings of the test part, maps of some utterances.
+Two more tables hold predictions that are never counted as the fold's own. ``missing.parquet`` has the test part with
+modalities taken away, and with the other kind of transcripts where the corpus has both. ``none-paper.parquet`` has the
+test predictions of the epoch that the test part itself likes best, where the shadow selection is on.
+``inspection.safetensors`` is what a report shows of the model: embeddings of the test part, maps of some utterances.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,148 +20,115 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from merflow.contracts.protocols import NONE_PAPER
+from merflow.contracts.fold_record import FOLD_RECORD, FORMAT, REMEDY, FoldRecord, PlannedFold, read_fold_record
+from merflow.contracts.formats import refused
+from merflow.contracts.selection import NONE_PAPER, Selection
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
-from merflow.corpus.splitting.splits import ids
-from merflow.errors import EvaluationError, OutputError
+from merflow.errors import EvaluationError, FormatError, MerflowError, OutputError
 from merflow.evaluation.inspected import Inspected
-from merflow.features.extraction.transcripts import transcript_of
-from merflow.folds.inputs import FoldInputs
-from merflow.runs.provenance import environment
-from merflow.storage.local import read_json, read_record, replacing, write_json
-from merflow.training.history import FoldHistory
-from merflow.training.shadow import Shadow
+from merflow.storage.local import read_json, replacing
 
-FACTS = "fold.json"
-PREDICTIONS_FILE = "predictions.parquet"
-NONE_PAPER_FILE = "none-paper.parquet"
-MISSING_FILE = "missing.parquet"
-HISTORY = "history.json"
-INSPECTION = "inspection.safetensors"
 MODEL = "model"
+RECORD = f"{MODEL}/{FOLD_RECORD}"
 STANDARDIZER = "standardizer.safetensors"
-# Of the facts, what a reader takes without asking whether it is there.
-NEEDED = (
-    *("fingerprint", "variant", "fold", "seed", "protocol", "development_data", "selection", "stages", "transcripts"),
-    *("transcripts_of_preset", "git_commit", "params", "manifest_hash", "split_id", "profile", "encoder_keys"),
-    "development",
-)
+INSPECTION = "inspection.safetensors"
+PREDICTIONS_FILE = "predictions.parquet"
+_NONE_PAPER_FILE = "none-paper.parquet"
+_MISSING_FILE = "missing.parquet"
+# The file of the first format, which made a fold's folder complete.
+FIRST_FORMAT = "fold.json"
 
 
-def write_predictions(folder: Path, inputs: FoldInputs, *, probabilities: np.ndarray) -> None:
-    """One row a test utterance; ``probabilities`` is ``(utterances, C)`` in the order of the splits."""
-    _write(folder / PREDICTIONS_FILE, _frame(inputs, probabilities), inputs, schema=PREDICTIONS)
+@dataclass(frozen=True)
+class TestedUtterances:
+    """The test part of a fold: utterances and their labels, in the order of the splits."""
+
+    utterance_ids: Sequence[str]
+    labels: Sequence[str]
 
 
-def write_shadow(folder: Path, inputs: FoldInputs, *, shadow: Shadow) -> None:
-    """As :func:`write_predictions`, of the epoch that the test part likes best."""
-    path = folder / NONE_PAPER_FILE
-    _write(path, _frame(inputs, shadow.probabilities), inputs, schema=PREDICTIONS, selection=NONE_PAPER)
+def write_predictions(folder: Path, fold: PlannedFold, tested: TestedUtterances, *, probabilities: np.ndarray) -> None:
+    """Write one row per test utterance; ``probabilities`` is ``(utterances, C)`` in the order of ``tested``."""
+    rows = _rows(fold, tested, probabilities)
+    _write(folder / PREDICTIONS_FILE, rows, fold, schema=PREDICTIONS, selection=fold.selection)
 
 
-def write_missing(folder: Path, inputs: FoldInputs, *, found: Mapping[str, np.ndarray]) -> None:
-    """As :func:`write_predictions`, for each thing that was missing, as the column of that name knows it."""
-    frames = [_frame(inputs, values).assign(missing=gone) for gone, values in found.items()]
-    _write(folder / MISSING_FILE, pd.concat(frames, ignore_index=True), inputs, schema=MISSING)
+def write_none_paper(folder: Path, fold: PlannedFold, tested: TestedUtterances, *, probabilities: np.ndarray) -> None:
+    """Write the test predictions of the epoch that the test part likes best, see :func:`write_predictions`."""
+    rows = _rows(fold, tested, probabilities)
+    _write(folder / _NONE_PAPER_FILE, rows, fold, schema=PREDICTIONS, selection=NONE_PAPER)
 
 
-def _frame(inputs: FoldInputs, probabilities: np.ndarray) -> pd.DataFrame:
-    tested = ids(inputs.splits, fold=inputs.fold, part="test")
-    labels = inputs.labels
+def write_missing(
+    folder: Path, fold: PlannedFold, tested: TestedUtterances, *, by_missing: Mapping[str, np.ndarray]
+) -> None:
+    """Write the predictions for each thing that was missing, named as in :data:`merflow.contracts.tables.MISSING`."""
+    tables = [_rows(fold, tested, values).assign(missing=missing) for missing, values in by_missing.items()]
+    rows = pd.concat(tables, ignore_index=True)
+    _write(folder / _MISSING_FILE, rows, fold, schema=MISSING, selection=fold.selection)
+
+
+def _rows(fold: PlannedFold, tested: TestedUtterances, probabilities: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "run": inputs.fingerprint,
-            "model": inputs.preset.model,
-            "preset": inputs.preset.name,
-            "protocol": inputs.splits.protocol,
-            "fold": inputs.fold,
-            "seed": inputs.seed,
-            "utterance_id": tested,
-            "label": [labels[utterance] for utterance in tested],
+            "run": fold.fingerprint,
+            "model": fold.model,
+            "preset": fold.preset,
+            "protocol": fold.protocol,
+            "fold": fold.fold,
+            "seed": fold.seed,
+            "utterance_id": list(tested.utterance_ids),
+            "label": list(tested.labels),
             "probabilities": list(probabilities),
         }
     )
 
 
-def _write(
-    path: Path, frame: pd.DataFrame, inputs: FoldInputs, *, schema: pa.Schema, selection: str | None = None
-) -> None:
-    metadata = _metadata(inputs) | ({"selection": selection} if selection else {})
+def _write(path: Path, rows: pd.DataFrame, fold: PlannedFold, *, schema: pa.Schema, selection: Selection) -> None:
+    """Write a table that can be read alone: its metadata names the classes and the rule that chose the epoch."""
+    metadata = {"classes": ",".join(fold.classes), "selection": str(selection)}
     with replacing(path) as part:
-        pq.write_table(conform(frame, schema, where=str(path)).replace_schema_metadata(metadata), part)
+        pq.write_table(conform(rows, schema, where=str(path)).replace_schema_metadata(metadata), part)
 
 
-def _metadata(inputs: FoldInputs) -> dict[str, str]:
-    return {
-        "classes": ",".join(inputs.classes),
-        "selection": inputs.selection,
-        "split_id": inputs.splits.split_id,
-        "manifest_hash": inputs.manifest.hash,
-        "stages": ",".join(inputs.stages),
-    }
-
-
-def write_history(folder: Path, history: FoldHistory) -> None:
-    """Per-epoch figures, first epoch first."""
-    write_json(folder / HISTORY, history.rows())
-
-
-def write_facts(folder: Path, inputs: FoldInputs, history: FoldHistory, *, shadow: Shadow | None) -> None:
-    """What the fold is and stands on; the file that makes the folder whole."""
-    best = history.best
-    none_paper = None if shadow is None else {"epoch": shadow.epoch, "selection": NONE_PAPER}
-    write_json(
-        folder / FACTS,
-        {
-            "fingerprint": inputs.fingerprint,
-            "variant": inputs.preset.variant,
-            "origin": inputs.preset.origin,
-            "fold": inputs.fold,
-            "seed": inputs.seed,
-            "protocol": inputs.splits.protocol,
-            "development_data": inputs.splits.development,
-            "selection": inputs.selection,
-            "stages": list(inputs.stages),
-            "transcripts": inputs.transcript,
-            "transcripts_of_preset": transcript_of(inputs.config.streams()),
-            "git_commit": inputs.git_commit,
-            "environment": environment(),
-            "params": inputs.settings,
-            "corpus": inputs.manifest.corpus,
-            "manifest_hash": inputs.manifest.hash,
-            "split_id": inputs.splits.split_id,
-            "data_md5": dict(inputs.data_md5),
-            "profile": inputs.profile_name,
-            "encoder_keys": inputs.encoder_keys,
-            "development": {"best_epoch": best.epoch, "dev_ua": best.dev_ua, "dev_loss": best.dev_loss},
-            "none_paper": none_paper,
-            "epochs": len(history.epochs),
-            "seconds": sum(epoch.seconds for epoch in history.epochs),
-        },
-    )
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """The facts of a whole fold.
+def read_record(folder: Path) -> FoldRecord:
+    """Read the record of a trained fold.
 
     Raises:
-        EvaluationError: The folder is no whole fold.
-        MerflowError: Its facts are garbled, or another version wrote them.
+        EvaluationError: The folder is no trained fold.
+        FormatError: Another version of merflow wrote it, or its record is damaged.
     """
-    file = folder / FACTS
-    if not file.is_file():
-        raise EvaluationError(f"{folder} is no trained fold: {FACTS} is missing; train it again")
-    return read_record(file, keys=NEEDED, mend="train the fold again, with the command that trained it")
+    if (folder / RECORD).is_file():
+        return read_fold_record(folder / MODEL)
+    if (folder / FIRST_FORMAT).is_file():
+        raise refused(folder / FIRST_FORMAT, number=FORMAT, remedy=REMEDY)
+    raise EvaluationError(f"{folder} is no trained fold: {RECORD} is missing; train it again")
 
 
-def is_whole(folder: Path, *, fingerprint: str) -> bool:
-    """Whether the folder holds the finished fold of exactly these inputs."""
-    file = folder / FACTS
-    return file.is_file() and read_json(file).get("fingerprint") == fingerprint
+def is_fold(folder: Path) -> bool:
+    """True if the folder holds a trained fold, of this or of an earlier format."""
+    return (folder / RECORD).is_file() or (folder / FIRST_FORMAT).is_file()
 
 
-def check_place(folder: Path, inputs: FoldInputs) -> None:
-    """That the fold, trained again, would replace nothing but itself.
+def folds_below(folder: Path) -> list[Path]:
+    """List the folders of trained folds below a folder, those of earlier formats included, the oldest first."""
+    records = [(path, path.parent.parent) for path in folder.rglob(FOLD_RECORD) if path.parent.name == MODEL]
+    records += [(path, path.parent) for path in folder.rglob(FIRST_FORMAT)]
+    ordered = sorted(records, key=lambda pair: pair[0])
+    ordered.sort(key=lambda pair: pair[0].stat().st_mtime)
+    return list(dict.fromkeys(fold for _, fold in ordered))
+
+
+def is_complete(folder: Path, *, fingerprint: str) -> bool:
+    """True if the folder holds the finished fold of exactly this fingerprint."""
+    try:
+        return (folder / RECORD).is_file() and read_record(folder).fingerprint == fingerprint
+    except FormatError:
+        return False
+
+
+def check_replaceable(folder: Path, fold: PlannedFold) -> None:
+    """Raise if training the fold into this folder would replace anything but an earlier training of the same fold.
 
     Raises:
         OutputError: The folder is a file, or holds another fold, this fold of other splits, or something else.
@@ -168,44 +137,58 @@ def check_place(folder: Path, inputs: FoldInputs) -> None:
         raise OutputError(f"{folder} is a file; name a folder with --out")
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    if not (folder / FACTS).is_file():
+    if not is_fold(folder):
         raise OutputError(
-            f"{folder} is there and is no trained fold ({FACTS} is missing); name a folder that is not there"
+            f"{folder} exists and is no trained fold ({RECORD} is missing); name a folder that does not exist yet"
         )
-    facts = read_json(folder / FACTS)
-    ours = {"variant": inputs.preset.variant, "fold": inputs.fold, "seed": inputs.seed}
-    ours |= {"split_id": inputs.splits.split_id, "protocol": inputs.splits.protocol}
-    if other := [f"{name} {facts[name]}" for name, value in ours.items() if facts.get(name, value) != value]:
+    try:
+        earlier = _identity_in(folder)
+    except MerflowError as error:
+        raise OutputError(f"{error}; name another folder, or delete {folder}") from error
+    differing = [f"{name} {earlier[name]}" for name, value in _identity(fold).items() if earlier[name] != value]
+    if differing:
         raise OutputError(
-            f"{folder} holds what was trained before with {', '.join(other)}, and {inputs.item} would replace it; "
-            "name another folder, or delete this one"
+            f"{folder} holds a fold that was trained with {', '.join(differing)}, and {fold.fold_id} would replace "
+            "it; name another folder, or delete this one"
         )
+
+
+def _identity(fold: PlannedFold) -> dict[str, Any]:
+    return {
+        "variant": fold.variant,
+        "fold": fold.fold,
+        "seed": fold.seed,
+        "split_id": fold.split_id,
+        "protocol": fold.protocol,
+    }
+
+
+def _identity_in(folder: Path) -> dict[str, Any]:
+    if (folder / RECORD).is_file():
+        return _identity(read_record(folder))
+    content = read_json(folder / FIRST_FORMAT)
+    known = content if isinstance(content, dict) else {}
+    return {name: known.get(name) for name in ("variant", "fold", "seed", "split_id", "protocol")}
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:
-    """The fold's test predictions."""
+    """Read the fold's test predictions."""
     return read_table(folder / PREDICTIONS_FILE, PREDICTIONS)[0]
 
 
-def read_shadow(folder: Path) -> pd.DataFrame | None:
-    """The test predictions of the test-selected epoch; None where nobody asked for them."""
-    path = folder / NONE_PAPER_FILE
+def read_none_paper(folder: Path) -> pd.DataFrame | None:
+    """Read the test predictions of the test-selected epoch; None where the shadow selection was off."""
+    path = folder / _NONE_PAPER_FILE
     return read_table(path, PREDICTIONS)[0] if path.is_file() else None
 
 
 def read_missing(folder: Path) -> pd.DataFrame | None:
-    """The test predictions without modalities or with other words, named in ``missing``; None where there are none."""
-    path = folder / MISSING_FILE
+    """Read the test predictions without modalities or with other words; None where the fold has none."""
+    path = folder / _MISSING_FILE
     return read_table(path, MISSING)[0] if path.is_file() else None
 
 
-def read_history(folder: Path) -> list[dict[str, float]]:
-    """Per-epoch figures, first epoch first."""
-    rows: list[dict[str, float]] = read_json(folder / HISTORY)
-    return rows
-
-
 def read_inspection(folder: Path) -> Inspected | None:
-    """What the fold shows of its test part; None where an earlier version trained it."""
+    """Read what the fold shows of its test part; None where it shows nothing."""
     path = folder / INSPECTION
     return Inspected.load(path) if path.is_file() else None

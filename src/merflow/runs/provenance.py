@@ -9,12 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import merflow
+from merflow.contracts.fold_record import Environment
 
 _SOURCE = Path(merflow.__path__[0])
 
 # What each step's result depends on. What a preset's own model adds to `extract` and `train` is in `jobs.presets`.
 _CLOSURES: dict[str, tuple[str, ...]] = {
-    "plan": ("contracts", "presets", "runs/fold_ids.py"),
+    "plan": ("contracts", "presets"),
     "presets": ("contracts", "models", "presets", "folds/presets.py"),
     "index": ("contracts", "corpus", "jobs/index.py"),
     "validate": ("contracts", "corpus", "jobs/validate.py"),
@@ -25,13 +26,13 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splitting/splits.py", "corpus/transcript.py"),
         *("evaluation/inspected.py", "evaluation/metrics.py", "features", "models/folder.py", "models/layers.py"),
         "models/windows.py",
-        *("training", "jobs/train.py", "folds/fit.py", "runs/fold_folder.py", "folds/inputs.py", "folds/sources.py"),
-        *("folds/inspection.py", "runs/fold_ids.py"),
+        *("training", "jobs/train.py", "folds/fit.py", "runs/fold_folder.py", "folds/inputs.py", "folds/datasets.py"),
+        *("folds/inspection.py", "folds/record.py"),
     ),
     "tune": (
         *("contracts", "corpus/manifest.py", "corpus/samples.py", "corpus/splitting/splits.py", "corpus/transcript.py"),
         *("evaluation/metrics.py", "features", "models", "presets", "tracking", "training", "tuning"),
-        *("folds/fit.py", "folds/inputs.py", "folds/sources.py", "runs/fold_ids.py"),
+        *("folds/fit.py", "folds/inputs.py", "folds/datasets.py"),
         *("tuning/search.py", "jobs/study_tracking.py", "jobs/trials.py", "jobs/tune.py"),
     ),
     "evaluate": (
@@ -43,7 +44,7 @@ _CLOSURES: dict[str, tuple[str, ...]] = {
             "corpus/splitting/splits.py",
         ),
         *("corpus/transcript.py", "evaluation", "presets", "tracking"),
-        *("jobs/evaluate.py", "runs/fold_folder.py", "jobs/tracking.py", "jobs/uploads.py"),
+        *("jobs/evaluate.py", "runs/fold_folder.py", "jobs/sync.py"),
     ),
     "plots": ("contracts", "evaluation/report/plot_tables.py", "jobs/plots.py", "runs/fold_folder.py"),
 }
@@ -93,18 +94,21 @@ def _git(*arguments: str) -> str:
 
 
 def merflow_version() -> str:
-    """The installed version."""
+    """Return the installed version."""
     return version("merflow")
 
 
-def environment() -> dict[str, str]:
-    """Versions of what computes: merflow, Python, torch, numpy, and the operating system with its machine."""
-    import torch
+def environment(*, device: str | None = None) -> Environment:
+    """Return the versions of the software that computes here.
 
-    return {
-        "merflow": merflow_version(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy")},
-        "os": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine(),
-    }
+    Args:
+        device: Name of the device that computes; None for the machine's processors.
+    """
+    return Environment(
+        merflow=merflow_version(),
+        python=platform.python_version(),
+        torch=version("torch"),
+        numpy=version("numpy"),
+        os=f"{platform.system()} {platform.release()} {platform.machine()}",
+        device=device or platform.machine(),
+    )

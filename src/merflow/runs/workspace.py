@@ -1,4 +1,4 @@
-"""Where a benchmark keeps what its steps share: one folder that every step sees."""
+"""The workspace: one folder that all steps of a benchmark share."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The places below one folder.
+    """The paths below the workspace.
 
     Attributes:
         root: The folder; on a cluster a volume that every pod mounts.
@@ -36,20 +36,20 @@ class Workspace:
 
     @property
     def journal(self) -> Path:
-        """What Whisper heard, by recording and model."""
+        """Transcripts that Whisper made, by recording and model."""
         return self.root / "transcripts.jsonl"
 
     @property
     def tracked(self) -> Path:
-        """What benchmarks have for their runs in MLflow, one folder each (``jobs.uploads``)."""
+        """Records of what benchmarks have to upload to MLflow, one folder each (:mod:`merflow.runs.remembered`)."""
         return self.root / "tracking"
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's database where no server is named."""
+        """URI of MLflow's database if no server is named."""
         return f"sqlite:///{self.root.resolve() / 'mlflow.db'}"
 
     @property
     def tracking_artifacts(self) -> Path:
-        """MLflow's artifacts where no server is named."""
+        """Folder of MLflow's artifacts if no server is named."""
         return self.root.resolve() / "mlartifacts"

@@ -8,9 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.history import HISTORY, read_history
 from merflow.errors import OutputError, TrackingError
 from merflow.storage.local import read_json, write_json
-from merflow.tracking.facts import FoldFacts
+from merflow.tracking.fold_tags import fold_params, identity, part_datasets, run_name, variant_tags
 from merflow.tracking.machine import PREFIX, Sampler
 from merflow.tracking.runs import (
     BENCHMARK_TAG,
@@ -35,7 +37,6 @@ logger = logging.getLogger(__name__)
 FLUSH_S = 5.0
 # Of the fold's folder, these are worth keeping; its state for resuming is not.
 UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "inspection.safetensors", "model")
-HISTORY = "history.json"
 # What was measured of the machine; beside the history, so that it outlives a server that is down.
 SYSTEM = "system.json"
 # Wall time: two equal trainings differ in nothing else.
@@ -51,12 +52,12 @@ class FoldRun:
     """
 
     def __init__(
-        self, facts: FoldFacts, parent: Callable[[], Parent], *, machine: Sampler | None, forgiving: bool
+        self, fold: PlannedFold, parent: Callable[[], Parent], *, machine: Sampler | None, forgiving: bool
     ) -> None:
         """Opens the run.
 
         Args:
-            facts: Which fold.
+            fold: The fold.
             parent: Opens the benchmark's run, or raises :class:`TrackingError`.
             machine: Measures it until the run ends; None to leave that out.
             forgiving: A failure is a warning; else it raises :class:`TrackingError`.
@@ -64,7 +65,7 @@ class FoldRun:
         Raises:
             TrackingError: As ``parent``, or the run cannot be opened; not where it is forgiving.
         """
-        self._facts = facts
+        self._fold = fold
         self._open_parent = parent
         self._machine = machine
         self._forgiving = forgiving
@@ -131,7 +132,7 @@ class FoldRun:
             if not self._forgiving:
                 raise
             self._lost = True
-            logger.warning("%s is no longer tracked, training goes on: %s", self._facts.name, error)
+            logger.warning("%s is no longer tracked, training goes on: %s", run_name(self._fold), error)
 
     def _open(self) -> None:
         self._parent = self._open_parent()
@@ -142,18 +143,18 @@ class FoldRun:
             self._call("update_run", status="RUNNING")
 
     def _get_or_create(self) -> tuple[Any, bool]:
-        facts, parent = self._facts, self._parent
-        variant = open_variant(parent, facts)
+        fold, parent = self._fold, self._parent
+        variant = open_variant(parent, fold)
         with parent.connection.exclusive():
             run, continued = get_or_create(
                 parent.connection,
                 parent.experiment,
-                name=facts.name,
-                identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "fold", **facts.identity},
-                tags={**facts.tags, PARENT_TAG: str(variant.info.run_id)},
+                name=run_name(fold),
+                identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "fold", **identity(fold)},
+                tags={**variant_tags(fold), PARENT_TAG: str(variant.info.run_id)},
             )
-        log_params(parent.connection, run, facts.fold_params)
-        parent.connection.call("log_inputs", run.info.run_id, facts.parts)
+        log_params(parent.connection, run, fold_params(fold))
+        parent.connection.call("log_inputs", run.info.run_id, part_datasets(fold))
         return run, continued
 
     def _await(self, rows: Metrics) -> None:
@@ -193,7 +194,7 @@ class FoldRun:
         self._flush()
         for path in sorted({path for pattern in UPLOADED for path in folder.glob(pattern)}):
             upload(self._parent.connection, str(self._run_id), path)
-        self._call("set_tag", UPLOADED_TAG, self._facts.fingerprint)
+        self._call("set_tag", UPLOADED_TAG, self._fold.fingerprint)
 
     def _replace(self) -> None:
         self._call("delete_run")
@@ -202,14 +203,9 @@ class FoldRun:
 
 
 def _history(folder: Path) -> Metrics:
-    """The figures of the fold's epochs; none where the folder has no history."""
-    path = folder / HISTORY
-    rows = read_json(path) if path.is_file() else []
-    return [figure for row in rows for figure in loggable(_without_epoch(row), step=int(row["epoch"]))]
-
-
-def _without_epoch(row: Mapping[str, object]) -> dict[str, object]:
-    return {key: value for key, value in row.items() if key != "epoch"}
+    """Return the figures of the fold's epochs; none where the folder has no history."""
+    epochs = read_history(folder) if (folder / HISTORY).is_file() else ()
+    return [figure for epoch in epochs for figure in loggable(epoch.figures, step=epoch.epoch)]
 
 
 def _system(folder: Path) -> Metrics:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.tracked_run import TrackedRun
 from merflow.storage.local import digest
 from merflow.tracking.connection import Connection
-from merflow.tracking.facts import FoldFacts
 from merflow.tracking.fold_run import FoldRun
+from merflow.tracking.fold_tags import identity
 from merflow.tracking.machine import Sampler
 from merflow.tracking.notes import benchmark_note, fold_note
 from merflow.tracking.runs import (
@@ -39,24 +41,10 @@ class BenchmarkRun:
         benchmark_id: What finds the same run again, from any process.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        *,
-        experiment: str,
-        name: str,
-        benchmark_id: str,
-        tags: Mapping[str, str],
-        params: Mapping[str, object],
-        artifact_root: str | None,
-    ) -> None:
-        self.benchmark_id = benchmark_id
+    def __init__(self, connection: Connection, run: TrackedRun) -> None:
+        self.benchmark_id = run.benchmark_id
         self._connection = connection
-        self._experiment_name = experiment
-        self._name = name
-        self._tags = dict(tags)
-        self._params = dict(params)
-        self._artifact_root = artifact_root
+        self._run = run
         self._opened: Parent | None = None
 
     def open(self) -> str:
@@ -67,17 +55,13 @@ class BenchmarkRun:
         """
         return self._parent().run_id
 
-    def fold(self, facts: FoldFacts, *, system_metrics_every_s: float) -> FoldRun:
-        """The run of one fold that trains now, made or continued; its failures are warnings.
+    def fold(self, fold: PlannedFold) -> FoldRun:
+        """Open or continue the run of a fold that trains now; its failures are warnings."""
+        every_s = self._run.system_metrics_every_s
+        machine = Sampler(every_s=every_s) if every_s else None
+        return FoldRun(fold, self._parent, machine=machine, forgiving=True)
 
-        Args:
-            facts: Which fold.
-            system_metrics_every_s: Seconds between measurements of the machine; 0 for none.
-        """
-        machine = Sampler(every_s=system_metrics_every_s) if system_metrics_every_s else None
-        return FoldRun(facts, self._parent, machine=machine, forgiving=True)
-
-    def log_finished_fold(self, folder: Path, facts: FoldFacts) -> bool:
+    def log_finished_fold(self, folder: Path, fold: PlannedFold) -> bool:
         """Logs a fold from its files where its own run is missing or incomplete, else does nothing.
 
         A fold's training may come from a cache, or the server may have been down.
@@ -88,17 +72,17 @@ class BenchmarkRun:
         Raises:
             TrackingError: The server cannot be reached or refuses.
         """
-        runs = self._runs("fold", {**facts.identity, UPLOADED_TAG: facts.fingerprint})
+        runs = self._runs("fold", {**identity(fold), UPLOADED_TAG: fold.fingerprint})
         if any(run.info.status == "FINISHED" for run in runs):
             return False
-        FoldRun(facts, self._parent, machine=None, forgiving=False).log_folder(folder)
+        FoldRun(fold, self._parent, machine=None, forgiving=False).log_folder(folder)
         return True
 
     def log_results(
         self,
         results: Mapping[str, Any],
         *,
-        variants: Mapping[str, FoldFacts],
+        variants: Mapping[str, PlannedFold],
         files: Mapping[str, Path],
         figures: Callable[[str], Mapping[str, Any]],
         command: str,
@@ -109,7 +93,7 @@ class BenchmarkRun:
 
         Args:
             results: Content of ``results.json``.
-            variants: Variant -> facts of any of its folds.
+            variants: Any fold of each variant.
             files: Text files by their names in MLflow: report.html, results.json; a pipeline's have none on disk.
             figures: Variant -> Matplotlib figures by file name, drawn where they are needed.
             command: What reproduces the run.
@@ -127,8 +111,8 @@ class BenchmarkRun:
                 self.finish("FINISHED")
             return False
         parent = self._parent()
-        for name, facts in variants.items():
-            log_variant(parent, facts, results, figures=figures(name))
+        for name, fold in variants.items():
+            log_variant(parent, fold, results, figures=figures(name))
         self._log_folds(results["variants"])
         self._log_benchmark(results, command=command)
         for name, path in files.items():
@@ -157,20 +141,22 @@ class BenchmarkRun:
                 run, continued = get_or_create(
                     self._connection,
                     experiment,
-                    name=self._name,
+                    name=self._run.name,
                     identity={BENCHMARK_TAG: self.benchmark_id, KIND_TAG: "benchmark"},
-                    tags={**self._tags, **SOURCE_TAGS},
+                    tags={**self._run.tags, **SOURCE_TAGS},
                 )
             run_id = str(run.info.run_id)
             if continued and run.info.status != "RUNNING":
                 self._connection.call("update_run", run_id, status="RUNNING")
-            log_params(self._connection, run, self._params)
+            log_params(self._connection, run, self._run.params)
             self._opened = Parent(self._connection, experiment, run_id, self.benchmark_id)
         return self._opened
 
     def _experiment(self) -> str:
+        database = self._connection.database
+        root = None if database is None else database.with_name("mlartifacts").resolve().as_uri()
         with self._connection.exclusive():
-            return experiment_id(self._connection, self._experiment_name, artifact_root=self._artifact_root)
+            return experiment_id(self._connection, self._run.experiment, artifact_root=root)
 
     def _runs(self, kind: str, tags: Mapping[str, str]) -> list[Any]:
         identity = {BENCHMARK_TAG: self.benchmark_id, KIND_TAG: kind, **tags}
@@ -203,43 +189,22 @@ class BenchmarkRun:
             set_tags(self._connection, run, {NOTE_TAG: fold_note(fold, selection=selection)})
 
 
-def open_benchmark(
-    uri: str,
-    *,
-    experiment: str,
-    name: str,
-    benchmark_id: str,
-    tags: Mapping[str, str],
-    params: Mapping[str, object],
-    artifact_root: Path | None,
-) -> BenchmarkRun:
-    """The benchmark's run; open it once before processes that open it again in parallel.
+def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:
+    """Return the benchmark's run, not looked up yet; open it once before processes that open it in parallel.
+
+    A new experiment keeps its files where the server says, or beside the SQLite file.
 
     Args:
-        uri: As :func:`merflow.tracking.connection.tracking_uri` gives it.
-        experiment: MLflow experiment, made where there is none.
-        name: The run's name for people.
-        benchmark_id: The same for every process and every repetition of this benchmark.
-        tags: Corpus, manifest hash, split id, protocol, git commit (``mlflow.source.git.commit``).
-        params: Settings; nested ones get dotted names.
-        artifact_root: Where a new experiment keeps files; None for the server's own place, or beside the SQLite file.
+        run: The benchmark.
+        uri: A server or database to use in place of the run's own.
 
     Raises:
-        TrackingError: MLflow is not installed, or the URI is none.
+        TrackingError: MLflow is not installed, or cannot track at the URI.
         OutputError: The SQLite file's folder cannot be made.
     """
-    connection = Connection(uri)
-    if artifact_root is None and connection.database is not None:
-        artifact_root = connection.database.with_name("mlartifacts")
-    return BenchmarkRun(
-        connection,
-        experiment=experiment,
-        name=name,
-        benchmark_id=benchmark_id,
-        tags=tags,
-        params=params,
-        artifact_root=None if artifact_root is None else artifact_root.resolve().as_uri(),
-    )
+    location = uri or run.uri
+    assert location is not None, "the caller tracks nothing where the run has no URI"
+    return BenchmarkRun(Connection(location), run)
 
 
 def _digest(results: Mapping[str, Any], files: Mapping[str, Path]) -> str:

@@ -9,8 +9,9 @@ that it cannot be promoted.
 from collections.abc import Mapping
 from typing import Any
 
-from merflow.contracts.protocols import NONE_PAPER
-from merflow.tracking.facts import FoldFacts
+from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.selection import NONE_PAPER
+from merflow.tracking.fold_tags import all_folds_dataset, promotable_tag, variant_params, variant_tags
 from merflow.tracking.notes import variant_note
 from merflow.tracking.runs import (
     BENCHMARK_TAG,
@@ -30,42 +31,42 @@ PUBLISHED_CORPUS = "iemocap"
 _POOLED = ("macro_f1", "weighted_f1", "ece")
 
 
-def open_variant(parent: Parent, facts: FoldFacts) -> Any:  # noqa: ANN401 - mlflow's Run
+def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - mlflow's Run
     """The variant's run, made or found again; one of other settings is deleted and a new one takes its place.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
     with parent.connection.exclusive():
-        run, continued = _find(parent, facts)
-        if continued and _is_of_other_settings(run, facts):
+        run, continued = _find(parent, fold)
+        if continued and _is_of_other_settings(run, fold):
             parent.connection.call("delete_run", run.info.run_id)
-            run, _ = _find(parent, facts)
-    log_params(parent.connection, run, facts.variant_params)
-    parent.connection.call("log_inputs", run.info.run_id, facts.all_folds)
+            run, _ = _find(parent, fold)
+    log_params(parent.connection, run, variant_params(fold))
+    parent.connection.call("log_inputs", run.info.run_id, all_folds_dataset(fold))
     return run
 
 
-def log_variant(parent: Parent, facts: FoldFacts, results: Mapping[str, Any], *, figures: Mapping[str, Any]) -> None:
+def log_variant(parent: Parent, fold: PlannedFold, results: Mapping[str, Any], *, figures: Mapping[str, Any]) -> None:
     """A variant's figures and pictures onto its run, which ends as FINISHED.
 
     Args:
         parent: The benchmark's run.
-        facts: Of any of its folds.
+        fold: Any of its folds.
         results: Content of ``results.json``.
         figures: Matplotlib figures by file name.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    connection, variant = parent.connection, results["variants"][facts.variant]
-    run = open_variant(parent, facts)
+    connection, variant = parent.connection, results["variants"][fold.variant]
+    run = open_variant(parent, fold)
     log_figures(connection, run, figures_of(variant, corpus=results["corpus"]))
-    set_tags(connection, run, {NOTE_TAG: variant_note(facts.variant, results), "stages": ", ".join(variant["stages"])})
+    set_tags(connection, run, {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant["stages"])})
     for name, figure in figures.items():
         connection.call("log_figure", run.info.run_id, figure, name)
     if variant["none_paper"]:
-        _log_none_paper(parent, facts, variant, run_id=str(run.info.run_id))
+        _log_none_paper(parent, fold, variant, run_id=str(run.info.run_id))
     connection.call("set_terminated", run.info.run_id, status="FINISHED")
 
 
@@ -96,36 +97,36 @@ def figures_of(variant: Mapping[str, Any], *, corpus: str) -> dict[str, float | 
     }
 
 
-def _find(parent: Parent, facts: FoldFacts) -> tuple[Any, bool]:
+def _find(parent: Parent, fold: PlannedFold) -> tuple[Any, bool]:
     return get_or_create(
         parent.connection,
         parent.experiment,
-        name=facts.variant,
-        identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "variant", "variant": facts.variant},
-        tags={**facts.tags, PARENT_TAG: parent.run_id},
+        name=fold.variant,
+        identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "variant", "variant": fold.variant},
+        tags={**variant_tags(fold), PARENT_TAG: parent.run_id},
     )
 
 
-def _is_of_other_settings(run: Any, facts: FoldFacts) -> bool:  # noqa: ANN401 - mlflow's Run
+def _is_of_other_settings(run: Any, fold: PlannedFold) -> bool:  # noqa: ANN401 - mlflow's Run
     """Whether a setting differs that the run has: its process may have died before it had logged all of them."""
-    ours = as_params(facts.variant_params)
+    ours = as_params(variant_params(fold))
     return any(ours.get(key) != value for key, value in run.data.params.items())
 
 
-def _log_none_paper(parent: Parent, facts: FoldFacts, variant: Mapping[str, Any], *, run_id: str) -> None:
+def _log_none_paper(parent: Parent, fold: PlannedFold, variant: Mapping[str, Any], *, run_id: str) -> None:
     """The figures of test-selected epochs, and how much better than the honest ones they look."""
     column = variant["none_paper"]
     with parent.connection.exclusive():
         run, _ = get_or_create(
             parent.connection,
             parent.experiment,
-            name=f"none-paper of {facts.variant}",
-            identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "none-paper", "variant": facts.variant},
+            name=f"none-paper of {fold.variant}",
+            identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "none-paper", "variant": fold.variant},
             tags={
-                **facts.tags,
+                **variant_tags(fold),
                 PARENT_TAG: run_id,
-                "selection": NONE_PAPER,
-                "promotable": str(column["promotable"]).lower(),
+                "selection": str(NONE_PAPER),
+                "promotable": promotable_tag(NONE_PAPER.promotable),
                 NOTE_TAG: "What choosing the epoch on the test part would have claimed. It shows the bias of doing so.",
             },
         )

@@ -14,22 +14,22 @@ from merflow.models import ModelConfig
 
 Forward = Callable[[Batch | RawBatch], Output]
 
-# A CUDA graph is recorded for each shape: steps are padded up to a multiple, so that few shapes occur.
+# A CUDA graph is recorded per shape. Steps are padded up to a multiple of this, so that few shapes occur.
 _STEPS = 32
 
 
 def forward_of(model: nn.Module, params: TrainingParams) -> Forward:
-    """The model's forward pass as the params want it.
+    """Return the model's forward pass, compiled if ``training.compile`` asks for it.
 
-    ``cuda-graphs`` on a CPU is ``default``. A raw batch's shapes change from batch to batch, so that encoders in the
-    graph are called as they are.
+    On a CPU, ``cuda-graphs`` means ``default``. Raw batches are never compiled, because their shapes change from batch
+    to batch.
     """
     if params.compile == "off":
         return model
     graphs = params.compile == "cuda-graphs" and torch.cuda.is_available()
     compiled = torch.compile(model, mode="reduce-overhead" if graphs else None)
     config: ModelConfig = model.config  # type: ignore[assignment]
-    # Neighbours are as many in every batch, and have their places.
+    # Streams with neighbours have the same number of steps in every batch.
     growing = {stream.role for stream in config.streams() if not stream.neighbours}
 
     def forward(batch: Batch | RawBatch) -> Output:
@@ -46,12 +46,12 @@ def forward_of(model: nn.Module, params: TrainingParams) -> Forward:
 
 
 def rounded_up(batch: Batch, *, roles: Collection[Role]) -> Batch:
-    """The batch with masked steps at the end of these roles, up to a multiple of 32; padding changes no result."""
+    """Return the batch with these roles padded to a multiple of 32 steps; padding changes no result."""
     features, present = dict(batch.features), dict(batch.present)
     for role in roles:
         mask = batch.present[role]
-        more = -mask.shape[1] % _STEPS
+        padding = -mask.shape[1] % _STEPS
         values = batch.features[role]
-        features[role] = functional.pad(values, (0, 0) * (values.dim() - 2) + (0, more))
-        present[role] = functional.pad(mask, (0, more))
+        features[role] = functional.pad(values, (0, 0) * (values.dim() - 2) + (0, padding))
+        present[role] = functional.pad(mask, (0, padding))
     return replace(batch, features=features, present=present)

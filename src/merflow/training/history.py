@@ -1,38 +1,10 @@
-"""What happened in each epoch of a fold, and which epoch was chosen."""
+"""Figures of every epoch of a fold, and the epoch that was chosen."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """Figures of one epoch, counted from 1 through all stages.
-
-    Attributes:
-        stage: Counted from 1.
-        train_loss: Mean over training utterances, as seen while the weights moved.
-        dev_loss: Mean over development utterances after the epoch.
-        dev_ua: Mean recall, 0 to 1.
-        dev_wa: Accuracy, 0 to 1.
-        lr: Learning rate of the first parameter group.
-        seconds: Wall time; the one figure that differs between equal runs.
-    """
-
-    epoch: int
-    stage: int
-    train_loss: float
-    dev_loss: float
-    dev_ua: float
-    dev_wa: float
-    lr: float
-    seconds: float
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """All but the epoch's number."""
-        return {name: value for name, value in asdict(self).items() if name != "epoch"}
 
 
 @dataclass(frozen=True)
@@ -40,8 +12,9 @@ class FoldHistory:
     """All epochs of a fold.
 
     Attributes:
-        best_epoch: The chosen one of the current stage; the model's weights are those after it. 0 before the first.
-        stage: The current one, counted from 1.
+        epochs: Figures of all epochs, first epoch first.
+        best_epoch: The chosen epoch of the current stage; the model ends up with its weights. 0 before the first.
+        stage: Number of the current stage, counted from 1.
     """
 
     epochs: tuple[EpochFigures, ...] = ()
@@ -56,17 +29,20 @@ class FoldHistory:
 
     @property
     def before(self) -> int:
-        """Epochs of the stages before."""
+        """Number of epochs in the stages before the current one."""
         return sum(figures.stage < self.stage for figures in self.epochs)
 
     def with_epoch(self, figures: EpochFigures, *, recipe: Recipe) -> "FoldHistory":
-        """One more epoch; it is chosen if it is better than the stage's best before. Of equals the earlier stays."""
+        """Return the history with one more epoch, which is chosen if it beats the stage's best so far.
+
+        In case of a tie, the earlier epoch stays chosen.
+        """
         better = not self.best_epoch or _score(figures, recipe) > _score(self.best, recipe)
         best_epoch = figures.epoch if better else self.best_epoch
         return FoldHistory((*self.epochs, figures), best_epoch, self.stage)
 
     def finished(self, *, recipe: Recipe, max_epochs: int) -> bool:
-        """Whether the stage's last epoch is reached or patience has run out."""
+        """True if the stage has reached its last epoch or has run out of patience."""
         done = len(self.epochs)
         waited = done - max(self.best_epoch, self.before)
         return done - self.before >= max_epochs or (
@@ -74,12 +50,12 @@ class FoldHistory:
         )
 
     def next_stage(self) -> "FoldHistory":
-        """At the beginning of the stage after this one, which chooses among its own epochs."""
+        """Return the history at the start of the next stage, which chooses among its own epochs."""
         return FoldHistory(self.epochs, 0, self.stage + 1)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One JSON object an epoch, first epoch first."""
-        return [asdict(figures) for figures in self.epochs]
+        """Return one JSON object per epoch, first epoch first."""
+        return [epoch.row for epoch in self.epochs]
 
 
 def _score(figures: EpochFigures, recipe: Recipe) -> float:

@@ -1,4 +1,4 @@
-"""Trains one fold: a list of stages, epochs in seeded order, the epoch chosen on development data, resumable."""
+"""Training of one fold: stages of epochs in seeded order, the epoch chosen on development data, resumable."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
+from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.tracker import Tracker
 from merflow.errors import TrainingError
 from merflow.inference.determinism import deterministic, seed_epoch
 from merflow.inference.devices import device_of
-from merflow.inference.parallel import ALONE, Ranks
-from merflow.training.history import EpochFigures, FoldHistory
+from merflow.inference.ranks import ALONE, Ranks
+from merflow.training.history import FoldHistory
 from merflow.training.optimization import TrainingState, develop, shadow_probabilities, train_epoch
 from merflow.training.resume import (
     FoldState,
@@ -26,7 +28,7 @@ from merflow.training.resume import (
 )
 from merflow.training.schedules import set_lr
 from merflow.training.shadow import Shadow
-from merflow.training.stages import Material, Source, Stage
+from merflow.training.stages import Material, Stage
 
 # Called after each epoch with its number, the last possible epoch, and the epoch's figures.
 EpochProgress = Callable[[int, int, dict[str, float]], None]
@@ -34,11 +36,12 @@ EpochProgress = Callable[[int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class TrainedFold:
-    """What training leaves.
+    """Result of training a fold.
 
     Attributes:
-        material: Of the last stage; its model has the weights of the history's best epoch.
-        shadow: The test-selected epoch, where the last stage's material has test utterances.
+        history: Figures of all epochs.
+        material: Material of the last stage; its model has the weights of the history's best epoch.
+        shadow: The test-selected epoch; None if the last stage's material has no test utterances.
     """
 
     history: FoldHistory
@@ -57,26 +60,26 @@ def train_fold(
     restart: bool = False,
     ranks: Ranks = ALONE,
 ) -> TrainedFold:
-    """Trains stage after stage; each starts from the weights of the epoch that the one before has chosen.
+    """Train stage after stage; each starts from the weights of the epoch that the previous stage chose.
 
-    After every epoch a checkpoint is in ``folder``; a call with the same models, data, recipes and params goes on from
-    it and ends with the same weights and figures (on a CPU to the bit) as one that was never stopped. The tracker and
-    ``progress`` are told of resumed epochs again. The checkpoint stays: a call on a finished one returns at once, so
-    whoever has stored the result removes the folder.
+    A checkpoint is written to ``folder`` after every epoch. A later call with the same models, data, recipes and
+    parameters resumes from it, and ends with the same weights and figures (bit-identical on a CPU) as a call that was
+    never interrupted. It reports the earlier epochs to the tracker and to ``progress`` again. The checkpoint of a
+    finished fold stays, and a call on it returns at once: remove the folder once you have stored the result.
 
     Args:
-        stages: One or more; those before the one that a checkpoint is in are not opened again.
-        seed: Of the epochs' order and chance.
-        params: Device, precision, cap on epochs, threads.
-        folder: Where the checkpoint is written.
-        tracker: Told of each epoch's figures.
-        progress: Told of each epoch.
-        restart: Forget any checkpoint, also a corrupt or foreign one, and start anew.
-        ranks: This process among those that train the fold together; they all read the checkpoint, the first writes it.
+        stages: One or more stages. Stages before the one that a checkpoint is in are not opened again.
+        seed: Seed of the order of utterances and of all random numbers.
+        params: Device, precision, limit on epochs, threads.
+        folder: Folder of the checkpoint.
+        tracker: Receives the figures of each epoch.
+        progress: Called after each epoch.
+        restart: If true, discard any checkpoint, even a corrupt one or one of another fold, and start over.
+        ranks: The processes that train the fold together. All read the checkpoint; the first writes it.
 
     Raises:
-        TrainingError: No utterances or labels, a loss that is not finite, a device that is not there, or a checkpoint
-            that is corrupt or of another fold.
+        TrainingError: There are no utterances or no labels, a loss is not finite, the device does not exist, or the
+            checkpoint is corrupt or belongs to another fold.
         OutputError: The folder cannot be written.
     """
     device = device_of(params)
@@ -111,24 +114,24 @@ def train_fold(
     return TrainedFold(state.history, material, state.shadow if material.test is not None else None)
 
 
-def _check(source: Source, what: str) -> None:
+def _check(source: UtteranceSource, what: str) -> None:
     if not len(source):
-        raise TrainingError(f"no {what} utterances; check the split's parts, or another development choice")
+        raise TrainingError(f"no {what} utterances; check the parts of the split, or choose other development data")
     if source.labels is None:
-        raise TrainingError(f"the {what} utterances have no labels; train on a part of the splits")
+        raise TrainingError(f"not all {what} utterances have labels; train on a part of the splits")
 
 
 def _one_more(training_state: TrainingState, material: Material, state: FoldState, *, max_epochs: int) -> FoldState:
-    """The state after one more epoch. What the test part says goes into the shadow, and nowhere else."""
+    """Return the state after one more epoch. The test part influences the shadow, and nothing else."""
     before = state.history
     figures = _epoch(training_state, material, history=before, max_epochs=max_epochs)
     history = before.with_epoch(figures, recipe=training_state.recipe)
     best = _copy(training_state.model) if history.best is figures else state.best
     shadow = state.shadow
     if material.test is not None:
-        found = shadow_probabilities(training_state, material.test)
+        probabilities = shadow_probabilities(training_state, material.test)
         assert material.test.labels is not None
-        shadow = shadow.with_epoch(figures.epoch, found, labels=np.asarray(material.test.labels))
+        shadow = shadow.with_epoch(figures.epoch, probabilities, labels=np.asarray(material.test.labels))
     return FoldState(history, best, shadow)
 
 

@@ -1,7 +1,7 @@
-"""One epoch of training, one look at the development data.
+"""One epoch of training and one evaluation on development data.
 
-Nothing here waits for the device but the figures at an epoch's end: losses are summed where they are computed, and
-whether they are finite is asked once.
+The host waits for the device only at the end of an epoch: losses are summed on the device, and checked for being finite
+once per epoch.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,18 @@ from torch import nn
 from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.sources import UtteranceSource
 from merflow.errors import DivergedError
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
 from merflow.features.extraction.bucketing import sequential_batches
 from merflow.inference.devices import autocast, autocast_dtype
 from merflow.inference.feeding import batches
-from merflow.inference.missing import drop_modalities
-from merflow.inference.parallel import ALONE, Ranks
 from merflow.inference.prediction import probabilities
+from merflow.inference.ranks import ALONE, Ranks
 from merflow.training.compiling import Forward, forward_of
+from merflow.training.modality_dropout import drop_modalities
+from merflow.training.parallel import average_gradients, mean_over_processes, share_of, share_of_loss
 from merflow.training.sampling import epoch_batches
-from merflow.training.stages import Source
 
 _OPTIMIZERS: Mapping[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
     "adam": torch.optim.Adam,
@@ -35,16 +36,16 @@ _OPTIMIZERS: Mapping[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
 
 @runtime_checkable
 class Grouped(Protocol):
-    """A model that has encoders in it."""
+    """A model that contains encoders."""
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """What learns, as ``model`` and ``encoders``, which have a learning rate of their own."""
+        """Return the parameters that learn by group: ``model`` and ``encoders``, each with its own learning rate."""
         ...
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What every epoch of a stage works with."""
+    """Everything that an epoch of a stage works with: the model, its optimizer and their settings."""
 
     model: nn.Module
     forward: Forward
@@ -67,7 +68,7 @@ class TrainingState:
         device: torch.device,
         ranks: Ranks = ALONE,
     ) -> "TrainingState":
-        """Moves the model to the device, with a fresh optimiser."""
+        """Move the model to the device and create a fresh optimizer for it."""
         model.to(device)
         half = autocast_dtype(params, device=device, precision=recipe.precision) is torch.float16
         scaler = torch.amp.GradScaler(device.type, enabled=half)
@@ -75,20 +76,20 @@ class TrainingState:
         return cls(model, forward_of(model, params), optimizer, scaler, recipe, params, seed, device, ranks)
 
     def output(self, batch: Batch | RawBatch) -> Output:
-        """The model's output in the precision of recipe and params."""
+        """Return the model's output, computed in the precision that recipe and parameters set."""
         with autocast(self.params, device=self.device, precision=self.recipe.precision):
             return self.forward(batch)
 
     @property
     def learning(self) -> list[nn.Parameter]:
-        """The parameters that the optimiser holds."""
+        """The parameters that the optimizer updates."""
         return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
 
 
 def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser over the parameters that learn; one fused kernel a step.
+    """Return the recipe's optimizer for the parameters that learn. It runs one fused kernel per step.
 
-    Each group keeps its first learning rate (``first_lr``) for the schedule.
+    Each group stores its first learning rate as ``first_lr`` for the schedule.
     """
     rates = {"model": recipe.lr, "encoders": recipe.encoder_lr or recipe.lr}
     groups = (
@@ -107,8 +108,8 @@ def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def train_epoch(training_state: TrainingState, source: Source, *, epoch: int) -> float:
-    """One pass in seeded order; returns the mean loss an utterance.
+def train_epoch(training_state: TrainingState, source: UtteranceSource, *, epoch: int) -> float:
+    """Train for one pass over the source in seeded order; return the mean loss per utterance.
 
     Raises:
         DivergedError: The loss is not finite.
@@ -117,53 +118,52 @@ def train_epoch(training_state: TrainingState, source: Source, *, epoch: int) ->
     learning, clip_norm, ranks = training_state.learning, training_state.recipe.clip_norm, training_state.ranks
     total = torch.zeros((), device=training_state.device)
     order = epoch_batches(source, recipe=training_state.recipe, seed=training_state.seed, epoch=epoch)
-    sizes = map(len, order)  # not zipped with the shares: zip holds on to its last pair
-    for share in batches(ranks.sharing(source), order, device=training_state.device):
+    sizes = map(len, order)  # not zipped with the shares: zip would hold a reference to its last pair
+    for share in batches(share_of(source, ranks), order, device=training_state.device):
         size = next(sizes)
         batch = drop_modalities(share, probability=training_state.params.modality_dropout)
-        loss = ranks.loss(training_state.output(batch), utterances=size)
+        loss = share_of_loss(training_state.output(batch), ranks, utterances=size)
         training_state.optimizer.zero_grad(set_to_none=True)
         training_state.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        ranks.average_gradients(learning)
+        average_gradients(learning, ranks)
         if clip_norm is not None:
             training_state.scaler.unscale_(training_state.optimizer)
             nn.utils.clip_grad_norm_(learning, clip_norm)
         training_state.scaler.step(training_state.optimizer)
         training_state.scaler.update()
         total += loss.detach().float() * size
-        del share, batch, loss  # the next batch is made in this one's memory
-    return _finite(
-        float(ranks.mean(total)) / len(source), what="training loss", epoch=epoch, recipe=training_state.recipe
-    )
+        del share, batch, loss  # free their memory for the next batch
+    mean_loss = float(mean_over_processes(total, ranks)) / len(source)
+    return _finite(mean_loss, what="training loss", epoch=epoch, recipe=training_state.recipe)
 
 
-def develop(training_state: TrainingState, source: Source, *, epoch: int) -> tuple[float, float, float]:
-    """Mean loss an utterance, UA and WA on development data.
+def develop(training_state: TrainingState, source: UtteranceSource, *, epoch: int) -> tuple[float, float, float]:
+    """Return mean loss per utterance, UA and WA on development data.
 
     Raises:
         DivergedError: The loss is not finite.
     """
     training_state.model.eval()
     total = torch.zeros((), device=training_state.device)
-    own, classes = [], 0
-    order = training_state.ranks.mine(sequential_batches(source.lengths, batch_size=training_state.recipe.batch_size))
+    rows, classes, ranks = [], 0, training_state.ranks
+    order = ranks.share(sequential_batches(source.lengths, batch_size=training_state.recipe.batch_size))
     with torch.inference_mode():
         for batch in batches(source, order, device=training_state.device):
             assert batch.labels is not None
             output = training_state.output(batch)
             total += output.loss.float() * len(batch)
-            own.append(torch.stack([batch.labels, output.logits.argmax(dim=-1)]))
+            rows.append(torch.stack([batch.labels, output.logits.argmax(dim=-1)]))
             classes = output.logits.shape[-1]
-            del batch, output  # the next batch is made in this one's memory
-        found = [(torch.cat(own, dim=1).cpu().numpy(), float(total), classes)] if own else []
-    pairs, totals, (classes, *_) = zip(*training_state.ranks.collected(found), strict=True)
+            del batch, output  # free their memory for the next batch
+        share = [(torch.cat(rows, dim=1).cpu().numpy(), float(total), classes)] if rows else []
+    pairs, totals, (classes, *_) = zip(*ranks.collect(share), strict=True)
     labels, predicted = np.concatenate(pairs, axis=1)
     loss = _finite(sum(totals) / len(source), what="development loss", epoch=epoch, recipe=training_state.recipe)
     return loss, unweighted_accuracy(labels, predicted, classes=classes), weighted_accuracy(labels, predicted)
 
 
-def shadow_probabilities(training_state: TrainingState, source: Source) -> np.ndarray:
-    """Probabilities ``(len(source), C)`` of the model as it is now; for the shadow selection alone."""
+def shadow_probabilities(training_state: TrainingState, source: UtteranceSource) -> np.ndarray:
+    """Return probabilities ``(len(source), C)`` of the model in its current state; for the shadow selection alone."""
     training_state.model.eval()
     batch_size = training_state.recipe.batch_size
     return probabilities(
@@ -174,7 +174,7 @@ def shadow_probabilities(training_state: TrainingState, source: Source) -> np.nd
 def _finite(loss: float, *, what: str, epoch: int, recipe: Recipe) -> float:
     if not np.isfinite(loss):
         raise DivergedError(
-            f"{what} is {loss} in epoch {epoch}; lower the recipe's lr ({recipe.lr}), set its clip_norm "
+            f"{what} is {loss} in epoch {epoch}; lower the recipe's lr ({recipe.lr}), set or lower its clip_norm "
             f"({recipe.clip_norm}), set training.precision=float32, or look for features that are not finite"
         )
     return loss

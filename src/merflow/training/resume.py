@@ -1,4 +1,4 @@
-"""A fold's checkpoint: one safetensors file that a killed process leaves whole, and another picks up."""
+"""Checkpoint of a fold: one safetensors file, always complete on disk, from which another process can resume."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,28 +14,31 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from merflow.contracts.batch import RawBatch
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
+from merflow.contracts.sources import UtteranceSource
 from merflow.errors import TrainingError
 from merflow.storage.local import digest, replacing
-from merflow.training.history import EpochFigures, FoldHistory
+from merflow.training.history import FoldHistory
 from merflow.training.optimization import TrainingState
 from merflow.training.shadow import Shadow
-from merflow.training.stages import Material, Source, Stage
+from merflow.training.stages import Material, Stage
 
 CHECKPOINT = "checkpoint.safetensors"
 
-# The number of threads only changes the last bits of sums: a fold may go on with another. Devices draw numbers of
-# their own, so that their number changes a fold with dropout altogether.
+# The number of threads changes only the last bits of sums, so a fold may resume with another one. Each device draws its
+# own random numbers, so the number of devices changes a fold with dropout completely.
 _DECIDING_PARAMS = ("precision", "max_epochs", "compile", "modality_dropout", "devices_per_fold")
 
 
 @dataclass(frozen=True)
 class FoldState:
-    """A fold between two epochs, beside what model and optimiser hold.
+    """State of a fold between two epochs, apart from the state of the model and the optimizer.
 
     Attributes:
-        best: Weights after the current stage's chosen epoch; empty before its first.
-        shadow: What the test part would choose; nothing else depends on it.
+        history: Figures of all epochs so far.
+        best: Weights after the chosen epoch of the current stage; empty before its first epoch.
+        shadow: The epoch that the test part would choose; nothing else depends on it.
     """
 
     history: FoldHistory
@@ -52,23 +55,23 @@ def fingerprint_of(
     seed: int,
     device: torch.device,
 ) -> dict[str, str]:
-    """What a fold's result follows from, in words or digests; a checkpoint is picked up only where all agree.
+    """Return everything that determines a fold's result, as words or digests.
 
-    Of model and data it knows those of the stage that it is in.
+    A checkpoint is resumed only if all entries agree. Model and data are those of the current stage.
 
     Args:
-        stages: All of them.
-        number: The current one, counted from 1.
-        material: Of the current one.
-        params: Of the training.
-        seed: Of the training.
-        device: Where it is computed.
+        stages: All stages of the fold.
+        number: Number of the current stage, counted from 1.
+        material: Material of the current stage.
+        params: Training parameters.
+        seed: Seed of the training.
+        device: Device of the training.
     """
     model = material.model
     sizes = {name: [list(value.shape), str(value.dtype)] for name, value in model.state_dict().items()}
     facts = {
-        f"recipe{'' if len(stages) == 1 else f' {place}'}.{key}": str(value)
-        for place, stage in enumerate(stages, start=1)
+        f"recipe{'' if len(stages) == 1 else f' {index}'}.{key}": str(value)
+        for index, stage in enumerate(stages, start=1)
         for key, value in stage.recipe.model_dump().items()
     }
     facts |= {f"training.{key}": str(getattr(params, key)) for key in _DECIDING_PARAMS}
@@ -81,17 +84,17 @@ def fingerprint_of(
 def save_checkpoint(
     folder: Path, *, training_state: TrainingState, state: FoldState, fingerprint: Mapping[str, str]
 ) -> None:
-    """Writes the state after the history's last epoch, replacing the state before in one step.
+    """Write the state after the last epoch of the history, atomically replacing the previous checkpoint.
 
     Raises:
         OutputError: The folder cannot be written.
     """
     tensors = {f"model/{name}": value for name, value in training_state.model.state_dict().items()}
     tensors |= {f"best/{name}": value for name, value in state.best.items()}
-    for place, moments in training_state.optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{place}/{name}": value for name, value in moments.items()}
+    for index, moments in training_state.optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
     tensors["shadow"] = torch.from_numpy(state.shadow.probabilities)
-    # Copies: safetensors refuses tensors that share memory.
+    # Clone all tensors: safetensors rejects tensors that share memory.
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     metadata = {
         "fingerprint": json.dumps(dict(fingerprint)),
@@ -104,7 +107,7 @@ def save_checkpoint(
 
 
 def stage_reached(folder: Path) -> int:
-    """The stage that the folder's checkpoint is in, counted from 1; 1 without a checkpoint.
+    """Return the number of the stage that the folder's checkpoint is in, counted from 1; 1 without a checkpoint.
 
     Raises:
         TrainingError: The checkpoint is corrupt.
@@ -119,13 +122,13 @@ def stage_reached(folder: Path) -> int:
 def load_checkpoint(
     folder: Path, *, training_state: TrainingState, fresh: FoldState, fingerprint: Mapping[str, str]
 ) -> FoldState:
-    """Restores model, optimiser and scaler; returns the rest of the state, or ``fresh`` without a checkpoint.
+    """Restore model, optimizer and scaler; return the rest of the state, or ``fresh`` without a checkpoint.
 
     Raises:
         TrainingError: The checkpoint is corrupt, or belongs to another recipe, model or data.
     """
-    for litter in folder.glob(f".{CHECKPOINT}.*.part"):
-        litter.unlink(missing_ok=True)
+    for leftover in folder.glob(f".{CHECKPOINT}.*.part"):
+        leftover.unlink(missing_ok=True)
     path = folder / CHECKPOINT
     if not path.is_file():
         return fresh
@@ -133,8 +136,7 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             metadata = file.metadata() or {}
-        found = json.loads(metadata["fingerprint"])
-        _refuse_other(path, found=found, expected=fingerprint)
+        _refuse_other(path, saved=json.loads(metadata["fingerprint"]), expected=fingerprint)
         training_state.model.load_state_dict(_below(tensors, "model/"))
         _restore(training_state.optimizer, _below(tensors, "optimizer/"))
         training_state.scaler.load_state_dict(json.loads(metadata["scaler"]))
@@ -147,25 +149,25 @@ def load_checkpoint(
 
 
 def remove_checkpoint(folder: Path) -> None:
-    """Forgets the state of a fold."""
+    """Delete the checkpoint of a fold, if there is one."""
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 @contextmanager
 def _no_checkpoint(path: Path) -> Iterator[None]:
-    """What goes wrong in here is told as an error of this file."""
+    """Raise errors of the block as errors in this file."""
     try:
         yield
     except SafetensorError as error:
-        raise TrainingError(f"{path} is corrupt ({error}); delete it to start the fold anew") from error
+        raise TrainingError(f"{path} is corrupt ({error}); delete it to start the fold over") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path} is no checkpoint of a fold ({error!r}); delete it to start anew") from error
+        raise TrainingError(f"{path} is no checkpoint of a fold ({error!r}); delete it to start over") from error
 
 
-def _data(source: Source) -> str:
-    """Digest of all lengths and labels, and of the first utterances' ids and values.
+def _data(source: UtteranceSource) -> str:
+    """Return a digest of all lengths and labels, and of the ids and values of the first few utterances.
 
-    The values enter as sums of three digits: standardisation may differ in the last bits from machine to machine.
+    Values enter as sums rounded to three digits, because standardization may differ in the last bits between machines.
     """
     batch = source.batch(range(min(len(source), 8)))
     stored = batch.stored if isinstance(batch, RawBatch) else batch
@@ -180,12 +182,12 @@ def _data(source: Source) -> str:
     return f"{len(source)} utterances, {digest([lengths, sums, labels, list(batch.utterance_ids)])}"
 
 
-def _refuse_other(path: Path, *, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
-    differing = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
+def _refuse_other(path: Path, *, saved: Mapping[str, str], expected: Mapping[str, str]) -> None:
+    differing = sorted(key for key in saved.keys() | expected.keys() if saved.get(key) != expected.get(key))
     if differing:
-        lines = [f"  {key}: {found.get(key)} there, {expected.get(key)} now" for key in differing]
+        lines = [f"  {key}: {saved.get(key)} in the checkpoint, {expected.get(key)} now" for key in differing]
         raise TrainingError(
-            "\n".join([f"{path} is of another fold; use another folder, or delete it to start anew", *lines])
+            "\n".join([f"{path} belongs to another fold; use another folder, or delete it to start over", *lines])
         )
 
 
@@ -201,6 +203,6 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _restore(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
-        place, _, key = name.partition("/")
-        state.setdefault(int(place), {})[key] = value
+        index, _, key = name.partition("/")
+        state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,17 +1,17 @@
-"""Which utterances make an epoch, and in which batches."""
+"""The utterances of an epoch and their division into batches."""
 
 import numpy as np
 
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.sources import UtteranceSource
 from merflow.features.extraction.bucketing import bucketed_batches
-from merflow.training.stages import Source
 
 
-def epoch_batches(source: Source, *, recipe: Recipe, seed: int, epoch: int) -> list[list[int]]:
-    """Positions for one epoch of training, as :func:`~merflow.features.extraction.bucketing.bucketed_batches` does.
+def epoch_batches(source: UtteranceSource, *, recipe: Recipe, seed: int, epoch: int) -> list[list[int]]:
+    """Return the batches of one training epoch as indices into the source.
 
-    The order follows from the source's lengths and labels, the recipe, seed and epoch alone, so that a resumed run
-    repeats it.
+    The order follows from the source's lengths and labels, the recipe, the seed and the epoch alone, so that a resumed
+    run repeats it. See :func:`~merflow.features.extraction.bucketing.bucketed_batches`.
     """
     if recipe.sampling == "shuffle":
         return bucketed_batches(source.lengths, batch_size=recipe.batch_size, seed=seed, epoch=epoch)
@@ -22,10 +22,10 @@ def epoch_batches(source: Source, *, recipe: Recipe, seed: int, epoch: int) -> l
 
 
 def class_balanced(labels: np.ndarray, *, seed: int, epoch: int) -> np.ndarray:
-    """As many positions as there are labels, drawn with replacement, every class that occurs equally likely."""
-    classes, place, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    weights = 1 / (len(classes) * counts[place])
-    # The third word keeps this stream of numbers apart from that of the batches' order.
+    """Draw as many indices as there are labels, with replacement; all classes that occur are equally likely."""
+    classes, class_of, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    weights = 1 / (len(classes) * counts[class_of])
+    # The third word separates this random stream from the one that orders the batches.
     random = np.random.default_rng([seed, epoch, 1])
     drawn: np.ndarray = random.choice(len(labels), size=len(labels), p=weights)
     return drawn

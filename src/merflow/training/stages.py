@@ -1,51 +1,29 @@
-"""What a fold's training is made of: a list of stages, each with its recipe, its model and its data."""
+"""Stages of a fold's training. Each has a recipe, a model and data of its own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
 from torch import nn
 
-from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.recipe import Recipe
-
-
-class Source(Protocol):
-    """Utterances that can be made into what a stage's model is called on: batches, or raw batches."""
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """``(len,)`` int64 steps of each utterance's longest stream, for bucketing."""
-        ...
-
-    @property
-    def labels(self) -> np.ndarray | None:
-        """``(len,)`` int64 class indices, or None where an utterance has none."""
-        ...
-
-    def __len__(self) -> int: ...
-
-    def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
-        """The utterances at these positions, padded."""
-        ...
+from merflow.contracts.sources import UtteranceSource
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a stage works with.
+    """Model and data of one stage.
 
     Attributes:
-        model: Called on what the sources yield; gives an ``Output``. Its state dict is what a stage learns.
-        train: Labelled utterances to learn from.
-        dev: Labelled utterances to choose the epoch on.
-        test: Labelled utterances for the shadow selection alone (``training.shadow``); None for none.
+        model: Called on the batches of the sources; returns an ``Output``. The stage learns its state dict.
+        train: Labeled utterances to learn from.
+        dev: Labeled utterances on which the epoch is chosen.
+        test: Labeled utterances for the shadow selection alone (``training.shadow``); None to leave it out.
     """
 
     model: nn.Module
-    train: Source
-    dev: Source
-    test: Source | None = None
+    train: UtteranceSource
+    dev: UtteranceSource
+    test: UtteranceSource | None = None
 
 
 @dataclass(frozen=True)
@@ -53,9 +31,9 @@ class Stage:
     """One stage of training.
 
     Attributes:
-        recipe: How it is optimised, and when it ends.
-        open: Gives its material when the stage begins, or is resumed. A later stage's model holds the modules of the
-            stage before, so that it starts from its best weights.
+        recipe: Optimization and stopping rule.
+        open: Returns the stage's material when the stage begins or is resumed. The model of a later stage contains the
+            modules of the stage before, so that it starts from that stage's best weights.
     """
 
     recipe: Recipe

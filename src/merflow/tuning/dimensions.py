@@ -112,12 +112,11 @@ def space_file(model: str) -> SpaceFile:
     if model not in MODELS:
         raise TuningError(f"unknown model {model!r}; {nearest(model, MODELS)}")
     name = f"spaces/{model}.yaml"
-    path = files("merflow.tuning") / name
-    if not path.is_file():
-        raise TuningError(
-            f"{model} has no search space; write {path} to tune it, in the form of the other files beside it"
-        )
-    return checked(parse(SpaceFile, yaml.safe_load(path.read_text(encoding="utf-8")), where=name), where=name)
+    file = files("merflow.tuning") / name
+    if not file.is_file():
+        raise TuningError(f"model {model!r} has no search space; write src/merflow/tuning/{name}")
+    text = file.read_text(encoding="utf-8")
+    return checked(parse(SpaceFile, yaml.safe_load(text), where=name), where=name)
 
 
 def checked(space: SpaceFile, *, where: str) -> SpaceFile:

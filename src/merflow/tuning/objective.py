@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.recipe import Recipe
-from merflow.training.history import EpochFigures, FoldHistory
+from merflow.training.history import FoldHistory
 from merflow.tuning.worker import Attempt
 
 OBJECTIVE = "mean development UA"

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from merflow.contracts.tracker import NullTracker
+from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
-from merflow.folds.sources import FoldSources
 from merflow.tuning.objective import Judge, most_epochs
 from merflow.tuning.search import Search
 from merflow.tuning.worker import Attempt
@@ -27,9 +27,9 @@ class Trials:
     checkpoints: Path
 
     @cached_property
-    def sources(self) -> list[FoldSources]:
-        """The utterances of each fold."""
-        return [FoldSources(inputs) for inputs in self.search.folds]
+    def datasets(self) -> list[FoldDatasets]:
+        """Datasets of each fold."""
+        return [FoldDatasets(inputs) for inputs in self.search.folds]
 
     def __call__(self, attempt: Attempt) -> float:
         """Return the mean development UA over the folds.
@@ -42,10 +42,10 @@ class Trials:
         judge = Judge(attempt, preset.recipes, most_epochs(preset.recipes, self.search.training))
         folder = self.checkpoints / f"trial-{attempt.number}"
         with _removed_unless_interrupted(folder):
-            for inputs, sources in zip(self.search.folds, self.sources, strict=True):
+            for inputs, datasets in zip(self.search.folds, self.datasets, strict=True):
                 _, trained = fit(
                     replace(inputs, preset=preset),
-                    sources,
+                    datasets,
                     folder=folder / f"fold-{inputs.fold}",
                     tracker=NullTracker(),
                     progress=lambda epoch, _, figures: judge.epoch(epoch, figures),

@@ -7,7 +7,7 @@ from merflow.corpus.transcription.journal import open_journal
 from merflow.errors import CorpusError
 
 
-def test_what_was_added_is_there_when_it_is_opened_again(tmp_path: Path) -> None:
+def test_added_texts_survive_reopening(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "journal.jsonl"
     with open_journal(path, model="m") as journal:
         assert journal.texts == {}
@@ -17,7 +17,7 @@ def test_what_was_added_is_there_when_it_is_opened_again(tmp_path: Path) -> None
         assert journal.texts == {"a": "well", "b": "", "c": "das wüsst ich"}
 
 
-def test_models_do_not_hear_for_each_other(tmp_path: Path) -> None:
+def test_models_do_not_share_texts(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     for model in ("one", "other"):
         with open_journal(path, model=model) as journal:
@@ -37,7 +37,7 @@ def test_a_journal_torn_at_any_byte_loses_the_torn_line_alone(tmp_path: Path) ->
     for end in range(whole + 1, len(content)):
         path.write_bytes(content[:end])
         with open_journal(path, model="m") as journal:
-            lost = end < len(content) - 1  # a line that lacks nothing but its end is whole
+            lost = end < len(content) - 1  # a line that lacks only its end is whole
             assert journal.texts == ({"a": "well"} if lost else {"a": "well", "b": "wüsst ich"})
             journal.add({"c": "no"})
         with open_journal(path, model="m") as journal:
@@ -45,7 +45,7 @@ def test_a_journal_torn_at_any_byte_loses_the_torn_line_alone(tmp_path: Path) ->
     assert len(content) - whole > 30
 
 
-def test_lines_that_are_no_entries_count_for_nothing(tmp_path: Path) -> None:
+def test_lines_that_are_no_entries_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     good = json.dumps({"audio": "a", "model": "m", "text": "well"})
     bad = ["3", "[]", '{"model": "m"}', "", '{"model": "m", "audio": 3, "text": null}', "{"]
@@ -55,11 +55,11 @@ def test_lines_that_are_no_entries_count_for_nothing(tmp_path: Path) -> None:
         assert journal.texts == {"a": "well"}
 
 
-def test_one_process_at_a_time_has_it(tmp_path: Path) -> None:
+def test_one_process_at_a_time_opens_it(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with (
         open_journal(path, model="m"),
-        pytest.raises(CorpusError, match=r"journal.jsonl is in use: another process transcribes; wait for it"),
+        pytest.raises(CorpusError, match=r"journal.jsonl is in use by another transcription; wait for it"),
         open_journal(path, model="m"),
     ):
         pass

@@ -37,8 +37,8 @@ def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(english: Path, tmp_path: Path) -> Path:
-    """The English model, to spoil."""
-    return shutil.copytree(english, tmp_path / "spoilt")
+    """A copy of the English model, to damage."""
+    return shutil.copytree(english, tmp_path / "damaged")
 
 
 def whisper(folder: Path, **settings: object) -> Whisper:
@@ -47,12 +47,12 @@ def whisper(folder: Path, **settings: object) -> Whisper:
     )
 
 
-def hear(model: Whisper, *recordings: np.ndarray) -> list[str]:
+def texts_of(model: Whisper, *recordings: np.ndarray) -> list[str]:
     return model.transcribe(model.prepare(recordings))
 
 
 def plainly(folder: Path, samples: np.ndarray, **settings: Any) -> str:  # noqa: ANN401 - settings of transformers
-    """One recording of a window at most, by the shortest way through transformers."""
+    """Transcribe one recording of at most a window, by the shortest way through transformers."""
     from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer
 
     extractor = WhisperFeatureExtractor.from_pretrained(folder)
@@ -64,15 +64,15 @@ def plainly(folder: Path, samples: np.ndarray, **settings: Any) -> str:  # noqa:
 
 
 @pytest.mark.parametrize("beams", [1, 3])
-def test_a_batch_hears_what_a_plain_call_hears_in_each(english: Path, beams: int) -> None:
+def test_a_batch_gives_the_texts_of_plain_calls(english: Path, beams: int) -> None:
     recordings = [speech(seed, seconds=seconds) for seed, seconds in enumerate((0.3, 7.5, 30, 2, 1))]
 
-    heard = hear(whisper(english, beams=beams), *recordings)
-    assert heard == [plainly(english, samples, num_beams=beams) for samples in recordings]
-    assert len(set(heard)) >= 3, "the miniature hears no difference"
+    texts = texts_of(whisper(english, beams=beams), *recordings)
+    assert texts == [plainly(english, samples, num_beams=beams) for samples in recordings]
+    assert len(set(texts)) >= 3, "the miniature tells no recordings apart"
 
 
-def test_a_multilingual_model_is_asked_for_the_language(multilingual: Path) -> None:
+def test_a_multilingual_model_gets_the_language(multilingual: Path) -> None:
     recordings = [speech(seed, seconds=3) for seed in range(6)]
 
     english, german = (
@@ -80,13 +80,13 @@ def test_a_multilingual_model_is_asked_for_the_language(multilingual: Path) -> N
         for code in ("en", "de")
     )
     assert english != german
-    assert hear(whisper(multilingual, language="en"), *recordings) == english
-    assert hear(whisper(multilingual, language="de"), *recordings) == german
-    found = hear(whisper(multilingual, language=None), *recordings)  # the model finds out which
+    assert texts_of(whisper(multilingual, language="en"), *recordings) == english
+    assert texts_of(whisper(multilingual, language="de"), *recordings) == german
+    found = texts_of(whisper(multilingual, language=None), *recordings)  # the model detects it
     assert all(text in pair for text, pair in zip(found, zip(english, german, strict=True), strict=True))
 
 
-def test_forty_seconds_are_heard_in_two_pieces(english: Path) -> None:
+def test_forty_seconds_are_transcribed_in_two_pieces(english: Path) -> None:
     samples = speech(6, seconds=40)
     model = whisper(english)
     prepared = model.prepare([speech(7, seconds=1), samples, speech(8, seconds=2)])
@@ -98,19 +98,21 @@ def test_forty_seconds_are_heard_in_two_pieces(english: Path) -> None:
     assert model.transcribe(prepared)[1] == " ".join(plainly(english, piece) for piece in pieces)
 
 
-def test_windows_beyond_a_batch_are_heard_in_several(english: Path) -> None:
+def test_more_windows_than_a_batch_take_several(english: Path) -> None:
     recordings = [speech(seed, seconds=1) for seed in range(5)]
 
-    assert hear(whisper(english, batch_size=2), *recordings) == hear(whisper(english, batch_size=16), *recordings)
+    assert texts_of(whisper(english, batch_size=2), *recordings) == texts_of(
+        whisper(english, batch_size=16), *recordings
+    )
 
 
-def test_half_precision_hears_too(english: Path) -> None:
-    heard = hear(whisper(english, dtype="bfloat16"), speech(0, seconds=2))
+def test_half_precision_works_too(english: Path) -> None:
+    texts = texts_of(whisper(english, dtype="bfloat16"), speech(0, seconds=2))
 
-    assert len(heard[0].split()) > 1
+    assert len(texts[0].split()) > 1
 
 
-def test_identity_is_of_the_files_and_settings_not_of_the_place(english: Path, copy: Path) -> None:
+def test_identity_depends_on_files_and_settings_not_on_the_path(english: Path, copy: Path) -> None:
     known = whisper(english).identity
 
     assert whisper(copy).identity == known
@@ -131,12 +133,12 @@ def test_every_size_is_a_commit_of_a_repository() -> None:
 
 
 @pytest.mark.parametrize("name", ["./none", "smal.en", "/no/such/folder", "a/b/c"])
-def test_a_model_that_is_nowhere(name: str) -> None:
-    with pytest.raises(CorpusError, match=f"no Whisper model '{name}': no such folder, and no size"):
+def test_a_missing_model(name: str) -> None:
+    with pytest.raises(CorpusError, match=f"no Whisper model '{name}': it is no folder and no size"):
         find_whisper(name, revision=None)
 
 
-def test_a_size_that_is_nearly_known() -> None:
+def test_a_misspelt_size() -> None:
     with pytest.raises(CorpusError, match=r"did you mean 'small.en'\?"):
         find_whisper("smal.en", revision=None)
 
@@ -164,18 +166,18 @@ def test_a_commit_that_is_on_this_machine_needs_no_network(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     repository, commit = SIZES["tiny.en"]
-    place = tmp_path / f"models--{repository.replace('/', '--')}" / "snapshots" / commit
-    shutil.copytree(english, place)
+    snapshot = tmp_path / f"models--{repository.replace('/', '--')}" / "snapshots" / commit
+    shutil.copytree(english, snapshot)
 
     found = find_whisper("tiny.en", revision=None)
-    assert (found.path, found.revision) == (place, commit)
+    assert (found.path, found.revision) == (snapshot, commit)
     assert found.digest == find_whisper(str(english), revision=None).digest
 
 
 @pytest.mark.parametrize(
     ("name", "lacking"),
     [
-        ("generation_config.json", "lacks generation_config.json; copy what is lacking"),
+        ("generation_config.json", "lacks generation_config.json; copy the missing files"),
         ("preprocessor_config.json", "lacks preprocessor_config.json"),
         ("model.safetensors", "lacks model.safetensors"),
         ("config.json", "holds no model: it has no config.json"),
@@ -223,7 +225,7 @@ def test_files_that_are_damaged(copy: Path) -> None:
     weights = (copy / "model.safetensors").read_bytes()
     (copy / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(CorpusError, match=r"cannot load WhisperForConditionalGeneration from .*; download the model"):
-        hear(whisper(copy), speech(0, seconds=1))
+        texts_of(whisper(copy), speech(0, seconds=1))
     (copy / "config.json").write_text("{")
     with pytest.raises(PretrainedError, match=r"config.json is no readable JSON"):
         find_whisper(str(copy), revision=None)
@@ -239,14 +241,14 @@ def test_weights_that_lack_a_tensor(copy: Path) -> None:
     )
 
     with pytest.raises(CorpusError, match=rf"lack 1 tensor\(s\), {name} first; download the model again"):
-        hear(whisper(copy), speech(0, seconds=1))
+        texts_of(whisper(copy), speech(0, seconds=1))
 
 
 def test_files_of_two_models_in_one_folder(copy: Path, multilingual: Path) -> None:
     shutil.copy(multilingual / "preprocessor_config.json", copy)
 
-    with pytest.raises(CorpusError, match=r"preprocessor_config.json has 400 frames a window, the model 3000"):
-        hear(whisper(copy), speech(0, seconds=1))
+    with pytest.raises(CorpusError, match=r"preprocessor_config.json has 400 frames per window, but the model "):
+        texts_of(whisper(copy), speech(0, seconds=1))
 
 
 def test_an_english_model_without_its_spelling_table(copy: Path) -> None:
@@ -258,14 +260,14 @@ def test_an_english_model_without_its_spelling_table(copy: Path) -> None:
         text_normalizer(folder, language="en")
 
 
-def test_languages_that_are_not_to_be_had(english: Path, multilingual: Path) -> None:
-    with pytest.raises(CorpusError, match=r"knows English alone, transcription.language is 'de'"):
+def test_languages_that_the_model_does_not_know(english: Path, multilingual: Path) -> None:
+    with pytest.raises(CorpusError, match=r"knows only English, but transcription.language is 'de'"):
         whisper(english, language="de")
-    with pytest.raises(CorpusError, match=r"does not know transcription.language 'xx' \(known: de, en\)"):
+    with pytest.raises(CorpusError, match=r"doesn't know transcription.language 'xx' \(known: de, en\)"):
         whisper(multilingual, language="xx")
 
 
-def test_a_gpu_that_is_not_there(english: Path) -> None:
+def test_a_missing_gpu(english: Path) -> None:
     import torch
 
     if torch.cuda.is_available():

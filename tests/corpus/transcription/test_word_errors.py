@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from merflow.corpus.transcription.whisper_folder import WhisperFolder
-from merflow.corpus.transcription.word_errors import Errors, pooled, word_errors
+from merflow.corpus.transcription.word_errors import EditCounts, pooled, word_errors
 
 WORDS = ["a", "be", "can", "do", "each", "for", "go", "he", "in", "just", "know"]
 
@@ -36,7 +36,7 @@ def table(*texts: tuple[str | None, str | None]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def misheard() -> pd.DataFrame:
+def with_errors() -> pd.DataFrame:
     """300 utterances of five sessions, each text changed at random; a tenth has no class."""
     chance = random.Random(0)
     texts = []
@@ -50,37 +50,37 @@ def misheard() -> pd.DataFrame:
     return table(*texts).assign(emotion=pd.Series(emotions, dtype="str"), session=sessions)
 
 
-def test_rates_are_those_of_a_slow_edit_distance(misheard: pd.DataFrame) -> None:
-    found = word_errors(misheard, normalize=str)
+def test_rates_are_those_of_a_slow_edit_distance(with_errors: pd.DataFrame) -> None:
+    found = word_errors(with_errors, normalize=str)
     assert found is not None
-    letters = list(zip(misheard.transcript, misheard.asr_transcript, strict=True))
+    letters = list(zip(with_errors.transcript, with_errors.asr_transcript, strict=True))
     pairs = [(said.split(), heard.split()) for said, heard in letters]
 
-    assert [heard.words.wrong for heard in found.utterances] == [distance(*pair) for pair in pairs]
-    assert [heard.characters.wrong for heard in found.utterances] == [distance(*pair) for pair in letters]
+    assert [each.words.wrong for each in found.utterances] == [distance(*pair) for pair in pairs]
+    assert [each.characters.wrong for each in found.utterances] == [distance(*pair) for pair in letters]
     overall = pooled(found.utterances)
-    assert overall["wer"] == pytest.approx(sum(distance(*pair) for pair in pairs) / sum(len(said) for said, _ in pairs))
-    assert overall["cer"] == pytest.approx(
+    assert overall.wer == pytest.approx(sum(distance(*pair) for pair in pairs) / sum(len(said) for said, _ in pairs))
+    assert overall.cer == pytest.approx(
         sum(distance(*pair) for pair in letters) / sum(len(said) for said, _ in letters)
     )
-    assert overall["exact"] == sum(said == heard for said, heard in pairs)
+    assert overall.exact == sum(said == heard for said, heard in pairs)
 
 
 @pytest.mark.parametrize("column", ["session", "emotion"])
-def test_groups_are_pooled_by_themselves(misheard: pd.DataFrame, column: str) -> None:
-    found = word_errors(misheard, normalize=str)
+def test_groups_are_pooled_by_themselves(with_errors: pd.DataFrame, column: str) -> None:
+    found = word_errors(with_errors, normalize=str)
     assert found is not None
-    rates = found.rates(lambda heard: getattr(heard, column))
+    rates = found.rates(lambda each: str(getattr(each, column)))
 
-    names = misheard[column].fillna("no class")
+    names = with_errors[column].fillna("no class")
     assert list(rates) == sorted(set(names))
     for name, figures in rates.items():
-        rows = misheard[names == name]
+        rows = with_errors[names == name]
         pairs = [
             (said.split(), heard.split()) for said, heard in zip(rows.transcript, rows.asr_transcript, strict=True)
         ]
-        assert figures["utterances"] == len(rows)
-        assert figures["wer"] == pytest.approx(
+        assert figures.utterances == len(rows)
+        assert figures.wer == pytest.approx(
             sum(distance(*pair) for pair in pairs) / sum(len(said) for said, _ in pairs)
         )
 
@@ -89,19 +89,19 @@ def test_counts_of_one_utterance() -> None:
     found = word_errors(table(("I have no idea at all", "I had no at all now")), normalize=str)
     assert found is not None
 
-    assert found.utterances[0].words == Errors(hits=4, substitutions=1, deletions=1, insertions=1)
+    assert found.utterances[0].words == EditCounts(hits=4, substitutions=1, deletions=1, insertions=1)
     assert found.utterances[0].words.rate == pytest.approx(3 / 6)
     assert found.substitutions == Counter({("have", "had"): 1})
     assert found.deletions == Counter({"idea": 1})
     assert found.insertions == Counter({"now": 1})
 
 
-def test_a_text_that_was_not_heard_is_all_deletions() -> None:
+def test_an_empty_transcript_is_all_deletions() -> None:
     found = word_errors(table(("well no", "")), normalize=str)
     assert found is not None
 
-    assert found.utterances[0].words == Errors(deletions=2)
-    assert pooled(found.utterances)["wer"] == 1.0
+    assert found.utterances[0].words == EditCounts(deletions=2)
+    assert pooled(found.utterances).wer == 1.0
 
 
 def test_references_without_words_and_missing_texts_are_left_out_and_counted() -> None:
@@ -112,7 +112,7 @@ def test_references_without_words_and_missing_texts_are_left_out_and_counted() -
     found = word_errors(rows, normalize=without_tags)
     assert found is not None
 
-    assert [heard.utterance_id for heard in found.utterances] == ["u1"]
+    assert [each.utterance_id for each in found.utterances] == ["u1"]
     assert (found.without_words, found.words_where_none) == (2, 3)
     assert (found.without_reference, found.without_hypothesis) == (1, 1)
 
@@ -131,8 +131,8 @@ def test_the_worst_utterances_have_most_wrong_words() -> None:
     found = word_errors(rows, normalize=str)
     assert found is not None
 
-    assert [heard.utterance_id for heard in found.worst(2)] == ["u2", "u1"]
-    assert [heard.utterance_id for heard in found.worst(9)] == ["u2", "u1", "u3"]
+    assert [each.utterance_id for each in found.worst(2)] == ["u2", "u1"]
+    assert [each.utterance_id for each in found.worst(9)] == ["u2", "u1", "u3"]
 
 
 def test_english_texts_pass_whispers_english_normaliser(tmp_path: Path) -> None:
@@ -160,8 +160,8 @@ def test_what_the_normaliser_leaves_of_an_ellipsis_is_no_word(tmp_path: Path) ->
     found = word_errors(table(("Well, no...", "well no"), ("...", "")), normalize=normalizer.apply)
     assert found is not None
 
-    assert [heard.reference for heard in found.utterances] == ["well no"]
-    assert found.utterances[0].words == Errors(hits=2)
+    assert [each.reference for each in found.utterances] == ["well no"]
+    assert found.utterances[0].words == EditCounts(hits=2)
     assert found.without_words == 1
 
 

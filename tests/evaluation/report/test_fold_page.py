@@ -1,19 +1,16 @@
+from merflow.contracts.fold_record import ChosenEpoch
+from merflow.contracts.history import EpochFigures
 from merflow.evaluation.report.fold_page import fold_markdown
+from tests.contracts.records import fold_record
 
 
 def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
-    figures = {"train_loss": 1.23456, "dev_loss": 0.5, "dev_ua": 0.7, "dev_wa": 0.65, "lr": 1e-4}
-    fold = {
-        "variant": "context-mmt:mmt-frozen",
-        "fold": 2,
-        "seed": 5,
-        "development": {"best_epoch": 2},
-        "epochs": 2,
-        "selection": "lowest loss of one training speaker",
-        "stages": ["frozen"],
-        "seconds": 12.4,
-    }
-    page = fold_markdown(fold, [{"epoch": epoch, **figures} for epoch in (1, 2)])
+    epochs = [
+        EpochFigures(epoch, stage=1, train_loss=1.23456, dev_loss=0.5, dev_ua=0.7, dev_wa=0.65, lr=1e-4, seconds=6.2)
+        for epoch in (1, 2)
+    ]
+    chosen = ChosenEpoch(epoch=2, dev_ua=0.7, dev_loss=0.5)
+    page = fold_markdown(fold_record(fold=2, seed=5, chosen=chosen, epochs=2, seconds=12.4), epochs)
     assert page.splitlines() == [
         "# context-mmt:mmt-frozen, fold 2, seed 5",
         "",
@@ -21,7 +18,7 @@ def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
         "",
         "| epoch | train loss | dev loss | dev UA | dev WA | lr |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
-        "| 1 | 1.235 | 0.5 | 70.0 % | 65.0 % | 0.0001 |",
-        "| **2** | **1.235** | **0.5** | **70.0 %** | **65.0 %** | **0.0001** |",
+        "| 1 | 1.235 | 0.5 | 70.0% | 65.0% | 0.0001 |",
+        "| **2** | **1.235** | **0.5** | **70.0%** | **65.0%** | **0.0001** |",
     ]
     assert "test" not in page

@@ -10,7 +10,6 @@ from merflow.contracts.streams import Role, Stream
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.standardize import Standardizer
 from merflow.features.extraction.run import extract
 from tests.features.conftest import FRAMES, SPEECH, TEXT, MakeCorpus
 
@@ -122,7 +121,7 @@ def test_lengths_and_shapes(stored: Manifest, profile: Profile, tmp_path: Path) 
 
 
 def test_memory_or_not_a_batch_is_the_same(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
-    standardizer = Standardizer.fit(_dataset(stored, profile, tmp_path / "store"))
+    standardizer = _dataset(stored, profile, tmp_path / "store").fit_standardizer()
     batches = []
     for limit in (1 << 30, 0):
         dataset = FeatureDataset(

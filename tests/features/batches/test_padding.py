@@ -10,12 +10,12 @@ MEAN, DEVIATION = np.array([[1.0, -2.0, 0.5]] * 2, dtype=np.float32), np.array([
 SCALE = Scale(torch.from_numpy(MEAN), torch.from_numpy(DEVIATION))
 
 
-@pytest.mark.parametrize("piece_bytes", [1, 100, 1 << 20])
+@pytest.mark.parametrize("block_bytes", [1, 100, 1 << 20])
 @pytest.mark.parametrize("scale", [None, SCALE])
 def test_sequences_equal_a_slow_loop_whatever_is_done_at_once(
-    monkeypatch: pytest.MonkeyPatch, piece_bytes: int, scale: Scale | None
+    monkeypatch: pytest.MonkeyPatch, block_bytes: int, scale: Scale | None
 ) -> None:
-    monkeypatch.setattr(padding, "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(padding, "_BLOCK_BYTES", block_bytes)
     random = np.random.default_rng(0)
     lengths = [4, 0, 1, 7, 0, 3]
     entries = [random.standard_normal((length, 2, 3)).astype(np.float16) for length in lengths]

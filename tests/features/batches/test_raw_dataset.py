@@ -16,11 +16,11 @@ from merflow.corpus.synthetic.picture import FORMATS
 from merflow.corpus.synthetic.plan import plan
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.huggingface.checkpoints import located
 from merflow.features.extraction.run import extract
+from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.presets import catalogue
 from tests.features.conftest import MakeCorpus
 
@@ -76,7 +76,7 @@ def test_frozen_weights_in_the_graph_continue_the_stored_features(
     corpus: Manifest, tiny: Profile, tmp_path: Path, micro_batch: int | None
 ) -> None:
     store = tmp_path / "store"
-    standardizer = Standardizer.fit(_stored(corpus, tiny, store, None))
+    standardizer = _stored(corpus, tiny, store, None).fit_standardizer()
     stored = _stored(corpus, tiny, store, standardizer)
     raw = _raw(corpus, tiny, store, standardizer, micro_batch=micro_batch)
     graph = EncodersInGraph(STREAMS, profile=tiny, learning=LEARNING, standardizer=standardizer)
@@ -110,21 +110,21 @@ def _assert_continues(found: Batch, expected: Batch, standardizer: Standardizer)
 
 def test_words_that_several_turns_share_are_encoded_once(corpus: Manifest, tiny: Profile, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    raw = _raw(corpus, tiny, store, Standardizer.fit(_stored(corpus, tiny, store, None)), micro_batch=3)
+    raw = _raw(corpus, tiny, store, _stored(corpus, tiny, store, None).fit_standardizer(), micro_batch=3)
     batch = raw.batch(range(5))
     (first, *_), text = batch.streams["text_layers"].slices, batch.streams["text_layers"]
     assert [len(part.values) for part in text.slices] == [3]  # of the four turns with words two are the same
     assert first.values.dtype == torch.int64
     assert text.members is not None
     assert text.members.shape == (5, 5)
-    absent = len(text.places)
+    absent = len(text.positions)
     assert text.members[0].tolist() == [absent, absent, 0, 0, 1]
     assert text.members[4].tolist() == [1, 2, absent, absent, absent]
 
 
 def test_utterances_without_the_modality_alone_are_masked(corpus: Manifest, tiny: Profile, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    standardizer = Standardizer.fit(_stored(corpus, tiny, store, None))
+    standardizer = _stored(corpus, tiny, store, None).fit_standardizer()
     batch = _raw(corpus, tiny, store, standardizer).batch([2])
     assert batch.streams["speech_layers"].slices == ()
     found = EncodersInGraph(STREAMS, profile=tiny, learning=LEARNING, standardizer=standardizer)(batch)
@@ -134,7 +134,7 @@ def test_utterances_without_the_modality_alone_are_masked(corpus: Manifest, tiny
 
 def test_a_recording_that_changed_is_refused(corpus: Manifest, tiny: Profile, tmp_path: Path) -> None:
     store = tmp_path / "store"
-    raw = _raw(corpus, tiny, store, Standardizer.fit(_stored(corpus, tiny, store, None)))
+    raw = _raw(corpus, tiny, store, _stored(corpus, tiny, store, None).fit_standardizer())
     path = corpus.root / corpus.rows["audio_path"][0]
     samples, rate = sf.read(path, dtype="float32")
     sf.write(path, samples / 2, rate)
@@ -173,7 +173,7 @@ def test_pictures_are_those_of_the_store(filmed: Manifest, encoders: Path, tmp_p
     extract(manifest, streams=streams, profile=profile, store=store, shard_utterances=32)
     ids = [rows["utterance_id"].iloc[row] for row in (0, len(rows) - 1, 1)]
     bare = FeatureDataset(manifest, ids, streams=streams, profile=profile, store=store)
-    standardizer = Standardizer.fit(bare)
+    standardizer = bare.fit_standardizer()
     stored = FeatureDataset(manifest, ids, streams=streams, profile=profile, store=store, standardizer=standardizer)
     learning: dict[Role, EncoderPart] = {"video": "transformer"}
     raw = RawDataset(

@@ -9,7 +9,6 @@ from merflow.corpus.manifest import Manifest
 from merflow.features.batches import resident
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.resident import DeviceRows, HostRows
-from merflow.features.batches.standardize import Standardizer
 from merflow.features.batches.stored_rows import StoredRows
 from merflow.features.encoders.catalogue import spec_of
 from merflow.features.extraction.run import extract
@@ -42,7 +41,7 @@ def _dataset(
         streams=STREAMS,
         profile=profile,
         store=store,
-        standardizer=Standardizer.fit(everything) if standardise else None,
+        standardizer=everything.fit_standardizer() if standardise else None,
         resident_bytes=0 if device is None else 1 << 30,
         resident_on=device,
     )

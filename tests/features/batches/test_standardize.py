@@ -31,7 +31,7 @@ def _dataset(
 def test_statistics_are_those_of_the_given_utterances_alone(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
     train = stored.rows["utterance_id"].tolist()[:6]
     dataset = _dataset(stored, train, profile, tmp_path / "store")
-    fitted = Standardizer.fit(dataset)
+    fitted = dataset.fit_standardizer()
     for role in ("speech_layers", "text_layers"):
         steps = np.concatenate(list(dataset.stored(role))).astype(np.float64)
         assert fitted.mean[role] == pytest.approx(steps.mean(axis=0), rel=1e-5, abs=1e-6)
@@ -40,14 +40,14 @@ def test_statistics_are_those_of_the_given_utterances_alone(stored: Manifest, pr
         assert fitted.deviation[role][moving] == pytest.approx(deviation[moving], rel=1e-4)
         assert (fitted.deviation[role][~moving] == 1).all()
     everyone = _dataset(stored, stored.rows["utterance_id"].tolist(), profile, tmp_path / "store")
-    assert not np.array_equal(Standardizer.fit(everyone).mean["speech_layers"], fitted.mean["speech_layers"])
+    assert not np.array_equal(everyone.fit_standardizer().mean["speech_layers"], fitted.mean["speech_layers"])
 
 
-def test_standardised_training_steps_have_mean_0_and_deviation_1(
+def test_standardized_training_steps_have_mean_0_and_deviation_1(
     stored: Manifest, profile: Profile, tmp_path: Path
 ) -> None:
     train = stored.rows["utterance_id"].tolist()[:6]
-    fitted = Standardizer.fit(_dataset(stored, train, profile, tmp_path / "store"))
+    fitted = _dataset(stored, train, profile, tmp_path / "store").fit_standardizer()
     batch = _dataset(stored, train, profile, tmp_path / "store", fitted).batch(range(6))
     steps = batch.features["speech_layers"][batch.present["speech_layers"]]
     assert steps.mean(dim=0).abs().max() < 1e-3
@@ -58,8 +58,8 @@ def test_standardised_training_steps_have_mean_0_and_deviation_1(
     assert (padding == 0).all()
 
 
-def test_a_constant_feature_is_centred_and_never_blown_up() -> None:
-    fitted = Standardizer.fit(_Fixed(np.full((5, 2), [7.0, 0.0], dtype=np.float16)))  # type: ignore[arg-type]
+def test_a_constant_feature_is_centered_and_never_blown_up() -> None:
+    fitted = Standardizer.fit({"speech": [np.full((5, 2), [7.0, 0.0], dtype=np.float16)]})
     assert fitted.deviation["speech"].tolist() == [1.0, 1.0]
     values = torch.tensor([[7.0, 0.5]])
     fitted.scale("speech", entry_shape=(2,)).apply_(values)
@@ -68,7 +68,7 @@ def test_a_constant_feature_is_centred_and_never_blown_up() -> None:
 
 def test_save_and_load_are_bit_equal(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
     train = stored.rows["utterance_id"].tolist()[:6]
-    fitted = Standardizer.fit(_dataset(stored, train, profile, tmp_path / "store"))
+    fitted = _dataset(stored, train, profile, tmp_path / "store").fit_standardizer()
     fitted.save(tmp_path / "model" / "standardizer.safetensors")
     loaded = Standardizer.load(tmp_path / "model" / "standardizer.safetensors")
     assert set(loaded.mean) == set(fitted.mean) == {"speech_layers", "text_layers"}
@@ -84,29 +84,13 @@ def test_missing_corrupt_and_foreign_files_are_named(tmp_path: Path) -> None:
     path.write_bytes(b"no tensors")
     with pytest.raises(FeatureError, match=r"standardizer\.safetensors is corrupt"):
         Standardizer.load(path)
-    fitted = Standardizer.fit(_Fixed(np.ones((5, 2), dtype=np.float16)))  # type: ignore[arg-type]
+    fitted = Standardizer.fit({"speech": [np.ones((5, 2), dtype=np.float16)]})
     with pytest.raises(FeatureError, match=r"no statistics of role 'text'; it has speech"):
         fitted.scale("text", entry_shape=(2,))
-    with pytest.raises(FeatureError, match=r"have shape \(2,\), the features \(3,\)"):
+    with pytest.raises(FeatureError, match=r"have shape \(2,\), the features have \(3,\)"):
         fitted.scale("speech", entry_shape=(3,))
 
 
 def test_a_role_without_a_step_is_refused() -> None:
-    with pytest.raises(FeatureError, match="has a step of role 'speech'"):
-        Standardizer.fit(_Fixed(np.zeros((0, 2), dtype=np.float16)))  # type: ignore[arg-type]
-
-
-class _Fixed:
-    """One utterance of given features, all that ``fit`` asks of a dataset."""
-
-    shapes = ("speech",)
-
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values
-
-    def __len__(self) -> int:
-        return 1
-
-    def stored(self, role: str) -> list[np.ndarray]:
-        assert role == "speech"
-        return [self._values]
+    with pytest.raises(FeatureError, match="none of the 1 utterances to standardize by has a step of role 'speech'"):
+        Standardizer.fit({"speech": [np.zeros((0, 2), dtype=np.float16)]})

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.taxonomy import Taxonomy
+from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
-from merflow.corpus.readers.audio_header import read_headers
 from merflow.corpus.readers.iemocap_text import DIALOGUE_ID, UTTERANCE_ID, Turn, read_transcripts, read_turns
 from merflow.errors import CorpusError, LabelError
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.taxonomy import Taxonomy
+from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
-from merflow.corpus.readers.audio_header import read_headers
 from merflow.corpus.readers.csv_records import Record, read_records
 from merflow.corpus.transcript import without_tags
 from merflow.errors import CorpusError, LabelError

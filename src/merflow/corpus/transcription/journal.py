@@ -1,8 +1,8 @@
-"""What a recogniser has heard so far: one line a recording, safe against being killed at any point.
+"""Journal of recognised texts: one line per recording, safe if the process is killed at any point.
 
-A line is keyed by the recording's bytes and the model's identity, so that it holds for every manifest and model, and
-a changed recording or setting is heard anew. A batch is written in one piece; the torn line that a killed process may
-leave at the end is ended by the next writer and then counts for nothing.
+The key of a line is the digest of the recording and the identity of the model, so that any number of manifests and
+models can share a journal, and a changed recording or setting is transcribed again. A batch is written in one piece. A
+killed process may leave a torn line at the end; the next writer ends that line, and readers skip it.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ class Journal:
     """An open journal.
 
     Attributes:
-        texts: Digest of a recording -> its text, as the model of this journal heard it.
+        texts: Digest of a recording -> its text by the model of this journal.
     """
 
     def __init__(self, file: BinaryIO, *, path: Path, model: str) -> None:
@@ -34,7 +34,7 @@ class Journal:
         self.texts: dict[str, str] = dict(_entries(content, model=model))
 
     def add(self, texts: Mapping[str, str]) -> None:
-        """Keeps the texts of a batch, by digest; when this returns they are on the disk.
+        """Write the texts of a batch, by digest; they are on the disk when this returns.
 
         Raises:
             OutputError: The disk is full.
@@ -54,11 +54,11 @@ class Journal:
 
 @contextmanager
 def open_journal(path: Path, *, model: str) -> Iterator[Journal]:
-    """The journal of one model at ``path``, which is made if need be; one process at a time has it.
+    """Open the journal at ``path`` for one model, and make the file if it is missing; one process at a time may do so.
 
     Raises:
-        CorpusError: Another process has it.
-        OutputError: It cannot be written.
+        CorpusError: Another process has the journal open.
+        OutputError: The journal cannot be written.
     """
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def open_journal(path: Path, *, model: str) -> Iterator[Journal]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CorpusError(
-                f"{path} is in use: another process transcribes; wait for it, or choose another --journal"
+                f"{path} is in use by another transcription; wait for it, or choose another --journal"
             ) from error
         yield Journal(file, path=path, model=model)
 

@@ -1,7 +1,7 @@
-"""All recordings of a manifest into text: in batches of similar length, decoded ahead, each finished batch kept."""
+"""Recognition of a manifest's recordings: in batches of similar length, decoded ahead, each finished batch saved."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,37 +9,38 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.progress import Progress
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.corpus.transcription.journal import Journal
 from merflow.corpus.transcription.whisper import Prepared, Whisper
 from merflow.errors import CorpusError
 
-_READERS = 8  # hides the latency of network file systems; on a local disk one would do
+_THREADS = 8  # hides the latency of network file systems; a local disk needs only one
 
 
 @dataclass(frozen=True)
 class Recognition:
-    """What came of a manifest's recordings.
+    """The texts of a manifest's recordings.
 
     Attributes:
-        texts: utterance_id -> text; utterances without a recording and those set aside are not in it.
+        texts: utterance_id -> text; utterances without a recording and those set aside are missing.
         set_aside: Recordings that cannot be decoded: columns utterance_id, audio_path and reason.
-        transcribed: Recordings that were heard now.
-        kept: Recordings whose text an earlier run had kept.
-        heard_s: Seconds of the recordings that were heard now.
+        transcribed: Number of recordings that this run transcribed.
+        reused: Number of recordings whose text came from an earlier run.
+        transcribed_s: Seconds of audio that this run transcribed.
     """
 
     texts: dict[str, str]
     set_aside: pd.DataFrame
     transcribed: int
-    kept: int
-    heard_s: float
+    reused: int
+    transcribed_s: float
 
 
 @dataclass(frozen=True)
 class _Recording:
-    """A file's bytes, wherever they lie: equal recordings are heard once."""
+    """A recording by its content, so that equal files are transcribed once."""
 
     digest: str
     path: Path
@@ -48,76 +49,75 @@ class _Recording:
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class _LoadedBatch:
     digests: list[str]
     prepared: Prepared | None
     seconds: float
-    failed: dict[str, str]
+    failures: dict[str, str]
 
 
 def recognise(
-    manifest: Manifest,
-    *,
-    whisper: Whisper,
-    journal: Journal,
-    resample: bool,
-    progress: Callable[[str, int, int], None],
+    manifest: Manifest, *, whisper: Whisper, journal: Journal, resample: bool, progress: Progress
 ) -> Recognition:
-    """Hears every recording that the journal does not know.
+    """Transcribe every recording that the journal does not have yet.
 
-    Batches are made of all recordings, longest first, and only then thinned of those already known, so that a run that
-    was interrupted and one that was not compute the same batches.
+    Batches are made of all recordings, longest first, and known recordings are dropped from them only then. An
+    interrupted run and an uninterrupted one therefore compute the same batches.
 
     Args:
         manifest: The utterances.
-        whisper: Who hears them.
-        journal: What was heard before; finished batches are added.
-        resample: Whether other rates and channel counts are converted.
-        progress: Called with the stage's name, the recordings done and their number.
+        whisper: The recogniser.
+        journal: The texts of earlier runs; finished batches are added.
+        resample: If true, convert recordings of other rates and channel counts.
+        progress: Receives the stage's name, the recordings done and their number.
     """
     digests, reasons = _digests(manifest, progress=progress)
     recordings = _distinct(manifest, digests)
     known = sum(recording.digest in journal.texts for recording in recordings)
-    done, heard_s, failed = known, 0.0, dict[str, str]()
-    for loaded in _ahead(_batches(recordings, whisper, journal), whisper=whisper, resample=resample):
-        if loaded.prepared is not None:
-            journal.add(dict(zip(loaded.digests, whisper.transcribe(loaded.prepared), strict=True)))
-        failed |= loaded.failed
-        heard_s += loaded.seconds
-        done += len(loaded.digests) + len(loaded.failed)
+    done, transcribed_s, failures = known, 0.0, dict[str, str]()
+    for batch in _load_ahead(_batches(recordings, whisper, journal), whisper=whisper, resample=resample):
+        if batch.prepared is not None:
+            journal.add(dict(zip(batch.digests, whisper.transcribe(batch.prepared), strict=True)))
+        failures |= batch.failures
+        transcribed_s += batch.seconds
+        done += len(batch.digests) + len(batch.failures)
         progress("transcribe", done, len(recordings))
-    reasons |= {name: failed[digest] for name, digest in digests.items() if digest in failed}
+    reasons |= {name: failures[digest] for name, digest in digests.items() if digest in failures}
     return Recognition(
-        texts={name: journal.texts[digest] for name, digest in digests.items() if digest not in failed},
+        texts={name: journal.texts[digest] for name, digest in digests.items() if digest not in failures},
         set_aside=_set_aside(manifest.rows, reasons),
-        transcribed=len(recordings) - known - len(failed),
-        kept=known,
-        heard_s=heard_s,
+        transcribed=len(recordings) - known - len(failures),
+        reused=known,
+        transcribed_s=transcribed_s,
     )
 
 
 def _set_aside(rows: pd.DataFrame, reasons: dict[str, str]) -> pd.DataFrame:
-    """The rows that a reason speaks of, in the manifest's order."""
-    aside = rows[rows["utterance_id"].isin(reasons)][["utterance_id", "audio_path"]]
-    return aside.assign(reason=[reasons[name] for name in aside["utterance_id"]]).reset_index(drop=True)
+    """Return the rows that have a reason, in the manifest's order."""
+    chosen = rows[rows["utterance_id"].isin(reasons)][["utterance_id", "audio_path"]]
+    return chosen.assign(reason=[reasons[name] for name in chosen["utterance_id"]]).reset_index(drop=True)
 
 
-def _digests(manifest: Manifest, *, progress: Callable[[str, int, int], None]) -> tuple[dict[str, str], dict[str, str]]:
-    """utterance_id -> digest of its recording, and utterance_id -> why there is none."""
+def _digests(manifest: Manifest, *, progress: Progress) -> tuple[dict[str, str], dict[str, str]]:
+    """Return utterance_id -> digest of its recording, and utterance_id -> reason why there is none."""
     rows = manifest.rows[manifest.rows["audio_path"].notna()]
     digests: dict[str, str] = {}
     reasons: dict[str, str] = {}
     names, paths = list(rows["utterance_id"]), [manifest.root / path for path in rows["audio_path"]]
-    with ThreadPoolExecutor(_READERS) as pool:
-        for number, (name, found) in enumerate(zip(names, pool.map(_digest, paths), strict=True), start=1):
-            (digests if found[0] else reasons)[name] = found[0] or found[1]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for number, (name, result) in enumerate(zip(names, pool.map(_digest, paths), strict=True), start=1):
+            digest, reason = result
+            if digest:
+                digests[name] = digest
+            else:
+                reasons[name] = reason
             if number % 256 == 0 or number == len(names):
                 progress("recordings", number, len(names))
     return digests, reasons
 
 
 def _digest(path: Path) -> tuple[str, str]:
-    """The digest of a file's bytes, or why they cannot be read."""
+    """Return the digest of a file, or the reason why it cannot be read."""
     if not path.is_file():
         return "", f"no such recording: {path}"
     try:
@@ -128,8 +128,8 @@ def _digest(path: Path) -> tuple[str, str]:
 
 
 def _distinct(manifest: Manifest, digests: dict[str, str]) -> list[_Recording]:
-    """Each recording once, longest first; those of unknown length last."""
-    found: dict[str, _Recording] = {}
+    """Return each recording once, longest first; those of unknown length come last."""
+    recordings: dict[str, _Recording] = {}
     rows = manifest.rows[manifest.rows["utterance_id"].isin(digests)]
     for name, path, n_samples, rate_hz in zip(
         rows["utterance_id"], rows["audio_path"], rows["n_samples"], rows["rate_hz"], strict=True
@@ -137,19 +137,19 @@ def _distinct(manifest: Manifest, digests: dict[str, str]) -> list[_Recording]:
         counted = None if pd.isna(n_samples) else int(n_samples)
         seconds = 0.0 if counted is None or pd.isna(rate_hz) else counted / float(rate_hz)
         digest = digests[name]
-        found.setdefault(digest, _Recording(digest, manifest.root / path, counted, seconds))
-    return sorted(found.values(), key=lambda recording: (-recording.seconds, recording.digest))
+        recordings.setdefault(digest, _Recording(digest, manifest.root / path, counted, seconds))
+    return sorted(recordings.values(), key=lambda recording: (-recording.seconds, recording.digest))
 
 
 def _batches(recordings: Sequence[_Recording], whisper: Whisper, journal: Journal) -> list[list[_Recording]]:
     size = whisper.params.batch_size
-    cut = [recordings[start : start + size] for start in range(0, len(recordings), size)]
-    thinned = [[each for each in batch if each.digest not in journal.texts] for batch in cut]
-    return [batch for batch in thinned if batch]
+    batches = [recordings[start : start + size] for start in range(0, len(recordings), size)]
+    unknown = [[each for each in batch if each.digest not in journal.texts] for batch in batches]
+    return [batch for batch in unknown if batch]
 
 
-def _ahead(batches: Sequence[Sequence[_Recording]], *, whisper: Whisper, resample: bool) -> Iterator[_Loaded]:
-    """Each batch decoded, while the one before it is transcribed."""
+def _load_ahead(batches: Sequence[Sequence[_Recording]], *, whisper: Whisper, resample: bool) -> Iterator[_LoadedBatch]:
+    """Yield each batch decoded, and decode the next one meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         following = None
         for batch in [*batches, None]:
@@ -159,14 +159,14 @@ def _ahead(batches: Sequence[Sequence[_Recording]], *, whisper: Whisper, resampl
                 yield current.result()
 
 
-def _load(batch: Sequence[_Recording], *, whisper: Whisper, resample: bool) -> _Loaded:
+def _load(batch: Sequence[_Recording], *, whisper: Whisper, resample: bool) -> _LoadedBatch:
     samples: dict[str, np.ndarray] = {}
-    failed: dict[str, str] = {}
+    failures: dict[str, str] = {}
     for recording in batch:
         try:
             samples[recording.digest] = read_samples(recording.path, n_samples=recording.n_samples, resample=resample)
         except CorpusError as error:
-            failed[recording.digest] = str(error)
+            failures[recording.digest] = str(error)
     prepared = whisper.prepare(list(samples.values())) if samples else None
     seconds = sum(len(each) for each in samples.values()) / RATE_HZ
-    return _Loaded(list(samples), prepared, seconds, failed)
+    return _LoadedBatch(list(samples), prepared, seconds, failures)

@@ -1,4 +1,4 @@
-"""Recordings in the windows of limited length that a speech recogniser hears."""
+"""Cuts of a long recording into windows that a speech recogniser takes."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ _PAUSE_BLOCKS = 20  # a cut lies in the middle of the quietest 200 ms
 
 
 def windows(samples: np.ndarray, *, longest: int) -> list[np.ndarray]:
-    """The recording in one piece, or cut into pieces of at most ``longest`` samples that neither overlap nor lack any.
+    """Cut a recording into pieces of at most ``longest`` samples, without gaps or overlaps.
 
-    A cut lies where the speaker is quietest between half a window and a whole one (a sixth of a window is always left
-    for the next piece), so that it rarely goes through a word and no word is heard twice: pieces are transcribed by
-    themselves and their texts joined by a space.
+    A cut lies where the speaker is quietest between half a window and a whole one, so that it rarely splits a word.
+    At least a sixth of a window is left for the next piece. Each piece is transcribed alone, and the texts are joined
+    by a space.
     """
     pieces: list[np.ndarray] = []
     while len(samples) > longest:
@@ -24,7 +24,7 @@ def windows(samples: np.ndarray, *, longest: int) -> list[np.ndarray]:
 
 
 def _quietest(samples: np.ndarray, *, first: int, last: int) -> int:
-    """The middle of the quietest 200 ms whose middle lies in ``[first, last]``; the latest of equals."""
+    """Return the middle of the quietest 200 ms whose middle lies in ``[first, last]``; of equals, the latest."""
     half = _BLOCK * _PAUSE_BLOCKS // 2
     span = samples[max(first - half, 0) : last + half].astype(np.float64)
     n_blocks = len(span) // _BLOCK

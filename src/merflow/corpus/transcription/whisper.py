@@ -1,12 +1,12 @@
-"""Transcripts from Whisper, through transformers.
+"""Transcription with Whisper, through transformers.
 
 Decisions:
-    - Greedy or beam search, no sampling and no temperature fallback: the same recording gives the same text.
-    - A recording longer than Whisper's window (30 s) is cut in its pauses (``speech_windows``) and the texts of the
-      pieces are joined by a space. Pieces do not overlap, so that there is nothing to reconcile, and no timestamps are
-      predicted, which would change what is heard in short recordings too.
-    - Whisper pads every window to 30 s, so that batches of similar length do not spare the encoder anything; they keep
-      the decoder from waiting for one long text.
+    - Greedy or beam search, no sampling and no temperature fallback: the same recording always gives the same text.
+    - A recording that is longer than Whisper's window (30 s) is cut in its pauses (``speech_windows``), and the texts
+      of the pieces are joined by a space. Pieces don't overlap, so there is nothing to reconcile. No timestamps are
+      predicted, because they would change the texts of short recordings, too.
+    - Whisper pads every window to 30 s, so batches of similar length save the encoder nothing. They keep the decoder
+      from waiting for one long text.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,14 +28,14 @@ from merflow.storage.local import digest
 if TYPE_CHECKING:
     import torch
 
-VERSION = 1  # of what this file makes of a recording; part of the identity under which texts are kept
+VERSION = 1  # raise it when this file gives other texts than before; part of the journal's key
 
 _PROMPT_TOKENS = 4  # start of transcript, language, task, no timestamps
 
 
 @dataclass(frozen=True)
 class Normalizer:
-    """What is done to texts before their words are compared: its name in words, and the function."""
+    """A normalisation of texts before their words are compared: its name in words, and the function."""
 
     name: str
     apply: Callable[[str], str]
@@ -58,7 +58,7 @@ class Whisper:
     """A Whisper model that transcribes; its weights are read when they are first needed.
 
     Raises:
-        CorpusError: The language or the device is not to be had.
+        CorpusError: The model doesn't know the language, or the device is missing.
     """
 
     def __init__(self, folder: WhisperFolder, *, params: TranscriptionParams) -> None:
@@ -77,7 +77,7 @@ class Whisper:
 
     @property
     def identity(self) -> str:
-        """16 hexadecimal digits over all that decides a text besides the recording."""
+        """16 hexadecimal digits over everything that decides a text besides the recording."""
         return digest(
             {
                 "version": VERSION,
@@ -90,7 +90,7 @@ class Whisper:
         )
 
     def prepare(self, recordings: Sequence[np.ndarray]) -> Prepared:
-        """16 kHz mono recordings as log-mel windows; touches no weight, so that another thread may do it."""
+        """Turn 16 kHz mono recordings into log-mel windows; it needs no weights, so another thread may do it."""
         pieces = [windows(samples, longest=self._extractor.n_samples) for samples in recordings]
         made = self._extractor(
             [piece for found in pieces for piece in found], sampling_rate=RATE_HZ, return_tensors="pt"
@@ -98,39 +98,39 @@ class Whisper:
         return Prepared(made["input_features"], tuple(len(found) for found in pieces))
 
     def transcribe(self, prepared: Prepared) -> list[str]:
-        """The text of each recording, with single spaces; empty where nothing was heard.
+        """Return the text of each recording, with single spaces; it is empty if the model recognised no word.
 
         Raises:
             CorpusError: The batch does not fit into the GPU's memory.
         """
         size = self.params.batch_size
-        heard: list[str] = []
+        windowed: list[str] = []
         for start in range(0, len(prepared.features), size):
-            heard += self._generate(prepared.features[start : start + size])
+            windowed += self._generate(prepared.features[start : start + size])
         texts, first = [], 0
         for count in prepared.counts:
-            texts.append(" ".join(" ".join(heard[first : first + count]).split()))
+            texts.append(" ".join(" ".join(windowed[first : first + count]).split()))
             first += count
         return texts
 
     def _generate(self, features: "torch.Tensor") -> list[str]:
         import torch
 
-        asked = {"language": self.language, "task": "transcribe"} if self.folder.multilingual else {}
-        room = int(self._model.config.max_target_positions) - _PROMPT_TOKENS
+        prompt = {"language": self.language, "task": "transcribe"} if self.folder.multilingual else {}
+        free_tokens = int(self._model.config.max_target_positions) - _PROMPT_TOKENS
         try:
             with torch.inference_mode(), _quiet():
                 tokens = self._model.generate(
                     features.to(self.device, getattr(torch, self.dtype)),
                     num_beams=self.params.beams,
                     do_sample=False,
-                    max_new_tokens=min(self.params.max_new_tokens, room),
+                    max_new_tokens=min(self.params.max_new_tokens, free_tokens),
                     return_timestamps=False,
-                    **asked,
+                    **prompt,
                 )
         except torch.OutOfMemoryError as error:
             raise CorpusError(
-                f"{len(features)} windows do not fit into the GPU's memory; set transcription.batch_size below "
+                f"{len(features)} windows don't fit into the GPU's memory; set transcription.batch_size below "
                 f"{self.params.batch_size}, or transcription.beams below {self.params.beams}"
             ) from error
         texts: list[str] = self._tokenizer.batch_decode(tokens, skip_special_tokens=True)
@@ -161,9 +161,9 @@ class Whisper:
             use_safetensors=True,
             output_loading_info=True,
         )
-        if lacking := sorted(found["missing_keys"]):
+        if missing := sorted(found["missing_keys"]):
             raise CorpusError(
-                f"the weights in {self.folder.path} lack {len(lacking)} tensor(s), {lacking[0]} first; "
+                f"the weights in {self.folder.path} lack {len(missing)} tensor(s), {missing[0]} first; "
                 "download the model again"
             )
         _agree(model.config, extractor=self._extractor, tokenizer=self._tokenizer, folder=self.folder)
@@ -171,10 +171,10 @@ class Whisper:
 
 
 def text_normalizer(folder: WhisperFolder, *, language: str | None) -> Normalizer:
-    """Whisper's own text normaliser: the English one for English, the basic one for any other language.
+    """Return Whisper's own text normaliser: the English one for English, the basic one for any other language.
 
     Raises:
-        CorpusError: The English one needs a spelling table that the folder lacks.
+        CorpusError: The folder lacks the spelling table that the English one needs.
     """
     from transformers.models.whisper import english_normalizer
 
@@ -184,35 +184,35 @@ def text_normalizer(folder: WhisperFolder, *, language: str | None) -> Normalize
     spellings = folder.path / "normalizer.json"
     if not spellings.is_file():
         raise CorpusError(
-            f"{folder.path} lacks normalizer.json, the spelling table of Whisper's English text normaliser, without "
-            "which word errors cannot be compared; copy it from where the model came from (every openai/whisper "
-            "repository has it; transformers leaves it out when it saves a tokenizer)"
+            f"{folder.path} lacks normalizer.json, the spelling table of Whisper's English text normaliser, which the "
+            "word error rate needs; copy it from the model's repository (every openai/whisper repository has it; "
+            "transformers leaves it out when it saves a tokenizer)"
         )
     return Normalizer("Whisper's EnglishTextNormalizer", rules.EnglishTextNormalizer(json_object(spellings)))
 
 
 def _language(folder: WhisperFolder, *, asked: str | None) -> str | None:
-    """The language's code; None where a multilingual model is to find out by itself."""
+    """Return the language's code; None lets a multilingual model detect it."""
     if not folder.multilingual:
         if asked not in (None, "en"):
             raise CorpusError(
-                f"{folder.name} knows English alone, transcription.language is {asked!r}; take a multilingual model "
-                "(a size without .en)"
+                f"{folder.name} knows only English, but transcription.language is {asked!r}; choose a "
+                "multilingual model (a size without .en)"
             )
         return "en"
     if asked is not None and asked not in folder.languages:
         raise CorpusError(
-            f"{folder.name} does not know transcription.language {asked!r} ({nearest(asked, folder.languages)}); "
-            "null lets it find out by itself"
+            f"{folder.name} doesn't know transcription.language {asked!r} ({nearest(asked, folder.languages)}); "
+            "null lets it detect the language"
         )
     return asked
 
 
 def _loaded(kind: Any, folder: WhisperFolder, **settings: Any) -> Any:  # noqa: ANN401
-    """``kind.from_pretrained`` of a folder, without bars, and never from the network.
+    """Call ``kind.from_pretrained`` on a folder, without progress bars and without the network.
 
     Raises:
-        CorpusError: A file is damaged, or does not fit its neighbours.
+        CorpusError: A file is damaged, or doesn't fit the others.
     """
     from safetensors import SafetensorError
 
@@ -227,7 +227,7 @@ def _loaded(kind: Any, folder: WhisperFolder, **settings: Any) -> Any:  # noqa: 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the bars and warnings of transformers, which speak to those who write code with it."""
+    """Silence the progress bars and warnings of transformers, which address developers."""
     from transformers import utils
 
     logging: Any = utils.logging
@@ -243,16 +243,16 @@ def _quiet() -> Iterator[None]:
 
 
 def _agree(config: Any, *, extractor: Any, tokenizer: Any, folder: WhisperFolder) -> None:  # noqa: ANN401
-    """Raises CorpusError where files of different models lie in one folder."""
+    """Raise CorpusError if the folder mixes files of different models."""
     pairs = (
         ("mel bands", "preprocessor_config.json", extractor.feature_size, config.num_mel_bins),
-        ("frames a window", "preprocessor_config.json", extractor.nb_max_frames, 2 * config.max_source_positions),
-        ("samples a second", "preprocessor_config.json", extractor.sampling_rate, RATE_HZ),
+        ("frames per window", "preprocessor_config.json", extractor.nb_max_frames, 2 * config.max_source_positions),
+        ("samples per second", "preprocessor_config.json", extractor.sampling_rate, RATE_HZ),
         ("tokens at most", "the tokenizer", max(len(tokenizer), config.vocab_size), config.vocab_size),
     )
     for what, where, found, expected in pairs:
         if found != expected:
             raise CorpusError(
-                f"{folder.path}: {where} has {found} {what}, the model {expected}; the files are of different models: "
-                "download the model again"
+                f"{folder.path}: {where} has {found} {what}, but the model has {expected}; the folder mixes files of "
+                "different models: download the model again"
             )

@@ -1,6 +1,6 @@
-"""A Whisper model as a checked folder on this machine, whether it was named by size, by hub id or by path.
+"""The local folder of a Whisper model, checked, whether you name the model by size, by hub id or by path.
 
-Nothing here needs transformers: a folder is told good or bad before any weight is read.
+Nothing here needs transformers: a folder is checked before any weight is read.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 from merflow.errors import CorpusError, nearest
 from merflow.storage.hub import Advice, ModelFiles, files_digest, from_hub, json_object
 
-# Size -> repository on the Hugging Face hub and the commit that is meant by it.
+# Size -> repository on the Hugging Face hub and its pinned commit.
 SIZES: dict[str, tuple[str, str]] = {
     "tiny": ("openai/whisper-tiny", "169d4a4341b33bc18d8881c4b69c2e104e1cc0af"),
     "tiny.en": ("openai/whisper-tiny.en", "87c7102498dcde7456f24cfd30239ca606ed9063"),
@@ -37,8 +37,8 @@ _FILES = ModelFiles(
     ),
     weights=("model.safetensors", "model.safetensors.index.json"),
 )
-_HEARD = ("*.json", "merges.txt", "model.safetensors", "model-*.safetensors")
-_NOT_HEARD = {"normalizer.json"}  # plays no part in a transcript, only in counting its errors
+_TRANSCRIPT_FILES = ("*.json", "merges.txt", "model.safetensors", "model-*.safetensors")
+_ERROR_FILES = {"normalizer.json"}  # plays no part in a transcript, only in counting its errors
 _ADVICE = Advice(
     correct="transcription.model and transcription.revision",
     point="set transcription.model to it",
@@ -47,12 +47,12 @@ _ADVICE = Advice(
 
 @dataclass(frozen=True)
 class WhisperFolder:
-    """A folder that holds all files of a Whisper model.
+    """A folder with all files of a Whisper model.
 
     Attributes:
         path: The folder.
-        name: How the model was named: a size, a hub id or a path.
-        revision: The commit, where it came from the hub.
+        name: The model's name in the parameters: a size, a hub id or a path.
+        revision: The commit of a model from the hub; None for a local folder.
     """
 
     path: Path
@@ -61,9 +61,9 @@ class WhisperFolder:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over every file that decides a transcript, as 16 hexadecimal digits; the same wherever they lie."""
-        names = {path.name for pattern in _HEARD for path in self.path.glob(pattern)}
-        return files_digest(self.path, names - _NOT_HEARD)
+        """SHA-256 over every file that decides a transcript, as 16 hexadecimal digits; the path plays no part."""
+        names = {path.name for pattern in _TRANSCRIPT_FILES for path in self.path.glob(pattern)}
+        return files_digest(self.path, names - _ERROR_FILES)
 
     @cached_property
     def generation(self) -> dict[str, Any]:
@@ -72,25 +72,25 @@ class WhisperFolder:
 
     @property
     def multilingual(self) -> bool:
-        """Whether the model knows other languages than English."""
+        """True if the model knows other languages than English."""
         return bool(self.generation.get("is_multilingual", "lang_to_id" in self.generation))
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """Codes of the languages that can be asked for."""
+        """Codes of the languages that the model knows."""
         return tuple(token.strip("<|>") for token in self.generation.get("lang_to_id", {}))
 
 
 def find_whisper(model: str, *, revision: str | None) -> WhisperFolder:
-    """The model's folder; a model of the hub is downloaded once.
+    """Return the folder of a model, and download a model of the hub once.
 
     Args:
         model: One of :data:`SIZES`, a hub id (``owner/name``) or a folder.
         revision: Commit, tag or branch of a hub id; a size has its own. Ignored for a folder.
 
     Raises:
-        CorpusError: There is no such model, a file is lacking, or it is no Whisper model.
-        PretrainedError: The hub does not have it or cannot be reached, or a file is damaged.
+        CorpusError: No such model exists, a file is missing, or it is no Whisper model.
+        PretrainedError: The hub doesn't have it or cannot be reached, or a file is damaged.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -101,19 +101,21 @@ def find_whisper(model: str, *, revision: str | None) -> WhisperFolder:
     if _HUB_ID.fullmatch(model):
         return _checked(_from_hub(model, revision=revision or "main"))
     raise CorpusError(
-        f"no Whisper model {model!r}: no such folder, and no size ({nearest(model, SIZES)}); "
+        f"no Whisper model {model!r}: it is no folder and no size ({nearest(model, SIZES)}); "
         "set transcription.model to a size, a hub id (owner/name) or a folder"
     )
 
 
 def _from_hub(repository: str, *, revision: str) -> WhisperFolder:
-    place = from_hub(repository, revision=revision, files=_FILES, advice=_ADVICE)
-    return WhisperFolder(place, repository, place.name)
+    path = from_hub(repository, revision=revision, files=_FILES, advice=_ADVICE)
+    return WhisperFolder(path, repository, path.name)
 
 
 def _checked(folder: WhisperFolder) -> WhisperFolder:
     if not (folder.path / "config.json").is_file():
-        raise CorpusError(f"{folder.path} holds no model: it has no config.json; set transcription.model to another")
+        raise CorpusError(
+            f"{folder.path} holds no model: it has no config.json; set transcription.model to another folder"
+        )
     config = json_object(folder.path / "config.json")
     kinds = config.get("architectures") or [config.get("model_type", "unnamed")]
     if ARCHITECTURE not in kinds:
@@ -121,8 +123,8 @@ def _checked(folder: WhisperFolder) -> WhisperFolder:
             f"{folder.path} holds a {', '.join(kinds)}, expected {ARCHITECTURE}; set transcription.model to a "
             f"Whisper model: a size ({', '.join(SIZES)}), a hub id or a folder"
         )
-    if lacking := [" or ".join(group) for group in _FILES.lacking(folder.path)]:
+    if missing := [" or ".join(group) for group in _FILES.lacking(folder.path)]:
         raise CorpusError(
-            f"{folder.path} lacks {', '.join(lacking)}; copy what is lacking from where the model came from"
+            f"{folder.path} lacks {', '.join(missing)}; copy the missing files from the model's repository"
         )
     return folder

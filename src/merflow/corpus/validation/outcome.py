@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.taxonomy import taxonomy
+from merflow.contracts.taxonomy import UNLABELLED, taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import folded_words
 from merflow.corpus.validation.confounds import Confound, confounds_of
 
-UNLABELLED = "no class"
 HISTOGRAM_BINS = 30
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from merflow.corpus.readers.audio_header import truncation
+from merflow.corpus.audio_header import truncation
 
 AudioState = Literal["ok", "none", "missing", "empty", "truncated", "unreadable"]
 

@@ -18,7 +18,7 @@ from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
-from merflow.features.batches.padding import Blanks, Piece, padded
+from merflow.features.batches.padding import Blanks, padded_rows, step_offsets
 from merflow.features.batches.resident import DeviceRows, HostRows, on_device
 from merflow.features.batches.standardize import Scale, Standardizer
 from merflow.features.batches.stored_rows import StoredRows
@@ -29,13 +29,13 @@ _HOST = torch.device("cpu")
 
 
 class FeatureDataset:
-    """Some utterances of a manifest; a :class:`merflow.contracts.batch.BatchSource`.
+    """Some utterances of a manifest; a :class:`merflow.contracts.sources.BatchSource`.
 
     Attributes:
-        utterance_ids: In the order in which they were asked for.
-        lengths: ``(len,)`` int64 steps of each utterance's longest stream, neighbours left out.
+        utterance_ids: Ids in the order in which they were given.
+        lengths: ``(len,)`` int64 steps of each utterance's longest stream, without neighbours.
         shapes: Role -> layers and width.
-        labels: ``(len,)`` int64 class indices in the taxonomy's order, or None where an utterance has no emotion.
+        labels: ``(len,)`` int64 class indices in the order of the taxonomy, or None if an utterance has no emotion.
     """
 
     def __init__(
@@ -50,18 +50,18 @@ class FeatureDataset:
         resident_bytes: int = 0,
         resident_on: torch.device | None = None,
     ) -> None:
-        """Opens the store; nothing is read but the indices.
+        """Open the store and read its indices. Features are read when batches are made.
 
         Args:
             manifest: The corpus.
-            utterance_ids: Those of one part of a fold.
-            streams: What the model asks for.
+            utterance_ids: The utterances of one part of a fold.
+            streams: The streams that the model reads.
             profile: The encoders that made the features.
-            store: The store's root.
-            standardizer: Statistics to standardise by; none for features as they are.
-            resident_bytes: Where all features, in 16 bits a value, fit in so many bytes, the first batch reads them
-                into memory, and no later one reads a file.
-            resident_on: Whose memory; the host's where None. Batches are then on that device.
+            store: Root of the store.
+            standardizer: Statistics to standardize by; None to leave features as they are.
+            resident_bytes: Memory for features. If all of them fit in 16 bits per value, the first batch reads them
+                into memory, and later batches read no file.
+            resident_on: Device whose memory holds the features, and on which batches are then made; None for the host.
 
         Raises:
             FeatureError: An utterance is not in the manifest, or a stream was not extracted for it.
@@ -86,9 +86,9 @@ class FeatureDataset:
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """Steps of the longest stream without neighbours; 1 where every stream is made of neighbours."""
-        own = [stream.stored.steps[self._rows] for stream in self._streams.values() if not stream.turns]
-        return np.max(own, axis=0) if own else np.ones(len(self), dtype=np.int64)
+        """Steps of the longest stream without neighbours; 1 if all streams have neighbours."""
+        steps = [stream.stored.steps[self._rows] for stream in self._streams.values() if not stream.turns]
+        return np.max(steps, axis=0) if steps else np.ones(len(self), dtype=np.int64)
 
     @property
     def shapes(self) -> Mapping[Role, StreamShape]:
@@ -96,24 +96,35 @@ class FeatureDataset:
         return {role: stream.stored.shape for role, stream in self._streams.items()}
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """The utterances at these positions, padded with zeros to the longest of each role."""
+        """Return the utterances with these indices, padded with zeros to the longest of each role."""
         if self._resident:
             self._read_all()
         chosen = list(indices)
-        found = {role: stream.batch(chosen) for role, stream in self._streams.items()}
+        streams = {role: stream.batch(chosen) for role, stream in self._streams.items()}
         labels = None if self.labels is None else self.labels[chosen]
         return Batch(
-            features={role: values for role, (values, _) in found.items()},
-            present={role: mask for role, (_, mask) in found.items()},
+            features={role: values for role, (values, _) in streams.items()},
+            present={role: mask for role, (_, mask) in streams.items()},
             labels=None if labels is None else on_device(labels, self._device if self._resident else _HOST),
             utterance_ids=tuple(self.utterance_ids[index] for index in chosen),
         )
 
     def stored(self, role: Role) -> Iterator[np.ndarray]:
-        """Each utterance's own features as they are stored, float16, not standardised; empty where it has none."""
+        """Yield each utterance's features as stored, float16, not standardized and without neighbours.
+
+        The array has no steps if the utterance lacks the modality.
+        """
         stored = self._streams[role].stored
         for row in self._rows.tolist():
             yield stored.entries([row])[0] if stored.steps[row] else np.zeros((0, *stored.entry_shape), np.float16)
+
+    def fit_standardizer(self) -> Standardizer:
+        """Compute the statistics of the utterances themselves, without their neighbours.
+
+        Raises:
+            FeatureError: No utterance has a step of some role.
+        """
+        return Standardizer.fit({role: self.stored(role) for role in self._streams})
 
     def _read_all(self) -> None:
         for stream in self._streams.values():
@@ -121,16 +132,16 @@ class FeatureDataset:
 
 
 class _OpenStream:
-    """One stream of a dataset, and where its features come from: the store, or memory once they are there.
+    """One stream of a dataset. Its features come from the store, or from memory once they are resident.
 
     Attributes:
-        turns: Whether an utterance is its turn and those around it, one step each, and not a sequence of its own.
+        turns: True if an utterance is its turn and the turns around it, one step each, and not a sequence of its own.
     """
 
     def __init__(self, stored: StoredRows, *, members: np.ndarray, scale: Scale | None) -> None:
         self.stored = stored
         self.turns = members.shape[1] > 1
-        self._members = members  # (len, 2k + 1) manifest rows, -1 where there is no such turn
+        self._members = members  # (len, 2k + 1) manifest rows, -1 for turns that do not exist
         self._used = np.unique(members[members >= 0])
         self._scale = scale
         self._host: StoredRows | HostRows = stored
@@ -139,45 +150,34 @@ class _OpenStream:
 
     @property
     def bytes(self) -> int:
-        """Memory that all of it would take."""
+        """Memory that all features of the stream need."""
         return self.stored.bytes_of(self._used)
 
     def reside(self, device: torch.device) -> None:
-        """Reads everything into memory, the first time."""
+        """Read all features into the device's memory, unless they are there already."""
         if device.type != "cpu" and self._device is None:
             self._device = DeviceRows(self.stored, self._used, scale=self._scale, device=device)
         elif device.type == "cpu" and self._host is self.stored:
             self._host = HostRows(self.stored, self._used)
 
     def batch(self, chosen: list[int]) -> tuple[Tensor, Tensor]:
-        """Features ``(N, K, *entry_shape)`` float32 and their mask ``(N, K)``, K turns or the longest's steps."""
+        """Return features ``(N, K, *entry_shape)`` float32 and their mask ``(N, K)``; K counts turns or steps."""
         rows = self._members[chosen]
-        offsets = np.zeros((1, 1), dtype=np.int64)
-        if not self.turns:
-            # At least one, so that nothing has a length of 0 where all lack the modality.
-            offsets = np.arange(max(1, int(self.stored.steps[rows].max(initial=0))))[None]
         if self._device is not None:
-            return self._device.gather(rows, offsets=offsets)
-        present = (rows >= 0) & (offsets < self.stored.steps[rows])
-        values = padded(
-            self._pieces(rows, present),
-            present=present,
+            return self._device.gather(rows, offsets=step_offsets(rows, steps=self.stored.steps, turns=self.turns))
+        return padded_rows(
+            rows,
+            turns=self.turns,
+            steps=self.stored.steps,
+            entries=self._host.entries,
             entry_shape=self.stored.entry_shape,
             scale=self._scale,
             blanks=self._blanks,
         )
-        return values, torch.from_numpy(present)
-
-    def _pieces(self, rows: np.ndarray, present: np.ndarray) -> list[Piece]:
-        if not self.turns:
-            present = present[:, :1]  # a sequence is one piece
-        places = np.argwhere(present).tolist()
-        entries = self._host.entries(rows[present].tolist())
-        return [Piece(utterance, first, entry) for (utterance, first), entry in zip(places, entries, strict=True)]
 
 
 def rows_of(manifest: Manifest, utterance_ids: Sequence[str]) -> np.ndarray:
-    """``(len,)`` int64 rows of the manifest.
+    """Return the manifest rows of these utterances, ``(len,)`` int64.
 
     Raises:
         FeatureError: An utterance is not in the manifest.
@@ -186,13 +186,18 @@ def rows_of(manifest: Manifest, utterance_ids: Sequence[str]) -> np.ndarray:
     if len(rows) and rows.min() < 0:
         absent = utterance_ids[int(np.argmin(rows))]
         raise FeatureError(
-            f"utterance {absent!r} is not in manifest {manifest.hash}; the splits are of another manifest"
+            f"utterance {absent!r} is not in manifest {manifest.hash}: the splits were made from another manifest; "
+            "split this one again"
         )
     return np.asarray(rows, dtype=np.int64)
 
 
 def turns_around(manifest: Manifest, rows: np.ndarray, *, reach: int) -> np.ndarray:
-    """``(len, 2 reach + 1)`` rows of the turns around each row's turn in its dialogue, -1 where there is none."""
+    """Return the rows of the turns around each row's turn in its dialogue.
+
+    Returns:
+        ``(len, 2 reach + 1)`` int64, -1 for turns that do not exist.
+    """
     turns = list(zip(manifest.rows["dialogue_id"], manifest.rows["turn_index"], strict=True))
     row_of = {turn: row for row, turn in enumerate(turns)}
     return np.array(

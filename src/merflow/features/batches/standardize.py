@@ -1,8 +1,8 @@
-"""Features of mean 0 and deviation 1, by the statistics of training utterances alone."""
+"""Standardization: features of mean 0 and standard deviation 1, by statistics of training utterances alone."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,76 +14,76 @@ from merflow.contracts.streams import ROLES, Role
 from merflow.errors import FeatureError
 from merflow.storage.local import replacing
 
-if TYPE_CHECKING:
-    from merflow.features.batches.dataset import FeatureDataset
-
-# A column that moves less than this part of its mean is constant up to float16 rounding: it is centred, not scaled.
+# A column that varies by less than this fraction of its mean is constant up to float16 rounding: it is centered only.
 _CONSTANT = 1e-3
-# Statistics are taken of so many values at a time, which stay in the processor's cache between the passes.
+# Statistics are computed over this many values at a time, which stay in the processor's cache between the passes.
 _PIECE_VALUES = 1 << 17
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One role's mean and deviation, ``(D,)`` or ``(L, D)`` float32, on one device."""
+    """Mean and standard deviation of one role, ``(D,)`` or ``(L, D)`` float32, on one device."""
 
     mean: Tensor
     deviation: Tensor
 
     def on(self, device: torch.device) -> "Scale":
-        """The same in a device's memory."""
+        """Return the scale on a device."""
         return Scale(self.mean.to(device), self.deviation.to(device))
 
     def apply_(self, values: Tensor) -> None:
-        """Standardises steps ``(..., D)`` or ``(..., L, D)`` float32 in place."""
+        """Standardize steps ``(..., D)`` or ``(..., L, D)`` float32 in place."""
         values.sub_(self.mean).div_(self.deviation)
 
 
 @dataclass(frozen=True)
 class Standardizer:
-    """Mean and deviation of every role, layer and feature over the steps of some utterances.
+    """Mean and standard deviation of every role, layer and feature over the steps of some utterances.
 
     Attributes:
         mean: Role -> ``(D,)`` or ``(L, D)`` float32.
-        deviation: The same; 1 for a constant feature.
+        deviation: Role -> standard deviation of the same shape; 1 for a constant feature.
     """
 
     mean: dict[Role, np.ndarray]
     deviation: dict[Role, np.ndarray]
 
     @classmethod
-    def fit(cls, dataset: "FeatureDataset") -> "Standardizer":
-        """Statistics of a training part: its own utterances, not their neighbours. Accumulates in float64.
+    def fit(cls, features: Mapping[Role, Iterable[np.ndarray]]) -> "Standardizer":
+        """Compute the statistics of some utterances, accumulated in float64.
+
+        Args:
+            features: Role -> each utterance's ``(T, D)`` or ``(T, L, D)``; T is 0 if it lacks the modality.
 
         Raises:
-            FeatureError: No utterance of the dataset has a step of some role.
+            FeatureError: No utterance has a step of some role.
         """
         mean: dict[Role, np.ndarray] = {}
         deviation: dict[Role, np.ndarray] = {}
-        for role in dataset.shapes:
-            mean[role], deviation[role] = _statistics(dataset, role)
+        for role, utterances in features.items():
+            mean[role], deviation[role] = _statistics(utterances, role)
         return cls(mean, deviation)
 
-    def scale(self, role: Role, *, entry_shape: tuple[int, ...]) -> "Scale":
-        """What standardises a role's steps of ``entry_shape``, ``(D,)`` or ``(L, D)``.
+    def scale(self, role: Role, *, entry_shape: tuple[int, ...]) -> Scale:
+        """Return the scale for a role's steps of ``entry_shape``, ``(D,)`` or ``(L, D)``.
 
         Raises:
-            FeatureError: The statistics are of other roles or sizes.
+            FeatureError: The statistics are for other roles or sizes.
         """
         if role not in self.mean:
             raise FeatureError(f"the standardizer has no statistics of role {role!r}; it has {', '.join(self.mean)}")
         if self.mean[role].shape != entry_shape:
             raise FeatureError(
                 f"the standardizer's statistics of role {role!r} have shape {self.mean[role].shape}, "
-                f"the features {entry_shape}; fit it on features of the same profile"
+                f"the features have {entry_shape}; fit it on features of the same profile"
             )
         return Scale(torch.from_numpy(self.mean[role]), torch.from_numpy(self.deviation[role]))
 
     def save(self, path: Path) -> None:
-        """As safetensors, bit by bit.
+        """Save the statistics as safetensors; :meth:`load` restores them bit for bit.
 
         Raises:
-            OutputError: The folder is read-only, the disk full.
+            OutputError: The folder is read-only, or the disk is full.
         """
         tensors = {f"{role}.mean": values for role, values in self.mean.items()}
         tensors |= {f"{role}.deviation": values for role, values in self.deviation.items()}
@@ -92,30 +92,32 @@ class Standardizer:
 
     @classmethod
     def load(cls, path: Path) -> "Standardizer":
-        """What :meth:`save` wrote.
+        """Load a standardizer that :meth:`save` wrote.
 
         Raises:
-            FeatureError: The file is missing or no standardizer.
+            FeatureError: The file is missing, or is not a standardizer.
         """
         if not path.is_file():
-            raise FeatureError(f"no such standardizer: {path}; it is saved with the model, train the fold again")
+            raise FeatureError(f"no such standardizer: {path}; it is saved with the model, so train the fold again")
         try:
             tensors = load_file(path)
         except (SafetensorError, OSError) as error:
             raise FeatureError(f"{path} is corrupt ({error}); train the fold again") from error
-        found: dict[str, dict[Role, np.ndarray]] = {"mean": {}, "deviation": {}}
+        statistics: dict[str, dict[Role, np.ndarray]] = {"mean": {}, "deviation": {}}
         for name, values in tensors.items():
             role, _, figure = name.partition(".")
-            if role not in ROLES or figure not in found:
-                raise FeatureError(f"{path} is no standardizer: it holds {name!r}; train the fold again")
-            found[figure][role] = values
-        return cls(found["mean"], found["deviation"])
+            if role not in ROLES or figure not in statistics:
+                raise FeatureError(f"{path} is not a standardizer: it holds {name!r}; train the fold again")
+            statistics[figure][role] = values
+        return cls(statistics["mean"], statistics["deviation"])
 
 
-def _statistics(dataset: "FeatureDataset", role: Role) -> tuple[np.ndarray, np.ndarray]:
-    count = 0
+def _statistics(utterances: Iterable[np.ndarray], role: Role) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the standard deviation over all steps of the utterances."""
+    count = seen = 0
     origin = sums = squares = np.zeros(())
-    for values in dataset.stored(role):
+    for values in utterances:
+        seen += 1
         if not len(values):
             continue
         if not count:
@@ -130,7 +132,7 @@ def _statistics(dataset: "FeatureDataset", role: Role) -> tuple[np.ndarray, np.n
             squares += exact.sum(axis=0)
         count += len(values)
     if not count:
-        raise FeatureError(f"none of the {len(dataset)} utterances to standardise by has a step of role {role!r}")
+        raise FeatureError(f"none of the {seen} utterances to standardize by has a step of role {role!r}")
     mean = origin + sums / count
     deviation = np.sqrt(np.maximum(squares / count - (sums / count) ** 2, 0.0))
     constant = deviation <= _CONSTANT * np.abs(mean) + 1e-6

@@ -1,4 +1,4 @@
-"""One stream's entries in the store, by row of the manifest."""
+"""Entries of one stream in the store, by manifest row."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,16 @@ from merflow.features.store.shards import Place, entry_shape
 
 
 class StoredRows:
-    """What a manifest's index says of one stream.
+    """Entries of one stream, as the index of a manifest lists them.
 
     Attributes:
         shape: Layers and width.
-        entry_shape: ``(D,)`` or ``(L, D)``, one step.
-        steps: ``(rows of the manifest,)`` int64; 0 where an utterance lacks the modality.
+        entry_shape: Shape of one step, ``(D,)`` or ``(L, D)``.
+        steps: ``(manifest rows,)`` int64; 0 if the utterance lacks the modality.
 
     Raises:
-        FeatureError: The manifest's features were never extracted as a whole, or the index is corrupt or of others.
+        FeatureError: The features of the manifest were not extracted completely, or the index is corrupt or belongs to
+            another manifest.
     """
 
     def __init__(self, keyed: KeyedStore, manifest: Manifest) -> None:
@@ -37,7 +38,7 @@ class StoredRows:
         self._entries = keyed.open_entries(self._places)
 
     def entries(self, rows: Sequence[int]) -> list[np.ndarray]:
-        """Each ``(T, *entry_shape)`` float16, read-only; T is at least 1, as only rows with steps have an entry.
+        """Return each row's ``(T, *entry_shape)`` float16, read-only. Only rows with steps have an entry, so T >= 1.
 
         Raises:
             FeatureError: A shard is missing or corrupt.
@@ -45,9 +46,9 @@ class StoredRows:
         return self._entries.entries(rows)
 
     def as_stored(self, rows: np.ndarray) -> np.ndarray:
-        """The rows that have steps, in the order in which they lie in the shards."""
+        """Return the rows that have steps, in the order in which the shards store them."""
         return np.array(sorted(rows[self.steps[rows] > 0].tolist(), key=self._places.__getitem__), dtype=np.int64)
 
     def bytes_of(self, rows: np.ndarray) -> int:
-        """What these rows take in 16 bits a value, as they are stored."""
+        """Return the size of these rows in bytes, at 16 bits per value as they are stored."""
         return 2 * int(self.steps[rows].sum()) * int(np.prod(self.entry_shape))

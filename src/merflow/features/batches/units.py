@@ -1,6 +1,6 @@
-"""Prepared inputs as units, and units as slices: what an encoder in the graph takes at once.
+"""Prepared inputs as units, and units as slices that an encoder in the graph processes at once.
 
-Shapes: U units, E entries, T steps of an entry, S steps of all units with their padding.
+Shapes: N utterances, K turns, U units, E entries, T steps of an entry.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merflow.contracts.batch import RawSlice
+from merflow.contracts.batch import RawSlice, RawStream
 from merflow.features.encoders.huggingface.steps import speech_steps
 from merflow.features.encoders.prepared import Prepared
 
@@ -19,7 +19,8 @@ class Unit(NamedTuple):
     """A recording ``(n,)``, a text ``(I,)``, a window of Whisper ``(M, 3000)`` or a picture ``(3, H, W)``.
 
     Attributes:
-        steps: How many it gives once it is encoded.
+        values: The unit itself.
+        steps: Number of steps after encoding.
     """
 
     values: np.ndarray
@@ -27,17 +28,17 @@ class Unit(NamedTuple):
 
     @property
     def cost(self) -> int:
-        """What it adds to a slice: its steps, or 1 where all units are of one size."""
+        """Contribution to the cost of a slice: the unit's steps, or 1 if all units have the same size."""
         return self.steps if self.values.ndim == 1 else 1
 
 
 def units_of(prepared: Prepared, *, encoder: str, config: dict[str, Any]) -> list[Unit]:
-    """An input's units in order.
+    """Return the units of an input in order.
 
     Args:
-        prepared: By the encoder's own preparer.
-        encoder: Its name in ``features.encoders``.
-        config: The content of its ``config.json``.
+        prepared: The input as the encoder's own preparer returned it.
+        encoder: Name of the encoder in ``features.encoders``.
+        config: Content of the encoder's ``config.json``.
     """
     values = prepared.values
     if encoder == "whisper-encoder":
@@ -47,43 +48,66 @@ def units_of(prepared: Prepared, *, encoder: str, config: dict[str, Any]) -> lis
     return [Unit(values, speech_steps(len(values), config) if encoder == "wavlm" else len(values))]
 
 
-def slices_of(entries: Sequence[Sequence[Unit]], *, most: int | None, fill: int) -> tuple[tuple[RawSlice, ...], Tensor]:
-    """Slices of units of similar length, and where each entry's steps are in them: ``(E, T)`` int64, T at least 1.
+def raw_stream(
+    entries: Sequence[Sequence[Unit]], members: np.ndarray, *, pooled: bool, most: int | None, fill: int
+) -> RawStream:
+    """Return a stream of utterances before its encoder runs.
 
     Args:
-        entries: Each entry's units in order.
-        most: What a slice may cost, each unit as much as its longest; None for one slice of all.
-        fill: What stands behind the end of a shorter text or recording.
+        entries: Units of each distinct input, in order; every entry has at least one step.
+        members: ``(N, K)`` int64 entries of each utterance's turns, E for turns that do not exist. K is 1 if the stream
+            has no neighbours.
+        pooled: True if each entry is pooled to one step.
+        most: Highest cost of a slice; see :func:`slices_of`.
+        fill: Padding value; see :func:`slices_of`.
     """
-    units = [(entry, unit) for entry, own in enumerate(entries) for unit in own]
+    slices, positions = slices_of([*entries, []], most=most, fill=fill)  # the last entry has no steps
+    index = torch.from_numpy(members)
+    if pooled:
+        return RawStream(slices, positions=positions[:-1], members=index)
+    return RawStream(slices, positions=positions[index[:, 0]], members=None)
+
+
+def slices_of(entries: Sequence[Sequence[Unit]], *, most: int | None, fill: int) -> tuple[tuple[RawSlice, ...], Tensor]:
+    """Pack units into slices of similar length.
+
+    Args:
+        entries: Units of each entry in order.
+        most: Highest cost of a slice, in which every unit costs as much as the longest; None for a single slice.
+        fill: Value that pads shorter texts or recordings.
+
+    Returns:
+        The slices, and ``(E, T)`` int64 positions of each entry's steps in their concatenation; T is at least 1.
+    """
+    units = [(entry, unit) for entry, entry_units in enumerate(entries) for unit in entry_units]
     slices, first_step, total = [], [0] * len(units), 0
     for chosen in _cut([unit.cost for _, unit in units], most):
-        part = _padded([units[place][1] for place in chosen], fill=fill)
-        for position, place in enumerate(chosen):
-            first_step[place] = total + position * part.steps
+        part = _padded([units[index][1] for index in chosen], fill=fill)
+        for row, index in enumerate(chosen):
+            first_step[index] = total + row * part.steps
         total += len(chosen) * part.steps
         slices.append(part)
-    steps = [sum(unit.steps for unit in own) for own in entries]
-    places = np.full((len(entries), max([1, *steps])), total, dtype=np.int64)
+    steps = [sum(unit.steps for unit in entry_units) for entry_units in entries]
+    positions = np.full((len(entries), max([1, *steps])), total, dtype=np.int64)
     done = [0] * len(entries)
     for (entry, unit), first in zip(units, first_step, strict=True):
-        places[entry, done[entry] : done[entry] + unit.steps] = np.arange(first, first + unit.steps)
+        positions[entry, done[entry] : done[entry] + unit.steps] = np.arange(first, first + unit.steps)
         done[entry] += unit.steps
-    return tuple(slices), torch.from_numpy(places)
+    return tuple(slices), torch.from_numpy(positions)
 
 
 def _cut(costs: Sequence[int], most: int | None) -> list[list[int]]:
-    """Places from the dearest down, so many together as fit; a unit that is too dear is alone."""
+    """Return indices by falling cost, as many per slice as fit; a unit that is too costly has a slice of its own."""
     slices: list[list[int]] = []
-    for place in sorted(range(len(costs)), key=lambda place: -costs[place]):
+    for index in sorted(range(len(costs)), key=lambda index: -costs[index]):
         if not slices or (most is not None and (len(slices[-1]) + 1) * costs[slices[-1][0]] > most):
             slices.append([])
-        slices[-1].append(place)
+        slices[-1].append(index)
     return slices
 
 
 def _padded(units: Sequence[Unit], *, fill: int) -> RawSlice:
-    """Units of several lengths exist along one axis only; mel bands and pixels are of one size."""
+    """Stack units. Only recordings and texts differ in length; mel windows and pictures have one size."""
     flat = units[0].values.ndim == 1
     lengths = [len(unit.values) if flat else unit.steps for unit in units]
     if flat:

@@ -25,10 +25,10 @@ def track(
     params: str,
     run: str,
 ) -> None:
-    """As :func:`merflow.jobs.tracking.open_run`."""
-    from merflow.jobs.tracking import open_run
+    """Run :func:`merflow.jobs.track.track`."""
+    from merflow.jobs.track import track as job
 
-    open_run(
+    job(
         Path(manifest),
         splits=Path(splits),
         features=Path(features),
@@ -61,9 +61,10 @@ def train(
 
     ``summary`` is Markdown about the fold.
     """
+    from merflow.contracts.history import read_history
     from merflow.evaluation.report.fold_page import fold_markdown
     from merflow.jobs.train import train as job
-    from merflow.runs.fold_folder import read_facts, read_history
+    from merflow.runs.fold_folder import read_record
 
     folder = job(
         item,
@@ -76,9 +77,10 @@ def train(
         run=Path(run),
         user_presets=parsed_presets(presets),
     )
-    facts = read_facts(folder)
-    Path(summary).write_text(fold_markdown(facts, read_history(folder)), encoding="utf-8")
-    figures = _readable(facts["development"])
+    record = read_record(folder)
+    Path(summary).write_text(fold_markdown(record, read_history(folder)), encoding="utf-8")
+    chosen = record.chosen
+    figures = _readable({"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss})
     write_json(Path(metrics), figures)
     return figures
 

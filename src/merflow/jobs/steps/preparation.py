@@ -14,19 +14,19 @@ from merflow.storage.local import write_json
 def plan(
     models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str, presets: str = ""
 ) -> tuple[list[str], bool]:
-    """As :func:`merflow.runs.fold_ids.plan`, and whether one of the models reads video."""
-    from merflow.runs import fold_ids
+    """As :func:`merflow.presets.plan.plan`, and whether one of the models reads video."""
+    from merflow.presets import plan as plans
 
     profile = section(FeatureParams, features_params).profile
     user_presets = parsed_presets(presets, profile=profile)
-    items = fold_ids.plan(
+    items = plans.plan(
         models,
         protocol=section(SplitParams, splits_params).protocol,
         profile=profile,
         seeds=section(PlanParams, plan_params).seeds,
         user_presets=user_presets,
     )
-    return items, fold_ids.read_video(models, user_presets)
+    return items, plans.read_video(models, user_presets)
 
 
 @saying_errors()

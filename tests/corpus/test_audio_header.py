@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from merflow.corpus.readers.audio_header import AudioHeader, Truncation, read_headers, truncation
+from merflow.corpus.audio_header import AudioHeader, Truncation, read_headers, truncation
 
 
 @pytest.fixture

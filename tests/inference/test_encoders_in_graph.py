@@ -13,12 +13,12 @@ from merflow.contracts.batch import Batch, RawBatch, RawStream
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import EncoderPart, Role, Stream
 from merflow.errors import FeatureError
-from merflow.features.batches.encoders_in_graph import EncodersInGraph
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.batches.units import Unit, slices_of, units_of
 from merflow.features.encoders.catalogue import build_encoder, build_preparer, spec_of
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.networks import PARTS, build_network
+from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
 from merflow.presets import catalogue
 
@@ -80,7 +80,7 @@ def in_graph(spec: EncoderSpec, stream: Stream, part: EncoderPart) -> EncodersIn
 
 
 def encoded(encoders: EncodersInGraph, role: Role, stream: RawStream) -> tuple[Tensor, Tensor]:
-    ids = tuple(str(row) for row in range(len(stream.places)))
+    ids = tuple(str(row) for row in range(len(stream.positions)))
     batch = encoders(RawBatch({role: stream}, Batch({}, {}, None, ids)))
     return batch.features[role], batch.present[role]
 

@@ -15,7 +15,8 @@ from merflow.contracts.batch import LossTerm, Output
 from merflow.contracts.params import TrainingParams
 from merflow.errors import TrainingError
 from merflow.inference.devices import gpus
-from merflow.inference.parallel import ALONE, Ranks, environments, joined
+from merflow.inference.ranks import ALONE, Ranks
+from merflow.training.parallel import average_gradients, environments, joined, share_of_loss
 from tests.training.random_fold import Outcome, outcome, together, train
 from tests.training.separable import params
 
@@ -64,7 +65,7 @@ def gradients(ranks: Ranks) -> list[list[float] | None]:
     parameters[0].grad = torch.tensor([1.0, 2.0]) * (1 + ranks.rank)
     if ranks.rank:
         parameters[1].grad = torch.tensor([0.0, 4.0])
-    ranks.average_gradients(parameters)
+    average_gradients(parameters, ranks)
     return [None if parameter.grad is None else parameter.grad.tolist() for parameter in parameters]
 
 
@@ -117,9 +118,9 @@ def test_each_draws_numbers_of_its_own(seen: list[dict[str, Any]], tmp_path: Pat
 def test_shares_of_a_batch_count_by_their_size() -> None:
     terms = {"ce": LossTerm(torch.tensor(2.0)), "avel": LossTerm(torch.tensor(5.0), 0.1, joint=True)}
     output = Output(torch.zeros(0), torch.zeros(0), terms)
-    shares = [Ranks(rank, 3).loss(output, utterances=4).item() for rank in range(3)]
+    shares = [share_of_loss(output, Ranks(rank, 3), utterances=4).item() for rank in range(3)]
     assert shares == pytest.approx([2 * 3 * 2 / 4 + 0.5, 3 * 2 / 4 + 0.5, 3 * 2 / 4 + 0.5])
-    assert ALONE.loss(output, utterances=4).item() == 2.5
+    assert share_of_loss(output, ALONE, utterances=4).item() == 2.5
 
 
 def test_a_fold_gets_as_many_gpus_as_it_is_to_have(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,8 +96,8 @@ class EncodersInGraph(nn.Module):
             for part in stream.slices
         ]
         nothing = torch.zeros_like(self.get_buffer(f"{role}_mean")).unsqueeze(0)
-        values = torch.cat([*steps, nothing])[stream.places]  # (E, T, ...)
-        present = stream.places < stream.steps  # (E, T)
+        values = torch.cat([*steps, nothing])[stream.positions]  # (E, T, ...)
+        present = stream.positions < stream.steps  # (E, T)
         if stream.members is None:
             return values, present
         count = present.sum(dim=1).clamp(min=1).view(-1, *[1] * (values.dim() - 2))

@@ -1,0 +1,75 @@
+"""The result of feature extraction: where the features are, what made them, and whose words were read."""
+
+from pathlib import Path
+
+from merflow.contracts.formats import read_typed, write_typed
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.streams import Stream, StreamShape, Transcript
+from merflow.contracts.strict import Strict
+from merflow.errors import FeatureError, FormatError
+
+_FORMAT = 2
+
+
+class ExtractedStream(Strict):
+    """One stored stream.
+
+    Attributes:
+        key: Its key in the feature store.
+        entries: Number of stored utterances or turns.
+        set_aside: Number of inputs that could not be read or encoded.
+    """
+
+    key: str
+    stream: Stream
+    shape: StreamShape
+    entries: int
+    set_aside: int
+
+
+class ExtractedFeatures(Strict):
+    """The features of some variants in a store.
+
+    Attributes:
+        store: Absolute path of the store.
+        profile: Name of the encoder profile.
+        encoders: The profile's encoders, with their revisions and their folders on this machine.
+        manifest_hash: Version of the corpus.
+        transcripts: Kind of words that was read in place of each kind that a preset may ask for.
+        both_words: True if the corpus has true and recognised words, and features of both.
+        streams: The streams that the variants read.
+        other_words: The same text streams with the other kind of words, for tests.
+    """
+
+    store: str
+    profile: str
+    encoders: dict[str, EncoderSpec]
+    manifest_hash: str
+    transcripts: dict[Transcript, Transcript]
+    both_words: bool
+    streams: tuple[ExtractedStream, ...]
+    other_words: tuple[ExtractedStream, ...]
+
+
+def write_extracted_features(path: Path, features: ExtractedFeatures) -> None:
+    """Write the result, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    write_typed(path, features, number=_FORMAT)
+
+
+def read_extracted_features(path: Path) -> ExtractedFeatures:
+    """Read the result of an extraction.
+
+    Raises:
+        FeatureError: The file is missing, is something else, or was written by another version of merflow.
+    """
+    if not path.is_file():
+        raise FeatureError(f"no such file: {path}; extract the features first (merflow features extract)")
+    remedy = "pass a file that `merflow features extract` wrote, or extract again; the store keeps its features"
+    try:
+        return read_typed(ExtractedFeatures, path, number=_FORMAT, remedy=remedy)
+    except FormatError as error:
+        raise FeatureError(str(error)) from error

@@ -1,0 +1,74 @@
+"""The record of a fold, assembled from its inputs, and from its training once that has ended."""
+
+import platform
+from collections.abc import Mapping
+
+import torch
+
+from merflow.contracts.fold_record import (
+    ChosenEpoch,
+    DataMd5,
+    FoldRecord,
+    Origin,
+    PlannedFold,
+    RecordedEncoder,
+    ShadowEpoch,
+)
+from merflow.contracts.streams import Role, StreamShape
+from merflow.features.encoders.catalogue import spec_of
+from merflow.features.extraction.transcripts import transcript_of
+from merflow.folds.inputs import FoldInputs
+from merflow.runs.provenance import environment, git_commit
+from merflow.training.loop import TrainedFold
+
+
+def planned_fold(inputs: FoldInputs) -> PlannedFold:
+    """Return everything that is known about a fold before it is trained."""
+    preset, keys = inputs.preset, inputs.encoder_keys
+    specs = {stream.role: spec_of(stream, inputs.profile) for stream in inputs.streams}
+    return PlannedFold(
+        fingerprint=inputs.fingerprint,
+        model=preset.model,
+        preset=preset.name,
+        fold=inputs.fold,
+        seed=inputs.seed,
+        config=preset.config,
+        taxonomy=inputs.manifest.taxonomy,
+        classes=inputs.classes,
+        selection=inputs.selection,
+        recipes=inputs.recipes,
+        training=inputs.params,
+        transcripts=inputs.transcript,
+        transcripts_of_preset=transcript_of(inputs.config.streams()),
+        profile=inputs.features.profile,
+        encoders={
+            role: RecordedEncoder(key=keys[role], spec=spec.model_copy(update={"folder": None}))
+            for role, spec in specs.items()
+        },
+        corpus=inputs.manifest.corpus,
+        manifest_hash=inputs.manifest.hash,
+        split_id=inputs.splits.split_id,
+        split_params=inputs.splits.params,
+        data_md5=DataMd5(**inputs.data_md5),
+        origin=None if preset.base is None else Origin(base=preset.base, tuned=preset.tuned),
+        git_commit=git_commit(),
+        environment=environment(device=_device_name()),
+    )
+
+
+def fold_record(planned: PlannedFold, trained: TrainedFold, *, shapes: Mapping[Role, StreamShape]) -> FoldRecord:
+    """Return the record of a fold that has been trained."""
+    history, shadow = trained.history, trained.shadow
+    best = history.best
+    return FoldRecord(
+        **dict(planned),
+        shapes=dict(shapes),
+        chosen=ChosenEpoch(epoch=best.epoch, dev_ua=best.dev_ua, dev_loss=best.dev_loss),
+        none_paper=None if shadow is None else ShadowEpoch(epoch=shadow.epoch),
+        epochs=len(history.epochs),
+        seconds=sum(epoch.seconds for epoch in history.epochs),
+    )
+
+
+def _device_name() -> str:
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()

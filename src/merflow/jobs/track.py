@@ -1,0 +1,93 @@
+"""A benchmark's run in MLflow, opened before its folds train in parallel."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from merflow.contracts.extracted_features import read_extracted_features
+from merflow.contracts.params import TrackingParams, TrainingParams
+from merflow.contracts.progress import say
+from merflow.contracts.tracked_run import TrackedRun, write_tracked_run
+from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splitting.splits import read_splits
+from merflow.errors import TrackingError
+from merflow.runs import remembered
+from merflow.runs.provenance import git_commit
+from merflow.runs.workspace import Workspace
+from merflow.storage.local import digest
+from merflow.tracking.connection import tracking_uri
+from merflow.tracking.mlflow_runs import open_benchmark
+
+
+def track(
+    manifest: Path,
+    *,
+    splits: Path,
+    features: Path,
+    variants: Sequence[str],
+    name: str,
+    workspace: Workspace,
+    out: Path,
+    training: TrainingParams,
+    seeds: Sequence[int],
+    params: TrackingParams,
+) -> Path:
+    """Make the benchmark's run, or find that of an earlier call, and write to ``out`` how other jobs find it.
+
+    A server that is down is no error: training goes on, and the end of the benchmark uploads what MLflow lacks.
+
+    Args:
+        manifest: Validated manifest.
+        splits: Its splits.
+        features: File of the extracted features.
+        variants: ``model:preset`` each.
+        name: The run's name for people.
+        workspace: The folder that all steps of the benchmark share.
+        out: JSON to write; see :class:`merflow.contracts.tracked_run.TrackedRun`.
+        training: Training parameters of all folds.
+        seeds: Seeds of the trainings.
+        params: Experiment and tracking server.
+
+    Raises:
+        TrackingError: MLflow is not installed, or cannot track at ``tracking.uri``.
+        OutputError: The workspace cannot be written.
+    """
+    corpus, folded, extracted = read_manifest(manifest), read_splits(splits), read_extracted_features(features)
+    settings = [folded.split_id, extracted.profile, extracted.transcripts, training.model_dump(), sorted(seeds)]
+    run = TrackedRun(
+        uri=tracking_uri(params.uri, folder=workspace.root),
+        experiment=params.experiment,
+        name=name,
+        benchmark_id=digest([name, sorted(variants), corpus.hash, *settings]),
+        tags={
+            "corpus": corpus.corpus,
+            "manifest_hash": corpus.hash,
+            "split_id": folded.split_id,
+            "protocol": folded.protocol,
+            "mlflow.source.git.commit": git_commit(),
+        },
+        params={
+            "variants": ", ".join(variants),
+            "protocol": folded.protocol,
+            "development": folded.development,
+            "profile": extracted.profile,
+            "training": training.model_dump(),
+            "seeds": list(seeds),
+        },
+        workspace=str(workspace.root.resolve()),
+        system_metrics_every_s=params.system_metrics_every_s,
+    )
+    write_tracked_run(out, run)
+    if run.uri is None:
+        say("track: nothing is tracked (tracking.uri is none)")
+    else:
+        remembered.remember_run(run)
+        _open(run)
+    return out
+
+
+def _open(run: TrackedRun) -> None:
+    try:
+        say(f"track: MLflow run {open_benchmark(run).open()}, {run.uri}")
+    except TrackingError as error:
+        say(f"track: {error}")
+        say("track: training goes on without MLflow; what it lacks is uploaded at the end, or later")

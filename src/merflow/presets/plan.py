@@ -1,0 +1,47 @@
+"""Variants by name, and the trainings that a benchmark of them is made of."""
+
+from collections.abc import Sequence
+
+from merflow.contracts.fold_id import FoldId
+from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.protocols import FOLDS, Protocol
+from merflow.errors import PresetError
+from merflow.presets import catalogue
+
+
+def chosen(variants: Sequence[str], user_presets: UserPresets | None = None) -> tuple[Preset, ...]:
+    """Return the presets of these variants.
+
+    Raises:
+        PresetError: None given, one given twice, or one unknown.
+    """
+    if not variants:
+        raise PresetError("no variant given; name at least one, for example context-mmt:mmt-frozen")
+    twice = {variant for variant in variants if list(variants).count(variant) > 1}
+    if twice:
+        raise PresetError(f"variant given twice: {', '.join(sorted(twice))}")
+    return tuple(catalogue.preset(variant, user_presets) for variant in variants)
+
+
+def read_video(variants: Sequence[str], user_presets: UserPresets | None = None) -> bool:
+    """True if one of these variants reads video, so that a synthetic corpus needs some."""
+    return any("video" in preset.inputs for preset in chosen(variants, user_presets))
+
+
+def plan(
+    variants: Sequence[str],
+    *,
+    protocol: Protocol,
+    profile: str,
+    seeds: Sequence[int],
+    user_presets: UserPresets | None = None,
+) -> list[str]:
+    """List every training of a benchmark as the text of its :class:`FoldId`; check every name before anything runs."""
+    catalogue.profile(profile)
+    folds = range(1, FOLDS[protocol] + 1)
+    return [
+        str(FoldId(preset.variant, fold, seed))
+        for preset in chosen(variants, user_presets)
+        for seed in seeds
+        for fold in folds
+    ]

@@ -1,0 +1,61 @@
+"""The pages on extending merflow, carried out literally in a copy of the repository."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from merflow.corpus.manifest import read_manifest
+from tests.docs.pages import Copy, blocks_of
+
+SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return Copy.make(tmp_path / "merflow")
+
+
+def test_adding_a_model(copy: Copy) -> None:
+    presets, benchmark, contract = copy.follow("adding-a-model.md")
+    assert "mean-pool:both" in presets.stdout
+    assert "mean-pool:speech" in benchmark.stdout
+    results = json.loads((copy.root / "runs/mean-pool/results.json").read_text(encoding="utf-8"))
+    assert set(results["variants"]) == {"mean-pool:both", "mean-pool:speech"}
+    assert "mean-pool:both" in (copy.root / "runs/mean-pool/report.html").read_text(encoding="utf-8")
+    assert "passed" in contract.stdout
+    assert "failed" not in contract.stdout
+
+
+def test_a_copy_runs_its_own_code(copy: Copy) -> None:
+    done = copy.run("python -c 'import merflow; print(merflow.__file__)'")
+    assert done.stdout.strip() == str(copy.root / "src/merflow/__init__.py")
+
+
+def write_emodb(root: Path) -> int:
+    """Write noise under the names of EmoDB, one recording per speaker and emotion; return how many."""
+    rng = np.random.default_rng(0)
+    (root / "wav").mkdir(parents=True)
+    names = [f"{speaker}a01{emotion}a" for speaker in SPEAKERS for emotion in "WLEAFTN"]
+    for name in names:
+        soundfile.write(root / "wav" / f"{name}.wav", rng.normal(0, 0.1, 8000).astype(np.float32), 16_000)
+    return len(names)
+
+
+def test_adding_a_corpus(copy: Copy) -> None:
+    count = write_emodb(copy.root / "emodb")
+    index, _, split = copy.follow("adding-a-corpus.md")
+    assert f"index: {count} utterances, {4 * len(SPEAKERS)} with an emotion of iemocap4" in index.stderr
+    assert "split: speaker-10fold, 10 folds" in split.stderr
+    manifest = read_manifest(copy.root / "validation/manifest.parquet")
+    assert (manifest.corpus, len(manifest.rows)) == ("emodb", count)
+    assert (copy.root / "splits.md").is_file()
+
+
+@pytest.mark.parametrize("page", ["adding-a-model.md", "adding-a-corpus.md"])
+def test_a_page_has_files_patches_and_commands(page: str) -> None:
+    blocks = blocks_of(page)
+    assert {block.language for block in blocks} >= {"python", "diff", "console"}
+    assert all(block.title for block in blocks if block.language in ("python", "diff", "yaml"))
