@@ -17,6 +17,7 @@ from merflow.contracts.scores import Training
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.baselines import baselines_of
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
@@ -71,6 +72,7 @@ def evaluate(
     folds = [TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained]
     _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
     presets = {fold.record.variant: catalogue.trained_preset(fold.record.variant, user_presets) for fold in folds}
+    kind = reader(corpus.corpus)
     summary = summarise(
         PredictionTables(
             test=pd.concat([fold_folder.read_predictions(folder) for folder in trained], ignore_index=True),
@@ -87,6 +89,8 @@ def evaluate(
                 durations_s(corpus.rows)
             ),
             folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
+            synthetic=kind.synthetic,
+            published_corpus=kind.published,
         ),
         trained=_variants(folds, presets),
         params=params,
