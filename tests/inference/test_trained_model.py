@@ -16,7 +16,7 @@ from merflow.corpus.samples import read_samples
 from merflow.corpus.synthetic.release import synthesize
 from merflow.errors import FeatureError, ModelError
 from merflow.features.batches.standardize import STANDARDIZER
-from merflow.features.media.video import VideoSpan, read_dialogue, video_rate
+from merflow.features.media.dialogue_video import VideoSpan, read_dialogue, video_rate
 from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.media_batches import MediaEncoders, RefusedInput

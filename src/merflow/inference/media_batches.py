@@ -14,18 +14,18 @@ import numpy as np
 from torch import Tensor
 
 from merflow.contracts.batch import Batch, RawBatch, RawStream
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import MODALITY_OF, Modality, Role, Stream
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.batches.padding import Blanks, padded_rows
 from merflow.features.batches.standardize import Scale, Standardizer
 from merflow.features.batches.units import Unit, raw_stream, units_of
-from merflow.features.encoders.catalogue import Encoder, Preparer, batch_cost, build_encoder, build_preparer, spec_of
+from merflow.features.encoders.builders import batch_cost, build_encoder, build_preparer
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.processors import folder_of
-from merflow.features.encoders.prepared import Prepared
-from merflow.features.extraction.bucketing import budgeted_batches
-from merflow.features.extraction.writing import storable
+from merflow.features.encoders.interface import Encoder, Prepared, Preparer
+from merflow.features.extraction.encoder_batches import budgeted_batches
+from merflow.features.extraction.shard_writer import storable
 from merflow.features.store.shards import entry_shape
 from merflow.inference.media_clips import Clip
 from merflow.inference.media_inputs import inputs_of

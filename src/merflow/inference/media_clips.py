@@ -11,7 +11,7 @@ import numpy as np
 
 from merflow.contracts.streams import Modality
 from merflow.corpus.samples import RATE_HZ
-from merflow.features.media.video import Side
+from merflow.features.media.dialogue_video import Side
 
 
 @dataclass(frozen=True, eq=False)

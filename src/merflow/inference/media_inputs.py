@@ -13,9 +13,9 @@ from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.corpus.samples import RATE_HZ, read_samples, to_16_khz_mono
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.media.clips import cut
+from merflow.features.media.dialogue_video import VideoSpan, read_dialogue
 from merflow.features.media.film import Film
 from merflow.features.media.frames import Damage
-from merflow.features.media.video import VideoSpan, read_dialogue
 from merflow.inference.media_clips import Clip, Frames, VideoFile
 
 _MAX_FRAMES = 180  # as in extraction
