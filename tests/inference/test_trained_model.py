@@ -11,6 +11,7 @@ import torch
 
 from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.params import Params
+from merflow.contracts.streams import Modality
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.samples import read_samples
 from merflow.corpus.synthetic.release import synthesize
@@ -288,9 +289,9 @@ def test_a_video_alone_lasts_to_the_end_of_its_file(video: Fold) -> None:
 
 def test_encoders_may_take_several_inputs_at_once(context: Fold) -> None:
     clips = clips_of(context, reach=4)[:6]
+    costs: tuple[dict[Modality, int], ...] = ({}, {"audio": 10_000, "text": 1_000})
     alone, together = (
-        load_trained(context.folder / MODEL, device="cpu", cost=cost).encoders.batch(clips)
-        for cost in (None, {"audio": 10_000, "text": 1_000})
+        load_trained(context.folder / MODEL, device="cpu", cost=cost).encoders.batch(clips) for cost in costs
     )
     assert isinstance(alone, Batch)
     assert isinstance(together, Batch)

@@ -7,7 +7,7 @@ only; the model's graph encodes them.
 Shapes: N clips, K turns.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -131,11 +131,18 @@ class _Stream:
         self._preparer = preparer
 
     def _turns(self, clips: Sequence[Clip]) -> tuple[list[Clip], np.ndarray]:
-        """Return the distinct turns of the clips, and ``(N, K)`` int64 of each clip's turns, -1 if there is none."""
+        """Return the turns with distinct inputs, and ``(N, K)`` int64 of each clip's turns, -1 if there is none."""
         grid = [_around(clip, self._stream.neighbours) for clip in clips]
-        distinct = list(dict.fromkeys(turn for row in grid for turn in row if turn is not None))
-        index = {turn: number for number, turn in enumerate(distinct)}
-        return distinct, np.array([[-1 if turn is None else index[turn] for turn in row] for row in grid], np.int64)
+        distinct: dict[Hashable, Clip] = {}
+        for turn in (turn for row in grid for turn in row if turn is not None):
+            distinct.setdefault(self._key(turn), turn)
+        index = {key: number for number, key in enumerate(distinct)}
+        members = [[-1 if turn is None else index[self._key(turn)] for turn in row] for row in grid]
+        return list(distinct.values()), np.array(members, dtype=np.int64)
+
+    def _key(self, turn: Clip) -> Hashable:
+        """Return a key that is equal for turns with the same input; a video may get its duration from the recording."""
+        return {"audio": turn.audio, "video": (turn.video, turn.audio), "text": turn.text}[MODALITY_OF[self.role]]
 
     def _prepared(self, turns: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> list[Prepared | None]:
         """Return each turn's input, prepared for the encoder; None if it is missing or refused."""

@@ -96,7 +96,7 @@ def _duration_s(clip: Clip) -> float:
     assert isinstance(clip.video, VideoFile)
     try:
         with Film(clip.video.path) as film:
-            end_s = float(film.told_frames / film.rate)
+            end_s = float(film.header_frames / film.rate)
     except Damage as damage:
         raise FeatureError(f"video {clip.video.path}: {damage}; replace the file") from None
     if not end_s:
