@@ -40,11 +40,11 @@ def rows_of_all(shares: tuple[Tensor, ...], *, ranks: Ranks) -> tuple[Tensor, ..
 
 def _sizes_of_all(shares: tuple[Tensor, ...]) -> list[list[list[int]]]:
     """Return the shape of each tensor in each process: a list per process."""
-    sizes_here = torch.tensor([size for share in shares for size in share.shape], device=shares[0].device)
-    every = [torch.empty_like(sizes_here) for _ in range(dist.get_world_size())]
-    dist.all_gather(every, sizes_here)
-    flat = [iter(each.tolist()) for each in every]
-    return [[[next(sizes) for _ in share.shape] for share in shares] for sizes in flat]
+    sizes = torch.tensor([size for share in shares for size in share.shape], device=shares[0].device)
+    every = [torch.empty_like(sizes) for _ in range(dist.get_world_size())]
+    dist.all_gather(every, sizes)
+    dimensions = [share.dim() for share in shares]
+    return [[part.tolist() for part in torch.split(each, dimensions)] for each in every]
 
 
 def _rows(share: Tensor, sizes: list[list[int]], ranks: Ranks) -> Tensor:
