@@ -224,7 +224,7 @@ def test_an_encoder_of_the_models_width_needs_no_map() -> None:
     [
         ({"modalities": ["context"], "fusion": True}, "context alone has nothing to fuse with"),
         ({"modalities": []}, "at least one"),
-        ({"modalities": ["text", "text"]}, "name each that takes part once"),
+        ({"modalities": ["text", "text"]}, "none twice"),
         ({"modalities": ["text"], "heads": 5}, "5 heads do not divide dims 768"),
         ({"modalities": ["video", "text"]}, "modalities.0: Input should be 'speech', 'text' or 'context'"),
     ],
