@@ -29,7 +29,7 @@ def with_texts(manifest: Manifest, **columns: list[str | None]) -> Manifest:
 
 @pytest.fixture
 def transcribed(make_corpus: MakeCorpus) -> Manifest:
-    """Return a corpus with recognised words, but none in the third turn and no result for the fourth."""
+    """Return a corpus with ASR transcripts, but none in the third turn and no result for the fourth."""
     manifest = make_corpus()
     texts: list[str | None] = [f"recognised {row}" for row in range(len(manifest.rows))]
     texts[2], texts[3] = "", None
