@@ -34,7 +34,7 @@ def store(manifest: Manifest, profile: Profile, tmp_path: Path) -> Path:
 
 
 def _flip(path: Path) -> None:
-    """Turns one bit of the last byte, which is one of the values."""
+    """Flip one bit of the last byte, which belongs to the values."""
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
