@@ -18,6 +18,12 @@ def copy(tmp_path: Path) -> Copy:
     return Copy.make(tmp_path / "merflow")
 
 
+def check(copy: Copy) -> None:
+    """Check that the page's code passes the linter and is formatted."""
+    copy.run("python -m ruff check --no-cache src components pipelines")
+    copy.run("python -m ruff format --no-cache --check src components pipelines")
+
+
 def test_adding_a_model(copy: Copy) -> None:
     presets, benchmark, contract = copy.follow("adding-a-model.md")
     assert "mean-pool:both" in presets.stdout
@@ -27,6 +33,7 @@ def test_adding_a_model(copy: Copy) -> None:
     assert "mean-pool:both" in (copy.root / "runs/mean-pool/report.html").read_text(encoding="utf-8")
     assert "passed" in contract.stdout
     assert "failed" not in contract.stdout
+    check(copy)
 
 
 def test_a_copy_runs_its_own_code(copy: Copy) -> None:
@@ -52,9 +59,19 @@ def test_adding_a_corpus(copy: Copy) -> None:
     manifest = read_manifest(copy.root / "validation/manifest.parquet")
     assert (manifest.corpus, len(manifest.rows)) == ("emodb", count)
     assert (copy.root / "splits.md").is_file()
+    check(copy)
 
 
-@pytest.mark.parametrize("page", ["adding-a-model.md", "adding-a-corpus.md"])
+def test_adding_a_step(copy: Copy) -> None:
+    pytest.importorskip("kfp")
+    _, run = copy.follow("adding-a-step.md")
+    assert "comp-balance" in (copy.root / "pipelines/compiled/benchmark.yaml").read_text(encoding="utf-8")
+    assert "balance: 1 fold(s), from " in run.stderr
+    assert any(line.split()[0] == "balance" for line in run.stdout.splitlines() if line.strip())
+    check(copy)
+
+
+@pytest.mark.parametrize("page", ["adding-a-model.md", "adding-a-corpus.md", "adding-a-step.md"])
 def test_a_page_has_files_patches_and_commands(page: str) -> None:
     blocks = blocks_of(page)
     assert {block.language for block in blocks} >= {"python", "diff", "console"}
