@@ -76,7 +76,7 @@ def test_a_missing_bucket_is_named_with_its_server(project: Path, s3: str, what:
         shutil.rmtree(project / ".dvc/cache")
     said = refused(Remote(project), what)
     assert f"remote 'lab' (s3://no-such-bucket/x at {s3})" in said
-    assert "make the bucket, or correct the URL: dvc remote modify lab url" in said
+    assert "create the bucket, or correct the URL: dvc remote modify lab url" in said
 
 
 def test_missing_credentials_say_where_they_come_from(project: Path, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_what_is_not_here_cannot_be_pushed(project: Path, s3: str) -> None:
     connected(project, s3)
     shutil.rmtree(project / ".dvc/cache")
     said = refused(Remote(project))
-    assert "not here to be pushed: table.txt" in said
+    assert "files are missing here: table.txt" in said
     assert "dvc repro" in said
 
 

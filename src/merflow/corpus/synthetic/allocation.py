@@ -1,7 +1,7 @@
-"""Turns of the full release: whole numbers that meet every public count of the real one at once.
+"""Turns of the full release: whole numbers that meet every public count of the real release at once.
 
-Two steps: how many turns of each label each speaker has in each block of dialogues (a session's improvised or
-scripted dialogues of one recording letter), then how they are spread over the block's dialogues.
+Two steps: first the number of turns of each label and speaker in each block of dialogues (a session's improvised or
+scripted dialogues of one recording letter), then their distribution over the dialogues of the block.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ _FITTING_ROUNDS = 200
 
 
 class Cell(NamedTuple):
-    """Turns of one label by one speaker in one place: a block (by its type) or a dialogue (by its name)."""
+    """Turns of one label and speaker in a block (given by its type) or in a dialogue (given by its name)."""
 
     session: int
     recording: str
@@ -32,14 +32,14 @@ class Cell(NamedTuple):
 
 @dataclass
 class Table:
-    """Unknown counts, one a cell, and the totals that groups of cells must have."""
+    """Unknown counts, one per cell, and the totals that groups of cells must have."""
 
     cells: Sequence[Cell]
     groups: list[np.ndarray] = field(default_factory=list)
     totals: list[int] = field(default_factory=list)
 
     def demand(self, key: Callable[[Cell], Hashable], totals: Mapping[Any, int]) -> None:
-        """The cells that share a key add up to that key's total; cells with other keys are free."""
+        """Require that the cells with the same key add up to the total of the key; other cells stay free."""
         members: dict[Hashable, list[int]] = {}
         for index, cell in enumerate(self.cells):
             members.setdefault(key(cell), []).append(index)
@@ -49,10 +49,10 @@ class Table:
             self.totals.append(total)
 
     def solve(self, prior: np.ndarray) -> np.ndarray:
-        """Whole numbers that meet every total and stay near the prior.
+        """Return whole numbers that meet every total and stay close to the prior.
 
-        Proportional fitting finds the real numbers of least relative entropy to the prior; an integer program then
-        rounds them, with the least sum of absolute changes.
+        Proportional fitting finds the real numbers with the least relative entropy to the prior. An integer program
+        then rounds them with the least sum of absolute changes.
         """
         values = prior.astype(np.float64)
         for _ in range(_FITTING_ROUNDS):
@@ -66,7 +66,7 @@ class Table:
         shape = (len(self.groups), count)
         sums = coo_array((np.ones(len(row)), (row, np.concatenate(self.groups))), shape)
         one = eye_array(count)
-        # Unknowns: the counts, then a bound on each one's change.
+        # Unknowns: the counts, then a bound on the change of each.
         found = milp(
             np.concatenate([np.zeros(count), np.ones(count)]),
             integrality=np.concatenate([np.ones(count), np.zeros(count)]),
@@ -86,7 +86,7 @@ class Table:
 
 
 def full_census(seed: int) -> Census:
-    """The 151 dialogues of the real release, with as many turns of each label and speaker as its counts allow."""
+    """Return the 151 dialogues of the real release, with turns of each label and speaker that meet its counts."""
     names = [DialogueName.parse(text) for text in iemocap_counts()["turns_by_dialogue"]]
     in_blocks = _blocks(names)
     counts: Census = {name: Counter() for name in names}
@@ -131,7 +131,7 @@ def _blocks(names: Sequence[DialogueName]) -> dict[Cell, int]:
 
 
 def _spread(members: Sequence[DialogueName], wanted: dict[tuple[str, str], int], seed: int) -> dict[Cell, int]:
-    """A block's turns over its dialogues; each dialogue leans to some emotions, as each scene does."""
+    """Distribute the turns of a block over its dialogues; each dialogue leans towards the emotions of its scene."""
     known = iemocap_counts()
     cells = [Cell(n.session, n.recording, str(n), *key) for n in members for key in wanted]
     table = Table(cells)

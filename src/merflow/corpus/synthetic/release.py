@@ -1,4 +1,4 @@
-"""A folder in the format of the IEMOCAP release, made from a seed."""
+"""Generator of a release in the format of IEMOCAP from a seed."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from merflow.errors import CorpusError, OutputError, nearest
 from merflow.storage.local import replacing_folder, write_json
 
 GENERATOR_VERSION = 2
-"""Raised when the same size and seed give other bytes than before."""
+"""Version of the generator; raise it if the same size and seed give other bytes than before."""
 
 _README = f"""\
 SYNTHETIC RELEASE
@@ -117,7 +117,7 @@ def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]
 
 def _is_present(out: Path, identity: dict[str, object]) -> bool:
     if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file; choose another folder with --out")
+        raise OutputError(f"{out} is a file; choose a folder with --out")
     if not out.is_dir() or not any(out.iterdir()):
         return False
     try:
@@ -128,7 +128,7 @@ def _is_present(out: Path, identity: dict[str, object]) -> bool:
             "choose another folder with --out"
         ) from None
     if found != identity:
-        raise OutputError(f"{out} holds another release, {found}, not {identity}; remove it, or choose another --out")
+        raise OutputError(f"{out} holds another release ({found}, not {identity}); remove it, or choose another --out")
     return True
 
 
