@@ -64,10 +64,12 @@ def test_adding_a_corpus(copy: Copy) -> None:
 
 def test_adding_a_step(copy: Copy) -> None:
     pytest.importorskip("kfp")
-    _, run = copy.follow("adding-a-step.md")
-    assert "comp-balance" in (copy.root / "pipelines/compiled/benchmark.yaml").read_text(encoding="utf-8")
-    assert "balance: 1 fold(s), from " in run.stderr
-    assert any(line.split()[0] == "balance" for line in run.stdout.splitlines() if line.strip())
+    copy.follow("adding-a-step.md")
+    assert "comp-describe" in (copy.root / "packages/benchmark.yaml").read_text(encoding="utf-8")
+    (table,) = (copy.root / "runs/described/kfp").glob("*/describe/table")
+    header, _, *rows = table.read_text(encoding="utf-8").splitlines()
+    assert header == "| emotion | utterances | speakers |"
+    assert [row.split(" | ")[0] for row in rows] == ["| angry", "| happy", "| neutral", "| sad"]
     check(copy)
 
 

@@ -84,7 +84,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
     note = parent.data.tags["mlflow.note.content"]
     assert f"| {BEST} | 70.0 | 50.0 to 80.0 | 71.0 | 70.0 | 10.0 | 80 |" in note
     assert f"| {BEST} - {OTHER} | +10.0 | -1.0 to 20.0 | 0.080 |" in note
-    assert "Again: `merflow benchmark ...`" in note
+    assert "Reproduce with: `merflow benchmark ...`" in note
     assert artifacts(uri, parent) == {"report.html"}
 
     best, other = runs(uri, benchmark_id, "variant")
@@ -103,7 +103,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "recall/angry": 0.7,
         "published/UA": 0.8,
     }
-    assert "The preset's stages partial were left out." in best.data.tags["mlflow.note.content"]
+    assert "This encoder profile cannot train the preset's stages partial." in best.data.tags["mlflow.note.content"]
     assert artifacts(uri, best) == {"confusion.png"}
     assert other.data.metrics["test_UA"] == 0.6
     assert child.data.metrics["test_UA"] == 0.7

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from merflow.contracts.fold_record import FoldRecord
-from merflow.contracts.history import read_history
+from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural, training_name
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import Preset, UserPresets
@@ -130,12 +130,12 @@ def _variants(folds: Sequence[TrainedFold], presets: Mapping[str, Preset]) -> di
     return variants
 
 
-def _histories(folds: Sequence[TrainedFold]) -> dict[str, dict[tuple[int, int], list[dict[str, float]]]]:
+def _histories(folds: Sequence[TrainedFold]) -> dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]]:
     """Return the epochs of every fold and seed, per variant."""
-    histories: dict[str, dict[tuple[int, int], list[dict[str, float]]]] = defaultdict(dict)
+    histories: dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]] = defaultdict(dict)
     for fold in folds:
         record = fold.record
-        histories[record.variant][record.fold, record.seed] = [epoch.row for epoch in read_history(fold.folder)]
+        histories[record.variant][record.fold, record.seed] = read_history(fold.folder)
     return dict(histories)
 
 

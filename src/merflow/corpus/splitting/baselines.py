@@ -14,11 +14,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import make_column_transformer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from merflow.contracts.baselines import Baseline
 from merflow.contracts.tables import select
@@ -101,7 +96,13 @@ def _same_words(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, str]:
 
 
 def _side_guesses(train: pd.DataFrame, test: pd.DataFrame, *, kinds: list[str], amounts: list[str]) -> dict[str, str]:
-    """Return test utterance -> emotion, as predicted from side facts."""
+    """Predict the emotion of each test utterance with a classifier that reads side facts."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
     columns = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), kinds),
         (make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()), amounts),
