@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 
     session: int
     recording: str
-    place: str
+    group: str
     letter: str
     code: str
 
@@ -67,7 +67,7 @@ class Table:
         sums = coo_array((np.ones(len(row)), (row, np.concatenate(self.groups))), shape)
         one = eye_array(count)
         # Unknowns: the counts, then a bound on the change of each.
-        found = milp(
+        solution = milp(
             np.concatenate([np.zeros(count), np.ones(count)]),
             integrality=np.concatenate([np.ones(count), np.zeros(count)]),
             bounds=Bounds(
@@ -81,8 +81,8 @@ class Table:
             ],
             options={"mip_rel_gap": 0.05},
         )
-        assert found.success, found.message
-        return np.asarray(np.rint(found.x[:count]), dtype=np.int64)
+        assert solution.success, solution.message
+        return np.asarray(np.rint(solution.x[:count]), dtype=np.int64)
 
 
 def full_census(seed: int) -> Census:
@@ -95,11 +95,11 @@ def full_census(seed: int) -> Census:
         wanted = {
             (cell.letter, cell.code): n
             for cell, n in in_blocks.items()
-            if (cell.session, cell.recording, cell.place) == (session, recording, kind)
+            if (cell.session, cell.recording, cell.group) == (session, recording, kind)
         }
         for cell, n in _spread(members, wanted, seed).items():
             if n:
-                counts[DialogueName.parse(cell.place)][cell.letter, cell.code] = n
+                counts[DialogueName.parse(cell.group)][cell.letter, cell.code] = n
     return counts
 
 
@@ -110,7 +110,7 @@ def _blocks(names: Sequence[DialogueName]) -> dict[Cell, int]:
         turns[name.session, name.recording, _kind(name)] += known["turns_by_dialogue"][str(name)]
     cells = [Cell(*key) for key in product(range(1, 6), LETTERS, ("impro", "script"), LETTERS, CODES)]
     table = Table(cells)
-    table.demand(lambda c: (c.session, c.recording, c.place), turns)
+    table.demand(lambda c: (c.session, c.recording, c.group), turns)
     table.demand(
         lambda c: (c.session, c.code),
         {(k + 1, code): n for code, row in known["labels_by_session"].items() for k, n in enumerate(row)},
@@ -119,15 +119,15 @@ def _blocks(names: Sequence[DialogueName]) -> dict[Cell, int]:
     table.demand(
         lambda c: (f"Ses0{c.session}{c.letter}", _FOUR_CLASSES.get(c.code)), _flat(known["four_classes_by_speaker"])
     )
-    table.demand(lambda c: (c.place, c.code), _flat(known["four_classes_by_type"]))
+    table.demand(lambda c: (c.group, c.code), _flat(known["four_classes_by_type"]))
     table.demand(
         lambda c: (c.letter == c.recording, _FOUR_CLASSES.get(c.code)),
         {(True, label): n for label, n in known["four_classes_of_marker_wearer"].items()},
     )
     table.demand(lambda c: c.letter == c.recording, {True: known["turns_of_marker_wearer"]})
     table.demand(lambda c: c.recording if c.code in _FOUR_CLASSES else None, known["four_classes_by_recording"])
-    found = table.solve(np.ones(len(cells)))
-    return {cell: int(n) for cell, n in zip(cells, found, strict=True)}
+    solution = table.solve(np.ones(len(cells)))
+    return {cell: int(n) for cell, n in zip(cells, solution, strict=True)}
 
 
 def _spread(members: Sequence[DialogueName], wanted: dict[tuple[str, str], int], seed: int) -> dict[Cell, int]:
@@ -135,15 +135,15 @@ def _spread(members: Sequence[DialogueName], wanted: dict[tuple[str, str], int],
     known = iemocap_counts()
     cells = [Cell(n.session, n.recording, str(n), *key) for n in members for key in wanted]
     table = Table(cells)
-    table.demand(lambda c: c.place, {str(n): known["turns_by_dialogue"][str(n)] for n in members})
+    table.demand(lambda c: c.group, {str(n): known["turns_by_dialogue"][str(n)] for n in members})
     table.demand(lambda c: (c.letter, c.code), wanted)
     four = {str(n): known["four_classes_by_dialogue"].get(str(n)) for n in members}
     table.demand(
-        lambda c: c.place if c.code in _FOUR_CLASSES else None, {place: n for place, n in four.items() if n is not None}
+        lambda c: c.group if c.code in _FOUR_CLASSES else None, {group: n for group, n in four.items() if n is not None}
     )
     lean = {(str(n), code): scene_lean(seed, str(n), code) for n in members for code in CODES}
-    found = table.solve(np.array([lean[cell.place, cell.code] for cell in cells]))
-    return {cell: int(n) for cell, n in zip(cells, found, strict=True)}
+    solution = table.solve(np.array([lean[cell.group, cell.code] for cell in cells]))
+    return {cell: int(n) for cell, n in zip(cells, solution, strict=True)}
 
 
 def _kind(name: DialogueName) -> str:

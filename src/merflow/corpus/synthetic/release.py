@@ -121,14 +121,16 @@ def _is_present(out: Path, identity: dict[str, object]) -> bool:
     if not out.is_dir() or not any(out.iterdir()):
         return False
     try:
-        found = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
+        recorded = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise OutputError(
             f"{out} is not empty and holds no synthetic release (no readable {SYNTHETIC_MARK}); "
             "choose another folder with --out"
         ) from None
-    if found != identity:
-        raise OutputError(f"{out} holds another release ({found}, not {identity}); remove it, or choose another --out")
+    if recorded != identity:
+        raise OutputError(
+            f"{out} holds another release ({recorded}, not {identity}); remove it, or choose another --out"
+        )
     return True
 
 

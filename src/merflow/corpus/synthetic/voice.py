@@ -110,12 +110,12 @@ def syllables(text: str, *, duration_s: float, rng: np.random.Generator) -> list
     weights = weights or [(-1, 0.3, 0.8) for _ in range(max(2, round(3 * duration_s)))]
     edge_s = min(0.12, 0.08 * duration_s)
     unit_s = (duration_s - 2 * edge_s) / sum(before + length for _, before, length in weights)
-    found, now_s = [], edge_s
+    timed, now_s = [], edge_s
     for index, before, length in weights:
         start_s = now_s + before * unit_s
         now_s = start_s + length * unit_s
-        found.append(Syllable(index, start_s, start_s + float(rng.uniform(0.2, 0.42)) * length * unit_s, now_s))
-    return found
+        timed.append(Syllable(index, start_s, start_s + float(rng.uniform(0.2, 0.42)) * length * unit_s, now_s))
+    return timed
 
 
 def speak(spoken: list[Syllable], *, samples: int, speaker: Actor, showing: Showing, seed: int) -> np.ndarray:
