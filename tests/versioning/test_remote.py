@@ -108,7 +108,7 @@ def test_what_was_never_pushed_cannot_be_pulled(project: Path, s3: str) -> None:
     (project / "folds.txt").unlink()
     said = refused(Remote(project), "pull")
     assert "folds.txt" in said
-    assert "the remote lacks them: push them from where they were made (merflow data push)" in said
+    assert "the remote lacks them; run `merflow data push` in the checkout that made them" in said
 
 
 def test_what_is_not_here_cannot_be_pushed(project: Path, s3: str) -> None:
