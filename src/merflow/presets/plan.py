@@ -24,7 +24,7 @@ def chosen(variants: Sequence[str], user_presets: UserPresets | None = None) -> 
 
 
 def read_video(variants: Sequence[str], user_presets: UserPresets | None = None) -> bool:
-    """True if one of these variants reads video, so that a synthetic corpus needs some."""
+    """Return True if one of these variants reads video, so that a synthetic corpus needs it."""
     return any("video" in preset.inputs for preset in chosen(variants, user_presets))
 
 
