@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## run the whole pipeline on a synthetic corpus: table, report and MLflow runs in runs/demo (5 minutes)
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size demo --profile lite \
-		--models $(DEMO) --set training.max_epochs=4 --out runs/demo
+		--models $(DEMO) --set training.max_epochs=3 --out runs/demo
 
 screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report

@@ -121,7 +121,7 @@ def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
 
     gone = tmp_path / "gone"
     item = f"{VARIANT}:1"
-    assert said(item, splits=gone) == f"error: no such file: {gone}; pass splits, as `merflow data split` writes them\n"
+    assert said(item, splits=gone) == f"error: no such file: {gone}; pass splits that `merflow data split` wrote\n"
     assert said(item, features=gone).startswith(f"error: no such file: {gone}; extract the features first")
     assert said(item).startswith(f"error: {manifest} is not what `merflow features extract` wrote (")
     assert said(f"{VARIANT}:9") == f"error: {splits} have no fold 9; they have [1, 2, 3, 4, 5]\n"

@@ -49,9 +49,9 @@ def test_the_best_trials_are_printed_and_the_preset_is_listed(tiny_release: Path
     said = merflow(*command(tiny_release, tmp_path))
     assert said.code == 0
     header, *rows = said.out.splitlines()
-    assert header.split()[:6] == ["trial", "UA", "fold", "1", "lr", "weight_decay"]
-    assert any(row.startswith("own values ") for row in rows)
-    assert f"{VARIANT}-tuned is in {tmp_path}/presets.yaml" in said.out
+    assert header.split()[:6] == ["trial", "UA", "fold", "1", "batch_size", "lr"]
+    assert any(row.startswith("preset's own ") for row in rows)
+    assert f"Preset {VARIANT}-tuned is in {tmp_path}/presets.yaml" in said.out
     assert "tune trials: 3/3" in said.err
 
     listed = merflow("presets", "--presets", tmp_path / "presets.yaml", "--json")

@@ -9,7 +9,7 @@ from merflow.folds.presets import STREAMS, TRAINING, streams_of, training_of, wr
 from merflow.models import MODELS
 from merflow.presets.catalogue import preset, presets
 
-SHARED = {"__init__.py", "folder.py", "layers.py", "windows.py"}
+SHARED = {"__init__.py", "folder.py", "layers.py"}
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_the_manifest_is_that_of_the_runs(runs: Path, params: Params, tmp_path: 
     manifest = read_manifest(runs / "first/manifest.parquet")
     manifest.rows["transcript"] = "other words"
     write_manifest(manifest, tmp_path / "other.parquet")
-    with pytest.raises(EvaluationError, match=r"other.parquet has manifest_hash \w{16}, the runs were trained on"):
+    with pytest.raises(EvaluationError, match=r"other.parquet has manifest_hash \w{16}, but the runs were trained on"):
         compare(homeless, manifest=tmp_path / "other.parquet", params=params.evaluation)
 
 
@@ -164,7 +164,7 @@ def test_what_is_no_run_is_said(runs: Path, params: Params, tmp_path: Path) -> N
     said = refused("compare", runs / "first", runs / "first/folds")
     assert f"is given twice, in {runs / 'first'} and in {runs / 'first/folds'}; give every run once" in said
     said = refused("compare", runs / "second")
-    assert f"{TEXT} is the only variant in {runs / 'second'}; give another run to compare with" in said
+    assert f"{TEXT} is the only variant in {runs / 'second'}; pass another run to compare it with" in said
     with pytest.raises(OutputError, match="cannot write"):
         compare([runs / "first"], params=params.evaluation, out=tmp_path / "empty")
 
@@ -176,8 +176,8 @@ def test_the_command_prints_both_tables_or_json(runs: Path) -> None:
     lines = said.out.splitlines()
     assert lines[0].split() == ["variant", "UA", "interval", "WA", "run"]
     assert sum(f"second/{TEXT}" in line for line in lines) == 3, "once as a variant, in two pairs"
-    assert "Holm: adjusted over 3 pairs" in said.out
-    assert "four times in five" in said.out
+    assert "Holm adjusts p over 3 pairs." in said.out
+    assert "with a probability of 80%" in " ".join(said.out.split())
 
     told = merflow(*arguments, "--json")
     assert told.code == 0

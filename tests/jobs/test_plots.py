@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from merflow.contracts.fold_record import write_fold_record
-from merflow.contracts.history import EpochFigures, write_history
+from merflow.contracts.history import write_history
 from merflow.contracts.scores import Accuracy, ReliabilityBin
 from merflow.errors import EvaluationError
 from merflow.jobs.plots import plots
-from tests.contracts.records import fold_record
+from tests.contracts.records import epoch, fold_record
 from tests.evaluation.finished import results_of_three, variant
 
 VARIANT = "mfdr:full"
@@ -27,11 +27,7 @@ def fold(folder: Path, *, name: str = VARIANT, number: int = 1, epochs: int = 2)
     model, preset = name.split(":")
     write_fold_record(folder / "model", fold_record(model=model, preset=preset, fold=number))
     write_history(
-        folder,
-        [
-            EpochFigures(epoch, 1, train_loss=1 / epoch, dev_loss=2 / epoch, dev_ua=0.5, dev_wa=0.5, lr=1e-3, seconds=1)
-            for epoch in range(1, epochs + 1)
-        ],
+        folder, [epoch(each, train_loss=1 / each, dev_loss=2 / each, dev_ua=0.5) for each in range(1, epochs + 1)]
     )
     return folder
 

@@ -12,11 +12,11 @@ import pytest
 from merflow.contracts.params import Params, Transcripts
 from merflow.contracts.results import Results
 from merflow.contracts.streams import Stream
+from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError, FeatureError
 from merflow.features.batches.standardize import STANDARDIZER, Standardizer
-from merflow.features.extraction.sources import TRANSCRIPTS
 from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.prediction import predict
@@ -113,7 +113,7 @@ def test_words_that_a_report_may_show_of_a_fold_are_those_that_it_read(
     heard: Path, params: Params, tmp_path: Path
 ) -> None:
     rows = read_manifest(heard).rows.set_index("utterance_id", drop=False)
-    for kind, column in TRANSCRIPTS.items():
+    for kind, column in TRANSCRIPT_COLUMNS.items():
         fold = trained(heard, tmp_path / kind, params, kind)
         inspection = read_inspection(fold)
         assert inspection is not None
@@ -162,7 +162,7 @@ def test_a_model_is_also_tested_with_the_other_words(heard: Path, params: Params
     assert other is not None
     assert other["utterance_id"].tolist() == honest["utterance_id"].tolist()
     written = json.loads((tmp_path / "f.json").read_text())
-    assert [each["stream"]["transcript"] for each in written["other_words"]] == ["truth"]
+    assert [each["stream"]["transcript"] for each in written["other_transcripts"]] == ["truth"]
 
 
 def test_the_other_words_are_those_that_a_model_of_them_would_read(heard: Path, params: Params, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_one_kind_of_words_costs_and_shows_nothing_more(true: Path, params: Para
     fold = trained(true, tmp_path, params)
     assert read_missing(fold) is None
     written = json.loads((tmp_path / "f.json").read_text())
-    assert (written["both_words"], written["other_words"], len(written["streams"])) == (False, [], 1)
+    assert (written["has_both_transcripts"], written["other_transcripts"], len(written["streams"])) == (False, [], 1)
     assert results(true, tmp_path, params, fold).variants[VARIANT].missing == {}
 
 
@@ -199,11 +199,11 @@ def test_features_that_do_not_say_so_are_extracted_again(heard: Path, params: Pa
     split(heard, out=tmp_path / "s.parquet", params=params.splits)
     path = features(heard, tmp_path, params)
     written = json.loads(path.read_text())
-    del written["both_words"]
+    del written["has_both_transcripts"]
     path.write_text(json.dumps(written))
     with pytest.raises(
         FeatureError,
-        match=r"is damaged; pass a file.*\n  both_words: Field",
+        match=r"is damaged; pass a file.*\n  has_both_transcripts: Field",
     ):
         FoldInputs.read(
             f"{VARIANT}:1", manifest=heard, splits=tmp_path / "s.parquet", features=path, params=params.training

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, Output
+from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Stream
 from merflow.errors import PresetError
-from merflow.features.encoders.catalogue import spec_of
 from merflow.models import MODELS
 from merflow.models.gia_mic import (
     GIAMIC,
@@ -367,7 +367,7 @@ def test_only_one_preset_reads_recognised_words() -> None:
     [
         ({"modalities": ["speech"]}, "speech alone has nothing to interact with"),
         ({"modalities": []}, "at least one"),
-        ({"modalities": ["text", "text"]}, "name each that takes part once"),
+        ({"modalities": ["text", "text"]}, "none twice"),
         ({"modalities": ["speech", "text"], "heads": 5}, "5 heads do not divide dims 768"),
         ({"modalities": ["sound", "text"]}, "modalities.0: Input should be 'video', 'speech' or 'text'"),
     ],

@@ -15,9 +15,9 @@ from tests.tracking.recorded import artifacts, opened, runs
 BEST, OTHER = "context-mmt:mmt-frozen", "context-mmt:wavlm-te-frozen"
 
 
-def results(corpus: str = "emodb") -> Results:
+def results(*, published_corpus: bool = False) -> Results:
     baseline = BaselineScore(ua=0.25, wa=0.3, ci95=None, description="always the most frequent emotion")
-    return results_of_three(corpus).model_copy(
+    return results_of_three(synthetic=not published_corpus).model_copy(
         update={
             "split_id": "b" * 16,
             "utterances": 40,
@@ -55,9 +55,9 @@ def report(tmp_path: Path) -> Path:
     return tmp_path / "report.html"
 
 
-def log(benchmark: BenchmarkRun, report: Path, *, corpus: str = "emodb") -> bool:
+def log(benchmark: BenchmarkRun, report: Path, *, published_corpus: bool = False) -> bool:
     return benchmark.log_results(
-        results(corpus),
+        results(published_corpus=published_corpus),
         variants={BEST: planned_fold(), OTHER: planned_fold(preset="wavlm-te-frozen")},
         files={"report.html": report},
         figures=lambda _: {"confusion.png": Figure()},
@@ -84,7 +84,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
     note = parent.data.tags["mlflow.note.content"]
     assert f"| {BEST} | 70.0 | 50.0 to 80.0 | 71.0 | 70.0 | 10.0 | 80 |" in note
     assert f"| {BEST} - {OTHER} | +10.0 | -1.0 to 20.0 | 0.080 |" in note
-    assert "Again: `merflow benchmark ...`" in note
+    assert "Reproduce with: `merflow benchmark ...`" in note
     assert artifacts(uri, parent) == {"report.html"}
 
     best, other = runs(uri, benchmark_id, "variant")
@@ -103,7 +103,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "recall/angry": 0.7,
         "published/UA": 0.8,
     }
-    assert "The preset's stages partial were left out." in best.data.tags["mlflow.note.content"]
+    assert "This encoder profile cannot train the preset's stages partial." in best.data.tags["mlflow.note.content"]
     assert artifacts(uri, best) == {"confusion.png"}
     assert other.data.metrics["test_UA"] == 0.6
     assert child.data.metrics["test_UA"] == 0.7
@@ -131,7 +131,7 @@ def test_test_selected_figures_have_a_run_that_cannot_be_promoted(uri: str, benc
 
 
 def test_the_published_figure_is_subtracted_on_its_own_corpus_alone(uri: str, benchmark_id: str, report: Path) -> None:
-    log(opened(uri, benchmark_id), report, corpus="iemocap")
+    log(opened(uri, benchmark_id), report, published_corpus=True)
 
     best, _ = runs(uri, benchmark_id, "variant")
     assert best.data.metrics["published/UA_difference"] == pytest.approx(-0.1)

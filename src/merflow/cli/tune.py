@@ -25,6 +25,7 @@ from merflow.cli.options import (
 )
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.strict import parse
+from merflow.contracts.study import StudyResults
 from merflow.errors import TuningError
 from merflow.runs.data import Data
 
@@ -91,7 +92,7 @@ def tune(
             asr=transcribe,
             progress=progress,
         )
-        found = tune_job(
+        results = tune_job(
             variant,
             data,
             out=out,
@@ -103,11 +104,11 @@ def tune(
             progress=progress,
         )
     if as_json:
-        print_json(found)
+        print_json(results.model_dump(mode="json"))
         return
-    print_table(best_trials(found))
-    OUT.print(f"\n{found['preset']} is in {out / PRESETS}; figures: {out / PAGE}")
-    OUT.print(f"Use it: merflow benchmark --presets {out / PRESETS} --models {variant},{found['preset']} --out DIR")
+    print_table(best_trials(results))
+    OUT.print(f"\nPreset {results.preset} is in {out / PRESETS}; the study's page is {out / PAGE}")
+    OUT.print(f"To test it: merflow benchmark --presets {out / PRESETS} --models {variant},{results.preset} --out DIR")
 
 
 def _given(manifest: Path | None, splits: Path | None, features: Path | None) -> Data | None:
@@ -155,23 +156,22 @@ def _made(
     return prepare(given, variants=[variant], out=out, params=params, **settings)
 
 
-def best_trials(found: Mapping[str, Any]) -> Table:
-    """The study's best trials beside the preset's own values."""
-    settings = list(dict.fromkeys(name for row in found["best_trials"] for name in row["values"]))
+def best_trials(results: StudyResults) -> Table:
+    """Return the study's best trials, and below them the preset's own values."""
     table = Table(
         box=None,
         pad_edge=False,
         header_style="bold",
-        caption="development UA in percent; the best was chosen for it, test data say what it is worth",
+        caption="UA: mean development UA in percent, for which the best trial was chosen; test it on test data",
     )
-    for column in ("trial", "UA", *(f"fold {fold}" for fold in found["study"]["folds"])):
+    for column in ("trial", "UA", *(f"fold {fold}" for fold in results.subject.folds)):
         table.add_column(column, justify="left" if column == "trial" else "right", no_wrap=True)
-    for setting in settings:
+    for setting in results.settings:
         table.add_column(setting.partition(".")[2], justify="right", no_wrap=True)
-    rows = [(str(row["trial"]), row) for row in found["best_trials"]]
-    for label, row in [*rows, *([("own values", found["own"])] if found["own"] else [])]:
-        shares = [row["dev_UA"], *row["folds"].values()]
-        values = [_short(row["values"][name]) if name in row["values"] else "" for name in settings]
+    rows = [(str(trial.trial), trial) for trial in results.ranked]
+    for label, trial in [*rows, *([("preset's own", results.untuned)] if results.untuned else [])]:
+        shares = [trial.dev_ua, *trial.folds.values()]
+        values = [_short(trial.values[name]) if name in trial.values else "" for name in results.settings]
         table.add_row(label, *(f"{100 * share:.1f}" for share in shares), *values)
     return table
 

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.recipe import Recipe
-from merflow.contracts.streams import Modality
+from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
-from merflow.errors import PresetError
+from merflow.errors import FeatureError, PresetError
 
 
 class EncoderSpec(Strict):
@@ -29,9 +29,33 @@ class EncoderSpec(Strict):
     settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
     folder: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The encoder's name, followed by the model and its layers where it has weights."""
+        if "model" not in self.settings:
+            return self.name
+        words = (self.name, self.settings["model"], self.settings.get("layers"))
+        return " ".join(str(word) for word in words if word is not None)
+
 
 # Encoders by role, or by role and pretrained encoder ("speech/wavlm-base"); see Stream.slot.
 Profile = dict[str, EncoderSpec]
+
+
+def spec_of(stream: Stream, profile: Profile) -> EncoderSpec:
+    """Return a profile's encoder for a stream: the one that the stream names, or else the one of the stream's role.
+
+    Raises:
+        FeatureError: The profile has no encoder for this role, or lacks the named one.
+    """
+    if stream.slot in profile:
+        return profile[stream.slot]
+    choices = [slot for slot in profile if slot.startswith(f"{stream.role}/")]
+    if choices and stream.encoder is not None:
+        raise FeatureError(f"the profile has no encoder {stream.slot!r}; it has {', '.join(choices)}")
+    if stream.role not in profile:
+        raise FeatureError(f"the profile has no encoder for role {stream.role!r}; it has {', '.join(profile)}")
+    return profile[stream.role]
 
 
 class Paper(Strict):

@@ -208,6 +208,8 @@ class Results(ComparedVariants):
     """A finished benchmark.
 
     Attributes:
+        synthetic: True if the corpus is generated.
+        published_corpus: True if the papers' own figures were measured on this corpus.
         classes: Class names, in the order of ``confusion``.
         class_counts: Test utterances per class.
         evaluation: Settings of the bootstrap and the calibration error.
@@ -215,6 +217,8 @@ class Results(ComparedVariants):
         baselines: ``majority``, ``side-only`` and ``text-leak``; without those that the corpus has no columns for.
     """
 
+    synthetic: bool
+    published_corpus: bool
     classes: tuple[str, ...]
     class_counts: tuple[int, ...]
     evaluation: EvaluationParams

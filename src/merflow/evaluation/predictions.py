@@ -28,6 +28,8 @@ class HeldOut:
         utterances: utterance_id and dialogue_id, at least of the tested utterances; for the breakdowns also session,
             speaker, scripted and duration_s, where the corpus has them.
         folds: Folds that every variant must have; None for every fold from 1 to the highest that any variant has.
+        synthetic: True if the corpus is generated.
+        published_corpus: True if the papers' own figures were measured on this corpus.
     """
 
     corpus: str
@@ -37,6 +39,8 @@ class HeldOut:
     classes: tuple[str, ...]
     utterances: pd.DataFrame
     folds: tuple[int, ...] | None = None
+    synthetic: bool = False
+    published_corpus: bool = False
 
 
 @dataclass(frozen=True)

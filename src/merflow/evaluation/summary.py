@@ -116,6 +116,8 @@ def summarise(
     pairs = comparisons(variants, resampled, groups=groups)
     return Results(
         corpus=held_out.corpus,
+        synthetic=held_out.synthetic,
+        published_corpus=held_out.published_corpus,
         manifest_hash=held_out.manifest_hash,
         split_id=held_out.split_id,
         protocol=held_out.protocol,

@@ -11,7 +11,7 @@ from torch import nn
 
 from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.corpus.transcript import words_of
-from merflow.evaluation.inspected import Averages, Inspected, Scale, Seen, Shown
+from merflow.evaluation.inspection_file import AxisScale, FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.determinism import deterministic
@@ -57,7 +57,7 @@ class LoadedFold:
         turns = [indices[turn] for turn in range(count) for indices in by_emotion.values() if turn < len(indices)]
         return turns[:count]
 
-    def seen(self, index: int, *, probabilities: np.ndarray, words: bool = False) -> Seen:
+    def seen(self, index: int, *, probabilities: np.ndarray, words: bool = False) -> InspectedUtterance:
         """Return what every module shows of one utterance.
 
         Args:
@@ -68,23 +68,25 @@ class LoadedFold:
         row = self.rows[index]
         by_module = look(self.model, self.test, index, params=self.inputs.params)
         readable = _readable(list(by_module))
-        shown = {readable[name]: Shown(entry.values.numpy(), entry.axes) for name, entry in by_module.items()}
+        shown = {readable[name]: NamedArray(entry.values.numpy(), entry.axes) for name, entry in by_module.items()}
         streams = self.inputs.config.streams()
-        return Seen(
+        return InspectedUtterance(
             utterance_id=row["utterance_id"],
             words=words_of(row, read=self.inputs.transcript) if words else "",
             emotion=row["emotion"],
             probabilities=dict(zip(self.inputs.classes, probabilities.tolist(), strict=True)),
-            shown=shown,
+            arrays=shown,
             scales={stream.role: _scale(stream, row, steps=_steps(shown, stream.role)) for stream in streams},
         )
 
-    def averages(self) -> dict[str, Shown]:
+    def averages(self) -> dict[str, NamedArray]:
         """Return, by module, what it shows of every utterance, ``(U, ...)``, averaged over the utterance's steps."""
         batch_size = self.inputs.preset.recipe.batch_size
         by_module = averages(self.model, self.test, batch_size=batch_size, params=self.inputs.params)
         readable = _readable(list(by_module))
-        return {readable[module]: Shown(values, ("utterance", *axes)) for module, (values, axes) in by_module.items()}
+        return {
+            readable[module]: NamedArray(values, ("utterance", *axes)) for module, (values, axes) in by_module.items()
+        }
 
     def embedding(self) -> np.ndarray:
         """Return the vectors that feed the classifier, ``(U, E)``."""
@@ -92,10 +94,10 @@ class LoadedFold:
         return embed(self.model, self.test, batch_size=batch_size, params=self.inputs.params)
 
 
-def inspected(fold: LoadedFold, *, probabilities: np.ndarray) -> Inspected:
+def inspected(fold: LoadedFold, *, probabilities: np.ndarray) -> FoldInspection:
     """Return what a report shows of a fold, given its test probabilities ``(U, C)``."""
     with deterministic(threads=fold.inputs.params.threads):
-        return Inspected(
+        return FoldInspection(
             emotions=tuple(fold.emotions),
             embedding=fold.embedding(),
             averages=drawable(fold.averages()),
@@ -105,32 +107,32 @@ def inspected(fold: LoadedFold, *, probabilities: np.ndarray) -> Inspected:
         )
 
 
-def drawable(shown: dict[str, Shown]) -> dict[str, Averages]:
+def drawable(shown: dict[str, NamedArray]) -> dict[str, ModuleAverages]:
     """Select the entries that one panel can show: those with one axis beside the features, or with none, as a gate."""
     entries = {}
     for name, entry in shown.items():
         flat = entry.averaged()
         if flat.values.ndim == 1:  # a gate: one number per utterance
-            entries[name] = Averages(flat.values[:, None], "mean over steps and features")
+            entries[name] = ModuleAverages(flat.values[:, None], "mean over steps and features")
         elif flat.values.ndim == 2:
-            entries[name] = Averages(flat.values, flat.axes[1])
+            entries[name] = ModuleAverages(flat.values, flat.axes[1])
     return entries
 
 
-def _scale(stream: Stream, row: dict[str, Any], *, steps: int) -> Scale:
+def _scale(stream: Stream, row: dict[str, Any], *, steps: int) -> AxisScale:
     """Return the meaning of a stream's steps: seconds of sound or picture, turns of the dialogue, or tokens."""
     if stream.neighbours:
-        return Scale("turn (0: the utterance)", -stream.neighbours - 0.5, stream.neighbours + 0.5)
+        return AxisScale("turn (0: the utterance)", -stream.neighbours - 0.5, stream.neighbours + 0.5)
     if MODALITY_OF[stream.role] == "text":
-        return Scale("token", 0, steps)
+        return AxisScale("token", 0, steps)
     duration_s = row["n_samples"] / row["rate_hz"] if row["n_samples"] and row["rate_hz"] else None
     if duration_s is None or stream.skip_silence:
-        return Scale(f"{MODALITY_OF[stream.role]} step", 0, steps)
+        return AxisScale(f"{MODALITY_OF[stream.role]} step", 0, steps)
     encoded_s = float(min(duration_s, stream.clip_s or duration_s))
-    return Scale(f"{MODALITY_OF[stream.role]}, s", 0, encoded_s)
+    return AxisScale(f"{MODALITY_OF[stream.role]}, s", 0, encoded_s)
 
 
-def _steps(shown: dict[str, Shown], role: str) -> int:
+def _steps(shown: dict[str, NamedArray], role: str) -> int:
     return next((entry.values.shape[entry.axes.index(role)] for entry in shown.values() if role in entry.axes), 0)
 
 

@@ -15,12 +15,11 @@ from torch import nn
 
 from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.fold_record import FoldRecord
-from merflow.contracts.presets import Profile
+from merflow.contracts.presets import Profile, spec_of
 from merflow.contracts.streams import EncoderPart, Role, StreamShape
 from merflow.errors import ModelError
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
-from merflow.features.encoders.catalogue import spec_of
 from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
 from merflow.models.folder import load_model, load_weights, save_weights

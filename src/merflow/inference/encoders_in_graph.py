@@ -18,10 +18,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from merflow.contracts.batch import Batch, RawBatch, RawSlice, RawStream
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import EncoderPart, Role, Stream
 from merflow.features.batches.standardize import Standardizer
-from merflow.features.encoders.catalogue import spec_of
 from merflow.features.encoders.huggingface.networks import Network, build_network, learn
 from merflow.features.store.shards import entry_shape
 

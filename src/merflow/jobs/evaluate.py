@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from merflow.contracts.fold_record import FoldRecord
-from merflow.contracts.history import read_history
+from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural, training_name
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import Preset, UserPresets
@@ -17,6 +17,7 @@ from merflow.contracts.scores import Training
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.baselines import baselines_of
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
@@ -71,6 +72,7 @@ def evaluate(
     folds = [TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained]
     _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
     presets = {fold.record.variant: catalogue.trained_preset(fold.record.variant, user_presets) for fold in folds}
+    kind = reader(corpus.corpus)
     summary = summarise(
         PredictionTables(
             test=pd.concat([fold_folder.read_predictions(folder) for folder in trained], ignore_index=True),
@@ -87,6 +89,8 @@ def evaluate(
                 durations_s(corpus.rows)
             ),
             folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
+            synthetic=kind.synthetic,
+            published_corpus=kind.published,
         ),
         trained=_variants(folds, presets),
         params=params,
@@ -126,12 +130,12 @@ def _variants(folds: Sequence[TrainedFold], presets: Mapping[str, Preset]) -> di
     return variants
 
 
-def _histories(folds: Sequence[TrainedFold]) -> dict[str, dict[tuple[int, int], list[dict[str, float]]]]:
+def _histories(folds: Sequence[TrainedFold]) -> dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]]:
     """Return the epochs of every fold and seed, per variant."""
-    histories: dict[str, dict[tuple[int, int], list[dict[str, float]]]] = defaultdict(dict)
+    histories: dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]] = defaultdict(dict)
     for fold in folds:
         record = fold.record
-        histories[record.variant][record.fold, record.seed] = [epoch.row for epoch in read_history(fold.folder)]
+        histories[record.variant][record.fold, record.seed] = read_history(fold.folder)
     return dict(histories)
 
 

@@ -166,8 +166,8 @@ def _draw_utterance(
 ) -> dict[str, list[str]]:
     seen = opened.seen(index, probabilities=probabilities, words=words)
     _save(utterance_figure(seen), folder / f"{seen.utterance_id}.png")
-    _save_arrays(folder / f"{seen.utterance_id}.npz", {name: entry.values for name, entry in seen.shown.items()})
-    return {name: list(entry.axes) for name, entry in seen.shown.items()}
+    _save_arrays(folder / f"{seen.utterance_id}.npz", {name: entry.values for name, entry in seen.arrays.items()})
+    return {name: list(entry.axes) for name, entry in seen.arrays.items()}
 
 
 def _draw_weights(opened: LoadedFold, *, folder: Path) -> list[str]:

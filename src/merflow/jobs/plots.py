@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from merflow.contracts.history import read_history
+from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural
 from merflow.contracts.progress import say
 from merflow.contracts.results import read_results
 from merflow.errors import EvaluationError
-from merflow.evaluation.report.plot_data import Histories, confusion_rows, headline, learning_curves, reliability_bins
+from merflow.evaluation.report.plot_data import History, confusion_rows, headline, learning_curves, reliability_bins
 from merflow.runs import fold_folder
 from merflow.storage.local import replacing_folder, write_json
 
@@ -46,12 +46,12 @@ def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -
     say(f"plots: {plural(len(evaluated.variants), 'variant')} in {out}, figures in {metrics}")
 
 
-def _histories(trained: Sequence[Path]) -> dict[str, Histories]:
-    nested: dict[str, dict[tuple[int, int], list[dict[str, float]]]] = defaultdict(dict)
+def _histories(trained: Sequence[Path]) -> dict[str, History]:
+    histories: dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]] = defaultdict(dict)
     for folder in trained:
         record = fold_folder.read_record(folder)
-        nested[record.variant][record.fold, record.seed] = [epoch.row for epoch in read_history(folder)]
-    return dict(nested)
+        histories[record.variant][record.fold, record.seed] = read_history(folder)
+    return dict(histories)
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

@@ -160,11 +160,7 @@ def _figures(variant: str, *, results: Results, records: Mapping[Path, FoldRecor
     drawn = {"confusion.png": confusion_figure(scores.confusion, classes=results.classes, title=variant)}
     for seed in sorted({record.seed for record in ours.values()}):
         drawn["learning.png" if not seed else f"learning-seed-{seed}.png"] = learning_figure(
-            {
-                record.fold: [epoch.row for epoch in read_history(fold)]
-                for fold, record in ours.items()
-                if record.seed == seed
-            },
+            {record.fold: read_history(fold) for fold, record in ours.items() if record.seed == seed},
             title=variant if not seed else f"{variant}, seed {seed}",
             chosen={
                 row.fold: row.chosen_epoch for row in scores.folds if row.seed == seed and row.chosen_epoch is not None

@@ -21,11 +21,11 @@ from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.contracts.tracker import NullTracker
+from merflow.contracts.transcripts import transcripts_of
 from merflow.errors import TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import STANDARDIZER
-from merflow.features.extraction.transcripts import transcript_of
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
 from merflow.folds.inputs import FoldInputs
@@ -255,7 +255,7 @@ def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSou
     tests: dict[str, UtteranceSource] = {"": whole}
     tests |= {"+".join(missing): Without(whole, missing) for missing in missing_sets(modalities)}
     if (others := inputs.streams_with_other_words) is not None:
-        tests[f"text={transcript_of(others)}"] = datasets.part("test", recipe, streams=others)
+        tests[f"text={transcripts_of(others)}"] = datasets.part("test", recipe, streams=others)
     return tests
 
 

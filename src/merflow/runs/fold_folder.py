@@ -25,7 +25,7 @@ from merflow.contracts.formats import refused
 from merflow.contracts.selection import NONE_PAPER, Selection
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
 from merflow.errors import EvaluationError, FormatError, MerflowError, OutputError
-from merflow.evaluation.inspected import Inspected
+from merflow.evaluation.inspection_file import FoldInspection
 from merflow.storage.local import read_json, replacing
 
 MODEL = "model"
@@ -188,7 +188,7 @@ def read_missing(folder: Path) -> pd.DataFrame | None:
     return read_table(path, MISSING)[0] if path.is_file() else None
 
 
-def read_inspection(folder: Path) -> Inspected | None:
+def read_inspection(folder: Path) -> FoldInspection | None:
     """Read what the fold shows of its test part; None where it shows nothing."""
     path = folder / INSPECTION
-    return Inspected.load(path) if path.is_file() else None
+    return FoldInspection.load(path) if path.is_file() else None

@@ -1,4 +1,4 @@
-"""A benchmark as an MLflow run: below it one a variant, and below that one a fold."""
+"""A benchmark as an MLflow run, with a child run per variant and, below that, one per fold."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -32,10 +32,10 @@ from merflow.tracking.variant_run import log_variant
 
 
 class BenchmarkRun:
-    """The parent run, opened when it is first needed, and tried again where that failed.
+    """The parent run; it is opened when it is first needed, and again if that failed.
 
     Attributes:
-        benchmark_id: What finds the same run again, from any process.
+        benchmark_id: Id that finds the same run again, from any process.
     """
 
     def __init__(self, connection: Connection, run: TrackedRun) -> None:
@@ -45,7 +45,7 @@ class BenchmarkRun:
         self._opened: Parent | None = None
 
     def open(self) -> str:
-        """MLflow's id of the run, which is RUNNING from now on.
+        """Open the run, which is RUNNING from now on, and return MLflow's id of it.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -59,12 +59,12 @@ class BenchmarkRun:
         return FoldRun(fold, self._parent, machine=machine, forgiving=True)
 
     def log_finished_fold(self, folder: Path, fold: PlannedFold) -> bool:
-        """Logs a fold from its files where its own run is missing or incomplete, else does nothing.
+        """Log a fold from its files if its own run is missing or incomplete.
 
-        A fold's training may come from a cache, or the server may have been down.
+        A fold may come from a cache, or the server may have been down while it trained.
 
         Returns:
-            Whether there was anything to log.
+            True if there was anything to log.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -84,19 +84,19 @@ class BenchmarkRun:
         figures: Callable[[str], Mapping[str, Any]],
         command: str,
     ) -> bool:
-        """The figures of the benchmark, its variants and folds, and files; ends the run as FINISHED.
+        """Log the figures of the benchmark, its variants and its folds, upload files, and end the run as FINISHED.
 
-        Folds that a kill left RUNNING are ended as KILLED.
+        Fold runs that a kill left RUNNING end as KILLED.
 
         Args:
             results: The benchmark's results.
             variants: Any fold of each variant.
-            files: Text files by their names in MLflow: report.html, results.json; a pipeline's have none on disk.
-            figures: Variant -> Matplotlib figures by file name, drawn where they are needed.
-            command: What reproduces the run.
+            files: Text files by their names in MLflow, such as ``report.html``; on disk they may have other names.
+            figures: Draws a variant's Matplotlib figures, by file name; called only if they are logged.
+            command: The command that reproduces the run.
 
         Returns:
-            Whether there was anything to log: the same results and files are not logged twice.
+            True if there was anything to log: the same results and files are not logged twice.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -119,7 +119,7 @@ class BenchmarkRun:
         return True
 
     def finish(self, status: str) -> None:
-        """Ends the run as FINISHED, FAILED or KILLED; what is RUNNING below it is ended as KILLED.
+        """End the run as FINISHED, FAILED or KILLED; children that are still RUNNING end as KILLED.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.

@@ -1,4 +1,4 @@
-"""Descriptions of runs, in the Markdown that MLflow shows on a run's page. Percentages, as in the report."""
+"""Descriptions of runs, in the Markdown that MLflow shows on a run's page; percentages, as in the report."""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,34 +8,34 @@ from merflow.contracts.selection import Selection
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
 _FOLD_COLUMNS = ("fold", "seed", "utterances", "UA", "WA", "chosen epoch", "dev UA")
-_PAIR_COLUMNS = ("pair", "difference of UA", "95% interval", "p (Holm)")
-# The rest is in the report.
+_PAIR_COLUMNS = ("pair", "UA difference", "95% interval", "p (Holm)")
+# Longest table of pairs; the report has all of them.
 _PAIRS = 10
 
 
 def benchmark_note(results: Results, *, command: str) -> str:
-    """Return the variants, best first, their closest pairs, and the command that reproduces the run."""
+    """Describe a benchmark: variants, best first, the closest pairs, and the command that reproduces the run."""
     pairs = sorted(results.comparisons, key=lambda pair: abs(pair.delta_ua))[:_PAIRS]
     return "\n".join(
         [
-            f"{_data(results)} Percentages, pooled over all folds; intervals are bootstraps over dialogues. "
-            "The report is among the artifacts.",
+            f"{_data(results)} All figures are percentages over the test utterances of all folds together; intervals "
+            "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
             "",
             *_table(_COLUMNS, (_row(name, results.variants[name]) for name in results.ranked)),
             *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
-            *([] if not command else ["", f"Again: `{command}`"]),
+            *([] if not command else ["", f"Reproduce with: `{command}`"]),
         ]
     )
 
 
 def variant_note(name: str, results: Results) -> str:
-    """Return the variant's figures, its folds, and the rule that chose its epochs."""
+    """Describe a variant: its figures, its folds, and the rule that chose its epochs."""
     variant = results.variants[name]
     skipped = variant.training.skipped_stages
     return "\n".join(
         [
-            f"{_data(results)} Epochs: {variant.training.selection}."
-            + (f" The preset's stages {', '.join(skipped)} were left out." if skipped else ""),
+            f"{_data(results)} {_rule(variant.training.selection)}"
+            + (f" This encoder profile cannot train the preset's stages {', '.join(skipped)}." if skipped else ""),
             "",
             *_table(_COLUMNS, [_row(name, variant)]),
             "",
@@ -45,12 +45,16 @@ def variant_note(name: str, results: Results) -> str:
 
 
 def fold_note(score: FoldScore, *, selection: Selection) -> str:
-    """Return the figures of one fold."""
-    return "\n".join([f"Epoch: {selection}.", "", *_table(_FOLD_COLUMNS, [_fold(score)])])
+    """Describe one fold: its figures, and the rule that chose its epoch."""
+    return "\n".join([_rule(selection), "", *_table(_FOLD_COLUMNS, [_fold(score)])])
 
 
 def _data(results: Results) -> str:
-    return f"{results.corpus}, {results.protocol}, split {results.split_id}."
+    return f"Corpus {results.corpus}, protocol {results.protocol}, splits {results.split_id}."
+
+
+def _rule(selection: Selection) -> str:
+    return f"The epoch was chosen by the {selection}."
 
 
 def _row(name: str, variant: Variant) -> list[str]:

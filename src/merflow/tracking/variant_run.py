@@ -1,9 +1,10 @@
 """A variant as an MLflow run between its benchmark and its folds: the row that people compare.
 
-Figures are shares, 0 to 1, of all test utterances together; ``published/`` are the paper's own. A word before a slash
-is a section of MLflow's charts, before the one of those without. On its run stand the figures of epochs chosen by the
-variant's rule. Those of epochs that the test part itself likes best have a run of their own below it, which says
-that it cannot be promoted.
+Figures are shares, 0 to 1, of all test utterances together; those below ``published/`` are the paper's own. MLflow
+groups its charts by the part of a name before a slash.
+
+The variant's run has the figures of the epochs that its selection rule chose. Test-selected epochs, where the shadow
+selection is on, have a child run of their own, which is tagged as not promotable.
 """
 
 from collections.abc import Mapping
@@ -28,12 +29,9 @@ from merflow.tracking.runs import (
     set_tags,
 )
 
-# The only corpus that the papers' own figures can be subtracted on.
-PUBLISHED_CORPUS = "iemocap"
-
 
 def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - mlflow's Run
-    """The variant's run, made or found again; one of other settings is deleted and a new one takes its place.
+    """Make or find the variant's run; a run with other settings is deleted, and a new one takes its place.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -49,11 +47,11 @@ def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - ml
 
 
 def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures: Mapping[str, Any]) -> None:
-    """A variant's figures and pictures onto its run, which ends as FINISHED.
+    """Log a variant's metrics and figures on its run, and end the run as FINISHED.
 
     Args:
         parent: The benchmark's run.
-        fold: Any of its folds.
+        fold: Any fold of the variant.
         results: The benchmark's results.
         figures: Matplotlib figures by file name.
 
@@ -62,7 +60,7 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     """
     connection, variant = parent.connection, results.variants[fold.variant]
     run = open_variant(parent, fold)
-    log_figures(connection, run, figures_of(variant, corpus=results.corpus))
+    log_figures(connection, run, figures_of(variant, published_corpus=results.published_corpus))
     tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.stages)}
     set_tags(connection, run, tags)
     for name, figure in figures.items():
@@ -72,8 +70,8 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     connection.call("set_terminated", run.info.run_id, status="FINISHED")
 
 
-def figures_of(variant: Variant, *, corpus: str) -> dict[str, float | None]:
-    """The figures by which variants are compared; those that a variant lacks are None."""
+def figures_of(variant: Variant, *, published_corpus: bool) -> dict[str, float | None]:
+    """Return the figures by which variants are compared; those that a variant lacks are None."""
     low, high = variant.ua.ci95 or (None, None)
     published = {name: value / 100 for name, value in variant.published.items()}
     pooled = {"UA": variant.ua.pooled, "WA": variant.wa.pooled}
@@ -93,7 +91,7 @@ def figures_of(variant: Variant, *, corpus: str) -> dict[str, float | None]:
         "test_ece": variant.ece,
         **{f"recall/{name}": recall for name, recall in variant.per_class_recall.items()},
         **{f"published/{name}": value for name, value in published.items()},
-        **(differences if corpus == PUBLISHED_CORPUS else {}),
+        **(differences if published_corpus else {}),
     }
 
 
@@ -108,13 +106,13 @@ def _find(parent: Parent, fold: PlannedFold) -> tuple[Any, bool]:
 
 
 def _is_of_other_settings(run: Any, fold: PlannedFold) -> bool:  # noqa: ANN401 - mlflow's Run
-    """Whether a setting differs that the run has: its process may have died before it had logged all of them."""
+    """Return True if a logged setting differs; the run may lack some, for its process may have died early."""
     ours = as_params(variant_params(fold))
     return any(ours.get(key) != value for key, value in run.data.params.items())
 
 
 def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper, *, run_id: str) -> None:
-    """The figures of test-selected epochs, and how much better than the honest ones they look."""
+    """Log the figures of the test-selected epochs, and how much higher they are than the honest ones."""
     with parent.connection.exclusive():
         run, _ = get_or_create(
             parent.connection,
@@ -126,7 +124,8 @@ def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper, *, r
                 PARENT_TAG: run_id,
                 "selection": str(NONE_PAPER),
                 "promotable": promotable_tag(NONE_PAPER.promotable),
-                NOTE_TAG: "What choosing the epoch on the test part would have claimed. It shows the bias of doing so.",
+                NOTE_TAG: "Figures of the epochs with the highest test UA. They show the bias of choosing the epoch on "
+                "test data, and the model cannot be promoted.",
             },
         )
     figures = {

@@ -18,7 +18,7 @@ from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
 from merflow.errors import DivergedError
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
-from merflow.features.extraction.bucketing import sequential_batches
+from merflow.features.batches.bucketing import sequential_batches
 from merflow.inference.devices import autocast, autocast_dtype
 from merflow.inference.feeding import batches
 from merflow.inference.prediction import probabilities

@@ -5,6 +5,7 @@ from matplotlib.image import imread
 
 from merflow.errors import EvaluationError
 from merflow.evaluation.report.figures import confusion_figure, learning_figure
+from tests.contracts.records import epoch
 
 
 def test_each_cell_has_its_share_and_count() -> None:
@@ -18,7 +19,7 @@ def test_each_cell_has_its_share_and_count() -> None:
 
 def test_figures_are_saved_without_a_display(tmp_path: Path) -> None:
     confusion_figure([[3, 1], [2, 5]], classes=("angry", "sad"), title="t").savefig(tmp_path / "confusion.png")
-    history = {f: [{"epoch": e, "train_loss": 1 / e, "dev_loss": 1.0, "dev_ua": 0.5} for e in (1, 2)] for f in (1, 2)}
+    history = {fold: [epoch(number, train_loss=1 / number) for number in (1, 2)] for fold in (1, 2)}
     figure = learning_figure(history, title="t", chosen={1: 2})
     figure.savefig(tmp_path / "learning.png")
 

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Accuracy, OverSeeds, Spread
 from merflow.errors import OutputError
-from merflow.evaluation.inspected import Averages, Inspected, Seen, Shown
+from merflow.evaluation.inspection_file import FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
 from merflow.evaluation.report.page import Origin, write_report
+from tests.contracts.records import epoch
 from tests.evaluation.finished import (
     CLASSES,
     NAMES,
@@ -32,9 +34,8 @@ def results() -> Results:
     return results_of_three()
 
 
-def _history() -> dict[tuple[int, int], list[dict[str, float]]]:
-    row = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5}
-    return {(fold, 0): [{"epoch": epoch, **row, "dev_ua": epoch / 4} for epoch in (1, 2, 3)] for fold in (1, 2, 3)}
+def _history() -> dict[tuple[int, int], list[EpochFigures]]:
+    return {(number, 0): [epoch(each, dev_ua=each / 4) for each in (1, 2, 3)] for number in (1, 2, 3)}
 
 
 class _Page(HTMLParser):
@@ -178,7 +179,7 @@ def test_one_variant_without_interval_history_or_paper_is_a_page_too(results: Re
 
 def test_a_diverged_loss_is_left_out_of_its_curve(results: Results, tmp_path: Path) -> None:
     history = _history()
-    history[1, 0][2]["train_loss"] = float("nan")
+    history[1, 0][2] = epoch(3, train_loss=float("nan"))
     page, html = _written(results, tmp_path / "report.html", histories={NAMES[0]: history})
 
     losses = page.figures["losses-context-mmt-mmt-frozen"]["data"]
@@ -209,12 +210,15 @@ def test_charts_show_the_numbers_of_the_results(results: Results, tmp_path: Path
 
 def test_what_a_fold_showed_is_drawn_with_words_beside(results: Results, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    maps = {"fusion": Shown(random.random((4, 6)), ("text", "speech")), "gate": Shown(random.random(6), ("speech",))}
-    seen = Seen("u7", "<hello>", "sad", dict.fromkeys(CLASSES, 0.1) | {"happy": 0.7}, maps, {})
-    layers = Averages(random.random((40, 3)), "layer")
+    maps = {
+        "fusion": NamedArray(random.random((4, 6)), ("text", "speech")),
+        "gate": NamedArray(random.random(6), ("speech",)),
+    }
+    seen = InspectedUtterance("u7", "<hello>", "sad", dict.fromkeys(CLASSES, 0.1) | {"happy": 0.7}, maps, {})
+    layers = ModuleAverages(random.random((40, 3)), "layer")
     vectors = random.normal(size=(40, 5))
     vectors[:20, 0] += 90
-    inspected = Inspected(("sad",) * 20 + ("angry",) * 20, vectors, {"layers": layers}, (seen,))
+    inspected = FoldInspection(("sad",) * 20 + ("angry",) * 20, vectors, {"layers": layers}, (seen,))
     page, html = _written(results, tmp_path / "report.html", inspections={NAMES[1]: ("fold 1", inspected)})
     figures = [link for link in page.links if link.startswith("data:image/webp;base64,")]
     assert len(figures) == 2
@@ -230,7 +234,7 @@ def test_what_a_fold_showed_is_drawn_with_words_beside(results: Results, tmp_pat
 def test_a_fold_whose_embeddings_are_all_alike_has_a_note_in_place_of_the_chart(
     results: Results, tmp_path: Path
 ) -> None:
-    dead = Inspected(("sad", "angry") * 20, np.ones((40, 5), dtype=np.float32), {}, ())
+    dead = FoldInspection(("sad", "angry") * 20, np.ones((40, 5), dtype=np.float32), {}, ())
     page, _ = _written(results, tmp_path / "report.html", inspections={NAMES[1]: ("fold 1", dead)})
     assert f"{NAMES[1]}fold 1No t-SNE: the embeddings of all utterances are equal." in page.text
     assert not [name for name in page.figures if name.startswith("tsne-")]

@@ -10,8 +10,9 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from merflow.evaluation.inspected import Averages, Inspected, Seen, Shown
+from merflow.evaluation.inspection_file import FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
 from merflow.evaluation.report.page import Origin, write_report
+from tests.contracts.records import epoch
 from tests.evaluation.finished import (
     CLASSES,
     NAMES,
@@ -40,12 +41,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
     )
     random = np.random.default_rng(0)
-    seen = Seen("u7", "hello", "sad", dict.fromkeys(CLASSES, 0.25), {"gate": Shown(random.random(6), ("speech",))}, {})
-    inspected = Inspected(
-        CLASSES * 10, random.normal(size=(40, 5)), {"layers": Averages(random.random((40, 3)), "layer")}, (seen,)
+    gate = {"gate": NamedArray(random.random(6), ("speech",))}
+    seen = InspectedUtterance("u7", "hello", "sad", dict.fromkeys(CLASSES, 0.25), gate, {})
+    inspected = FoldInspection(
+        CLASSES * 10, random.normal(size=(40, 5)), {"layers": ModuleAverages(random.random((40, 3)), "layer")}, (seen,)
     )
-    row = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5}
-    history = {(fold, 0): [{"epoch": epoch, **row} for epoch in (1, 2, 3)] for fold in (1, 2, 3)}
+    history = {(fold, 0): [epoch(number) for number in (1, 2, 3)] for fold in (1, 2, 3)}
     path = tmp_path_factory.mktemp("page") / "report.html"
     write_report(
         results,

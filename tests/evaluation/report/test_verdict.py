@@ -8,7 +8,7 @@ from tests.evaluation.finished import NAMES, changed, results_of_three, side_col
 
 @pytest.fixture
 def results() -> Results:
-    return results_of_three("iemocap")
+    return results_of_three(synthetic=False)
 
 
 def judged(results: Results, *p_holm: float) -> tuple[str, str]:
@@ -77,7 +77,7 @@ def test_cautions_name_what_else_could_be_behind_a_figure(results: Results) -> N
     assert cautions[-1] == "With epochs chosen on test data, as in some published code, the UA would read 75.0%."
     assert not any("baseline" in caution or "synthetic" in caution for caution in cautions)
     side_only = told.baselines["side only"].model_copy(update={"ua": 0.66})
-    told = told.model_copy(update={"baselines": {**told.baselines, "side only": side_only}, "corpus": "synthetic"})
+    told = told.model_copy(update={"baselines": {**told.baselines, "side only": side_only}, "synthetic": True})
     told = changed(told, NAMES[0], ua=Accuracy(mean=0.7, std=0.02, pooled=0.7, ci95=(0.2, 0.75)))
     cautions = verdict(told).cautions
     assert "The baseline side only reaches 66.0% without a model of emotion" in " ".join(cautions)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.numerals import percent, training_name
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Breakdown, FoldScore, ReliabilityBin
 
-# Fold and seed -> one row per epoch, with epoch, train_loss, dev_loss and dev_ua.
-History = Mapping[tuple[int, int], Sequence[Mapping[str, Any]]]
+# Fold and seed -> epochs, first one first.
+History = Mapping[tuple[int, int], Sequence[EpochFigures]]
 # The same per variant.
 Histories = Mapping[str, History]
 
@@ -113,7 +114,7 @@ def learning_charts(name: str, histories: History, *, folds: Sequence[FoldScore]
     losses += _lines(histories, "dev_loss", BLUE, dash="solid", word="development")
     recalls = _lines(histories, "dev_ua", BLUE, dash="solid", word="development", scale=100.0)
     recalls.append(_chosen(histories, chosen))
-    most = max(row["epoch"] for rows in histories.values() for row in rows)
+    most = max(row.epoch for rows in histories.values() for row in rows)
     # Whole epochs, and no more than some eight ticks.
     layout = {"xaxis": {"title": {"text": "epoch"}, "tick0": 1, "dtick": -(-most // 8)}, "legend": _LEGEND}
     return [
@@ -260,8 +261,8 @@ def _lines(
 
     return [
         go.Scatter(
-            x=[row["epoch"] for row in rows],
-            y=[scale * row[figure] if np.isfinite(row[figure]) else None for row in rows],
+            x=[row.epoch for row in rows],
+            y=[_finite(scale * getattr(row, figure)) for row in rows],
             mode="lines",
             name=word,
             legendgroup=word,
@@ -277,15 +278,19 @@ def _lines(
 def _chosen(histories: History, chosen: Mapping[tuple[int, int], int | None]) -> Any:  # noqa: ANN401 - a Plotly trace
     import plotly.graph_objects as go
 
-    marked = [row for test, rows in histories.items() for row in rows if row["epoch"] == chosen.get(test)]
+    marked = [row for test, rows in histories.items() for row in rows if row.epoch == chosen.get(test)]
     return go.Scatter(
-        x=[row["epoch"] for row in marked],
-        y=[100 * row["dev_ua"] if np.isfinite(row["dev_ua"]) else None for row in marked],
+        x=[row.epoch for row in marked],
+        y=[_finite(100 * row.dev_ua) for row in marked],
         mode="markers",
         name="chosen epoch",
         marker={"symbol": "circle-open", "size": 11, "color": INK, "line": {"width": 2}},
         hovertemplate="chosen epoch %{x}: %{y:.1f}%<extra></extra>",
     )
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _marker(

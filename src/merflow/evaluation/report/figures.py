@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from merflow.contracts.history import EpochFigures
 from merflow.errors import EvaluationError
 
 BLUE = "#0072B2"
@@ -63,14 +64,14 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
 
 
 def learning_figure(
-    histories: Mapping[int, Sequence[Mapping[str, float]]], *, title: str, chosen: Mapping[int, int]
+    histories: Mapping[int, Sequence[EpochFigures]], *, title: str, chosen: Mapping[int, int]
 ) -> Figure:
     """Draw losses and development UA of every fold by epoch, with the chosen epoch marked.
 
     Args:
-        histories: Fold -> rows with epoch, train_loss, dev_loss and dev_ua.
+        histories: Epochs per fold.
         title: Title above the panels.
-        chosen: Fold -> chosen epoch.
+        chosen: Chosen epoch per fold.
     """
     folds = sorted(histories)
     figure = Figure(figsize=(2.4 * max(len(folds), 1) + 0.8, 4.2), layout="constrained")
@@ -78,11 +79,11 @@ def learning_figure(
     panels = figure.subplots(2, max(len(folds), 1), sharex="col", sharey="row", squeeze=False)
     for column, fold in enumerate(folds):
         rows = histories[fold]
-        epochs = [row["epoch"] for row in rows]
+        epochs = [row.epoch for row in rows]
         losses, recalls = panels[0, column], panels[1, column]
-        losses.plot(epochs, [row["train_loss"] for row in rows], color=VERMILLION, linestyle="--", label="train")
-        losses.plot(epochs, [row["dev_loss"] for row in rows], color=BLUE, label="development")
-        recalls.plot(epochs, [row["dev_ua"] for row in rows], color=BLUE)
+        losses.plot(epochs, [row.train_loss for row in rows], color=VERMILLION, linestyle="--", label="train")
+        losses.plot(epochs, [row.dev_loss for row in rows], color=BLUE, label="development")
+        recalls.plot(epochs, [row.dev_ua for row in rows], color=BLUE)
         for panel in (losses, recalls):
             panel.spines[["top", "right"]].set_visible(False)
             if fold in chosen:

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from merflow.evaluation.inspected import Scale, Seen, Shown
+from merflow.evaluation.inspection_file import AxisScale, InspectedUtterance, NamedArray
 
 _INK, _SOFT, _BLUE = "#1c2430", "#667085", "#0072B2"
 # Each Okabe-Ito colour has a marker of its own, so that no meaning is carried by colour alone.
@@ -21,9 +21,9 @@ _TITLE = 110  # characters
 _WIDE_BAR = 0.7  # probability above which a bar has room for its label
 
 
-def utterance_figure(seen: Seen) -> Figure:
+def utterance_figure(seen: InspectedUtterance) -> Figure:
     """Draw every map of one utterance: attention as heat maps (mean over heads), gates over time, weights as bars."""
-    panels = {name: entry.averaged() for name, entry in seen.shown.items()}
+    panels = {name: entry.averaged() for name, entry in seen.arrays.items()}
     panels = {name: entry for name, entry in panels.items() if entry.values.ndim in (1, 2)}
     rows = -(-(len(panels) + 1) // _PANELS_PER_ROW)
     figure = Figure(figsize=(4.2 * _PANELS_PER_ROW, 3.0 * rows + 0.8), layout="constrained", facecolor="white")
@@ -130,9 +130,9 @@ def _bars(axes: Axes, probabilities: Mapping[str, float], *, emotion: str) -> No
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw(axes: Axes, entry: Shown, *, scales: Mapping[str, Scale]) -> None:
+def _draw(axes: Axes, entry: NamedArray, *, scales: Mapping[str, AxisScale]) -> None:
     scale_of_axes = [
-        scales.get(name, Scale(name, -0.5, size - 0.5))
+        scales.get(name, AxisScale(name, -0.5, size - 0.5))
         for name, size in zip(entry.axes, entry.values.shape, strict=True)
     ]
     if entry.values.ndim == 1:

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from merflow.contracts.numerals import percent
 from merflow.evaluation.embeddings import neighbours_of_one_emotion, plane, unmapped
-from merflow.evaluation.inspected import Averages, Inspected
+from merflow.evaluation.inspection_file import FoldInspection, ModuleAverages
 from merflow.evaluation.report.charts import Chart, embedding_chart
 from merflow.evaluation.report.inspection_figures import utterance_figure, weights_figure
 
 # Variant -> name of a training run, such as ``fold 1``, and its inspection.
-Inspections = Mapping[str, tuple[str, Inspected]]
+Inspections = Mapping[str, tuple[str, FoldInspection]]
 
 _MOST_EMBEDDINGS = 8  # variants; each t-SNE of a fold of IEMOCAP takes seconds and 20 KB
 _MOST_POINTS = 1500
@@ -103,7 +103,7 @@ def embeddings(inspections: Inspections, *, order: Sequence[str], classes: Seque
     return drawn
 
 
-def _module_figures(name: str, inspected: Inspected, *, classes: Sequence[str]) -> list[PageFigure]:
+def _module_figures(name: str, inspected: FoldInspection, *, classes: Sequence[str]) -> list[PageFigure]:
     """Draw one figure per module; modules of a kind with one number per utterance, such as gates, share a figure."""
     figures = []
     for title, entry, names in _panels(inspected.averages):
@@ -122,7 +122,7 @@ def _module_figures(name: str, inspected: Inspected, *, classes: Sequence[str]) 
     return figures
 
 
-def _panels(averages: Mapping[str, Averages]) -> list[tuple[str, Averages, list[str]]]:
+def _panels(averages: Mapping[str, ModuleAverages]) -> list[tuple[str, ModuleAverages, list[str]]]:
     """Return title, values and names of the entries for each figure; no names where the entries are numbered."""
     kinds: dict[str, list[str]] = {}
     for module, entry in averages.items():
@@ -131,7 +131,7 @@ def _panels(averages: Mapping[str, Averages]) -> list[tuple[str, Averages, list[
     panels = []
     for kind, modules in kinds.items():
         values = np.concatenate([averages[module].values for module in modules], axis=1)
-        panels.append((kind, Averages(values, "module"), _distinct_names(modules)))
+        panels.append((kind, ModuleAverages(values, "module"), _distinct_names(modules)))
     joined = {module for modules in kinds.values() for module in modules}
     return panels + [(module, entry, []) for module, entry in averages.items() if module not in joined]
 
@@ -143,14 +143,14 @@ def _distinct_names(modules: Sequence[str]) -> list[str]:
     return [" ".join(word.replace("_", " ") for word in each if word not in shared) for each in words]
 
 
-def _utterance_figures(name: str, inspected: Inspected) -> list[PageFigure]:
+def _utterance_figures(name: str, inspected: FoldInspection) -> list[PageFigure]:
     figures = []
     for seen in inspected.utterances:
-        if not seen.shown:
+        if not seen.arrays:
             continue
         guess = max(seen.probabilities, key=lambda emotion: seen.probabilities[emotion])
         alt = (
-            f"Attention of {name} in utterance {seen.utterance_id} ({', '.join(seen.shown)}); true emotion "
+            f"Attention of {name} in utterance {seen.utterance_id} ({', '.join(seen.arrays)}); true emotion "
             f"{seen.emotion}, predicted {guess} with {percent(seen.probabilities[guess])}%"
         )
         caption = f"{seen.utterance_id}: true emotion {seen.emotion}, predicted {guess}"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.numerals import (
     interval,
     p_value,
@@ -206,15 +207,17 @@ def _matrix(results: Results) -> list[list[tuple[float, Comparison] | None]]:
 
 def _mean_epochs(histories: History) -> list[dict[str, Any]]:
     """Return the figures of each epoch, averaged over the training runs that reached it; None if one is not finite."""
-    by_epoch: dict[int, list[Mapping[str, Any]]] = {}
+    by_epoch: dict[int, list[EpochFigures]] = {}
     for rows in histories.values():
         for row in rows:
-            by_epoch.setdefault(int(row["epoch"]), []).append(row)
+            by_epoch.setdefault(row.epoch, []).append(row)
     return [
         {
             "epoch": epoch,
             "trainings": len(rows),
-            **{figure: _mean([row[figure] for row in rows]) for figure in ("train_loss", "dev_loss", "dev_ua")},
+            "train_loss": _mean([row.train_loss for row in rows]),
+            "dev_loss": _mean([row.dev_loss for row in rows]),
+            "dev_ua": _mean([row.dev_ua for row in rows]),
         }
         for epoch, rows in sorted(by_epoch.items())
     ]

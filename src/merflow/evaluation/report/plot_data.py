@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.results import Results
 from merflow.contracts.scores import ReliabilityBin
 
-# Fold and seed -> per-epoch figures, first epoch first.
-Histories = Mapping[tuple[int, int], Sequence[Mapping[str, float]]]
+# Fold and seed -> epochs, first one first.
+History = Mapping[tuple[int, int], Sequence[EpochFigures]]
 
 
 def headline(results: Results) -> dict[str, dict[str, float]]:
@@ -24,14 +25,14 @@ def headline(results: Results) -> dict[str, dict[str, float]]:
     }
 
 
-def learning_curves(histories: Histories) -> pd.DataFrame:
+def learning_curves(history: History) -> pd.DataFrame:
     """Return one row per epoch of every fold and seed: fold, seed, epoch, train_loss, dev_loss, dev_ua."""
     rows = [
-        {"fold": fold, "seed": seed, **{name: epoch[name] for name in ("epoch", "train_loss", "dev_loss", "dev_ua")}}
-        for (fold, seed), epochs in sorted(histories.items())
-        for epoch in epochs
+        (fold, seed, row.epoch, row.train_loss, row.dev_loss, row.dev_ua)
+        for (fold, seed), epochs in sorted(history.items())
+        for row in epochs
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["fold", "seed", "epoch", "train_loss", "dev_loss", "dev_ua"])
 
 
 def confusion_rows(counts: Sequence[Sequence[int]], *, classes: Sequence[str]) -> pd.DataFrame:

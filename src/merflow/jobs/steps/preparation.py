@@ -83,7 +83,7 @@ def split(request: str, *, manifest: str, splits: str, summary: str) -> None:
 @saying_errors()
 def extract(request: str, *, manifest: str, features: str) -> int:
     """Run :func:`merflow.jobs.extract.extract` into the workspace's store; return how many inputs were set aside."""
-    from merflow.features.extraction.quarantine import quarantine_beside, read_quarantine
+    from merflow.contracts.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as job
 
     parsed = ExtractRequest.from_json(request)

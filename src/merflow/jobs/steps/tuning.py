@@ -48,11 +48,11 @@ def open_study(request: str, *, manifest: str, splits: str, features: str, study
 
 @saying_errors()
 def run_trials(request: str, *, manifest: str, splits: str, features: str, study: str, run: str, trials: str) -> None:
-    """Run :func:`merflow.jobs.trials.try_values`; write to ``trials`` how many trials this worker ran."""
-    from merflow.jobs.trials import try_values
+    """Run :func:`merflow.jobs.trials.run_trials`; write to ``trials`` how many trials this worker ran."""
+    from merflow.jobs.trials import run_trials as job
 
     parsed = TrialsRequest.from_json(request)
-    count = try_values(
+    count = job(
         Path(study),
         Data(Path(manifest), Path(splits), Path(features)),
         checkpoints=Workspace(Path(parsed.workspace)).trials,
@@ -82,10 +82,10 @@ def choose_trial(
 
     data = Data(Path(manifest), Path(splits), Path(features))
     with TemporaryDirectory() as scratch:
-        chosen = job(Path(study), data, out=Path(scratch), name=ChoiceRequest.from_json(request).preset, run=Path(run))
+        results = job(Path(study), data, out=Path(scratch), name=ChoiceRequest.from_json(request).preset, run=Path(run))
         for name, path in ((SUMMARY, summary), (PRESETS, presets), (PAGE, page)):
             Path(path).write_bytes((Path(scratch) / name).read_bytes())
-    figures = {"tuned dev UA": chosen["best"]["dev_UA"]}
-    figures |= {"own dev UA": chosen["own"]["dev_UA"]} if chosen["own"] else {}
+    figures = {"tuned dev UA": results.best.dev_ua}
+    figures |= {"own dev UA": results.untuned.dev_ua} if results.untuned else {}
     write_json(Path(metrics), figures)
     return figures

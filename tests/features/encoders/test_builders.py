@@ -2,11 +2,12 @@ from dataclasses import replace
 
 import pytest
 
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import ROLES, Stream
 from merflow.errors import FeatureError, ParamsError
-from merflow.features.encoders import catalogue as encoders
-from merflow.features.encoders.catalogue import ENCODERS, batch_cost, build_encoder, encoder_key, spec_of
+from merflow.features.encoders import keys as key_module
+from merflow.features.encoders.builders import ENCODERS, batch_cost, build_encoder
+from merflow.features.encoders.keys import feature_key
 from merflow.presets import catalogue
 
 SPEC = EncoderSpec(name="lite-speech", settings={"mel_bands": 24, "window_s": 0.4})
@@ -15,33 +16,33 @@ STREAM = Stream("speech")
 
 def test_every_ingredient_changes_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [
-        encoder_key(SPEC, STREAM),
-        encoder_key(SPEC, replace(STREAM, clip_s=5.0)),
-        encoder_key(SPEC, replace(STREAM, clip_s=6.0)),
-        encoder_key(SPEC, replace(STREAM, skip_silence=True)),
-        encoder_key(SPEC, replace(STREAM, pooled=True)),
-        encoder_key(SPEC.model_copy(update={"name": "lite-speech-layers"}), STREAM),
-        encoder_key(SPEC.model_copy(update={"revision": "main"}), STREAM),
-        encoder_key(SPEC.model_copy(update={"settings": {"mel_bands": 25, "window_s": 0.4}}), STREAM),
-        encoder_key(SPEC.model_copy(update={"settings": {"mel_bands": 24, "window_s": 0.5}}), STREAM),
+        feature_key(SPEC, STREAM).digest,
+        feature_key(SPEC, replace(STREAM, clip_s=5.0)).digest,
+        feature_key(SPEC, replace(STREAM, clip_s=6.0)).digest,
+        feature_key(SPEC, replace(STREAM, skip_silence=True)).digest,
+        feature_key(SPEC, replace(STREAM, pooled=True)).digest,
+        feature_key(SPEC.model_copy(update={"name": "lite-speech-layers"}), STREAM).digest,
+        feature_key(SPEC.model_copy(update={"revision": "main"}), STREAM).digest,
+        feature_key(SPEC.model_copy(update={"settings": {"mel_bands": 25, "window_s": 0.4}}), STREAM).digest,
+        feature_key(SPEC.model_copy(update={"settings": {"mel_bands": 24, "window_s": 0.5}}), STREAM).digest,
     ]
-    monkeypatch.setattr(encoders, "EXTRACTION_VERSION", encoders.EXTRACTION_VERSION + 1)
-    keys.append(encoder_key(SPEC, STREAM))
+    monkeypatch.setattr(key_module, "EXTRACTION_VERSION", key_module.EXTRACTION_VERSION + 1)
+    keys.append(feature_key(SPEC, STREAM).digest)
     monkeypatch.undo()
     entry = ENCODERS["lite-speech"]
     monkeypatch.setitem(ENCODERS, "lite-speech", replace(entry, version=entry.version + 1))
-    keys.append(encoder_key(SPEC, STREAM))
+    keys.append(feature_key(SPEC, STREAM).digest)
     monkeypatch.undo()
-    monkeypatch.setattr(encoders, "STORED_DTYPE", "float32")
-    keys.append(encoder_key(SPEC, STREAM))
+    monkeypatch.setattr(key_module, "STORED_DTYPE", "float32")
+    keys.append(feature_key(SPEC, STREAM).digest)
     assert len(set(keys)) == len(keys) == 12
     assert all(len(key) == 16 for key in keys)
 
 
 def test_what_does_not_change_the_numbers_does_not_change_the_key() -> None:
     pooled = replace(STREAM, pooled=True)
-    assert encoder_key(SPEC, pooled) == encoder_key(SPEC, replace(pooled, neighbours=4))
-    assert encoder_key(SPEC, STREAM) == encoder_key(SPEC, Stream("context"))
+    assert feature_key(SPEC, pooled).digest == feature_key(SPEC, replace(pooled, neighbours=4)).digest
+    assert feature_key(SPEC, STREAM).digest == feature_key(SPEC, Stream("context")).digest
 
 
 def test_the_lite_profile_builds_an_encoder_for_every_role() -> None:
@@ -54,16 +55,16 @@ def test_the_lite_profile_builds_an_encoder_for_every_role() -> None:
 def test_an_unknown_encoder_names_the_nearest() -> None:
     spec = EncoderSpec(name="lite-speach")
     with pytest.raises(FeatureError, match="unknown encoder 'lite-speach'; did you mean 'lite-speech'"):
-        encoder_key(spec, STREAM)
+        feature_key(spec, STREAM)
 
 
 def test_an_encoder_of_another_modality_is_refused() -> None:
-    with pytest.raises(FeatureError, match="encoder 'lite-speech' reads audio, role 'text' is text"):
+    with pytest.raises(FeatureError, match="encoder 'lite-speech' reads audio, but role 'text' is text"):
         build_encoder(SPEC, Stream("text"))
 
 
 def test_a_revision_of_an_encoder_without_revisions_is_refused() -> None:
-    with pytest.raises(FeatureError, match="encoder 'lite-speech' has no revisions, found 'main'"):
+    with pytest.raises(FeatureError, match="encoder 'lite-speech' has no revisions, but the profile gives 'main'"):
         build_encoder(SPEC.model_copy(update={"revision": "main"}), STREAM)
 
 

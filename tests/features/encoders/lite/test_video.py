@@ -3,10 +3,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Stream, StreamShape
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import build_encoder, spec_of
-from merflow.features.encoders.lite_video import LiteVideo, LiteVideoSettings, edges, motion
+from merflow.features.encoders.builders import build_encoder
+from merflow.features.encoders.lite.video import LiteVideo, LiteVideoSettings, edges, motion
 from merflow.presets import catalogue
 
 ENCODER = LiteVideo(LiteVideoSettings(rows=5, columns=6, directions=6))
@@ -44,7 +45,7 @@ def test_long_utterances_are_as_their_parts() -> None:
 def test_frames_of_other_sizes_have_the_same_width() -> None:
     for height, width in ((32, 32), (144, 176), (480, 640), (241, 359)):
         assert steps(noise(3, height=height, width=width)).shape == (3, 234)
-    with pytest.raises(FeatureError, match="frames have 16 x 360 pixels, at least 32 are needed"):
+    with pytest.raises(FeatureError, match="frames have 16 x 360 pixels, expected at least 32 x 32"):
         ENCODER.prepare(noise(3, height=16))
 
 

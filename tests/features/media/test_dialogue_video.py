@@ -13,10 +13,10 @@ from merflow.corpus.synthetic.face import features
 from merflow.corpus.synthetic.picture import FORMATS
 from merflow.corpus.synthetic.plan import plan
 from merflow.errors import FeatureError
-from merflow.features.media import video
+from merflow.features.media import dialogue_video
+from merflow.features.media.dialogue_video import VideoSpan, frame_indices, frame_times, read_dialogue, video_rate
 from merflow.features.media.film import Film
 from merflow.features.media.frames import Picture, half_of
-from merflow.features.media.video import VideoSpan, frame_indices, frame_times, read_dialogue, video_rate
 
 av: Any = pytest.importorskip("av")
 
@@ -30,7 +30,7 @@ class Filmed(NamedTuple):
     frames: np.ndarray  # all of them, whole
 
     def span(self, turn: Turn) -> VideoSpan:
-        side: video.Side = "left" if turn.letter == self.dialogue.name.recording else "right"
+        side: dialogue_video.Side = "left" if turn.letter == self.dialogue.name.recording else "right"
         return VideoSpan(turn.utterance_id, side, turn.start_s, turn.end_s)
 
     @property
@@ -301,8 +301,8 @@ def _nothing(path: Path) -> None:
     [
         (_nothing, "no such file"),
         (_sound_only, "it has no video stream, only audio"),
-        (lambda path: path.write_bytes(b""), "it is no readable video"),
-        (lambda path: path.write_bytes(b"RIFF of nothing" * 40), "it is no readable video"),
+        (lambda path: path.write_bytes(b""), "it cannot be read as a video"),
+        (lambda path: path.write_bytes(b"RIFF of nothing" * 40), "it cannot be read as a video"),
     ],
 )
 def test_files_that_are_no_videos_fail_every_utterance(

@@ -1,9 +1,11 @@
-"""Speech features without a network: spectrum, pitch, energy and voice quality, 50 steps a second.
+"""Speech features without a neural network: spectrum, pitch, energy and voice quality, 50 steps per second.
 
-A step's columns are local means and local deviations of frame measurements. Emotion lives in both: how high, loud and
-bright a voice is, and how much and how fast that moves. A model that averages over steps then has both at hand.
+The columns of a step are local means and local deviations of frame measurements. Emotion shows in both: in the pitch,
+loudness and brightness of a voice, and in how much and how fast they change. A model that averages over steps thus sees
+both.
 
-Products are einsum's, not BLAS's: at this size its threads cost more than they give, and their number moves last bits.
+Matrix products use einsum instead of BLAS: at this size BLAS threads cost more than they save, and their number changes
+the last bits of a result.
 
 Shapes: n samples at 16 kHz, T steps, L layers, B mel bands, M = B + 8 measurements,
 D = 3 M columns.
@@ -19,9 +21,9 @@ from pydantic import Field
 from merflow.contracts.streams import StreamShape
 from merflow.contracts.strict import Strict
 from merflow.corpus.samples import RATE_HZ
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.interface import Prepared
 
-# Window and hop of WavLM's convolutions: 6 s give 299 steps.
+# Window and hop of WavLM's convolutions in samples: 6 s give 299 steps.
 WINDOW = 400
 HOP = 320
 _FFT = 512
@@ -30,9 +32,9 @@ _PITCH_FFT = 1024
 _PITCH_LOW_HZ, _PITCH_HIGH_HZ = 62.5, 500.0
 _VOICED = 0.45
 _OCTAVE_COST = 0.03
-_FLOOR = 1e-8  # of a power, keeps the logarithm of silence finite
-_LOUD = 95  # percentile of the steps that stands for the loud parts
-_RANGE = 50 / 10 * math.log(10)  # 50 dB as natural logarithm of a power
+_FLOOR = 1e-8  # smallest power, so that the logarithm of silence is finite
+_LOUD = 95  # percentile of the steps that counts as loud
+_RANGE = 50 / 10 * math.log(10)  # 50 dB as the natural logarithm of a power
 _PROSODY = 8  # pitch, voicing, level, and five of brightness
 
 
@@ -41,7 +43,7 @@ class LiteSpeechSettings(Strict):
 
     Attributes:
         mel_bands: B, mel bands between 60 Hz and 7.6 kHz.
-        window_s: Span of the local means and deviations.
+        window_s: Span of the local means and deviations, in seconds.
     """
 
     mel_bands: int = Field(ge=8, le=80)
@@ -53,8 +55,8 @@ class LiteSpeechLayersSettings(Strict):
 
     Attributes:
         mel_bands: B, mel bands between 60 Hz and 7.6 kHz.
-        layers: L, views from the shortest span to the longest.
-        window_s: Span of the first view.
+        layers: L, the number of views, from the shortest span to the longest.
+        window_s: Span of the first view, in seconds.
         growth: Factor from one view's span to the next.
     """
 
@@ -72,12 +74,12 @@ class LiteSpeech:
         self.shape = StreamShape(layers=None, width=_width(settings.mel_bands))
 
     def prepare(self, source: np.ndarray) -> Prepared:
-        """The whole work."""
+        """Compute the features; :meth:`encode` only passes them on."""
         measured = measure(source, bands=self._settings.mel_bands)
         return _finished(view(measured, span_s=self._settings.window_s))
 
     def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
-        """What was prepared, one float32 array a recording."""
+        """Return the prepared arrays, one float32 array per recording."""
         return [prepared.values for prepared in batch]
 
 
@@ -90,25 +92,25 @@ class LiteSpeechLayers:
         self.shape = StreamShape(layers=settings.layers, width=_width(settings.mel_bands))
 
     def prepare(self, source: np.ndarray) -> Prepared:
-        """The whole work."""
+        """Compute the features; :meth:`encode` only passes them on."""
         measured = measure(source, bands=self._settings.mel_bands)
         return _finished(np.stack([view(measured, span_s=span_s) for span_s in self._spans_s], axis=1))
 
     def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
-        """What was prepared, one float32 array a recording."""
+        """Return the prepared arrays, one float32 array per recording."""
         return [prepared.values for prepared in batch]
 
 
 def view(measured: np.ndarray, *, span_s: float) -> np.ndarray:
-    """Mean and standard deviation in a window centred on each step, cut at the ends.
+    """Return mean and standard deviation in a window centred on each step, cut at the ends.
 
     Args:
-        measured: ``(T, 2 M)`` as :func:`measure` gives it.
-        span_s: Length of the window.
+        measured: ``(T, 2 M)`` measurements; see :func:`measure`.
+        span_s: Length of the window in seconds.
 
     Returns:
-        ``(T, 3 M)`` float32: means of the measurements, their deviations, deviations of their slopes. Means of slopes
-        say little more than the ends of the window, and are left out.
+        ``(T, 3 M)`` float32: means of the measurements, their deviations, and the deviations of their slopes. The
+        means of slopes are left out, because they depend on little but the ends of the window.
     """
     steps = len(measured)
     reach = max(1, round(span_s * RATE_HZ / HOP / 2))
@@ -125,10 +127,10 @@ def view(measured: np.ndarray, *, span_s: float) -> np.ndarray:
 
 
 def measure(samples: np.ndarray, *, bands: int) -> np.ndarray:
-    """``(T, 2 M)`` float64: spectral shape, pitch, voicing, level and brightness, then the slopes of all in time.
+    """Return spectral shape, pitch, voicing, level and brightness, then the slopes of all: ``(T, 2 M)`` float64.
 
-    Spectrum and level end at a floor 50 dB below the recording's loud parts, so that the room's noise says little, and
-    the spectrum is taken relative to each step's mean over bands, so that level has one column and not all.
+    Spectrum and level are floored 50 dB below the recording's loud parts, so that room noise matters little. The
+    spectrum is relative to each step's mean over bands, so that only one column depends on the level.
     """
     frames = _frames(samples, WINDOW, pad=0)  # (T, 400)
     power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW), n=_FFT)) ** 2 + _FLOOR  # (T, 257)
@@ -148,47 +150,47 @@ def _width(bands: int) -> int:
 
 
 def _frames(samples: np.ndarray, window: int, *, pad: int) -> np.ndarray:
-    """``(T, window)`` float64, one row a hop; a recording shorter than one window is filled up with zeros."""
+    """Return ``(T, window)`` float64, one row per hop; a recording shorter than a window is padded with zeros."""
     padded = np.pad(samples.astype(np.float64), (pad, pad + max(0, WINDOW - len(samples))))
     return np.lib.stride_tricks.sliding_window_view(padded, window)[::HOP]
 
 
 def _floored(logs: np.ndarray) -> np.ndarray:
-    """Logarithms of power ``(T, K)``, none further below the recording's loud steps than the range."""
+    """Floor logarithms of power ``(T, K)`` at a fixed range below the recording's loud steps."""
     floor = np.percentile(logs.max(axis=1), _LOUD) - _RANGE
     return np.asarray(np.maximum(logs, floor))
 
 
 def _brightness(power: np.ndarray) -> list[np.ndarray]:
-    """Five figures, each ``(T,)``: centroid, low-to-high balance, tilt, flatness, flux."""
+    """Return centroid, low-to-high balance, tilt, flatness and flux, each ``(T,)``."""
     hertz = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)
     logs = _floored(np.log(power))
-    heard = np.exp(logs)  # (T, 257)
-    total = heard.sum(axis=1)
-    centroid = np.log(np.einsum("tf,f->t", heard, hertz) / total)
-    low, high = (heard[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in ((50, 1000), (1000, 5000)))
+    floored = np.exp(logs)  # (T, 257)
+    total = floored.sum(axis=1)
+    centroid = np.log(np.einsum("tf,f->t", floored, hertz) / total)
+    low, high = (floored[:, (hertz >= a) & (hertz < b)].sum(axis=1) for a, b in ((50, 1000), (1000, 5000)))
     balance = np.log(low / high)
     octaves = np.log2(hertz[4:]) - np.log2(hertz[4:]).mean()
     tilt = np.einsum("tf,f->t", logs[:, 4:], octaves) / (octaves**2).sum()
-    flatness = logs.mean(axis=1) - np.log(heard.mean(axis=1))
-    form = np.sqrt(heard / total[:, None])
+    flatness = logs.mean(axis=1) - np.log(floored.mean(axis=1))
+    form = np.sqrt(floored / total[:, None])
     flux = np.linalg.norm(np.diff(form, axis=0, prepend=form[:1]), axis=1)
     return [centroid, balance, tilt, flatness, flux]
 
 
 def _pitch(samples: np.ndarray, *, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Log fundamental frequency in octaves above 100 Hz, carried across unvoiced steps, and voicing in [0, 1].
+    """Return the pitch in octaves above 100 Hz, interpolated across unvoiced steps, and the voicing in [0, 1].
 
-    Autocorrelation of a Hann window divided by the window's own (P. Boersma, 1993); each octave down costs a little,
-    which keeps the search from falling to half the pitch.
+    The autocorrelation of Hann-windowed frames is divided by the window's own (P. Boersma, 1993). Each octave down
+    costs a little, which keeps the search from falling to half the pitch.
     """
     window = np.hanning(_PITCH_WINDOW)
     frames = _frames(samples, _PITCH_WINDOW, pad=(_PITCH_WINDOW - WINDOW) // 2)[:steps]
     frames = (frames - frames.mean(axis=1, keepdims=True)) * window
     lags = np.arange(int(RATE_HZ / _PITCH_HIGH_HZ), int(RATE_HZ / _PITCH_LOW_HZ) + 1)
-    own = _autocorrelation(window[None])
-    found = _autocorrelation(frames)
-    normal = (found[:, lags] / (found[:, :1] + _FLOOR)) / (own[:, lags] / own[:, :1])  # (T, lags)
+    of_window = _autocorrelation(window[None])
+    of_frames = _autocorrelation(frames)
+    normal = (of_frames[:, lags] / (of_frames[:, :1] + _FLOOR)) / (of_window[:, lags] / of_window[:, :1])  # (T, lags)
     best = np.argmax(normal - _OCTAVE_COST * np.log2(lags / lags[0]), axis=1)
     voicing = np.clip(normal[np.arange(steps), best], 0.0, 1.0)
     octaves = np.log2(RATE_HZ / lags[best] / 100.0)
@@ -204,13 +206,13 @@ def _autocorrelation(frames: np.ndarray) -> np.ndarray:
 
 
 def _median(values: np.ndarray) -> np.ndarray:
-    """Running median of five; takes out single wrong octaves."""
+    """Return the running median of five, which removes single octave errors."""
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, 2, mode="edge"), 5)
     return np.asarray(np.median(windows, axis=1))
 
 
 def _slope(values: np.ndarray) -> np.ndarray:
-    """Regression slope over five steps (the usual delta), ``(T, M)``."""
+    """Return the regression slope over five steps (the usual delta), ``(T, M)``."""
     padded = np.pad(values, ((2, 2), (0, 0)), mode="edge")
     slope: np.ndarray = (2 * (padded[4:] - padded[:-4]) + padded[3:-1] - padded[1:-3]) / 10
     return slope
@@ -218,7 +220,7 @@ def _slope(values: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def _mel_filters(bands: int) -> np.ndarray:
-    """Triangular filters ``(257, B)`` between 60 Hz and 7.6 kHz, each of sum 1 over the spectrum's bins."""
+    """Return triangular filters ``(257, B)`` between 60 Hz and 7.6 kHz, each with sum 1 over the spectrum's bins."""
     edges = np.linspace(_mel(60.0), _mel(7600.0), bands + 2)
     mels = np.array([_mel(hertz) for hertz in np.fft.rfftfreq(_FFT, 1 / RATE_HZ)])[:, None]
     rising = (mels - edges[:-2]) / (edges[1:-1] - edges[:-2])

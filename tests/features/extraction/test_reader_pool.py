@@ -14,20 +14,20 @@ import pytest
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.errors import FeatureError
-from merflow.features.extraction.readers import Readers, worker_count
+from merflow.features.extraction.reader_pool import ReaderPool, worker_count
 
 
 @dataclass(frozen=True)
 class Numbers:
     """Parts are numbers, and so is what begins an item."""
 
-    def asked(self, part: int) -> int:
+    def part_name(self, part: int) -> int:
         return part
 
-    def answered(self, item: tuple[int, Any]) -> int:
+    def item_name(self, item: tuple[int, Any]) -> int:
         return item[0]
 
-    def lost(self, part: int, reason: str) -> tuple[int, Any]:
+    def failed(self, part: int, reason: str) -> tuple[int, Any]:
         return part, reason
 
 
@@ -49,7 +49,7 @@ class Modules(Numbers):
     specs: tuple[tuple[EncoderSpec, Stream], ...] = ()
 
     def __call__(self, unit: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        from merflow.features.extraction.sources import Preparation
+        from merflow.features.extraction.reading_tasks import Preparation
 
         assert all(Preparation(*spec).preparer for spec in self.specs)
         for number in unit:
@@ -83,12 +83,12 @@ def _units(count: int) -> list[tuple[int, ...]]:
 
 
 @pytest.fixture(scope="module")
-def two() -> Iterator[Readers]:
-    with Readers(2) as readers:
+def two() -> Iterator[ReaderPool]:
+    with ReaderPool(2) as readers:
         yield readers
 
 
-def test_everything_arrives_from_every_process_and_they_serve_again(two: Readers) -> None:
+def test_everything_arrives_from_every_process_and_they_serve_again(two: ReaderPool) -> None:
     for _ in range(2):
         found = list(two.run(Working(), _units(20), ahead=2))
         assert sorted(number for number, _ in found) == list(range(60))
@@ -98,13 +98,13 @@ def test_everything_arrives_from_every_process_and_they_serve_again(two: Readers
 
 
 def test_without_processes_the_order_is_the_units() -> None:
-    with Readers(0) as readers:
+    with ReaderPool(0) as readers:
         found = list(readers.run(Working(), _units(4)))
     assert [number for number, _ in found] == list(range(12))
     assert {process for _, (process, _) in found} == {os.getpid()}
 
 
-def test_reader_processes_load_no_torch(two: Readers, tmp_path: Path) -> None:
+def test_reader_processes_load_no_torch(two: ReaderPool, tmp_path: Path) -> None:
     """Nor transformers, for the encoders whose inputs take long to read."""
     (tmp_path / "config.json").write_text(json.dumps({"conv_kernel": [400], "conv_stride": [320]}))
     (tmp_path / "preprocessor_config.json").write_text("{}")
@@ -122,23 +122,23 @@ def _spec(name: str, settings: dict[str, int | float | str | bool], folder: Path
     return EncoderSpec(name=name, settings=settings, revision="0" * 40, folder=str(folder))
 
 
-def test_units_are_asked_for_one_by_one(two: Readers) -> None:
-    asked = 0
+def test_units_are_requested_one_by_one(two: ReaderPool) -> None:
+    requested = 0
 
     def units() -> Iterator[tuple[int, ...]]:
-        nonlocal asked
+        nonlocal requested
         for unit in _units(30):
-            asked += 1
+            requested += 1
             yield unit
 
     items = two.run(Working(), units(), ahead=2)
     next(items)
-    assert asked <= 4
+    assert requested <= 4
     assert len(list(items)) == 89
-    assert asked == 30
+    assert requested == 30
 
 
-def test_what_nobody_takes_yet_is_bounded(two: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_takes_yet_is_bounded(two: ReaderPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(two._received, "_most_bytes", 8 << 20)
     items = two.run(Working(mebibytes=2), _units(12))
     next(items)
@@ -149,24 +149,24 @@ def test_what_nobody_takes_yet_is_bounded(two: Readers, monkeypatch: pytest.Monk
 
 def test_an_input_that_ends_its_process_is_given_up_and_no_other() -> None:
     task = Failing(deadly=(4, 8), with_others=(16,), how="crashed")
-    with Readers(2) as readers:
+    with ReaderPool(2) as readers:
         found = list(readers.run(task, _units(8), ahead=2))
         again = list(readers.run(Working(), _units(4)))
     assert sorted(number for number, _ in found) == list(range(24))
     assert {number for number, told in found if told != "read"} == {4, 8}
-    assert all("ends by SIGSEGV, also when it reads nothing else" in told for _, told in found if told != "read")
+    assert all("ends by SIGSEGV, even if it reads nothing else" in told for _, told in found if told != "read")
     assert sorted(number for number, _ in again) == list(range(12))
 
 
 def test_an_input_for_which_memory_is_short_is_given_up() -> None:
-    with Readers(1) as readers:
+    with ReaderPool(1) as readers:
         found = dict(readers.run(Failing(deadly=(1,), how="greed"), _units(1)))
     assert (found[0], found[2]) == ("read", "read")
     assert "ends for want of memory" in found[1]
 
 
 def test_a_process_that_is_killed_from_outside_costs_no_input() -> None:
-    with Readers(2) as readers:
+    with ReaderPool(2) as readers:
         items = readers.run(Working(), _units(30), ahead=2)
         found = [next(items)]
         os.kill(found[0][1][0], signal.SIGKILL)
@@ -176,23 +176,23 @@ def test_a_process_that_is_killed_from_outside_costs_no_input() -> None:
 
 
 def test_processes_that_all_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("merflow.features.extraction.readers._HOPELESS", 3)
+    monkeypatch.setattr("merflow.features.extraction.reader_pool._HOPELESS", 3)
     with (
         pytest.raises(
             FeatureError, match=r"3 reader processes ended .* the last by SIGKILL; set features\.workers to 0"
         ),
-        Readers(1) as readers,
+        ReaderPool(1) as readers,
     ):
         list(readers.run(Failing(deadly=tuple(range(9))), _units(3)))
 
 
 def test_a_bug_in_a_process_comes_with_its_traceback() -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)in __call__.*ZeroDivisionError: in 7"), Readers(1) as readers:
+    with pytest.raises(RuntimeError, match=r"(?s)in __call__.*ZeroDivisionError: in 7"), ReaderPool(1) as readers:
         list(readers.run(Failing(deadly=(7,), how="bug"), _units(3)))
 
 
 def test_processes_end_with_the_block() -> None:
-    with Readers(2) as readers:
+    with ReaderPool(2) as readers:
         processes = {process for _, (process, _) in readers.run(Working(), _units(6))}
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
 

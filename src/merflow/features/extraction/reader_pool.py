@@ -1,11 +1,11 @@
 """Processes that read and prepare inputs ahead of the encoder.
 
-They are spawned, import no torch, and each has a pipe of its own: when the extraction dies the pipes end, and so do
-they. What they send is received by a thread each and waits until it is asked for, up to so many bytes; beyond that the
-pipes fill and the processes wait. So memory does not grow with the corpus.
+They are spawned, import no torch, and each has its own pipe: when the extraction dies, the pipes close and the
+processes end. One thread per process receives its items, which wait until they are needed. Beyond a number of bytes the
+pipes fill and the processes wait, so memory does not grow with the corpus.
 
-A decoder may end its process, by a segmentation fault or because memory is short. Then another process takes its
-place, and the inputs that are still owed are read one by one: whichever ends its process again is given up.
+A decoder may end its process, by a segmentation fault or because memory is short. Another process then takes over, and
+reads the inputs that are still missing one by one. An input that ends its process again is given up.
 """
 
 import multiprocessing
@@ -27,18 +27,18 @@ from merflow.features.extraction.reader_process import Task, cause, packed, serv
 Part = TypeVar("Part")
 Item = TypeVar("Item")
 
-# What was received and not yet asked for; one item may exceed it.
+# Bytes that were received and are not needed yet; a single item may exceed it.
 AHEAD_BYTES = 256 << 20
 _MOST_WORKERS = 8
-# Below so many inputs, starting processes takes longer than they save.
+# With fewer inputs than this, starting processes takes longer than they save.
 _WORTH_IT = 64
-# Processes that end one after the other without an input read between: the inputs are not at fault. More than the
-# utterances of one dialogue, whose video may be damaged as a whole.
+# If so many processes end one after the other without reading an input, the inputs are not at fault. It is more than
+# the utterances of one dialogue, whose video may be damaged as a whole.
 _HOPELESS = 200
 
 
 def worker_count(workers: int | Literal["auto"], *, inputs: int) -> int:
-    """Processes for so many inputs: one a core with ``auto``, none where there is little to do."""
+    """Return the number of processes for some inputs: with ``auto`` one per core, or none if there is little to do."""
     if workers != "auto":
         return workers
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -48,7 +48,7 @@ def worker_count(workers: int | Literal["auto"], *, inputs: int) -> int:
 @dataclass
 class _Unit:
     parts: list[Any]
-    alone: bool = False  # one part that was owed when a process ended
+    alone: bool = False  # one part that was unfinished when a process ended
 
 
 @dataclass(eq=False)
@@ -56,24 +56,24 @@ class _Worker:
     process: Any  # a context's process class
     pipe: Connection
     receiver: threading.Thread | None = None
-    units: deque[_Unit] = field(default_factory=deque)  # given and not finished, the first is in work
-    answered: set[Hashable] = field(default_factory=set)  # parts of the first
+    units: deque[_Unit] = field(default_factory=deque)  # given and not finished; the first is being read
+    finished: set[Hashable] = field(default_factory=set)  # names of the first unit's finished parts
 
 
-class Readers:
-    """Worker processes for the length of a ``with`` block; none at all with ``workers=0``, which reads in this process.
+class ReaderPool:
+    """Worker processes for the length of a ``with`` block; with ``workers=0``, this process reads.
 
     Args:
-        workers: Processes; started when they are first needed.
+        workers: Number of processes; they start when they are first needed.
     """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool: list[_Worker] = []
         self._received = _BoundedQueue(AHEAD_BYTES)
-        self._deaths = 0  # since an item came
+        self._deaths = 0  # since the last item
 
-    def __enter__(self) -> "Readers":
+    def __enter__(self) -> "ReaderPool":
         return self
 
     def __exit__(
@@ -82,16 +82,16 @@ class Readers:
         self._stop(at_once=kind is not None)
 
     def run(self, task: Task[Part, Item], units: Iterable[Sequence[Part]], *, ahead: int = 1) -> Iterator[Item]:
-        """Everything that the task makes of the units, as it is ready; in the units' order only without workers.
+        """Yield the items that the task makes of the units, each when it is ready; in order only without workers.
 
         Args:
-            task: Gets one unit after the other.
-            units: Parts that are read one after the other; taken unit by unit, when a process is free for one.
-            ahead: Units that a process is given before it has finished the first.
+            task: Called with one unit after the other.
+            units: Groups of parts; a unit is taken when a process is free for it.
+            ahead: Number of units that a process is given at a time.
 
         Raises:
-            FeatureError: Process after process ended, whatever it read.
-            RuntimeError: The task failed in a process; the message holds its traceback.
+            FeatureError: Process after process ended, whichever input it read.
+            RuntimeError: The task failed in a process; the message has its traceback.
         """
         if not self.workers:
             for unit in units:
@@ -114,16 +114,16 @@ class Readers:
             kind, content = pickle.loads(message)
             if kind == "item":
                 self._deaths = 0
-                worker.answered.add(task.answered(content))
+                worker.finished.add(task.item_name(content))
                 yield content
             elif kind == "done":
                 worker.units.popleft()
-                worker.answered.clear()
+                worker.finished.clear()
             else:
                 raise RuntimeError(f"a reader process failed:\n{content}")
 
     def _hand_out(self, waiting: Iterator[Sequence[Any]], again: deque[_Unit], ahead: int) -> None:
-        """Gives units to the processes that have fewest, until each has enough; parts that are owed first."""
+        """Give units to the processes that have fewest until each has enough; unfinished parts come first."""
         while True:
             worker = min(self._pool, key=lambda one: len(one.units))
             if len(worker.units) >= ahead:
@@ -139,7 +139,7 @@ class Readers:
             _send(worker, "unit", unit.parts)
 
     def _replace(self, worker: _Worker, task: Task[Any, Item], again: deque[_Unit]) -> Iterator[Item]:
-        """Another process for one that ended; what it owed is read again, and given up where that was done before."""
+        """Replace a process that ended; its unfinished parts are read again, or given up if they were already."""
         worker.process.join(timeout=5)
         worker.process.kill()  # had it only closed its pipe
         worker.process.join()
@@ -148,22 +148,22 @@ class Readers:
         if self._deaths >= _HOPELESS:
             raise FeatureError(
                 f"{self._deaths} reader processes ended one after the other, the last {how}; "
-                "set features.workers to 0 to read in the extraction's own process, which then shows why"
+                "set features.workers to 0 to read in the extraction's own process and see the cause"
             )
         first, *others = worker.units or [_Unit([])]
-        owed = [part for part in first.parts if task.asked(part) not in worker.answered]
-        again.extend([_Unit([part], alone=True) for part in owed if not first.alone])
+        unfinished = [part for part in first.parts if task.part_name(part) not in worker.finished]
+        again.extend([_Unit([part], alone=True) for part in unfinished if not first.alone])
         again.extend(others)
         worker.pipe.close()
-        place = self._pool.index(worker)
-        self._pool[place] = self._started()
-        _send(self._pool[place], "task", task)
+        successor = self._started()
+        self._pool[self._pool.index(worker)] = successor
+        _send(successor, "task", task)
         if first.alone:
-            for part in owed:
-                yield task.lost(
+            for part in unfinished:
+                yield task.failed(
                     part,
-                    f"a process that reads it ends {how}, also when it reads nothing else: it is damaged, or needs "
-                    "more memory than there is (then set features.workers lower and extract again)",
+                    f"a process that reads it ends {how}, even if it reads nothing else: the input is damaged, or it "
+                    "needs more memory than there is (then set features.workers lower and extract again)",
                 )
 
     def _started(self) -> _Worker:
@@ -178,7 +178,7 @@ class Readers:
         return worker
 
     def _receive(self, worker: _Worker) -> None:
-        """One worker's messages until it ends, and then None."""
+        """Queue one worker's messages until it ends, and then None."""
         while True:
             try:
                 message = worker.pipe.recv_bytes()
@@ -212,7 +212,7 @@ def _send(worker: _Worker, kind: str, content: object) -> None:
 
 
 class _BoundedQueue:
-    """Messages of the processes in the order of arrival; putting waits while too many bytes are inside."""
+    """Messages of the processes in the order of arrival; ``put`` waits while the queue holds too many bytes."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -222,7 +222,7 @@ class _BoundedQueue:
         self._messages: queue.SimpleQueue[tuple[_Worker, bytes | None]] = queue.SimpleQueue()
 
     def put(self, message: tuple[_Worker, bytes | None]) -> bool:
-        """Waits for room; False where nobody reads any more."""
+        """Wait for room and put the message; return False if the queue is closed."""
         size = len(message[1] or b"")
         with self._room:
             self._room.wait_for(lambda: self._closed or not self._bytes or self._bytes + size <= self._most_bytes)

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from merflow.features.encoders.lite_text import (
+from merflow.features.encoders.lite.text import (
     LiteText,
     LiteTextLayers,
     LiteTextLayersSettings,
@@ -57,7 +57,7 @@ def test_layers_average_ever_more_neighbours() -> None:
 
 def test_vectors_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     program = (
-        "from merflow.features.encoders.lite_text import word_vectors\n"
+        "from merflow.features.encoders.lite.text import word_vectors\n"
         "print(word_vectors('What on earth is that?', width=128).tobytes().hex())\n"
     )
     there = subprocess.run(

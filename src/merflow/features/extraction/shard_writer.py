@@ -1,4 +1,4 @@
-"""The thread that pools, rounds and writes what the encoder makes, so that the encoder never waits for the disk."""
+"""A thread that pools, rounds and writes encoded entries, so that the encoder never waits for the disk."""
 
 import queue
 import threading
@@ -9,11 +9,11 @@ from types import TracebackType
 import numpy as np
 
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import STORED_DTYPE
+from merflow.features.encoders.keys import STORED_DTYPE
 from merflow.features.store.claims import Claims
 from merflow.features.store.keyed import KeyedStore
 
-# Encoded and not yet rounded; a batch may exceed it.
+# Bytes that are encoded and not yet rounded; a single batch may exceed it.
 AHEAD_BYTES = 256 << 20
 
 Batch = tuple[str, Sequence[str], Sequence[np.ndarray]]
@@ -28,15 +28,15 @@ class _Shard:
 
 
 class ShardWriter:
-    """Collects entries by shard and writes each shard when it is told that all are there; a context manager.
+    """Collects entries by shard and writes each shard once it is finished; a context manager.
 
-    Leaving the block waits until everything is written; leaving it with an error drops what is not.
+    Leaving the block waits until everything is written. Leaving it with an error drops the unwritten entries.
 
     Args:
-        keyed: Where to write.
-        claims: A shard that was taken over by another process meanwhile is dropped.
-        pooled: Entries are the mean over their steps.
-        refused: Told of an input whose entry cannot be stored, and why; called in the writer's thread.
+        keyed: The store to write to.
+        claims: The claims of this process; a shard that another process has taken over is dropped.
+        pooled: True to store the mean over an entry's steps.
+        refused: Called in the writer's thread with an input that cannot be stored, and the reason.
     """
 
     def __init__(self, keyed: KeyedStore, claims: Claims, *, pooled: bool, refused: Callable[[str, str], None]) -> None:
@@ -66,7 +66,7 @@ class ShardWriter:
             raise self._error
 
     def add(self, shard: str, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> None:
-        """Entries of a shard, in any order.
+        """Add entries of a shard, in any order.
 
         Raises:
             OutputError: An earlier shard could not be written.
@@ -82,7 +82,7 @@ class ShardWriter:
         self._work.put((shard, digests, arrays))
 
     def finish(self, shard: str) -> None:
-        """All entries of the shard are there; it is written, and its claim released."""
+        """Write the shard, whose entries have all been added, and release its claim."""
         self._work.put(shard)
 
     def _run(self) -> None:
@@ -115,7 +115,7 @@ class ShardWriter:
         shard = self._shards.pop(name, _Shard())
         if shard.digests and self._claims.holds(name):
             order = sorted(range(len(shard.digests)), key=shard.digests.__getitem__)
-            self._keyed.write_shard([shard.digests[place] for place in order], [shard.arrays[place] for place in order])
+            self._keyed.write_shard([shard.digests[index] for index in order], [shard.arrays[index] for index in order])
         self._claims.release(name)
 
     def _fail(self, error: BaseException | None) -> None:
@@ -125,7 +125,7 @@ class ShardWriter:
 
 
 def storable(array: np.ndarray, *, pooled: bool) -> np.ndarray:
-    """The entry as it is stored: float16, and one step where the stream is pooled.
+    """Return an entry as it is stored: float16, and one step if the stream is pooled.
 
     Raises:
         FeatureError: A number is not finite in float16.

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from merflow.features.extraction.bucketing import bucketed_batches, budgeted_batches, sequential_batches
+from merflow.features.batches.bucketing import bucketed_batches, sequential_batches
+from merflow.features.extraction.encoder_batches import budgeted_batches
 
 LENGTHS = np.random.default_rng(0).integers(20, 250, size=203)
 

@@ -15,12 +15,12 @@ from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import Manifest, write_manifest
 from merflow.corpus.samples import read_samples
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import encoder_key
-from merflow.features.encoders.lite_speech import LiteSpeech, LiteSpeechSettings
-from merflow.features.encoders.lite_text import LiteText
-from merflow.features.encoders.prepared import Prepared
-from merflow.features.extraction.run import Pace, StoredStream, extract
-from merflow.features.extraction.sources import Outcome, Preparation, Ticket
+from merflow.features.encoders.interface import Prepared
+from merflow.features.encoders.keys import feature_key
+from merflow.features.encoders.lite.speech import LiteSpeech, LiteSpeechSettings
+from merflow.features.encoders.lite.text import LiteText
+from merflow.features.extraction.reading_tasks import Preparation, PreparedInput, ShardInput
+from merflow.features.extraction.stored_streams import Pace, StoredStream, extract_streams
 from merflow.features.store.keyed import open_store
 from tests.features.conftest import FRAMES, SPEECH, TEXT, MakeCorpus
 
@@ -31,9 +31,9 @@ from pathlib import Path
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest
-from merflow.features.extraction.run import extract
+from merflow.features.extraction.stored_streams import extract_streams
 manifest, store = map(Path, sys.argv[1:])
-extract(
+extract_streams(
     read_manifest(manifest),
     streams=(Stream("speech"), Stream("text")),
     profile={
@@ -65,12 +65,12 @@ def test_stored_numbers_are_the_encoders_in_half_precision(
 ) -> None:
     manifest = make_corpus()
     store = tmp_path / "store"
-    (stored,) = extract(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=4)
+    (stored,) = extract_streams(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=4)
     assert stored.stream == FRAMES
-    assert stored.key == encoder_key(profile["speech"], FRAMES)
+    assert stored.key == feature_key(profile["speech"], FRAMES).digest
     assert (stored.shape.layers, stored.shape.width, stored.entries) == (None, 60, 14)
-    keyed = open_store(store, spec=profile["speech"], stream=FRAMES)
-    index, places = keyed.read_index(manifest.hash), keyed.places()
+    keyed = open_store(store, feature_key(profile["speech"], FRAMES))
+    index, places = keyed.read_index(manifest.hash), keyed.locations()
     assert index["utterance_id"].tolist() == manifest.rows["utterance_id"].tolist()
     encoder = LiteSpeech(LiteSpeechSettings(mel_bands=12, window_s=0.4))
     for row, digest in enumerate(index["digest"]):
@@ -85,9 +85,9 @@ def test_clips_and_means_are_stored(make_corpus: MakeCorpus, profile: Profile, t
     manifest = make_corpus()
     streams = (Stream("speech", clip_s=0.2), Stream("speech", pooled=True))
     store = tmp_path / "store"
-    extract(manifest, streams=streams, profile=profile, store=store, shard_utterances=50)
+    extract_streams(manifest, streams=streams, profile=profile, store=store, shard_utterances=50)
     steps = [
-        set(open_store(store, spec=profile["speech"], stream=stream).read_index(manifest.hash)["steps"])
+        set(open_store(store, feature_key(profile["speech"], stream)).read_index(manifest.hash)["steps"])
         for stream in streams
     ]
     assert steps == [{9}, {1}]
@@ -95,7 +95,7 @@ def test_clips_and_means_are_stored(make_corpus: MakeCorpus, profile: Profile, t
 
 def test_progress_counts_every_stage_to_its_end(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    extract(
+    extract_streams(
         make_corpus(),
         streams=(SPEECH, TEXT),
         profile=profile,
@@ -114,23 +114,23 @@ def test_progress_counts_every_stage_to_its_end(make_corpus: MakeCorpus, profile
 
 def test_a_second_run_writes_no_shard(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     manifest, store = make_corpus(), tmp_path / "store"
-    extract(manifest, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
+    extract_streams(manifest, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
     times = {path: path.stat().st_mtime_ns for path in store.rglob("*.safetensors")}
     assert len(times) == 4 + 3
-    extract(manifest, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
+    extract_streams(manifest, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*.safetensors")} == times
 
 
 def test_a_corrected_transcript_is_one_new_entry(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     manifest, store = make_corpus(), tmp_path / "store"
-    audio, text = extract(manifest, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
+    audio, text = extract_streams(manifest, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
     before = {stored.key: _shards(store, stored.key) for stored in (audio, text)}
     corrected = _changed(manifest, "transcript", 1, "what was said after all")
-    extract(corrected, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
+    extract_streams(corrected, streams=(SPEECH, TEXT), profile=profile, store=store, shard_utterances=4)
     assert _shards(store, audio.key) == before[audio.key]
     (new,) = _shards(store, text.key) - before[text.key]
-    keyed = open_store(store, spec=profile["text_layers"], stream=TEXT)
-    (digest,) = [digest for digest, place in keyed.places().items() if place.shard == Path(new).stem]
+    keyed = open_store(store, feature_key(profile["text_layers"], TEXT))
+    (digest,) = [digest for digest, place in keyed.locations().items() if place.shard == Path(new).stem]
     assert keyed.read_index(corrected.hash)["digest"][1] == digest
     old = keyed.read_index(manifest.hash)["digest"]
     now = keyed.read_index(corrected.hash)["digest"]
@@ -140,11 +140,11 @@ def test_a_corrected_transcript_is_one_new_entry(make_corpus: MakeCorpus, profil
 def test_two_corpora_share_what_they_have_in_common(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     store = tmp_path / "store"
     one, same, other = make_corpus("one"), make_corpus("same"), make_corpus("other", first_seed=100)
-    (first,) = extract(one, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
+    (first,) = extract_streams(one, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
     shards = _shards(store, first.key)
-    extract(same, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
+    extract_streams(same, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
     assert _shards(store, first.key) == shards
-    extract(other, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
+    extract_streams(other, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
     assert len(_shards(store, first.key)) == 2 * len(shards) == 8
 
 
@@ -153,17 +153,19 @@ def test_equal_inputs_are_encoded_once(make_corpus: MakeCorpus, profile: Profile
     repeated = Manifest(
         rows=manifest.rows.assign(transcript="the same words"), root=manifest.root, corpus="table", taxonomy="iemocap4"
     )
-    (stored,) = extract(repeated, streams=(TEXT,), profile=profile, store=tmp_path / "store", shard_utterances=4)
+    (stored,) = extract_streams(
+        repeated, streams=(TEXT,), profile=profile, store=tmp_path / "store", shard_utterances=4
+    )
     assert stored.entries == 14
-    keyed = open_store(tmp_path / "store", spec=profile["text_layers"], stream=TEXT)
-    assert len(keyed.places()) == 1
+    keyed = open_store(tmp_path / "store", feature_key(profile["text_layers"], TEXT))
+    assert len(keyed.locations()) == 1
     assert set(keyed.read_index(repeated.hash)["steps"]) == {1}
 
 
 def test_a_modality_that_the_corpus_lacks_is_named(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     manifest = make_corpus(text=False)
     with pytest.raises(FeatureError) as caught:
-        extract(manifest, streams=(SPEECH, TEXT), profile=profile, store=tmp_path / "store", shard_utterances=4)
+        extract_streams(manifest, streams=(SPEECH, TEXT), profile=profile, store=tmp_path / "store", shard_utterances=4)
     for word in ("'text_layers'", "'table'", str(manifest.root), "'transcript'", "14 utterances"):
         assert word in str(caught.value)
     assert not (tmp_path / "store").exists()
@@ -175,29 +177,31 @@ def _spoil(manifest: Manifest, row: int) -> Path:
     return path
 
 
-def test_a_bad_recording_is_set_aside_with_its_reason(
+def test_a_bad_recording_is_quarantined_with_its_reason(
     make_corpus: MakeCorpus, profile: Profile, tmp_path: Path
 ) -> None:
     manifest, store = make_corpus(), tmp_path / "store"
     path = _spoil(manifest, 3)
-    stored = extract(manifest, streams=(SPEECH, FRAMES, TEXT), profile=profile, store=store, shard_utterances=4)
+    stored = extract_streams(manifest, streams=(SPEECH, FRAMES, TEXT), profile=profile, store=store, shard_utterances=4)
     utterance = manifest.rows["utterance_id"][3]
     for one in stored[:2]:
-        (aside,) = one.set_aside
-        assert (aside.utterance_id, aside.role) == (utterance, one.stream.role)
-        assert aside.reason.startswith(f"{path} is truncated")
+        (quarantined,) = one.quarantined
+        assert (quarantined.utterance_id, quarantined.role) == (utterance, one.stream.role)
+        assert quarantined.reason.startswith(f"{path} is truncated")
         assert one.entries == 13
-        index = open_store(store, spec=profile[one.stream.role], stream=one.stream).read_index(manifest.hash)
+        index = open_store(store, feature_key(profile[one.stream.role], one.stream)).read_index(manifest.hash)
         assert index["steps"][3] == 0
         assert (index["steps"].drop(3) > 0).all()
-    assert stored[2].set_aside == ()
+    assert stored[2].quarantined == ()
 
 
 def test_a_bad_recording_ends_a_strict_extraction(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     manifest = make_corpus()
     path = _spoil(manifest, 3)
     with pytest.raises(FeatureError, match=rf"utterance {manifest.rows['utterance_id'][3]}: {path} is truncated"):
-        extract(manifest, streams=(SPEECH,), profile=profile, store=tmp_path / "store", shard_utterances=4, strict=True)
+        extract_streams(
+            manifest, streams=(SPEECH,), profile=profile, store=tmp_path / "store", shard_utterances=4, strict=True
+        )
 
 
 def test_no_readable_recording_at_all_is_an_error(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
@@ -205,10 +209,10 @@ def test_no_readable_recording_at_all_is_an_error(make_corpus: MakeCorpus, profi
     for path in manifest.root.glob("*.wav"):
         path.unlink()
     with pytest.raises(FeatureError, match=r"none of the 14 audio inputs .* can be read; corpus_d0_00: no such rec"):
-        extract(manifest, streams=(SPEECH,), profile=profile, store=tmp_path / "store", shard_utterances=4)
+        extract_streams(manifest, streams=(SPEECH,), profile=profile, store=tmp_path / "store", shard_utterances=4)
 
 
-def test_numbers_beyond_half_precision_are_set_aside(
+def test_numbers_beyond_half_precision_are_quarantined(
     make_corpus: MakeCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile: Profile = {"text": EncoderSpec(name="lite-text", settings={"width": 48})}
@@ -222,7 +226,7 @@ def test_numbers_beyond_half_precision_are_set_aside(
     manifest = make_corpus()
 
     def run(*, strict: bool) -> StoredStream:
-        (stored,) = extract(
+        (stored,) = extract_streams(
             manifest,
             streams=(Stream("text"),),
             profile=profile,
@@ -233,8 +237,8 @@ def test_numbers_beyond_half_precision_are_set_aside(
         return stored
 
     stored = run(strict=False)
-    assert [one.utterance_id for one in stored.set_aside] == ["corpus_d0_02", "corpus_d1_02"]
-    assert {one.reason.partition(";")[0] for one in stored.set_aside} == {"its features are not finite in float16"}
+    assert [one.utterance_id for one in stored.quarantined] == ["corpus_d0_02", "corpus_d1_02"]
+    assert {one.reason.partition(";")[0] for one in stored.quarantined} == {"its features are not finite in float16"}
     assert stored.entries == 10
     with pytest.raises(FeatureError, match=r"utterance corpus_d\d_02, text: its features are not finite in float16"):
         run(strict=True)
@@ -255,7 +259,7 @@ def test_an_input_that_the_encoder_refuses_does_not_take_its_batch_along(
 
     monkeypatch.setattr(LiteText, "encode", picky)
     manifest = _changed(make_corpus(), "transcript", 4, "one two three four five six seven eight")
-    (stored,) = extract(
+    (stored,) = extract_streams(
         manifest,
         streams=(Stream("text"),),
         profile=profile,
@@ -263,7 +267,7 @@ def test_an_input_that_the_encoder_refuses_does_not_take_its_batch_along(
         shard_utterances=100,
         pace=Pace(batch_cost={"text": 1000}),
     )
-    assert [tuple(one) for one in stored.set_aside] == [("corpus_d0_04", "text", "longer than the encoder takes")]
+    assert [tuple(one) for one in stored.quarantined] == [("corpus_d0_04", "text", "longer than the encoder takes")]
     assert stored.entries == 11
     assert max(sizes) > 4
 
@@ -275,10 +279,10 @@ def test_reader_processes_make_the_same_store(make_corpus: MakeCorpus, profile: 
     for workers in (0, 2):
         store = tmp_path / f"store{workers}"
         pace = Pace(workers=workers, batch_cost={"audio": 60, "text": 20})
-        stored = extract(
+        stored = extract_streams(
             manifest, streams=(SPEECH, FRAMES, TEXT), profile=profile, store=store, shard_utterances=5, pace=pace
         )
-        assert [len(one.set_aside) for one in stored] == [1, 1, 0]
+        assert [len(one.quarantined) for one in stored] == [1, 1, 0]
         assert [one.effort.encoded for one in stored] == [23, 23, 22]
         assert all(0 <= one.effort.padding < 0.1 for one in stored)
         found.append(_files(store))
@@ -290,25 +294,25 @@ def test_reader_processes_make_the_same_store(make_corpus: MakeCorpus, profile: 
 class Deadly(Preparation):
     """As where a decoder crashes at one of the inputs."""
 
-    def __call__(self, unit: Sequence[Ticket]) -> Iterator[Outcome]:
+    def __call__(self, unit: Sequence[ShardInput]) -> Iterator[PreparedInput]:
         for ticket in unit:
             if ticket.source.utterance_id.endswith("d0_03"):
                 os.kill(os.getpid(), signal.SIGSEGV)
             yield from super().__call__([ticket])
 
 
-def test_an_input_at_which_readers_crash_is_set_aside(
+def test_an_input_at_which_readers_crash_is_quarantined(
     make_corpus: MakeCorpus, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest, store = make_corpus(turns=12), tmp_path / "store"
     monkeypatch.setattr("merflow.features.extraction.filling.Preparation", Deadly)
 
-    (stored,) = extract(
+    (stored,) = extract_streams(
         manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=8, pace=Pace(workers=2)
     )
-    ((utterance, role, reason),) = stored.set_aside
+    ((utterance, role, reason),) = stored.quarantined
     assert (utterance, role, stored.entries) == ("corpus_d0_03", "speech", 23)
-    assert reason.startswith(f"{manifest.root / 'd0_03.wav'}: a process that reads it ends by SIGSEGV, also when")
+    assert reason.startswith(f"{manifest.root / 'd0_03.wav'}: a process that reads it ends by SIGSEGV, even if")
 
 
 def test_a_killed_run_s_plan_is_kept_to(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
@@ -322,13 +326,13 @@ def test_a_killed_run_s_plan_is_kept_to(make_corpus: MakeCorpus, profile: Profil
             raise Stop
 
     with pytest.raises(Stop):
-        extract(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=4, progress=stop)
-    key = encoder_key(profile["speech"], FRAMES)
+        extract_streams(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=4, progress=stop)
+    key = feature_key(profile["speech"], FRAMES).digest
     before = _shards(store, key)
     assert 1 <= len(before) < 4
     assert list((store / key / "claims").iterdir()) == []
     # Another size of shards changes nothing for the rest of a plan.
-    extract(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=14)
+    extract_streams(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=14)
     assert before < _shards(store, key)
     assert len(_shards(store, key)) == 4
     assert list((store / key).glob("plan-*")) == []
@@ -340,7 +344,7 @@ def test_a_corrupt_shard_is_named_and_made_again_once_deleted(
     manifest, store = make_corpus(), tmp_path / "store"
 
     def run() -> None:
-        extract(manifest, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
+        extract_streams(manifest, streams=(SPEECH,), profile=profile, store=store, shard_utterances=4)
 
     run()
     whole = _files(store)

@@ -1,8 +1,8 @@
-"""The pictures of a dialogue's utterances: the speaker's half of the frame, decoded once for all of them.
+"""The frames of a dialogue's utterances: the speaker's half of the video, decoded once for all of them.
 
-IEMOCAP films two actors side by side in a letterboxed frame of 720x480, the one who wears the markers on the left. The
-halves, and the rows between the black bars, scale with the frame's size. Times follow the container's own rate: frame k
-is shown from k / rate seconds on, and an utterance has the frames that begin while it lasts.
+IEMOCAP films two actors side by side in a letterboxed frame of 720x480; the actor with the markers is on the left. The
+halves, and the rows between the letterbox bars, scale with the frame's size. Times follow the container's own rate:
+frame k begins at k / rate seconds, and an utterance has the frames that begin during it.
 
 Shapes: F frames, H rows and W columns of a half (240, 360 at 720x480).
 """
@@ -24,21 +24,22 @@ from merflow.features.media.frames import Damage, Picture
 Side = Literal["left", "right"]
 
 _MICROSECONDS = 10**6
-# A header may count this much more than can be decoded (skipped frames at the end) before the file counts as cut off.
+# A header may promise so much more than can be decoded (skipped frames at the end); beyond that a file is truncated.
 _SLACK_S = 0.5
 
-# How to mend a fault.
+# Remedies.
 _REPLACE = "replace the file"
 _CORRECT = "correct the utterance's times"
 
 
 @dataclass(frozen=True)
 class VideoSpan:
-    """Where an utterance is in its dialogue's video.
+    """An utterance's part of its dialogue's video.
 
     Attributes:
-        side: The speaker's half; None where the whole picture is the speaker's.
-        start_s: From the video's first frame on; so is ``end_s``.
+        side: The speaker's half; None if the whole frame shows the speaker.
+        start_s: Start in seconds from the video's first frame.
+        end_s: End in seconds from the video's first frame.
     """
 
     utterance_id: str
@@ -48,10 +49,10 @@ class VideoSpan:
 
 
 def frame_indices(span: VideoSpan, *, rate: Fraction, max_frames: int, clip_s: float | None) -> np.ndarray:
-    """Which of the video's frames, counted from 0, stand for a span: ``(F,)`` int64, F from 1 to ``max_frames``.
+    """Return the numbers, from 0, of the frames that represent a span: ``(F,)`` int64, F from 1 to ``max_frames``.
 
-    Those that begin in the span's first ``clip_s`` seconds (all of it where None); spread evenly where they are more
-    than ``max_frames``. A span between two frames has the one that it begins in.
+    These are the frames that begin in the span's first ``clip_s`` seconds (in all of it if None). If there are more
+    than ``max_frames``, that many are chosen evenly. A span between two frames has the frame that it begins in.
     """
     assert max_frames >= 1
     start = _exact(span.start_s)
@@ -65,15 +66,15 @@ def frame_indices(span: VideoSpan, *, rate: Fraction, max_frames: int, clip_s: f
 
 
 def frame_times(span: VideoSpan, *, rate: Fraction, max_frames: int, clip_s: float | None) -> np.ndarray:
-    """When the frames of :func:`frame_indices` begin: ``(F,)`` float64, seconds from the video's first frame."""
+    """Return the start times of the frames of :func:`frame_indices`, ``(F,)`` seconds from the video's first frame."""
     return frame_indices(span, rate=rate, max_frames=max_frames, clip_s=clip_s) / float(rate)
 
 
 def video_rate(path: Path) -> Fraction:
-    """Frames a second, as the container says.
+    """Return the frames per second that the container gives.
 
     Raises:
-        FeatureError: There is no such file, it is no video or does not tell its rate; or PyAV is not installed.
+        FeatureError: The file is missing, is no video or has no frame rate; or PyAV is not installed.
     """
     try:
         with Film(path) as film:
@@ -85,18 +86,19 @@ def video_rate(path: Path) -> Fraction:
 def read_dialogue(
     path: Path, spans: Sequence[VideoSpan], *, max_frames: int = 180, clip_s: float | None
 ) -> Iterator[tuple[str, np.ndarray | FeatureError]]:
-    """Every span's frames, each utterance as soon as its last frame is decoded; only those under way are in memory.
+    """Yield every span's frames as soon as its last frame is decoded; only unfinished utterances are in memory.
 
     Args:
         path: The dialogue's video.
         spans: Utterances in any order; they may overlap.
-        max_frames: Of one utterance.
-        clip_s: Only so many seconds of every utterance; None for all of it.
+        max_frames: Most frames per utterance.
+        clip_s: Seconds of every utterance that are read; None for all of it.
 
     Yields:
-        An utterance and its ``(F, H, W, 3)`` uint8 RGB frames, in the order in which they end. Where the video ends
-        before the utterance does, its last frame is repeated. Where an utterance has no frames (no such file, no video
-        stream, cut off or damaged before its end, a span of no length or beyond the video's end), the reason instead.
+        An utterance and its ``(F, H, W, 3)`` uint8 RGB frames, in the order in which the utterances end. If the video
+        ends before the utterance, the last frame is repeated. If an utterance has no frames, the reason comes instead:
+        the file is missing, has no video stream, or is truncated or damaged before the utterance's end; or the span
+        has no length or lies beyond the video's end.
 
     Raises:
         FeatureError: PyAV is not installed.
@@ -136,7 +138,7 @@ class _Take:
         return self._filled == len(self.indices)
 
     def show(self, picture: Picture, *, until: float) -> None:
-        """Takes the picture for every frame that is due before index ``until``."""
+        """Use the picture for every frame that is due before index ``until``."""
         while not self.complete and self.indices[self._filled] < until:
             half = picture.half(self.span.side)
             if self._frames is None:
@@ -145,7 +147,7 @@ class _Take:
             self._filled += 1
 
     def hand_over(self) -> np.ndarray:
-        """The frames, which are not kept: a dialogue's would fill gigabytes."""
+        """Return the frames and drop them here: a whole dialogue's would fill gigabytes."""
         frames, self._frames = self._frames, None
         assert frames is not None
         assert self.complete
@@ -153,7 +155,7 @@ class _Take:
 
 
 def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | FeatureError]]:
-    """One pass over the film, from the key frame before the first utterance to the last frame that is needed."""
+    """Read the film once, from the key frame before the first utterance to the last frame that is needed."""
     waiting = deque(sorted(takes, key=lambda take: take.indices[0]))
     running: list[_Take] = []
     shown: Picture | None = None
@@ -167,7 +169,7 @@ def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | Fe
                     early.utterance_id,
                     _fault(film.path, early, f"its pictures before {starts_s:.3f} s cannot be decoded; {_REPLACE}"),
                 )
-            # Frames that the file leaves out are those shown before them.
+            # A frame that the file leaves out repeats the previous one.
             for take in running:
                 take.show(shown or picture, until=picture.index)
             while waiting and waiting[0].indices[0] <= picture.index:
@@ -180,8 +182,8 @@ def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | Fe
             shown = picture
             if not running and not waiting:
                 return
-    except Damage as found:
-        damage = found
+    except Damage as fault:
+        damage = fault
     for take in (*running, *waiting):
         reason = f"{damage}; {_REPLACE}" if damage else _end(film, shown, take)
         if reason is None and shown is not None:
@@ -192,14 +194,14 @@ def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | Fe
 
 
 def _end(film: Film, last: Picture | None, take: _Take) -> str | None:
-    """Why an utterance that is unfinished at the film's end has no frames; None where its last is repeated."""
+    """Return why an utterance that is unfinished at the film's end has no frames; None if the last one is repeated."""
     if last is None:
         return f"no frame of it can be decoded; {_REPLACE}"
-    held = last.index + 1
-    if film.told_frames - held > _SLACK_S * film.rate:
-        return f"it is truncated: {held} of {film.told_frames} frames; {_REPLACE}"
+    readable = last.index + 1
+    if film.header_frames - readable > _SLACK_S * film.rate:
+        return f"it is truncated: {readable} of {film.header_frames} frames; {_REPLACE}"
     if take.indices[0] > last.index:
-        end_s = float(held / film.rate)
+        end_s = float(readable / film.rate)
         return f"it ends at {end_s:.3f} s, before the utterance starts at {take.span.start_s:.3f} s; {_CORRECT}"
     return None
 
@@ -209,5 +211,5 @@ def _fault(path: Path, span: VideoSpan, reason: str) -> FeatureError:
 
 
 def _exact(seconds: float) -> Fraction:
-    """Seconds to the microsecond, so that 0.1 s at 30 Hz is frame 3 and not a little more."""
+    """Round seconds to the microsecond, so that 0.1 s at 30 Hz is exactly frame 3."""
     return Fraction(round(seconds * _MICROSECONDS), _MICROSECONDS)

@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from merflow.features.encoders.lite_speech import (
+from merflow.features.encoders.lite.speech import (
     LiteSpeech,
     LiteSpeechLayers,
     LiteSpeechLayersSettings,
@@ -84,7 +84,7 @@ def test_layers_go_from_short_spans_to_the_whole_utterance() -> None:
 def test_another_process_gets_the_same_bytes() -> None:
     program = (
         "import numpy as np\n"
-        "from merflow.features.encoders.lite_speech import measure, view\n"
+        "from merflow.features.encoders.lite.speech import measure, view\n"
         "samples = np.sin(np.arange(16000) ** 1.2).astype(np.float32)\n"
         "print(view(measure(samples, bands=24), span_s=0.4).tobytes().hex())\n"
     )
