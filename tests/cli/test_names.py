@@ -49,7 +49,7 @@ def test_an_unknown_pipeline_and_size_name_the_nearest(tmp_path: Path) -> None:
     said = refused("pipeline", "run", "benchmrk", "--models", VARIANT, "--out", tmp_path / "x")
     assert said == "error: unknown pipeline 'benchmrk'; did you mean 'benchmark'?\n"
     said = refused("data", "synthesize", "--size", "huge", "--out", tmp_path / "x")
-    assert said == "error: unknown size 'huge' of a synthetic release; known: full, small, tiny\n"
+    assert said == "error: unknown size 'huge' of a synthetic release; known: demo, full, small, tiny\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +102,7 @@ def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -
             ],
         ),
         (["plan.seeds"], ["override 'plan.seeds' has no '='; write it as training.threads=2"]),
-        (["plan.seeds=[1"], ["override 'plan.seeds=[1': '[1' is no YAML value; write it as training.threads=2"]),
+        (["plan.seeds=[1"], ["override 'plan.seeds=[1': '[1' is not a YAML value; write it as training.threads=2"]),
         (["plan.seeds.x=1"], ["override 'plan.seeds.x=1': 'seeds' is a value, not a section"]),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_params_file_that_is_missing_or_none(tmp_path: Path) -> None:
     path.write_bytes("# für uns\ntraining:\n".encode("latin-1"))
     assert f"{path} is not YAML: 'utf-8' codec can't decode byte 0xfc" in refused(*command, path)
     path.write_text("training: [1\n")
-    assert f"{path} is no YAML" in refused(*command, path)
+    assert f"{path} is not YAML" in refused(*command, path)
     path.write_text("training: {thread: 1}\n")
     said = refused(*command, path)
     assert "training.thread: unknown key; did you mean 'threads'?" in said
