@@ -51,7 +51,7 @@ def test_ctrl_c_while_folds_train_and_the_same_command_again(tiny_release: Path,
     assert stopped.code == 130
     assert time.monotonic() - typed_at < 10
     text = "\n".join(stopped.lines)
-    assert text.count("interrupted; what was finished is kept, and the same command goes on from there") == 1
+    assert text.count("interrupted; finished work is kept, and the same command continues from there") == 1
     assert "Traceback" not in text
     assert "Error" not in text
     assert len(at_work) >= 2, "the command and the process of the fold"

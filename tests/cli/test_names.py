@@ -49,7 +49,7 @@ def test_an_unknown_pipeline_and_size_name_the_nearest(tmp_path: Path) -> None:
     said = refused("pipeline", "run", "benchmrk", "--models", VARIANT, "--out", tmp_path / "x")
     assert said == "error: unknown pipeline 'benchmrk'; did you mean 'benchmark'?\n"
     said = refused("data", "synthesize", "--size", "huge", "--out", tmp_path / "x")
-    assert said == "error: unknown size 'huge' of a synthetic release; known: full, small, tiny\n"
+    assert said == "error: unknown size 'huge' of a synthetic release; known: demo, full, small, tiny\n"
     assert list(tmp_path.iterdir()) == []
 
 

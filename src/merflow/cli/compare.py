@@ -10,19 +10,19 @@ from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished benchmarks, or of trained folds.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished benchmarks or of trained folds.")],
     manifest: Annotated[
-        Path | None, typer.Option(help="Validated manifest of the runs; default: the one that a benchmark keeps.")
+        Path | None,
+        typer.Option(help="The validated manifest of the runs. [default: the one in the benchmark's folder]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File for the result as JSON.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the result to this JSON file.")] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare finished runs on the same test utterances: UA differences with intervals and p-values.
+    """Compare the variants of finished runs on the same test utterances: differences in UA, intervals and p-values.
 
-    Every variant of every run is compared with every other; a run alone, its variants with each other. Runs of other
-    splits or another corpus are refused.
+    Each variant is compared with each other one. The runs must have the same corpus and splits.
 
     Example: `merflow compare runs/wavlm runs/hubert --out comparison.json`
     """

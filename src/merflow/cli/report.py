@@ -10,20 +10,23 @@ from merflow.cli.options import JsonOption, ParamsOption, PresetsOption, SetOpti
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs: what --out named.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: the run's own.")] = None,
-    name: Annotated[str | None, typer.Option(help="Title; default: the runs' names.")] = None,
-    manifest: Annotated[Path | None, typer.Option(help="Manifest of the folds, where the runs do not hold it.")] = None,
-    splits: Annotated[Path | None, typer.Option(help="Splits of the folds, where the runs do not hold them.")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, that is, their --out.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the report to this folder. [default: the run's own folder]")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Give the report this title. [default: the runs' names]")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="The manifest of the folds, if the runs do not hold it.")
+    ] = None,
+    splits: Annotated[Path | None, typer.Option(help="The splits of the folds, if the runs do not hold them.")] = None,
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write the leaderboard report of a finished run, or of several together: one HTML page, Markdown and LaTeX tables.
+    """Write the report of one or several finished runs: an HTML page, and tables in Markdown and LaTeX.
 
-    Nothing is trained. Runs of a benchmark and of a pipeline are the same here; several are compared only where they
-    were tested on the same data, and need an `--out`.
+    Nothing is trained. Several runs need `--out`, and are compared only if they were tested on the same data.
 
     Example: `merflow report runs/monday runs/tuesday --out runs/both`
     """
