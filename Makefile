@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help install demo screenshots repro test check format pipelines bench clean
+.PHONY: help install demo screenshots repro test check format pipelines dvc bench clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ format: $(STAMP) ## format the code and fix what the linter can fix
 
 pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled
 	@$(BIN)/merflow pipeline compile
+
+dvc: $(STAMP) ## write the code that each DVC stage depends on into dvc.yaml
+	@$(BIN)/python -m tools.dvc_deps
 
 bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.indexing

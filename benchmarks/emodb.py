@@ -8,7 +8,6 @@ import argparse
 import tempfile
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.signal import stft
@@ -18,6 +17,7 @@ from sklearn.svm import SVC
 
 from benchmarks.record import write_result
 from merflow.contracts.params import read_params
+from merflow.contracts.results import Results
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
@@ -29,7 +29,7 @@ from merflow.jobs.benchmark import benchmark
 PRESETS = ("wavlm-fc-frozen", "wavlm-te-frozen", "ef-frozen", "mmt-frozen")
 
 
-def run(csv: Path, *, seed: int, out: Path) -> dict[str, Any]:
+def run(csv: Path, *, seed: int, out: Path) -> Results:
     """Run one benchmark and return its results."""
     params = read_params(
         Path(str(files("merflow") / "params.yaml")), overrides=(f"plan.seeds=[{seed}]", "tracking.uri=none")
@@ -96,14 +96,14 @@ def main() -> None:
         "emodb",
         {
             "corpus": "EmoDB, four emotions, 339 utterances, leave one session (two speakers) out",
-            "split_id": first["split_id"],
-            "manifest_hash": first["manifest_hash"],
-            "selection": next(iter(first["variants"].values()))["selection"],
+            "split_id": first.split_id,
+            "manifest_hash": first.manifest_hash,
+            "selection": str(first.variants[first.best].training.selection),
             "pooled_UA_by_seed": {
-                variant: {str(seed): results["variants"][variant]["UA"]["pooled"] for seed, results in runs.items()}
-                for variant in first["variants"]
+                variant: {str(seed): results.variants[variant].ua.pooled for seed, results in runs.items()}
+                for variant in first.variants
             },
-            "ci95_of_first_seed": {name: entry["UA"]["ci95"] for name, entry in first["variants"].items()},
+            "ci95_of_first_seed": {name: scores.ua.ci95 for name, scores in first.variants.items()},
             "support_vector_machine_UA": reference,
         },
     )

@@ -8,10 +8,10 @@ import argparse
 import tempfile
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from benchmarks.record import write_result
 from merflow.contracts.params import Params, read_params
+from merflow.contracts.results import Results
 from merflow.corpus.source import CorpusSource
 from merflow.errors import FeatureError
 from merflow.jobs.benchmark import benchmark
@@ -28,7 +28,7 @@ def reading(modality: str, *, without: str | None = None) -> list[str]:
     ]
 
 
-def trained(csv: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
+def trained(csv: Path, *, params: Params, out: Path, workers: int) -> Results:
     """Train every preset that reads audio but no video, and return the results."""
     return benchmark(
         CorpusSource("table", csv),
@@ -86,16 +86,15 @@ def main() -> None:
         out = Path(scratch)
         results = trained(options.root, params=params, out=out, workers=options.workers)
         said = refused(out / "manifest.parquet", corpus=options.root.parent, params=params, out=out)
-    entries = results["variants"]
     write_result(
         "emodb_presets",
         {
             "corpus": "EmoDB, four emotions, session 5 (two speakers) to test",
-            "utterances": results["utterances"],
+            "utterances": results.utterances,
             "max_epochs": options.max_epochs,
-            "split_id": results["split_id"],
-            "UA": {variant: entry["UA"]["pooled"] for variant, entry in entries.items()},
-            "development_UA": {variant: entry["folds"][0]["dev_ua"] for variant, entry in entries.items()},
+            "split_id": results.split_id,
+            "UA": {variant: scores.ua.pooled for variant, scores in results.variants.items()},
+            "development_UA": {variant: scores.folds[0].dev_ua for variant, scores in results.variants.items()},
             "refused": said,
         },
     )

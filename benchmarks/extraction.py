@@ -31,14 +31,15 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.synthetic.census import iemocap_counts
-from merflow.features.encoders.catalogue import Encoder, batch_cost, build_encoder
+from merflow.features.encoders.builders import batch_cost, build_encoder
 from merflow.features.encoders.huggingface.checkpoints import locate
 from merflow.features.encoders.huggingface.weights import computing
-from merflow.features.encoders.prepared import Prepared
-from merflow.features.extraction.bucketing import budgeted_batches
-from merflow.features.extraction.filling import Effort, Filling
-from merflow.features.extraction.inputs import survey
-from merflow.features.extraction.readers import Readers, worker_count
+from merflow.features.encoders.interface import Encoder, Prepared
+from merflow.features.encoders.keys import feature_key
+from merflow.features.extraction.encoder_batches import budgeted_batches
+from merflow.features.extraction.filling import Effort, StreamFilling
+from merflow.features.extraction.reader_pool import ReaderPool, worker_count
+from merflow.features.extraction.survey import survey
 from merflow.features.store.keyed import create_store
 
 RATE_HZ = 16_000
@@ -117,23 +118,23 @@ class Engine:
         params = read_params(PARAMS).features
         with (
             tempfile.TemporaryDirectory() as store,
-            Readers(worker_count(params.workers, inputs=len(self._manifest.rows))) as readers,
+            ReaderPool(worker_count(params.workers, inputs=len(self._manifest.rows))) as readers,
         ):
             inputs = survey(
-                self._manifest, [STREAM], readers=readers, resample=False, strict=True, tell=lambda *_told: None
+                self._manifest, [STREAM], readers=readers, resample=False, strict=True, progress=lambda *_reported: None
             )
-            filling = Filling(
-                create_store(Path(store), spec=self._spec, stream=STREAM, shape=self._encoder.shape),
+            filling = StreamFilling(
+                create_store(Path(store), feature_key(self._spec, STREAM), shape=self._encoder.shape),
                 inputs,
                 spec=self._spec,
                 stream=STREAM,
                 shard_utterances=params.shard_utterances,
                 batch_cost=self._budget,
                 strict=True,
-                tell=lambda *_told: None,
+                progress=lambda *_reported: None,
             )
-            places = filling.run(self._encoder, readers)
-        assert len(places) == len(self._manifest.rows)
+            locations = filling.run(self._encoder, readers)
+        assert len(locations) == len(self._manifest.rows)
         self.effort = filling.effort
 
 

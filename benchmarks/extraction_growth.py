@@ -57,7 +57,7 @@ from merflow.contracts.params import read_params
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest
-from merflow.features.extraction.run import Pace, extract
+from merflow.features.extraction.stored_streams import Pace, extract_streams
 
 manifest, store, params = map(Path, sys.argv[1:4])
 layers, bands = map(int, sys.argv[4:])
@@ -75,7 +75,7 @@ readers = []
 resident = mib("self", "VmRSS")
 found = read_manifest(manifest)
 began = time.perf_counter()
-stored = extract(
+stored = extract_streams(
     found,
     streams=(Stream("speech_layers"), Stream("text")),
     profile={

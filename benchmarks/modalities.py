@@ -19,6 +19,8 @@ from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
+from merflow.contracts.results import Results
+from merflow.contracts.scores import Variant
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize
 from merflow.jobs.benchmark import benchmark
@@ -33,7 +35,7 @@ PRESETS: dict[str, tuple[str, ...]] = {
 }
 
 
-def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -> dict[str, Any]:
+def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -> Results:
     """Run one model's presets and return the results."""
     return benchmark(
         CorpusSource("synthetic", release),
@@ -46,38 +48,38 @@ def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -
     )
 
 
-def figures_of(model: str, results: dict[str, Any]) -> dict[str, Any]:
+def figures_of(model: str, results: Results) -> dict[str, Any]:
     """Return the UA of each preset and how much better the full one is than each other."""
     full, *others = (f"{model}:{preset}" for preset in PRESETS[model])
     return {
         "full": full,
-        "selection": results["variants"][full]["selection"],
-        "UA": {variant: _accuracy(results["variants"][variant]) for variant in (full, *others)},
+        "selection": str(results.variants[full].training.selection),
+        "UA": {variant: _accuracy(results.variants[variant]) for variant in (full, *others)},
         "full_minus": {other: _difference(results, full, other) for other in others},
-        "split_id": results["split_id"],
-        "manifest_hash": results["manifest_hash"],
-        "utterances": results["utterances"],
-        "seeds": results["seeds"],
+        "split_id": results.split_id,
+        "manifest_hash": results.manifest_hash,
+        "utterances": results.utterances,
+        "seeds": results.seeds,
     }
 
 
-def _accuracy(entry: dict[str, Any]) -> dict[str, Any]:
+def _accuracy(variant: Variant) -> dict[str, Any]:
     return {
-        "pooled": entry["UA"]["pooled"],
-        "ci95": entry["UA"]["ci95"],
-        "development": mean(fold["dev_ua"] for fold in entry["folds"]),
-        "epochs": mean(fold["best_epoch"] for fold in entry["folds"]),
+        "pooled": variant.ua.pooled,
+        "ci95": variant.ua.ci95,
+        "development": mean(fold.dev_ua for fold in variant.folds if fold.dev_ua is not None),
+        "epochs": mean(fold.chosen_epoch for fold in variant.folds if fold.chosen_epoch is not None),
     }
 
 
-def _difference(results: dict[str, Any], full: str, other: str) -> dict[str, Any]:
+def _difference(results: Results, full: str, other: str) -> dict[str, Any]:
     """Return the pair's row, oriented so that positive figures favor the full preset."""
-    row = next(row for row in results["comparisons"] if {row["a"], row["b"]} == {full, other})
-    sign = 1 if row["a"] == full else -1
+    pair = next(pair for pair in results.comparisons_of(full) if pair.other(full) == other)
+    sign = 1 if pair.a == full else -1
     return {
-        "delta_UA": sign * row["delta_UA"],
-        "ci95": sorted(sign * end for end in row["ci95"]),
-        "p_holm": row["p_holm"],
+        "delta_UA": sign * pair.delta_ua,
+        "ci95": sorted(sign * end for end in pair.ci95 or ()),
+        "p_holm": pair.p_holm,
     }
 
 

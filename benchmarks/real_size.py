@@ -27,7 +27,7 @@ from benchmarks.record import write_result
 from benchmarks.stopwatch import seconds, where
 from benchmarks.trainer import PARAMS, SEED
 from merflow.contracts.presets import Preset
-from merflow.features.extraction.bucketing import sequential_batches
+from merflow.features.batches.bucketing import sequential_batches
 from merflow.inference.determinism import deterministic
 from merflow.inference.devices import device_of
 from merflow.training.optimization import TrainingState, develop, train_epoch

@@ -79,7 +79,7 @@ def prepare_layers(folder: Path, *, entries: int) -> None:
 def epochs(folder: Path) -> dict[str, float]:
     """Read shuffled float32 batches of the whole store, and measure the memory of this process meanwhile."""
     keyed = KeyedStore(folder, StreamShape(LAYERS, WIDTH))
-    places = list(keyed.places().values())
+    places = list(keyed.locations().values())
     opened = keyed.open_entries(places)
     chance, present = np.random.default_rng(2), np.ones((LARGE_BATCH, STEPS), dtype=bool)
     blanks = Blanks()

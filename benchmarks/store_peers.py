@@ -101,7 +101,7 @@ def _each(entry: Callable[[int], np.ndarray]) -> Fill:
 
 def _store(folder: Path, item: Entries) -> Fill:
     keyed = KeyedStore(folder, StreamShape(None, item.width))
-    places = keyed.places()
+    places = keyed.locations()
     everything = keyed.open_entries([places[digest(number)] for number in range(item.entries)])
 
     def fill(numbers: Sequence[int], batch: np.ndarray) -> None:

@@ -27,7 +27,7 @@ from merflow.contracts.batch import Batch
 from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import Preset
-from merflow.features.extraction.bucketing import sequential_batches
+from merflow.features.batches.bucketing import sequential_batches
 from merflow.inference.determinism import deterministic
 from merflow.inference.devices import device_of
 from merflow.training.history import FoldHistory

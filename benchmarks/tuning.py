@@ -81,7 +81,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         user_presets=tuned,
         workers=workers,
     )
-    both = tested["variants"]
+    (pair,) = tested.comparisons
     return {
         "max_epochs": effort.epochs,
         "trials": results.trials,
@@ -89,11 +89,14 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         "dev_UA": {"own": own_dev_ua, "tuned": results.best.dev_ua, "trial": results.best.trial},
         "values": results.best.values,
         "importance": results.importance,
-        "test_UA": {"own": both[variant]["UA"], "tuned": both[results.preset]["UA"]},
-        "comparison": tested["comparisons"][0],
+        "test_UA": {
+            key: tested.variants[name].ua.model_dump(mode="json")
+            for key, name in (("own", variant), ("tuned", results.preset))
+        },
+        "comparison": {"delta_UA": pair.delta_ua, **pair.model_dump(mode="json", exclude={"delta_ua"})},
         "commit": git_commit(),
-        "split_id": tested["split_id"],
-        "manifest_hash": tested["manifest_hash"],
+        "split_id": tested.split_id,
+        "manifest_hash": tested.manifest_hash,
     }
 
 

@@ -24,8 +24,8 @@ import numpy as np
 
 from benchmarks.record import write_result
 from merflow.corpus.synthetic.release import synthesize
+from merflow.features.media.dialogue_video import VideoSpan, frame_indices, read_dialogue
 from merflow.features.media.frames import half_of
-from merflow.features.media.video import VideoSpan, frame_indices, read_dialogue
 
 FILM_S, TURN_S, ROUNDS, MAX_FRAMES = 300.0, 4.6, 3, 180
 RATE = Fraction(30000, 1001)

@@ -1,8 +1,8 @@
-"""KFP components, one a file: a typed signature, one import, one call of a job.
+"""KFP components, one per file: a typed signature, one import, one call of a step.
 
-The inputs ``code``, ``data``, ``encoders`` and ``recogniser`` are digests that no body reads: KFP's cache sees a
-component's own source, not the packages it imports nor the files behind a path, so these inputs are what makes a cached
-step stale.
+Each takes its ``request``, the JSON of a type in ``merflow.contracts.requests``, and artifacts. KFP's cache knows a
+component's own source but neither the packages that it imports nor the files behind a path. The request therefore
+carries digests of both, and a cached step becomes stale when they change.
 """
 
 IMAGE = "merflow/python:0.1.0"

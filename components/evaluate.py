@@ -3,41 +3,34 @@
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Markdown, Metrics, Model, Output
 
-from components import IMAGE
+from merflow.components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def evaluate(
+    request: str,
     folds: Input[list[Model]],
     manifest: Input[Dataset],
     splits: Input[Dataset],
     run: Input[Artifact],
-    name: str,
-    command: str,
-    evaluation_params: str,
-    code: str,
     results: Output[Artifact],
     report: Output[HTML],
     metrics: Output[Metrics],
     confusion: Output[ClassificationMetrics],
     tables: Output[Markdown],
-    presets: str = "",
 ) -> None:
-    """Figures with intervals, paired comparisons, one HTML page; KFP draws the confusion of the best variant."""
+    """Compute figures with intervals, paired comparisons and one HTML page; KFP draws the best variant's confusion."""
     from merflow.jobs import steps
 
     shown = steps.evaluate(
+        request,
         folds=[fold.path for fold in folds],
         manifest=manifest.path,
         splits=splits.path,
         run=run.path,
-        name=name,
-        command=command,
-        params=evaluation_params,
         results=results.path,
         report=report.path,
         metrics=metrics.path,
-        presets=presets,
         confusion=confusion.path,
         tables=tables.path,
     )

@@ -3,30 +3,12 @@
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Output
 
-from components import IMAGE
+from merflow.components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
-def extract(
-    manifest: Input[Dataset],
-    models: list[str],
-    workspace: str,
-    features_params: str,
-    corpus_params: str,
-    code: str,
-    encoders: str,
-    features: Output[Artifact],
-    presets: str = "",
-) -> None:
-    """Fills the workspace's store with what the models need; the artifact says where it is, and what was set aside."""
+def extract(request: str, manifest: Input[Dataset], features: Output[Artifact]) -> None:
+    """Fill the workspace's store; the artifact holds its location and the number of inputs that were set aside."""
     from merflow.jobs import steps
 
-    features.metadata["set_aside"] = steps.extract(
-        manifest=manifest.path,
-        models=models,
-        workspace=workspace,
-        params=features_params,
-        corpus_params=corpus_params,
-        features=features.path,
-        presets=presets,
-    )
+    features.metadata["set_aside"] = steps.extract(request, manifest=manifest.path, features=features.path)

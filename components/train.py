@@ -1,39 +1,32 @@
-"""One fold of one variant."""
+"""One trained fold of one variant."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Markdown, Metrics, Model, Output
 
-from components import IMAGE
+from merflow.components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def train(
-    item: str,
+    request: str,
     manifest: Input[Dataset],
     splits: Input[Dataset],
     features: Input[Artifact],
     run: Input[Artifact],
-    workspace: str,
-    training_params: str,
-    code: str,
     fold: Output[Model],
     metrics: Output[Metrics],
     summary: Output[Markdown],
-    presets: str = "",
 ) -> None:
-    """Trains ``model:preset:fold``; the epoch is chosen on development data."""
+    """Train the fold; the epoch is chosen on development data."""
     from merflow.jobs import steps
 
     metrics.metadata = steps.train(
-        item,
+        request,
         manifest=manifest.path,
         splits=splits.path,
         features=features.path,
         run=run.path,
-        workspace=workspace,
-        params=training_params,
         fold=fold.path,
         metrics=metrics.path,
-        presets=presets,
         summary=summary.path,
     )

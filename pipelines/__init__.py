@@ -1,1 +1,1 @@
-"""KFP pipelines, one a file, and what they begin with alike; ``compiled/`` holds the compiled packages."""
+"""KFP pipelines, one per file, and the steps that they share; ``compiled/`` holds the compiled packages."""

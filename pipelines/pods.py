@@ -1,8 +1,8 @@
-"""What the pods of a compiled pipeline ask a cluster for.
+"""Resources and placement of the pods of a compiled pipeline.
 
-A graph is given these when it is compiled, not as parameters of its runs. KFP keys its cache by all parameters of a
-step, so that another kind of GPU would train every fold anew; and within a loop its compiler (2.17) does not hand a
-resource's parameter on to the step that asks for it. A graph that runs on this machine asks for nothing.
+A graph receives them when it is compiled, not as parameters of its runs, for two reasons. KFP's cache keys a step by
+all of its parameters, so another kind of GPU would train every fold again. And inside a loop, kfp 2.17 does not hand a
+resource's parameter on to the step that requests it. A graph that runs on this machine requests nothing.
 """
 
 import functools
@@ -18,14 +18,14 @@ from merflow.contracts.params import Params
 from merflow.errors import ParamsError, PipelineError
 
 WORKSPACE = "/workspace"
-_BACKOFF = "60s"  # before the first retry; it doubles from one to the next
+_BACKOFF = "60s"  # before the first retry; it doubles with every further one
 
 
 def on_cluster(pipeline: Any, params: Params) -> Any:  # noqa: ANN401 - kfp has no types
-    """The same pipeline, each of whose pods asks for what its step needs.
+    """Return the same pipeline with resources and placement for every pod.
 
     Raises:
-        ParamsError: The parameters ask for devices that the cluster has not.
+        ParamsError: The parameters use devices that the cluster does not have.
         PipelineError: kfp-kubernetes is not installed.
     """
     counts = gpus(params)
@@ -35,40 +35,49 @@ def on_cluster(pipeline: Any, params: Params) -> Any:  # noqa: ANN401 - kfp has 
     def drawn(*channels: Any) -> Any:  # noqa: ANN401
         outputs = draw(*channels)
         for task in Pipeline.get_default_pipeline().tasks.values():
-            _equip(task, params=params, gpu_count=counts.get(task.component_spec.name, 0))
+            _equip(task, params=params, gpu_count=counts.get(_step(task), 0))
         return outputs
 
     return dsl.pipeline(name=pipeline.name, description=pipeline.description)(drawn)
 
 
 def gpus(params: Params) -> dict[str, int]:
-    """By step the GPUs that its pod asks for, which are the devices that it computes on; no other step computes.
+    """Return for each step the GPUs that its pod requests: the devices that it computes on.
+
+    Steps that are not listed compute on no device.
 
     Raises:
-        ParamsError: A step is to compute on a GPU, and the cluster has none.
+        ParamsError: A step is set to compute on a GPU, but the cluster has none.
     """
     devices = {
         "transcribe": ("transcription", params.transcription.device, 1),
         "extract": ("features", params.features.device, 1),
         "train": ("training", params.training.device, params.training.devices_per_fold),
-        "tune": ("training", params.training.device, 1),  # a worker's trials train on one device
+        "run_trials": ("training", params.training.device, 1),  # a worker's trials train on one device
     }
     if params.cluster.accelerator != NONE:
         return {step: 0 if device == "cpu" else count for step, (_, device, count) in devices.items()}
     sections = sorted({section for section, device, _ in devices.values() if device == "cuda"})
     if sections:
-        asked = ", ".join(f"{section}.device" for section in sections)
+        keys = ", ".join(f"{section}.device" for section in sections)
         raise ParamsError(
-            f"{asked} is cuda, but cluster.accelerator is none: set it to cpu or auto, or name the resource by which "
-            "pods ask for GPUs, for example nvidia.com/gpu"
+            f"cluster.accelerator is none, but these are cuda: {keys}; set them to cpu or auto, or set "
+            "cluster.accelerator to the resource name of the GPUs, for example nvidia.com/gpu"
         )
     return dict.fromkeys(devices, 0)
 
 
+def _step(task: PipelineTask) -> str:
+    """Return the name of a task's component; KFP writes it with hyphens."""
+    name: str = task.component_spec.name
+    return name.replace("-", "_")
+
+
 def _equip(task: PipelineTask, *, params: Params, gpu_count: int) -> None:
     kubernetes, cluster = _kubernetes(), params.cluster
-    pod: PodParams = dict(cluster.pods).get(task.component_spec.name, cluster.pods.other)
-    task.set_cpu_request(f"{pod.cpu:g}").set_memory_request(_mib(pod.memory_gib)).set_memory_limit(_mib(pod.memory_gib))
+    pod: PodParams = dict(cluster.pods).get(_step(task), cluster.pods.other)
+    memory = _mib(pod.memory_gib)
+    task.set_cpu_request(f"{pod.cpu_request:g}").set_memory_request(memory).set_memory_limit(memory)
     if pod.cpu_limit is not None:
         task.set_cpu_limit(f"{pod.cpu_limit:g}")
     if gpu_count:
@@ -80,12 +89,12 @@ def _equip(task: PipelineTask, *, params: Params, gpu_count: int) -> None:
     if pod.shared_memory_gib:
         size = _mib(pod.shared_memory_gib)
         kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", medium="Memory", size_limit=size)
-    if cluster.claim != NONE:
-        kubernetes.mount_pvc(task, cluster.claim, WORKSPACE)
-    for label, value in (cluster.nodes | (cluster.gpu_nodes if gpu_count else {})).items():
+    if cluster.pvc != NONE:
+        kubernetes.mount_pvc(task, cluster.pvc, WORKSPACE)
+    for label, value in (cluster.node_selector | (cluster.gpu_node_selector if gpu_count else {})).items():
         kubernetes.add_node_selector(task, label, value)
-    for taint in dict.fromkeys(cluster.taints + (cluster.gpu_taints if gpu_count else [])):
-        kubernetes.add_toleration(task, key=taint, operator="Exists")
+    for toleration in dict.fromkeys(cluster.tolerations + (cluster.gpu_tolerations if gpu_count else [])):
+        kubernetes.add_toleration(task, **toleration.model_dump(exclude_none=True))
 
 
 def _mib(gib: float) -> str:

@@ -1,110 +1,41 @@
-"""From a corpus to features: the steps that every pipeline begins with."""
+"""The steps from a corpus to features, which every pipeline begins with."""
 
 from dataclasses import dataclass
 
 from kfp.dsl.pipeline_channel import PipelineChannel
+from kfp.dsl.pipeline_task import PipelineTask
 
-from components.extract import extract
-from components.index import index
-from components.plan import plan
-from components.split import split
-from components.transcribe import transcribe
-from components.validate import validate
+from merflow.components.extract import extract
+from merflow.components.index import index
+from merflow.components.split import split
+from merflow.components.transcribe import transcribe
+from merflow.components.validate import validate
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Outputs of these steps, for those that follow.
+    """Artifacts of these steps, for those that follow."""
 
-    Attributes:
-        items: A parameter: what there is to train. A loop may be over it; it has no place inside one.
-        manifest: An artifact, as the next two.
-    """
-
-    items: PipelineChannel
     manifest: PipelineChannel
     splits: PipelineChannel
     features: PipelineChannel
 
 
-def prepare(
-    models: list[str],
-    *,
-    corpus: str,
-    root: str,
-    size: str,
-    workspace: str,
-    quarantine: bool,
-    asr: bool,
-    corpus_params: str,
-    splits_params: str,
-    features_params: str,
-    plan_params: str,
-    transcription_params: str,
-    data: str,
-    encoders: str,
-    recogniser: str,
-    code_plan: str,
-    code_index: str,
-    code_validate: str,
-    code_transcribe: str,
-    code_split: str,
-    code_extract: str,
-    presets: str | None = None,
-) -> Prepared:
-    """Adds plan, index, validate, transcribe, split and extract to the pipeline that calls it.
+def prepare(plan: PipelineTask) -> Prepared:
+    """Add index, validate, transcribe, split and extract to the pipeline that calls it.
 
-    A plain function, and no pipeline inside the other: its steps stand in the caller's own graph, where a local run
-    finds what a loop is over.
+    This is a plain function rather than a pipeline inside another: its steps belong to the caller's own graph.
 
-    Its arguments are the caller's own, by the same names; ``presets`` is None where the caller takes none.
+    Args:
+        plan: The step that makes the requests. It is never reused from KFP's cache, because it looks at files and code
+            that no parameter of a run mentions.
     """
-    user_presets = {} if presets is None else {"presets": presets}
-    planned = plan(
-        models=models,
-        splits_params=splits_params,
-        features_params=features_params,
-        plan_params=plan_params,
-        code=code_plan,
-        **user_presets,
-    )
-    indexed = index(
-        corpus=corpus,
-        root=root,
-        size=size,
-        video=planned.outputs["video"],
-        workspace=workspace,
-        corpus_params=corpus_params,
-        code=code_index,
-        data=data,
-    )
-    checked = validate(
-        manifest=indexed.outputs["manifest"],
-        quarantine=quarantine,
-        corpus_params=corpus_params,
-        code=code_validate,
-        data=data,
-    )
-    heard = transcribe(
-        manifest=checked.outputs["validated"],
-        asr=asr,
-        workspace=workspace,
-        transcription_params=transcription_params,
-        corpus_params=corpus_params,
-        code=code_transcribe,
-        data=data,
-        recogniser=recogniser,
-    )
-    manifest = heard.outputs["transcribed"]
-    folds = split(manifest=manifest, splits_params=splits_params, code=code_split)
-    stored = extract(
-        manifest=manifest,
-        models=models,
-        workspace=workspace,
-        features_params=features_params,
-        corpus_params=corpus_params,
-        code=code_extract,
-        encoders=encoders,
-        **user_presets,
-    )
-    return Prepared(planned.outputs["Output"], manifest, folds.outputs["splits"], stored.outputs["features"])
+    plan.set_caching_options(enable_caching=False)
+    requests = plan.outputs
+    indexed = index(request=requests["index"])
+    checked = validate(request=requests["validate"], manifest=indexed.outputs["manifest"])
+    transcribed = transcribe(request=requests["transcribe"], manifest=checked.outputs["validated"])
+    manifest = transcribed.outputs["transcribed"]
+    folds = split(request=requests["split"], manifest=manifest)
+    stored = extract(request=requests["extract"], manifest=manifest)
+    return Prepared(manifest, folds.outputs["splits"], stored.outputs["features"])

@@ -1,4 +1,7 @@
-"""Prints what ``merflow[all]`` requires, without merflow itself, so that the image's big layer outlives code edits."""
+"""A printer of the requirements of ``merflow[all]`` without merflow itself; edits of code do not touch them.
+
+The image installs them in a layer of their own, which is rebuilt only when ``pyproject.toml`` changes.
+"""
 
 import re
 import sys
@@ -7,25 +10,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_OWN = re.compile(r"merflow\[([\w,\s-]+)\]")
+_MERFLOW_EXTRAS = re.compile(r"merflow\[([\w,\s-]+)\]")
 
 
 def requirements(project: dict[str, Any], *, extra: str) -> Iterator[str]:
-    """The project's dependencies and those of one extra; an extra that names extras stands for theirs."""
+    """Yield the project's dependencies and those of one extra, with the extras that it names."""
     yield from project["dependencies"]
     yield from _of_extra(project["optional-dependencies"], extra)
 
 
 def _of_extra(extras: dict[str, list[str]], name: str) -> Iterator[str]:
     for requirement in extras[name]:
-        user_presets = _OWN.fullmatch(requirement)
-        if user_presets is None:
+        extras_of_merflow = _MERFLOW_EXTRAS.fullmatch(requirement)
+        if extras_of_merflow is None:
             yield requirement
             continue
-        for inner in user_presets[1].split(","):
+        for inner in extras_of_merflow[1].split(","):
             yield from _of_extra(extras, inner.strip())
 
 
 if __name__ == "__main__":
-    found = tomllib.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["project"]
-    sys.stdout.write("\n".join(requirements(found, extra="all")) + "\n")
+    project = tomllib.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["project"]
+    sys.stdout.write("\n".join(requirements(project, extra="all")) + "\n")

@@ -1,7 +1,7 @@
 """Errors that a user, a file or the network can cause.
 
-Every message says what is wrong, where, and how to mend it, with the values. The command line prints the message
-alone and exits with 2; anything that is not a :class:`MerflowError` is our own fault and exits with 1.
+Every message says what is wrong, where, and what to do about it. The command line prints the message alone and exits
+with 2. Any other exception is a bug of merflow's own, and exits with 1.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 
 class MerflowError(Exception):
-    """Base of everything that is not merflow's own fault."""
+    """Base class of all errors that are not bugs of merflow."""
 
 
 class CorpusError(MerflowError):
@@ -29,11 +29,11 @@ class SplitError(MerflowError):
 
 
 class FeatureError(MerflowError):
-    """A feature cannot be computed, stored or found."""
+    """A feature is missing, or cannot be computed or stored."""
 
 
 class PretrainedError(MerflowError):
-    """A pretrained model is neither on this machine nor to be had from the hub, or its folder is damaged."""
+    """A pretrained model is neither on this machine nor on the hub, or its folder is damaged."""
 
 
 class PresetError(MerflowError):
@@ -45,7 +45,7 @@ class ParamsError(MerflowError):
 
 
 class ModelError(MerflowError):
-    """A model folder is missing, garbled, or does not fit the model's code."""
+    """A model folder is missing or damaged, or does not fit the model's code."""
 
 
 class TrainingError(MerflowError):
@@ -57,7 +57,7 @@ class DivergedError(TrainingError):
 
 
 class TuningError(MerflowError):
-    """A search space is malformed, or a study cannot be opened or is of something else."""
+    """A search space is malformed, or a study cannot be opened or belongs to something else."""
 
 
 class EvaluationError(MerflowError):
@@ -65,15 +65,15 @@ class EvaluationError(MerflowError):
 
 
 class TrackingError(MerflowError):
-    """The tracking server refuses or cannot be reached."""
+    """The tracking server refuses a request or cannot be reached."""
 
 
 class VersioningError(MerflowError):
-    """No DVC project, or its remote cannot be reached, refuses, or lacks a file."""
+    """There is no DVC project, or its remote cannot be reached, refuses a request or lacks a file."""
 
 
 class PipelineError(MerflowError):
-    """A step of a pipeline failed, or a pipeline's tools are not there."""
+    """A step of a pipeline failed, or the tools that run pipelines are not installed."""
 
 
 class FormatError(MerflowError):
@@ -85,7 +85,7 @@ class OutputError(MerflowError):
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the closest known word, or the list of known words where none is close."""
+    """Return ``did you mean 'x'?`` for the closest known word, or a list of all known words if none is close."""
     words = sorted(known)
     close = get_close_matches(word, words, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(words)}"

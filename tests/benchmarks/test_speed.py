@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import foal_net, mfdr, real_size, trainer
 from benchmarks.random_features import UTTERANCES, RandomUtterances, Some, durations_s, full_presets
-from merflow.features.extraction.bucketing import sequential_batches
+from merflow.features.batches.bucketing import sequential_batches
 from merflow.models import MODELS
 from merflow.models.foal_net import FoalNet, FoalNetConfig
 from merflow.models.mfdr import GCPU, SlidingWindowAttention

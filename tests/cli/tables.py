@@ -51,12 +51,12 @@ def spoil(wavs: list[Path]) -> dict[str, str]:
     gone.unlink()
     soundfile.write(headed, samples[:0], rate_hz)
     return {
-        truncated.stem: f"is cut off: the header tells {said} bytes of samples, the file holds {said - 3000}; copy it",
-        empty.stem: "is empty: the file holds 0 bytes; copy it again",
+        truncated.stem: f"is cut off: the header promises {said} bytes of samples, the file has {said - 3000}; copy",
+        empty.stem: "is empty (the file has 0 bytes); copy it again",
         slow.stem: "is sampled at 8000 Hz, not 16000 Hz; resample it",
         stereo.stem: "has 2 channels, not 1; mix it down",
-        holes.stem: f"holds 3 NaN or infinite samples of {held}; convert it again",
-        text.stem: "cannot be read: Format not recognised; copy or convert it again",
-        gone.stem: f"no such file: {gone}; restore it",
-        headed.stem: "is empty: the file holds 0 samples; copy it again",
+        holes.stem: f"has 3 NaN or infinite samples out of {held}; convert it again",
+        text.stem: "cannot be read (Format not recognised); copy or convert it again",
+        gone.stem: f"no such recording: {gone}; restore it",
+        headed.stem: "is empty (the file has 0 samples); copy it again",
     }

@@ -25,18 +25,18 @@ def test_a_missing_folder_or_file(tmp_path: Path) -> None:
     )
     assert index("table", gone) == f"error: no such file: {gone}; pass a CSV file of utterances with --root\n"
     assert index("table", tmp_path) == f"error: {tmp_path} is a folder; pass the CSV file of utterances in it\n"
-    assert index("iemocap", tmp_path).startswith(f"error: {tmp_path} is no IEMOCAP release: it holds no Session1 .. ")
+    assert index("iemocap", tmp_path).startswith(f"error: {tmp_path} is no IEMOCAP release: it has no folder Ses")
     assert index("iemokap", gone) == "error: unknown corpus 'iemokap'; did you mean 'iemocap'?\n"
 
 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("data", "validate", "gone", "--out", "x"), "pass a manifest, as `merflow data index` writes it"),
-        (("data", "split", "gone", "--out", "x"), "pass a manifest, as `merflow data index` writes it"),
+        (("data", "validate", "gone", "--out", "x"), "pass a manifest that `merflow data index` wrote"),
+        (("data", "split", "gone", "--out", "x"), "pass a manifest that `merflow data index` wrote"),
         (
             ("features", "extract", "gone", "--models", "context-mmt:mmt-frozen", "--store", "x", "--out", "x"),
-            "pass a manifest, as `merflow data index` writes it",
+            "pass a manifest that `merflow data index` wrote",
         ),
     ],
 )
@@ -47,7 +47,7 @@ def test_a_missing_manifest(command: tuple[str, ...], said: str) -> None:
 def test_a_table_without_needed_columns(tmp_path: Path) -> None:
     path = text_table(tmp_path, "u,s,A,sad,x", header=HEADER.replace("emotion", "emotoin"))
     assert index("table", path) == (
-        f"error: {path} lacks the needed column 'emotion' (is it 'emotoin'?); "
+        f"error: {path} lacks the required column 'emotion' ('emotoin' may be a misspelling); "
         "its header is utterance_id,speaker,session,emotoin,transcript\n"
     )
 
@@ -59,7 +59,7 @@ def test_unknown_labels_and_duplicate_ids_are_listed_together(tmp_path: Path) ->
     assert label.startswith(
         f"  {path} line 2 (u) and 1 more: label 'angri' is no known emotion label (did you mean 'angry'?); correct it"
     )
-    assert twice == f"  {path} line 4 (v): the id is also in line 3; ids are unique, rename or remove one"
+    assert twice == f"  {path} line 4 (v): the id is also in line 3; rename or remove one"
 
 
 def test_a_table_in_latin_1(tmp_path: Path) -> None:
@@ -111,10 +111,10 @@ def with_unknown_code(release: Path) -> None:
     [
         (
             without_labels,
-            "Session4/dialog/EmoEvaluation holds no label file such as Ses04F_impro01.txt: no turns to read",
+            "Session4/dialog/EmoEvaluation has no label file like Ses04F_impro01.txt; copy the session again",
         ),
         (with_unknown_code, "label 'new' is no known emotion label (did you mean 'neu'?); correct it, or add it to"),
-        (without(range(1, 6)), "release is no IEMOCAP release: it holds no Session1 .. Session5 folder; pass the IEMO"),
+        (without(range(1, 6)), "release is no IEMOCAP release: it has no folder Session1 .. Session5; pass the IEMO"),
     ],
 )
 def test_a_release_that_lacks_something(
@@ -131,10 +131,12 @@ def test_a_protocol_that_does_not_fit_the_corpus(tiny_release: Path, tmp_path: P
     manifest = tmp_path / "manifest.parquet"
     assert merflow("data", "index", "--corpus", "iemocap", "--root", release, "--out", manifest).code == 0
     for protocol, needed, found in (
-        ("session-5fold", "5 sessions", "found 3 (Session1, Session2, Session3)"),
-        ("session5-only", "5 sessions", "found 3 (Session1, Session2, Session3)"),
-        ("speaker-10fold", "10 speakers", "found 6 (Ses01_F, Ses01_M, Ses02_F, Ses02_M, Ses03_F, Ses03_M)"),
+        ("session-5fold", "5 sessions", "has 3 (Session1, Session2, Session3)"),
+        ("session5-only", "5 sessions", "has 3 (Session1, Session2, Session3)"),
+        ("speaker-10fold", "10 speakers", "has 6 (Ses01_F, Ses01_M, Ses02_F, Ses02_M, Ses03_F, Ses03_M)"),
     ):
         said = refused("data", "split", manifest, "--protocol", protocol, "--out", tmp_path / "s.parquet")
-        assert said.startswith(f"error: {protocol} needs exactly {needed} with labelled utterances, {found}; choose ")
+        assert said.startswith(
+            f"error: {protocol} needs exactly {needed} with labelled utterances, but the corpus {found}; choose "
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.parquet", "release"]

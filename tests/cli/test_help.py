@@ -107,7 +107,7 @@ def test_a_wrong_choice_is_told_in_plain_words(command: tuple[str, ...]) -> None
     assert "Value error" not in said
     assert "Invalid value for '--protocol': 'none-paper' is not one of 'session-5fold', " in said
     assert (
-        "none-paper is no protocol but a choice of the epoch: --set training.shadow_selection=none-paper"
+        "none-paper is not a protocol, but a way to choose the epoch: --set training.shadow_selection=none-paper"
         in " ".join(said.replace("│", " ").split())
     )
 

@@ -15,7 +15,7 @@ NAMES = [
     ),
     (
         ["--models", "mmt-frozen"],
-        "'mmt-frozen' names no variant; write model:preset, for example context-mmt:mmt-frozen",
+        "'mmt-frozen' is not a variant; write model:preset, for example context-mmt:mmt-frozen",
     ),
     (["--models", " , "], "no variant given; name at least one, for example context-mmt:mmt-frozen"),
     (["--models", f"{VARIANT}, {VARIANT}"], f"variant given twice: {VARIANT}"),
@@ -69,7 +69,7 @@ def test_the_name_of_a_tuned_preset_is_checked_first_and_no_benchmark_takes_one(
     command = ("pipeline", "run", "tune", "--out", tmp_path / "x", "--models")
     said = refused(*command, "mfdr:full", "--name", "window-10")
     assert "the tuned preset (--name): mfdr:window-10 is a preset that merflow ships; give yours another name" in said
-    assert "'mfdr:a:b' names no variant" in refused(*command, "mfdr:full", "--name", "a:b")
+    assert "'mfdr:a:b' is not a variant" in refused(*command, "mfdr:full", "--name", "a:b")
     said = refused("pipeline", "run", "benchmark", "--out", tmp_path / "x", "--models", "mfdr:full", "--name", "mine")
     assert said == "error: --name mine is for tune, which makes a preset; benchmark makes none\n"
     assert list(tmp_path.iterdir()) == []
@@ -98,7 +98,7 @@ def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -
             ["plan.seeds=[0,0]", "splits.protocol=none-paper"],
             [
                 "  plan.seeds: a seed is given twice",
-                "  splits.protocol: none-paper is no protocol but a choice of the epoch: --set training.shadow_",
+                "  splits.protocol: none-paper is not a protocol, but a way to choose the epoch: --set training.",
             ],
         ),
         (["plan.seeds"], ["override 'plan.seeds' has no '='; write it as training.threads=2"]),

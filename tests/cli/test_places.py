@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import merflow, refused
 
 VARIANT = "context-mmt:wavlm-fc-frozen"
-FILE_IN_THE_WAY = "is a file, not a folder; remove what is in its place, or choose another folder"
+FILE_IN_THE_WAY = "is a file, not a folder; remove what is in the way, or choose another folder"
 MOUNTS = shutil.which("unshare") is not None and not subprocess.run(["unshare", "-rm", "true"]).returncode
 
 
@@ -46,7 +46,7 @@ def test_a_file_in_the_way_of_a_folder(manifest: Path, tiny_release: Path, tmp_p
     said = refused("data", "synthesize", "--size", "tiny", "--out", file)
     assert said == f"error: {file} is a file; choose another folder with --out\n"
     said = refused("data", "index", *source, "--out", tmp_path)
-    assert said.startswith(f"error: cannot write {tmp_path}: Is a directory; remove what is in its place, or choose")
+    assert said.startswith(f"error: cannot write {tmp_path}: Is a directory; remove what is in the way, or choose")
     assert file.read_text() == "mine"
     assert hidden_and_other_files(tmp_path) == ["file"]
 
@@ -121,7 +121,7 @@ def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
 
     gone = tmp_path / "gone"
     item = f"{VARIANT}:1"
-    assert said(item, splits=gone) == f"error: no such file: {gone}; pass splits, as `merflow data split` writes them\n"
+    assert said(item, splits=gone) == f"error: no such file: {gone}; pass splits that `merflow data split` wrote\n"
     assert said(item, features=gone).startswith(f"error: no such file: {gone}; extract the features first")
     assert said(item).startswith(f"error: {manifest} is not what `merflow features extract` wrote (")
     assert said(f"{VARIANT}:9") == f"error: {splits} have no fold 9; they have [1, 2, 3, 4, 5]\n"

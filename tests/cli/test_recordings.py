@@ -13,7 +13,7 @@ from tests.cli.tables import audio_table, spoil
 
 pytest.importorskip("great_expectations")
 
-LISTED = "mend the corpus, or set the bad utterances aside with --quarantine; all of it is in"
+LISTED = "correct the corpus, or set the bad utterances aside with --quarantine;"
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +31,18 @@ def test_validation_lists_each_bad_recording_and_quarantine_sets_it_aside(
 
     said = refused("data", "validate", manifest, "--out", out)
     assert said.startswith("merflow | recordings: 70/70")
-    assert "error: 8 problem(s) in 70 utterances\n" in said
+    assert "error: 8 problems in 70 utterances\n" in said
     for utterance, reason in reasons.items():
         (line,) = [line for line in said.splitlines() if line.startswith(f"  {utterance}: ")]
         assert reason in line
-    assert said.endswith(f"{LISTED} {out}/summary.html\n")
+    assert said.endswith(f"{LISTED} {out}/summary.html shows all problems\n")
     assert sorted(path.name for path in out.iterdir()) == ["docs", "summary.html"]
 
     done = merflow("data", "validate", manifest, "--out", out, "--quarantine")
     assert (done.code, done.out) == (0, "")
-    assert f"validate: 8 of 70 utterances set aside in {out}/quarantine.csv; {out}/summary.html\n" in done.err
+    assert (
+        f"validate: 8 of 70 utterances set aside in {out}/quarantine.csv; summary in {out}/summary.html\n" in done.err
+    )
     aside = pd.read_csv(out / "quarantine.csv").set_index("utterance_id")["reasons"]
     assert aside.index.tolist() == [name for name in read_manifest(manifest).rows["utterance_id"] if name in reasons]
     assert [name for name, reason in reasons.items() if reason not in aside[name]] == []
@@ -57,8 +59,8 @@ def test_a_benchmark_stops_with_the_list_and_goes_on_with_quarantine(
     command += ["--protocol", "session5-only", "--out", tmp_path / "run", "--json"]
     command += ["--set", "training.max_epochs=1", "--set", "tracking.uri=none"]
     said = refused(*command)
-    assert "error: 8 problem(s) in 70 utterances\n" in said
-    assert said.endswith(f"{LISTED} {tmp_path}/run/validation.html\n")
+    assert "error: 8 problems in 70 utterances\n" in said
+    assert said.endswith(f"{LISTED} {tmp_path}/run/validation.html shows all problems\n")
     assert not (tmp_path / "run" / "manifest.parquet").exists()
 
     done = merflow(*command, "--quarantine")
@@ -76,9 +78,9 @@ def test_a_dialogue_without_audio_is_one_problem(tiny_release: Path, tmp_path: P
 
     lines = refused("data", "validate", manifest, "--out", tmp_path / "v").splitlines()
     assert lines[1:3] == [
-        "error: 7 problem(s) in 70 utterances",
-        "  Ses01F_impro01_F000 and 6 more: dialogue Ses01F_impro01 has no audio in any of its 7 turns "
-        "[dialogues have audio]",
+        "error: 7 problems in 70 utterances",
+        "  Ses01F_impro01_F000 and 6 more: dialogue Ses01F_impro01 has no audio in any of its 7 turns; restore it "
+        "[every dialogue has audio]",
     ]
     done = merflow("data", "validate", manifest, "--out", tmp_path / "v", "--quarantine")
     assert (done.code, len(pd.read_csv(tmp_path / "v/quarantine.csv"))) == (0, 7)
@@ -92,17 +94,17 @@ def test_where_nothing_is_good_nothing_is_set_aside(tiny_release: Path, tmp_path
     assert merflow("data", "index", "--corpus", "table", "--root", table, "--out", manifest).code == 0
 
     said = refused("data", "validate", manifest, "--out", out, "--quarantine")
-    assert f"no utterance would be left: mend the corpus; all of it is in {out}/summary.html\n" in said
+    assert f"no utterance would be left: correct the corpus; {out}/summary.html shows all problems\n" in said
     assert sorted(path.name for path in out.iterdir()) == ["docs", "summary.html"]
 
 
-def test_a_mended_corpus_leaves_nothing_in_quarantine(tiny_release: Path, tmp_path: Path) -> None:
+def test_a_sound_corpus_leaves_nothing_in_quarantine(tiny_release: Path, tmp_path: Path) -> None:
     manifest, out = tmp_path / "all.parquet", tmp_path / "v"
     assert merflow("data", "index", "--corpus", "synthetic", "--root", tiny_release, "--out", manifest).code == 0
     out.mkdir()
     (out / "quarantine.csv").write_text("of an earlier run\n")
 
     done = merflow("data", "validate", manifest, "--out", out, "--quarantine")
-    assert "validate: 70 utterances meet every expectation" in done.err
+    assert "validate: 70 utterances meet all expectations" in done.err
     assert len(pd.read_csv(out / "quarantine.csv")) == 0
     assert read_manifest(out / "manifest.parquet").hash == read_manifest(manifest).hash

@@ -112,7 +112,7 @@ def test_wrong_words_are_refused_before_anything_is_made(tmp_path: Path) -> None
     assert "session5-only has no fold 2; its last one is 1. Choose others with --folds" in said
     said = refused("tune", "mfdr", *out, "--name", "window-10")
     assert "the tuned preset (--name): mfdr:window-10 is a preset that merflow ships; give yours another name" in said
-    assert "'mfdr:a:b' names no variant" in refused("tune", "mfdr", *out, "--name", "a:b")
+    assert "'mfdr:a:b' is not a variant" in refused("tune", "mfdr", *out, "--name", "a:b")
     said = refused("tune", "mfdr", *out, "--manifest", "m.parquet")
     assert (
         "--splits, --features is missing; give all of --manifest, --splits, --features, or none of them and a --corpus"

@@ -10,6 +10,7 @@ from merflow.contracts.fold_record import (
     PlannedFold,
     RecordedEncoder,
 )
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import SplitParams, TrainingParams
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.recipe import Recipe
@@ -48,6 +49,12 @@ def planned_fold(**changes: Any) -> PlannedFold:  # noqa: ANN401 - any field
 
 def fold_record(**changes: Any) -> FoldRecord:  # noqa: ANN401 - any field
     return FoldRecord(**{**_VALUES, **changes})
+
+
+def epoch(number: int, **changes: Any) -> EpochFigures:  # noqa: ANN401 - any field
+    """The figures of one epoch."""
+    figures = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5, "dev_wa": 0.5, "lr": 1e-3, "seconds": 1.0}
+    return EpochFigures(number, **{"stage": 1, **figures, **changes})
 
 
 _VALUES: dict[str, Any] = {

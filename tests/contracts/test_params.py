@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.cluster import RENAMED, Toleration
+from merflow.contracts.params import Params, changes_json, read_params, shipped_params, with_changes
 from merflow.errors import ParamsError
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
@@ -51,8 +53,8 @@ def test_a_malformed_override_says_how_to_write_it(override: str, said: str) -> 
         read_params(SHIPPED, overrides=(override,))
 
 
-@pytest.mark.parametrize(("text", "said"), [("- a", "expected a mapping, found list"), ("a: [", "is no YAML")])
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, said: str) -> None:
+@pytest.mark.parametrize(("text", "said"), [("- a", "expected a mapping, found list"), ("a: [", "is not YAML")])
+def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(ParamsError, match=said):
@@ -70,3 +72,86 @@ def test_no_section_has_defaults() -> None:
     for section in sections:
         assert section is not None
         assert all(field.is_required() for field in section.model_fields.values())
+
+
+def test_changes_are_what_differs_and_give_the_same_parameters_again() -> None:
+    base = shipped_params()
+    changed = read_params(
+        SHIPPED,
+        overrides=("training.max_epochs=3", "features.batch_cost.audio=5", "plan.seeds=[0, 1]", "cluster.pvc=x"),
+    )
+    text = changes_json(changed, base=base)
+    assert json.loads(text) == {
+        "training": {"max_epochs": 3},
+        "features": {"batch_cost": {"audio": 5}},
+        "plan": {"seeds": [0, 1]},
+    }
+    assert with_changes(base, text) == changed.model_copy(update={"cluster": base.cluster})
+    assert changes_json(base, base=base) == ""
+    assert with_changes(base, "") == base
+
+
+def test_changes_may_be_yaml_and_name_what_is_wrong() -> None:
+    base = shipped_params()
+    assert with_changes(base, "training:\n  compile: off\n  threads: 2\n").training.threads == 2
+    with pytest.raises(ParamsError, match=r"training\.thread: unknown key; did you mean 'threads'"):
+        with_changes(base, "{training: {thread: 2}}")
+    with pytest.raises(ParamsError, match="training: expected a mapping"):
+        with_changes(base, "{training: 2}")
+
+
+OLD_CLUSTER = """\
+cluster:
+  accelerator: nvidia.com/gpu
+  claim: merflow
+  nodes: {}
+  taints: []
+  gpu_nodes: {}
+  gpu_taints: [nvidia.com/gpu]
+  pods:
+    other: &pod {cpu: 1, cpu_limit: null, memory_gib: 4, shared_memory_gib: 0, retries: 1, timeout_h: 6}
+    transcribe: *pod
+    extract: *pod
+    train: *pod
+    tune: *pod
+"""
+
+
+def test_a_file_of_an_earlier_version_is_told_every_new_key_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(SHIPPED.read_text().partition("cluster:")[0] + OLD_CLUSTER)
+    with pytest.raises(ParamsError) as caught:
+        read_params(path)
+    first, *lines = str(caught.value).splitlines()
+    assert first.endswith("10 problem(s)")
+    assert "  cluster.claim: renamed; write cluster.pvc" in lines
+    assert "  cluster.nodes: renamed; write cluster.node_selector" in lines
+    assert any(
+        line.startswith("  cluster.gpu_taints: renamed; write cluster.gpu_tolerations, in the form") for line in lines
+    )
+    assert "  cluster.pods.tune: renamed; write cluster.pods.run_trials" in lines
+    assert "  cluster.pods.train.cpu: renamed; write cluster.pods.train.cpu_request" in lines
+
+
+@pytest.mark.parametrize(("old", "new"), sorted(RENAMED.items()))
+def test_every_renamed_key_leads_to_one_that_exists(old: str, new: str) -> None:
+    values = shipped_params().model_dump()
+    for key in new.partition(",")[0].split("."):
+        assert key in values
+        values = values[key]
+    with pytest.raises(ParamsError) as caught:
+        read_params(SHIPPED, overrides=(f"{old}=1",))
+    assert f"{old}: renamed; write {new}" in str(caught.value)
+
+
+def test_a_toleration_is_written_as_in_a_pod_spec() -> None:
+    text = "cluster.tolerations=[{key: team, value: speech, effect: NoSchedule}, {operator: Exists}]"
+    first, second = read_params(SHIPPED, overrides=(text,)).cluster.tolerations
+    assert first == Toleration(key="team", operator="Equal", value="speech", effect="NoSchedule")
+    assert second == Toleration(operator="Exists")
+    for wrong, message in (
+        ("{key: team}", "needs a key and a value"),
+        ("{operator: Exists, value: a}", "takes no value"),
+    ):
+        with pytest.raises(ParamsError, match=message):
+            read_params(SHIPPED, overrides=(f"cluster.tolerations=[{wrong}]",))

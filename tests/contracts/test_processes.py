@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.processes import in_processes, side_by_side, tell
+from merflow.contracts.processes import in_processes, send_message, side_by_side
 from merflow.errors import PresetError
 
 
 def write_and_wait(path: Path, *, seconds: float) -> str:
-    """Says that it is at work, and takes its time in the middle of a write."""
+    """Wait in the middle of a write, with the unfinished file on disk."""
     from merflow.storage.local import replacing
 
     with replacing(path) as part:
@@ -33,9 +33,9 @@ def die() -> str:
     return "never"
 
 
-def tell_twice() -> str:
-    tell(("half", 1))
-    tell(("all", 2))
+def send_twice() -> str:
+    send_message(("half", 1))
+    send_message(("all", 2))
     return "done"
 
 
@@ -55,20 +55,20 @@ def run(*calls: Callable[[], str]) -> list[str]:
     return results
 
 
-def say_place(folder: Path) -> str:
-    """The process's own place; waits until another process has said its own."""
-    place = os.environ["PLACE"]
-    (folder / place).touch()
+def environment_name(folder: Path) -> str:
+    """Return the name in this process's environment once another process has written its own."""
+    name = os.environ["NAME"]
+    (folder / name).touch()
     wait_until(lambda: len(list(folder.iterdir())) == 2)
-    return place
+    return name
 
 
 def test_each_process_takes_one_of_the_environments(tmp_path: Path) -> None:
-    places: list[str] = []
-    environments = [{"PLACE": "first"}, {"PLACE": "second"}]
-    in_processes([partial(say_place, tmp_path)] * 2, workers=2, finished=places.append, environments=environments)
-    assert sorted(places) == ["first", "second"]
-    assert "PLACE" not in os.environ
+    taken: list[str] = []
+    environments = [{"NAME": "first"}, {"NAME": "second"}]
+    in_processes([partial(environment_name, tmp_path)] * 2, workers=2, finished=taken.append, environments=environments)
+    assert sorted(taken) == ["first", "second"]
+    assert "NAME" not in os.environ
 
 
 def test_every_result_comes_once(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_error_stops_the_others_and_leaves_nothing_half_written(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_process_that_is_killed_is_told_of(tmp_path: Path) -> None:
+def test_a_process_that_is_killed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(BrokenProcessPool):
         run(die, partial(write_and_wait, tmp_path / "a", seconds=0))
 
@@ -98,15 +98,15 @@ def test_a_death_counts_before_the_errors_that_follow_from_it(tmp_path: Path) ->
 
 
 def test_an_error_of_a_call_alone_is_its_own(tmp_path: Path) -> None:
-    (tmp_path / "there").touch()
+    (tmp_path / "dying").touch()
     with pytest.raises(RuntimeError, match="connection closed by peer"):
-        run(partial(fail_after, tmp_path / "there"))
+        run(partial(fail_after, tmp_path / "dying"))
 
 
-def test_what_a_call_tells_comes_before_its_result() -> None:
-    heard: list[object] = []
-    in_processes([tell_twice], workers=1, finished=heard.append, told=heard.append)
-    assert heard == [("half", 1), ("all", 2), "done"]
+def test_messages_of_a_call_arrive_before_its_result() -> None:
+    received: list[object] = []
+    in_processes([send_twice], workers=1, finished=received.append, on_message=received.append)
+    assert received == [("half", 1), ("all", 2), "done"]
 
 
 def test_the_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:

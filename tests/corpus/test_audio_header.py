@@ -19,17 +19,17 @@ def test_headers_are_read_in_order_and_none_where_there_is_none(recording: Path)
     assert read_headers(paths) == [None, AudioHeader(n_samples=800, rate_hz=16_000), None]
 
 
-def test_a_wav_that_lost_its_end_says_how_much(recording: Path) -> None:
+def test_a_cut_off_wav_says_how_much_it_lost(recording: Path) -> None:
     assert truncation(recording) is None
     content = recording.read_bytes()
     assert len(content) == 44 + 1600
     for lost in (1, 2, 1599, 1600):
         recording.write_bytes(content[:-lost])
-        assert truncation(recording) == Truncation(told_bytes=1600, held_bytes=1600 - lost)
+        assert truncation(recording) == Truncation(promised_bytes=1600, held_bytes=1600 - lost)
 
 
 @pytest.mark.parametrize("kept", [0, 4, 12, 30, 43])
-def test_without_its_whole_header_a_wav_tells_no_length(recording: Path, kept: int) -> None:
+def test_a_wav_without_its_whole_header_has_no_length(recording: Path, kept: int) -> None:
     recording.write_bytes(recording.read_bytes()[:kept])
     assert truncation(recording) is None
 

@@ -122,5 +122,5 @@ def test_rows_changed_after_writing(tmp_path: Path) -> None:
     write_manifest(written, path)
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
-    with pytest.raises(CorpusError, match=f"was changed after it was written: .* recorded is {written.hash}"):
+    with pytest.raises(CorpusError, match=f"was changed after it was written: .* the recorded {written.hash}"):
         read_manifest(path)

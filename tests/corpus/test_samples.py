@@ -69,13 +69,13 @@ def _absent(path: Path) -> None:
     ("spoil", "words"),
     [
         (_absent, "no such recording"),
-        (_eight_kilohertz, "has 8000 Hz, expected 16000 Hz"),
-        (_stereo, "has 2 channels, expected 1"),
-        (_nan, "holds nan at sample 17"),
+        (_eight_kilohertz, "has 8000 Hz, not 16000 Hz"),
+        (_stereo, "has 2 channels, not 1"),
+        (_nan, "has nan at sample 17"),
         (_no_samples, "has no samples"),
         (_no_bytes, "is no readable recording"),
         (_text, "is no readable recording"),
-        (_truncated, "is truncated: 956 of 1600 bytes"),
+        (_truncated, "is truncated: it has 956 of 1600 bytes"),
         (_truncated_header, "is no readable recording"),
     ],
 )
@@ -93,7 +93,7 @@ def test_bad_recordings_name_file_fault_and_remedy(tmp_path: Path, spoil: object
 def test_other_formats_name_the_policy_that_allows_them(tmp_path: Path, spoil: object) -> None:
     assert callable(spoil)
     spoil(tmp_path / "other.wav")
-    with pytest.raises(CorpusError, match=r"allow it with corpus\.resample=true"):
+    with pytest.raises(CorpusError, match=r"set corpus\.resample=true"):
         read_samples(tmp_path / "other.wav", n_samples=None, resample=False)
     assert len(read_samples(tmp_path / "other.wav", n_samples=None, resample=True)) in (800, 1600)
 
@@ -150,7 +150,7 @@ def test_a_recording_too_short_to_resample_keeps_a_sample(tmp_path: Path) -> Non
 
 def test_a_recording_that_changed_since_indexing_is_refused(tmp_path: Path) -> None:
     sf.write(tmp_path / "a.wav", np.zeros(800), 16_000)
-    with pytest.raises(CorpusError, match=r"has 800 samples, the manifest says 900.*merflow data index"):
+    with pytest.raises(CorpusError, match=r"has 800 samples, but 900 in the manifest.*merflow data index"):
         read_samples(tmp_path / "a.wav", n_samples=900, resample=False)
 
 

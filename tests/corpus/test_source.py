@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from merflow.contracts.params import Params
+from merflow.contracts.requests import IndexRequest
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize
@@ -18,17 +20,19 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return Workspace(tmp_path_factory.mktemp("workspace"))
 
 
-def test_a_synthetic_corpus_is_drawn_with_video_where_it_is_read(workspace: Workspace) -> None:
+def test_a_synthetic_corpus_is_drawn_with_video_where_it_is_read(workspace: Workspace, params: Params) -> None:
     pytest.importorskip("av")
-    steps.index(
+    request = IndexRequest(
         corpus="synthetic",
         root="",
         size="tiny",
         video=True,
         workspace=str(workspace.root),
-        params="",
-        manifest=str(workspace.root / "manifest.parquet"),
+        params=params.corpus,
+        data="",
+        code="",
     )
+    steps.index(request.to_json(), manifest=str(workspace.root / "manifest.parquet"))
     rows = read_manifest(workspace.root / "manifest.parquet").rows
     assert len(rows) == 70
     assert rows["video_path"].notna().all()

@@ -54,7 +54,17 @@ def test_adding_a_corpus(copy: Copy) -> None:
     assert (copy.root / "splits.md").is_file()
 
 
-@pytest.mark.parametrize("page", ["adding-a-model.md", "adding-a-corpus.md"])
+def test_adding_a_step(copy: Copy) -> None:
+    pytest.importorskip("kfp")
+    copy.follow("adding-a-step.md")
+    assert "comp-describe" in (copy.root / "packages/benchmark.yaml").read_text(encoding="utf-8")
+    (table,) = (copy.root / "runs/described/kfp").glob("*/describe/table")
+    header, _, *rows = table.read_text(encoding="utf-8").splitlines()
+    assert header == "| emotion | utterances | speakers |"
+    assert [row.split(" | ")[0] for row in rows] == ["| angry", "| happy", "| neutral", "| sad"]
+
+
+@pytest.mark.parametrize("page", ["adding-a-model.md", "adding-a-corpus.md", "adding-a-step.md"])
 def test_a_page_has_files_patches_and_commands(page: str) -> None:
     blocks = blocks_of(page)
     assert {block.language for block in blocks} >= {"python", "diff", "console"}

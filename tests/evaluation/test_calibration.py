@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from merflow.contracts.scores import ReliabilityBin
 from merflow.errors import EvaluationError
 from merflow.evaluation.calibration import calibration_error, reliability
 
@@ -32,25 +33,25 @@ def test_the_bins_of_the_diagram_are_those_of_the_error() -> None:
     probabilities = random.dirichlet([0.7, 0.7, 0.7], size=500)
     labels = random.integers(3, size=500)
     bins = reliability(labels, probabilities, bins=10)
-    gaps = [entry["utterances"] * abs(entry["confidence"] - entry["accuracy"]) for entry in bins]
+    gaps = [entry.utterances * abs(entry.confidence - entry.accuracy) for entry in bins]
 
     assert sum(gaps) / 500 == pytest.approx(calibration_error(labels, probabilities, bins=10))
-    assert sum(entry["utterances"] for entry in bins) == 500
+    assert sum(entry.utterances for entry in bins) == 500
     for entry in bins:
-        assert entry["high"] - entry["low"] == pytest.approx(0.1)
-        assert entry["low"] < entry["confidence"] <= entry["high"]
-        assert 0 <= entry["accuracy"] <= 1
-    assert bins[0]["low"] == pytest.approx(0.3), "three classes leave nobody below a third"
+        assert entry.high - entry.low == pytest.approx(0.1)
+        assert entry.low < entry.confidence <= entry.high
+        assert 0 <= entry.accuracy <= 1
+    assert bins[0].low == pytest.approx(0.3), "three classes leave nobody below a third"
 
 
 def test_a_bin_takes_in_its_upper_edge_and_empty_bins_are_left_out() -> None:
     probabilities = np.array([[0.75, 0.25], [0.25, 0.75], [1.0, 0.0]])
     bins = reliability(np.array([0, 0, 0]), probabilities, bins=4)
 
-    assert bins == [
-        {"low": 0.5, "high": 0.75, "utterances": 2, "confidence": 0.75, "accuracy": 0.5},
-        {"low": 0.75, "high": 1.0, "utterances": 1, "confidence": 1.0, "accuracy": 1.0},
-    ]
+    assert bins == (
+        ReliabilityBin(low=0.5, high=0.75, utterances=2, confidence=0.75, accuracy=0.5),
+        ReliabilityBin(low=0.75, high=1.0, utterances=1, confidence=1.0, accuracy=1.0),
+    )
 
 
 def test_rows_of_another_number_are_refused() -> None:

@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +5,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped,unused-ignore]
 
 from merflow.contracts.baselines import Baseline
+from merflow.contracts.results import ComparedVariant, Results
 from merflow.evaluation.comparisons import compare_variants
-from tests.evaluation.test_results import CLASSES, PARAMS, corpus, results_of, table
+from tests.evaluation.finished import SELECTION
+from tests.evaluation.test_summary import PARAMS, corpus, held_out, results_of, table
 
 SKILLS = {"weak": 0.45, "middle": 0.55, "good": 0.62, "best": 0.7}
 
@@ -25,37 +25,38 @@ def tables(*seeds: int) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def one_seed() -> dict[str, Any]:
+def one_seed() -> Results:
     return results_of(tables(0), corpus())
 
 
-def test_each_family_of_p_values_is_adjusted_as_statsmodels_does(one_seed: dict[str, Any]) -> None:
-    pairs = one_seed["comparisons"]
+def test_each_family_of_p_values_is_adjusted_as_statsmodels_does(one_seed: Results) -> None:
+    pairs = one_seed.comparisons
     assert len(pairs) == 6
     for test, adjusted in (("p_bootstrap", "p_holm"), ("p_mcnemar", "p_mcnemar_holm")):
-        expected = multipletests([pair[test] for pair in pairs], method="holm")[1]
-        np.testing.assert_allclose([pair[adjusted] for pair in pairs], expected)
-    assert any(pair["p_mcnemar_holm"] > pair["p_mcnemar"] for pair in pairs)
+        expected = multipletests([getattr(pair, test) for pair in pairs], method="holm")[1]
+        np.testing.assert_allclose([getattr(pair, adjusted) for pair in pairs], expected)
+    assert any(pair.p_mcnemar_holm > pair.p_mcnemar for pair in pairs)
 
 
-def test_one_seed_has_no_spread_over_seeds(one_seed: dict[str, Any]) -> None:
-    assert [pair["over_seeds"] for pair in one_seed["comparisons"]] == [None] * 6
+def test_one_seed_has_no_spread_over_seeds(one_seed: Results) -> None:
+    assert [pair.over_seeds for pair in one_seed.comparisons] == [None] * 6
 
 
 def test_the_difference_of_each_seed_is_that_of_the_seed_alone() -> None:
     seeds = (1, 4, 9)
     together = results_of(tables(*seeds), corpus())
-    alone = {seed: results_of(tables(seed), corpus())["variants"] for seed in seeds}
+    alone = {seed: results_of(tables(seed), corpus()).variants for seed in seeds}
 
-    for pair in together["comparisons"]:
-        found = pair["over_seeds"]
-        expected = [alone[seed][pair["a"]]["UA"]["pooled"] - alone[seed][pair["b"]]["UA"]["pooled"] for seed in seeds]
-        assert [each["seed"] for each in found["each"]] == list(seeds)
-        np.testing.assert_allclose([each["delta_UA"] for each in found["each"]], expected)
-        assert found["mean"] == pytest.approx(np.mean(expected))
-        assert found["std"] == pytest.approx(np.std(expected, ddof=1))
+    for pair in together.comparisons:
+        found = pair.over_seeds
+        assert found is not None
+        expected = [alone[seed][pair.a].ua.pooled - alone[seed][pair.b].ua.pooled for seed in seeds]
+        assert [each.seed for each in found.each] == list(seeds)
+        np.testing.assert_allclose([each.delta_ua for each in found.each], expected)
+        assert found.mean == pytest.approx(np.mean(expected))
+        assert found.std == pytest.approx(np.std(expected, ddof=1))
         interval = stats.ttest_1samp(expected, 0).confidence_interval(0.95)
-        np.testing.assert_allclose(found["ci95"], (interval.low, interval.high))
+        np.testing.assert_allclose(found.ci95, (interval.low, interval.high))
 
 
 def test_copies_of_a_seed_add_no_certainty() -> None:
@@ -63,14 +64,16 @@ def test_copies_of_a_seed_add_no_certainty() -> None:
     once = results_of(tables(0), corpus())
     twice = results_of(pd.concat([tables(0), tables(0).assign(seed=np.int32(1))]), corpus())
 
-    for single, double in zip(once["comparisons"], twice["comparisons"], strict=True):
-        for name in ("a", "b", "p_bootstrap"):
-            assert single[name] == double[name]
-        np.testing.assert_allclose(double["ci95"], single["ci95"])
-        assert double["standard_error"] == pytest.approx(single["standard_error"])
-        assert double["p_mcnemar"] == pytest.approx(single["p_mcnemar"])
-        assert double["over_seeds"]["std"] == 0.0
-    assert twice["power"]["detectable_UA"] == pytest.approx(once["power"]["detectable_UA"])
+    for single, double in zip(once.comparisons, twice.comparisons, strict=True):
+        assert (single.a, single.b, single.p_bootstrap) == (double.a, double.b, double.p_bootstrap)
+        assert single.ci95 is not None
+        assert double.ci95 is not None
+        np.testing.assert_allclose(double.ci95, single.ci95)
+        assert double.standard_error == pytest.approx(single.standard_error)
+        assert double.p_mcnemar == pytest.approx(single.p_mcnemar)
+        assert double.over_seeds is not None
+        assert double.over_seeds.std == 0.0
+    assert twice.power.detectable_ua == pytest.approx(once.power.detectable_ua)
 
 
 def test_baselines_and_side_columns_are_in_no_family() -> None:
@@ -80,18 +83,20 @@ def test_baselines_and_side_columns_are_in_no_family() -> None:
     plain = results_of(tables(0), corpus())
     found = results_of(tables(0), corpus(), none_paper=shadow, baselines=beside)
 
-    assert found["baselines"]["majority"]["UA"] == pytest.approx(0.25)
-    assert found["comparisons"] == plain["comparisons"]
-    assert found["power"] == plain["power"]
-    assert plain["baselines"] == {}
+    assert found.baselines["majority"].ua == pytest.approx(0.25)
+    assert found.comparisons == plain.comparisons
+    assert found.power == plain.power
+    assert plain.baselines == {}
 
 
-def test_runs_compared_alone_have_the_figures_of_the_results(one_seed: dict[str, Any]) -> None:
-    found = compare_variants(
-        tables(0), corpus(), protocol="session-5fold", classes=CLASSES, folds=range(1, 6), params=PARAMS
-    )
-    for name in ("utterances", "dialogues", "seeds", "resamples", "comparisons", "power"):
-        assert found[name] == one_seed[name]
-    assert found["variants"] == {
-        name: {figure: variant[figure] for figure in ("UA", "WA")} for name, variant in one_seed["variants"].items()
+def test_runs_compared_alone_have_the_figures_of_the_results(one_seed: Results) -> None:
+    origins = dict.fromkeys(one_seed.variants, ("runs/x", SELECTION))
+    found = compare_variants(tables(0), held_out(corpus()), runs=["runs/x"], origins=origins, params=PARAMS)
+    shared = ("corpus", "split_id", "protocol", "utterances", "dialogues", "seeds", "resamples", "comparisons", "power")
+    for name in shared:
+        assert getattr(found, name) == getattr(one_seed, name)
+    assert found.ranked == one_seed.ranked
+    assert found.variants == {
+        name: ComparedVariant(ua=variant.ua, wa=variant.wa, run="runs/x", selection=SELECTION)
+        for name, variant in one_seed.variants.items()
     }

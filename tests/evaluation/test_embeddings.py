@@ -33,7 +33,7 @@ def test_neighbours_share_the_emotion_where_emotions_lie_apart(distance: float, 
 
 def test_too_few_utterances_have_no_map() -> None:
     assert plane(np.eye(3), seed=0) is None
-    assert unmapped(np.eye(3)) == "3 utterances are too few"
+    assert unmapped(np.eye(3)) == "3 utterances are not enough"
     assert np.isnan(neighbours_of_one_emotion(np.ones((1, 8)), ["sad"])).all()
 
 
@@ -43,9 +43,9 @@ ALIKE = np.tile(np.array([0.3, -2.0, 7.1], dtype=np.float32), (40, 1))
 @pytest.mark.parametrize(
     ("vectors", "why"),
     [
-        (np.zeros((40, 8), dtype=np.float32), "the embeddings of all utterances are alike"),
-        (ALIKE, "the embeddings of all utterances are alike"),
-        (ALIKE * (1 + np.array([[0], [1e-7]] * 20, dtype=np.float32)), "the embeddings of all utterances are alike"),
+        (np.zeros((40, 8), dtype=np.float32), "the embeddings of all utterances are equal"),
+        (ALIKE, "the embeddings of all utterances are equal"),
+        (ALIKE * (1 + np.array([[0], [1e-7]] * 20, dtype=np.float32)), "the embeddings of all utterances are equal"),
         (np.full((40, 8), np.nan), "some embeddings are not finite"),
         (np.where(np.arange(40)[:, None] == 7, np.inf, np.ones((40, 3))), "some embeddings are not finite"),
     ],

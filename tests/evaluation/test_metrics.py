@@ -65,11 +65,11 @@ def test_figures_of_stacked_counts_are_those_of_each() -> None:
 @pytest.mark.parametrize(
     ("labels", "predicted", "message"),
     [
-        ([], [], "expected one class index for each utterance"),
+        ([], [], "expected one class index per utterance"),
         ([0, 1], [0], "2 labels but 1 predictions"),
-        ([0, 4], [0, 1], "labels hold class index 4 at position 1; expected 0 to 3"),
-        ([0, 1], [0, -1], "predictions hold class index -1"),
-        ([0.5], [0], "labels are of type float64"),
+        ([0, 4], [0, 1], "labels contain class index 4 at position 1; expected 0 to 3"),
+        ([0, 1], [0, -1], "predictions contain class index -1"),
+        ([0.5], [0], "labels have type float64"),
     ],
 )
 def test_what_is_no_class_index_is_named(labels: list[float], predicted: list[float], message: str) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import normal_power  # type: ignore[import-untyped,unused-ignore]
 
+from merflow.contracts.results import Comparison
 from merflow.corpus.validation.known_counts import DIALOGUES_BY_SESSION, TURNS_BY_SPEAKER
 from merflow.evaluation.power import (
     PLANNED_CLASSES,
@@ -10,6 +11,8 @@ from merflow.evaluation.power import (
     planned_error,
     power_of,
 )
+from merflow.evaluation.report.notes import power_note
+from tests.evaluation.finished import comparison
 
 
 @pytest.mark.parametrize(("alpha", "power"), [(0.05, 0.8), (0.05, 0.9), (0.01, 0.8)])
@@ -32,29 +35,28 @@ def test_the_planned_error_of_independent_utterances_in_equal_classes_is_the_bin
     assert together == pytest.approx(error * (1 + 19 * 0.5) ** 0.5)
 
 
-def _pair(a: str, b: str, error: float | None) -> dict[str, object]:
-    return {"a": a, "b": b, "standard_error": error}
+def _pair(a: str, b: str, error: float | None) -> Comparison:
+    return comparison(a, b, delta_ua=0.1, p=0.5, standard_error=error)
 
 
 def test_the_typical_pair_is_the_median_and_holm_asks_for_more() -> None:
     pairs = [_pair("x", "y", 0.01), _pair("x", "z", 0.02), _pair("y", "z", 0.04)]
     found = power_of(pairs, utterances=1234, dialogues=40)
 
-    assert found["standard_error"] == 0.02
-    assert found["detectable_UA"] == pytest.approx(0.02 * (1.959964 + 0.841621), abs=1e-6)
-    assert found["detectable_UA_holm"] == pytest.approx(detectable(0.02, alpha=0.05 / 3, power=0.8))
-    assert [pair["detectable_UA"] for pair in found["pairs"]] == pytest.approx(
-        [0.0280159, 0.0560317, 0.1120634], abs=1e-7
-    )
-    assert "With 1,234 test utterances in 40 dialogues, a true UA difference of 5.6 points" in found["note"]
-    assert "5,531 utterances in 151 dialogues would show 2.3 points four times in five, if" in found["note"]
-    assert found["planned"]["detectable_UA"] == pytest.approx(0.0225, abs=0.0005)
+    assert found.standard_error == 0.02
+    assert found.detectable_ua == pytest.approx(0.02 * (1.959964 + 0.841621), abs=1e-6)
+    assert found.detectable_ua_holm == pytest.approx(detectable(0.02, alpha=0.05 / 3, power=0.8))
+    assert [pair.detectable_ua for pair in found.pairs] == pytest.approx([0.0280159, 0.0560317, 0.1120634], abs=1e-7)
+    note = power_note(found)
+    assert "With 1,234 test utterances in 40 dialogues, a true UA difference of 5.6 points" in note
+    assert "(5,531 utterances in 151 dialogues) would detect 2.3 points, if" in note
+    assert found.planned.detectable_ua == pytest.approx(0.0225, abs=0.0005)
 
 
 @pytest.mark.parametrize("pairs", [[], [_pair("x", "y", None)]])
-def test_one_variant_or_one_dialogue_tells_nothing_of_this_test_set(pairs: list[dict[str, object]]) -> None:
+def test_one_variant_or_one_dialogue_tells_nothing_of_this_test_set(pairs: list[Comparison]) -> None:
     found = power_of(pairs, utterances=10, dialogues=1)
-    assert (found["standard_error"], found["detectable_UA"], found["detectable_UA_holm"], found["pairs"]) == (
-        *(None, None, None), [],
+    assert (found.standard_error, found.detectable_ua, found.detectable_ua_holm, found.pairs) == (
+        *(None, None, None), (),
     )  # fmt: skip
-    assert found["note"].startswith("Nothing here tells how large a difference this test set can show; 5,531")
+    assert power_note(found).startswith("The power of this test set is unknown")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from merflow.contracts.results import ALPHA
 from merflow.evaluation.comparisons import comparisons
 from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.power import (
-    ALPHA,
     PLANNED_CLASSES,
     PLANNED_CORRELATION,
     PLANNED_DIALOGUES,
@@ -191,7 +191,7 @@ def test_holm_keeps_the_error_of_a_whole_family_of_comparisons() -> None:
         rows = comparisons(variants, resampled, groups=DIALOGUES)
         assert len(rows) == 6
         for name in wrong:
-            wrong[name] += min(row[name] for row in rows) < ALPHA
+            wrong[name] += min(getattr(row, name) for row in rows) < ALPHA
 
     shares = {name: count / trials for name, count in wrong.items()}
     assert shares["p_holm"] < ALPHA + 3 * (ALPHA * (1 - ALPHA) / trials) ** 0.5, shares

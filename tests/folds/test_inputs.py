@@ -30,8 +30,8 @@ def test_a_model_is_as_wide_as_the_profile_says(tiny_release: Path, params: Para
     assert [recipe.lr for recipe in inputs.recipes] == [0.001]
     assert planned_fold(inputs).config["dims"] == 96
     lacking = (
-        rf"^{features} was extracted for other variants: it has text/roberta-base, and gia-mic:full also reads "
-        r"video/clip-vit-large; extract with --models gia-mic:full: merflow features extract MANIFEST --models gia-mic:"
+        rf"^{features} was extracted for other variants: it has text \(lite-text\), and gia-mic:full also reads "
+        r"video; extract with --models gia-mic:full: merflow features extract MANIFEST --models gia-mic:"
     )
     with pytest.raises(FeatureError, match=lacking):
         FoldInputs.read("gia-mic:full:1", manifest=manifest, splits=splits, features=features, params=params.training)

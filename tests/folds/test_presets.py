@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 import merflow.models
-from merflow.folds.presets import STREAMS, TRAINING, step_digests, streams_of, training_of, write_presets
+from merflow.folds.presets import STREAMS, TRAINING, streams_of, training_of, write_presets
 from merflow.models import MODELS
 from merflow.presets.catalogue import preset, presets
 
-SHARED = {"__init__.py", "folder.py", "layers.py", "windows.py"}
+SHARED = {"__init__.py", "folder.py", "layers.py"}
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,6 @@ def test_presets_that_read_the_same_extract_the_same_and_train_otherwise() -> No
     assert streams_of(gru) == streams_of(full)
     assert training_of(gru) != training_of(full)
     assert training_of(gru)["code"] == training_of(full)["code"] != training_of(preset("gia-mic:st"))["code"]
-
-
-def test_a_cached_step_stands_on_the_presets_that_it_is_asked_for() -> None:
-    gru, full, both = (step_digests(variants) for variants in (["mfdr:gru"], ["mfdr:full"], ["mfdr:gru", "mfdr:full"]))
-    assert gru["extract"] == full["extract"]
-    assert len({gru["train"], full["train"], both["train"]}) == 3
-    assert {step for step in gru if gru[step] != full[step]} == {"train", "tune"}
 
 
 def test_every_file_of_the_room_is_a_models_own_or_shared() -> None:

@@ -12,16 +12,15 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.fold_record import RecordedEncoder
 from merflow.contracts.params import Params
-from merflow.contracts.presets import Profile
+from merflow.contracts.presets import Profile, spec_of
 from merflow.contracts.streams import EncoderPart, Role
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.errors import ModelError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
-from merflow.features.encoders.catalogue import spec_of
 from merflow.features.encoders.huggingface.checkpoints import located, relocated
-from merflow.features.extraction.run import extract
+from merflow.features.extraction.stored_streams import extract_streams
 from merflow.inference.determinism import seed_epoch
 from merflow.inference.encoded import ENCODERS, EncodedModel, EncodedSource, has_encoders, load_encoded, save_encoders
 from merflow.inference.encoders_in_graph import EncodersInGraph
@@ -75,7 +74,7 @@ def scene(tiny_release: Path, encoders: Path, params: Params, tmp_path_factory: 
     manifest = Manifest(rows=rows, root=found.root, corpus=found.corpus, taxonomy=found.taxonomy)
     streams = CONFIG.streams()
     profile = located(catalogue.profile("tiny"), streams=streams, encoders_folder=str(encoders))
-    extract(manifest, streams=streams, profile=profile, store=place / "store", shard_utterances=32)
+    extract_streams(manifest, streams=streams, profile=profile, store=place / "store", shard_utterances=32)
     ids = rows["utterance_id"][rows["emotion"].notna()].tolist()
     settings: dict[str, Any] = {"streams": streams, "profile": profile, "store": place / "store"}
     standardizer = FeatureDataset(manifest, ids, **settings).fit_standardizer()
@@ -198,7 +197,7 @@ def test_other_base_encoders_are_refused(scene: Scene, saved: tuple[Path, Tensor
     config.write_text(config.read_text() + " ")
     _, record = load_model(saved[0])
     profile = relocated(record.encoder_specs, encoders_folder=str(tmp_path / "encoders"))
-    with pytest.raises(ModelError, match=r"a part of .*bert-base-uncased of revision files-\w+, but .* holds files-"):
+    with pytest.raises(ModelError, match=r"fine-tunes .*bert-base-uncased of revision files-\w+, but .* holds files-"):
         load_encoded(saved[0], standardizer=scene.standardizer, profile=profile)
 
 

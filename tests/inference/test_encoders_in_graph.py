@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from merflow.contracts.batch import Batch, RawBatch, RawStream
-from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.presets import EncoderSpec, spec_of
 from merflow.contracts.streams import EncoderPart, Role, Stream
 from merflow.errors import FeatureError
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.batches.units import Unit, slices_of, units_of
-from merflow.features.encoders.catalogue import build_encoder, build_preparer, spec_of
+from merflow.features.encoders.builders import build_encoder, build_preparer
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.networks import PARTS, build_network
 from merflow.inference.encoders_in_graph import EncodersInGraph

@@ -1,4 +1,4 @@
-"""What can be known about the image without building it."""
+"""The facts about the image that can be checked without building it."""
 
 import re
 import shlex
@@ -7,14 +7,14 @@ import sys
 import tomllib
 from pathlib import Path
 
-from components import IMAGE
+from merflow.components import IMAGE
 
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "infra/images/Containerfile"
 
 
 def instructions(keyword: str) -> list[str]:
-    """The arguments of every instruction of that keyword, in order, continued lines joined."""
+    """Return the arguments of every instruction with that keyword, in order, with continued lines joined."""
     text = CONTAINERFILE.read_text(encoding="utf-8").replace("\\\n", " ")
     return [
         line.split(maxsplit=1)[1]
@@ -29,7 +29,7 @@ def labels() -> dict[str, str]:
 
 
 def copied() -> set[str]:
-    """What the build takes from the checkout."""
+    """Return the files and folders that the build copies from the checkout."""
     from_checkout = [each.split() for each in instructions("COPY") if not each.startswith("--from")]
     return {source for *sources, _ in from_checkout for source in sources}
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 def test_the_claim_has_the_name_that_pods_mount_and_is_written_from_many_nodes(params: Params) -> None:
     claim = yaml.safe_load((ROOT / "infra/workspace.yaml").read_text(encoding="utf-8"))
     assert claim["kind"] == "PersistentVolumeClaim"
-    assert claim["metadata"]["name"] == params.cluster.claim
+    assert claim["metadata"]["name"] == params.cluster.pvc
     assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
 
 

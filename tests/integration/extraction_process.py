@@ -14,9 +14,9 @@ import numpy as np
 from merflow.contracts.presets import EncoderSpec, Profile
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest
-from merflow.features.encoders.lite_speech import LiteSpeech
-from merflow.features.encoders.prepared import Prepared
-from merflow.features.extraction.run import Pace, extract
+from merflow.features.encoders.interface import Prepared
+from merflow.features.encoders.lite.speech import LiteSpeech
+from merflow.features.extraction.stored_streams import Pace, extract_streams
 from merflow.features.store.keyed import KeyedStore
 
 STREAM = Stream("speech")
@@ -54,7 +54,7 @@ def main(manifest: Path, store: Path, log: Path) -> None:
     noting = NotingStore(log)
     KeyedStore.write_shard = lambda *arguments: noting.write_shard(*arguments)  # type: ignore[method-assign]
     LiteSpeech.encode = slow_encode  # type: ignore[method-assign, assignment]
-    extract(
+    extract_streams(
         read_manifest(manifest),
         streams=(STREAM,),
         profile=PROFILE,

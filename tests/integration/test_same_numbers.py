@@ -1,6 +1,7 @@
 """Tests that the KFP pipeline and the plain jobs are one benchmark."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,13 @@ def test_kfp_and_plain_jobs_give_the_same_numbers(through_kfp: Path, tmp_path: P
     assert json.loads((through_kfp / "results.json").read_text()) == plain
 
 
-def test_a_second_run_reuses_every_step(through_kfp: Path) -> None:
+def test_a_second_run_plans_anew_and_reuses_every_step(through_kfp: Path) -> None:
     before = (through_kfp / "results.json").read_bytes()
     (through_kfp / "results.json").unlink()
     run("pipeline", "run", "benchmark", *COMMON, "--out", str(through_kfp))
     log = (through_kfp / "kfp" / "log.txt").read_text()
-    assert log.count("Executing task") == 10, "ten steps of the first run, none of the second"
-    assert log.count("cache hit") == 10
+    assert log.count("Executing task") == 11, "ten steps of the first run, and the plan of the second"
+    assert log.count("cache hit") == 9
     assert (through_kfp / "results.json").read_bytes() == before
 
 
@@ -63,18 +64,18 @@ def artifacts_of(run: Path, step: str) -> list[dict[str, Any]]:
 
 def test_kfp_shows_what_the_report_shows(through_kfp: Path) -> None:
     results = json.loads((through_kfp / "results.json").read_text())
-    best = max(results["variants"], key=lambda name: results["variants"][name]["UA"]["pooled"])
+    best = max(results["variants"], key=lambda name: results["variants"][name]["ua"]["pooled"])
     (evaluated,) = artifacts_of(through_kfp, "evaluate")
     drawn = evaluated["confusion"]["metadata"]
     assert drawn["variant"] == best
     assert [each["displayName"] for each in drawn["confusionMatrix"]["annotationSpecs"]] == results["classes"]
     assert [each["row"] for each in drawn["confusionMatrix"]["rows"]] == results["variants"][best]["confusion"]
     shown = evaluated["metrics"]["metadata"]
-    assert shown[f"{best} UA"] == round(results["variants"][best]["UA"]["pooled"], 4)
+    assert shown[f"{best} UA"] == round(results["variants"][best]["ua"]["pooled"], 4)
     assert shown.keys() == {f"{name} {figure}" for name in MODELS.split(",") for figure in ("UA", "WA", "macro F1")}
     tables = evaluated["tables"]["path"].read_text()
     assert tables.startswith("## Results by variant")
-    assert f"| {best} | {100 * results['variants'][best]['UA']['pooled']:.1f} |" in tables
+    assert f"| {best} | {100 * results['variants'][best]['ua']['pooled']:.1f} |" in tables
 
     trained = artifacts_of(through_kfp, "train")
     assert len(trained) == 2
@@ -105,3 +106,12 @@ def test_a_failing_step_says_what_is_wrong_and_nothing_else(tmp_path: Path) -> N
     )
     assert done.exit_code != 0
     assert "did you mean 'context-mmt:mmt-frozen'" in str(done.exception)
+
+
+def test_a_changed_parameter_of_the_evaluation_trains_nothing(through_kfp: Path) -> None:
+    log, results = through_kfp / "kfp/log.txt", (through_kfp / "results.json").read_bytes()
+    earlier = len(log.read_text())
+    run("pipeline", "run", "benchmark", *COMMON, "--set", "evaluation.calibration_bins=10", "--out", str(through_kfp))
+    executed = re.findall(r"Executing task \S*'([\w-]+)'", log.read_text()[earlier:])
+    assert executed == ["plan-benchmark", "evaluate"]
+    assert (through_kfp / "results.json").read_bytes() != results

@@ -28,11 +28,11 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     assert found["study"]["seed"] == 7
     assert sum(found["trials"].values()) == 4
     assert (tmp_path / "tune/study.html").is_file()
-    tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("tried")]
+    tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("trials")]
     assert sorted(each["worker"] for each in tried) == [0, 1]
     assert sum(each["trials"] for each in tried) == 4
     again = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
-    assert re.search(r"total +\d+:\d\d +1 ran, 9 cached\n", again.out), "the last one: it uploads what MLflow lacks"
+    assert re.search(r"total +\d+:\d\d +2 ran, 8 cached\n", again.out), "the plan and the choice are never cached"
 
     presets = ["--presets", tmp_path / "tune/presets.yaml"]
     models = f"{VARIANT},{TUNED}"

@@ -12,7 +12,8 @@ import pytest
 import soundfile as sf
 
 from merflow.corpus.manifest import Manifest, build_manifest, write_manifest
-from merflow.features.extraction.run import extract
+from merflow.features.encoders.keys import feature_key
+from merflow.features.extraction.stored_streams import extract_streams
 from merflow.features.store.keyed import open_store
 from tests.integration.extraction_process import PROFILE, SHARD_UTTERANCES, STREAM
 
@@ -85,7 +86,7 @@ def test_the_store_ends_whole_and_nothing_is_written_twice(manifest: Manifest, t
         process.communicate()
         assert process.returncode == 0
 
-    keyed = open_store(store, spec=PROFILE["speech"], stream=STREAM)
+    keyed = open_store(store, feature_key(PROFILE["speech"], STREAM))
     shards = -(-UTTERANCES // SHARD_UTTERANCES)
     assert keyed.verify() == shards
     written = [line.split() for line in log.read_text().splitlines()]
@@ -103,5 +104,7 @@ def test_the_store_ends_whole_and_nothing_is_written_twice(manifest: Manifest, t
     }
     assert left == {"meta.json", f"index-{manifest.hash}.parquet"}
 
-    extract(manifest, streams=(STREAM,), profile=PROFILE, store=tmp_path / "alone", shard_utterances=SHARD_UTTERANCES)
+    extract_streams(
+        manifest, streams=(STREAM,), profile=PROFILE, store=tmp_path / "alone", shard_utterances=SHARD_UTTERANCES
+    )
     assert _contents(store) == _contents(tmp_path / "alone")

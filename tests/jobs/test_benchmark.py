@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from merflow.contracts.params import Params
 from merflow.contracts.progress import Progress
+from merflow.contracts.results import Results, read_results
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
@@ -39,23 +40,23 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
     return out
 
 
-def run(release: Path, params: Params, out: Path, **changes: object) -> dict[str, object]:
+def run(release: Path, params: Params, out: Path, **changes: object) -> Results:
     settings = {"variants": VARIANTS, "name": "test", "command": "merflow benchmark ...", "workers": 2} | changes
     return benchmark(CorpusSource("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
 
 
 def test_results_hold_every_variant_with_its_selection_rule(finished: Path) -> None:
-    results = json.loads((finished / "results.json").read_text())
-    assert set(results["variants"]) == set(VARIANTS)
-    for variant in results["variants"].values():
-        assert 0 <= variant["UA"]["pooled"] <= 1
-        assert variant["selection"] == "lowest loss of one training speaker"
+    results = read_results(finished / "results.json")
+    assert set(results.variants) == set(VARIANTS)
+    for variant in results.variants.values():
+        assert 0 <= variant.ua.pooled <= 1
+        assert str(variant.training.selection) == "lowest loss of one training speaker"
 
 
 def test_a_finetuned_preset_says_that_only_its_frozen_stage_ran(finished: Path) -> None:
-    variant = json.loads((finished / "results.json").read_text())["variants"]["context-mmt:mmt-finetuned"]
-    assert variant["stages"] == ["frozen"]
-    assert variant["stages_of_preset"] == ["frozen", "partial"]
+    variant = read_results(finished / "results.json").variants["context-mmt:mmt-finetuned"]
+    assert variant.training.stages == ("frozen",)
+    assert variant.training.stages_of_preset == ("frozen", "partial")
 
 
 def test_a_repetition_keeps_what_is_done_and_gives_the_same_results(
@@ -107,11 +108,11 @@ def test_one_seed_more_trains_only_that_seed(
     folds = sorted(path.parent.parent.name for path in (tmp_path / "out").glob(f"folds/*/*/*/{RECORD}"))
     assert folds == ["fold-1", "fold-1", "fold-1-seed-5", "fold-1-seed-5"]
     assert before == {path: path.stat().st_mtime_ns for path in before}
-    results = json.loads((tmp_path / "out/results.json").read_text())
-    assert results["seeds"] == [0, 5]
-    for variant in results["variants"].values():
-        assert [(fold["fold"], fold["seed"]) for fold in variant["folds"]] == [(1, 0), (1, 5)]
-        assert variant["over_seeds"]["UA"]["std"] is not None
+    results = read_results(tmp_path / "out/results.json")
+    assert results.seeds == (0, 5)
+    for variant in results.variants.values():
+        assert [(score.fold, score.seed) for score in variant.folds] == [(1, 0), (1, 5)]
+        assert variant.over_seeds.ua.std is not None
 
 
 def test_a_fold_takes_nothing_elses_place(finished: Path, params: Params, tmp_path: Path) -> None:
@@ -152,10 +153,10 @@ def test_a_folder_whose_results_were_of_more_variants_says_so(
     untracked = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "none"})})
     run(tiny_release, untracked, tmp_path / "out", variants=VARIANTS[:1])
     said = capsys.readouterr().err
-    assert f"are also of {VARIANTS[1]}, and will be of {VARIANTS[0]} alone; finished folds are kept" in said
+    assert f"also cover {VARIANTS[1]}; now they will cover {VARIANTS[0]} only. Finished folds remain" in said
     assert (tmp_path / "out/folds/context-mmt/mmt-finetuned/fold-1" / RECORD).is_file()
     run(tiny_release, untracked, tmp_path / "out")
-    assert "are also of" not in capsys.readouterr().err
+    assert "also cover" not in capsys.readouterr().err
 
 
 def test_it_runs_without_mlflow(tiny_release: Path, params: Params, tmp_path: Path) -> None:
@@ -179,9 +180,9 @@ def test_recordings_are_transcribed_where_that_is_asked_for(tiny_release: Path, 
     assert before["asr_transcript"].isna().all()
     assert after["asr_transcript"].notna().all()
     assert json.loads((tmp_path / "run/transcripts.json").read_text())["utterances"]["transcribed"] == 70
-    (variant,) = json.loads((tmp_path / "run/results.json").read_text())["variants"].values()
-    assert variant["transcripts"] == variant["transcripts_of_preset"] == "truth"
-    assert list(variant["missing"]) == ["text=asr"]
+    (variant,) = read_results(tmp_path / "run/results.json").variants.values()
+    assert variant.training.transcripts == variant.training.transcripts_of_preset == "truth"
+    assert list(variant.missing) == ["text=asr"]
 
 
 def test_unknown_names_fail_before_anything_runs(tmp_path: Path, params: Params) -> None:
@@ -228,7 +229,7 @@ def test_features_of_another_manifest_are_refused(finished: Path, params: Params
 def test_a_fold_whose_folder_cannot_be_written_is_not_trained_again(
     finished: Path, params: Params, tmp_path: Path
 ) -> None:
-    with pytest.raises(OutputError, match="remove what is in its place"):
+    with pytest.raises(OutputError, match="remove what is in the way"):
         train_again(finished, params, tmp_path, progress=lambda *_: (tmp_path / "fold").touch())
     (checkpoint,) = tmp_path.glob("checkpoints/*/*")
     with safe_open(checkpoint, framework="pt") as file:

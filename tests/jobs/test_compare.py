@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.params import Params
+from merflow.contracts.results import read_results
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, OutputError
@@ -48,37 +49,38 @@ def trained(run: Path, item: str, params: Params, *, out: Path, splits: Path | N
 
 def test_one_run_is_compared_as_its_results_say(runs: Path, params: Params) -> None:
     found = compare([runs / "first"], params=params.evaluation)
-    results = json.loads((runs / "first/results.json").read_text())
+    results = read_results(runs / "first/results.json")
 
-    assert found["comparisons"] == results["comparisons"]
-    assert found["power"] == results["power"]
+    assert found.comparisons == results.comparisons
+    assert found.power == results.power
     for name in ("corpus", "manifest_hash", "split_id", "protocol", "utterances", "dialogues", "resamples"):
-        assert found[name] == results[name]
-    for name, variant in found["variants"].items():
-        assert variant["UA"] == results["variants"][name]["UA"]
-        assert variant["selection"] == results["variants"][name]["selection"]
+        assert getattr(found, name) == getattr(results, name)
+    for name, variant in found.variants.items():
+        assert variant.ua == results.variants[name].ua
+        assert variant.selection == results.variants[name].training.selection
 
 
 def test_a_variant_of_two_runs_has_the_names_of_its_runs(runs: Path, params: Params, tmp_path: Path) -> None:
     out = tmp_path / "comparison.json"
     found = compare([runs / "first", runs / "second"], params=params.evaluation, out=out)
 
-    assert found["variants"].keys() == {f"first/{TEXT}", f"second/{TEXT}", SPEECH}
-    assert {(pair["a"], pair["b"]) for pair in found["comparisons"]} <= {
-        (a, b) for a in found["variants"] for b in found["variants"] if a != b
+    assert found.variants.keys() == {f"first/{TEXT}", f"second/{TEXT}", SPEECH}
+    assert {(pair.a, pair.b) for pair in found.comparisons} <= {
+        (a, b) for a in found.variants for b in found.variants if a != b
     }
-    assert len(found["comparisons"]) == 3
-    assert found["variants"][f"second/{TEXT}"]["run"] == str(runs / "second")
-    assert json.loads(out.read_text()) == json.loads(json.dumps(found))
+    assert len(found.comparisons) == 3
+    assert found.variants[f"second/{TEXT}"].run == str(runs / "second")
+    written = json.loads(out.read_text())
+    assert {name: value for name, value in written.items() if name in found.as_json()} == found.as_json()
     alone = compare([runs / "first"], params=params.evaluation)
-    assert found["variants"][f"first/{TEXT}"]["UA"] == alone["variants"][TEXT]["UA"]
+    assert found.variants[f"first/{TEXT}"].ua == alone.variants[TEXT].ua
 
 
 def test_folders_of_folds_are_runs_too(runs: Path, params: Params) -> None:
     folds = [runs / f"{run}/folds/context-mmt/bert-fc-frozen/fold-1" for run in ("first", "second")]
     found = compare(folds, params=params.evaluation)
-    assert found["variants"].keys() == {f"first/{TEXT}", f"second/{TEXT}"}
-    assert found["comparisons"] != []
+    assert found.variants.keys() == {f"first/{TEXT}", f"second/{TEXT}"}
+    assert found.comparisons != ()
 
 
 def test_what_tracking_and_a_reused_step_copied_counts_once(runs: Path, params: Params, tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_what_tracking_and_a_reused_step_copied_counts_once(runs: Path, params: 
     (run / "kfp/again/fold" / RECORD).touch()
     (found,) = read_runs([run])
     assert sorted(fold.record.variant for fold in found.folds) == [TEXT, SPEECH]
-    assert compare([run], params=params.evaluation)["utterances"] > 0
+    assert compare([run], params=params.evaluation).utterances > 0
 
     assert run / "kfp/again/fold" in [each.folder for each in found.folds], "of the same training, the newest copy"
 
@@ -109,7 +111,7 @@ def test_runs_of_other_splits_are_refused_with_the_ids(runs: Path, params: Param
         compare([runs / "first", tmp_path / "five"], params=params.evaluation)
     said = str(refusal.value)
     assert said.startswith(
-        f"these runs were not tested alike: protocol is session5-only in {runs / 'first'}, session-5fold in "
+        f"these runs were not tested on the same data: protocol is session5-only in {runs / 'first'}, session-5fold in "
         f"{tmp_path / 'five'}; split_id is {first.split_id} in {runs / 'first'}, {read_record(five).split_id} in "
     )
     assert "manifest_hash" not in said
@@ -135,12 +137,12 @@ def test_the_manifest_is_that_of_the_runs(runs: Path, params: Params, tmp_path: 
     with pytest.raises(EvaluationError, match=r"no manifest of version \w{16}, .*, in or above .*with --manifest"):
         compare(homeless, params=params.evaluation)
     found = compare(homeless, manifest=runs / "first/manifest.parquet", params=params.evaluation)
-    assert found["variants"].keys() == {f"a/{TEXT}", f"b/{TEXT}", SPEECH}
+    assert found.variants.keys() == {f"a/{TEXT}", f"b/{TEXT}", SPEECH}
 
     manifest = read_manifest(runs / "first/manifest.parquet")
     manifest.rows["transcript"] = "other words"
     write_manifest(manifest, tmp_path / "other.parquet")
-    with pytest.raises(EvaluationError, match=r"other.parquet has manifest_hash \w{16}, the runs were trained on"):
+    with pytest.raises(EvaluationError, match=r"other.parquet has manifest_hash \w{16}, but the runs were trained on"):
         compare(homeless, manifest=tmp_path / "other.parquet", params=params.evaluation)
 
 
@@ -162,7 +164,7 @@ def test_what_is_no_run_is_said(runs: Path, params: Params, tmp_path: Path) -> N
     said = refused("compare", runs / "first", runs / "first/folds")
     assert f"is given twice, in {runs / 'first'} and in {runs / 'first/folds'}; give every run once" in said
     said = refused("compare", runs / "second")
-    assert f"{TEXT} is the only variant in {runs / 'second'}; give another run to compare with" in said
+    assert f"{TEXT} is the only variant in {runs / 'second'}; pass another run to compare it with" in said
     with pytest.raises(OutputError, match="cannot write"):
         compare([runs / "first"], params=params.evaluation, out=tmp_path / "empty")
 
@@ -174,8 +176,8 @@ def test_the_command_prints_both_tables_or_json(runs: Path) -> None:
     lines = said.out.splitlines()
     assert lines[0].split() == ["variant", "UA", "interval", "WA", "run"]
     assert sum(f"second/{TEXT}" in line for line in lines) == 3, "once as a variant, in two pairs"
-    assert "Holm: adjusted over 3 pairs" in said.out
-    assert "four times in five" in said.out
+    assert "Holm adjusts p over 3 pairs." in said.out
+    assert "with a probability of 80%" in " ".join(said.out.split())
 
     told = merflow(*arguments, "--json")
     assert told.code == 0

@@ -18,8 +18,7 @@ sys.meta_path.insert(0, Absent())
 from pathlib import Path
 from merflow.cli import app
 from merflow.contracts.params import read_params
-from merflow.jobs import benchmark, evaluate, extract, index, source, split, steps, tracking, train, validate
-from merflow.presets import plan as plans
+from merflow.jobs import benchmark, evaluate, extract, index, plan, split, steps, track, train, validate
 
 release, out = Path(sys.argv[1]), Path(sys.argv[2])
 params = read_params(Path(sys.argv[3]), overrides=("training.max_epochs=1", "splits.protocol=session5-only"))

@@ -5,45 +5,35 @@ import pandas as pd
 import pytest
 
 from merflow.contracts.fold_record import write_fold_record
-from merflow.contracts.history import EpochFigures, write_history
+from merflow.contracts.history import write_history
+from merflow.contracts.scores import Accuracy, ReliabilityBin
 from merflow.errors import EvaluationError
-from merflow.evaluation.results import KEYS, VARIANT_KEYS
 from merflow.jobs.plots import plots
-from merflow.storage.local import write_json
-from tests.contracts.records import fold_record
+from tests.contracts.records import epoch, fold_record
+from tests.evaluation.finished import results_of_three, variant
 
 VARIANT = "mfdr:full"
-RESULTS = dict.fromkeys(KEYS) | {
-    "classes": ["angry", "sad"],
-    "variants": {
-        VARIANT: dict.fromkeys(VARIANT_KEYS)
-        | {
-            "UA": {"pooled": 0.75},
-            "WA": {"pooled": 0.8},
-            "macro_f1": 0.7,
-            "ece": 0.1,
-            "confusion": [[3, 1], [0, 2]],
-            "reliability": [{"low": 0.5, "high": 1.0, "utterances": 6, "confidence": 0.9, "accuracy": 0.8}],
-        }
-    },
-}
+SCORES = variant(
+    0.75,
+    wa=Accuracy(mean=0.8, std=None, pooled=0.8),
+    macro_f1=0.7,
+    confusion=((3, 1), (0, 2)),
+    reliability=(ReliabilityBin(low=0.5, high=1.0, utterances=6, confidence=0.9, accuracy=0.8),),
+)
+RESULTS = results_of_three().model_copy(update={"classes": ("angry", "sad"), "variants": {VARIANT: SCORES}})
 
 
-def fold(folder: Path, *, variant: str = VARIANT, number: int = 1, epochs: int = 2) -> Path:
-    model, preset = variant.split(":")
+def fold(folder: Path, *, name: str = VARIANT, number: int = 1, epochs: int = 2) -> Path:
+    model, preset = name.split(":")
     write_fold_record(folder / "model", fold_record(model=model, preset=preset, fold=number))
     write_history(
-        folder,
-        [
-            EpochFigures(epoch, 1, train_loss=1 / epoch, dev_loss=2 / epoch, dev_ua=0.5, dev_wa=0.5, lr=1e-3, seconds=1)
-            for epoch in range(1, epochs + 1)
-        ],
+        folder, [epoch(each, train_loss=1 / each, dev_loss=2 / each, dev_ua=0.5) for each in range(1, epochs + 1)]
     )
     return folder
 
 
 def test_tables_and_figures_are_those_of_results_and_histories(tmp_path: Path) -> None:
-    write_json(tmp_path / "results.json", RESULTS)
+    RESULTS.write(tmp_path / "results.json")
     trained = [fold(tmp_path / "f2", number=2, epochs=1), fold(tmp_path / "f1")]
     plots(trained, results=tmp_path / "results.json", metrics=tmp_path / "metrics.json", out=tmp_path / "plots")
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
@@ -60,10 +50,10 @@ def test_tables_and_figures_are_those_of_results_and_histories(tmp_path: Path) -
 
 
 def test_results_without_their_folds_are_refused(tmp_path: Path) -> None:
-    write_json(tmp_path / "results.json", RESULTS)
-    with pytest.raises(EvaluationError, match="has mfdr:full, no fold given is of it"):
+    RESULTS.write(tmp_path / "results.json")
+    with pytest.raises(EvaluationError, match="has mfdr:full, but none of the folds is of that variant"):
         plots(
-            [fold(tmp_path / "f", variant="mfdr:gru")],
+            [fold(tmp_path / "f", name="mfdr:gru")],
             results=tmp_path / "results.json",
             metrics=tmp_path / "metrics.json",
             out=tmp_path / "plots",

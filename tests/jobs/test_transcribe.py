@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from merflow.cli.app import app
 from merflow.contracts.params import Params
+from merflow.contracts.requests import TranscribeRequest
 from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
 from merflow.corpus.transcription.report import Manifests, TranscriptionReport, read_report
 from merflow.corpus.transcription.whisper import text_normalizer
@@ -275,7 +276,7 @@ def test_recordings_that_cannot_be_decoded_are_set_aside_and_the_exit_status_say
     aside = pd.read_csv(files.quarantine)
     assert aside["utterance_id"].tolist() == ["u1", "u2", "u3"]
     assert [reason.split(str(tmp_path))[-1] for reason in aside["reason"]][1].startswith(
-        "/2.wav is truncated: 12700 of"
+        "/2.wav is truncated: it has 12700 of"
     )
     errors = report_of(files).errors
     assert errors is not None
@@ -300,7 +301,7 @@ def test_other_formats_are_transcribed_if_the_corpus_allows_it(settings: Params,
     manifest, files = corpus_of(tmp_path, ["well"] * 2, rate_hz=8000), Files(tmp_path)
 
     assert run(manifest, files, settings).utterances.set_aside == 2
-    assert "allow it with corpus.resample=true" in files.quarantine.read_text(encoding="utf-8")
+    assert "set corpus.resample=true" in files.quarantine.read_text(encoding="utf-8")
     allowed = settings.model_copy(update={"corpus": settings.corpus.model_copy(update={"resample": True})})
     assert run(manifest, files, allowed).utterances.set_aside == 0
     assert all(files.texts())
@@ -381,13 +382,22 @@ def test_a_missing_model_is_the_users_error(manifest: Path, settings: Params, tm
     assert not any(tmp_path.iterdir())
 
 
+def request(settings: Params, workspace: Path, *, transcribe: bool) -> str:
+    return TranscribeRequest(
+        transcribe=transcribe,
+        workspace=str(workspace),
+        params=settings.transcription,
+        corpus=settings.corpus,
+        data="",
+        recognizer="",
+        code="",
+    ).to_json()
+
+
 def test_pipelines_call_the_same_job(manifest: Path, settings: Params, whole: Files, tmp_path: Path) -> None:
     steps.transcribe(
+        request(settings, tmp_path / "workspace", transcribe=True),
         manifest=str(manifest),
-        asr=True,
-        workspace=str(tmp_path / "workspace"),
-        params=settings.transcription.model_dump_json(),
-        corpus_params="",
         transcribed=str(tmp_path / "transcribed"),
         summary=str(tmp_path / "summary"),
         report=str(tmp_path / "report"),
@@ -399,18 +409,17 @@ def test_pipelines_call_the_same_job(manifest: Path, settings: Params, whole: Fi
     assert (tmp_path / "workspace" / "transcripts.jsonl").is_file()
 
 
-def test_a_pipeline_that_does_not_ask_for_it_hands_the_manifest_on(manifest: Path, tmp_path: Path) -> None:
+def test_a_pipeline_that_does_not_ask_for_it_hands_the_manifest_on(
+    manifest: Path, settings: Params, tmp_path: Path
+) -> None:
     steps.transcribe(
+        request(settings, tmp_path / "workspace", transcribe=False),
         manifest=str(manifest),
-        asr=False,
-        workspace=str(tmp_path / "workspace"),
-        params="",
-        corpus_params="",
         **{name: str(tmp_path / name) for name in ("transcribed", "summary", "report", "set_aside")},
     )
 
     assert (tmp_path / "transcribed").read_bytes() == manifest.read_bytes()
-    assert "Nothing was transcribed" in (tmp_path / "summary").read_text(encoding="utf-8")
+    assert "Transcription is off" in (tmp_path / "summary").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "report").read_text()) == {}
     assert (tmp_path / "set_aside").read_bytes() == b""
 

@@ -4,19 +4,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from merflow.contracts.params import Params, Transcripts
+from merflow.contracts.results import Results
 from merflow.contracts.streams import Stream
+from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError, FeatureError
-from merflow.features.batches.standardize import Standardizer
-from merflow.features.extraction.sources import TRANSCRIPTS
+from merflow.features.batches.standardize import STANDARDIZER, Standardizer
 from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.prediction import predict
@@ -28,7 +28,7 @@ from merflow.jobs.train import train
 from merflow.models import MODELS
 from merflow.models.context_mmt import ContextMMTConfig
 from merflow.models.folder import load_model
-from merflow.runs.fold_folder import STANDARDIZER, read_inspection, read_missing, read_predictions, read_record
+from merflow.runs.fold_folder import read_inspection, read_missing, read_predictions, read_record
 
 VARIANT = "context-mmt:bert-fc-frozen"
 
@@ -86,7 +86,7 @@ def trained(manifest: Path, out: Path, params: Params, transcripts: Transcripts 
     )
 
 
-def results(manifest: Path, out: Path, params: Params, *folds: Path) -> dict[str, Any]:
+def results(manifest: Path, out: Path, params: Params, *folds: Path) -> Results:
     return evaluate(
         folds,
         manifest=manifest,
@@ -100,8 +100,8 @@ def results(manifest: Path, out: Path, params: Params, *folds: Path) -> dict[str
 
 
 def test_recognised_words_are_read_where_the_corpus_has_them(heard: Path, params: Params, tmp_path: Path) -> None:
-    variant = results(heard, tmp_path, params, trained(heard, tmp_path, params))["variants"][VARIANT]
-    assert (variant["transcripts"], variant["transcripts_of_preset"]) == ("asr", "asr")
+    variant = results(heard, tmp_path, params, trained(heard, tmp_path, params)).variants[VARIANT]
+    assert (variant.training.transcripts, variant.training.transcripts_of_preset) == ("asr", "asr")
     assert "the preset asks for" not in (tmp_path / "report.html").read_text()
     written = json.loads((tmp_path / "f.json").read_text())
     assert written["transcripts"] == {"truth": "truth", "asr": "asr"}
@@ -113,7 +113,7 @@ def test_words_that_a_report_may_show_of_a_fold_are_those_that_it_read(
     heard: Path, params: Params, tmp_path: Path
 ) -> None:
     rows = read_manifest(heard).rows.set_index("utterance_id", drop=False)
-    for kind, column in TRANSCRIPTS.items():
+    for kind, column in TRANSCRIPT_COLUMNS.items():
         fold = trained(heard, tmp_path / kind, params, kind)
         inspection = read_inspection(fold)
         assert inspection is not None
@@ -126,8 +126,8 @@ def test_words_that_a_report_may_show_of_a_fold_are_those_that_it_read(
 
 
 def test_true_words_take_their_place_and_every_result_says_so(true: Path, params: Params, tmp_path: Path) -> None:
-    variant = results(true, tmp_path, params, trained(true, tmp_path, params))["variants"][VARIANT]
-    assert (variant["transcripts"], variant["transcripts_of_preset"]) == ("truth", "asr")
+    variant = results(true, tmp_path, params, trained(true, tmp_path, params)).variants[VARIANT]
+    assert (variant.training.transcripts, variant.training.transcripts_of_preset) == ("truth", "asr")
     assert "read true transcripts; the preset asks for recognised words" in (tmp_path / "report.html").read_text()
     assert read_record(tmp_path / "fold").settings["transcripts"] == "truth"
 
@@ -152,17 +152,17 @@ def test_recognised_words_of_a_corpus_without_any_are_an_error(true: Path, param
 
 def test_a_model_is_also_tested_with_the_other_words(heard: Path, params: Params, tmp_path: Path) -> None:
     fold = trained(heard, tmp_path, params)
-    variant = results(heard, tmp_path, params, fold)["variants"][VARIANT]
-    assert list(variant["missing"]) == ["text=truth"], "trained on recognised words; the text is its only modality"
-    figures = variant["missing"]["text=truth"]
-    assert figures["delta_UA"] == pytest.approx(figures["UA"]["pooled"] - variant["UA"]["pooled"])
+    variant = results(heard, tmp_path, params, fold).variants[VARIANT]
+    assert list(variant.missing) == ["text=truth"], "trained on recognised words; the text is its only modality"
+    figures = variant.missing["text=truth"]
+    assert figures.delta_ua == pytest.approx(figures.ua.pooled - variant.ua.pooled)
     page = (tmp_path / "report.html").read_text()
     assert '<button type="button" class="sort">true words read</button></th>' in page
     other, honest = read_missing(fold), read_predictions(fold)
     assert other is not None
     assert other["utterance_id"].tolist() == honest["utterance_id"].tolist()
     written = json.loads((tmp_path / "f.json").read_text())
-    assert [each["stream"]["transcript"] for each in written["other_words"]] == ["truth"]
+    assert [each["stream"]["transcript"] for each in written["other_transcripts"]] == ["truth"]
 
 
 def test_the_other_words_are_those_that_a_model_of_them_would_read(heard: Path, params: Params, tmp_path: Path) -> None:
@@ -191,19 +191,19 @@ def test_one_kind_of_words_costs_and_shows_nothing_more(true: Path, params: Para
     fold = trained(true, tmp_path, params)
     assert read_missing(fold) is None
     written = json.loads((tmp_path / "f.json").read_text())
-    assert (written["both_words"], written["other_words"], len(written["streams"])) == (False, [], 1)
-    assert results(true, tmp_path, params, fold)["variants"][VARIANT]["missing"] == {}
+    assert (written["has_both_transcripts"], written["other_transcripts"], len(written["streams"])) == (False, [], 1)
+    assert results(true, tmp_path, params, fold).variants[VARIANT].missing == {}
 
 
 def test_features_that_do_not_say_so_are_extracted_again(heard: Path, params: Params, tmp_path: Path) -> None:
     split(heard, out=tmp_path / "s.parquet", params=params.splits)
     path = features(heard, tmp_path, params)
     written = json.loads(path.read_text())
-    del written["both_words"]
+    del written["has_both_transcripts"]
     path.write_text(json.dumps(written))
     with pytest.raises(
         FeatureError,
-        match=r"is damaged; pass a file.*\n  both_words: Field",
+        match=r"is damaged; pass a file.*\n  has_both_transcripts: Field",
     ):
         FoldInputs.read(
             f"{VARIANT}:1", manifest=heard, splits=tmp_path / "s.parquet", features=path, params=params.training

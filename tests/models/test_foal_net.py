@@ -1,13 +1,11 @@
-"""The paper's equations against slow loops in float64, and the global batch of several devices."""
+"""Foal-Net's equations against slow loops in float64."""
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import cast
 
 import pytest
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 from benchmarks.foal_net import Straightforward
@@ -21,7 +19,6 @@ from merflow.models.foal_net import (
     FoalNet,
     FoalNetConfig,
     Fusion,
-    GlobalBatch,
     Interaction,
     Pairs,
     Projection,
@@ -37,7 +34,6 @@ from tests.models.slow import assert_near, sequences
 WIDTHS: dict[Source, int] = {"speech": 12, "video": 8}
 SHAPES: dict[Role, StreamShape] = {source: StreamShape(None, width) for source, width in WIDTHS.items()}
 FULL = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True, projection=6, dropout=0, projection_dropout=0)
-ALONE = GlobalBatch(devices=1, rank=0, utterances=0, steps={})
 
 # Emotions of a batch; in some of them one emotion, or one utterance, is all there is.
 EMOTIONS = [[0, 1, 0, 2, 3, 1], [2, 2, 2], [1, 0], [3]]
@@ -67,8 +63,13 @@ def run(model: nn.Module, batch: Batch) -> Output:
 
 
 def pairs_of(emotions: list[int], *, both: list[bool] | None = None) -> Pairs:
-    mask = torch.tensor([True] * len(emotions) if both is None else both).unsqueeze(1)
-    return Pairs.of(torch.tensor(emotions), {"speech": torch.ones_like(mask), "video": mask}, ALONE)
+    labels, complete = torch.tensor(emotions), torch.tensor([True] * len(emotions) if both is None else both)
+    return Pairs.of(labels, complete, all_labels=labels, all_complete=complete)
+
+
+def similarities_of(align: Alignment, features: Features) -> dict[Source, Tensor]:
+    points = align(features)
+    return align.similarities(points, points)
 
 
 def slow_norm(norm: nn.LayerNorm, row: Tensor) -> Tensor:
@@ -98,7 +99,7 @@ def test_similarity(temperature: str, factor: float) -> None:
     align = Alignment(replace(FULL, temperature=temperature), widths=WIDTHS).double()  # type: ignore[arg-type]
     lengths: dict[Source, list[int]] = {"speech": [4, 1, 2], "video": [2, 5, 1]}
     features = features_of(lengths)
-    found = align(features, ALONE)
+    found = similarities_of(align, features)
     points = {
         source: [
             slow_projection(cast(Projection, align.project[source]), steps[:length]).tolist()
@@ -119,9 +120,9 @@ def test_a_temperature_beyond_a_hundred_is_a_hundred() -> None:
     align = Alignment(FULL, widths=WIDTHS).double()
     features = features_of({"speech": [2, 3], "video": [1, 2]})
     nn.init.constant_(align.temperature, 9.0)
-    beyond = align(features, ALONE)["speech"]
+    beyond = similarities_of(align, features)["speech"]
     nn.init.constant_(align.temperature, math.log(100))
-    assert_near(beyond, align(features, ALONE)["speech"])
+    assert_near(beyond, similarities_of(align, features)["speech"])
 
 
 def slow_alignment(similarities: list[Tensor], emotions: list[int]) -> float:
@@ -189,9 +190,10 @@ def test_fusion(negatives: list[int] | None, heads: int) -> None:
     lengths: dict[Source, list[int]] = {"speech": [3, 1, 4], "video": [2, 5, 1]}
     features = features_of(lengths)
     fusion = Fusion(replace(FULL, heads=heads), widths=WIDTHS, target="speech").double()
-    offer = fusion.offer(*features.of("video"))
-    chosen = offer if negatives is None else offer.of(torch.tensor(negatives), ALONE, source="video")
-    found = fusion(*features.of("speech"), query=fusion.ask(features.values["speech"]), offer=chosen)
+    paired = fusion.keys_and_values(*features.of("video"))
+    chosen = paired if negatives is None else paired.chosen(torch.tensor(negatives))
+    first_query = fusion.first_query(features.values["speech"])
+    found = fusion(*features.of("speech"), first_query=first_query, source=chosen)
     for place, source in enumerate(negatives or range(3)):
         target = features.values["speech"][place, : lengths["speech"][place]]
         expected = slow_fusion(fusion, target, features.values["video"][source, : lengths["video"][source]])
@@ -329,49 +331,10 @@ def test_a_single_modality_is_its_projected_mean(source: Source) -> None:
     ("changes", "message"),
     [
         ({"modalities": ()}, "at least one"),
-        ({"modalities": ("video", "video")}, "name each that takes part once"),
-        ({"modalities": ("video",)}, "video alone has nothing to be aligned"),
+        ({"modalities": ("video", "video")}, "none twice"),
+        ({"modalities": ("video",)}, "video alone has nothing to align"),
     ],
 )
 def test_switches_that_do_not_fit(changes: dict[str, tuple[Source, ...]], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(FULL, **changes)  # type: ignore[arg-type]
-
-
-# Two devices with unequal shares of a batch, one of whose utterances has no video; each pads its own share.
-SHARES = ([0, 1, 2, 3], [4, 5, 6])
-
-
-def tasks_of(places: list[int]) -> tuple[Tensor, dict[str, Tensor]]:
-    """AVEL's and MEM's losses of these utterances in training, and their gradients by parameter."""
-    torch.manual_seed(2)
-    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double().train()
-    batch = batch_of({"speech": [3, 7, 2, 4, 5, 9, 1], "video": [6, 1, 2, 3, 0, 2, 8]}, [0, 1, 1, 3, 2, 0, 1])
-    losses = run(model, pick(batch, places, streams=FULL.streams())).losses
-    tasks = torch.stack([losses["avel"].value, losses["mem"].value])
-    tasks.sum().backward()  # type: ignore[no-untyped-call]
-    gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
-    return tasks.detach(), gradients
-
-
-def on_a_device(rank: int, folder: str) -> None:
-    """What one device computes, averaged over devices as data-parallel training does."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2)
-    tasks, gradients = tasks_of(SHARES[rank])
-    for value in (tasks, *gradients.values()):
-        dist.all_reduce(value)
-        value /= 2
-    if rank == 0:
-        torch.save((tasks, gradients), f"{folder}/averages.pt")
-    dist.destroy_process_group()
-
-
-def test_two_devices_have_one_batch(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(on_a_device, args=(str(tmp_path),), nprocs=2)  # type: ignore[attr-defined,no-untyped-call]
-    tasks, gradients = torch.load(tmp_path / "averages.pt")
-    expected_tasks, expected = tasks_of([*SHARES[0], *SHARES[1]])
-    assert_near(tasks, expected_tasks)
-    assert gradients.keys() == expected.keys()
-    for name, value in expected.items():
-        assert_near(gradients[name], value)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Output
+from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Stream
 from merflow.errors import PresetError
-from merflow.features.encoders.catalogue import spec_of
 from merflow.models import MODELS
 from merflow.models.layer_adapter_fusion import (
     FusionBlock,
@@ -224,7 +224,7 @@ def test_an_encoder_of_the_models_width_needs_no_map() -> None:
     [
         ({"modalities": ["context"], "fusion": True}, "context alone has nothing to fuse with"),
         ({"modalities": []}, "at least one"),
-        ({"modalities": ["text", "text"]}, "name each that takes part once"),
+        ({"modalities": ["text", "text"]}, "none twice"),
         ({"modalities": ["text"], "heads": 5}, "5 heads do not divide dims 768"),
         ({"modalities": ["video", "text"]}, "modalities.0: Input should be 'speech', 'text' or 'context'"),
     ],

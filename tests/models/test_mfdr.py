@@ -13,9 +13,9 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks import mfdr as benchmark
 from merflow.contracts.batch import Batch, Output
+from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Stream
 from merflow.errors import PresetError
-from merflow.features.encoders.catalogue import spec_of
 from merflow.models import MODELS
 from merflow.models.layers import Attention, inspect
 from merflow.models.mfdr import (

@@ -15,7 +15,7 @@ from merflow.errors import PipelineError
 
 dsl = pytest.importorskip("kfp.dsl")
 
-from pipelines.local import run_locally  # noqa: E402
+from merflow.pipelines.local import run_locally  # noqa: E402
 
 
 @dsl.component(base_image="python:3.11", packages_to_install=[], install_kfp_package=False)
@@ -113,7 +113,7 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 from tests.pipelines.test_local import Notes, resting
-from pipelines.local import run_locally
+from merflow.pipelines.local import run_locally
 
 def interrupted():
     print("interrupted", flush=True)

@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.packages import COMPILED, PIPELINES, stale
+from merflow.pipelines.packages import COMPILED, PIPELINES, stale
 
 NAMES = sorted(PIPELINES)
 STEPS = {"benchmark": 9, "tune": 9}
+PLANS = {"benchmark": "plan-benchmark", "tune": "plan-tuning"}
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def spec(name: str) -> dict[str, Any]:
 
 
 def loops(pipeline: dict[str, Any]) -> dict[str, Any]:
-    """Component name -> task of every loop, at whatever depth."""
+    """Return the task of every loop by its component, at any depth."""
     dags = [pipeline["root"]["dag"], *(each["dag"] for each in pipeline["components"].values() if "dag" in each)]
     return {
         task["componentRef"]["name"]: task
@@ -52,16 +53,25 @@ def test_every_step_runs_on_the_image_and_installs_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_step_depends_on_a_digest_of_its_code(name: str) -> None:
+def test_a_step_takes_one_request_and_artifacts_and_the_plan_takes_what_the_user_gives(name: str) -> None:
     pipeline = spec(name)
-    steps = [each for each in pipeline["components"].values() if "executorLabel" in each]
-    assert len(steps) == STEPS[name]
-    for step in steps:
-        assert "code" in step["inputDefinitions"]["parameters"]
+    steps = {key: each for key, each in pipeline["components"].items() if "executorLabel" in each}
+    plan = steps.pop(f"comp-{PLANS[name]}")
+    assert len(steps) == STEPS[name] - 1
+    for step in steps.values():
+        assert step["inputDefinitions"]["parameters"] == {"request": {"parameterType": "STRING"}}
+    parameters = pipeline["root"]["inputDefinitions"]["parameters"]
+    assert plan["inputDefinitions"]["parameters"].keys() == parameters.keys()
+    assert len(parameters) <= 13
+    assert all(each.get("description") for each in parameters.values()), "a person fills them in"
+    assert [key for key in parameters if key.endswith("_params") or key.startswith("code")] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_plan_says_whether_the_corpus_needs_video(name: str) -> None:
-    task = spec(name)["root"]["dag"]["tasks"]["index"]
-    source = {"outputParameterKey": "video", "producerTask": "plan"}
-    assert task["inputs"]["parameters"]["video"] == {"taskOutputParameter": source}
+def test_the_plan_is_made_anew_in_every_run_and_what_it_decides_may_be_cached(name: str) -> None:
+    tasks = spec(name)["root"]["dag"]["tasks"]
+    uncached = {key for key, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
+    loop_tasks = {key for key, task in tasks.items() if "parameterIterator" in task}
+    assert uncached - loop_tasks == {PLANS[name]} | ({"choose-trial"} if name == "tune" else set())
+    source = {"outputParameterKey": "index", "producerTask": PLANS[name]}
+    assert tasks["index"]["inputs"]["parameters"] == {"request": {"taskOutputParameter": source}}

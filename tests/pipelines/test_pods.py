@@ -1,4 +1,4 @@
-"""What pods ask for, in the packages as a cluster gets them."""
+"""The resources and the placement of pods in compiled packages."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,14 +7,13 @@ import pytest
 import yaml
 from kfp.compiler import Compiler
 
-from merflow.contracts.params import TrainingParams, read_params
-from merflow.contracts.strict import parse
+from merflow.contracts.params import read_params, shipped_params, with_changes
 from merflow.errors import ParamsError
-from pipelines.packages import COMPILED, PIPELINES, compile_all
+from merflow.pipelines.packages import COMPILED, PIPELINES, compile_all
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 NAMES = sorted(PIPELINES)
-COMPUTING = {"benchmark": {"extract", "transcribe", "train"}, "tune": {"extract", "transcribe", "tune"}}
+COMPUTING = {"benchmark": {"extract", "transcribe", "train"}, "tune": {"extract", "transcribe", "run-trials"}}
 
 
 class Package(NamedTuple):
@@ -29,27 +28,27 @@ class Package(NamedTuple):
         return cls(spec, rest[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"] if rest else {})
 
     def containers(self) -> dict[str, dict[str, Any]]:
-        """Container of every step."""
+        """Return the container of every step."""
         executors = self.spec["deploymentSpec"]["executors"]
         return {name.removeprefix("exec-"): each["container"] for name, each in executors.items()}
 
     def pods(self) -> dict[str, dict[str, Any]]:
-        """What Kubernetes alone knows of every step's pod."""
+        """Return the settings of every step's pod that only Kubernetes knows."""
         return {name.removeprefix("exec-"): each for name, each in self.platform.items()}
 
     def gpus(self) -> dict[str, tuple[str, str]]:
-        """Resource and count of the steps that ask for GPUs."""
+        """Return resource name and count for the steps that request GPUs."""
         found = {step: each["resources"].get("accelerator") for step, each in self.containers().items()}
         return {step: (each["resourceType"], each["resourceCount"]) for step, each in found.items() if each}
 
     def tasks(self) -> dict[str, dict[str, Any]]:
-        """Task of every step, at whatever depth."""
+        """Return the task of every step, at any depth."""
         dags = [self.spec["root"]["dag"], *(each["dag"] for each in self.spec["components"].values() if "dag" in each)]
         steps = self.containers()
         return {name: task for dag in dags for name, task in dag["tasks"].items() if name in steps}
 
     def graph(self) -> dict[str, Any]:
-        """All that is not of pods."""
+        """Return the pipeline without the settings of pods."""
         bare = yaml.safe_load(yaml.safe_dump(self.spec))
         for container in Package(bare, {}).containers().values():
             container.pop("resources", None)
@@ -105,15 +104,16 @@ def test_what_this_machine_runs_is_the_same_graph_and_asks_for_nothing(name: str
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_setting_of_the_cluster_touches_what_a_step_is_cached_by(name: str, tmp_path: Path) -> None:
-    settings = ["accelerator=amd.com/gpu", "nodes={pool: speech}", "taints=[speech]", "gpu_nodes={card: h100}"]
-    settings += [f"pods.{step}.memory_gib=64" for step in ("other", "extract", "train", "tune")]
-    settings += [f"pods.train.{each}" for each in ("cpu=8", "cpu_limit=16", "retries=0", "timeout_h=0")]
+    settings = ["accelerator=amd.com/gpu", "node_selector={pool: speech}", "gpu_node_selector={card: h100}"]
+    settings += ["tolerations=[{key: speech, value: yes, effect: NoSchedule}]"]
+    settings += [f"pods.{step}.memory_gib=64" for step in ("other", "extract", "train", "run_trials")]
+    settings += [f"pods.train.{each}" for each in ("cpu_request=8", "cpu_limit=16", "retries=0", "timeout_h=0")]
     package = compiled(tmp_path, name, *(f"cluster.{each}" for each in settings))
     shipped = Package.read(COMPILED / f"{name}.yaml")
     assert package.graph() == shipped.graph()
     assert package.spec != shipped.spec
-    asked = {step: each["resources"]["resourceMemoryLimit"] for step, each in package.containers().items()}
-    assert {step for step, memory in asked.items() if memory == "65536Mi"} == asked.keys() - {"transcribe"}
+    limits = {step: each["resources"]["resourceMemoryLimit"] for step, each in package.containers().items()}
+    assert {step for step, memory in limits.items() if memory == "65536Mi"} == limits.keys() - {"transcribe"}
     assert set(package.gpus().values()) == {("amd.com/gpu", "1")}
     for step, pod in package.pods().items():
         labels = {"pool": "speech", "card": "h100"} if step in COMPUTING[name] else {"pool": "speech"}
@@ -130,12 +130,9 @@ def test_a_pod_of_several_devices_asks_for_as_many_and_its_package_trains_on_the
     (shared,) = package.pods()["train"]["emptyDirMounts"]
     assert (shared["mountPath"], shared["medium"], shared["sizeLimit"]) == ("/dev/shm", "Memory", "8192Mi")
     inputs = package.spec["root"]["inputDefinitions"]["parameters"]
-    training = parse(TrainingParams, yaml.safe_load(inputs["training_params"]["defaultValue"]), where="package")
-    assert training.devices_per_fold == 4
-    assert {key for key, each in inputs.items() if key.endswith("_params") and each["defaultValue"]} == {
-        "training_params"
-    }
-    assert Package.read(tmp_path / "tune.yaml").gpus()["tune"] == ("nvidia.com/gpu", "1")
+    assert yaml.safe_load(inputs["params"]["defaultValue"]) == {"training": {"devices_per_fold": 4}}
+    assert with_changes(shipped_params(), inputs["params"]["defaultValue"]).training.devices_per_fold == 4
+    assert Package.read(tmp_path / "tune.yaml").gpus()["run-trials"] == ("nvidia.com/gpu", "1")
 
 
 def test_a_step_whose_device_is_the_cpu_asks_for_no_gpu(tmp_path: Path) -> None:
@@ -145,30 +142,36 @@ def test_a_step_whose_device_is_the_cpu_asks_for_no_gpu(tmp_path: Path) -> None:
 
 def test_what_is_switched_off_is_not_asked_for(tmp_path: Path) -> None:
     rows = [f"cluster.pods.{step}.timeout_h=0" for step in ("other", "transcribe", "extract", "train")]
-    rows += ["cluster.pods.train.retries=0", "cluster.pods.train.shared_memory_gib=0", "cluster.gpu_taints=[]"]
-    package = compiled(tmp_path, "benchmark", "cluster.claim=none", *rows)
+    rows += ["cluster.pods.train.retries=0", "cluster.pods.train.shared_memory_gib=0", "cluster.gpu_tolerations=[]"]
+    package = compiled(tmp_path, "benchmark", "cluster.pvc=none", *rows)
     assert package.platform == {}
     assert "retryPolicy" not in package.tasks()["train"]
 
 
-def test_devices_that_a_cluster_has_not_are_refused(tmp_path: Path) -> None:
+def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> None:
     overrides = ("cluster.accelerator=none", "training.device=cuda", "features.device=cuda")
-    with pytest.raises(ParamsError, match=r"features.device, training.device is cuda, but cluster.accelerator is none"):
+    with pytest.raises(
+        ParamsError, match=r"cluster\.accelerator is none, but these are cuda: features\.device, training\.device"
+    ):
         compiled(tmp_path, "benchmark", *overrides)
 
 
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("accelerator=gpu", "cluster.accelerator: .*write it as nvidia.com/gpu, or none for a cluster without"),
-        ("claim=My Claim", "cluster.claim: .*no name of a volume claim"),
+        ("accelerator=gpu", "cluster.accelerator: .*write it as nvidia.com/gpu, or none for a cluster without GPUs"),
+        ("pvc=My Claim", "cluster.pvc: 'My Claim' cannot be the name of a PVC"),
         ("pods.train.memory=8Gi", "cluster.pods.train.memory: unknown key; did you mean 'memory_gib'?"),
         ("pods.train.memory_gib=8Gi", "cluster.pods.train.memory_gib: .*found '8Gi'"),
         ("pods.training.cpu=4", "cluster.pods.training: unknown key; did you mean 'train'?"),
-        ("pods.train.cpu_limit=1", "cluster.pods.train: .*cpu_limit 1 is less than cpu 2"),
-        ("pods.tune.shared_memory_gib=17", "cluster.pods.tune: .*shared_memory_gib 17 is more than memory_gib 16"),
+        ("pods.train.cpu_limit=1", "cluster.pods.train: .*cpu_limit 1 is less than cpu_request 2"),
+        (
+            "pods.run_trials.shared_memory_gib=17",
+            "cluster.pods.run_trials: .*shared_memory_gib 17 is more than memory_gib 16",
+        ),
         ("pods.train.retries=-1", "cluster.pods.train.retries: .*greater than or equal to 0"),
-        ("taints=nvidia.com/gpu", "cluster.taints: .*valid list"),
+        ("tolerations=nvidia.com/gpu", "cluster.tolerations: .*valid list"),
+        ("tolerations=[nvidia.com/gpu]", "cluster.tolerations.0: expected a mapping"),
     ],
 )
 def test_wrong_settings_are_named(override: str, said: str) -> None:

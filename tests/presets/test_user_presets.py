@@ -105,4 +105,4 @@ def test_the_problems_of_all_entries_are_reported_together() -> None:
     first, second, third = str(error.value).splitlines()
     assert first.startswith("mine.yaml: mfdr:a, base: unknown variant 'mfdr:ful'; did you mean 'mfdr:full'?")
     assert second == "mine.yaml: mfdr:b, stage 1: 1 problem(s)"
-    assert third == "  policy 'partial' with encoders {}; frozen has none, the others some"
+    assert third == "  policy 'partial' does not fit encoders {}: only frozen has no encoders"

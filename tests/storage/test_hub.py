@@ -69,8 +69,8 @@ def test_weights_in_several_files_need_each_of_them(tmp_path: Path) -> None:
 
 
 def test_only_what_is_read_is_downloaded() -> None:
-    assert FILES.wanted(["config.json", "model.safetensors", "pytorch_model.bin"])[2:] == ["model.safetensors"]
-    assert FILES.wanted(["model.safetensors.index.json", "model-1.safetensors"])[2:] == [
+    assert FILES.to_download(["config.json", "model.safetensors", "pytorch_model.bin"])[2:] == ["model.safetensors"]
+    assert FILES.to_download(["model.safetensors.index.json", "model-1.safetensors"])[2:] == [
         "model.safetensors.index.json",
         "model-*.safetensors",
     ]
@@ -114,7 +114,7 @@ def test_without_network_the_message_says_what_to_download_and_where_to_put_it(
             from_hub(NAME, revision=COMMIT, files=FILES, advice=ADVICE)
         said = str(caught.value)
         assert f"hf download someone/model --revision {COMMIT} --local-dir DIR/model" in said
-        assert said.endswith("bring the folder here and set the folder to DIR")
+        assert said.endswith("copy the folder here and set the folder to DIR")
     assert "(connection refused)" in said
 
 
@@ -124,7 +124,7 @@ def test_a_model_that_the_hub_does_not_have(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", Mock(side_effect=answer))
     with pytest.raises(PretrainedError, match=r"the hub has no someone/model at .*; correct the profile"):
         from_hub(NAME, revision=COMMIT, files=FILES, advice=ADVICE)
-    with pytest.raises(PretrainedError, match="'a/b/c' is no hub id"):
+    with pytest.raises(PretrainedError, match="'a/b/c' is not a hub id"):
         from_hub("a/b/c", revision=COMMIT, files=FILES, advice=ADVICE)
 
 
@@ -149,7 +149,7 @@ def test_json_that_is_none_and_revisions_that_move(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text("[1]")
     with pytest.raises(PretrainedError, match="holds a list, expected an object"):
         json_object(tmp_path / "x.json")
-    with pytest.raises(PretrainedError, match="is no readable JSON"):
+    with pytest.raises(PretrainedError, match="is not readable JSON"):
         json_object(tmp_path / "none.json")
     assert is_commit(COMMIT)
     assert not any(map(is_commit, ("main", COMMIT[:7], f"files-{COMMIT[:16]}")))

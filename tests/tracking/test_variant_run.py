@@ -5,43 +5,48 @@ import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
+from merflow.contracts.results import BaselineScore, Results
+from merflow.contracts.scores import Accuracy, Bias, Biases, NonePaper, OverSeeds, Spread, Variant
 from merflow.tracking.mlflow_runs import BenchmarkRun
 from tests.contracts.records import RECIPE, planned_fold
+from tests.evaluation.finished import TRAINING, comparison, fold, results_of_three, variant
 from tests.tracking.recorded import artifacts, opened, runs
 
 BEST, OTHER = "context-mmt:mmt-frozen", "context-mmt:wavlm-te-frozen"
 
 
-def results(corpus: str = "emodb") -> dict[str, Any]:
-    def variant(ua: float) -> dict[str, Any]:
-        figures = {"UA": ua, "WA": ua, "macro_f1": ua, "weighted_f1": ua, "ece": 0.1}
-        chosen = {"best_epoch": 4, "dev_ua": 0.9, "dev_loss": 0.3}
-        shadow = {"UA": {"pooled": ua + 0.04}, "WA": {"pooled": ua + 0.05}, "promotable": False}
-        return {
-            "UA": {"pooled": ua, "mean": ua, "std": None, "ci95": [ua - 0.2, ua + 0.1]},
-            "WA": {"pooled": ua + 0.01, "mean": ua, "std": 0.02, "ci95": [ua - 0.1, ua + 0.1]},
-            "macro_f1": ua,
-            "weighted_f1": ua,
-            "ece": 0.1,
-            "per_class_recall": {"angry": ua, "sad": None},
-            "over_seeds": {"UA": {"mean": ua, "std": 0.03}},
-            "none_paper": {**shadow, "bias": {"UA": {"pooled": 0.04}, "WA": {"pooled": 0.05}}} if ua > 0.65 else None,
-            "folds": [{"fold": 3, "seed": 0, "utterances": 40, **figures, **chosen}],
-            "selection": "lowest loss",
-            "stages": ["frozen"],
-            "stages_of_preset": ["frozen", "partial"],
-            "published": {"UA": 80.0},
+def results(*, published_corpus: bool = False) -> Results:
+    baseline = BaselineScore(ua=0.25, wa=0.3, ci95=None, description="always the most frequent emotion")
+    return results_of_three(synthetic=not published_corpus).model_copy(
+        update={
+            "split_id": "b" * 16,
+            "utterances": 40,
+            "variants": {BEST: scores(0.7, none_paper=selected()), OTHER: scores(0.6)},
+            "comparisons": (comparison(BEST, OTHER, delta_ua=0.1, p=0.08),),
+            "baselines": {"majority": baseline},
         }
+    )
 
-    return {
-        "corpus": corpus,
-        "protocol": "session-5fold",
-        "split_id": "b" * 16,
-        "utterances": 40,
-        "variants": {BEST: variant(0.7), OTHER: variant(0.6)},
-        "comparisons": [{"a": BEST, "b": OTHER, "delta_UA": 0.1, "ci95": [-0.01, 0.2], "p_holm": 0.08}],
-        "baselines": {"majority": {"UA": 0.25}},
+
+def scores(share: float, **changes: Any) -> Variant:  # noqa: ANN401 - any field
+    """A variant with one fold, of which a preset's stage was left out."""
+    accuracy = Accuracy(mean=share, std=None, pooled=share, ci95=(share - 0.2, share + 0.1))
+    values: dict[str, Any] = {
+        "ua": accuracy,
+        "wa": Accuracy(mean=share, std=0.02, pooled=share + 0.01, ci95=(share - 0.1, share + 0.1)),
+        "per_class_recall": {"angry": share, "sad": None},
+        "over_seeds": OverSeeds(ua=Spread(mean=share, std=0.03), wa=Spread(mean=share, std=None), each=()),
+        "folds": (fold(3, ua=share - 0.03, chosen_epoch=4, dev_ua=0.9, dev_loss=0.3),),
+        "training": TRAINING.model_copy(update={"stages_of_preset": ("frozen", "partial")}),
+        "published": {"UA": 80.0},
     }
+    return variant(share, **{**values, **changes})
+
+
+def selected() -> NonePaper:
+    """Test-selected figures of a variant of UA 0.7 and WA 0.71."""
+    ua, wa = (Accuracy(mean=figure, std=None, pooled=figure) for figure in (0.74, 0.75))
+    return NonePaper(ua=ua, wa=wa, bias=Biases(ua=Bias(pooled=0.04, ci95=None), wa=Bias(pooled=0.05, ci95=None)))
 
 
 @pytest.fixture
@@ -50,9 +55,9 @@ def report(tmp_path: Path) -> Path:
     return tmp_path / "report.html"
 
 
-def log(benchmark: BenchmarkRun, report: Path, *, corpus: str = "emodb") -> bool:
+def log(benchmark: BenchmarkRun, report: Path, *, published_corpus: bool = False) -> bool:
     return benchmark.log_results(
-        results(corpus),
+        results(published_corpus=published_corpus),
         variants={BEST: planned_fold(), OTHER: planned_fold(preset="wavlm-te-frozen")},
         files={"report.html": report},
         figures=lambda _: {"confusion.png": Figure()},
@@ -79,7 +84,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
     note = parent.data.tags["mlflow.note.content"]
     assert f"| {BEST} | 70.0 | 50.0 to 80.0 | 71.0 | 70.0 | 10.0 | 80 |" in note
     assert f"| {BEST} - {OTHER} | +10.0 | -1.0 to 20.0 | 0.080 |" in note
-    assert "Again: `merflow benchmark ...`" in note
+    assert "Reproduce with: `merflow benchmark ...`" in note
     assert artifacts(uri, parent) == {"report.html"}
 
     best, other = runs(uri, benchmark_id, "variant")
@@ -98,7 +103,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "recall/angry": 0.7,
         "published/UA": 0.8,
     }
-    assert "The preset's stages partial were left out." in best.data.tags["mlflow.note.content"]
+    assert "This encoder profile cannot train the preset's stages partial." in best.data.tags["mlflow.note.content"]
     assert artifacts(uri, best) == {"confusion.png"}
     assert other.data.metrics["test_UA"] == 0.6
     assert child.data.metrics["test_UA"] == 0.7
@@ -126,7 +131,7 @@ def test_test_selected_figures_have_a_run_that_cannot_be_promoted(uri: str, benc
 
 
 def test_the_published_figure_is_subtracted_on_its_own_corpus_alone(uri: str, benchmark_id: str, report: Path) -> None:
-    log(opened(uri, benchmark_id), report, corpus="iemocap")
+    log(opened(uri, benchmark_id), report, published_corpus=True)
 
     best, _ = runs(uri, benchmark_id, "variant")
     assert best.data.metrics["published/UA_difference"] == pytest.approx(-0.1)

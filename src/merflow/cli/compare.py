@@ -22,17 +22,18 @@ def compare(
 ) -> None:
     """Compare the variants of finished runs on the same test utterances: differences in UA, intervals and p-values.
 
-    Each variant is compared with each other one. The runs must have the same corpus and splits.
+    Each variant is compared with every other. The runs must share the corpus and the splits; with a single run, its
+    variants are compared with each other.
 
     Example: `merflow compare runs/wavlm runs/hubert --out comparison.json`
     """
-    from merflow.evaluation.report.comparison_tables import comparisons_table, variants_table
+    from merflow.evaluation.report.terminal import comparisons_table, variants_table
     from merflow.jobs.compare import compare as compare_job
 
-    found = compare_job(runs, manifest=manifest, out=out, params=load_params(params, overrides).evaluation)
+    compared = compare_job(runs, manifest=manifest, out=out, params=load_params(params, overrides).evaluation)
     if as_json:
-        print_json(found)
+        print_json(compared.as_json())
         return
-    print_table(variants_table(found))
+    print_table(variants_table(compared))
     OUT.print()
-    print_table(comparisons_table(found))
+    print_table(comparisons_table(compared))

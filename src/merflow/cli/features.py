@@ -48,7 +48,7 @@ def extract(
 
     Example: `merflow features extract manifest.parquet --models context-mmt:mmt-frozen --store store --out f.json`
     """
-    from merflow.features.extraction.quarantine import quarantine_beside, read_quarantine
+    from merflow.contracts.quarantine import quarantine_beside, read_quarantine
     from merflow.folds.presets import read_presets
     from merflow.jobs.extract import extract as extract_job
 

@@ -1,4 +1,4 @@
-"""``merflow pipeline``: the same jobs as Kubeflow pipelines. Needs the extra ``merflow[pipelines]``."""
+"""``merflow pipeline``: the jobs as Kubeflow pipelines. It needs the extra ``merflow[pipelines]``."""
 
 import shutil
 from functools import partial
@@ -30,31 +30,30 @@ from merflow.cli.options import (
     load_params,
     variants_of,
 )
-from merflow.contracts.params import sections_json
-from merflow.contracts.study import StudyResults, read_study_results
+from merflow.contracts.params import Params, changes_json, shipped_params
+from merflow.contracts.study import read_study_results
 from merflow.errors import PipelineError, TuningError, nearest
-from merflow.storage.local import output_errors, read_json, replacing
+from merflow.storage.local import output_errors, replacing
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("compile")
 def compile_packages(
-    out: Annotated[Path | None, typer.Option(help="Folder of the packages; default: pipelines/compiled.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("pipelines/compiled"),
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Compile every pipeline into the package that a cluster is given.
+    """Compile every pipeline into a package for a cluster.
 
-    What its pods ask for (GPUs, cores, memory, a volume, nodes) is in the section `cluster` of the parameters. Other
-    sections become defaults of the package's runs.
+    The section `cluster` of the parameters sets the resources of the pods: GPUs, CPUs, memory, a PVC, nodes. Changes to
+    other sections become the default of the pipeline's parameter `params`.
 
     Example: `merflow pipeline compile --out packages --set cluster.accelerator=none`
     """
     packages, chosen = _packages(), load_params(params, overrides)
-    folder = out or packages.COMPILED
-    with output_errors(folder):
-        for path in packages.compile_all(folder, params=chosen):
+    with output_errors(out):
+        for path in packages.compile_all(out, params=chosen):
             OUT.print(str(path))
 
 
@@ -62,7 +61,7 @@ def compile_packages(
 def run_pipeline(
     name: Annotated[str, typer.Argument(metavar="PIPELINE", help="benchmark or tune")],
     models: ModelsOption,
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same command reuses every finished step.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run. Repeat the command to reuse finished steps.")],
     corpus: CorpusOption = "synthetic",
     root: RootOption = None,
     size: SizeOption = "small",
@@ -71,7 +70,7 @@ def run_pipeline(
     development: DevelopmentOption = None,
     seed: SeedOption = None,
     preset: Annotated[
-        str, typer.Option("--name", help="Of tune: name of the preset that is made; default: PRESET-tuned.")
+        str, typer.Option("--name", help="Name of the preset that tune writes; default: PRESET-tuned.")
     ] = "",
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
@@ -82,47 +81,33 @@ def run_pipeline(
 ) -> None:
     """Run a pipeline on this machine, two folds or workers at a time.
 
-    `tune` takes one variant; trials, workers and storage are in the section `tuning` of the parameters, and `--seed` is
-    that of its sampler and of every trial.
+    `tune` takes one variant. The section `tuning` of the parameters sets its trials, workers and storage; `--seed` sets
+    the seed of its sampler and of every trial.
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
     from merflow.contracts.invocation import Invocation, write_invocation
-    from merflow.corpus.readers.catalogue import reader
-    from merflow.corpus.source import CorpusSource
-    from merflow.folds.presets import read_presets, step_digests
-    from merflow.jobs.steps.tuning import refuse_password
-    from merflow.presets.plan import plan
     from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
-    packages = _packages()
+    packages, variants = _packages(), variants_of(models)
     if name not in packages.PIPELINES:
         raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, packages.PIPELINES)}")
-    if name == "tune":
-        _check_tunable(variants_of(models), presets, name=preset)
-    elif preset:
-        raise PipelineError(f"--name {preset} is for tune, which makes a preset; {name} makes none")
+    tunes = name == "tune"
     chosen = adjusted(
         load_params(params, overrides),
         profile=profile,
         protocol=protocol,
         development=development,
-        seed=None if name == "tune" else seed,
+        seed=None if tunes else seed,
     )
-    if name == "tune":
-        if seed is not None:
-            chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
-        refuse_password(chosen.tuning)
-    variants, user_presets = variants_of(models), read_presets(presets, profile=chosen.features.profile)
-    CorpusSource(corpus, root, size).check(protocol=chosen.splits.protocol)
-    folds = plan(
-        variants,
-        protocol=chosen.splits.protocol,
-        profile=chosen.features.profile,
-        seeds=chosen.plan.seeds,
-        user_presets=user_presets,
-    )
+    if tunes and seed is not None:
+        chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
+    if preset and not tunes:
+        raise PipelineError(f"--name {preset} names the preset that tune writes; leave it out for {name}")
+    if tunes:
+        _check_tunable(variants, presets, name=preset, params=chosen)
+    folds = _check_names(variants, presets, params=chosen, corpus=corpus, root=root, size=size)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -130,28 +115,20 @@ def run_pipeline(
         "size": size,
         "workspace": str(out.resolve()),
         "name": out.name,
-        "preset": preset,
         "quarantine": quarantine,
-        "asr": transcribe,
-        "command": command_line(),
-        "presets": presets_text(presets),
-        "data": reader(corpus).fingerprint(root) if root else "",
-        "encoders": _digest_of(chosen.features.encoders_folder),
-        "recogniser": _digest_of(chosen.transcription.model),
-        **sections_json(chosen),
-        **{f"code_{step}": digest for step, digest in step_digests(variants, user_presets).items()},
+        "transcribe": transcribe,
+        "params": changes_json(chosen, base=shipped_params()),
+        **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
-    pipeline = packages.PIPELINES[name]
-    taken = {key: value for key, value in arguments.items() if key in pipeline.component_spec.inputs}
     loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
-    finished = _run(pipeline, taken, out=out, loops=loops)
-    found = _collect(finished.outputs, out=out)
+    finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
+    content, table = _collect(finished.outputs, out=out)
     if name == "benchmark":
         write_invocation(out, Invocation(name=out.name, command=command_line()))
     if as_json:
-        print_json(found.model_dump(mode="json") if isinstance(found, StudyResults) else found)
+        print_json(content)
         return
-    print_table(_table(found))
+    print_table(table)
     OUT.print()
     print_table(steps_table(finished.steps, seconds=finished.seconds))
     OUT.print(f"\n{_left(name, out)}")
@@ -159,12 +136,37 @@ def run_pipeline(
         OUT.print(f"MLflow: mlflow ui --backend-store-uri {Workspace(out).tracking_uri}")
 
 
-def _check_tunable(variants: list[str], presets: Path | None, *, name: str) -> None:
-    """Refuses before hours of extraction what the search would refuse after them."""
+def _check_names(
+    variants: list[str], presets: Path | None, *, params: Params, corpus: str, root: Path | None, size: str
+) -> list[str]:
+    """Return the folds; refuse unknown names now, as the first step of the pipeline would a little later."""
+    from merflow.corpus.source import CorpusSource
+    from merflow.presets.plan import plan
+
+    user_presets = {}
     if presets is not None:
-        raise PipelineError("tune starts from the papers' own presets; leave --presets out, and name one that ships")
+        from merflow.folds.presets import read_presets  # loads every model
+
+        user_presets = read_presets(presets, profile=params.features.profile)
+    CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
+    return plan(
+        variants,
+        protocol=params.splits.protocol,
+        profile=params.features.profile,
+        seeds=params.plan.seeds,
+        user_presets=user_presets,
+    )
+
+
+def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:
+    """Refuse now what the study would refuse after hours of extraction."""
+    from merflow.jobs.plan import refuse_password
+
+    if presets is not None:
+        raise PipelineError("tune starts from a preset that merflow ships; leave --presets out, and name one of those")
     if len(variants) > 1:
         raise PipelineError(f"tune takes one variant, {len(variants)} are given: {', '.join(variants)}")
+    refuse_password(params)
     try:
         from merflow.jobs.tune import made_from
     except ModuleNotFoundError as error:
@@ -175,14 +177,14 @@ def _check_tunable(variants: list[str], presets: Path | None, *, name: str) -> N
 
 def _packages() -> Any:  # noqa: ANN401 - a module
     try:
-        from pipelines import packages
+        from merflow.pipelines import packages
     except ImportError as error:
         raise PipelineError(f"pipelines need KFP ({error}); install merflow[pipelines]") from error
     return packages
 
 
 def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path, loops: dict[str, Loop]) -> Any:  # noqa: ANN401 - kfp has no types
-    from pipelines.local import run_locally
+    from merflow.pipelines.local import run_locally
 
     with output_errors(out), LiveRun(ERR, loops) as live:
         out.mkdir(parents=True, exist_ok=True)
@@ -195,16 +197,8 @@ def _interrupted(live: LiveRun) -> int:
     return INTERRUPTED_CODE
 
 
-def _digest_of(folder: str) -> str:
-    """A digest that changes when a file of the folder does; empty where there is none, as for models of the hub."""
-    from merflow.storage.fingerprints import folder_fingerprint
-
-    place = Path(folder).expanduser()
-    return folder_fingerprint(place) if folder and place.is_dir() else ""
-
-
-# Output of the last step -> its name in the run's folder.
-_KEPT = {
+# Output of the last step -> file in the run's folder.
+_FILES = {
     "results": "results.json",
     "report": "report.html",
     "summary": "study.json",
@@ -213,30 +207,27 @@ _KEPT = {
 }
 
 
-def _collect(outputs: dict[str, Any], *, out: Path) -> dict[str, Any] | StudyResults:
-    """Copies what the last step left to the run's folder; returns the content of the JSON file among it."""
-    from merflow.evaluation.report.tables import write_tables
+def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Table]:
+    """Copy the outputs of the last step into the run's folder; return its JSON content and a table for people."""
+    from merflow.cli.tune import best_trials
+    from merflow.contracts.results import read_results
+    from merflow.evaluation.report.table_files import write_tables
+    from merflow.evaluation.report.terminal import results_table
     from merflow.presets.catalogue import published_tables
 
     for output, artifact in outputs.items():
-        with replacing(out / _KEPT[output]) as part:
+        with replacing(out / _FILES[output]) as part:
             shutil.copyfile(artifact.path, part)
     if "results" not in outputs:
-        return read_study_results(out / _KEPT["summary"])
-    results: dict[str, Any] = read_json(out / _KEPT["results"])
+        study = read_study_results(out / _FILES["summary"])
+        return study.model_dump(mode="json"), best_trials(study)
+    results = read_results(out / _FILES["results"])
     write_tables(results, out, papers=published_tables())
-    return results
-
-
-def _table(outcome: dict[str, Any] | StudyResults) -> Table:
-    from merflow.cli.tune import best_trials
-    from merflow.evaluation.report.tables import results_table
-
-    return best_trials(outcome) if isinstance(outcome, StudyResults) else results_table(outcome)
+    return results.as_json(), results_table(results)
 
 
 def _left(name: str, out: Path) -> str:
-    """Where the outcome is, for people."""
+    """Return the sentence that names the files to open."""
     if name == "tune":
-        return f"Preset: {out / _KEPT['presets']}. Figures: {out / _KEPT['page']}"
-    return f"Report: {out / _KEPT['report']}"
+        return f"Preset: {out / _FILES['presets']}. Figures: {out / _FILES['page']}"
+    return f"Report: {out / _FILES['report']}"

@@ -30,24 +30,24 @@ def report(
 
     Example: `merflow report runs/monday runs/tuesday --out runs/both`
     """
-    from merflow.evaluation.report.tables import results_table
-    from merflow.folds.presets import read_presets
-    from merflow.jobs.report import own_params
+    from merflow.evaluation.report.terminal import results_table
+    from merflow.jobs.report import recorded_params
     from merflow.jobs.report import report as report_job
+    from merflow.presets.user_presets import read_user_presets
 
     chosen = load_params(params, overrides).evaluation
     results, page = report_job(
         runs,
         out=out,
         command=command_line(),
-        params=chosen if params or overrides else own_params(runs[0], chosen),
+        params=chosen if params or overrides else recorded_params(runs[0], chosen),
         manifest=manifest,
         splits=splits,
         name=name,
-        user_presets=read_presets(presets),
+        user_presets=read_user_presets(presets),
     )
     if as_json:
-        print_json(results)
+        print_json(results.as_json())
         return
     print_table(results_table(results))
     OUT.print(f"\nReport: {page}")

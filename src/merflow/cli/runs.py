@@ -155,9 +155,9 @@ def evaluate(
 
     Example: `merflow evaluate runs/x/folds/*/*/fold-* --manifest m.parquet --splits s.parquet --out runs/x`
     """
-    from merflow.evaluation.report.tables import results_table
-    from merflow.folds.presets import read_presets
+    from merflow.evaluation.report.terminal import results_table
     from merflow.jobs.evaluate import evaluate as evaluate_job
+    from merflow.presets.user_presets import read_user_presets
 
     results = evaluate_job(
         folds,
@@ -168,9 +168,9 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
-        user_presets=read_presets(presets),
+        user_presets=read_user_presets(presets),
     )
-    print_json(results) if as_json else print_table(results_table(results))
+    print_json(results.as_json()) if as_json else print_table(results_table(results))
 
 
 def plots(
@@ -216,7 +216,7 @@ def benchmark(
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
     from merflow.corpus.source import CorpusSource
-    from merflow.evaluation.report.tables import results_table
+    from merflow.evaluation.report.terminal import results_table
     from merflow.folds.presets import read_presets
     from merflow.jobs.benchmark import benchmark as benchmark_job
 
@@ -237,4 +237,4 @@ def benchmark(
             user_presets=read_presets(presets, profile=chosen.features.profile),
             progress=progress,
         )
-    print_json(results) if as_json else print_table(results_table(results))
+    print_json(results.as_json()) if as_json else print_table(results_table(results))

@@ -1,4 +1,4 @@
-"""What stands below every model: predictions made without hearing, seeing or understanding anybody."""
+"""Baselines: predictions that use neither sound nor video nor words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Baseline:
-    """One baseline's test predictions.
+    """Test predictions of one baseline.
 
     Attributes:
-        what: It predicts from, in one sentence.
-        guesses: Test utterance -> class, over all folds; each was made from the fold's training part alone.
+        what: Its rule in one sentence.
+        guesses: Test utterance -> predicted class, over all folds. Each prediction follows from the fold's training
+            part alone.
     """
 
     what: str

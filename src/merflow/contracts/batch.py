@@ -143,8 +143,8 @@ class LossTerm:
     Attributes:
         value: A scalar: the mean over the utterances of the batch, unless ``joint`` is set.
         weight: Factor of the term in the sum.
-        joint: True if the term is computed over a whole batch even when several devices share it: the mean of the
-            devices' values is then the value of the whole batch, whatever the sizes of the shares.
+        joint: True if the term looks across the whole batch even where several processes train on shares of it. The
+            values of the processes then add up to the value of the whole batch, whatever the sizes of the shares.
     """
 
     value: Tensor

@@ -1,4 +1,4 @@
-"""The result of feature extraction: where the features are, what made them, and whose words were read."""
+"""The record of an extraction, ``features.json``: the features that some variants need, and where they are."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ class ExtractedStream(Strict):
 
     Attributes:
         key: Its key in the feature store.
-        entries: Number of stored utterances or turns.
-        set_aside: Number of inputs that could not be read or encoded.
+        entries: Number of utterances that have features; the others are masked.
+        quarantined: Number of utterances whose input could not be read or encoded.
     """
 
     key: str
     stream: Stream
     shape: StreamShape
     entries: int
-    set_aside: int
+    quarantined: int
 
 
 class ExtractedFeatures(Strict):
@@ -35,10 +35,10 @@ class ExtractedFeatures(Strict):
         profile: Name of the encoder profile.
         encoders: The profile's encoders, with their revisions and their folders on this machine.
         manifest_hash: Version of the corpus.
-        transcripts: Kind of words that was read in place of each kind that a preset may ask for.
-        both_words: True if the corpus has true and recognised words, and features of both.
+        transcripts: Kind of words that a preset requests -> the kind that is read in its place.
+        has_both_transcripts: True if the corpus has true and recognised words, and features of both.
         streams: The streams that the variants read.
-        other_words: The same text streams with the other kind of words, for tests.
+        other_transcripts: Their text streams with the other kind of words, for tests only.
     """
 
     store: str
@@ -46,9 +46,9 @@ class ExtractedFeatures(Strict):
     encoders: dict[str, EncoderSpec]
     manifest_hash: str
     transcripts: dict[Transcript, Transcript]
-    both_words: bool
+    has_both_transcripts: bool
     streams: tuple[ExtractedStream, ...]
-    other_words: tuple[ExtractedStream, ...]
+    other_transcripts: tuple[ExtractedStream, ...]
 
 
 def write_extracted_features(path: Path, features: ExtractedFeatures) -> None:

@@ -1,18 +1,19 @@
-"""How figures are written, wherever people read them. Shares come in, percentages and points go out."""
+"""Formatting of figures for people: fractions from 0 to 1 become percentages and percentage points."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from merflow.contracts.scores import Spread
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
 def percent(share: float | None) -> str:
-    """``70.3``; a dash where there is none."""
+    """Return a percentage such as ``70.3``, or a dash for None."""
     return DASH if share is None else f"{100 * share:.1f}"
 
 
 def signed(share: float | None) -> str:
-    """``+2.1``; a dash where there is none."""
+    """Return signed percentage points such as ``+2.1``, or a dash for None."""
     if share is None:
         return DASH
     points = f"{100 * share:+.1f}"
@@ -20,39 +21,39 @@ def signed(share: float | None) -> str:
 
 
 def interval(ends: Sequence[float] | None) -> str:
-    """``66.1–74.2``; a dash where there is none."""
+    """Return an interval such as ``66.1–74.2``, or a dash for None."""
     return DASH if ends is None else f"{100 * ends[0]:.1f}{DASH}{100 * ends[1]:.1f}"
 
 
 def signed_interval(ends: Sequence[float] | None) -> str:
-    """``−0.3 to +4.5``; a dash where there is none."""
+    """Return a signed interval such as ``−0.3 to +4.5``, or a dash for None."""
     return DASH if ends is None else f"{signed(ends[0])} to {signed(ends[1])}"
 
 
-def spread(figure: Mapping[str, Any]) -> str:
-    """Mean, and deviation where there are several."""
-    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.1f}"
-    return f"{100 * figure['mean']:.1f}{deviation}"
+def spread(figure: Spread) -> str:
+    """Return the mean and, if there are several values, their standard deviation."""
+    deviation = "" if figure.std is None else f" ± {100 * figure.std:.1f}"
+    return f"{100 * figure.mean:.1f}{deviation}"
 
 
 def p_value(value: float | None) -> str:
-    """``0.021``, or ``< 0.001``; a dash where there is none."""
+    """Return a p-value such as ``0.021`` or ``< 0.001``, or a dash for None."""
     if value is None:
         return DASH
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def plural(count: int, word: str) -> str:
-    """``1 fold``, ``5 folds``."""
+    """Return a count with its word: ``1 fold``, ``5 folds``."""
     return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 def listed(names: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Join names for a sentence: ``a``, ``a and b``, ``a, b and c``."""
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def training_name(test: Mapping[str, Any]) -> str:
-    """``fold 1``, or with another seed than 0 ``fold 1, seed 2``."""
-    return f"fold {test['fold']}" + (f", seed {test['seed']}" if test["seed"] else "")
+def training_name(fold: int, seed: int) -> str:
+    """Return ``fold 1``, or ``fold 1, seed 2`` if the seed is not 0."""
+    return f"fold {fold}" + (f", seed {seed}" if seed else "")

@@ -1,13 +1,18 @@
-"""``params.yaml`` as a frozen, strict object: experiment knobs have their one home there and no default here."""
+"""The content of ``params.yaml`` as a frozen, strict object.
+
+Every experiment setting has its one home in that file; no section has defaults here.
+"""
 
 import json
+from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from merflow.contracts.cluster import ClusterParams
+from merflow.contracts.cluster import RENAMED, ClusterParams
 from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import NO_PROTOCOL, Development, Protocol, ShadowSelection
 from merflow.contracts.strict import Strict, parse
@@ -15,9 +20,14 @@ from merflow.errors import ParamsError
 
 Transcripts = Literal["auto", "truth", "asr"]
 
+_EXAMPLE = "{training: {max_epochs: 6}}"
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's truth values, ``true`` and ``false`` alone: ``off`` is a word, however a tool rewrote the file."""
+    """A YAML loader whose only booleans are ``true`` and ``false``, as in YAML 1.2.
+
+    Tools that rewrite the file drop the quotes of ``"off"``, which YAML 1.1 would then read as false.
+    """
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -27,10 +37,10 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class CorpusParams(Strict):
-    """Which classes count, and what a recording must look like to pass validation.
+    """The classes, and the limits that a recording must keep to pass validation.
 
     Attributes:
-        resample: Recordings of any rate and channel count pass, and become 16 kHz mono when they are read.
+        resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
     """
 
     taxonomy: str
@@ -42,7 +52,7 @@ class CorpusParams(Strict):
 
 
 class SplitParams(Strict):
-    """How folds and development data are chosen. Fractions are of the training utterances."""
+    """The choice of folds and of development data. Shares are of the training utterances."""
 
     protocol: Protocol
     development: Development
@@ -59,11 +69,11 @@ class SplitParams(Strict):
 
 
 class PlanParams(Strict):
-    """Which trainings a benchmark is made of, beside its variants and the folds of its protocol.
+    """The trainings of a benchmark, besides its variants and the folds of its protocol.
 
     Attributes:
-        seeds: Every fold of every variant is trained once with each. They are no part of a fold's settings, so that
-            one seed more leaves all finished folds as they are.
+        seeds: Every fold of every variant is trained once with each seed. Seeds are not among the settings of a fold,
+            so one more seed leaves all finished folds valid.
     """
 
     seeds: list[Annotated[int, Field(ge=0)]] = Field(min_length=1)
@@ -72,12 +82,12 @@ class PlanParams(Strict):
     @classmethod
     def _once(cls, seeds: list[int]) -> list[int]:
         if len(set(seeds)) < len(seeds):
-            raise ValueError("a seed is given twice")
+            raise ValueError(f"a seed is given twice in {seeds}; remove one")
         return seeds
 
 
 class BatchCost(Strict):
-    """What a padded batch may cost at most: steps of 20 ms of audio, pictures of video, tokens of text."""
+    """The largest padded batch: steps of 20 ms of audio, frames of video, tokens of text."""
 
     audio: int = Field(ge=1)
     video: int = Field(ge=1)
@@ -85,16 +95,19 @@ class BatchCost(Strict):
 
 
 class FeatureParams(Strict):
-    """Which encoders, how fast, and how the store is cut.
+    """The encoders, the speed of extraction, and the size of the store's shards.
 
     Attributes:
-        device: Of the encoders; ``auto`` is a GPU where there is one.
-        workers: Processes that read ahead of the encoder; ``auto`` is one a core where there is enough to read.
-        batch_cost: Largest padded batch by modality.
-        encoders_folder: Folder of pretrained encoders, one folder each; read instead of the hub where it holds one.
-        transcripts: Whose words are read: ``truth`` the corpus', ``asr`` a recogniser's; ``auto`` what each preset asks
-            for, and the other where the corpus has that one alone. Where it has both, a trained model is also tested
-            with the kind that it does not read.
+        profile: Name of the encoder profile, ``presets/profiles/<name>.yaml``.
+        encoders_folder: Folder of pretrained encoders, one subfolder each; an encoder in it is used instead of the
+            hub's.
+        shard_utterances: Utterances per shard of the store.
+        device: Device of the encoders; ``auto`` is a GPU if there is one.
+        workers: Processes that read ahead of the encoder; ``auto`` is one per core if there is enough to read.
+        batch_cost: Largest padded batch, by modality.
+        transcripts: ``truth`` reads the corpus's transcripts, ``asr`` recognized ones. ``auto`` reads the kind that
+            each preset asks for, or the only kind that the corpus has. If the corpus has both kinds, a trained model is
+            also tested with the other one.
     """
 
     profile: str
@@ -107,16 +120,17 @@ class FeatureParams(Strict):
 
 
 class TranscriptionParams(Strict):
-    """How recordings become text.
+    """Settings of speech recognition with Whisper.
 
     Attributes:
         model: A size of Whisper (``small.en``), a hub id (``owner/name``) or a local folder.
-        revision: Commit, tag or branch of a hub id; None for ``main``, and for the commit that a size stands for.
-        language: Code of the language; None lets a multilingual model find out by itself, recording by recording.
-        beams: 1 is greedy.
-        batch_size: Windows of 30 s at a time.
-        max_new_tokens: Longest text of a window; half of Whisper's context is 224.
-        dtype: ``auto`` is float16 on a GPU and float32 elsewhere.
+        revision: Commit, tag or branch of a hub id; None for ``main``. The commits of the sizes are pinned.
+        language: Language code; None lets a multilingual model detect the language of each recording.
+        beams: Beams of the search; 1 is greedy.
+        batch_size: Windows of 30 s per batch.
+        max_new_tokens: Longest text of a window, in tokens; 224 is half of Whisper's context.
+        device: ``auto`` is a GPU if there is one.
+        dtype: ``auto`` is float16 on a GPU and float32 on a CPU.
     """
 
     model: str
@@ -130,19 +144,21 @@ class TranscriptionParams(Strict):
 
 
 class TrainingParams(Strict):
-    """What is the same for every variant of a benchmark; the papers' own constants are in the presets' recipes.
+    """Settings that all variants of a benchmark share; the papers' own constants are in the presets' recipes.
 
     Attributes:
-        precision: ``auto`` is float32 on a CPU, and on a GPU the recipe's, or bf16 autocast where it names none.
-        max_epochs: Cap over every stage of every recipe, or None.
-        threads: CPU threads of one process.
-        devices_per_fold: Processes that train one fold together, each with a share of every batch and a GPU of its own.
-        resident_gib: Features of a part of a fold that fit in so many GiB are kept in memory.
-        resident_on: Whose memory, the host's or the training device's.
-        compile: Of the model's forward pass: ``default`` fuses kernels, ``cuda-graphs`` also replays them.
-        shadow_selection: ``none-paper`` also keeps the test predictions of the epoch that the test part itself likes
-            best, as some published code does: a column that shows the bias of doing so, and chooses nothing.
-        modality_dropout: Probability that a training utterance loses a modality; at least one always stays.
+        device: ``auto`` is a GPU if there is one.
+        precision: ``auto`` is float32 on a CPU. On a GPU it is the recipe's precision, or bf16 autocast if the recipe
+            names none.
+        max_epochs: Limit for every stage of every recipe; None for no limit.
+        threads: CPU threads per process.
+        devices_per_fold: Processes that train one fold together, each with its share of every batch and its own GPU.
+        resident_gib: A part of a fold (train, dev, test) whose features fit into this many GiB is kept in memory.
+        resident_on: Memory for it: the host's or the training device's.
+        compile: Compilation of the forward pass: ``default`` fuses kernels, ``cuda-graphs`` also replays them.
+        shadow_selection: ``none-paper`` also keeps the test predictions of the epoch with the best test score, as some
+            published code does. They show the bias of that selection and choose nothing.
+        modality_dropout: Probability that a training utterance loses a modality; at least one always remains.
     """
 
     device: Literal["auto", "cpu", "cuda"]
@@ -158,21 +174,21 @@ class TrainingParams(Strict):
 
 
 class TuningParams(Strict):
-    """How a variant's best parameters are looked for.
+    """The search for a variant's best parameters.
 
     Attributes:
-        trials: Finished ones (pruned ones are), of the whole study, whatever the number of workers.
-        workers: Processes that try at a time.
-        folds: Those whose development UA is averaged; every trial trains them one after the other.
-        seed: Of the sampler and of every training.
-        startup_trials: Finished ones before the sampler learns from them; until then it draws at random.
-        pruning_trials: Complete ones before any trial is pruned.
-        pruning_epochs: No trial is pruned before so many epochs.
-        storage: ``auto`` for SQLite in the output folder, or a database's URL, for workers on several machines. Its
-            password belongs in PGPASSWORD or ~/.pgpass; one in the URL is used, and neither stored nor shown.
-        heartbeat_s: How often a running trial says that it lives.
-        grace_s: A trial that has been silent for so long is given to another worker.
-        retries: How often that is done with one trial.
+        trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
+        workers: Trials that run at the same time, each in its own process.
+        folds: Folds whose development UA is averaged; every trial trains them one after the other.
+        seed: Seed of the sampler and of every training.
+        startup_trials: Finished trials, drawn at random, before the sampler learns from them.
+        pruning_trials: Complete trials before any trial is pruned.
+        pruning_epochs: Epochs of a trial before it may be pruned.
+        storage: ``auto`` for SQLite in the output folder, or a database URL for workers on several machines. Put its
+            password into PGPASSWORD or ~/.pgpass; a password in the URL works, and is neither stored nor shown.
+        heartbeat_s: Seconds between heartbeats of a running trial.
+        grace_s: Seconds without a heartbeat until a trial is given to another worker.
+        retries: Retries of one trial.
     """
 
     trials: int = Field(ge=1)
@@ -191,7 +207,7 @@ class TuningParams(Strict):
     @classmethod
     def _folds_once(cls, folds: list[int]) -> list[int]:
         if len(set(folds)) < len(folds):
-            raise ValueError("a fold is given twice")
+            raise ValueError(f"a fold is given twice in {folds}; remove one")
         return folds
 
     @model_validator(mode="after")
@@ -202,10 +218,14 @@ class TuningParams(Strict):
 
 
 class EvaluationParams(Strict):
-    """Bootstrap resamples (of dialogues), their seed, the bins of the calibration error, and what a report may show.
+    """Settings of the figures and the report.
 
     Attributes:
-        show_words: The report's pictures of single utterances say what was said. Steps of text are numbered either way.
+        bootstrap_samples: Resamples of dialogues.
+        bootstrap_seed: Seed of the resampling.
+        calibration_bins: Bins of the calibration error.
+        show_words: True to print the words of single utterances in the report's figures. Text tokens are numbered
+            either way.
     """
 
     bootstrap_samples: int = Field(ge=100)
@@ -215,11 +235,13 @@ class EvaluationParams(Strict):
 
 
 class TrackingParams(Strict):
-    """MLflow experiment. ``uri`` is a server, a database, ``none``, or ``auto`` for SQLite in the output folder.
+    """Settings of MLflow.
 
     Attributes:
-        system_metrics_every_s: Seconds between measurements of processors, GPUs and memory while a fold trains; 0 for
-            none.
+        experiment: Name of the experiment.
+        uri: A server's URI, a database's, ``none``, or ``auto`` for SQLite in the output folder.
+        system_metrics_every_s: Seconds between measurements of processors, GPUs and memory while a fold trains; 0
+            switches them off.
     """
 
     experiment: str
@@ -228,7 +250,7 @@ class TrackingParams(Strict):
 
 
 class Params(Strict):
-    """All of ``params.yaml``."""
+    """All sections of ``params.yaml``."""
 
     corpus: CorpusParams
     splits: SplitParams
@@ -242,29 +264,83 @@ class Params(Strict):
     cluster: ClusterParams
 
 
+def shipped_params() -> Params:
+    """Return the parameters that merflow ships."""
+    return read_params(Path(str(files("merflow") / "params.yaml")))
+
+
 def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
-    """``params.yaml`` with overrides of the form ``training.threads=2`` on top.
+    """Read ``params.yaml`` and apply overrides of the form ``training.threads=2``.
 
     Raises:
-        ParamsError: The file is missing or no YAML mapping, or a key or value is wrong.
+        ParamsError: The file is missing or not a YAML mapping, or a key or value is wrong.
     """
     if not path.is_file():
         raise ParamsError(f"no such file: {path}; pass --params, or run in a folder that holds params.yaml")
     try:
         values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is no YAML: {error}") from error
+        raise ParamsError(f"{path} is not YAML: {error}") from error
     if not isinstance(values, dict):
         raise ParamsError(f"{path}: expected a mapping, found {type(values).__name__}")
     for override in overrides:
         _set(values, override)
     where = str(path) + ("" if not overrides else f" with {masked(', '.join(overrides))}")
-    return parse(Params, values, where=where)
+    return parse(Params, values, where=where, renamed=RENAMED)
 
 
-def sections_json(params: Params) -> dict[str, str]:
-    """Each section as JSON, named as the pipelines' inputs are: ``training_params``."""
-    return {f"{name}_params": json.dumps(section) for name, section in params.model_dump().items()}
+def changes_json(params: Params, *, base: Params) -> str:
+    """Return as JSON what differs from ``base``, without the section ``cluster``; empty if nothing differs.
+
+    :func:`with_changes` reads it. Pods are not part of it: they are compiled into a pipeline, and change no result.
+    """
+    changes = _changes(params, base)
+    changes.pop("cluster", None)
+    return json.dumps(changes) if changes else ""
+
+
+def with_changes(base: Params, text: str) -> Params:
+    """Return ``base`` with changes on top, such as ``{training: {max_epochs: 6}}``.
+
+    Args:
+        base: The parameters to change.
+        text: YAML or JSON: sections, and in each the keys that differ. Empty for no change.
+
+    Raises:
+        ParamsError: The text is not a YAML mapping, or a key or value is wrong.
+    """
+    try:
+        changes = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ParamsError(
+            f"params {text[:100]!r} is not YAML ({' '.join(str(error).split())}); write it as {_EXAMPLE}"
+        ) from error
+    if changes is None:
+        return base
+    if not isinstance(changes, dict):
+        raise ParamsError(f"params {text[:100]!r} is not a mapping; write it as {_EXAMPLE}")
+    return parse(Params, _merged(base, changes), where=f"params {masked(text[:100])}", renamed=RENAMED)
+
+
+def _changes(value: Strict, base: Strict) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    for name, inner in value:
+        earlier = getattr(base, name)
+        if inner == earlier:
+            continue
+        if isinstance(inner, Strict):
+            changes[name] = _changes(inner, earlier)
+        else:
+            changes[name] = value.model_dump(include={name})[name]
+    return changes
+
+
+def _merged(base: Strict, changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = base.model_dump()
+    for name, change in changes.items():
+        inner = getattr(base, name, None) if isinstance(name, str) else None
+        merged[name] = _merged(inner, change) if isinstance(inner, Strict) and isinstance(change, dict) else change
+    return merged
 
 
 def _set(values: dict[str, Any], override: str) -> None:
@@ -280,5 +356,5 @@ def _set(values: dict[str, Any], override: str) -> None:
         values[name] = yaml.load(text, Loader=_Loader) if text else ""
     except yaml.YAMLError as error:
         raise ParamsError(
-            f"override {override!r}: {text!r} is no YAML value; write it as training.threads=2"
+            f"override {override!r}: {text!r} is not a YAML value; write it as training.threads=2"
         ) from error

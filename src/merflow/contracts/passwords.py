@@ -1,20 +1,20 @@
-"""Passwords in the URLs of databases and servers: used, and neither stored nor shown."""
+"""Passwords in the URLs of databases and servers, which must be neither stored nor shown."""
 
 import re
 from urllib.parse import unquote
 
-# Up to the last @: a password that holds one, or a slash, should be percent-encoded and often is not.
+# Matches up to the last @: a password with an @ or a slash should be percent-encoded, but often is not.
 _USER = re.compile(r"(?P<before>\b[a-z][a-z0-9+.-]*://[^\s:/@?#'\"]*):(?P<password>[^\s'\"]*)@", re.IGNORECASE)
 _QUERY = re.compile(r"(?P<before>[?&]password)=(?P<password>[^\s&'\"]*)", re.IGNORECASE)
 
 
 def masked(text: str) -> str:
-    """A text in which every password of a URL is ``***``."""
+    """Return the text with every password of a URL replaced by ``***``."""
     return _QUERY.sub(r"\g<before>=***", _USER.sub(r"\g<before>:***@", text))
 
 
 def without_password(url: str) -> tuple[str, str | None]:
-    """A URL without its password, and the password; None where it has none."""
+    """Return a URL without its password, and the password, or None if it has none."""
     in_query = _QUERY.search(url)
     if in_query:
         rest = _QUERY.sub("", url)

@@ -1,4 +1,4 @@
-"""What a variant is: a model, a named preset of it, and the encoders that feed it."""
+"""Variants: a model, a named preset of it, and the encoders that feed it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,20 @@ from pydantic import Field
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.recipe import Recipe
-from merflow.contracts.streams import Modality
+from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
-from merflow.errors import PresetError
+from merflow.errors import FeatureError, PresetError
 
 
 class EncoderSpec(Strict):
     """One encoder of a profile.
 
     Attributes:
-        name: Its name in ``features.encoders``.
-        revision: Of its weights: a commit of the hub, or ``files-`` and a digest of a folder; None where it has none.
-        settings: What the encoder's own settings class says.
-        folder: Where its weights are on this machine, once they were looked up; it decides no stored number.
+        name: Name of the encoder in ``features.encoders``.
+        revision: Revision of its weights: a commit of the hub, or ``files-`` and a digest of a folder; None if the
+            encoder has no weights.
+        settings: Values for the encoder's own settings class.
+        folder: Folder of its weights on this machine, once it has been located; it influences no stored number.
     """
 
     name: str
@@ -28,13 +29,37 @@ class EncoderSpec(Strict):
     settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
     folder: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The encoder's name, followed by the model and its layers where it has weights."""
+        if "model" not in self.settings:
+            return self.name
+        words = (self.name, self.settings["model"], self.settings.get("layers"))
+        return " ".join(str(word) for word in words if word is not None)
 
-# By role, or by role and pretrained encoder ("speech/wavlm-base"); see Stream.slot.
+
+# Encoders by role, or by role and pretrained encoder ("speech/wavlm-base"); see Stream.slot.
 Profile = dict[str, EncoderSpec]
 
 
+def spec_of(stream: Stream, profile: Profile) -> EncoderSpec:
+    """Return a profile's encoder for a stream: the one that the stream names, or else the one of the stream's role.
+
+    Raises:
+        FeatureError: The profile has no encoder for this role, or lacks the named one.
+    """
+    if stream.slot in profile:
+        return profile[stream.slot]
+    choices = [slot for slot in profile if slot.startswith(f"{stream.role}/")]
+    if choices and stream.encoder is not None:
+        raise FeatureError(f"the profile has no encoder {stream.slot!r}; it has {', '.join(choices)}")
+    if stream.role not in profile:
+        raise FeatureError(f"the profile has no encoder for role {stream.role!r}; it has {', '.join(profile)}")
+    return profile[stream.role]
+
+
 class Paper(Strict):
-    """Where a model comes from."""
+    """The paper that describes a model."""
 
     title: str
     venue: str
@@ -46,13 +71,18 @@ class Preset:
     """One row of a paper's table.
 
     Attributes:
-        config: Switches of the model's config dataclass.
-        recipes: One for each stage, in the order of training.
-        published: The paper's own percentages by metric (WA, UA, F1); quoted, never ours.
-        base: Of a preset of one's own, the variant that it is made from: the paper, the table and the published
-            figures are that one's. None for a paper's own row.
-        changes: Of a preset of one's own, what it sets in the recipe of each stage; a profile leaves that as it is.
-        tuned: Of a preset of one's own, how its settings were found, as its file says.
+        model: Name of the model.
+        name: Name of the preset.
+        paper: The paper of the model.
+        table: The paper's table with this row.
+        inputs: Modalities that the model reads.
+        config: Values of the model's config dataclass.
+        recipes: One recipe per stage, in the order of training.
+        published: Percentages that the paper reports, by metric (WA, UA, F1). They are quoted and never measured here.
+        base: For a user's preset, the variant from which it is derived, and whose paper, table and published figures it
+            keeps. None for a row of a paper.
+        changes: For a user's preset, its settings in the recipe of each stage; they override those of a profile.
+        tuned: For a user's preset, the origin of its settings as its file states it: study, trial and so on.
     """
 
     model: str
@@ -74,12 +104,12 @@ class Preset:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What a preset of one's own is made from: ``base``, and of a tuned one its study and trial; else empty."""
+        """Origin of a user's preset: ``base``, and study and trial if it was tuned; empty for a row of a paper."""
         return {} if self.base is None else {"base": self.base, **self.tuned}
 
     @property
     def recipe(self) -> Recipe:
-        """Of the first stage."""
+        """Recipe of the first stage."""
         return self.recipes[0]
 
     @property
@@ -88,21 +118,22 @@ class Preset:
         return tuple(recipe.policy for recipe in self.recipes)
 
 
-# Presets of one's own by variant name, beside those that merflow ships.
+# Users' presets by variant name, in addition to those that merflow ships.
 UserPresets = Mapping[str, Preset]
 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """One row of a paper's table; quoted, never ours.
+    """One row of a paper's table, as the paper reports it.
 
     Attributes:
-        variant: ``model:preset`` of the system; not every one can be trained.
-        dataset: ``iemocap4``, ``mosei``, or ``iemocap4+mosei``: WA and UA of the one, the rest of the other.
-        protocol: How the paper divided it.
-        inputs: As the paper writes them.
+        variant: ``model:preset`` of the system; not every variant can be trained.
+        dataset: ``iemocap4``, ``mosei``, or ``iemocap4+mosei`` if WA and UA belong to the first and all other figures
+            to the second.
+        protocol: The paper's division into training and test data.
+        inputs: Inputs in the paper's own words.
         figures: Percentages by metric: WA, UA, F1, ACC7, ACC2.
-        note: What else the paper says of the row.
+        note: Further remarks of the paper about the row.
     """
 
     variant: str
@@ -115,10 +146,13 @@ class PublishedRow:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One table of a paper, its rows in the paper's order.
+    """One table of a paper.
 
     Attributes:
-        number: As the paper counts it.
+        model: Name of the model that the paper proposes.
+        paper: The paper.
+        number: Number of the table in the paper.
+        rows: Its rows in the paper's order.
     """
 
     model: str
@@ -128,12 +162,12 @@ class PublishedTable:
 
 
 def parse_variant(text: str) -> tuple[str, str]:
-    """``"context-mmt:mmt-frozen"`` as model and preset.
+    """Split a variant such as ``"context-mmt:mmt-frozen"`` into model and preset.
 
     Raises:
-        PresetError: The text is not of that form.
+        PresetError: The text does not have that form.
     """
     model, colon, preset = text.partition(":")
     if not (model and colon and preset) or ":" in preset:
-        raise PresetError(f"{text!r} names no variant; write model:preset, for example context-mmt:mmt-frozen")
+        raise PresetError(f"{text!r} is not a variant; write model:preset, for example context-mmt:mmt-frozen")
     return model, preset

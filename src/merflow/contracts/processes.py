@@ -1,7 +1,7 @@
 """Calls in processes of their own, none of which outlives the call that started them.
 
-Ctrl-C is for the parent alone. A process that is told to end, or whose parent is gone, ends at its next line of Python
-and leaves nothing half-written.
+Only the parent handles Ctrl-C. A process that receives SIGTERM, or whose parent has died, ends at its next line of
+Python and leaves nothing half-written.
 """
 
 import multiprocessing
@@ -25,16 +25,16 @@ from merflow.errors import MerflowError
 
 Result = TypeVar("Result")
 
-_PATIENCE_S = 5.0  # how long a process may take to end before it is killed
-_LOOK_S = 1.0  # how often a caller looks at processes side by side
-_TOLD_S = 0.1  # how often what the calls tell is passed on
-_DEATH_S = 1.0  # how long the death of a process may take to be known after its effect on another
+_PATIENCE_S = 5.0  # time for a process to end before it is killed
+_CHECK_S = 1.0  # interval at which processes side by side are checked
+_MESSAGES_S = 0.1  # interval at which messages are passed on
+_DEATH_S = 1.0  # time until the death of a process is noticed after its effect on another process
 
-# Of the process that works: whether a call is under way, and whether it has been told to end.
+# In a worker process: set while a call runs, and once the process has been asked to end.
 _calling, _ending = threading.Event(), threading.Event()
 
-# Of the process that works: where what its calls tell goes.
-_line: "SimpleQueue[Any] | None" = None
+# In a worker process: the queue for messages of its calls.
+_messages: "SimpleQueue[Any] | None" = None
 
 
 def in_processes(
@@ -43,34 +43,34 @@ def in_processes(
     workers: int,
     finished: Callable[[Result], None],
     environments: Sequence[Mapping[str, str]] = (),
-    told: Callable[[Any], None] | None = None,
+    on_message: Callable[[Any], None] | None = None,
 ) -> None:
-    """Runs all calls, ``workers`` at a time; the first error stops the others, and is raised.
+    """Run all calls, ``workers`` at a time. The first error stops all other calls and is raised.
 
     Args:
-        calls: Must be picklable.
-        workers: Processes at a time, started by spawn: the caller's may hold threads, which a fork would freeze.
-        finished: Given each result as it comes.
-        environments: What each process adds to its environment before its first call, in turn; none for nothing.
-        told: Given what the calls :func:`tell` meanwhile, and before the call's own result.
+        calls: Calls that can be pickled.
+        workers: Number of processes. They are spawned: a fork of this process would freeze any threads that it holds.
+        finished: Called with each result as soon as it arrives.
+        environments: Environment variables for each process, assigned in turn before its first call.
+        on_message: Called with each message of :func:`send_message`, and before the result of the call that sent it.
 
     Raises:
-        BrokenProcessPool: A process was killed from outside, for example for lack of memory. Errors of others that
-            follow from that are not raised in its place.
+        BrokenProcessPool: A process was killed from outside, for example because memory ran out. It is raised even if
+            the death of the process caused errors in other processes first.
     """
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
-    user_presets = _environments(workers, environments)
-    line: SimpleQueue[Any] = context.SimpleQueue()
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(user_presets, line)) as pool:
+    queue = _environment_queue(workers, environments)
+    messages: SimpleQueue[Any] = context.SimpleQueue()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(queue, messages)) as pool:
         try:
             with _interrupts_ignored():
                 futures = [pool.submit(_run, call) for call in calls]
             waiting = set(futures)
             while waiting:
-                done, waiting = wait(waiting, timeout=_TOLD_S if told else None, return_when=FIRST_COMPLETED)
-                while told and not line.empty():
-                    told(line.get())
+                done, waiting = wait(waiting, timeout=_MESSAGES_S if on_message else None, return_when=FIRST_COMPLETED)
+                while on_message and not messages.empty():
+                    on_message(messages.get())
                 for future in done:
                     finished(_result(future, others=futures))
         except BaseException:
@@ -79,14 +79,14 @@ def in_processes(
             raise
 
 
-def tell(message: Any) -> None:  # noqa: ANN401 - whatever caller and call agree on
-    """Sends a small message from within a call to whoever waits for it."""
-    assert _line is not None, "outside a call"
-    _line.put(message)
+def send_message(message: Any) -> None:  # noqa: ANN401 - whatever caller and call agree on
+    """Send a small message from within a call to the process that waits for its result."""
+    assert _messages is not None, "outside a call"
+    _messages.put(message)
 
 
 def _result(future: "Future[Result]", *, others: Collection["Future[Result]"]) -> Result:
-    """The call's result, or its error; where another process was killed, that is the error."""
+    """Return the call's result or raise its error; if another process was killed, raise that instead."""
     try:
         return future.result()
     except (MerflowError, BrokenProcessPool):
@@ -104,68 +104,71 @@ def side_by_side(
     meanwhile: Callable[[], None],
     environments: Sequence[Mapping[str, str]] = (),
 ) -> int:
-    """Runs all calls at once, each in its own process; returns how many of them were ended from outside.
+    """Run all calls at once, each in its own process; return the number of processes that were killed from outside.
 
-    One that is ended, for example for lack of memory, leaves the others at work. The first error stops the others, and
-    is raised.
+    If a process is killed, for example because memory ran out, the others continue. The first error stops all other
+    calls and is raised.
 
     Args:
-        calls: Must be picklable.
-        meanwhile: Called every second or so, and once at the end.
-        environments: As for :func:`in_processes`.
+        calls: Calls that can be pickled.
+        meanwhile: Called about every second, and once at the end.
+        environments: Environment variables for each process; see :func:`in_processes`.
     """
     context = multiprocessing.get_context("spawn")
-    user_presets = _environments(len(calls), environments)
-    line: SimpleQueue[Any] = context.SimpleQueue()
-    ears: dict[BaseProcess, Connection] = {}
+    queue = _environment_queue(len(calls), environments)
+    messages: SimpleQueue[Any] = context.SimpleQueue()
+    receivers: dict[BaseProcess, Connection] = {}
     try:
         with _interrupts_ignored():
             for call in calls:
-                ear, mouth = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(target=_alone, args=(user_presets, line, mouth, call))
-                ears[process] = ear
+                receiver, sender = context.Pipe(duplex=False)
+                process: BaseProcess = context.Process(target=_run_alone, args=(queue, messages, sender, call))
+                receivers[process] = receiver
                 process.start()
-                mouth.close()
-        working = set(ears)
+                sender.close()
+        working = set(receivers)
         while working:
-            connection.wait([process.sentinel for process in working], timeout=_LOOK_S)
+            connection.wait([process.sentinel for process in working], timeout=_CHECK_S)
             meanwhile()
             for process in [process for process in working if not process.is_alive()]:
                 working.remove(process)
-                _raise_error_of(ears[process])
+                _raise_error_of(receivers[process])
     except BaseException:
-        _end({process for process in ears if process.pid is not None})
+        _end({process for process in receivers if process.pid is not None})
         raise
-    return sum(process.exitcode != 0 for process in ears)
+    return sum(process.exitcode != 0 for process in receivers)
 
 
-def _alone(
-    user_presets: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]", mouth: Connection, call: Callable[[], object]
+def _run_alone(
+    environments: "SimpleQueue[dict[str, str]]",
+    messages: "SimpleQueue[Any]",
+    sender: Connection,
+    call: Callable[[], object],
 ) -> None:
-    """What a process of :func:`side_by_side` does."""
-    _begin(user_presets, line)
+    """Run a call in a process of :func:`side_by_side`; send its error, if there is one, to the parent."""
+    _begin(environments, messages)
     try:
         _run(call)
     except MerflowError as error:
-        mouth.send(error)
+        sender.send(error)
     except Exception:
-        mouth.send(RuntimeError(traceback.format_exc()))
+        sender.send(RuntimeError(traceback.format_exc()))
 
 
-def _raise_error_of(ear: Connection) -> None:
+def _raise_error_of(receiver: Connection) -> None:
     try:
-        if ear.poll():
-            raise ear.recv()
-    except EOFError:  # it has ended without a word
+        if receiver.poll():
+            raise receiver.recv()
+    except EOFError:  # it has ended without sending anything
         return
 
 
-def _environments(workers: int, environments: Sequence[Mapping[str, str]]) -> "SimpleQueue[dict[str, str]]":
-    """What each process takes one of."""
-    user_presets: SimpleQueue[dict[str, str]] = multiprocessing.get_context("spawn").SimpleQueue()
-    for place in range(workers):
-        user_presets.put(dict(environments[place % len(environments)]) if environments else {})
-    return user_presets
+def _environment_queue(workers: int, environments: Sequence[Mapping[str, str]]) -> "SimpleQueue[dict[str, str]]":
+    """Return a queue with one environment per process."""
+    queue: SimpleQueue[dict[str, str]] = multiprocessing.get_context("spawn").SimpleQueue()
+    for index in range(workers):
+        queue.put(dict(environments[index % len(environments)]) if environments else {})
+    return queue
 
 
 def _end(processes: set[BaseProcess]) -> None:
@@ -181,7 +184,7 @@ def _end(processes: set[BaseProcess]) -> None:
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """A process that starts in here inherits this, so that Ctrl-C does not disturb its imports either."""
+    """Ignore SIGINT; processes that start inside inherit this, so that Ctrl-C does not disturb their imports either."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -192,18 +195,18 @@ def _interrupts_ignored() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin(user_presets: "SimpleQueue[dict[str, str]]", line: "SimpleQueue[Any]") -> None:
-    """Heeds the parent, and takes one of the environments."""
-    global _line
-    _line = line
-    os.environ.update(user_presets.get())
+def _begin(environments: "SimpleQueue[dict[str, str]]", messages: "SimpleQueue[Any]") -> None:
+    """Take one of the environments, and end with the parent."""
+    global _messages
+    _messages = messages
+    os.environ.update(environments.get())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_call)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
 
 def _end_call(*_: object) -> None:
-    """Ends the process, a call in it by an exception; a second signal must not cut its tidying up short."""
+    """End the process, and a running call by an exception; a second signal must not interrupt its cleanup."""
     if not _calling.is_set():
         os._exit(1)
     if not _ending.is_set():
@@ -217,7 +220,7 @@ def _end_with_the_parent() -> None:
     parent.join()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_PATIENCE_S)
-    os._exit(1)  # a call that waits in a library for another process does not heed the signal
+    os._exit(1)  # a call that waits in a library for another process does not react to the signal
 
 
 def _run(call: Callable[[], Result]) -> Result:
@@ -226,7 +229,7 @@ def _run(call: Callable[[], Result]) -> Result:
         if _ending.is_set():
             sys.exit()
         return call()
-    except SystemExit:  # everything is tidied up; the pool would catch it, and go on with the next call
+    except SystemExit:  # the cleanup is done; the pool would catch the exception and run the next call
         os._exit(1)
     finally:
         _calling.clear()

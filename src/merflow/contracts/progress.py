@@ -1,7 +1,7 @@
-"""How a job tells people how far it is: one plain line now and then, wherever nobody draws a bar.
+"""Progress of jobs as plain lines, for logs and wherever no progress bar is drawn.
 
-Lines go to standard error, begin with ``merflow |`` (errors with ``merflow !``) and are whole sentences of one stage,
-so that logs of parallel steps stay readable and a runner can pick them out of other output.
+Lines go to standard error and begin with ``merflow |``, errors with ``merflow !``. Each line is complete and belongs to
+one stage, so that logs of parallel steps stay readable and a runner can pick the lines out of other output.
 """
 
 import sys
@@ -14,12 +14,12 @@ from merflow.errors import MerflowError
 PREFIX = "merflow | "
 ERROR_PREFIX = "merflow ! "
 
-# Called by a job with the stage it is in, steps done and steps in all; done == total ends the stage.
+# Called by a job with its stage, the steps done and the total number of steps; done == total ends the stage.
 Progress = Callable[[str, int, int], None]
 
 
 def plain_lines(*, every_s: float = 10.0) -> Progress:
-    """A line when a stage ends, and every ``every_s`` seconds while it runs."""
+    """Return a progress that prints a line every ``every_s`` seconds, and one at the end of a stage."""
     current = ""
     started = last = time.monotonic()
 
@@ -36,19 +36,19 @@ def plain_lines(*, every_s: float = 10.0) -> Progress:
 
 
 def _unit(stage: str) -> str:
-    """What is counted, where the stage's name does not say: ``train model:preset:fold`` counts epochs."""
+    """Return the unit that a stage counts if its name does not say so: ``train model:preset:fold`` counts epochs."""
     return "epoch " if stage.startswith("train ") and ":" in stage else ""
 
 
 def say(line: str) -> None:
-    """One line for people."""
+    """Print one line for people."""
     sys.stderr.write(f"{PREFIX}{line}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def saying_errors() -> Iterator[None]:
-    """Says a :class:`MerflowError` line by line, marked as an error, and lets it go on."""
+    """Print a :class:`MerflowError` line by line, marked as an error, and raise it again."""
     try:
         yield
     except MerflowError as error:

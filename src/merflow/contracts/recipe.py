@@ -1,4 +1,4 @@
-"""How a preset is trained: the papers' own constants, stage by stage."""
+"""Training recipes of presets: the papers' own constants, stage by stage."""
 
 from typing import Literal
 
@@ -10,21 +10,28 @@ from merflow.contracts.strict import Strict
 
 
 class Recipe(Strict):
-    """How one stage of a variant's training is optimised; a preset has one or several.
+    """Optimization and stopping rule of one stage; a preset has one stage or several.
 
-    What most papers do not speak of has a default that leaves it out.
+    Settings that most papers do not mention have a default that switches them off.
 
     Attributes:
-        policy: Whether encoders learn: ``frozen`` trains on stored features.
-        encoders: Role -> the part of its encoder that learns; none for ``frozen``.
-        encoder_lr: Of the encoders; None for the model's.
-        micro_batch: Recordings, texts or pictures of the longest kind that an encoder takes at once, and more of
-            shorter ones; the model sees whole batches. None for no limit.
-        patience_epochs: The stage ends after so many epochs without a better figure; None never stops early.
-        monitor: Development figure that chooses the epoch and ends the stage.
-        schedule: ``tenth-after-half`` divides the learning rates by 10 after half of the stage's possible epochs.
-        precision: What a GPU computes in; ``auto`` leaves it to ``training.precision``.
-        sampling: ``class-balanced`` draws as many utterances as there are, each class as often as the others.
+        policy: Policy for the encoders. ``frozen`` trains on stored features; with the others, encoders learn too.
+        encoders: Role -> the part of its encoder that learns; empty for ``frozen``.
+        optimizer: ``adam`` or ``adamw``.
+        lr: Learning rate of the model.
+        encoder_lr: Learning rate of the encoders; None for the model's.
+        weight_decay: Weight decay of the optimizer.
+        batch_size: Utterances per batch.
+        micro_batch: Number of recordings, texts or pictures of the longest kind that an encoder processes at once, and
+            more of shorter ones; the model always sees whole batches. None for no limit.
+        max_epochs: Highest number of epochs.
+        patience_epochs: Early stopping: the stage ends after this many epochs without improvement. None never stops
+            early.
+        monitor: Development figure that chooses the epoch and triggers early stopping.
+        clip_norm: Gradient norm above which gradients are clipped; None to leave them.
+        schedule: ``tenth-after-half`` divides the learning rates by 10 after half of the stage's ``max_epochs``.
+        precision: Precision on a GPU; ``auto`` leaves it to ``training.precision``.
+        sampling: ``class-balanced`` draws as many utterances per epoch as there are, with all classes equally likely.
     """
 
     policy: Policy = "frozen"
@@ -46,5 +53,7 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _encoders_follow_the_policy(self) -> "Recipe":
         if (self.policy == "frozen") == bool(self.encoders):
-            raise ValueError(f"policy {self.policy!r} with encoders {self.encoders}; frozen has none, the others some")
+            raise ValueError(
+                f"policy {self.policy!r} does not fit encoders {self.encoders}: only frozen has no encoders"
+            )
         return self

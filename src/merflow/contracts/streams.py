@@ -1,4 +1,4 @@
-"""What a model asks of the data, and what it gets: the words between models and features."""
+"""Input streams of models: the vocabulary shared by models and features."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -10,7 +10,7 @@ PretrainedEncoder = Literal[
     "wavlm-large", "wavlm-base", "clip-vit-large", "roberta-base", "bert-base", "whisper-small.en"
 ]
 
-# What of a pretrained encoder may learn: WavLM's or Whisper's convolutions, a text's or picture's embeddings, ...
+# Part of a pretrained encoder that may learn, such as a speech encoder's convolutions or a text encoder's embeddings.
 EncoderPart = Literal["convolutions", "embeddings", "transformer", "everything"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -31,14 +31,16 @@ class Stream:
     """One named input sequence of a model.
 
     Attributes:
-        role: What it is to the model; the profile says which encoder makes it.
-        encoder: The pretrained encoder that the paper names, for profiles that hold several of a role; a profile that
-            holds one gives that one.
-        clip_s: Only this many seconds of the recording are encoded; None for all of it.
-        skip_silence: The clip starts where the voice starts, not at the first sample.
-        pooled: The store holds the mean over an utterance's steps, one step an utterance.
-        neighbours: Turns before and after the utterance that join it, each one step (needs ``pooled``).
-        transcript: Whose words a text stream reads: the corpus' own, or a speech recogniser's.
+        role: Role of the stream in the model; the encoder profile assigns an encoder to it.
+        clip_s: Number of seconds of the recording to encode; None for the whole recording.
+        skip_silence: If true, the clip starts where the voice starts, not at the first sample.
+        pooled: If true, the store holds the mean over an utterance's steps, one step per utterance.
+        neighbours: Number of turns before and after the utterance that are added to it, one step each. Needs
+            ``pooled``.
+        encoder: The pretrained encoder that the paper names, for profiles with several encoders of this role. A profile
+            with one encoder of the role always uses that one.
+        transcript: Words that a text stream reads: ``truth`` for the corpus's own transcript, ``asr`` for a speech
+            recognizer's.
     """
 
     role: Role
@@ -50,17 +52,17 @@ class Stream:
     transcript: Transcript = "truth"
 
     def __post_init__(self) -> None:
-        assert not self.neighbours or self.pooled, "neighbours join as pooled steps"
+        assert not self.neighbours or self.pooled, "neighbours need pooled steps"
 
     @property
     def slot(self) -> str:
-        """Where a profile looks first: ``role/encoder``, or the role alone."""
+        """Key under which a profile looks for the encoder first: ``role/encoder``, or the role alone."""
         return self.role if self.encoder is None else f"{self.role}/{self.encoder}"
 
 
 @dataclass(frozen=True)
 class StreamShape:
-    """Sizes of a stored stream: ``layers`` is None where the role has no layer axis."""
+    """Sizes of a stored stream; ``layers`` is None if the role has no layer axis."""
 
     layers: int | None
     width: int

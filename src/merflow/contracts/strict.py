@@ -1,16 +1,17 @@
-"""What is read from files as frozen, strict objects.
+"""Frozen, strict objects for values that are read from files.
 
-Unknown keys are errors that name the nearest known one, and all errors of a file are reported together.
+Unknown keys are errors that name the nearest known one, and all problems of a file are reported together.
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from merflow.errors import ParamsError, nearest
 
-# As pydantic calls a value that should have been a mapping.
+# Pydantic's codes for a value that should have been a mapping.
 _NO_MAPPING = ("dict_type", "model_type", "model_attributes_type")
 
 
@@ -23,35 +24,83 @@ class Strict(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(kind: type[Model], values: Any, *, where: str) -> Model:  # noqa: ANN401 - parsed YAML is of any type
-    """Values as an object of this kind.
+def parse(
+    kind: type[Model],
+    values: Any,  # noqa: ANN401 - parsed YAML is of any type
+    *,
+    where: str,
+    renamed: Mapping[str, str] = MappingProxyType({}),
+) -> Model:
+    """Return values as an object of this kind.
+
+    Args:
+        kind: The type.
+        values: Values of a file, as YAML or JSON give them.
+        where: The file, for errors.
+        renamed: Keys of earlier versions, dotted, with today's keys and perhaps a note after a comma.
 
     Raises:
-        ParamsError: With every problem of the values, one a line.
+        ParamsError: With every problem of the values, one per line.
     """
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        lines = [
-            f"  {_problem(kind, detail['loc'], detail['type'], detail['msg'], detail.get('input'))}"
-            for detail in error.errors()
-        ]
-        raise ParamsError("\n".join([f"{where}: {len(lines)} problem(s)", *lines])) from error
+        raise _named(error, kind, where=where, renamed=renamed) from error
 
 
-def _problem(kind: type[BaseModel], loc: tuple[int | str, ...], code: str, message: str, found: object) -> str:
-    key = f"{'.'.join(map(str, loc))}: " if loc else ""
+def parse_json(kind: type[Model], text: str, *, where: str) -> Model:
+    """Return JSON as an object of this kind.
+
+    Raises:
+        ParamsError: The text is not JSON, or with every problem of its values, one per line.
+    """
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise ParamsError(f"{where} is not JSON ({error.errors()[0]['msg']}): {text[:100]!r}") from error
+        raise _named(error, kind, where=where, renamed={}) from error
+
+
+def _named(error: ValidationError, kind: type[BaseModel], *, where: str, renamed: Mapping[str, str]) -> ParamsError:
+    """Return one error that names every problem; a renamed key explains the absence of the key that replaced it."""
+    details = error.errors()
+    old = {_dotted(detail["loc"]) for detail in details if detail["type"] == "extra_forbidden"} & renamed.keys()
+    replaced = {renamed[key].partition(",")[0] for key in old}
+    lines = [
+        f"  {_problem(kind, detail['loc'], detail['type'], detail['msg'], detail.get('input'), renamed)}"
+        for detail in details
+        if not (detail["type"] == "missing" and _dotted(detail["loc"]) in replaced)
+    ]
+    return ParamsError("\n".join([f"{where}: {len(lines)} problem(s)", *lines]))
+
+
+def _dotted(loc: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, loc))
+
+
+def _problem(
+    kind: type[BaseModel],
+    loc: tuple[int | str, ...],
+    code: str,
+    message: str,
+    value: object,
+    renamed: Mapping[str, str],
+) -> str:
+    key = f"{_dotted(loc)}: " if loc else ""
+    if code == "extra_forbidden" and _dotted(loc) in renamed:
+        return f"{key}renamed; write {renamed[_dotted(loc)]}"
     if code == "extra_forbidden":
         return f"{key}unknown key; {nearest(str(loc[-1]), _keys_at(kind, loc[:-1]))}"
     if code in _NO_MAPPING:
-        return f"{key}expected a mapping (key: value), found {found!r}"
+        return f"{key}expected a mapping (key: value), found {value!r}"
     if code == "value_error":  # a check of merflow's own, which names the values
         return key + message.removeprefix("Value error, ")
-    return key + message + ("" if code == "missing" else f", found {found!r}")
+    return key + message + ("" if code == "missing" else f", found {value!r}")
 
 
 def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]:
-    """The keys that are known at a place in this kind's values."""
+    """Return the known keys of the mapping at a location in this kind's values."""
     annotation: Any = kind
     for step in loc:
         if get_origin(annotation) in (dict, list):

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from merflow.errors import CorpusError, MerflowError
 
-# One row an utterance of the whole release, labelled or not, sorted by dialogue and turn.
+# One row per utterance of the whole release, labeled or not, sorted by dialogue and turn.
 # start_s and end_s locate the utterance in its dialogue (video, order); audio_path is the utterance's own recording.
 # Paths are relative to the corpus root, which the file's metadata names, so that the hash is the same on every machine.
 MANIFEST = pa.schema(
@@ -42,7 +42,7 @@ MANIFEST = pa.schema(
     ]
 )
 
-# Only utterances with an emotion take part; fold counts from 1.
+# Contains only utterances with an emotion. Folds are counted from 1.
 SPLITS = pa.schema(
     [
         pa.field("protocol", pa.string(), nullable=False),
@@ -52,7 +52,7 @@ SPLITS = pa.schema(
     ]
 )
 
-# Every reported number is computed from such rows. `probabilities` follows the taxonomy's class order.
+# Every reported number is computed from these rows. `probabilities` is in the class order of the taxonomy.
 PREDICTIONS = pa.schema(
     [
         pa.field("run", pa.string(), nullable=False),
@@ -67,15 +67,15 @@ PREDICTIONS = pa.schema(
     ]
 )
 
-# The same of models that lack modalities ("audio", "audio+video", ...), or read other words than they were trained on
-# ("text=asr", "text=truth").
+# Predictions without some modalities ("audio", "audio+video", ...), or with other words than in training ("text=asr",
+# "text=truth").
 MISSING = PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
 
 _SWAPPED = {"a manifest": MANIFEST, "splits": SPLITS}
 
 
 def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:
-    """The frame as an Arrow table of exactly this schema.
+    """Return the frame as an Arrow table with exactly this schema.
 
     Raises:
         MerflowError: A column is missing or unknown, has another type, or holds a null where none is allowed.
@@ -97,18 +97,20 @@ def conform(frame: pd.DataFrame, schema: pa.Schema, *, where: str) -> pa.Table:
 
 
 def read_table(path: Path, schema: pa.Schema) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Rows and metadata of a Parquet file, checked against the schema.
+    """Read rows and metadata of a Parquet file and check them against the schema.
 
     Raises:
-        CorpusError: The file is missing or is no Parquet file.
-        MerflowError: Its columns differ from the schema; those of a manifest and of splits are recognised.
+        CorpusError: The file is missing, or is not a Parquet file.
+        MerflowError: Its columns differ from the schema; the message says so if it is a manifest or splits.
     """
     if not path.is_file():
         raise CorpusError(f"no such file: {path}")
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise CorpusError(f"{path} is no readable Parquet file: {error}") from error
+        raise CorpusError(
+            f"{path} is not a readable Parquet file: {error}; write it again with the job that made it"
+        ) from error
     swapped = next(
         (kind for kind, other in _SWAPPED.items() if other.names == table.schema.names != schema.names), None
     )
@@ -120,5 +122,5 @@ def read_table(path: Path, schema: pa.Schema) -> tuple[pd.DataFrame, dict[str, s
 
 
 def select(frame: pd.DataFrame, column: str, values: Sequence[object]) -> pd.DataFrame:
-    """The rows whose column holds these values, in the order of the values."""
+    """Return the rows whose column holds these values, in the order of the values."""
     return frame.set_index(column, drop=False).loc[list(values)].reset_index(drop=True)

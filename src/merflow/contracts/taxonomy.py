@@ -1,14 +1,14 @@
-"""Label sets: which raw label of a corpus is which emotion class.
+"""Taxonomies: the assignment of a corpus's raw labels to emotion classes.
 
-A manifest keeps the raw label beside the class, so that another taxonomy needs no second reading of the corpus.
-Class order is alphabetical everywhere.
+A manifest stores the raw label beside the class, so that a new taxonomy does not require reading the corpus again.
+Classes are in alphabetical order everywhere.
 """
 
 from dataclasses import dataclass
 
 from merflow.errors import LabelError, nearest
 
-# The eleven codes of IEMOCAP's EmoEvaluation files and the plain words that table corpora use for them.
+# The eleven codes of IEMOCAP's EmoEvaluation files, and the plain words for them in corpora that come as a table.
 RAW_LABELS: dict[str, str] = {
     "ang": "angry",
     "dis": "disgusted",
@@ -33,7 +33,7 @@ class Taxonomy:
 
     Attributes:
         name: Its name in params and manifests.
-        members: Class -> the raw words (values of :data:`RAW_LABELS`) that it takes in.
+        members: Class -> the raw words (values of :data:`RAW_LABELS`) that belong to it.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Taxonomy:
         return tuple(sorted(self.members))
 
     def emotion_of(self, raw: str) -> str | None:
-        """The class of a raw label, given as code or word; None for a known label outside the taxonomy.
+        """Return the class of a raw label, given as a code or a word; None for a known label outside the taxonomy.
 
         Raises:
-            LabelError: The label is no known emotion label at all.
+            LabelError: The label is not a known emotion label.
         """
         word = RAW_LABELS.get(raw, raw)
         if word not in RAW_LABELS.values():
@@ -71,7 +71,7 @@ TAXONOMIES: dict[str, Taxonomy] = {
 
 
 def taxonomy(name: str) -> Taxonomy:
-    """The taxonomy of that name.
+    """Return the taxonomy with this name.
 
     Raises:
         LabelError: No taxonomy has that name.

@@ -1,4 +1,4 @@
-"""What training tells a tracker. Training runs with :class:`NullTracker` where nothing is tracked."""
+"""Interface between training and a tracker; :class:`NullTracker` stands in if nothing is tracked."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Tracker(Protocol):
-    """Receives one fold's training as it happens; an implementation never lets its own failure stop training."""
+    """Receiver of the figures and files of one fold; its own failures must never stop the training."""
 
     def log_metrics(self, metrics: Mapping[str, float], *, epoch: int) -> None:
-        """Figures of one finished epoch, counted from 1."""
+        """Log the figures of a finished epoch, counted from 1."""
 
     def log_folder(self, folder: Path) -> None:
-        """Files of the finished fold: predictions, model folder, history."""
+        """Log the files of the finished fold: predictions, model folder, history."""
 
 
 class NullTracker:
-    """Tracks nothing."""
+    """Tracker that ignores everything."""
 
     def log_metrics(self, metrics: Mapping[str, float], *, epoch: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def log_folder(self, folder: Path) -> None:
-        """Nothing."""
+        """Do nothing."""

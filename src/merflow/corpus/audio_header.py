@@ -1,4 +1,4 @@
-"""What the headers of recordings tell: lengths and sampling rates, and whether a file lost its end."""
+"""Headers of recordings: lengths, sampling rates, and files that lost their end."""
 
 import struct
 from collections.abc import Sequence
@@ -8,34 +8,34 @@ from typing import NamedTuple
 
 import soundfile
 
-_READERS = 8  # hides the latency of network file systems; on a local disk one would do
-_UNKNOWN_BYTES = 0xFFFFFFFF  # a WAV that was streamed or is longer than 4 GiB does not tell its length
+_THREADS = 8  # hides the latency of network file systems; a local disk needs only one
+_UNKNOWN_BYTES = 0xFFFFFFFF  # the length in a WAV that was streamed or exceeds 4 GiB
 
 
 class AudioHeader(NamedTuple):
-    """Samples per channel, and samples a second."""
+    """Samples per channel, and samples per second."""
 
     n_samples: int
     rate_hz: int
 
 
 class Truncation(NamedTuple):
-    """Bytes of samples that a header tells, and fewer that the file holds."""
+    """Bytes of samples that a header promises, and the smaller number that the file has."""
 
-    told_bytes: int
+    promised_bytes: int
     held_bytes: int
 
 
 def read_headers(paths: Sequence[Path]) -> list[AudioHeader | None]:
-    """A header for each path, in order; None where the file is missing or is no audio file."""
-    with ThreadPoolExecutor(_READERS) as pool:
+    """Return a header for each path, in order; None if the file is missing or is no audio file."""
+    with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(_read_header, paths))
 
 
 def truncation(path: Path) -> Truncation | None:
-    """What a WAV file that was cut off has lost; None where the file is whole, or its header tells no length.
+    """Return what a cut-off WAV file has lost; None for a whole file, or for a header without a length.
 
-    Needed because libsndfile reads a cut-off WAV without a word, as if it were a shorter one.
+    libsndfile reads a cut-off WAV silently, as if it were a shorter one.
 
     Raises:
         OSError: The file is missing or cannot be read.
@@ -45,11 +45,11 @@ def truncation(path: Path) -> Truncation | None:
         if head[:4] != b"RIFF" or head[8:] != b"WAVE":
             return None
         while len(chunk := file.read(8)) == 8:
-            name, told = struct.unpack("<4sI", chunk)
+            name, promised = struct.unpack("<4sI", chunk)
             if name == b"data":
                 held = path.stat().st_size - file.tell()
-                return Truncation(told, held) if held < told != _UNKNOWN_BYTES else None
-            file.seek(told + told % 2, 1)  # chunks begin at even places
+                return Truncation(promised, held) if held < promised != _UNKNOWN_BYTES else None
+            file.seek(promised + promised % 2, 1)  # chunks start at even positions
     return None
 
 

@@ -1,4 +1,4 @@
-"""The manifest: one row an utterance of a whole corpus, labelled or not, and its content hash, the corpus version."""
+"""The manifest: one row per utterance of a corpus, labelled or not; its content hash is the version of the corpus."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.errors import CorpusError, MerflowError
 from merflow.storage.local import replacing
 
-_HASHED_ROWS = 1000  # rows that are text at a time while hashing
+_HASHED_ROWS = 1000  # rows that are hashed at a time, which bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Manifest:
     Attributes:
         rows: Columns of :data:`merflow.contracts.tables.MANIFEST`, sorted by dialogue_id and turn_index, index 0..n-1.
         root: Absolute corpus folder; ``audio_path`` and ``video_path`` are relative to it.
-        corpus: ``iemocap`` (a real release), ``synthetic`` or ``table``.
+        corpus: Kind of corpus, a key of :data:`merflow.corpus.readers.catalogue.READERS`.
         taxonomy: Name of the taxonomy that made the ``emotion`` column.
     """
 
@@ -36,7 +36,7 @@ class Manifest:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the rows as 16 hexadecimal digits; neither ``root`` nor the machine takes part."""
+        """SHA-256 of the rows as 16 hexadecimal digits; it depends neither on ``root`` nor on the machine."""
         table = conform(self.rows, MANIFEST, where="manifest")
         sha = hashlib.sha256(_line(table.column_names))
         for batch in table.to_batches(max_chunksize=_HASHED_ROWS):
@@ -46,16 +46,16 @@ class Manifest:
 
 
 def build_manifest(rows: Sequence[Mapping[str, Any]], *, root: Path, corpus: str, taxonomy: str) -> Manifest:
-    """Rows in any order as a manifest.
+    """Make a manifest of rows in any order.
 
     Args:
-        rows: Values by column; an absent column is null. ``corpus`` is filled in.
+        rows: Values by column; a missing column is null. ``corpus`` is filled in.
         root: Corpus folder.
         corpus: Kind of corpus.
         taxonomy: Name of the taxonomy of ``emotion``.
 
     Raises:
-        MerflowError: A value has the wrong type, or a column that every utterance needs is null.
+        MerflowError: A value has the wrong type, or is null in a column that every utterance needs.
     """
     try:
         table = pa.Table.from_pylist([{**row, "corpus": corpus} for row in rows], schema=MANIFEST)
@@ -67,10 +67,10 @@ def build_manifest(rows: Sequence[Mapping[str, Any]], *, root: Path, corpus: str
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
-    """The manifest as Parquet; root, corpus, taxonomy and hash are the file's metadata.
+    """Write a manifest as Parquet, with root, corpus, taxonomy and hash as metadata of the file.
 
     Raises:
-        OutputError: The folder is read-only, the disk full.
+        OutputError: The folder is read-only or the disk is full.
     """
     metadata = {
         "root": str(manifest.root),
@@ -84,33 +84,33 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """A manifest that :func:`write_manifest` wrote.
+    """Read a manifest that :func:`write_manifest` wrote.
 
     Raises:
-        CorpusError: The file is missing, is no manifest, or its rows are not those that were written.
+        CorpusError: The file is missing, is no manifest, or was changed after it was written.
     """
     if not path.is_file():
-        raise CorpusError(f"no such file: {path}; pass a manifest, as `merflow data index` writes it")
+        raise CorpusError(f"no such file: {path}; pass a manifest that `merflow data index` wrote")
     try:
         rows, metadata = read_table(path, MANIFEST)
     except CorpusError:
         raise
     except MerflowError as error:
         raise CorpusError(f"{path} is no manifest: {error}") from error
-    lacking = [key for key in ("root", "corpus", "taxonomy", "hash") if key not in metadata]
-    if lacking:
-        raise CorpusError(f"{path} is no manifest: its metadata lacks {', '.join(lacking)}; index the corpus again")
+    missing = [key for key in ("root", "corpus", "taxonomy", "hash") if key not in metadata]
+    if missing:
+        raise CorpusError(f"{path} is no manifest: its metadata lacks {', '.join(missing)}; index the corpus again")
     manifest = Manifest(
         rows=rows, root=Path(metadata["root"]), corpus=metadata["corpus"], taxonomy=metadata["taxonomy"]
     )
     if manifest.hash != metadata["hash"]:
         raise CorpusError(
-            f"{path} was changed after it was written: its rows hash to {manifest.hash}, "
-            f"recorded is {metadata['hash']}; index the corpus again"
+            f"{path} was changed after it was written: the hash of its rows is {manifest.hash}, not the recorded "
+            f"{metadata['hash']}; index the corpus again"
         )
     return manifest
 
 
 def _line(values: Sequence[Any]) -> bytes:
-    # JSON writes a float as its shortest exact decimal, so that the bytes are the same on every machine.
+    # JSON writes a float as its shortest exact decimal, so the bytes are the same on every machine.
     return json.dumps(values, separators=(",", ":")).encode() + b"\n"

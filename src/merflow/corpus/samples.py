@@ -1,4 +1,4 @@
-"""A recording as samples at 16 kHz mono: what encoders, the speech recogniser and pictures of it all start from."""
+"""Samples of recordings at 16 kHz mono, the common input of encoders, the speech recogniser and figures."""
 
 from pathlib import Path
 
@@ -10,46 +10,46 @@ from merflow.errors import CorpusError
 
 RATE_HZ = 16_000
 
-_ASIDE = "set it aside with `merflow data validate --quarantine`"
-_RESAMPLE = "convert it, allow it with corpus.resample=true"
+_QUARANTINE = "set it aside with `merflow data validate --quarantine`"
+_RESAMPLE = "convert it, set corpus.resample=true"
 
 
 def read_samples(path: Path, *, n_samples: int | None, resample: bool) -> np.ndarray:
-    """The samples of a recording as 16 kHz mono, ``(n,)`` float32.
+    """Read the samples of a recording as 16 kHz mono, ``(n,)`` float32.
 
     Args:
         path: A WAV, FLAC or other file that libsndfile reads.
-        n_samples: Samples a channel that the manifest counted, at the file's own rate; None where it did not.
-        resample: Whether other rates and channel counts are mixed down and resampled, as ``corpus.resample`` says. A
-            recording that is 16 kHz mono already is never touched.
+        n_samples: Samples per channel at the file's own rate, as the manifest counted them; None if it didn't.
+        resample: If true, mix down and resample other rates and channel counts (``corpus.resample``). A recording that
+            is 16 kHz mono already is never changed.
 
     Raises:
         CorpusError: The file is missing, unreadable, truncated, empty, of another rate or channel count without
-            ``resample``, changed since it was indexed, or holds NaN or infinity.
+            ``resample``, changed since it was indexed, or it contains NaN or infinity.
     """
     samples, rate_hz = _read(path)
     if not resample and rate_hz != RATE_HZ:
-        raise CorpusError(f"{path} has {rate_hz} Hz, expected {RATE_HZ} Hz; {_RESAMPLE}, or {_ASIDE}")
+        raise CorpusError(f"{path} has {rate_hz} Hz, not {RATE_HZ} Hz; {_RESAMPLE}, or {_QUARANTINE}")
     if not resample and samples.shape[1] != 1:
-        raise CorpusError(f"{path} has {samples.shape[1]} channels, expected 1; {_RESAMPLE}, or {_ASIDE}")
+        raise CorpusError(f"{path} has {samples.shape[1]} channels, not 1; {_RESAMPLE}, or {_QUARANTINE}")
     if not len(samples):
-        raise CorpusError(f"{path} has no samples; replace it, or {_ASIDE}")
+        raise CorpusError(f"{path} has no samples; replace it, or {_QUARANTINE}")
     if n_samples is not None and len(samples) != n_samples:
         raise CorpusError(
-            f"{path} has {len(samples)} samples, the manifest says {n_samples}; "
-            "it changed since: index the corpus again with `merflow data index`"
+            f"{path} has {len(samples)} samples, but {n_samples} in the manifest: it has changed; "
+            "index the corpus again with `merflow data index`"
         )
     finite = np.isfinite(samples)
     if not finite.all():
         first, channel = np.argwhere(~finite)[0].tolist()
-        raise CorpusError(f"{path} holds {samples[first, channel]} at sample {first}; replace it, or {_ASIDE}")
+        raise CorpusError(f"{path} has {samples[first, channel]} at sample {first}; replace it, or {_QUARANTINE}")
     return to_16_khz_mono(samples, rate_hz=rate_hz)
 
 
 def to_16_khz_mono(samples: np.ndarray, *, rate_hz: int) -> np.ndarray:
-    """The mean of all channels, resampled where the rate is another: ``(n, channels)`` -> ``(m,)`` float32.
+    """Average the channels and resample: ``(n, channels)`` -> ``(m,)`` float32, with m = n * 16000 / rate_hz.
 
-    m is n * 16000 / rate_hz, rounded, at least 1. Peaks between samples may exceed 1.
+    m is rounded and at least 1. Peaks between samples may exceed 1.
     """
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float64)
     mono = np.ascontiguousarray(mono, dtype=np.float32)
@@ -58,20 +58,22 @@ def to_16_khz_mono(samples: np.ndarray, *, rate_hz: int) -> np.ndarray:
     import soxr
 
     resampled: np.ndarray = soxr.resample(mono, rate_hz, RATE_HZ, quality="HQ")
-    # A recording of a few samples may vanish in the filter; it keeps one, as its length in seconds does.
+    # A recording of a few samples may vanish in the filter; it keeps one, because its length in seconds is not 0.
     return resampled if len(resampled) else mono[:1]
 
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
-    """``(n, channels)`` float32 and the rate of a whole file."""
+    """Return ``(n, channels)`` float32 and the rate of a whole file."""
     if not path.is_file():
-        raise CorpusError(f"no such recording: {path}; restore it, or {_ASIDE}")
+        raise CorpusError(f"no such recording: {path}; restore it, or {_QUARANTINE}")
     try:
         lost = truncation(path)
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(f"{path} is no readable recording: {error}; replace it, or {_ASIDE}") from error
+        raise CorpusError(f"{path} is no readable recording: {error}; replace it, or {_QUARANTINE}") from error
     if lost:
-        told, held = lost
-        raise CorpusError(f"{path} is truncated: {held} of {told} bytes of samples; replace it, or {_ASIDE}")
+        raise CorpusError(
+            f"{path} is truncated: it has {lost.held_bytes} of {lost.promised_bytes} bytes of samples; replace it, or "
+            f"{_QUARANTINE}"
+        )
     return samples, int(rate_hz)

@@ -1,4 +1,4 @@
-"""The words in a transcript, without what transcribers note beside them."""
+"""Words of transcripts, without the tags of the transcribers."""
 
 import re
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ _NO_WORD = re.compile(r"[^\w']+|_")
 
 
 def words_of(row: Mapping[str, Any], *, read: str | None) -> str:
-    """What was said in an utterance, as a model read it; empty where the corpus does not know.
+    """Return the words of an utterance as a model read them; an empty text if the corpus has none.
 
     Args:
-        row: Of the manifest.
-        read: ``asr`` for what a recogniser heard; else, also where a model read both or none, what is true.
+        row: Row of the manifest.
+        read: ``asr`` for recognised words; anything else, also of a model that read both or none, for the true words.
     """
     words = row["asr_transcript" if read == "asr" else "transcript"]
     return "" if pd.isna(words) else str(words)
 
 
 def without_tags(transcript: str) -> str:
-    """The text as it is written, without tags and with single spaces; empty where nothing but tags was noted.
+    """Remove the tags of a transcript, and leave single spaces; a transcript of tags alone becomes empty.
 
     >>> without_tags("[LAUGHTER]  Well -- no.")
     'Well -- no.'
@@ -32,7 +32,7 @@ def without_tags(transcript: str) -> str:
 
 
 def folded_words(transcript: str) -> str:
-    """The words alone, to compare by: no tags, no case, no punctuation, one space apart; empty where there is no word.
+    """Reduce a transcript to its words for comparison: no tags, case or punctuation, with single spaces.
 
     >>> folded_words("[LAUGHTER]  Well -- no.")
     'well no'

@@ -1,27 +1,57 @@
-"""Prediction tables, checked where they enter the room and lined up so that variants can be compared row by row."""
+"""Prediction tables, checked on entry and aligned so that variants can be compared row by row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.protocols import Protocol
 from merflow.contracts.tables import PREDICTIONS, conform
 from merflow.errors import EvaluationError
 
-# Probabilities are stored as float32 and may come from bfloat16: so far may a row's sum be from 1.
+# Allowed distance of a row's sum from 1: probabilities are stored as float32 and may come from bfloat16.
 SUM_TOLERANCE = 1e-3
 _SHOWN_IDS = 5
 
 
 @dataclass(frozen=True)
-class VariantPredictions:
-    """One variant's test predictions, sorted by seed and utterance: row i is the same test in every variant.
+class HeldOut:
+    """Data that all variants of a benchmark are tested on.
 
     Attributes:
-        utterance_ids: ``(n,)``; an utterance occurs once a seed.
+        corpus: Name of the corpus.
+        manifest_hash: Version of the corpus.
+        split_id: Identity of the splits.
+        protocol: Protocol of the splits.
+        classes: Class order of the probabilities.
+        utterances: utterance_id and dialogue_id, at least of the tested utterances; for the breakdowns also session,
+            speaker, scripted and duration_s, where the corpus has them.
+        folds: Folds that every variant must have; None for every fold from 1 to the highest that any variant has.
+        synthetic: True if the corpus is generated.
+        published_corpus: True if the papers' own figures were measured on this corpus.
+    """
+
+    corpus: str
+    manifest_hash: str
+    split_id: str
+    protocol: Protocol
+    classes: tuple[str, ...]
+    utterances: pd.DataFrame
+    folds: tuple[int, ...] | None = None
+    synthetic: bool = False
+    published_corpus: bool = False
+
+
+@dataclass(frozen=True)
+class VariantPredictions:
+    """Test predictions of one variant, sorted by seed and utterance: row i is the same test in every variant.
+
+    Attributes:
+        variant: ``model:preset``.
+        utterance_ids: ``(n,)``; an utterance occurs once per seed.
         folds: ``(n,)`` fold that tested the utterance.
-        seeds: ``(n,)``.
+        seeds: ``(n,)`` training seed.
         dialogues: ``(n,)`` dialogue indices, the same for all variants.
         labels: ``(n,)`` class indices.
         probabilities: ``(n, C)``.
@@ -37,43 +67,34 @@ class VariantPredictions:
 
     @property
     def predicted(self) -> np.ndarray:
-        """``(n,)`` most likely class of each row, the first one where two are equal."""
+        """``(n,)`` most likely class of each row; the first of equal ones."""
         most_likely: np.ndarray = self.probabilities.argmax(axis=1)
         return most_likely
 
 
-def variants_of(
-    predictions: pd.DataFrame,
-    utterances: pd.DataFrame,
-    *,
-    protocol: str,
-    classes: Sequence[str],
-    folds: Iterable[int] | None = None,
-) -> dict[str, VariantPredictions]:
-    """The table of predictions by variant, in the order of first appearance.
+def variants_of(predictions: pd.DataFrame, held_out: HeldOut) -> dict[str, VariantPredictions]:
+    """Check a table of predictions and split it by variant, in the order of first appearance.
 
     Args:
         predictions: Rows of :data:`merflow.contracts.tables.PREDICTIONS` of one benchmark, all variants together.
-        utterances: utterance_id and dialogue_id of the corpus, at least of the tested utterances.
-        protocol: What all rows must have been split by.
-        classes: Class order of the probabilities.
-        folds: Folds that every variant must have; None for every fold from 1 to the highest that any variant has.
+        held_out: Data that the variants were tested on.
 
     Raises:
-        EvaluationError: Rows are missing, doubled, malformed, or of another protocol; or variants were not tested on
-            the same utterances of the same folds and seeds.
+        EvaluationError: Rows are missing, duplicated, malformed or of another protocol; or the variants were not
+            tested on the same utterances of the same folds and seeds.
         MerflowError: The columns are not those of the schema.
     """
     predictions = conform(predictions, PREDICTIONS, where="predictions").to_pandas()
     if predictions.empty:
-        raise EvaluationError("predictions hold no row; train one variant at least")
-    _check_rows(predictions, protocol=protocol, classes=classes)
-    dialogue_of = _dialogue_codes(predictions, utterances)
+        raise EvaluationError("there are no predictions; train at least one variant")
+    _check_rows(predictions, protocol=held_out.protocol, classes=held_out.classes)
+    dialogue_of = _dialogue_codes(predictions, held_out.utterances)
+    folds = held_out.folds
     expected = set(folds) if folds is not None else set(range(1, int(predictions["fold"].max()) + 1))
     variants = {}
     for name, rows in predictions.groupby(predictions["model"] + ":" + predictions["preset"], sort=False):
         _check_variant(str(name), rows, folds=expected)
-        variants[str(name)] = _arrays(str(name), rows, dialogue_of=dialogue_of, classes=classes)
+        variants[str(name)] = _arrays(str(name), rows, dialogue_of=dialogue_of, classes=held_out.classes)
     _check_same_tests(variants)
     return variants
 
@@ -82,36 +103,42 @@ def _check_rows(predictions: pd.DataFrame, *, protocol: str, classes: Sequence[s
     others = sorted(set(predictions["protocol"]) - {protocol})
     if others:
         raise EvaluationError(
-            f"predictions are of protocol {others}, not {protocol!r}; evaluate one protocol at a time"
+            f"predictions of protocol {others} among those of {protocol!r}; evaluate one protocol at a time"
         )
     unknown = predictions[~predictions["label"].isin(classes)]
     if len(unknown):
         raise EvaluationError(
-            f"{_row(unknown)}: label {unknown['label'].iloc[0]!r} is none of the classes {list(classes)} "
-            f"({len(unknown)} such row(s)); evaluate with the taxonomy that the variant was trained on"
+            f"{_row(unknown)}: label {unknown['label'].iloc[0]!r} is not one of the classes {list(classes)} "
+            f"({len(unknown)} such rows); evaluate with the taxonomy that the variant was trained on"
         )
     counts = predictions["probabilities"].map(len)
     wrong = predictions[counts != len(classes)]
     if len(wrong):
-        found = int(counts.loc[wrong.index[0]])
-        raise EvaluationError(f"{_row(wrong)}: {found} probabilities for {len(classes)} classes {list(classes)}")
+        count = int(counts.loc[wrong.index[0]])
+        raise EvaluationError(
+            f"{_row(wrong)}: {count} probabilities for {len(classes)} classes {list(classes)}; evaluate with the "
+            "taxonomy that the variant was trained on"
+        )
     values = np.stack([np.asarray(row, dtype=np.float64) for row in predictions["probabilities"]])
     sums = values.sum(axis=1)
     bad = ~np.isfinite(values).all(axis=1) | (values < 0).any(axis=1) | (np.abs(sums - 1) > SUM_TOLERANCE)
     if bad.any():
         row = [round(float(value), 6) for value in values[bad][0]]
         raise EvaluationError(
-            f"{_row(predictions[bad])}: probabilities {row} are no distribution ({int(bad.sum())} such row(s)); "
+            f"{_row(predictions[bad])}: probabilities {row} are not a distribution ({int(bad.sum())} such rows); "
             "train this fold again"
         )
 
 
 def _dialogue_codes(predictions: pd.DataFrame, utterances: pd.DataFrame) -> dict[str, int]:
-    """Utterance -> dialogue index, dialogues in alphabetical order."""
+    """Map utterances to dialogue indices, in alphabetical order of the dialogues."""
     known = utterances.set_index("utterance_id")["dialogue_id"]
-    strangers = sorted(set(predictions["utterance_id"]) - set(known.index))
-    if strangers:
-        raise EvaluationError(f"predictions hold utterances that the corpus lacks: {_some(strangers)}; wrong manifest?")
+    unknown = sorted(set(predictions["utterance_id"]) - set(known.index))
+    if unknown:
+        raise EvaluationError(
+            f"predictions contain utterances that the manifest lacks: {_some(unknown)}; pass the manifest that the "
+            "variants were trained on"
+        )
     tested = known.loc[sorted(set(predictions["utterance_id"]))]
     codes, _ = pd.factorize(tested, sort=True)
     return dict(zip(tested.index, codes.tolist(), strict=True))
@@ -119,22 +146,22 @@ def _dialogue_codes(predictions: pd.DataFrame, utterances: pd.DataFrame) -> dict
 
 def _check_variant(variant: str, rows: pd.DataFrame, *, folds: set[int]) -> None:
     for seed, of_seed in rows.groupby("seed"):
-        found = set(of_seed["fold"])
-        if found != folds:
-            missing, unexpected = sorted(folds - found), sorted(found - folds)
-            what = [f"missing folds {missing}"] if missing else []
-            mend = ["train the missing ones"] if missing else []
+        present = set(of_seed["fold"])
+        if present != folds:
+            missing, unexpected = sorted(folds - present), sorted(present - folds)
+            problems = [f"missing folds {missing}"] if missing else []
+            remedies = ["train the missing folds"] if missing else []
             if unexpected:
-                what.append(f"unexpected folds {unexpected}")
-                mend.append("leave out those that these splits do not have")
-            raise EvaluationError(f"{variant} seed {seed}: {', '.join(what)}; {' and '.join(mend)}")
+                problems.append(f"unexpected folds {unexpected}")
+                remedies.append("leave out the folds that these splits do not have")
+            raise EvaluationError(f"{variant} seed {seed}: {', '.join(problems)}; {' and '.join(remedies)}")
         doubled = of_seed[of_seed["utterance_id"].duplicated()]
         if len(doubled):
             utterance = doubled["utterance_id"].iloc[0]
             where = of_seed.loc[of_seed["utterance_id"] == utterance, "fold"].tolist()
             raise EvaluationError(
                 f"{variant} seed {seed}: utterance {utterance} is predicted {len(where)} times, in folds {where} "
-                f"({len(doubled)} such row(s)); give every fold's table once"
+                f"({len(doubled)} such rows); pass every fold once"
             )
 
 
@@ -163,7 +190,7 @@ def _check_same_tests(variants: dict[str, VariantPredictions]) -> None:
         if tests != tests_too:
             raise EvaluationError(
                 f"{pair} were not tested on the same utterances: only the first has {_ids(tests - tests_too)}, only "
-                f"the second {_ids(tests_too - tests)}; compare variants of one split and one set of seeds"
+                f"the second has {_ids(tests_too - tests)}; compare variants of one split and one set of seeds"
             )
         for what in ("folds", "labels"):
             differs = getattr(first, what) != getattr(other, what)

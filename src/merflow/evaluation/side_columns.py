@@ -1,102 +1,95 @@
-"""What stands beside a variant's honest figures, computed from predictions of their own.
+"""Figures beside a variant's honest ones, computed from predictions of their own. No test compares them.
 
-``none_paper``: the figures of the epoch that the test part itself likes best, and how much better than the honest ones
-they look, which is the bias of choosing on test data. ``missing``: the figures without some modalities, and with other
-words than the model was trained on.
+``none_paper`` has the epochs with the highest test UA, and the bias of choosing them so. ``missing`` has the same
+models with a modality taken away, or with other transcripts than they were trained on.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.scores import Bias, Biases, MissingInput, NonePaper
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy_of
-from merflow.evaluation.predictions import VariantPredictions, variants_of
+from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
 from merflow.evaluation.significance import paired_difference
-from merflow.evaluation.spread import spread
+from merflow.evaluation.spread import Figure, accuracy
 
 
 def side_variants(
-    table: pd.DataFrame | None,
-    utterances: pd.DataFrame,
-    *,
-    honest: Mapping[str, VariantPredictions],
-    rules: Mapping[str, Any],
+    table: pd.DataFrame | None, held_out: HeldOut, *, honest: Mapping[str, VariantPredictions]
 ) -> dict[str, VariantPredictions]:
-    """The variants of a table beside the predictions, with the very tests of the honest ones.
+    """Split a side table by variant, after checking that it has exactly the tests of the honest predictions.
 
     Args:
-        table: As the predictions of :func:`merflow.evaluation.predictions.variants_of`; None or empty for none.
-        utterances: As there.
-        honest: The variants of the predictions.
-        rules: ``protocol``, ``classes`` and ``folds``, as there.
+        table: Rows of :data:`merflow.contracts.tables.PREDICTIONS`; None or empty for no variants.
+        held_out: Data that the variants were tested on.
+        honest: Variants of the honest predictions.
 
     Raises:
-        EvaluationError: As there, or a variant was tested on other utterances than in the predictions.
+        EvaluationError: The table is malformed, or a variant was tested on other utterances than in ``honest``.
     """
     if table is None or table.empty:
         return {}
-    found = variants_of(table, utterances, protocol=rules["protocol"], classes=rules["classes"], folds=rules["folds"])
-    for name, variant in found.items():
+    variants = variants_of(table, held_out)
+    for name, variant in variants.items():
         if name not in honest:
-            raise EvaluationError(f"{name} has predictions beside the honest ones, but none of these; train it again")
-        for what in ("utterance_ids", "seeds", "folds", "labels"):
-            if not np.array_equal(getattr(variant, what), getattr(honest[name], what)):
+            raise EvaluationError(f"{name} has side predictions but no test predictions; train it again")
+        for column in ("utterance_ids", "seeds", "folds", "labels"):
+            if not np.array_equal(getattr(variant, column), getattr(honest[name], column)):
                 raise EvaluationError(
-                    f"{name}: the predictions beside the honest ones are of other {what}; train its folds again"
+                    f"{name}: side predictions and test predictions have different {column}; train its folds again"
                 )
-    return found
+    return variants
 
 
 def none_paper(
     honest: VariantPredictions,
-    shadow: VariantPredictions,
+    selected: VariantPredictions,
     *,
     resampled: tuple[np.ndarray, np.ndarray],
     groups: int,
     classes: int,
-) -> dict[str, Any]:
-    """The test-selected figures, and ``bias``: how far they lie above the honest ones on the same resamples.
+) -> NonePaper:
+    """Compute the figures of test-selected epochs and their bias.
 
     Args:
-        honest: Epochs chosen on development data.
-        shadow: Epochs chosen on the test data.
+        honest: Predictions of the epochs that were chosen on development data.
+        selected: Predictions of the epochs that were chosen on test data.
         resampled: Confusion counts ``(B, C, C)`` of both, drawn with the same dialogues.
-        groups: Dialogues.
+        groups: Number of dialogues.
         classes: C.
     """
-    figures = {"UA": unweighted_accuracy_of, "WA": weighted_accuracy_of}
-    found: dict[str, Any] = {"promotable": False, "bias": {}}
-    for name, figure in figures.items():
-        theirs = spread(figure, shadow, classes=classes, resampled=resampled[1], groups=groups)
-        ours = spread(figure, honest, classes=classes)
+
+    def bias(figure: Figure) -> Bias:
+        pooled = accuracy(figure, selected, classes=classes).pooled - accuracy(figure, honest, classes=classes).pooled
         difference = paired_difference(figure(resampled[1]), figure(resampled[0]), groups=groups)
-        interval = None if difference.interval is None else list(difference.interval)
-        found[name] = theirs
-        found["bias"][name] = {"pooled": theirs["pooled"] - ours["pooled"], "ci95": interval}
-    return found
+        return Bias(pooled=pooled, ci95=difference.interval)
+
+    with_interval = partial(accuracy, variant=selected, classes=classes, resampled=resampled[1], groups=groups)
+    return NonePaper(
+        ua=with_interval(unweighted_accuracy_of),
+        wa=with_interval(weighted_accuracy_of),
+        bias=Biases(ua=bias(unweighted_accuracy_of), wa=bias(weighted_accuracy_of)),
+    )
 
 
-def missing(honest: VariantPredictions, lacking: Mapping[str, VariantPredictions], *, classes: int) -> dict[str, Any]:
-    """By what is missing: UA and WA, and how far UA lies from the whole input's.
+def missing_inputs(
+    honest: VariantPredictions, without: Mapping[str, VariantPredictions], *, classes: int
+) -> dict[str, MissingInput]:
+    """Compute the figures of every missing input.
 
     Args:
         honest: The variant with its whole input.
-        lacking: By what is missing, as :data:`merflow.contracts.tables.MISSING` names it.
+        without: Predictions per missing input, named as in :data:`merflow.contracts.tables.MISSING`.
         classes: C.
     """
-    whole = spread(unweighted_accuracy_of, honest, classes=classes)["pooled"]
+    whole = accuracy(unweighted_accuracy_of, honest, classes=classes).pooled
     found = {}
-    for gone, variant in lacking.items():
-        ua = spread(unweighted_accuracy_of, variant, classes=classes)
-        wa = spread(weighted_accuracy_of, variant, classes=classes)
-        found[gone] = {"UA": ua, "WA": wa, "delta_UA": ua["pooled"] - whole}
+    for inputs, variant in without.items():
+        ua = accuracy(unweighted_accuracy_of, variant, classes=classes)
+        wa = accuracy(weighted_accuracy_of, variant, classes=classes)
+        found[inputs] = MissingInput(ua=ua, wa=wa, delta_ua=ua.pooled - whole)
     return found
-
-
-def missing_in_words(gone: str) -> tuple[str, str]:
-    """What is missing and in which sense, for people: ``audio + video`` is missing, recognised words are read."""
-    words = {"text=asr": "recognised words", "text=truth": "true words"}
-    return (words[gone], "read") if gone in words else (gone.replace("+", " + "), "missing")

@@ -1,10 +1,10 @@
-"""Intervals and tests for figures of one corpus.
+"""Confidence intervals and significance tests for figures of one corpus.
 
 Utterances of a dialogue share speakers, topic and mood and are not independent, so the bootstrap draws whole dialogues
-with replacement (a cluster bootstrap). A resample's confusion counts are a weighted sum of the dialogues' counts: all
-resamples are one matrix product. What the intervals cover is the choice of dialogues; they do not cover the choice of
-seed, nor a training set of other speakers. Percentiles of few dialogues are somewhat too narrow: in the simulations of
-``tests/evaluation/test_simulations.py`` a 95 % interval covers the truth about 94 times in 100 with 40 dialogues, and
+with replacement (a cluster bootstrap). The confusion counts of a resample are a weighted sum of the dialogues' counts,
+so that all resamples are one matrix product. The intervals account for the choice of dialogues, but not for the choice
+of seed or of training speakers. Percentiles of few dialogues are somewhat too narrow: in the simulations of
+``tests/evaluation/test_simulations.py``, a 95% interval covers the truth about 94 times in 100 with 40 dialogues, and
 less than 90 times with 8.
 
 Shapes: G dialogues, B resamples, C classes.
@@ -18,23 +18,23 @@ from scipy import stats
 
 from merflow.errors import EvaluationError
 
-# From so many discordant utterances on, the normal approximation of McNemar's test is as good as the exact one.
+# With at least this many discordant utterances, the normal approximation of McNemar's test is as good as the exact one.
 MCNEMAR_EXACT_BELOW = 25
-# Fewer dialogues leave neither interval nor p-value: an interval of four covers the truth four times in five, and two
-# that agree would make any difference certain.
+# Fewer dialogues give neither an interval nor a p-value. An interval from four covers the truth only four times in
+# five, and two that agree would make any difference look certain.
 FEWEST_DIALOGUES = 5
-# Draws are made for so many dialogues times resamples at once: 32 MB.
+# Number of dialogues times resamples that are drawn at once: 32 MB.
 _BLOCK_CELLS = 4_000_000
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """Figure of a minus figure of b over the same resamples.
+    """Figure of a minus figure of b, over the same resamples.
 
     Attributes:
-        interval: 95 % percentile interval of the difference, None below :data:`FEWEST_DIALOGUES`.
-        standard_error: Deviation of the resampled differences, None likewise.
-        p_value: Two-sided, in ``[2 / (B + 1), 1]``; 1 likewise.
+        interval: 95% percentile interval of the difference; None below :data:`FEWEST_DIALOGUES`.
+        standard_error: Standard deviation of the resampled differences; None below :data:`FEWEST_DIALOGUES`.
+        p_value: Two-sided, in ``[2 / (B + 1), 1]``; 1 below :data:`FEWEST_DIALOGUES`.
     """
 
     interval: tuple[float, float] | None
@@ -43,7 +43,7 @@ class PairedDifference:
 
 
 def dialogue_counts(cells: np.ndarray, dialogues: np.ndarray, *, groups: int, classes: int) -> np.ndarray:
-    """Confusion counts of each dialogue ``(G, C, C)``.
+    """Count the confusion matrix of each dialogue, ``(G, C, C)``.
 
     Args:
         cells: ``(n,)`` true class index times C plus predicted class index.
@@ -56,10 +56,10 @@ def dialogue_counts(cells: np.ndarray, dialogues: np.ndarray, *, groups: int, cl
 
 
 def resampled_counts(counts: np.ndarray, *, samples: int, seed: int) -> np.ndarray:
-    """Confusion counts of B resamples, ``(..., B, C, C)``, from the dialogues' counts ``(..., G, C, C)``.
+    """Draw the confusion counts of B resamples, ``(..., B, C, C)``, from the dialogues' counts ``(..., G, C, C)``.
 
-    Leading axes are variants: each resample draws the same dialogues for all of them. Memory stays bounded, whatever
-    the number of dialogues.
+    Leading axes are variants: each resample draws the same dialogues for all of them. Memory is bounded, whatever the
+    number of dialogues.
     """
     *variants, groups, classes, _ = counts.shape
     flat = np.moveaxis(counts.reshape(-1, groups, classes**2), 0, 1).reshape(groups, -1).astype(np.float64)
@@ -74,15 +74,16 @@ def resampled_counts(counts: np.ndarray, *, samples: int, seed: int) -> np.ndarr
 
 
 def enough_samples(samples: int, *, comparisons: int) -> int:
-    """At least 100 resamples a comparison: with fewer, no p-value could pass Holm's adjustment, however clear the case.
+    """Return at least 100 resamples per comparison, so that Holm's adjustment can leave a p-value significant.
 
-    The smallest p-value of B resamples is ``2 / (B + 1)``, and the adjustment multiplies it by the comparisons.
+    The smallest p-value of B resamples is ``2 / (B + 1)``, and the adjustment multiplies it by the number of
+    comparisons.
     """
     return max(samples, 100 * comparisons)
 
 
 def percentile_interval(values: np.ndarray, *, groups: int) -> tuple[float, float] | None:
-    """The 2.5th and 97.5th percentile of the resampled figures; None below :data:`FEWEST_DIALOGUES`."""
+    """Return the 2.5th and 97.5th percentile of the resampled figures; None below :data:`FEWEST_DIALOGUES`."""
     if groups < FEWEST_DIALOGUES:
         return None
     low, high = np.percentile(values, [2.5, 97.5])
@@ -90,11 +91,11 @@ def percentile_interval(values: np.ndarray, *, groups: int) -> tuple[float, floa
 
 
 def widened_interval(values: np.ndarray, *, groups: int) -> tuple[float, float] | None:
-    """A 95 % interval for few dialogues; None below :data:`FEWEST_DIALOGUES`.
+    """Return a 95% interval for few dialogues; None below :data:`FEWEST_DIALOGUES`.
 
-    Percentiles of few dialogues reach too little far: the resamples vary by ``(G - 1) / G`` too little, and a normal
-    tail stands for Student's. Both are mended by taking percentiles further out (Hesterberg 2015, the expanded
-    percentile interval). From some hundred dialogues on it is :func:`percentile_interval`.
+    Percentile intervals of few dialogues are too narrow: the variance of the resamples is too small by a factor of
+    ``(G - 1) / G``, and a normal tail replaces Student's. Percentiles further out correct both (the expanded percentile
+    interval of Hesterberg 2015). For a hundred dialogues or more, the result is that of :func:`percentile_interval`.
     """
     if groups < FEWEST_DIALOGUES:
         return None
@@ -105,10 +106,10 @@ def widened_interval(values: np.ndarray, *, groups: int) -> tuple[float, float] 
 
 
 def paired_difference(a: np.ndarray, b: np.ndarray, *, groups: int) -> PairedDifference:
-    """Compares two variants' resampled figures, ``(B,)`` each, drawn with the same resamples.
+    """Compare the resampled figures of two variants, ``(B,)`` each, drawn with the same resamples.
 
-    The p-value inverts the percentile interval: twice the smaller share of resamples on either side of no difference
-    (ties count on both), with one added above and below the fraction line so that it is never 0.
+    The p-value inverts the percentile interval. It is twice the smaller share of resamples on either side of zero, with
+    ties on both sides, and with one added to numerator and denominator so that it is never 0.
     """
     assert a.shape == b.shape
     difference = a - b
@@ -122,26 +123,28 @@ def paired_difference(a: np.ndarray, b: np.ndarray, *, groups: int) -> PairedDif
 
 
 def mcnemar(right_a: np.ndarray, right_b: np.ndarray, *, utterances: np.ndarray | None = None) -> float:
-    """Two-sided p-value that a and b are right equally often on the same tests ``(n,)`` bool.
+    """Test whether a and b are equally often right on the same tests ``(n,)`` bool; return the two-sided p-value.
 
-    Exact below :data:`MCNEMAR_EXACT_BELOW` discordant utterances, chi-squared with Edwards' continuity correction from
-    there on. It takes utterances as independent and compares WA; read the bootstrap for UA.
+    The test is exact below :data:`MCNEMAR_EXACT_BELOW` discordant utterances, and chi-squared with Edwards' continuity
+    correction otherwise. It compares WA and treats utterances as independent; for UA, use the bootstrap.
 
     Several seeds test an utterance several times, and these tests are not independent. Each utterance then counts
-    once, with how many seeds more a is right than b (the test for clustered pairs of Durkalski et al. 2003, without
-    weights): under the null hypothesis that number is as likely to be its negative. With one seed it is 1 or -1, and
-    the test is McNemar's own.
+    once, with the number of seeds in which a is right minus that of b (the test for clustered pairs of Durkalski et al.
+    2003, without weights): under the null hypothesis, that number and its negative are equally likely. With one seed it
+    is 1 or -1, and the test is McNemar's.
 
     Args:
-        right_a: Whether a is right.
-        right_b: Whether b is.
-        utterances: ``(n,)`` index from 0 of the utterance that each test is of; None where each is another.
+        right_a: True where a is right.
+        right_b: True where b is right.
+        utterances: ``(n,)`` index from 0 of the utterance of each test; None if each test has its own.
 
     Raises:
-        EvaluationError: The two lengths differ.
+        EvaluationError: The lengths differ.
     """
     if right_a.shape != right_b.shape:
-        raise EvaluationError(f"McNemar's test needs pairs; got {right_a.shape} and {right_b.shape} utterances")
+        raise EvaluationError(
+            f"McNemar's test needs pairs, not {right_a.shape} and {right_b.shape} tests; pass as many of each"
+        )
     surplus = right_a.astype(np.int64) - right_b.astype(np.int64)
     if utterances is not None:
         surplus = np.bincount(utterances, weights=surplus).astype(np.int64)
@@ -149,23 +152,26 @@ def mcnemar(right_a: np.ndarray, right_b: np.ndarray, *, utterances: np.ndarray 
     total = abs(int(surplus.sum()))
     if len(surplus) < MCNEMAR_EXACT_BELOW:
         return _sign_flips(np.abs(surplus), total=total)
-    step = int(np.gcd.reduce(np.abs(surplus)))  # half of how far apart the possible totals lie
+    step = int(np.gcd.reduce(np.abs(surplus)))  # half the distance between possible totals
     return float(stats.chi2.sf((total - step) ** 2 / int((surplus**2).sum()), df=1))
 
 
 def _sign_flips(sizes: np.ndarray, *, total: int) -> float:
-    """How often random signs of these positive ``sizes`` give a sum of ``total`` or more, on either side of 0."""
+    """Return the probability that random signs of these positive ``sizes`` sum to ``total`` or more, on either side."""
     reach = int(sizes.sum())
-    share = np.zeros(2 * reach + 1)  # of the sums -reach to reach
+    share = np.zeros(2 * reach + 1)  # probabilities of the sums -reach to reach
     share[reach] = 1.0
     for size in sizes.tolist():
-        share = (np.roll(share, size) + np.roll(share, -size)) / 2  # what is rolled around the ends is 0
+        share = (np.roll(share, size) + np.roll(share, -size)) / 2  # only zeros are rolled around the ends
     sums = np.abs(np.arange(-reach, reach + 1))
     return float(min(1.0, share[sums >= total].sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjustment (Holm 1979), in the order given: reject below alpha to keep the family's error."""
+    """Adjust p-values with Holm's step-down method (Holm 1979), in the given order.
+
+    Rejecting those below alpha keeps the family-wise error rate below alpha.
+    """
     values = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(values, kind="stable")
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))

@@ -1,13 +1,13 @@
-"""One figure of one variant in its several readings: mean and deviation over folds and seeds, pooled, interval.
+"""UA and WA of a variant: mean and deviation over folds and seeds, pooled figure, interval.
 
 Shapes: K tests (a fold with a seed), S seeds, B resamples, C classes.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
+from merflow.contracts.scores import Accuracy, OverSeeds, SeedScore, Spread
 from merflow.evaluation.metrics import confusion_matrix, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.significance import dialogue_counts, percentile_interval, resampled_counts
@@ -17,19 +17,22 @@ Figure = Callable[[np.ndarray], np.ndarray]
 
 
 def tests_of(variant: VariantPredictions) -> list[tuple[int, int]]:
-    """The folds and seeds of a variant, sorted."""
+    """Return the folds and seeds of a variant, sorted."""
     return sorted(set(zip(variant.folds.tolist(), variant.seeds.tolist(), strict=True)))
 
 
 def counts_of(variant: VariantPredictions, rows: np.ndarray | slice, *, classes: int) -> np.ndarray:
-    """Confusion counts ``(C, C)`` of some rows."""
+    """Return the confusion counts ``(C, C)`` of some rows."""
     return confusion_matrix(variant.labels[rows], variant.predicted[rows], classes=classes)
 
 
 def resample(
     variants: Mapping[str, VariantPredictions], *, groups: int, classes: int, samples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Variant -> confusion counts of each resample ``(B, C, C)``; a resample draws the same dialogues for all."""
+    """Return the confusion counts ``(B, C, C)`` of every resample per variant.
+
+    A resample draws the same dialogues for all variants.
+    """
     if not variants:
         return {}
     counts = [
@@ -39,17 +42,17 @@ def resample(
     return dict(zip(variants, resampled_counts(np.stack(counts), samples=samples, seed=seed), strict=True))
 
 
-def spread(
+def accuracy(
     figure: Figure, variant: VariantPredictions, *, classes: int, resampled: np.ndarray | None = None, groups: int = 1
-) -> dict[str, Any]:
-    """``mean`` and ``std`` over folds and seeds, ``pooled`` over all rows; ``ci95`` where there are resamples.
+) -> Accuracy:
+    """Compute a figure of a variant, with an interval if resamples are given.
 
     Args:
-        figure: Of counts.
-        variant: Its predictions.
+        figure: Function of confusion counts.
+        variant: Predictions of the variant.
         classes: C.
-        resampled: ``(B, C, C)`` counts.
-        groups: Dialogues.
+        resampled: Resampled counts ``(B, C, C)``; None for no interval.
+        groups: Number of dialogues.
     """
     by_test = np.stack(
         [
@@ -57,31 +60,29 @@ def spread(
             for fold, seed in tests_of(variant)
         ]
     )
-    found = {**_mean_and_deviation(figure(by_test)), "pooled": _pooled(figure, variant, classes=classes)}
-    if resampled is None:
-        return found
-    interval = percentile_interval(figure(resampled), groups=groups)
-    return {**found, "ci95": None if interval is None else list(interval)}
+    over_tests = _spread(figure(by_test))
+    return Accuracy(
+        mean=over_tests.mean,
+        std=over_tests.std,
+        pooled=float(figure(counts_of(variant, slice(None), classes=classes))),
+        ci95=None if resampled is None else percentile_interval(figure(resampled), groups=groups),
+    )
 
 
-def over_seeds(variant: VariantPredictions, *, classes: int) -> dict[str, Any]:
-    """UA and WA of each seed, pooled over its folds, and their mean and deviation over the seeds."""
+def over_seeds(variant: VariantPredictions, *, classes: int) -> OverSeeds:
+    """Compute UA and WA of each seed, pooled over its folds, and their spread over the seeds."""
     seeds = sorted(set(variant.seeds.tolist()))
     by_seed = np.stack([counts_of(variant, variant.seeds == seed, classes=classes) for seed in seeds])
     ua, wa = unweighted_accuracy_of(by_seed), weighted_accuracy_of(by_seed)
-    return {
-        "UA": _mean_and_deviation(ua),
-        "WA": _mean_and_deviation(wa),
-        "each": [
-            {"seed": seed, "UA": float(its_ua), "WA": float(its_wa)}
-            for seed, its_ua, its_wa in zip(seeds, ua, wa, strict=True)
-        ],
-    }
+    return OverSeeds(
+        ua=_spread(ua),
+        wa=_spread(wa),
+        each=tuple(
+            SeedScore(seed=seed, ua=float(seed_ua), wa=float(seed_wa))
+            for seed, seed_ua, seed_wa in zip(seeds, ua, wa, strict=True)
+        ),
+    )
 
 
-def _pooled(figure: Figure, variant: VariantPredictions, *, classes: int) -> float:
-    return float(figure(counts_of(variant, slice(None), classes=classes)))
-
-
-def _mean_and_deviation(values: np.ndarray) -> dict[str, float | None]:
-    return {"mean": float(values.mean()), "std": float(values.std(ddof=1)) if len(values) > 1 else None}
+def _spread(values: np.ndarray) -> Spread:
+    return Spread(mean=float(values.mean()), std=float(values.std(ddof=1)) if len(values) > 1 else None)

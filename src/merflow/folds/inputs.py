@@ -9,24 +9,24 @@ from pathlib import Path
 from merflow.contracts.extracted_features import ExtractedFeatures, read_extracted_features
 from merflow.contracts.fold_id import FoldId, parse_fold_id
 from merflow.contracts.params import TrainingParams
-from merflow.contracts.presets import Preset, Profile, UserPresets
+from merflow.contracts.presets import Preset, Profile, UserPresets, spec_of
 from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import EncoderPart, Role, Stream
 from merflow.contracts.taxonomy import taxonomy
+from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, ids, read_splits
 from merflow.errors import FeatureError, SplitError
-from merflow.features.encoders.catalogue import encoder_key, spec_of
 from merflow.features.encoders.huggingface.networks import PARTS
-from merflow.features.extraction.transcripts import reading, transcript_of, with_other_words
+from merflow.features.encoders.keys import feature_key
 from merflow.folds.presets import model_code
 from merflow.inference.devices import device_of
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
+from merflow.runs.code_closure import code_digest
 from merflow.runs.fold_folder import TestedUtterances
-from merflow.runs.provenance import code_digest
 from merflow.storage.local import digest, file_md5
 
 
@@ -103,9 +103,9 @@ class FoldInputs:
                 spec_of(stream, self.profile)
             except FeatureError as error:
                 raise FeatureError(
-                    f"{path} was extracted for other variants: it has {', '.join(self.profile)}, and {variant} also "
-                    f"reads {stream.slot}; extract with --models {variant}: merflow features extract MANIFEST "
-                    f"--models {variant} --store {self.store} --out FEATURES.json"
+                    f"{path} was extracted for other variants: it has {_named(self.profile)}, and {variant} also "
+                    f"reads {_needed(stream, self.profile)}; extract with --models {variant}: merflow features extract "
+                    f"MANIFEST --models {variant} --store {self.store} --out FEATURES.json"
                 ) from error
 
     @property
@@ -137,19 +137,19 @@ class FoldInputs:
     @property
     def streams(self) -> tuple[Stream, ...]:
         """Streams that the model reads, with the words that the corpus has."""
-        return reading(self.config.streams(), self.features.transcripts)
+        return with_transcripts(self.config.streams(), self.features.transcripts)
 
     @property
     def streams_with_other_words(self) -> tuple[Stream, ...] | None:
         """The same with the other kind of words; None where the model reads none, or the corpus has one kind."""
-        if self.transcript is None or not self.features.both_words:
+        if self.transcript is None or not self.features.has_both_transcripts:
             return None
-        return with_other_words(self.streams)
+        return with_other_transcripts(self.streams)
 
     @property
     def transcript(self) -> str | None:
         """Kind of words that the model reads, ``truth`` or ``asr``; None where it reads none."""
-        return transcript_of(self.streams)
+        return transcripts_of(self.streams)
 
     @cached_property
     def recipes(self) -> tuple[Recipe, ...]:
@@ -181,7 +181,7 @@ class FoldInputs:
     @property
     def encoder_keys(self) -> dict[Role, str]:
         """Keys in the feature store, by role."""
-        return {stream.role: encoder_key(spec_of(stream, self.profile), stream) for stream in self.streams}
+        return {stream.role: feature_key(spec_of(stream, self.profile), stream).digest for stream in self.streams}
 
     def utterances(self, part: Part) -> list[str]:
         """Return the utterance ids of a part, in the order of the splits."""
@@ -211,3 +211,13 @@ class FoldInputs:
                 "code": [code_digest("train"), model_code(self.preset.model)],
             }
         )
+
+
+def _needed(stream: Stream, profile: Profile) -> str:
+    roles = {slot.partition("/")[0] for slot in profile}
+    return f"{stream.role} with another encoder" if stream.role in roles else stream.role
+
+
+def _named(profile: Profile) -> str:
+    """Return each role of a profile with the encoder that really runs, for people."""
+    return ", ".join(dict.fromkeys(f"{slot.partition('/')[0]} ({spec.label})" for slot, spec in profile.items()))

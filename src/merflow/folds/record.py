@@ -14,9 +14,9 @@ from merflow.contracts.fold_record import (
     RecordedEncoder,
     ShadowEpoch,
 )
+from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Role, StreamShape
-from merflow.features.encoders.catalogue import spec_of
-from merflow.features.extraction.transcripts import transcript_of
+from merflow.contracts.transcripts import transcripts_of
 from merflow.folds.inputs import FoldInputs
 from merflow.runs.provenance import environment, git_commit
 from merflow.training.loop import TrainedFold
@@ -39,7 +39,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         recipes=inputs.recipes,
         training=inputs.params,
         transcripts=inputs.transcript,
-        transcripts_of_preset=transcript_of(inputs.config.streams()),
+        transcripts_of_preset=transcripts_of(inputs.config.streams()),
         profile=inputs.features.profile,
         encoders={
             role: RecordedEncoder(key=keys[role], spec=spec.model_copy(update={"folder": None}))

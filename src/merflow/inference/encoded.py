@@ -1,7 +1,7 @@
-"""A model with its encoders before it: one module that is called on raw batches, and what it adds to a model folder.
+"""A model behind its encoders: one module that is called on raw batches, and its file in the model folder.
 
-``encoders.safetensors`` beside ``model.safetensors`` holds the encoders' parameters that learned, and only those; the
-fold record names the encoders, with their revisions, that the others come from.
+``encoders.safetensors`` beside ``model.safetensors`` holds the encoders' parameters that learned, and no others. The
+record names the encoders, with their revisions, from which all other parameters come.
 """
 
 import json
@@ -15,24 +15,24 @@ from torch import nn
 
 from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.fold_record import FoldRecord
-from merflow.contracts.presets import Profile
+from merflow.contracts.presets import Profile, spec_of
 from merflow.contracts.streams import EncoderPart, Role, StreamShape
 from merflow.errors import ModelError
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
-from merflow.features.encoders.catalogue import spec_of
 from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
 from merflow.models.folder import load_model, load_weights, save_weights
 
 ENCODERS = "encoders.safetensors"
+_LEARNING = "learning"  # key of the file's metadata: role -> part of its encoder that learned
 
 
 class EncodedModel(nn.Module):
-    """``forward(raw batch)`` as the model's own ``forward(batch)``.
+    """A model that encodes raw batches itself.
 
-    The state dict holds the model and the encoders' parameters that learn. The others never differ from those in the
-    encoders' folders, so that no checkpoint repeats them.
+    The state dict holds the model and the encoders' parameters that learn. All other parameters stay equal to those in
+    the encoders' folders, so checkpoints do not repeat them.
     """
 
     def __init__(self, encoders: EncodersInGraph, model: nn.Module) -> None:
@@ -44,12 +44,12 @@ class EncodedModel(nn.Module):
         self.register_load_state_dict_post_hook(_expect_no_frozen)  # type: ignore[no-untyped-call]
 
     def forward(self, batch: RawBatch) -> Output:
-        """Logits, embedding and losses of the model."""
+        """Encode the batch and return the model's logits, embedding and losses."""
         output: Output = self.model(self.encoders(batch))
         return output
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """What learns: the model's parameters, and the encoders', which have a learning rate of their own."""
+        """Return the parameters that learn by group: ``model`` and ``encoders``, each with its own learning rate."""
         return {
             "model": [value for value in self.model.parameters() if value.requires_grad],
             "encoders": list(self.encoders.learning.values()),
@@ -57,11 +57,11 @@ class EncodedModel(nn.Module):
 
 
 class EncodedSource:
-    """Raw batches through encoders that have learned, without gradients: a ``BatchSource`` for the model alone.
+    """Raw batches, encoded without gradients by encoders that have learned: a ``BatchSource`` for the model alone.
 
     Args:
-        source: What the encoders read.
-        encoders: On the device on which batches are wanted.
+        source: The inputs of the encoders.
+        encoders: The encoders, on the device on which the batches will be.
     """
 
     def __init__(self, source: RawDataset, encoders: EncodersInGraph) -> None:
@@ -75,7 +75,7 @@ class EncodedSource:
 
     @property
     def labels(self) -> np.ndarray | None:
-        """``(len,)`` int64 class indices, or None where an utterance has none."""
+        """``(len,)`` int64 class indices, or None if an utterance has no emotion."""
         return self._source.labels
 
     @property
@@ -87,7 +87,7 @@ class EncodedSource:
         return len(self._source)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """The utterances at these positions, encoded."""
+        """Return the utterances with these indices, encoded."""
         device = next(self._encoders.buffers()).device
         with torch.no_grad():
             batch: Batch = self._encoders(self._source.batch(indices).to(device))
@@ -95,44 +95,46 @@ class EncodedSource:
 
 
 def save_encoders(folder: Path, encoders: EncodersInGraph, *, record: FoldRecord) -> None:
-    """Writes what the encoders learned into a model folder, whole or not at all.
+    """Write the encoders' parameters that learned into a model folder, atomically.
 
     Raises:
         OutputError: The folder cannot be written.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in encoders.learning.items()}
-    metadata = {"learning": json.dumps(dict(encoders.parts))}
+    metadata = {_LEARNING: json.dumps(dict(encoders.parts))}
     save_weights(folder / ENCODERS, weights, record=record, metadata=metadata)
 
 
 def has_encoders(folder: Path) -> bool:
-    """Whether a model folder's encoders learned too, so that it is called on raw batches."""
+    """Return True if encoders of a model folder learned with the model, so that it is called on raw batches."""
     return (folder / ENCODERS).is_file()
 
 
 def load_encoded(folder: Path, *, standardizer: Standardizer, profile: Profile) -> EncodedModel:
-    """A model folder's model with its fine-tuned encoders, in evaluation mode on the CPU, bit-equal to those saved.
+    """Load a model with its fine-tuned encoders, in evaluation mode on the CPU; weights are bit-equal to those saved.
 
     Args:
         folder: A model folder with ``encoders.safetensors``.
         standardizer: The statistics that it was trained with.
-        profile: The encoders that its record names, located (``features.huggingface.checkpoints.relocated``).
+        profile: The encoders that its record names, located (``features.encoders.huggingface.checkpoints.relocated``).
 
     Raises:
-        ModelError: A file is missing or garbled, or of another model or other encoders.
+        ModelError: A file is missing or damaged, or belongs to another model or to other encoders.
         FeatureError: The encoders' weights cannot be read.
     """
     model, record = load_model(folder)
     if not has_encoders(folder):
-        raise ModelError(f"no such file: {folder / ENCODERS}; the model's encoders did not learn, load it as it is")
+        raise ModelError(
+            f"no such file: {folder / ENCODERS}; the model's encoders did not learn, so load it without them"
+        )
     weights, metadata = load_weights(folder / ENCODERS, record=record)
-    learning: dict[Role, EncoderPart] = json.loads(metadata["learning"])
+    learning: dict[Role, EncoderPart] = json.loads(metadata[_LEARNING])
     streams = MODELS[record.model].configure(record.config).streams()
     for stream in streams:
         expected, given = record.encoders[stream.role].spec, spec_of(stream, profile)
         if stream.role in learning and given.revision != expected.revision:
             raise ModelError(
-                f"{folder / ENCODERS} changes a part of {expected.settings.get('model')} of revision "
+                f"{folder / ENCODERS} fine-tunes {expected.settings.get('model')} of revision "
                 f"{expected.revision}, but {given.folder} holds {given.revision}; restore that folder, or train again"
             )
     encoders = EncodersInGraph(streams, profile=profile, learning=learning, standardizer=standardizer)

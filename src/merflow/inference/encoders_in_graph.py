@@ -1,11 +1,11 @@
-"""Encoders inside the graph: a batch of recordings, texts and pictures becomes a batch of features that can learn.
+"""Encoders inside the model's graph: recordings, texts and pictures become features with gradients to the encoders.
 
-The encoders run over slices of the batch, so that their memory is a slice's while the model behind them, and its loss,
-always see the whole batch. Where there are several slices, a slice keeps its inputs and outputs only, and is computed
-again on the way back; the gradients are those of one pass over all.
+The encoders run over slices of the batch. They need memory for one slice only, while the model behind them and its loss
+always see the whole batch. If there are several slices, each stores only its inputs and outputs, and is recomputed in
+the backward pass; the gradients equal those of a single pass over the batch.
 
-Decision: the encoders compute as they do in extraction, without their own dropout, layer drop and masking, so that a
-model that was trained on stored features goes on from the very same numbers.
+Decision: the encoders compute as they do in extraction, without their own dropout, layer drop and masking. A model that
+was trained on stored features therefore continues from exactly the same numbers.
 
 Shapes: U units, E entries, N utterances, K turns, T steps, L layers, D width.
 """
@@ -18,30 +18,29 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from merflow.contracts.batch import Batch, RawBatch, RawSlice, RawStream
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import EncoderPart, Role, Stream
 from merflow.features.batches.standardize import Standardizer
-from merflow.features.encoders.catalogue import spec_of
 from merflow.features.encoders.huggingface.networks import Network, build_network, learn
 from merflow.features.store.shards import entry_shape
 
 
 class EncodersInGraph(nn.Module):
-    """Turns a :class:`RawBatch` into the :class:`Batch` that the store would give, with gradients to the encoders.
+    """Module that turns a :class:`RawBatch` into the :class:`Batch` that the store would provide, with gradients.
 
     Args:
-        streams: What the model asks for.
-        profile: The encoders by role; located (``features.huggingface.checkpoints``).
-        learning: Role -> the part of its encoder that learns; these roles are encoded here, all others stored. Roles
-            that the model does not ask for are left out.
-        standardizer: The statistics that the model was, or will be, trained with.
+        streams: The streams that the model reads.
+        profile: The encoders by role; located (``features.encoders.huggingface.checkpoints``).
+        learning: Role -> the part of its encoder that learns. These roles are encoded here, and all others are stored.
+            Roles that the model does not read are ignored.
+        standardizer: The statistics that the model is trained with.
 
     Attributes:
         parts: Role -> the part of its encoder that learns.
 
     Raises:
-        FeatureError: An encoder cannot be fine-tuned, has no such part, or its weights cannot be read; the statistics
-            are of other features.
+        FeatureError: An encoder cannot be fine-tuned, has no such part, or its weights cannot be read; or the
+            statistics belong to other features.
     """
 
     def __init__(
@@ -76,22 +75,22 @@ class EncodersInGraph(nn.Module):
         return dict(self._learning)
 
     def train(self, mode: bool = True) -> "EncodersInGraph":  # noqa: ARG002 - torch calls it with the model's mode
-        """Stays in evaluation mode: what learns is decided by the parameters alone."""
+        """Stay in evaluation mode; the parameters alone decide what learns."""
         return super().train(mode=False)
 
     def forward(self, raw: RawBatch) -> Batch:
-        """The stored roles as they are, the others encoded and standardised."""
+        """Encode and standardize the raw roles; return them together with the stored ones."""
         features, present = dict(raw.stored.features), dict(raw.stored.present)
         for role, stream in raw.streams.items():
             features[role], present[role] = self._encoded(role, stream)
         return Batch(features=features, present=present, labels=raw.labels, utterance_ids=raw.utterance_ids)
 
     def _encoded(self, role: Role, stream: RawStream) -> tuple[Tensor, Tensor]:
-        """``(N, T, D)`` or ``(N, T, L, D)`` with its mask ``(N, T)``; T is the number of turns where it is pooled."""
-        again = len(stream.slices) > 1 and torch.is_grad_enabled()
+        """Return ``(N, T, D)`` or ``(N, T, L, D)`` and the mask ``(N, T)``; T counts turns if the stream is pooled."""
+        recompute = len(stream.slices) > 1 and torch.is_grad_enabled()
         steps = [
             checkpoint(self._steps_of, role, part, use_reentrant=False, preserve_rng_state=False)
-            if again
+            if recompute
             else self._steps_of(role, part)
             for part in stream.slices
         ]
@@ -102,14 +101,14 @@ class EncodersInGraph(nn.Module):
             return values, present
         count = present.sum(dim=1).clamp(min=1).view(-1, *[1] * (values.dim() - 2))
         pooled = torch.cat([values.sum(dim=1) / count, nothing])  # (E + 1, ...)
-        there = torch.cat([present.any(dim=1), present.new_zeros(1)])  # (E + 1,)
-        return pooled[stream.members], there[stream.members]
+        has_steps = torch.cat([present.any(dim=1), present.new_zeros(1)])  # (E + 1,)
+        return pooled[stream.members], has_steps[stream.members]
 
     def _steps_of(self, role: Role, part: RawSlice) -> Tensor:
-        """A slice's steps end to end, standardised: ``(U T, D)`` or ``(U T, L, D)`` float32."""
+        """Return the concatenated steps of a slice, standardized: ``(U T, D)`` or ``(U T, L, D)`` float32."""
         encoded = self._network(role)(part.values, part.lengths)[:, : part.steps].float()
-        standardised = (encoded - self.get_buffer(f"{role}_mean")) / self.get_buffer(f"{role}_deviation")
-        return standardised.flatten(0, 1)
+        standardized = (encoded - self.get_buffer(f"{role}_mean")) / self.get_buffer(f"{role}_deviation")
+        return standardized.flatten(0, 1)
 
     def _network(self, role: Role) -> Network:
         return cast(Network, self.networks[role])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch, Inspection, Output
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.sources import BatchSource
-from merflow.features.extraction.bucketing import sequential_batches
+from merflow.features.batches.bucketing import sequential_batches
 from merflow.inference.devices import autocast, device_of
 from merflow.models.layers import inspect
 

@@ -17,23 +17,23 @@ import numpy as np
 from torch import Tensor
 
 from merflow.contracts.batch import Batch, RawBatch, RawStream
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import MODALITY_OF, Modality, Role, Stream, StreamShape
 from merflow.corpus.samples import RATE_HZ, read_samples, to_16_khz_mono
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.batches.padding import Blanks, padded_rows
 from merflow.features.batches.standardize import Scale, Standardizer
 from merflow.features.batches.units import Unit, raw_stream, units_of
-from merflow.features.encoders.catalogue import Encoder, Preparer, batch_cost, build_encoder, build_preparer, spec_of
+from merflow.features.encoders.builders import batch_cost, build_encoder, build_preparer
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.processors import folder_of
-from merflow.features.encoders.prepared import Prepared
-from merflow.features.extraction.bucketing import budgeted_batches
-from merflow.features.extraction.writing import storable
+from merflow.features.encoders.interface import Encoder, Prepared, Preparer
+from merflow.features.extraction.encoder_batches import budgeted_batches
+from merflow.features.extraction.shard_writer import storable
 from merflow.features.media.clips import cut
+from merflow.features.media.dialogue_video import Side, VideoSpan, frame_indices, read_dialogue
 from merflow.features.media.film import Film
 from merflow.features.media.frames import Damage
-from merflow.features.media.video import Side, VideoSpan, frame_indices, read_dialogue
 from merflow.features.store.shards import entry_shape
 
 _MAX_FRAMES = 180  # as in extraction
@@ -104,7 +104,7 @@ class Clip:
     after: tuple["Clip | None", ...] = ()
 
     def has(self, modality: Modality) -> bool:
-        """True if the clip has an input of this modality."""
+        """Return True if the clip has an input of this modality."""
         if modality == "text":
             return bool(self.text and self.text.strip())
         return (self.audio if modality == "audio" else self.video) is not None
@@ -410,7 +410,7 @@ def _duration_s(clip: Clip) -> float:
     assert isinstance(clip.video, VideoFile)
     try:
         with Film(clip.video.path) as film:
-            end_s = float(film.told_frames / film.rate)
+            end_s = float(film.header_frames / film.rate)
     except Damage as damage:
         raise FeatureError(f"video {clip.video.path}: {damage}; replace the file") from None
     if not end_s:
@@ -423,7 +423,8 @@ def _thinned(frames: Frames, *, clip_s: float | None) -> np.ndarray:
     rate = Fraction(frames.rate_hz).limit_denominator(1_000_000)
     span = VideoSpan("", None, 0.0, float(len(frames.values) / rate))
     chosen = frame_indices(span, rate=rate, max_frames=_MAX_FRAMES, clip_s=clip_s)
-    return frames.values[np.minimum(chosen, len(frames.values) - 1)]
+    taken: np.ndarray = frames.values[np.minimum(chosen, len(frames.values) - 1)]
+    return taken
 
 
 def _raise(refused: RefusedInput) -> None:

@@ -11,7 +11,7 @@ from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.sources import UtteranceSource
 from merflow.errors import TrainingError
-from merflow.features.extraction.bucketing import sequential_batches
+from merflow.features.batches.bucketing import sequential_batches
 from merflow.inference.determinism import deterministic
 from merflow.inference.devices import autocast, device_of
 from merflow.inference.feeding import batches

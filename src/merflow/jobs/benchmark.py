@@ -1,4 +1,4 @@
-"""The whole way from a corpus to a report as plain jobs, without KFP; the same jobs, so the same numbers."""
+"""A benchmark from a corpus to a report without KFP: the jobs of the pipeline, hence the same numbers."""
 
 import io
 import sys
@@ -15,9 +15,9 @@ from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
 from merflow.errors import MerflowError, TrainingError
-from merflow.evaluation.results import read_results
 from merflow.inference.devices import gpus
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
@@ -46,10 +46,10 @@ def benchmark(
     workers: int = 1,
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Index, validate, transcribe where asked to, split, extract, train every fold, evaluate; all of it below ``out``.
+) -> Results:
+    """Index, validate, split, extract, train every fold and evaluate; write everything below ``out``.
 
-    What an earlier call with the same inputs finished is kept.
+    Keep whatever an earlier call with the same inputs has finished.
 
     Args:
         source: The corpus.
@@ -57,15 +57,16 @@ def benchmark(
         out: Folder of the benchmark.
         params: All parameters.
         name: Name of the run in MLflow and in the report.
-        command: What reproduces the run, for the report.
-        quarantine: Set bad rows aside instead of failing.
-        asr: Also have Whisper transcribe the recordings.
-        workers: Folds that train at a time, each in its own process.
-        user_presets: Presets of one's own (``presets.user_presets``).
-        progress: Told of every stage, and the folds' own processes are silent; None for plain lines from all of them.
+        command: The command that repeats the run, for the report.
+        quarantine: True to set bad rows aside instead of failing.
+        asr: True to transcribe the recordings with Whisper after validation.
+        workers: Folds that train at the same time, each in its own process.
+        user_presets: The user's presets (``presets.user_presets``).
+        progress: Receives the progress of every stage; the processes of folds then print nothing. None prints plain
+            lines from all processes.
 
     Raises:
-        MerflowError: As the jobs raise.
+        MerflowError: A job failed.
     """
     workspace, run = Workspace(out), out / "run.json"
     items = plan(
@@ -122,20 +123,20 @@ def benchmark(
 
 
 def _tell_of_others(out: Path, variants: Sequence[str]) -> None:
-    """Says which variants the folder's results will no longer be of."""
+    """Print the variants that the folder's results will no longer cover."""
     earlier = _variants_of(out / RESULTS)
     if others := [variant for variant in earlier if variant not in variants]:
         every = [*earlier, *(variant for variant in variants if variant not in earlier)]
         say(
-            f"benchmark: the results in {out} are also of {', '.join(others)}, and will be of {', '.join(variants)} "
-            f"alone; finished folds are kept, and --models {','.join(every)} compares all"
+            f"benchmark: the results in {out} also cover {', '.join(others)}; now they will cover "
+            f"{', '.join(variants)} only. Finished folds remain, and --models {','.join(every)} compares all"
         )
 
 
 def _variants_of(results: Path) -> list[str]:
-    """None of a file that is not there, or that this version cannot read: it will be written anew."""
+    """Return the variants of earlier results; none if they are missing or unreadable, since they will be replaced."""
     try:
-        return list(read_results(results, keys=["variants"])["variants"])
+        return list(read_results(results).variants)
     except MerflowError:
         return []
 
@@ -151,7 +152,7 @@ def prepare(
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Data:
-    """From a corpus to features and splits, below ``out``: all that comes before training. As :func:`benchmark`."""
+    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments."""
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
@@ -200,24 +201,24 @@ def _train_all(
     workers: int,
     progress: Progress | None,
 ) -> list[Path]:
-    """The fold folders in the order of the items; a fold that fails stops the others.
+    """Train every fold and return their folders in the same order; a fold that fails stops the others.
 
-    Where there are several GPUs, each process has one of them to itself, or shares it with as few others as can be.
+    The processes are spread evenly over the GPUs.
     """
     folders = [_folder(workspace, item) for item in items]
-    how = _train_aloud if progress is None else _train_aside
+    train_one = _train_printing if progress is None else _train_silently
     tell = progress or plain_lines()
     trained = 0
 
-    def finished(said: str) -> None:
+    def finished(output: str) -> None:
         nonlocal trained
         trained += 1
-        sys.stderr.write(said)
+        sys.stderr.write(output)
         tell("train folds", trained, len(items))
 
     tell("train folds", 0, len(items))
     calls = [
-        partial(how, item, out=folder, checkpoints=workspace.checkpoints, params=params, **shared)
+        partial(train_one, item, out=folder, checkpoints=workspace.checkpoints, params=params, **shared)
         for item, folder in zip(items, folders, strict=True)
     ]
     try:
@@ -229,26 +230,26 @@ def _train_all(
         )
     except BrokenProcessPool as error:
         raise TrainingError(
-            f"the process of a fold was killed, perhaps for lack of memory ({workers} worked at a time); run the same "
-            "command again, with fewer --workers"
+            f"the process of a fold was killed, perhaps for lack of memory ({workers} ran at the same time); run the "
+            "same command again with fewer --workers"
         ) from error
     return folders
 
 
-def _train_aloud(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
+def _train_printing(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
     train(item, **settings)
     return ""
 
 
-def _train_aside(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
-    """Trains a fold, and returns what it said at its end: the bars of the parent have the terminal to themselves."""
-    said = io.StringIO()
-    with redirect_stderr(said):
+def _train_silently(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `train`
+    """Train a fold and return its lines, for the parent process to print between its progress bars."""
+    output = io.StringIO()
+    with redirect_stderr(output):
         train(item, progress=lambda *_: None, **settings)
-    return said.getvalue()
+    return output.getvalue()
 
 
 def _folder(workspace: Workspace, item: str) -> Path:
-    named = parse_fold_id(item)
-    model, _, preset = named.variant.partition(":")
-    return workspace.root / "folds" / model / preset / named.folder
+    fold = parse_fold_id(item)
+    model, _, preset = fold.variant.partition(":")
+    return workspace.root / "folds" / model / preset / fold.folder

@@ -1,97 +1,101 @@
-"""Finished runs side by side: whether their variants differ on the same test utterances."""
+"""The comparison of finished runs: differences between their variants on the same test utterances."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import FOLDS
+from merflow.contracts.results import ComparedRuns
+from merflow.contracts.selection import Selection
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.errors import EvaluationError
 from merflow.evaluation.comparisons import compare_variants
+from merflow.evaluation.predictions import HeldOut
 from merflow.runs import fold_folder
 from merflow.runs.finished_runs import Run, read_runs
 from merflow.runs.run_folder import TrainedFold, manifest_of
-from merflow.storage.local import write_json
 
-# What two runs must share to be tested on the same utterances with the same training data.
+# Ids that runs must share to have been trained and tested on the same utterances.
 _SHARED_IDS = ("protocol", "manifest_hash", "split_id")
 
 
 def compare(
     folders: Sequence[Path], *, params: EvaluationParams, manifest: Path | None = None, out: Path | None = None
-) -> dict[str, Any]:
-    """Compares every variant of some runs with every other.
+) -> ComparedRuns:
+    """Compare every variant of some runs with every other.
 
     A variant that several runs have is named by its run too, as in ``demo-2/context-mmt:mmt-frozen``.
 
     Args:
-        folders: Of benchmarks or of trained folds.
-        params: Resamples and their seed.
-        manifest: Which the runs were trained on; None for the one that a run keeps.
-        out: Where the result goes as JSON; None writes nothing.
-
-    Returns:
-        As :func:`merflow.evaluation.comparisons.compare_variants`; and ``corpus``, ``manifest_hash``, ``split_id``,
-        ``protocol``, ``runs``, and of each variant the ``run`` and the ``selection`` of its epochs.
+        folders: Folders of benchmarks or of trained folds.
+        params: Number of resamples and their seed.
+        manifest: Manifest that the runs were trained on; None for the one in a run's folder.
+        out: JSON file for the comparison; None to write nothing.
 
     Raises:
-        EvaluationError: The runs are of other splits or another corpus, folds or seeds are missing, or there is
-            nothing to compare.
+        EvaluationError: The runs have different splits or corpora, folds or seeds are missing, or there is nothing to
+            compare.
+        FormatError: Another version of merflow made a run.
         OutputError: ``out`` cannot be written.
     """
     runs = read_runs(folders)
-    ids = _shared_ids(runs)
-    kept = manifest or manifest_of([run.folder for run in runs], manifest_hash=ids["manifest_hash"])
-    corpus = read_manifest(kept)
-    if corpus.hash != ids["manifest_hash"]:
+    shared = _shared_record(runs)
+    path = manifest or manifest_of([run.folder for run in runs], manifest_hash=shared.manifest_hash)
+    corpus = read_manifest(path)
+    if corpus.hash != shared.manifest_hash:
         raise EvaluationError(
-            f"{manifest} has manifest_hash {corpus.hash}, the runs were trained on {ids['manifest_hash']}; pass theirs"
+            f"{path} has manifest_hash {corpus.hash}, but the runs were trained on {shared.manifest_hash}; pass the "
+            "manifest of the runs"
         )
     variants = _variants(runs)
-    found = compare_variants(
+    compared = compare_variants(
         pd.concat([variant.predictions() for variant in variants], ignore_index=True),
-        corpus.rows[["utterance_id", "dialogue_id"]],
-        protocol=ids["protocol"],
-        classes=taxonomy(corpus.taxonomy).classes,
-        folds=range(1, FOLDS[ids["protocol"]] + 1),
+        HeldOut(
+            corpus=corpus.corpus,
+            manifest_hash=shared.manifest_hash,
+            split_id=shared.split_id,
+            protocol=shared.protocol,
+            classes=taxonomy(corpus.taxonomy).classes,
+            utterances=corpus.rows[["utterance_id", "dialogue_id"]],
+            folds=tuple(range(1, FOLDS[shared.protocol] + 1)),
+        ),
+        runs=[str(run.folder) for run in runs],
+        origins={variant.name: (str(variant.run), variant.selection) for variant in variants},
         params=params,
     )
-    for variant in variants:
-        found["variants"][variant.name] |= {"run": str(variant.run), "selection": variant.selection}
-    result = {"corpus": corpus.corpus, **ids, "runs": [str(run.folder) for run in runs], **found}
     if out is not None:
-        write_json(out, result)
-    return result
+        compared.write(out)
+    return compared
 
 
 @dataclass(frozen=True)
 class _Variant:
-    """A variant of one run, under a name that no other has."""
+    """A variant of one run, under a name that no other variant has."""
 
     name: str
     run: Path
-    selection: str
+    selection: Selection
     seeds: frozenset[int]
     folds: tuple[Path, ...]
 
     def predictions(self) -> pd.DataFrame:
-        """Of all its folds, under its name."""
+        """Read the predictions of all folds, under the variant's name."""
         table = pd.concat([fold_folder.read_predictions(folder) for folder in self.folds], ignore_index=True)
         model, _, preset = self.name.rpartition(":")
         return table.assign(model=model, preset=preset)
 
 
-def _shared_ids(runs: Sequence[Run]) -> dict[str, Any]:
-    """The ids that all folds of all runs have.
+def _shared_record(runs: Sequence[Run]) -> FoldRecord:
+    """Return the record of any fold, after checking that all folds of all runs share the data.
 
     Raises:
-        EvaluationError: Naming each id that differs, with its values and whose they are.
+        EvaluationError: An id differs; the message has the values and the runs that they belong to.
     """
     owners: dict[str, dict[str, Path]] = {name: {} for name in _SHARED_IDS}
     for run in runs:
@@ -105,42 +109,42 @@ def _shared_ids(runs: Sequence[Run]) -> dict[str, Any]:
     ]
     if differing:
         raise EvaluationError(
-            f"these runs were not tested alike: {'; '.join(differing)}; compare runs of one manifest and one split, or "
-            "train one of them again on the other's (merflow train --manifest ... --splits ...)"
+            f"these runs were not tested on the same data: {'; '.join(differing)}; compare runs of one manifest and "
+            "one split, or train one of them again on the other's (merflow train --manifest ... --splits ...)"
         )
-    return {name: next(iter(values)) for name, values in owners.items()}
+    return runs[0].folds[0].record
 
 
 def _variants(runs: Sequence[Run]) -> list[_Variant]:
-    """Every variant of every run.
+    """Return every variant of every run.
 
     Raises:
-        EvaluationError: There is but one, or they were trained with different seeds.
+        EvaluationError: There is only one, or they were trained with different seeds.
     """
-    holders = Counter(variant for run in runs for variant in {fold.record.variant for fold in run.folds})
-    found = []
+    runs_with = Counter(variant for run in runs for variant in {fold.record.variant for fold in run.folds})
+    variants = []
     for run in runs:
-        held: dict[str, list[TrainedFold]] = defaultdict(list)
+        by_variant: dict[str, list[TrainedFold]] = defaultdict(list)
         for fold in run.folds:
-            held[fold.record.variant].append(fold)
-        found += [
+            by_variant[fold.record.variant].append(fold)
+        variants += [
             _Variant(
-                name=variant if holders[variant] == 1 else f"{run.label}/{variant}",
+                name=variant if runs_with[variant] == 1 else f"{run.label}/{variant}",
                 run=run.folder,
-                selection=str(folds[0].record.selection),
+                selection=folds[0].record.selection,
                 seeds=frozenset(fold.record.seed for fold in folds),
                 folds=tuple(fold.folder for fold in folds),
             )
-            for variant, folds in held.items()
+            for variant, folds in by_variant.items()
         ]
-    if len(found) < 2:
+    if len(variants) < 2:
         raise EvaluationError(
-            f"{found[0].name} is the only variant in {found[0].run}; give another run to compare with"
+            f"{variants[0].name} is the only variant in {variants[0].run}; pass another run to compare it with"
         )
-    if len({variant.seeds for variant in found}) > 1:
-        seeds = "; ".join(f"{variant.name} has {sorted(variant.seeds)}" for variant in found)
+    if len({variant.seeds for variant in variants}) > 1:
+        seeds = "; ".join(f"{variant.name} has {sorted(variant.seeds)}" for variant in variants)
         raise EvaluationError(
-            f"these variants were trained with different seeds: {seeds}; train the missing ones (plan.seeds), or give "
-            "the folders of the folds whose seeds all have"
+            f"these variants were trained with different seeds: {seeds}; train the missing ones (plan.seeds), or pass "
+            "the fold folders of the seeds that all have"
         )
-    return found
+    return variants

@@ -1,34 +1,37 @@
-"""Prediction tables of finished folds into results, a report, and the benchmark's run."""
+"""From the prediction tables of finished folds to results, a report, and the benchmark's run in MLflow."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from merflow.contracts.fold_record import FoldRecord
-from merflow.contracts.history import read_history
-from merflow.contracts.numerals import training_name
+from merflow.contracts.history import EpochFigures, read_history
+from merflow.contracts.numerals import plural, training_name
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import Preset, UserPresets
 from merflow.contracts.progress import say
+from merflow.contracts.results import Results
+from merflow.contracts.scores import Training
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.baselines import baselines_of
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError
-from merflow.evaluation.inspected import Inspected
-from merflow.evaluation.report.page import write_report
-from merflow.evaluation.report.tables import write_tables
-from merflow.evaluation.results import summarise
+from merflow.evaluation.predictions import HeldOut
+from merflow.evaluation.report.model_figures import Inspections
+from merflow.evaluation.report.page import Origin, write_report
+from merflow.evaluation.report.table_files import write_tables
+from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarise
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
 from merflow.runs import fold_folder
 from merflow.runs.provenance import environment, git_commit
-from merflow.storage.local import write_json
+from merflow.runs.run_folder import TrainedFold
 
 
 def evaluate(
@@ -43,158 +46,168 @@ def evaluate(
     params: EvaluationParams,
     run: Path | None = None,
     user_presets: UserPresets | None = None,
-) -> dict[str, Any]:
-    """Writes ``results.json`` and the HTML report of these fold folders, and completes the benchmark's run.
+) -> Results:
+    """Write ``results.json`` and the HTML report of these folds, and complete the benchmark's run in MLflow.
 
-    Beside the report stand its tables, ``tables.md`` and ``tables.tex``.
+    The tables of the report, ``tables.md`` and ``tables.tex``, go into the same folder.
 
     Args:
         trained: Fold folders of one or more variants.
-        manifest: The validated manifest that they were trained on.
-        splits: Their splits.
-        results: Where ``results.json`` goes.
-        report: Where the HTML page goes.
+        manifest: Validated manifest that the folds were trained on.
+        splits: Splits that the folds were trained on.
+        results: File for ``results.json``.
+        report: File for the HTML page.
         name: Title of the report.
-        command: What reproduces the run, printed in the report.
-        params: Bootstrap and calibration, and whether the report shows words.
-        run: File of the benchmark's run in MLflow; None tracks nothing.
-        user_presets: The user's presets; published figures beside one are those of its base.
+        command: Command that reproduces the run, printed in the report.
+        params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
+        run: File of the benchmark's run in MLflow; None to track nothing.
+        user_presets: The user's presets; the report shows the published figures of their bases.
 
     Raises:
-        EvaluationError: Folds are missing, unfinished, or of other splits or another corpus.
+        EvaluationError: Folds are missing or unfinished, or belong to other splits or another corpus.
+        FormatError: Another version of merflow trained a fold.
         OutputError: A file cannot be written.
     """
-    corpus, folded = read_manifest(manifest), read_splits(splits)
-    records = [fold_folder.read_record(folder) for folder in trained]
-    _belong_together(trained, records, split_id=folded.split_id, manifest_hash=corpus.hash)
-    variants = {record.variant: catalogue.trained_preset(record.variant, user_presets) for record in records}
+    corpus, splits_of_corpus = read_manifest(manifest), read_splits(splits)
+    folds = [TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained]
+    _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
+    presets = {fold.record.variant: catalogue.trained_preset(fold.record.variant, user_presets) for fold in folds}
+    kind = reader(corpus.corpus)
     summary = summarise(
-        pd.concat([fold_folder.read_predictions(folder) for folder in trained], ignore_index=True),
-        corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(durations_s(corpus.rows)),
-        corpus=corpus.corpus,
-        manifest_hash=corpus.hash,
-        split_id=folded.split_id,
-        protocol=folded.protocol,
-        classes=taxonomy(corpus.taxonomy).classes,
-        selections={record.variant: str(record.selection) for record in records},
-        stages={record.variant: record.stages for record in records},
-        stages_of_preset={variant: preset.stages for variant, preset in variants.items()},
-        transcripts={record.variant: record.transcripts for record in records},
-        transcripts_of_preset={record.variant: record.transcripts_of_preset for record in records},
-        published={variant: preset.published for variant, preset in variants.items()},
-        development=_by_test(records, [_development(record) for record in records]),
-        folds=sorted(set(folded.rows["fold"].astype(int))),
-        none_paper=_all_of([fold_folder.read_none_paper(folder) for folder in trained]),
-        missing=_all_of([fold_folder.read_missing(folder) for folder in trained]),
-        baselines=baselines_of(corpus, folded),
+        PredictionTables(
+            test=pd.concat([fold_folder.read_predictions(folder) for folder in trained], ignore_index=True),
+            none_paper=_concatenated(fold_folder.read_none_paper(folder) for folder in trained),
+            missing=_concatenated(fold_folder.read_missing(folder) for folder in trained),
+        ),
+        HeldOut(
+            corpus=corpus.corpus,
+            manifest_hash=corpus.hash,
+            split_id=splits_of_corpus.split_id,
+            protocol=splits_of_corpus.protocol,
+            classes=taxonomy(corpus.taxonomy).classes,
+            utterances=corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(
+                durations_s(corpus.rows)
+            ),
+            folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
+            synthetic=kind.synthetic,
+            published_corpus=kind.published,
+        ),
+        trained=_variants(folds, presets),
         params=params,
+        baselines=baselines_of(corpus, splits_of_corpus),
     )
-    write_json(results, summary)
+    summary.write(results)
     papers = catalogue.published_tables()
     tables = write_tables(summary, report.parent, papers=papers)
     write_report(
         summary,
         report,
-        title=name,
-        histories=_by_test(records, [[epoch.row for epoch in read_history(folder)] for folder in trained]),
-        identity=_identity(records, summary) | _bases(variants),
-        command=command,
+        origin=Origin(title=name, command=command, identity=_identity(folds) | _bases(presets)),
+        histories=_histories(folds),
         papers=papers,
-        inspections=_inspections(trained, records, words=corpus.rows if params.show_words else None),
+        inspections=_inspections(folds, words=corpus.rows if params.show_words else None),
     )
     if run is not None:
         files = {"results.json": results, "report.html": report, **{path.name: path for path in tables}}
         log_benchmark(run, trained=trained, files=files, command=command)
-    say(f"evaluate: {len(variants)} variant(s), {len(trained)} fold(s); {report}")
+    say(f"evaluate: {plural(len(presets), 'variant')}, {plural(len(folds), 'fold')}; {report}")
     return summary
 
 
-def _by_test(records: Sequence[FoldRecord], values: Sequence[Any]) -> dict[str, dict[tuple[int, int], Any]]:
-    """Variant -> fold and seed -> value."""
-    nested: dict[str, dict[tuple[int, int], Any]] = defaultdict(dict)
-    for record, value in zip(records, values, strict=True):
-        nested[record.variant][record.fold, record.seed] = value
-    return dict(nested)
+def _variants(folds: Sequence[TrainedFold], presets: Mapping[str, Preset]) -> dict[str, TrainedVariant]:
+    variants = {}
+    for variant, preset in presets.items():
+        records = [fold.record for fold in folds if fold.record.variant == variant]
+        training = Training(
+            selection=records[0].selection,
+            stages=records[0].stages,
+            stages_of_preset=preset.stages,
+            transcripts=records[0].transcripts,
+            transcripts_of_preset=records[0].transcripts_of_preset,
+        )
+        chosen = {(record.fold, record.seed): record.chosen for record in records}
+        variants[variant] = TrainedVariant(training, preset.published, chosen)
+    return variants
 
 
-def _development(record: FoldRecord) -> dict[str, float]:
-    chosen = record.chosen
-    return {"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss}
+def _histories(folds: Sequence[TrainedFold]) -> dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]]:
+    """Return the epochs of every fold and seed, per variant."""
+    histories: dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]] = defaultdict(dict)
+    for fold in folds:
+        record = fold.record
+        histories[record.variant][record.fold, record.seed] = read_history(fold.folder)
+    return dict(histories)
 
 
-def _inspections(
-    trained: Sequence[Path], records: Sequence[FoldRecord], *, words: pd.DataFrame | None
-) -> dict[str, tuple[str, Inspected]]:
-    """Variant -> what the first of its folds that has something to show showed of its model.
+def _inspections(folds: Sequence[TrainedFold], *, words: pd.DataFrame | None) -> Inspections:
+    """Return the inspection of the first fold that has one, per variant.
 
     Args:
-        trained: Fold folders.
-        records: Their records.
-        words: Rows of the manifest, to show what was said; None to keep it back.
+        folds: Trained folds.
+        words: Rows of the manifest, to show the words of single utterances; None to leave them out.
     """
-    found: dict[str, tuple[str, Inspected]] = {}
-    for folder, record in sorted(zip(trained, records, strict=True), key=lambda pair: (pair[1].seed, pair[1].fold)):
-        shown = None if record.variant in found else fold_folder.read_inspection(folder)
-        if shown is not None and words is not None:
-            said = {row["utterance_id"]: words_of(row, read=record.transcripts) for _, row in words.iterrows()}
-            shown = shown.with_words(said)
-        if shown is not None:
-            found[record.variant] = training_name({"fold": record.fold, "seed": record.seed}), shown
-    return found
+    inspections = {}
+    for fold in sorted(folds, key=lambda fold: (fold.record.seed, fold.record.fold)):
+        record = fold.record
+        inspected = None if record.variant in inspections else fold_folder.read_inspection(fold.folder)
+        if inspected is None:
+            continue
+        if words is not None:
+            inspected = inspected.with_words(
+                {row["utterance_id"]: words_of(row, read=record.transcripts) for _, row in words.iterrows()}
+            )
+        inspections[record.variant] = training_name(record.fold, record.seed), inspected
+    return inspections
 
 
-def _all_of(tables: Sequence[pd.DataFrame | None]) -> pd.DataFrame | None:
-    found = [table for table in tables if table is not None]
-    return pd.concat(found, ignore_index=True) if found else None
+def _concatenated(tables: Iterable[pd.DataFrame | None]) -> pd.DataFrame | None:
+    present = [table for table in tables if table is not None]
+    return pd.concat(present, ignore_index=True) if present else None
 
 
-def _belong_together(
-    trained: Sequence[Path], records: Sequence[FoldRecord], *, split_id: str, manifest_hash: str
-) -> None:
-    if not trained:
-        raise EvaluationError("no fold given; train some first (merflow train --help)")
-    for folder, record in zip(trained, records, strict=True):
-        for what, found, given in (
-            ("split_id", record.split_id, split_id),
-            ("manifest_hash", record.manifest_hash, manifest_hash),
+def _check_same_data(folds: Sequence[TrainedFold], *, split_id: str, manifest_hash: str) -> None:
+    if not folds:
+        raise EvaluationError("there are no folds to evaluate; train some first (merflow train --help)")
+    for fold in folds:
+        for name, trained_on, given in (
+            ("split_id", fold.record.split_id, split_id),
+            ("manifest_hash", fold.record.manifest_hash, manifest_hash),
         ):
-            if found != given:
+            if trained_on != given:
                 raise EvaluationError(
-                    f"{folder} was trained with {what} {found}, the given one is {given}; "
-                    "evaluate it with its own manifest and splits, or train it again on these"
+                    f"{fold.folder} was trained with {name} {trained_on}, but the given one is {given}; pass the "
+                    "manifest and splits of the folds, or train the fold again on these"
                 )
-    words: dict[str, str | None] = {}
-    for folder, record in zip(trained, records, strict=True):
-        first = words.setdefault(record.variant, record.transcripts)
-        if record.transcripts != first:
+    first: dict[str, str | None] = {}
+    for fold in folds:
+        variant, transcripts = fold.record.variant, fold.record.transcripts
+        if transcripts != first.setdefault(variant, transcripts):
             raise EvaluationError(
-                f"{folder} read transcripts {record.transcripts!r}, another fold of {record.variant} {first!r}; "
-                "train all folds of a variant on the features of one extraction"
+                f"{fold.folder} was trained on transcripts {transcripts!r}, but another fold of {variant} on "
+                f"{first[variant]!r}; train all folds of a variant on the features of one extraction"
             )
 
 
-def _identity(records: Sequence[FoldRecord], summary: dict[str, Any]) -> dict[str, str]:
-    """Which data, code and encoders the numbers stand on."""
+def _identity(folds: Sequence[TrainedFold]) -> dict[str, str]:
+    """Return the data, code and encoders behind the figures."""
+    records: list[FoldRecord] = [fold.record for fold in folds]
     encoders = {key: role for record in records for role, key in record.encoder_keys.items()}
 
-    def all_of(values: Iterable[str]) -> str:
+    def distinct(values: Iterable[str]) -> str:
         return ", ".join(sorted(set(values)))
 
     return {
-        "corpus": f"{summary['corpus']} ({summary['utterances']} test utterances)",
-        "corpus version": summary["manifest_hash"],
-        "split id": summary["split_id"],
-        "development data": all_of(record.development_data for record in records),
-        "encoder profile": all_of(record.profile for record in records),
+        "development data": distinct(record.development_data for record in records),
+        "encoder profile": distinct(record.profile for record in records),
         "encoder keys": ", ".join(f"{role} {key}" for key, role in sorted(encoders.items())),
-        "trained at commit": all_of(record.git_commit or "not a git checkout" for record in records),
+        "trained at commit": distinct(record.git_commit or "not a git checkout" for record in records),
         "trained with": "; ".join(sorted({str(record.environment) for record in records})),
-        "evaluated with": str(environment()),
         "evaluated at commit": git_commit() or "not a git checkout",
+        "evaluated with": str(environment()),
     }
 
 
-def _bases(variants: Mapping[str, Preset]) -> dict[str, str]:
-    """Whose published figures stand beside presets of one's own."""
-    made = [f"{name} from {preset.base}" for name, preset in sorted(variants.items()) if preset.base]
-    return {"own presets, beside their bases' published figures": ", ".join(made)} if made else {}
+def _bases(presets: Mapping[str, Preset]) -> dict[str, str]:
+    """Return the bases of the user's presets, whose published figures the report shows."""
+    derived = [f"{name} from {preset.base}" for name, preset in sorted(presets.items()) if preset.base]
+    return {"user presets (published figures are those of the base)": ", ".join(derived)} if derived else {}

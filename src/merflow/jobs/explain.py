@@ -1,4 +1,4 @@
-"""What one trained fold looks at: maps of single utterances, what its gates and layer weights are, its embeddings."""
+"""Figures of one trained fold: attention maps of single utterances, its gates and layer weights, its embeddings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +12,12 @@ from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.errors import EvaluationError, OutputError, TrainingError
 from merflow.evaluation.embeddings import plane, unmapped
-from merflow.evaluation.report.explanations import embedding_figure, utterance_figure, weights_figure
+from merflow.evaluation.report.inspection_figures import embedding_figure, utterance_figure, weights_figure
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.standardize import Standardizer
+from merflow.features.batches.standardize import STANDARDIZER, Standardizer
 from merflow.folds.datasets import raw_dataset, stored_dataset
 from merflow.folds.inputs import FoldInputs
-from merflow.folds.inspection import Subject, drawable
+from merflow.folds.inspection import LoadedFold, drawable
 from merflow.inference.devices import device_of
 from merflow.inference.encoded import EncodedSource, has_encoders, load_encoded
 from merflow.inference.prediction import predict
@@ -43,73 +43,76 @@ def explain(
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Writes figures and arrays of a trained fold's test utterances.
+    """Draw what a trained fold's model looks at, on test utterances, and write the arrays behind the figures.
 
-    ``utterances/ID.png`` and ``.npz``: attention maps, gates and weights of some utterances. ``weights/``: what gates
-    and layer weights are over all of them. ``embedding.png`` and ``.npz``: the vectors that feed the classifier and
-    their t-SNE; no picture where they have no map. ``explain.json`` lists what is there and is written last.
+    ``utterances/ID.png`` and ``.npz`` show attention maps, gates and weights of single utterances, ``weights/`` the
+    gates and layer weights over all of them. ``embedding.png`` and ``.npz`` show the vectors that feed the classifier
+    and their t-SNE; there is no figure where no map can be computed. ``explain.json`` lists the files and is written
+    last.
 
     Args:
         fold: Folder of a trained fold.
         manifest: The validated manifest that it was trained on.
-        splits: Their splits.
-        features: What ``jobs.extract`` wrote.
+        splits: The splits that it was trained on.
+        features: File of the extracted features.
         out: Folder for all of it; an earlier explanation is replaced.
-        utterances: Which to draw; some of every emotion where none is named.
-        examples: How many to draw where none is named.
-        words: Write above the figures what was said.
+        utterances: Utterances to draw; by default some of every emotion.
+        examples: Number of utterances to draw if none is named.
+        words: True to print the transcript above each figure.
         device: ``auto``, ``cpu`` or ``cuda``.
-        user_presets: Presets of one's own (``presets.user_presets``).
+        user_presets: The user's presets, beside those that merflow ships.
         progress: Told of every utterance.
 
     Raises:
-        EvaluationError: The fold is not whole, was trained on other data, or does not test an utterance.
+        EvaluationError: The folder is no trained fold, was trained on other data, or does not test an utterance.
         FeatureError: The store lacks a feature.
+        FormatError: Another version of merflow trained the fold.
         ModelError: The model cannot be loaded.
         OutputError: ``out`` cannot be written, or holds something else.
     """
     if out.exists() and not (out / _LISTING).is_file():
         raise OutputError(
-            f"{out} is there and is no explanation ({_LISTING} is missing); name a folder that is not there"
+            f"{out} exists and is no explanation ({_LISTING} is missing); name a folder that does not exist yet"
         )
     opened = open_fold(
         fold, manifest=manifest, splits=splits, features=features, device=device, user_presets=user_presets
     )
     tell = progress or plain_lines()
-    places = _named(opened, utterances) or opened.examples(examples)
+    indices = _named(opened, utterances) or opened.examples(examples)
     batch_size = opened.inputs.preset.recipe.batch_size
     probabilities = predict(opened.model, opened.test, batch_size=batch_size, params=opened.inputs.params)
     with replacing_folder(out) as part, output_errors(out):
         shown: dict[str, list[str]] = {}
-        for done, place in enumerate(places, start=1):
+        for done, index in enumerate(indices, start=1):
             shown = _draw_utterance(
-                opened, place, probabilities=probabilities[place], words=words, folder=part / "utterances"
+                opened, index, probabilities=probabilities[index], words=words, folder=part / "utterances"
             )
-            tell("explain utterances", done, len(places))
-        weighed = _draw_weights(opened, folder=part / "weights")
-        lacking = _draw_embedding(opened, folder=part)
+            tell("explain utterances", done, len(indices))
+        drawn_weights = _draw_weights(opened, folder=part / "weights")
+        no_map = _draw_embedding(opened, folder=part)
         write_json(
             part / _LISTING,
             {
                 "item": str(opened.inputs.fold_id),
-                "utterances": [opened.rows[place]["utterance_id"] for place in places],
+                "utterances": [opened.rows[index]["utterance_id"] for index in indices],
                 "shown": shown,
-                "weights": weighed,
-                "no_map": lacking,
+                "weights": drawn_weights,
+                "no_map": no_map,
             },
         )
-    embeddings = f"embeddings without a map ({lacking})" if lacking else "embeddings"
-    say(f"explain {opened.inputs.fold_id}: {len(places)} utterance(s), {len(weighed)} weight(s), {embeddings}; {out}")
+    embeddings = f"embeddings without a map ({no_map})" if no_map else "embeddings"
+    drawn = f"{len(indices)} utterance(s), {len(drawn_weights)} weight(s), {embeddings}"
+    say(f"explain {opened.inputs.fold_id}: {drawn}; {out}")
     return out
 
 
 def open_fold(
     fold: Path, *, manifest: Path, splits: Path, features: Path, device: str, user_presets: UserPresets | None = None
-) -> Subject:
-    """Reads the fold's folder and the data that it was trained on.
+) -> LoadedFold:
+    """Load a fold's model with the test part of the data that it was trained on.
 
     Raises:
-        EvaluationError: The folder is no whole fold, or was trained on other data than these; there is no such device.
+        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
         PresetError: Its variant neither ships nor is among ``user_presets``.
         ModelError: Its model cannot be loaded.
     """
@@ -135,45 +138,43 @@ def open_fold(
                 f"{fold} was trained with {name} {trained}, the given files have {given}; explain it with the "
                 "manifest, splits and features that it was trained on"
             )
-    return Subject.of(inputs, *_model_and_test(fold / fold_folder.MODEL, inputs))
+    return LoadedFold.of(inputs, *_model_and_test(fold / fold_folder.MODEL, inputs))
 
 
 def _check_device(params: TrainingParams) -> None:
     try:
         device_of(params)
-    except TrainingError as error:  # which speaks of a parameter that this job has not
-        raise EvaluationError(
-            "there is no GPU that torch sees; leave --device cuda out, or say --device auto"
-        ) from error
+    except TrainingError as error:  # its message names a parameter that this job does not have
+        raise EvaluationError("torch sees no GPU; leave out --device cuda, or use --device auto") from error
 
 
-def _named(opened: Subject, utterances: Sequence[str]) -> list[int]:
-    """Places of these utterances."""
-    place_of = {row["utterance_id"]: place for place, row in enumerate(opened.rows)}
-    foreign = [name for name in utterances if name not in place_of]
+def _named(opened: LoadedFold, utterances: Sequence[str]) -> list[int]:
+    """Return the indices of these utterances in the test part."""
+    index_of = {row["utterance_id"]: index for index, row in enumerate(opened.rows)}
+    foreign = [name for name in utterances if name not in index_of]
     if foreign:
         raise EvaluationError(
             f"utterance {foreign[0]!r} is not in the test part of fold {opened.inputs.fold} "
-            f"({len(place_of)} utterances, the first {opened.rows[0]['utterance_id']}); "
+            f"({len(index_of)} utterances, the first {opened.rows[0]['utterance_id']}); "
             "choose one of them, or explain the fold that tests it"
         )
-    return [place_of[name] for name in utterances]
+    return [index_of[name] for name in utterances]
 
 
 def _draw_utterance(
-    opened: Subject, place: int, *, probabilities: np.ndarray, words: bool, folder: Path
+    opened: LoadedFold, index: int, *, probabilities: np.ndarray, words: bool, folder: Path
 ) -> dict[str, list[str]]:
-    seen = opened.seen(place, probabilities=probabilities, words=words)
+    seen = opened.seen(index, probabilities=probabilities, words=words)
     _save(utterance_figure(seen), folder / f"{seen.utterance_id}.png")
-    _save_arrays(folder / f"{seen.utterance_id}.npz", {name: entry.values for name, entry in seen.shown.items()})
-    return {name: list(entry.axes) for name, entry in seen.shown.items()}
+    _save_arrays(folder / f"{seen.utterance_id}.npz", {name: entry.values for name, entry in seen.arrays.items()})
+    return {name: list(entry.axes) for name, entry in seen.arrays.items()}
 
 
-def _draw_weights(opened: Subject, *, folder: Path) -> list[str]:
-    found = opened.averages()
-    for name, shown in found.items():
+def _draw_weights(opened: LoadedFold, *, folder: Path) -> list[str]:
+    averages = opened.averages()
+    for name, shown in averages.items():
         _save_arrays(folder / f"{name}.npz", {"values": shown.values, "emotion": np.array(opened.emotions)})
-    drawn = drawable(found)
+    drawn = drawable(averages)
     for name, entry in drawn.items():
         figure = weights_figure(
             entry.values,
@@ -186,8 +187,8 @@ def _draw_weights(opened: Subject, *, folder: Path) -> list[str]:
     return list(drawn)
 
 
-def _draw_embedding(opened: Subject, *, folder: Path) -> str:
-    """Why there is no map; empty where there is one."""
+def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
+    """Write the embeddings; return why there is no map of them, or an empty text."""
     vectors = opened.embedding()
     points = plane(vectors, seed=opened.inputs.seed)
     _save_arrays(
@@ -222,8 +223,8 @@ def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
-    """The model of a model folder, and the test utterances as its encoders give them."""
-    standardizer = Standardizer.load(folder / fold_folder.STANDARDIZER)
+    """Load the model of a model folder, and the test part as its encoders encode it."""
+    standardizer = Standardizer.load(folder / STANDARDIZER)
     if not has_encoders(folder):
         return load_model(folder)[0], stored_dataset(inputs, "test", standardizer=standardizer)
     learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)

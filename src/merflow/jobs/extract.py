@@ -1,20 +1,24 @@
-"""The features that some variants need, into the store."""
+"""The features that some variants need, extracted into the store."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from merflow.contracts.extracted_features import ExtractedFeatures, ExtractedStream, write_extracted_features
+from merflow.contracts.extracted_features import (
+    ExtractedFeatures,
+    ExtractedStream,
+    write_extracted_features,
+)
 from merflow.contracts.params import CorpusParams, FeatureParams
 from merflow.contracts.presets import Preset, UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.quarantine import quarantine_beside, write_quarantine
 from merflow.contracts.streams import Modality, Stream
+from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
 from merflow.corpus.manifest import read_manifest
 from merflow.features.encoders.huggingface.checkpoints import located
-from merflow.features.extraction import run
 from merflow.features.extraction.filling import Effort
-from merflow.features.extraction.quarantine import quarantine_beside, write_quarantine
-from merflow.features.extraction.run import Pace, StoredStream
-from merflow.features.extraction.transcripts import has_both, reading, readings, transcript_of, with_other_words
+from merflow.features.extraction.stored_streams import Pace, StoredStream, extract_streams
+from merflow.features.extraction.transcript_choice import choose_transcripts, has_both_transcripts
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.presets.plan import chosen
@@ -32,39 +36,41 @@ def extract(
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Fills the store with what the variants need, and writes to ``out`` where it is (JSON).
+    """Fill the store with the features that the variants need, and write their record to ``out``.
 
-    Where the corpus has true and recognised words, text is encoded of both, so that trained models can be tested with
-    the other kind too.
+    If the corpus has true and recognised words, text is encoded with both, so that trained models can also be tested
+    with the other kind.
 
-    What the store holds already is not computed again; a run that died resumes, and runs that go on at the same time
-    share the work. Utterances that cannot be read or encoded are listed beside ``out``, see
-    :func:`merflow.features.extraction.quarantine.quarantine_beside`, and are masked in training.
+    Features that the store already has are not computed again. A run that died resumes, and runs that go on at the same
+    time share the work. Utterances that cannot be read or encoded are listed in a file beside ``out`` (see
+    :func:`merflow.contracts.quarantine.quarantine_beside`) and are masked in training.
 
     Args:
         manifest: Validated manifest.
         variants: ``model:preset`` each.
         store: The store's root.
-        out: JSON to write.
-        params: Profile, whose words are read, pace and size of shards.
-        corpus: Whether recordings of other rates and channel counts are converted.
-        strict: An utterance that cannot be read or encoded is an error.
-        user_presets: Presets of one's own (``presets.user_presets``).
-        progress: Told of every stage.
+        out: ``features.json`` to write; see :mod:`merflow.contracts.extracted_features`.
+        params: Profile, kind of transcripts, pace, and size of the shards.
+        corpus: Parameters of the corpus; they say whether recordings of other rates are resampled.
+        strict: True to raise if an utterance cannot be read or encoded.
+        user_presets: The user's presets, beside those that merflow ships.
+        progress: Called with every stage, the inputs done and their number.
 
     Raises:
         PresetError: A variant or the profile is unknown.
-        FeatureError: The corpus lacks a modality, or none of its inputs can be encoded (or one, where it is strict).
+        FeatureError: The corpus lacks a modality, or none of its inputs can be encoded (or one cannot, if ``strict``).
         OutputError: The store cannot be written.
     """
-    found = read_manifest(manifest)
-    asked, heard = _streams(chosen(variants, user_presets)), readings(found, transcripts=params.transcripts)
-    streams, both = reading(asked, heard), has_both(found)
-    every = tuple(dict.fromkeys([*streams, *with_other_words(streams)])) if both else streams
-    profile = located(catalogue.profile(params.profile), streams=every, encoders_folder=params.encoders_folder)
-    stored = run.extract(
-        found,
-        streams=every,
+    utterances = read_manifest(manifest)
+    requested = _streams(chosen(variants, user_presets))
+    choice = choose_transcripts(utterances, transcripts=params.transcripts)
+    read = with_transcripts(requested, choice)
+    has_both = has_both_transcripts(utterances)
+    streams = tuple(dict.fromkeys([*read, *with_other_transcripts(read)])) if has_both else read
+    profile = located(catalogue.profile(params.profile), streams=streams, encoders_folder=params.encoders_folder)
+    stored = extract_streams(
+        utterances,
+        streams=streams,
         profile=profile,
         store=store,
         shard_utterances=params.shard_utterances,
@@ -73,51 +79,51 @@ def extract(
         strict=strict,
         progress=progress or plain_lines(),
     )
-    listed = quarantine_beside(out)
-    set_aside = write_quarantine(listed, [one for each in stored for one in each.set_aside])
+    quarantine = quarantine_beside(out)
+    quarantined = write_quarantine(quarantine, [one for each in stored for one in each.quarantined])
     write_extracted_features(
         out,
         ExtractedFeatures(
             store=str(store.resolve()),
             profile=params.profile,
             encoders=profile,
-            manifest_hash=found.hash,
-            transcripts=heard,
-            both_words=both,
-            streams=tuple(_extracted(each) for each in stored if each.stream in streams),
-            other_words=tuple(_extracted(each) for each in stored if each.stream not in streams),
+            manifest_hash=utterances.hash,
+            transcripts=choice,
+            has_both_transcripts=has_both,
+            streams=tuple(_record(each) for each in stored if each.stream in read),
+            other_transcripts=tuple(_record(each) for each in stored if each.stream not in read),
         ),
     )
-    _say_streams(stored, read=streams, asked=asked)
-    aside = f"; {set_aside} input(s) set aside, see {listed}" if set_aside else ""
-    say(f"extract: {len(stored)} stream(s) of {len(found.rows)} utterances in {store}{aside}")
+    _say_streams(stored, read=read, requested=requested)
+    listed = f"; {quarantined} input(s) quarantined, see {quarantine}" if quarantined else ""
+    say(f"extract: {len(stored)} stream(s) of {len(utterances.rows)} utterances in {store}{listed}")
     return out
 
 
-def _extracted(stored: StoredStream) -> ExtractedStream:
+def _record(stored: StoredStream) -> ExtractedStream:
     return ExtractedStream(
         key=stored.key,
         stream=stored.stream,
         shape=stored.shape,
         entries=stored.entries,
-        set_aside=len(stored.set_aside),
+        quarantined=len(stored.quarantined),
     )
 
 
-def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], asked: Sequence[Stream]) -> None:
-    """How each stream went, and whether other words are read than were asked for."""
+def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], requested: Sequence[Stream]) -> None:
+    """Print the effort of each stream, and the transcripts that are read if they are not the requested ones."""
     for each in stored:
-        words = " (asr)" if transcript_of([each.stream]) == "asr" else ""
-        tested = "" if each.stream in read else ", for tests alone"
-        say(f"extract {each.stream.slot}{words}{tested}: {_told(each.effort)}")
-    if transcript_of(read) != transcript_of(asked):
-        say(f"extract: presets ask for {_words(asked)}, {_words(read)} are read")
+        transcript = ", asr" if transcripts_of([each.stream]) == "asr" else ""
+        purpose = "" if each.stream in read else ", for tests only"
+        say(f"extract {each.stream.role} ({each.spec.label}{transcript}{purpose}): {_described(each.effort)}")
+    if transcripts_of(read) != transcripts_of(requested):
+        say(f"extract: the presets request {_words(requested)}; {_words(read)} are read instead")
 
 
 def _words(streams: Sequence[Stream]) -> str:
-    """Whose words these streams read, for people."""
+    """Name the transcripts that these streams read, for people."""
     names = {"truth": "true transcripts", "asr": "recognised words"}
-    return " and ".join(names[kind] for kind in (transcript_of(streams) or "").split("+"))
+    return " and ".join(names[kind] for kind in (transcripts_of(streams) or "").split("+"))
 
 
 def _batch_cost(params: FeatureParams) -> dict[Modality, int]:
@@ -125,18 +131,18 @@ def _batch_cost(params: FeatureParams) -> dict[Modality, int]:
     return {"audio": cost.audio, "video": cost.video, "text": cost.text}
 
 
-def _told(effort: Effort) -> str:
-    """How fast it went, for people."""
+def _described(effort: Effort) -> str:
+    """Describe the speed of an extraction, for people."""
     if not effort.encoded:
         return "nothing to encode"
     seconds = max(effort.wall_s, 1e-3)
-    rate = f"{effort.encoded} inputs in {seconds:.0f} s, {effort.encoded / seconds:.1f} a second"
+    rate = f"{effort.encoded} inputs in {seconds:.0f} s, {effort.encoded / seconds:.1f} per second"
     if effort.media_s:
-        rate += f", {effort.media_s / 3600 / seconds:.3g} hours of media a second"
-    return f"{rate}, padding {100 * effort.padding:.1f} %"
+        rate += f", {effort.media_s / 3600 / seconds:.3g} hours of media per second"
+    return f"{rate}, padding {100 * effort.padding:.1f}%"
 
 
 def _streams(presets: Sequence[Preset]) -> tuple[Stream, ...]:
-    """What the presets' models ask of the data, each stream once."""
+    """Return the streams that the presets' models request, each once."""
     configs = [MODELS[preset.model].configure(preset.config) for preset in presets]
     return tuple(dict.fromkeys(stream for config in configs for stream in config.streams()))

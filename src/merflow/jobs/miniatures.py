@@ -1,10 +1,10 @@
-"""Miniature encoders, for trying the pretrained code path without a download."""
+"""Miniature encoders, which run the code path of the pretrained ones without a download."""
 
 from pathlib import Path
 
 
 def miniatures(out: Path) -> tuple[Path, ...]:
-    """Writes one folder an encoder of the profiles ``paper`` and ``tiny`` into ``out``.
+    """Write one folder per encoder of the profiles ``paper`` and ``tiny`` into ``out``, and return the folders.
 
     Raises:
         OutputError: The folder cannot be written.

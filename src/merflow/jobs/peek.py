@@ -1,4 +1,4 @@
-"""One utterance of a manifest as a picture: what a person looks at before he trusts a corpus."""
+"""One utterance of a manifest as a figure, for people who want to look at a corpus before they trust it."""
 
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,34 +12,34 @@ from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.media.contact_sheet import Pictures, Specimen, contact_sheet
-from merflow.features.media.video import VideoSpan, frame_times, read_dialogue, video_rate
+from merflow.features.media.dialogue_video import VideoSpan, frame_times, read_dialogue, video_rate
 from merflow.storage.local import output_errors, replacing
 
 _MAX_FRAMES = 180
 
 
 def peek(manifest: Path, *, utterance: str, out: Path) -> Path:
-    """Draws an utterance's frames, waveform, log-mel spectrogram, words and labels to ``out`` (PNG).
+    """Draw an utterance's frames, waveform, log-mel spectrogram, transcripts and labels to ``out`` (PNG).
 
-    A modality that the corpus lacks, or that cannot be read, is said to be so in its place.
+    A sentence takes the place of a modality that the corpus lacks or that cannot be read.
 
     Raises:
         CorpusError: The manifest cannot be read, or has no such utterance.
         OutputError: ``out`` cannot be written.
     """
-    found = read_manifest(manifest)
-    names = found.rows["utterance_id"]
+    corpus = read_manifest(manifest)
+    names = corpus.rows["utterance_id"]
     if utterance not in set(names):
         raise CorpusError(f"{manifest} has no utterance {utterance!r}; {_close(utterance, list(names))}")
-    row = found.rows[names == utterance].iloc[0].to_dict()
-    samples = _samples(found, row)
+    row = corpus.rows[names == utterance].iloc[0].to_dict()
+    samples = _samples(corpus, row)
     figure = contact_sheet(
         Specimen(
             title=utterance,
             facts=_facts(row, samples),
             ratings={name: float(row[name]) for name in ("valence", "activation", "dominance") if _known(row[name])},
             samples=samples,
-            pictures=_pictures(found, row),
+            pictures=_pictures(corpus, row),
             texts={
                 word: str(row[column])
                 for word, column in (("transcript", "transcript"), ("recognised", "asr_transcript"))
@@ -57,7 +57,7 @@ def _samples(manifest: Manifest, row: dict[str, Any]) -> np.ndarray | str:
     if not _known(row["audio_path"]):
         return _lacking(manifest, "audio_path", "recording")
     try:
-        # Whatever corpus.resample says: who looks at a recording wants to see it, and no number comes of it.
+        # Resampled whatever corpus.resample is, for no number is computed from the figure.
         return read_samples(manifest.root / str(row["audio_path"]), n_samples=None, resample=True)
     except CorpusError as error:
         return str(error)
@@ -103,7 +103,7 @@ def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
 
 
 def _times(row: dict[str, Any]) -> tuple[float, float]:
-    """Start and end in the video; without times, the video is the utterance's own and as long as its recording."""
+    """Return start and end in the video; without times, the video is the utterance's own, as long as its recording."""
     if _known(row["end_s"]):
         return float(row["start_s"]) if _known(row["start_s"]) else 0.0, float(row["end_s"])
     counted = _known(row["n_samples"]) and _known(row["rate_hz"])

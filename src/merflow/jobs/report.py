@@ -1,15 +1,14 @@
-"""The report of finished runs, again or together: nothing is trained."""
+"""The report of one or several finished runs. Nothing is trained."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import UserPresets
+from merflow.contracts.results import Results, read_results
 from merflow.errors import EvaluationError
-from merflow.evaluation.results import read_results
 from merflow.jobs.evaluate import evaluate
-from merflow.runs.run_folder import RESULTS, RunFolder, read_run
+from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold, read_run
 
 
 def report(
@@ -22,76 +21,80 @@ def report(
     splits: Path | None = None,
     name: str | None = None,
     user_presets: UserPresets | None = None,
-) -> tuple[dict[str, Any], Path]:
-    """Computes every figure of one or more finished runs and writes results, report and tables.
+) -> tuple[Results, Path]:
+    """Compute the figures of one or more finished runs, and write results, report and tables.
 
     Args:
-        runs: Folders that a benchmark or a pipeline left.
-        out: Where ``results.json``, ``report.html`` and the tables go; None for the run's own folder.
-        command: Printed in the report where the runs do not say what was run.
-        params: Bootstrap and calibration.
-        manifest: That all folds were trained on; None looks for it in the runs.
-        splits: Likewise.
-        name: Title; None for the runs' names.
-        user_presets: Presets of one's own (``presets.user_presets``) that the runs trained.
+        runs: Folders of benchmarks or pipelines.
+        out: Folder for ``results.json``, ``report.html`` and the tables; None for the run's own folder.
+        command: Command to print in the report if the runs do not record theirs.
+        params: Settings of the bootstrap and the calibration error.
+        manifest: Manifest that all folds were trained on; None to find it in the runs.
+        splits: Splits that all folds were trained on; None to find them in the runs.
+        name: Title; None for the names of the runs.
+        user_presets: The user's presets that the runs trained.
 
     Returns:
-        The content of ``results.json``, and the report's path.
+        The results, and the path of the report.
 
     Raises:
-        EvaluationError: A run has no finished fold, lacks folds, or is of other data than another.
-        PresetError: A variant is neither a paper's nor one's own.
+        EvaluationError: A run has no finished fold, lacks folds, or was trained on other data than another run.
+        FormatError: Another version of merflow made a run.
+        PresetError: A variant is in neither the papers' presets nor the user's.
         OutputError: ``out`` cannot be written.
     """
-    found = [read_run(folder) for folder in runs]
-    if len(found) > 1 and out is None:
-        raise EvaluationError("several runs have no folder in common; say with --out where their report goes")
-    _comparable(found)
-    first = found[0]
-    place = out or first.root
-    commands = [run.command for run in found if run.command]
+    folders = [read_run(folder) for folder in runs]
+    if len(folders) > 1 and out is None:
+        raise EvaluationError("several runs have no common folder; name a folder for their report with --out")
+    _check_same_data(folders)
+    first = folders[0]
+    target = out or first.root
+    commands = [run.command for run in folders if run.command]
     results = evaluate(
-        list(_together(found).values()),
+        _folds(folders),
         manifest=manifest or first.manifest(),
         splits=splits or first.splits(),
-        results=place / RESULTS,
-        report=place / "report.html",
-        name=name or " and ".join(run.name for run in found),
-        command="\n".join([*commands, *([command] if len(found) > 1 or not commands else [])]),
+        results=target / RESULTS,
+        report=target / "report.html",
+        name=name or " and ".join(run.name for run in folders),
+        command="\n".join([*commands, *([command] if len(folders) > 1 or not commands else [])]),
         params=params,
         user_presets=user_presets,
     )
-    return results, place / "report.html"
+    return results, target / "report.html"
 
 
-def own_params(run: Path, params: EvaluationParams) -> EvaluationParams:
-    """The run's own bootstrap and calibration where its ``results.json`` says: its numbers stay as they are."""
+def recorded_params(run: Path, params: EvaluationParams) -> EvaluationParams:
+    """Return the evaluation settings in the run's ``results.json``, so that its figures stay the same.
+
+    Args:
+        run: Folder of the run.
+        params: Settings for a run without ``results.json``.
+    """
     results = run / RESULTS
-    recorded = read_results(results, keys=["evaluation"])["evaluation"] if results.is_file() else {}
-    return params.model_copy(update={key: value for key, value in recorded.items() if key in type(params).model_fields})
+    return read_results(results).evaluation if results.is_file() else params
 
 
-def _comparable(runs: Sequence[RunFolder]) -> None:
+def _check_same_data(runs: Sequence[RunFolder]) -> None:
     first, *others = runs
     for other in others:
-        for what in ("manifest_hash", "split_id"):
-            if getattr(other, what) != getattr(first, what):
+        for name in ("manifest_hash", "split_id"):
+            if getattr(other, name) != getattr(first, name):
                 raise EvaluationError(
-                    f"{first.root} has {what} {getattr(first, what)}, {other.root} has {getattr(other, what)}: "
-                    "they were not tested on the same data and are not compared; report each alone"
+                    f"{first.root} has {name} {getattr(first, name)}, {other.root} has {getattr(other, name)}: they "
+                    "were not tested on the same data and cannot be compared; report each run by itself"
                 )
 
 
-def _together(runs: Sequence[RunFolder]) -> dict[str, Path]:
-    """Item -> folder; the same training in two runs counts once."""
-    found: dict[str, Path] = {}
-    prints: dict[str, str] = {}
+def _folds(runs: Sequence[RunFolder]) -> list[Path]:
+    """Return the fold folders of all runs; a training run that is in several of them counts once."""
+    first: dict[str, TrainedFold] = {}
     for run in runs:
-        for item, fold in run.folds.items():
-            folder, fingerprint = fold.folder, fold.record.fingerprint
-            if prints.setdefault(item, fingerprint) != fingerprint:
+        for fold_id, fold in run.folds.items():
+            known = first.setdefault(fold_id, fold)
+            if known.record.fingerprint != fold.record.fingerprint:
                 raise EvaluationError(
-                    f"{item} was trained differently in {found[item]} and in {folder}; report these runs apart"
+                    f"{fold_id} was trained differently in {known.folder} and in {fold.folder}; report these runs by "
+                    "themselves"
                 )
-            found.setdefault(item, folder)
-    return found
+    return [fold.folder for fold in first.values()]

@@ -1,4 +1,4 @@
-"""What is in a feature store, whether it is whole, and what of it nobody needs."""
+"""A feature store's keys, the health of its shards, and the deletion of files that nobody needs."""
 
 import shutil
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from pathlib import Path
 
 from merflow.contracts.progress import Progress, plain_lines
 from merflow.corpus.manifest import read_manifest
+from merflow.features.encoders.builders import ENCODERS
+from merflow.features.encoders.keys import why_unreadable
 from merflow.features.store import housekeeping
 from merflow.features.store.housekeeping import KeySummary, Unused
 from merflow.storage.local import output_errors
@@ -14,11 +16,11 @@ from merflow.storage.local import output_errors
 
 @dataclass(frozen=True)
 class Verification:
-    """What reading a store against its checksums found.
+    """The result of reading a store against its checksums.
 
     Attributes:
-        shards: How many were read.
-        bad: Path of each bad shard -> what is wrong and how to mend it.
+        shards: Number of shards that were read.
+        bad: Path of each bad shard -> its fault and the remedy.
     """
 
     shards: int
@@ -26,44 +28,45 @@ class Verification:
 
 
 def summaries(store: Path) -> list[KeySummary]:
-    """Every encoder key of a store.
+    """Summarise every encoder key of a store.
 
     Raises:
         FeatureError: The folder is no store, or a shard is corrupt.
     """
-    return housekeeping.summaries(store)
+    return housekeeping.summaries(store, modalities={name: entry.modality for name, entry in ENCODERS.items()})
 
 
 def verify(store: Path, *, progress: Progress | None = None) -> Verification:
-    """Reads every shard of a store against its recorded checksum.
+    """Read every shard of a store against its recorded checksum.
 
     Raises:
         FeatureError: The folder is no store.
     """
-    tell = progress or plain_lines()
+    progress = progress or plain_lines()
     shards = housekeeping.shards_of(store)
     bad: dict[str, str] = {}
     for done, (path, shape) in enumerate(shards, start=1):
         fault = housekeeping.fault_of(path, shape)
         if fault is not None:
             bad[str(path)] = fault
-        tell("verify shards", done, len(shards))
+        progress("verify shards", done, len(shards))
     return Verification(len(shards), bad)
 
 
 def collect(store: Path, *, manifests: Sequence[Path], delete: bool) -> list[Unused]:
-    """What no given manifest needs, and deletes it where asked to.
+    """Return everything that no given manifest needs; delete it if ``delete`` is true.
 
     Raises:
         CorpusError: A manifest cannot be read.
         FeatureError: The folder is no store, or an index is corrupt.
-        OutputError: Something cannot be deleted.
+        OutputError: A file cannot be deleted.
     """
-    found = housekeeping.unused(store, [read_manifest(manifest).hash for manifest in manifests])
-    for one in found if delete else ():
+    hashes = [read_manifest(manifest).hash for manifest in manifests]
+    unused = housekeeping.unused(store, hashes, why_unreadable=why_unreadable)
+    for one in unused if delete else ():
         with output_errors(one.path):
             if one.path.is_dir():
                 shutil.rmtree(one.path)
             else:
                 one.path.unlink(missing_ok=True)
-    return found
+    return unused

@@ -13,10 +13,10 @@ from typing import Any
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import read_history
 from merflow.contracts.progress import say
+from merflow.contracts.results import Results, read_results
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.errors import TrackingError
 from merflow.evaluation.report.figures import confusion_figure, learning_figure
-from merflow.evaluation.results import read_results
 from merflow.runs import remembered
 from merflow.runs.fold_folder import read_record
 from merflow.runs.remembered import RememberedBenchmark
@@ -146,26 +146,24 @@ def _log_results(run: BenchmarkRun, benchmark: RememberedBenchmark, records: Map
     results = read_results(benchmark.results[RESULTS])
     return run.log_results(
         results,
-        variants={record.variant: record for record in records.values() if record.variant in results["variants"]},
+        variants={record.variant: record for record in records.values() if record.variant in results.variants},
         files=benchmark.results,
         figures=lambda variant: _figures(variant, results=results, records=records),
         command=benchmark.command,
     )
 
 
-def _figures(variant: str, *, results: Mapping[str, Any], records: Mapping[Path, FoldRecord]) -> dict[str, Any]:
+def _figures(variant: str, *, results: Results, records: Mapping[Path, FoldRecord]) -> dict[str, Any]:
     """Draw a variant's confusion matrix and the learning curves of each seed, by file name."""
-    entry = results["variants"][variant]
+    scores = results.variants[variant]
     ours = {fold: record for fold, record in records.items() if record.variant == variant}
-    drawn = {"confusion.png": confusion_figure(entry["confusion"], classes=results["classes"], title=variant)}
+    drawn = {"confusion.png": confusion_figure(scores.confusion, classes=results.classes, title=variant)}
     for seed in sorted({record.seed for record in ours.values()}):
         drawn["learning.png" if not seed else f"learning-seed-{seed}.png"] = learning_figure(
-            {
-                record.fold: [epoch.row for epoch in read_history(fold)]
-                for fold, record in ours.items()
-                if record.seed == seed
-            },
+            {record.fold: read_history(fold) for fold, record in ours.items() if record.seed == seed},
             title=variant if not seed else f"{variant}, seed {seed}",
-            chosen={row["fold"]: row["best_epoch"] for row in entry["folds"] if row["seed"] == seed},
+            chosen={
+                row.fold: row.chosen_epoch for row in scores.folds if row.seed == seed and row.chosen_epoch is not None
+            },
         )
     return drawn

@@ -21,14 +21,15 @@ from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.contracts.tracker import NullTracker
+from merflow.contracts.transcripts import transcripts_of
 from merflow.errors import TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
-from merflow.features.extraction.transcripts import transcript_of
+from merflow.features.batches.standardize import STANDARDIZER
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
 from merflow.folds.inputs import FoldInputs
-from merflow.folds.inspection import Subject, inspected
+from merflow.folds.inspection import LoadedFold, inspected
 from merflow.folds.record import fold_record, planned_fold
 from merflow.inference.devices import gpus
 from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
@@ -137,7 +138,7 @@ def _in_processes(call: Callable[[], FoldHistory], *, params: TrainingParams, te
             workers=params.devices_per_fold,
             finished=histories.append,
             environments=environments(params),
-            told=lambda told: tell(*told),
+            on_message=lambda step: tell(*step),
         )
     except BrokenProcessPool as error:
         raise TrainingError(
@@ -167,7 +168,12 @@ def _as_one_of_several(
         if not ranks.is_first:
             return _train(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
         return _train(
-            inputs, out=out, checkpoints=checkpoints, run=run, tell=lambda *told: processes.tell(told), ranks=ranks
+            inputs,
+            out=out,
+            checkpoints=checkpoints,
+            run=run,
+            tell=lambda *step: processes.send_message(step),
+            ranks=ranks,
         )
 
 
@@ -194,7 +200,7 @@ def _train(
         predicted = _predictions(inputs, learner, tests, ranks=ranks)
         if ranks.is_first:
             record = fold_record(planned, trained, shapes=datasets.shapes)
-            shown = inspected(_subject(inputs, learner, tests[""]), probabilities=predicted[""])
+            shown = inspected(_loaded(inputs, learner, tests[""]), probabilities=predicted[""])
             with replacing_folder(out) as part, output_errors(out):
                 _write_tables(part, inputs, record, predicted, shadow=trained.shadow)
                 write_history(part, trained.history.epochs)
@@ -202,7 +208,7 @@ def _train(
                 folder = part / fold_folder.MODEL
                 if isinstance(learner, EncodedModel):
                     save_encoders(folder, learner.encoders, record=record)
-                datasets.standardizer.save(folder / fold_folder.STANDARDIZER)
+                datasets.standardizer.save(folder / STANDARDIZER)
                 save_model(folder, model, record)
             tracker.log_folder(out)
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -231,14 +237,14 @@ def _write_tables(
         fold_folder.write_none_paper(folder, record, tested, probabilities=shadow.probabilities)
 
 
-def _subject(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> Subject:
+def _loaded(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> LoadedFold:
     """Return the model without its encoders, which make its inputs."""
     model.eval()
     if isinstance(model, EncodedModel):
         assert isinstance(test, RawDataset)
-        return Subject.of(inputs, model.model, EncodedSource(test, model.encoders))
+        return LoadedFold.of(inputs, model.model, EncodedSource(test, model.encoders))
     assert isinstance(test, FeatureDataset)
-    return Subject.of(inputs, model, test)
+    return LoadedFold.of(inputs, model, test)
 
 
 def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSource]:
@@ -249,7 +255,7 @@ def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSou
     tests: dict[str, UtteranceSource] = {"": whole}
     tests |= {"+".join(missing): Without(whole, missing) for missing in missing_sets(modalities)}
     if (others := inputs.streams_with_other_words) is not None:
-        tests[f"text={transcript_of(others)}"] = datasets.part("test", recipe, streams=others)
+        tests[f"text={transcripts_of(others)}"] = datasets.part("test", recipe, streams=others)
     return tests
 
 

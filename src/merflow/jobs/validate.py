@@ -1,4 +1,4 @@
-"""A manifest and its media against their expectations."""
+"""Validate a manifest and its media."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.validation import expectations
 from merflow.corpus.validation.confounds import side_in_words
+from merflow.corpus.validation.outcome import ValidationOutcome, describe
 from merflow.corpus.validation.summary import write_summary
 from merflow.errors import ValidationFailedError
 from merflow.storage.local import replacing
@@ -22,46 +23,49 @@ def validate(
     quarantine: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Checks a manifest and writes the rows that may be used to ``out``.
+    """Check a manifest, and write the rows that may be used to ``out``.
 
     Args:
         manifest: The manifest to check.
-        out: The validated manifest: all rows, or with ``quarantine`` the good ones.
-        summary: One HTML page with the verdict.
+        out: The validated manifest: all rows, or the good ones with ``quarantine``.
+        summary: HTML page with the verdict.
         docs: Folder of the Great Expectations Data Docs.
         params: Taxonomy and bounds of a good recording.
-        quarantine: CSV for the bad rows and their reasons, a header alone where there are none; without it, any
-            problem fails the job.
-        progress: Told of measured recordings.
+        quarantine: CSV for the bad rows and their reasons; a header alone if there are none. Without it, any problem
+            fails the job.
+        progress: Receives the recordings measured; None prints plain lines.
+
+    Returns:
+        ``out``.
 
     Raises:
-        ValidationFailedError: With a list of what is wrong.
+        ValidationFailedError: The corpus has problems; the message lists them.
         OutputError: A file cannot be written.
     """
-    found = read_manifest(manifest)
-    outcome = expectations.validate(found, params=params, docs=docs, progress=progress or plain_lines())
+    given = read_manifest(manifest)
+    outcome = expectations.validate(given, params=params, docs=docs, progress=progress or plain_lines())
     write_summary(outcome, summary)
     good, bad = outcome.quarantine()
     if not outcome.success and (quarantine is None or outcome.corpus_problems or good.rows.empty):
-        remedy = _remedy(outcome, asked=quarantine is not None)
-        raise ValidationFailedError(f"{expectations.describe(outcome)}\n{remedy}; all of it is in {summary}")
+        remedy = _remedy(outcome, quarantined=quarantine is not None)
+        raise ValidationFailedError(f"{describe(outcome)}\n{remedy}; {summary} shows all problems")
     if quarantine is not None:
         with replacing(quarantine) as part:
             bad.to_csv(part, index=False)
     write_manifest(good, out)
     if outcome.success:
-        say(f"validate: {len(good.rows)} utterances meet every expectation; {summary}")
+        say(f"validate: {len(good.rows)} utterances meet all expectations; summary in {summary}")
     else:
-        say(f"validate: {len(bad)} of {len(found.rows)} utterances set aside in {quarantine}; {summary}")
+        say(f"validate: {len(bad)} of {len(given.rows)} utterances set aside in {quarantine}; summary in {summary}")
     if side := side_in_words(outcome.figures.confounds):
         say(f"validate: {side}")
     return out
 
 
-def _remedy(outcome: expectations.ValidationOutcome, *, asked: bool) -> str:
-    """What whoever sees the problems can do; ``asked`` tells that bad utterances were to be set aside."""
+def _remedy(outcome: ValidationOutcome, *, quarantined: bool) -> str:
+    """Return the remedy for the problems; ``quarantined`` is True if bad utterances were to be set aside."""
     if outcome.corpus_problems:
-        return "problems of the corpus as a whole cannot be set aside: mend it"
-    if asked:
-        return "no utterance would be left: mend the corpus"
-    return "mend the corpus, or set the bad utterances aside with --quarantine"
+        return "problems of the whole corpus cannot be set aside: correct the corpus"
+    if quarantined:
+        return "no utterance would be left: correct the corpus"
+    return "correct the corpus, or set the bad utterances aside with --quarantine"

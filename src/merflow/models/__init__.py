@@ -1,4 +1,4 @@
-"""The models by name."""
+"""The models by name: one entry of ``MODELS`` per paper."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -18,18 +18,18 @@ from merflow.models.mfdr import MFDR, MFDRConfig
 
 
 class ModelConfig(Protocol):
-    """What every model's config dataclass offers."""
+    """The interface of every model's config dataclass."""
 
     def streams(self) -> tuple[Stream, ...]:
-        """The input sequences that the model reads."""
+        """Return the input sequences that the model reads."""
         ...
 
 
 class ModelClass(Protocol):
-    """How every model is made; its ``forward(batch)`` returns an ``Output``."""
+    """The constructor of every model. A model's ``forward(batch)`` returns an ``Output``."""
 
     def __call__(self, config: Any, *, shapes: Mapping[Role, StreamShape], classes: int) -> nn.Module:  # noqa: ANN401
-        """A model with fresh weights; the config is of the model's own class."""
+        """Return a model with fresh weights, given a config of the model's own class."""
         ...
 
 
@@ -40,11 +40,11 @@ class ModelEntry(NamedTuple):
     config: type[Any]
 
     def configure(self, values: Mapping[str, Any], *, where: str = "") -> ModelConfig:
-        """The model's config of a preset's switches.
+        """Return the model's config for a preset's switches.
 
         Args:
-            values: The switches.
-            where: What they are of, for errors; empty for the name of the config's class.
+            values: The switches by name.
+            where: Their origin, for errors; empty for the name of the config's class.
 
         Raises:
             PresetError: A key is unknown or missing, or a value is not allowed.
@@ -63,7 +63,7 @@ class ModelEntry(NamedTuple):
 
 
 def _problem(detail: ErrorDetails) -> str:
-    """One line; what is missing, or was refused by a check of the model's own, says enough without the value."""
+    """Return one line. The value is left out where a key is missing or where the model's own check names it."""
     key = f"{'.'.join(map(str, detail['loc']))}: " if detail["loc"] else ""
     if detail["type"] in ("missing", "value_error"):
         return key + detail["msg"].removeprefix("Value error, ")

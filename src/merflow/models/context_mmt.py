@@ -5,20 +5,21 @@ Interspeech 2022, doi:10.21437/Interspeech.2022-10592.
 
 Claim: gated sums over all layers of two pretrained encoders, reduced to 16 dimensions, with the text of four turns
 before and four after, and cross-attention in both directions, beat each modality and simpler fusions on IEMOCAP
-(frozen encoders: 78.58 % WA, 80.72 % UA; fine-tuned: 80.36 %, 81.70 %).
+(frozen encoders: 78.58% WA, 80.72% UA; fine-tuned: 80.36%, 81.70%).
 
 Decisions, where the paper is silent:
-    - Layer gate: one mean over time and features a layer, squeezed to one number (reduction ratio = number of layers,
+    - Layer gate: one mean per layer over time and features, squeezed to one number (reduction ratio = number of layers,
       Sec. 2.1). The scaled layers are summed, then projected by one linear map and LayerNorm.
-    - Text is a sequence of turns: each turn is the mean of its tokens, and each is gated by itself.
+    - Text is a sequence of turns. Each turn is the mean of its tokens, and is gated by itself.
     - A turn that does not exist, or has no words, enters the convolution as zeros; padding keeps the nine turns.
-    - A mean over nine convolved turns cannot tell the utterance from its neighbours. So each place has a learned weight
-      before the convolution, at first 1 / (1 + distance)^2; the convolution starts as identity, and a ReLU follows it.
-    - Transformer layers are post-norm as the vanilla one, of one head (Eq. 1 has one, and 16 dimensions are few), with
-      a ReLU feed-forward part four times as wide, without dropout inside and without positions of speech frames.
-    - Dropout stands between the three modules of Fig. 1: extractor, fusion, classifier. The classifier is one hidden
+    - A mean over nine convolved turns cannot tell the utterance from its neighbours. So each position has a learned
+      weight before the convolution, initially 1 / (1 + distance)^2. The convolution starts as the identity, and a ReLU
+      follows it.
+    - Transformer layers are post-norm like the original one. They have one head (Eq. 1 has one, and 16 dimensions are
+      few), a ReLU feed-forward part four times as wide, no dropout inside, and no positions of speech frames.
+    - Dropout lies between the three modules of Fig. 1: extractor, fusion, classifier. The classifier is one hidden
       layer and one output layer in all systems, the ``fc`` ones included (Sec. 2.3).
-    - A modality that an utterance lacks adds nothing: it is skipped as source, and pools to zeros as target.
+    - A modality that an utterance lacks adds nothing as a source, and pools to zeros as a target.
 
 Shapes: N utterances, T steps (speech frames, or S turns), L encoder layers, D encoder width, H = 16 model width,
 P paths, C classes. ``present`` masks are True at real steps.
@@ -40,8 +41,8 @@ from merflow.models.layers import Shown, TransformerLayer, masked_mean
 System = Literal["audio-fc", "audio-te", "text-fc", "text-te", "cmt-a2t", "cmt-t2a", "ef", "lf", "mmt"]
 Source = Literal["audio", "text"]
 
-# Table 1 as paths (target, source) to pooled vectors: no source pools the target as it is, a source equal to the target
-# is a Transformer encoder, another source a cross-modal Transformer (Fig. 3).
+# Table 1 as paths (target, source) to pooled vectors. Without a source the target is pooled as it is. A source equal to
+# the target is a Transformer encoder, another source is a cross-modal Transformer (Fig. 3).
 PATHS: dict[System, tuple[tuple[Source, Source | None], ...]] = {
     "audio-fc": (("audio", None),),
     "audio-te": (("audio", "audio"),),
@@ -59,15 +60,15 @@ ROLE_OF: dict[Source, Role] = {"audio": "speech_layers", "text": "text_layers"}
 
 @dataclass(frozen=True)
 class ContextMMTConfig:
-    """Which system of Table 1, and its sizes.
+    """A system of Table 1, and its sizes.
 
     Attributes:
         system: One of :data:`PATHS`.
         dims: Model width (Sec. 2.1).
-        dropout: Between modules (Sec. 3.2).
-        neighbours: Turns before, and turns after (Sec. 3.2: nine texts in all).
-        clip_s: Seconds of speech, from where the voice starts (Sec. 3.2).
-        kernel: Turns that the convolution sees (Sec. 2.1), odd.
+        dropout: Dropout between modules (Sec. 3.2).
+        neighbours: Turns before the utterance, and as many after it (Sec. 3.2: nine texts in all).
+        clip_s: Seconds of speech from the start of the voice (Sec. 3.2).
+        kernel: Turns that the convolution sees (Sec. 2.1); odd.
         heads: Attention heads (decision).
         feedforward: Width inside a Transformer layer (decision: four times ``dims``).
         hidden: Width of the classifier's hidden layer (decision).
@@ -96,7 +97,7 @@ class ContextMMTConfig:
         return tuple(source for source in ROLE_OF if source in taking_part)
 
     def streams(self) -> tuple[Stream, ...]:
-        """What the system reads."""
+        """Return the streams that the model reads."""
         stream_of = {
             "audio": Stream("speech_layers", clip_s=self.clip_s, skip_silence=True),
             "text": Stream("text_layers", pooled=True, neighbours=self.neighbours),
@@ -105,18 +106,18 @@ class ContextMMTConfig:
 
 
 class LayerGate(nn.Module):
-    """Squeeze-and-excitation over encoder layers (Sec. 2.1): a weight in (0, 1) for each."""
+    """Squeeze-and-excitation over encoder layers (Sec. 2.1): one weight in (0, 1) per layer."""
 
     def __init__(self, *, layers: int) -> None:
         super().__init__()
         self.squeeze = nn.Linear(layers, 1)
         self.excite = nn.Linear(1, layers)
-        # Standardised features have means about zero: without a bias about half of them pass the one ReLU at the start,
-        # with a random one often none.
+        # Standardised features have means near zero. Without a bias about half of them pass the one ReLU at the start;
+        # with a random bias often none would.
         nn.init.zeros_(self.squeeze.bias)
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
-        """``(N, T, L, D)`` to weights ``(N, L)``."""
+        """Return weights ``(N, L)`` for ``(N, T, L, D)``."""
         mean = masked_mean(values.mean(dim=-1), present)  # (N, L)
         return torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))  # (N, L)
 
@@ -133,12 +134,12 @@ class FeatureExtractor(nn.Module):
         self.norm = nn.LayerNorm(dims)
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
-        """``(N, T, L, D)`` to ``(N, T, H)``."""
+        """Return ``(N, T, H)`` for ``(N, T, L, D)``."""
         return self.weigh(values, self.show(self.gate(values, present)))
 
     def weigh(self, values: Tensor, gate: Tensor) -> Tensor:
-        """``(N, T, L, D)`` and a weight for each layer ``(N, L)`` to ``(N, T, H)``."""
-        # The map is linear, so each layer is projected first and the small result weighed: the wide features are read
+        """Return ``(N, T, H)`` for ``(N, T, L, D)`` and one weight per layer ``(N, L)``."""
+        # The map is linear, so each layer is projected first and the small result weighted. The wide features are read
         # twice (mean and projection) and never copied.
         projected = F.linear(values, self.project.weight)  # (N, T, L, H)
         summed = torch.einsum("ntlh,nl->nth", projected, gate) + self.project.bias  # (N, T, H)
@@ -147,7 +148,7 @@ class FeatureExtractor(nn.Module):
 
 
 class ContextExtractor(nn.Module):
-    """The same for each turn by itself, then a convolution over the turns (Fig. 2b)."""
+    """A feature extractor for each turn by itself, then a convolution over the turns (Fig. 2b)."""
 
     def __init__(self, *, shape: StreamShape, dims: int, neighbours: int, kernel: int) -> None:
         super().__init__()
@@ -161,7 +162,7 @@ class ContextExtractor(nn.Module):
         nn.init.zeros_(self.convolve.bias)
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
-        """``(N, S, L, D)`` to ``(N, S, H)``."""
+        """Return ``(N, S, H)`` for turns ``(N, S, L, D)``."""
         turns = rearrange(values, "n s l d -> (n s) 1 l d")
         gates = self.extract.gate(turns, rearrange(present, "n s -> (n s) 1"))  # (N S, L)
         shown = self.show(rearrange(gates, "(n s) l -> n s l", n=len(values)))
@@ -177,7 +178,7 @@ class ContextMMT(nn.Module):
 
     Args:
         config: Which system, and its sizes.
-        shapes: Sizes of the streams that the config asks for.
+        shapes: Sizes of the streams that the config names.
         classes: Number of emotion classes.
     """
 
@@ -211,7 +212,7 @@ class ContextMMT(nn.Module):
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the loss term ``ce`` where labels are known."""
+        """Return logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the loss term ``ce`` if there are labels."""
         present = {source: batch.present[ROLE_OF[source]] for source in self.config.sources}
         sequences = {
             source: self.dropout(self.extractors[source](batch.features[ROLE_OF[source]], present[source]))

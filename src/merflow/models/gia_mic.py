@@ -3,32 +3,32 @@
 Paper: J. He, J. Mi, T. Toda, "GIA-MIC: Multimodal Emotion Recognition with Gated Interactive Attention and
 Modality-Invariant Learning Constraints", Interspeech 2025.
 
-Claim: what is each modality's own (MSR: gated cross-attention in pairs) and what is common (MIR: generated from all
-modalities and held together by a divergence, MIC) complement each other: 80.7 % WA and 81.3 % UA on IEMOCAP with true
-transcripts, 79.6 % and 80.3 % with recognised ones.
+Claim: modality-specific representations (MSR, from gated cross-attention in pairs) and modality-invariant ones (MIR,
+generated from all modalities and held together by a divergence, MIC) complement each other. 80.7% WA and 81.3% UA on
+IEMOCAP with true transcripts, 79.6% and 80.3% with recognised ones.
 
 Decisions, where the paper is silent or its shapes do not agree:
-    - A linear map stands before a feature extractor where the encoder's width is not the model's; the paper has one for
+    - Where the encoder's width is not the model's, a linear map precedes the feature extractor; the paper has one for
       speech.
-    - A feature extractor is a post-norm Transformer layer of 12 heads, as the encoders have, with a ReLU feed-forward
-      part four times as wide, dropout 0.1 and no positions: the encoders' outputs carry them.
+    - A feature extractor is a post-norm Transformer layer of 12 heads, as in the encoders, with a ReLU feed-forward
+      part four times as wide and dropout 0.1. It adds no position encoding: the encoders' outputs carry positions.
     - Each direction of a GIA block has its own projections and its own gate ("modality-specific gating"). Norm is
       LayerNorm.
     - A MIG block projects query, key and value as Eq. 2 does.
-    - Eq. 10 concatenates over channels, so both parts need the joint length: H_M^MSR there is the overall MSR of Eq. 7.
-      The activation, a PReLU of one slope, comes before the sigmoid.
+    - Eq. 10 concatenates over channels, so both parts need the joint length. Its H_M^MSR is therefore the overall MSR
+      of Eq. 7. The activation before the sigmoid is a PReLU with one slope.
     - Eq. 11: the convolution of stride 2 has kernel 3 and halves the length. Half step p sees joint steps 2p - 1 to
-      2p + 1 and so stands at step 2p; linear interpolation between half steps brings the joint length back.
-    - Joint sequences hold an utterance's real video, speech and text steps without gaps: padding between modalities
-      would reach real steps through the convolution. So real steps move to the front when sequences are joined.
+      2p + 1, so its position is step 2p. Linear interpolation between half steps restores the joint length.
+    - A joint sequence has an utterance's real video, speech and text steps without gaps, because padding between
+      modalities would reach real steps through the convolution. Joining therefore moves real steps to the front.
     - Eq. 13 concatenates, as its shape says. Its mean over 4(k+m+n) steps is the mean of four means over k+m+n steps.
     - MIC: the distribution of Eq. 15 is the softmax over features at each joint step, and the divergence is the mean
-      over real steps. With two modalities there is one pair.
-    - Baseline: the concatenated means of the feature extractors; a single modality is the baseline of one.
-    - A modality that an utterance lacks: gates towards it are shut, and its MIG output joins neither the mean nor MIC.
+      over the real steps of the whole batch. With two modalities there is one pair.
+    - Baseline: the concatenated means of the feature extractors. A single modality is the baseline with one mean.
+    - If an utterance lacks a modality, gates towards it are closed, and its MIG output joins neither the mean nor MIC.
 
-Shapes: N utterances, T target steps, S source steps, D encoder width, H = 768 model width, J = k+m+n joint steps, C
-classes. ``present`` masks are True at real steps; in joint sequences these are the first.
+Shapes: N utterances, M utterances of the whole batch, T target steps, S source steps, D encoder width, H = 768 model
+width, J = k+m+n joint steps, C classes. ``present`` masks are True at real steps; in joint sequences these come first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,27 +43,27 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape, Transcript
-from merflow.models.layers import Attention, Shown, TransformerLayer, devices, masked_mean, mean_over_devices
+from merflow.models.layers import Attention, Shown, TransformerLayer, WholeBatch, masked_mean
 
 Source = Literal["video", "speech", "text"]
 
 
 @dataclass(frozen=True)
 class GIAMICConfig:
-    """Which row of Table 2, and its sizes.
+    """A row of Table 2, and its sizes.
 
     Attributes:
-        modalities: Those that take part, in the order in which joint sequences hold them.
-        system: ``gia-mic``, or the ``baseline`` without interaction, of one modality and more.
-        msr: Modality-specific representations; without them the preliminary sequences take their place.
-        mir: Modality-invariant representations; without them the MSR is all.
+        modalities: The modalities that take part, in their order in joint sequences.
+        system: ``gia-mic``, or ``baseline`` without interaction, for one modality or several.
+        msr: True for modality-specific representations; if false, the preliminary sequences take their place.
+        mir: True for modality-invariant representations; if false, the MSR alone is fused.
         mic_weight: Gamma of Eq. 19 (Sec. 3.1); at 0 the divergence is not computed.
-        transcripts: Whose words the text is (Table 1).
+        transcripts: Origin of the text: true or recognised transcripts (Table 1).
         dims: Model width (Sec. 3.1).
         heads: Attention heads of the feature extractors (decision); GIA and MIG have one.
         feedforward: Width inside the feature extractors (decision: four times ``dims``).
-        dropout: In the feature extractors (decision).
-        clip_s: Seconds of speech and of video; 6 s at 30 pictures a second are the paper's 180 (Sec. 3.1).
+        dropout: Dropout in the feature extractors (decision).
+        clip_s: Seconds of speech and of video; 6 s at 30 pictures per second are the paper's 180 (Sec. 3.1).
     """
 
     modalities: tuple[Source, ...]
@@ -80,14 +80,14 @@ class GIAMICConfig:
 
     def __post_init__(self) -> None:
         if len(set(self.modalities)) != len(self.modalities) or not self.modalities:
-            raise ValueError(f"modalities {list(self.modalities)}: name each that takes part once, and at least one")
+            raise ValueError(f"modalities {list(self.modalities)}: list at least one modality, and none twice")
         if self.system == "gia-mic" and len(self.modalities) == 1:
             raise ValueError(f"{self.modalities[0]} alone has nothing to interact with; choose system baseline")
         if self.dims % self.heads:
             raise ValueError(f"{self.heads} heads do not divide dims {self.dims}")
 
     def streams(self) -> tuple[Stream, ...]:
-        """What the system reads."""
+        """Return the streams that the model reads."""
         stream_of = {
             "video": Stream("video", clip_s=self.clip_s, encoder="clip-vit-large"),
             "speech": Stream("speech", clip_s=self.clip_s, encoder="wavlm-large"),
@@ -97,14 +97,14 @@ class GIAMICConfig:
 
 
 class Sequences(NamedTuple):
-    """The sequences of all modalities that take part, and which of their steps are real."""
+    """The sequences ``(N, T, H)`` of all modalities that take part, and their masks ``(N, T)``."""
 
     states: dict[Source, Tensor]
     present: dict[Source, Tensor]
 
 
 class FeatureExtractor(nn.Module):
-    """An encoder's features as a preliminary sequence of the model's width, Eq. 1."""
+    """The map from an encoder's features to a preliminary sequence of the model's width, Eq. 1."""
 
     def __init__(self, config: GIAMICConfig, *, source: Source, width: int) -> None:
         super().__init__()
@@ -119,14 +119,14 @@ class FeatureExtractor(nn.Module):
         )
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
-        """``(N, T, D)`` to ``(N, T, H)``."""
+        """Return ``(N, T, H)`` for ``(N, T, D)`` and its mask."""
         projected = self.project(values)
         transformed: Tensor = self.transform(projected, projected, present)  # Eq. 1  (N, T, H)
         return transformed
 
 
 class GatedAttention(nn.Module):
-    """One direction of a GIA block: modality A takes from B as far as its gate is open."""
+    """One direction of a GIA block: the target takes from the source as far as its gate is open."""
 
     def __init__(self, *, dims: int, target: Source, source: Source) -> None:
         super().__init__()
@@ -136,10 +136,10 @@ class GatedAttention(nn.Module):
         self.opening = Shown("feature")
 
     def forward(self, target: Tensor, source: Tensor, *, target_present: Tensor, source_present: Tensor) -> Tensor:
-        """``(N, T, H)`` and ``(N, S, H)`` with their masks to ``(N, T, H)``."""
+        """Return ``(N, T, H)`` for target ``(N, T, H)`` and source ``(N, S, H)`` with their masks."""
         attended = self.attention(target, source, source_present)  # Eq. 2  (N, T, H)
         gate = torch.sigmoid(self.gate(self.norm(masked_mean(attended, target_present))))  # Eq. 3  (N, H)
-        gate = self.opening(gate * source_present.any(dim=1, keepdim=True))  # shut towards an absent modality
+        gate = self.opening(gate * source_present.any(dim=1, keepdim=True))  # closed towards an absent modality
         gated: Tensor = target + gate.unsqueeze(1) * (attended - target)  # Eq. 4  (N, T, H)
         return gated
 
@@ -159,7 +159,7 @@ class SpecificRepresentations(nn.Module):
         )
 
     def forward(self, sequences: Sequences) -> Sequences:
-        """Each modality's own sequence, enriched by all others; the same sizes."""
+        """Return each modality's sequence, enriched by all others, in the same shape."""
         states, present = sequences
         specific = {}
         for target, partners in self.partners.items():
@@ -177,11 +177,11 @@ class SpecificRepresentations(nn.Module):
 
 
 class Joint(NamedTuple):
-    """Where the real steps of all modalities stand when they follow each other without gaps.
+    """The order that puts the real steps of all modalities one after the other without gaps.
 
     Attributes:
-        order: ``(N, J)`` places in the padded sequences laid end to end, real steps first, in time's order.
-        present: ``(N, J)``, True at the first places.
+        order: ``(N, J)`` indices into the padded sequences end to end, real steps first, in order of time.
+        present: ``(N, J)``, True at real steps, which come first.
     """
 
     order: Tensor
@@ -189,7 +189,7 @@ class Joint(NamedTuple):
 
     @classmethod
     def of(cls, masks: Iterable[Tensor]) -> "Joint":
-        """The joint sequence of modalities with these masks."""
+        """Return the order for modalities with masks ``(N, T)``."""
         padded = torch.cat(tuple(masks), dim=1)  # (N, J)
         steps = torch.arange(padded.shape[1], device=padded.device)
         return cls(
@@ -198,15 +198,19 @@ class Joint(NamedTuple):
         )
 
     def join(self, sequences: Iterable[Tensor]) -> Tensor:
-        """``(N, k, H)``, ``(N, m, H)``, ``(N, n, H)`` to ``(N, J, H)``; anything at places that are not real."""
+        """Join ``(N, k, H)``, ``(N, m, H)`` and ``(N, n, H)`` to ``(N, J, H)``; padding has arbitrary values."""
         padded = torch.cat(tuple(sequences), dim=1)
         return padded.gather(1, self.order.unsqueeze(-1).expand_as(padded))
 
 
 def interpolated(halved: Tensor, present: Tensor) -> Tensor:
-    """Half steps ``(N, ceil(J / 2), H)``, of which p stands at step 2p, to all joint steps ``(N, J, H)``.
+    """Return all joint steps ``(N, J, H)`` for half steps ``(N, ceil(J / 2), H)``, of which number p is at step 2p.
 
-    A step between two half steps is their mean; one after the last real half step equals it.
+    A step between two half steps is their mean. A step after the last real half step equals it.
+
+    Args:
+        halved: The half steps.
+        present: ``(N, J)``.
     """
     following = torch.cat([halved[:, 1:], halved[:, -1:]], dim=1)
     follows = torch.cat([present[:, 2::2], torch.zeros_like(present[:, :1])], dim=1).unsqueeze(-1)
@@ -215,7 +219,7 @@ def interpolated(halved: Tensor, present: Tensor) -> Tensor:
 
 
 class InvariantGenerator(nn.Module):
-    """A MIG block: what all modalities share, as seen through one of them."""
+    """A MIG block: the representation that all modalities share, generated through one of them."""
 
     def __init__(self, *, dims: int, source: Source) -> None:
         super().__init__()
@@ -229,21 +233,21 @@ class InvariantGenerator(nn.Module):
     def forward(
         self, joint: Tensor, both: Tensor, specific: Tensor, *, present: Tensor, source: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The invariant sequence, and its mean over real steps, which is a point of Fig. 2.
+        """Return the invariant sequence, and its mean over real steps, which is a point of Fig. 2.
 
         Args:
             joint: ``(N, J, H)``, H_VST.
-            both: ``(N, J, 2 H)``, the overall MSR beside it.
+            both: ``(N, J, 2 H)``, the overall MSR and H_VST, concatenated over channels.
             specific: ``(N, S, H)``, the modality's MSR.
-            present: ``(N, J)``, mask of the first two.
-            source: ``(N, S)``, mask of the third.
+            present: ``(N, J)``, mask of ``joint`` and ``both``.
+            source: ``(N, S)``, mask of ``specific``.
 
         Returns:
             ``(N, J, H)`` and ``(N, H)``.
         """
         shared = self.attention(joint, specific, source)  # Eq. 9  (N, J, H)
         filtered = shared * self.mask(both)  # Eq. 10  (N, J, H)
-        # What follows the last real step is zeros, as at the end of any sequence.
+        # The convolution sees zeros after the last real step, as at the end of any sequence.
         filtered = filtered * present.unsqueeze(-1)
         halved = self.convolve(rearrange(filtered, "n j h -> n h j"))  # (N, H, ceil(J / 2))
         refined = interpolated(rearrange(halved, "n h p -> n p h"), present)  # (N, J, H)
@@ -251,13 +255,13 @@ class InvariantGenerator(nn.Module):
         return invariant, self.mean(masked_mean(invariant, present))
 
 
-def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor], *, training: bool = False) -> Tensor:
-    """MIC: symmetric KL divergences between all pairs of invariant sequences, a scalar.
+def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor], whole_batch: WholeBatch) -> Tensor:
+    """Return MIC: the symmetric KL divergences between all pairs of invariant sequences, a scalar.
 
     Args:
         invariants: ``(N, J, H)`` each.
         present: ``(N, J)`` each; a step counts for a pair where both are True.
-        training: Where devices share the batch, the mean of their losses is then the whole batch's.
+        whole_batch: Gives the masks of all utterances, whose real steps the mean is over.
     """
     logs = [F.log_softmax(invariant, dim=-1) for invariant in invariants]
     shares = [log.exp() for log in logs]
@@ -265,9 +269,9 @@ def invariance_loss(invariants: Sequence[Tensor], present: Sequence[Tensor], *, 
     for m, n in combinations(range(len(logs)), 2):
         # Both directions of Eq. 15 in one sum; each of its terms is a product of equal signs, so it is never negative.
         steps = 0.5 * ((shares[m] - shares[n]) * (logs[m] - logs[n])).sum(dim=-1)  # Eq. 14-15  (N, J)
-        counted = present[m] & present[n]
-        number = mean_over_devices(counted.sum(), training=training)
-        divergences.append((steps * counted).sum() / number.clamp(min=1 / devices(training=training)))
+        counted = present[m] & present[n]  # (N, J)
+        (all_counted,) = whole_batch(counted)  # (M, J)
+        divergences.append((steps * counted).sum() / all_counted.sum().clamp(min=1))
     return torch.stack(divergences).sum()  # Eq. 16
 
 
@@ -285,7 +289,7 @@ class Interaction(nn.Module):
         )
 
     def forward(self, sequences: Sequences) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """Preliminary sequences to the pooled vector ``(N, H)``, invariant sequences ``(N, J, H)`` and their masks."""
+        """Return the pooled vector ``(N, H)``, the invariant sequences ``(N, J, H)`` and their masks."""
         specific: Sequences = self.specific(sequences)
         steps = Joint.of(sequences.present.values())
         overall = steps.join(specific.states.values())  # Eq. 7  (N, J, H)
@@ -307,11 +311,11 @@ class Interaction(nn.Module):
 
 
 class GIAMIC(nn.Module):
-    """The rows of Table 2.
+    """The systems of Table 2.
 
     Args:
         config: Which row, and its sizes.
-        shapes: Sizes of the streams that the config asks for.
+        shapes: Sizes of the streams that the config names.
         classes: Number of emotion classes.
     """
 
@@ -327,10 +331,11 @@ class GIAMIC(nn.Module):
         )
         interacts = config.system == "gia-mic"
         self.interact = Interaction(config) if interacts else None
+        self.whole_batch = WholeBatch()
         self.classify = nn.Linear(config.dims * (1 if interacts else len(config.modalities)), classes)
 
     def forward(self, batch: Batch) -> Output:
-        """Logits ``(N, C)``, the pooled embedding, and the loss terms ``ce`` and ``mic`` where labels are known."""
+        """Return logits ``(N, C)``, the pooled embedding, and the loss terms ``ce`` and ``mic`` if there are labels."""
         present = {source: batch.present[source] for source in self.config.modalities}
         states = {source: self.extractors[source](batch.features[source], mask) for source, mask in present.items()}
         invariants, masks = [], []
@@ -344,6 +349,6 @@ class GIAMIC(nn.Module):
         if batch.labels is not None:
             losses["ce"] = LossTerm(F.cross_entropy(logits, batch.labels))  # Eq. 18
             if invariants and self.config.mic_weight:
-                loss = invariance_loss(invariants, masks, training=self.training)
+                loss = invariance_loss(invariants, masks, self.whole_batch)
                 losses["mic"] = LossTerm(loss, self.config.mic_weight, joint=True)  # Eq. 19
         return Output(logits=logits, embedding=embedding, losses=losses)

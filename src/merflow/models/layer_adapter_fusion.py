@@ -1,25 +1,25 @@
-"""Layer adapters over all layers of two encoders, and fusion of speech, text and a recogniser's own representation.
+"""Layer adapters over all layers of two encoders, and fusion of speech, text and a recogniser's representation.
 
 Paper: X. Shi, Y. Gao, J. He, J. Mi, X. Li, T. Toda, "A Study on Multimodal Fusion and Layer Adapter in Emotion
 Recognition", 2024.
 
-Claim: an adapter for each encoder layer with learned weights over them (LA), two blocks of stacked cross-attention
-(MF), and the recogniser's encoder states as "context" each help, and together most: 77.73 % UAR and 77.24 % F1 on
-IEMOCAP with recognised transcripts of 33.87 % word errors.
+Claim: three parts each help, and most together. One adapter per encoder layer with learned weights over the layers
+(LA), two blocks of stacked cross-attention (MF), and the recogniser's encoder states as "context". 77.73% UAR and
+77.24% F1 on IEMOCAP with recognised transcripts of 33.87% word error rate.
 
 Decisions, where the paper is silent:
-    - An adapter is LayerNorm(GELU(W x + b)) of the model's width, each layer's own; the weights of Eq. 2 are a softmax,
-      at first equal.
-    - Without adapters the last hidden layer takes their place; a linear map stands before it, and before the context,
-      where the encoder's width is not the model's.
-    - Transformer layers and MLF blocks are post-norm, of 12 heads as the encoders have, with a ReLU feed-forward part
+    - An adapter is LayerNorm(GELU(W x + b)) of the model's width, with parameters of its own per layer. The weights of
+      Eq. 2 are a softmax, and equal at the start.
+    - Without adapters the last hidden layer takes their place. A linear map precedes it, and the context, where the
+      encoder's width is not the model's.
+    - Transformer layers and MLF blocks are post-norm, with 12 heads as in the encoders and a ReLU feed-forward part
       four times as wide. An MLF block has one feed-forward part, after its cross-attentions.
-    - With two modalities there are two MLF blocks as well, each with its first cross-attention only, one modality's
-      towards the other; both outputs are pooled, and there is no third part.
-    - Without MF the pooled outputs of Eq. 3 are concatenated; a single modality has one.
-    - Dropout (Sec. III-C) stands between the modules of Fig. 1: after the embedding module, before the classifier.
+    - With two modalities there are two MLF blocks as well, each with its first cross-attention only: one modality
+      attends to the other. Both outputs are pooled, and there is no third part.
+    - Without MF the pooled outputs of Eq. 3 are concatenated. A single modality has one of them.
+    - Dropout (Sec. III-C) lies between the modules of Fig. 1: after the embedding module, and before the classifier.
     - Whole utterances are read; the paper names no limit.
-    - A modality that an utterance lacks adds nothing as source, and pools to zeros as target.
+    - A modality that an utterance lacks adds nothing as a source, and pools to zeros as a target.
 
 Shapes: N utterances, T target steps, S source steps, L encoder layers, D encoder width, H = 768 model width, P pooled
 vectors, C classes. ``present`` masks are True at real steps.
@@ -45,16 +45,16 @@ LAYERED: dict[Source, Role] = {"speech": "speech_layers", "text": "text_layers"}
 
 @dataclass(frozen=True)
 class LayerAdapterFusionConfig:
-    """Which row of Table I or II, and its sizes.
+    """A row of Table I or II, and its sizes.
 
     Attributes:
-        modalities: Those that take part.
-        adapters: LA: speech and text are read from all layers; context has its last hidden layer in any case.
-        fusion: MF.
+        modalities: The modalities that take part.
+        adapters: True for LA: speech and text are read from all layers. Context always has its last hidden layer.
+        fusion: True for MF.
         dims: Model width (Sec. III-C: the encoders').
         heads: Attention heads (decision).
         feedforward: Width inside Transformer layers and MLF blocks (decision: four times ``dims``).
-        dropout: Between modules (Sec. III-C).
+        dropout: Dropout between modules (Sec. III-C).
     """
 
     modalities: tuple[Source, ...]
@@ -67,7 +67,7 @@ class LayerAdapterFusionConfig:
 
     def __post_init__(self) -> None:
         if len(set(self.modalities)) != len(self.modalities) or not self.modalities:
-            raise ValueError(f"modalities {list(self.modalities)}: name each that takes part once, and at least one")
+            raise ValueError(f"modalities {list(self.modalities)}: list at least one modality, and none twice")
         if self.fusion and len(self.modalities) == 1:
             raise ValueError(f"{self.modalities[0]} alone has nothing to fuse with; choose fusion false")
         if self.dims % self.heads:
@@ -75,7 +75,7 @@ class LayerAdapterFusionConfig:
 
     @property
     def paths(self) -> tuple[tuple[Source, tuple[Source, ...]], ...]:
-        """What is pooled: a modality, and those that it attends to, one after the other (Eq. 4-8)."""
+        """The pooled vectors: a modality, and those that it attends to in this order (Eq. 4-8)."""
         if not self.fusion:
             return tuple((target, ()) for target in self.modalities)
         if len(self.modalities) == 2:
@@ -84,11 +84,11 @@ class LayerAdapterFusionConfig:
         return ("speech", ("text", "context")), ("text", ("speech", "context")), ("context", ())
 
     def role(self, source: Source) -> Role:
-        """The role of a modality's stream."""
+        """Return the role of a modality's stream."""
         return LAYERED.get(source, source) if self.adapters else source
 
     def streams(self) -> tuple[Stream, ...]:
-        """What the system reads."""
+        """Return the streams that the model reads."""
         stream_of = {
             "speech": Stream(self.role("speech"), encoder="wavlm-base"),
             "text": Stream(self.role("text"), encoder="roberta-base", transcript="asr"),
@@ -98,7 +98,7 @@ class LayerAdapterFusionConfig:
 
 
 class LayerAdapter(nn.Module):
-    """LA: every encoder layer through a map of its own, and a learned weighted sum of them (Fig. 1b)."""
+    """LA: one map per encoder layer, and a learned weighted sum over the layers (Fig. 1b)."""
 
     def __init__(self, *, layers: int, width: int, dims: int) -> None:
         super().__init__()
@@ -111,10 +111,10 @@ class LayerAdapter(nn.Module):
         self.layer_weights = Shown("layer")
 
     def forward(self, values: Tensor) -> Tensor:
-        """``(N, T, L, D)`` to ``(N, T, H)``."""
+        """Return ``(N, T, H)`` for ``(N, T, L, D)``."""
         rows = rearrange(values, "n t l d -> l (n t) d")
         mapped = F.gelu(torch.baddbmm(self.bias, rows, self.weight))  # (L, N T, H)
-        normed = F.layer_norm(mapped, mapped.shape[-1:])  # Eq. 1 but for gain and offset, which join the sum
+        normed = F.layer_norm(mapped, mapped.shape[-1:])  # Eq. 1; the norm's gain and offset are in the sum
         shares = self.layer_weights(self.layer_scores.softmax(dim=0).expand(len(values), -1))[0]  # w_l, (L,)
         shares = rearrange(shares, "l -> l 1 1")
         summed = (normed * (shares * self.gain)).sum(dim=0) + (shares * self.offset).sum(dim=0)  # Eq. 2  (N T, H)
@@ -143,7 +143,7 @@ class FusionBlock(nn.Module):
         self.norm = nn.LayerNorm(config.dims)
 
     def forward(self, target: Source, hidden: Mapping[Source, Tensor], present: Mapping[Source, Tensor]) -> Tensor:
-        """The target's ``(N, T, H)``, with what it takes from the sources' ``(N, S, H)``."""
+        """Return the target's ``(N, T, H)`` after it has attended to the sources' ``(N, S, H)``."""
         fused = hidden[target]
         for source in self.sources:
             attended = self.attentions[source](fused, hidden[source], present[source])
@@ -153,11 +153,11 @@ class FusionBlock(nn.Module):
 
 
 class LayerAdapterFusion(nn.Module):
-    """The rows of Tables I and II.
+    """The systems of Tables I and II.
 
     Args:
         config: Which row, and its sizes.
-        shapes: Sizes of the streams that the config asks for.
+        shapes: Sizes of the streams that the config names.
         classes: Number of emotion classes.
     """
 
@@ -186,7 +186,7 @@ class LayerAdapterFusion(nn.Module):
         self.classify = nn.Linear(config.dims * len(config.paths), classes)
 
     def forward(self, batch: Batch) -> Output:
-        """Logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the loss term ``ce`` where labels are known."""
+        """Return logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the loss term ``ce`` if there are labels."""
         present = {source: batch.present[self.config.role(source)] for source in self.config.modalities}
         hidden = {}
         for source, mask in present.items():
@@ -203,7 +203,7 @@ class LayerAdapterFusion(nn.Module):
 
 
 def _embedding(shape: StreamShape, *, dims: int) -> nn.Module:
-    """What makes a modality's sequence of the model's width: LA, or the last hidden layer as it is."""
+    """Return the module that gives a modality's sequence the model's width: LA, or a map of the last hidden layer."""
     if shape.layers is not None:
         return LayerAdapter(layers=shape.layers, width=shape.width, dims=dims)
     return nn.Identity() if shape.width == dims else nn.Linear(shape.width, dims)

@@ -1,18 +1,17 @@
-"""Maths that three papers and more share: masked pooling, attention, a Transformer layer, and what can be looked at.
+"""Maths that at least three papers share: masked pooling, attention, a Transformer layer, and their inspection.
 
-Also what a loss needs that is no mean over utterances, where several devices share a batch.
+Also :class:`WholeBatch`, through which a loss looks across a batch that several processes share.
 
-Shapes: N utterances, T target steps, S source steps, H model width, A heads, h = H / A. ``present`` masks are True at
-real steps. Padding changes no real step: sources are masked, and pooling reads real steps alone. Target steps that are
-padding hold numbers that nobody reads.
+Shapes: N utterances, M utterances of a whole batch, T target steps, S source steps, H model width, A heads, h = H / A.
+``present`` masks are True at real steps. Padding changes no real step, because sources are masked and pooling reads
+real steps only. Target steps that are padding hold numbers that nothing reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
@@ -21,43 +20,46 @@ from merflow.contracts.batch import Batch, Inspection
 
 
 def masked_mean(values: Tensor, present: Tensor) -> Tensor:
-    """Mean of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
+    """Return the mean of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
     weights = present.to(values.dtype)  # (N, T)
     return torch.einsum("ntx,nt->nx", values, weights) / weights.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 def masked_max(values: Tensor, present: Tensor) -> Tensor:
-    """Maximum of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
+    """Return the maximum of ``(N, T, X)`` over the real steps: ``(N, X)``, zeros where no step is real."""
     lowest = torch.finfo(values.dtype).min
     highest = values.masked_fill(~present.unsqueeze(-1), lowest).amax(dim=1)  # (N, X)
     return highest.where(present.any(dim=1, keepdim=True), 0)
 
 
-def devices(*, training: bool) -> int:
-    """How many devices share this batch: those that train together, and one in evaluation.
+class WholeBatch(nn.Module):
+    """Rows of some utterances as the rows of all utterances that a loss looks across.
 
-    In training all of them take part in every step, so that they can wait for each other; a development batch is one
-    device's own.
+    A model calls it on tensors ``(N, ...)`` with one row per utterance, and gets tensors ``(M, ...)`` for the whole
+    batch, with gradient. As a rule these are the same tensors. Where several processes train on shares of one batch,
+    training sets :attr:`complete`, and M counts the utterances of all shares. Evaluation never splits a batch.
+
+    A loss of this kind is the part of its process in the sum over the whole batch; see
+    :attr:`merflow.contracts.batch.LossTerm.joint`.
+
+    Attributes:
+        complete: Given the tensors of this share, returns those of the whole batch.
     """
-    together = training and dist.is_available() and dist.is_initialized()
-    return dist.get_world_size() if together else 1
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.complete: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]] | None = None
 
-def mean_over_devices(values: Tensor, *, training: bool) -> Tensor:
-    """The mean over the devices that share the batch, without gradient; of one device the values themselves."""
-    count = devices(training=training)
-    if count == 1:
-        return values
-    summed = values.detach().float()
-    dist.all_reduce(summed)
-    return summed / count
+    def forward(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        """Return tensors ``(M, ...)`` for tensors ``(N, ...)``."""
+        return rows if self.complete is None or not self.training else self.complete(rows)
 
 
 class Shown(nn.Module):
-    """Passes a tensor on as it is and marks it as worth looking at; see :func:`inspect`.
+    """An identity that marks a tensor for :func:`inspect`.
 
     Args:
-        axes: What the axes after the first (utterances) are: a role where they are that role's steps, or a word.
+        axes: Names of the axes after the first (utterances): a role where they are that role's steps, or a word.
     """
 
     def __init__(self, *axes: str) -> None:
@@ -65,7 +67,7 @@ class Shown(nn.Module):
         self.axes = axes
 
     def forward(self, values: Tensor) -> Tensor:
-        """The same tensor, ``(N, *axes)``."""
+        """Return the same tensor, ``(N, *axes)``."""
         assert values.ndim == 1 + len(self.axes), (values.shape, self.axes)
         return values
 
@@ -74,8 +76,8 @@ class Attend(nn.Module):
     """Scaled dot-product attention, zeros where the source has no real step.
 
     Args:
-        target: What its rows are, for :func:`inspect`: a role, or a word.
-        source: What its columns are.
+        target: Name of its rows for :func:`inspect`: a role, or a word.
+        source: Name of its columns.
     """
 
     def __init__(self, *, target: str, source: str) -> None:
@@ -83,7 +85,7 @@ class Attend(nn.Module):
         self.axes = ("head", target, source)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, present: Tensor) -> Tensor:
-        """Queries ``(N, A, T, h)``, keys and values ``(N, A, S, h)``, source mask ``(N, S)`` to ``(N, A, T, h)``."""
+        """Return ``(N, A, T, h)`` for queries of that shape, keys and values ``(N, A, S, h)`` and mask ``(N, S)``."""
         exists = present.any(dim=1)  # (N,)
         # A row without any visible step has no softmax: absent sources are made visible here and set to zero below.
         visible = rearrange(present | ~exists.unsqueeze(1), "n s -> n 1 1 s")
@@ -92,7 +94,7 @@ class Attend(nn.Module):
 
     @staticmethod
     def weights(query: Tensor, key: Tensor, present: Tensor) -> Tensor:
-        """The softmax that :meth:`forward` applies: ``(N, A, T, S)``, zeros where the source has no real step."""
+        """Return the softmax of :meth:`forward`: ``(N, A, T, S)``, zeros where the source has no real step."""
         scores = torch.einsum("nath,nash->nats", query, key) * query.shape[-1] ** -0.5
         real = rearrange(present, "n s -> n 1 1 s")
         scores = scores.masked_fill(~real, torch.finfo(scores.dtype).min)
@@ -105,11 +107,11 @@ class Attention(nn.Module):
 
     Args:
         dims: Model width H.
-        heads: A; they divide ``dims``.
-        bias: Whether query, key and value have one; the output projection has.
-        merge: Whether there is an output projection.
-        target: What the queries are; see :class:`Attend`.
-        source: What the keys and values are.
+        heads: A, a divisor of ``dims``.
+        bias: True for a bias in query, key and value; the output projection always has one.
+        merge: True for an output projection.
+        target: Name of the queries; see :class:`Attend`.
+        source: Name of the keys and values.
     """
 
     def __init__(
@@ -125,7 +127,7 @@ class Attention(nn.Module):
         self.attend = Attend(target=target, source=source)
 
     def attended(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
-        """``(N, T, H)`` before the output projection: zeros where the source has no real step."""
+        """Return ``(N, T, H)`` before the output projection, zeros where the source has no real step."""
         query, key, value = (
             rearrange(values, "n t (heads h) -> n heads t h", heads=self.heads)
             for values in (self.query(target), self.key(source), self.value(source))
@@ -134,21 +136,21 @@ class Attention(nn.Module):
         return rearrange(attended, "n heads t h -> n t (heads h)")
 
     def forward(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
-        """``(N, T, H)``, ``(N, S, H)`` and the source's mask ``(N, S)`` to ``(N, T, H)``."""
+        """Return ``(N, T, H)`` for target ``(N, T, H)``, source ``(N, S, H)`` and the source's mask ``(N, S)``."""
         merged: Tensor = self.merge(self.attended(target, source, present))
         return merged
 
 
 class TransformerLayer(nn.Module):
-    """A post-norm Transformer layer; an encoder layer where the source is the target, else a cross-modal one.
+    """A post-norm Transformer layer: an encoder layer if the source is the target, else a cross-modal layer.
 
     Args:
         dims: Model width H.
         heads: Attention heads.
         feedforward: Width inside the feed-forward part.
-        dropout: On the attention's and the feed-forward part's output.
-        target: What the queries are; see :class:`Attend`.
-        source: What the keys and values are.
+        dropout: Dropout after the attention and after the feed-forward part.
+        target: Name of the queries; see :class:`Attend`.
+        source: Name of the keys and values.
     """
 
     def __init__(
@@ -162,38 +164,38 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
-        """``(N, T, H)``, ``(N, S, H)`` and the source's mask ``(N, S)`` to ``(N, T, H)``."""
+        """Return ``(N, T, H)`` for target ``(N, T, H)``, source ``(N, S, H)`` and the source's mask ``(N, S)``."""
         attended = self.attention_norm(target + self.dropout(self.attention(target, source, present)))
         result: Tensor = self.feedforward_norm(attended + self.dropout(self.feedforward(attended)))
         return result
 
 
 def inspect(model: nn.Module, batch: Batch, *, attention: bool = True) -> dict[str, Inspection]:
-    """What a model looked at: the weights of every :class:`Attend` and the values of every :class:`Shown`, by module.
+    """Return the weights of every :class:`Attend` and the values of every :class:`Shown` in a model, by module name.
 
-    The model runs once in evaluation mode and is left as it was; a module that runs several times appears once for
-    each (``fusion.0``, then ``fusion.0#2``). Values are float32 on the CPU.
+    The model runs once in evaluation mode; its own mode is restored. A module that runs several times has an entry for
+    each run (``fusion.0``, then ``fusion.0#2``). Values are float32 on the CPU.
 
     Args:
-        model: In any mode, on the batch's device.
+        model: A model in any mode, on the batch's device.
         batch: Some utterances.
-        attention: Whether attention weights are wanted too; they are large.
+        attention: True to return attention weights too; they are large.
     """
-    found: dict[str, Inspection] = {}
+    inspections: dict[str, Inspection] = {}
     training = model.training
-    # With labels a model may also look at pairs that its loss makes up.
+    # With labels a model would also run on the pairs that its loss makes up.
     unlabelled = replace(batch, labels=None)
-    with torch.inference_mode(), _watching(model, found, attention=attention):
+    with torch.inference_mode(), _watching(model, inspections, attention=attention):
         model.eval()(unlabelled)
     model.train(training)
-    return found
+    return inspections
 
 
 @contextmanager
-def _watching(model: nn.Module, found: dict[str, Inspection], *, attention: bool) -> Iterator[None]:
+def _watching(model: nn.Module, inspections: dict[str, Inspection], *, attention: bool) -> Iterator[None]:
     def keep(name: str, values: Tensor, axes: tuple[str, ...]) -> None:
-        times = sum(1 for known in found if known.partition("#")[0] == name)
-        found[name if not times else f"{name}#{times + 1}"] = Inspection(values.detach().float().cpu(), axes)
+        runs = sum(1 for known in inspections if known.partition("#")[0] == name)
+        inspections[name if not runs else f"{name}#{runs + 1}"] = Inspection(values.detach().float().cpu(), axes)
 
     handles = []
     for name, module in model.named_modules():

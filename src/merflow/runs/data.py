@@ -1,4 +1,4 @@
-"""The files that folds are trained on."""
+"""The files that folds are trained from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Data:
-    """Files of earlier jobs: a validated manifest, its splits, and what ``jobs.extract`` wrote."""
+    """Files of earlier jobs: a validated manifest, its splits, and the file of its extracted features."""
 
     manifest: Path
     splits: Path

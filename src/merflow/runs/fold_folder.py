@@ -25,12 +25,11 @@ from merflow.contracts.formats import refused
 from merflow.contracts.selection import NONE_PAPER, Selection
 from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
 from merflow.errors import EvaluationError, FormatError, MerflowError, OutputError
-from merflow.evaluation.inspected import Inspected
+from merflow.evaluation.inspection_file import FoldInspection
 from merflow.storage.local import read_json, replacing
 
 MODEL = "model"
 RECORD = f"{MODEL}/{FOLD_RECORD}"
-STANDARDIZER = "standardizer.safetensors"
 INSPECTION = "inspection.safetensors"
 PREDICTIONS_FILE = "predictions.parquet"
 _NONE_PAPER_FILE = "none-paper.parquet"
@@ -106,13 +105,14 @@ def read_record(folder: Path) -> FoldRecord:
 
 
 def is_fold(folder: Path) -> bool:
-    """True if the folder holds a trained fold, of this or of an earlier format."""
+    """Return True if the folder holds a trained fold, of this or of an earlier format."""
     return (folder / RECORD).is_file() or (folder / FIRST_FORMAT).is_file()
 
 
 def folds_below(folder: Path) -> list[Path]:
     """List the folders of trained folds below a folder, those of earlier formats included, the oldest first."""
-    records = [(path, path.parent.parent) for path in folder.rglob(FOLD_RECORD) if path.parent.name == MODEL]
+    models = [path for path in folder.rglob(FOLD_RECORD) if path.parent.name == MODEL and path.parent != folder]
+    records = [(path, path.parent.parent) for path in models]
     records += [(path, path.parent) for path in folder.rglob(FIRST_FORMAT)]
     ordered = sorted(records, key=lambda pair: pair[0])
     ordered.sort(key=lambda pair: pair[0].stat().st_mtime)
@@ -120,7 +120,7 @@ def folds_below(folder: Path) -> list[Path]:
 
 
 def is_complete(folder: Path, *, fingerprint: str) -> bool:
-    """True if the folder holds the finished fold of exactly this fingerprint."""
+    """Return True if the folder holds the finished fold of exactly this fingerprint."""
     try:
         return (folder / RECORD).is_file() and read_record(folder).fingerprint == fingerprint
     except FormatError:
@@ -188,7 +188,7 @@ def read_missing(folder: Path) -> pd.DataFrame | None:
     return read_table(path, MISSING)[0] if path.is_file() else None
 
 
-def read_inspection(folder: Path) -> Inspected | None:
+def read_inspection(folder: Path) -> FoldInspection | None:
     """Read what the fold shows of its test part; None where it shows nothing."""
     path = folder / INSPECTION
-    return Inspected.load(path) if path.is_file() else None
+    return FoldInspection.load(path) if path.is_file() else None

@@ -140,7 +140,7 @@ def forget_after_pod(run: TrackedRun) -> None:
 
 
 def vanishes_with_pod(path: Path) -> bool:
-    """True if this is a pod's own copy of a file or folder in an object store."""
+    """Return True if this is a pod's own copy of a file or folder in an object store."""
     return path.exists() and any(path.is_relative_to(store) for store in OBJECT_STORES)
 
 

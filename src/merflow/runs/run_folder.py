@@ -7,10 +7,10 @@ from typing import Literal
 
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.invocation import read_invocation
+from merflow.contracts.results import read_results
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import EvaluationError, MerflowError
-from merflow.evaluation.results import read_results
 from merflow.runs.fold_folder import RECORD, folds_below, read_record
 
 RESULTS = "results.json"
@@ -120,7 +120,7 @@ def read_run(folder: Path) -> RunFolder:
 
     Raises:
         EvaluationError: The folder has no finished fold.
-        FormatError: Another version of merflow trained a fold.
+        FormatError: Another version of merflow trained a fold or evaluated the run.
     """
     if not folder.is_dir():
         raise EvaluationError(f"{folder} is no folder; name the --out folder of a finished run, such as runs/demo")
@@ -128,14 +128,14 @@ def read_run(folder: Path) -> RunFolder:
     folds = [TrainedFold(fold, read_record(fold)) for fold in below]
     results = folder / RESULTS
     if results.is_file():
-        evaluated = read_results(results, keys=["split_id", "manifest_hash", "variants", "seeds"])
+        evaluated = read_results(results)
         folds = [
             fold
             for fold in folds
-            if fold.record.split_id == evaluated["split_id"]
-            and fold.record.manifest_hash == evaluated["manifest_hash"]
-            and fold.record.variant in evaluated["variants"]
-            and fold.record.seed in evaluated["seeds"]
+            if fold.record.split_id == evaluated.split_id
+            and fold.record.manifest_hash == evaluated.manifest_hash
+            and fold.record.variant in evaluated.variants
+            and fold.record.seed in evaluated.seeds
         ]
     if not folds:
         raise EvaluationError(

@@ -1,4 +1,4 @@
-"""Pretrained models as folders of files: what a folder must hold, and how one comes from the Hugging Face hub."""
+"""Folders of pretrained models: the files that each must contain, and the download from the Hugging Face hub."""
 
 import hashlib
 import json
@@ -10,26 +10,26 @@ from typing import Any
 
 from merflow.errors import PretrainedError
 
-_INDEX = ".index.json"  # of weights in several files
+_INDEX = ".index.json"  # suffix of the index of weights in several files
 _DOCUMENTS = ("*.json", "*.txt")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_PROBE_S = 10.0  # until a hub that does not answer counts as no network
+_PROBE_S = 10.0  # time for the hub to answer before it counts as unreachable
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """What a model's folder must hold.
+    """Files that a model's folder must contain.
 
     Attributes:
-        needed: Groups of names; one file of each group must be there.
-        weights: Names of the weights, or of their index, of which one must be there; the first that is there is read.
+        needed: Groups of names; the folder must contain one file of each group.
+        weights: Names of the weights, or of their index; the folder must contain one, and the first of them is read.
     """
 
     needed: tuple[tuple[str, ...], ...]
     weights: tuple[str, ...]
 
     def lacking(self, folder: Path) -> list[tuple[str, ...]]:
-        """The groups that a folder has no file of; each lacking file of weights in several is a group.
+        """Return the groups of which a folder has no file; each missing file of weights in several files is a group.
 
         Raises:
             PretrainedError: The index of the weights is damaged.
@@ -39,9 +39,9 @@ class ModelFiles:
         groups += [(name,) for name in shards_of(folder, chosen)]
         return [group for group in groups if not any((folder / name).is_file() for name in group)]
 
-    def wanted(self, held: Iterable[str]) -> list[str]:
-        """Names and patterns of what to download from a repository that holds these files."""
-        names = set(held)
+    def to_download(self, available: Iterable[str]) -> list[str]:
+        """Return names and patterns of the files to download from a repository that contains these files."""
+        names = set(available)
         chosen = next((name for name in self.weights if name in names), self.weights[0])
         stem, _, suffix = chosen.removesuffix(_INDEX).rpartition(".")
         shards = [f"{stem}-*.{suffix}"] if chosen.endswith(_INDEX) else []
@@ -50,11 +50,11 @@ class ModelFiles:
 
 @dataclass(frozen=True)
 class Advice:
-    """What a person can do who asked for a model of the hub.
+    """Advice for error messages about a model of the hub.
 
     Attributes:
-        correct: Where he named it, for a model that the hub does not have.
-        point: How he points to a folder in ``DIR`` that he fetched elsewhere.
+        correct: The setting that names the model, to correct if the hub does not have it.
+        point: The way to use a folder ``DIR`` that was downloaded elsewhere.
     """
 
     correct: str
@@ -62,22 +62,22 @@ class Advice:
 
 
 def from_hub(repository: str, *, revision: str, files: ModelFiles, advice: Advice) -> Path:
-    """The folder of a model of the hub in its cache on this machine; its name is the commit.
+    """Return the folder of a hub model in the cache of this machine; the folder's name is the commit.
 
-    A commit cannot change: where its folder is complete, the network is not asked. For a branch or tag it is, and where
-    it does not answer, the copy on this machine counts. With HF_HUB_OFFLINE=1 nothing is ever asked.
+    A commit cannot change, so the network is not used if its folder is complete. For a branch or tag the hub is asked
+    for its commit; if it does not answer, the cached copy is used. With HF_HUB_OFFLINE=1 the network is never used.
 
     Args:
-        repository: As ``microsoft/wavlm-large``.
+        repository: Name of the repository, such as ``microsoft/wavlm-large``.
         revision: A commit, branch or tag.
-        files: What the folder must hold.
-        advice: What to say where there is no such model, or no network.
+        files: Files that the folder must contain.
+        advice: Advice for error messages.
 
     Raises:
-        PretrainedError: There is no such repository or revision, or neither network nor copy.
+        PretrainedError: The repository or revision does not exist, or there is neither a network nor a copy.
     """
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import (  # type: ignore[attr-defined] # HTTPError is of the client it is built on
+    from huggingface_hub.errors import (  # type: ignore[attr-defined] # HTTPError belongs to its HTTP client
         GatedRepoError,
         HTTPError,
         RepositoryNotFoundError,
@@ -88,12 +88,14 @@ def from_hub(repository: str, *, revision: str, files: ModelFiles, advice: Advic
     if copy is not None and is_commit(revision):
         return copy
     try:
-        info = HfApi().model_info(repository, revision=revision, timeout=_PROBE_S)  # snapshot_download tries for long
-        patterns = files.wanted(each.rfilename for each in info.siblings or ())
+        info = HfApi().model_info(
+            repository, revision=revision, timeout=_PROBE_S
+        )  # snapshot_download would retry for long
+        patterns = files.to_download(each.rfilename for each in info.siblings or ())
         return Path(snapshot_download(repository, revision=info.sha or revision, allow_patterns=patterns))
     except (RepositoryNotFoundError, RevisionNotFoundError, GatedRepoError) as error:
         raise PretrainedError(
-            f"the hub has no {repository} at revision {revision}, or does not let you read it: "
+            f"the hub has no {repository} at revision {revision}, or you may not read it: "
             f"{_first_line(error)}; correct {advice.correct}"
         ) from error
     except (OSError, HTTPError) as error:
@@ -101,32 +103,32 @@ def from_hub(repository: str, *, revision: str, files: ModelFiles, advice: Advic
             return copy
         raise PretrainedError(
             f"{repository} at revision {revision} is not on this machine and the hub cannot be reached "
-            f"({_first_line(error)}); where there is network, run `hf download {repository} --revision {revision} "
-            f"--local-dir DIR/{repository.rpartition('/')[2]}`, bring the folder here and {advice.point}"
+            f"({_first_line(error)}); on a machine with network, run `hf download {repository} --revision {revision} "
+            f"--local-dir DIR/{repository.rpartition('/')[2]}`, copy the folder here and {advice.point}"
         ) from error
 
 
 def is_commit(revision: str) -> bool:
-    """Whether a revision is a commit, which always means the same files."""
+    """Return True if a revision is a commit, which always stands for the same files."""
     return _COMMIT.fullmatch(revision) is not None
 
 
 def shards_of(folder: Path, weights: str) -> list[str]:
-    """Names of the files that an index of weights speaks of; none where the weights are one file.
+    """Return the names of the files that an index of weights lists; empty if the weights are a single file.
 
     Raises:
         PretrainedError: The index is damaged.
     """
     if not weights.endswith(_INDEX):
         return []
-    places = json_object(folder / weights).get("weight_map")
-    if not isinstance(places, dict):
+    weight_map = json_object(folder / weights).get("weight_map")
+    if not isinstance(weight_map, dict):
         raise PretrainedError(f"{folder / weights} has no weight_map; download the model again")
-    return sorted(set(map(str, places.values())))
+    return sorted(set(map(str, weight_map.values())))
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """A JSON object of a model's folder.
+    """Read a JSON object of a model's folder.
 
     Raises:
         PretrainedError: The file is missing, damaged or holds something else.
@@ -134,14 +136,14 @@ def json_object(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise PretrainedError(f"{path} is no readable JSON: {error}; download the model again") from error
+        raise PretrainedError(f"{path} is not readable JSON: {error}; download the model again") from error
     if not isinstance(values, dict):
         raise PretrainedError(f"{path} holds a {type(values).__name__}, expected an object; download the model again")
     return values
 
 
 def files_digest(folder: Path, names: Iterable[str]) -> str:
-    """SHA-256 over these files of a folder as 16 hexadecimal digits; the same wherever the folder lies."""
+    """Return the SHA-256 of these files of a folder as 16 hexadecimal digits, independent of the folder's location."""
     sha = hashlib.sha256()
     for name in sorted(set(names)):
         with (folder / name).open("rb") as file:
@@ -150,7 +152,7 @@ def files_digest(folder: Path, names: Iterable[str]) -> str:
 
 
 def _cached(repository: str, *, revision: str, files: ModelFiles) -> Path | None:
-    """The complete copy on this machine, None where there is none."""
+    """Return the complete copy on this machine, or None if there is none."""
     from huggingface_hub import snapshot_download
 
     try:
@@ -159,7 +161,7 @@ def _cached(repository: str, *, revision: str, files: ModelFiles) -> Path | None
         return None
     except ValueError as error:
         raise PretrainedError(
-            f"{repository!r} is no hub id ({error}); write it as microsoft/wavlm-large, or name a folder"
+            f"{repository!r} is not a hub id ({error}); write it as microsoft/wavlm-large, or name a folder"
         ) from error
     return None if files.lacking(folder) else folder
 

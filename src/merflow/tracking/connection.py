@@ -1,4 +1,4 @@
-"""The MLflow client: where it points, how long it waits, and what its failures become.
+"""The MLflow client: its server or database, its timeouts, and the errors that its failures become.
 
 MLflow reads its settings from the environment. They are set when the first connection is opened, and only where the
 user has set none: a tracker that is down must cost a training process seconds, not MLflow's default of minutes.
@@ -29,12 +29,12 @@ _ENVIRONMENT = {
 }
 # SQLite already waits 20 s for a lock before it gives up; these pauses come on top.
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)
-# MLflow adds a dataset that it did not find; of two processes that do so at once, one is told that it is there already.
+# MLflow adds a dataset that it does not have; of two processes that do so at once, one gets such an error.
 _DUPLICATE = ("UNIQUE constraint failed", "duplicate key", "Duplicate entry")
 
 
 def tracking_uri(setting: str, *, folder: Path) -> str | None:
-    """The URI that ``tracking.uri`` of ``params.yaml`` stands for.
+    """Return the URI that ``tracking.uri`` of ``params.yaml`` stands for.
 
     Args:
         setting: ``auto`` for SQLite in the folder, ``none`` for no tracking, or a URI.
@@ -44,7 +44,7 @@ def tracking_uri(setting: str, *, folder: Path) -> str | None:
         A URI for :class:`Connection`, or None for no tracking.
 
     Raises:
-        TrackingError: MLflow cannot track there.
+        TrackingError: MLflow cannot track at the URI.
     """
     if setting == "none":
         return None
@@ -54,15 +54,15 @@ def tracking_uri(setting: str, *, folder: Path) -> str | None:
 
 
 def checked_uri(uri: str) -> str:
-    """The URI itself.
+    """Return the URI unchanged.
 
     Raises:
-        TrackingError: It is a folder, or of a scheme that MLflow has no store for.
+        TrackingError: It is a folder, or has a scheme that MLflow has no store for.
     """
     scheme = urlsplit(uri).scheme.partition("+")[0]
     if scheme not in SCHEMES:
         raise TrackingError(
-            f"tracking.uri {uri!r} is no tracking server or database; write http://HOST:PORT, "
+            f"tracking.uri {uri!r} is no tracking server or database; use http://HOST:PORT, "
             "sqlite:////absolute/path/mlflow.db, auto or none"
         )
     return uri
@@ -72,7 +72,7 @@ class Connection:
     """One tracking server or database.
 
     Attributes:
-        uri: Where it is.
+        uri: URI of the server or database.
         database: The SQLite file behind it; None for anything else.
     """
 
@@ -85,7 +85,7 @@ class Connection:
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         try:
-            import mlflow  # noqa: F401 - whether it is there, before anything is trained
+            import mlflow  # noqa: F401 - fail before anything is trained
             import psutil  # noqa: F401 - likewise
         except ModuleNotFoundError as error:
             raise TrackingError(
@@ -94,8 +94,8 @@ class Connection:
             ) from error
         self._client: Any = None
 
-    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - what MLflow takes and gives
-        """What the client's method returns. It is tried again where another process was in the way for a moment.
+    def call(self, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any arguments of MLflow's client
+        """Call a method of the client; retry where another process was in the way for a moment.
 
         Raises:
             TrackingError: The server or database cannot be reached, refuses, or is no MLflow server.
@@ -106,7 +106,7 @@ class Connection:
 
         for pause_s in (*_PAUSES_S, None):
             try:
-                with _retries_unheard():
+                with _quiet_retries():
                     if self._client is None:
                         self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
                     return getattr(self._client, method)(*args, **kwargs)
@@ -119,23 +119,23 @@ class Connection:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keeps other processes of this machine out while a run is looked up and made; needs SQLite to do so."""
+        """Keep other processes of this machine out while a run is looked up or made; without SQLite, do nothing."""
         if self.database is None:
             yield
             return
-        place = self.database.with_name(f"{self.database.name}.lock")
+        lock = self.database.with_name(f"{self.database.name}.lock")
         try:
-            handle = place.open("w")
+            handle = lock.open("w")
         except OSError as error:
-            raise TrackingError(f"cannot lock MLflow's database with {place}: {error.strerror}") from error
+            raise TrackingError(f"cannot lock MLflow's database with {lock}: {error.strerror}") from error
         with handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
 
 @contextmanager
-def _retries_unheard() -> Iterator[None]:
-    """The last failure is told once, by whoever catches it; urllib3 would warn of every retry before it."""
+def _quiet_retries() -> Iterator[None]:
+    """Silence urllib3, which warns of every retry; the last failure is reported once, by whoever catches it."""
     retries = logging.getLogger("urllib3.connectionpool")
     level = retries.level
     retries.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""One fold's training as an MLflow run, child of its variant's run."""
+"""One fold's training as an MLflow run, a child of its variant's run."""
 
 import logging
 import math
@@ -33,37 +33,37 @@ from merflow.tracking.variant_run import open_variant
 
 logger = logging.getLogger(__name__)
 
-# Epochs of small models take a tenth of a second and a request ten milliseconds: figures wait for each other.
+# Epochs of small models take a tenth of a second and a request takes ten milliseconds, so figures are sent together.
 FLUSH_S = 5.0
-# Of the fold's folder, these are worth keeping; its state for resuming is not.
+# Files of the fold's folder that are uploaded; the state for resuming is not.
 UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "inspection.safetensors", "model")
-# What was measured of the machine; beside the history, so that it outlives a server that is down.
+# Measurements of the machine, in the fold's folder too, so that they outlive a server that is down.
 SYSTEM = "system.json"
-# Wall time: two equal trainings differ in nothing else.
+# Two equal trainings differ in wall time alone.
 _NEVER_EQUAL = ("seconds",)
 
 
 class FoldRun:
     """Tracks one fold's training; a :class:`merflow.contracts.tracker.Tracker` and a context manager.
 
-    A fold that is resumed continues its run, and a figure that is already there is not logged twice. Nothing raises
-    where it is forgiving: the first failure is a warning in the log, and from then on this fold is not tracked. Leaving
+    A fold that is resumed continues its run, and a figure that was logged before is not logged twice. A forgiving run
+    raises nothing: the first failure is a warning in the log, and from then on the fold is no longer tracked. Leaving
     the context ends the run as FINISHED, FAILED (an exception) or KILLED (an interrupt).
     """
 
     def __init__(
         self, fold: PlannedFold, parent: Callable[[], Parent], *, machine: Sampler | None, forgiving: bool
     ) -> None:
-        """Opens the run.
+        """Open the run.
 
         Args:
             fold: The fold.
             parent: Opens the benchmark's run, or raises :class:`TrackingError`.
-            machine: Measures it until the run ends; None to leave that out.
-            forgiving: A failure is a warning; else it raises :class:`TrackingError`.
+            machine: Measures the machine until the run ends; None for no measurements.
+            forgiving: True to log a failure as a warning; False to raise :class:`TrackingError`.
 
         Raises:
-            TrackingError: As ``parent``, or the run cannot be opened; not where it is forgiving.
+            TrackingError: The run or its parent cannot be opened; never if it is forgiving.
         """
         self._fold = fold
         self._open_parent = parent
@@ -80,27 +80,27 @@ class FoldRun:
 
     @property
     def run_id(self) -> str | None:
-        """MLflow's id; None where the run could not be opened."""
+        """MLflow's id; None if the run could not be opened."""
         return self._run_id
 
     def log_metrics(self, metrics: Mapping[str, float], *, epoch: int) -> None:
-        """Figures of one finished epoch, counted from 1; sent every few seconds."""
-        self._await(loggable(metrics, step=epoch))
+        """Log the figures of a finished epoch, counted from 1; they are sent every few seconds."""
+        self._queue(loggable(metrics, step=epoch))
         if time.monotonic() - self._flushed_s > FLUSH_S:
             self._attempt(self._flush)
 
     def log_folder(self, folder: Path) -> None:
-        """Files of the finished fold, and figures of its histories that the run lacks; ends the run.
+        """Upload the finished fold's files, log the figures of its history that the run lacks, and end the run.
 
-        What was measured of the machine is written into the folder first. A run whose figures are not those of the
-        history belongs to an earlier training of the same fold; it is deleted and a new one takes its place.
+        Measurements of the machine are written into the folder first. A run whose figures differ from the history
+        belongs to an earlier training of the same fold; it is deleted, and a new run takes its place.
         """
         self._attempt(lambda: self._write_system(folder), even_if_lost=True)
         self._attempt(lambda: self._log_folder(folder))
         self.finish("FINISHED")
 
     def finish(self, status: str) -> None:
-        """Ends the run as FINISHED, FAILED or KILLED; an ended run stays as it is."""
+        """End the run as FINISHED, FAILED or KILLED; an ended run stays as it is."""
         if self._ended:
             return
         self._ended = True
@@ -157,32 +157,32 @@ class FoldRun:
         parent.connection.call("log_inputs", run.info.run_id, part_datasets(fold))
         return run, continued
 
-    def _await(self, rows: Metrics) -> None:
+    def _queue(self, rows: Metrics) -> None:
         new = [row for row in rows if (row.key, row.step) not in self._logged]
         self._waiting += new
         self._logged.update({(row.key, row.step): row.value for row in new})
 
     def _flush(self) -> None:
-        self._await_system()
+        self._queue_system()
         log_metrics(self._parent.connection, str(self._run_id), self._waiting)
         self._waiting = []
         self._flushed_s = time.monotonic()
 
-    def _await_system(self) -> None:
-        """What was measured since the last call; steps go on where an interrupted training left them."""
+    def _queue_system(self) -> None:
+        """Queue the measurements since the last call; steps go on from those of an interrupted training."""
         if self._machine is None:
             return
         first = 1 + max((step for key, step in self._logged if key.startswith(PREFIX)), default=-1)
         for step, (time_ms, figures) in enumerate(self._machine.take(), start=first):
             rows = [Metric(key, value, step, time_ms) for key, value in figures.items()]
             self._system += rows
-            self._await(rows)
+            self._queue(rows)
 
     def _write_system(self, folder: Path) -> None:
         if self._machine is None:
             return
         self._machine.stop()
-        self._await_system()
+        self._queue_system()
         if self._system:
             write_json(folder / SYSTEM, self._system)
 
@@ -190,7 +190,7 @@ class FoldRun:
         history = _history(folder)
         if _is_of_another_training(self._logged, history):
             self._replace()
-        self._await([*history, *_system(folder)])
+        self._queue([*history, *_system(folder)])
         self._flush()
         for path in sorted({path for pattern in UPLOADED for path in folder.glob(pattern)}):
             upload(self._parent.connection, str(self._run_id), path)
@@ -209,13 +209,13 @@ def _history(folder: Path) -> Metrics:
 
 
 def _system(folder: Path) -> Metrics:
-    """What was measured of the machine; nothing where the folder holds none of it."""
+    """Return the measurements of the machine; none if the folder has none."""
     path = folder / SYSTEM
     return [Metric(*row) for row in read_json(path)] if path.is_file() else []
 
 
 def _is_of_another_training(logged: Mapping[tuple[str, int], float], history: Metrics) -> bool:
-    """Whether a figure was logged with another value, or for an epoch that the history does not have."""
+    """Return True if a figure was logged with another value, or for an epoch that the history does not have."""
     values = {(row.key, row.step): row.value for row in history if row.key not in _NEVER_EQUAL}
     names = {key for key, _ in values}
     return any(

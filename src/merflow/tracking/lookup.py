@@ -1,4 +1,4 @@
-"""Runs and registered models that are there already, by the names that people give them."""
+"""Existing runs and registered models, found by the names that people use for them."""
 
 import re
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ _MISSING = re.compile(r"RESOURCE_DOES_NOT_EXIST|not found|does not exist|No such
 
 @dataclass(frozen=True)
 class Tracked:
-    """One run.
+    """One run of MLflow.
 
     Attributes:
         experiment: MLflow's experiment id.
-        tags: All of them.
+        tags: All tags of the run.
     """
 
     run_id: str
@@ -31,7 +31,7 @@ class Tracked:
 
     @property
     def kind(self) -> str:
-        """``fold``, ``benchmark`` and so on; empty for a run that merflow did not make."""
+        """Kind of run, ``fold`` or ``benchmark`` for example; empty for a run that merflow did not make."""
         return self.tags.get(KIND_TAG, "")
 
 
@@ -46,32 +46,32 @@ class Version:
 
 
 def is_run(text: str) -> bool:
-    """Whether the text has the form of a run's id."""
+    """Return True if the text has the form of a run's id."""
     return bool(_RUN.fullmatch(text))
 
 
 def is_version(text: str) -> bool:
-    """Whether the text has the form of a model version: ``models:/name/3``, ``name/3``, ``name@alias``."""
+    """Return True if the text has the form of a model version: ``models:/name/3``, ``name/3``, ``name@alias``."""
     return bool(_MODEL.fullmatch(text))
 
 
 def existing(uri: str) -> Connection:
-    """A connection to what is there; a SQLite file that is not is no new database.
+    """Connect to an existing server or database; unlike :class:`Connection`, make no new SQLite file.
 
     Raises:
-        TrackingError: MLflow is not installed, the URI is none, or the file is missing.
+        TrackingError: MLflow is not installed, cannot track at the URI, or the file is missing.
     """
     database = Path(uri.removeprefix("sqlite:///").partition("?")[0])
     if uri.startswith("sqlite:///") and not database.is_file():
-        raise TrackingError(f"no such file: {database}; name the mlflow.db of the benchmark's folder, or a server")
+        raise TrackingError(f"no such file: {database}; name the mlflow.db in the benchmark's folder, or a server")
     return Connection(uri)
 
 
 def run_of(connection: Connection, run_id: str) -> Tracked:
-    """The run of this id.
+    """Return the run with this id.
 
     Raises:
-        TrackingError: There is none, or the server cannot be reached.
+        TrackingError: No run has it, or the server cannot be reached.
     """
     try:
         return _tracked(connection.call("get_run", run_id))
@@ -82,15 +82,15 @@ def run_of(connection: Connection, run_id: str) -> Tracked:
 
 
 def version_of(connection: Connection, text: str) -> Version:
-    """The version that a text names, see :func:`is_version`.
+    """Return the model version that a text names, see :func:`is_version`.
 
     Raises:
-        TrackingError: There is none, it comes from no run, or the server cannot be reached.
+        TrackingError: There is no such version, it comes from no run, or the server cannot be reached.
     """
     named = _MODEL.fullmatch(text)
     assert named, text
     try:
-        found = (
+        version = (
             connection.call("get_model_version", named["name"], named["version"])
             if named["version"]
             else connection.call("get_model_version_by_alias", named["name"], named["alias"])
@@ -102,21 +102,25 @@ def version_of(connection: Connection, text: str) -> Version:
                 f"no model version {text!r} in MLflow at {connection.uri}; registered models: {known or 'none'}"
             ) from error
         raise
-    if not found.run_id:
-        raise TrackingError(f"model version {text!r} was registered without its run: what made it is not on record")
-    return Version(str(found.name), str(found.version), tuple(found.aliases), str(found.run_id))
+    if not version.run_id:
+        raise TrackingError(
+            f"model version {text!r} was registered without its run, so its training is unknown; register a run's model"
+        )
+    return Version(str(version.name), str(version.version), tuple(version.aliases), str(version.run_id))
 
 
 def fold_runs(connection: Connection, run: Tracked) -> list[Tracked]:
-    """The run itself where it is a fold's, else the folds of its benchmark, or of the variant that it is of.
+    """Return the run itself if it is a fold's, else the runs of all folds of its benchmark or variant.
 
     Raises:
-        TrackingError: The run is none of merflow's, or the server cannot be reached.
+        TrackingError: merflow did not make the run, or the server cannot be reached.
     """
     if run.kind == "fold":
         return [run]
     if BENCHMARK_TAG not in run.tags:
-        raise TrackingError(f"run {run.run_id} ({run.name}) is none of merflow's: it has no tag {BENCHMARK_TAG}")
+        raise TrackingError(
+            f"run {run.run_id} ({run.name}) was not made by merflow: it has no tag {BENCHMARK_TAG}; name another run"
+        )
     tags = {BENCHMARK_TAG: run.tags[BENCHMARK_TAG], KIND_TAG: "fold"}
     if "variant" in run.tags:
         tags["variant"] = run.tags["variant"]
@@ -124,7 +128,7 @@ def fold_runs(connection: Connection, run: Tracked) -> list[Tracked]:
 
 
 def fetch(connection: Connection, run: Tracked, file: str, *, into: Path) -> Path | None:
-    """An artifact of the run; None where it has none of this name.
+    """Download an artifact of the run; return None if the run has no such artifact.
 
     Raises:
         TrackingError: The server cannot be reached.

@@ -1,7 +1,7 @@
-"""How busy the machine is while a fold trains: processors, memory and GPUs, for MLflow's page of system metrics.
+"""The load of the machine while a fold trains: processors, memory and GPUs, for MLflow's page of system metrics.
 
 MLflow's own monitor writes to the server from a thread of its own and waits for it when training ends. Here a thread
-only measures; the figures go the way of all others, so a server that is down costs nothing more.
+only measures, and the figures are sent with all others, so a server that is down costs nothing more.
 """
 
 import threading
@@ -15,13 +15,13 @@ _MEGABYTE = 1e6  # as MLflow counts
 
 
 class Sampler:
-    """Measures the whole machine, and the memory of this process, every so often until it is stopped.
+    """Measures the load of the whole machine, and the memory of this process, until it is stopped.
 
-    A sample is the mean since the one before; on a node that others use too, their load is in it.
+    A sample is the mean since the one before. On a shared node it includes the load of other users.
     """
 
     def __init__(self, *, every_s: float) -> None:
-        """Starts measuring; the first sample is taken after ``every_s`` seconds."""
+        """Start measuring; the first sample is taken after ``every_s`` seconds."""
         self._every_s = every_s
         self._monitors = _monitors()
         self._rows: list[tuple[int, dict[str, float]]] = []
@@ -31,13 +31,13 @@ class Sampler:
         self._thread.start()
 
     def take(self) -> list[tuple[int, dict[str, float]]]:
-        """Samples since the last call: milliseconds since 1970, and figures by name."""
+        """Return the samples since the last call: milliseconds since 1970, and figures by name."""
         with self._taken:
             rows, self._rows = self._rows, []
         return rows
 
     def stop(self) -> None:
-        """Takes a last sample and ends the thread."""
+        """Take a last sample and end the thread."""
         if not self._ended.is_set():
             self._ended.set()
             self._thread.join()
@@ -46,7 +46,7 @@ class Sampler:
         import psutil
 
         process = psutil.Process()
-        self._collect()  # loads are means since the call before: the first of them means nothing
+        self._collect()  # loads are means since the call before, so the first has no meaning
         ended = False
         while not ended:
             ended = self._ended.wait(self._every_s)
@@ -60,13 +60,13 @@ class Sampler:
         for monitor in self._monitors:
             monitor.clear_metrics()
             monitor.collect_metrics()
-            found: Mapping[str, float] = monitor.aggregate_metrics()
-            figures.update(found)
+            sample: Mapping[str, float] = monitor.aggregate_metrics()
+            figures.update(sample)
         return figures
 
 
 def _monitors() -> list[Any]:
-    """MLflow's, of the processors and of the NVIDIA GPUs, where there are some and their library is installed."""
+    """Return MLflow's monitors of the processors, and of NVIDIA GPUs where their library is installed."""
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 

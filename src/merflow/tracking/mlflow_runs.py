@@ -1,4 +1,4 @@
-"""A benchmark as an MLflow run: below it one a variant, and below that one a fold."""
+"""A benchmark as an MLflow run, with a child run per variant and, below that, one per fold."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.results import Results
 from merflow.contracts.tracked_run import TrackedRun
 from merflow.storage.local import digest
 from merflow.tracking.connection import Connection
@@ -29,16 +30,12 @@ from merflow.tracking.runs import (
 )
 from merflow.tracking.variant_run import log_variant
 
-_FOLD_FIGURES = ("UA", "WA", "macro_f1", "weighted_f1", "ece")
-# Under the names of their curves, MLflow's tables show the last epoch; these are of the chosen one.
-_CHOSEN = {"chosen/epoch": "best_epoch", "chosen/dev_ua": "dev_ua", "chosen/dev_loss": "dev_loss"}
-
 
 class BenchmarkRun:
-    """The parent run, opened when it is first needed, and tried again where that failed.
+    """The parent run; it is opened when it is first needed, and again if that failed.
 
     Attributes:
-        benchmark_id: What finds the same run again, from any process.
+        benchmark_id: Id that finds the same run again, from any process.
     """
 
     def __init__(self, connection: Connection, run: TrackedRun) -> None:
@@ -48,7 +45,7 @@ class BenchmarkRun:
         self._opened: Parent | None = None
 
     def open(self) -> str:
-        """MLflow's id of the run, which is RUNNING from now on.
+        """Open the run, which is RUNNING from now on, and return MLflow's id of it.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -62,12 +59,12 @@ class BenchmarkRun:
         return FoldRun(fold, self._parent, machine=machine, forgiving=True)
 
     def log_finished_fold(self, folder: Path, fold: PlannedFold) -> bool:
-        """Logs a fold from its files where its own run is missing or incomplete, else does nothing.
+        """Log a fold from its files if its own run is missing or incomplete.
 
-        A fold's training may come from a cache, or the server may have been down.
+        A fold may come from a cache, or the server may have been down while it trained.
 
         Returns:
-            Whether there was anything to log.
+            True if there was anything to log.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -80,26 +77,26 @@ class BenchmarkRun:
 
     def log_results(
         self,
-        results: Mapping[str, Any],
+        results: Results,
         *,
         variants: Mapping[str, PlannedFold],
         files: Mapping[str, Path],
         figures: Callable[[str], Mapping[str, Any]],
         command: str,
     ) -> bool:
-        """The figures of the benchmark, its variants and folds, and files; ends the run as FINISHED.
+        """Log the figures of the benchmark, its variants and its folds, upload files, and end the run as FINISHED.
 
-        Folds that a kill left RUNNING are ended as KILLED.
+        Fold runs that a kill left RUNNING end as KILLED.
 
         Args:
-            results: Content of ``results.json``.
+            results: The benchmark's results.
             variants: Any fold of each variant.
-            files: Text files by their names in MLflow: report.html, results.json; a pipeline's have none on disk.
-            figures: Variant -> Matplotlib figures by file name, drawn where they are needed.
-            command: What reproduces the run.
+            files: Text files by their names in MLflow, such as ``report.html``; on disk they may have other names.
+            figures: Draws a variant's Matplotlib figures, by file name; called only if they are logged.
+            command: The command that reproduces the run.
 
         Returns:
-            Whether there was anything to log: the same results and files are not logged twice.
+            True if there was anything to log: the same results and files are not logged twice.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -113,7 +110,7 @@ class BenchmarkRun:
         parent = self._parent()
         for name, fold in variants.items():
             log_variant(parent, fold, results, figures=figures(name))
-        self._log_folds(results["variants"])
+        self._log_folds(results)
         self._log_benchmark(results, command=command)
         for name, path in files.items():
             self._connection.call("log_text", parent.run_id, path.read_text(encoding="utf-8"), name)
@@ -122,7 +119,7 @@ class BenchmarkRun:
         return True
 
     def finish(self, status: str) -> None:
-        """Ends the run as FINISHED, FAILED or KILLED; what is RUNNING below it is ended as KILLED.
+        """End the run as FINISHED, FAILED or KILLED; children that are still RUNNING end as KILLED.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
@@ -162,31 +159,42 @@ class BenchmarkRun:
         identity = {BENCHMARK_TAG: self.benchmark_id, KIND_TAG: kind, **tags}
         return find_runs(self._connection, self._experiment(), identity)
 
-    def _log_benchmark(self, results: Mapping[str, Any], *, command: str) -> None:
-        variants = results["variants"]
+    def _log_benchmark(self, results: Results, *, command: str) -> None:
         run = self._runs("benchmark", {})[0]
-        best = max(variants, key=lambda name: variants[name]["UA"]["pooled"])
-        figures = {"best_UA": variants[best]["UA"]["pooled"], "best_WA": variants[best]["WA"]["pooled"]}
-        figures |= {f"baseline/{name}_UA": baseline["UA"] for name, baseline in results["baselines"].items()}
-        log_figures(self._connection, run, {**figures, "variants": len(variants), "utterances": results["utterances"]})
-        set_tags(self._connection, run, {"best_variant": best, NOTE_TAG: benchmark_note(results, command=command)})
+        best = results.variants[results.best]
+        figures = {"best_UA": best.ua.pooled, "best_WA": best.wa.pooled}
+        figures |= {f"baseline/{name}_UA": baseline.ua for name, baseline in results.baselines.items()}
+        counts = {"variants": len(results.variants), "utterances": results.utterances}
+        log_figures(self._connection, run, {**figures, **counts})
+        tags = {"best_variant": results.best, NOTE_TAG: benchmark_note(results, command=command)}
+        set_tags(self._connection, run, tags)
 
-    def _log_folds(self, variants: Mapping[str, Any]) -> None:
-        """Test figures of each fold, and the development figures of its chosen epoch, on its own run."""
+    def _log_folds(self, results: Results) -> None:
+        """Log the test figures of each fold, and the development figures of its chosen epoch, on its own run."""
         rows = {
-            (name, fold["fold"], fold["seed"]): (fold, variant["selection"])
-            for name, variant in variants.items()
-            for fold in variant["folds"]
+            (name, score.fold, score.seed): (score, variant.training.selection)
+            for name, variant in results.variants.items()
+            for score in variant.folds
         }
         for run in self._runs("fold", {}):
             tags = run.data.tags
-            fold, selection = rows.get((tags["variant"], int(tags["fold"]), int(tags["seed"])), (None, ""))
-            if fold is None:
+            row = rows.get((tags["variant"], int(tags["fold"]), int(tags["seed"])))
+            if row is None:
                 continue
-            figures = {f"test_{key}": fold[key] for key in _FOLD_FIGURES}
-            figures |= {name: fold[key] for name, key in _CHOSEN.items()}
+            score, selection = row
+            figures = {
+                "test_UA": score.ua,
+                "test_WA": score.wa,
+                "test_macro_f1": score.macro_f1,
+                "test_weighted_f1": score.weighted_f1,
+                "test_ece": score.ece,
+                # Under the names of their curves, MLflow's tables show the last epoch; these are of the chosen one.
+                "chosen/epoch": score.chosen_epoch,
+                "chosen/dev_ua": score.dev_ua,
+                "chosen/dev_loss": score.dev_loss,
+            }
             log_figures(self._connection, run, figures)
-            set_tags(self._connection, run, {NOTE_TAG: fold_note(fold, selection=selection)})
+            set_tags(self._connection, run, {NOTE_TAG: fold_note(score, selection=selection)})
 
 
 def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:
@@ -207,6 +215,6 @@ def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:
     return BenchmarkRun(Connection(location), run)
 
 
-def _digest(results: Mapping[str, Any], files: Mapping[str, Path]) -> str:
+def _digest(results: Results, files: Mapping[str, Path]) -> str:
     contents = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-    return digest({"results": results, "files": contents})
+    return digest({"results": results.as_json(), "files": contents})

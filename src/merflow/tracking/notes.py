@@ -1,87 +1,89 @@
-"""Descriptions of runs, in the Markdown that MLflow shows on a run's page. Percentages, as in the report."""
+"""Descriptions of runs, in the Markdown that MLflow shows on a run's page; percentages, as in the report."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-_COLUMNS = ("variant", "UA", "95 % interval", "WA", "macro F1", "ECE", "published UA")
+from merflow.contracts.results import Comparison, Results
+from merflow.contracts.scores import FoldScore, Variant
+from merflow.contracts.selection import Selection
+
+_COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
 _FOLD_COLUMNS = ("fold", "seed", "utterances", "UA", "WA", "chosen epoch", "dev UA")
-_PAIR_COLUMNS = ("pair", "difference of UA", "95 % interval", "p (Holm)")
-# The rest is in the report.
+_PAIR_COLUMNS = ("pair", "UA difference", "95% interval", "p (Holm)")
+# Longest table of pairs; the report has all of them.
 _PAIRS = 10
 
 
-def benchmark_note(results: Mapping[str, Any], *, command: str) -> str:
-    """The variants, best first, their closest pairs, and what reproduces the run."""
-    variants = results["variants"]
-    order = sorted(variants, key=lambda name: (-variants[name]["UA"]["pooled"], name))
-    pairs = sorted(results["comparisons"], key=lambda pair: abs(pair["delta_UA"]))[:_PAIRS]
+def benchmark_note(results: Results, *, command: str) -> str:
+    """Describe a benchmark: variants, best first, the closest pairs, and the command that reproduces the run."""
+    pairs = sorted(results.comparisons, key=lambda pair: abs(pair.delta_ua))[:_PAIRS]
     return "\n".join(
         [
-            f"{_data(results)} Percentages, pooled over all folds; intervals are bootstraps over dialogues. "
-            "The report is among the artifacts.",
+            f"{_data(results)} All figures are percentages over the test utterances of all folds together; intervals "
+            "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
             "",
-            *_table(_COLUMNS, (_row(name, variants[name]) for name in order)),
+            *_table(_COLUMNS, (_row(name, results.variants[name]) for name in results.ranked)),
             *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
-            *([] if not command else ["", f"Again: `{command}`"]),
+            *([] if not command else ["", f"Reproduce with: `{command}`"]),
         ]
     )
 
 
-def variant_note(name: str, results: Mapping[str, Any]) -> str:
-    """The variant's figures, its folds, and how its epochs were chosen."""
-    variant = results["variants"][name]
-    skipped = [stage for stage in variant["stages_of_preset"] if stage not in variant["stages"]]
+def variant_note(name: str, results: Results) -> str:
+    """Describe a variant: its figures, its folds, and the rule that chose its epochs."""
+    variant = results.variants[name]
+    skipped = variant.training.skipped_stages
     return "\n".join(
         [
-            f"{_data(results)} Epochs: {variant['selection']}."
-            + (f" The preset's stages {', '.join(skipped)} were left out." if skipped else ""),
+            f"{_data(results)} {_rule(variant.training.selection)}"
+            + (f" This encoder profile cannot train the preset's stages {', '.join(skipped)}." if skipped else ""),
             "",
             *_table(_COLUMNS, [_row(name, variant)]),
             "",
-            *_table(_FOLD_COLUMNS, map(_fold, variant["folds"])),
+            *_table(_FOLD_COLUMNS, map(_fold, variant.folds)),
         ]
     )
 
 
-def fold_note(fold: Mapping[str, Any], *, selection: str) -> str:
-    """One fold's figures."""
-    return "\n".join([f"Epoch: {selection}.", "", *_table(_FOLD_COLUMNS, [_fold(fold)])])
+def fold_note(score: FoldScore, *, selection: Selection) -> str:
+    """Describe one fold: its figures, and the rule that chose its epoch."""
+    return "\n".join([_rule(selection), "", *_table(_FOLD_COLUMNS, [_fold(score)])])
 
 
-def _data(results: Mapping[str, Any]) -> str:
-    return f"{results['corpus']}, {results['protocol']}, split {results['split_id']}."
+def _data(results: Results) -> str:
+    return f"Corpus {results.corpus}, protocol {results.protocol}, splits {results.split_id}."
 
 
-def _row(name: str, variant: Mapping[str, Any]) -> list[str]:
-    ua = variant["UA"]
-    published = variant["published"].get("UA")
+def _rule(selection: Selection) -> str:
+    return f"The epoch was chosen by the {selection}."
+
+
+def _row(name: str, variant: Variant) -> list[str]:
+    published = variant.published.get("UA")
     return [
         name,
-        _percent(ua["pooled"]),
-        _interval(ua["ci95"]),
-        _percent(variant["WA"]["pooled"]),
-        _percent(variant["macro_f1"]),
-        _percent(variant["ece"]),
+        _percent(variant.ua.pooled),
+        _interval(variant.ua.ci95),
+        _percent(variant.wa.pooled),
+        _percent(variant.macro_f1),
+        _percent(variant.ece),
         "" if published is None else f"{published:g}",
     ]
 
 
-def _fold(fold: Mapping[str, Any]) -> list[str]:
-    epoch = fold["best_epoch"]
+def _fold(score: FoldScore) -> list[str]:
     return [
-        str(fold["fold"]),
-        str(fold["seed"]),
-        str(fold["utterances"]),
-        _percent(fold["UA"]),
-        _percent(fold["WA"]),
-        "" if epoch is None else str(epoch),
-        _percent(fold["dev_ua"]),
+        str(score.fold),
+        str(score.seed),
+        str(score.utterances),
+        _percent(score.ua),
+        _percent(score.wa),
+        "" if score.chosen_epoch is None else str(score.chosen_epoch),
+        _percent(score.dev_ua),
     ]
 
 
-def _pair(pair: Mapping[str, Any]) -> list[str]:
-    difference = f"{100 * pair['delta_UA']:+.1f}"
-    return [f"{pair['a']} - {pair['b']}", difference, _interval(pair["ci95"]), f"{pair['p_holm']:.3f}"]
+def _pair(pair: Comparison) -> list[str]:
+    return [f"{pair.a} - {pair.b}", f"{100 * pair.delta_ua:+.1f}", _interval(pair.ci95), f"{pair.p_holm:.3f}"]
 
 
 def _percent(share: float | None) -> str:

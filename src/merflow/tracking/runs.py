@@ -1,4 +1,4 @@
-"""Finding, making and filling MLflow runs: what those of a benchmark, its variants and folds have in common."""
+"""Operations that the MLflow runs of benchmarks, variants and folds share: find, make and fill a run."""
 
 import math
 import time
@@ -12,37 +12,38 @@ from merflow.tracking.connection import Connection
 
 BENCHMARK_TAG = "merflow.benchmark_id"
 KIND_TAG = "merflow.kind"
-# What of this machine the run holds: a digest, for a later upload to compare.
+# Digest of what was uploaded to the run, for a later upload to compare.
 UPLOADED_TAG = "merflow.uploaded"
 NOTE_TAG = "mlflow.note.content"
 PARENT_TAG = "mlflow.parentRunId"
 SOURCE_TAGS = {"mlflow.source.name": "merflow"}
-# MLflow's UI otherwise asks whether this is about language models; and how to find what one looks for.
+# The kind keeps MLflow's UI from asking whether this is about language models.
 _EXPERIMENT_TAGS = {
     "mlflow.experimentKind": "custom_model_development",
     NOTE_TAG: "\n".join(
         [
-            "A benchmark is a run, each of its variants a run below it, each fold a run below its variant.",
-            "Searches that help:",
+            "Every benchmark is a run. Its variants are child runs, and every fold is a child of its variant.",
+            "Useful searches:",
             "",
-            "- `tags.merflow.kind = 'variant'`: a table of variants; sort by `test_UA`",
-            "- `tags.merflow.kind = 'fold' and tags.variant = 'context-mmt:mmt-frozen'`: the folds of one",
-            "- `tags.merflow.kind = 'variant' and metrics.test_UA > 0.7 and tags.promotable = 'true'`",
+            "- `tags.merflow.kind = 'variant'` lists the variants; sort them by `test_UA`.",
+            "- `tags.merflow.kind = 'fold' and tags.variant = 'context-mmt:mmt-frozen'` lists the folds of a variant.",
+            "- `tags.merflow.kind = 'variant' and metrics.test_UA > 0.7 and tags.promotable = 'true'` lists variants "
+            "that may be promoted.",
         ]
     ),
 }
-# A hundredth of a percent. MLflow's tables show every digit that they are given; results.json has them all.
+# To a hundredth of a percent, for MLflow's tables show every digit; results.json has all of them.
 _DIGITS = 4
-# MLflow's own limits for one request.
-_METRICS_A_BATCH = 1000
-_PARAMS_A_BATCH = 100
+# MLflow's own limits per request.
+_METRICS_PER_BATCH = 1000
+_PARAMS_PER_BATCH = 100
 
 
 class Metric(NamedTuple):
     """One figure of a run; a step is an epoch where there are epochs.
 
     Attributes:
-        time_ms: When it was measured, since 1970; None for now.
+        time_ms: Time of the measurement in milliseconds since 1970; None for now.
     """
 
     key: str
@@ -56,12 +57,12 @@ Metrics = list[Metric]
 
 @dataclass(frozen=True)
 class Parent:
-    """The benchmark's run, as its folds need it.
+    """The benchmark's run, as its children need it.
 
     Attributes:
         experiment: MLflow's experiment id.
         run_id: MLflow's run id.
-        benchmark_id: Of merflow, the same in every process.
+        benchmark_id: merflow's id of the benchmark, the same in every process.
     """
 
     connection: Connection
@@ -71,31 +72,31 @@ class Parent:
 
 
 def experiment_id(connection: Connection, name: str, *, artifact_root: str | None) -> str:
-    """The experiment of that name, made where there is none.
+    """Return the id of the experiment with this name; make it if there is none.
 
     Raises:
-        TrackingError: The server refuses, or the experiment lies in MLflow's trash.
+        TrackingError: The server refuses, or the experiment is in MLflow's trash.
     """
-    found = connection.call("get_experiment_by_name", name)
-    if found is None:
+    experiment = connection.call("get_experiment_by_name", name)
+    if experiment is None:
         try:
             return str(
                 connection.call("create_experiment", name, artifact_location=artifact_root, tags=_EXPERIMENT_TAGS)
             )
         except TrackingError:  # another process may have made it in the same instant
-            found = connection.call("get_experiment_by_name", name)
-            if found is None:
+            experiment = connection.call("get_experiment_by_name", name)
+            if experiment is None:
                 raise
-    if found.lifecycle_stage != "active":
+    if experiment.lifecycle_stage != "active":
         raise TrackingError(
             f"experiment {name!r} was deleted in MLflow; restore it (mlflow experiments restore -x "
-            f"{found.experiment_id}) or set tracking.experiment to another name"
+            f"{experiment.experiment_id}) or set tracking.experiment to another name"
         )
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def find_runs(connection: Connection, experiment: str, tags: Mapping[str, str]) -> list[Any]:
-    """Runs that carry all these tags, the oldest first.
+    """Return the runs that carry all these tags, the oldest first.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -113,16 +114,16 @@ def find_runs(connection: Connection, experiment: str, tags: Mapping[str, str]) 
 def get_or_create(
     connection: Connection, experiment: str, *, name: str, identity: Mapping[str, str], tags: Mapping[str, str]
 ) -> tuple[Any, bool]:
-    """The run with these identifying tags, and whether it was there before.
+    """Return the run with these identifying tags, and True if it existed before.
 
-    On a server two processes may both make it in the same instant: both look again and the younger run is taken back.
+    On a server, two processes may make it in the same instant: both look again, and the younger run is deleted.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    found = find_runs(connection, experiment, identity)
-    if found:
-        return found[0], True
+    existing = find_runs(connection, experiment, identity)
+    if existing:
+        return existing[0], True
     ours = connection.call("create_run", experiment, tags={**tags, **identity}, run_name=name)
     oldest = find_runs(connection, experiment, identity)[0]
     if oldest.info.run_id == ours.info.run_id:
@@ -132,7 +133,7 @@ def get_or_create(
 
 
 def log_metrics(connection: Connection, run_id: str, metrics: Metrics) -> None:
-    """Figures in as few requests as MLflow allows.
+    """Log figures in as few requests as MLflow allows.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -141,12 +142,12 @@ def log_metrics(connection: Connection, run_id: str, metrics: Metrics) -> None:
 
     now_ms = int(time.time() * 1000)
     rows = [entities.Metric(each.key, each.value, each.time_ms or now_ms, each.step) for each in metrics]
-    for start in range(0, len(rows), _METRICS_A_BATCH):
-        connection.call("log_batch", run_id, metrics=rows[start : start + _METRICS_A_BATCH])
+    for start in range(0, len(rows), _METRICS_PER_BATCH):
+        connection.call("log_batch", run_id, metrics=rows[start : start + _METRICS_PER_BATCH])
 
 
 def log_figures(connection: Connection, run: Any, figures: Mapping[str, object]) -> None:  # noqa: ANN401 - mlflow's Run
-    """Figures that have no epochs, to four digits; one that the run has already is not logged twice.
+    """Log figures that have no epochs, to four digits; a figure that the run has already is not logged twice.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -156,7 +157,7 @@ def log_figures(connection: Connection, run: Any, figures: Mapping[str, object])
 
 
 def set_tags(connection: Connection, run: Any, tags: Mapping[str, str]) -> None:  # noqa: ANN401 - mlflow's Run
-    """Tags; one that the run has already is not sent.
+    """Set tags; a tag that the run has already is not sent.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -169,7 +170,7 @@ def set_tags(connection: Connection, run: Any, tags: Mapping[str, str]) -> None:
 
 
 def log_params(connection: Connection, run: Any, params: Mapping[str, object]) -> None:  # noqa: ANN401 - mlflow's Run
-    """Settings, nested ones by dotted name; one that the run already has stays, for MLflow never changes a param.
+    """Log settings, nested ones by dotted name; MLflow never changes a param, so one that the run has stays.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -177,17 +178,17 @@ def log_params(connection: Connection, run: Any, params: Mapping[str, object]) -
     from mlflow.entities import Param
 
     rows = [Param(key, value) for key, value in as_params(params).items() if key not in run.data.params]
-    for start in range(0, len(rows), _PARAMS_A_BATCH):
-        connection.call("log_batch", run.info.run_id, params=rows[start : start + _PARAMS_A_BATCH])
+    for start in range(0, len(rows), _PARAMS_PER_BATCH):
+        connection.call("log_batch", run.info.run_id, params=rows[start : start + _PARAMS_PER_BATCH])
 
 
 def as_params(params: Mapping[str, object]) -> dict[str, str]:
-    """Settings as MLflow keeps them: text by dotted name."""
+    """Return settings as MLflow stores them: text by dotted name."""
     return {key: str(value) for key, value in _flat(params)}
 
 
 def logged_figures(connection: Connection, run: Any) -> dict[tuple[str, int], float]:  # noqa: ANN401 - mlflow's Run
-    """Every figure of the run by name and step.
+    """Return every figure of the run by name and step.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -197,7 +198,7 @@ def logged_figures(connection: Connection, run: Any) -> dict[tuple[str, int], fl
 
 
 def upload(connection: Connection, run_id: str, path: Path) -> None:
-    """A file to the run's artifacts, or a folder as a whole.
+    """Upload a file, or a folder as a whole, to the run's artifacts.
 
     Raises:
         TrackingError: The server cannot be reached or refuses, or the file cannot be read.
@@ -209,7 +210,7 @@ def upload(connection: Connection, run_id: str, path: Path) -> None:
 
 
 def loggable(figures: Mapping[str, object], *, step: int) -> Metrics:
-    """The numbers among the figures that MLflow can keep: no text, no truth values, nothing infinite."""
+    """Return the figures that MLflow can store: numbers, without truth values and infinities."""
     return [
         Metric(key, float(value), step)
         for key, value in figures.items()

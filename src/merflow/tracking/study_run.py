@@ -1,4 +1,4 @@
-"""A study as an MLflow run, and each of its trials as a run below it."""
+"""A study as an MLflow run, and each of its trials as a child run."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -34,10 +34,10 @@ class TrialFacts:
 
     Attributes:
         state: ``complete``, ``pruned``, ``diverged`` or ``failed``.
-        dev_ua: Mean development UA, so far where the trial was pruned.
-        folds: Fold -> development UA, of finished folds.
-        steps: Epoch, counted through the folds, -> the mean so far.
-        values: What was tried, by dotted name.
+        dev_ua: Mean development UA; of a pruned trial, of the epochs until then.
+        folds: Development UA of every finished fold.
+        steps: Mean development UA after every epoch; epochs are counted through the folds.
+        values: Settings of the trial by dotted name.
     """
 
     number: int
@@ -58,9 +58,9 @@ class TrialFacts:
 
 
 class StudyRun:
-    """The parent run of a study's trials. Nothing but a wrong setting raises: a server that is down is a warning.
+    """The parent run of a study's trials. Only a wrong setting raises; a server that is down is a warning.
 
-    What could not be logged while trials ran is logged with the study's end, from the study itself.
+    Trials that could not be logged while they ran are logged at the end, from the study itself.
     """
 
     def __init__(
@@ -84,23 +84,23 @@ class StudyRun:
 
     @property
     def run_id(self) -> str | None:
-        """MLflow's id; None as long as the server cannot be reached."""
+        """MLflow's id; None until the server was reached."""
         return None if self._opened is None else self._opened.run_id
 
     def log_trial(self, trial: TrialFacts) -> None:
-        """The run of an ended trial; one that is there already stays."""
+        """Log an ended trial as a run; a run that exists stays as it is."""
         self._attempt(f"log trial {trial.number}", lambda: self._log_trial(trial))
 
     def log_study(self, trials: Sequence[TrialFacts], *, best: TrialFacts, note: str, files: Sequence[Path]) -> None:
-        """Trials that have no run of their own, the best one's figures, files; ends the run as FINISHED.
+        """Log trials that have no run yet, the best trial's figures, and files; end the run as FINISHED.
 
-        The first failure ends it: a server that is down is waited for once, and not once a trial.
+        The first failure stops it, so that a server that is down is waited for once and not once per trial.
 
         Args:
-            trials: All that ended.
+            trials: All trials that ended.
             best: The best of them.
-            note: The run's description, Markdown.
-            files: To be kept with the run.
+            note: Description of the run, in Markdown.
+            files: Files to upload.
         """
 
         def log() -> None:
@@ -173,18 +173,18 @@ class StudyRun:
 def open_study_run(
     uri: str, *, experiment: str, name: str, study_id: str, tags: Mapping[str, str], params: Mapping[str, object]
 ) -> StudyRun:
-    """The study's run, made or continued; call it once before processes that open it again in parallel.
+    """Make or continue the study's run; call it once before processes that open it again in parallel.
 
     Args:
-        uri: As :func:`merflow.tracking.connection.tracking_uri` gives it.
-        experiment: MLflow experiment, made where there is none.
+        uri: URI of the tracking server or database.
+        experiment: Name of the MLflow experiment; it is made if there is none.
         name: The run's name for people.
         study_id: The same for every process and every repetition of this study.
         tags: Variant, manifest hash, split id, git commit.
-        params: What the study is of; nested ones get dotted names.
+        params: Settings of the study; nested ones get dotted names.
 
     Raises:
-        TrackingError: MLflow is not installed, or the URI is none.
+        TrackingError: MLflow is not installed, or cannot track at the URI.
         OutputError: The SQLite file's folder cannot be made.
     """
     connection = Connection(uri)

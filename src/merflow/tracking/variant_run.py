@@ -1,15 +1,18 @@
 """A variant as an MLflow run between its benchmark and its folds: the row that people compare.
 
-Figures are shares, 0 to 1, of all test utterances together; ``published/`` are the paper's own. A word before a slash
-is a section of MLflow's charts, before the one of those without. On its run stand the figures of epochs chosen by the
-variant's rule. Those of epochs that the test part itself likes best have a run of their own below it, which says
-that it cannot be promoted.
+Figures are shares, 0 to 1, of all test utterances together; those below ``published/`` are the paper's own. MLflow
+groups its charts by the part of a name before a slash.
+
+The variant's run has the figures of the epochs that its selection rule chose. Test-selected epochs, where the shadow
+selection is on, have a child run of their own, which is tagged as not promotable.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.results import Results
+from merflow.contracts.scores import NonePaper, Variant
 from merflow.contracts.selection import NONE_PAPER
 from merflow.tracking.fold_tags import all_folds_dataset, promotable_tag, variant_params, variant_tags
 from merflow.tracking.notes import variant_note
@@ -26,13 +29,9 @@ from merflow.tracking.runs import (
     set_tags,
 )
 
-# The only corpus that the papers' own figures can be subtracted on.
-PUBLISHED_CORPUS = "iemocap"
-_POOLED = ("macro_f1", "weighted_f1", "ece")
-
 
 def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - mlflow's Run
-    """The variant's run, made or found again; one of other settings is deleted and a new one takes its place.
+    """Make or find the variant's run; a run with other settings is deleted, and a new one takes its place.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -47,53 +46,52 @@ def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - ml
     return run
 
 
-def log_variant(parent: Parent, fold: PlannedFold, results: Mapping[str, Any], *, figures: Mapping[str, Any]) -> None:
-    """A variant's figures and pictures onto its run, which ends as FINISHED.
+def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures: Mapping[str, Any]) -> None:
+    """Log a variant's metrics and figures on its run, and end the run as FINISHED.
 
     Args:
         parent: The benchmark's run.
-        fold: Any of its folds.
-        results: Content of ``results.json``.
+        fold: Any fold of the variant.
+        results: The benchmark's results.
         figures: Matplotlib figures by file name.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    connection, variant = parent.connection, results["variants"][fold.variant]
+    connection, variant = parent.connection, results.variants[fold.variant]
     run = open_variant(parent, fold)
-    log_figures(connection, run, figures_of(variant, corpus=results["corpus"]))
-    set_tags(connection, run, {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant["stages"])})
+    log_figures(connection, run, figures_of(variant, published_corpus=results.published_corpus))
+    tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.stages)}
+    set_tags(connection, run, tags)
     for name, figure in figures.items():
         connection.call("log_figure", run.info.run_id, figure, name)
-    if variant["none_paper"]:
-        _log_none_paper(parent, fold, variant, run_id=str(run.info.run_id))
+    if variant.none_paper is not None:
+        _log_none_paper(parent, fold, variant.none_paper, run_id=str(run.info.run_id))
     connection.call("set_terminated", run.info.run_id, status="FINISHED")
 
 
-def figures_of(variant: Mapping[str, Any], *, corpus: str) -> dict[str, float | None]:
-    """The figures by which variants are compared; those that a variant lacks are None."""
-    low, high = variant["UA"]["ci95"] or (None, None)
-    published = {name: value / 100 for name, value in variant["published"].items()}
+def figures_of(variant: Variant, *, published_corpus: bool) -> dict[str, float | None]:
+    """Return the figures by which variants are compared; those that a variant lacks are None."""
+    low, high = variant.ua.ci95 or (None, None)
+    published = {name: value / 100 for name, value in variant.published.items()}
+    pooled = {"UA": variant.ua.pooled, "WA": variant.wa.pooled}
+    differences = {
+        f"published/{name}_difference": figure - published[name] for name, figure in pooled.items() if name in published
+    }
     return {
-        "test_UA": variant["UA"]["pooled"],
+        "test_UA": variant.ua.pooled,
         "test_UA_low": low,
         "test_UA_high": high,
-        "spread/UA_mean_of_folds": variant["UA"]["mean"],
-        "spread/UA_std_of_folds": variant["UA"]["std"],
-        "spread/UA_std_of_seeds": variant["over_seeds"]["UA"]["std"],
-        "test_WA": variant["WA"]["pooled"],
-        **{f"test_{name}": variant[name] for name in _POOLED},
-        **{f"recall/{name}": recall for name, recall in variant["per_class_recall"].items()},
+        "spread/UA_mean_of_folds": variant.ua.mean,
+        "spread/UA_std_of_folds": variant.ua.std,
+        "spread/UA_std_of_seeds": variant.over_seeds.ua.std,
+        "test_WA": variant.wa.pooled,
+        "test_macro_f1": variant.macro_f1,
+        "test_weighted_f1": variant.weighted_f1,
+        "test_ece": variant.ece,
+        **{f"recall/{name}": recall for name, recall in variant.per_class_recall.items()},
         **{f"published/{name}": value for name, value in published.items()},
-        **(
-            {
-                f"published/{name}_difference": variant[name]["pooled"] - published[name]
-                for name in ("UA", "WA")
-                if name in published
-            }
-            if corpus == PUBLISHED_CORPUS
-            else {}
-        ),
+        **(differences if published_corpus else {}),
     }
 
 
@@ -108,14 +106,13 @@ def _find(parent: Parent, fold: PlannedFold) -> tuple[Any, bool]:
 
 
 def _is_of_other_settings(run: Any, fold: PlannedFold) -> bool:  # noqa: ANN401 - mlflow's Run
-    """Whether a setting differs that the run has: its process may have died before it had logged all of them."""
+    """Return True if a logged setting differs; the run may lack some, for its process may have died early."""
     ours = as_params(variant_params(fold))
     return any(ours.get(key) != value for key, value in run.data.params.items())
 
 
-def _log_none_paper(parent: Parent, fold: PlannedFold, variant: Mapping[str, Any], *, run_id: str) -> None:
-    """The figures of test-selected epochs, and how much better than the honest ones they look."""
-    column = variant["none_paper"]
+def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper, *, run_id: str) -> None:
+    """Log the figures of the test-selected epochs, and how much higher they are than the honest ones."""
     with parent.connection.exclusive():
         run, _ = get_or_create(
             parent.connection,
@@ -127,10 +124,15 @@ def _log_none_paper(parent: Parent, fold: PlannedFold, variant: Mapping[str, Any
                 PARENT_TAG: run_id,
                 "selection": str(NONE_PAPER),
                 "promotable": promotable_tag(NONE_PAPER.promotable),
-                NOTE_TAG: "What choosing the epoch on the test part would have claimed. It shows the bias of doing so.",
+                NOTE_TAG: "Figures of the epochs with the highest test UA. They show the bias of choosing the epoch on "
+                "test data, and the model cannot be promoted.",
             },
         )
-    figures = {f"test_selected_{name}": column[name]["pooled"] for name in ("UA", "WA")}
-    bias = {f"bias_{name}": column["bias"][name]["pooled"] for name in ("UA", "WA")}
-    log_figures(parent.connection, run, {**figures, **bias})
+    figures = {
+        "test_selected_UA": selected.ua.pooled,
+        "test_selected_WA": selected.wa.pooled,
+        "bias_UA": selected.bias.ua.pooled,
+        "bias_WA": selected.bias.wa.pooled,
+    }
+    log_figures(parent.connection, run, figures)
     parent.connection.call("set_terminated", run.info.run_id, status="FINISHED")

@@ -42,7 +42,7 @@ class FoldHistory:
         return FoldHistory((*self.epochs, figures), best_epoch, self.stage)
 
     def finished(self, *, recipe: Recipe, max_epochs: int) -> bool:
-        """True if the stage has reached its last epoch or has run out of patience."""
+        """Return True if the stage has reached its last epoch or has run out of patience."""
         done = len(self.epochs)
         waited = done - max(self.best_epoch, self.before)
         return done - self.before >= max_epochs or (

@@ -18,7 +18,7 @@ from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
 from merflow.errors import DivergedError
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
-from merflow.features.extraction.bucketing import sequential_batches
+from merflow.features.batches.bucketing import sequential_batches
 from merflow.inference.devices import autocast, autocast_dtype
 from merflow.inference.feeding import batches
 from merflow.inference.prediction import probabilities
@@ -27,6 +27,7 @@ from merflow.training.compiling import Forward, forward_of
 from merflow.training.modality_dropout import drop_modalities
 from merflow.training.parallel import average_gradients, mean_over_processes, share_of, share_of_loss
 from merflow.training.sampling import epoch_batches
+from merflow.training.whole_batch import span_processes
 
 _OPTIMIZERS: Mapping[str, type[torch.optim.Adam] | type[torch.optim.AdamW]] = {
     "adam": torch.optim.Adam,
@@ -70,6 +71,7 @@ class TrainingState:
     ) -> "TrainingState":
         """Move the model to the device and create a fresh optimizer for it."""
         model.to(device)
+        span_processes(model, ranks)
         half = autocast_dtype(params, device=device, precision=recipe.precision) is torch.float16
         scaler = torch.amp.GradScaler(device.type, enabled=half)
         optimizer = optimizer_of(model, recipe)

@@ -2,8 +2,9 @@
 
 Every batch is split among the processes, utterance by utterance. Each process computes the loss of its share, weighted
 so that the mean over processes is the loss of the whole batch. All processes then step along the mean gradient, which
-keeps their weights bit-identical. Losses that a model computes over a whole batch (Foal-Net's similarities, GIA-MIC's
-invariance) span all shares. Development and test batches are not split: each goes to one process.
+keeps their weights bit-identical. Losses that look across the batch (Foal-Net's similarities, GIA-MIC's invariance)
+span all shares; see :mod:`merflow.training.whole_batch`. Development and test batches are not split: each goes to one
+process.
 
 Decision: gradients are averaged once, after the backward pass, and not while it runs as torch's DistributedDataParallel
 does. An encoder with nothing to encode in one share has no gradient there, and the processes would then wait for each
@@ -66,10 +67,10 @@ def share_of_loss(output: Output, ranks: Ranks, *, utterances: int) -> Tensor:
     """
     if ranks.count == 1:
         return output.loss
-    # A mean over the share counts in proportion to the size of the share.
-    size = len(range(ranks.rank, utterances, ranks.count)) * ranks.count / utterances
+    # A mean over the share counts in proportion to the size of the share; parts of a joint term add up.
+    size = len(range(ranks.rank, utterances, ranks.count)) / utterances
     terms = [term.weight * (1.0 if term.joint else size) * term.value for term in output.losses.values()]
-    return torch.stack(terms).sum()
+    return ranks.count * torch.stack(terms).sum()
 
 
 def average_gradients(parameters: Sequence[nn.Parameter], ranks: Ranks) -> None:

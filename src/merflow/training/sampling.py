@@ -4,14 +4,14 @@ import numpy as np
 
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
-from merflow.features.extraction.bucketing import bucketed_batches
+from merflow.features.batches.bucketing import bucketed_batches
 
 
 def epoch_batches(source: UtteranceSource, *, recipe: Recipe, seed: int, epoch: int) -> list[list[int]]:
     """Return the batches of one training epoch as indices into the source.
 
     The order follows from the source's lengths and labels, the recipe, the seed and the epoch alone, so that a resumed
-    run repeats it. See :func:`~merflow.features.extraction.bucketing.bucketed_batches`.
+    run repeats it. See :func:`~merflow.features.batches.bucketing.bucketed_batches`.
     """
     if recipe.sampling == "shuffle":
         return bucketed_batches(source.lengths, batch_size=recipe.batch_size, seed=seed, epoch=epoch)

@@ -171,7 +171,7 @@ def test_no_release(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no such folder: .*none; pass the IEMOCAP_full_release folder"):
         read(tmp_path / "none")
     (tmp_path / "Session6").mkdir()
-    with pytest.raises(CorpusError, match=r"is no IEMOCAP release: it holds no Session1 \.\. Session5 folder"):
+    with pytest.raises(CorpusError, match=r"is no IEMOCAP release: it has no folder Session1 \.\. Session5"):
         read(tmp_path)
     write(tmp_path / "Session1", "a file, no folder")
     with pytest.raises(CorpusError, match="is no IEMOCAP release"):
@@ -181,10 +181,10 @@ def test_no_release(tmp_path: Path) -> None:
 def test_a_session_without_labels(release: Path) -> None:
     session = release / "Session1"
     session.mkdir()
-    with pytest.raises(CorpusError, match="Session1 has no dialog/EmoEvaluation folder"):
+    with pytest.raises(CorpusError, match="Session1 has no folder dialog/EmoEvaluation"):
         read(release)
     write(session / "dialog" / "EmoEvaluation" / "._Ses01F_impro01.txt", b"")
-    with pytest.raises(CorpusError, match=r"holds no label file such as Ses01F_impro01\.txt"):
+    with pytest.raises(CorpusError, match=r"has no label file like Ses01F_impro01\.txt"):
         read(release)
 
 
@@ -241,7 +241,7 @@ def test_a_second_transcript(tmp_path: Path) -> None:
     write(path, f"{IMPRO}_F000 [001.0-002.0]: Yes.\n{IMPRO}_F000 [001.0-002.0]: Yes. [LAUGHTER]\n")
     assert read_transcripts(path) == {f"{IMPRO}_F000": "Yes."}
     write(path, f"{IMPRO}_F000 [001.0-002.0]: Yes.\n{IMPRO}_F000 [001.0-002.0]: No.\n")
-    with pytest.raises(CorpusError, match=f"line 2: a second transcript of {IMPRO}_F000"):
+    with pytest.raises(CorpusError, match=f"line 2: a second, different transcript of {IMPRO}_F000"):
         read_transcripts(path)
 
 

@@ -95,7 +95,7 @@ def test_an_absolute_path_below_the_file_becomes_relative(tmp_path: Path) -> Non
     rows = read(tmp_path, HEADER + f"u,s,A,{tmp_path}/wav/u.wav,x,sad\n").rows
     assert rows["audio_path"].tolist() == ["wav/u.wav"]
     message = refusal(tmp_path, HEADER + "u,s,A,/elsewhere/u.wav,x,sad\n")
-    assert f"line 2 (u): audio_path /elsewhere/u.wav lies outside {tmp_path}; write paths relative" in message
+    assert f"line 2 (u): audio_path /elsewhere/u.wav is outside {tmp_path}; write paths relative" in message
 
 
 def test_unreadable_recordings_are_left_to_validation(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_unreadable_recordings_are_left_to_validation(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        ("speaker", "utterances.csv lacks the needed column 'speaker'; its header is utterance_id,who,"),
-        ("emotion", "utterances.csv lacks the needed column 'emotion'"),
+        ("speaker", "utterances.csv lacks the required column 'speaker'; its header is utterance_id,who,"),
+        ("emotion", "utterances.csv lacks the required column 'emotion'"),
     ],
 )
 def test_a_missing_column(tmp_path: Path, column: str, message: str) -> None:
@@ -122,21 +122,25 @@ def test_a_misspelt_column_is_named(tmp_path: Path) -> None:
     header = HEADER.replace("emotion", "emotoin")
     message = refusal(tmp_path, header + "u,s,A,u.wav,x,sad\n")
     assert message.endswith(
-        f"utterances.csv lacks the needed column 'emotion' (is it 'emotoin'?); its header is {header.strip()}"
+        "utterances.csv lacks the required column 'emotion' ('emotoin' may be a misspelling); "
+        f"its header is {header.strip()}"
     )
 
 
 def test_all_missing_columns_are_told_at_once(tmp_path: Path) -> None:
     message = refusal(tmp_path, "id,speaker,label\nu,s,sad\n")
     assert message.endswith(
-        "lacks the needed columns 'utterance_id', 'session', 'emotion', 'audio_path' or 'transcript'; "
+        "lacks the required columns 'utterance_id', 'session', 'emotion', 'audio_path' or 'transcript'; "
         "its header is id,speaker,label"
     )
 
 
 def test_no_content_column(tmp_path: Path) -> None:
     message = refusal(tmp_path, "utterance_id,speaker,session,emotion,audio_file\nu,s,A,sad,u.wav\n")
-    assert "utterances.csv lacks the needed column 'audio_path' or 'transcript' (is it 'audio_file'?)" in message
+    assert (
+        "utterances.csv lacks the required column 'audio_path' or 'transcript' ('audio_file' may be a misspelling)"
+        in message
+    )
 
 
 def test_an_unknown_label(tmp_path: Path) -> None:
@@ -183,12 +187,12 @@ def test_latin_1(tmp_path: Path) -> None:
     [
         ("", "utterances.csv is empty"),
         ("\n \n", "utterances.csv is empty"),
-        (HEADER, "holds a header and no utterance"),
+        (HEADER, "has a header but no utterance"),
         (HEADER.replace(",", ";"), "not separated by commas"),
         (HEADER.replace("transcript", "speaker"), "columns speaker appear twice"),
         (HEADER + "u,s,A,u.wav,Yes, I do,sad\n", "line 2: 7 cells under 6 columns; put quotes"),
         (HEADER + "u,s,A\n", "line 2: 3 cells under 6 columns"),
-        (HEADER + 'u,s,A,u.wav,"never closed,sad\n', "line 2 is no CSV"),
+        (HEADER + 'u,s,A,u.wav,"never closed,sad\n', "line 2 is malformed"),
     ],
 )
 def test_a_malformed_file(tmp_path: Path, text: str, message: str) -> None:
@@ -198,11 +202,11 @@ def test_a_malformed_file(tmp_path: Path, text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("column", "cell", "message"),
     [
-        ("start_s", "soon", "line 2 (u): start_s 'soon' is no number; leave unknown cells empty"),
-        ("valence", "nan", "valence 'nan' is no number"),
+        ("start_s", "soon", "line 2 (u): start_s 'soon' is not a number; leave unknown cells empty"),
+        ("valence", "nan", "valence 'nan' is not a number"),
         ("scripted", "maybe", "scripted 'maybe' is unknown"),
         ("video_side", "lefty", "video_side 'lefty' is unknown; did you mean 'left'?"),
-        ("turn_index", "-1", "turn_index '-1' is no turn's number; give all rows one, or none"),
+        ("turn_index", "-1", "turn_index '-1' is not a turn number; give all rows one, or none"),
         ("turn_index", "99999999999", "turn_index '99999999999'"),
     ],
 )

@@ -52,7 +52,7 @@ def test_the_leak_is_right_on_repeated_scripts_and_the_majority_elsewhere() -> N
     assert len(scripted) == len(improvised) == 200
     assert all(leak.guesses[utterance] == emotion_of[utterance] for utterance in scripted)
     assert all(leak.guesses[utterance] == majority.guesses[utterance] for utterance in improvised)
-    assert "which 50.0 % of the test utterances have" in leak.what
+    assert "which exist for 50.0% of the test utterances" in leak.what
 
 
 def test_the_share_of_repeated_words_is_that_of_the_summary_of_the_splits() -> None:
@@ -69,7 +69,7 @@ def test_the_share_of_repeated_words_is_that_of_the_summary_of_the_splits() -> N
     ]
     share = sum(hits for hits, _ in shared) / sum(size for _, size in shared)
 
-    assert f"which {100 * share:.1f} % of the test" in baselines_of(manifest, splits)["text-leak"].what
+    assert f"which exist for {share:.1%} of the test" in baselines_of(manifest, splits)["text-leak"].what
     assert 0.5 < share < 0.7
 
 
@@ -103,8 +103,8 @@ def test_side_facts_find_what_they_give_away_and_only_from_the_training_part() -
 
     assert np.mean(same) == 1.0, "the side and the length tell the pair"
     assert side.what == (
-        "Logistic regression, classes weighted alike, on what is known around an utterance: the half of the picture, "
-        "scripted or improvised, the place in the dialogue, the length."
+        "Logistic regression with balanced class weights on facts around an utterance: the half of the picture, "
+        "scripted or improvised, the position in the dialogue, the duration."
     )
     moved = changed(lambda row: telling(row) | ({"video_side": "up"} if row["session"] == "Session5" else {}))
     first = ids(make_splits(moved, params=params()), fold=5, part="test")

@@ -121,9 +121,13 @@ def test_a_third_speakers_turns_beside_the_test_speaker_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("protocol", "sessions", "message"),
     [
-        ("session-5fold", 4, r"needs exactly 5 sessions with labelled utterances, found 4 \(Session1, Session2"),
-        ("session5-only", 6, "needs exactly 5 sessions with labelled utterances, found 6"),
-        ("speaker-10fold", 4, "needs exactly 10 speakers with labelled utterances, found 8"),
+        (
+            "session-5fold",
+            4,
+            r"needs exactly 5 sessions with labelled utterances, but the corpus has 4 \(Session1, Session2",
+        ),
+        ("session5-only", 6, "needs exactly 5 sessions with labelled utterances, but the corpus has 6"),
+        ("speaker-10fold", 4, "needs exactly 10 speakers with labelled utterances, but the corpus has 8"),
     ],
 )
 def test_a_protocol_tells_what_it_needs(protocol: str, sessions: int, message: str) -> None:
@@ -159,7 +163,7 @@ def test_improvised_only_needs_improvised_utterances() -> None:
     settings = params(improvised_only=True)
     with pytest.raises(SplitError, match="all 400 labelled utterances are scripted"):
         make_splits(changed(lambda _: {"scripted": True}), params=settings)
-    with pytest.raises(SplitError, match=r"1 of 400 labelled utterances do not tell .* d10_F000"):
+    with pytest.raises(SplitError, match=r"1 of 400 labelled utterances have no value in the .* d10_F000"):
         make_splits(
             changed(lambda row: {"scripted": None} if row["utterance_id"] == "d10_F000" else {}), params=settings
         )

@@ -65,7 +65,7 @@ def test_a_changed_file_is_refused(manifest: Manifest, tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="was changed after it was written"):
         read_splits(path)
     pq.write_table(table.replace_schema_metadata(None), path)
-    with pytest.raises(SplitError, match="does not tell how its folds were made"):
+    with pytest.raises(SplitError, match="lacks the parameters of its folds"):
         read_splits(path)
     pq.write_table(table.drop_columns(["part"]), path)
     with pytest.raises(SplitError, match=r"holds no splits.*missing columns"):

@@ -155,7 +155,7 @@ def test_a_model_of_the_hub_without_network(name: str, tmp_path: Path, monkeypat
     folder = f"DIR/{repository.rpartition('/')[2]}"
     assert f"{repository} at revision {revision} is not on this machine and the hub cannot be" in str(caught.value)
     assert f"run `hf download {repository} --revision {revision} --local-dir {folder}`" in str(caught.value)
-    assert str(caught.value).endswith("bring the folder here and set transcription.model to it")
+    assert str(caught.value).endswith("copy the folder here and set transcription.model to it")
 
 
 def test_a_commit_that_is_on_this_machine_needs_no_network(
@@ -227,7 +227,7 @@ def test_files_that_are_damaged(copy: Path) -> None:
     with pytest.raises(CorpusError, match=r"cannot load WhisperForConditionalGeneration from .*; download the model"):
         texts_of(whisper(copy), speech(0, seconds=1))
     (copy / "config.json").write_text("{")
-    with pytest.raises(PretrainedError, match=r"config.json is no readable JSON"):
+    with pytest.raises(PretrainedError, match=r"config.json is not readable JSON"):
         find_whisper(str(copy), revision=None)
 
 

@@ -40,12 +40,12 @@ def test_shares_and_baselines_are_those_of_the_other_sessions() -> None:
 
 
 def test_the_side_in_words() -> None:
-    shares = "turns on the left of the picture, where markers are worn: angry 75 %, neutral 40 %; "
+    shares = "share of turns on the left of the picture, where markers are worn: angry 75%, neutral 40%; "
     assert side_in_words(confounds_of(rows(COUNTS))) == (
-        shares + "who knows the side alone has UA 67.5 %, chance is 50.0 %"
+        shares + "the side alone predicts the emotion with UA 67.5% (chance 50.0%)"
     )
     told = side_in_words(confounds_of(rows(COUNTS, sessions=1)))
-    assert told == shares + "one session does not tell how well the side alone predicts the emotion"
+    assert told == shares + "with one session, the side alone cannot be tested as a predictor"
     assert side_in_words(()) is None
 
 

@@ -67,7 +67,7 @@ def test_clipped_samples_count_on_both_sides(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_a_folder_are_missing(tmp_path: Path) -> None:
-    assert measure(tmp_path / "none.wav") == Recording("missing", f"no such file: {tmp_path / 'none.wav'}")
+    assert measure(tmp_path / "none.wav") == Recording("missing", f"no such recording: {tmp_path / 'none.wav'}")
     assert measure(tmp_path).state == "missing"
 
 
@@ -75,8 +75,8 @@ def test_empty_files_are_told_apart_from_unreadable_ones(tmp_path: Path) -> None
     (tmp_path / "bytes.wav").touch()
     (tmp_path / "noise.wav").write_bytes(b"no audio at all" * 20)
 
-    assert measure(tmp_path / "bytes.wav") == Recording("empty", "the file holds 0 bytes")
-    assert measure(wav(tmp_path / "header.wav", tone()[:0])) == Recording("empty", "the file holds 0 samples")
+    assert measure(tmp_path / "bytes.wav") == Recording("empty", "the file has 0 bytes")
+    assert measure(wav(tmp_path / "header.wav", tone()[:0])) == Recording("empty", "the file has 0 samples")
     unreadable = measure(tmp_path / "noise.wav")
     assert unreadable.state == "unreadable"
     assert "not recognised" in unreadable.note
@@ -88,7 +88,7 @@ def test_a_wav_that_is_shorter_than_its_header_tells_is_truncated(tmp_path: Path
     path.write_bytes(path.read_bytes()[:-lost])
 
     told, held = 16_000, 16_000 - lost
-    assert measure(path) == Recording("truncated", f"the header tells {told} bytes of samples, the file holds {held}")
+    assert measure(path) == Recording("truncated", f"the header promises {told} bytes of samples, the file has {held}")
 
 
 def test_a_wav_without_its_header_is_unreadable(tmp_path: Path) -> None:

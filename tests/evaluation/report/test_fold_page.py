@@ -1,20 +1,19 @@
 from merflow.contracts.fold_record import ChosenEpoch
-from merflow.contracts.history import EpochFigures
 from merflow.evaluation.report.fold_page import fold_markdown
-from tests.contracts.records import fold_record
+from tests.contracts.records import epoch, fold_record
 
 
 def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
     epochs = [
-        EpochFigures(epoch, stage=1, train_loss=1.23456, dev_loss=0.5, dev_ua=0.7, dev_wa=0.65, lr=1e-4, seconds=6.2)
-        for epoch in (1, 2)
+        epoch(number, train_loss=1.23456, dev_loss=0.5, dev_ua=0.7, dev_wa=0.65, lr=1e-4, seconds=6.2)
+        for number in (1, 2)
     ]
     chosen = ChosenEpoch(epoch=2, dev_ua=0.7, dev_loss=0.5)
     page = fold_markdown(fold_record(fold=2, seed=5, chosen=chosen, epochs=2, seconds=12.4), epochs)
     assert page.splitlines() == [
         "# context-mmt:mmt-frozen, fold 2, seed 5",
         "",
-        "Epoch 2 of 2 was chosen: lowest loss of one training speaker. Stages: frozen. 12 s of training.",
+        "Epoch 2 of 2 was chosen by: lowest loss of one training speaker. Stages: frozen. Training took 12 s.",
         "",
         "| epoch | train loss | dev loss | dev UA | dev WA | lr |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",

@@ -10,12 +10,15 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from merflow.evaluation.inspected import Averages, Inspected, Seen, Shown
-from merflow.evaluation.report.page import write_report
+from merflow.evaluation.inspection_file import FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
+from merflow.evaluation.report.page import Origin, write_report
+from tests.contracts.records import epoch
 from tests.evaluation.finished import (
     CLASSES,
     NAMES,
     PAPERS,
+    changed,
+    comparison,
     results_of_three,
     side_columns,
     variant,
@@ -29,26 +32,31 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"Debian's chromi
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every section, and a variant of a second model."""
-    results = with_statistics(results_of_three())
-    results["variants"][NAMES[0]] |= side_columns()
-    results["variants"]["mfdr:full"] = {**variant(0.4), "reliability": [], "breakdowns": {}}
-    pair = results["comparisons"][0]
-    results["comparisons"] += [{**pair, "a": name, "b": "mfdr:full"} for name in NAMES]
-    random = np.random.default_rng(0)
-    seen = Seen("u7", "hello", "sad", dict.fromkeys(CLASSES, 0.25), {"gate": Shown(random.random(6), ("speech",))}, {})
-    inspected = Inspected(
-        CLASSES * 10, random.normal(size=(40, 5)), {"layers": Averages(random.random((40, 3)), "layer")}, (seen,)
+    results = changed(with_statistics(results_of_three()), NAMES[0], **side_columns())
+    pairs = [comparison(name, "mfdr:full", delta_ua=0.1, p=0.21) for name in NAMES]
+    results = results.model_copy(
+        update={
+            "variants": {**results.variants, "mfdr:full": variant(0.4)},
+            "comparisons": (*results.comparisons, *pairs),
+        }
     )
-    row = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5}
-    history = {(fold, 0): [{"epoch": epoch, **row} for epoch in (1, 2, 3)] for fold in (1, 2, 3)}
+    random = np.random.default_rng(0)
+    gate = {"gate": NamedArray(random.random(6), ("speech",))}
+    seen = InspectedUtterance("u7", "hello", "sad", dict.fromkeys(CLASSES, 0.25), gate, {})
+    inspected = FoldInspection(
+        CLASSES * 10, random.normal(size=(40, 5)), {"layers": ModuleAverages(random.random((40, 3)), "layer")}, (seen,)
+    )
+    history = {(fold, 0): [epoch(number) for number in (1, 2, 3)] for fold in (1, 2, 3)}
     path = tmp_path_factory.mktemp("page") / "report.html"
     write_report(
         results,
         path,
-        title="demo",
-        histories=dict.fromkeys(results["variants"], history),
-        identity={"corpus": "synthetic", "a long value": "0123456789abcdef" * 20},
-        command=f"merflow benchmark --models {','.join(NAMES)} --set {'x' * 200}",
+        origin=Origin(
+            title="demo",
+            command=f"merflow benchmark --models {','.join(NAMES)} --set {'x' * 200}",
+            identity={"corpus": "synthetic", "a long value": "0123456789abcdef" * 20},
+        ),
+        histories=dict.fromkeys(results.variants, history),
         papers=PAPERS,
         inspections={NAMES[0]: ("fold 1", inspected)},
     )
@@ -212,5 +220,5 @@ def test_without_script_every_number_is_there(chromium: Any, report: Path) -> No
     page = context.new_page()
     page.goto(report.as_uri())
     assert order(page) == [*NAMES, "mfdr:full"]
-    assert "Without JavaScript the charts stay empty" in page.locator("#answer").inner_text()
+    assert "Without JavaScript, charts stay empty" in page.locator("#answer").inner_text()
     context.close()

@@ -1,87 +1,93 @@
-from typing import Any
-
 import pytest
 
+from merflow.contracts.results import DifferenceOverSeeds, Results, SeedDifference
+from merflow.contracts.scores import Accuracy
 from merflow.evaluation.report.verdict import verdict
-from tests.evaluation.finished import NAMES, results_of_three, side_columns, with_statistics
+from tests.evaluation.finished import NAMES, changed, results_of_three, side_columns, with_statistics
 
 
 @pytest.fixture
-def results() -> dict[str, Any]:
-    return {**results_of_three(), "corpus": "iemocap"}
+def results() -> Results:
+    return results_of_three(synthetic=False)
 
 
-def judged(results: dict[str, Any], *p_holm: float) -> tuple[str, str]:
-    """Headline and sentences where the best's pairs with the second and the third have these p-values."""
-    for pair, p in zip(results["comparisons"], p_holm, strict=False):
-        pair["p_holm"] = p
-    found = verdict(results)
+def judged(results: Results, *p_holm: float) -> tuple[str, str]:
+    """Headline and sentences if the best variant's pairs with the second and the third have these p-values."""
+    pairs = list(results.comparisons)
+    for index, p in enumerate(p_holm):
+        pairs[index] = pairs[index].model_copy(update={"p_holm": p})
+    found = verdict(results.model_copy(update={"comparisons": tuple(pairs)}))
     return found.headline, " ".join(found.sentences)
 
 
-def test_a_lead_that_holds_against_all_is_called_best(results: dict[str, Any]) -> None:
+def test_a_lead_that_holds_against_all_is_called_best(results: Results) -> None:
     headline, said = judged(results, 0.01, 0.0001)
-    assert headline == f"{NAMES[0]} is best, beyond chance"
-    assert "reaches a UA of 70.0 % (95 % interval 65.0\N{EN DASH}75.0; chance 25.0 %)." in said
-    assert f"It lies 10.0 points above the next, {NAMES[1]}" in said
-    assert "\N{MINUS SIGN}1.0 to +20.0, p = 0.010 after Holm's adjustment over 3 pairs)" in said
-    assert f"better than {NAMES[1]} and {NAMES[2]} beyond chance" in said
+    assert headline == f"{NAMES[0]} is significantly better than all other variants"
+    assert "reaches a UA of 70.0% (95% interval 65.0\N{EN DASH}75.0, chance 25.0%)." in said
+    assert f"Its lead over the next variant, {NAMES[1]}, is 10.0 points" in said
+    assert "\N{MINUS SIGN}1.0 to +20.0; p = 0.010 after Holm's adjustment over 3 pairs)" in said
+    assert f"significantly better than {NAMES[1]} and {NAMES[2]}." in said
     assert "could be chance" not in said
 
 
-def test_a_lead_that_could_be_chance_is_not_called_best(results: dict[str, Any]) -> None:
+def test_a_lead_that_could_be_chance_is_not_called_best(results: Results) -> None:
     headline, said = judged(results, 0.2, 0.5)
-    assert headline == f"{NAMES[0]} is ahead, but the lead could be chance"
-    assert (
-        f"The difference from {NAMES[1]} and {NAMES[2]} could be chance at the level of 5 %: do not rank them" in said
-    )
-    assert "beyond chance" not in said
+    assert headline == f"{NAMES[0]} leads, but its lead could be chance"
+    assert f"At the 5% level, its lead over {NAMES[1]} and {NAMES[2]} could be chance: do not rank them" in said
+    assert "significantly" not in said
 
 
-def test_a_lead_over_some_names_the_others(results: dict[str, Any]) -> None:
+def test_a_lead_over_some_names_the_others(results: Results) -> None:
     headline, said = judged(results, 0.05, 0.0001)
-    assert headline == f"{NAMES[0]} is ahead; 1 other may be as good"
-    assert f"The difference from {NAMES[1]} could be chance at the level of 5 %: do not rank it" in said
-    assert f"It is better than {NAMES[2]} beyond chance." in said
+    assert headline == f"{NAMES[0]} leads; 1 other variant may be as good"
+    assert f"At the 5% level, its lead over {NAMES[1]} could be chance: do not rank the two" in said
+    assert f"It is significantly better than {NAMES[2]}." in said
 
 
-def test_one_variant_is_compared_with_nothing(results: dict[str, Any]) -> None:
-    alone = {**results, "variants": {NAMES[0]: results["variants"][NAMES[0]]}, "comparisons": []}
+def test_one_variant_is_compared_with_nothing(results: Results) -> None:
+    alone = results.model_copy(update={"variants": {NAMES[0]: results.variants[NAMES[0]]}, "comparisons": ()})
     assert judged(alone) == (
-        f"{NAMES[0]} reaches a UA of 70.0 %",
-        f"{NAMES[0]} reaches a UA of 70.0 % (95 % interval 65.0\N{EN DASH}75.0; chance 25.0 %). "
-        "Nothing else was tested: there is nothing to compare it with.",
+        f"{NAMES[0]} reaches a UA of 70.0%",
+        f"{NAMES[0]} reaches a UA of 70.0% (95% interval 65.0\N{EN DASH}75.0, chance 25.0%). "
+        "No other variant was tested, so there is nothing to compare it with.",
     )
 
 
-def test_seeds_are_told_where_there_are_several(results: dict[str, Any]) -> None:
-    assert "One seed was trained" in " ".join(verdict(results).cautions)
-    over = {"mean": 0.08, "std": 0.01, "ci95": [0.02, 0.13], "each": [{}, {}, {}]}
-    results["comparisons"][0]["over_seeds"] = over
-    found = verdict({**results, "seeds": [0, 1, 2]})
-    assert found.sentences[-1] == ("Over 3 seeds that lead is +8.0 points on average, 95 % interval +2.0 to +13.0.")
-    assert "One seed" not in " ".join(found.cautions)
+def test_the_only_other_variant_is_named_in_the_headline(results: Results) -> None:
+    two = {name: results.variants[name] for name in NAMES[:2]}
+    headline, _ = judged(results.model_copy(update={"variants": two, "comparisons": results.comparisons[:1]}), 0.01)
+    assert headline == f"{NAMES[0]} is significantly better than {NAMES[1]}"
 
 
-def test_cautions_name_what_else_could_be_behind_a_figure(results: dict[str, Any]) -> None:
-    told = with_statistics(results)
-    top = told["variants"][NAMES[0]]
-    top |= side_columns()
+def test_seeds_are_told_where_there_are_several(results: Results) -> None:
+    assert "Only one seed was trained" in " ".join(verdict(results).cautions)
+    each = tuple(SeedDifference(seed=seed, delta_ua=0.08) for seed in (0, 1, 2))
+    over = DifferenceOverSeeds(mean=0.08, std=0.01, ci95=(0.02, 0.13), each=each)
+    first, *others = results.comparisons
+    pairs = (first.model_copy(update={"over_seeds": over}), *others)
+    found = verdict(results.model_copy(update={"comparisons": pairs, "seeds": (0, 1, 2)}))
+    assert found.sentences[-1] == "Over 3 seeds, that lead is +8.0 points on average (95% interval +2.0 to +13.0)."
+    assert "one seed" not in " ".join(found.cautions)
+
+
+def test_cautions_name_what_else_could_be_behind_a_figure(results: Results) -> None:
+    told = changed(with_statistics(results), NAMES[0], **side_columns())
     cautions = verdict(told).cautions
-    assert "finds a true difference of 8.3 points between two variants 80 times in 100" in cautions[0]
-    assert cautions[-1] == "With epochs chosen on the test data, as in some published code, it would read 75.0 %."
+    assert "detects a true difference of 8.3 points between two variants with a probability of 80%" in cautions[0]
+    assert cautions[-1] == "With epochs chosen on test data, as in some published code, the UA would read 75.0%."
     assert not any("baseline" in caution or "synthetic" in caution for caution in cautions)
-    told["baselines"]["side only"]["UA"] = 0.66
-    top["UA"]["ci95"][0] = 0.2
-    cautions = verdict({**told, "corpus": "synthetic"}).cautions
-    assert "The baseline side only reaches 66.0 % without a model of emotion" in " ".join(cautions)
-    assert "reaches down to chance" in " ".join(cautions)
-    assert cautions[-1] == "The corpus is synthetic: no number here says anything about real speech."
+    side_only = told.baselines["side only"].model_copy(update={"ua": 0.66})
+    told = told.model_copy(update={"baselines": {**told.baselines, "side only": side_only}, "synthetic": True})
+    told = changed(told, NAMES[0], ua=Accuracy(mean=0.7, std=0.02, pooled=0.7, ci95=(0.2, 0.75)))
+    cautions = verdict(told).cautions
+    assert "The baseline side only reaches 66.0% without a model of emotion" in " ".join(cautions)
+    assert "includes chance" in " ".join(cautions)
+    assert cautions[-1] == "The corpus is synthetic. These figures say nothing about real speech."
 
 
-def test_too_few_dialogues_are_told(results: dict[str, Any]) -> None:
+def test_too_few_dialogues_are_told(results: Results) -> None:
     assert not any("too few" in caution for caution in verdict(results).cautions)
-    results["variants"][NAMES[0]]["UA"]["ci95"] = None
-    found = verdict({**results, "dialogues": 4})
-    assert found.cautions[0] == "4 dialogues are too few for an interval: the figures are bare."
-    assert "(chance 25.0 %)" in found.sentences[0]
+    bare = changed(results, NAMES[0], ua=Accuracy(mean=0.7, std=0.02, pooled=0.7))
+    found = verdict(bare.model_copy(update={"dialogues": 4}))
+    assert found.cautions[0] == "4 dialogues are too few for confidence intervals."
+    assert "(chance 25.0%)" in found.sentences[0]

@@ -10,7 +10,7 @@ from merflow.contracts.streams import Role, Stream
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.extraction.run import extract
+from merflow.features.extraction.stored_streams import extract_streams
 from tests.features.conftest import FRAMES, SPEECH, TEXT, MakeCorpus
 
 STREAMS = (SPEECH, FRAMES, TEXT)
@@ -19,7 +19,7 @@ STREAMS = (SPEECH, FRAMES, TEXT)
 @pytest.fixture
 def stored(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> Manifest:
     manifest = make_corpus()
-    extract(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
+    extract_streams(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
     return manifest
 
 
@@ -62,7 +62,7 @@ def test_features_masks_and_neighbours_equal_a_slow_loop(stored: Manifest, profi
 def test_a_turn_that_was_set_aside_is_masked_not_skipped(stored: Manifest, profile: Profile, tmp_path: Path) -> None:
     kept = stored.rows.drop(index=2).reset_index(drop=True)
     manifest = Manifest(rows=kept, root=stored.root, corpus=stored.corpus, taxonomy=stored.taxonomy)
-    extract(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
+    extract_streams(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
     batch = _dataset(manifest, profile, tmp_path / "store", [kept["utterance_id"][2]]).batch([0])
     assert kept["turn_index"][2] == 3
     assert batch.present["text_layers"].tolist() == [[True, False, True, True, True]]
@@ -77,7 +77,7 @@ def test_a_missing_modality_is_a_mask_of_false(stored: Manifest, profile: Profil
     rows = stored.rows.copy()
     rows.loc[4, ["audio_path", "n_samples"]] = None
     manifest = Manifest(rows=rows, root=stored.root, corpus=stored.corpus, taxonomy=stored.taxonomy)
-    extract(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
+    extract_streams(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
     dataset = _dataset(manifest, profile, tmp_path / "store", [rows["utterance_id"][4]])
     assert dataset.lengths.tolist() == [0]
     batch = dataset.batch([0])
@@ -97,7 +97,7 @@ def test_labels_follow_the_taxonomy_and_vanish_where_one_is_unknown(
     rows = stored.rows.copy()
     rows.loc[3, "emotion"] = None
     manifest = Manifest(rows=rows, root=stored.root, corpus=stored.corpus, taxonomy=stored.taxonomy)
-    extract(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
+    extract_streams(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
     assert _dataset(manifest, profile, tmp_path / "store").batch([0, 1]).labels is None
     labelled = _dataset(manifest, profile, tmp_path / "store", rows["utterance_id"][:3].tolist()).batch([2, 0]).labels
     assert labelled is not None
@@ -160,12 +160,12 @@ def test_faults_name_what_to_do(stored: Manifest, profile: Profile, tmp_path: Pa
     store = tmp_path / "store"
     with pytest.raises(FeatureError, match="utterance 'nobody' is not in manifest"):
         _dataset(stored, profile, store, ["nobody"])
-    with pytest.raises(FeatureError, match=r"holds no features .*merflow features extract"):
+    with pytest.raises(FeatureError, match=r"has no features .*merflow features extract"):
         FeatureDataset(stored, [], streams=(Stream("text"),), profile=profile, store=store)
     relabelled = Manifest(
         rows=stored.rows.assign(emotion="angry"), root=stored.root, corpus=stored.corpus, taxonomy=stored.taxonomy
     )
-    with pytest.raises(FeatureError, match=r"holds no index of manifest .*merflow features extract"):
+    with pytest.raises(FeatureError, match=r"has no index of manifest .*merflow features extract"):
         _dataset(relabelled, profile, store)
 
 

@@ -19,7 +19,7 @@ from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.huggingface.checkpoints import located
-from merflow.features.extraction.run import extract
+from merflow.features.extraction.stored_streams import extract_streams
 from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.presets import catalogue
 from tests.features.conftest import MakeCorpus
@@ -46,7 +46,7 @@ def corpus(make_corpus: MakeCorpus, tiny: Profile, tmp_path: Path) -> Manifest:
     rows.loc[2, ["audio_path", "n_samples"]] = None
     rows.loc[[0, 1], "transcript"] = "the very same words"
     manifest = Manifest(rows=rows, root=made.root, corpus=made.corpus, taxonomy=made.taxonomy)
-    extract(manifest, streams=STREAMS, profile=tiny, store=tmp_path / "store", shard_utterances=4)
+    extract_streams(manifest, streams=STREAMS, profile=tiny, store=tmp_path / "store", shard_utterances=4)
     return manifest
 
 
@@ -170,7 +170,7 @@ def test_pictures_are_those_of_the_store(filmed: Manifest, encoders: Path, tmp_p
     manifest, rows = filmed, filmed.rows
     streams, store = (Stream("video", clip_s=0.2),), tmp_path / "store"
     profile = located(catalogue.profile("tiny"), streams=streams, encoders_folder=str(encoders))
-    extract(manifest, streams=streams, profile=profile, store=store, shard_utterances=32)
+    extract_streams(manifest, streams=streams, profile=profile, store=store, shard_utterances=32)
     ids = [rows["utterance_id"].iloc[row] for row in (0, len(rows) - 1, 1)]
     bare = FeatureDataset(manifest, ids, streams=streams, profile=profile, store=store)
     standardizer = bare.fit_standardizer()

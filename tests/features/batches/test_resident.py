@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from merflow.contracts.presets import Profile
+from merflow.contracts.presets import Profile, spec_of
 from merflow.corpus.manifest import Manifest
 from merflow.features.batches import resident
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.resident import DeviceRows, HostRows
 from merflow.features.batches.stored_rows import StoredRows
-from merflow.features.encoders.catalogue import spec_of
-from merflow.features.extraction.run import extract
+from merflow.features.encoders.keys import feature_key
+from merflow.features.extraction.stored_streams import extract_streams
 from merflow.features.store.keyed import open_store
 from tests.features.conftest import FRAMES, SPEECH, TEXT, MakeCorpus
 
@@ -25,7 +25,7 @@ def manifest(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> Manif
     rows = whole.rows.copy()
     rows.loc[4, ["audio_path", "n_samples"]] = None
     manifest = Manifest(rows=rows, root=whole.root, corpus=whole.corpus, taxonomy=whole.taxonomy)
-    extract(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
+    extract_streams(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
     return manifest
 
 
@@ -52,7 +52,7 @@ def test_rows_in_memory_are_those_in_the_store(
     manifest: Manifest, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, carried: int
 ) -> None:
     monkeypatch.setattr(resident, "_CARRIED_BYTES", carried)
-    keyed = open_store(tmp_path / "store", spec=spec_of(SPEECH, profile), stream=SPEECH)
+    keyed = open_store(tmp_path / "store", feature_key(spec_of(SPEECH, profile), SPEECH))
     stored = StoredRows(keyed, manifest)
     rows = np.array([13, 4, 2, 9])
     held = HostRows(stored, rows)
@@ -107,7 +107,7 @@ def test_a_batch_from_the_devices_memory_is_the_same_and_waits_for_nothing(
 
 
 def test_what_fits_is_counted_in_16_bits(manifest: Manifest, profile: Profile, tmp_path: Path) -> None:
-    keyed = open_store(tmp_path / "store", spec=spec_of(SPEECH, profile), stream=SPEECH)
+    keyed = open_store(tmp_path / "store", feature_key(spec_of(SPEECH, profile), SPEECH))
     rows = np.arange(len(manifest.rows))
     stored = StoredRows(keyed, manifest)
     assert stored.bytes_of(rows) == sum(entry.nbytes for entry in stored.entries(stored.as_stored(rows).tolist()))

@@ -9,14 +9,14 @@ from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.standardize import Standardizer
-from merflow.features.extraction.run import extract
+from merflow.features.extraction.stored_streams import extract_streams
 from tests.features.conftest import SPEECH, TEXT, MakeCorpus
 
 
 @pytest.fixture
 def stored(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> Manifest:
     manifest = make_corpus()
-    extract(manifest, streams=(SPEECH, TEXT), profile=profile, store=tmp_path / "store", shard_utterances=5)
+    extract_streams(manifest, streams=(SPEECH, TEXT), profile=profile, store=tmp_path / "store", shard_utterances=5)
     return manifest
 
 

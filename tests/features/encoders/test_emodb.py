@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import build_manifest
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.extraction.run import extract
+from merflow.features.extraction.stored_streams import extract_streams
 from merflow.presets import catalogue
 
 SPEECH = Stream("speech_layers", clip_s=5.0, skip_silence=True)
@@ -25,7 +25,7 @@ def test_utterance_means_of_real_speech_tell_emotions_of_unseen_speakers(tmp_pat
     rows = [dict(row, turn_index=0) for row in table[columns].to_dict("records")]
     manifest = build_manifest(rows, root=CORPUS, corpus="table", taxonomy="iemocap4")
     profile = catalogue.profile("lite")
-    extract(manifest, streams=(SPEECH,), profile=profile, store=tmp_path, shard_utterances=128)
+    extract_streams(manifest, streams=(SPEECH,), profile=profile, store=tmp_path, shard_utterances=128)
     ids = manifest.rows["utterance_id"].tolist()
     dataset = FeatureDataset(manifest, ids, streams=(SPEECH,), profile=profile, store=tmp_path)
     means = np.stack([steps.mean(axis=0, dtype=np.float64).ravel() for steps in dataset.stored("speech_layers")])

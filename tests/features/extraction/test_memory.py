@@ -17,9 +17,9 @@ from pathlib import Path
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest
-from merflow.features.extraction.run import Pace, extract
+from merflow.features.extraction.stored_streams import Pace, extract_streams
 manifest, store = map(Path, sys.argv[1:])
-extract(
+extract_streams(
     read_manifest(manifest),
     streams=(Stream("speech"),),
     profile={"speech": EncoderSpec(name="lite-speech", settings={"mel_bands": 80, "window_s": 0.4})},

@@ -9,13 +9,15 @@ import soundfile
 from merflow.contracts.params import Transcripts
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import Stream, Transcript
+from merflow.contracts.transcripts import transcripts_of, with_transcripts
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.encoders.catalogue import build_encoder, describe, encoder_key
-from merflow.features.extraction.run import StoredStream, extract
-from merflow.features.extraction.transcripts import reading, readings, transcript_of
-from merflow.features.store.housekeeping import summaries
+from merflow.features.encoders.builders import build_encoder
+from merflow.features.encoders.keys import feature_key
+from merflow.features.extraction.stored_streams import StoredStream, extract_streams
+from merflow.features.extraction.transcript_choice import choose_transcripts
+from merflow.jobs.store import summaries
 from tests.features.conftest import FRAMES, TEXT, MakeCorpus
 
 TRUE, HEARD = Stream("text"), Stream("text", transcript="asr")
@@ -36,7 +38,7 @@ def heard(make_corpus: MakeCorpus) -> Manifest:
 
 
 def stored(manifest: Manifest, profile: Profile, store: Path, *streams: Stream) -> tuple[StoredStream, ...]:
-    return extract(manifest, streams=streams, profile=profile, store=store, shard_utterances=5)
+    return extract_streams(manifest, streams=streams, profile=profile, store=store, shard_utterances=5)
 
 
 @pytest.mark.parametrize(
@@ -61,25 +63,27 @@ def test_what_is_read_in_place_of_what_is_asked_for(
         "": [None, "", None, " "],
     }
     texts = {name: words[name if name in there.split() else ""] for name in ("truth", "asr")}
-    found = readings(with_texts(manifest, transcript=texts["truth"], asr_transcript=texts["asr"]), transcripts=wanted)
+    found = choose_transcripts(
+        with_texts(manifest, transcript=texts["truth"], asr_transcript=texts["asr"]), transcripts=wanted
+    )
     assert found == {"truth": truth, "asr": asr}
 
 
 def test_only_streams_of_text_follow_and_equal_ones_are_one() -> None:
-    assert reading([FRAMES, TRUE, HEARD, TEXT], {"truth": "asr", "asr": "asr"}) == (
+    assert with_transcripts([FRAMES, TRUE, HEARD, TEXT], {"truth": "asr", "asr": "asr"}) == (
         FRAMES,
         HEARD,
         replace(TEXT, transcript="asr"),
     )
-    assert transcript_of([FRAMES]) is None
-    assert transcript_of([FRAMES, HEARD]) == "asr"
-    assert transcript_of([HEARD, TRUE]) == "truth+asr"
+    assert transcripts_of([FRAMES]) is None
+    assert transcripts_of([FRAMES, HEARD]) == "asr"
+    assert transcripts_of([HEARD, TRUE]) == "truth+asr"
 
 
 def test_true_and_recognised_words_are_stored_apart(heard: Manifest, profile: Profile, tmp_path: Path) -> None:
     true, other = stored(heard, profile, tmp_path / "store", TRUE, HEARD)
     assert (true.entries, other.entries) == (12, 12)
-    assert true.key == encoder_key(profile["text"], TRUE) != other.key
+    assert true.key == feature_key(profile["text"], TRUE).digest != other.key
     encoder = build_encoder(profile["text"], HEARD)
     names = heard.rows["utterance_id"]
     for stream, column in ((TRUE, "transcript"), (HEARD, "asr_transcript")):
@@ -96,8 +100,9 @@ def test_true_and_recognised_words_are_stored_apart(heard: Manifest, profile: Pr
 
 
 def test_keys_of_true_words_are_as_they_were(profile: Profile) -> None:
-    assert "transcript" not in describe(profile["text"], TRUE)
-    assert describe(profile["text"], HEARD) == describe(profile["text"], TRUE) | {"transcript": "asr"}
+    facts = feature_key(profile["text"], TRUE).facts
+    assert "transcript" not in facts
+    assert feature_key(profile["text"], HEARD).facts == facts | {"transcript": "asr"}
 
 
 def test_words_that_nobody_heard_are_an_error_that_says_how_to_make_them(
@@ -115,10 +120,10 @@ def test_recordings_of_another_rate_are_refused_unless_they_may_be_resampled(
     path = manifest.root / manifest.rows["audio_path"][3]
     soundfile.write(path, np.repeat(soundfile.read(path)[0][::2, None], 2, axis=1), 8_000)
     (strict,) = stored(manifest, profile, tmp_path / "strict", FRAMES)
-    (aside,) = strict.set_aside
-    assert aside.utterance_id == manifest.rows["utterance_id"][3]
-    assert "has 8000 Hz, expected 16000 Hz; convert it, allow it with corpus.resample=true" in aside.reason
-    (free,) = extract(
+    (quarantined,) = strict.quarantined
+    assert quarantined.utterance_id == manifest.rows["utterance_id"][3]
+    assert "has 8000 Hz, not 16000 Hz; convert it, set corpus.resample=true" in quarantined.reason
+    (free,) = extract_streams(
         manifest, streams=[FRAMES], profile=profile, store=tmp_path / "free", shard_utterances=5, resample=True
     )
-    assert (free.set_aside, free.entries) == ((), 14)
+    assert (free.quarantined, free.entries) == ((), 14)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from merflow.errors import FeatureError
+from merflow.features.media.dialogue_video import VideoSpan, read_dialogue
 from merflow.features.media.film import Film
 from merflow.features.media.frames import Damage
-from merflow.features.media.video import VideoSpan, read_dialogue
 from tests.features.media.avi_layouts import KEYS, Footage, footage, number, with_dropped, write
 
 # Layouts of files that play well.
@@ -145,8 +145,8 @@ def test_a_film_whose_chunks_are_out_of_line_is_read_with_a_warning(
     path.write_bytes(content[:place] + bytes(6) + content[place:])
     assert shown(path) == ({index: index for index in range(60)}, None)
     assert [record.getMessage() for record in caplog.records] == [
-        f"video {path}: no chunk is at byte {place}, though of 60 frames (60 by the header) none seems missing; "
-        "it is read on"
+        f"video {path}: no chunk is at byte {place}, but none of 60 frames (60 by the header) seems missing; "
+        "reading continues"
     ]
 
 
@@ -163,7 +163,7 @@ def test_a_fault_inside_a_frame_costs_no_other(
     assert damage is None
     assert {found[index] - index for index in (*range(30), *range(2 * KEYS, 60))} == {0}
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
-        "frame 30 (1.001 s) has faults, which the decoder mends; it is read on"
+        "frame 30 (1.001 s) has errors, which the decoder repairs; reading continues"
     ]
 
 

@@ -10,11 +10,13 @@ from merflow.cli.app import app
 from merflow.contracts.presets import Profile
 from merflow.corpus.manifest import Manifest, write_manifest
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import encoder_key
-from merflow.features.extraction.run import extract
+from merflow.features.encoders.keys import feature_key, why_unreadable
+from merflow.features.extraction.stored_streams import extract_streams
+from merflow.features.store import housekeeping
 from merflow.features.store.claims import Claims
-from merflow.features.store.housekeeping import summaries, unused
+from merflow.features.store.housekeeping import Unused
 from merflow.features.store.keyed import open_store
+from merflow.jobs.store import summaries
 from tests.features.conftest import FRAMES, SPEECH, TEXT, MakeCorpus
 
 STREAMS = (SPEECH, FRAMES, TEXT)
@@ -27,7 +29,7 @@ def manifest(make_corpus: MakeCorpus) -> Manifest:
 
 @pytest.fixture
 def store(manifest: Manifest, profile: Profile, tmp_path: Path) -> Path:
-    extract(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
+    extract_streams(manifest, streams=STREAMS, profile=profile, store=tmp_path / "store", shard_utterances=5)
     return tmp_path / "store"
 
 
@@ -38,21 +40,25 @@ def _flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def unused(store: Path, manifests: list[str]) -> list[Unused]:
+    return housekeeping.unused(store, manifests, why_unreadable=why_unreadable)
+
+
 def _key(profile: Profile) -> str:
-    return encoder_key(profile["speech"], FRAMES)
+    return feature_key(profile["speech"], FRAMES).digest
 
 
 def test_keys_are_listed_with_what_they_hold(store: Path, manifest: Manifest, profile: Profile) -> None:
     found = {summary.key: summary for summary in summaries(store)}
     assert len(found) == 3
     frames = found[_key(profile)]
-    index = open_store(store, spec=profile["speech"], stream=FRAMES).read_index(manifest.hash)
+    index = open_store(store, feature_key(profile["speech"], FRAMES)).read_index(manifest.hash)
     assert (frames.encoder, frames.modality, frames.clip_s, frames.pooled) == ("lite-speech", "audio", None, False)
     assert (frames.layers, frames.width, frames.entries, frames.shards) == (None, 60, 14, 3)
     assert frames.steps == index["steps"].sum()
     assert frames.steps * 60 * 2 < frames.size_bytes < frames.steps * 60 * 2 + 20_000
     assert frames.manifests == (manifest.hash,)
-    layered = found[encoder_key(profile["text_layers"], TEXT)]
+    layered = found[feature_key(profile["text_layers"], TEXT).digest]
     assert (layered.layers, layered.pooled, layered.entries, layered.steps) == (2, True, 12, 12)
 
 
@@ -89,7 +95,7 @@ def test_a_flipped_bit_is_mended_by_deleting_and_extracting(store: Path, manifes
     _flip(path)
     assert path.read_bytes() != before
     path.unlink()
-    extract(manifest, streams=STREAMS, profile=profile, store=store, shard_utterances=5)
+    extract_streams(manifest, streams=STREAMS, profile=profile, store=store, shard_utterances=5)
     assert path.read_bytes() == before
 
 
@@ -97,7 +103,7 @@ def test_gc_keeps_what_the_given_manifests_need(
     store: Path, manifest: Manifest, profile: Profile, make_corpus: MakeCorpus, tmp_path: Path
 ) -> None:
     other = make_corpus("other", first_seed=100)
-    extract(other, streams=(FRAMES,), profile=profile, store=store, shard_utterances=5)
+    extract_streams(other, streams=(FRAMES,), profile=profile, store=store, shard_utterances=5)
     assert len(list((store / _key(profile) / "shards").iterdir())) == 6
     path, other_path = tmp_path / "manifest.parquet", tmp_path / "other.parquet"
     write_manifest(manifest, path)
@@ -118,7 +124,7 @@ def test_gc_keeps_what_the_given_manifests_need(
     assert done.exit_code == 0
     assert done.stdout.endswith(" deleted\n")
     assert [folder.name for folder in store.iterdir()] == [_key(profile)]
-    (stored,) = extract(other, streams=(FRAMES,), profile=profile, store=store, shard_utterances=5)
+    (stored,) = extract_streams(other, streams=(FRAMES,), profile=profile, store=store, shard_utterances=5)
     assert (stored.entries, stored.effort.encoded) == (14, 0)
 
 

@@ -8,6 +8,7 @@ import pytest
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream, StreamShape
 from merflow.errors import FeatureError, OutputError
+from merflow.features.encoders.keys import feature_key
 from merflow.features.store.keyed import KeyedStore, create_store, open_store
 
 SPEC = EncoderSpec(name="lite-speech", settings={"mel_bands": 24, "window_s": 0.4})
@@ -18,7 +19,7 @@ DIGESTS = ["0a" * 32, "1b" * 32, "2c" * 32]
 
 @pytest.fixture
 def keyed(tmp_path: Path) -> KeyedStore:
-    return create_store(tmp_path / "store", spec=SPEC, stream=STREAM, shape=SHAPE)
+    return create_store(tmp_path / "store", feature_key(SPEC, STREAM), shape=SHAPE)
 
 
 @pytest.fixture
@@ -33,10 +34,10 @@ def _only_shard(keyed: KeyedStore) -> Path:
 
 
 def test_entries_come_back_bit_by_bit(keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
-    assert keyed.places() == {}
+    assert keyed.locations() == {}
     keyed.write_shard(DIGESTS, arrays)
     assert keyed.has_shard(DIGESTS)
-    places = keyed.places()
+    places = keyed.locations()
     assert list(places) == DIGESTS
     for digest, array in zip(DIGESTS, arrays, strict=True):
         assert np.array_equal(keyed.read(places[digest]), array)
@@ -44,17 +45,17 @@ def test_entries_come_back_bit_by_bit(keyed: KeyedStore, arrays: list[np.ndarray
 
 
 def test_layers_come_back_too(tmp_path: Path) -> None:
-    keyed = create_store(tmp_path, spec=SPEC, stream=STREAM, shape=StreamShape(layers=2, width=3))
+    keyed = create_store(tmp_path, feature_key(SPEC, STREAM), shape=StreamShape(layers=2, width=3))
     array = np.arange(24, dtype=np.float16).reshape(4, 2, 3)
     keyed.write_shard(DIGESTS[:1], [array])
-    place = keyed.places()[DIGESTS[0]]
+    place = keyed.locations()[DIGESTS[0]]
     assert np.array_equal(keyed.read(place), array)
 
 
 def test_the_same_entries_are_the_same_file(tmp_path: Path, arrays: list[np.ndarray]) -> None:
     files = []
     for name in ("one", "two"):
-        keyed = create_store(tmp_path / name, spec=SPEC, stream=STREAM, shape=SHAPE)
+        keyed = create_store(tmp_path / name, feature_key(SPEC, STREAM), shape=SHAPE)
         keyed.write_shard(DIGESTS, arrays)
         files.append(_only_shard(keyed))
     assert files[0].name == files[1].name
@@ -65,12 +66,14 @@ def test_meta_tells_what_the_key_hashes(keyed: KeyedStore) -> None:
     meta = json.loads((keyed.folder / "meta.json").read_text())
     assert meta["encoder"] == SPEC.model_dump(exclude={"folder"})
     assert (meta["layers"], meta["width"], meta["dtype"], meta["clip_s"]) == (None, 3, "float16", None)
-    assert open_store(keyed.folder.parent, spec=SPEC, stream=STREAM) == keyed
+    assert open_store(keyed.folder.parent, feature_key(SPEC, STREAM)) == keyed
 
 
 def test_a_store_without_the_stream_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(FeatureError, match=r"no features of encoder 'lite-speech'.*merflow features extract"):
-        open_store(tmp_path, spec=SPEC, stream=STREAM)
+    with pytest.raises(
+        FeatureError, match=r"no features of encoder lite-speech for whole recordings .*merflow features extract"
+    ):
+        open_store(tmp_path, feature_key(SPEC, STREAM))
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"layers": null, "width": 3}'])
@@ -78,7 +81,7 @@ def test_a_corrupt_meta_is_named(keyed: KeyedStore, content: str) -> None:
     path = keyed.folder / "meta.json"
     path.write_text(content)
     with pytest.raises(FeatureError) as caught:
-        open_store(keyed.folder.parent, spec=SPEC, stream=STREAM)
+        open_store(keyed.folder.parent, feature_key(SPEC, STREAM))
     assert str(path) in str(caught.value)
     assert "delete it and run `merflow features extract` again" in str(caught.value)
 
@@ -89,7 +92,7 @@ def test_a_truncated_shard_is_named(keyed: KeyedStore, arrays: list[np.ndarray],
     path = _only_shard(keyed)
     name = path.stem
     path.write_bytes(path.read_bytes()[:left])
-    for read in (keyed.places, keyed.verify, lambda: keyed.open_shard(name)):
+    for read in (keyed.locations, keyed.verify, lambda: keyed.open_shard(name)):
         with pytest.raises(FeatureError) as caught:
             read()
         assert str(path) in str(caught.value)
@@ -109,11 +112,13 @@ def test_a_flipped_bit_is_found_by_verify(keyed: KeyedStore, arrays: list[np.nda
 def test_a_shard_of_another_shape_is_refused(tmp_path: Path, keyed: KeyedStore, arrays: list[np.ndarray]) -> None:
     keyed.write_shard(DIGESTS, arrays)
     other = KeyedStore(keyed.folder, StreamShape(layers=None, width=4))
-    with pytest.raises(FeatureError, match=r"is corrupt \(holds \[11, 3\], expected steps of \[4\]\)"):
-        other.places()
+    with pytest.raises(
+        FeatureError, match=r"is corrupt \(its values have shape \[11, 3\], expected steps of shape \[4\]\)"
+    ):
+        other.locations()
     with pytest.raises(FeatureError, match="expected"):
         other.open_shard(_only_shard(keyed).stem)
-    with pytest.raises(FeatureError, match="the store lost shard"):
+    with pytest.raises(FeatureError, match="is missing from the store"):
         keyed.open_shard("absent")
     assert tmp_path.exists()
 
@@ -123,7 +128,7 @@ def test_leftovers_of_a_killed_run_are_no_shards(keyed: KeyedStore, arrays: list
     path = _only_shard(keyed)
     (path.parent / f".{path.name}.abc.part").write_bytes(path.read_bytes()[:50])
     (path.parent / ".tmpAbC123").write_bytes(b"")
-    assert list(keyed.places()) == DIGESTS
+    assert list(keyed.locations()) == DIGESTS
     assert keyed.verify() == 1
 
 
@@ -147,4 +152,4 @@ def test_the_index_comes_back_and_a_corrupt_one_is_named(keyed: KeyedStore) -> N
 def test_a_path_that_cannot_be_a_folder_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file")
     with pytest.raises(OutputError, match=r"cannot write .*store"):
-        create_store(tmp_path / "store", spec=SPEC, stream=STREAM, shape=SHAPE)
+        create_store(tmp_path / "store", feature_key(SPEC, STREAM), shape=SHAPE)

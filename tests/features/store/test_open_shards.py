@@ -9,7 +9,7 @@ from merflow.contracts.streams import StreamShape
 from merflow.errors import FeatureError
 from merflow.features.store import open_shards
 from merflow.features.store.keyed import KeyedStore
-from merflow.features.store.shards import Place
+from merflow.features.store.shards import EntryLocation
 
 SHAPE = StreamShape(layers=None, width=8)
 
@@ -39,7 +39,7 @@ def _open_files(folder: Path) -> int:
 def test_any_order_of_entries_comes_back_however_few_files_may_be_open(
     keyed: KeyedStore, entries: dict[str, np.ndarray], most: int
 ) -> None:
-    places = keyed.places()
+    places = keyed.locations()
     opened = keyed.open_entries([places[digest] for digest in entries], most=most)
     stored = list(entries.values())
     for numbers in np.random.default_rng(1).integers(0, 12, size=(20, 5)).tolist():
@@ -49,7 +49,7 @@ def test_any_order_of_entries_comes_back_however_few_files_may_be_open(
 
 
 def test_entries_stay_whole_when_their_shard_is_let_go_of(keyed: KeyedStore, entries: dict[str, np.ndarray]) -> None:
-    places = keyed.places()
+    places = keyed.locations()
     opened = keyed.open_entries(list(places.values()), most=1)
     held = [opened.entries([number])[0] for number in range(12)]
     for digest, found in zip(places, held, strict=True):
@@ -63,7 +63,7 @@ def test_pages_are_let_go_of_and_come_back(tmp_path: Path, monkeypatch: pytest.M
     blocks = [np.full((1024, 1024), number, dtype=np.float16) for number in range(32)]
     digests = [f"{number:064x}" for number in range(32)]
     keyed.write_shard(digests, blocks)
-    places = keyed.places()
+    places = keyed.locations()
     opened = keyed.open_entries([places[digest] for digest in digests])
     assert sum(opened.entries([number])[0].sum(dtype=np.float64) for number in range(32)) == 1024**2 * 31 * 16
     (name,) = {place.shard for place in places.values()}
@@ -80,22 +80,22 @@ def _resident_kib(name: str) -> int:
     return int(found[0][1])
 
 
-@pytest.mark.parametrize("past", [Place("", 0, 19), Place("", 17, 2), Place("", 40, 1)])
-def test_an_index_that_points_beyond_its_shard_is_named(keyed: KeyedStore, past: Place) -> None:
-    name = keyed.places()[f"{0:064x}"].shard
+@pytest.mark.parametrize("past", [EntryLocation("", 0, 19), EntryLocation("", 17, 2), EntryLocation("", 40, 1)])
+def test_an_index_that_points_beyond_its_shard_is_named(keyed: KeyedStore, past: EntryLocation) -> None:
+    name = keyed.locations()[f"{0:064x}"].shard
     with pytest.raises(FeatureError) as caught:
         keyed.read(past._replace(shard=name))
-    assert f"{name}.safetensors has 18 steps, the index asks for {past.offset + past.steps};" in str(caught.value)
+    assert f"{name}.safetensors has 18 steps, but the index needs {past.offset + past.steps};" in str(caught.value)
     assert "delete the index beside it and run `merflow features extract` again" in str(caught.value)
 
 
 def test_a_lost_shard_is_named(keyed: KeyedStore) -> None:
-    with pytest.raises(FeatureError, match=r"the store lost shard .*absent\.safetensors; run"):
-        keyed.read(Place("absent", 0, 1))
+    with pytest.raises(FeatureError, match=r"shard .*absent\.safetensors is missing from the store; run"):
+        keyed.read(EntryLocation("absent", 0, 1))
 
 
 def test_a_shard_without_a_step_can_be_opened(tmp_path: Path) -> None:
     keyed = KeyedStore(tmp_path, SHAPE)
     keyed.write_shard(["ab" * 32], [np.zeros((0, 8), dtype=np.float16)])
-    (place,) = keyed.places().values()
+    (place,) = keyed.locations().values()
     assert keyed.read(place).shape == (0, 8)

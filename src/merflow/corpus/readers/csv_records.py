@@ -1,4 +1,4 @@
-"""Reads a CSV file of utterances as text cells that know their line, so that every complaint can name its place."""
+"""Rows of a CSV file as text cells that know their line, so that every error can name its position."""
 
 import math
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ class Record:
 
     Attributes:
         path: The file.
-        line: Where the row starts, from 1.
-        cells: Its cells that are not empty, by column, without spaces around them.
+        line: Line on which the row starts, from 1.
+        cells: Cells that are not empty, by column, without surrounding spaces.
     """
 
     path: Path
@@ -28,14 +28,14 @@ class Record:
 
     @property
     def where(self) -> str:
-        """Place of the row, for messages."""
+        """Position of the row, for messages."""
         return f"{self.path} line {self.line} ({self.cells.get('utterance_id', 'no utterance_id')})"
 
     def number(self, column: str) -> float | None:
-        """The cell as a number, None where it is empty.
+        """Return a cell as a number; None if it is empty.
 
         Raises:
-            CorpusError: The cell is no finite number.
+            CorpusError: The cell is not a finite number.
         """
         if column not in self.cells:
             return None
@@ -44,14 +44,16 @@ class Record:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise CorpusError(f"{self.where}: {column} {self.cells[column]!r} is no number; leave unknown cells empty")
+            raise CorpusError(
+                f"{self.where}: {column} {self.cells[column]!r} is not a number; leave unknown cells empty"
+            )
         return value
 
     def choice(self, column: str, words: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of `words`
-        """The value of the cell's word, in any case; None where it is empty.
+        """Return the value that a cell's word, in any case, stands for; None if the cell is empty.
 
         Raises:
-            CorpusError: The word is none of ``words``.
+            CorpusError: The word is not among ``words``.
         """
         if column not in self.cells:
             return None
@@ -62,10 +64,10 @@ class Record:
 
 
 def read_records(path: Path) -> tuple[list[str], list[Record]]:
-    """Column names and rows of a comma-separated UTF-8 file with a header line.
+    """Read the column names and the rows of a comma-separated UTF-8 file with a header line.
 
     Raises:
-        CorpusError: The file is missing, empty, not UTF-8 or no such CSV, or a row has more or fewer cells than the
+        CorpusError: The file is missing, empty, not UTF-8 or malformed, or a row has more or fewer cells than the
             header.
     """
     lines = _lines(_read_text(path), path=path)
@@ -77,12 +79,12 @@ def read_records(path: Path) -> tuple[list[str], list[Record]]:
         if len(cells) != len(columns):
             raise CorpusError(
                 f"{path} line {line}: {len(cells)} cells under {len(columns)} columns; "
-                "put quotes around a text that holds a comma"
+                "put quotes around a text that contains a comma"
             )
         stripped = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
         records.append(Record(path, line, {column: cell for column, cell in stripped.items() if cell}))
     if not records:
-        raise CorpusError(f"{path} holds a header and no utterance")
+        raise CorpusError(f"{path} has a header but no utterance; add a row for each")
     return columns, records
 
 
@@ -106,7 +108,7 @@ def _read_text(path: Path) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        start = len(content) - len(error.object) + error.start  # the codec counts behind a byte order mark
+        start = len(content) - len(error.object) + error.start  # the codec counts from after a byte order mark
         line = content.count(b"\n", 0, start) + 1
         raise CorpusError(
             f"{path} is not UTF-8: byte 0x{content[start]:02x} at position {start}, line {line} (Latin-1, or another "
@@ -118,7 +120,7 @@ def _read_text(path: Path) -> str:
 
 
 def _lines(text: str, *, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Each row's first line number, from 1, and its cells; blank lines are left out."""
+    """Yield the first line number of each row, from 1, and its cells; skip blank lines."""
     rows = reader(StringIO(text, newline=""), strict=True)
     start = 1
     try:
@@ -127,4 +129,6 @@ def _lines(text: str, *, path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield start, cells
             start = rows.line_num + 1
     except CsvError as error:
-        raise CorpusError(f"{path} line {start} is no CSV: {error}; is a quote left open?") from error
+        raise CorpusError(
+            f"{path} line {start} is malformed ({error}); check for a quote that is not closed"
+        ) from error

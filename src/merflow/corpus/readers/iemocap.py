@@ -1,9 +1,9 @@
-"""Reads an IEMOCAP release folder into a manifest.
+"""Reader of IEMOCAP releases.
 
-Labels come from the top level of ``SessionN/dialog/EmoEvaluation`` alone; the raters' subfolders follow another label
-policy. All turns are kept, labelled by a majority or not. The first letter of an id is who wears the face markers in
-that recording, the last letter is who speaks: the speaker is the session and the last letter, and the marker wearer is
-the left half of the picture.
+Labels come only from the top level of ``SessionN/dialog/EmoEvaluation``; the raters' subfolders follow another label
+policy. The manifest has all turns, labelled by a majority or not. The first letter of an id is the actor who wears the
+face markers in that recording, and the last letter is the one who speaks. A speaker is a session with the last letter.
+The actor with the markers is in the left half of the picture.
 """
 
 import logging
@@ -19,7 +19,7 @@ from merflow.corpus.readers.iemocap_text import DIALOGUE_ID, UTTERANCE_ID, Turn,
 from merflow.errors import CorpusError, LabelError
 
 RELEASE = "IEMOCAP_full_release"
-SYNTHETIC_MARK = "SYNTHETIC.json"  # a file that only generated releases hold
+SYNTHETIC_MARK = "SYNTHETIC.json"  # a file that only generated releases have
 
 _SESSION = re.compile(r"Session(?P<digit>[1-5])")
 
@@ -27,18 +27,18 @@ _log = logging.getLogger(__name__)
 
 
 def read_iemocap(root: Path, *, taxonomy: Taxonomy) -> Manifest:
-    """The manifest of a release.
+    """Read a release into a manifest.
 
-    A missing transcription, recording or video does not stop the reading: its columns are null (``audio_path`` stays,
-    ``n_samples`` and ``rate_hz`` are null), and validation lists it.
+    A missing transcription, recording or video is no error: its columns are null, and validation lists it. Of a missing
+    recording, ``audio_path`` stays, and ``n_samples`` and ``rate_hz`` are null.
 
     Args:
-        root: The release folder, or the folder that holds ``IEMOCAP_full_release``.
-        taxonomy: Makes ``emotion`` of the raw label.
+        root: The release folder, or the folder that contains ``IEMOCAP_full_release``.
+        taxonomy: Turns the raw label into ``emotion``.
 
     Raises:
         CorpusError: The folder is no release, a session or dialogue is empty, or a label file is malformed.
-        LabelError: A label file holds an unknown code.
+        LabelError: A label file contains an unknown code.
     """
     release = _find_release(root)
     rows = [
@@ -62,8 +62,8 @@ def _find_release(root: Path) -> Path:
         if folder.is_dir() and _sessions(folder):
             return folder.resolve()
     raise CorpusError(
-        f"{root} is no IEMOCAP release: it holds no Session1 .. Session5 folder; "
-        f"pass the {RELEASE} folder, or the folder that holds it"
+        f"{root} is no IEMOCAP release: it has no folder Session1 .. Session5; "
+        f"pass the {RELEASE} folder, or the folder that contains it"
     )
 
 
@@ -75,22 +75,24 @@ def _dialogue_files(session: Path) -> list[Path]:
     folder = session / "dialog" / "EmoEvaluation"
     if not folder.is_dir():
         raise CorpusError(
-            f"{session} has no dialog/EmoEvaluation folder, which holds the labels; "
+            f"{session} has no folder dialog/EmoEvaluation, where the labels are; "
             "copy the session again from the release, or remove it"
         )
     paths = []
     for path in sorted(folder.glob("*.txt")):
-        if path.name.startswith("._"):  # what macOS writes beside a file on a foreign disk
+        if path.name.startswith("._"):  # macOS writes these beside files on other file systems
             continue
         match = DIALOGUE_ID.fullmatch(path.stem)
         if match is None:
-            _log.warning("%s is named after no dialogue and is left out", path)
+            _log.warning("%s is not named after a dialogue; it is skipped", path)
         elif match["session"] != session.name[-1]:
             raise CorpusError(f"{path} belongs to Session{match['session']}; move it there")
         else:
             paths.append(path)
     if not paths:
-        raise CorpusError(f"{folder} holds no label file such as Ses0{session.name[-1]}F_impro01.txt: no turns to read")
+        raise CorpusError(
+            f"{folder} has no label file like Ses0{session.name[-1]}F_impro01.txt; copy the session again"
+        )
     return paths
 
 

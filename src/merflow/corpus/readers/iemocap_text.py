@@ -1,7 +1,7 @@
-"""The text files of one IEMOCAP dialogue: consensus labels (EmoEvaluation) and transcription.
+"""Text files of an IEMOCAP dialogue: consensus labels (EmoEvaluation) and transcription.
 
-Formats and oddities are those of the 2008 release. Lines end in LF or CRLF. What matters in them is ASCII, but raters'
-comments hold other bytes, so a file that is not UTF-8 is read as Latin-1.
+Formats and oddities are those of the 2008 release. Lines end in LF or CRLF. Everything that matters is ASCII, but the
+raters' comments contain other bytes, so a file that is not UTF-8 is read as Latin-1.
 """
 
 import logging
@@ -21,7 +21,7 @@ _SUMMARY = re.compile(
 )
 _SUMMARY_FORM = "'[start - end]<TAB>utterance<TAB>code<TAB>[valence, activation, dominance]'"
 _TRANSCRIBED = re.compile(r"(?P<utterance>Ses\S+)\s+\[\d+\.\d+-\d+\.\d+\]:(?P<text>.*)")
-_UNLABELLED_TURN = re.compile(r"[FM]:|Ses0\S+_[FM]XX\d")  # spoken, but without label and recording
+_UNLABELLED_TURN = re.compile(r"[FM]:|Ses0\S+_[FM]XX\d")  # spoken, but without a label or a recording
 
 _log = logging.getLogger(__name__)
 
@@ -31,11 +31,11 @@ class Turn:
     """One summary line of an EmoEvaluation file.
 
     Attributes:
-        line: Its number in the file, from 1.
-        start_s: Start in the dialogue's recording.
-        end_s: End in the dialogue's recording.
-        code: Three-letter label of the majority, ``xxx`` where there is none.
-        valence: Mean of the external raters, 1..5, as are activation and dominance; None where the file says NaN.
+        line: Line number in the file, from 1.
+        start_s: Start in the recording of the dialogue.
+        end_s: End in the recording of the dialogue.
+        code: Three-letter label of the majority; ``xxx`` if there is none.
+        valence: Mean rating from 1 to 5, like activation and dominance; None if the file says NaN.
     """
 
     utterance_id: str
@@ -49,7 +49,7 @@ class Turn:
 
 
 def read_turns(path: Path) -> list[Turn]:
-    """The turns of an EmoEvaluation file by start time; the file itself lists one speaker after the other.
+    """Read the turns of an EmoEvaluation file, by start time; the file lists one speaker after the other.
 
     Raises:
         CorpusError: A summary line is malformed, names another dialogue or repeats an utterance, or there is none.
@@ -71,10 +71,10 @@ def read_turns(path: Path) -> list[Turn]:
 
 
 def read_transcripts(path: Path) -> dict[str, str]:
-    """Utterance id -> spoken words, from a transcriptions file; turns that have no label and no recording are left out.
+    """Read a transcriptions file: utterance id -> spoken words. Turns without label and recording are skipped.
 
     Raises:
-        CorpusError: Two lines give different words for one utterance.
+        CorpusError: Two lines have different words for one utterance.
     """
     texts: dict[str, str] = {}
     for number, line in enumerate(_read_lines(path), start=1):
@@ -82,12 +82,12 @@ def read_transcripts(path: Path) -> dict[str, str]:
             continue
         match = _TRANSCRIBED.fullmatch(line)
         if match is None or not UTTERANCE_ID.fullmatch(match["utterance"]):
-            _log.warning("%s line %d is no transcript line and is left out: %r", path, number, line[:80])
+            _log.warning("%s line %d is no transcript line; it is skipped: %r", path, number, line[:80])
             continue
         words = without_tags(match["text"])
         if texts.setdefault(match["utterance"], words) != words:
             raise CorpusError(
-                f"{path} line {number}: a second transcript of {match['utterance']}, unlike its first; remove one"
+                f"{path} line {number}: a second, different transcript of {match['utterance']}; remove one"
             )
     return texts
 
@@ -124,5 +124,5 @@ def _read_lines(path: Path) -> list[str]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
-    # str.splitlines would also break at bytes such as 0x85, which Latin-1 comments hold.
+    # str.splitlines would also break at bytes such as 0x85, which occur in Latin-1 comments.
     return re.split(r"\r\n|\n|\r", text)

@@ -1,8 +1,8 @@
-"""Reads a CSV of utterances into a manifest: the way in for any corpus that is not IEMOCAP.
+"""Reader of a CSV file of utterances, for any corpus that needs no reader of its own.
 
-Needed columns: utterance_id, speaker, session, emotion, and audio_path or transcript. An empty cell is null; a modality
-that the corpus lacks is null throughout. Paths are relative to the file. Notes in a transcript ([LAUGHTER]) are left
-out, as they are of IEMOCAP's: one that holds nothing else is empty.
+Required columns: utterance_id, speaker, session, emotion, and audio_path or transcript. An empty cell is null; a
+modality that the corpus lacks is null throughout. Paths are relative to the file. Tags in a transcript ([LAUGHTER]) are
+removed, as in IEMOCAP; a transcript of tags alone becomes empty.
 """
 
 import csv as comma_separated
@@ -20,7 +20,7 @@ from merflow.corpus.transcript import without_tags
 from merflow.errors import CorpusError, LabelError
 from merflow.storage.fingerprints import files_fingerprint
 
-NEEDED = ("utterance_id", "speaker", "session", "emotion")
+REQUIRED = ("utterance_id", "speaker", "session", "emotion")
 CONTENT = ("audio_path", "transcript")  # at least one of them
 OPTIONAL = (
     "dialogue_id",
@@ -48,21 +48,21 @@ _log = logging.getLogger(__name__)
 
 
 def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
-    """The manifest of a CSV file.
+    """Read a CSV file into a manifest.
 
-    ``dialogue_id`` is the utterance's own id where none is given. Without ``turn_index``, the turns of a dialogue are
-    counted by start time, or in the order of the file where a start is unknown. A recording that is missing or
-    unreadable leaves ``n_samples`` and ``rate_hz`` null, and validation lists it. A video that shows two people side by
-    side needs ``video_side``, left or right.
+    ``dialogue_id`` defaults to the utterance's own id. Without ``turn_index``, the turns of a dialogue are counted by
+    start time, or in the order of the file if a start is unknown. A missing or unreadable recording leaves
+    ``n_samples`` and ``rate_hz`` null, and validation lists it. A video that shows two people side by side needs
+    ``video_side``, left or right.
 
     Args:
         csv: UTF-8, comma-separated, with a header line.
-        taxonomy: Makes ``emotion`` of the raw label; a row with an empty emotion is kept unlabelled.
+        taxonomy: Turns the raw label into ``emotion``; a row with an empty emotion stays unlabelled.
 
     Raises:
-        CorpusError: The file is missing, empty or not UTF-8, a needed column or cell is missing, an id repeats, or a
-            cell does not parse. All rows that are wrong are listed.
-        LabelError: An emotion is no known label, and no row before it is wrong otherwise.
+        CorpusError: The file is missing, empty or not UTF-8, a required column or cell is missing, an id repeats, or a
+            cell does not parse. The message lists all wrong rows.
+        LabelError: An emotion is no known label, and no row before it is wrong in another way.
     """
     columns, records = read_records(csv)
     _check_columns(columns, path=csv)
@@ -82,50 +82,50 @@ def table_fingerprint(csv: Path) -> str:
 
 
 def _check_columns(columns: Sequence[str], *, path: Path) -> None:
-    missing = [f"{name!r}{_perhaps(name, columns)}" for name in NEEDED if name not in columns]
+    missing = [f"{name!r}{_suggestion(name, columns)}" for name in REQUIRED if name not in columns]
     if not any(name in columns for name in CONTENT):
-        missing.append(f"'audio_path' or 'transcript'{_perhaps('audio_path', columns)}")
+        missing.append(f"'audio_path' or 'transcript'{_suggestion('audio_path', columns)}")
     if missing:
-        needed = "needed column" if len(missing) == 1 else "needed columns"
-        raise CorpusError(f"{path} lacks the {needed} {', '.join(missing)}; its header is {','.join(columns)}")
-    ignored = [name for name in columns if name not in (*NEEDED, *CONTENT, *OPTIONAL)]
+        required = "required column" if len(missing) == 1 else "required columns"
+        raise CorpusError(f"{path} lacks the {required} {', '.join(missing)}; its header is {','.join(columns)}")
+    ignored = [name for name in columns if name not in (*REQUIRED, *CONTENT, *OPTIONAL)]
     if ignored:
         _log.info("%s: columns %s are not used", path, ", ".join(ignored))
 
 
-def _perhaps(name: str, columns: Sequence[str]) -> str:
+def _suggestion(name: str, columns: Sequence[str]) -> str:
     close = get_close_matches(name, columns, n=1)
-    return f" (is it {close[0]!r}?)" if close else ""
+    return f" ({close[0]!r} may be a misspelling)" if close else ""
 
 
 def _rows(records: Sequence[Record], *, taxonomy: Taxonomy) -> list[dict[str, Any]]:
-    """The records as manifest rows; what is wrong with them is told of all at once, equal complaints as one."""
+    """Return the records as manifest rows; report the problems of all rows at once, and equal problems as one."""
     rows: list[dict[str, Any]] = []
     lines: dict[str, int] = {}
-    complaints: dict[str, list[Record]] = {}
+    problems: dict[str, list[Record]] = {}
     kind: type[CorpusError | LabelError] = CorpusError
     for record in records:
         try:
             _check_id(record, lines)
             rows.append(_row(record, taxonomy=taxonomy))
         except (CorpusError, LabelError) as error:
-            kind = kind if complaints else type(error)
-            complaints.setdefault(str(error).removeprefix(f"{record.where}: "), []).append(record)
-    if complaints:
-        raise kind(_listed(complaints, of=len(records)))
+            kind = kind if problems else type(error)
+            problems.setdefault(str(error).removeprefix(f"{record.where}: "), []).append(record)
+    if problems:
+        raise kind(_listed(problems, rows=len(records)))
     return rows
 
 
-def _listed(complaints: dict[str, list[Record]], *, of: int) -> str:
+def _listed(problems: dict[str, list[Record]], *, rows: int) -> str:
     lines = []
-    for what, records in list(complaints.items())[:LISTED]:
+    for problem, records in list(problems.items())[:LISTED]:
         others = f" and {len(records) - 1} more" if len(records) > 1 else ""
-        lines.append(f"{records[0].where}{others}: {what}")
+        lines.append(f"{records[0].where}{others}: {problem}")
     if len(lines) == 1:
         return lines[0]
-    bad = sum(len(records) for records in complaints.values())
-    rest = [f"and {len(complaints) - LISTED} more kinds of problem"] if len(complaints) > LISTED else []
-    return "\n  ".join([f"{bad} of {of} rows are wrong", *lines, *rest])
+    bad = sum(len(records) for records in problems.values())
+    rest = [f"and {len(problems) - LISTED} more kinds of problem"] if len(problems) > LISTED else []
+    return "\n  ".join([f"{bad} of {rows} rows are wrong", *lines, *rest])
 
 
 def _check_id(record: Record, lines: dict[str, int]) -> None:
@@ -134,7 +134,7 @@ def _check_id(record: Record, lines: dict[str, int]) -> None:
             raise CorpusError(f"{record.where}: {column} is empty; every utterance needs one")
     first = lines.setdefault(record.cells["utterance_id"], record.line)
     if first != record.line:
-        raise CorpusError(f"{record.where}: the id is also in line {first}; ids are unique, rename or remove one")
+        raise CorpusError(f"{record.where}: the id is also in line {first}; rename or remove one")
 
 
 def _row(record: Record, *, taxonomy: Taxonomy) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _relative(record: Record, column: str) -> str | None:
         return path.as_posix()
     root = record.path.resolve().parent
     if not path.is_relative_to(root):
-        raise CorpusError(f"{record.where}: {column} {path} lies outside {root}; write paths relative to the file")
+        raise CorpusError(f"{record.where}: {column} {path} is outside {root}; write paths relative to the file")
     return path.relative_to(root).as_posix()
 
 
@@ -201,7 +201,7 @@ def _check_turns(records: Sequence[Record], rows: Sequence[dict[str, Any]]) -> N
     for record, row in zip(records, rows, strict=True):
         text = record.cells.get("turn_index", "")
         if not text.isdecimal() or len(text) > _TURN_DIGITS:
-            raise CorpusError(f"{record.where}: turn_index {text!r} is no turn's number; give all rows one, or none")
+            raise CorpusError(f"{record.where}: turn_index {text!r} is not a turn number; give all rows one, or none")
         row["turn_index"] = int(text)
         first = lines.setdefault((row["dialogue_id"], int(text)), record.line)
         if first != record.line:

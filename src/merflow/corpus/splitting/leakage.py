@@ -1,4 +1,4 @@
-"""What must not pass from training to test data: speakers, dialogues and, as a reported figure, scripted text."""
+"""Leakage between training and test data: speakers and dialogues are refused, and shared text is reported."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from merflow.errors import SplitError
 
 @dataclass(frozen=True)
 class SharedText:
-    """Share of test utterances whose spoken words also occur as a whole training utterance, from 0 to 1.
+    """Shares, from 0 to 1, of test utterances whose words also occur as a whole training utterance.
 
-    An utterance without words shares nothing. None where the test part has no utterance of that kind, or the corpus
-    has no transcripts or does not tell scripted from improvised.
+    An utterance without words shares nothing. A share is None if the test part has no utterance of its kind, or if the
+    corpus has no transcripts or does not distinguish scripted from improvised.
     """
 
     overall: float | None
@@ -22,7 +22,7 @@ class SharedText:
 
 
 def shared_text(train: pd.DataFrame, test: pd.DataFrame) -> SharedText:
-    """How much of the test part's text training has seen word for word. Both are manifest rows."""
+    """Return how much of the test part's text occurs word for word in the training part; both are manifest rows."""
     if test["transcript"].isna().all():
         return SharedText(None, None, None)
     seen = {folded_words(text) for text in train["transcript"].dropna().unique()} - {""}
@@ -36,15 +36,15 @@ def shared_text(train: pd.DataFrame, test: pd.DataFrame) -> SharedText:
 
 
 def refuse_shared(
-    column: str, *, first: pd.DataFrame, second: pd.DataFrame, parts: tuple[str, str], fold: int, mend: str
+    column: str, *, first: pd.DataFrame, second: pd.DataFrame, parts: tuple[str, str], fold: int, remedy: str
 ) -> None:
-    """Checks that two parts of a fold have no speaker or dialogue in common.
+    """Raise if two parts of a fold have a speaker or a dialogue in common.
 
     Raises:
-        SplitError: Naming up to five of those that are shared.
+        SplitError: They have; the message names up to five.
     """
     shared = sorted(set(first[column]) & set(second[column]))
     if shared:
         word = column.removesuffix("_id")
         names = ", ".join(shared[:5]) + (f" and {len(shared) - 5} more" if len(shared) > 5 else "")
-        raise SplitError(f"fold {fold}: {word} {names} would be in both {parts[0]} and {parts[1]}; {mend}")
+        raise SplitError(f"fold {fold}: {word} {names} would be in both {parts[0]} and {parts[1]}; {remedy}")

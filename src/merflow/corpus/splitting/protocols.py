@@ -1,4 +1,4 @@
-"""How the folds are chosen: test data by protocol, then development data out of what is left."""
+"""Choice of the folds: test data by protocol, then development data from the rest."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from merflow.errors import SplitError
 
 @dataclass(frozen=True)
 class FoldFacts:
-    """What one fold looks like.
+    """Facts of one fold.
 
     Attributes:
-        fold: Counts from 1.
+        fold: Number of the fold, from 1.
         speakers: Part -> its speakers, sorted.
         counts: Part -> class -> utterances.
-        left_out: Labelled utterances in no part, because they share a dialogue with the test speaker.
-        dialogues_dev_train: Dialogues in both development and training data.
-        dialogues_dev_test: Dialogues in both development and test data.
-        shared_text: Test utterances whose words training has seen.
+        left_out: Number of labelled utterances in no part, because they share a dialogue with the test speaker.
+        dialogues_dev_train: Number of dialogues in both development and training data.
+        dialogues_dev_test: Number of dialogues in both development and test data.
+        shared_text: Shares of test utterances whose words occur in the training data.
     """
 
     fold: int
@@ -38,7 +38,7 @@ class FoldFacts:
 
 
 def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[FoldFacts, dict[Part, pd.DataFrame]]]:
-    """Each fold's facts and, by part, its manifest rows.
+    """Yield the facts of each fold and, by part, its manifest rows.
 
     Raises:
         SplitError: The manifest does not suit the protocol, a speaker or dialogue would be on both sides, or a fold
@@ -64,8 +64,8 @@ def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
     unknown = int(rows["scripted"].isna().sum())
     if unknown:
         raise SplitError(
-            f"{unknown} of {len(rows)} labelled utterances do not tell whether they are scripted, for example "
-            f"{rows.loc[rows['scripted'].isna(), 'utterance_id'].iloc[0]}; fill the column 'scripted', or set "
+            f"{unknown} of {len(rows)} labelled utterances have no value in the column 'scripted', for example "
+            f"{rows.loc[rows['scripted'].isna(), 'utterance_id'].iloc[0]}; fill it in, or set "
             "splits.improvised_only=false"
         )
     improvised = rows[~rows["scripted"].astype(bool)]
@@ -78,16 +78,16 @@ def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
 
 
 def _test_groups(labelled: pd.DataFrame, protocol: Protocol) -> tuple[str, list[str]]:
-    """The column that tells test data apart, and its values in the order of the folds."""
+    """Return the column that decides the test data, and its values in the order of the folds."""
     column, expected = ("speaker", 10) if protocol == "speaker-10fold" else ("session", 5)
-    found = sorted(labelled[column].unique())
-    if len(found) != expected:
-        names = ", ".join(found[:12]) + (", ..." if len(found) > 12 else "")
+    groups = sorted(labelled[column].unique())
+    if len(groups) != expected:
+        names = ", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "")
         raise SplitError(
-            f"{protocol} needs exactly {expected} {column}s with labelled utterances, found {len(found)} ({names}); "
-            "choose another splits.protocol, or group the corpus anew"
+            f"{protocol} needs exactly {expected} {column}s with labelled utterances, but the corpus has {len(groups)} "
+            f"({names}); choose another splits.protocol, or change the column {column!r}"
         )
-    return column, found[-1:] if protocol == "session5-only" else found
+    return column, groups[-1:] if protocol == "session5-only" else groups
 
 
 def _assign(
@@ -96,33 +96,33 @@ def _assign(
     rng = np.random.default_rng([params.seed, fold])
     testing = labelled[column] == group
     test, rest = labelled[testing], labelled[~testing]
-    beside = rest["dialogue_id"].isin(test["dialogue_id"])
+    shares_dialogue = rest["dialogue_id"].isin(test["dialogue_id"])
     partners: list[str] = []
     if params.protocol == "speaker-10fold":
-        partners = sorted(rest.loc[beside, "speaker"].unique())
-        train = rest[~beside]
+        partners = sorted(rest.loc[shares_dialogue, "speaker"].unique())
+        train = rest[~shares_dialogue]
     else:
-        mend = f"correct the column 'session', or use speaker-10fold; {group} is the test session of this fold"
+        remedy = f"correct the column 'session' ({group} is the test session of this fold), or use speaker-10fold"
         for shared in ("speaker", "dialogue_id"):
-            refuse_shared(shared, first=rest, second=test, parts=("training", "test"), fold=fold, mend=mend)
+            refuse_shared(shared, first=rest, second=test, parts=("training", "test"), fold=fold, remedy=remedy)
         train = rest
     if params.development == "speaker" and partners:
         dev = rest[rest["speaker"] == rng.choice(partners)]
     else:
         dev = _develop(train, test=test, rng=rng, fold=fold, params=params)
     train = train[~train.index.isin(dev.index)]
-    mend = "give it one session in the corpus, or choose another splits.development"
+    remedy = "give it one session, or choose another splits.development"
     if params.development != "random":
-        refuse_shared("speaker", first=train, second=dev, parts=("train", "dev"), fold=fold, mend=mend)
+        refuse_shared("speaker", first=train, second=dev, parts=("train", "dev"), fold=fold, remedy=remedy)
     if params.development != "speaker":
-        refuse_shared("dialogue_id", first=train, second=dev, parts=("train", "dev"), fold=fold, mend=mend)
+        refuse_shared("dialogue_id", first=train, second=dev, parts=("train", "dev"), fold=fold, remedy=remedy)
     return {"train": train, "dev": dev, "test": test}
 
 
 def _develop(
     train: pd.DataFrame, *, test: pd.DataFrame, rng: np.random.Generator, fold: int, params: SplitParams
 ) -> pd.DataFrame:
-    """The rows of the training data that are set aside for development."""
+    """Return the rows of the training data that become development data."""
     if params.development == "random":
         dialogues = rng.permutation(sorted(train["dialogue_id"].unique()))
         sizes = train["dialogue_id"].value_counts().loc[dialogues].to_numpy()
@@ -132,8 +132,8 @@ def _develop(
     choices = sorted(set(train[column]) - set(test[column]))
     if len(choices) < 2:
         raise SplitError(
-            f"fold {fold}: development data of one training {column} need at least two of them, found {len(choices)} "
-            f"({', '.join(choices)}); choose another splits.development"
+            f"fold {fold}: development data from one training {column} need at least two of them, but there are "
+            f"{len(choices)} ({', '.join(choices)}); choose another splits.development"
         )
     return train[train[column] == rng.choice(choices)]
 
@@ -145,10 +145,10 @@ def _facts(parts: dict[Part, pd.DataFrame], *, fold: int, classes: tuple[str, ..
     for part in PARTS:
         if parts[part].empty:
             raise SplitError(f"fold {fold} has no {part} utterance; choose another splits.protocol or development")
-    lacking = [name for name, count in counts["train"].items() if count == 0]
-    if lacking:
+    missing = [name for name, count in counts["train"].items() if count == 0]
+    if missing:
         raise SplitError(
-            f"fold {fold} has no {', '.join(lacking)} utterance to train on; choose another splits.protocol, "
+            f"fold {fold} has no {', '.join(missing)} utterance to train on; choose another splits.protocol, "
             "splits.development or corpus.taxonomy"
         )
     dialogues = {part: set(rows["dialogue_id"]) for part, rows in parts.items()}

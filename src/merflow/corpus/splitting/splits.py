@@ -1,4 +1,4 @@
-"""Which labelled utterance trains, develops and tests in which fold, as a file with an identity."""
+"""Splits: the part (train, dev or test) of every labelled utterance in every fold, as a file with an identity."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,8 +26,8 @@ class Splits:
 
     Attributes:
         rows: Columns of :data:`merflow.contracts.tables.SPLITS`, sorted by fold and utterance_id, index 0..n-1.
-        params: What made them.
-        manifest_hash: Version of the corpus that they were made from.
+        params: Parameters that made them.
+        manifest_hash: Version of the corpus.
         folds: Facts of each fold, in order.
     """
 
@@ -38,12 +38,12 @@ class Splits:
 
     @property
     def protocol(self) -> Protocol:
-        """How test data are chosen."""
+        """Protocol that chooses the test data."""
         return self.params.protocol
 
     @property
     def development(self) -> Development:
-        """How development data are chosen."""
+        """Rule that chooses the development data."""
         return self.params.development
 
     @property
@@ -53,26 +53,26 @@ class Splits:
 
     @property
     def improvised_only(self) -> bool:
-        """Whether scripted utterances were dropped."""
+        """True if scripted utterances were dropped."""
         return self.params.improvised_only
 
     @cached_property
     def split_id(self) -> str:
-        """SHA-256 of rows and settings as 16 hexadecimal digits; ``random_share`` counts only where it was used."""
+        """SHA-256 of rows and parameters as 16 hexadecimal digits; ``random_share`` counts only if it was used."""
         unused = set() if self.development == "random" else {"random_share"}
         rows = [self.rows[name].tolist() for name in SPLITS.names]
         return digest([rows, self.params.model_dump(exclude=unused)])
 
 
 def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
-    """The folds of the labelled utterances.
+    """Split the labelled utterances into folds.
 
-    ``session-5fold`` tests on one session after the other, ``speaker-10fold`` on one speaker after the other,
-    ``session5-only`` on the last of five sessions, in the order of their names. Development data are one random
-    training speaker, one random training session, or whole dialogues up to ``random_share`` of the training data.
+    ``session-5fold`` tests on each session in turn, ``speaker-10fold`` on each speaker, and ``session5-only`` on the
+    last of five sessions, in the order of their names. Development data are one random training speaker, one random
+    training session, or whole dialogues up to ``random_share`` of the training data.
 
-    Speakers who share a dialogue with the test speaker of ``speaker-10fold`` never train on it: one of them is the
-    development speaker where ``development`` is ``speaker``, and the others' turns of such dialogues are left out.
+    In ``speaker-10fold``, nobody trains on a dialogue of the test speaker. If ``development`` is ``speaker``, the test
+    speaker's partner is the development speaker. Other turns of such dialogues are left out.
 
     Raises:
         SplitError: The manifest does not suit the protocol, a speaker or dialogue would be on both sides, or a fold
@@ -95,23 +95,23 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
 
 
 def ids(splits: Splits, *, fold: int, part: Part) -> list[str]:
-    """Utterances of one part of a fold, sorted by id.
+    """Return the utterances of one part of a fold, sorted by id.
 
     Raises:
-        SplitError: There is no such fold.
+        SplitError: No such fold exists.
     """
     if not 1 <= fold <= len(splits.folds):
         raise SplitError(f"no fold {fold}; {splits.protocol} has folds 1 to {len(splits.folds)}")
     rows = splits.rows
-    found: list[str] = rows.loc[(rows["fold"] == fold) & (rows["part"] == part), "utterance_id"].tolist()
-    return found
+    names: list[str] = rows.loc[(rows["fold"] == fold) & (rows["part"] == part), "utterance_id"].tolist()
+    return names
 
 
 def write_splits(splits: Splits, path: Path) -> None:
-    """The folds as Parquet, and beside them ``<stem>.md``, which tells them in words.
+    """Write the splits as Parquet, and a readable summary beside them (``<stem>.md``).
 
     Raises:
-        OutputError: The folder is read-only, the disk full.
+        OutputError: The folder is read-only or the disk is full.
     """
     metadata = {
         "params": splits.params.model_dump_json(),
@@ -130,14 +130,14 @@ def write_splits(splits: Splits, path: Path) -> None:
 
 
 def read_splits(path: Path) -> Splits:
-    """Folds that :func:`write_splits` wrote.
+    """Read splits that :func:`write_splits` wrote.
 
     Raises:
         CorpusError: The file is missing or is no Parquet file.
-        SplitError: It holds no splits, or not those that were written.
+        SplitError: The file holds no splits, or was changed after it was written.
     """
     if not path.is_file():
-        raise CorpusError(f"no such file: {path}; pass splits, as `merflow data split` writes them")
+        raise CorpusError(f"no such file: {path}; pass splits that `merflow data split` wrote")
     try:
         rows, metadata = read_table(path, SPLITS)
         splits = Splits(
@@ -152,10 +152,10 @@ def read_splits(path: Path) -> Splits:
     except MerflowError as error:
         raise SplitError(f"{path} holds no splits: {error}") from error
     except (KeyError, ValidationError) as error:
-        raise SplitError(f"{path} does not tell how its folds were made ({error}); split the corpus again") from error
+        raise SplitError(f"{path} lacks the parameters of its folds ({error}); split the corpus again") from error
     if splits.split_id != recorded:
         raise SplitError(
-            f"{path} was changed after it was written: its rows and settings hash to {splits.split_id}, recorded is "
-            f"{recorded}; split the corpus again"
+            f"{path} was changed after it was written: the hash of its rows and parameters is {splits.split_id}, not "
+            f"the recorded {recorded}; split the corpus again"
         )
     return splits

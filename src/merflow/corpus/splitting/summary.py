@@ -1,4 +1,4 @@
-"""The folds in words: a Markdown page beside the splits file."""
+"""The Markdown page beside a splits file."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,10 @@ _DEVELOPMENT = {
 
 
 def summary_text(folds: Sequence[FoldFacts], *, params: SplitParams, manifest_hash: str, split_id: str) -> str:
-    """Settings, and per fold the speakers, the utterances of each part and class, and what the parts share."""
+    """Return the page: settings and, per fold, speakers, utterances by part and class, and text that parts share."""
     development = _DEVELOPMENT[params.development].format(share=params.random_share)
     if (params.protocol, params.development) == ("speaker-10fold", "speaker"):
-        development = "the test speaker's partner in dialogue, or else " + development
+        development = "the test speaker's dialogue partner, or else " + development
     lines = [
         f"# Splits {split_id}",
         "",
@@ -68,11 +68,11 @@ def _shared(folds: Sequence[FoldFacts]) -> list[str]:
         figures = [fold.dialogues_dev_train, fold.dialogues_dev_test, fold.left_out]
         rows.append([str(fold.fold), *shares, *(f"{figure:,}" for figure in figures)])
     return [
-        "## What the parts share",
+        "## Overlap between the parts",
         "",
-        "Test words in train: share of test utterances whose words occur as a whole training utterance. Scripts repeat",
-        "over sessions; `splits.improvised_only` leaves them out. Utterances left out share a dialogue with the test",
-        "speaker without being development data.",
+        "Test words in train: the share of test utterances whose words occur as a whole training utterance. Scripts",
+        "are repeated in every session; `splits.improvised_only` drops them. Utterances left out share a dialogue",
+        "with the test speaker and are not development data.",
         "",
         *_table(names, rows),
     ]

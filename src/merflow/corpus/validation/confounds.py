@@ -1,9 +1,10 @@
-"""What can be guessed without hearing, seeing or reading anybody: the emotion, from who speaks or where he sits.
+"""Confounds: the side of the picture and the speaker's gender as predictors of the emotion.
 
-In IEMOCAP the actor who wears the markers sits on the left, and his turns are less often neutral; a model that sees
-which half it is shown gains from that alone. Two baselines say how much. Either looks, in the other sessions, at the
-utterances with the same value: one predicts the class that is most frequent among them, the other the class that has
-the largest share of its own utterances there, which is the best guess for a mean over classes.
+In IEMOCAP the actor with the face markers sits on the left, and that actor's turns are less often neutral. A model that
+learns which half of the picture it sees gains from that alone. Two baselines measure how much. Both look at the
+utterances of the other sessions with the same value. One predicts the most frequent class among them. The other
+predicts the class with the largest share of its own utterances among them, which is the best guess for a mean over
+classes.
 """
 
 from collections.abc import Sequence
@@ -20,14 +21,14 @@ class Confound:
     """One column of the manifest as the only input.
 
     Attributes:
-        name: In words.
-        values: Of the column, sorted.
-        shares: Class -> value -> share of the class' utterances that have it.
-        utterances: Labelled and with a value; all of them are tested once.
-        majority_ua: Mean recall over the classes, from 0 to 1, of predicting the most frequent class, leaving one
-            session out at a time; None with one session.
-        balanced_ua: The same of predicting the class with the largest share.
-        chance: What guessing without any input has: one over the number of classes.
+        name: Name of the column in words.
+        values: Values of the column, sorted.
+        shares: Class -> value -> share of the class's utterances with this value.
+        utterances: Number of labelled utterances with a value; each is tested once.
+        majority_ua: UA, from 0 to 1, of predicting the most frequent class, with one session left out at a time; None
+            if there is only one session.
+        balanced_ua: The same for predicting the class with the largest share.
+        chance: UA of a guess without any input: one over the number of classes.
     """
 
     name: str
@@ -40,26 +41,26 @@ class Confound:
 
 
 def confounds_of(rows: pd.DataFrame) -> tuple[Confound, ...]:
-    """The side of the picture and the speaker's gender, of a corpus that knows sides; nothing of others."""
+    """Return the confounds of a corpus with known sides; other corpora have none."""
     if not (rows["video_side"].notna() & rows["emotion"].notna()).any():
         return ()
     columns = {_SIDE: "video_side", "gender of the speaker": "gender"}
-    found = (_confound(rows, column, name=name) for name, column in columns.items())
-    return tuple(confound for confound in found if confound is not None)
+    confounds = (_confound(rows, column, name=name) for name, column in columns.items())
+    return tuple(confound for confound in confounds if confound is not None)
 
 
 def side_in_words(confounds: Sequence[Confound]) -> str | None:
-    """One line on the side of the picture, for the terminal; None where the corpus knows no sides."""
-    found = next((confound for confound in confounds if confound.name == _SIDE), None)
-    if found is None:
+    """Describe the side of the picture in a line for the terminal; None for a corpus without sides."""
+    side = next((confound for confound in confounds if confound.name == _SIDE), None)
+    if side is None:
         return None
-    value = found.values[0]
-    shares = ", ".join(f"{emotion} {100 * of[value]:.0f} %" for emotion, of in found.shares.items())
-    if found.balanced_ua is None:
-        guess = "one session does not tell how well the side alone predicts the emotion"
+    value = side.values[0]
+    shares = ", ".join(f"{emotion} {of[value]:.0%}" for emotion, of in side.shares.items())
+    if side.balanced_ua is None:
+        guess = "with one session, the side alone cannot be tested as a predictor"
     else:
-        guess = f"who knows the side alone has UA {100 * found.balanced_ua:.1f} %, chance is {100 * found.chance:.1f} %"
-    return f"turns on the {value} of the picture, where markers are worn: {shares}; {guess}"
+        guess = f"the side alone predicts the emotion with UA {side.balanced_ua:.1%} (chance {side.chance:.1%})"
+    return f"share of turns on the {value} of the picture, where markers are worn: {shares}; {guess}"
 
 
 def _confound(rows: pd.DataFrame, column: str, *, name: str) -> Confound | None:
@@ -82,7 +83,7 @@ def _confound(rows: pd.DataFrame, column: str, *, name: str) -> Confound | None:
 
 
 def _baseline(known: pd.DataFrame, column: str, *, classes: Sequence[str], balanced: bool) -> float | None:
-    """UA over all utterances, each predicted from the sessions that are not its own."""
+    """Return the UA over all utterances, each predicted from the sessions other than its own."""
     sessions = sorted(known["session"].unique())
     if len(sessions) < 2:
         return None
@@ -93,9 +94,9 @@ def _baseline(known: pd.DataFrame, column: str, *, classes: Sequence[str], balan
         counts = counts.reindex(columns=classes, fill_value=0)
         weights = counts / counts.sum().clip(lower=1) if balanced else counts
         for value, group in known[tested].groupby(column):
-            # A value that no other session has tells nothing.
-            seen = weights.loc[value] if value in weights.index else weights.sum()
-            guess = classes[int(np.argmax(seen))]
+            # A value that no other session has predicts nothing.
+            votes = weights.loc[value] if value in weights.index else weights.sum()
+            guess = classes[int(np.argmax(votes))]
             hits[guess] += int((group["emotion"] == guess).sum())
     support = known["emotion"].value_counts()
     return float(np.mean([hits[each] / support[each] for each in classes]))

@@ -1,4 +1,4 @@
-"""Runs expectations with Great Expectations and writes its Data Docs; the only file that imports the library."""
+"""Checks of rules with Great Expectations, and its Data Docs; no other file imports the library."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,28 +18,28 @@ SITE = "merflow"
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation and the words for it.
+    """One expectation and its words.
 
     Attributes:
-        about: Which table it is about.
-        expects: What is expected, in words.
-        build: The expectation, made from the module ``great_expectations.expectations``.
-        detail: Words for a row that does not meet it, with the table's columns as fields.
+        table: Name of the table that is checked.
+        expectation: The expectation in words.
+        build: Builds it from the module ``great_expectations.expectations``.
+        detail: Words for a row that fails it, with the table's columns as fields.
     """
 
-    about: str
-    expects: str
+    table: str
+    expectation: str
     build: Callable[[ModuleType], Any]
     detail: str
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What came of one rule.
+class RuleResult:
+    """The result of one rule.
 
     Attributes:
-        checked: Rows that have a value to look at; 1 for a rule about a whole table.
-        positions: Rows that do not meet it; empty for a rule about a whole table.
+        checked: Number of rows that have a value to check; 1 for a rule about a whole table.
+        positions: Positions of the rows that fail; empty for a rule about a whole table.
     """
 
     rule: Rule
@@ -48,13 +48,13 @@ class Finding:
     positions: tuple[int, ...]
 
 
-def run_rules(rules: Sequence[Rule], *, tables: Mapping[str, pd.DataFrame], docs: Path) -> list[Finding]:
-    """Checks each rule on its table, and writes the Data Docs site into ``docs``.
+def run_rules(rules: Sequence[Rule], *, tables: Mapping[str, pd.DataFrame], docs: Path) -> list[RuleResult]:
+    """Check each rule on its table, and write the Data Docs site into ``docs``.
 
     Args:
-        rules: In the order of the findings.
-        tables: By the rules' ``about``; the index is 0..n-1.
-        docs: Folder of the site, replaced as a whole; its ``index.html`` is the way in.
+        rules: The rules; the results have the same order.
+        tables: Tables by name, each with the index 0..n-1.
+        docs: Folder of the site, replaced as a whole; start with its ``index.html``.
 
     Raises:
         CorpusError: Great Expectations is not installed.
@@ -69,10 +69,10 @@ def run_rules(rules: Sequence[Rule], *, tables: Mapping[str, pd.DataFrame], docs
     with _quiet(), replacing_folder(docs) as folder:
         context = _context(great_expectations, folder)
         source = context.data_sources.add_pandas("corpus")
-        found: dict[int, Finding] = {}
+        results: dict[int, RuleResult] = {}
         for name, table in tables.items():
-            mine = [number for number, rule in enumerate(rules) if rule.about == name]
-            expectations = [_build(rules[number], number, great_expectations.expectations) for number in mine]
+            numbers = [number for number, rule in enumerate(rules) if rule.table == name]
+            expectations = [_build(rules[number], number, great_expectations.expectations) for number in numbers]
             if not expectations:
                 continue
             batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
@@ -82,9 +82,9 @@ def run_rules(rules: Sequence[Rule], *, tables: Mapping[str, pd.DataFrame], docs
                 batch_parameters={"dataframe": table.assign(position=table.index)},
                 result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["position"]},
             )
-            found |= {number: _finding(rules[number], outcome) for number, outcome in _numbered(result.results)}
+            results |= {number: _result(rules[number], outcome) for number, outcome in _numbered(result.results)}
         context.build_data_docs(site_names=[SITE])
-    return [found[number] for number in range(len(rules))]
+    return [results[number] for number in range(len(rules))]
 
 
 def _context(library: ModuleType, folder: Path) -> Any:  # noqa: ANN401 - a library without types
@@ -106,7 +106,7 @@ def _context(library: ModuleType, folder: Path) -> Any:  # noqa: ANN401 - a libr
 def _build(rule: Rule, number: int, module: ModuleType) -> Any:  # noqa: ANN401 - a library without types
     expectation = rule.build(module)
     expectation.meta = {"rule": number}
-    expectation.notes = rule.expects
+    expectation.notes = rule.expectation
     return expectation
 
 
@@ -114,14 +114,14 @@ def _numbered(results: Sequence[Any]) -> Iterator[tuple[int, Any]]:
     return ((result.expectation_config.meta["rule"], result) for result in results)
 
 
-def _finding(rule: Rule, outcome: Any) -> Finding:  # noqa: ANN401 - a library without types
+def _result(rule: Rule, outcome: Any) -> RuleResult:  # noqa: ANN401 - a library without types
     result = outcome.to_json_dict()["result"]
     if not outcome.success and not result:
-        # The library hands back an error inside an expectation as a failed expectation; it is a fault of the rule.
-        raise RuntimeError(f"expectation {rule.expects!r} cannot be evaluated: {outcome.exception_info}")
+        # The library reports an error inside an expectation as a failed expectation; the rule is at fault.
+        raise RuntimeError(f"expectation {rule.expectation!r} cannot be evaluated: {outcome.exception_info}")
     positions = tuple(sorted(int(entry["position"]) for entry in result.get("unexpected_index_list") or ()))
     checked = result.get("element_count", 1) - result.get("missing_count", 0)
-    return Finding(rule, success=bool(outcome.success), checked=checked, positions=positions)
+    return RuleResult(rule, success=bool(outcome.success), checked=checked, positions=positions)
 
 
 @contextmanager

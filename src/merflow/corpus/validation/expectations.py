@@ -1,4 +1,4 @@
-"""Checks a manifest and the media behind it against what is expected of a corpus."""
+"""Validation of a manifest and its media against the rules for a corpus."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,33 +10,30 @@ from merflow.contracts.tables import MANIFEST, conform
 from merflow.contracts.taxonomy import RAW_LABELS, taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.catalogue import reader
-from merflow.corpus.validation.data_docs import Finding, run_rules
-from merflow.corpus.validation.outcome import Check, Problem, ValidationOutcome, describe, figures_of
+from merflow.corpus.validation.data_docs import RuleResult, run_rules
+from merflow.corpus.validation.outcome import Check, Problem, ValidationOutcome, figures_of
 from merflow.corpus.validation.recordings import measure_all
-from merflow.corpus.validation.rules import DIALOGUES, RELEASE, SPEAKERS, UTTERANCES, corpus_rules
-from merflow.corpus.validation.summary import write_summary
+from merflow.corpus.validation.rules import DIALOGUES, KNOWN_COUNTS, SPEAKERS, UTTERANCES, corpus_rules
 from merflow.errors import CorpusError
-
-__all__ = ["Problem", "ValidationOutcome", "describe", "validate", "write_summary"]
 
 
 def validate(
     manifest: Manifest, *, params: CorpusParams, docs: Path, progress: Callable[[str, int, int], None] | None = None
 ) -> ValidationOutcome:
-    """Checks a manifest and the media behind it.
+    """Check a manifest and its media.
 
-    A modality that the corpus lacks altogether is not missed. In a real IEMOCAP release, counts and checksums must be
-    the known ones.
+    A modality that the corpus lacks altogether is not checked. If counts of the corpus are known in advance, as they
+    are for IEMOCAP, the manifest must have them.
 
     Args:
-        manifest: As indexed.
+        manifest: The manifest, as indexed.
         params: Bounds of durations, level and clipping.
         docs: Folder of the Data Docs site, replaced as a whole. Its pages load their style from the network.
-        progress: Called with the stage's name, the recordings done and their number.
+        progress: Receives the stage's name, the recordings done and their number.
 
     Raises:
         CorpusError: The manifest has no rows or another taxonomy than the params, or the library is not installed.
-        MerflowError: The manifest's columns are not those of a manifest.
+        MerflowError: The manifest lacks a column, or has one of the wrong type.
         OutputError: ``docs`` cannot be written.
     """
     conform(manifest.rows, MANIFEST, where=f"manifest of {manifest.root}")
@@ -44,39 +41,39 @@ def validate(
         raise CorpusError(f"the manifest of {manifest.root} has no utterances; index the corpus again")
     if manifest.taxonomy != params.taxonomy:
         raise CorpusError(
-            f"the manifest of {manifest.root} was made with taxonomy {manifest.taxonomy}, corpus.taxonomy is "
+            f"the manifest of {manifest.root} was made with taxonomy {manifest.taxonomy}, but corpus.taxonomy is "
             f"{params.taxonomy}; index the corpus again, or set corpus.taxonomy={manifest.taxonomy}"
         )
     utterances = _utterances(manifest, progress=progress)
     tables = {UTTERANCES: utterances, SPEAKERS: _speakers(utterances), DIALOGUES: _dialogues(utterances)}
     if known_counts := reader(manifest.corpus).known_counts:
-        tables[RELEASE] = known_counts(manifest.rows)
-    rules = [rule for rule in corpus_rules(manifest, params) if rule.about in tables]
-    findings = run_rules(rules, tables=tables, docs=docs)
+        tables[KNOWN_COUNTS] = known_counts(manifest.rows)
+    rules = [rule for rule in corpus_rules(manifest, params) if rule.table in tables]
+    results = run_rules(rules, tables=tables, docs=docs)
     return ValidationOutcome(
         manifest=manifest,
-        checks=tuple(_check(finding) for finding in findings),
-        problems=tuple(problem for finding in findings for problem in _problems(finding, tables)),
+        checks=tuple(_check(result) for result in results),
+        problems=tuple(problem for result in results for problem in _problems(result, tables)),
         figures=figures_of(manifest, durations_s=utterances["duration_s"]),
     )
 
 
 def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None] | None) -> pd.DataFrame:
-    """The manifest's rows, beside them what their recordings are, and what the two should agree on."""
+    """Return the manifest's rows with the measures of their recordings, and with columns to compare the two by."""
     rows = manifest.rows
     paths = [None if pd.isna(path) else str(path) for path in rows["audio_path"]]
     table = rows.join(measure_all(manifest.root, paths=paths, progress=progress))
     classes = taxonomy(manifest.taxonomy)
     raw = table["emotion_raw"]
-    known = raw.isna() | raw.isin([*RAW_LABELS, *RAW_LABELS.values()])  # an unknown label is a problem of its own
-    silent = table["state"].isin(["none", "missing"])
+    known = raw.isna() | raw.isin([*RAW_LABELS, *RAW_LABELS.values()])  # another rule reports unknown labels
+    absent = table["state"].isin(["none", "missing"])
     turns = table.groupby("dialogue_id")["state"].transform("size")
-    deaf = silent.groupby(table["dialogue_id"]).transform("all") & (turns > 1)
+    without_audio = absent.groupby(table["dialogue_id"]).transform("all") & (turns > 1)
     recorded_s = table["samples"] / table["file_rate_hz"]
     span_s = table["end_s"] - table["start_s"]
     return table.assign(
         emotion_of_raw=raw.where(known).map(classes.emotion_of, na_action="ignore").where(known, table["emotion"]),
-        state=table["state"].mask(deaf, "dialogue"),
+        state=table["state"].mask(without_audio, "dialogue"),
         dialogue_turns=turns,
         recorded_s=recorded_s,
         span_s=span_s,
@@ -87,8 +84,8 @@ def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None]
 
 
 def _video_states(manifest: Manifest) -> list[str]:
-    there = {path: (manifest.root / path).is_file() for path in manifest.rows["video_path"].dropna().unique()}
-    return ["none" if pd.isna(path) else "ok" if there[path] else "missing" for path in manifest.rows["video_path"]]
+    exists = {path: (manifest.root / path).is_file() for path in manifest.rows["video_path"].dropna().unique()}
+    return ["none" if pd.isna(path) else "ok" if exists[path] else "missing" for path in manifest.rows["video_path"]]
 
 
 def _speakers(utterances: pd.DataFrame) -> pd.DataFrame:
@@ -112,18 +109,18 @@ def _names(values: pd.Series) -> str:
     return ", ".join(sorted(values.dropna().unique()))
 
 
-def _check(finding: Finding) -> Check:
-    failed = len(finding.positions) or int(not finding.success)
-    return Check(finding.rule.about, finding.rule.expects, checked=finding.checked, failed=failed)
+def _check(result: RuleResult) -> Check:
+    failed = len(result.positions) or int(not result.success)
+    return Check(result.rule.table, result.rule.expectation, checked=result.checked, failed=failed)
 
 
-def _problems(finding: Finding, tables: dict[str, pd.DataFrame]) -> Iterator[Problem]:
-    rule = finding.rule
-    if finding.success:
+def _problems(result: RuleResult, tables: dict[str, pd.DataFrame]) -> Iterator[Problem]:
+    rule = result.rule
+    if result.success:
         return
-    if not finding.positions:
-        yield Problem(rule.expects, rule.detail, None)
+    if not result.positions:
+        yield Problem(rule.expectation, rule.detail, None)
         return
-    rows = tables[rule.about].iloc[list(finding.positions)].astype(object)
+    rows = tables[rule.table].iloc[list(result.positions)].astype(object)
     for row in rows.where(rows.notna(), None).to_dict("records"):
-        yield Problem(rule.expects, rule.detail.format(**row), row.get("utterance_id"))
+        yield Problem(rule.expectation, rule.detail.format(**row), row.get("utterance_id"))

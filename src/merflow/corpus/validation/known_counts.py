@@ -1,7 +1,7 @@
-"""Counts and checksums of the real IEMOCAP release, against which an indexed release is held.
+"""Known counts and checksums of the real IEMOCAP release, to compare an indexed release with.
 
-Derived from the id and label lists of two public benchmarks and one published inventory, which agree with each
-other; no utterance, label or transcript of the release itself is kept here.
+They come from the id and label lists of two public benchmarks and from one published inventory, which agree. No
+utterance, label or transcript of the release itself is stored here.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ LABELS_BY_SESSION = {
     "xxx": (415, 436, 572, 564, 520),
 }
 
-# Speaker -> turns of ang, hap with exc, neu, sad, and of all labels.
+# Speaker -> turns labelled ang, hap or exc, neu, sad, and turns with any label.
 TURNS_BY_SPEAKER = {
     "Ses01_F": (147, 132, 171, 78, 873),
     "Ses01_M": (82, 146, 213, 116, 946),
@@ -53,13 +53,13 @@ MERGED = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"} 
 
 
 def compare_with_release(rows: pd.DataFrame) -> pd.DataFrame:
-    """Every known count and checksum beside what a manifest of the release holds.
+    """Compare a manifest of the release with every known count and checksum.
 
     Args:
-        rows: Manifest rows whose ``emotion_raw`` are the release's three-letter codes.
+        rows: Manifest rows whose ``emotion_raw`` holds the release's three-letter codes.
 
     Returns:
-        Columns ``what``, ``expected`` and ``found``, all text, one row a count.
+        A table with the text columns ``what``, ``expected`` and ``found``, and one row per count.
     """
     counts = [*_by_session(rows), *_by_speaker(rows), *_totals(rows), *_checksums(rows)]
     return pd.DataFrame(counts, columns=["what", "expected", "found"]).astype("str")

@@ -1,4 +1,4 @@
-"""What validation found: problems in words, figures of the corpus, and the way to set bad rows aside."""
+"""The outcome of a validation: problems in words, figures of the corpus, and the quarantine of bad rows."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -16,12 +16,12 @@ HISTOGRAM_BINS = 30
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem.
 
     Attributes:
-        expectation: Which expectation is not met.
-        detail: What was found, in words, with the values.
-        utterance_id: The row at fault, or None where the corpus as a whole is.
+        expectation: The expectation that fails.
+        detail: The problem in words, with its values and a remedy.
+        utterance_id: The row at fault; None if it is the corpus as a whole.
     """
 
     expectation: str
@@ -31,9 +31,9 @@ class Problem:
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation after the run: the number of things it looked at, and of those that do not meet it."""
+    """The result of one expectation: how many rows of a table were checked, and how many of them failed."""
 
-    about: str
+    table: str
     expectation: str
     checked: int
     failed: int
@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Durations:
-    """Seconds of the utterances of one class, or of all; ``counts`` are utterances between neighbouring ``edges``."""
+    """Durations of the utterances of a class, or of all; ``counts`` is a histogram over the bins between ``edges``."""
 
     shortest_s: float
     median_s: float
@@ -55,16 +55,16 @@ class Durations:
 
 @dataclass(frozen=True)
 class Figures:
-    """Counts of a corpus. Utterances outside the taxonomy count under ``UNLABELLED``.
+    """Counts of a corpus. Utterances outside the taxonomy count as ``UNLABELLED``.
 
     Attributes:
         emotions: Class -> utterances.
         sessions: Session -> class -> utterances.
         speakers: Speaker -> class -> utterances.
-        durations: Class (and ``all``) -> durations; empty where no duration is known.
-        empty_transcripts: Transcripts that hold no word after tags are removed; None without transcripts.
-        left_share: Class -> share of its utterances on the left of the picture; empty where no side is known.
-        confounds: What side and gender alone tell of the emotion; empty where no side is known.
+        durations: Class (and ``all``) -> durations; empty if no duration is known.
+        empty_transcripts: Number of transcripts without a word, apart from tags; None without transcripts.
+        left_share: Class -> share of its utterances on the left of the picture; empty if no side is known.
+        confounds: How well side and gender alone predict the emotion; empty if no side is known.
     """
 
     utterances: int
@@ -84,8 +84,8 @@ class ValidationOutcome:
     """The result of validating a manifest.
 
     Attributes:
-        checks: Every expectation that was checked, in the order of the suite.
-        problems: Everything that is wrong, by expectation.
+        checks: Results of all expectations, in the order of the suite.
+        problems: All problems, by expectation.
     """
 
     manifest: Manifest
@@ -95,45 +95,46 @@ class ValidationOutcome:
 
     @property
     def success(self) -> bool:
-        """Whether every expectation is met."""
+        """True if every expectation is met."""
         return not any(check.failed for check in self.checks)
 
     @property
     def corpus_problems(self) -> tuple[Problem, ...]:
-        """Problems that setting rows aside does not mend."""
+        """Problems that setting rows aside doesn't solve."""
         return tuple(problem for problem in self.problems if problem.utterance_id is None)
 
     def quarantine(self) -> tuple[Manifest, pd.DataFrame]:
-        """The manifest without its bad rows, and those rows with a column ``reasons`` that joins all of theirs."""
+        """Return the manifest without its bad rows, and the bad rows with their ``reasons`` in one column."""
         reasons: dict[str, list[str]] = {}
         for problem in self.problems:
             if problem.utterance_id is not None:
-                found = reasons.setdefault(problem.utterance_id, [])
-                found += [problem.detail] if problem.detail not in found else []
+                known = reasons.setdefault(problem.utterance_id, [])
+                known += [problem.detail] if problem.detail not in known else []
         rows = self.manifest.rows
         bad = rows["utterance_id"].isin(reasons)
-        aside = rows[bad].assign(reasons=[("; ").join(reasons[name]) for name in rows.loc[bad, "utterance_id"]])
-        return replace(self.manifest, rows=rows[~bad].reset_index(drop=True)), aside.reset_index(drop=True)
+        bad_rows = rows[bad].assign(reasons=["; ".join(reasons[name]) for name in rows.loc[bad, "utterance_id"]])
+        return replace(self.manifest, rows=rows[~bad].reset_index(drop=True)), bad_rows.reset_index(drop=True)
 
 
 def describe(outcome: ValidationOutcome, *, limit: int = 5) -> str:
-    """The problems as lines of text: equal ones together, ``limit`` of each expectation, then how many more."""
-    lines = [f"{len(outcome.problems)} problem(s) in {len(outcome.manifest.rows)} utterances"]
+    """Return the problems as lines of text: equal ones together, and at most ``limit`` per expectation."""
+    count = len(outcome.problems)
+    lines = [f"{count} problem{'s' if count > 1 else ''} in {len(outcome.manifest.rows)} utterances"]
     grouped = group_problems(outcome.problems)
-    kinds, told = Counter(problem.expectation for problem, _ in grouped), Counter[str]()
+    kinds, listed = Counter(problem.expectation for problem, _ in grouped), Counter[str]()
     for problem, names in grouped:
-        told[problem.expectation] += 1
-        if told[problem.expectation] > limit:
+        listed[problem.expectation] += 1
+        if listed[problem.expectation] > limit:
             continue
         who = "corpus" if not names else names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
         lines.append(f"  {who}: {problem.detail} [{problem.expectation}]")
-        if told[problem.expectation] == limit < kinds[problem.expectation]:
-            lines.append(f"  and {kinds[problem.expectation] - limit} more such [{problem.expectation}]")
+        if listed[problem.expectation] == limit < kinds[problem.expectation]:
+            lines.append(f"  and {kinds[problem.expectation] - limit} more [{problem.expectation}]")
     return "\n".join(lines)
 
 
 def group_problems(problems: tuple[Problem, ...]) -> list[tuple[Problem, list[str]]]:
-    """Problems of equal expectation and detail together, and whom they befall; the corpus' own come first."""
+    """Group problems of equal expectation and detail with the ids at fault; those of the whole corpus come first."""
     grouped: dict[tuple[str, str], tuple[Problem, list[str]]] = {}
     for problem in problems:
         _, names = grouped.setdefault((problem.expectation, problem.detail), (problem, []))
@@ -142,7 +143,7 @@ def group_problems(problems: tuple[Problem, ...]) -> list[tuple[Problem, list[st
 
 
 def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
-    """Counts of a manifest; ``durations_s`` has one value a row, NaN where it is not known."""
+    """Return the counts of a manifest; ``durations_s`` has one value per row, NaN if it is unknown."""
     rows = manifest.rows
     classes = (*taxonomy(manifest.taxonomy).classes, UNLABELLED)
     emotion = rows["emotion"].fillna(UNLABELLED)

@@ -1,4 +1,4 @@
-"""Measures a corpus' recordings: each file is decoded once, block by block, so that memory does not grow with it."""
+"""Measures of recordings: each file is decoded once, block by block, so that memory doesn't grow with its length."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,20 +15,20 @@ from merflow.corpus.audio_header import truncation
 AudioState = Literal["ok", "none", "missing", "empty", "truncated", "unreadable"]
 
 BLOCK_FRAMES = 1 << 16
-WORKERS = 4  # hides the latency of network file systems; on a local disk one would do
+WORKERS = 4  # hides the latency of network file systems; a local disk needs only one
 FULL_SCALE = 32767 / 32768  # the largest positive 16-bit sample; converters clip here
 SILENCE_FLOOR_DBFS = -180.0  # stands for the level of digital silence, which has no logarithm
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What one pass over a recording found; the figures are None unless ``state`` is ``ok``.
+    """The measures of a recording; the figures are None unless ``state`` is ``ok``.
 
     Attributes:
-        state: ``none`` where the row names no recording.
-        note: What is wrong with the file, in words; empty when it is sound.
+        state: State of the file; ``none`` if the row names no recording.
+        note: The defect of the file in words; empty for a sound file.
         samples: Decoded samples per channel.
-        rms_dbfs: Level of all finite samples, 0 for a square wave at full scale; at least ``SILENCE_FLOOR_DBFS``.
+        rms_dbfs: Level of all finite samples: 0 for a square wave at full scale, at least ``SILENCE_FLOOR_DBFS``.
         clipped_share: Share of samples at full scale, from 0 to 1.
         non_finite: Number of NaN and infinite samples.
     """
@@ -44,15 +44,15 @@ class Recording:
 
 
 def measure(path: Path) -> Recording:
-    """One recording, decoded in blocks; a file that cannot be read is described, not raised."""
+    """Measure one recording, decoded in blocks; an unreadable file gets a state and a note instead of an error."""
     if not path.is_file():
-        return Recording("missing", f"no such file: {path}")
+        return Recording("missing", f"no such recording: {path}")
     if path.stat().st_size == 0:
-        return Recording("empty", "the file holds 0 bytes")
+        return Recording("empty", "the file has 0 bytes")
     try:
         if lost := truncation(path):
-            told, held = lost
-            return Recording("truncated", f"the header tells {told} bytes of samples, the file holds {held}")
+            note = f"the header promises {lost.promised_bytes} bytes of samples, the file has {lost.held_bytes}"
+            return Recording("truncated", note)
         with soundfile.SoundFile(path) as sound:
             return _measure(sound)
     except soundfile.LibsndfileError as error:
@@ -64,25 +64,25 @@ def measure(path: Path) -> Recording:
 def measure_all(
     root: Path, *, paths: Sequence[str | None], progress: Callable[[str, int, int], None] | None = None
 ) -> pd.DataFrame:
-    """One row of :class:`Recording` a path, in the order of the paths.
+    """Measure many recordings; return one row of :class:`Recording` per path, in the order of the paths.
 
     Args:
         root: Folder that the paths are relative to.
         paths: Recordings; None for a row without one.
-        progress: Called with the stage's name, the files done and the number of files.
+        progress: Receives the stage's name, the files done and the number of files.
     """
 
     def one(path: str | None) -> Recording:
         return Recording("none") if path is None else measure(root / path)
 
-    found: list[Recording] = []
+    recordings: list[Recording] = []
     with ThreadPoolExecutor(WORKERS) as pool:
         for start in range(0, len(paths), 256):
-            found += pool.map(one, paths[start : start + 256])
+            recordings += pool.map(one, paths[start : start + 256])
             if progress is not None:
-                progress("recordings", len(found), len(paths))
+                progress("recordings", len(recordings), len(paths))
     columns = list(Recording.__dataclass_fields__)
-    frame = pd.DataFrame([asdict(recording) for recording in found], columns=columns)
+    frame = pd.DataFrame([asdict(recording) for recording in recordings], columns=columns)
     figures = columns[2:]
     return frame.astype({"state": "str", "note": "str"} | dict.fromkeys(figures, "float64"))
 
@@ -98,9 +98,9 @@ def _measure(sound: soundfile.SoundFile) -> Recording:
         energy += float(np.square(block, dtype=np.float64).sum())
     values = frames * sound.channels
     if frames == 0:
-        return Recording("empty", "the file holds 0 samples")
+        return Recording("empty", "the file has 0 samples")
     if frames < sound.frames:
-        return Recording("truncated", f"the header tells {sound.frames} samples, the file holds {frames}")
+        return Recording("truncated", f"the header promises {sound.frames} samples, the file has {frames}")
     power = energy / max(values - non_finite, 1)
     return Recording(
         state="ok",

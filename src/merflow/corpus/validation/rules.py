@@ -1,4 +1,4 @@
-"""What a corpus must look like: one rule an expectation, with the words for whoever does not meet it."""
+"""The rules that a corpus must meet: each is one expectation, with the words for a row that fails it."""
 
 from collections.abc import Iterator
 
@@ -8,15 +8,15 @@ from merflow.contracts.taxonomy import RAW_LABELS, taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.validation.data_docs import Rule
 
-UTTERANCES, SPEAKERS, DIALOGUES, RELEASE = "utterances", "speakers", "dialogues", "known counts"
+UTTERANCES, SPEAKERS, DIALOGUES, KNOWN_COUNTS = "utterances", "speakers", "dialogues", "known counts"
 
-RATE_HZ = 16_000  # what every speech encoder takes
+RATE_HZ = 16_000  # the rate of every speech encoder
 # A turn cut at [start, end) may be one sample short, and tables write times to the millisecond.
 SPAN_TOLERANCE_S = 0.002
 
 
 def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
-    """Every rule for this corpus; a modality that it lacks altogether has none."""
+    """Yield every rule for a corpus; a modality that it lacks altogether has none."""
     rows = manifest.rows
     yield from _table_rules(manifest)
     if rows["audio_path"].notna().any():
@@ -30,13 +30,15 @@ def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
             UTTERANCES,
             "every utterance has a transcript",
             lambda gxe: gxe.ExpectColumnValuesToNotBeNull(column="transcript"),
-            "has no transcript; write its words, or a tag such as [LAUGHTER] where none is spoken",
+            "has no transcript; write its words, or a tag such as [LAUGHTER] if it has none",
         )
     if rows["video_path"].notna().any():
-        yield _state_rule("videos are there", "missing", "no such video: {video_path}", column="video_state")
+        yield _state_rule(
+            "no video is missing", "missing", "video {video_path} is missing; restore it", column="video_state"
+        )
     yield from _group_rules()
     yield Rule(
-        RELEASE,
+        KNOWN_COUNTS,
         "counts and checksums are those of the release",
         lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(column_A="found", column_B="expected"),
         "{what}: expected {expected}, found {found}",
@@ -47,42 +49,43 @@ def _table_rules(manifest: Manifest) -> Iterator[Rule]:
     labels, classes = sorted({*RAW_LABELS, *RAW_LABELS.values()}), list(taxonomy(manifest.taxonomy).classes)
     yield Rule(
         UTTERANCES,
-        "the manifest has its columns",
+        "the manifest has all of its columns",
         lambda gxe: gxe.ExpectTableColumnsToMatchSet(column_set=MANIFEST.names, exact_match=False),
-        "columns are missing",
+        "columns are missing; index the corpus again",
     )
     yield Rule(
         UTTERANCES,
         "utterance ids are unique",
         lambda gxe: gxe.ExpectColumnValuesToBeUnique(column="utterance_id"),
-        "the id {utterance_id} occurs more than once",
+        "the id {utterance_id} occurs more than once; rename or remove one",
     )
     yield Rule(
         UTTERANCES,
-        "a dialogue has one utterance a turn",
+        "every turn of a dialogue has one utterance",
         lambda gxe: gxe.ExpectCompoundColumnsToBeUnique(column_list=["dialogue_id", "turn_index"]),
-        "turn {turn_index} of dialogue {dialogue_id} occurs more than once",
+        "turn {turn_index} of dialogue {dialogue_id} occurs more than once; renumber or remove one",
     )
     yield from (_needed_rule(field.name) for field in MANIFEST if not field.nullable)
     yield Rule(
         UTTERANCES,
         "raw labels are known",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="emotion_raw", value_set=labels),
-        "label {emotion_raw!r} is no known emotion label",
+        "label {emotion_raw!r} is no known emotion label; correct it",
     )
     yield Rule(
         UTTERANCES,
         f"emotions are classes of {manifest.taxonomy}",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="emotion", value_set=classes),
-        f"emotion {{emotion!r}} is not in taxonomy {manifest.taxonomy}",
+        f"emotion {{emotion!r}} is not in taxonomy {manifest.taxonomy}; index the corpus again",
     )
     yield Rule(
         UTTERANCES,
-        "emotions follow from raw labels",
+        "emotions agree with raw labels",
         lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(
             column_A="emotion", column_B="emotion_of_raw", ignore_row_if="both_values_are_missing"
         ),
-        f"emotion {{emotion!r}}, but label {{emotion_raw!r}} is {{emotion_of_raw!r}} in taxonomy {manifest.taxonomy}",
+        f"emotion is {{emotion!r}}, but label {{emotion_raw!r}} is {{emotion_of_raw!r}} in taxonomy "
+        f"{manifest.taxonomy}; index the corpus again",
     )
     yield Rule(
         UTTERANCES,
@@ -90,44 +93,50 @@ def _table_rules(manifest: Manifest) -> Iterator[Rule]:
         lambda gxe: gxe.ExpectColumnPairValuesAToBeGreaterThanB(
             column_A="end_s", column_B="start_s", ignore_row_if="either_value_is_missing"
         ),
-        "ends at {end_s:.3f} s, not after its start at {start_s:.3f} s",
+        "ends at {end_s:.3f} s, but starts at {start_s:.3f} s; correct the times",
     )
 
 
 def _needed_rule(column: str) -> Rule:
     return Rule(
         UTTERANCES,
-        f"{column} is given",
+        f"every utterance has a value for {column}",
         lambda gxe: gxe.ExpectColumnValuesToNotBeNull(column=column),
-        f"has no {column}",
+        f"has no {column}; fill it in",
     )
 
 
 def _file_rules() -> Iterator[Rule]:
-    yield _state_rule("every utterance has a recording", "none", "no recording is named (audio_path is empty)")
     yield _state_rule(
-        "dialogues have audio", "dialogue", "dialogue {dialogue_id} has no audio in any of its {dialogue_turns} turns"
+        "every utterance has a recording", "none", "has no recording (audio_path is empty); add it, or leave it out"
     )
-    yield _state_rule("recordings are there", "missing", "{note}; restore it")
-    yield _state_rule("recordings are not empty", "empty", "recording {audio_path} is empty: {note}; copy it again")
-    yield _state_rule("recordings are whole", "truncated", "recording {audio_path} is cut off: {note}; copy it again")
     yield _state_rule(
-        "recordings can be read",
+        "every dialogue has audio",
+        "dialogue",
+        "dialogue {dialogue_id} has no audio in any of its {dialogue_turns} turns; restore it",
+    )
+    yield _state_rule("no recording is missing", "missing", "{note}; restore it")
+    yield _state_rule("no recording is empty", "empty", "recording {audio_path} is empty ({note}); copy it again")
+    yield _state_rule(
+        "no recording is cut off", "truncated", "recording {audio_path} is cut off: {note}; copy it again"
+    )
+    yield _state_rule(
+        "every recording can be read",
         "unreadable",
-        "recording {audio_path} cannot be read: {note}; copy or convert it again",
+        "recording {audio_path} cannot be read ({note}); copy or convert it again",
     )
     yield Rule(
         UTTERANCES,
         "a recording belongs to one utterance",
         lambda gxe: gxe.ExpectColumnValuesToBeUnique(column="audio_path"),
-        "recording {audio_path} belongs to other utterances too",
+        "recording {audio_path} belongs to other utterances, too; correct audio_path",
     )
 
 
-def _state_rule(expects: str, state: str, detail: str, *, column: str = "state") -> Rule:
+def _state_rule(expectation: str, state: str, detail: str, *, column: str = "state") -> Rule:
     return Rule(
         UTTERANCES,
-        expects,
+        expectation,
         lambda gxe: gxe.ExpectColumnValuesToNotBeInSet(column=column, value_set=[state]),
         detail,
     )
@@ -154,34 +163,36 @@ def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
         UTTERANCES,
         "samples are finite",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="non_finite", max_value=0),
-        "recording {audio_path} holds {non_finite:.0f} NaN or infinite samples of {samples:.0f}; convert it again",
+        "recording {audio_path} has {non_finite:.0f} NaN or infinite samples out of {samples:.0f}; convert it again",
     )
     yield Rule(
         UTTERANCES,
         f"recordings are louder than {params.silence_dbfs:g} dBFS",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="rms_dbfs", min_value=params.silence_dbfs),
-        f"recording {{audio_path}} is silent: {{rms_dbfs:.1f}} dBFS, below {params.silence_dbfs:g} dBFS",
+        f"recording {{audio_path}} is silent: its level is {{rms_dbfs:.1f}} dBFS, below {params.silence_dbfs:g} dBFS; "
+        "replace it, or lower corpus.silence_dbfs",
     )
     yield Rule(
         UTTERANCES,
-        f"at most {params.max_clipped_share:.1%} of the samples are clipped",
+        f"at most {params.max_clipped_share:.1%} of a recording is clipped",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="clipped_share", max_value=params.max_clipped_share),
-        f"recording {{audio_path}} is clipped: {{clipped_share:.1%}} of its samples are at full scale, "
-        f"at most {params.max_clipped_share:.1%} may be",
+        f"recording {{audio_path}} is clipped: {{clipped_share:.1%}} of its samples are at full scale, more than "
+        f"{params.max_clipped_share:.1%}; replace it, or raise corpus.max_clipped_share",
     )
     yield Rule(
         UTTERANCES,
-        "recordings are as they were indexed",
+        "recordings have not changed since they were indexed",
         lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(
             column_A="n_samples", column_B="samples", ignore_row_if="either_value_is_missing"
         ),
-        "recording {audio_path} has changed: {samples:.0f} samples, {n_samples:.0f} when it was indexed; index again",
+        "recording {audio_path} has changed: it has {samples:.0f} samples, and had {n_samples:.0f} when it was "
+        "indexed; index the corpus again",
     )
     yield Rule(
         UTTERANCES,
-        "recordings last as long as their turns",
+        "recordings are as long as their turns",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="span_gap_s", max_value=SPAN_TOLERANCE_S),
-        "recording {audio_path} lasts {recorded_s:.4f} s, its turn {span_s:.4f} s",
+        "recording {audio_path} is {recorded_s:.4f} s long, but its turn {span_s:.4f} s; correct one of them",
     )
 
 
@@ -189,34 +200,35 @@ def _duration_rule(params: CorpusParams) -> Rule:
     low, high = params.min_duration_s, params.max_duration_s
     return Rule(
         UTTERANCES,
-        f"utterances last {low:g} to {high:g} s",
+        f"utterances are {low:g} to {high:g} s long",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="duration_s", min_value=low, max_value=high),
-        f"lasts {{duration_s:.3f}} s, outside {low:g} to {high:g} s",
+        f"is {{duration_s:.3f}} s long, outside {low:g} to {high:g} s; leave it out, or change "
+        "corpus.min_duration_s or corpus.max_duration_s",
     )
 
 
 def _group_rules() -> Iterator[Rule]:
     yield Rule(
         SPEAKERS,
-        "there are at least two speakers",
+        "the corpus has at least two speakers",
         lambda gxe: gxe.ExpectTableRowCountToBeBetween(min_value=2),
-        "the corpus has fewer than two speakers, so no fold can be speaker-disjoint",
+        "the corpus has fewer than two speakers, so no fold can be speaker-disjoint; correct the column 'speaker'",
     )
     yield Rule(
         SPEAKERS,
-        "a speaker is in one session",
+        "a speaker appears in one session",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="sessions", value_set=[1]),
-        "speaker {speaker} is in {sessions} sessions ({session_names}), not in one",
+        "speaker {speaker} appears in {sessions} sessions ({session_names}); give it one",
     )
     yield Rule(
         SPEAKERS,
         "a speaker has one gender",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="genders", max_value=1),
-        "speaker {speaker} has genders {gender_names}",
+        "speaker {speaker} has more than one gender ({gender_names}); correct the column 'gender'",
     )
     yield Rule(
         DIALOGUES,
-        "a dialogue is in one session",
+        "a dialogue belongs to one session",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="sessions", value_set=[1]),
-        "dialogue {dialogue_id} is in {sessions} sessions ({session_names}), not in one",
+        "dialogue {dialogue_id} is in {sessions} sessions ({session_names}); give it one",
     )

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of what validation found."""
+"""The summary page of a validation: one self-contained HTML file."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,14 +8,14 @@ from jinja2 import Environment, StrictUndefined
 from merflow.corpus.validation.outcome import ValidationOutcome, group_problems
 from merflow.storage.local import replacing
 
-LISTED = 200  # kinds of problem on the page; the quarantine file has them all
+LISTED = 200  # kinds of problem on the page; the quarantine file lists all
 
 
 def write_summary(outcome: ValidationOutcome, path: Path) -> None:
-    """The page: verdict, expectations, problems, counts and durations. It loads nothing from anywhere.
+    """Write the page: verdict, problems, expectations, counts and durations. It loads nothing from the network.
 
     Raises:
-        OutputError: The folder is read-only, the disk full.
+        OutputError: The folder is read-only or the disk is full.
     """
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     template = environment.from_string(
@@ -28,6 +28,7 @@ def write_summary(outcome: ValidationOutcome, path: Path) -> None:
         success=outcome.success,
         checks=outcome.checks,
         unmet=[check for check in outcome.checks if check.failed],
+        met=[check for check in outcome.checks if not check.failed],
         problems=problems[:LISTED],
         unlisted=max(len(problems) - LISTED, 0),
         total=len(outcome.problems),

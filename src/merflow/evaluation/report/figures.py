@@ -1,6 +1,7 @@
-"""Matplotlib figures of a benchmark, without pyplot: no global state, no display, safe in any process.
+"""Static figures of a variant: confusion matrix and learning curves.
 
-Colours are of the Okabe-Ito palette, told apart by people of every colour vision, and never carry a meaning alone.
+They use Matplotlib without pyplot: no global state, no display, safe in any process. Colours come from the Okabe-Ito
+palette, which people with any colour vision can tell apart, and never carry a meaning alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,30 +11,31 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from merflow.contracts.history import EpochFigures
 from merflow.errors import EvaluationError
 
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 _INK = "#1c2430"
 _SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#00507f"])
-# Above this share of a row a cell is dark enough for white writing.
+# A cell with a larger share of its row is dark enough for white text.
 _DARK_SHARE = 0.7
 
 
 def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: Sequence[str], title: str) -> Figure:
-    """The confusion matrix: shaded by share of the true class, each cell with percentage and count.
+    """Draw the confusion matrix, shaded by share of the true class, with percentage and count in each cell.
 
     Args:
         counts: ``(C, C)``, true class in rows.
         classes: C names.
-        title: Above the matrix.
+        title: Title above the matrix.
 
     Raises:
-        EvaluationError: The counts are not C by C.
+        EvaluationError: The counts are not a C by C matrix.
     """
     cells = np.asarray(counts, dtype=np.float64)
     if cells.shape != (len(classes), len(classes)):
-        raise EvaluationError(f"confusion counts have shape {cells.shape}; expected {len(classes)} classes each way")
+        raise EvaluationError(f"confusion counts have shape {cells.shape}; expected {len(classes)} rows and columns")
     support = cells.sum(axis=1, keepdims=True)
     shares = np.divide(cells, support, out=np.zeros_like(cells), where=support > 0)
     figure = Figure(figsize=(1.8 + 0.95 * len(classes), 1.5 + 0.8 * len(classes)), layout="constrained")
@@ -44,7 +46,7 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
         axes.text(
             column,
             row,
-            f"{100 * shares[row, column]:.1f} %\n{int(cells[row, column])}",
+            f"{100 * shares[row, column]:.1f}%\n{int(cells[row, column])}",
             ha="center",
             va="center",
             color="white" if shares[row, column] > _DARK_SHARE else _INK,
@@ -62,14 +64,14 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
 
 
 def learning_figure(
-    histories: Mapping[int, Sequence[Mapping[str, float]]], *, title: str, chosen: Mapping[int, int]
+    histories: Mapping[int, Sequence[EpochFigures]], *, title: str, chosen: Mapping[int, int]
 ) -> Figure:
-    """Losses and development UA of every fold over its epochs, the chosen epoch marked.
+    """Draw losses and development UA of every fold by epoch, with the chosen epoch marked.
 
     Args:
-        histories: Fold -> rows with epoch, train_loss, dev_loss and dev_ua.
-        title: Above the panels.
-        chosen: Fold -> chosen epoch.
+        histories: Epochs per fold.
+        title: Title above the panels.
+        chosen: Chosen epoch per fold.
     """
     folds = sorted(histories)
     figure = Figure(figsize=(2.4 * max(len(folds), 1) + 0.8, 4.2), layout="constrained")
@@ -77,11 +79,11 @@ def learning_figure(
     panels = figure.subplots(2, max(len(folds), 1), sharex="col", sharey="row", squeeze=False)
     for column, fold in enumerate(folds):
         rows = histories[fold]
-        epochs = [row["epoch"] for row in rows]
+        epochs = [row.epoch for row in rows]
         losses, recalls = panels[0, column], panels[1, column]
-        losses.plot(epochs, [row["train_loss"] for row in rows], color=VERMILLION, linestyle="--", label="train")
-        losses.plot(epochs, [row["dev_loss"] for row in rows], color=BLUE, label="development")
-        recalls.plot(epochs, [row["dev_ua"] for row in rows], color=BLUE)
+        losses.plot(epochs, [row.train_loss for row in rows], color=VERMILLION, linestyle="--", label="train")
+        losses.plot(epochs, [row.dev_loss for row in rows], color=BLUE, label="development")
+        recalls.plot(epochs, [row.dev_ua for row in rows], color=BLUE)
         for panel in (losses, recalls):
             panel.spines[["top", "right"]].set_visible(False)
             if fold in chosen:

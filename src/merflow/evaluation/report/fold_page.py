@@ -1,4 +1,4 @@
-"""One trained fold as Markdown, for pages that show a step of a pipeline: development figures alone, no test figure."""
+"""A trained fold as Markdown, for the page of a pipeline step: development figures only, no test figure."""
 
 from collections.abc import Sequence
 
@@ -17,8 +17,8 @@ def fold_markdown(fold: FoldRecord, epochs: Sequence[EpochFigures]) -> str:
         [
             f"# {fold.variant}, fold {fold.fold}{seed}",
             "",
-            f"Epoch {chosen} of {fold.epochs} was chosen: {fold.selection}. "
-            f"Stages: {', '.join(fold.stages)}. {fold.seconds:.0f} s of training.",
+            f"Epoch {chosen} of {fold.epochs} was chosen by: {fold.selection}. "
+            f"Stages: {', '.join(fold.stages)}. Training took {fold.seconds:.0f} s.",
             "",
             f"| epoch | {' | '.join(_COLUMNS.values())} |",
             f"| ---: | {' | '.join('---:' for _ in _COLUMNS)} |",

@@ -1,4 +1,4 @@
-"""Pictures inside the page: what the best variant of each model looks at, and where it puts utterances."""
+"""Figures that show a model at work: its attention and gates, and the embeddings of its test utterances."""
 
 import base64
 import io
@@ -10,119 +10,120 @@ from matplotlib.figure import Figure
 
 from merflow.contracts.numerals import percent
 from merflow.evaluation.embeddings import neighbours_of_one_emotion, plane, unmapped
-from merflow.evaluation.inspected import Averages, Inspected
+from merflow.evaluation.inspection_file import FoldInspection, ModuleAverages
 from merflow.evaluation.report.charts import Chart, embedding_chart
-from merflow.evaluation.report.explanations import utterance_figure, weights_figure
+from merflow.evaluation.report.inspection_figures import utterance_figure, weights_figure
 
-# Variant -> which of its trainings, as ``fold 1``, and what it showed.
-Inspections = Mapping[str, tuple[str, Inspected]]
+# Variant -> name of a training run, such as ``fold 1``, and its inspection.
+Inspections = Mapping[str, tuple[str, FoldInspection]]
 
-_MOST_MAPS = 8  # variants: each t-SNE of IEMOCAP's fold takes seconds and 20 KB
+_MOST_EMBEDDINGS = 8  # variants; each t-SNE of a fold of IEMOCAP takes seconds and 20 KB
 _MOST_POINTS = 1500
-_DPI, _QUALITY = 90, 80  # a picture of 40 KB, sharp on a phone
+_DPI, _QUALITY = 90, 80  # 40 KB per figure, sharp on a phone
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture.
+class PageFigure:
+    """A static figure inside the page.
 
     Attributes:
-        source: A data URI.
-        label: What it shows, for a reader who does not see it.
-        caption: Below it.
+        source: The image as a data URI.
+        alt: Description for readers who do not see the figure.
+        caption: Text below the figure.
     """
 
     source: str
-    label: str
+    alt: str
     caption: str
 
 
 @dataclass(frozen=True)
-class Looks:
-    """What the model of one training looks at.
+class ModelFigures:
+    """Attention, gates and layer weights of one training run.
 
     Attributes:
-        name: The variant.
-        training: Which of its folds.
+        variant: ``model:preset``.
+        training: Name of the training run, such as ``fold 1``.
+        figures: One figure per module or utterance.
     """
 
-    name: str
+    variant: str
     training: str
-    pictures: tuple[Picture, ...]
+    figures: tuple[PageFigure, ...]
 
 
 @dataclass(frozen=True)
-class Map:
-    """Where one training puts its test utterances.
+class Embeddings:
+    """Embeddings of the test utterances of one training run.
 
     Attributes:
-        name: The variant.
-        training: Which of its folds.
-        said: How well emotions keep together, in a sentence; or why there is no map.
-        chart: None where there is no map.
+        variant: ``model:preset``.
+        training: Name of the training run, such as ``fold 1``.
+        caption: How well the emotions are separated, or why there is no chart.
+        chart: t-SNE; None if it cannot be computed.
     """
 
-    name: str
+    variant: str
     training: str
-    said: str
+    caption: str
     chart: Chart | None
 
 
-def looks(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[Looks]:
-    """Of the best variant of each model that shows anything, the best first."""
-    found: dict[str, Looks] = {}
+def model_figures(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[ModelFigures]:
+    """Draw the best variant of each model that has an inspection, best first."""
+    drawn: dict[str, ModelFigures] = {}
     for name in order:
         model = name.partition(":")[0]
-        if model in found or name not in inspections:
+        if model in drawn or name not in inspections:
             continue
         training, inspected = inspections[name]
-        pictures = [*_averages(name, inspected, classes=classes), *_utterances(name, inspected)]
-        if pictures:
-            found[model] = Looks(name, training, tuple(pictures))
-    return list(found.values())
+        figures = [*_module_figures(name, inspected, classes=classes), *_utterance_figures(name, inspected)]
+        if figures:
+            drawn[model] = ModelFigures(name, training, tuple(figures))
+    return list(drawn.values())
 
 
-def maps(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[Map]:
-    """t-SNE of the best variants' embeddings; at most some 1,500 utterances of a fold, evenly taken."""
-    found: list[Map] = []
-    for name in [name for name in order if name in inspections][:_MOST_MAPS]:
+def embeddings(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[Embeddings]:
+    """Draw the t-SNE of the best variants, from at most 1,500 evenly spaced utterances of a fold."""
+    drawn: list[Embeddings] = []
+    for name in [name for name in order if name in inspections][:_MOST_EMBEDDINGS]:
         training, inspected = inspections[name]
         step = -(-len(inspected.emotions) // _MOST_POINTS)
         vectors, emotions = inspected.embedding[::step], inspected.emotions[::step]
         points = plane(vectors, seed=0)
         if points is None:
-            found.append(Map(name, training, f"No map: {unmapped(vectors)}.", None))
+            drawn.append(Embeddings(name, training, f"No t-SNE: {unmapped(vectors)}.", None))
             continue
         same, chance = neighbours_of_one_emotion(vectors, emotions)
-        said = (
-            f"Of an utterance's ten nearest neighbours, {percent(same)} % share its emotion (by chance "
-            f"{percent(chance)} %)."
+        caption = (
+            f"{percent(same)}% of an utterance's ten nearest neighbours share its emotion (chance: {percent(chance)}%)."
         )
-        chart = embedding_chart(name, points, emotions, classes=classes, said=said)
-        found.append(Map(name, training, said, chart))
-    return found
+        chart = embedding_chart(name, points, emotions, classes=classes, caption=caption)
+        drawn.append(Embeddings(name, training, caption, chart))
+    return drawn
 
 
-def _averages(name: str, inspected: Inspected, *, classes: Sequence[str]) -> list[Picture]:
-    """A picture a module; modules of one kind that show one number an utterance, as gates do, share one."""
-    found = []
+def _module_figures(name: str, inspected: FoldInspection, *, classes: Sequence[str]) -> list[PageFigure]:
+    """Draw one figure per module; modules of a kind with one number per utterance, such as gates, share a figure."""
+    figures = []
     for title, entry, names in _panels(inspected.averages):
         figure = weights_figure(
             entry.values, emotions=inspected.emotions, classes=classes, title=title, axis=entry.axis, names=names
         )
         means = entry.values.mean(axis=0)
-        said = (
+        summary = (
             ", ".join(f"{each} {mean:.2f}" for each, mean in zip(names, means, strict=True))
             if names
             else f"largest at {entry.axis} {int(np.argmax(means))}"
         )
-        label = f"{title} of {name}, mean over utterances by emotion; {said}"
-        found.append(Picture(_data_uri(figure), label, f"{title}: mean and deviation over the test utterances"))
-    return found
+        alt = f"{title} of {name}, mean over utterances by emotion: {summary}"
+        caption = f"{title}: mean and standard deviation over the test utterances of each emotion"
+        figures.append(PageFigure(_data_uri(figure), alt, caption))
+    return figures
 
 
-def _panels(averages: Mapping[str, Averages]) -> list[tuple[str, Averages, list[str]]]:
-    """What is drawn together: title, values, and names of their entries where these are modules."""
+def _panels(averages: Mapping[str, ModuleAverages]) -> list[tuple[str, ModuleAverages, list[str]]]:
+    """Return title, values and names of the entries for each figure; no names where the entries are numbered."""
     kinds: dict[str, list[str]] = {}
     for module, entry in averages.items():
         if entry.values.shape[1] == 1:
@@ -130,31 +131,31 @@ def _panels(averages: Mapping[str, Averages]) -> list[tuple[str, Averages, list[
     panels = []
     for kind, modules in kinds.items():
         values = np.concatenate([averages[module].values for module in modules], axis=1)
-        panels.append((kind, Averages(values, "module"), _told_apart(modules)))
+        panels.append((kind, ModuleAverages(values, "module"), _distinct_names(modules)))
     joined = {module for modules in kinds.values() for module in modules}
     return panels + [(module, entry, []) for module, entry in averages.items() if module not in joined]
 
 
-def _told_apart(modules: Sequence[str]) -> list[str]:
-    """Dotted names by the words in which they differ: ``a.x.gate`` and ``a.y_z.gate`` are ``x`` and ``y z``."""
+def _distinct_names(modules: Sequence[str]) -> list[str]:
+    """Reduce dotted names to the words in which they differ: ``a.x.gate`` and ``a.y_z.gate`` to ``x`` and ``y z``."""
     words = [module.split(".") for module in modules]
     shared = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set(words[0][:-1])
     return [" ".join(word.replace("_", " ") for word in each if word not in shared) for each in words]
 
 
-def _utterances(name: str, inspected: Inspected) -> list[Picture]:
-    found = []
+def _utterance_figures(name: str, inspected: FoldInspection) -> list[PageFigure]:
+    figures = []
     for seen in inspected.utterances:
-        if not seen.shown:
+        if not seen.arrays:
             continue
         guess = max(seen.probabilities, key=lambda emotion: seen.probabilities[emotion])
-        label = (
-            f"What {name} looks at in {seen.utterance_id} ({', '.join(seen.shown)}); true emotion {seen.emotion}, "
-            f"predicted {guess} with {percent(seen.probabilities[guess])} percent"
+        alt = (
+            f"Attention of {name} in utterance {seen.utterance_id} ({', '.join(seen.arrays)}); true emotion "
+            f"{seen.emotion}, predicted {guess} with {percent(seen.probabilities[guess])}%"
         )
-        caption = f"{seen.utterance_id}, {seen.emotion}, taken for {guess}"
-        found.append(Picture(_data_uri(utterance_figure(seen)), label, caption))
-    return found
+        caption = f"{seen.utterance_id}: true emotion {seen.emotion}, predicted {guess}"
+        figures.append(PageFigure(_data_uri(utterance_figure(seen)), alt, caption))
+    return figures
 
 
 def _data_uri(figure: Figure) -> str:

@@ -1,45 +1,72 @@
-"""What is said beside a benchmark's figures: on what they are, how epochs were chosen, what was done otherwise."""
+"""Short phrases that a report repeats: the test data, the choice of epochs, deviations from a preset, power."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from merflow.contracts.numerals import DASH, plural
-from merflow.evaluation.results import ranked
+from merflow.contracts.results import ComparedVariants, Power, Results
+from merflow.contracts.scores import Training
 
-_WORDS = {"truth": "true transcripts", "asr": "recognised words"}
-
-
-def where(results: Mapping[str, Any]) -> str:
-    """On what the figures are."""
-    return f"{results['corpus']}, {results['protocol']}, {plural(results['utterances'], 'test utterance')}"
+_TRANSCRIPTS = {"truth": "reference transcripts", "asr": "ASR transcripts"}
 
 
-def selection_rule(results: Mapping[str, Any]) -> str:
-    """How the epochs were chosen; with the variants' names where they differ."""
+def where(results: ComparedVariants) -> str:
+    """Return the corpus, the protocol and the number of test utterances."""
+    return f"{results.corpus}, {results.protocol}, {plural(results.utterances, 'test utterance')}"
+
+
+def selection_rule(results: Results) -> str:
+    """Return the rule that chose the epochs; with the names of the variants if they differ."""
     rules: dict[str, list[str]] = {}
-    for name in ranked(results):
-        rules.setdefault(results["variants"][name]["selection"], []).append(name)
+    for name in results.ranked:
+        rules.setdefault(str(results.variants[name].training.selection), []).append(name)
     return "; ".join(rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items())
 
 
 def published(figures: Mapping[str, float]) -> str:
-    """The paper's own percentages as UA / WA."""
+    """Return the paper's own percentages as UA / WA."""
     if not figures.keys() & {"UA", "WA"}:
         return DASH
     return " / ".join(f"{figures[name]:g}" if name in figures else DASH for name in ("UA", "WA"))
 
 
-def stage_note(variant: Mapping[str, Any]) -> str | None:
-    """What was left out of a preset's training; None where all of it was done."""
-    skipped = [stage for stage in variant["stages_of_preset"] if stage not in variant["stages"]]
-    if not skipped:
-        return None
-    return f"only the {' and '.join(variant['stages'])} stage was run; the preset also asks for {', '.join(skipped)}"
+def inputs_in_words(inputs: str) -> str:
+    """Return the name of a missing input, for example ``without audio + video`` or ``ASR transcripts``."""
+    column, is_transcript, kind = inputs.partition("=")
+    return _TRANSCRIPTS[kind] if is_transcript else f"without {column.replace('+', ' + ')}"
 
 
-def transcript_note(variant: Mapping[str, Any]) -> str | None:
-    """Whose words were read where the preset asks for another's; None where they are those that it asks for."""
-    read, asked = variant["transcripts"], variant["transcripts_of_preset"]
-    if read == asked:
+def stage_note(training: Training) -> str | None:
+    """Return the stages of the preset that were skipped; None if all were run."""
+    if not training.skipped_stages:
         return None
-    return f"read {_WORDS.get(read, read)}; the preset asks for {_WORDS.get(asked, asked)}"
+    run, skipped = " and ".join(training.stages), " and ".join(training.skipped_stages)
+    return f"trained in the {run} stage only; the preset also has the {skipped} stage"
+
+
+def transcript_note(training: Training) -> str | None:
+    """Return the transcripts that were read in place of those that the preset asks for; None if they are the same."""
+    if training.transcripts == training.transcripts_of_preset:
+        return None
+    read, preferred = (_named(kind) for kind in (training.transcripts, training.transcripts_of_preset))
+    return f"trained on {read}; the preset asks for {preferred}"
+
+
+def power_note(power: Power) -> str:
+    """Return the difference that this test set can show, and what all of IEMOCAP could."""
+    planned = power.planned
+    whole = (
+        f"All of IEMOCAP ({planned.utterances:,} utterances in {planned.dialogues} dialogues) would detect "
+        f"{100 * planned.detectable_ua:.1f} points, if exactly one of the two variants is right on "
+        f"{100 * planned.disagreement:.0f}% of the utterances."
+    )
+    if power.detectable_ua is None:
+        return f"The power of this test set is unknown: it takes two variants and at least five dialogues. {whole}"
+    return (
+        f"With {power.utterances:,} test utterances in {power.dialogues} dialogues, a true UA difference of "
+        f"{100 * power.detectable_ua:.1f} points between a typical pair of these variants is detected with a "
+        f"probability of {100 * power.power:.0f}%. {whole}"
+    )
+
+
+def _named(kind: str | None) -> str:
+    return " and ".join(_TRANSCRIPTS[part] for part in kind.split("+")) if kind else "no transcripts"

@@ -1,8 +1,9 @@
-"""What people read of a benchmark: one HTML page that needs nothing beside it."""
+"""The report page: one HTML file that needs nothing beside it."""
 
 import base64
 import gzip
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
+from merflow.contracts.history import EpochFigures
 from merflow.contracts.numerals import (
     interval,
     p_value,
@@ -22,46 +24,59 @@ from merflow.contracts.numerals import (
     training_name,
 )
 from merflow.contracts.presets import PublishedTable
-from merflow.evaluation.report import notes, sheets
+from merflow.contracts.results import ALPHA, Comparison, Results
+from merflow.contracts.scores import Variant
+from merflow.evaluation.report import notes, tables
 from merflow.evaluation.report.charts import (
     Histories,
+    History,
     breakdown_chart,
     learning_charts,
     reliability_chart,
     spread_chart,
 )
-from merflow.evaluation.report.model_figures import Inspections, looks, maps
-from merflow.evaluation.report.papers import paper_tables
+from merflow.evaluation.report.model_figures import Inspections, embeddings, model_figures
+from merflow.evaluation.report.paper_tables import paper_tables
 from merflow.evaluation.report.verdict import verdict
-from merflow.evaluation.results import ranked
 from merflow.storage.local import replacing
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Facts that let a reader reproduce a report.
+
+    Attributes:
+        title: Title of the report.
+        command: Command that reproduces the run.
+        identity: Corpus, hashes, encoders, commits and so on; name -> value, in the order of the page.
+    """
+
+    title: str
+    command: str
+    identity: Mapping[str, str]
+
+
 def write_report(
-    results: Mapping[str, Any],
+    results: Results,
     path: Path,
     *,
-    title: str,
+    origin: Origin,
     histories: Histories,
-    identity: Mapping[str, str],
-    command: str,
     papers: Sequence[PublishedTable] = (),
     inspections: Inspections | None = None,
 ) -> None:
-    """One self-contained HTML page: no request, readable offline, on a phone, in the dark, on paper and without script.
+    """Write one self-contained HTML page.
 
-    Plotly is inside, packed: about 2 MB, at the end of the page so that words and tables come first.
+    It makes no request, and can be read offline, on a phone, in the dark, on paper and without JavaScript. Plotly is
+    inside, compressed to about 2 MB, at the end of the page so that text and tables load first.
 
     Args:
-        results: As :func:`merflow.evaluation.results.summarise` gives them; what an earlier version did not compute is
-            left out of the page.
-        path: Where the page goes.
-        title: Of the page.
-        histories: Variant -> fold and seed -> rows of epoch, train_loss, dev_loss, dev_ua; a variant may lack them.
-        identity: What the numbers stand on: corpus, hashes, encoders, commit; name -> value, in this order.
-        command: What reproduces the run.
+        results: Results of the benchmark.
+        path: File to write.
+        origin: Title, command and identity of the run.
+        histories: Epochs per variant; a variant may lack them.
         papers: The papers' own tables.
-        inspections: Variant -> what one of its folds showed of its model; a variant may lack it.
+        inspections: Inspection of one training run per variant; a variant may lack it.
 
     Raises:
         OutputError: The page cannot be written.
@@ -69,17 +84,15 @@ def write_report(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(percent=percent, p_value=p_value, signed=signed, spread=spread)
     environment.filters.update(interval=interval, signed_interval=signed_interval)
-    environment.globals.update(plural=plural)
+    environment.globals.update(plural=plural, training_name=training_name)
     room = files("merflow.evaluation.report")
     page = environment.from_string((room / "report.html.j2").read_text(encoding="utf-8")).render(
-        title=title,
         style=(room / "report.css").read_text(encoding="utf-8"),
         script=(room / "report.js").read_text(encoding="utf-8"),
         plotly=_packed_plotly(),
         results=results,
-        identity=identity,
-        command=command,
-        alpha=sheets.ALPHA,
+        origin=origin,
+        alpha=ALPHA,
         verdict=verdict(results),
         **_tables(results, papers),
         **_drawings(results, histories, inspections or {}),
@@ -90,131 +103,121 @@ def write_report(
 
 @cache
 def _packed_plotly() -> str:
-    """Plotly's script, compressed (4.8 MB become 1.9 MB) and as base64; the same bytes every time."""
+    """Return Plotly's script, compressed from 4.8 MB to 1.9 MB, as base64; the same bytes every time."""
     from plotly.offline import get_plotlyjs
 
     return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode()
 
 
-def _tables(results: Mapping[str, Any], papers: Sequence[PublishedTable]) -> dict[str, Any]:
-    variants = results["variants"]
-    order = ranked(results)
-    best = order[0]
-    pairs = sheets.comparisons(results)
-    axis = _axis(variants[name] for name in order)
+def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any]:
+    variants = [results.variants[name] for name in results.ranked]
+    pairs = tables.comparisons(results)
+    axis = _axis(variants)
     return {
         "axis": axis,
-        "rows": [_row(name, variants[name], axis=axis) for name in order],
-        "models": list(dict.fromkeys(name.partition(":")[0] for name in order)),
+        "rows": [_row(name, results.variants[name], axis=axis) for name in results.ranked],
+        "models": list(dict.fromkeys(name.partition(":")[0] for name in results.ranked)),
         "rule": notes.selection_rule(results),
-        "one_rule": len({variants[name]["selection"] for name in order}) == 1,
-        "published": any(variants[name]["published"] for name in order),
-        "fold_count": len({fold["fold"] for name in order for fold in variants[name]["folds"]}),
+        "one_rule": len({str(variant.training.selection) for variant in variants}) == 1,
+        "published": any(variant.published for variant in variants),
+        "fold_count": len({fold.fold for variant in variants for fold in variant.folds}),
         "pairs": pairs,
-        "with_best": pairs and _only(pairs, best, there=True),
-        "others": pairs and _only(pairs, best, there=False),
-        "matrix": _matrix(results, order),
-        "bias": sheets.epoch_choice(results),
-        "lacking": sheets.missing(results),
-        "baselines": sheets.baselines(results),
+        "with_best": pairs and _filtered(pairs, results.best, included=True),
+        "others": pairs and _filtered(pairs, results.best, included=False),
+        "matrix": _matrix(results),
+        "power": notes.power_note(results.power),
+        "bias": tables.epoch_choice(results),
+        "missing": tables.missing(results),
+        "baselines": tables.baselines(results),
         "papers": paper_tables(results, papers),
     }
 
 
-def _drawings(results: Mapping[str, Any], histories: Histories, inspections: Inspections) -> dict[str, Any]:
-    variants, classes = results["variants"], results["classes"]
-    order = ranked(results)
+def _drawings(results: Results, histories: Histories, inspections: Inspections) -> dict[str, Any]:
+    variants, order = results.variants, results.ranked
     return {
         "spread": spread_chart(results),
-        "by_fold": sheets.by_fold(results),
-        "breakdowns": [
-            (sheet, breakdown_chart(results, sheet.key.removeprefix("by-"))) for sheet in sheets.breakdowns(results)
-        ],
+        "by_fold": tables.by_fold(results),
+        "breakdowns": [(table, breakdown_chart(results, kind)) for kind, table in tables.breakdowns(results)],
         "reliability": [
-            (name, variants[name], reliability_chart(name, variants[name]["reliability"]))
+            (name, variants[name], reliability_chart(name, variants[name].reliability))
             for name in order
-            if variants[name].get("reliability")
+            if variants[name].reliability
         ],
         "learning": {
             name: (
-                learning_charts(name, histories.get(name, {}), folds=variants[name]["folds"]),
+                learning_charts(name, histories.get(name, {}), folds=variants[name].folds),
                 _mean_epochs(histories.get(name, {})),
             )
             for name in order
         },
-        "maps": maps(inspections, order=order, classes=classes),
-        "looks": looks(inspections, order=order, classes=classes),
+        "embeddings": embeddings(inspections, order=order, classes=results.classes),
+        "model_figures": model_figures(inspections, order=order, classes=results.classes),
     }
 
 
-def _row(name: str, variant: Mapping[str, Any], *, axis: tuple[float, float]) -> dict[str, Any]:
-    ends = variant["UA"]["ci95"]
-    low, high = ends or (variant["UA"]["pooled"],) * 2
-    places = {"low": low, "high": high, "at": variant["UA"]["pooled"], "chance": variant["chance"]["UA"]}
+def _row(name: str, variant: Variant, *, axis: tuple[float, float]) -> dict[str, Any]:
+    low, high = variant.ua.ci95 or (variant.ua.pooled, variant.ua.pooled)
+    marks = {"low": low, "high": high, "at": variant.ua.pooled, "chance": variant.chance.ua}
     return {
         "name": name,
         "anchor": name.replace(":", "-"),
         "model": name.partition(":")[0],
         "variant": variant,
-        "bar": {key: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for key, value in places.items()},
-        "published": notes.published(variant["published"]),
-        "stage_note": notes.stage_note(variant),
-        "transcript_note": notes.transcript_note(variant),
-        "confusion": [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in variant["confusion"]],
-        "folds": [{**fold, "name": training_name(fold)} for fold in variant["folds"]],
+        "bar": {mark: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for mark, value in marks.items()},
+        "published": notes.published(variant.published),
+        "stage_note": notes.stage_note(variant.training),
+        "transcript_note": notes.transcript_note(variant.training),
+        "confusion": [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in variant.confusion],
     }
 
 
-def _axis(variants: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
-    """A common scale for the interval bars: from the 5 % step below all that they show to the one above."""
-    shown = [
-        value
-        for variant in variants
-        for value in (variant["chance"]["UA"], variant["UA"]["pooled"], *(variant["UA"]["ci95"] or ()))
+def _axis(variants: Iterable[Variant]) -> tuple[float, float]:
+    """Return a common scale for the interval bars, from the 5% step below all of their figures to the one above."""
+    figures = [
+        value for variant in variants for value in (variant.chance.ua, variant.ua.pooled, *(variant.ua.ci95 or ()))
     ]
-    low, high = np.floor(20 * min(shown) - 0.2) / 20, np.ceil(20 * max(shown) + 0.2) / 20
+    low, high = np.floor(20 * min(figures) - 0.2) / 20, np.ceil(20 * max(figures) + 0.2) / 20
     return max(float(low), 0.0), min(float(high), 1.0)
 
 
-def _only(pairs: sheets.Sheet, name: str, *, there: bool) -> sheets.Sheet | None:
-    """The pairs that a variant is in, or all others; None where there is none."""
-    kept = [place for place, row in enumerate(pairs.rows) if (name in row[:2]) == there]
+def _filtered(pairs: tables.Table, name: str, *, included: bool) -> tables.Table | None:
+    """Return the pairs with a variant, or those without it; None if there are none."""
+    kept = [index for index, row in enumerate(pairs.rows) if (name in row[:2]) == included]
     if not kept:
         return None
-    strong = frozenset(new for new, place in enumerate(kept) if place in pairs.strong)
-    rows = tuple(pairs.rows[place] for place in kept)
-    key = pairs.key if there else f"{pairs.key}-others"
-    return sheets.Sheet(key, pairs.title, pairs.note, pairs.columns, rows, strong=strong, left=pairs.left)
+    bold = frozenset(new for new, index in enumerate(kept) if index in pairs.bold)
+    rows = tuple(pairs.rows[index] for index in kept)
+    key = pairs.key if included else f"{pairs.key}-others"
+    return tables.Table(key, pairs.title, pairs.note, pairs.columns, rows, bold=bold, left=pairs.left)
 
 
-def _matrix(results: Mapping[str, Any], order: Sequence[str]) -> list[list[Mapping[str, Any] | None]]:
-    """Row minus column: difference and adjusted p of every pair, None on the diagonal."""
-    found = {(pair["a"], pair["b"]): pair for pair in results["comparisons"]}
+def _matrix(results: Results) -> list[list[tuple[float, Comparison] | None]]:
+    """Return the UA difference, row minus column, with its comparison, for every pair; None on the diagonal."""
+    by_pair: dict[tuple[str, str], tuple[float, Comparison]] = {}
+    for pair in results.comparisons:
+        by_pair[pair.a, pair.b] = pair.delta_ua, pair
+        by_pair[pair.b, pair.a] = -pair.delta_ua, pair
     return [
-        [
-            None
-            if row == column
-            else {"delta": found[row, column]["delta_UA"], "p": found[row, column]["p_holm"]}
-            if (row, column) in found
-            else {"delta": -found[column, row]["delta_UA"], "p": found[column, row]["p_holm"]}
-            for column in order
-        ]
-        for row in order
-        if results["comparisons"]
+        [None if row == column else by_pair[row, column] for column in results.ranked]
+        for row in results.ranked
+        if results.comparisons
     ]
 
 
-def _mean_epochs(histories: Mapping[tuple[int, int], Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """Each epoch's figures, mean over the trainings that reached it; None where one of them is no number."""
-    by_epoch: dict[int, list[Mapping[str, Any]]] = {}
+def _mean_epochs(histories: History) -> list[dict[str, Any]]:
+    """Return the figures of each epoch, averaged over the training runs that reached it; None if one is not finite."""
+    by_epoch: dict[int, list[EpochFigures]] = {}
     for rows in histories.values():
         for row in rows:
-            by_epoch.setdefault(int(row["epoch"]), []).append(row)
+            by_epoch.setdefault(row.epoch, []).append(row)
     return [
         {
             "epoch": epoch,
             "trainings": len(rows),
-            **{figure: _mean([row[figure] for row in rows]) for figure in ("train_loss", "dev_loss", "dev_ua")},
+            "train_loss": _mean([row.train_loss for row in rows]),
+            "dev_loss": _mean([row.dev_loss for row in rows]),
+            "dev_ua": _mean([row.dev_ua for row in rows]),
         }
         for epoch, rows in sorted(by_epoch.items())
     ]

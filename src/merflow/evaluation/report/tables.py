@@ -1,132 +1,260 @@
-"""The tables of a benchmark for a terminal, as Markdown and as LaTeX."""
+"""The tables of a benchmark as plain cells: the page, Markdown and LaTeX all render these.
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+A table that a run has no data for is left out.
+"""
 
-from rich.table import Table
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from merflow.contracts.numerals import interval, percent, spread
-from merflow.contracts.presets import PublishedTable
-from merflow.evaluation.report.notes import selection_rule, transcript_note
-from merflow.evaluation.report.papers import paper_tables
-from merflow.evaluation.report.sheets import (
-    Sheet,
-    baselines,
-    breakdowns,
-    comparisons,
-    epoch_choice,
-    leaderboard,
-    missing,
+from merflow.contracts.numerals import (
+    DASH,
+    interval,
+    p_value,
+    percent,
+    plural,
+    signed,
+    signed_interval,
+    spread,
+    training_name,
 )
-from merflow.evaluation.results import ranked
-from merflow.storage.local import replacing
+from merflow.contracts.results import DifferenceOverSeeds, Results
+from merflow.contracts.scores import Breakdown, Group, MissingInput
+from merflow.evaluation.report.notes import inputs_in_words, published, selection_rule, where
 
-# What means something to Markdown inside a table's cell. A `<` would begin a tag, and a backslash hide what follows.
-_MARKDOWN = str.maketrans({"\\": r"\\", "|": r"\|", "<": "&lt;", "*": r"\*", "_": r"\_", "`": r"\`", "\n": " "})
-_LATEX = str.maketrans(
-    {
-        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-        **{"<": "$<$", ">": "$>$", "|": "$|$", "\N{MINUS SIGN}": "$-$", "±": r"$\pm$", "Δ": r"$\Delta$"},
-        **{"\N{EN DASH}": "--", "\n": " "},
-    }
-)
-
-
-def results_table(results: Mapping[str, Any]) -> Table:
-    """The variants by falling pooled UA, for the terminal; percentages."""
-    table = Table(
-        box=None, pad_edge=False, header_style="bold", caption=_terminal_caption(results), caption_justify="left"
-    )
-    table.add_column("variant", no_wrap=True)
-    for name in ("UA", "interval", "folds", "WA", "macro F1"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in ranked(results):
-        variant = results["variants"][name]
-        table.add_row(
-            name,
-            percent(variant["UA"]["pooled"]),
-            interval(variant["UA"]["ci95"]),
-            spread(variant["UA"]),
-            percent(variant["WA"]["pooled"]),
-            percent(variant["macro_f1"]),
-        )
-    return table
+# Breakdowns in the order of the page, with their titles.
+BREAKDOWNS: Mapping[Breakdown, str] = {
+    "setting": "By setting (scripted or improvised)",
+    "session": "By session",
+    "speaker": "By speaker",
+    "emotion": "By emotion",
+    "length": "By utterance length",
+}
 
 
-def markdown_tables(results: Mapping[str, Any], *, papers: Sequence[PublishedTable] = ()) -> str:
-    """Every table as a Markdown document with one heading each.
+@dataclass(frozen=True)
+class Table:
+    """One table.
 
-    Args:
-        results: As :func:`merflow.evaluation.results.summarise` gives them.
-        papers: The papers' own tables; those of models that took part are shown.
+    Attributes:
+        key: Anchor of the table, unique in a report.
+        title: Heading of the table.
+        note: Explanation of its figures, in one or more sentences.
+        columns: Column heads; the first column names the rows.
+        rows: Cells, as many per row as there are columns.
+        bold: Indices of the rows that stand out.
+        left: Indices of the columns that are aligned left.
     """
-    return "\n".join(_markdown(sheet) for sheet in _sheets(results, papers))
+
+    key: str
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    bold: frozenset[int] = field(default=frozenset())
+    left: frozenset[int] = field(default=frozenset({0}))
 
 
-def latex_tables(results: Mapping[str, Any], *, papers: Sequence[PublishedTable] = ()) -> str:
-    r"""Every table as a LaTeX ``table`` for ``\input``; needs the package booktabs, and graphicx for wide ones.
-
-    Args:
-        results: As :func:`merflow.evaluation.results.summarise` gives them.
-        papers: The papers' own tables; those of models that took part are shown.
-    """
-    head = "% Tables of a merflow benchmark. In the preamble: \\usepackage{booktabs,graphicx}\n"
-    return "\n".join([head, *(_latex(sheet) for sheet in _sheets(results, papers))])
-
-
-def write_tables(results: Mapping[str, Any], folder: Path, *, papers: Sequence[PublishedTable] = ()) -> list[Path]:
-    """Writes ``tables.md`` and ``tables.tex`` into the folder.
-
-    Raises:
-        OutputError: They cannot be written.
-    """
-    written = {"tables.md": markdown_tables(results, papers=papers), "tables.tex": latex_tables(results, papers=papers)}
-    for name, text in written.items():
-        with replacing(folder / name) as part:
-            part.write_text(text, encoding="utf-8")
-    return [folder / name for name in written]
-
-
-def _sheets(results: Mapping[str, Any], papers: Sequence[PublishedTable]) -> list[Sheet]:
-    """Every table that the results have the data for."""
-    found = [leaderboard(results), comparisons(results), epoch_choice(results), missing(results)]
-    found += [*breakdowns(results), baselines(results), *paper_tables(results, papers)]
-    return [sheet for sheet in found if sheet is not None]
-
-
-def _terminal_caption(results: Mapping[str, Any]) -> str:
-    """What the table's figures are, and the rule that chose each variant's epoch."""
-    notes = [f"{name} {note}" for name in ranked(results) if (note := transcript_note(results["variants"][name]))]
-    said = ["95 % interval over dialogues", "folds: mean ± deviation", f"epoch chosen by {selection_rule(results)}"]
-    return "; ".join(["percent", *said, *notes])
-
-
-def _markdown(sheet: Sheet) -> str:
-    rules = ["---" if place in sheet.left else "---:" for place in range(len(sheet.columns))]
-    lines = [f"## {sheet.title}", "", sheet.note.translate(_MARKDOWN), ""]
-    lines += [f"| {' | '.join(cell.translate(_MARKDOWN) for cell in sheet.columns)} |", f"| {' | '.join(rules)} |"]
-    for place, row in enumerate(sheet.rows):
-        cells = [cell.translate(_MARKDOWN) for cell in row]
-        marked = [f"**{cell}**" if cell and place in sheet.strong else cell for cell in cells]
-        lines.append(f"| {' | '.join(marked)} |")
-    return "\n".join([*lines, ""])
-
-
-def _latex(sheet: Sheet) -> str:
-    sides = "".join("l" if place in sheet.left else "r" for place in range(len(sheet.columns)))
+def leaderboard(results: Results) -> Table:
+    """Return the variants by falling pooled UA, with the papers' own figures."""
+    seeds = len(results.seeds) > 1
     rows = []
-    for place, row in enumerate(sheet.rows):
-        cells = [cell.translate(_LATEX) for cell in row]
-        rows.append(" & ".join(rf"\textbf{{{cell}}}" if cell and place in sheet.strong else cell for cell in cells))
-    head = " & ".join(cell.translate(_LATEX) for cell in sheet.columns)
-    body = "".join(f"    {row} \\\\\n" for row in rows)
-    return (
-        "\\begin{table}\n  \\centering\n"
-        f"  \\caption{{{sheet.title.translate(_LATEX)}. {sheet.note.translate(_LATEX)}}}\n"
-        f"  \\label{{tab:{sheet.key}}}\n"
-        f"  \\resizebox{{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}}{{!}}{{%\n"
-        f"  \\begin{{tabular}}{{{sides}}}\n    \\toprule\n    {head} \\\\\n    \\midrule\n{body}"
-        "    \\bottomrule\n  \\end{tabular}}\n\\end{table}\n"
+    for name in results.ranked:
+        variant = results.variants[name]
+        rows.append(
+            (
+                name,
+                percent(variant.ua.pooled),
+                interval(variant.ua.ci95),
+                spread(variant.ua),
+                *([spread(variant.over_seeds.ua)] if seeds else []),
+                percent(variant.wa.pooled),
+                interval(variant.wa.ci95),
+                percent(variant.macro_f1),
+                percent(variant.ece),
+                published(variant.published),
+            )
+        )
+    return Table(
+        "results",
+        "Results by variant",
+        f"Percent, best variant first, on {where(results)}. UA is the mean recall over classes and WA is accuracy, "
+        "both over the test predictions of all folds together, with 95% bootstrap intervals over dialogues. The last "
+        "column quotes the papers, whose corpus, encoders and choice of epoch may differ. Epochs were chosen by: "
+        f"{selection_rule(results)}.",
+        (
+            *("Variant", "UA", "UA, 95% CI", "UA by fold"),
+            *(["UA by seed"] if seeds else []),
+            *("WA", "WA, 95% CI", "Macro F1", "ECE", "Paper, UA / WA"),
+        ),
+        tuple(rows),
     )
+
+
+def comparisons(results: Results) -> Table | None:
+    """Return every pair once, the better variant first."""
+    pairs = results.comparisons
+    if not pairs:
+        return None
+    seeds = len(results.seeds) > 1
+    rows = [
+        (
+            pair.a,
+            pair.b,
+            signed(pair.delta_ua),
+            signed_interval(pair.ci95),
+            p_value(pair.p_holm),
+            p_value(pair.p_bootstrap),
+            p_value(pair.p_mcnemar),
+            p_value(pair.p_mcnemar_holm),
+            *([_points(pair.over_seeds)] if seeds else []),
+        )
+        for pair in pairs
+    ]
+    return Table(
+        "comparisons",
+        "Comparisons",
+        f"ΔUA is the difference of pooled UA in percentage points. Intervals and p-values come from the same "
+        f"{results.resamples:,} bootstrap resamples of dialogues, and Holm's method adjusts p over "
+        f"{plural(len(pairs), 'pair')}. McNemar's test compares WA and treats utterances as independent.",
+        (
+            *("Higher", "Lower", "ΔUA", "95% CI", "p, Holm", "p, bootstrap", "p, McNemar", "p, McNemar, Holm"),
+            *(["ΔUA by seed"] if seeds else []),
+        ),
+        tuple(rows),
+        bold=frozenset(index for index, pair in enumerate(pairs) if pair.significant),
+        left=frozenset({0, 1}),
+    )
+
+
+def epoch_choice(results: Results) -> Table | None:
+    """Return the honest figures beside those of the test-selected epochs."""
+    rows = []
+    for name in results.ranked:
+        variant = results.variants[name]
+        selected = variant.none_paper
+        if selected is None:
+            continue
+        rows.append(
+            (
+                name,
+                percent(variant.ua.pooled),
+                percent(selected.ua.pooled),
+                signed(selected.bias.ua.pooled),
+                signed_interval(selected.bias.ua.ci95),
+                percent(selected.wa.pooled),
+                signed(selected.bias.wa.pooled),
+            )
+        )
+    if not rows:
+        return None
+    return Table(
+        "bias",
+        "Bias of choosing the epoch on test data",
+        "Some published code keeps the epoch with the best test score. Here the same training runs are read that way "
+        "(none-paper). These figures are not comparable with any other in this report, and no such model can be "
+        "promoted. Percent; bias in percentage points.",
+        ("Variant", "UA, honest", "UA, test-selected", "Bias of UA", "95% CI", "WA, test-selected", "Bias of WA"),
+        tuple(rows),
+    )
+
+
+def by_fold(results: Results) -> Table:
+    """Return the UA of every training run."""
+    tests = sorted({(test.seed, test.fold) for variant in results.variants.values() for test in variant.folds})
+    rows = []
+    for name in results.ranked:
+        variant = results.variants[name]
+        ua = {(test.seed, test.fold): test.ua for test in variant.folds}
+        rows.append((name, spread(variant.ua), *(percent(ua.get(test)) for test in tests)))
+    return Table(
+        "by-fold",
+        "By fold",
+        "Test UA of every fold in percent, and its mean with the standard deviation.",
+        ("Variant", "Mean", *(training_name(fold, seed) for seed, fold in tests)),
+        tuple(rows),
+    )
+
+
+def missing(results: Results) -> Table | None:
+    """Return the UA of the same models without some of their input."""
+    names = [name for name in results.ranked if results.variants[name].missing]
+    if not names:
+        return None
+    sets = sorted(
+        {inputs for name in names for inputs in results.variants[name].missing},
+        key=lambda inputs: (inputs.count("+"), "=" in inputs, inputs),
+    )
+    rows = []
+    for name in names:
+        variant = results.variants[name]
+        cells = [_missing_cell(variant.missing.get(inputs)) for inputs in sets]
+        rows.append((name, percent(variant.ua.pooled), *cells))
+    return Table(
+        "missing",
+        "Missing modalities",
+        "Pooled UA in percent when the test utterances lack a modality, or when the other kind of transcript is read. "
+        "The change in percentage points is in parentheses. No model was trained again.",
+        ("Variant", "Complete input", *map(inputs_in_words, sets)),
+        tuple(rows),
+    )
+
+
+def breakdowns(results: Results) -> list[tuple[Breakdown, Table]]:
+    """Return the UA by groups of test utterances, one table per kind of group."""
+    tables = []
+    for kind, title in BREAKDOWNS.items():
+        by_variant = {name: results.variants[name].breakdowns.get(kind, ()) for name in results.ranked}
+        by_variant = {name: groups for name, groups in by_variant.items() if groups}
+        if not by_variant:
+            continue
+        sizes = {group.group: group.utterances for groups in by_variant.values() for group in groups}
+        rows = []
+        for name, groups in by_variant.items():
+            by_name = {group.group: group for group in groups}
+            cells = [_group_cell(by_name.get(group)) for group in sizes]
+            rows.append((name, percent(results.variants[name].ua.pooled), *cells))
+        table = Table(
+            f"by-{kind}",
+            title,
+            "UA in percent, with its 95% interval over the dialogues of the group in parentheses. Column heads give "
+            "the number of test utterances. In a group without some emotion, UA averages over the others.",
+            ("Variant", "All", *(f"{group} ({count:,})" for group, count in sizes.items())),
+            tuple(rows),
+        )
+        tables.append((kind, table))
+    return tables
+
+
+def baselines(results: Results) -> Table | None:
+    """Return predictions that need no model of emotion, with the best variant for comparison."""
+    if not results.baselines:
+        return None
+    best = results.variants[results.best]
+    rows = [
+        (results.best, percent(best.ua.pooled), interval(best.ua.ci95), percent(best.wa.pooled), "The best variant.")
+    ]
+    for name, score in results.baselines.items():
+        rows.append((name, percent(score.ua), interval(score.ci95), percent(score.wa), score.description))
+    return Table(
+        "baselines",
+        "Baselines",
+        "Figures that the same test utterances allow without a model of emotion. Percent.",
+        ("Baseline", "UA", "95% CI", "WA", "Predicts from"),
+        tuple(rows),
+        bold=frozenset({0}),
+        left=frozenset({0, 4}),
+    )
+
+
+def _points(difference: DifferenceOverSeeds | None) -> str:
+    return DASH if difference is None else f"{signed(difference.mean)} ± {100 * difference.std:.1f}"
+
+
+def _missing_cell(score: MissingInput | None) -> str:
+    return DASH if score is None else f"{percent(score.ua.pooled)} ({signed(score.delta_ua)})"
+
+
+def _group_cell(group: Group | None) -> str:
+    if group is None:
+        return DASH
+    return percent(group.ua) + (f" ({interval(group.ci95)})" if group.ci95 else "")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from merflow.contracts.batch import Batch
-from merflow.contracts.presets import Profile
+from merflow.contracts.presets import Profile, spec_of
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
@@ -22,7 +22,7 @@ from merflow.features.batches.padding import Blanks, padded_rows, step_offsets
 from merflow.features.batches.resident import DeviceRows, HostRows, on_device
 from merflow.features.batches.standardize import Scale, Standardizer
 from merflow.features.batches.stored_rows import StoredRows
-from merflow.features.encoders.catalogue import spec_of
+from merflow.features.encoders.keys import feature_key
 from merflow.features.store.keyed import open_store
 
 _HOST = torch.device("cpu")
@@ -70,7 +70,7 @@ class FeatureDataset:
         self._rows = rows_of(manifest, self.utterance_ids)
         self._streams: dict[Role, _OpenStream] = {}
         for stream in streams:
-            keyed = open_store(store, spec=spec_of(stream, profile), stream=stream)
+            keyed = open_store(store, feature_key(spec_of(stream, profile), stream))
             stored = StoredRows(keyed, manifest)
             self._streams[stream.role] = _OpenStream(
                 stored,

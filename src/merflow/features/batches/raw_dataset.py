@@ -15,19 +15,20 @@ import pandas as pd
 import torch
 
 from merflow.contracts.batch import RawBatch, RawStream
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset, rows_of, turns_around
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.batches.units import raw_stream, units_of
-from merflow.features.encoders.catalogue import spec_of
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.processors import folder_of
-from merflow.features.encoders.prepared import Prepared
-from merflow.features.extraction.inputs import sources_of
-from merflow.features.extraction.sources import Preparation, Source, Ticket
+from merflow.features.encoders.interface import Prepared
+from merflow.features.encoders.keys import feature_key
+from merflow.features.extraction.reading_tasks import Preparation, ShardInput
+from merflow.features.extraction.survey import sources_of
+from merflow.features.extraction.utterance_inputs import UtteranceInput
 from merflow.features.store.keyed import open_store
 
 
@@ -95,7 +96,7 @@ class RawDataset:
         for stream in streams:
             if stream.role in learning:
                 spec = spec_of(stream, profile)
-                index = open_store(store, spec=spec, stream=stream).read_index(manifest.hash)
+                index = open_store(store, feature_key(spec, stream)).read_index(manifest.hash)
                 self._readers[stream.role] = _RawReader(
                     manifest, index, stream=stream, spec=spec, micro_batch=micro_batch, cache=cache
                 )
@@ -153,7 +154,7 @@ class _RawReader:
         self._config = config_of(folder_of(spec))
         self._prepare = Preparation(spec, stream)
         # Extraction has refused what corpus.resample does not allow; digests prove that inputs are unchanged.
-        self._sources: Mapping[int, Source] = sources_of(manifest, stream, resample=True)
+        self._sources: Mapping[int, UtteranceInput] = sources_of(manifest, stream, resample=True)
         self._digests = index["digest"].tolist()
         self._has_steps = index["steps"].to_numpy(dtype=np.int64) > 0
         self._most = None if micro_batch is None else micro_batch * self._highest_cost(index)
@@ -195,7 +196,7 @@ class _RawReader:
 
     def _read(self, rows: Sequence[int]) -> Iterable[tuple[str, Prepared]]:
         """Read inputs; each video is opened once for all its utterances."""
-        tickets = [Ticket("", self._digests[row], self._sources[row]) for row in rows]
+        tickets = [ShardInput("", self._digests[row], self._sources[row]) for row in rows]
         tickets.sort(key=lambda ticket: str(ticket.source.path))
         names = {ticket.digest: ticket.source.utterance_id for ticket in tickets}
         for _, unit in groupby(tickets, key=lambda ticket: ticket.source.path):

@@ -14,6 +14,9 @@ from merflow.contracts.streams import ROLES, Role
 from merflow.errors import FeatureError
 from merflow.storage.local import replacing
 
+# Name of the file in a model folder.
+STANDARDIZER = "standardizer.safetensors"
+
 # A column that varies by less than this fraction of its mean is constant up to float16 rounding: it is centered only.
 _CONSTANT = 1e-3
 # Statistics are computed over this many values at a time, which stay in the processor's cache between the passes.

@@ -7,7 +7,7 @@ import numpy as np
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.store.keyed import KeyedStore
-from merflow.features.store.shards import Place, entry_shape
+from merflow.features.store.shards import EntryLocation, entry_shape
 
 
 class StoredRows:
@@ -34,7 +34,7 @@ class StoredRows:
         self.entry_shape = entry_shape(keyed.shape)
         self.steps = np.array(index["steps"], dtype=np.int64)
         columns = (index[name].tolist() for name in ("shard", "offset", "steps"))
-        self._places = [Place(*fields) for fields in zip(*columns, strict=True)]
+        self._places = [EntryLocation(*fields) for fields in zip(*columns, strict=True)]
         self._entries = keyed.open_entries(self._places)
 
     def entries(self, rows: Sequence[int]) -> list[np.ndarray]:

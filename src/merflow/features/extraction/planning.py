@@ -1,7 +1,7 @@
-"""How what a store lacks is divided into shards, the same for every process that fills it.
+"""The division of missing entries into shards, the same for every process that fills a store.
 
-The first process writes the division down, the others and those that resume follow it; otherwise each would divide what
-it happens to find missing, and the same input would end up in two shards.
+The first process writes the division down; the others, and those that resume, follow it. Otherwise each would divide
+the entries that it finds missing at its start, and the same input would end up in two shards.
 """
 
 import hashlib
@@ -14,30 +14,30 @@ import numpy as np
 
 from merflow.contracts.streams import Stream, StreamShape
 from merflow.errors import FeatureError
-from merflow.features.extraction.inputs import Inputs
+from merflow.features.extraction.survey import SurveyedInputs
 from merflow.features.store.shards import entry_shape, publish
 from merflow.storage.local import output_errors
 
-# Entries of a shard by their estimated size; a shard is in memory while it is filled.
+# Largest estimated size of a shard, which is in memory while it is filled.
 SHARD_BYTES = 128 << 20
 
-# Steps of an entry, estimated from the length of its input: samples, characters, frames.
+# Length of an input (samples, characters, frames) per step of its entry, to estimate the steps.
 _PER_STEP = {"audio": 320, "text": 4, "video": 1}
 
 Group = tuple[str, ...]
 
 
 def divide(
-    missing: Sequence[str], inputs: Inputs, stream: Stream, *, shape: StreamShape, most: int
+    missing: Sequence[str], inputs: SurveyedInputs, stream: Stream, *, shape: StreamShape, most: int
 ) -> tuple[Group, ...]:
-    """Digests of each shard: similar lengths together, longest first; utterances of one video together.
+    """Return the digests of each shard: similar lengths together, longest first; utterances of one video together.
 
     Args:
         missing: Digests that the store lacks.
-        inputs: Their lengths and places.
-        stream: What is stored of them.
-        shape: Layers and width.
-        most: Entries of a shard.
+        inputs: Their lengths and files.
+        stream: The stream that is stored.
+        shape: Layers and width of an entry.
+        most: Largest number of entries per shard.
     """
     step_bytes = 2 * int(np.prod(entry_shape(shape)))
 
@@ -70,11 +70,11 @@ def _cut(digests: Sequence[str], size: Callable[[str], int], most: int) -> Itera
 
 
 class Plan:
-    """The division that the processes of one set of inputs have agreed on, while the store is being filled.
+    """The division that all processes with the same inputs follow while the store is being filled.
 
     Args:
         folder: The key's folder.
-        digests: All inputs, stored or not; processes with the same inputs share a plan.
+        digests: Digests of all inputs, stored or not; processes with the same inputs share a plan.
     """
 
     def __init__(self, folder: Path, digests: Sequence[str]) -> None:
@@ -82,11 +82,11 @@ class Plan:
         self.path = folder / f"plan-{everything}.json"
 
     def agree(self, groups: Sequence[Group]) -> tuple[Group, ...]:
-        """The groups that were written down first: these, or an earlier process'.
+        """Return the groups that were written down first: these, or those of an earlier process.
 
         Raises:
             FeatureError: The plan is corrupt.
-            OutputError: The folder is read-only, the disk full.
+            OutputError: The folder is read-only or the disk is full.
         """
         if not self.path.is_file():
             with output_errors(self.path):
@@ -100,7 +100,7 @@ class Plan:
         return self._read(groups)
 
     def done(self) -> None:
-        """Nothing is missing any more."""
+        """Remove the plan, because nothing is missing any more."""
         self.path.unlink(missing_ok=True)
 
     def _read(self, groups: Sequence[Group]) -> tuple[Group, ...]:

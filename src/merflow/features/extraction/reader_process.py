@@ -1,4 +1,4 @@
-"""A reader process from the inside, and what passes through its pipe."""
+"""The code that runs inside a reader process, and the messages that pass through its pipe."""
 
 import pickle
 import signal
@@ -16,31 +16,31 @@ _NO_MEMORY = 12
 
 
 class Task(Protocol[Part, Item]):
-    """What the processes do: one item of each part of a unit, in any order. Picklable, its items too.
+    """The work of the processes: one item for each part of a unit, in any order. Tasks and items can be pickled.
 
-    Every process has a copy of its own, which keeps what it loads.
+    Every process has its own copy, which keeps the objects that it loads.
     """
 
     def __call__(self, unit: Sequence[Part]) -> Iterator[Item]:
-        """Reads the parts."""
+        """Read the parts and yield their items."""
         ...
 
-    def asked(self, part: Part) -> Hashable:
-        """Names a part."""
+    def part_name(self, part: Part) -> Hashable:
+        """Return the name of a part."""
         ...
 
-    def answered(self, item: Item) -> Hashable:
-        """The name of the part that the item is of."""
+    def item_name(self, item: Item) -> Hashable:
+        """Return the name of the part that an item belongs to."""
         ...
 
-    def lost(self, part: Part, reason: str) -> Item:
-        """The item of a part that ends every process that reads it."""
+    def failed(self, part: Part, reason: str) -> Item:
+        """Return the item of a part that ends every process that reads it."""
         ...
 
 
 def serve(pipe: Connection) -> None:
-    """A worker's life: units in, items out, until the other end says so or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    """Receive units and send items until the parent says to end, or has ended itself."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     task: Task[Any, Any] | None = None
     try:
         while True:
@@ -54,7 +54,7 @@ def serve(pipe: Connection) -> None:
             for message in _answers(task, content):
                 pipe.send_bytes(message)
     except (EOFError, OSError, KeyboardInterrupt):
-        return  # the parent is gone
+        return  # the parent has ended
     except MemoryError:
         sys.exit(_NO_MEMORY)
 
@@ -66,20 +66,20 @@ def _answers(task: Task[Any, Any], unit: Sequence[Any]) -> Iterator[bytes]:
     except MemoryError:
         raise  # ends this process; the input may fit where it is alone
     except Exception:
-        # Any error has to reach the parent, as text because errors themselves may not survive pickling: one that
-        # ended this process instead would pass for a decoder's crash, and its input would be set aside for a bug.
+        # Every error must reach the parent, as text because an error object may not survive pickling. An error that
+        # ended this process instead would look like a decoder's crash, and its input would be quarantined for a bug.
         yield packed(("failed", traceback.format_exc()))
     else:
         yield packed(("done", None))
 
 
 def packed(message: tuple[str, Any]) -> bytes:
-    """A message as it passes through a pipe."""
+    """Return a message as the bytes that pass through a pipe."""
     return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def cause(exitcode: int) -> str:
-    """How a process ended, for people."""
+    """Describe how a process ended."""
     if exitcode == _NO_MEMORY:
         return "for want of memory"
     if exitcode >= 0:

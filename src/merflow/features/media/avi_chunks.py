@@ -1,11 +1,11 @@
-"""The chunks of an AVI, apart from what its index says of them.
+"""The chunks of an AVI, read without its index.
 
-A file is a chain of chunks, each of which tells its own length. A piece that was cut out or overwritten breaks the
-chain; players go on behind the hole, where every frame comes too early. The other way round a broken chain proves no
-loss, because there are programs that write chunks carelessly and players that forgive them.
+A file is a chain of chunks, each with its own length. A piece that was cut out or overwritten breaks the chain, and
+players continue after the hole, where every frame comes too early. But a broken chain does not prove a loss, because
+some programs write chunks carelessly and players tolerate that.
 
-Where the index says that chunks lie proves nothing at all: in files that play well it lacks chunks, stops early or
-counts from elsewhere. A reader that follows such an index leaves frames out, or takes other bytes for frames.
+The positions in the index prove nothing: even in files that play well, the index may lack chunks, stop early or count
+from another offset. A reader that follows such an index drops frames, or takes other bytes for frames.
 """
 
 import os
@@ -23,12 +23,12 @@ _INDEXES = (b"idx1", b"indx")
 
 
 class Break(NamedTuple):
-    """Where no chunk follows although the file goes on.
+    """The point at which no chunk follows although the file continues.
 
     Attributes:
-        last: Place of the last chunk, which may lack a part of what its header promises.
-        end: Where the next should be.
-        short: The file has fewer bytes than it tells.
+        last: Byte offset of the last chunk, which may be shorter than its header says.
+        end: Byte offset at which the next chunk should begin.
+        short: True if the file has fewer bytes than its header says.
     """
 
     last: int
@@ -37,11 +37,12 @@ class Break(NamedTuple):
 
 
 class Chunks(NamedTuple):
-    """What a file consists of, up to the first break.
+    """The chunks of a file up to the first break.
 
     Attributes:
-        frames: Places of one stream's chunks, without those of no length, which repeat the frame before.
-        indexes: Places of indexes.
+        frames: Byte offsets of one stream's chunks; empty chunks, which repeat the previous frame, are left out.
+        indexes: Byte offsets of indexes.
+        broken: The break; None if there is none.
     """
 
     frames: tuple[int, ...]
@@ -50,50 +51,50 @@ class Chunks(NamedTuple):
 
 
 def chunks_of(path: Path, *, stream: int) -> Chunks:
-    """Goes from chunk to chunk.
+    """Read the chunks of a file one after the other.
 
-    A last chunk that goes beyond the file's end is no break: such a file was cut off, not cut up.
+    A last chunk that extends beyond the file's end is no break: such a file was truncated, not cut in the middle.
     """
-    own = b"%02d" % stream
+    prefix = b"%02d" % stream
     frames: list[int] = []
     indexes: set[int] = set()
     broken = None
-    last = end = told = 0
-    odd = False  # a byte more should follow a chunk of odd length; careless programs omit it
+    last = end = promised_size = 0
+    odd = False  # a padding byte should follow a chunk of odd length; careless programs omit it
     with path.open("rb") as file:
         descriptor = file.fileno()
         size = os.fstat(descriptor).st_size
         while end + odd + _HEADER.size <= size:
             head = os.pread(descriptor, _HEADER.size + 1, end)
-            late = odd or (len(head) > _HEADER.size and _KNOWN.match(head, 1))  # the latter behind a list of odd length
+            late = odd or (len(head) > _HEADER.size and _KNOWN.match(head, 1))  # the latter after a list of odd length
             if late and not _KNOWN.match(head):
                 head, end = head[1:], end + 1
             name, length = _HEADER.unpack_from(head)
-            behind = end + _HEADER.size + length
+            following = end + _HEADER.size + length
             if name in _LISTS:
-                # An index behind a list of frames is found by the list's length, also where a chunk in it is broken.
-                if os.pread(descriptor, 4, behind) in _INDEXES:
-                    indexes.add(behind)
-                told = behind if name == b"RIFF" else told
+                # The list's length leads to an index after it, even if a chunk in the list is broken.
+                if os.pread(descriptor, 4, following) in _INDEXES:
+                    indexes.add(following)
+                promised_size = following if name == b"RIFF" else promised_size
                 last, end, odd = end, end + _HEADER.size + len(name), False
                 continue
-            if not _NAME.match(name) or (behind > size and not _KNOWN.match(name)):
-                broken = Break(last, end, short=told > size)
+            if not _NAME.match(name) or (following > size and not _KNOWN.match(name)):
+                broken = Break(last, end, short=promised_size > size)
                 break
-            if length and name[:2] == own:
+            if length and name[:2] == prefix:
                 frames.append(end)
             elif name in _INDEXES:
                 indexes.add(end)
-            last, end, odd = end, behind, bool(length % 2)
+            last, end, odd = end, following, bool(length % 2)
     return Chunks(tuple(frames), tuple(sorted(indexes)), broken)
 
 
 class WithoutIndex:
-    """A file whose indexes are named as chunks that mean nothing, so that what it holds is read in its order.
+    """A file whose indexes appear as padding chunks, so that its chunks are read in their order.
 
     Args:
         path: The file.
-        indexes: Places of its indexes.
+        indexes: Byte offsets of its indexes.
     """
 
     def __init__(self, path: Path, *, indexes: Sequence[int]) -> None:
@@ -102,7 +103,7 @@ class WithoutIndex:
         self.seek, self.tell, self.close = self._file.seek, self._file.tell, self._file.close
 
     def read(self, size: int = -1) -> bytes:
-        """As of any file."""
+        """Read bytes, as from any file."""
         start = self._file.tell()
         content = bytearray(self._file.read(size))
         for index in self._indexes:

@@ -1,11 +1,11 @@
-"""The part of a recording that an encoder sees."""
+"""The part of a recording that is encoded."""
 
 import numpy as np
 
 from merflow.corpus.samples import RATE_HZ
 
-# Where the voice starts: the first of five consecutive 10 ms blocks that are within 30 dB of the recording's loud
-# parts (the 95th percentile of block levels), less 50 ms for a soft onset.
+# The voice starts at the first of five consecutive 10 ms blocks that are within 30 dB of the recording's loud parts
+# (the 95th percentile of block levels), less 50 ms for a soft onset.
 _BLOCK = RATE_HZ // 100
 _BELOW_LOUD_DB = 30.0
 _BLOCKS_ON = 5
@@ -13,14 +13,14 @@ _ONSET_BLOCKS = 5
 
 
 def cut(samples: np.ndarray, *, clip_s: float | None, skip_silence: bool) -> np.ndarray:
-    """The first ``clip_s`` seconds (all where None), counted from where the voice starts with ``skip_silence``."""
+    """Return the first ``clip_s`` seconds (all if None), counted from the start of the voice with ``skip_silence``."""
     start = voice_start(samples) if skip_silence else 0
     stop = len(samples) if clip_s is None else start + round(clip_s * RATE_HZ)
     return samples[start:stop]
 
 
 def voice_start(samples: np.ndarray) -> int:
-    """The sample at which leading silence ends; 0 where the recording is silent throughout or too short to say."""
+    """Return the sample at which leading silence ends; 0 if the whole recording is silent or too short to tell."""
     n_blocks = len(samples) // _BLOCK
     if n_blocks < _BLOCKS_ON:
         return 0

@@ -1,6 +1,6 @@
-"""One utterance on one sheet: what it says about itself, its frames, waveform, log-mel spectrogram and words.
+"""One utterance on one sheet: its metadata, frames, waveform, log-mel spectrogram and words.
 
-Matplotlib without pyplot: no global state, no display.
+Matplotlib is used without pyplot, so there is no global state and no display.
 """
 
 import textwrap
@@ -21,13 +21,13 @@ _INK, _SOFT, _LINE, _BLUE = "#1c2430", "#667085", "#d5dbe5", "#0072B2"
 _WIDTH_IN = 12.0
 _FACTS_AT_IN = (0.0, 2.15, 4.1, 7.3)
 _BANDS = 64
-_WRAP = 112  # characters a line
+_WRAP = 112  # characters per line
 _SCALES = ("valence", "activation", "dominance")
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Frames ``(F, H, W, 3)`` uint8 and when they begin, ``(F,)`` seconds from the utterance's start."""
+    """Frames ``(F, H, W, 3)`` uint8 and their start times, ``(F,)`` seconds from the utterance's start."""
 
     frames: np.ndarray
     times_s: np.ndarray
@@ -36,14 +36,14 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Specimen:
-    """What the sheet shows; a string in place of samples or pictures says why there are none.
+    """The content of a sheet; a string in place of samples or pictures is the reason why there are none.
 
     Attributes:
         title: The utterance's id.
-        facts: Word -> value, in rows of four.
-        ratings: Valence, activation, dominance between 1 and 5, those that are known.
+        facts: Metadata by name, shown in rows of four.
+        ratings: The known ones of valence, activation and dominance, between 1 and 5.
         samples: ``(n,)`` at 16 kHz.
-        texts: Whose transcript -> the words.
+        texts: Transcripts by their source.
     """
 
     title: str
@@ -55,7 +55,7 @@ class Specimen:
 
 
 def contact_sheet(specimen: Specimen) -> Figure:
-    """The sheet, 12 inches wide."""
+    """Draw the sheet, 12 inches wide."""
     lines = _lines(specimen.texts)
     words_in = 0.1 + 0.24 * len(lines)
     sheet = _Sheet(height_in=7.1 + words_in)
@@ -86,21 +86,21 @@ class _Sheet:
 def _show_facts(axes: Axes, facts: Mapping[str, str]) -> None:
     axes.set_axis_off()
     axes.set(xlim=(0, 8.5), ylim=(0.9, 0))  # inches
-    for place, (word, value) in enumerate(facts.items()):
-        x, y = _FACTS_AT_IN[place % len(_FACTS_AT_IN)], 0.45 * (place // len(_FACTS_AT_IN))
+    for index, (word, value) in enumerate(facts.items()):
+        x, y = _FACTS_AT_IN[index % len(_FACTS_AT_IN)], 0.45 * (index // len(_FACTS_AT_IN))
         axes.text(x, y, word, color=_SOFT, fontsize=8.5, va="top")
         axes.text(x, y + 0.15, value, color=_INK, fontsize=10.5, va="top", parse_math=False)
 
 
 def _show_ratings(axes: Axes, ratings: Mapping[str, float]) -> None:
     if not ratings:
-        _say(axes, "no ratings")
+        _show_reason(axes, "no ratings")
         return
-    places = [_SCALES.index(name) for name in ratings]
-    axes.hlines(places, 1, 5, color=_LINE, linewidth=4, zorder=1)
-    axes.scatter(list(ratings.values()), places, color=_BLUE, s=46, zorder=2)
-    for name, place in zip(ratings, places, strict=True):
-        axes.text(5.25, place, f"{ratings[name]:.2f}", va="center", fontsize=9, color=_INK)
+    rows = [_SCALES.index(name) for name in ratings]
+    axes.hlines(rows, 1, 5, color=_LINE, linewidth=4, zorder=1)
+    axes.scatter(list(ratings.values()), rows, color=_BLUE, s=46, zorder=2)
+    for name, row in zip(ratings, rows, strict=True):
+        axes.text(5.25, row, f"{ratings[name]:.2f}", va="center", fontsize=9, color=_INK)
     axes.set(xlim=(0.8, 6.1), ylim=(2.6, -0.6), yticks=range(3), xticks=(1, 3, 5))
     axes.set_yticklabels(_SCALES, fontsize=9)
     axes.spines[:].set_visible(False)
@@ -109,7 +109,7 @@ def _show_ratings(axes: Axes, ratings: Mapping[str, float]) -> None:
 
 def _show_pictures(sheet: _Sheet, pictures: Pictures | str, *, top_in: float) -> None:
     if isinstance(pictures, str):
-        _say(sheet.panel(0.25, top_in, 11.5, 0.95), pictures)
+        _show_reason(sheet.panel(0.25, top_in, 11.5, 0.95), pictures)
         return
     shown = chosen_frames(len(pictures.frames))
     height, width = pictures.frames.shape[1:3]
@@ -125,15 +125,15 @@ def _show_pictures(sheet: _Sheet, pictures: Pictures | str, *, top_in: float) ->
 
 
 def chosen_frames(count: int) -> list[int]:
-    """Up to eight of so many frames, the first and the last among them, evenly."""
-    return sorted({round(place) for place in np.linspace(0, count - 1, min(count, FRAMES)).tolist()})
+    """Return the indices of up to eight of ``count`` frames, evenly spread from the first to the last."""
+    return sorted({round(index) for index in np.linspace(0, count - 1, min(count, FRAMES)).tolist()})
 
 
 def _show_sound(wave: Axes, spectrum: Axes, specimen: Specimen) -> None:
     samples = specimen.samples
     if isinstance(samples, str):
-        _say(wave, samples)
-        _say(spectrum, "no log-mel spectrogram")
+        _show_reason(wave, samples)
+        _show_reason(spectrum, "no log-mel spectrogram")
         return
     seconds = len(samples) / RATE_HZ
     wave.plot(np.arange(len(samples)) / RATE_HZ, samples, color=_BLUE, linewidth=0.4)
@@ -153,7 +153,7 @@ def _show_sound(wave: Axes, spectrum: Axes, specimen: Specimen) -> None:
         axes.tick_params(labelsize=8.5, colors=_SOFT, labelbottom=axes is spectrum)
         axes.xaxis.label.set(color=_SOFT, fontsize=9)
         axes.yaxis.label.set(color=_SOFT, fontsize=9)
-        axes.yaxis.set_label_coords(-0.052, 0.5)  # one under the other, however wide the numbers
+        axes.yaxis.set_label_coords(-0.052, 0.5)  # aligned, however wide the numbers
     if isinstance(specimen.pictures, Pictures):
         for index in chosen_frames(len(specimen.pictures.frames)):
             wave.axvline(specimen.pictures.times_s[index], color=_INK, linewidth=0.7, linestyle=":")
@@ -168,7 +168,7 @@ def _show_texts(axes: Axes, lines: Sequence[tuple[str, str]]) -> None:
 
 
 def _lines(texts: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Transcripts wrapped; the word for whose it is stands before its first line."""
+    """Wrap the transcripts; the name of each stands before its first line."""
     lines = []
     for word, text in texts.items():
         wrapped = textwrap.wrap(text, _WRAP) or ["(empty)"]
@@ -176,8 +176,8 @@ def _lines(texts: Mapping[str, str]) -> list[tuple[str, str]]:
     return lines or [("transcript", "this corpus has no transcripts")]
 
 
-def _say(axes: Axes, reason: str) -> None:
-    """A panel that has nothing to show, and why."""
+def _show_reason(axes: Axes, reason: str) -> None:
+    """Show in a panel why it is empty."""
     axes.set(xticks=(), yticks=(), facecolor="#f6f7f9")
     axes.spines[:].set_color(_LINE)
     axes.text(

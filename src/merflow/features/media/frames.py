@@ -1,7 +1,7 @@
-"""One picture of a film, of which only the wanted part becomes RGB.
+"""One picture of a film, of which only the required part is converted to RGB.
 
-Cutting comes before the conversion: it moves a few pointers, while converting the whole frame costs ten times its
-decoding.
+The frame is cropped before the conversion: cropping moves a few pointers, whereas converting a whole frame costs ten
+times its decoding.
 """
 
 from fractions import Fraction
@@ -11,14 +11,14 @@ import numpy as np
 
 from merflow.errors import FeatureError
 
-# Rows of the picture between the black bars, as shares of the frame's height: 120 to 360 of 480.
+# Rows of the picture between the letterbox bars, as shares of the frame's height: 120 to 360 of 480.
 _BAND = (Fraction(1, 4), Fraction(3, 4))
 
 
 def half_of(side: str | None, *, width: int, height: int) -> tuple[int, int, int, int]:
-    """The part of a frame that shows one actor, as x, y, width, height in pixels; the whole frame where side is None.
+    """Return the part of a frame that shows one actor as x, y, width, height in pixels; all of it if ``side`` is None.
 
-    Even numbers, because colour is stored for pairs of rows and columns.
+    The numbers are even, because colour is stored per pair of rows and columns.
     """
     if side is None:
         return 0, 0, width, height
@@ -28,15 +28,15 @@ def half_of(side: str | None, *, width: int, height: int) -> tuple[int, int, int
     return (0, top, middle, bottom - top) if side == "left" else (middle, top, width - middle, bottom - top)
 
 
-class Damage(Exception):  # noqa: N818 - a fault of a file, which the caller words for each utterance
-    """Why a film cannot be opened, or not be read any further."""
+class Damage(Exception):  # noqa: N818 - a fault of a file, which the caller reports for each utterance
+    """The reason why a film cannot be opened or read any further."""
 
 
 class Picture:
     """One frame of a film.
 
     Attributes:
-        index: Counted from 0 at the film's start.
+        index: Number of the frame, counted from 0 at the film's start.
     """
 
     def __init__(self, index: int, frame: Any, cutters: dict[tuple[Any, ...], "Cutter"]) -> None:  # noqa: ANN401
@@ -46,7 +46,7 @@ class Picture:
         self._halves: dict[str | None, np.ndarray] = {}
 
     def half(self, side: str | None) -> np.ndarray:
-        """``(H, W, 3)`` uint8 RGB; converted once however many utterances need it.
+        """Return a half as ``(H, W, 3)`` uint8 RGB; it is converted once, however many utterances need it.
 
         Raises:
             Damage: The frame cannot be converted.
@@ -61,7 +61,7 @@ class Picture:
 
 
 class Cutter:
-    """A part of every frame as RGB."""
+    """A filter that crops frames to one part and converts it to RGB."""
 
     def __init__(self, frame: Any, part: tuple[int, int, int, int]) -> None:  # noqa: ANN401 - av has no types
         x, y, width, height = part
@@ -80,7 +80,7 @@ class Cutter:
         self._graph.configure()
 
     def cut(self, frame: Any) -> np.ndarray:  # noqa: ANN401 - av has no types
-        """The frame's part, ``(H, W, 3)`` uint8 RGB.
+        """Return the frame's part as ``(H, W, 3)`` uint8 RGB.
 
         Raises:
             Damage: The frame cannot be converted.
@@ -94,10 +94,10 @@ class Cutter:
 
 
 def library() -> Any:  # noqa: ANN401 - av has no types
-    """PyAV.
+    """Import and return PyAV.
 
     Raises:
-        FeatureError: It is not installed.
+        FeatureError: PyAV is not installed.
     """
     try:
         import av

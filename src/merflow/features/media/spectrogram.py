@@ -1,4 +1,4 @@
-"""A recording's log-mel spectrogram for the eye: 25 ms windows every 10 ms, as speech recognisers see it."""
+"""A recording's log-mel spectrogram for display: 25 ms windows every 10 ms, as in speech recognition."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ _FLOOR_DB = -80.0  # below the loudest point
 
 
 def log_mel(samples: np.ndarray, *, bands: int = 64) -> np.ndarray:
-    """Decibels relative to the loudest point, from -80 to 0: ``(n,)`` at 16 kHz -> ``(T, bands)`` float64.
+    """Return decibels relative to the loudest point, from -80 to 0: ``(n,)`` at 16 kHz -> ``(T, bands)`` float64.
 
-    Step t is the mean over the 25 ms around ``t * 10 ms``; the recording is padded with silence at both ends.
+    Step t covers the 25 ms around ``t * 10 ms``; the recording is padded with silence at both ends.
     """
     padded = np.pad(samples.astype(np.float64), WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
@@ -24,7 +24,7 @@ def log_mel(samples: np.ndarray, *, bands: int = 64) -> np.ndarray:
 
 
 def mel_filters(bands: int) -> np.ndarray:
-    """Triangles of height 1 between neighbouring mel frequencies from 0 to 8 kHz, ``(257, bands)``."""
+    """Return triangles of height 1 between neighbouring mel frequencies from 0 to 8 kHz, ``(257, bands)``."""
     hertz = mel_frequencies(bands + 2)
     bins = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)[:, None]
     rising = (bins - hertz[:-2]) / (hertz[1:-1] - hertz[:-2])
@@ -33,6 +33,6 @@ def mel_filters(bands: int) -> np.ndarray:
 
 
 def mel_frequencies(count: int) -> np.ndarray:
-    """So many frequencies from 0 to 8 kHz at equal steps of mel, ``(count,)`` in Hz."""
+    """Return frequencies from 0 to 8 kHz at equal mel steps, ``(count,)`` in Hz."""
     highest = 2595.0 * np.log10(1 + RATE_HZ / 2 / 700.0)
     return np.asarray(700.0 * (10 ** (np.linspace(0.0, highest, count) / 2595.0) - 1))

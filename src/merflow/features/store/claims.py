@@ -1,11 +1,12 @@
-"""Who works on which shard, where several processes and machines fill one store.
+"""Claims on shards, for several processes and machines that fill one store.
 
     <key>/claims/<shard>.<generation>
 
-A claim is a file that only one process can create. While its holder lives it touches the file; a claim is dead when its
-holder's process is gone from this machine, or when the file has not moved for ``expiry_s`` as this process' own clock
-counts, so that clocks of different machines need not agree. A dead claim is taken over by creating the next generation,
-which again only one process can do. The former holder, if it was merely asleep, finds that out before it publishes.
+A claim is a file that only one process can create, and its holder touches it as long as it lives. A claim is dead if
+its holder has ended on this machine, or if the file has not been touched for ``expiry_s`` by this process's own clock,
+so that the clocks of different machines need not agree. A process takes over a dead claim by creating the next
+generation, which again only one process can do. A former holder that was only suspended finds that out before it
+publishes its shard.
 """
 
 import json
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -22,26 +24,60 @@ from merflow.features.store.shards import NO_LINKS
 from merflow.storage.local import output_errors
 
 HEARTBEAT_S = 10.0
-# Well above the time for which network file systems may show an old time of change.
+# Well above the time for which network file systems may report an old modification time.
 EXPIRY_S = 180.0
 
 
+@dataclass(frozen=True)
+class _Holder:
+    """The process that holds a claim, as the claim's file describes it.
+
+    Attributes:
+        machine: Host, boot and process namespace.
+        pid: Process number.
+        started: Start time of the process as its system reports it; None if that is unknown.
+    """
+
+    machine: str
+    pid: int
+    started: str | None
+
+    @classmethod
+    def of(cls, pid: int) -> "_Holder":
+        """Describe a process of this machine."""
+        return cls(machine=_machine(), pid=pid, started=_start_of(pid))
+
+    @classmethod
+    def parse(cls, text: str) -> "_Holder | None":
+        """Parse the text of a claim; return None if it is not written yet."""
+        try:
+            facts = json.loads(text)
+            return cls(machine=facts.get("machine", ""), pid=int(facts["pid"]), started=facts.get("started"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    @property
+    def ended(self) -> bool:
+        """True if the holder was a process of this machine that has ended; False if that cannot be known."""
+        return self.machine == _machine() and _start_of(self.pid) != self.started
+
+
 class Claims:
-    """The claims that this process holds in one folder; a context manager that lets go of all of them.
+    """The claims that this process holds in one folder; a context manager that releases all of them.
 
     Args:
         folder: ``<key>/claims``.
-        heartbeat_s: How often held claims are touched.
-        expiry_s: A claim that has not moved for so long is dead.
+        heartbeat_s: Seconds between two touches of a held claim.
+        expiry_s: Seconds without a touch after which a claim is dead.
     """
 
     def __init__(self, folder: Path, *, heartbeat_s: float = HEARTBEAT_S, expiry_s: float = EXPIRY_S) -> None:
         self._folder = folder
         self._heartbeat_s = heartbeat_s
         self._expiry_s = expiry_s
-        self._identity = json.dumps(_identity(os.getpid())).encode()
+        self._content = json.dumps(asdict(_Holder.of(os.getpid()))).encode()
         self._held: dict[str, Path] = {}
-        self._seen: dict[Path, tuple[int, float]] = {}  # claim of another -> its time of change, when we first saw it
+        self._seen: dict[Path, tuple[int, float]] = {}  # claim of another -> its last touch, when we first saw that
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._pulse = threading.Thread(target=self._beat, name="claims", daemon=True)
@@ -61,19 +97,19 @@ class Claims:
             self.release(name)
 
     def acquire(self, name: str) -> bool:
-        """Whether this process may work on the shard from now on.
+        """Claim a shard; return True if this process may work on it from now on.
 
-        Whoever acquires a claim looks whether the shard is complete by now, before it begins.
+        After acquiring a claim, check whether the shard has been completed meanwhile.
 
         Raises:
-            OutputError: The folder is read-only, the disk full.
+            OutputError: The folder is read-only or the disk is full.
         """
         newest = self._newest(name)
         if newest and not self._dead(newest[-1]):
             return False
         claim = self._folder / f"{name}.{_generation(newest[-1]) + 1 if newest else 1}"
         with output_errors(claim):
-            if not _create(claim, self._identity):
+            if not _create(claim, self._content):
                 return False
         with self._lock:
             self._held[name] = claim
@@ -82,36 +118,36 @@ class Claims:
         return True
 
     def holds(self, name: str) -> bool:
-        """Whether the shard is still this process' to publish."""
+        """Return True if this process may still publish the shard."""
         claim = self._held.get(name)
         return claim is not None and claim.exists() and self._newest(name)[-1:] == [claim]
 
     def release(self, name: str) -> None:
-        """Lets go of a shard that is complete or given up."""
+        """Release a shard that is complete or given up."""
         with self._lock:
             claim = self._held.pop(name, None)
         if claim is not None:
             claim.unlink(missing_ok=True)
 
     def _newest(self, name: str) -> list[Path]:
-        """The shard's claims, oldest generation first."""
+        """Return the shard's claims, oldest generation first."""
         return sorted(self._folder.glob(f"{name}.*"), key=_generation)
 
     def _dead(self, claim: Path) -> bool:
         try:
-            # Opening, not only asking, makes network file systems fetch the time anew.
+            # Opening the file makes network file systems fetch its modification time again.
             with claim.open(encoding="utf-8") as file:
-                moved = os.fstat(file.fileno()).st_mtime_ns
-                holder = file.read()
+                touched = os.fstat(file.fileno()).st_mtime_ns
+                holder = _Holder.parse(file.read())
         except OSError:
-            return False  # released this moment
-        if _gone(holder):
+            return False  # it has just been released
+        if holder is not None and holder.ended:
             return True
         now = time.monotonic()
-        last_moved, since = self._seen.get(claim, (0, now))
-        if moved != last_moved:
+        last_touched, since = self._seen.get(claim, (0, now))
+        if touched != last_touched:
             since = now
-        self._seen[claim] = (moved, since)
+        self._seen[claim] = (touched, since)
         return now - since >= self._expiry_s
 
     def _beat(self) -> None:
@@ -119,29 +155,30 @@ class Claims:
             with self._lock:
                 held = list(self._held.values())
             for claim in held:
-                with suppress(OSError):  # taken over, or the disk is away for a moment
+                with suppress(OSError):  # taken over, or the disk is unavailable for a moment
                     os.utime(claim)
 
 
 def live_claims(folder: Path) -> list[Path]:
-    """Claims in a folder whose holder may still be at work, by the wall clock: one moment's view, for housekeeping."""
-    return [claim for claim in claim_files(folder) if not _gone_or_old(claim)]
+    """Return the claims whose holder may still be at work by the wall clock: a snapshot for housekeeping."""
+    return [claim for claim in claim_files(folder) if not _ended_or_old(claim)]
 
 
 def claim_files(folder: Path) -> list[Path]:
-    """Every claim in a folder, dead or alive."""
+    """Return every claim in a folder, dead or alive."""
     return sorted(path for path in folder.glob("*.*") if path.is_file())
 
 
-def _gone_or_old(claim: Path) -> bool:
+def _ended_or_old(claim: Path) -> bool:
     try:
-        return _gone(claim.read_text(encoding="utf-8")) or time.time() - claim.stat().st_mtime > EXPIRY_S
+        holder = _Holder.parse(claim.read_text(encoding="utf-8"))
+        return (holder is not None and holder.ended) or time.time() - claim.stat().st_mtime > EXPIRY_S
     except OSError:
         return True
 
 
 def _create(claim: Path, content: bytes) -> bool:
-    """Makes a claim that is never seen without its content, or leaves the one that is there."""
+    """Create a claim that never appears without its content; return False if it exists already."""
     handle, name = tempfile.mkstemp(dir=claim.parent, prefix=f".{claim.name}.", suffix=".part")
     part = Path(name)
     try:
@@ -161,7 +198,7 @@ def _create(claim: Path, content: bytes) -> bool:
 
 
 def _create_without_links(claim: Path, content: bytes) -> bool:
-    """As :func:`_create`; a process that dies within it leaves an empty claim, which expires."""
+    """Create a claim; see :func:`_create`. A process that dies within leaves an empty claim, which expires."""
     try:
         handle = os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
@@ -176,24 +213,8 @@ def _generation(claim: Path) -> int:
     return int(suffix) if suffix.isdigit() else 0
 
 
-def _gone(holder: str) -> bool:
-    """Whether the holder was a process of this machine that is no more; False where that cannot be known."""
-    try:
-        told = json.loads(holder)
-        pid = int(told["pid"])
-    except (ValueError, KeyError, TypeError):
-        return False  # not written yet
-    if told.get("machine") != _machine():
-        return False
-    return bool(_started(pid) != told.get("started"))
-
-
-def _identity(pid: int) -> dict[str, object]:
-    return {"machine": _machine(), "pid": pid, "started": _started(pid)}
-
-
 def _machine() -> str:
-    """Host, boot and process namespace: containers that share a name do not share process numbers."""
+    """Identify host, boot and process namespace: containers that share a host name may not share process numbers."""
     parts = [socket.gethostname()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
@@ -201,8 +222,8 @@ def _machine() -> str:
     return " ".join(parts)
 
 
-def _started(pid: int) -> str | None:
-    """When a living process began, as its system tells it; None where it is gone (or was killed and not yet reaped)."""
+def _start_of(pid: int) -> str | None:
+    """Return the start time of a living process as its system reports it; None if it has ended, reaped or not."""
     stat = Path(f"/proc/{pid}/stat")
     if not Path("/proc/self/stat").exists():
         return "alive" if _answers(pid) else None

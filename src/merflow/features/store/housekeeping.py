@@ -1,19 +1,17 @@
-"""What is in a store, whether it is whole, and what of it nobody needs."""
+"""Housekeeping of a store: its keys, the health of its shards, and the files that nobody needs."""
 
-import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from merflow.contracts.streams import StreamShape
+from merflow.contracts.feature_key import FeatureKey, read_feature_key
+from merflow.contracts.streams import Modality, StreamShape
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import ENCODERS, EXTRACTION_VERSION
 from merflow.features.store.claims import claim_files, live_claims
-from merflow.features.store.keyed import KeyedStore, verify_shard
+from merflow.features.store.keyed import META, KeyedStore, verify_shard
 
-# A file that is being written is touched all the time; one that lay still for so long was left behind.
+# Processes touch the files that they write; one that has not changed for so long was left behind.
 _LEFT_BEHIND_S = 3600.0
 
 
@@ -22,12 +20,13 @@ class KeySummary:
     """One encoder key of a store.
 
     Attributes:
-        modality: What the encoder reads; empty where this version of merflow does not know the encoder.
-        encoder: Its name, and the model and layers where it has weights.
-        clip_s: Seconds of a recording that were encoded, None for all.
-        pooled: Whether entries are means over time.
-        transcript: Whose words were encoded, where the encoder reads text.
-        entries: Inputs in the store.
+        modality: The encoder's input; empty if this version of merflow does not know the encoder.
+        encoder: Name of the encoder, with model and layers where it has weights.
+        clip_s: Seconds of a recording that were encoded; None for all of it.
+        pooled: True if entries are means over time.
+        transcript: The words that were encoded, where the encoder reads text.
+        entries: Number of inputs in the store.
+        steps: Steps of all entries.
         manifests: Hashes of the manifests that have an index.
     """
 
@@ -48,10 +47,10 @@ class KeySummary:
 
 @dataclass(frozen=True)
 class Unused:
-    """A file or a whole key that can go.
+    """A file or a whole key that can be deleted.
 
     Attributes:
-        reason: Why nobody needs it.
+        reason: Reason why nobody needs it.
     """
 
     path: Path
@@ -59,40 +58,40 @@ class Unused:
     reason: str
 
 
-def summaries(root: Path) -> list[KeySummary]:
-    """Every key of a store.
+def summaries(root: Path, *, modalities: Mapping[str, Modality]) -> list[KeySummary]:
+    """Summarise every key of a store.
+
+    Args:
+        root: The store.
+        modalities: Encoder name -> its input.
 
     Raises:
         FeatureError: The folder is no store, or a shard is corrupt.
     """
-    found = []
-    for keyed, meta in _keys(root):
-        places = keyed.places().values()
-        entry = ENCODERS.get(meta["encoder"]["name"])
-        settings = meta["encoder"]["settings"]
-        words = (meta["encoder"]["name"], settings.get("model"), settings.get("layers"))
-        found.append(
-            KeySummary(
-                key=keyed.folder.name,
-                modality="" if entry is None else entry.modality,
-                encoder=" ".join(str(word) for word in words if word is not None),
-                clip_s=meta["clip_s"],
-                pooled=meta["pooled"],
-                transcript=meta.get("transcript", "truth"),
-                layers=keyed.shape.layers,
-                width=keyed.shape.width,
-                entries=len(places),
-                steps=sum(place.steps for place in places),
-                shards=len(keyed.shard_files()),
-                size_bytes=_size(keyed.folder),
-                manifests=tuple(sorted(_indices(keyed.folder))),
-            )
-        )
-    return found
+    return [_summary(keyed, key, modality=modalities.get(key.encoder.name)) for keyed, key in _keys(root)]
+
+
+def _summary(keyed: KeyedStore, key: FeatureKey, *, modality: Modality | None) -> KeySummary:
+    locations = keyed.locations().values()
+    return KeySummary(
+        key=keyed.folder.name,
+        modality=modality or "",
+        encoder=key.encoder.label,
+        clip_s=key.clip_s,
+        pooled=key.pooled,
+        transcript=key.transcript,
+        layers=keyed.shape.layers,
+        width=keyed.shape.width,
+        entries=len(locations),
+        steps=sum(location.steps for location in locations),
+        shards=len(keyed.shard_files()),
+        size_bytes=_size(keyed.folder),
+        manifests=tuple(sorted(_indices(keyed.folder))),
+    )
 
 
 def shards_of(root: Path) -> list[tuple[Path, StreamShape]]:
-    """Every complete shard of a store, with the shape of its entries.
+    """Return every complete shard of a store, with the shape of its entries.
 
     Raises:
         FeatureError: The folder is no store.
@@ -101,7 +100,7 @@ def shards_of(root: Path) -> list[tuple[Path, StreamShape]]:
 
 
 def fault_of(path: Path, shape: StreamShape) -> str | None:
-    """What is wrong with a shard, None where it matches its checksum; reads all of it."""
+    """Read a whole shard and return its fault; None if it matches its checksum."""
     try:
         verify_shard(path, shape)
     except FeatureError as error:
@@ -109,38 +108,29 @@ def fault_of(path: Path, shape: StreamShape) -> str | None:
     return None
 
 
-def unused(root: Path, manifests: Sequence[str]) -> list[Unused]:
-    """What none of these manifests needs; keys that are being filled right now are left alone.
+def unused(root: Path, manifests: Sequence[str], *, why_unreadable: Callable[[FeatureKey], str | None]) -> list[Unused]:
+    """Return everything that none of these manifests needs; keys that are being filled are left alone.
 
     Args:
         root: The store.
         manifests: Hashes of the manifests whose features stay.
+        why_unreadable: Returns why this version of merflow never reads a key's features; None if it does.
 
     Raises:
         FeatureError: The folder is no store, or an index is corrupt.
     """
-    found: list[Unused] = []
-    for keyed, meta in _keys(root):
+    result: list[Unused] = []
+    for keyed, key in _keys(root):
         if live_claims(keyed.claims):
             continue
-        reason = _why_useless(keyed, meta, manifests)
+        reason = why_unreadable(key)
+        if reason is None and not set(_indices(keyed.folder)) & set(manifests):
+            reason = "no given manifest has an index here"
         if reason is not None:
-            found.append(Unused(keyed.folder, _size(keyed.folder), reason))
+            result.append(Unused(keyed.folder, _size(keyed.folder), reason))
         else:
-            found += _unused_within(keyed, manifests)
-    return found
-
-
-def _why_useless(keyed: KeyedStore, meta: dict[str, Any], manifests: Sequence[str]) -> str | None:
-    """Why a whole key can go, None where it cannot."""
-    entry = ENCODERS.get(meta["encoder"]["name"])
-    if entry is None:
-        return f"this version of merflow has no encoder {meta['encoder']['name']!r}"
-    if (meta["encoder_version"], meta["extraction_version"]) != (entry.version, EXTRACTION_VERSION):
-        return "made by another version of the extraction; it is never read again"
-    if not set(_indices(keyed.folder)) & set(manifests):
-        return "no given manifest has an index here"
-    return None
+            result += _unused_within(keyed, manifests)
+    return result
 
 
 def _unused_within(keyed: KeyedStore, manifests: Sequence[str]) -> Iterator[Unused]:
@@ -161,24 +151,22 @@ def _unused_within(keyed: KeyedStore, manifests: Sequence[str]) -> Iterator[Unus
             yield Unused(path, facts.st_size, "half-written file")
 
 
-def _keys(root: Path) -> Iterator[tuple[KeyedStore, dict[str, Any]]]:
+def _keys(root: Path) -> Iterator[tuple[KeyedStore, FeatureKey]]:
     if not root.is_dir():
         raise FeatureError(f"no such store: {root}; give the folder that `merflow features extract --store` filled")
-    paths = sorted(root.glob("*/meta.json"))
+    paths = sorted(root.glob(f"*/{META}"))
     if not paths:
-        raise FeatureError(f"{root} is no store: no folder in it has a meta.json")
+        raise FeatureError(
+            f"{root} is no store: none of its folders has a {META}; give the folder that "
+            "`merflow features extract --store` filled"
+        )
     for path in paths:
-        try:
-            meta = json.loads(path.read_text(encoding="utf-8"))
-            shape = StreamShape(layers=meta["layers"], width=meta["width"])
-            _ = meta["encoder"]["name"], meta["encoder"]["settings"], meta["clip_s"], meta["pooled"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise FeatureError(f"{path} is corrupt ({error}); delete its folder and extract again") from error
-        yield KeyedStore(path.parent, shape), meta
+        key, shape = read_feature_key(path)
+        yield KeyedStore(path.parent, shape), key
 
 
 def _indices(folder: Path) -> dict[str, Path]:
-    """Manifest hash -> index file."""
+    """Return the index files by manifest hash."""
     return {path.stem.removeprefix("index-"): path for path in sorted(folder.glob("index-*.parquet"))}
 
 

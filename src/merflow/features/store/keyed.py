@@ -1,17 +1,16 @@
-"""The feature store: one folder an encoder key, holding what that encoder made of every recording or text it saw.
+"""The feature store: one folder per encoder key, with all that the encoder made of recordings, texts and videos.
 
-    <root>/<key>/meta.json                    encoder, clip, pooling, dtype, layers, width
-    <root>/<key>/shards/<name>.safetensors    up to so many entries, end to end in one tensor
-    <root>/<key>/index-<manifest>.parquet     where each utterance of a manifest is; written last
+    <root>/<key>/meta.json                    the key (encoder, clip, pooling, dtype), layers, width
+    <root>/<key>/shards/<name>.safetensors    many entries, end to end in one tensor
+    <root>/<key>/index-<manifest>.parquet     the location of each utterance of a manifest; written last
 
-An entry is found by the digest of what it was made from, so corpora share a store, and a corrected transcript is one
-new entry. A shard is named by its entries' digests and appears whole or not at all: two processes that extract the
-same write the same file. Shards are never changed.
+An entry is found by the digest of its input. So corpora share a store, and a corrected transcript adds one entry. A
+shard is named after its entries' digests and appears whole or not at all: two processes that extract the same inputs
+write the same file. Shards never change.
 
 Shapes: S steps of a whole shard, T steps of an entry, L layers, D width.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +20,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from merflow.contracts.presets import EncoderSpec
-from merflow.contracts.streams import Stream, StreamShape
+from merflow.contracts.feature_key import FeatureKey, read_feature_key, write_feature_key
+from merflow.contracts.streams import StreamShape
 from merflow.contracts.tables import conform
 from merflow.errors import FeatureError, MerflowError
-from merflow.features.encoders.catalogue import describe, encoder_key
 from merflow.features.store.open_shards import OpenEntries
-from merflow.features.store.shards import AGAIN, Place, Shard, shard_name, write_shard
-from merflow.storage.local import replacing, write_json
+from merflow.features.store.shards import AGAIN, EntryLocation, Shard, shard_name, write_shard
+from merflow.storage.local import replacing
 
-# One row an utterance of the manifest. Absent input (no recording, empty transcript) has no digest and no shard.
+META = "meta.json"
+
+# One row per utterance of the manifest. An absent input (no recording, empty transcript) has no digest and no shard.
 INDEX = pa.schema(
     [
         pa.field("utterance_id", pa.string(), nullable=False),
@@ -56,37 +56,41 @@ class KeyedStore:
 
     @property
     def claims(self) -> Path:
-        """Where processes say which shard they work on."""
+        """Folder in which processes claim the shards that they work on."""
         return self.folder / "claims"
 
-    def places(self) -> dict[str, Place]:
-        """Every entry of the store by the digest of its input.
+    def locations(self) -> dict[str, EntryLocation]:
+        """Return the location of every entry by the digest of its input.
 
         Raises:
             FeatureError: A shard is corrupt.
         """
-        return self.catalogue().places
+        return self.entries().locations
 
-    def catalogue(self) -> "Catalogue":
-        """The entries that are there now."""
-        catalogue = Catalogue(self.folder / "shards", self.shape)
-        catalogue.refresh()
-        return catalogue
+    def entries(self) -> "StoredEntries":
+        """Return the entries that are complete now.
+
+        Raises:
+            FeatureError: A shard is corrupt.
+        """
+        entries = StoredEntries(self.folder / "shards", self.shape)
+        entries.refresh()
+        return entries
 
     def has_shard(self, digests: Sequence[str]) -> bool:
-        """Whether the shard of exactly these entries is complete."""
+        """Return True if the shard of exactly these entries is complete."""
         return self._path(shard_name(digests)).is_file()
 
     def write_shard(self, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> bool:
-        """Entries ``(T, D)`` or ``(T, L, D)`` as one shard; False where it was complete before.
+        """Write entries ``(T, D)`` or ``(T, L, D)`` as one shard; return False if it was complete before.
 
         Raises:
-            OutputError: The folder is read-only, the disk full.
+            OutputError: The folder is read-only or the disk is full.
         """
         return write_shard(self._path(shard_name(digests)), digests, arrays)
 
     def verify(self) -> int:
-        """Reads every shard against its recorded checksum and returns how many there are.
+        """Check every shard against its recorded checksum and return the number of shards.
 
         Raises:
             FeatureError: A shard is corrupt.
@@ -97,14 +101,14 @@ class KeyedStore:
         return len(paths)
 
     def shard_files(self) -> list[Path]:
-        """Every complete shard, by name."""
+        """Return the path of every complete shard, in the order of names."""
         return sorted((self.folder / "shards").glob("*.safetensors"))
 
     def write_index(self, manifest_hash: str, rows: pd.DataFrame) -> None:
-        """Where each utterance of a manifest is: columns of :data:`INDEX`.
+        """Write the location of each utterance of a manifest, with the columns of :data:`INDEX`.
 
         Raises:
-            OutputError: The folder is read-only, the disk full.
+            OutputError: The folder is read-only or the disk is full.
         """
         path = self._index(manifest_hash)
         table = conform(rows, INDEX, where=str(path))
@@ -112,7 +116,7 @@ class KeyedStore:
             pq.write_table(table, part)
 
     def read_index(self, manifest_hash: str) -> pd.DataFrame:
-        """Columns of :data:`INDEX`, one row an utterance of the manifest.
+        """Read the columns of :data:`INDEX`, one row per utterance of the manifest.
 
         Raises:
             FeatureError: The manifest's features were never extracted as a whole, or the index is corrupt.
@@ -120,7 +124,7 @@ class KeyedStore:
         path = self._index(manifest_hash)
         if not path.is_file():
             raise FeatureError(
-                f"{self.folder} holds no index of manifest {manifest_hash}; run `merflow features extract` first"
+                f"{self.folder} has no index of manifest {manifest_hash}; run `merflow features extract` first"
             )
         try:
             return conform(pq.read_table(path).to_pandas(), INDEX, where=str(path)).to_pandas()
@@ -128,24 +132,27 @@ class KeyedStore:
             raise FeatureError(f"index {path} is corrupt ({error}); {AGAIN}") from error
 
     def open_shard(self, name: str) -> Shard:
-        """A complete shard, open for a look into it.
+        """Open a complete shard to inspect it.
 
         Raises:
             FeatureError: The shard is missing or corrupt.
         """
         return Shard(self._path(name), self.shape)
 
-    def open_entries(self, places: Sequence[Place], *, most: int = 128) -> OpenEntries:
-        """Entries by their number among these; their shards are opened when asked for, at most so many at a time."""
-        return OpenEntries(self.folder / "shards", self.shape, places, most=most)
+    def open_entries(self, locations: Sequence[EntryLocation], *, most: int = 128) -> OpenEntries:
+        """Return the entries at these locations, read by number; at most ``most`` of their shards are open at a time.
 
-    def read(self, place: Place) -> np.ndarray:
-        """One entry, ``(T, D)`` or ``(T, L, D)`` float16, read-only.
+        A shard is opened when one of its entries is first read.
+        """
+        return OpenEntries(self.folder / "shards", self.shape, locations, most=most)
+
+    def read(self, location: EntryLocation) -> np.ndarray:
+        """Read one entry, ``(T, D)`` or ``(T, L, D)`` float16, read-only.
 
         Raises:
             FeatureError: Its shard is missing or corrupt.
         """
-        return self.open_entries([place]).entries([0])[0]
+        return self.open_entries([location]).entries([0])[0]
 
     def _path(self, name: str) -> Path:
         return self.folder / "shards" / f"{name}.safetensors"
@@ -154,42 +161,42 @@ class KeyedStore:
         return self.folder / f"index-{manifest_hash}.parquet"
 
 
-class Catalogue:
-    """What a growing folder of shards holds; every shard is looked into once.
+class StoredEntries:
+    """The entries of a growing folder of shards; every shard is read once.
 
     Attributes:
-        places: Entries by the digest of their input.
+        locations: Location of each entry by the digest of its input.
     """
 
     def __init__(self, folder: Path, shape: StreamShape) -> None:
-        self.places: dict[str, Place] = {}
+        self.locations: dict[str, EntryLocation] = {}
         self._folder = folder
         self._shape = shape
-        self._known: set[str] = set()
+        self._read: set[str] = set()
 
     def refresh(self) -> list[str]:
-        """Takes in the shards that have appeared, and returns what is new.
+        """Read the shards that have appeared since the last call and return the digests of their entries.
 
         Raises:
             FeatureError: A shard is corrupt.
         """
         new: list[str] = []
         for path in sorted(self._folder.glob("*.safetensors")):
-            if path.stem in self._known:
+            if path.stem in self._read:
                 continue
             shard = Shard(path, self._shape)
             digests, steps = shard.entries()
             shard.close()
-            self._known.add(path.stem)
+            self._read.add(path.stem)
             offsets = np.cumsum(steps) - steps
             for one, offset, length in zip(digests, offsets.tolist(), steps.tolist(), strict=True):
-                self.places.setdefault(one, Place(path.stem, offset, length))
+                self.locations.setdefault(one, EntryLocation(path.stem, offset, length))
             new += digests
         return new
 
 
 def verify_shard(path: Path, shape: StreamShape) -> None:
-    """Reads a whole shard against its recorded checksum.
+    """Check a whole shard against its recorded checksum.
 
     Raises:
         FeatureError: The shard is corrupt.
@@ -203,36 +210,33 @@ def verify_shard(path: Path, shape: StreamShape) -> None:
         shard.close()
 
 
-def create_store(root: Path, *, spec: EncoderSpec, stream: Stream, shape: StreamShape) -> KeyedStore:
-    """The folder of a key, made where there is none yet.
+def create_store(root: Path, key: FeatureKey, *, shape: StreamShape) -> KeyedStore:
+    """Open the folder of a key; create it if there is none.
 
     Raises:
-        OutputError: The root is read-only, the disk full.
+        FeatureError: The folder's ``meta.json`` is corrupt.
+        OutputError: The root is read-only or the disk is full.
     """
-    folder = root / encoder_key(spec, stream)
-    if not (folder / "meta.json").is_file():
-        write_json(folder / "meta.json", describe(spec, stream) | {"layers": shape.layers, "width": shape.width})
-    return open_store(root, spec=spec, stream=stream)
-
-
-def open_store(root: Path, *, spec: EncoderSpec, stream: Stream) -> KeyedStore:
-    """The folder of a key.
-
-    Raises:
-        FeatureError: The stream was never extracted, or the folder's ``meta.json`` is corrupt.
-    """
-    folder = root / encoder_key(spec, stream)
-    path = folder / "meta.json"
+    path = root / key.digest / META
     if not path.is_file():
+        write_feature_key(path, key, shape=shape)
+    return open_store(root, key)
+
+
+def open_store(root: Path, key: FeatureKey) -> KeyedStore:
+    """Open the folder of a key.
+
+    Raises:
+        FeatureError: No features were extracted under this key, or the folder's ``meta.json`` is corrupt.
+    """
+    path = root / key.digest / META
+    if not path.is_file():
+        cut = "whole recordings" if key.clip_s is None else f"clips of {key.clip_s:g} s"
         raise FeatureError(
-            f"{root} holds no features of encoder {spec.name!r} for {stream} (key {folder.name}); "
+            f"{root} has no features of encoder {key.encoder.label} for {cut} (key {key.digest}); "
             "run `merflow features extract` first"
         )
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        shape = StreamShape(layers=meta.pop("layers"), width=meta.pop("width"))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FeatureError(f"{path} is corrupt ({error}); {AGAIN}") from error
-    if meta != describe(spec, stream):
-        raise FeatureError(f"{path} describes another encoder than key {folder.name}; {AGAIN}")
-    return KeyedStore(folder, shape)
+    stored, shape = read_feature_key(path)
+    if stored.facts != key.facts:
+        raise FeatureError(f"{path} describes another encoder than key {key.digest}; {AGAIN}")
+    return KeyedStore(path.parent, shape)

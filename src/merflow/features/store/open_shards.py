@@ -1,4 +1,4 @@
-"""Shards that are open for reading: files in the address space, whose entries cost one copy out of the page cache.
+"""Shards that are open for reading: memory-mapped files, whose entries cost one copy out of the page cache.
 
 Shapes: T steps of an entry, L layers, D width.
 """
@@ -11,24 +11,24 @@ import numpy as np
 
 from merflow.contracts.streams import StreamShape
 from merflow.errors import FeatureError
-from merflow.features.store.shards import Place, Shard, entry_shape
+from merflow.features.store.shards import EntryLocation, Shard, entry_shape
 
-# The system reads no more than this ahead of a longer piece, whatever it is told.
+# The system reads ahead no more than this, however long the range that it is told of.
 _AHEAD_BYTES = 512 << 10
-# After so many bytes the pages that were read are let go of, so that they do not count as this process' memory for
-# good, and entries are announced to the system anew, as it may have dropped them.
+# After so many bytes the mapped pages are released, so that they do not count as this process's memory for good.
+# Entries are then announced to the system again, as it may have dropped them.
 _ROUND_BYTES = 2 << 30
 
 
 class MappedShard:
-    """A complete shard in the address space.
+    """A complete shard, mapped into memory.
 
     Attributes:
         path: Its file.
         values: ``(S, D)`` or ``(S, L, D)`` float16, read-only, the steps of all entries.
 
     Raises:
-        FeatureError: As :class:`merflow.features.store.shards.Shard`.
+        FeatureError: See :class:`merflow.features.store.shards.Shard`.
     """
 
     def __init__(self, path: Path, shape: StreamShape) -> None:
@@ -48,10 +48,10 @@ class MappedShard:
             self.values = np.zeros((0, *entry), dtype=np.float16)
 
     def expect(self, first: int, stop: int) -> None:
-        """Tells the system that these steps are read soon: cold entries of a batch then come from disk side by side.
+        """Tell the system that these steps will be read soon, so that cold entries come from disk in parallel.
 
-        Without it a page that is not in memory brings in as much around it as the system likes, which may be megabytes
-        for an entry of kilobytes, and waits for each.
+        Otherwise the entries are read one after the other, and for a page that is not in memory the system may read
+        megabytes around an entry of kilobytes.
         """
         start = self._start + first * self._step_bytes
         end = self._start + stop * self._step_bytes
@@ -59,29 +59,29 @@ class MappedShard:
             self._map.madvise(mmap.MADV_WILLNEED, at, min(_AHEAD_BYTES, end - at))
 
     def forget(self) -> None:
-        """Lets go of the pages; they stay in the system's cache."""
+        """Release the pages; they stay in the system's cache."""
         self._map.madvise(mmap.MADV_DONTNEED)
 
 
 class OpenEntries:
-    """Some entries of one key, whose shards are opened when they are asked for.
+    """Some entries of one key, whose shards are opened when they are needed.
 
     Args:
         folder: ``<key>/shards``.
         shape: Layers and width of every entry.
-        places: Where the entries are; they are asked for by their number in it.
-        most: Shards open at a time, a file each; the one opened first is let go of first.
+        locations: Locations of the entries, which are read by their number in this list.
+        most: Largest number of open shards, one file each; the one opened first is closed first.
     """
 
-    def __init__(self, folder: Path, shape: StreamShape, places: Sequence[Place], *, most: int) -> None:
+    def __init__(self, folder: Path, shape: StreamShape, locations: Sequence[EntryLocation], *, most: int) -> None:
         self._folder = folder
         self._shape = shape
         self._most = most
-        # By number, in lists of their own: an entry of 25 KB is copied in the time of thirty attribute look-ups.
-        self._shards = [place.shard for place in places]
-        self._starts = [place.offset for place in places]
-        self._stops = [place.offset + place.steps for place in places]
-        self._announced = bytearray(len(places))
+        # Plain lists by number: copying an entry of 25 KB takes no longer than thirty attribute look-ups.
+        self._shards = [one.shard for one in locations]
+        self._starts = [one.offset for one in locations]
+        self._stops = [one.offset + one.steps for one in locations]
+        self._announced = bytearray(len(locations))
         self._last_stop: dict[str, int] = {}
         for name, stop in zip(self._shards, self._stops, strict=True):
             self._last_stop[name] = max(stop, self._last_stop.get(name, 0))
@@ -90,23 +90,23 @@ class OpenEntries:
         self._steps_read = 0
 
     def entries(self, numbers: Sequence[int]) -> list[np.ndarray]:
-        """Each ``(T, D)`` or ``(T, L, D)`` float16, read-only, in the files; the system is told of all of them first.
+        """Return each entry ``(T, D)`` or ``(T, L, D)`` float16 as a read-only view of its file.
 
         Raises:
-            FeatureError: As :class:`merflow.features.store.shards.Shard`, or a place is beyond its shard's end.
+            FeatureError: A shard is missing or corrupt, or a location lies beyond its shard's end.
         """
         if self._steps_read > self._most_steps:
             self._begin_round()
-        found = []
+        entries = []
         for number in numbers:
             shard = self._open.get(self._shards[number]) or self._opened(self._shards[number])
             start, stop = self._starts[number], self._stops[number]
             if not self._announced[number]:
                 self._announced[number] = True
                 shard.expect(start, stop)
-            found.append(shard.values[start:stop])
+            entries.append(shard.values[start:stop])
             self._steps_read += stop - start
-        return found
+        return entries
 
     def _begin_round(self) -> None:
         self._steps_read = 0
@@ -116,12 +116,12 @@ class OpenEntries:
 
     def _opened(self, name: str) -> MappedShard:
         if len(self._open) >= self._most:
-            # Not closed: arrays of it may be in use; the last of them takes the mapping with it.
+            # Dropped, not closed: arrays of it may be in use, and the mapping ends with the last of them.
             del self._open[next(iter(self._open))]
         shard = MappedShard(self._folder / f"{name}.safetensors", self._shape)
         if self._last_stop[name] > len(shard.values):
             raise FeatureError(
-                f"shard {shard.path} has {len(shard.values)} steps, the index asks for {self._last_stop[name]}; "
+                f"shard {shard.path} has {len(shard.values)} steps, but the index needs {self._last_stop[name]}; "
                 "delete the index beside it and run `merflow features extract` again"
             )
         self._open[name] = shard

@@ -1,7 +1,7 @@
-"""Shards: many entries end to end in one safetensors file, written once.
+"""Shards: safetensors files of many entries, written once.
 
 A shard holds ``digests`` (E, 32) uint8, ``steps`` (E,) int64 and ``values`` (S, D) or (S, L, D) float16, whose first
-axis is all entries one after the other; its metadata holds a SHA-256 over the three.
+axis holds the steps of all entries, one entry after the other. Its metadata has a SHA-256 of the three.
 
 Shapes: E entries, S steps of the whole shard, T steps of an entry, L layers, D width.
 """
@@ -28,13 +28,13 @@ AGAIN = "delete it and run `merflow features extract` again"
 
 _DTYPES = {"digests": "U8", "steps": "I64", "values": "F16"}
 _BYTES = {"U8": 1, "I64": 8, "F16": 2}
-# What file systems without hard links answer.
+# Error numbers of file systems without hard links.
 NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 _READ_BYTES = 8 << 20
 
 
-class Place(NamedTuple):
-    """Where an entry is: steps ``offset`` to ``offset + steps`` of a shard."""
+class EntryLocation(NamedTuple):
+    """The location of an entry: steps ``offset`` to ``offset + steps`` of a shard."""
 
     shard: str
     offset: int
@@ -42,23 +42,23 @@ class Place(NamedTuple):
 
 
 def entry_shape(shape: StreamShape) -> tuple[int, ...]:
-    """``(D,)`` or ``(L, D)``: one step of an entry."""
+    """Return the shape of one step of an entry: ``(D,)`` or ``(L, D)``."""
     return (shape.width,) if shape.layers is None else (shape.layers, shape.width)
 
 
 def shard_name(digests: Sequence[str]) -> str:
-    """The name under which exactly these entries are stored."""
+    """Return the name of the shard of exactly these entries."""
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
 def write_shard(path: Path, digests: Sequence[str], arrays: Sequence[np.ndarray]) -> bool:
-    """Entries ``(T, D)`` or ``(T, L, D)`` float16 as one shard, without a second copy of them in memory.
+    """Write entries ``(T, D)`` or ``(T, L, D)`` float16 as one shard, without copying them in memory.
 
     Returns:
-        Whether the file is this call's; False where the shard was complete before, which stays as it is.
+        True if this call made the file; False if the shard was complete before, and so left as it is.
 
     Raises:
-        OutputError: The folder is read-only, the disk full.
+        OutputError: The folder is read-only or the disk is full.
     """
     steps = np.array([len(array) for array in arrays], dtype="<i8")
     keys = np.stack([np.frombuffer(bytes.fromhex(one), dtype=np.uint8) for one in digests])
@@ -87,7 +87,7 @@ def write_shard(path: Path, digests: Sequence[str], arrays: Sequence[np.ndarray]
 
 
 def publish(part: Path, path: Path) -> bool:
-    """Gives a finished file its name, unless there is one of that name; returns whether it did."""
+    """Give a finished file its name, unless another file has it; return True if it did."""
     part.chmod(0o644)
     try:
         path.hardlink_to(part)
@@ -96,14 +96,14 @@ def publish(part: Path, path: Path) -> bool:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        if path.exists():  # a file system without hard links leaves a moment in which both may write the same
+        if path.exists():  # without hard links, two processes may both get here and write the same content
             return False
         part.replace(path)
     return True
 
 
 def _header(shapes: dict[str, list[int]], *, sha256: str) -> bytes:
-    """The safetensors header: its length, then JSON padded to a multiple of 8 bytes."""
+    """Return the safetensors header: its length, then JSON padded to a multiple of 8 bytes."""
     entries: dict[str, Any] = {"__metadata__": {"sha256": sha256}}
     end = 0
     for name, shape in shapes.items():
@@ -127,22 +127,22 @@ def _opened(path: Path) -> FileIO:
 
 
 class Shard:
-    """A complete shard, open for a look into it.
+    """A complete shard, open to be inspected.
 
     Attributes:
-        steps: S.
-        values_at: Where in the file the values begin, in bytes.
+        steps: S, the steps of all entries.
+        values_at: Offset of the values in the file, in bytes.
         sha256: The checksum that was written with it.
 
     Raises:
-        FeatureError: The file is missing, corrupt, cut off, or of other sizes than the store's.
+        FeatureError: The file is missing, corrupt or truncated, or its entries have another shape than the store's.
     """
 
     def __init__(self, path: Path, shape: StreamShape) -> None:
         self._path = path
         self._entry = entry_shape(shape)
         if not path.is_file():
-            raise FeatureError(f"the store lost shard {path}; run `merflow features extract` again")
+            raise FeatureError(f"shard {path} is missing from the store; run `merflow features extract` again")
         self._file = _opened(path)
         try:
             self._start, self._tensors, self.sha256 = self._read_header()
@@ -154,14 +154,14 @@ class Shard:
             raise FeatureError(f"shard {path} is corrupt ({error}); {AGAIN}") from error
 
     def close(self) -> None:
-        """Gives the file back."""
+        """Close the file."""
         self._file.close()
 
     def entries(self) -> tuple[list[str], np.ndarray]:
-        """Digests of the inputs, and each entry's steps ``(E,)`` int64, in the shard's order.
+        """Return the digests of the inputs, and each entry's steps ``(E,)`` int64, in the shard's order.
 
         Raises:
-            FeatureError: The two do not fit the values.
+            FeatureError: The two do not match the values.
         """
         keys = np.frombuffer(self._block("digests"), dtype=np.uint8).reshape(self._tensors["digests"]["shape"])
         steps = np.frombuffer(self._block("steps"), dtype="<i8")
@@ -173,11 +173,11 @@ class Shard:
         return [row.tobytes().hex() for row in keys], steps
 
     def mapped(self) -> mmap.mmap:
-        """The whole file in the address space, read-only; it stays when the shard is closed."""
+        """Map the whole file into memory, read-only; the mapping outlives :meth:`close`."""
         return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def checksum(self) -> str:
-        """SHA-256 of what the file holds now, to compare with :attr:`sha256`; reads all of it."""
+        """Read the whole file and return its SHA-256, to compare with :attr:`sha256`."""
         sha = hashlib.sha256()
         for name in _DTYPES:
             start, stop = self._tensors[name]["data_offsets"]
@@ -191,24 +191,24 @@ class Shard:
         size = os.fstat(self._file.fileno()).st_size
         (length,) = struct.unpack("<Q", os.pread(self._file.fileno(), 8, 0))
         if length > size - 8:
-            raise ValueError(f"{size} bytes, its header alone has {length}")
+            raise ValueError(f"it has {size} bytes, but its header alone has {length}")
         tensors: dict[str, Any] = json.loads(os.pread(self._file.fileno(), length, 8))
         sha256 = tensors.pop("__metadata__", {}).get("sha256")
         end = max(tensor["data_offsets"][1] for tensor in tensors.values())
         if size != 8 + length + end:
-            raise ValueError(f"{size} bytes instead of {8 + length + end}")
+            raise ValueError(f"it has {size} bytes instead of {8 + length + end}")
         return 8 + length, tensors, sha256
 
     def _check(self) -> None:
         if {name: tensor["dtype"] for name, tensor in self._tensors.items()} != _DTYPES:
-            raise ValueError(f"holds {', '.join(self._tensors)} of other types than a shard's")
+            raise ValueError(f"its tensors ({', '.join(self._tensors)}) are not those of a shard")
         for name, tensor in self._tensors.items():
             start, stop = tensor["data_offsets"]
             if stop - start != int(np.prod(tensor["shape"])) * _BYTES[_DTYPES[name]]:
-                raise ValueError(f"{name} has {stop - start} bytes for shape {tensor['shape']}")
-        held = self._tensors["values"]["shape"]
-        if tuple(held[1:]) != self._entry:
-            raise ValueError(f"holds {held}, expected steps of {list(self._entry)}")
+                raise ValueError(f"its {name} have {stop - start} bytes for shape {tensor['shape']}")
+        shape = self._tensors["values"]["shape"]
+        if tuple(shape[1:]) != self._entry:
+            raise ValueError(f"its values have shape {shape}, expected steps of shape {list(self._entry)}")
 
     def _block(self, name: str) -> bytearray:
         start, stop = self._tensors[name]["data_offsets"]
@@ -221,7 +221,7 @@ class Shard:
             while target:
                 count = os.preadv(self._file.fileno(), [target], offset)
                 if not count:
-                    raise EOFError(f"ends at byte {offset}")
+                    raise EOFError(f"it ends at byte {offset}")
                 offset, target = offset + count, target[count:]
         except (OSError, EOFError) as error:
             raise FeatureError(f"shard {self._path} is corrupt ({error}); {AGAIN}") from error

@@ -1,25 +1,25 @@
-"""The jobs as pipelines call them: strings in, files out.
+"""Adapters between the jobs and the steps of a pipeline: a request and paths in, files out.
 
-``params`` is a section of ``params.yaml`` as JSON; empty for the section that merflow ships. ``presets`` is the text of
-a file of one's own presets; empty for none. Each step imports its job when it is called, so that no step waits for
-another's libraries.
+A request is JSON (``contracts.requests``). Each step imports its job when it is called, so no step loads the libraries
+of another.
 """
 
-from merflow.jobs.steps.benchmark import evaluate, track, train
-from merflow.jobs.steps.preparation import extract, index, plan, split, transcribe, validate
-from merflow.jobs.steps.tuning import choose, search, tune
+from merflow.jobs.steps.benchmark import evaluate, plan_benchmark, track, train
+from merflow.jobs.steps.preparation import extract, index, split, transcribe, validate
+from merflow.jobs.steps.tuning import choose_trial, open_study, plan_tuning, run_trials
 
 __all__ = [
-    "choose",
+    "choose_trial",
     "evaluate",
     "extract",
     "index",
-    "plan",
-    "search",
+    "open_study",
+    "plan_benchmark",
+    "plan_tuning",
+    "run_trials",
     "split",
     "track",
     "train",
     "transcribe",
-    "tune",
     "validate",
 ]

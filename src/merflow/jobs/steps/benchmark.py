@@ -1,63 +1,57 @@
-"""From features to compared, tracked models."""
+"""Steps from features to compared, tracked models."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.params import EvaluationParams, PlanParams, TrackingParams, TrainingParams
 from merflow.contracts.progress import saying_errors
-from merflow.jobs.steps.sections import parsed_presets, section
+from merflow.contracts.requests import EvaluateRequest, TrackRequest, TrainRequest
+from merflow.jobs.steps.preparation import parsed_presets
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import write_json
 
 
 @saying_errors()
-def track(
-    *,
-    manifest: str,
-    splits: str,
-    features: str,
-    models: Sequence[str],
-    name: str,
-    workspace: str,
-    training_params: str,
-    plan_params: str,
-    params: str,
-    run: str,
-) -> None:
+def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa: ANN401 - as RunSettings
+    """Run :func:`merflow.jobs.plan.plan_benchmark` on the fields of ``RunSettings``.
+
+    Returns:
+        The requests of training, one for each fold, and then those of index, validate, transcribe, split, extract,
+        track and evaluate; all as JSON.
+    """
+    from merflow.jobs.plan import RunSettings
+    from merflow.jobs.plan import plan_benchmark as job
+
+    plan = job(RunSettings(**settings), command=command)
+    folds = [request.to_json() for request in plan.train]
+    return (folds, *plan.preparation.to_json(), plan.track.to_json(), plan.evaluate.to_json())
+
+
+@saying_errors()
+def track(request: str, *, manifest: str, splits: str, features: str, run: str) -> None:
     """Run :func:`merflow.jobs.track.track`."""
     from merflow.jobs.track import track as job
 
+    parsed = TrackRequest.from_json(request)
     job(
         Path(manifest),
         splits=Path(splits),
         features=Path(features),
-        variants=models,
-        name=name,
-        workspace=Workspace(Path(workspace)),
+        variants=parsed.variants,
+        name=parsed.name,
+        workspace=Workspace(Path(parsed.workspace)),
         out=Path(run),
-        training=section(TrainingParams, training_params),
-        seeds=section(PlanParams, plan_params).seeds,
-        params=section(TrackingParams, params),
+        training=parsed.training,
+        seeds=parsed.seeds,
+        params=parsed.params,
     )
 
 
 @saying_errors()
 def train(
-    item: str,
-    *,
-    manifest: str,
-    splits: str,
-    features: str,
-    run: str,
-    workspace: str,
-    params: str,
-    fold: str,
-    metrics: str,
-    summary: str,
-    presets: str = "",
+    request: str, *, manifest: str, splits: str, features: str, run: str, fold: str, metrics: str, summary: str
 ) -> dict[str, Any]:
-    """As :func:`merflow.jobs.train.train`; returns and writes the development figures of the chosen epoch.
+    """Run :func:`merflow.jobs.train.train`; return and write the development figures of the chosen epoch.
 
     ``summary`` is Markdown about the fold.
     """
@@ -66,87 +60,84 @@ def train(
     from merflow.jobs.train import train as job
     from merflow.runs.fold_folder import read_record
 
+    parsed = TrainRequest.from_json(request)
     folder = job(
-        item,
+        parsed.fold,
         manifest=Path(manifest),
         splits=Path(splits),
         features=Path(features),
         out=Path(fold),
-        checkpoints=Workspace(Path(workspace)).checkpoints,
-        params=section(TrainingParams, params),
+        checkpoints=Workspace(Path(parsed.workspace)).checkpoints,
+        params=parsed.params,
         run=Path(run),
-        user_presets=parsed_presets(presets),
+        user_presets=parsed_presets(parsed.presets),
     )
     record = read_record(folder)
     Path(summary).write_text(fold_markdown(record, read_history(folder)), encoding="utf-8")
     chosen = record.chosen
-    figures = _readable({"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss})
+    figures = _rounded({"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss})
     write_json(Path(metrics), figures)
     return figures
 
 
 @saying_errors()
 def evaluate(
+    request: str,
     *,
     folds: Sequence[str],
     manifest: str,
     splits: str,
     run: str,
-    name: str,
-    command: str,
-    params: str,
     results: str,
     report: str,
     metrics: str,
     confusion: str,
     tables: str,
-    presets: str = "",
 ) -> dict[str, Any]:
-    """As :func:`merflow.jobs.evaluate.evaluate`; ``tables`` is Markdown.
+    """Run :func:`merflow.jobs.evaluate.evaluate`; ``tables`` is Markdown.
 
     Returns:
-        What is also written: ``metrics``, figures of each variant; ``confusion``, that of the ``best`` variant, counts
-        with the true class in rows, and its ``classes``.
+        ``metrics``, the figures of each variant; ``best``, the best variant; its ``confusion`` in counts, true classes
+        in rows; and the ``classes``. The same is written to the files of these names.
     """
-    from merflow.evaluation.report.tables import markdown_tables
-    from merflow.evaluation.results import ranked
+    from merflow.evaluation.report.table_files import markdown_tables
     from merflow.jobs.evaluate import evaluate as job
     from merflow.presets import catalogue
 
+    parsed = EvaluateRequest.from_json(request)
     summary = job(
         [Path(folder) for folder in folds],
         manifest=Path(manifest),
         splits=Path(splits),
         results=Path(results),
         report=Path(report),
-        name=name,
-        command=command,
-        params=section(EvaluationParams, params),
+        name=parsed.name,
+        command=parsed.command,
+        params=parsed.params,
         run=Path(run),
-        user_presets=parsed_presets(presets),
+        user_presets=parsed_presets(parsed.presets),
     )
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {
-        f"{variant} {name}": value
-        for variant, entry in summary["variants"].items()
-        for name, value in (
-            ("UA", entry["UA"]["pooled"]),
-            ("WA", entry["WA"]["pooled"]),
-            ("macro F1", entry["macro_f1"]),
+        f"{name} {figure}": value
+        for name, variant in summary.variants.items()
+        for figure, value in (
+            ("UA", variant.ua.pooled),
+            ("WA", variant.wa.pooled),
+            ("macro F1", variant.macro_f1),
         )
     }
-    best = ranked(summary)[0]
     shown = {
-        "metrics": _readable(figures),
-        "best": best,
-        "classes": summary["classes"],
-        "confusion": summary["variants"][best]["confusion"],
+        "metrics": _rounded(figures),
+        "best": summary.best,
+        "classes": list(summary.classes),
+        "confusion": [list(row) for row in summary.variants[summary.best].confusion],
     }
     write_json(Path(metrics), shown["metrics"])
     write_json(Path(confusion), {name: shown[name] for name in ("best", "classes", "confusion")})
     return shown
 
 
-def _readable(figures: Mapping[str, float]) -> dict[str, float]:
-    """To four digits after the point, as KFP's page shows what it is given."""
+def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Return figures with four decimals, for KFP's page, which shows all that it is given."""
     return {name: round(value, 4) for name, value in figures.items()}

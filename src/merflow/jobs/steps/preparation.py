@@ -1,83 +1,59 @@
-"""From a corpus to features: the steps that every pipeline begins with."""
+"""Steps from a corpus to features, which every pipeline begins with."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from merflow.contracts.params import CorpusParams, FeatureParams, PlanParams, SplitParams, TranscriptionParams
+from merflow.contracts.presets import Preset
 from merflow.contracts.progress import saying_errors
-from merflow.jobs.steps.sections import parsed_presets, section
+from merflow.contracts.requests import (
+    ExtractRequest,
+    IndexRequest,
+    SplitRequest,
+    TranscribeRequest,
+    ValidateRequest,
+)
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import write_json
 
 
 @saying_errors()
-def plan(
-    models: Sequence[str], *, splits_params: str, features_params: str, plan_params: str, presets: str = ""
-) -> tuple[list[str], bool]:
-    """As :func:`merflow.presets.plan.plan`, and whether one of the models reads video."""
-    from merflow.presets import plan as plans
-
-    profile = section(FeatureParams, features_params).profile
-    user_presets = parsed_presets(presets, profile=profile)
-    items = plans.plan(
-        models,
-        protocol=section(SplitParams, splits_params).protocol,
-        profile=profile,
-        seeds=section(PlanParams, plan_params).seeds,
-        user_presets=user_presets,
-    )
-    return items, plans.read_video(models, user_presets)
-
-
-@saying_errors()
-def index(*, corpus: str, root: str, size: str, video: bool, workspace: str, params: str, manifest: str) -> None:
-    """As :func:`merflow.jobs.index.index`; a synthetic corpus without root is generated first."""
+def index(request: str, *, manifest: str) -> None:
+    """Run :func:`merflow.jobs.index.index`; generate a synthetic corpus first if there is no root."""
     from merflow.corpus.source import CorpusSource
     from merflow.jobs.index import index as job
 
-    source = CorpusSource(corpus, Path(root) if root else None, size)
-    found = source.locate(Workspace(Path(workspace)).corpus, video=video)
-    job(found, corpus=corpus, out=Path(manifest), params=section(CorpusParams, params))
+    parsed = IndexRequest.from_json(request)
+    source = CorpusSource(parsed.corpus, Path(parsed.root) if parsed.root else None, parsed.size)
+    root = source.locate(Workspace(Path(parsed.workspace)).corpus, video=parsed.video)
+    job(root, corpus=parsed.corpus, out=Path(manifest), params=parsed.params)
 
 
 @saying_errors()
-def validate(
-    *, manifest: str, quarantine: bool, params: str, validated: str, summary: str, docs: str, set_aside: str
-) -> None:
-    """As :func:`merflow.jobs.validate.validate`; ``set_aside`` is empty where nothing was set aside."""
+def validate(request: str, *, manifest: str, validated: str, summary: str, docs: str, set_aside: str) -> None:
+    """Run :func:`merflow.jobs.validate.validate`; ``set_aside`` is an empty file if no row was set aside."""
     from merflow.jobs.validate import validate as job
 
+    parsed = ValidateRequest.from_json(request)
     Path(set_aside).touch()
     job(
         Path(manifest),
         out=Path(validated),
         summary=Path(summary),
         docs=Path(docs),
-        quarantine=Path(set_aside) if quarantine else None,
-        params=section(CorpusParams, params),
+        quarantine=Path(set_aside) if parsed.quarantine else None,
+        params=parsed.params,
     )
 
 
 @saying_errors()
-def transcribe(
-    *,
-    manifest: str,
-    asr: bool,
-    workspace: str,
-    params: str,
-    corpus_params: str,
-    transcribed: str,
-    summary: str,
-    report: str,
-    set_aside: str,
-) -> None:
-    """As :func:`merflow.jobs.transcribe.transcribe`, journal in the workspace; without ``asr`` hands the manifest on.
+def transcribe(request: str, *, manifest: str, transcribed: str, summary: str, report: str, set_aside: str) -> None:
+    """Run :func:`merflow.jobs.transcribe.transcribe` with a journal in the workspace, or hand the manifest on.
 
-    A step that set recordings aside has not failed: they are in ``set_aside``.
+    A step that sets recordings aside has not failed; they are listed in ``set_aside``.
     """
-    if not asr:
+    parsed = TranscribeRequest.from_json(request)
+    if not parsed.transcribe:
         Path(transcribed).write_bytes(Path(manifest).read_bytes())
-        Path(summary).write_text("Nothing was transcribed; it was not asked for.\n", encoding="utf-8")
+        Path(summary).write_text("Transcription is off; set `transcribe` to turn it on.\n", encoding="utf-8")
         Path(set_aside).touch()
         write_json(Path(report), {})
         return
@@ -88,44 +64,45 @@ def transcribe(
         out=Path(transcribed),
         report=Path(report),
         quarantine=Path(set_aside),
-        journal=Workspace(Path(workspace)).journal,
-        params=section(TranscriptionParams, params),
-        corpus=section(CorpusParams, corpus_params),
+        journal=Workspace(Path(parsed.workspace)).journal,
+        params=parsed.params,
+        corpus=parsed.corpus,
     )
     Path(summary).write_bytes(Path(report).with_suffix(".md").read_bytes())
 
 
 @saying_errors()
-def split(*, manifest: str, params: str, splits: str, summary: str) -> None:
-    """As :func:`merflow.jobs.split.split`."""
+def split(request: str, *, manifest: str, splits: str, summary: str) -> None:
+    """Run :func:`merflow.jobs.split.split`."""
     from merflow.jobs.split import split as job
 
-    job(Path(manifest), out=Path(splits), params=section(SplitParams, params))
+    job(Path(manifest), out=Path(splits), params=SplitRequest.from_json(request).params)
     Path(summary).write_bytes(Path(splits).with_suffix(".md").read_bytes())
 
 
 @saying_errors()
-def extract(
-    *,
-    manifest: str,
-    models: Sequence[str],
-    workspace: str,
-    params: str,
-    corpus_params: str,
-    features: str,
-    presets: str = "",
-) -> int:
-    """As :func:`merflow.jobs.extract.extract`, into the workspace's store; returns how many inputs were set aside."""
-    from merflow.features.extraction.quarantine import quarantine_beside, read_quarantine
+def extract(request: str, *, manifest: str, features: str) -> int:
+    """Run :func:`merflow.jobs.extract.extract` into the workspace's store; return how many inputs were set aside."""
+    from merflow.contracts.quarantine import quarantine_beside, read_quarantine
     from merflow.jobs.extract import extract as job
 
+    parsed = ExtractRequest.from_json(request)
     written = job(
         Path(manifest),
-        variants=models,
-        store=Workspace(Path(workspace)).store,
+        variants=parsed.variants,
+        store=Workspace(Path(parsed.workspace)).store,
         out=Path(features),
-        params=section(FeatureParams, params),
-        corpus=section(CorpusParams, corpus_params),
-        user_presets=parsed_presets(presets),
+        params=parsed.params,
+        corpus=parsed.corpus,
+        user_presets=parsed_presets(parsed.presets),
     )
     return len(read_quarantine(quarantine_beside(written)))
+
+
+def parsed_presets(text: str) -> dict[str, Preset]:
+    """Parse the user's presets; load what that needs only if there are any."""
+    if not text.strip():
+        return {}
+    from merflow.folds.presets import parse_presets
+
+    return parse_presets(text, where="presets")

@@ -9,12 +9,13 @@ import huggingface_hub.constants
 import pytest
 from safetensors.torch import load_file, save_file
 
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import PRETRAINED_ENCODERS, Stream
 from merflow.errors import FeatureError, PresetError, PretrainedError
-from merflow.features.encoders.catalogue import build_encoder, encoder_key, spec_of
+from merflow.features.encoders.builders import build_encoder
 from merflow.features.encoders.huggingface.checkpoints import fingerprint, locate, located
 from merflow.features.encoders.huggingface.miniature import build_miniatures
+from merflow.features.encoders.keys import feature_key
 from merflow.presets import catalogue
 
 COMMIT = "c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c"
@@ -72,13 +73,13 @@ def test_a_folder_counts_by_its_files_not_by_its_place(wavlm: Path, tmp_path: Pa
     here, there = locate(spec(wavlm)), locate(spec(elsewhere))
     assert here.folder == str(wavlm)
     assert here.revision == there.revision == f"files-{fingerprint(wavlm)}"
-    assert encoder_key(here, SPEECH) == encoder_key(there, SPEECH)
+    assert feature_key(here, SPEECH).digest == feature_key(there, SPEECH).digest
     (elsewhere / "README.md").write_text("notes")
     assert locate(spec(elsewhere)).revision == here.revision
     weights = load_file(elsewhere / "model.safetensors")
     weights["encoder.layer_norm.bias"] += 1
     save_file(weights, elsewhere / "model.safetensors")
-    assert encoder_key(locate(spec(elsewhere)), SPEECH) != encoder_key(here, SPEECH)
+    assert feature_key(locate(spec(elsewhere)), SPEECH).digest != feature_key(here, SPEECH).digest
 
 
 def test_a_located_encoder_stays_as_it_is(wavlm: Path) -> None:
@@ -89,8 +90,8 @@ def test_a_located_encoder_stays_as_it_is(wavlm: Path) -> None:
 
 
 def test_an_encoder_that_was_not_looked_up_has_no_key(wavlm: Path) -> None:
-    with pytest.raises(FeatureError, match="has no revision; look it up first"):
-        encoder_key(spec(wavlm), SPEECH)
+    with pytest.raises(FeatureError, match="has no revision; locate it first"):
+        feature_key(spec(wavlm), SPEECH)
 
 
 @pytest.mark.usefixtures("hub")
@@ -109,7 +110,9 @@ def test_a_hub_id_is_read_from_the_cache_at_its_commit(encoders: Path, hub: Path
     pinned = locate(spec("microsoft/wavlm-large", revision=COMMIT))
     assert pinned.folder == str(repository / "snapshots" / COMMIT)
     assert pinned.revision == COMMIT
-    assert encoder_key(pinned, SPEECH) == encoder_key(spec("microsoft/wavlm-large", revision=COMMIT), SPEECH)
+    assert (
+        feature_key(pinned, SPEECH).digest == feature_key(spec("microsoft/wavlm-large", revision=COMMIT), SPEECH).digest
+    )
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
     moving = locate(spec("microsoft/wavlm-large", revision="main", allow_unpinned=True))
@@ -135,7 +138,7 @@ def test_without_network_the_message_says_what_to_download_and_where_to_put_it()
 
 @pytest.mark.usefixtures("hub")
 def test_a_malformed_id_is_named() -> None:
-    with pytest.raises(PretrainedError, match="'a/b/c' is no hub id"):
+    with pytest.raises(PretrainedError, match="'a/b/c' is not a hub id"):
         locate(spec("a/b/c", revision=COMMIT))
 
 
@@ -173,9 +176,9 @@ def test_a_text_encoder_without_tokenizer_is_refused(encoders: Path, tmp_path: P
 
 
 def test_another_architecture_is_refused(encoders: Path) -> None:
-    with pytest.raises(FeatureError, match=r"needs a model of type wavlm, .*bert-base-uncased holds 'bert'"):
+    with pytest.raises(FeatureError, match=r"needs a model of type wavlm, .*bert-base-uncased has 'bert'"):
         locate(spec(encoders / "bert-base-uncased"))
-    with pytest.raises(FeatureError, match=r"encoder 'roberta' needs a model of type roberta, .* holds 'bert'"):
+    with pytest.raises(FeatureError, match=r"encoder 'roberta' needs a model of type roberta, .* has 'bert'"):
         locate(spec(encoders / "bert-base-uncased", name="roberta"))
 
 
@@ -203,7 +206,7 @@ def test_a_garbled_file_is_named(wavlm: Path, name: str) -> None:
 
 def test_a_gpu_that_is_not_there_is_named(wavlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(FeatureError, match="extracted on cuda, but torch sees no GPU; choose auto or cpu"):
+    with pytest.raises(FeatureError, match=r"features\.device is cuda, but torch sees no GPU; choose auto or cpu"):
         build_encoder(spec(wavlm), SPEECH, device="cuda")
 
 
@@ -254,7 +257,7 @@ def test_a_profile_with_an_unknown_encoder_or_a_dead_pointer_is_refused(monkeypa
 
 
 def test_the_document_names_what_the_profile_reads() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "encoders.md").read_text()
+    text = (Path(__file__).parents[4] / "docs" / "encoders.md").read_text()
     named = {(str(one.settings["model"]), str(one.revision)) for one in catalogue.profile("paper").values()}
     assert len(named) == 6
     for model, revision in named:
@@ -264,7 +267,7 @@ def test_the_document_names_what_the_profile_reads() -> None:
 
 def test_neither_the_table_of_encoders_nor_a_profile_imports_transformers_or_torch() -> None:
     program = (
-        "import sys; from merflow.features.encoders import catalogue as _; "
+        "import sys; from merflow.features.encoders import builders as _; "
         "from merflow.features.encoders.huggingface import checkpoints; "
         "from merflow.presets import catalogue; catalogue.profile('paper'); "
         "print([name for name in ('transformers', 'torch', 'huggingface_hub') if name in sys.modules])"

@@ -21,10 +21,11 @@ from transformers import (
 
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.features.encoders.catalogue import Encoder, build_encoder, build_preparer
+from merflow.features.encoders.builders import build_encoder, build_preparer
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.processors import token_limit
-from merflow.features.encoders.huggingface.steps import speech_span, speech_times_s, whisper_times_s
+from merflow.features.encoders.huggingface.step_times import speech_span, speech_times_s, whisper_times_s
+from merflow.features.encoders.interface import Encoder
 
 Loop = Callable[[Path, Any], Any]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Role, Stream
-from merflow.features.encoders.catalogue import build_encoder
+from merflow.features.encoders.builders import build_encoder
 from merflow.features.encoders.huggingface.checkpoints import locate
 
 Weights = dict[str, Tensor]

@@ -11,7 +11,7 @@ from transformers import CLIPImageProcessorPil, Wav2Vec2FeatureExtractor
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import build_preparer
+from merflow.features.encoders.builders import build_preparer
 
 
 @pytest.mark.parametrize("name", ["wavlm-large", "wavlm-base"])

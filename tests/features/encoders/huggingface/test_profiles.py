@@ -12,6 +12,7 @@ from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.encoders.huggingface.checkpoints import located
+from merflow.features.encoders.keys import feature_key
 from merflow.features.store.keyed import open_store
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -78,7 +79,7 @@ def test_every_role_of_every_model_is_extracted(
         layers = {"speech_layers/wavlm-base": 3, "text_layers/roberta-base": 3, "speech_layers": 4, "text_layers": 4}
         shape = StreamShape(layers.get(stream.slot), 24 if stream.role == "video" else 32)
         assert StreamShape(**entry["shape"]) == shape
-        keyed = open_store(store, spec=specs[stream.slot], stream=stream)
+        keyed = open_store(store, feature_key(specs[stream.slot], stream))
         assert keyed.folder.name == entry["key"]
         assert keyed.verify() >= 1
         dataset = FeatureDataset(found, found.rows["utterance_id"][:3], streams=[stream], profile=specs, store=store)

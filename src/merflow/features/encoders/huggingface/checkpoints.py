@@ -1,8 +1,8 @@
-"""Where a pretrained encoder's files are: a local folder, or a pinned commit of the Hugging Face hub.
+"""The files of a pretrained encoder: in a local folder, or at a pinned commit of the Hugging Face hub.
 
-Encoders are looked up once, before anything is encoded; after that every process reads one local folder and none asks
-the network. What was looked up becomes the revision of the store's key: the hub's commit, or a digest of the folder's
-files, so that two different sets of weights never share a key and the folder's place on disk never matters.
+Encoders are located once, before anything is encoded; from then on every process reads one local folder and none uses
+the network. The revision in the store's key is the hub's commit, or a digest of the folder's files. So two different
+sets of weights never share a key, and the folder's location never matters.
 """
 
 import json
@@ -11,15 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.presets import EncoderSpec, Profile
+from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import Role, Stream
 from merflow.errors import FeatureError
-from merflow.features.encoders.catalogue import spec_of
 from merflow.storage.hub import Advice, ModelFiles, files_digest, from_hub, is_commit, shards_of
 
 CONFIG = "config.json"
 
-# In the order in which transformers looks for them.
+# Files of weights, in the order in which transformers looks for them.
 WEIGHTS = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -27,7 +26,7 @@ WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 
-# Encoder -> the `model_type` of configs that it can read, and files of its processor of which one must be there.
+# Encoder -> the values of `model_type` in configs that it can read.
 MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "wavlm": ("wavlm",),
     "clip-image": ("clip", "clip_vision_model"),
@@ -35,6 +34,7 @@ MODEL_TYPES: dict[str, tuple[str, ...]] = {
     "bert": ("bert",),
     "whisper-encoder": ("whisper",),
 }
+# Encoder -> files of its processor, of which one must exist.
 PROCESSORS: dict[str, tuple[str, ...]] = {
     "wavlm": ("preprocessor_config.json",),
     "clip-image": ("preprocessor_config.json",),
@@ -48,35 +48,37 @@ _ADVICE = Advice(correct="`model` and `revision` in the profile", point="set fea
 
 
 def located(profile: Profile, *, streams: Sequence[Stream], encoders_folder: str) -> Profile:
-    """The profile's encoders for these streams, with the folder and revision of each that has weights.
+    """Return the profile's encoders for these streams, with the folder and revision of those that have weights.
 
     Args:
-        profile: As its file says.
-        streams: What models ask for; encoders that none of them needs are left out.
-        encoders_folder: ``features.encoders_folder``; a folder in it with the last part of a hub id is read instead of
-            the hub. Empty for none.
+        profile: The profile, as in its file.
+        streams: The streams that models request; encoders that none of them needs are left out.
+        encoders_folder: ``features.encoders_folder``. If it has a folder named after the last part of a hub id, that
+            folder is read instead of the hub. Empty for none.
 
     Raises:
         FeatureError: The profile lacks an encoder, or one cannot be found; see :func:`locate`.
     """
-    found: Profile = {}
+    result: Profile = {}
     known: dict[str, EncoderSpec] = {}
     for stream in streams:
         spec = spec_of(stream, profile)
         name = spec.model_dump_json()
         if name not in known:
             known[name] = locate(spec, encoders_folder=encoders_folder)
-        found[stream.slot] = known[name]
-    return found
+        result[stream.slot] = known[name]
+    return result
 
 
 def locate(spec: EncoderSpec, *, encoders_folder: str = "") -> EncoderSpec:
-    """The spec with its folder and the revision of what is in it; as it is where it has no weights or is located.
+    """Return the spec with the folder of its files and their revision.
+
+    A spec without weights, or one that is already located, is returned unchanged.
 
     Raises:
-        FeatureError: The folder is missing, lacks a file or holds another architecture; a hub id has no commit as
-            revision, a folder has one.
-        PretrainedError: The hub does not have it, or cannot be reached.
+        FeatureError: The folder is missing, lacks a file or has another architecture; the revision of a hub id is no
+            commit; or a folder is given a revision.
+        PretrainedError: The hub lacks it or cannot be reached.
     """
     model = spec.settings.get("model")
     if not isinstance(model, str) or spec.folder is not None:
@@ -104,26 +106,26 @@ def locate(spec: EncoderSpec, *, encoders_folder: str = "") -> EncoderSpec:
 
 
 def relocated(encoders: Mapping[Role, EncoderSpec], *, encoders_folder: str) -> Profile:
-    """The encoders that a model card names, with their folders on this machine and the revisions found there.
+    """Return the encoders that a fold record names, with their folders and revisions on this machine.
 
     Raises:
         FeatureError: One cannot be found; see :func:`locate`.
     """
-    found: Profile = {}
+    result: Profile = {}
     for role, spec in encoders.items():
-        # A folder's revision is a digest of its files, which is taken anew; the hub's is a commit, which is asked for.
+        # The revision of a folder is a digest of its files and is computed again. That of the hub is a commit to fetch.
         local = spec.revision is not None and spec.revision.startswith("files-")
-        found[role] = locate(
+        result[role] = locate(
             spec.model_copy(update={"revision": None} if local else {}), encoders_folder=encoders_folder
         )
-    return found
+    return result
 
 
 def check_folder(folder: Path, *, encoder: str) -> None:
-    """Makes sure that a folder holds what an encoder reads.
+    """Check that a folder has the files that an encoder reads.
 
     Raises:
-        FeatureError: The folder or a file is missing, or the architecture is another.
+        FeatureError: The folder or a file is missing, or the folder has another architecture.
     """
     if not folder.is_dir():
         raise FeatureError(
@@ -132,42 +134,42 @@ def check_folder(folder: Path, *, encoder: str) -> None:
         )
     if not (folder / CONFIG).is_file():
         raise _incomplete(folder, (CONFIG,), encoder=encoder)
-    found = config_of(folder).get("model_type")
-    if found not in MODEL_TYPES[encoder]:
+    model_type = config_of(folder).get("model_type")
+    if model_type not in MODEL_TYPES[encoder]:
         raise FeatureError(
-            f"encoder {encoder!r} needs a model of type {' or '.join(MODEL_TYPES[encoder])}, {folder} holds "
-            f"{found!r}; correct `model` or `name` in the profile"
+            f"encoder {encoder!r} needs a model of type {' or '.join(MODEL_TYPES[encoder])}, but {folder} has "
+            f"{model_type!r}; correct `model` or `name` in the profile"
         )
     for group in _files(encoder).lacking(folder):
         raise _incomplete(folder, group, encoder=encoder)
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """The content of ``config.json``.
+    """Read ``config.json``.
 
     Raises:
-        FeatureError: It is no JSON object.
+        FeatureError: The file is no JSON object.
     """
     return json_of(folder / CONFIG)
 
 
 def json_of(path: Path) -> dict[str, Any]:
-    """The content of one of an encoder's JSON files.
+    """Read one of an encoder's JSON files.
 
     Raises:
-        FeatureError: It is no JSON object.
+        FeatureError: The file is no JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         raise FeatureError(f"{path} cannot be read ({error}); download the folder again") from error
     if not isinstance(content, dict):
-        raise FeatureError(f"{path} holds {type(content).__name__}, expected an object; download the folder again")
+        raise FeatureError(f"{path} has a {type(content).__name__}, expected an object; download the folder again")
     return content
 
 
 def fingerprint(folder: Path) -> str:
-    """16 hexadecimal digits of the files that decide an encoder's numbers: configs, vocabularies, weights."""
+    """Return 16 hexadecimal digits of the files that decide an encoder's numbers: configs, vocabularies, weights."""
     weights = next(name for name in WEIGHTS if (folder / name).is_file())
     names = {weights} | {path.name for path in folder.iterdir() if path.suffix in {".json", ".txt"}}
     names -= {name for name in WEIGHTS if name != weights}
@@ -186,7 +188,7 @@ def _incomplete(folder: Path, names: Sequence[str], *, encoder: str) -> FeatureE
 
 
 def _local(model: str, encoders_folder: str) -> Path | None:
-    """The folder that a profile's ``model`` means, None where it is to come from the hub."""
+    """Return the folder that a profile's ``model`` names; None if it comes from the hub."""
     root = Path(encoders_folder).expanduser()
     if model.startswith(_ENCODERS):
         if not encoders_folder:

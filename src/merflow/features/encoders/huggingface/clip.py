@@ -1,4 +1,4 @@
-"""CLIP's image embeddings: the class token of the image tower after the projection that the text tower meets.
+"""CLIP's image embeddings: the class token of the image tower, projected into the space shared with the text tower.
 
 Shapes: N utterances, F frames, D width of the projection.
 """
@@ -14,10 +14,10 @@ from merflow.contracts.streams import StreamShape
 from merflow.features.encoders.huggingface.processors import ImagePreparer, image_processor
 from merflow.features.encoders.huggingface.settings import CheckpointSettings
 from merflow.features.encoders.huggingface.weights import compile_layers, computing, device_of, load_weights, to_device
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.interface import Prepared
 
-# Images a pass: ViT-L/14 needs about 1 GB for 64 in float32. A CPU is a fifth faster with a few, which stay in its
-# cache (measured on random weights of half base size).
+# Images per pass. ViT-L/14 needs about 1 GB for 64 in float32. A CPU is a fifth faster with a few images, which stay in
+# its cache (measured on random weights of half base size).
 _IMAGES = {"cuda": 64, "cpu": 8}
 
 
@@ -38,7 +38,7 @@ class ClipImage(ImagePreparer):
         self.shape = StreamShape(layers=None, width=self._model.config.projection_dim)
 
     def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
-        """One float32 array an utterance; every frame is encoded by itself."""
+        """Return one float32 array per utterance; every frame is encoded by itself."""
         frames = [len(prepared.values) for prepared in batch]
         if not sum(frames):
             return [np.zeros((0, self.shape.width), dtype=np.float32) for _ in batch]
@@ -55,7 +55,7 @@ class ClipImage(ImagePreparer):
         return embedded
 
     def _scaling(self, folder: Path) -> tuple[float, Tensor, Tensor]:
-        """Factor, mean and deviation of the image processor; those it does not apply are neutral."""
+        """Return factor, mean and deviation of the image processor; those that it does not apply are neutral."""
         processor = image_processor(folder)
         factor = processor.rescale_factor if processor.do_rescale else 1.0
         mean, std = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)

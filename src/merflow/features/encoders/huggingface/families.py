@@ -1,68 +1,64 @@
-"""How the table of encoders makes the pretrained ones; transformers and torch are imported when one is made."""
-
-from typing import TYPE_CHECKING
+"""Builders of the pretrained encoders, one per model family; each imports transformers and torch when it is called."""
 
 from merflow.contracts.presets import EncoderSpec
 from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings
-
-if TYPE_CHECKING:  # the table of encoders imports this module
-    from merflow.features.encoders.catalogue import Encoder, Preparer
+from merflow.features.encoders.interface import Encoder, Preparer
 
 
-def speech_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> "Preparer":
-    """WavLM's feature extractor."""
+def speech_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> Preparer:
+    """Build WavLM's feature extractor."""
     from merflow.features.encoders.huggingface.processors import SpeechPreparer, folder_of
 
     return SpeechPreparer(folder_of(spec))
 
 
-def whisper_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> "Preparer":
-    """Whisper's feature extractor."""
+def whisper_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> Preparer:
+    """Build Whisper's feature extractor."""
     from merflow.features.encoders.huggingface.processors import WhisperPreparer, folder_of
 
     return WhisperPreparer(folder_of(spec))
 
 
-def text_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> "Preparer":
-    """A tokenizer."""
+def text_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> Preparer:
+    """Build a tokenizer."""
     from merflow.features.encoders.huggingface.processors import TextPreparer, folder_of
 
     return TextPreparer(folder_of(spec))
 
 
-def image_preparer(_settings: CheckpointSettings, spec: EncoderSpec) -> "Preparer":
-    """CLIP's image processor."""
+def image_preparer(_settings: CheckpointSettings, spec: EncoderSpec) -> Preparer:
+    """Build CLIP's image processor."""
     from merflow.features.encoders.huggingface.processors import ImagePreparer, folder_of
 
     return ImagePreparer(folder_of(spec))
 
 
-def wavlm(settings: LayeredSettings, spec: EncoderSpec, device: str) -> "Encoder":
-    """WavLM, base or large."""
+def wavlm(settings: LayeredSettings, spec: EncoderSpec, device: str) -> Encoder:
+    """Build WavLM, base or large."""
     from merflow.features.encoders.huggingface.processors import folder_of
     from merflow.features.encoders.huggingface.wavlm import WavLM
 
     return WavLM(folder_of(spec), settings, device=device)
 
 
-def whisper_encoder(settings: LayeredSettings, spec: EncoderSpec, device: str) -> "Encoder":
-    """Whisper's encoder."""
+def whisper_encoder(settings: LayeredSettings, spec: EncoderSpec, device: str) -> Encoder:
+    """Build Whisper's encoder."""
     from merflow.features.encoders.huggingface.processors import folder_of
-    from merflow.features.encoders.huggingface.whisper import WhisperEncoder
+    from merflow.features.encoders.huggingface.whisper_encoder import WhisperEncoder
 
     return WhisperEncoder(folder_of(spec), settings, device=device)
 
 
-def text_encoder(settings: LayeredSettings, spec: EncoderSpec, device: str) -> "Encoder":
-    """RoBERTa or BERT, by the spec's name."""
+def text_encoder(settings: LayeredSettings, spec: EncoderSpec, device: str) -> Encoder:
+    """Build RoBERTa or BERT, as the spec's name says."""
     from merflow.features.encoders.huggingface.processors import folder_of
     from merflow.features.encoders.huggingface.text import TextEncoder
 
     return TextEncoder(folder_of(spec), settings, device=device, roberta=spec.name == "roberta")
 
 
-def clip_image(settings: CheckpointSettings, spec: EncoderSpec, device: str) -> "Encoder":
-    """CLIP's image tower with its projection."""
+def clip_image(settings: CheckpointSettings, spec: EncoderSpec, device: str) -> Encoder:
+    """Build CLIP's image tower with its projection."""
     from merflow.features.encoders.huggingface.clip import ClipImage
     from merflow.features.encoders.huggingface.processors import folder_of
 

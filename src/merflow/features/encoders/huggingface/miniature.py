@@ -1,6 +1,6 @@
-"""Miniature encoders with random weights: every real class, tokenizers and processors included, and no download.
+"""Miniature encoders with random weights: the real classes, tokenizers and processors, without a download.
 
-They make the real code path run in seconds. What they compute means nothing.
+They run the real code path in seconds. Their numbers mean nothing.
 """
 
 import json
@@ -18,7 +18,7 @@ _LAYERS = 3
 _POSITIONS = 512
 _PIXELS = 224
 
-# What the tokenizers learn their words from.
+# The text that the tokenizers are trained on.
 _TEXT = (
     "I do not know what to say to you any more.",
     "Well, that is wonderful, I am so happy for you!",
@@ -32,12 +32,12 @@ _TEXT = (
 
 
 def build_miniatures(folder: Path) -> tuple[Path, ...]:
-    """Writes one folder an encoder, named as the last part of the hub ids that it stands in for.
+    """Write one folder per encoder, named after the last part of the hub id that it stands in for.
 
-    The same weights every time: they are drawn from a fixed seed.
+    The weights are drawn from a fixed seed, so they are the same every time.
 
     Args:
-        folder: Where the encoders' folders go; those of these names are replaced.
+        folder: Folder of the encoders' folders; existing ones of the same names are replaced.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -61,7 +61,7 @@ def build_miniatures(folder: Path) -> tuple[Path, ...]:
 
 
 def _wavlm(*, large: bool) -> tuple[Any, ...]:
-    """WavLM: large normalises samples and frames, base neither samples nor single frames."""
+    """Build WavLM: large normalises samples and single frames, base neither."""
     from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMModel
 
     config = WavLMConfig(
@@ -107,7 +107,7 @@ def _roberta() -> tuple[Any, ...]:
 
 
 def _byte_pairs(special: list[str]) -> dict[str, Any]:
-    """Vocabulary and merges of a byte-level tokenizer, the special tokens first."""
+    """Return vocabulary and merges of a byte-level tokenizer, with the special tokens first."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     learner = Tokenizer(models.BPE())
@@ -124,7 +124,7 @@ def _byte_pairs(special: list[str]) -> dict[str, Any]:
 
 
 def _bert() -> tuple[Any, ...]:
-    """BERT, its vocabulary listed rather than learned: the learner of word pieces ends differently in each process."""
+    """Build BERT; its vocabulary is listed, because training word pieces gives another result in each process."""
     from transformers import BertConfig, BertModel, BertTokenizer
 
     words = sorted(set(re.findall(r"\w+|[^\w\s]", " ".join(_TEXT).lower())))
@@ -138,7 +138,7 @@ def _bert() -> tuple[Any, ...]:
 
 
 def _whisper() -> tuple[Any, ...]:
-    """An English Whisper that also writes nonsense, in words; its window is the real 30 s, and so are its times."""
+    """Build an English Whisper, which transcribes to random words; its window is 30 s, as in the real one."""
     import transformers
 
     kinds: Any = transformers
@@ -178,10 +178,10 @@ def _whisper() -> tuple[Any, ...]:
 
 
 class _Spellings:
-    """The table that Whisper's normaliser of texts reads; transformers does not save it with the tokenizer."""
+    """The table of Whisper's text normaliser, which transformers does not save with the tokenizer."""
 
     def save_pretrained(self, folder: Path) -> None:
-        """Writes it."""
+        """Write the table."""
         (folder / "normalizer.json").write_text(json.dumps({"colour": "color"}), encoding="utf-8")
 
 

@@ -22,8 +22,8 @@ from merflow.features.encoders.huggingface.settings import CheckpointSettings, L
 from merflow.features.encoders.huggingface.wavlm import fused_attention
 from merflow.features.encoders.huggingface.weights import layer_count, layers_of, load_weights
 
-# Encoder -> part -> prefixes of the names of its parameters; ``everything`` is all of them. Left out are WavLM's vector
-# for masked steps, on which no utterance's numbers depend, and Whisper's sinusoids, which are constants.
+# Encoder -> part -> prefixes of the names of its parameters; ``everything`` is all of these. WavLM's vector for masked
+# steps is left out because no utterance's numbers depend on it, and Whisper's sinusoids because they are constants.
 PARTS: Mapping[str, Mapping[EncoderPart, tuple[str, ...]]] = {
     "wavlm": {"convolutions": ("feature_extractor.",), "transformer": ("feature_projection.", "encoder.")},
     "bert": {"embeddings": ("embeddings.",), "transformer": ("encoder.",)},
@@ -37,10 +37,10 @@ PARTS: Mapping[str, Mapping[EncoderPart, tuple[str, ...]]] = {
 
 
 class Network(Protocol):
-    """What every encoder's module offers; its parameters have the names that transformers gives them.
+    """The interface of every encoder's module; its parameters have the names that transformers gives them.
 
     Attributes:
-        shape: Layers and width of what it returns.
+        shape: Layers and width of its output.
         weights: The transformers model inside.
     """
 
@@ -48,16 +48,16 @@ class Network(Protocol):
     weights: nn.Module
 
     def __call__(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """``(U, T, D)`` or ``(U, T, L, D)``; a unit's real steps are independent of its padding and its neighbours."""
+        """Encode to ``(U, T, D)`` or ``(U, T, L, D)``; padding and other units never change a unit's real steps."""
         ...
 
 
 def build_network(spec: EncoderSpec) -> Network:
-    """The module of a profile's encoder in evaluation mode, in float32 on the CPU, with nothing that learns.
+    """Build the module of a profile's encoder in evaluation mode, in float32 on the CPU, with all parameters frozen.
 
     Raises:
         FeatureError: The encoder has no weights to train, or they cannot be read.
-        ParamsError: The spec's settings are not the encoder's.
+        ParamsError: The spec's settings are wrong for the encoder.
     """
     if spec.name not in PARTS:
         raise FeatureError(
@@ -74,7 +74,7 @@ def build_network(spec: EncoderSpec) -> Network:
 
 
 def learn(network: Network, *, encoder: str, part: EncoderPart) -> dict[str, nn.Parameter]:
-    """Lets a part of an encoder learn, and nothing else of it; its parameters by name.
+    """Unfreeze one part of an encoder, freeze the rest, and return the parameters that learn by name.
 
     Raises:
         FeatureError: The encoder has no such part.
@@ -93,7 +93,7 @@ def learn(network: Network, *, encoder: str, part: EncoderPart) -> dict[str, nn.
 
 
 class SpeechNetwork(nn.Module):
-    """WavLM: samples ``(U, n)``, as its feature extractor scaled them."""
+    """WavLM: samples ``(U, n)``, scaled by its feature extractor."""
 
     def __init__(self, folder: Path, settings: LayeredSettings) -> None:
         from transformers import WavLMModel
@@ -104,13 +104,13 @@ class SpeechNetwork(nn.Module):
         self._layers = settings.layers
         for layer in self.weights.encoder.layers:
             layer.attention.torch_multi_head_self_attention = partial(fused_attention, layer.attention)
-        self._norm: FramesNorm | None = None
+        self._norm: MaskedFrameNorm | None = None
         first = self.weights.feature_extractor.conv_layers[0]
         if self.weights.config.feat_extract_norm == "group":
-            self._norm = first.layer_norm = FramesNorm(first.layer_norm)
+            self._norm = first.layer_norm = MaskedFrameNorm(first.layer_norm)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """``(U, T, D)`` or ``(U, T, L, D)``."""
+        """Encode to ``(U, T, D)`` or ``(U, T, L, D)``."""
         if self._norm is not None:
             config = self.weights.config
             self._norm.frames = (lengths - config.conv_kernel[0]) // config.conv_stride[0] + 1
@@ -122,11 +122,11 @@ class SpeechNetwork(nn.Module):
         return layers_of(output, self._layers)
 
 
-class FramesNorm(nn.Module):
-    """A group norm of one channel a group over each recording's own frames, whatever follows them.
+class MaskedFrameNorm(nn.Module):
+    """A group norm with one channel per group, over each recording's own frames, through which gradients pass.
 
     Attributes:
-        frames: ``(U,)`` int64, of each recording; set before every forward.
+        frames: ``(U,)`` int64, number of frames of each recording; set before every forward pass.
     """
 
     frames: Tensor
@@ -136,7 +136,7 @@ class FramesNorm(nn.Module):
         self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
 
     def forward(self, values: Tensor) -> Tensor:
-        """``(U, C, S)`` float32, zeros after a recording's last frame."""
+        """Return ``(U, C, S)`` float32 with zeros after each recording's last frame."""
         real = _present(values[:, 0], self.frames).unsqueeze(1)  # (U, 1, S)
         count = self.frames.view(-1, 1, 1)
         values = values.float()
@@ -160,7 +160,7 @@ class TextNetwork(nn.Module):
         self._layers = settings.layers
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:
-        """``(U, I, D)`` or ``(U, I, L, D)``."""
+        """Encode to ``(U, I, D)`` or ``(U, I, L, D)``."""
         output = self.weights(
             values,
             attention_mask=_present(values, lengths).long(),
@@ -170,7 +170,7 @@ class TextNetwork(nn.Module):
 
 
 class WhisperNetwork(nn.Module):
-    """Whisper's encoder: log-mel bands ``(U, M, 3000)``, a window of 30 s a unit."""
+    """Whisper's encoder: log-mel bands ``(U, M, 3000)``, one window of 30 s per unit."""
 
     def __init__(self, folder: Path, settings: LayeredSettings) -> None:
         from transformers import WhisperModel
@@ -182,12 +182,12 @@ class WhisperNetwork(nn.Module):
         self._layers = settings.layers
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - windows are never padded
-        """``(U, 1500, D)`` or ``(U, 1500, L, D)``, also where the window ends earlier."""
+        """Encode to ``(U, 1500, D)`` or ``(U, 1500, L, D)``, the steps of the padding included."""
         return layers_of(self.weights(values, output_hidden_states=self._layers != "last"), self._layers)
 
 
 class ImageNetwork(nn.Module):
-    """CLIP's image tower with its projection: pixels ``(U, 3, H, W)`` uint8, a picture a unit."""
+    """CLIP's image tower with its projection: pixels ``(U, 3, H, W)`` uint8, one picture per unit."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import CLIPVisionModelWithProjection
@@ -202,7 +202,7 @@ class ImageNetwork(nn.Module):
             self.register_buffer(name, torch.tensor(figures).view(3, 1, 1), persistent=False)
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - pictures are of one size
-        """``(U, 1, D)``."""
+        """Encode to ``(U, 1, D)``."""
         pixels = (values.float() * self._factor - self.get_buffer("mean")) / self.get_buffer("deviation")
         embedded = cast(Tensor, self.weights(pixels).image_embeds)
         return embedded.unsqueeze(1)
@@ -213,5 +213,5 @@ def _shape(config: Any, settings: LayeredSettings) -> StreamShape:  # noqa: ANN4
 
 
 def _present(values: Tensor, lengths: Tensor) -> Tensor:
-    """``(U, n)`` bool of a batch padded along its second axis."""
+    """Return the mask of a batch padded along its second axis, ``(U, n)`` bool."""
     return torch.arange(values.shape[1], device=values.device) < lengths.unsqueeze(1)

@@ -1,8 +1,8 @@
-"""The first half of each pretrained encoder: what its processor does to one input.
+"""The first half of each pretrained encoder: the work of its processor on one input.
 
-What a reader process does is done here with NumPy and Pillow from the settings in ``preprocessor_config.json``: to
-import transformers, and torch with it, takes a process longer than to read a small corpus. Whisper's log-mel bands and
-tokenizers are transformers' own; texts are prepared in the process that encodes, where both are loaded anyway.
+Recordings and frames are prepared with NumPy and Pillow, by the settings in ``preprocessor_config.json``: importing
+transformers, and torch with it, takes a reader process longer than reading a small corpus. Whisper's log-mel bands and
+the tokenizers are transformers' own. Texts are prepared in the process that encodes, which has loaded both anyway.
 
 Shapes: n samples, V windows of Whisper, M mel bands, F frames, I tokens.
 """
@@ -17,25 +17,25 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import FeatureError
 from merflow.features.encoders.huggingface.checkpoints import config_of, json_of, locate
-from merflow.features.encoders.huggingface.steps import FRAME_SAMPLES, speech_steps, windows_of
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.huggingface.step_times import FRAME_SAMPLES, speech_steps, windows_of
+from merflow.features.encoders.interface import Prepared
 
 Loaded = TypeVar("Loaded")
 
 _SETTINGS = "preprocessor_config.json"
 
-# What WavLM's feature extractor adds to a recording's variance.
+# WavLM's feature extractor adds this to a recording's variance.
 _LEAST_VARIANCE = 1e-7
 
-# How its settings name the sides of a picture.
+# Names of a picture's sides in these settings.
 _KEYS = ("shortest_edge", "height", "width")
 
-# Pillow's number of the filter that CLIP's pictures are resized with.
+# Pillow's number for bicubic resizing, which CLIP uses.
 _BICUBIC = 3
 
 
 class SpeechPreparer:
-    """Samples ``(n,)`` as WavLM's own feature extractor scales them: to zero mean and unit variance, or not at all."""
+    """WavLM's feature extractor: samples are scaled to zero mean and unit variance, or left as they are."""
 
     def __init__(self, folder: Path) -> None:
         settings = json_of(folder / _SETTINGS)
@@ -44,7 +44,7 @@ class SpeechPreparer:
         _refuse_rate(folder, settings.get("sampling_rate", RATE_HZ))
 
     def prepare(self, source: np.ndarray) -> Prepared:
-        """``(n,)`` float32; cost in steps."""
+        """Return ``(n,)`` float32; the cost is in steps."""
         steps = speech_steps(len(source), self._config)
         if not steps:
             return Prepared(np.zeros(0, dtype=np.float32), cost=1)
@@ -54,7 +54,7 @@ class SpeechPreparer:
 
 
 class WhisperPreparer:
-    """Samples as Whisper's log-mel bands of one window (30 s) after the other, the last one padded with silence."""
+    """Whisper's feature extractor: log-mel bands of consecutive windows of 30 s, the last one padded with silence."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import WhisperFeatureExtractor
@@ -63,7 +63,7 @@ class WhisperPreparer:
         _refuse_rate(folder, self._extractor.sampling_rate)
 
     def prepare(self, source: np.ndarray) -> Prepared:
-        """``{"mel": (V, M, 3000) float32, "steps": (V,) int64}``; cost in steps, padding included."""
+        """Return ``{"mel": (V, M, 3000) float32, "steps": (V,) int64}``; the cost is in steps, padding included."""
         spans = windows_of(len(source), window=self._extractor.n_samples)
         bands, frames = self._extractor.feature_size, self._extractor.nb_max_frames
         mel = np.zeros((len(spans), bands, frames), dtype=np.float32)
@@ -74,7 +74,7 @@ class WhisperPreparer:
 
 
 class TextPreparer:
-    """A text as token ids with the special tokens at both ends, cut to the encoder's limit."""
+    """A tokenizer: token ids with the special tokens at both ends, truncated to the encoder's limit."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoTokenizer
@@ -83,33 +83,33 @@ class TextPreparer:
         self._limit = token_limit(config_of(folder), self._tokenizer.model_max_length)
 
     def prepare(self, source: str) -> Prepared:
-        """``(I,)`` int64, I = 0 where the text is empty; cost in tokens."""
+        """Return ``(I,)`` int64, I = 0 for an empty text; the cost is in tokens."""
         if not source.strip():
             return Prepared(np.zeros(0, dtype=np.int64), cost=1)
         ids = np.array(self._tokenizer(source, truncation=True, max_length=self._limit)["input_ids"], dtype=np.int64)
-        if len(ids) <= self._tokenizer.num_special_tokens_to_add():  # of characters that the tokenizer drops
+        if len(ids) <= self._tokenizer.num_special_tokens_to_add():  # the tokenizer drops all of the text's characters
             return Prepared(np.zeros(0, dtype=np.int64), cost=1)
         return Prepared(ids, cost=len(ids))
 
 
 class ImagePreparer:
-    """Frames resized and cropped as CLIP's image processor does; the device scales and normalises them.
+    """CLIP's image processor without the normalisation: frames are resized and cropped.
 
-    Pixels stay uint8 on their way to the device, a quarter of the bytes of normalised ones.
+    The device normalises them: as uint8, pixels take a quarter of the bytes on their way there.
     """
 
     def __init__(self, folder: Path) -> None:
         settings = json_of(folder / _SETTINGS)
         if not (settings.get("do_resize", True) and settings.get("do_center_crop", True)):
             raise FeatureError(
-                f"{folder / _SETTINGS} leaves pictures at their own sizes; set do_resize and do_center_crop there"
+                f"{folder / _SETTINGS} leaves pictures at their own sizes; set do_resize and do_center_crop to true"
             )
         self._size = _sides(settings, "size", folder)
         self._crop = _sides(settings, "crop_size", folder)
         self._resample = int(settings.get("resample", _BICUBIC))
 
     def prepare(self, source: np.ndarray) -> Prepared:
-        """``(F, H, W, 3)`` uint8 -> ``(F, 3, 224, 224)`` uint8; cost in frames."""
+        """Turn ``(F, H, W, 3)`` uint8 into ``(F, 3, 224, 224)`` uint8; the cost is in frames."""
         from PIL import Image
 
         high, wide = (self._crop * 2)[:2]
@@ -120,13 +120,13 @@ class ImagePreparer:
             if top < 0 or left < 0:
                 raise FeatureError(f"pictures of {width}x{height} after resizing are smaller than {wide}x{high}")
             box = (left, top, left + wide, top + high)
-            for place, frame in enumerate(source):
+            for index, frame in enumerate(source):
                 picture = Image.fromarray(frame).resize((width, height), Image.Resampling(self._resample)).crop(box)
-                images[place] = np.asarray(picture).transpose(2, 0, 1)
+                images[index] = np.asarray(picture).transpose(2, 0, 1)
         return Prepared(images, cost=max(1, len(source)))
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width after resizing: both as given, or the shorter one as given and the proportions kept."""
+        """Return height and width after resizing: as set, or with the shorter side as set."""
         if len(self._size) == 2:
             return self._size[0], self._size[1]
         short = min(height, width)
@@ -134,7 +134,7 @@ class ImagePreparer:
 
 
 def _sides(settings: dict[str, Any], name: str, folder: Path) -> tuple[int, ...]:
-    """Height and width, or the shortest edge alone; earlier versions wrote that as one number."""
+    """Return height and width, or only the shortest edge; earlier versions wrote that as one number."""
     size = settings.get(name, 224)
     given = [size[key] for key in _KEYS if key in size] if isinstance(size, dict) else [size]
     sides = tuple(side for side in given if isinstance(side, int) and side > 0)
@@ -146,23 +146,23 @@ def _sides(settings: dict[str, Any], name: str, folder: Path) -> tuple[int, ...]
 
 
 def image_processor(folder: Path) -> Any:  # noqa: ANN401 - transformers' own class
-    """CLIP's image processor on Pillow, which needs no torchvision."""
+    """Read CLIP's image processor in its Pillow version, which needs no torchvision."""
     from transformers import CLIPImageProcessorPil
 
     return read_processor(folder, CLIPImageProcessorPil.from_pretrained)
 
 
 def token_limit(config: dict[str, Any], tokenizer_limit: int) -> int:
-    """Tokens that an encoder takes, special ones included: 512 for BERT and RoBERTa.
+    """Return the most tokens that an encoder takes, special ones included: 512 for BERT and RoBERTa.
 
-    RoBERTa counts positions from one beyond its padding id, so two of its 514 are never used.
+    RoBERTa numbers positions from its padding id plus one, so two of its 514 positions are never used.
     """
     unused = config["pad_token_id"] + 1 if config["model_type"] == "roberta" else 0
     return min(int(tokenizer_limit), int(config["max_position_embeddings"]) - unused)
 
 
 def read_processor(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
-    """A processor from a folder.
+    """Read a processor from a folder.
 
     Raises:
         FeatureError: Its files cannot be read.
@@ -175,7 +175,7 @@ def read_processor(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
 
 
 def folder_of(spec: EncoderSpec) -> Path:
-    """Where the encoder's files are; looked up where that was not done yet.
+    """Return the folder of the encoder's files; locate it if that has not been done yet.
 
     Raises:
         FeatureError: See :func:`merflow.features.encoders.huggingface.checkpoints.locate`.
@@ -187,4 +187,6 @@ def folder_of(spec: EncoderSpec) -> Path:
 
 def _refuse_rate(folder: Path, rate_hz: int) -> None:
     if rate_hz != RATE_HZ:
-        raise FeatureError(f"the encoder in {folder} hears {rate_hz} Hz, recordings are {RATE_HZ} Hz; choose another")
+        raise FeatureError(
+            f"the encoder in {folder} reads {rate_hz} Hz, but recordings have {RATE_HZ} Hz; choose another encoder"
+        )

@@ -1,4 +1,4 @@
-"""What a profile may say about a pretrained encoder."""
+"""Settings that a profile gives a pretrained encoder."""
 
 from typing import Literal
 
@@ -9,15 +9,15 @@ Layers = Literal["last", "all", "transformer"]
 
 
 class CheckpointSettings(Strict):
-    """Weights, and the precision that they are computed in.
+    """A checkpoint and the precision that it is computed in.
 
     Attributes:
         model: A hub id such as ``microsoft/wavlm-large``; a folder as an absolute path or one that starts with ``./``
             or ``~``; or ``${encoders}/name`` for a folder in ``features.encoders_folder``.
-        dtype: Precision of matrix products on a GPU (autocast, the weights stay float32); a CPU computes in float32.
-        compile: Whether torch.compile translates the transformer layers first, which pays on long runs.
-        allow_unpinned: Whether ``revision`` may be a branch or tag. The commit that it stands for at that time is what
-            the store's key records.
+        dtype: Precision of matrix products on a GPU, by autocast; the weights stay float32. A CPU computes in float32.
+        compile: True to compile the transformer layers with torch.compile, which pays off on long runs.
+        allow_unpinned: True to allow a branch or tag as ``revision``. The store's key records the commit that it
+            points to at that time.
     """
 
     model: str
@@ -27,12 +27,13 @@ class CheckpointSettings(Strict):
 
 
 class LayeredSettings(CheckpointSettings):
-    """An encoder whose layers can be had one by one.
+    """A checkpoint whose layers can be used one by one.
 
     Attributes:
-        layers: ``last`` hidden state alone; ``transformer`` layers 1 to L; ``all`` of those after what enters the
-            first of them (WavLM's projected convolution output with positions, the text encoders' embeddings). The
-            last layer is the last hidden state in every case, after the final normalisation where there is one.
+        layers: ``last`` for the last hidden state only; ``transformer`` for layers 1 to L; ``all`` for layers
+            1 to L after the input of layer 1 (WavLM's projected convolution output with positions, the text encoders'
+            embeddings). The last layer is the last hidden state in every case, after the final normalisation if there
+            is one.
     """
 
     layers: Layers

@@ -1,4 +1,4 @@
-"""RoBERTa and BERT. The special tokens at both ends are steps like the others, as in the model's own output.
+"""RoBERTa and BERT; the special tokens at both ends are steps too, as in the models' own output.
 
 Shapes: I tokens, L layers, D width.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from merflow.features.encoders.huggingface.processors import TextPreparer
 from merflow.features.encoders.huggingface.settings import LayeredSettings
 from merflow.features.encoders.huggingface.weights import LayeredWeights, load_weights
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.interface import Prepared
 
 
 class TextEncoder(TextPreparer):
@@ -28,6 +28,6 @@ class TextEncoder(TextPreparer):
         self.shape = self._weights.shape
 
     def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
-        """One float32 array a text."""
+        """Return one float32 array per text."""
         texts = [prepared.values for prepared in batch]
         return self._weights.encode(texts, steps=[len(ids) for ids in texts], fill=self._padding)

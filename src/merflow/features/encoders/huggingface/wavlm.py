@@ -1,13 +1,13 @@
 """WavLM, base and large.
 
 Padding must not change a result. WavLM-large normalises its convolutions per frame, so an attention mask is enough.
-WavLM-base normalises the first convolution over the whole recording (a group norm of one channel a group), and
-zeros at the end would shift mean and variance; here they are taken over each recording's own frames.
+WavLM-base normalises the first convolution over the whole recording (a group norm with one channel per group), and
+zeros at the end would shift mean and variance. Here they are taken over each recording's own frames.
 
-The numbers are those of transformers' WavLM. Three things are only faster here: attention is fused, where
-transformers' also makes weights that nobody reads; convolutions are matrix products over steps whose channels lie
-together, as WavLM-large's normalisation between them wants it, where transformers' copies every activation there and
-back; and the positional convolution's weight is put together from its two factors once, not in every batch.
+The numbers equal those of transformers' WavLM. Three things are faster here. Attention is fused, whereas transformers
+also computes attention weights that nobody reads. Convolutions are matrix products over steps whose channels are
+contiguous, which is the layout of WavLM-large's normalisation between them; transformers transposes every activation
+back and forth. And the positional convolution's weight is computed from its two factors once, not in every batch.
 
 Shapes: N recordings, S frames of the first convolution, C channels, T steps, H heads, L layers, D width.
 """
@@ -26,9 +26,9 @@ from torch.nn.utils import parametrize
 
 from merflow.features.encoders.huggingface.processors import SpeechPreparer
 from merflow.features.encoders.huggingface.settings import LayeredSettings
-from merflow.features.encoders.huggingface.steps import speech_steps
+from merflow.features.encoders.huggingface.step_times import speech_steps
 from merflow.features.encoders.huggingface.weights import LayeredWeights, load_weights
-from merflow.features.encoders.prepared import Prepared
+from merflow.features.encoders.interface import Prepared
 
 
 class WavLM(SpeechPreparer):
@@ -52,13 +52,13 @@ class WavLM(SpeechPreparer):
         self.shape = self._weights.shape
 
     def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
-        """One float32 array a recording."""
+        """Return one float32 array per recording."""
         recordings = [prepared.values for prepared in batch]
         steps = [speech_steps(len(samples), self._config) for samples in recordings]
         if self._norm is not None:
             kernel, stride = self._config["conv_kernel"][0], self._config["conv_stride"][0]
-            heard = [len(samples) for samples, count in zip(recordings, steps, strict=True) if count]
-            self._norm.frames = [(length - kernel) // stride + 1 for length in heard]
+            encoded = [len(samples) for samples, count in zip(recordings, steps, strict=True) if count]
+            self._norm.frames = [(length - kernel) // stride + 1 for length in encoded]
         return self._weights.encode(recordings, steps=steps)
 
 
@@ -68,16 +68,16 @@ def fused_attention(
     present: Tensor | None,
     bias: Tensor,
 ) -> tuple[Tensor, None]:
-    """Self-attention with a gated position bias, in place of a method of transformers' WavLMAttention.
+    """Compute self-attention with a gated position bias; replaces a method of transformers' WavLMAttention.
 
     Args:
-        attention: Whose projections are used.
+        attention: The module whose projections are used.
         states: ``(N, T, D)``.
-        present: ``(N, T)`` bool, None where no step is padding.
+        present: ``(N, T)`` bool; None if no step is padding.
         bias: ``(N * H, T, T)``.
 
     Returns:
-        ``(N, T, D)``, and no weights.
+        ``(N, T, D)``, and None in place of the attention weights.
     """
     batch, steps, width = states.shape
     query, key, value = (
@@ -92,10 +92,10 @@ def fused_attention(
 
 
 class Convolutions(nn.Module):
-    """Samples ``(N, n)`` -> ``(N, C, T)``, as transformers' WavLMFeatureEncoder where every layer has a layer norm.
+    """Samples ``(N, n)`` -> ``(N, C, T)``, equal to transformers' WavLMFeatureEncoder with a layer norm in every layer.
 
     Args:
-        layers: Of that one: each a convolution, a layer norm, an activation.
+        layers: Layers of the WavLMFeatureEncoder: each a convolution, a layer norm and an activation.
     """
 
     def __init__(self, layers: nn.ModuleList) -> None:
@@ -103,8 +103,8 @@ class Convolutions(nn.Module):
         self.layers = layers
 
     def forward(self, samples: Tensor) -> Tensor:
-        """A view whose channels lie together in memory."""
-        values = samples[:, :, None]  # (N, n, 1), after every layer (N, S, C)
+        """Return a view whose channels are contiguous in memory."""
+        values = samples[:, :, None]  # (N, n, 1); after each layer (N, S, C)
         layers: Iterable[Any] = self.layers
         for layer in layers:
             values = layer.activation(layer.layer_norm(convolved(values, layer.conv)))
@@ -112,7 +112,7 @@ class Convolutions(nn.Module):
 
 
 def convolved(values: Tensor, conv: nn.Conv1d) -> Tensor:
-    """``(N, S, C)`` contiguous -> ``(N, T, D)``: each step's window, which is one piece of memory, times the weight."""
+    """Convolve ``(N, S, C)`` contiguous to ``(N, T, D)`` as a matrix product: a step's window is contiguous too."""
     batch, frames, channels = values.shape
     kernel, stride = conv.kernel_size[0], conv.stride[0]
     steps = (frames - kernel) // stride + 1
@@ -121,10 +121,10 @@ def convolved(values: Tensor, conv: nn.Conv1d) -> Tensor:
 
 
 class FrameNorm(nn.Module):
-    """A group norm of one channel a group over each recording's own frames, whatever follows them.
+    """A group norm with one channel per group, over each recording's own frames without the padding.
 
     Attributes:
-        frames: Of each of the batch's recordings; set before every batch.
+        frames: Number of frames of each recording of the batch; set before every batch.
     """
 
     def __init__(self, norm: nn.GroupNorm) -> None:
@@ -133,7 +133,7 @@ class FrameNorm(nn.Module):
         self.frames: list[int] = []
 
     def forward(self, values: Tensor) -> Tensor:
-        """``(N, C, S)``, zeros after a recording's last frame."""
+        """Return ``(N, C, S)`` with zeros after each recording's last frame."""
         if min(self.frames) == values.shape[2]:
             normed: Tensor = self.norm(values)
             return normed

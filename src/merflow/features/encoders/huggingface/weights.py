@@ -1,6 +1,6 @@
-"""The second half's common ground: weights on a device, and how they are computed.
+"""Pretrained weights on a device, and their forward pass over a padded batch.
 
-Shapes: N inputs of a batch, n places of the longest (samples, tokens, mel bands), T steps, L layers, D width.
+Shapes: N inputs of a batch, n positions of the longest (samples, tokens, mel bands), T steps, L layers, D width.
 """
 
 import warnings
@@ -22,11 +22,11 @@ _AUTOCAST: dict[Dtype, torch.dtype] = {"bfloat16": torch.bfloat16, "float16": to
 
 
 class LayeredWeights:
-    """A transformer on its device, of which the last hidden state or those of all layers are taken.
+    """A transformer on its device, which yields its last hidden state or those of all layers.
 
     Args:
         model: The transformers model.
-        settings: Of the profile.
+        settings: The profile's settings.
         blocks: The model's transformer layers.
         device: ``cpu``, ``cuda``, or ``auto``.
 
@@ -48,23 +48,23 @@ class LayeredWeights:
         self.nothing = np.zeros((0, *entry), dtype=np.float32)
 
     def encode(self, inputs: Sequence[np.ndarray], *, steps: Sequence[int], fill: float = 0) -> list[np.ndarray]:
-        """``(T, D)`` or ``(T, L, D)`` float32 of each input ``(n, ...)``; no step of an input that has none.
+        """Return ``(T, D)`` or ``(T, L, D)`` float32 for each input ``(n, ...)``.
 
         Args:
-            inputs: Padded together at the end of their first axis.
-            steps: T of each.
-            fill: What shorter inputs are padded with.
+            inputs: Inputs of the batch; they are padded at the end of their first axis.
+            steps: T of each input; 0 for an input that yields no step.
+            fill: Value that pads shorter inputs.
         """
-        found = [self.nothing] * len(inputs)
+        encoded = [self.nothing] * len(inputs)
         rows = [row for row, count in enumerate(steps) if count]
         if rows:
             arrays = unpad(self._forward([inputs[row] for row in rows], fill=fill), [steps[row] for row in rows])
             for row, array in zip(rows, arrays, strict=True):
-                found[row] = array
-        return found
+                encoded[row] = array
+        return encoded
 
     def _forward(self, inputs: Sequence[np.ndarray], *, fill: float) -> Tensor:
-        """Without a mask where nothing is padded, which spares attention the work of applying it."""
+        """Run the model on the padded inputs; a batch without padding needs no mask, which makes attention faster."""
         lengths = np.array([len(each) for each in inputs])
         values = np.full((len(inputs), lengths.max(), *inputs[0].shape[1:]), fill, dtype=inputs[0].dtype)
         for row, each in enumerate(inputs):
@@ -79,20 +79,20 @@ class LayeredWeights:
 
 
 def device_of(name: str) -> torch.device:
-    """``auto`` is the GPU where there is one.
+    """Return a device by name; ``auto`` is the GPU if there is one.
 
     Raises:
-        FeatureError: ``cuda`` is asked for and there is none.
+        FeatureError: The name is ``cuda`` and there is no GPU.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
-        raise FeatureError(f"features are to be extracted on {name}, but torch sees no GPU; choose auto or cpu")
+        raise FeatureError(f"features.device is {name}, but torch sees no GPU; choose auto or cpu")
     return torch.device(name)
 
 
 def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:  # noqa: ANN401 - transformers' own classes
-    """A model of this transformers class in evaluation mode and float32, every one of its weights from the folder.
+    """Load a model of this transformers class, in evaluation mode and float32, with all of its weights from the folder.
 
     Raises:
         FeatureError: Weights are missing, of another shape, or unreadable.
@@ -117,7 +117,7 @@ def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:  # noqa: ANN4
 
 @contextmanager
 def without_bars() -> Iterator[None]:
-    """No bars and no reports of transformers while a model is read or written; the caller checks what was read."""
+    """Silence transformers' progress bars and reports while a model is read or written; callers check the result."""
     from transformers.utils import logging as transformers_logging
 
     logging: Any = transformers_logging  # untyped
@@ -133,16 +133,16 @@ def without_bars() -> Iterator[None]:
 
 
 def compile_layers(layers: nn.ModuleList) -> None:
-    """Has torch.compile translate each layer when it first runs, for any batch and length."""
+    """Compile each layer with torch.compile when it first runs, for any batch and length."""
     for layer in layers:
         layer.compile(dynamic=True)
 
 
 @contextmanager
 def computing(device: torch.device, dtype: Dtype) -> Iterator[None]:
-    """Inference on a device: autocast on a GPU where another precision than float32 is asked for.
+    """Run inference on a device, with autocast on a GPU if the precision is not float32.
 
-    float32 means float32: convolutions too, which PyTorch would otherwise compute in TF32 on a GPU.
+    With float32, convolutions also run in float32; PyTorch would otherwise compute them in TF32 on a GPU.
     """
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")  # WavLM's own call
@@ -157,10 +157,10 @@ def computing(device: torch.device, dtype: Dtype) -> Iterator[None]:
 
 
 def layers_of(output: Any, layers: Layers) -> Tensor:  # noqa: ANN401 - transformers' own class
-    """``(N, T, D)`` or ``(N, T, L, D)`` of a model's output.
+    """Return the chosen layers of a model's output, ``(N, T, D)`` or ``(N, T, L, D)``.
 
-    In transformers 5, WavLM-large's last entry of ``hidden_states`` lacks the final normalisation that earlier versions
-    put there; the last layer is the last hidden state here.
+    In transformers 5, the last entry of WavLM-large's ``hidden_states`` lacks the final normalisation that earlier
+    versions applied to it. Here the last layer is the last hidden state.
     """
     if layers == "last":
         last: Tensor = output.last_hidden_state
@@ -170,17 +170,17 @@ def layers_of(output: Any, layers: Layers) -> Tensor:  # noqa: ANN401 - transfor
 
 
 def layer_count(transformer_layers: int, layers: Layers) -> int | None:
-    """L, None where there is no layer axis."""
+    """Return L; None if there is no layer axis."""
     return {"last": None, "transformer": transformer_layers, "all": transformer_layers + 1}[layers]
 
 
 def to_device(array: np.ndarray, device: torch.device) -> Tensor:
-    """The array on a device, through pinned memory to a GPU."""
+    """Copy an array to a device, through pinned memory if it is a GPU."""
     tensor = torch.from_numpy(array)
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def unpad(values: Tensor, steps: list[int]) -> list[np.ndarray]:
-    """Each row's real steps, ``(T, ...)`` float32 on the CPU."""
+    """Return each row without its padding, ``(T, ...)`` float32 on the CPU."""
     host = values.float().cpu().numpy()
     return [np.array(row[:count]) for row, count in zip(host, steps, strict=True)]

@@ -1,0 +1,54 @@
+"""The plan of a study: a request for each of its steps."""
+
+from typing import NamedTuple
+
+from kfp import dsl
+
+from merflow.components import IMAGE
+
+
+@dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
+def plan_tuning(
+    models: list[str],
+    corpus: str,
+    root: str,
+    size: str,
+    workspace: str,
+    name: str,
+    preset: str,
+    quarantine: bool,
+    transcribe: bool,
+    params: str,
+) -> NamedTuple(  # type: ignore[valid-type]
+    "Requests",
+    [
+        ("Output", list[str]),
+        ("index", str),
+        ("validate", str),
+        ("transcribe", str),
+        ("split", str),
+        ("extract", str),
+        ("study", str),
+        ("choice", str),
+    ],
+):
+    """Make the request of every step; wrong names and settings fail here, before anything runs.
+
+    `Output` has the requests of the workers. It has this name because a local run finds the items of a loop under no
+    other.
+    """
+    from merflow.jobs import steps
+
+    return steps.plan_tuning(
+        models=models,
+        corpus=corpus,
+        root=root,
+        size=size,
+        workspace=workspace,
+        name=name,
+        preset=preset,
+        quarantine=quarantine,
+        transcribe=transcribe,
+        presets="",
+        params=params,
+    )

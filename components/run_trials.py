@@ -1,0 +1,30 @@
+"""One worker of a study."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Output
+
+from merflow.components import IMAGE
+
+
+@dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
+def run_trials(
+    request: str,
+    manifest: Input[Dataset],
+    splits: Input[Dataset],
+    features: Input[Artifact],
+    study: Input[Artifact],
+    run: Input[Artifact],
+    trials: Output[Artifact],
+) -> None:
+    """Run trials until the study has its number of finished ones, together with the other workers."""
+    from merflow.jobs import steps
+
+    steps.run_trials(
+        request,
+        manifest=manifest.path,
+        splits=splits.path,
+        features=features.path,
+        study=study.path,
+        run=run.path,
+        trials=trials.path,
+    )

@@ -1,0 +1,206 @@
+"""The requests of pipeline steps: one frozen type for each step, handed over as JSON.
+
+A request holds all that a step takes besides files: its sections of the parameters, the names that it needs, and the
+digests of the code and data behind it. No step reads the digests. A pipeline's cache keys a step by its request, so it
+runs the step again when one of its own settings, its code or its data changes, and for no other reason.
+"""
+
+from typing import Self
+
+from merflow.contracts.params import (
+    CorpusParams,
+    EvaluationParams,
+    FeatureParams,
+    SplitParams,
+    TrackingParams,
+    TrainingParams,
+    TranscriptionParams,
+    TuningParams,
+)
+from merflow.contracts.strict import Strict, parse_json
+
+
+class Request(Strict):
+    """What every request has.
+
+    Attributes:
+        code: Digest of the step's code.
+    """
+
+    code: str
+
+    def to_json(self) -> str:
+        """Return the request as one line of JSON."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Parse a request from its JSON.
+
+        Raises:
+            ParamsError: The text is not JSON, or a key or value is wrong.
+        """
+        return parse_json(cls, text, where=f"request {cls.__name__}")
+
+
+class IndexRequest(Request):
+    """A corpus to index.
+
+    Attributes:
+        corpus: Name of the corpus's reader, for example ``iemocap``.
+        root: Release folder or utterance table; empty to generate a synthetic corpus in the workspace.
+        size: Size of the synthetic corpus.
+        video: True to generate the synthetic corpus with video.
+        workspace: Folder that all steps share.
+        data: Digest of the corpus's files.
+    """
+
+    corpus: str
+    root: str
+    size: str
+    video: bool
+    workspace: str
+    params: CorpusParams
+    data: str
+
+
+class ValidateRequest(Request):
+    """A manifest to validate.
+
+    Attributes:
+        quarantine: True to set bad rows aside instead of failing.
+        data: Digest of the corpus's files.
+    """
+
+    quarantine: bool
+    params: CorpusParams
+    data: str
+
+
+class TranscribeRequest(Request):
+    """Recordings to transcribe.
+
+    Attributes:
+        transcribe: False to hand the manifest on as it is.
+        workspace: Folder that all steps share; the journal of transcripts is kept there.
+        data: Digest of the corpus's files.
+        recognizer: Digest of the files of a local Whisper model; empty for a model of the hub.
+    """
+
+    transcribe: bool
+    workspace: str
+    params: TranscriptionParams
+    corpus: CorpusParams
+    data: str
+    recognizer: str
+
+
+class SplitRequest(Request):
+    """Folds to draw."""
+
+    params: SplitParams
+
+
+class ExtractRequest(Request):
+    """Features to extract.
+
+    Attributes:
+        variants: Variants whose streams are needed, ``model:preset`` each.
+        workspace: Folder that all steps share; the feature store is in it.
+        encoders: Digest of the files of local encoders; empty where the profile pins all of them.
+        presets: Text of the user's presets among the variants; empty for none.
+    """
+
+    variants: list[str]
+    workspace: str
+    params: FeatureParams
+    corpus: CorpusParams
+    encoders: str
+    presets: str
+
+
+class TrackRequest(Request):
+    """A benchmark's run to open in MLflow.
+
+    Attributes:
+        variants: Variants of the benchmark.
+        name: Name of the run.
+        workspace: Folder that all steps share.
+        seeds: Seeds that every fold is trained with.
+    """
+
+    variants: list[str]
+    name: str
+    workspace: str
+    seeds: list[int]
+    params: TrackingParams
+    training: TrainingParams
+
+
+class TrainRequest(Request):
+    """One fold to train.
+
+    Attributes:
+        fold: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
+        workspace: Folder that all steps share; checkpoints are in it.
+        presets: Text of the user's preset, if the variant is one; else empty.
+    """
+
+    fold: str
+    workspace: str
+    params: TrainingParams
+    presets: str
+
+
+class EvaluateRequest(Request):
+    """Trained folds to compare.
+
+    Attributes:
+        name: Title of the report.
+        command: The command that repeats the run, printed in the report.
+        presets: Text of the user's presets among the variants; empty for none.
+    """
+
+    name: str
+    command: str
+    params: EvaluationParams
+    presets: str
+
+
+class StudyRequest(Request):
+    """A study to open.
+
+    Attributes:
+        variant: The variant whose parameters are searched, ``model:preset``.
+        name: Name of the study and of its run in MLflow.
+        workspace: Folder that all steps share.
+    """
+
+    variant: str
+    name: str
+    workspace: str
+    params: TuningParams
+    training: TrainingParams
+    tracking: TrackingParams
+
+
+class TrialsRequest(Request):
+    """Trials for one worker of a study.
+
+    Attributes:
+        worker: Counted from 0.
+        workspace: Folder that all steps share; checkpoints are in it.
+    """
+
+    worker: int
+    workspace: str
+
+
+class ChoiceRequest(Request):
+    """A study's best trial to turn into a preset.
+
+    Attributes:
+        preset: Name of the new preset, without its model; empty for the variant's name with ``-tuned`` appended.
+    """
+
+    preset: str

@@ -1,0 +1,264 @@
+"""The content of ``results.json``, and of the file that ``merflow compare --out`` writes.
+
+:mod:`merflow.contracts.scores` has the figures of one variant. ``ranked`` and ``best`` are defined here and nowhere
+else.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import FiniteFloat
+
+from merflow.contracts.formats import read_typed, write_typed
+from merflow.contracts.params import EvaluationParams
+from merflow.contracts.protocols import Protocol
+from merflow.contracts.scores import Interval, Scored, Variant
+from merflow.contracts.selection import Selection
+from merflow.contracts.strict import Strict
+
+FORMAT = 2
+# A difference counts as significant where its Holm-adjusted p-value is below this.
+ALPHA = 0.05
+
+
+class SeedDifference(Strict):
+    """The UA difference of one seed, pooled over its folds."""
+
+    seed: int
+    delta_ua: FiniteFloat
+
+
+class DifferenceOverSeeds(Strict):
+    """The UA difference over seeds, with Student's 95% interval."""
+
+    mean: FiniteFloat
+    std: FiniteFloat
+    ci95: Interval
+    each: tuple[SeedDifference, ...]
+
+
+class Comparison(Strict):
+    """A pair of variants.
+
+    Attributes:
+        a: The variant with the higher pooled UA.
+        b: The other variant.
+        delta_ua: Pooled UA of a minus that of b.
+        ci95: 95% bootstrap interval of ``delta_ua``; None for fewer than five dialogues.
+        standard_error: Standard error of ``delta_ua``; None for fewer than five dialogues.
+        p_bootstrap: Two-sided p-value of ``delta_ua``.
+        p_mcnemar: McNemar's test of WA.
+        p_holm: ``p_bootstrap`` after Holm's adjustment over all pairs.
+        p_mcnemar_holm: ``p_mcnemar`` after Holm's adjustment over all pairs.
+        over_seeds: The difference over seeds; None for one seed.
+    """
+
+    a: str
+    b: str
+    delta_ua: FiniteFloat
+    ci95: Interval | None
+    standard_error: FiniteFloat | None
+    p_bootstrap: FiniteFloat
+    p_mcnemar: FiniteFloat
+    p_holm: FiniteFloat
+    p_mcnemar_holm: FiniteFloat
+    over_seeds: DifferenceOverSeeds | None
+
+    @property
+    def significant(self) -> bool:
+        """True if the adjusted p-value is below :data:`ALPHA`."""
+        return self.p_holm < ALPHA
+
+    def other(self, name: str) -> str:
+        """Return the variant that ``name`` is compared with."""
+        return self.b if name == self.a else self.a
+
+
+class PairPower(Strict):
+    """The smallest UA difference between two variants that the test set detects at ``alpha`` with ``power``."""
+
+    a: str
+    b: str
+    standard_error: FiniteFloat
+    detectable_ua: FiniteFloat
+
+
+class PlannedPower(Strict):
+    """The same for all of IEMOCAP, under assumptions.
+
+    Attributes:
+        utterances: Number of test utterances.
+        dialogues: Number of dialogues.
+        class_counts: Test utterances per class.
+        disagreement: Assumed share of utterances on which exactly one of two variants is right.
+        correlation: Assumed correlation of these differences within a dialogue.
+        standard_error: Standard error of a UA difference under these assumptions.
+        detectable_ua: Smallest UA difference that is detected.
+    """
+
+    utterances: int
+    dialogues: int
+    class_counts: tuple[int, ...]
+    disagreement: FiniteFloat
+    correlation: FiniteFloat
+    standard_error: FiniteFloat
+    detectable_ua: FiniteFloat
+
+
+class Power(Strict):
+    """Smallest differences that this test set can show.
+
+    Attributes:
+        alpha: Significance level.
+        power: Probability of detecting a true difference of this size.
+        utterances: Number of test utterances.
+        dialogues: Number of dialogues.
+        standard_error: Median over the pairs; None for one variant or few dialogues.
+        detectable_ua: Difference that one comparison at ``alpha`` detects; None likewise.
+        detectable_ua_holm: Difference that the strictest step of Holm's adjustment detects; None likewise.
+        pairs: The same per pair.
+        planned: The same for all of IEMOCAP, under assumptions.
+    """
+
+    alpha: FiniteFloat
+    power: FiniteFloat
+    utterances: int
+    dialogues: int
+    standard_error: FiniteFloat | None
+    detectable_ua: FiniteFloat | None
+    detectable_ua_holm: FiniteFloat | None
+    pairs: tuple[PairPower, ...]
+    planned: PlannedPower
+
+
+class BaselineScore(Strict):
+    """Figures of predictions that are made without a model of emotion; no test compares them with a variant.
+
+    Attributes:
+        ua: Pooled UA.
+        wa: Pooled WA.
+        ci95: 95% interval of UA; None for fewer than five dialogues.
+        description: What the baseline predicts from, in a sentence.
+    """
+
+    ua: FiniteFloat
+    wa: FiniteFloat
+    ci95: Interval | None
+    description: str
+
+
+class ComparedVariants(Strict):
+    """Variants on one test set, and how they differ.
+
+    Attributes:
+        corpus: Name of the corpus.
+        manifest_hash: Version of the corpus.
+        split_id: Identity of the splits.
+        protocol: Protocol of the splits.
+        utterances: Number of test utterances.
+        dialogues: Number of dialogues.
+        seeds: Training seeds, the same for every variant.
+        resamples: Bootstrap resamples; more than requested where there are many pairs.
+        variants: Figures per variant (``model:preset``).
+        comparisons: Every pair once.
+        power: Smallest differences that this test set can show.
+    """
+
+    corpus: str
+    manifest_hash: str
+    split_id: str
+    protocol: Protocol
+    utterances: int
+    dialogues: int
+    seeds: tuple[int, ...]
+    resamples: int
+    variants: Mapping[str, Scored]
+    comparisons: tuple[Comparison, ...]
+    power: Power
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """Variants by falling pooled UA; equal ones in alphabetical order."""
+        return tuple(sorted(self.variants, key=lambda name: (-self.variants[name].ua.pooled, name)))
+
+    @property
+    def best(self) -> str:
+        """The first of :attr:`ranked`."""
+        return self.ranked[0]
+
+    def comparisons_of(self, name: str) -> tuple[Comparison, ...]:
+        """Return the pairs that a variant is in."""
+        return tuple(pair for pair in self.comparisons if name in (pair.a, pair.b))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain dictionaries, lists, numbers and strings."""
+        return self.model_dump(mode="json")
+
+    def write(self, path: Path) -> None:
+        """Write the file.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        write_typed(path, self, number=FORMAT)
+
+
+class Results(ComparedVariants):
+    """A finished benchmark.
+
+    Attributes:
+        synthetic: True if the corpus is generated.
+        published_corpus: True if the papers' own figures were measured on this corpus.
+        classes: Class names, in the order of ``confusion``.
+        class_counts: Test utterances per class.
+        evaluation: Settings of the bootstrap and the calibration error.
+        variants: Figures per variant (``model:preset``).
+        baselines: ``majority``, ``side-only`` and ``text-leak``; without those that the corpus has no columns for.
+    """
+
+    synthetic: bool
+    published_corpus: bool
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    evaluation: EvaluationParams
+    variants: Mapping[str, Variant]
+    baselines: Mapping[str, BaselineScore]
+
+
+class ComparedVariant(Scored):
+    """A variant of one run.
+
+    Attributes:
+        run: Folder of the run.
+        selection: Rule that chose its epochs.
+    """
+
+    run: str
+    selection: Selection
+
+
+class ComparedRuns(ComparedVariants):
+    """Variants of several finished runs.
+
+    Attributes:
+        runs: Folders of the runs.
+        variants: Figures per variant; a variant that several runs have is named by its run too.
+    """
+
+    runs: tuple[str, ...]
+    variants: Mapping[str, ComparedVariant]
+
+
+def read_results(path: Path) -> Results:
+    """Read ``results.json``.
+
+    Raises:
+        FormatError: Another version of merflow wrote the file, or it is damaged.
+        MerflowError: The file is missing or is not JSON.
+    """
+    remedy = (
+        "evaluate the folds again: repeat the benchmark's command, which keeps its finished folds, or run "
+        f"merflow evaluate FOLDS --manifest MANIFEST --splits SPLITS --out {path.parent}"
+    )
+    return read_typed(Results, path, number=FORMAT, remedy=remedy)

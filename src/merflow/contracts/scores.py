@@ -1,0 +1,234 @@
+"""The figures of one variant.
+
+Figures are shares, 0 to 1. Every number is finite; None stands for a figure that cannot be computed.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import FiniteFloat
+
+from merflow.contracts.protocols import Policy
+from merflow.contracts.selection import Selection
+from merflow.contracts.strict import Strict
+
+Interval = tuple[FiniteFloat, FiniteFloat]
+Breakdown = Literal["setting", "session", "speaker", "emotion", "length"]
+
+
+class Spread(Strict):
+    """A figure over repeated tests.
+
+    Attributes:
+        mean: Mean over the tests.
+        std: Standard deviation with n - 1; None for a single test.
+    """
+
+    mean: FiniteFloat
+    std: FiniteFloat | None
+
+
+class Accuracy(Spread):
+    """UA or WA of a variant; mean and deviation are over folds and seeds.
+
+    Attributes:
+        pooled: The figure of all test predictions together.
+        ci95: 95% bootstrap interval over dialogues; None for fewer than five dialogues, and where none is computed.
+    """
+
+    pooled: FiniteFloat
+    ci95: Interval | None = None
+
+
+class Chance(Strict):
+    """UA and WA of a constant guess: the best that can be had without looking at the input."""
+
+    ua: FiniteFloat
+    wa: FiniteFloat
+
+
+class FoldScore(Strict):
+    """Test figures of one fold and seed, with the development figures of its chosen epoch.
+
+    Attributes:
+        fold: Counted from 1.
+        seed: Training seed.
+        utterances: Number of test utterances.
+        ua: Test UA.
+        wa: Test WA.
+        macro_f1: Mean F1 over the classes.
+        weighted_f1: Mean F1 weighted by class size.
+        ece: Expected calibration error.
+        chosen_epoch: Chosen epoch; None where unknown.
+        dev_ua: Development UA of that epoch; None where unknown.
+        dev_loss: Development loss of that epoch; None where unknown or not finite.
+    """
+
+    fold: int
+    seed: int
+    utterances: int
+    ua: FiniteFloat
+    wa: FiniteFloat
+    macro_f1: FiniteFloat
+    weighted_f1: FiniteFloat
+    ece: FiniteFloat
+    chosen_epoch: int | None
+    dev_ua: FiniteFloat | None
+    dev_loss: FiniteFloat | None
+
+
+class SeedScore(Strict):
+    """UA and WA of one seed, pooled over its folds."""
+
+    seed: int
+    ua: FiniteFloat
+    wa: FiniteFloat
+
+
+class OverSeeds(Strict):
+    """UA and WA over the seeds; the folds of each seed are pooled first."""
+
+    ua: Spread
+    wa: Spread
+    each: tuple[SeedScore, ...]
+
+
+class Group(Strict):
+    """Figures of a group of test utterances, such as one session or one emotion.
+
+    Attributes:
+        group: Name of the group.
+        utterances: Number of test utterances in it.
+        classes: Number of classes that UA averages over: those that occur in the group.
+        ua: Unweighted accuracy, or the recall of a single emotion; None for an empty group.
+        wa: Weighted accuracy; None for an empty group and for a single emotion.
+        ci95: 95% interval of UA, widened for few dialogues; None for too few dialogues or too rare classes.
+    """
+
+    group: str
+    utterances: int
+    classes: int
+    ua: FiniteFloat | None
+    wa: FiniteFloat | None
+    ci95: Interval | None
+
+
+class ReliabilityBin(Strict):
+    """Predictions of similar confidence.
+
+    Attributes:
+        low: Lower edge of the bin, exclusive.
+        high: Upper edge of the bin, inclusive.
+        utterances: Number of predictions; an utterance counts once per seed.
+        confidence: Mean probability of the predicted class.
+        accuracy: Share of correct predictions.
+    """
+
+    low: FiniteFloat
+    high: FiniteFloat
+    utterances: int
+    confidence: FiniteFloat
+    accuracy: FiniteFloat
+
+
+class Bias(Strict):
+    """Test-selected minus honest figure, on the same resamples."""
+
+    pooled: FiniteFloat
+    ci95: Interval | None
+
+
+class Biases(Strict):
+    """Bias of UA and of WA."""
+
+    ua: Bias
+    wa: Bias
+
+
+class NonePaper(Strict):
+    """Figures of the epochs with the highest test UA. They show the bias of such a choice and nothing else."""
+
+    promotable: Literal[False] = False
+    ua: Accuracy
+    wa: Accuracy
+    bias: Biases
+
+
+class MissingInput(Strict):
+    """Figures of the same models with a modality taken away or with other transcripts.
+
+    Attributes:
+        ua: Without an interval.
+        wa: Without an interval.
+        delta_ua: Pooled UA minus the pooled UA with the whole input.
+    """
+
+    ua: Accuracy
+    wa: Accuracy
+    delta_ua: FiniteFloat
+
+
+class Training(Strict):
+    """How a variant was trained.
+
+    Attributes:
+        selection: Rule that chose the epoch.
+        stages: Training stages that were run.
+        stages_of_preset: Training stages that the preset asks for.
+        transcripts: Transcripts that were read, ``truth``, ``asr`` or ``asr+truth``; None for a model without text.
+        transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
+    """
+
+    selection: Selection
+    stages: tuple[Policy, ...]
+    stages_of_preset: tuple[Policy, ...]
+    transcripts: str | None
+    transcripts_of_preset: str | None
+
+    @property
+    def skipped_stages(self) -> tuple[Policy, ...]:
+        """Stages that the preset asks for and that were not run."""
+        return tuple(stage for stage in self.stages_of_preset if stage not in self.stages)
+
+
+class Scored(Strict):
+    """The two figures that every comparison needs."""
+
+    ua: Accuracy
+    wa: Accuracy
+
+
+class Variant(Scored):
+    """Everything that is reported about one variant; figures are of all test predictions together unless they say so.
+
+    Attributes:
+        macro_f1: Mean F1 over the classes.
+        weighted_f1: Mean F1 weighted by class size.
+        ece: Expected calibration error.
+        reliability: Bins of ``ece`` that hold predictions, lowest confidence first.
+        per_class_recall: Recall per class; None for a class without test utterances.
+        confusion: Counts, true class in rows and predicted class in columns.
+        chance: UA and WA of a constant guess.
+        breakdowns: Figures per group of utterances; empty where the corpus does not know the groups.
+        folds: Figures per fold and seed.
+        over_seeds: Figures over seeds.
+        none_paper: Figures of test-selected epochs; None unless they were requested.
+        missing: Figures per missing modality or other transcripts, named as in the ``missing`` prediction table.
+        training: How the variant was trained.
+        published: The paper's own figures in percent, by metric; empty where the paper reports none.
+    """
+
+    macro_f1: FiniteFloat
+    weighted_f1: FiniteFloat
+    ece: FiniteFloat
+    reliability: tuple[ReliabilityBin, ...]
+    per_class_recall: Mapping[str, FiniteFloat | None]
+    confusion: tuple[tuple[int, ...], ...]
+    chance: Chance
+    breakdowns: Mapping[Breakdown, tuple[Group, ...]]
+    folds: tuple[FoldScore, ...]
+    over_seeds: OverSeeds
+    none_paper: NonePaper | None
+    missing: Mapping[str, MissingInput]
+    training: Training
+    published: Mapping[str, FiniteFloat]

@@ -1,0 +1,108 @@
+"""The tables that commands print: the results of a benchmark, and the comparison of runs."""
+
+from rich.table import Table
+
+from merflow.contracts.numerals import (
+    DASH,
+    interval,
+    p_value,
+    percent,
+    plural,
+    signed,
+    signed_interval,
+    spread,
+)
+from merflow.contracts.results import ALPHA, ComparedRuns, DifferenceOverSeeds, Results
+from merflow.evaluation.report.notes import power_note, selection_rule, transcript_note
+
+
+def results_table(results: Results) -> Table:
+    """Return the variants by falling pooled UA."""
+    notes = [
+        f"{name}: {note}."
+        for name in results.ranked
+        if (note := transcript_note(results.variants[name].training)) is not None
+    ]
+    table = _table(
+        "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. Epochs chosen by: "
+        f"{selection_rule(results)}. {' '.join(notes)}"
+    )
+    table.add_column("variant", no_wrap=True)
+    for name in ("UA", "interval", "folds", "WA", "macro F1"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in results.ranked:
+        variant = results.variants[name]
+        table.add_row(
+            name,
+            percent(variant.ua.pooled),
+            interval(variant.ua.ci95),
+            spread(variant.ua),
+            percent(variant.wa.pooled),
+            percent(variant.macro_f1),
+        )
+    return table
+
+
+def variants_table(compared: ComparedRuns) -> Table:
+    """Return the compared variants by falling pooled UA."""
+    seeds = len(compared.seeds)
+    tested = f"{plural(compared.utterances, 'test utterance')} in {plural(compared.dialogues, 'dialogue')}"
+    times = f", {seeds} seeds each" if seeds > 1 else ""
+    rules = sorted({str(variant.selection) for variant in compared.variants.values()})
+    table = _table(
+        f"Percent. Intervals are 95% over dialogues. Tested on {tested}{times}. Epochs chosen by: "
+        f"{'; or by '.join(rules)}."
+    )
+    table.add_column("variant", no_wrap=True)
+    for name in ("UA", "interval", "WA"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("run", no_wrap=True)
+    for name in compared.ranked:
+        variant = compared.variants[name]
+        table.add_row(
+            name, percent(variant.ua.pooled), interval(variant.ua.ci95), percent(variant.wa.pooled), variant.run
+        )
+    return table
+
+
+def comparisons_table(compared: ComparedRuns) -> Table:
+    """Return every pair, the better variant first; significant ones in bold."""
+    several = len(compared.seeds) > 1
+    table = _table(_caption(compared, several=several))
+    for name in ("higher", "lower"):
+        table.add_column(name, no_wrap=True)
+    figures = ("ΔUA", "95% interval", *(["over seeds"] if several else []))
+    for name in (*figures, "p, Holm", "p", "McNemar, Holm", "McNemar"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for pair in compared.comparisons:
+        table.add_row(
+            pair.a,
+            pair.b,
+            signed(pair.delta_ua),
+            signed_interval(pair.ci95),
+            *([_over_seeds(pair.over_seeds)] if several else []),
+            *map(p_value, (pair.p_holm, pair.p_bootstrap, pair.p_mcnemar_holm, pair.p_mcnemar)),
+            style="bold" if pair.significant else None,
+        )
+    return table
+
+
+def _table(caption: str) -> Table:
+    return Table(box=None, pad_edge=False, header_style="bold", caption=caption.rstrip(), caption_justify="left")
+
+
+def _caption(compared: ComparedRuns, *, several: bool) -> str:
+    pairs = len(compared.comparisons)
+    sentences = [
+        f"ΔUA is in percentage points, over {compared.resamples:,} paired resamples of dialogues.",
+        f"Holm adjusts p over {pairs} pairs." if pairs > 1 else "With one pair, Holm has nothing to adjust.",
+        f"Bold: adjusted p below {ALPHA}.",
+        *(["Over seeds: mean ± standard deviation of the difference."] if several else []),
+        "McNemar's test compares WA and treats utterances as independent.",
+        power_note(compared.power),
+    ]
+    return " ".join(sentences)
+
+
+def _over_seeds(difference: DifferenceOverSeeds | None) -> str:
+    return DASH if difference is None else f"{signed(difference.mean)} ± {100 * difference.std:.1f}"

@@ -1,0 +1,217 @@
+"""From prediction tables to results: every figure of a report is computed here and in the modules imported below."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from merflow.contracts.baselines import Baseline
+from merflow.contracts.fold_record import ChosenEpoch
+from merflow.contracts.params import EvaluationParams
+from merflow.contracts.results import Results
+from merflow.contracts.scores import Breakdown, Chance, FoldScore, Group, NonePaper, Training, Variant
+from merflow.errors import EvaluationError
+from merflow.evaluation.baselines import baseline_scores
+from merflow.evaluation.breakdowns import breakdowns
+from merflow.evaluation.calibration import calibration_error, reliability
+from merflow.evaluation.comparisons import comparisons
+from merflow.evaluation.metrics import (
+    confusion_matrix,
+    macro_f1,
+    recalls_of,
+    unweighted_accuracy,
+    unweighted_accuracy_of,
+    weighted_accuracy,
+    weighted_accuracy_of,
+    weighted_f1,
+)
+from merflow.evaluation.power import power_of
+from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
+from merflow.evaluation.side_columns import missing_inputs, none_paper, side_variants
+from merflow.evaluation.significance import enough_samples
+from merflow.evaluation.spread import accuracy, over_seeds, resample, tests_of
+
+
+@dataclass(frozen=True)
+class PredictionTables:
+    """Test predictions of all variants together.
+
+    Attributes:
+        test: Rows of :data:`merflow.contracts.tables.PREDICTIONS`.
+        none_paper: The same of the test-selected epochs; None where there are none.
+        missing: Rows of :data:`merflow.contracts.tables.MISSING`; None where there are none.
+    """
+
+    test: pd.DataFrame
+    none_paper: pd.DataFrame | None = None
+    missing: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class TrainedVariant:
+    """Facts about a variant that its predictions do not hold.
+
+    Attributes:
+        training: How it was trained.
+        published: The paper's own percentages by metric; empty where the paper reports none.
+        chosen: Chosen epochs by fold and seed.
+    """
+
+    training: Training
+    published: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[tuple[int, int], ChosenEpoch] = field(default_factory=dict)
+
+
+def summarise(
+    tables: PredictionTables,
+    held_out: HeldOut,
+    *,
+    trained: Mapping[str, TrainedVariant],
+    params: EvaluationParams,
+    baselines: Mapping[str, Baseline] | None = None,
+) -> Results:
+    """Compute the results of a benchmark.
+
+    Args:
+        tables: Predictions of all variants.
+        held_out: Data that the variants were tested on.
+        trained: Facts per variant.
+        params: Settings of the bootstrap and the calibration error.
+        baselines: Baselines on the same folds, by name.
+
+    Raises:
+        EvaluationError: Rows are missing, duplicated or malformed, variants were tested on different utterances, a
+            variant has no facts, or a baseline lacks an utterance.
+    """
+    variants = variants_of(tables.test, held_out)
+    if unknown := sorted(set(variants) - set(trained)):
+        raise EvaluationError(f"no facts about the training of {', '.join(unknown)}; pass those of every variant")
+    classes = held_out.classes
+    groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
+    samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
+    sizes = {"groups": groups, "classes": len(classes)}
+    draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
+    few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
+    test_selected = side_variants(tables.none_paper, held_out, honest=variants)
+    without = _missing_predictions(tables.missing, held_out, honest=variants)
+    resampled, resampled_selected = resample(variants, **draws), resample(test_selected, **draws)
+    biased = {
+        name: none_paper(variants[name], selected, resampled=(resampled[name], resampled_selected[name]), **sizes)
+        for name, selected in test_selected.items()
+    }
+    groups_of = breakdowns(variants, held_out.utterances, classes=classes, **few_draws)
+    scores = {
+        name: _score(
+            _Inputs(variant, resampled[name], trained[name], groups_of[name], biased.get(name), without[name]),
+            classes=classes,
+            bins=params.calibration_bins,
+            dialogues=groups,
+        )
+        for name, variant in variants.items()
+    }
+    first = next(iter(variants.values()))
+    utterances = len(set(first.utterance_ids.tolist()))
+    pairs = comparisons(variants, resampled, groups=groups)
+    return Results(
+        corpus=held_out.corpus,
+        synthetic=held_out.synthetic,
+        published_corpus=held_out.published_corpus,
+        manifest_hash=held_out.manifest_hash,
+        split_id=held_out.split_id,
+        protocol=held_out.protocol,
+        utterances=utterances,
+        dialogues=groups,
+        seeds=tuple(sorted(set(first.seeds.tolist()))),
+        resamples=samples,
+        variants=scores,
+        comparisons=pairs,
+        power=power_of(pairs, utterances=utterances, dialogues=groups),
+        classes=classes,
+        class_counts=tuple(np.bincount(first.labels[first.seeds == first.seeds[0]], minlength=len(classes)).tolist()),
+        evaluation=params,
+        baselines=baseline_scores(baselines or {}, first, classes=classes, groups=groups, **few_draws),
+    )
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Everything that the figures of one variant are computed from."""
+
+    variant: VariantPredictions
+    resampled: np.ndarray
+    trained: TrainedVariant
+    breakdowns: Mapping[Breakdown, tuple[Group, ...]]
+    none_paper: NonePaper | None
+    missing: Mapping[str, VariantPredictions]
+
+
+def _score(inputs: _Inputs, *, classes: tuple[str, ...], bins: int, dialogues: int) -> Variant:
+    variant, size = inputs.variant, len(classes)
+    labels, predicted = variant.labels, variant.predicted
+    counts = confusion_matrix(labels, predicted, classes=size)
+    recalls = recalls_of(counts)
+    with_interval = partial(accuracy, variant=variant, classes=size, resampled=inputs.resampled, groups=dialogues)
+    return Variant(
+        ua=with_interval(unweighted_accuracy_of),
+        wa=with_interval(weighted_accuracy_of),
+        macro_f1=macro_f1(labels, predicted, classes=size),
+        weighted_f1=weighted_f1(labels, predicted, classes=size),
+        ece=calibration_error(labels, variant.probabilities, bins=bins),
+        reliability=reliability(labels, variant.probabilities, bins=bins),
+        per_class_recall={name: _finite(recall) for name, recall in zip(classes, recalls, strict=True)},
+        confusion=tuple(map(tuple, counts.tolist())),
+        chance=Chance(ua=1 / int((~np.isnan(recalls)).sum()), wa=float(counts.sum(axis=1).max() / counts.sum())),
+        breakdowns=inputs.breakdowns,
+        folds=_folds(variant, classes=size, bins=bins, chosen=inputs.trained.chosen),
+        over_seeds=over_seeds(variant, classes=size),
+        none_paper=inputs.none_paper,
+        missing=missing_inputs(variant, inputs.missing, classes=size),
+        training=inputs.trained.training,
+        published={metric: float(value) for metric, value in inputs.trained.published.items()},
+    )
+
+
+def _missing_predictions(
+    missing: pd.DataFrame | None, held_out: HeldOut, *, honest: Mapping[str, VariantPredictions]
+) -> dict[str, dict[str, VariantPredictions]]:
+    """Return the predictions per variant and missing input, with the small sets first."""
+    found: dict[str, dict[str, VariantPredictions]] = {name: {} for name in honest}
+    if missing is None:
+        return found
+    for inputs in sorted(set(missing["missing"]), key=lambda inputs: (inputs.count("+"), inputs)):
+        table = missing[missing["missing"] == inputs].drop(columns="missing")
+        for name, variant in side_variants(table, held_out, honest=honest).items():
+            found[name][inputs] = variant
+    return found
+
+
+def _folds(
+    variant: VariantPredictions, *, classes: int, bins: int, chosen: Mapping[tuple[int, int], ChosenEpoch]
+) -> tuple[FoldScore, ...]:
+    rows = []
+    for fold, seed in tests_of(variant):
+        test = (variant.folds == fold) & (variant.seeds == seed)
+        labels, predicted = variant.labels[test], variant.predicted[test]
+        epoch = chosen.get((fold, seed))
+        rows.append(
+            FoldScore(
+                fold=fold,
+                seed=seed,
+                utterances=int(test.sum()),
+                ua=unweighted_accuracy(labels, predicted, classes=classes),
+                wa=weighted_accuracy(labels, predicted),
+                macro_f1=macro_f1(labels, predicted, classes=classes),
+                weighted_f1=weighted_f1(labels, predicted, classes=classes),
+                ece=calibration_error(labels, variant.probabilities[test], bins=bins),
+                chosen_epoch=None if epoch is None else epoch.epoch,
+                dev_ua=None if epoch is None else _finite(epoch.dev_ua),
+                dev_loss=None if epoch is None else _finite(epoch.dev_loss),
+            )
+        )
+    return tuple(rows)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

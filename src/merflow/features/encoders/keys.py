@@ -1,0 +1,46 @@
+"""The keys under which the feature store keeps what an encoder makes of a stream."""
+
+from merflow.contracts.feature_key import FeatureKey
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.streams import Stream
+from merflow.errors import FeatureError
+from merflow.features.encoders.builders import ENCODERS, encoder_entry
+
+STORED_DTYPE = "float16"
+
+# Version of everything between a recording and its stored numbers that is not an encoder: cutting, pooling, rounding.
+EXTRACTION_VERSION = 1
+
+
+def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
+    """Return the key of the features that an encoder makes of a stream.
+
+    Raises:
+        FeatureError: No encoder has the spec's name, or its weights have not been located yet.
+    """
+    entry = encoder_entry(spec)
+    if entry.revised and spec.revision is None:
+        raise FeatureError(
+            f"encoder {spec.name!r} of {spec.settings.get('model')} has no revision; locate it first "
+            "(features.encoders.huggingface.checkpoints.located)"
+        )
+    return FeatureKey(
+        encoder=spec.model_copy(update={"folder": None}),
+        encoder_version=entry.version,
+        extraction_version=EXTRACTION_VERSION,
+        dtype=STORED_DTYPE,
+        clip_s=stream.clip_s,
+        skip_silence=stream.skip_silence,
+        pooled=stream.pooled,
+        transcript=stream.transcript,
+    )
+
+
+def why_unreadable(key: FeatureKey) -> str | None:
+    """Return why this version of merflow never reads the features of a key; None if it does."""
+    entry = ENCODERS.get(key.encoder.name)
+    if entry is None:
+        return f"this version of merflow has no encoder {key.encoder.name!r}"
+    if (key.encoder_version, key.extraction_version) != (entry.version, EXTRACTION_VERSION):
+        return "made by another version of the extraction code, so it is never read again"
+    return None

@@ -1,0 +1,30 @@
+"""The choice between true and recognised words, by what a corpus has.
+
+If a corpus has both kinds, the kind that is not read is extracted too, so that a model that was trained on one kind can
+be tested with the other. That costs one more pass of the text encoders over the corpus.
+"""
+
+from merflow.contracts.params import Transcripts
+from merflow.contracts.streams import Transcript
+from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
+from merflow.corpus.manifest import Manifest
+from merflow.features.extraction.utterance_inputs import is_absent
+
+
+def choose_transcripts(manifest: Manifest, *, transcripts: Transcripts) -> dict[Transcript, Transcript]:
+    """Return the kind of words that is read of this corpus in place of each kind that a stream may request.
+
+    Args:
+        manifest: The corpus.
+        transcripts: ``truth`` or ``asr`` to read that kind in every case. ``auto`` reads the requested kind, or the
+            other one if the corpus has only that.
+    """
+    if transcripts != "auto":
+        return dict.fromkeys(TRANSCRIPT_COLUMNS, transcripts)
+    present = [kind for kind, column in TRANSCRIPT_COLUMNS.items() if not is_absent(manifest, column)]
+    return {requested: present[0] if len(present) == 1 else requested for requested in TRANSCRIPT_COLUMNS}
+
+
+def has_both_transcripts(manifest: Manifest) -> bool:
+    """Return True if some utterance of the corpus has true words and some has recognised ones."""
+    return not any(is_absent(manifest, column) for column in TRANSCRIPT_COLUMNS.values())

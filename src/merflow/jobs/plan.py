@@ -1,0 +1,293 @@
+"""The plan of a pipeline's run: one request for each step, made from the few settings that a user gives.
+
+Everything that decides a step's result beside its input files is resolved here: the parameters, the folds, the user's
+presets, and the digests of code and data. A pipeline makes its plan anew in every run. The other steps are cached by
+their requests, so they run again exactly when something of their own has changed.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from merflow.contracts.fold_id import parse_fold_id
+from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.passwords import masked, without_password
+from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.requests import (
+    ChoiceRequest,
+    EvaluateRequest,
+    ExtractRequest,
+    IndexRequest,
+    SplitRequest,
+    StudyRequest,
+    TrackRequest,
+    TrainRequest,
+    TranscribeRequest,
+    TrialsRequest,
+    ValidateRequest,
+)
+from merflow.corpus.readers.catalogue import reader
+from merflow.corpus.source import CorpusSource
+from merflow.errors import ParamsError, TuningError
+from merflow.folds.presets import parse_presets, streams_of, training_of
+from merflow.presets import plan as plans
+from merflow.runs.code_closure import code_digest
+from merflow.storage.fingerprints import folder_fingerprint
+from merflow.storage.local import digest
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of a pipeline's run that the user gives.
+
+    Attributes:
+        models: Variants, ``model:preset`` each.
+        corpus: Name of the corpus's reader.
+        root: Release folder or utterance table; empty to generate a synthetic corpus.
+        size: Size of a synthetic corpus.
+        workspace: Folder that all steps share.
+        name: Name of the run in MLflow and in the report.
+        quarantine: True to set bad rows aside instead of failing.
+        transcribe: True to transcribe the recordings with Whisper.
+        presets: Text of a file of user presets; empty for none.
+        params: Changes to the parameters that merflow ships, as YAML or JSON.
+    """
+
+    models: Sequence[str]
+    corpus: str
+    root: str
+    size: str
+    workspace: str
+    name: str
+    quarantine: bool
+    transcribe: bool
+    presets: str
+    params: str
+
+
+@dataclass(frozen=True)
+class PreparationPlan:
+    """Requests of the steps from a corpus to features."""
+
+    index: IndexRequest
+    validate: ValidateRequest
+    transcribe: TranscribeRequest
+    split: SplitRequest
+    extract: ExtractRequest
+
+    def to_json(self) -> tuple[str, str, str, str, str]:
+        """Return the requests in this order, each as JSON."""
+        return (
+            self.index.to_json(),
+            self.validate.to_json(),
+            self.transcribe.to_json(),
+            self.split.to_json(),
+            self.extract.to_json(),
+        )
+
+
+@dataclass(frozen=True)
+class BenchmarkPlan:
+    """Requests of all steps of a benchmark.
+
+    Attributes:
+        train: One request for each fold.
+    """
+
+    preparation: PreparationPlan
+    track: TrackRequest
+    train: tuple[TrainRequest, ...]
+    evaluate: EvaluateRequest
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """Requests of all steps of a study.
+
+    Attributes:
+        trials: One request for each worker.
+    """
+
+    preparation: PreparationPlan
+    study: StudyRequest
+    trials: tuple[TrialsRequest, ...]
+    choice: ChoiceRequest
+
+
+def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
+    """Return the requests of a benchmark's steps; check every name before anything runs.
+
+    Args:
+        settings: The user's settings.
+        command: The command that repeats the run, for the report.
+
+    Raises:
+        MerflowError: A parameter, a variant, a preset, or the corpus is wrong or missing.
+    """
+    params = _params_of(settings)
+    user_presets = parse_presets(settings.presets, where="presets", profile=params.features.profile)
+    presets = plans.chosen(settings.models, user_presets)
+    folds = plans.plan(
+        settings.models,
+        protocol=params.splits.protocol,
+        profile=params.features.profile,
+        seeds=params.plan.seeds,
+        user_presets=user_presets,
+    )
+    by_variant = {preset.variant: preset for preset in presets}
+    code = {variant: _training_code("train", preset) for variant, preset in by_variant.items()}
+    variants = {fold: parse_fold_id(fold).variant for fold in folds}
+    return BenchmarkPlan(
+        preparation=_preparation(settings, params, presets=presets, user_presets=user_presets),
+        track=TrackRequest(
+            code=code_digest("track"),
+            variants=list(settings.models),
+            name=settings.name,
+            workspace=settings.workspace,
+            seeds=params.plan.seeds,
+            params=params.tracking,
+            training=params.training,
+        ),
+        train=tuple(
+            TrainRequest(
+                fold=fold,
+                workspace=settings.workspace,
+                params=params.training,
+                presets=_text_of(settings.presets, [variant]),
+                code=code[variant],
+            )
+            for fold, variant in variants.items()
+        ),
+        evaluate=EvaluateRequest(
+            name=settings.name,
+            command=command,
+            params=params.evaluation,
+            presets=_text_of(settings.presets, settings.models),
+            code=code_digest("evaluate"),
+        ),
+    )
+
+
+def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
+    """Return the requests of a study's steps.
+
+    Args:
+        settings: The user's settings, with one variant.
+        preset: Name of the new preset, without its model; empty for the variant's name with ``-tuned`` appended.
+
+    Raises:
+        MerflowError: A parameter, the variant, or the corpus is wrong or missing.
+        TuningError: There is more than one variant, or the storage's URL has a password.
+    """
+    params = _params_of(settings)
+    refuse_password(params)
+    if len(settings.models) != 1:
+        raise TuningError(f"tune takes one variant, {len(settings.models)} are given: {', '.join(settings.models)}")
+    presets = plans.chosen(settings.models)
+    code = _training_code("study", presets[0])
+    return TuningPlan(
+        preparation=_preparation(settings, params, presets=presets, user_presets={}),
+        study=StudyRequest(
+            variant=settings.models[0],
+            name=settings.name,
+            workspace=settings.workspace,
+            params=params.tuning,
+            training=params.training,
+            tracking=params.tracking,
+            code=code,
+        ),
+        trials=tuple(
+            TrialsRequest(worker=worker, workspace=settings.workspace, code=code)
+            for worker in range(params.tuning.workers)
+        ),
+        choice=ChoiceRequest(preset=preset, code=code),
+    )
+
+
+def refuse_password(params: Params) -> None:
+    """Refuse a password among the parameters of a pipeline, which keeps and shows them.
+
+    Raises:
+        TuningError: The URL of the study's storage has a password.
+    """
+    storage = params.tuning.storage
+    if without_password(storage)[1] is not None:
+        raise TuningError(
+            f"tuning.storage {masked(storage)!r} has a password, which a pipeline would keep among its parameters; "
+            "leave it out, and give it to every step in PGPASSWORD or ~/.pgpass"
+        )
+
+
+def _params_of(settings: RunSettings) -> Params:
+    shipped = shipped_params()
+    params = with_changes(shipped, settings.params)
+    if params.cluster != shipped.cluster:
+        raise ParamsError(
+            "params: the section cluster is compiled into a pipeline and cannot change in a run; compile the pipeline "
+            "again with merflow pipeline compile --set cluster.KEY=VALUE"
+        )
+    return params
+
+
+def _preparation(
+    settings: RunSettings, params: Params, *, presets: Sequence[Preset], user_presets: UserPresets
+) -> PreparationPlan:
+    root = Path(settings.root) if settings.root else None
+    CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
+    data = reader(settings.corpus).fingerprint(root) if root else ""
+    return PreparationPlan(
+        index=IndexRequest(
+            corpus=settings.corpus,
+            root=settings.root,
+            size=settings.size,
+            video=plans.read_video(settings.models, user_presets),
+            workspace=settings.workspace,
+            params=params.corpus,
+            data=data,
+            code=code_digest("index"),
+        ),
+        validate=ValidateRequest(
+            quarantine=settings.quarantine, params=params.corpus, data=data, code=code_digest("validate")
+        ),
+        transcribe=TranscribeRequest(
+            transcribe=settings.transcribe,
+            workspace=settings.workspace,
+            params=params.transcription,
+            corpus=params.corpus,
+            data=data,
+            recognizer=_digest_of_folder(params.transcription.model),
+            code=code_digest("transcribe"),
+        ),
+        split=SplitRequest(params=params.splits, code=code_digest("split")),
+        extract=ExtractRequest(
+            variants=list(settings.models),
+            workspace=settings.workspace,
+            params=params.features,
+            corpus=params.corpus,
+            encoders=_digest_of_folder(params.features.encoders_folder),
+            presets=_text_of(settings.presets, settings.models),
+            code=digest([code_digest("extract"), [streams_of(preset) for preset in presets]]),
+        ),
+    )
+
+
+def _training_code(step: str, preset: Preset) -> str:
+    """Return a digest of a step's code and of the preset that it trains, its model's code included."""
+    return digest([code_digest(step), training_of(preset)])
+
+
+def _digest_of_folder(name: str) -> str:
+    """Return a digest of a folder's files; empty if the name is not that of a folder, as for models of the hub."""
+    folder = Path(name).expanduser()
+    return folder_fingerprint(folder) if name and folder.is_dir() else ""
+
+
+def _text_of(presets: str, variants: Sequence[str]) -> str:
+    """Return the text of those user presets that are among the variants; empty for none."""
+    entries: dict[str, Any] = (yaml.safe_load(presets) or {}).get("presets", {}) if presets.strip() else {}
+    chosen = {variant: entries[variant] for variant in variants if variant in entries}
+    return json.dumps({"presets": chosen}, default=str) if chosen else ""

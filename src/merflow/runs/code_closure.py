@@ -1,0 +1,153 @@
+"""The source files that each step depends on, derived from the imports of its job.
+
+A step starts at the module of its job. Its code is that module and every module of merflow that is imported from there,
+directly or through others, at the top of a file or inside a function. The data files beside these modules (YAML, CSV,
+templates, scripts, styles) belong to it as well. KFP's digests of code and the dependencies in ``dvc.yaml`` both come
+from here, so neither has to be kept up to date by hand.
+
+Some code is left out on purpose; :data:`BY_CONTENT` and :data:`ENDS` say why.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import merflow
+
+SOURCE = Path(merflow.__path__[0])
+
+# Step -> the modules of its job.
+ENTRIES: dict[str, tuple[str, ...]] = {
+    "synthesize": ("corpus/synthetic/release.py",),
+    "index": ("jobs/index.py", "corpus/source.py"),
+    "validate": ("jobs/validate.py",),
+    "transcribe": ("jobs/transcribe.py",),
+    "split": ("jobs/split.py",),
+    "presets": ("folds/presets.py",),
+    "extract": ("jobs/extract.py",),
+    "track": ("jobs/track.py",),
+    "train": ("jobs/train.py",),
+    "study": ("jobs/tune.py", "jobs/trials.py"),
+    "evaluate": ("jobs/evaluate.py",),
+    "plots": ("jobs/plots.py",),
+}
+
+_MODELS = "models/__init__.py"
+# A preset reaches training by content: its config, its recipes, and a digest of its own model's file
+# (``folds/presets.py``). An edited model or preset thus trains its own variants again and no others. The models' own
+# files are left out along with the dictionary that imports them, but not the files that they import: an edited layer
+# that models share trains all of them again.
+BY_CONTENT: dict[str, tuple[str, ...]] = {
+    "extract": ("presets/*.yaml", "presets/*.csv"),
+    "train": (_MODELS, "folds/presets.py", "presets"),
+    "study": (_MODELS, "folds/presets.py", "presets"),
+}
+
+# Imports that end here. Extraction asks a model for nothing but its streams, which come by content. MLflow records what
+# training computes and decides none of it, so an edit there does not train every fold again.
+_RECORDS = ("tracking", "runs/remembered.py", "jobs/study_tracking.py")
+ENDS: dict[str, tuple[str, ...]] = {"extract": ("models",), "train": _RECORDS, "study": _RECORDS}
+
+_DATA = (".css", ".csv", ".j2", ".js", ".json", ".yaml")
+
+
+@cache
+def closure(step: str) -> tuple[Path, ...]:
+    """Return the files that a step depends on, relative to merflow's folder and sorted."""
+    reached: set[Path] = set()
+    waiting = [Path(entry) for entry in ENTRIES[step]]
+    while waiting:
+        module = waiting.pop()
+        if module not in reached and not _matches(module, ENDS.get(step, ())):
+            reached.add(module)
+            waiting += _imports(module)
+    left_out = BY_CONTENT.get(step, ())
+    if _MODELS in left_out:
+        reached -= {path for path in _imports(Path(_MODELS)) if path.match("models/*.py")}
+    files = reached | {data for module in reached for data in _data_beside(module)}
+    return tuple(sorted(path for path in files if not _matches(path, left_out)))
+
+
+@cache
+def code_digest(step: str) -> str:
+    """Return 16 hexadecimal digits over the files that a step depends on."""
+    return source_digest(closure(step))
+
+
+def source_digest(files: Iterable[Path]) -> str:
+    """Return 16 hexadecimal digits over the names and the content of files of merflow.
+
+    Args:
+        files: Absolute, or relative to merflow's folder.
+    """
+    summary = hashlib.sha256()
+    for path in sorted(SOURCE / file for file in files):
+        summary.update(f"{path.relative_to(SOURCE)}\0".encode())
+        summary.update(path.read_bytes())
+    return summary.hexdigest()[:16]
+
+
+def compact(files: Iterable[Path]) -> list[Path]:
+    """Return the same files with a folder in place of its files wherever all its source files are among them."""
+    remaining = set(files)
+    folders = {parent for path in remaining for parent in path.parents if parent != Path()}
+    for folder in sorted(folders):
+        inside = set(_sources_below(folder))
+        if inside <= remaining:
+            remaining = (remaining - inside) | {folder}
+    return sorted(path for path in remaining if not any(parent in remaining for parent in path.parents))
+
+
+def _matches(path: Path, patterns: Iterable[str]) -> bool:
+    """Return True if a path is one of these files, lies in one of these folders, or has one of these forms."""
+    return any(path.match(pattern) or path.is_relative_to(pattern) for pattern in patterns)
+
+
+@cache
+def _imports(module: Path) -> tuple[Path, ...]:
+    """Return the modules of merflow that a module imports, and those of their packages that hold code."""
+    found = set()
+    for name in _names_imported(module):
+        package, *parts = name.split(".")
+        if package == SOURCE.name:
+            paths = [Path(*parts[:depth]) for depth in range(len(parts) + 1)]
+            found |= {path / "__init__.py" for path in paths} | {path.with_suffix(".py") for path in paths[1:]}
+    return tuple(sorted(path for path in found if (SOURCE / path).is_file() and _has_code(path)))
+
+
+def _names_imported(module: Path) -> Iterator[str]:
+    for node in ast.walk(_parsed(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _has_code(module: Path) -> bool:
+    """Return True unless the file is empty or holds a docstring alone, as the ``__init__.py`` of a room does."""
+    return module.name != "__init__.py" or any(not isinstance(node, ast.Expr) for node in _parsed(module).body)
+
+
+@cache
+def _parsed(module: Path) -> ast.Module:
+    return ast.parse((SOURCE / module).read_bytes())
+
+
+@cache
+def _data_beside(module: Path) -> tuple[Path, ...]:
+    """Return the data files in a module's folder and in its subfolders without modules; none for the top folder."""
+    folder = SOURCE / module.parent
+    if folder == SOURCE:
+        return ()
+    without_modules = [each for each in folder.iterdir() if each.is_dir() and not any(each.glob("*.py"))]
+    files = [path for each in (folder, *without_modules) for path in each.iterdir() if path.suffix in _DATA]
+    return tuple(path.relative_to(SOURCE) for path in files)
+
+
+def _sources_below(folder: Path) -> Iterator[Path]:
+    for path in (SOURCE / folder).rglob("*"):
+        relative = path.relative_to(SOURCE)
+        if path.suffix in _DATA or (path.suffix == ".py" and _has_code(relative)):
+            yield relative

@@ -1,0 +1,24 @@
+"""The tutorial, carried out literally on recordings with EmoDB's names."""
+
+from pathlib import Path
+
+from tests.docs.pages import Copy
+from tests.docs.test_adding import SPEAKERS, write_emodb
+
+
+def test_the_tutorial_ends_in_a_comparison(tmp_path: Path) -> None:
+    copy = Copy.make(tmp_path / "merflow")
+    write_emodb(copy.root / "emodb")
+    params = copy.root / "params.yaml"
+    settings = params.read_text(encoding="utf-8").replace("max_epochs: null", "max_epochs: 2")
+    params.write_text(settings.replace("bootstrap_samples: 2000", "bootstrap_samples: 100"), encoding="utf-8")
+    table, index, validate, first, second, compared = copy.follow("tutorial.md")
+    assert table.stdout == f"{4 * len(SPEAKERS)} recordings of {len(SPEAKERS)} speakers\n"
+    assert f"index: {4 * len(SPEAKERS)} utterances" in index.stderr
+    assert "meet every expectation" in validate.stderr
+    assert "context-mmt:wavlm-fc-frozen" in first.stdout
+    assert "context-mmt:wavlm-te-frozen" in first.stdout
+    assert "layer-adapter-fusion:s" in second.stdout
+    assert all(name in compared.stdout for name in ("wavlm-fc-frozen", "wavlm-te-frozen", "layer-adapter-fusion:s"))
+    assert (copy.root / "check/validation/summary.html").is_file()
+    assert (copy.root / "runs/emodb/report.html").is_file()

@@ -1,0 +1,286 @@
+"""The way from media to predictions without manifest and store gives the predictions of the trained fold."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from merflow.contracts.batch import Batch, RawBatch
+from merflow.contracts.params import Params
+from merflow.corpus.manifest import Manifest
+from merflow.corpus.samples import read_samples
+from merflow.corpus.synthetic.release import synthesize
+from merflow.errors import FeatureError, ModelError
+from merflow.features.batches.standardize import STANDARDIZER
+from merflow.folds.datasets import stored_dataset
+from merflow.folds.inputs import FoldInputs
+from merflow.inference.media import Clip, MediaEncoders, RefusedInput, Samples, VideoFile, dialogue
+from merflow.inference.missing import Without
+from merflow.inference.prediction import predict
+from merflow.inference.trained_model import TrainedModel, load_trained
+from merflow.jobs.extract import extract
+from merflow.jobs.index import index
+from merflow.jobs.split import split
+from merflow.jobs.train import train
+from merflow.runs.fold_folder import MODEL, read_missing, read_predictions
+
+# Audio and text with the turns around, and all three modalities; nothing is downloaded, and no network encodes.
+CONTEXT, VIDEO = "context-mmt:mmt-frozen", "gia-mic:full"
+# A frozen stage, and one in which parts of both encoders learn, on miniatures of the real ones.
+FINE_TUNED = "context-mmt:mmt-finetuned"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A trained fold.
+
+    Attributes:
+        lengths: ``(len,)`` int64 by which its test part was divided into batches.
+    """
+
+    folder: Path
+    manifest: Manifest
+    params: Params
+    lengths: np.ndarray
+
+    @property
+    def utterance_ids(self) -> list[str]:
+        """The test part in order."""
+        return list(map(str, read_predictions(self.folder)["utterance_id"]))
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """The fold's own predictions of its test part."""
+        return np.stack(read_predictions(self.folder)["probabilities"].tolist())
+
+    def load(self) -> TrainedModel:
+        """The model from its folder alone."""
+        return load_trained(self.folder / MODEL, encoders_folder=self.params.features.encoders_folder, device="cpu")
+
+
+@dataclass(frozen=True)
+class MediaSource:
+    """Clips as a source, so that they are divided into the same batches as the fold's test part was."""
+
+    clips: Sequence[Clip]
+    encoders: MediaEncoders
+    lengths: np.ndarray
+    labels: None = None
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
+        """A batch through the function under test."""
+        return self.encoders.batch([self.clips[index] for index in indices])
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
+    """A folder with the manifest and the splits of a release with video."""
+    folder = tmp_path_factory.mktemp("corpus")
+    release = synthesize(folder / "release", size="tiny", video=True)
+    index(release, corpus="synthetic", out=folder / "manifest.parquet", params=params.corpus)
+    split(folder / "manifest.parquet", out=folder / "splits.parquet", params=params.splits)
+    return folder
+
+
+def trained(corpus: Path, folder: Path, variant: str, *, params: Params) -> Fold:
+    manifest, splits, features = corpus / "manifest.parquet", corpus / "splits.parquet", folder / "features.json"
+    extract(
+        manifest,
+        variants=[variant],
+        store=folder / "store",
+        out=features,
+        params=params.features,
+        corpus=params.corpus,
+    )
+    train(
+        f"{variant}:1",
+        manifest=manifest,
+        splits=splits,
+        features=features,
+        out=folder / "fold",
+        checkpoints=folder / "checkpoints",
+        params=params.training,
+    )
+    inputs = FoldInputs.read(
+        f"{variant}:1", manifest=manifest, splits=splits, features=features, params=params.training
+    )
+    return Fold(folder / "fold", inputs.manifest, params, stored_dataset(inputs, "test").lengths)
+
+
+@pytest.fixture(scope="module")
+def lite(params: Params) -> Params:
+    return params.model_copy(update={"training": params.training.model_copy(update={"max_epochs": 1})})
+
+
+@pytest.fixture(scope="module")
+def context(corpus: Path, lite: Params, tmp_path_factory: pytest.TempPathFactory) -> Fold:
+    return trained(corpus, tmp_path_factory.mktemp("context"), CONTEXT, params=lite)
+
+
+@pytest.fixture(scope="module")
+def video(corpus: Path, lite: Params, tmp_path_factory: pytest.TempPathFactory) -> Fold:
+    return trained(corpus, tmp_path_factory.mktemp("video"), VIDEO, params=lite)
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(corpus: Path, lite: Params, encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Fold:
+    tiny = {"profile": "tiny", "encoders_folder": str(encoders)}
+    changes = {"features": lite.features.model_copy(update=tiny)}
+    return trained(corpus, tmp_path_factory.mktemp("tuned"), FINE_TUNED, params=lite.model_copy(update=changes))
+
+
+def clips_of(fold: Fold, *, reach: int) -> list[Clip]:
+    """The test part as media, without a word of the manifest's own to the model."""
+    clips: dict[str, Clip] = {}
+    for _, turns in fold.manifest.rows.groupby("dialogue_id"):
+        ordered = turns.sort_values("turn_index")
+        made = [
+            Clip(
+                str(row["utterance_id"]),
+                audio=fold.manifest.root / str(row["audio_path"]),
+                video=VideoFile(
+                    fold.manifest.root / str(row["video_path"]), row["start_s"], row["end_s"], row["video_side"]
+                ),
+                text=str(row["transcript"]),
+            )
+            for _, row in ordered.iterrows()
+        ]
+        clips |= {clip.clip_id: clip for clip in dialogue(made, reach=reach)}
+    return [clips[name] for name in fold.utterance_ids]
+
+
+def predicted(fold: Fold, trained: TrainedModel, clips: Sequence[Clip]) -> np.ndarray:
+    source = MediaSource(clips, trained.encoders, fold.lengths)
+    recipe = trained.record.recipes[-1]
+    return predict(
+        trained.model,
+        source,
+        batch_size=recipe.batch_size,
+        params=fold.params.training,
+        precision=recipe.precision,
+    )
+
+
+@pytest.mark.parametrize("name", ["context", "video"])
+def test_media_give_the_fold_s_predictions_to_the_bit(name: str, request: pytest.FixtureRequest) -> None:
+    fold: Fold = request.getfixturevalue(name)
+    trained = fold.load()
+    clips = clips_of(fold, reach=trained.encoders.reach)
+    assert len(clips) == 12
+    assert np.array_equal(predicted(fold, trained, clips), fold.probabilities)
+
+
+def test_a_clip_alone_is_predicted_as_in_a_batch(context: Fold) -> None:
+    trained = context.load()
+    clips = clips_of(context, reach=trained.encoders.reach)[:5]
+    with torch.inference_mode():
+        rows = [trained.model(trained.encoders.batch([clip])).logits.softmax(dim=-1) for clip in clips]
+    # Sums over padding and other batch sizes round differently.
+    assert torch.cat(rows).numpy() == pytest.approx(context.probabilities[:5], abs=1e-5)
+
+
+def test_encoders_that_learned_run_in_the_graph(fine_tuned: Fold) -> None:
+    trained = fine_tuned.load()
+    clips = clips_of(fine_tuned, reach=trained.encoders.reach)
+    batch = trained.encoders.batch(clips[:3])
+    assert isinstance(batch, RawBatch)
+    assert batch.streams.keys() == {"speech_layers", "text_layers"}
+    # Micro-batches are cut by the longest clip of a batch here, by the corpus' longest there.
+    assert predicted(fine_tuned, trained, clips) == pytest.approx(fine_tuned.probabilities, abs=1e-5)
+
+
+def test_samples_in_memory_at_any_rate_are_as_a_file(context: Fold) -> None:
+    trained = context.load()
+    clip = clips_of(context, reach=0)[0]
+    assert isinstance(clip.audio, Path)
+    samples = read_samples(clip.audio, n_samples=None, resample=False)
+    from_file, from_memory = (
+        trained.encoders.batch([each])
+        for each in (clip, replace(clip, audio=Samples(np.stack([samples, samples], axis=1))))
+    )
+    assert isinstance(from_file, Batch)
+    assert isinstance(from_memory, Batch)
+    assert torch.equal(from_memory.features["speech_layers"], from_file.features["speech_layers"])
+    doubled = trained.encoders.batch([replace(clip, audio=Samples(np.repeat(samples, 2), rate_hz=32_000))])
+    assert isinstance(doubled, Batch)
+    assert doubled.features["speech_layers"].shape == from_file.features["speech_layers"].shape
+
+
+def test_a_missing_modality_is_a_mask_of_false(video: Fold) -> None:
+    trained, missing = video.load(), read_missing(video.folder)
+    assert missing is not None
+    clips = [replace(clip, video=None, text=" ") for clip in clips_of(video, reach=0)]
+    batch = trained.encoders.batch(clips)
+    assert isinstance(batch, Batch)
+    assert {role: bool(mask.any()) for role, mask in batch.present.items()} == {
+        "video": False,
+        "speech": True,
+        "text": False,
+    }
+    rows = missing[missing["missing"] == "text+video"]
+    expected = np.stack(rows["probabilities"].tolist())
+    # There the masked steps are as many as before, here one.
+    assert predicted(video, trained, clips) == pytest.approx(expected, abs=1e-5)
+    whole = MediaSource(clips_of(video, reach=0), trained.encoders, video.lengths)
+    assert predict(
+        trained.model,
+        Without(whole, ["text", "video"]),
+        batch_size=trained.record.recipes[-1].batch_size,
+        params=video.params.training,
+    ) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_video_without_times_lasts_as_long_as_its_recording(video: Fold) -> None:
+    trained = video.load()
+    clip = clips_of(video, reach=0)[0]
+    assert isinstance(clip.video, VideoFile)
+    assert isinstance(clip.audio, Path)
+    seconds = len(read_samples(clip.audio, n_samples=None, resample=False)) / 16_000
+    timed, untimed = (
+        trained.encoders.batch([replace(clip, video=replace(clip.video, start_s=0.0, end_s=end_s))])
+        for end_s in (seconds, None)
+    )
+    assert isinstance(timed, Batch)
+    assert isinstance(untimed, Batch)
+    assert torch.equal(timed.features["video"], untimed.features["video"])
+
+
+def test_what_cannot_be_read_is_named_or_masked(video: Fold, tmp_path: Path) -> None:
+    trained = video.load()
+    clip = replace(clips_of(video, reach=0)[0], audio=tmp_path / "nowhere.wav")
+    with pytest.raises(FeatureError, match=rf"clip '{clip.clip_id}', role 'speech': no such recording: .*nowhere\.wav"):
+        trained.encoders.batch([clip])
+    refused: list[RefusedInput] = []
+    batch = trained.encoders.batch([clip], refused=refused.append)
+    assert isinstance(batch, Batch)
+    assert [(each.clip_id, each.role) for each in refused] == [(clip.clip_id, "speech")]
+    assert not batch.present["speech"].any()
+    assert batch.present["video"].any()
+    with pytest.raises(FeatureError, match="clip 'mute' has no audio or text or video, which the model reads"):
+        trained.encoders.batch([Clip("mute")])
+    with pytest.raises(FeatureError, match="pass at least one"):
+        trained.encoders.batch([])
+    broken = replace(clip, audio=Samples(np.array([0.0, np.nan])))
+    with pytest.raises(FeatureError, match="samples are not all finite"):
+        trained.encoders.batch([broken])
+
+
+def test_other_encoders_and_a_folder_without_statistics_are_refused(fine_tuned: Fold, tmp_path: Path) -> None:
+    folder = tmp_path / "encoders"
+    shutil.copytree(fine_tuned.params.features.encoders_folder, folder)
+    config = folder / "bert-base-uncased/config.json"
+    config.write_text(config.read_text() + " ")
+    with pytest.raises(ModelError, match=r"was trained with .*bert-base-uncased of revision files-\w+, but .* holds"):
+        load_trained(fine_tuned.folder / MODEL, encoders_folder=str(folder))
+    copied = tmp_path / "model"
+    shutil.copytree(fine_tuned.folder / MODEL, copied)
+    (copied / STANDARDIZER).unlink()
+    with pytest.raises(FeatureError, match="no such standardizer"):
+        load_trained(copied, encoders_folder=fine_tuned.params.features.encoders_folder)

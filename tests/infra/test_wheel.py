@@ -1,0 +1,83 @@
+"""The wheel, installed into a fresh environment, away from the checkout."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from merflow.pipelines.packages import COMPILED, PIPELINES
+
+pytest.importorskip("hatchling")
+pytest.importorskip("kfp")
+
+ROOT = Path(__file__).parents[2]
+VARIANT = "context-mmt:bert-fc-frozen"
+
+
+def run(*command: object, folder: Path) -> str:
+    """Run a command without the paths of the checkout; return its standard output."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    done = subprocess.run(list(map(str, command)), cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--wheel-dir", out)
+    run(sys.executable, "-m", "pip", "wheel", *options, ROOT, folder=out)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the programs of a fresh environment with the wheel; its dependencies are those of this environment."""
+    place = tmp_path_factory.mktemp("fresh") / "environment"
+    venv.create(place, with_pip=False)
+    programs = place / "bin"
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python", "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, folder=place)
+    (packages,) = place.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return programs
+
+
+def test_the_wheel_holds_merflow_and_nothing_beside_it(wheel: Path) -> None:
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    assert {name.split("/")[0] for name in names} == {"merflow"}
+    wanted = {
+        f"merflow/{name}" for name in ("params.yaml", "py.typed", "components/train.py", "pipelines/benchmark.py")
+    }
+    assert wanted <= set(names)
+    assert len(names) > 250
+    assert not [name for name in names if "__pycache__" in name]
+
+
+def test_no_package_called_components_or_pipelines_is_installed(installed: Path, tmp_path: Path) -> None:
+    found = "u.find_spec('components'), u.find_spec('pipelines')"
+    program = f"import importlib.util as u, merflow; print(merflow.__file__, {found})"
+    location, *others = run(installed / "python", "-c", program, folder=tmp_path).split()
+    assert Path(location).is_relative_to(installed.parent)
+    assert others == ["None", "None"]
+
+
+def test_it_compiles_the_packages_that_are_checked_in(installed: Path, tmp_path: Path) -> None:
+    run(installed / "merflow", "pipeline", "compile", "--out", "packages", folder=tmp_path)
+    for name in PIPELINES:
+        assert (tmp_path / f"packages/{name}.yaml").read_bytes() == (COMPILED / f"{name}.yaml").read_bytes()
+
+
+def test_it_runs_a_benchmark(installed: Path, tmp_path: Path) -> None:
+    settings = ("training.max_epochs=1", "evaluation.bootstrap_samples=200", "tracking.uri=none")
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    command = ("benchmark", "--size", "tiny", "--models", VARIANT, "--protocol", "session5-only", *overrides)
+    told = run(installed / "merflow", *command, "--out", "run", folder=tmp_path)
+    assert VARIANT in told
+    assert VARIANT in (tmp_path / "run/report.html").read_text(encoding="utf-8")

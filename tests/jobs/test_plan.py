@@ -1,0 +1,176 @@
+"""The plan of a pipeline's run: each step's request holds its own settings, and a change reaches only its own steps."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from merflow.contracts.requests import Request
+from merflow.errors import CorpusError, MerflowError, ParamsError, PresetError, TuningError
+from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
+from merflow.presets.plan import read_video
+
+GRU, FULL, BERT = "mfdr:gru", "mfdr:full", "context-mmt:bert-te-frozen"
+MINE = {"presets": {"mfdr:mine": {"base": FULL, "config": {"dims": 128}}, "mfdr:other": {"base": FULL}}}
+SETTINGS = RunSettings(
+    models=[GRU],
+    corpus="synthetic",
+    root="",
+    size="tiny",
+    workspace="/workspace",
+    name="plan",
+    quarantine=False,
+    transcribe=False,
+    presets="",
+    params="",
+)
+
+
+def planned(**changes: object) -> BenchmarkPlan:
+    return plan_benchmark(replace(SETTINGS, **changes), command="")  # type: ignore[arg-type]
+
+
+def requests(plan: BenchmarkPlan) -> dict[str, list[Request]]:
+    """Return the requests of every step."""
+    ready = plan.preparation
+    return {
+        "index": [ready.index],
+        "validate": [ready.validate],
+        "transcribe": [ready.transcribe],
+        "split": [ready.split],
+        "extract": [ready.extract],
+        "track": [plan.track],
+        "train": list(plan.train),
+        "evaluate": [plan.evaluate],
+    }
+
+
+def changed(**changes: object) -> set[str]:
+    """Return the steps whose requests a change of the settings changes."""
+    before, after = requests(planned()), requests(planned(**changes))
+    return {step for step in before if before[step] != after[step]}
+
+
+@pytest.mark.parametrize(
+    ("params", "steps"),
+    [
+        ({"evaluation": {"calibration_bins": 10}}, {"evaluate"}),
+        ({"tracking": {"experiment": "mine"}}, {"track"}),
+        ({"training": {"max_epochs": 2}}, {"track", "train"}),
+        ({"features": {"shard_utterances": 64}}, {"extract"}),
+        ({"splits": {"seed": 1}}, {"split"}),
+        ({"transcription": {"beams": 5}}, {"transcribe"}),
+        ({"corpus": {"silence_dbfs": -50.0}}, {"index", "validate", "transcribe", "extract"}),
+        ({"tuning": {"trials": 3}}, set()),
+    ],
+)
+def test_a_parameter_reaches_the_steps_that_read_it_and_no_other(params: dict[str, object], steps: set[str]) -> None:
+    assert changed(params=json.dumps(params)) == steps
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({"name": "other"}, {"track", "evaluate"}),
+        ({"quarantine": True}, {"validate"}),
+        ({"transcribe": True}, {"transcribe"}),
+        ({"size": "small"}, {"index"}),
+    ],
+)
+def test_a_setting_of_the_run_reaches_the_steps_that_read_it(settings: dict[str, object], steps: set[str]) -> None:
+    assert changed(**settings) == steps
+
+
+def test_a_second_seed_leaves_the_requests_of_the_first_as_they_are() -> None:
+    one, two = planned(), planned(params="{plan: {seeds: [0, 1]}}")
+    assert len(one.train) == 5
+    assert set(one.train) < set(two.train)
+
+
+def test_a_second_variant_leaves_the_folds_of_the_first_as_they_are() -> None:
+    one, two = planned(), planned(models=[GRU, BERT])
+    assert two.train[:5] == one.train
+    assert [request.fold for request in two.train[5:]] == [f"{BERT}:{fold}" for fold in range(1, 6)]
+
+
+def test_a_fold_depends_on_its_own_preset_and_extraction_on_the_streams() -> None:
+    gru, full = planned(models=[GRU]), planned(models=[FULL])
+    assert gru.train[0].code != full.train[0].code
+    assert (
+        gru.preparation.extract.code == full.preparation.extract.code != planned(models=[BERT]).preparation.extract.code
+    )
+
+
+def test_user_presets_go_where_they_are_read_each_to_its_own_folds() -> None:
+    text = yaml.safe_dump(MINE)
+    plan = planned(models=[GRU, "mfdr:mine"], presets=text)
+    only_mine = {"presets": {"mfdr:mine": MINE["presets"]["mfdr:mine"]}}
+    assert [request.presets for request in plan.train[:5]] == [""] * 5
+    assert [json.loads(request.presets) for request in plan.train[5:]] == [only_mine] * 5
+    assert json.loads(plan.evaluate.presets) == json.loads(plan.preparation.extract.presets) == only_mine
+
+
+@pytest.mark.parametrize(
+    ("variants", "video"),
+    [
+        (["context-mmt:mmt-frozen", "foal-net:audio-only", "gia-mic:st"], False),
+        (["mfdr:full", "foal-net:video-only"], True),
+        (["gia-mic:full"], True),
+    ],
+)
+def test_the_plan_says_whether_a_variant_reads_video(variants: list[str], video: bool) -> None:
+    assert read_video(variants) is video
+    plan = planned(models=variants)
+    assert [request.fold for request in plan.train] == [f"{each}:{fold}" for each in variants for fold in range(1, 6)]
+    assert plan.preparation.index.video is video
+
+
+def test_data_and_local_models_are_known_by_their_files(tmp_path: Path, tiny_release: Path) -> None:
+    whisper, encoders = tmp_path / "whisper", tmp_path / "encoders"
+    for folder in (whisper, encoders):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+    params = json.dumps({"transcription": {"model": str(whisper)}, "features": {"encoders_folder": str(encoders)}})
+    settings = {"corpus": "iemocap", "root": str(tiny_release), "params": params}
+    before = planned(**settings).preparation
+    assert before.index.data == before.validate.data == before.transcribe.data != ""
+    (whisper / "config.json").write_text("{ }")
+    after = planned(**settings).preparation
+    assert before.transcribe.recognizer != after.transcribe.recognizer != ""
+    assert (before.index, before.extract) == (after.index, after.extract)
+    (encoders / "weights").write_text("")
+    assert planned(**settings).preparation.extract.encoders != after.extract.encoders != ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"models": ["mfdr:gruu"]}, PresetError, "did you mean"),
+        ({"corpus": "table"}, CorpusError, "needs a root"),
+        ({"params": "{training: {max_epoch: 3}}"}, ParamsError, "training.max_epoch: unknown key; did you mean"),
+        ({"params": "max_epochs=3"}, ParamsError, "is not a mapping; write it as {training: {max_epochs: 6}}"),
+        ({"params": "[1"}, ParamsError, "is not YAML"),
+        ({"params": "{cluster: {pvc: other}}"}, ParamsError, "merflow pipeline compile --set cluster.KEY=VALUE"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_runs(
+    settings: dict[str, object], error: type[MerflowError], message: str
+) -> None:
+    with pytest.raises(error) as caught:
+        planned(**settings)
+    assert message in str(caught.value)
+
+
+def test_a_study_has_a_request_for_each_worker() -> None:
+    plan = plan_tuning(replace(SETTINGS, params="{tuning: {workers: 3}}"), preset="mine")
+    assert [request.worker for request in plan.trials] == [0, 1, 2]
+    assert (plan.study.variant, plan.study.params.workers, plan.choice.preset) == (GRU, 3, "mine")
+
+
+def test_a_study_is_of_one_variant_and_takes_no_password() -> None:
+    with pytest.raises(TuningError, match="one variant, 2 are given"):
+        plan_tuning(replace(SETTINGS, models=[GRU, FULL]), preset="")
+    with pytest.raises(TuningError, match="PGPASSWORD"):
+        plan_tuning(replace(SETTINGS, params="{tuning: {storage: 'postgresql://me:secret@host/studies'}}"), preset="")

@@ -1,0 +1,99 @@
+"""The files that a step depends on are those that its job imports."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from merflow.runs.code_closure import BY_CONTENT, ENDS, ENTRIES, SOURCE, closure, code_digest, compact, source_digest
+
+# Prints the files of merflow that importing modules loads.
+_LOADED = """
+import importlib, sys
+from pathlib import Path
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+for name, module in sys.modules.items():
+    if name.split(".")[0] == "merflow" and module.__file__ and Path(module.__file__).stat().st_size:
+        print(module.__file__)
+"""
+# Step -> the steps whose files it may load beyond its own: models and presets come by content, MLflow only records.
+BEYOND = {"extract": ["presets"], "train": ["presets", "track"], "study": ["presets", "track"]}
+
+
+def names(step: str) -> set[str]:
+    return {path.as_posix() for path in closure(step)}
+
+
+def test_every_entry_is_a_module() -> None:
+    assert len(ENTRIES) == 12
+    for entries in ENTRIES.values():
+        assert all((SOURCE / entry).is_file() for entry in entries)
+
+
+@pytest.mark.parametrize("step", sorted(ENTRIES))
+def test_all_that_a_job_loads_is_among_its_files_or_left_out_on_purpose(step: str) -> None:
+    modules = [f"merflow.{entry.removesuffix('.py').replace('/', '.')}" for entry in ENTRIES[step]]
+    told = subprocess.run([sys.executable, "-c", _LOADED, *modules], check=True, capture_output=True, text=True).stdout
+    loaded = {Path(line).relative_to(SOURCE) for line in told.splitlines()}
+    assert {Path(entry) for entry in ENTRIES[step]} <= loaded
+    docstring_alone = {Path("__init__.py")}
+    beyond = {path for other in BEYOND.get(step, ()) for path in closure(other)}
+    beyond |= {path for path in loaded for end in ENDS.get(step, ()) if path.is_relative_to(end)}
+    assert loaded - set(closure(step)) - docstring_alone <= beyond
+    assert BEYOND.keys() == BY_CONTENT.keys() == ENDS.keys(), "steps that leave something out"
+
+
+def test_data_files_belong_to_the_modules_beside_them() -> None:
+    assert {"evaluation/report/report.css", "evaluation/report/report.js", "presets/published.csv"} <= names("evaluate")
+    assert "corpus/validation/summary.html.j2" in names("validate")
+    assert "tuning/spaces/mfdr.yaml" in names("study")
+    assert "presets/profiles/lite.yaml" in names("extract")
+
+
+def test_a_models_own_file_and_preset_come_by_content_and_what_models_share_does_not() -> None:
+    assert "models/mfdr.py" in names("presets")
+    for step in ("extract", "train", "study"):
+        assert not {"models/__init__.py", "models/mfdr.py", "presets/mfdr.yaml"} & names(step)
+    for step in ("train", "study"):
+        assert "models/layers.py" in names(step)
+    assert not [name for name in names("extract") if name.startswith("models/")]
+
+
+def test_what_only_records_a_training_is_not_among_its_files() -> None:
+    assert not [name for name in names("train") if name.startswith("tracking/")]
+    assert [name for name in names("evaluate") if name.startswith("tracking/")]
+
+
+def test_splits_depend_on_little() -> None:
+    assert {"jobs/split.py", "corpus/splitting/protocols.py", "contracts/params.py"} <= names("split")
+    assert not [
+        name for name in names("split") if name.split("/")[0] in ("features", "models", "training", "evaluation")
+    ]
+
+
+def test_steps_have_different_digests_that_follow_their_files() -> None:
+    apart = [step for step in ENTRIES if step != "synthesize"]
+    assert len({code_digest(step) for step in apart}) == len(apart)
+    assert code_digest("split") == source_digest(reversed(closure("split")))
+
+
+def test_a_new_import_inside_a_function_is_followed(tmp_path: Path) -> None:
+    shutil.copytree(SOURCE, tmp_path / "merflow", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "merflow/jobs/split.py").open("a", encoding="utf-8") as job:
+        job.write("\n\ndef late() -> None:\n    from merflow.features.media import clips as late_clips\n")
+    program = "from merflow.runs.code_closure import closure; print(*closure('split'), sep='\\n')"
+    told = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path)}
+    ).stdout
+    assert "features/media/clips.py" in set(told.splitlines()) - names("split")
+
+
+def test_a_folder_stands_for_its_files_where_all_of_them_are_named() -> None:
+    room = {path.relative_to(SOURCE) for path in (SOURCE / "corpus/splitting").glob("[a-z]*.py")}
+    assert len(room) > 3
+    assert compact([*room, Path("errors.py")]) == [Path("corpus/splitting"), Path("errors.py")]
+    _one, *others = sorted(room)
+    assert compact(others) == others
