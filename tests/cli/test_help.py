@@ -1,4 +1,4 @@
-"""What the command says about itself, and about words that it does not know."""
+"""Help of all commands, and errors about unknown commands and options."""
 
 import json
 import re

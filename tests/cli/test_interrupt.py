@@ -17,7 +17,7 @@ STAGES = ["recordings", "read audio", "extract speech_layers", "train folds"]
 
 
 def alive(session: int) -> list[int]:
-    """Processes of the session that have not ended."""
+    """Return the processes of the session that have not ended."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -29,7 +29,7 @@ def alive(session: int) -> list[int]:
 
 
 def bars(shown: Shown) -> dict[str, str]:
-    """Stage -> steps done of how many."""
+    """Return the counts of all bars by stage."""
     found = [re.fullmatch(r"(\S.*?\S) +[━╸╺]+ +(\d+/\d+) +\d:\d\d:\d\d", line) for line in shown.lines]
     return {match[1]: match[2] for match in found if match}
 

@@ -1,4 +1,4 @@
-"""A file of presets of one's own with a mistake in it: refused before anything is made, with file, variant and key."""
+"""Mistakes in a file of user presets are refused before anything is written, with file, variant and key."""
 
 import re
 from pathlib import Path
