@@ -139,7 +139,8 @@ def projections(words: int, frames: int, *, count: int = 2) -> tuple[Tensor, Ten
 
 @pytest.mark.parametrize(("words", "frames"), [(50, 255), (7, 90), (40, 13), (35, 180)])
 def test_gradients_of_sliding_windows_are_those_of_algorithm_1(words: int, frames: int) -> None:
-    *inputs, words_present, frames_present = projections(words, frames)
+    queries, keys, values, words_present, frames_present = projections(words, frames)
+    inputs = (queries, keys, values)
     layer = SlidingWindowAttention(small(dims=DIMS))
     combined = layer.attend(*inputs, words_present, frames_present)
     expected = benchmark.word_by_word(*inputs)
@@ -150,11 +151,11 @@ def test_gradients_of_sliding_windows_are_those_of_algorithm_1(words: int, frame
         assert_near(one, other)
 
 
-class Largest(TorchDispatchMode):
+class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Watches all operations, and keeps the size of the largest tensor that one of them returns."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.elements = 0
         self.operations = 0
 
@@ -170,7 +171,8 @@ def test_memory_grows_with_the_window_and_not_with_the_utterance(attention: str)
     """No tensor, forward or backward, grows faster than the utterance."""
     largest = []
     for words in (100, 1000):
-        *inputs, words_present, frames_present = projections(words, 5 * words, count=1)
+        queries, keys, values, words_present, frames_present = projections(words, 5 * words, count=1)
+        inputs = (queries, keys, values)
         with Largest() as seen:
             layer = SlidingWindowAttention(small(dims=DIMS, attention=attention))
             combined = layer.attend(*inputs, words_present, frames_present)

@@ -44,7 +44,7 @@ def _sizes_of_all(shares: tuple[Tensor, ...]) -> list[list[list[int]]]:
     every = [torch.empty_like(sizes) for _ in range(dist.get_world_size())]
     dist.all_gather(every, sizes)
     dimensions = [share.dim() for share in shares]
-    return [[part.tolist() for part in each.split(dimensions)] for each in every]
+    return [[part.tolist() for part in torch.split(each, dimensions)] for each in every]
 
 
 def _rows(share: Tensor, sizes: list[list[int]], ranks: Ranks) -> Tensor:
