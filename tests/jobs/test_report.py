@@ -25,6 +25,7 @@ from merflow.runs import fold_folder
 from merflow.runs.fold_folder import RECORD
 from merflow.storage.local import write_json
 from tests.cli.command import refused
+from tests.jobs.fresh_interpreter import heavy_modules_after
 
 VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:bert-fc-frozen")
 FOLD = "folds/context-mmt/bert-fc-frozen/fold-2"
@@ -144,6 +145,23 @@ def test_the_report_of_a_run_is_the_one_it_made_and_its_numbers_stay(copy: Path)
     assert str(copy / "report.html") in said
     assert (copy / "results.json").read_bytes() == before, "with the run's own resamples, not those of params.yaml"
     assert (copy / "report.html").read_text() == page
+
+
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_a_command_that_reads_a_run_loads_no_model_and_no_encoder(command: str, copy: Path) -> None:
+    arguments = ["merflow", command, str(copy), "--set", "evaluation.bootstrap_samples=100"]
+    assert (
+        heavy_modules_after(
+            "import sys\n"
+            "from merflow.cli.app import main\n"
+            f"sys.argv = {arguments}\n"
+            "try:\n"
+            "    main()\n"
+            "except SystemExit as ended:\n"
+            "    assert not ended.code, ended.code\n"
+        )
+        == []
+    )
 
 
 def test_what_a_pipeline_leaves_is_found_by_what_it_is(copy: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Training:
         record = self.record
         origin = None if record.origin is None else {"base": record.origin.base, **record.origin.tuned}
         return {
-            "place": self.location,
+            "location": self.location,
             "variant": record.variant,
             "fold": record.fold,
             "seed": record.seed,
@@ -96,7 +96,7 @@ class Lineage:
     """Where a model or a run comes from.
 
     Attributes:
-        reference: The name that was asked about.
+        reference: The reference as it was given.
         kind: Kind of thing that it names, for people.
         registered: The model version, where it is one.
         project: Root of the project around; None outside of one.
