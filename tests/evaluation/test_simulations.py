@@ -101,7 +101,7 @@ def near(found: float, expected: float, *, trials: int) -> bool:
 
 
 def covers(test: TestSet, units: np.ndarray, *, truth: float, seed: int) -> bool:
-    """True if the interval over these units contains the true value."""
+    """Return True if the interval over these units contains the true value."""
     groups = int(units.max()) + 1
     counts = dialogue_counts(test.cells(0), units, groups=groups, classes=CLASSES)
     figures = unweighted_accuracy_of(resampled_counts(counts, samples=RESAMPLES, seed=seed))
