@@ -42,6 +42,7 @@ test: $(STAMP) ## run all tests on two cores and list the slowest
 check: $(STAMP) ## run the linters, the type checker and the checks of imports between rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/python tools/check_docstrings.py
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

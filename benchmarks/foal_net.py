@@ -1,9 +1,9 @@
-"""What does Foal-Net's training step cost beside a straightforward implementation? Paper size, same weights, same loss.
+"""The time of Foal-Net's training step against a straightforward implementation, at the paper's size.
 
-The straightforward one is written as the paper's equations read: torch's own multi-head attention, a Python loop that
-looks for hard negatives, and the fusion three times (positive pairs, negative pairs, classifier). Both must give the
-same loss and gradients before anything is timed. Their steps alternate, and each one's median counts. A CPU computes
-in float32 with one thread, a GPU in bf16.
+The straightforward implementation follows the paper's equations one by one: torch's own multi-head attention, a Python
+loop that searches hard negatives, and three passes of the fusion (positive pairs, negative pairs, classifier). Both
+have the same weights, and must give the same loss and gradients before anything is timed. Their steps alternate, and
+the median of each counts. A CPU computes in float32 with one thread, a GPU in bf16.
 """
 
 import argparse
@@ -28,7 +28,7 @@ Loss = Callable[[Batch], Tensor]
 
 
 class PlainLayer(nn.Module):
-    """Eq. 11-16 with torch's own attention, and the weights of one of our layers."""
+    """Eq. 11-16 with torch's own attention and the weights of one of the model's layers."""
 
     def __init__(self, ours: Fusion, *, number: int) -> None:
         super().__init__()
@@ -48,14 +48,14 @@ class PlainLayer(nn.Module):
         self.dropout, self.norm = deepcopy(layer.dropout), deepcopy(layer.norm)
 
     def forward(self, target: Tensor, source: Tensor, present: Tensor) -> Tensor:
-        """``(N, T, D)``, ``(N, S, E)`` and its mask to ``(N, T, D)``."""
+        """Return ``(N, T, D)`` for target ``(N, T, D)``, source ``(N, S, E)`` and the source's mask."""
         attended, _ = self.attention(target, source, source, key_padding_mask=~present, need_weights=False)
         normed: Tensor = self.norm(target + self.dropout(attended))
         return normed
 
 
 class Straightforward(nn.Module):
-    """The ``full`` preset's loss with the weights of ours."""
+    """The loss of the ``full`` preset with the weights of a given model."""
 
     def __init__(self, ours: FoalNet) -> None:
         super().__init__()
@@ -67,12 +67,14 @@ class Straightforward(nn.Module):
         self.fusion = nn.ModuleDict()
         for target, fusion in interaction.fuse.items():
             assert isinstance(fusion, Fusion)
-            self.fusion[target] = nn.ModuleList(PlainLayer(fusion, number=place) for place in range(len(fusion.layers)))
+            self.fusion[target] = nn.ModuleList(
+                PlainLayer(fusion, number=number) for number in range(len(fusion.layers))
+            )
         self.match, self.classify = deepcopy(interaction.match), deepcopy(ours.classify)
         self.mem_weight = ours.config.mem_weight
 
     def forward(self, batch: Batch) -> Tensor:
-        """The loss of Eq. 10."""
+        """Return the loss of Eq. 10."""
         assert batch.labels is not None
         equal = batch.labels.unsqueeze(1) == batch.labels
         speech = F.normalize(self.project["speech"](batch.features["speech"], batch.present["speech"]), dim=1)
@@ -80,48 +82,48 @@ class Straightforward(nn.Module):
         scale = self.temperature.exp().clamp(max=100)
         a2v, v2a = scale * (speech @ video.T), scale * (video @ speech.T)
         align = -((a2v.log_softmax(dim=1) * equal).sum() + (v2a.log_softmax(dim=1) * equal).sum()) / (2 * len(equal))
-        places = list(range(len(equal)))
+        rows = list(range(len(equal)))
         emotions = batch.labels.tolist()
         matching = 0.5 * (
-            self.matching(batch, "speech", "video", negatives=hardest(a2v, emotions), places=places)
-            + self.matching(batch, "video", "speech", negatives=hardest(v2a, emotions), places=places)
+            self.matching(batch, "speech", "video", negatives=hardest(a2v, emotions), rows=rows)
+            + self.matching(batch, "video", "speech", negatives=hardest(v2a, emotions), rows=rows)
         )
         fused = [
-            self.fused(batch, "speech", "video", places=places),
-            self.fused(batch, "video", "speech", places=places),
+            self.fused(batch, "speech", "video", rows=rows),
+            self.fused(batch, "video", "speech", rows=rows),
         ]
         logits = self.classify(torch.cat(fused, dim=1))
         return F.cross_entropy(logits, batch.labels) + align + self.mem_weight * matching
 
-    def matching(self, batch: Batch, target: Role, source: Role, *, negatives: list[int], places: list[int]) -> Tensor:
-        """One modality's part of Eq. 9."""
-        positive = self.fused(batch, target, source, places=places)
-        negative = self.fused(batch, target, source, places=negatives)
+    def matching(self, batch: Batch, target: Role, source: Role, *, negatives: list[int], rows: list[int]) -> Tensor:
+        """Return one modality's part of Eq. 9."""
+        positive = self.fused(batch, target, source, rows=rows)
+        negative = self.fused(batch, target, source, rows=negatives)
         labels = torch.tensor([1] * len(positive) + [0] * len(negative), device=positive.device)
         return F.cross_entropy(self.match[target](torch.cat([positive, negative])), labels)
 
-    def fused(self, batch: Batch, target: Role, source: Role, *, places: list[int]) -> Tensor:
-        """The pooled fusion ``(N, D)`` of every utterance with the source of another one."""
+    def fused(self, batch: Batch, target: Role, source: Role, *, rows: list[int]) -> Tensor:
+        """Return the pooled fusion ``(N, D)`` of every utterance with the source of the utterance in ``rows``."""
         values, present = batch.features[target], batch.present[target]
         for layer in cast(nn.ModuleList, self.fusion[target]):
-            values = layer(values, batch.features[source][places], batch.present[source][places])
+            values = layer(values, batch.features[source][rows], batch.present[source][rows])
         return (values * present.unsqueeze(2)).sum(dim=1) / present.sum(dim=1, keepdim=True)
 
 
 def hardest(similarity: Tensor, emotions: list[int]) -> list[int]:
-    """Eq. 4-5, row by row."""
-    found = []
+    """Compute Eq. 4-5 row by row."""
+    negatives = []
     for row, emotion in zip(similarity, emotions, strict=True):
         masked = row.clone()
-        for place, other in enumerate(emotions):
+        for column, other in enumerate(emotions):
             if other == emotion:
-                masked[place] = -torch.inf
-        found.append(int(masked.softmax(dim=0).argmax()))
-    return found
+                masked[column] = -torch.inf
+        negatives.append(int(masked.softmax(dim=0).argmax()))
+    return negatives
 
 
 def random_batch(*, utterances: int, device: torch.device) -> Batch:
-    """Utterances of the paper's full lengths."""
+    """Return random utterances of the paper's full lengths."""
     generator = torch.Generator().manual_seed(0)
     sizes: dict[Role, tuple[int, int]] = {"speech": SPEECH, "video": VIDEO}
     return Batch(
@@ -133,10 +135,10 @@ def random_batch(*, utterances: int, device: torch.device) -> Batch:
 
 
 def check_equal(ours: FoalNet, straightforward: Straightforward, batch: Batch) -> None:
-    """Without dropout, the losses are the same, and so are the classifiers' gradients.
+    """Check that without dropout the losses and the classifiers' gradients are the same.
 
     Raises:
-        AssertionError: They are not, and there is nothing to compare.
+        AssertionError: They differ, so their times cannot be compared.
     """
     first, second = ours.eval()(batch).loss, straightforward.eval()(batch)
     torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-4)
@@ -145,7 +147,7 @@ def check_equal(ours: FoalNet, straightforward: Straightforward, batch: Batch) -
 
 
 def training_step(model: nn.Module, loss_of: Loss, batch: Batch, *, precision: torch.dtype) -> Work:
-    """A training step of a model."""
+    """Return the training step of a model."""
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-4, fused=True)
     kind = batch.features["speech"].device.type
 
@@ -160,7 +162,7 @@ def training_step(model: nn.Module, loss_of: Loss, batch: Batch, *, precision: t
 
 
 def measured(device: torch.device, *, utterances: int, rounds: int) -> dict[str, float]:
-    """Seconds of both steps, and how many times faster ours is."""
+    """Return the seconds of both steps, and their ratio."""
     torch.manual_seed(0)
     precision = torch.bfloat16 if device.type == "cuda" else torch.float32
     config = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True)
@@ -185,10 +187,10 @@ def measured(device: torch.device, *, utterances: int, rounds: int) -> dict[str,
 
 
 def main() -> None:
-    """Measures, prints, records."""
+    """Measure, print and record the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=64, help="utterances; the paper's by default")
-    parser.add_argument("--rounds", type=int, help="default: 2 on a CPU, where a step takes long, 50 on a GPU")
+    parser.add_argument("--batch", type=int, default=64, help="utterances per batch; by default the paper's")
+    parser.add_argument("--rounds", type=int, help="measured rounds; by default 2 on a CPU and 50 on a GPU")
     options = parser.parse_args()
     torch.set_num_threads(1)
     device = fastest_device()

@@ -1,10 +1,14 @@
-"""How fast are MFDR's parts, forward and backward, at the paper's size (batch 32, 255 frames, 50 words, width 256)?
+"""Speed of MFDR's parts, forward and backward, at the paper's size (batch 32, 255 frames, 50 words, width 256).
 
-SAWA, as it is and compiled, against Algorithm 1 word by word and against plain attention over all frames, from queries,
-keys and values on, beside what merely reading these and writing as much takes; its memory at growing lengths against a
-table of all words and frames. GCPU against Eq. 1-6 step by step; against its matrix products alone, which no order of
-computing it does without; and against PyTorch's GRU, which has half of them. Ways alternate, and each one's median
-counts. A CPU computes with one thread, SAWA also with one a core. On a GPU, GCPU is also replayed as a CUDA graph.
+SAWA, eager and compiled, is compared with Algorithm 1 as a loop over words and with plain attention over all frames,
+given queries, keys and values. Beside it stands the time to read these and to write as much. Its memory at growing
+lengths is compared with that of a table of all words and frames.
+
+GCPU is compared with Eq. 1-6 word by word without batched input products, with its matrix products alone, and with
+PyTorch's GRU, which has half of these products. On a GPU, GCPU is also replayed as a CUDA graph.
+
+The candidates run in alternation, and the median of each counts. A CPU computes with one thread, and SAWA also with one
+thread per core that this process may use.
 """
 
 import argparse
@@ -31,28 +35,28 @@ WAYS = ("sawa", "table")
 
 
 class Way(NamedTuple):
-    """A function of the inputs, and the parameters that learn beside them."""
+    """A function of the inputs, and the parameters that get gradients beside them."""
 
     run: Callable[..., Tensor]
     parameters: tuple[Tensor, ...] = ()
 
 
 def step_of(way: Way, inputs: tuple[Tensor, ...], *, backward: bool = True) -> Work:
-    """Forward, and backward too."""
+    """Return one step: forward, and backward unless switched off."""
 
     def step() -> None:
         with torch.set_grad_enabled(backward):
-            made = way.run(*inputs)
+            result = way.run(*inputs)
             if backward:
-                torch.autograd.grad(made.sum(), (*inputs, *way.parameters), allow_unused=True)
+                torch.autograd.grad(result.sum(), (*inputs, *way.parameters), allow_unused=True)
 
     return step
 
 
 def word_by_word(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Algorithm 1 as a loop over utterances and words."""
+    """Compute Algorithm 1 as a loop over utterances and words."""
     window, half, frames = CONFIG.window, CONFIG.window // 2, key.shape[1]
-    made = []
+    combined = []
     for q, k, v in zip(query, key, value, strict=True):
         rows = []
         for word in range(len(q)):
@@ -63,25 +67,25 @@ def word_by_word(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
                 ((start - half, start), (end, end + half)),
                 ((start - window, start - half), (end + half, end + window)),
             ):
-                places = [place for low, high in spans for place in range(max(0, low), min(frames, high))]
-                if places:
-                    row[places] = torch.softmax(k[places] @ q[word] / q.shape[1] ** 0.5, dim=0)
+                near = [frame for low, high in spans for frame in range(max(0, low), min(frames, high))]
+                if near:
+                    row[near] = torch.softmax(k[near] @ q[word] / q.shape[1] ** 0.5, dim=0)
                 seen = row.detach()[max(0, spans[0][0]) : min(frames, spans[-1][1])]
                 strength = (seen > seen.mean() * (1 + 1e-5)).sum()
                 if strength < (half if len(spans) == 1 else window):
                     break
             rows.append(row @ v)
-        made.append(torch.stack(rows))
-    return torch.stack(made)
+        combined.append(torch.stack(rows))
+    return torch.stack(combined)
 
 
 def table_of_all(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Plain attention that keeps its ``(N, L, T)`` weights."""
+    """Compute plain attention that keeps its ``(N, L, T)`` weights."""
     return torch.softmax(query @ key.mT * query.shape[-1] ** -0.5, dim=-1) @ value
 
 
 def plain_attention(query: Tensor, key: Tensor, value: Tensor, present: Tensor) -> Tensor:
-    """Plain attention of one head over all real frames."""
+    """Compute plain attention of one head over all real frames."""
     mask = present[:, None, None]
     return F.scaled_dot_product_attention(query[:, None], key[:, None], value[:, None], attn_mask=mask)[:, 0]
 
@@ -91,7 +95,7 @@ def _drawn(*size: int, device: torch.device) -> Tensor:
 
 
 def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
-    """Figures of the attention alone."""
+    """Return the figures of the attention alone."""
     layer = SlidingWindowAttention(CONFIG).to(device)
     query = _drawn(BATCH, CONFIG.words, CONFIG.dims, device=device)
     key, value = (_drawn(BATCH, CONFIG.frames, CONFIG.dims, device=device) for _ in range(2))
@@ -108,18 +112,18 @@ def sawa(device: torch.device, *, rounds: int) -> dict[str, float]:
     steps = {name: step_of(Way(run), inputs) for name, run in ways.items()} | {"touch": partial(touch, *inputs)}
     loop = medians({"loop": step_of(Way(word_by_word), inputs)}, device, rounds=3)["loop"]
     spent = medians(steps, device, rounds=rounds)
-    found = {"touching_ms": 1e3 * spent["touch"]}
+    figures = {"touching_ms": 1e3 * spent["touch"]}
     for way in ours:
-        found |= {
+        figures |= {
             f"{way}_ms": 1e3 * spent[way],
             f"{way}_of_plain_attention": spent[way] / spent["plain"],
             f"{way}_times_the_loop": loop / spent[way],
         }
-    return found
+    return figures
 
 
 def compiled_or_none(run: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> Callable[..., Tensor] | None:
-    """The function compiled; None, and a line that says why, where there is no compiler."""
+    """Return the compiled function; print the reason and return None if there is no compiler."""
     compiled: Callable[..., Tensor] = torch.compile(run)
     try:
         compiled(*inputs)
@@ -130,7 +134,7 @@ def compiled_or_none(run: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> 
 
 
 def touch(*inputs: Tensor) -> None:
-    """Reads the inputs once forward and once backward, and writes as much as their gradients: what nobody can omit."""
+    """Read the inputs once forward and once backward, and write as much as their gradients: a lower bound."""
     with torch.no_grad():
         for part in (*inputs, *inputs):
             part.sum()
@@ -139,17 +143,17 @@ def touch(*inputs: Tensor) -> None:
 
 
 def sawa_by_threads(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
-    """Figures of the attention by where they are measured: a CPU with one thread, and with one a core."""
-    found = {}
-    for threads in sorted({1, os.cpu_count() or 1}) if device.type == "cpu" else (1,):
+    """Return the figures of the attention by device: a CPU with one thread, and with one thread per core."""
+    figures = {}
+    for threads in sorted({1, len(os.sched_getaffinity(0))}) if device.type == "cpu" else (1,):
         torch.set_num_threads(threads)
-        found[where(device)] = sawa(device, rounds=rounds)
+        figures[where(device)] = sawa(device, rounds=rounds)
     torch.set_num_threads(1)
-    return found
+    return figures
 
 
 def peak_mib(way: str, frames: int) -> float:
-    """What forward and backward take beyond their inputs; on a CPU for a fresh process."""
+    """Return the peak memory of forward and backward beyond their inputs; on a CPU, call it in a fresh process."""
     device = fastest_device()
     config = MFDRConfig(frames=frames, words=(frames - CONFIG.window) // CONFIG.hop + 1)
     layer = SlidingWindowAttention(config).to(device)
@@ -157,13 +161,13 @@ def peak_mib(way: str, frames: int) -> float:
     key, value = (_drawn(LONG_BATCH, frames, CONFIG.dims, device=device) for _ in range(2))
     masks = [torch.ones(part.shape[:2], dtype=torch.bool, device=device) for part in (query, key)]
     started = _from_now_on(device)
-    made = layer.attend(query, key, value, *masks) if way == "sawa" else table_of_all(query, key, value)
-    torch.autograd.grad(made.sum(), (query, key, value))
+    combined = layer.attend(query, key, value, *masks) if way == "sawa" else table_of_all(query, key, value)
+    torch.autograd.grad(combined.sum(), (query, key, value))
     return (_peak_bytes(device) - started) / 2**20
 
 
 def _from_now_on(device: torch.device) -> int:
-    """Forgets the peak before, and returns what is in use."""
+    """Reset the peak, and return the memory in use."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
@@ -178,18 +182,18 @@ def _peak_bytes(device: torch.device) -> int:
 
 
 def memory() -> dict[str, dict[str, float]]:
-    """Peak of each way by number of frames, each in a process of its own."""
-    found: dict[str, dict[str, float]] = {}
+    """Return the peak of each way by number of frames, each measured in a process of its own."""
+    figures: dict[str, dict[str, float]] = {}
     for frames in LENGTHS:
         for way in WAYS:
             program = f"from benchmarks.mfdr import peak_mib; print(peak_mib({way!r}, {frames}))"
             done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-            found.setdefault(str(frames), {})[f"{way}_mib"] = float(done.stdout)
-    return found
+            figures.setdefault(str(frames), {})[f"{way}_mib"] = float(done.stdout)
+    return figures
 
 
 def step_by_step(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
-    """Eq. 1-6 as they stand, one product a weight and word."""
+    """Compute Eq. 1-6 as the paper writes them, with one product per weight and word."""
     zr, zz = unit.from_z.weight.chunk(2)
     gr, gg = unit.from_g.weight.chunk(2)
     hz, hg, hu = unit.from_reset.weight.chunk(3)
@@ -198,43 +202,44 @@ def step_by_step(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
     h, states = torch.zeros_like(z[:, 0]), []
     for t in range(z.shape[1]):
         r = torch.sigmoid(F.linear(h, unit.from_h.weight) + F.linear(z[:, t], zr) + F.linear(g[:, t], gr) + br)
-        kept = r * h
-        candidate_z = torch.tanh(F.linear(z[:, t], zz) + F.linear(kept, hz) + bz)
-        candidate_g = torch.tanh(F.linear(g[:, t], gg) + F.linear(kept, hg) + bg)
-        u = torch.sigmoid(F.linear(candidate_z, zu) + F.linear(candidate_g, gu) + F.linear(kept, hu) + bu)
-        h = kept + u * (candidate_z + candidate_g)
+        reset = r * h
+        candidate_z = torch.tanh(F.linear(z[:, t], zz) + F.linear(reset, hz) + bz)
+        candidate_g = torch.tanh(F.linear(g[:, t], gg) + F.linear(reset, hg) + bg)
+        u = torch.sigmoid(F.linear(candidate_z, zu) + F.linear(candidate_g, gu) + F.linear(reset, hu) + bu)
+        h = reset + u * (candidate_z + candidate_g)
         states.append(h)
     return torch.stack(states, dim=1)
 
 
 def products_alone(unit: GCPU, z: Tensor, g: Tensor, *, backward: bool) -> None:
-    """The matrix products of GCPU, step by step where a step waits for the one before.
+    """Compute the matrix products of GCPU alone, word by word where a word depends on the one before.
 
-    Backward has as many for the gradients of what enters, and as many for those of the weights, over all steps at once.
+    Backward has as many products for the gradients of the inputs, and as many for those of the weights, over all words
+    at once.
     """
     steps = z.shape[1]
     for part, inputs in ((unit.from_z, z), (unit.from_g, g)):
         rows = inputs.flatten(0, 1)
-        made = rows @ part.weight.t()
+        product = rows @ part.weight.t()
         if backward:
-            torch.mm(made, part.weight)
-            torch.mm(made.t(), rows)
+            torch.mm(product, part.weight)
+            torch.mm(product.t(), rows)
     for part in (unit.from_h, unit.from_reset, unit.from_candidates):
         rows = z.new_ones(len(z), part.in_features)
-        made = rows @ part.weight.t()
+        product = rows @ part.weight.t()
         for _ in range(steps - 1):
             torch.mm(rows, part.weight.t())
         if backward:
             for _ in range(steps):
-                torch.mm(made, part.weight)
-            torch.mm(made.repeat(steps, 1).t(), rows.repeat(steps, 1))
+                torch.mm(product, part.weight)
+            torch.mm(product.repeat(steps, 1).t(), rows.repeat(steps, 1))
 
 
 def gcpu(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
-    """Figures of the recurrent unit: training steps of several batch sizes, and one utterance's prediction."""
+    """Return the figures of the recurrent unit: training steps of several batch sizes, and one prediction."""
     unit, gru = GCPU(dims=CONFIG.dims).to(device), nn.GRU(CONFIG.dims, CONFIG.dims, batch_first=True).to(device)
     cases = {f"training, batch {count}": (count, True) for count in (BATCH, 8, 1)} | {"prediction, batch 1": (1, False)}
-    found = {}
+    figures = {}
     for name, (count, backward) in cases.items():
         inputs = tuple(_drawn(count, CONFIG.words, CONFIG.dims, device=device) for _ in range(2))
         ways = {
@@ -249,14 +254,14 @@ def gcpu(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
         steps = {way: step_of(each, inputs, backward=backward) for way, each in ways.items()}
         steps["products"] = torch.no_grad()(partial(products_alone, unit, *inputs, backward=backward))
         spent = medians(steps, device, rounds=rounds)
-        found[name] = {"gcpu_ms": 1e3 * spent["gcpu"]} | {
+        figures[name] = {"gcpu_ms": 1e3 * spent["gcpu"]} | {
             f"{way}_is_times": spent[way] / spent["gcpu"] for way in spent if way != "gcpu"
         }
-    return found
+    return figures
 
 
 def main() -> None:
-    """Measures, prints, records."""
+    """Measure, print and record the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()

@@ -153,28 +153,30 @@ def _foal_net(result: Result) -> str:
 def _mfdr(result: Result) -> str:
     figures = result["figures"]
     peaks = ", ".join(
-        f"{row['sawa_mib']:.0f} to {row['table_mib']:.0f} MiB at {int(frames):,}"
+        f"{row['sawa_mib']:.0f} against {row['table_mib']:.0f} MiB at {int(frames):,} frames"
         for frames, row in figures["memory"].items()
     )
     lines = [
-        f"MFDR's parts, forward and backward, batch {figures['batch']}; `{result['command']}`. SAWA over 255 frames:",
+        "### MFDR\n",
+        f"Its parts, forward and backward, with {figures['batch']} utterances per batch. Command: "
+        f"`{result['command']}`. SAWA over 255 frames:",
         "",
-        "| SAWA | time | against Algorithm 1's loop | of plain attention's time | reading and writing alone |",
+        "| SAWA | time | speed, Algorithm 1 as a loop = 1 | time, plain attention = 1 | reading and writing alone |",
         "|---|---|---|---|---|",
     ]
     lines += [
         f"| {name}, {place} | {row[f'{way}_ms']:.1f} ms | {row[f'{way}_times_the_loop']:.1f} x "
         f"| {row[f'{way}_of_plain_attention']:.2f} | {row['touching_ms']:.1f} ms |"
         for place, row in figures["sawa"].items()
-        for way, name in (("sawa", "as it is"), ("compiled", "compiled"))
+        for way, name in (("sawa", "eager"), ("compiled", "compiled"))
         if f"{way}_ms" in row
     ]
     lines += [
         "",
-        f"Its memory to that of a table of all words and frames, by frames: {peaks}. GCPU over 50 words, "
-        f"{figures['where']}:",
+        f"Memory of SAWA against that of a table of all words and frames: {peaks}. GCPU over 50 words on "
+        f"{figures['where']}, with the times of others as multiples of its own:",
         "",
-        "| case | GCPU | Eq. 1-6 step by step | its products alone | `nn.GRU` |",
+        "| case | GCPU | Eq. 1-6 word by word | its matrix products alone | `nn.GRU` |",
         "|---|---|---|---|---|",
     ]
     lines += [

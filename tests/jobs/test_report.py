@@ -47,7 +47,7 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def copy(finished: Path, tmp_path: Path) -> Path:
-    """The run without its store, to be changed."""
+    """Return the run without its store, to be changed."""
     shutil.copytree(finished, tmp_path / "monday", ignore=shutil.ignore_patterns("store", "corpus", "validation"))
     return tmp_path / "monday"
 
@@ -209,7 +209,7 @@ def test_a_preset_of_ones_own_is_reported_with_its_file(copy: Path, tmp_path: Pa
 
 
 def _rename(folds_of_variant: Path, preset: str) -> None:
-    """As if they had been trained under another name."""
+    """Rename the folds, as if they had been trained under another name."""
     for file in folds_of_variant.rglob(FOLD_RECORD):
         write_json(file, {**json.loads(file.read_text()), "preset": preset})
     for file in [*folds_of_variant.rglob("predictions.parquet"), *folds_of_variant.rglob("none-paper.parquet")]:

@@ -12,7 +12,7 @@ from merflow.contracts.streams import ROLES, Role, Stream, StreamShape
 WIDTH = 12
 CLASSES = 4
 
-# Sizes at which a model's tests take no longer than they must, by model; switches are never among them.
+# Small sizes by model, so that its tests are quick; switches are never among them.
 SMALL: dict[str, dict[str, Any]] = {
     "foal-net": {"projection": 16},
     "gia-mic": {"dims": 16, "heads": 2, "feedforward": 32},
@@ -24,23 +24,24 @@ _LAYERED = ("speech_layers", "text_layers")
 
 
 def shapes_of(streams: Sequence[Stream]) -> dict[Role, StreamShape]:
-    """Small sizes for each stream."""
+    """Return small sizes for each stream."""
     return {stream.role: StreamShape(layers=3 if stream.role in _LAYERED else None, width=WIDTH) for stream in streams}
 
 
 def random_batch(
     streams: Sequence[Stream], lengths: Sequence[int], *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Batch:
-    """Utterances whose values drift apart, so that no two look alike; absent turns at random for neighbour streams.
+    """Return random utterances whose values differ in mean, so that no two are alike.
 
-    The first role of :data:`ROLES` has the given lengths, the others have them in another order.
+    The first role of :data:`ROLES` has the given lengths; the others have them in another order. Streams of neighbours
+    lack some turns at random.
     """
     generator = torch.Generator().manual_seed(seed)
     features: dict[Role, torch.Tensor] = {}
     present: dict[Role, torch.Tensor] = {}
     for stream in streams:
         shape = shapes_of([stream])[stream.role]
-        own = np.roll(lengths, ROLES.index(stream.role)).tolist()
+        steps_of = np.roll(lengths, ROLES.index(stream.role)).tolist()
         turns = 2 * stream.neighbours + 1
         steps = turns if stream.pooled else max(lengths)
         size = (len(lengths), steps, *([shape.layers] if shape.layers else []), shape.width)
@@ -49,16 +50,16 @@ def random_batch(
             mask = torch.rand(len(lengths), steps, generator=generator) > 0.3
             mask[:, stream.neighbours] = True
         else:
-            mask = torch.arange(steps) < torch.tensor(own).unsqueeze(1)
+            mask = torch.arange(steps) < torch.tensor(steps_of).unsqueeze(1)
         values = torch.randn(size, generator=generator, dtype=dtype) + offsets
         features[stream.role] = values * mask.view(*mask.shape, *[1] * (len(size) - 2))
         present[stream.role] = mask
     labels = torch.arange(len(lengths)) % CLASSES
-    return Batch(features, present, labels, tuple(f"utterance{place}" for place in range(len(lengths))))
+    return Batch(features, present, labels, tuple(f"utterance{position}" for position in range(len(lengths))))
 
 
 def pick(batch: Batch, indices: Sequence[int], *, streams: Sequence[Stream]) -> Batch:
-    """Some utterances of a batch, each role cut to its longest; neighbours keep their places."""
+    """Return some utterances of a batch, each role cut to its longest; neighbours keep their positions."""
     chosen = list(indices)
     neighbours = {stream.role for stream in streams if stream.pooled}
     features: dict[Role, torch.Tensor] = {}
@@ -68,11 +69,11 @@ def pick(batch: Batch, indices: Sequence[int], *, streams: Sequence[Stream]) -> 
         steps = mask.shape[1] if role in neighbours else int(kept.sum(dim=1).max())
         features[role], present[role] = batch.features[role][chosen, :steps], kept[:, :steps]
     labels = None if batch.labels is None else batch.labels[chosen]
-    return Batch(features, present, labels, tuple(batch.utterance_ids[place] for place in chosen))
+    return Batch(features, present, labels, tuple(batch.utterance_ids[position] for position in chosen))
 
 
 def garbled(batch: Batch, *, extra_steps: Mapping[Role, int]) -> Batch:
-    """The same utterances with more padding, and with values in all padding that no model may look at."""
+    """Return the same utterances with more padding, all of it filled with values that no model may read."""
     features: dict[Role, torch.Tensor] = {}
     present: dict[Role, torch.Tensor] = {}
     for role, mask in batch.present.items():

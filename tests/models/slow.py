@@ -1,4 +1,4 @@
-"""Slow loops that the models' vectorised maths is held against, in float64."""
+"""Slow loops to compare the models' vectorised maths with, in float64."""
 
 import math
 
@@ -8,13 +8,13 @@ from torch import Tensor
 from merflow.models.layers import Attention
 
 
-def assert_near(found: Tensor, expected: Tensor) -> None:
-    """Equal to 1e-6."""
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+def assert_near(actual: Tensor, expected: Tensor) -> None:
+    """Check equality to 1e-6."""
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=0)
 
 
 def sequences(lengths: list[int], *size: int) -> tuple[Tensor, Tensor]:
-    """Random values ``(N, T, *size)``, also in the padding, and their mask."""
+    """Return random values ``(N, T, *size)``, padding included, and their mask."""
     steps = max(*lengths, 1)
     return torch.randn(len(lengths), steps, *size, dtype=torch.float64), torch.arange(steps) < torch.tensor(
         lengths
@@ -22,7 +22,7 @@ def sequences(lengths: list[int], *size: int) -> tuple[Tensor, Tensor]:
 
 
 def slow_attention(layer: Attention, target: Tensor, source: Tensor) -> Tensor:
-    """Attention of one utterance, head by head: target ``(T, H)`` takes from source ``(S, H)``."""
+    """Compute attention of one utterance, head by head: target ``(T, H)`` attends to source ``(S, H)``."""
     size = target.shape[1] // layer.heads
     heads = []
     for head in range(layer.heads):

@@ -1,4 +1,4 @@
-"""The paper's equations and blocks against slow loops, in float64."""
+"""The equations and blocks of context-mmt against slow loops in float64."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def _seeded() -> None:
 
 
 def slow_gate(gate: LayerGate, steps: Tensor) -> Tensor:
-    """Squeeze-and-excitation of one utterance ``(T, L, D)``, number by number."""
+    """Compute squeeze-and-excitation of one utterance ``(T, L, D)``, number by number."""
     squeezed = gate.squeeze.bias[0].clone()
     for layer in range(steps.shape[1]):
         total, count = 0.0, 0
@@ -58,9 +58,9 @@ def slow_extract(extractor: FeatureExtractor, steps: Tensor) -> Tensor:
 def test_layer_gate(lengths: list[int]) -> None:
     gate = LayerGate(layers=LAYERS).double()
     values, present = sequences(lengths, LAYERS, WIDTH)
-    found = gate(values, present)
-    for place, length in enumerate(lengths):
-        assert_near(found[place], slow_gate(gate, values[place, :length]))
+    actual = gate(values, present)
+    for position, length in enumerate(lengths):
+        assert_near(actual[position], slow_gate(gate, values[position, :length]))
 
 
 def test_layer_gate_of_nothing_is_the_gate_of_zeros() -> None:
@@ -74,10 +74,10 @@ def test_layer_gate_of_nothing_is_the_gate_of_zeros() -> None:
 def test_feature_extractor(lengths: list[int]) -> None:
     extractor = FeatureExtractor(shape=StreamShape(layers=LAYERS, width=WIDTH), dims=DIMS).double()
     values, present = sequences(lengths, LAYERS, WIDTH)
-    found = extractor(values, present)
-    for place, length in enumerate(lengths):
-        expected = slow_extract(extractor, values[place, :length])
-        assert_near(found[place, :length], expected)
+    actual = extractor(values, present)
+    for position, length in enumerate(lengths):
+        expected = slow_extract(extractor, values[position, :length])
+        assert_near(actual[position, :length], expected)
 
 
 @pytest.mark.parametrize(
@@ -99,18 +99,18 @@ def test_context_convolution(absent: list[int]) -> None:
     values, _ = sequences([9, 9], LAYERS, WIDTH)
     present = torch.ones(2, 9, dtype=torch.bool)
     present[1, absent] = False
-    found = extractor(values, present)
-    for place in range(2):
+    actual = extractor(values, present)
+    for position in range(2):
         turns = torch.zeros(9, DIMS, dtype=torch.float64)
         for turn in range(9):
-            if present[place, turn]:
-                turns[turn] = slow_extract(extractor.extract, values[place, [turn]])[0] * extractor.turn_weight[turn]
+            if present[position, turn]:
+                turns[turn] = slow_extract(extractor.extract, values[position, [turn]])[0] * extractor.turn_weight[turn]
         for turn in range(9):
             total = bias
             for tap in range(3):
                 if 0 <= turn + tap - 1 < 9:
                     total = total + extractor.convolve.weight[:, :, tap] @ turns[turn + tap - 1]
-            assert_near(found[place, turn], total.clamp(min=0))
+            assert_near(actual[position, turn], total.clamp(min=0))
 
 
 def test_near_turns_weigh_more_at_first() -> None:

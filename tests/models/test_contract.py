@@ -31,8 +31,8 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(params=PRESETS, ids=lambda preset: preset.variant)
 def preset(request: pytest.FixtureRequest) -> Preset:
-    found: Preset = request.param
-    return found
+    actual: Preset = request.param
+    return actual
 
 
 def configured(preset: Preset) -> ModelConfig:
@@ -86,7 +86,7 @@ def test_padding_never_changes_a_result(preset: Preset, seed: int) -> None:
     batch = random_batch(streams, lengths, seed=seed)
     model = build(preset, seed=seed)
     together = run(model, batch)
-    alone = torch.cat([run(model, pick(batch, [place], streams=streams)).logits for place in range(len(batch))])
+    alone = torch.cat([run(model, pick(batch, [position], streams=streams)).logits for position in range(len(batch))])
     torch.testing.assert_close(alone, together.logits, atol=1e-5, rtol=0)
     extra = {stream.role: 11 for stream in streams if not stream.pooled}
     padded = run(model, garbled(batch, extra_steps=extra))

@@ -78,7 +78,7 @@ def slow_norm(norm: nn.LayerNorm, row: Tensor) -> Tensor:
 
 
 def slow_projection(block: Projection, steps: Tensor) -> Tensor:
-    """Eq. 1 of one utterance ``(T, D)``."""
+    """Compute Eq. 1 of one utterance ``(T, D)``."""
     mean = sum(steps, torch.zeros(steps.shape[1], dtype=steps.dtype)) / max(1, len(steps))
     first = block.first.weight @ mean
     activated = torch.stack([0.5 * value * (1 + torch.erf(value / math.sqrt(2))) for value in first])
@@ -89,9 +89,9 @@ def slow_projection(block: Projection, steps: Tensor) -> Tensor:
 def test_projection(lengths: list[int]) -> None:
     block = Projection(FULL, width=7).double()
     values, present = sequences(lengths, 7)
-    found = block(values, present)
-    for place, length in enumerate(lengths):
-        assert_near(found[place], slow_projection(block, values[place, :length]))
+    actual = block(values, present)
+    for position, length in enumerate(lengths):
+        assert_near(actual[position], slow_projection(block, values[position, :length]))
 
 
 @pytest.mark.parametrize(("temperature", "factor"), [("multiplies", 1 / 0.07), ("divides", 1 / math.log(1 / 0.07))])
@@ -99,7 +99,7 @@ def test_similarity(temperature: str, factor: float) -> None:
     align = Alignment(replace(FULL, temperature=temperature), widths=WIDTHS).double()  # type: ignore[arg-type]
     lengths: dict[Source, list[int]] = {"speech": [4, 1, 2], "video": [2, 5, 1]}
     features = features_of(lengths)
-    found = similarities_of(align, features)
+    actual = similarities_of(align, features)
     points = {
         source: [
             slow_projection(cast(Projection, align.project[source]), steps[:length]).tolist()
@@ -113,7 +113,7 @@ def test_similarity(temperature: str, factor: float) -> None:
                 cosine = sum(map(math.prod, zip(point, partner, strict=True))) / (
                     math.hypot(*point) * math.hypot(*partner)
                 )
-                assert found[source][i, j].item() == pytest.approx(factor * cosine, abs=1e-6)
+                assert actual[source][i, j].item() == pytest.approx(factor * cosine, abs=1e-6)
 
 
 def test_a_temperature_beyond_a_hundred_is_a_hundred() -> None:
@@ -126,7 +126,7 @@ def test_a_temperature_beyond_a_hundred_is_a_hundred() -> None:
 
 
 def slow_alignment(similarities: list[Tensor], emotions: list[int]) -> float:
-    """Eq. 3."""
+    """Compute Eq. 3."""
     total = 0.0
     for similarity in similarities:
         for i in range(len(emotions)):
@@ -140,30 +140,30 @@ def slow_alignment(similarities: list[Tensor], emotions: list[int]) -> float:
 @pytest.mark.parametrize("emotions", EMOTIONS)
 def test_alignment_loss(emotions: list[int]) -> None:
     speech, video = torch.randn(2, len(emotions), len(emotions), dtype=torch.float64)
-    found = alignment_loss({"speech": speech, "video": video}, pairs_of(emotions))
-    assert found.item() == pytest.approx(slow_alignment([speech, video], emotions), abs=1e-6)
+    actual = alignment_loss({"speech": speech, "video": video}, pairs_of(emotions))
+    assert actual.item() == pytest.approx(slow_alignment([speech, video], emotions), abs=1e-6)
 
 
 @pytest.mark.parametrize("emotions", EMOTIONS)
 def test_the_hardest_negative(emotions: list[int]) -> None:
     similarity = torch.randn(len(emotions), len(emotions), dtype=torch.float64)
-    found = hard_negatives(similarity, pairs_of(emotions).other, sample=False)
+    actual = hard_negatives(similarity, pairs_of(emotions).other, sample=False)
     for i, emotion in enumerate(emotions):
         others = [j for j in range(len(emotions)) if emotions[j] != emotion]
         if others:
-            assert found[i] == max(others, key=lambda j: similarity[i, j].item())
+            assert actual[i] == max(others, key=lambda j: similarity[i, j].item())
 
 
 def test_a_sampled_negative_follows_the_softmax() -> None:
     row = torch.tensor([2.0, 0.5, -1.0, 1.0])
     may = torch.tensor([False, True, True, True])
-    found = hard_negatives(row.expand(20_000, -1), may.expand(20_000, -1), sample=True)
-    shares = found.bincount(minlength=4) / len(found)
+    actual = hard_negatives(row.expand(20_000, -1), may.expand(20_000, -1), sample=True)
+    shares = actual.bincount(minlength=4) / len(actual)
     torch.testing.assert_close(shares, row.masked_fill(~may, -math.inf).softmax(dim=0), atol=0.015, rtol=0)
 
 
 def slow_fusion(fusion: Fusion, target: Tensor, source: Tensor) -> Tensor:
-    """Eq. 11-16 and the mean over time for one utterance: ``(T, D)`` takes from ``(S, E)``."""
+    """Compute Eq. 11-16 and the mean over time for one utterance: ``(T, D)`` attends to ``(S, E)``."""
     fused = target
     for layer in cast(list[CrossAttention], fusion.layers):
         size = layer.query.out_features // layer.heads
@@ -193,15 +193,15 @@ def test_fusion(negatives: list[int] | None, heads: int) -> None:
     paired = fusion.keys_and_values(*features.of("video"))
     chosen = paired if negatives is None else paired.chosen(torch.tensor(negatives))
     first_query = fusion.first_query(features.values["speech"])
-    found = fusion(*features.of("speech"), first_query=first_query, source=chosen)
-    for place, source in enumerate(negatives or range(3)):
-        target = features.values["speech"][place, : lengths["speech"][place]]
+    actual = fusion(*features.of("speech"), first_query=first_query, source=chosen)
+    for position, source in enumerate(negatives or range(3)):
+        target = features.values["speech"][position, : lengths["speech"][position]]
         expected = slow_fusion(fusion, target, features.values["video"][source, : lengths["video"][source]])
-        assert_near(found[place], expected)
+        assert_near(actual[position], expected)
 
 
 def slow_matching(positive: list[Tensor], negative: list[Tensor], emotions: list[int]) -> float:
-    """Eq. 9; rows without a negative are left out."""
+    """Compute Eq. 9 over the rows that have a negative."""
     rows = [i for i in range(len(emotions)) if any(other != emotions[i] for other in emotions)]
     if not rows:
         return 0.0
@@ -219,15 +219,15 @@ def slow_matching(positive: list[Tensor], negative: list[Tensor], emotions: list
 def test_matching_loss(emotions: list[int]) -> None:
     positive = [torch.randn(len(emotions), 2, dtype=torch.float64, requires_grad=True) for _ in OTHER]
     negative = [torch.randn(len(emotions), 2, dtype=torch.float64, requires_grad=True) for _ in OTHER]
-    found = matching_loss(positive, negative, pairs_of(emotions))
-    assert found.item() == pytest.approx(slow_matching(positive, negative, emotions), abs=1e-6)
-    found.backward()  # type: ignore[no-untyped-call]
+    actual = matching_loss(positive, negative, pairs_of(emotions))
+    assert actual.item() == pytest.approx(slow_matching(positive, negative, emotions), abs=1e-6)
+    actual.backward()  # type: ignore[no-untyped-call]
     assert all(bool(logits.grad.isfinite().all()) for logits in [*positive, *negative] if logits.grad is not None)
 
 
 @pytest.mark.parametrize("emotions", [emotions for emotions in EMOTIONS if len(set(emotions)) > 1])
 def test_one_pass_for_three(emotions: list[int]) -> None:
-    """The shared products give the loss and the gradients of an implementation that shares nothing."""
+    """Sharing products gives the loss and the gradients of an implementation that shares nothing."""
     model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
     straightforward = Straightforward(model).double()
     steps = torch.randint(1, 6, (2, len(emotions))).tolist()
@@ -238,7 +238,7 @@ def test_one_pass_for_three(emotions: list[int]) -> None:
     output.loss.backward()  # type: ignore[no-untyped-call]
     expected.backward()
     interaction = cast(Interaction, model.embed)
-    found, plain = dict(interaction.fuse.named_parameters()), dict(straightforward.fusion.named_parameters())
+    actual, plain = dict(interaction.fuse.named_parameters()), dict(straightforward.fusion.named_parameters())
     for name, theirs in plain.items():
         target, number, *rest = name.split(".")
         ours = {"attention.k_proj_weight": "key.weight", "attention.v_proj_weight": "value.weight"}
@@ -247,9 +247,9 @@ def test_one_pass_for_three(emotions: list[int]) -> None:
         expected_grad = theirs.grad
         assert expected_grad is not None
         if rest != ["attention", "in_proj_bias"]:
-            grad = found[f"{target}.layers.{number}.{ours['.'.join(rest)]}"].grad
+            grad = actual[f"{target}.layers.{number}.{ours['.'.join(rest)]}"].grad
         else:
-            biases = (found[f"{target}.layers.{number}.{part}.bias"].grad for part in ("query", "value"))
+            biases = (actual[f"{target}.layers.{number}.{part}.bias"].grad for part in ("query", "value"))
             query, value = (bias for bias in biases if bias is not None)
             grad = torch.cat([query, torch.zeros_like(query), value])
         assert grad is not None

@@ -1,4 +1,4 @@
-"""The paper's equations and blocks against slow loops, in float64."""
+"""The equations and blocks of GIA-MIC against slow loops in float64."""
 
 import math
 from itertools import combinations
@@ -54,7 +54,7 @@ def sigmoid(values: Tensor) -> Tensor:
 
 
 def slow_gated(direction: GatedAttention, target: Tensor, source: Tensor) -> Tensor:
-    """Eq. 2-4 of one utterance: A ``(T, H)`` takes from B ``(S, H)``, which has a step at least."""
+    """Compute Eq. 2-4 of one utterance: A ``(T, H)`` takes from B ``(S, H)``, which has at least one step."""
     attended = slow_attention(direction.attention, target, source)
     mean = sum(attended, torch.zeros(len(target[0]))) / len(attended)
     gate = sigmoid(direction.gate.weight @ slow_norm(direction.norm, mean) + direction.gate.bias)
@@ -65,17 +65,17 @@ def slow_gated(direction: GatedAttention, target: Tensor, source: Tensor) -> Ten
 def test_gated_attention(targets: list[int], sources: list[int]) -> None:
     direction = GatedAttention(dims=DIMS, target="video", source="speech").double()
     (target, here), (source, there) = sequences(targets, DIMS), sequences(sources, DIMS)
-    found = direction(target, source, target_present=here, source_present=there)
-    for place, (steps, seen) in enumerate(zip(targets, sources, strict=True)):
-        assert_near(found[place, :steps], slow_gated(direction, target[place, :steps], source[place, :seen]))
+    actual = direction(target, source, target_present=here, source_present=there)
+    for position, (steps, seen) in enumerate(zip(targets, sources, strict=True)):
+        assert_near(actual[position, :steps], slow_gated(direction, target[position, :steps], source[position, :seen]))
 
 
 def test_the_gate_is_shut_towards_an_absent_modality() -> None:
     direction = GatedAttention(dims=DIMS, target="video", source="speech").double()
     (target, here), (source, there) = sequences([3, 3], DIMS), sequences([0, 2], DIMS)
-    found = direction(target, source, target_present=here, source_present=there)
-    assert torch.equal(found[0], target[0])
-    assert bool((found[1] - target[1]).abs().max() > 1e-3)
+    actual = direction(target, source, target_present=here, source_present=there)
+    assert torch.equal(actual[0], target[0])
+    assert bool((actual[1] - target[1]).abs().max() > 1e-3)
 
 
 @pytest.mark.parametrize("modalities", [VST, ("speech", "text"), ("video", "text")])
@@ -84,10 +84,10 @@ def test_specific_representations(modalities: tuple[Source, ...]) -> None:
     lengths = {"video": [3, 1], "speech": [5, 2], "text": [1, 4]}
     made = {source: sequences(lengths[source], DIMS) for source in modalities}
     states, present = ({source: pair[part] for source, pair in made.items()} for part in (0, 1))
-    found = module(Sequences(states, present))
+    actual = module(Sequences(states, present))
     assert len(module.directions) == len(modalities) * (len(modalities) - 1)
-    for place in range(2):
-        real = {source: states[source][place, : lengths[source][place]] for source in modalities}
+    for position in range(2):
+        real = {source: states[source][position, : lengths[source][position]] for source in modalities}
         for target in modalities:
             total = torch.zeros_like(real[target])
             for source in modalities:
@@ -95,36 +95,38 @@ def test_specific_representations(modalities: tuple[Source, ...]) -> None:
                     direction = module.directions[f"{target}_from_{source}"]
                     assert isinstance(direction, GatedAttention)
                     total = total + slow_gated(direction, real[target], real[source])
-            assert_near(found.states[target][place, : lengths[target][place]], total)
+            assert_near(actual.states[target][position, : lengths[target][position]], total)
 
 
 def test_joint_sequences_have_no_gaps() -> None:
     made = [sequences(lengths, DIMS) for lengths in ([3, 1, 0], [2, 4, 0], [1, 2, 2])]
     joint = Joint.of([mask for _, mask in made])
-    found = joint.join([values for values, _ in made])
+    actual = joint.join([values for values, _ in made])
     assert joint.present.sum(dim=1).tolist() == [6, 7, 2]
-    for place in range(3):
-        real = torch.cat([values[place][mask[place]] for values, mask in made])
-        assert joint.present[place].tolist() == [step < len(real) for step in range(9)]
-        assert torch.equal(found[place, : len(real)], real)
+    for position in range(3):
+        real = torch.cat([values[position][mask[position]] for values, mask in made])
+        assert joint.present[position].tolist() == [step < len(real) for step in range(9)]
+        assert torch.equal(actual[position, : len(real)], real)
 
 
 @pytest.mark.parametrize("lengths", [[6, 5, 2, 1], [7, 4, 3], [1], [2]])
 def test_interpolation_is_linear_between_half_steps(lengths: list[int]) -> None:
     _, present = sequences(lengths)
     halved = torch.randn(len(lengths), (present.shape[1] + 1) // 2, DIMS, dtype=torch.float64)
-    found = interpolated(halved, present)
-    assert found.shape[1] == present.shape[1]
-    for place, length in enumerate(lengths):
+    actual = interpolated(halved, present)
+    assert actual.shape[1] == present.shape[1]
+    for position, length in enumerate(lengths):
         last = (length + 1) // 2 - 1
         for step in range(length):
             before, after = math.floor(step / 2), min(last, math.ceil(step / 2))
             share = step / 2 - before
-            assert_near(found[place, step], (1 - share) * halved[place, before] + share * halved[place, after])
+            assert_near(
+                actual[position, step], (1 - share) * halved[position, before] + share * halved[position, after]
+            )
 
 
 def slow_generated(block: InvariantGenerator, joint: Tensor, overall: Tensor, specific: Tensor) -> Tensor:
-    """Eq. 9-11 of one utterance without padding: joint and overall ``(J, H)``, specific ``(S, H)`` to ``(J, H)``."""
+    """Compute Eq. 9-11 of one utterance without padding: ``(J, H)`` for joint and overall ``(J, H)`` and ``(S, H)``."""
     linear, slope = block.mask[0], block.mask[1]
     assert isinstance(linear, nn.Linear)
     assert isinstance(slope, nn.PReLU)
@@ -163,27 +165,27 @@ def test_invariant_generator(lengths: dict[Source, list[int]]) -> None:
     specific = {source: torch.randn_like(values) for source, (values, _) in states.items()}
     steps = Joint.of([mask for _, mask in states.values()])
     joint, overall = steps.join([values for values, _ in states.values()]), steps.join(specific.values())
-    found, mean = block(
+    actual, mean = block(
         joint,
         torch.cat([overall, joint], dim=-1),
         specific["speech"],
         present=steps.present,
         source=states["speech"][1],
     )
-    for place in range(len(found)):
-        count = {source: steps[place] for source, steps in lengths.items()}
+    for position in range(len(actual)):
+        count = {source: steps[position] for source, steps in lengths.items()}
         expected = slow_generated(
             block,
-            torch.cat([values[place, : count[source]] for source, (values, _) in states.items()]),
-            torch.cat([values[place, : count[source]] for source, values in specific.items()]),
-            specific["speech"][place, : count["speech"]],
+            torch.cat([values[position, : count[source]] for source, (values, _) in states.items()]),
+            torch.cat([values[position, : count[source]] for source, values in specific.items()]),
+            specific["speech"][position, : count["speech"]],
         )
-        assert_near(found[place, : len(expected)], expected)
-        assert_near(mean[place], sum(expected, torch.zeros(DIMS)) / len(expected))
+        assert_near(actual[position, : len(expected)], expected)
+        assert_near(mean[position], sum(expected, torch.zeros(DIMS)) / len(expected))
 
 
 def slow_divergence(m: Tensor, n: Tensor) -> float:
-    """Eq. 14-15 of one step, number by number."""
+    """Compute Eq. 14-15 of one step, number by number."""
     p = [math.exp(value) / sum(math.exp(other) for other in m.tolist()) for value in m.tolist()]
     q = [math.exp(value) / sum(math.exp(other) for other in n.tolist()) for value in n.tolist()]
     forth = sum(one * math.log(one / other) for one, other in zip(p, q, strict=True))
@@ -204,22 +206,22 @@ def test_invariance_loss(modalities: int, lengths: list[int]) -> None:
     for m in range(modalities):
         for n in range(m):
             steps = [
-                slow_divergence(invariants[m][place, step], invariants[n][place, step])
-                for place, length in enumerate(lengths)
+                slow_divergence(invariants[m][position, step], invariants[n][position, step])
+                for position, length in enumerate(lengths)
                 for step in range(length)
             ]
             expected += sum(steps) / len(steps)
-    found = mic(invariants, [present] * modalities)
-    assert_near(found, torch.tensor(expected, dtype=torch.float64))
+    actual = mic(invariants, [present] * modalities)
+    assert_near(actual, torch.tensor(expected, dtype=torch.float64))
 
 
 def test_invariance_loss_leaves_out_the_pairs_of_an_absent_modality() -> None:
     _, present = sequences([4, 3])
     video, speech, text = (torch.randn(2, 4, DIMS, dtype=torch.float64) for _ in VST)
     silent = present & torch.tensor([[True], [False]])
-    found = mic([video, speech, text], [present, silent, present])
+    actual = mic([video, speech, text], [present, silent, present])
     with_speech = [mic([speech[:1], other[:1]], [present[:1]] * 2) for other in (video, text)]
-    assert_near(found, sum(with_speech, mic([video, text], [present] * 2)))
+    assert_near(actual, sum(with_speech, mic([video, text], [present] * 2)))
     assert mic([video, speech], [present, present & False]).item() == 0
 
 
@@ -249,7 +251,7 @@ def preliminary(model: GIAMIC, batch: Batch) -> Sequences:
     "switches", [{}, {"msr": False}, {"mir": False}, {"modalities": ("video", "text")}, {"mic_weight": 0.0}], ids=str
 )
 def test_fusion_and_loss(switches: dict[str, Any]) -> None:
-    """Eq. 7-8, 12-13, 16-19 with everything concatenated step by step."""
+    """Compute Eq. 7-8, 12-13 and 16-19, with everything concatenated step by step."""
     config = small(**switches)
     model = in_double(config)
     batch = random_batch(config.streams(), [4, 1, 6], dtype=torch.float64)
@@ -258,16 +260,16 @@ def test_fusion_and_loss(switches: dict[str, Any]) -> None:
     assert model.interact is not None
     specific = model.interact.specific(begun).states if config.msr else begun.states
     divergences, steps = 0.0, 0
-    for place in range(3):
-        real = {source: mask[place] for source, mask in begun.present.items()}
-        joint = torch.cat([begun.states[source][place][mask] for source, mask in real.items()])
-        overall = torch.cat([specific[source][place][mask] for source, mask in real.items()])
+    for position in range(3):
+        real = {source: mask[position] for source, mask in begun.present.items()}
+        joint = torch.cat([begun.states[source][position][mask] for source, mask in real.items()])
+        overall = torch.cat([specific[source][position][mask] for source, mask in real.items()])
         invariants = []
         for source in config.modalities if config.mir else ():
             block = model.interact.generators[source]
             assert isinstance(block, InvariantGenerator)
-            invariants.append(slow_generated(block, joint, overall, specific[source][place][real[source]]))
-        assert_near(output.embedding[place], torch.cat([overall, *invariants]).mean(dim=0))
+            invariants.append(slow_generated(block, joint, overall, specific[source][position][real[source]]))
+        assert_near(output.embedding[position], torch.cat([overall, *invariants]).mean(dim=0))
         for m, n in combinations(invariants, 2):
             divergences += sum(slow_divergence(m[step], n[step]) for step in range(len(joint)))
         steps += len(joint)
@@ -288,9 +290,9 @@ def test_the_baseline_concatenates_means() -> None:
     batch = random_batch(config.streams(), [4, 1, 6], dtype=torch.float64)
     output: Output = model(batch)
     states, present = preliminary(model, batch)
-    for place in range(3):
-        means = [states[source][place][present[source][place]].mean(dim=0) for source in config.modalities]
-        assert_near(output.embedding[place], torch.cat(means))
+    for position in range(3):
+        means = [states[source][position][present[source][position]].mean(dim=0) for source in config.modalities]
+        assert_near(output.embedding[position], torch.cat(means))
     assert output.losses.keys() == {"ce"}
 
 
@@ -307,18 +309,18 @@ def test_padding_between_modalities_changes_nothing_at_all() -> None:
 
 
 def test_what_an_absent_modality_leaves() -> None:
-    """Without words, what remains is the mean of the overall MSR and of the invariants of the two others."""
+    """Without words, the pooled vector is the mean of the overall MSR and the other two modalities' invariants."""
     config = small()
     model = in_double(config)
     batch = random_batch(config.streams(), [4, 2, 6], dtype=torch.float64)
     batch.present["text"][0] = False
-    found = inspect(model, batch)
-    assert not found["interact.specific.directions.video_from_text.opening"].values[0].any()
-    assert bool((found["interact.specific.directions.video_from_speech.opening"].values[0] > 0).all())
+    actual = inspect(model, batch)
+    assert not actual["interact.specific.directions.video_from_text.opening"].values[0].any()
+    assert bool((actual["interact.specific.directions.video_from_speech.opening"].values[0] > 0).all())
     assert model.interact is not None
     specific, present = model.interact.specific(preliminary(model, batch))
     real = [specific[source][0][present[source][0]] for source in VST[:2]]
-    means = [found[f"interact.generators.{source}.mean"].values[0].double() for source in VST[:2]]
+    means = [actual[f"interact.generators.{source}.mean"].values[0].double() for source in VST[:2]]
     expected = (torch.cat(real).mean(dim=0) + sum(means)) / 3
     torch.testing.assert_close(model(batch).embedding[0], expected, atol=1e-5, rtol=0)
 
@@ -326,15 +328,15 @@ def test_what_an_absent_modality_leaves() -> None:
 def test_what_can_be_looked_at() -> None:
     config = small()
     model = GIAMIC(config, shapes=shapes_of(config.streams()), classes=CLASSES)
-    found = inspect(model, random_batch(config.streams(), [4, 2, 6]))
-    axes = {name: entry.axes for name, entry in found.items()}
+    actual = inspect(model, random_batch(config.streams(), [4, 2, 6]))
+    axes = {name: entry.axes for name, entry in actual.items()}
     gates = [name for name in axes if name.endswith(".opening")]
     assert len(gates) == 6
     assert all(axes[name] == ("feature",) for name in gates)
-    assert all(bool(((found[name].values > 0) & (found[name].values < 1)).all()) for name in gates)
+    assert all(bool(((actual[name].values > 0) & (actual[name].values < 1)).all()) for name in gates)
     assert axes["interact.specific.directions.text_from_speech.attention.attend"] == ("head", "text", "speech")
     assert axes["interact.generators.speech.attention.attend"] == ("head", "joint", "speech")
-    assert found["interact.generators.video.mean"].values.shape == (3, config.dims)
+    assert actual["interact.generators.video.mean"].values.shape == (3, config.dims)
 
 
 def test_an_encoder_of_the_models_width_needs_no_map() -> None:

@@ -1,4 +1,4 @@
-"""The paper's equations and blocks against slow loops, in float64."""
+"""The equations and blocks of layer-adapter-fusion against slow loops in float64."""
 
 import math
 from typing import Any
@@ -42,7 +42,7 @@ def gelu(value: float) -> float:
 
 
 def slow_adapter(adapter: LayerAdapter, steps: Tensor) -> Tensor:
-    """Eq. 1-2 of one utterance: ``(T, L, D)`` to ``(T, H)``, layer by layer."""
+    """Compute Eq. 1-2 of one utterance, layer by layer: ``(T, H)`` for ``(T, L, D)``."""
     scores = [math.exp(score) for score in adapter.layer_scores.tolist()]
     rows = []
     for step in steps:
@@ -64,9 +64,9 @@ def test_layer_adapter(lengths: list[int]) -> None:
         for value in (adapter.gain, adapter.offset, adapter.layer_scores):
             value.copy_(torch.randn_like(value))
     values, _ = sequences(lengths, LAYERS, WIDTH)
-    found = adapter(values)
-    for place, length in enumerate(lengths):
-        assert_near(found[place, :length], slow_adapter(adapter, values[place, :length]))
+    actual = adapter(values)
+    for position, length in enumerate(lengths):
+        assert_near(actual[position, :length], slow_adapter(adapter, values[position, :length]))
 
 
 def test_all_layers_weigh_the_same_at_first() -> None:
@@ -78,14 +78,14 @@ def test_all_layers_weigh_the_same_at_first() -> None:
 
 
 def slow_attended(layer: nn.Module, norm: nn.Module, target: Tensor, source: Tensor) -> Tensor:
-    """Cross-attention with output projection, residual and LayerNorm."""
+    """Compute cross-attention with output projection, residual and LayerNorm."""
     assert isinstance(layer, Attention)
     normed: Tensor = norm(target + layer.merge(slow_attention(layer, target, source)))
     return normed
 
 
 def slow_fused(block: FusionBlock, target: Tensor, sources: list[Tensor]) -> Tensor:
-    """Eq. 4-7 of one utterance: one source after the other, then the feed-forward part."""
+    """Compute Eq. 4-7 of one utterance: one source after the other, then the feed-forward part."""
     for name, source in zip(block.sources, sources, strict=True):
         target = slow_attended(block.attentions[name], block.norms[name], target, source)
     fused: Tensor = block.norm(target + block.feedforward(target))
@@ -98,15 +98,15 @@ def test_fusion_block(sources: tuple[Source, ...], speech: list[int], text: list
     block = FusionBlock(small(fusion=True, dims=DIMS), target="speech", sources=sources).double()
     lengths: dict[Source, list[int]] = {"speech": speech, "text": text, "context": speech}
     made = {source: sequences(steps, DIMS) for source, steps in lengths.items()}
-    found = block(
+    actual = block(
         "speech",
         {source: values for source, (values, _) in made.items()},
         {source: mask for source, (_, mask) in made.items()},
     )
-    for place, steps in enumerate(speech):
-        real = {source: values[place, : lengths[source][place]] for source, (values, _) in made.items()}
+    for position, steps in enumerate(speech):
+        real = {source: values[position, : lengths[source][position]] for source, (values, _) in made.items()}
         expected = slow_fused(block, real["speech"], [real[source] for source in sources])
-        assert_near(found[place, :steps], expected)
+        assert_near(actual[position, :steps], expected)
 
 
 # Table II's systems as what is pooled: a modality and what it attends to.
@@ -139,16 +139,16 @@ SYSTEMS = [(names, fusion, pooled) for names, of in POOLED.items() for fusion, p
 def test_systems(
     modalities: tuple[Source, ...], fusion: bool, pooled: list[tuple[Source, list[Source]]], adapters: bool
 ) -> None:
-    """Eq. 3-9 of whole systems, utterance by utterance."""
+    """Compute Eq. 3-9 of whole systems, utterance by utterance."""
     config = small(modalities=modalities, fusion=fusion, adapters=adapters)
     model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), classes=CLASSES).double().eval()
     batch = random_batch(config.streams(), [4, 1, 6], dtype=torch.float64)
     output: Output = model(batch)
-    for place in range(3):
+    for position in range(3):
         hidden = {}
         for source in modalities:
-            mask = batch.present[config.role(source)][place]
-            values = batch.features[config.role(source)][place][mask]
+            mask = batch.present[config.role(source)][position]
+            values = batch.features[config.role(source)][position][mask]
             embed, layer = model.embed[source], model.transform[source]
             embedded = slow_adapter(embed, values) if isinstance(embed, LayerAdapter) else embed(values)
             assert isinstance(layer, TransformerLayer)
@@ -162,7 +162,7 @@ def test_systems(
                 assert isinstance(block, FusionBlock)
                 fused = slow_fused(block, fused, [hidden[source] for source in sources])
             vectors.append(torch.stack([column.max() for column in fused.T]))
-        assert_near(output.embedding[place], torch.cat(vectors))
+        assert_near(output.embedding[position], torch.cat(vectors))
     assert_near(output.logits, model.classify(output.embedding))
     assert batch.labels is not None
     likelihood = output.logits.softmax(dim=-1)[range(3), batch.labels].log().mean()
@@ -170,10 +170,10 @@ def test_systems(
 
 
 def test_nineteen_rows_of_both_tables() -> None:
-    found = [preset for preset in presets().values() if preset.model == "layer-adapter-fusion"]
-    assert len(found) == 19
+    actual = [preset for preset in presets().values() if preset.model == "layer-adapter-fusion"]
+    assert len(actual) == 19
     letters: dict[str, Source] = {"s": "speech", "t": "text", "c": "context"}
-    for preset in found:
+    for preset in actual:
         names, *parts = preset.name.split("-")
         config = MODELS[preset.model].configure(preset.config)
         assert isinstance(config, LayerAdapterFusionConfig)
@@ -203,13 +203,13 @@ def test_layers_are_read_by_adapters_alone() -> None:
 def test_what_can_be_looked_at() -> None:
     config = small(adapters=True, fusion=True)
     model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), classes=CLASSES)
-    found = inspect(model, random_batch(config.streams(), [4, 2, 6]))
-    axes = {name: entry.axes for name, entry in found.items()}
+    actual = inspect(model, random_batch(config.streams(), [4, 2, 6]))
+    axes = {name: entry.axes for name, entry in actual.items()}
     assert axes["fuse.text.attentions.speech.attend"] == ("head", "text_layers", "speech_layers")
     assert axes["fuse.speech.attentions.context.attend"] == ("head", "speech_layers", "context")
     for source in ("speech", "text"):
         assert axes[f"embed.{source}.layer_weights"] == ("layer",)
-        weights = found[f"embed.{source}.layer_weights"].values
+        weights = actual[f"embed.{source}.layer_weights"].values
         torch.testing.assert_close(weights, torch.full((3, 3), 1 / 3))
 
 

@@ -55,7 +55,7 @@ def slow_strength(weights: dict[int, float]) -> int:
 
 
 def slow_windows(scores: list[float], start: int, *, window: int, adaptive: bool) -> dict[int, float]:
-    """Algorithm 1 for one word: its weights by frame, of the frames that there are."""
+    """Compute Algorithm 1 for one word: its weights by frame, for the frames that exist."""
 
     def softmax_of(*spans: tuple[int, int]) -> dict[int, float]:
         frames = [frame for low, high in spans for frame in range(low, high) if 0 <= frame < len(scores)]
@@ -77,15 +77,15 @@ def slow_start(config: MFDRConfig, word: int, *, words: int, frames: int) -> int
 
 
 def slow_sliding(layer: SlidingWindowAttention, words: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """One utterance's real words and frames to z ``(L, D)``, and the weights ``(L, T)``."""
+    """Return z ``(L, D)`` and the weights ``(L, T)`` for one utterance's real words and frames."""
     config = layer.config
     queries, keys, values = words @ layer.query.weight.T, frames @ layer.key.weight.T, frames @ layer.value.weight.T
     table = torch.zeros(len(words), len(frames), dtype=words.dtype)
     for word, query in enumerate(queries):
         scores = (keys @ query / math.sqrt(len(query))).tolist()
         start = slow_start(config, word, words=len(words), frames=len(frames))
-        found = slow_windows(scores, start, window=config.window, adaptive=config.attention == "sawa")
-        for frame, weight in found.items():
+        weights = slow_windows(scores, start, window=config.window, adaptive=config.attention == "sawa")
+        for frame, weight in weights.items():
             table[word, frame] = weight
     return table @ values, table
 
@@ -129,20 +129,22 @@ def test_sliding_windows(
         assert_near(combined[row, :count], expected)
 
 
-def projections(words: int, frames: int, *, count: int = 2) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Return random queries, keys and values that learn, and masks of full length: what ``attend`` takes."""
-    sizes = (words, frames, frames)
-    drawn = [torch.randn(count, steps, DIMS, dtype=torch.float64, requires_grad=True) for steps in sizes]
-    masks = [torch.ones(count, steps, dtype=torch.bool) for steps in (words, frames)]
-    return (drawn[0], drawn[1], drawn[2], masks[0], masks[1])
+def projections(
+    words: int, frames: int, *, count: int = 2
+) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return the arguments of ``attend``: random queries, keys and values with gradients, and masks of full length."""
+    query, key, value = (
+        torch.randn(count, steps, DIMS, dtype=torch.float64, requires_grad=True) for steps in (words, frames, frames)
+    )
+    words_present, frames_present = (torch.ones(count, steps, dtype=torch.bool) for steps in (words, frames))
+    return (query, key, value), (words_present, frames_present)
 
 
 @pytest.mark.parametrize(("words", "frames"), [(50, 255), (7, 90), (40, 13), (35, 180)])
 def test_gradients_of_sliding_windows_are_those_of_algorithm_1(words: int, frames: int) -> None:
-    queries, keys, values, words_present, frames_present = projections(words, frames)
-    inputs = (queries, keys, values)
+    inputs, masks = projections(words, frames)
     layer = SlidingWindowAttention(small(dims=DIMS))
-    combined = layer.attend(*inputs, words_present, frames_present)
+    combined = layer.attend(*inputs, *masks)
     expected = benchmark.word_by_word(*inputs)
     assert_near(combined, expected)
     direction = torch.randn_like(combined)
@@ -171,11 +173,10 @@ def test_memory_grows_with_the_window_and_not_with_the_utterance(attention: str)
     """No tensor, forward or backward, grows faster than the utterance."""
     largest = []
     for words in (100, 1000):
-        queries, keys, values, words_present, frames_present = projections(words, 5 * words, count=1)
-        inputs = (queries, keys, values)
+        inputs, masks = projections(words, 5 * words, count=1)
         with Largest() as seen:
             layer = SlidingWindowAttention(small(dims=DIMS, attention=attention))
-            combined = layer.attend(*inputs, words_present, frames_present)
+            combined = layer.attend(*inputs, *masks)
             torch.autograd.grad(combined.sum(), inputs)
         assert seen.operations > 20
         largest.append(seen.elements)
@@ -227,20 +228,20 @@ def test_proportional_windows_equal_the_papers_at_the_papers_lengths() -> None:
 
 def test_sixteen_bits_stay_sixteen_bits() -> None:
     layer = SlidingWindowAttention(small(dims=DIMS, attention="sliwa"))
-    *drawn, words_present, frames_present = projections(5, 24)
+    drawn, masks = projections(5, 24)
     inputs = [values.detach().float().requires_grad_() for values in drawn]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         halves = [values.bfloat16() for values in inputs]
-        combined = layer.attend(halves[0], halves[1], halves[2], words_present, frames_present)
+        combined = layer.attend(halves[0], halves[1], halves[2], *masks)
     assert combined.dtype == torch.bfloat16
-    exact = layer.attend(inputs[0], inputs[1], inputs[2], words_present, frames_present)
+    exact = layer.attend(inputs[0], inputs[1], inputs[2], *masks)
     torch.testing.assert_close(combined.float(), exact, atol=0.1, rtol=0.05)
     for gradient in torch.autograd.grad(combined.float().sum(), inputs):
         assert gradient.isfinite().all()
 
 
 def slow_gcpu(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
-    """Eq. 1-6 of one utterance, word by word: ``(L, D)``."""
+    """Compute Eq. 1-6 of one utterance, word by word: ``(L, D)``."""
     zr, zz = unit.from_z.weight.chunk(2)
     gr, gg = unit.from_g.weight.chunk(2)
     hz, hg, hu = unit.from_reset.weight.chunk(3)
@@ -258,7 +259,7 @@ def slow_gcpu(unit: GCPU, z: Tensor, g: Tensor) -> Tensor:
 
 
 def slow_mgru(unit: MGRU, z: Tensor, g: Tensor) -> Tensor:
-    """GCPU's candidates with a complementary update, word by word."""
+    """Compute GCPU's candidates with a complementary update, word by word."""
     zr, zu, zz = unit.from_z.weight.chunk(3)
     gr, gu, gg = unit.from_g.weight.chunk(3)
     hr, hu = unit.from_h.weight.chunk(2)
@@ -295,30 +296,30 @@ def test_recurrent_units(kind: type[GCPU] | type[MGRU], words: list[int]) -> Non
     unit = kind(dims=DIMS).double()
     z, _ = sequences(words, DIMS)
     g, _ = sequences(words, DIMS)
-    found = unit(z, g)
-    for place, count in enumerate(words):
-        assert_near(found[place, :count], slow_unit(unit, z[place, :count], g[place, :count]))
+    actual = unit(z, g)
+    for position, count in enumerate(words):
+        assert_near(actual[position, :count], slow_unit(unit, z[position, :count], g[position, :count]))
 
 
 def test_gradients_of_a_gcpu_are_those_of_the_equations() -> None:
     unit = GCPU(dims=DIMS).double()
     z, g = (torch.randn(1, 7, DIMS, dtype=torch.float64, requires_grad=True) for _ in range(2))
     direction = torch.randn(1, 7, DIMS, dtype=torch.float64)
-    wanted = [z, g, *unit.parameters()]
-    found = torch.autograd.grad((unit(z, g) * direction).sum(), wanted)
-    expected = torch.autograd.grad((slow_gcpu(unit, z[0], g[0]) * direction[0]).sum(), wanted)
-    for one, other in zip(found, expected, strict=True):
+    inputs = [z, g, *unit.parameters()]
+    actual = torch.autograd.grad((unit(z, g) * direction).sum(), inputs)
+    expected = torch.autograd.grad((slow_gcpu(unit, z[0], g[0]) * direction[0]).sum(), inputs)
+    for one, other in zip(actual, expected, strict=True):
         assert_near(one, other)
 
 
 @pytest.mark.parametrize("alignment", ["paced", "proportional"])
 def test_a_compiler_takes_the_attention_whole(alignment: str) -> None:
     layer = SlidingWindowAttention(small(dims=DIMS, alignment=alignment))
-    *inputs, words_present, frames_present = projections(30, 160)
+    inputs, masks = projections(30, 160)
     compiled = torch.compile(layer.attend, backend="aot_eager", fullgraph=True)
     results = []
     for attend in (layer.attend, compiled):
-        combined = attend(inputs[0], inputs[1], inputs[2], words_present, frames_present)
+        combined = attend(inputs[0], inputs[1], inputs[2], *masks)
         results.append((combined, *torch.autograd.grad(combined.square().sum(), inputs)))
     for eager, traced in zip(*results, strict=True):
         assert_near(traced, eager)
@@ -338,12 +339,12 @@ def test_a_compiler_leaves_out_the_recurrence_alone(unit: str) -> None:
 
 
 def slow_dfc(layer: DynamicFrameConvolution, hidden: Tensor) -> Tensor:
-    """Eq. 7-8 of one utterance: ``(steps, D)`` to ``(S, D)``, place by place."""
+    """Compute Eq. 7-8 of one utterance, position by position: ``(S, D)`` for ``(steps, D)``."""
     drawn, rows = layer.map[0].T, []  # (steps, D)
     assert layer.narrow.bias is not None
     assert layer.widen.bias is not None
-    for place in range((len(hidden) - layer.span) // layer.stride + 1):  # Eq. 7
-        window = range(place * layer.stride, place * layer.stride + layer.span)
+    for position in range((len(hidden) - layer.span) // layer.stride + 1):  # Eq. 7
+        window = range(position * layer.stride, position * layer.stride + layer.span)
         narrow = torch.stack(
             [
                 layer.narrow.bias[c] + sum(layer.narrow.weight[c, :, f] @ drawn[step] for f, step in enumerate(window))
@@ -366,17 +367,17 @@ def test_dynamic_frame_convolution(steps: int, stride: int, left: int) -> None:
     nn.init.normal_(layer.norm.weight)
     nn.init.normal_(layer.norm.bias)
     hidden = torch.randn(3, steps, SMALL["mfdr"]["dims"], dtype=torch.float64)
-    found = layer(hidden)
-    assert found.shape[1] == left
-    for place in range(3):
-        assert_near(found[place], slow_dfc(layer, hidden[place]))
+    actual = layer(hidden)
+    assert actual.shape[1] == left
+    for position in range(3):
+        assert_near(actual[position], slow_dfc(layer, hidden[position]))
 
 
 def slow_pool(kind: str, hidden: Tensor, *, steps: int, stride: int) -> Tensor:
-    """Pools the words that there are ``(L, D)``, in windows of all places: ``(S, D)``, and no rows past the words."""
+    """Pool real words ``(L, D)`` in windows over all positions; return a row per window that has a word."""
     rows = []
-    for place in range((steps - 3) // stride + 1):
-        window = hidden[place * stride : place * stride + 3]
+    for position in range((steps - 3) // stride + 1):
+        window = hidden[position * stride : position * stride + 3]
         if len(window):
             pool = max if kind == "max" else statistics.fmean
             rows.append(torch.tensor([pool(column.tolist()) for column in window.T], dtype=hidden.dtype))
@@ -387,16 +388,16 @@ def slow_pool(kind: str, hidden: Tensor, *, steps: int, stride: int) -> Tensor:
 @pytest.mark.parametrize("words", [[50, 4, 3, 1], [2]], ids=str)
 def test_pooling(kind: str, words: list[int]) -> None:
     values, present = sequences([*words, 50], DIMS)
-    found, real = window_pool(kind, values, present, span=3, stride=2)
-    for place, count in enumerate(words):
-        expected = slow_pool(kind, values[place, :count], steps=50, stride=2)
-        assert_near(found[place, : len(expected)], expected)
-        assert real[place].tolist() == [row < len(expected) for row in range(24)]
-        assert not found[place, len(expected) :].any()
+    actual, real = window_pool(kind, values, present, span=3, stride=2)
+    for position, count in enumerate(words):
+        expected = slow_pool(kind, values[position, :count], steps=50, stride=2)
+        assert_near(actual[position, : len(expected)], expected)
+        assert real[position].tolist() == [row < len(expected) for row in range(24)]
+        assert not actual[position, len(expected) :].any()
 
 
 def slow_embedding(model: MFDR, words: Tensor, frames: Tensor) -> Tensor:
-    """One utterance's real words and frames to what is classified."""
+    """Return the vector to classify for one utterance's real words and frames."""
     config = model.config
     words, frames = model.embed_text(words), model.embed_speech(frames)
     if isinstance(model.combine, SlidingWindowAttention):
@@ -429,20 +430,20 @@ def test_whole_systems(name: str) -> None:
     model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES).double().eval()
     batch = random_batch(config.streams(), [40, 1, 22], dtype=torch.float64)
     output: Output = model(batch)
-    for place in range(3):
-        words, frames = (batch.features[role][place][batch.present[role][place]] for role in ("text", "speech"))
-        assert_near(output.embedding[place], slow_embedding(model, words, frames))
+    for position in range(3):
+        words, frames = (batch.features[role][position][batch.present[role][position]] for role in ("text", "speech"))
+        assert_near(output.embedding[position], slow_embedding(model, words, frames))
     assert_near(output.logits, output.embedding @ model.classify.weight.T + model.classify.bias)
     assert batch.labels is not None
     assert_near(output.loss, -output.logits.softmax(dim=-1)[range(3), batch.labels].log().mean())
 
 
 def test_presets_are_the_rows_of_table_3_and_the_text() -> None:
-    """Each differs from the whole in one thing."""
+    """Each preset differs from ``full`` in one switch."""
     full = MFDRConfig()
     assert full.steps == (50, 24, 8)
-    found = {name: MFDRConfig(**config) for name, config in PRESETS.items()}
-    assert found == {
+    actual = {name: MFDRConfig(**config) for name, config in PRESETS.items()}
+    assert actual == {
         "window-10": MFDRConfig(attention="sliwa", window=10),
         "window-30": MFDRConfig(attention="sliwa", window=30),
         "window-50": MFDRConfig(attention="sliwa", window=50),
@@ -469,7 +470,7 @@ def test_streams_have_encoders_in_every_profile() -> None:
 
 
 def test_what_the_paper_does_not_read_changes_nothing() -> None:
-    """Frames from the 256th and words from the 51st."""
+    """The model ignores frames from the 256th and words from the 51st."""
     config = small()
     model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
     longer = random_batch(config.streams(), [260, 270])
@@ -504,12 +505,12 @@ def test_what_can_be_looked_at() -> None:
     config = small()
     model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES)
     batch = random_batch(config.streams(), [20, 4, 30])
-    found = inspect(model, batch)
-    assert {name: entry.axes for name, entry in found.items()} == {
+    actual = inspect(model, batch)
+    assert {name: entry.axes for name, entry in actual.items()} == {
         "combine.show": ("text", "window"),
         "context.attend": ("head", "text", "text"),
     }
-    weights = found["combine.show"].values
+    weights = actual["combine.show"].values
     assert weights.shape == (3, 30, 30)
     with_frames = int(batch.present["speech"][0].sum()) // config.hop
     sums = weights[0, :with_frames].sum(dim=-1)

@@ -1,4 +1,4 @@
-"""What one process does with a study; the objective is a formula."""
+"""Work of one process on a study; the objective is a formula."""
 
 import fcntl
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``merflow tune``. Needs the extra ``merflow[tuning]``."""
+"""``merflow tune``. It needs the extra ``merflow[tuning]``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,23 +31,35 @@ from merflow.runs.data import Data
 
 
 def tune(
-    model: Annotated[str, typer.Argument(help="MODEL or MODEL:PRESET; a model alone stands for its fullest preset.")],
-    out: Annotated[Path, typer.Option(help="Folder of the study; the same command goes on where it stopped.")],
-    trials: Annotated[int | None, typer.Option(help="Finished trials of the whole study.", min=1)] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that try at a time, here.", min=1)] = None,
-    folds: Annotated[str | None, typer.Option(help="Folds whose development UA is averaged, for example 1,2.")] = None,
+    model: Annotated[str, typer.Argument(help="The variant to tune: MODEL:PRESET, or MODEL for its fullest preset.")],
+    out: Annotated[
+        Path, typer.Option(help="Write the study to this folder. The same command continues an interrupted study.")
+    ],
+    trials: Annotated[
+        int | None, typer.Option(help="Finish this number of trials, counting earlier ones.", min=1)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Run this number of trials at the same time on this machine.", min=1)
+    ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="Average the development UA over these folds, for example 1,2.")
+    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
-            help="Database of the study; default: SQLite in --out. postgresql://USER@HOST/DB, for many machines; "
-            "its password in PGPASSWORD."
+            help="Keep the study in this database: postgresql://USER@HOST/DB for several machines, with the password "
+            "in PGPASSWORD. [default: SQLite in --out]"
         ),
     ] = None,
-    study: Annotated[str | None, typer.Option(help="Name of the study; default: the variant's.")] = None,
-    name: Annotated[str, typer.Option(help="Name of the preset that is made; default: PRESET-tuned.")] = "",
-    manifest: Annotated[Path | None, typer.Option(help="Validated manifest; with --splits and --features.")] = None,
-    splits: Annotated[Path | None, typer.Option(help="Its splits.")] = None,
-    features: Annotated[Path | None, typer.Option(help="What `merflow features extract` wrote.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Give the study this name in the database. [default: the variant]")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Give the tuned preset this name. [default: PRESET-tuned]")] = "",
+    manifest: Annotated[
+        Path | None, typer.Option(help="The validated manifest, together with --splits and --features.")
+    ] = None,
+    splits: Annotated[Path | None, typer.Option(help="The splits of that manifest.")] = None,
+    features: Annotated[Path | None, typer.Option(help="The JSON file from `merflow features extract`.")] = None,
     corpus: CorpusOption = "synthetic",
     root: RootOption = None,
     size: SizeOption = "small",
@@ -60,10 +72,10 @@ def tune(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for a variant's best parameters on development data; write them as a preset for `--presets`.
+    """Search for the best parameters of a variant on development data, and write them as a preset.
 
-    The data are a manifest, splits and features, or a corpus that they are made of. The first trial has the preset's
-    own values. Several of these commands may work on one study in PostgreSQL: together they finish its trials.
+    Name a manifest with its splits and features, or a corpus to prepare. The first trial has the preset's own values.
+    If the study is in PostgreSQL, several of these commands on different machines may share its trials.
 
     Example: `merflow tune context-mmt:mmt-frozen --trials 50 --workers 2 --out runs/tune`
     """
@@ -112,17 +124,19 @@ def tune(
 
 
 def _given(manifest: Path | None, splits: Path | None, features: Path | None) -> Data | None:
-    """The files that were named; None where none was.
+    """Return the files that the options name, or None if they name none.
 
     Raises:
-        TuningError: Some were, others not.
+        TuningError: The options name some of the files but not all.
     """
     named = {"--manifest": manifest, "--splits": splits, "--features": features}
     missing = [option for option, path in named.items() if path is None]
     if manifest is not None and splits is not None and features is not None:
         return Data(manifest, splits, features)
     if len(missing) < len(named):
-        raise TuningError(f"{', '.join(missing)} is missing; give all of {', '.join(named)}, or a --corpus and none")
+        raise TuningError(
+            f"{', '.join(missing)} is missing; give all of {', '.join(named)}, or none of them and a --corpus"
+        )
     return None
 
 
@@ -135,10 +149,10 @@ def _made(
     source: Mapping[str, Any],
     **settings: Any,  # noqa: ANN401
 ) -> Data:
-    """Manifest, splits and features of a corpus, as ``merflow benchmark`` makes them.
+    """Prepare manifest, splits and features of a corpus, like ``merflow benchmark``.
 
     Raises:
-        TuningError: The protocol has no such fold.
+        TuningError: The protocol lacks one of the folds.
     """
     from merflow.contracts.protocols import FOLDS
     from merflow.corpus.source import CorpusSource
@@ -148,7 +162,7 @@ def _made(
     protocol = params.splits.protocol
     if max(folds) > FOLDS[protocol]:
         raise TuningError(
-            f"{protocol} has no fold {max(folds)}, its last is {FOLDS[protocol]}; choose from them with --folds"
+            f"{protocol} has no fold {max(folds)}; its last one is {FOLDS[protocol]}. Choose others with --folds"
         )
     given = CorpusSource(**source)
     given.check(protocol=protocol)

@@ -93,12 +93,12 @@ class CodeVersion:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where a model or a run comes from.
+    """The origin of a model or a run.
 
     Attributes:
         reference: The reference as it was given.
         kind: Kind of thing that it names, for people.
-        registered: The model version, where it is one.
+        registered: The model version, if the reference is one.
         project: Root of the project around; None outside of one.
         mismatches: Sentences about data or code that differ here, or that no revision has.
     """

@@ -76,7 +76,7 @@ def choose_trial(
     page: str,
     metrics: str,
 ) -> dict[str, Any]:
-    """Run :func:`merflow.jobs.tune.choose`; return and write its figures and the original preset's."""
+    """Run :func:`merflow.jobs.tune.choose`; return and write the figures with and without tuning."""
     from merflow.jobs.tune import PAGE, PRESETS, SUMMARY
     from merflow.jobs.tune import choose as job
 
@@ -86,6 +86,6 @@ def choose_trial(
         for name, path in ((SUMMARY, summary), (PRESETS, presets), (PAGE, page)):
             Path(path).write_bytes((Path(scratch) / name).read_bytes())
     figures = {"tuned dev UA": results.best.dev_ua}
-    figures |= {"own dev UA": results.untuned.dev_ua} if results.untuned else {}
+    figures |= {"untuned dev UA": results.untuned.dev_ua} if results.untuned else {}
     write_json(Path(metrics), figures)
     return figures
