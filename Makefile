@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## run the whole pipeline on a synthetic corpus: table, report and MLflow runs in runs/demo (5 minutes)
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size demo --profile lite \
-		--models $(DEMO) --set training.max_epochs=4 --out runs/demo
+		--models $(DEMO) --set training.max_epochs=3 --out runs/demo
 
 screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report
@@ -42,6 +42,7 @@ test: $(STAMP) ## run all tests on two cores and list the slowest
 check: $(STAMP) ## run the linters, the type checker and the checks of imports between rooms
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/python tools/check_docstrings.py
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 

@@ -59,7 +59,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
     params, source = parameters(effort, workers=workers), CorpusSource("synthetic", size="small")
     data = prepare(source, variants=[variant], out=out, params=params)
     preset = f"{variant.partition(':')[2]}-tuned"
-    found = tune(
+    results = tune(
         variant,
         data,
         out=out / "tune" / variant.replace(":", "-"),
@@ -69,28 +69,29 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         training=params.training,
         tracking=params.tracking,
     )
-    own = read_user_presets(out / "tune" / variant.replace(":", "-") / PRESETS)
+    own_dev_ua = None if results.untuned is None else results.untuned.dev_ua
+    tuned = read_user_presets(out / "tune" / variant.replace(":", "-") / PRESETS)
     tested = benchmark(
         source,
-        variants=[variant, found["preset"]],
+        variants=[variant, results.preset],
         out=out,
         params=params,
         name="tuning",
         command="python -m benchmarks.tuning",
-        user_presets=own,
+        user_presets=tuned,
         workers=workers,
     )
     (pair,) = tested.comparisons
     return {
         "max_epochs": effort.epochs,
-        "trials": found["trials"],
+        "trials": results.trials,
         "folds": list(FOLDS),
-        "dev_UA": {"own": found["own"]["dev_UA"], "tuned": found["best"]["dev_UA"], "trial": found["best"]["trial"]},
-        "values": found["best"]["values"],
-        "importance": found["importance"],
+        "dev_UA": {"own": own_dev_ua, "tuned": results.best.dev_ua, "trial": results.best.trial},
+        "values": results.best.values,
+        "importance": results.importance,
         "test_UA": {
             key: tested.variants[name].ua.model_dump(mode="json")
-            for key, name in (("own", variant), ("tuned", found["preset"]))
+            for key, name in (("own", variant), ("tuned", results.preset))
         },
         "comparison": {"delta_UA": pair.delta_ua, **pair.model_dump(mode="json", exclude={"delta_ua"})},
         "commit": git_commit(),

@@ -1,4 +1,4 @@
-"""The ``merflow`` command as a person runs it: arguments in, exit code and both streams out."""
+"""The ``merflow`` command as you run it: arguments in, exit code and both streams out."""
 
 import io
 import sys
@@ -10,7 +10,7 @@ from merflow.cli.app import main
 
 
 class Said(NamedTuple):
-    """What a command left behind on its way out."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -18,7 +18,7 @@ class Said(NamedTuple):
 
 
 def merflow(*arguments: object, columns: int = 200) -> Said:
-    """Runs the command in this process, where libraries are loaded once; a traceback fails the test."""
+    """Run the command in this process, where libraries are loaded once; a traceback fails the test."""
     out, err = io.StringIO(), io.StringIO()
     words = ["merflow", *map(str, arguments)]
     with (
@@ -36,7 +36,7 @@ def merflow(*arguments: object, columns: int = 200) -> Said:
 
 
 def refused(*arguments: object) -> str:
-    """What a command says that refuses its input: exit code 2, nothing on standard output, no traceback."""
+    """Return the error of a command that refuses its input: exit code 2, nothing on standard output, no traceback."""
     said = merflow(*arguments)
     assert said.code == 2, said
     assert said.out == ""

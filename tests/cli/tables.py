@@ -20,7 +20,7 @@ def text_table(folder: Path, *rows: str, header: str = HEADER) -> Path:
 
 
 def audio_table(folder: Path, release: Path) -> Path:
-    """The release as a table corpus, every utterance with words."""
+    """Write the release as a table corpus with a transcript of every utterance."""
     manifest = read_iemocap(release, taxonomy=taxonomy("iemocap4"))
     rows = manifest.rows.copy()
     (folder / "wav").mkdir(parents=True)

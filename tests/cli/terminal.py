@@ -1,4 +1,4 @@
-"""A terminal of eighty columns: starts a command in it, types, and shows what a person would see at the end."""
+"""A terminal with eighty columns: starts a command, types, and returns the screen at the end."""
 
 import os
 import pty
@@ -14,7 +14,7 @@ _ESCAPE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])")
 
 
 class Shown(NamedTuple):
-    """The exit code, the process' session, and all lines that stand on the screen at the end."""
+    """The exit code, the process' session, and all lines on the screen at the end."""
 
     code: int
     session: int
@@ -22,7 +22,7 @@ class Shown(NamedTuple):
 
 
 def show(arguments: Sequence[str], *, interrupt: Callable[[int], bool] = lambda _: False) -> Shown:
-    """Runs the command, and types Ctrl-C as soon as ``interrupt(session)`` says so, asked a hundred times a second."""
+    """Run the command, and type Ctrl-C when ``interrupt(session)`` is true; it is called a hundred times per second."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
         ["setsid", "--ctty", "--wait", *arguments],
@@ -47,7 +47,7 @@ def show(arguments: Sequence[str], *, interrupt: Callable[[int], bool] = lambda 
 
 
 def screen(text: str) -> list[str]:
-    """The lines after all cursor movements: as much of a terminal as bars need."""
+    """Return the lines after all cursor movements; only the movements that bars use are supported."""
     lines: list[list[str]] = [[]]
     row = column = place = 0
     while place < len(text):

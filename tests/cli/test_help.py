@@ -1,4 +1,4 @@
-"""What the command says about itself, and about words that it does not know."""
+"""Help of all commands, and errors about unknown commands and options."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def test_json_is_all_that_goes_to_standard_output() -> None:
 def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> None:
     lines = merflow("presets", columns=80).out.splitlines()
     assert len(lines) == 1 + len(presets()) + 1 + len(unavailable())
-    assert lines[-1] == "no preset foal-net:video-only-resnet-fer2013: its face network is not public"
+    assert lines[-1] == "foal-net:video-only-resnet-fer2013 is left out: its face network is not public"
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)
     narrow = merflow("presets", columns=40).out
@@ -118,4 +118,4 @@ def test_the_version_is_said() -> None:
 
 def test_train_says_how_a_seed_is_named() -> None:
     said = " ".join(merflow("train", "--help").out.replace("│", " ").split())
-    assert "or with a seed model:preset:fold:seed" in said
+    assert "or with a seed MODEL:PRESET:FOLD:SEED" in said

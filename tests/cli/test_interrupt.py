@@ -17,7 +17,7 @@ STAGES = ["recordings", "read audio", "extract speech_layers", "train folds"]
 
 
 def alive(session: int) -> list[int]:
-    """Processes of the session that have not ended."""
+    """Return the processes of the session that have not ended."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -29,7 +29,7 @@ def alive(session: int) -> list[int]:
 
 
 def bars(shown: Shown) -> dict[str, str]:
-    """Stage -> steps done of how many."""
+    """Return the counts of all bars by stage."""
     found = [re.fullmatch(r"(\S.*?\S) +[━╸╺]+ +(\d+/\d+) +\d:\d\d:\d\d", line) for line in shown.lines]
     return {match[1]: match[2] for match in found if match}
 
@@ -51,7 +51,7 @@ def test_ctrl_c_while_folds_train_and_the_same_command_again(tiny_release: Path,
     assert stopped.code == 130
     assert time.monotonic() - typed_at < 10
     text = "\n".join(stopped.lines)
-    assert text.count("interrupted; what was finished is kept, and the same command goes on from there") == 1
+    assert text.count("interrupted; finished work is kept, and the same command continues from there") == 1
     assert "Traceback" not in text
     assert "Error" not in text
     assert len(at_work) >= 2, "the command and the process of the fold"

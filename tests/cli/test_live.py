@@ -78,6 +78,16 @@ def test_without_a_terminal_there_is_a_line_every_fifteen_seconds_and_what_jobs_
     assert max(map(len, rest)) <= 80
 
 
+def test_plain_lines_become_rarer_in_a_long_run() -> None:
+    live, clock, out = follow()
+    with live:
+        for _ in range(10 * 60):
+            clock.now_s += 60
+            live.step_started("train")
+            live.job_line("train mfdr:full:1: epoch 6/100 (3 s)")
+    assert 60 < len(out.getvalue().splitlines()) < 120, "ten hours"
+
+
 def test_on_a_terminal_the_line_is_gone_in_the_end_and_the_cursor_is_back() -> None:
     live, _, out = follow(terminal=True)
     with live:

@@ -49,7 +49,7 @@ def test_an_unknown_pipeline_and_size_name_the_nearest(tmp_path: Path) -> None:
     said = refused("pipeline", "run", "benchmrk", "--models", VARIANT, "--out", tmp_path / "x")
     assert said == "error: unknown pipeline 'benchmrk'; did you mean 'benchmark'?\n"
     said = refused("data", "synthesize", "--size", "huge", "--out", tmp_path / "x")
-    assert said == "error: unknown size 'huge' of a synthetic release; known: full, small, tiny\n"
+    assert said == "error: unknown size 'huge' of a synthetic release; known: demo, full, small, tiny\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -60,7 +60,7 @@ def test_a_tuning_pipeline_refuses_several_variants_and_presets_of_ones_own(tmp_
         refused(*command, "mfdr:full,mfdr:gru") == "error: tune takes one variant, 2 are given: mfdr:full, mfdr:gru\n"
     )
     said = refused(*command, "mfdr:mine", "--presets", tmp_path / "own.yaml")
-    assert said == "error: tune starts from the papers' own presets; leave --presets out, and name one that ships\n"
+    assert said == "error: tune starts from a preset that merflow ships; leave --presets out, and name one of those\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -71,7 +71,7 @@ def test_the_name_of_a_tuned_preset_is_checked_first_and_no_benchmark_takes_one(
     assert "the tuned preset (--name): mfdr:window-10 is a preset that merflow ships; give yours another name" in said
     assert "'mfdr:a:b' is not a variant" in refused(*command, "mfdr:full", "--name", "a:b")
     said = refused("pipeline", "run", "benchmark", "--out", tmp_path / "x", "--models", "mfdr:full", "--name", "mine")
-    assert said == "error: --name mine is for tune, which makes a preset; benchmark makes none\n"
+    assert said == "error: --name mine names the preset that tune writes; leave it out for benchmark\n"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -80,9 +80,9 @@ def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -
     command = ("pipeline", "compile", "--out", tmp_path / "packages")
     said = refused(*command, "--set", "cluster.pods.train.cpu_limit=1", "--set", "cluster.accelerator=gpu")
     assert "2 problem(s)" in said
-    assert "cpu_limit 1 is less than cpu 2" in said
+    assert "cpu_limit 1 is less than cpu_request 2" in said
     said = refused(*command, "--set", "cluster.accelerator=none", "--set", "training.device=cuda")
-    assert "error: training.device is cuda, but cluster.accelerator is none" in said
+    assert "error: cluster.accelerator is none, but these are cuda: training.device;" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,7 +102,7 @@ def test_packages_for_a_cluster_refuse_settings_that_cannot_be(tmp_path: Path) -
             ],
         ),
         (["plan.seeds"], ["override 'plan.seeds' has no '='; write it as training.threads=2"]),
-        (["plan.seeds=[1"], ["override 'plan.seeds=[1': '[1' is no YAML value; write it as training.threads=2"]),
+        (["plan.seeds=[1"], ["override 'plan.seeds=[1': '[1' is not a YAML value; write it as training.threads=2"]),
         (["plan.seeds.x=1"], ["override 'plan.seeds.x=1': 'seeds' is a value, not a section"]),
     ],
 )
@@ -118,9 +118,9 @@ def test_a_params_file_that_is_missing_or_none(tmp_path: Path) -> None:
     path = tmp_path / "p.yaml"
     assert f"no such file: {path}; pass --params, or run in a folder that holds params.yaml" in refused(*command, path)
     path.write_bytes("# für uns\ntraining:\n".encode("latin-1"))
-    assert f"{path} is no YAML: 'utf-8' codec can't decode byte 0xfc" in refused(*command, path)
+    assert f"{path} is not YAML: 'utf-8' codec can't decode byte 0xfc" in refused(*command, path)
     path.write_text("training: [1\n")
-    assert f"{path} is no YAML" in refused(*command, path)
+    assert f"{path} is not YAML" in refused(*command, path)
     path.write_text("training: {thread: 1}\n")
     said = refused(*command, path)
     assert "training.thread: unknown key; did you mean 'threads'?" in said

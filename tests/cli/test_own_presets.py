@@ -1,4 +1,4 @@
-"""A file of presets of one's own with a mistake in it: refused before anything is made, with file, variant and key."""
+"""Mistakes in a file of user presets are refused before anything is written, with file, variant and key."""
 
 import re
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_the_example_in_the_readme_is_a_preset_on_every_profile(here: Path) -> N
     assert slow.recipe == full.recipe.model_copy(update={"lr": 0.0001, "patience_epochs": 5})
     listed = merflow("presets", "--presets", "mine.yaml")
     assert listed.code == 0
-    assert "mfdr:slow is made from mfdr:full; the published figures are that one's" in listed.out
+    assert "mfdr:slow is made from mfdr:full, and the figures are those of mfdr:full" in listed.out
 
 
 def user_presets(folder: Path, config: str) -> Path:

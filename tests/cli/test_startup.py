@@ -1,4 +1,4 @@
-"""The command answers at once: what is heavy is imported when a job needs it."""
+"""The command answers at once; heavy libraries are imported only by the jobs that need them."""
 
 import subprocess
 import sys

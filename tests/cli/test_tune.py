@@ -29,7 +29,7 @@ def test_ctrl_c_leaves_nothing_broken_and_the_same_command_goes_on(tiny_release:
     stopped = show(words, interrupt=lambda _: any(out.glob("trials/*/*/checkpoint.safetensors")))
     assert stopped.code == 130
     text = "\n".join(stopped.lines)
-    assert text.count("interrupted; what was finished is kept, and the same command goes on from there") == 1
+    assert text.count("interrupted; finished work is kept, and the same command continues from there") == 1
     assert "Traceback" not in text
     assert list(tmp_path.rglob("*.part")) == []
     assert not (out / "presets.yaml").exists()
@@ -49,16 +49,16 @@ def test_the_best_trials_are_printed_and_the_preset_is_listed(tiny_release: Path
     said = merflow(*command(tiny_release, tmp_path))
     assert said.code == 0
     header, *rows = said.out.splitlines()
-    assert header.split()[:6] == ["trial", "UA", "fold", "1", "lr", "weight_decay"]
-    assert any(row.startswith("own values ") for row in rows)
-    assert f"{VARIANT}-tuned is in {tmp_path}/presets.yaml" in said.out
+    assert header.split()[:6] == ["trial", "UA", "fold", "1", "batch_size", "lr"]
+    assert any(row.startswith("preset's own ") for row in rows)
+    assert f"Preset {VARIANT}-tuned is in {tmp_path}/presets.yaml" in said.out
     assert "tune trials: 3/3" in said.err
 
     listed = merflow("presets", "--presets", tmp_path / "presets.yaml", "--json")
     (mine,) = [each for each in json.loads(listed.out) if "base" in each]
     assert (mine["preset"], mine["base"]) == ("bert-fc-frozen-tuned", VARIANT)
     table = merflow("presets", "--presets", tmp_path / "presets.yaml").out
-    assert f"{VARIANT}-tuned is made from {VARIANT}; the published figures are that one's" in table
+    assert f"{VARIANT}-tuned is made from {VARIANT}, and the figures are those of {VARIANT}" in table
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing() or "PostgreSQL is there")
@@ -109,12 +109,13 @@ def test_wrong_words_are_refused_before_anything_is_made(tmp_path: Path) -> None
     assert "'1;2' names no folds; write them as 1,2" in refused("tune", "mfdr", *out, "--folds", "1;2")
     assert "a fold is given twice" in refused("tune", "mfdr", *out, "--folds", "1,1")
     said = refused("tune", "mfdr", *out, "--protocol", "session5-only", "--folds", "1,2")
-    assert "session5-only has no fold 2, its last is 1; choose from them with --folds" in said
+    assert "session5-only has no fold 2; its last one is 1. Choose others with --folds" in said
     said = refused("tune", "mfdr", *out, "--name", "window-10")
     assert "the tuned preset (--name): mfdr:window-10 is a preset that merflow ships; give yours another name" in said
     assert "'mfdr:a:b' is not a variant" in refused("tune", "mfdr", *out, "--name", "a:b")
     said = refused("tune", "mfdr", *out, "--manifest", "m.parquet")
     assert (
-        "--splits, --features is missing; give all of --manifest, --splits, --features, or a --corpus and none" in said
+        "--splits, --features is missing; give all of --manifest, --splits, --features, or none of them and a --corpus"
+        in said
     )
     assert not (tmp_path / "out").exists()

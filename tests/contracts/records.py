@@ -52,7 +52,7 @@ def fold_record(**changes: Any) -> FoldRecord:  # noqa: ANN401 - any field
 
 
 def epoch(number: int, **changes: Any) -> EpochFigures:  # noqa: ANN401 - any field
-    """The figures of one epoch."""
+    """Return the figures of one epoch."""
     figures = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5, "dev_wa": 0.5, "lr": 1e-3, "seconds": 1.0}
     return EpochFigures(number, **{"stage": 1, **figures, **changes})
 

@@ -18,6 +18,12 @@ def copy(tmp_path: Path) -> Copy:
     return Copy.make(tmp_path / "merflow")
 
 
+def check(copy: Copy) -> None:
+    """Check that the page's code passes the linter and is formatted."""
+    copy.run("python -m ruff check --no-cache src components pipelines")
+    copy.run("python -m ruff format --no-cache --check src components pipelines")
+
+
 def test_adding_a_model(copy: Copy) -> None:
     presets, benchmark, contract = copy.follow("adding-a-model.md")
     assert "mean-pool:both" in presets.stdout
@@ -27,6 +33,7 @@ def test_adding_a_model(copy: Copy) -> None:
     assert "mean-pool:both" in (copy.root / "runs/mean-pool/report.html").read_text(encoding="utf-8")
     assert "passed" in contract.stdout
     assert "failed" not in contract.stdout
+    check(copy)
 
 
 def test_a_copy_runs_its_own_code(copy: Copy) -> None:
@@ -52,6 +59,7 @@ def test_adding_a_corpus(copy: Copy) -> None:
     manifest = read_manifest(copy.root / "validation/manifest.parquet")
     assert (manifest.corpus, len(manifest.rows)) == ("emodb", count)
     assert (copy.root / "splits.md").is_file()
+    check(copy)
 
 
 def test_adding_a_step(copy: Copy) -> None:
@@ -62,6 +70,7 @@ def test_adding_a_step(copy: Copy) -> None:
     header, _, *rows = table.read_text(encoding="utf-8").splitlines()
     assert header == "| emotion | utterances | speakers |"
     assert [row.split(" | ")[0] for row in rows] == ["| angry", "| happy", "| neutral", "| sad"]
+    check(copy)
 
 
 @pytest.mark.parametrize("page", ["adding-a-model.md", "adding-a-corpus.md", "adding-a-step.md"])

@@ -48,7 +48,7 @@ PAPERS = (PublishedTable("context-mmt", _PAPER, "3", _ROWS), PublishedTable("mfd
 
 
 def variant(share: float, /, **changes: Any) -> Variant:  # noqa: ANN401 - any field
-    """A variant whose figures are all of this UA."""
+    """Return a variant whose figures all equal this UA."""
     figure = Accuracy(mean=share, std=0.02, pooled=share, ci95=(share - 0.05, share + 0.05))
     values: dict[str, Any] = {
         "ua": figure,
@@ -72,7 +72,7 @@ def variant(share: float, /, **changes: Any) -> Variant:  # noqa: ANN401 - any f
 
 
 def fold(number: int, *, ua: float, seed: int = 0, **changes: Any) -> FoldScore:  # noqa: ANN401 - any field
-    """A fold of a variant of this UA."""
+    """Return a fold of a variant of this UA."""
     values: dict[str, Any] = {
         "fold": number,
         "seed": seed,
@@ -88,7 +88,7 @@ def fold(number: int, *, ua: float, seed: int = 0, **changes: Any) -> FoldScore:
 
 
 def comparison(a: str, b: str, *, delta_ua: float, p: float, **changes: Any) -> Comparison:  # noqa: ANN401 - any field
-    """A pair of variants with one seed."""
+    """Return a pair of variants with one seed."""
     values: dict[str, Any] = {
         "ci95": (-0.01, 0.2),
         "standard_error": None,
@@ -129,7 +129,7 @@ def results_of_three(*, synthetic: bool = True) -> Results:
 
 
 def changed(results: Results, name: str, **fields: object) -> Results:
-    """The results with other values in one variant."""
+    """Return the results with other values in one variant."""
     variants = {**results.variants, name: results.variants[name].model_copy(update=fields)}
     return results.model_copy(update={"variants": variants})
 
@@ -146,7 +146,7 @@ def side_columns() -> dict[str, Any]:
 
 
 def with_statistics(results: Results) -> Results:
-    """The results with breakdowns, reliability, power and baselines."""
+    """Return the results with breakdowns, reliability, power and baselines."""
     for name, entry in results.variants.items():
         results = changed(results, name, breakdowns=_breakdowns(entry.ua.pooled), reliability=_reliability(name))
     baselines = {

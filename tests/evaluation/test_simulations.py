@@ -74,7 +74,7 @@ def draw(
 
 
 def true_ua() -> float:
-    """Of such a variant over all dialogues there could be, by Gauss-Hermite quadrature."""
+    """Return the UA of such a variant over all possible dialogues, by Gauss-Hermite quadrature."""
     places, weights = np.polynomial.hermite_e.hermegauss(60)
     chance = 1 / (1 + np.exp(-(EASE[:, None] + MOOD * places)))
     return float((chance @ weights / weights.sum()).mean())
@@ -101,7 +101,7 @@ def near(found: float, expected: float, *, trials: int) -> bool:
 
 
 def covers(test: TestSet, units: np.ndarray, *, truth: float, seed: int) -> bool:
-    """Whether the interval over these units holds the truth."""
+    """Return True if the interval over these units contains the true value."""
     groups = int(units.max()) + 1
     counts = dialogue_counts(test.cells(0), units, groups=groups, classes=CLASSES)
     figures = unweighted_accuracy_of(resampled_counts(counts, samples=RESAMPLES, seed=seed))
@@ -171,7 +171,7 @@ def test_several_seeds_of_an_utterance_do_not_pass_for_several_utterances() -> N
 
 
 def variants_of(test: TestSet) -> dict[str, VariantPredictions]:
-    """The test set's variants as the room knows them."""
+    """Return the test set's variants as the room's types."""
     ids = np.array([f"u{i:04d}" for i in range(len(test.labels))], dtype=object)
     zeros = np.zeros(len(ids), dtype=np.int64)
     return {

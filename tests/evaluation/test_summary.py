@@ -58,7 +58,7 @@ def table(
 
 
 def held_out(utterances: pd.DataFrame, **changes: Any) -> HeldOut:  # noqa: ANN401 - any field
-    """The utterances of five folds."""
+    """Return the utterances of five folds."""
     values: dict[str, Any] = {
         "corpus": "synthetic",
         "manifest_hash": "0" * 16,
@@ -86,7 +86,7 @@ def results_of(
     baselines: dict[str, Baseline] | None = None,
     **changes: object,
 ) -> Results:
-    """The results of these predictions; ``changes`` are of the held-out data."""
+    """Return the results of these predictions; ``changes`` apply to the held-out data."""
     names = sorted(set(predictions["model"] + ":" + predictions["preset"]))
     return summarise(
         PredictionTables(predictions, none_paper, missing),
@@ -240,7 +240,7 @@ def test_one_fold_of_one_dialogue_has_neither_spread_nor_interval(utterances: pd
 
 
 def _first(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
-    """The frame with other values in the first row."""
+    """Return the frame with other values in the first row."""
     changed = frame.copy().reset_index(drop=True)
     for column, value in values.items():
         changed[column] = [value, *changed[column].tolist()[1:]]

@@ -17,7 +17,7 @@ MakeCorpus = Callable[..., Manifest]
 
 
 def tone(seed: int, *, duration_s: float) -> np.ndarray:
-    """A gliding harmonic tone with noise."""
+    """Return a gliding harmonic tone with noise."""
     random = np.random.default_rng(seed)
     time_s = np.arange(round(duration_s * 16_000)) / 16_000
     phase = 2 * np.pi * (100 + 20 * (seed % 7)) * time_s * (1 + 0.1 * time_s)
@@ -39,7 +39,7 @@ def profile() -> Profile:
 
 @pytest.fixture
 def make_corpus(tmp_path: Path) -> MakeCorpus:
-    """A folder of recordings and its manifest: two dialogues, emotions in turn, the last turn without words."""
+    """Return a function that writes two dialogues of recordings and their manifest; the last turn has no words."""
 
     def make(name: str = "corpus", *, turns: int = 7, first_seed: int = 0, text: bool = True) -> Manifest:
         root = tmp_path / name

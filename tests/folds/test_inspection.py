@@ -1,4 +1,4 @@
-"""What a trained fold keeps of some of its test utterances."""
+"""Tests of the figures that a trained fold keeps of some of its test utterances."""
 
 from dataclasses import replace
 from pathlib import Path

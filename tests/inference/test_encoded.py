@@ -1,4 +1,4 @@
-"""A second stage with the encoders in the graph: what it changes, what it keeps, what it saves."""
+"""A second stage with encoders in the graph: the weights that it changes, leaves alone and saves."""
 
 import shutil
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ CONFIG = MODELS["context-mmt"].configure({"system": "mmt", "dropout": 0.0})
 
 @dataclass(frozen=True)
 class Scene:
-    """A session's labelled utterances, their features, and the encoders that made them."""
+    """Labeled utterances of a session, their features, and the encoders that made them."""
 
     encoders: Path
     profile: Profile
@@ -45,23 +45,23 @@ class Scene:
     raw: RawDataset
 
     def model(self) -> nn.Module:
-        """The same weights at every call."""
+        """Return a model with the same weights at every call."""
         seed_epoch(0, epoch=0)
         return MODELS["context-mmt"].model(CONFIG, shapes=self.stored.shapes, classes=4)
 
     def encoded(self, model: nn.Module) -> EncodedModel:
-        """The model behind the encoders as they were published."""
+        """Return the model behind the encoders as published."""
         graph = EncodersInGraph(
             CONFIG.streams(), profile=self.profile, learning=LEARNING, standardizer=self.standardizer
         )
         return EncodedModel(graph, model)
 
     def raw_batch(self) -> RawBatch:
-        """All utterances."""
+        """Return all utterances as a raw batch."""
         return self.raw.batch(range(len(self.raw)))
 
     def batch(self) -> Batch:
-        """All utterances, stored."""
+        """Return all utterances as a batch of stored features."""
         return self.stored.batch(range(len(self.stored)))
 
 
@@ -155,7 +155,7 @@ def test_the_state_dict_holds_what_learns_and_brings_it_back(scene: Scene) -> No
 
 @pytest.fixture(scope="module")
 def saved(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tensor]:
-    """A model folder after some fine-tuning, and the logits of its model."""
+    """Return a model folder after some fine-tuning, and the logits of its model."""
     folder = tmp_path_factory.mktemp("model")
     encoded = scene.encoded(scene.model())
     _stage(encoded, scene.raw_batch(), encoded.parameter_groups(), lr=1e-2, steps=1)

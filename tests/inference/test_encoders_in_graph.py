@@ -1,4 +1,4 @@
-"""Encoders in the graph against extraction's, and where their gradients go."""
+"""Encoders in the graph compared with those of extraction, and their gradients."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,7 +56,7 @@ def spec_in(folder: Path, name: str, layers: str | None) -> EncoderSpec:
 
 
 def raw_stream(spec: EncoderSpec, stream: Stream, sources: Sequence[Any], *, micro_batch: int | None) -> RawStream:
-    """One entry an input, each its own."""
+    """Return a stream with one entry per input."""
     config = config_of(Path(str(spec.settings["model"])))
     preparer = build_preparer(spec, stream)
     entries = [units_of(preparer.prepare(source), encoder=spec.name, config=config) for source in sources]
@@ -106,7 +106,7 @@ def test_frozen_weights_in_the_graph_give_what_extraction_gives(
 
 
 def _parts() -> list[tuple[str, str, str | None, list[Any], EncoderPart]]:
-    """Every part of every encoder; BERT stands for RoBERTa."""
+    """Return every part of every encoder; BERT stands for RoBERTa."""
     families = [family for family in FAMILIES if family[0] != "roberta"]
     return [(*family, part) for family in families for part in (*PARTS[family[0]], "everything")]
 
@@ -139,7 +139,7 @@ def test_gradients_reach_every_parameter_of_the_part_and_no_other(
 def test_slices_give_the_gradients_of_the_whole_batch(
     encoders: Path, name: str, model: str, sources: list[Any]
 ) -> None:
-    """The loss compares every utterance with every other, as a contrastive loss does."""
+    """Compare gradients for a loss that compares every utterance with every other, as a contrastive loss does."""
     stream = Stream(ROLES.get(name, "speech_layers"))
     spec = spec_in(encoders / model, name, "all")
     gradients = []
@@ -161,7 +161,7 @@ def test_slices_give_the_gradients_of_the_whole_batch(
 
 
 def test_half_precision_reaches_the_slices_and_their_second_pass(encoders: Path) -> None:
-    """Autocast around the model is that of its encoders; the gradients point where those of float32 do."""
+    """Autocast around the model also covers its encoders; the gradients point in the direction of those in float32."""
     stream, spec = Stream("speech_layers"), spec_in(encoders / "wavlm-base", "wavlm", "all")
     gradients = {}
     for half in (False, True):
@@ -216,7 +216,7 @@ def test_an_encoder_without_weights_cannot_be_fine_tuned() -> None:
 
 
 def test_every_preset_fine_tunes_parts_that_the_papers_encoders_have() -> None:
-    """The last stage alone does: what an earlier one taught its encoders would be lost."""
+    """Only the last stage may fine-tune encoders: an earlier one's changes to them would be lost."""
     paper, seen = catalogue.profile("paper"), 0
     for preset in catalogue.presets().values():
         assert all(policy == "frozen" for policy in preset.stages[:-1]), preset.variant

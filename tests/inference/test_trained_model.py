@@ -1,4 +1,4 @@
-"""The way from media to predictions without manifest and store gives the predictions of the trained fold."""
+"""Predictions from media, without manifest and store, equal the predictions of the trained fold."""
 
 import shutil
 from collections.abc import Sequence
@@ -11,14 +11,17 @@ import torch
 
 from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.params import Params
+from merflow.contracts.streams import Modality
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.samples import read_samples
 from merflow.corpus.synthetic.release import synthesize
 from merflow.errors import FeatureError, ModelError
 from merflow.features.batches.standardize import STANDARDIZER
+from merflow.features.media.dialogue_video import VideoSpan, read_dialogue, video_rate
 from merflow.folds.datasets import stored_dataset
 from merflow.folds.inputs import FoldInputs
-from merflow.inference.media import Clip, MediaEncoders, RefusedInput, Samples, VideoFile, dialogue
+from merflow.inference.media_batches import MediaEncoders, RefusedInput
+from merflow.inference.media_clips import Clip, Frames, Samples, VideoFile, dialogue
 from merflow.inference.missing import Without
 from merflow.inference.prediction import predict
 from merflow.inference.trained_model import TrainedModel, load_trained
@@ -49,22 +52,22 @@ class Fold:
 
     @property
     def utterance_ids(self) -> list[str]:
-        """The test part in order."""
+        """Utterances of the test part in order."""
         return list(map(str, read_predictions(self.folder)["utterance_id"]))
 
     @property
     def probabilities(self) -> np.ndarray:
-        """The fold's own predictions of its test part."""
+        """Predictions of the test part that the fold recorded."""
         return np.stack(read_predictions(self.folder)["probabilities"].tolist())
 
     def load(self) -> TrainedModel:
-        """The model from its folder alone."""
+        """Load the model from its folder alone."""
         return load_trained(self.folder / MODEL, encoders_folder=self.params.features.encoders_folder, device="cpu")
 
 
 @dataclass(frozen=True)
 class MediaSource:
-    """Clips as a source, so that they are divided into the same batches as the fold's test part was."""
+    """Clips as a source, which are grouped into the same batches as the test part of the fold."""
 
     clips: Sequence[Clip]
     encoders: MediaEncoders
@@ -75,13 +78,13 @@ class MediaSource:
         return len(self.clips)
 
     def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
-        """A batch through the function under test."""
+        """Return a batch from the function under test."""
         return self.encoders.batch([self.clips[index] for index in indices])
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Path:
-    """A folder with the manifest and the splits of a release with video."""
+    """Return a folder with the manifest and the splits of a release with video."""
     folder = tmp_path_factory.mktemp("corpus")
     release = synthesize(folder / "release", size="tiny", video=True)
     index(release, corpus="synthetic", out=folder / "manifest.parquet", params=params.corpus)
@@ -137,7 +140,7 @@ def fine_tuned(corpus: Path, lite: Params, encoders: Path, tmp_path_factory: pyt
 
 
 def clips_of(fold: Fold, *, reach: int) -> list[Clip]:
-    """The test part as media, without a word of the manifest's own to the model."""
+    """Return the test part as clips; the model sees no manifest."""
     clips: dict[str, Clip] = {}
     for _, turns in fold.manifest.rows.groupby("dialogue_id"):
         ordered = turns.sort_values("turn_index")
@@ -250,6 +253,50 @@ def test_a_video_without_times_lasts_as_long_as_its_recording(video: Fold) -> No
     assert isinstance(timed, Batch)
     assert isinstance(untimed, Batch)
     assert torch.equal(timed.features["video"], untimed.features["video"])
+
+
+def test_frames_in_memory_are_as_a_file(video: Fold) -> None:
+    trained = video.load()
+    clip = clips_of(video, reach=0)[0]
+    assert isinstance(clip.video, VideoFile)
+    assert clip.video.end_s is not None
+    span = VideoSpan("all", clip.video.side, clip.video.start_s, clip.video.end_s)
+    [(_, frames)] = read_dialogue(clip.video.path, [span], clip_s=None)
+    assert isinstance(frames, np.ndarray)
+    rate_hz = float(video_rate(clip.video.path))
+    assert 10 < len(frames) < 180
+    from_file, from_memory = (
+        trained.encoders.batch([each]) for each in (clip, replace(clip, video=Frames(frames, rate_hz)))
+    )
+    assert isinstance(from_file, Batch)
+    assert isinstance(from_memory, Batch)
+    assert torch.equal(from_memory.features["video"], from_file.features["video"])
+    longer = trained.encoders.batch([replace(clip, video=Frames(np.tile(frames, (20, 1, 1, 1)), rate_hz))])
+    assert isinstance(longer, Batch)
+    assert longer.features["video"].shape[1] == 180
+
+
+def test_a_video_alone_lasts_to_the_end_of_its_file(video: Fold) -> None:
+    trained = video.load()
+    clip = clips_of(video, reach=0)[0]
+    assert isinstance(clip.video, VideoFile)
+    alone = trained.encoders.batch([Clip("alone", video=VideoFile(clip.video.path, side="left"))])
+    assert isinstance(alone, Batch)
+    assert alone.present["video"].sum() == 152
+    with pytest.raises(FeatureError, match=r"clip 'lost', role 'video': video .*nowhere\.avi: "):
+        trained.encoders.batch([Clip("lost", video=VideoFile(Path("nowhere.avi")))])
+
+
+def test_encoders_may_take_several_inputs_at_once(context: Fold) -> None:
+    clips = clips_of(context, reach=4)[:6]
+    costs: tuple[dict[Modality, int], ...] = ({}, {"audio": 10_000, "text": 1_000})
+    alone, together = (
+        load_trained(context.folder / MODEL, device="cpu", cost=cost).encoders.batch(clips) for cost in costs
+    )
+    assert isinstance(alone, Batch)
+    assert isinstance(together, Batch)
+    for role, values in alone.features.items():
+        assert torch.equal(together.features[role], values), role
 
 
 def test_what_cannot_be_read_is_named_or_masked(video: Fold, tmp_path: Path) -> None:

@@ -27,13 +27,17 @@ def run(*command: object, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("wheel")
+def wheel_of(source: Path, out: Path) -> Path:
+    """Build the wheel of a checkout or an sdist, without the network."""
     options = ("--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--wheel-dir", out)
-    run(sys.executable, "-m", "pip", "wheel", *options, ROOT, folder=out)
+    run(sys.executable, "-m", "pip", "wheel", *options, source, folder=out)
     (built,) = out.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheel_of(ROOT, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +56,19 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_merflow_and_nothing_beside_it(wheel: Path) -> None:
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in names} == {"merflow"}
-    wanted = {
+    expected = {
         f"merflow/{name}" for name in ("params.yaml", "py.typed", "components/train.py", "pipelines/benchmark.py")
     }
-    assert wanted <= set(names)
+    assert expected <= set(names)
     assert len(names) > 250
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_wheel_of_an_sdist_holds_the_same(wheel: Path, tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", tmp_path, folder=ROOT)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    names, again = (sorted(zipfile.ZipFile(each).namelist()) for each in (wheel, wheel_of(sdist, tmp_path)))
+    assert names == again
 
 
 def test_no_package_called_components_or_pipelines_is_installed(installed: Path, tmp_path: Path) -> None:

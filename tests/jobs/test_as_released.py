@@ -73,7 +73,7 @@ def files(corpus: Path) -> dict[str, Any]:
 
 
 def options(corpus: Path, out: Path, *settings: str) -> list[object]:
-    """Of ``merflow train``."""
+    """Return the options of ``merflow train``."""
     given = [part for name, path in files(corpus).items() for part in (f"--{name}", path)]
     return [*given, "--out", out, *(part for each in ("training.max_epochs=2", *settings) for part in ("--set", each))]
 
@@ -151,7 +151,7 @@ def test_killed_and_started_again_it_ends_alike(corpus: Path, fold: Path, tmp_pa
 
 
 def dry(corpus: Path, folder: Path, *, params: TrainingParams, ranks: Ranks = ALONE) -> Outcome:
-    """The stage without what each device draws for itself, in micro-batches that differ from share to share."""
+    """Run the stage without per-device randomness, in micro-batches that differ between the shares."""
     inputs = FoldInputs.read(f"{VARIANT}:1", **files(corpus), params=params)
     standardizer = stored_dataset(inputs, "train").fit_standardizer()
     config = FoalNetConfig(**inputs.preset.config | DRY)

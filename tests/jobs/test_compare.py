@@ -35,7 +35,7 @@ def runs(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFa
 
 
 def trained(run: Path, item: str, params: Params, *, out: Path, splits: Path | None = None, **changes: object) -> Path:
-    """A fold on the features of a run."""
+    """Train a fold on the features of a run."""
     return train(
         item if item[-1].isdigit() else f"{item}:1",
         manifest=run / "manifest.parquet",

@@ -1,4 +1,4 @@
-"""What a trained fold shows of itself."""
+"""Tests of the explanation of a trained fold."""
 
 import json
 import shutil

@@ -1,10 +1,8 @@
 """Commands that only read finished folds load no model, no encoder and no training code."""
 
-import json
-import subprocess
-import sys
-
 import pytest
+
+from tests.jobs.fresh_interpreter import heavy_modules_after
 
 READERS = [
     "merflow.jobs.evaluate",
@@ -18,20 +16,6 @@ READERS = [
     "merflow.runs.finished_runs",
     "merflow.runs.remembered",
 ]
-HEAVY = ("torch", "transformers", "mlflow", "optuna", "dvc")
-ROOMS = ("features", "folds", "inference", "models", "training", "tuning")
-
-
-def heavy_modules_after(code: str) -> list[str]:
-    """Run code in a fresh interpreter and list the modules that no reader needs."""
-    report = "\nimport json, sys; sys.stdout.write(json.dumps(list(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True)
-    names = [name.split(".") for name in json.loads(done.stdout)]
-    return sorted(
-        ".".join(name)
-        for name in names
-        if name[0] in HEAVY or (name[0] == "merflow" and len(name) > 1 and name[1] in ROOMS)
-    )
 
 
 @pytest.mark.parametrize("module", READERS)

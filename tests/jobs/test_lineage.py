@@ -64,7 +64,7 @@ def run(project: Path, *words: str) -> str:
 
 
 def revision(project: Path, *, seed: int, tag: str) -> None:
-    """Splits of another seed, committed."""
+    """Commit splits of another seed."""
     (project / "dvc.yaml").write_text(STAGES.replace("${seed}", str(seed)))
     run(project, "dvc", "repro", "--quiet")
     run(project, "git", "add", "--all")

@@ -66,7 +66,7 @@ def changed(manifest: Manifest, values: Mapping[str, Any]) -> Manifest:
 
 
 def drawn(manifest: Manifest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Specimen, Figure]:
-    """What the sheet of the third utterance was made from, and the figure."""
+    """Return the inputs of the third utterance's sheet, and the figure."""
     seen: list[tuple[Specimen, Figure]] = []
 
     def kept(specimen: Specimen) -> Figure:

@@ -25,6 +25,7 @@ from merflow.runs import fold_folder
 from merflow.runs.fold_folder import RECORD
 from merflow.storage.local import write_json
 from tests.cli.command import refused
+from tests.jobs.fresh_interpreter import heavy_modules_after
 
 VARIANTS = ("context-mmt:wavlm-fc-frozen", "context-mmt:bert-fc-frozen")
 FOLD = "folds/context-mmt/bert-fc-frozen/fold-2"
@@ -46,7 +47,7 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def copy(finished: Path, tmp_path: Path) -> Path:
-    """The run without its store, to be changed."""
+    """Return the run without its store, to be changed."""
     shutil.copytree(finished, tmp_path / "monday", ignore=shutil.ignore_patterns("store", "corpus", "validation"))
     return tmp_path / "monday"
 
@@ -146,6 +147,23 @@ def test_the_report_of_a_run_is_the_one_it_made_and_its_numbers_stay(copy: Path)
     assert (copy / "report.html").read_text() == page
 
 
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_a_command_that_reads_a_run_loads_no_model_and_no_encoder(command: str, copy: Path) -> None:
+    arguments = ["merflow", command, str(copy), "--set", "evaluation.bootstrap_samples=100"]
+    assert (
+        heavy_modules_after(
+            "import sys\n"
+            "from merflow.cli.app import main\n"
+            f"sys.argv = {arguments}\n"
+            "try:\n"
+            "    main()\n"
+            "except SystemExit as ended:\n"
+            "    assert not ended.code, ended.code\n"
+        )
+        == []
+    )
+
+
 def test_what_a_pipeline_leaves_is_found_by_what_it_is(copy: Path, tmp_path: Path) -> None:
     artifacts = tmp_path / "piped" / "kfp" / "benchmark-1"
     for number, fold in enumerate(sorted((copy / "folds").rglob(FOLD_RECORD))):
@@ -191,7 +209,7 @@ def test_a_preset_of_ones_own_is_reported_with_its_file(copy: Path, tmp_path: Pa
 
 
 def _rename(folds_of_variant: Path, preset: str) -> None:
-    """As if they had been trained under another name."""
+    """Rename the folds, as if they had been trained under another name."""
     for file in folds_of_variant.rglob(FOLD_RECORD):
         write_json(file, {**json.loads(file.read_text()), "preset": preset})
     for file in [*folds_of_variant.rglob("predictions.parquet"), *folds_of_variant.rglob("none-paper.parquet")]:

@@ -29,7 +29,7 @@ from tests.corpus.transcription.whisper_miniature import build_whisper, speech
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a transcription in a folder, under the names that the command gives."""
+    """The files of a transcription in a folder, named as by the command."""
 
     folder: Path
 
@@ -64,7 +64,7 @@ class Files:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Its window is a second, so that many of the tiny release's recordings are cut."""
+    """Build a model with a window of one second, so that many recordings of the tiny release are cut."""
     return build_whisper(tmp_path_factory.mktemp("whisper") / "mini.en", window_s=1)
 
 
@@ -82,7 +82,7 @@ def manifest(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def whole(manifest: Path, settings: Params, tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """The tiny release, transcribed without an interruption."""
+    """Transcribe the tiny release without an interruption."""
     found = Files(tmp_path_factory.mktemp("whole"))
     run(manifest, found, settings)
     return found
@@ -106,7 +106,7 @@ def report_of(files: Files) -> TranscriptionReport:
 
 
 def corpus_of(folder: Path, texts: Sequence[str | None], *, seconds: float = 0.4, rate_hz: int = 16_000) -> Path:
-    """A manifest of recordings with these true transcripts; every other one is sad, the rest outside the taxonomy."""
+    """Write a manifest of recordings with these true transcripts; every other one is sad, the rest has no class."""
     rows = []
     for number, text in enumerate(texts):
         soundfile.write(folder / f"{number}.wav", speech(number, seconds=seconds, rate_hz=rate_hz), rate_hz)
@@ -129,7 +129,7 @@ def corpus_of(folder: Path, texts: Sequence[str | None], *, seconds: float = 0.4
 
 
 def distance(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Fewest edits from one sequence to the other, cell by cell."""
+    """Return the fewest edits from one sequence to the other, cell by cell."""
     row = list(range(len(heard) + 1))
     for i, one in enumerate(said, start=1):
         row, above = [i], row

@@ -50,14 +50,14 @@ def hearing() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def true(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A manifest with true words alone."""
+    """Return a manifest with true words only."""
     path = tmp_path_factory.mktemp("true") / "manifest.parquet"
     return index(tiny_release, corpus="iemocap", out=path, params=params.corpus)
 
 
 @pytest.fixture(scope="module")
 def heard(true: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with words that a recogniser heard: none in the first utterance, the last two words in the others."""
+    """Return the same with recognized words: none in the first utterance, the last two words in the others."""
     manifest = read_manifest(true)
     texts = [" ".join(str(text).split()[-2:]) for text in manifest.rows["transcript"]]
     texts[0] = ""

@@ -1,6 +1,5 @@
 """Tuning with real trainings on the tiny release."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.protocols import Part
+from merflow.contracts.study import StudyResults, read_study_results
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import SplitError, TrackingError, TuningError
@@ -19,14 +19,14 @@ from merflow.jobs.benchmark import prepare
 from merflow.jobs.lineage import lineage
 from merflow.jobs.sync import sync
 from merflow.jobs.train import train
-from merflow.jobs.trials import try_values
+from merflow.jobs.trials import run_trials
 from merflow.jobs.tune import choose, open_search, tune
 from merflow.presets.user_presets import read_user_presets
 from merflow.runs.data import Data
 from merflow.runs.fold_folder import read_record
 from merflow.runs.workspace import Workspace
 from merflow.tuning.search import Search, folds_of, variant_of
-from merflow.tuning.study import StudyPlace
+from merflow.tuning.study import StudyLocation
 from tests.cli.command import merflow
 
 VARIANT = "context-mmt:bert-fc-frozen"
@@ -44,7 +44,7 @@ def few(params: Params, **changes: object) -> TuningParams:
     return TuningParams.model_validate(params.tuning.model_dump() | values | changes)
 
 
-def search(data: Data, params: Params, out: Path, *, uri: str = "none", **changes: object) -> dict[str, Any]:
+def search(data: Data, params: Params, out: Path, *, uri: str = "none", **changes: object) -> StudyResults:
     """In this process, so that what is opened can be watched."""
     tuning = few(params, **changes)
     open_search(
@@ -58,7 +58,7 @@ def search(data: Data, params: Params, out: Path, *, uri: str = "none", **change
         training=params.training,
         tracking=params.tracking.model_copy(update={"uri": uri}),
     )
-    try_values(out / "search.json", data, checkpoints=out / "trials", run=out / "run.json")
+    run_trials(out / "search.json", data, checkpoints=out / "trials", run=out / "run.json")
     return choose(out / "search.json", data, out=out, name="", run=out / "run.json")
 
 
@@ -91,7 +91,7 @@ def test_no_trial_opens_test_data(opened: list[Part], params: Params) -> None:
 def test_trials_are_judged_by_the_development_figure_of_the_real_training(
     finished: Path, data: Data, params: Params, tmp_path: Path
 ) -> None:
-    own = json.loads((finished / "study.json").read_text())["own"]
+    untuned = read_study_results(finished / "study.json").untuned
     folder = train(
         f"{VARIANT}:1",
         manifest=data.manifest,
@@ -101,18 +101,19 @@ def test_trials_are_judged_by_the_development_figure_of_the_real_training(
         checkpoints=tmp_path / "checkpoints",
         params=params.training,
     )
-    assert own["trial"] == 0
-    assert own["dev_UA"] == own["folds"]["1"] == read_record(folder).chosen.dev_ua
+    assert untuned is not None
+    assert untuned.trial == 0
+    assert untuned.dev_ua == untuned.folds[1] == read_record(folder).chosen.dev_ua
 
 
 def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
     finished: Path, data: Data, params: Params, tmp_path: Path
 ) -> None:
-    best = json.loads((finished / "study.json").read_text())["best"]
+    best = read_study_results(finished / "study.json").best
     own = read_user_presets(finished / "presets.yaml")
     preset = own[f"{VARIANT}-tuned"]
-    assert preset.recipe.lr == best["values"]["recipe.lr"]
-    assert preset.config["hidden"] == best["values"]["config.hidden"]
+    assert preset.recipe.lr == best.values["recipe.lr"]
+    assert preset.config["hidden"] == best.values["config.hidden"]
     folder = train(
         f"{VARIANT}-tuned:1",
         manifest=data.manifest,
@@ -124,14 +125,14 @@ def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
         user_presets=own,
     )
     record = read_record(folder)
-    assert record.chosen.dev_ua == best["dev_UA"]
+    assert record.chosen.dev_ua == best.dev_ua
     origin = record.origin
     assert origin is not None
-    assert (origin.base, origin.study, origin.trial) == (VARIANT, "test", str(best["trial"]))
+    assert (origin.base, origin.study, origin.trial) == (VARIANT, "test", str(best.trial))
     (training,) = lineage(str(folder), uri=None, around=tmp_path).trainings
     assert training.record == record
     said = merflow("data", "lineage", folder).out
-    assert f"made from {VARIANT} by trial {best['trial']} of study 'test', development UA" in said
+    assert f"made from {VARIANT} by trial {best.trial} of study 'test', development UA" in said
 
 
 def test_the_preset_says_where_it_comes_from(finished: Path, data: Data) -> None:
@@ -143,7 +144,7 @@ def test_the_preset_says_where_it_comes_from(finished: Path, data: Data) -> None
     assert tuned["split_id"] == read_splits(data.splits).split_id
     assert tuned["trials"] == {"complete": TRIALS}
     assert tuned["dev_UA"] >= tuned["dev_UA_of_base"]
-    assert tuned["published"] == f"figures are those of {VARIANT}, whose settings these are not"
+    assert tuned["published"] == f"the paper's figures belong to {VARIANT}, which has other settings"
 
 
 def test_every_trial_is_a_run_below_the_studys(finished: Path) -> None:
@@ -174,7 +175,7 @@ def test_its_own_command_uploads_a_search_to_another_server(
     from mlflow import MlflowClient
 
     with pytest.raises(
-        TrackingError, match=r"is the folder of a search \(search.json\).*; the command that made it does"
+        TrackingError, match=r"is the folder of a search \(search.json\).*; run the command that made it again"
     ):
         sync(finished, uri=None)
     shutil.copytree(finished, tmp_path / "again")
@@ -194,7 +195,7 @@ def test_a_tracking_server_that_is_down_does_not_stop_it(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     found = search(data, params, tmp_path, uri="http://127.0.0.1:1", trials=2)
-    assert found["trials"] == {"complete": 2}
+    assert found.trials == {"complete": 2}
     assert (tmp_path / "presets.yaml").is_file()
     warned = [record.getMessage().partition(":")[0] for record in caplog.records]
     assert [said for said in warned if said.startswith("could not log")] == [
@@ -207,7 +208,7 @@ def test_a_tracking_server_that_is_down_does_not_stop_it(
 def test_two_processes_finish_the_trials_together_and_the_same_call_does_nothing_more(
     data: Data, params: Params, tmp_path: Path
 ) -> None:
-    def both() -> dict[str, Any]:
+    def both() -> StudyResults:
         return tune(
             VARIANT,
             data,
@@ -220,8 +221,8 @@ def test_two_processes_finish_the_trials_together_and_the_same_call_does_nothing
         )
 
     found = both()
-    assert found["preset"] == "context-mmt:mine"
-    assert found["trials"] == {"complete": TRIALS}
+    assert found.preset == "context-mmt:mine"
+    assert found.trials == {"complete": TRIALS}
     assert list((tmp_path / "trials").glob("*")) == []
     before = (tmp_path / "trials.csv").read_bytes()
     assert both() == found
@@ -232,7 +233,10 @@ def test_a_study_of_other_folds_or_epochs_is_refused(finished: Path, data: Data,
     other = params.model_copy(update={"training": params.training.model_copy(update={"max_epochs": 7})})
     with pytest.raises(TuningError) as caught:
         search(data, other, finished, seed=3)
-    assert str(caught.value).splitlines()[1:] == ["  seed: 0 there, 3 now", "  training.max_epochs: 3 there, 7 now"]
+    assert str(caught.value).splitlines()[1:] == [
+        "  seed: 0 in the study, 3 now",
+        "  training.max_epochs: 3 in the study, 7 now",
+    ]
 
 
 def test_a_fold_that_the_splits_lack_is_refused(data: Data, params: Params, tmp_path: Path) -> None:
@@ -242,8 +246,8 @@ def test_a_fold_that_the_splits_lack_is_refused(data: Data, params: Params, tmp_
 
 def test_a_trial_trains_on_one_device_and_without_shadow(data: Data, params: Params, tmp_path: Path) -> None:
     asked = params.training.model_copy(update={"devices_per_fold": 2, "shadow_selection": "none-paper"})
-    place = StudyPlace.of("auto", folder=tmp_path, name="test")
-    made = Search.of(VARIANT, data, place=place, params=few(params), training=asked)
+    location = StudyLocation.of("auto", folder=tmp_path, name="test")
+    made = Search.of(VARIANT, data, location=location, params=few(params), training=asked)
     assert (made.training.devices_per_fold, made.training.shadow_selection) == (1, "off")
     assert made.first.params == made.training
 

@@ -10,7 +10,7 @@ from tests.models.batches import SMALL
 
 
 def record_of(preset: Preset, *, shapes: Mapping[Role, StreamShape]) -> FoldRecord:
-    """The record of a preset trained on nothing, at the sizes of tests."""
+    """Return the record of an untrained preset, at the tests' sizes."""
     return fold_record(
         model=preset.model,
         preset=preset.name,

@@ -20,7 +20,7 @@ from merflow.pipelines.local import run_locally  # noqa: E402
 
 @dsl.component(base_image="python:3.11", packages_to_install=[], install_kfp_package=False)
 def double(number: int) -> int:
-    """Doubles a number; refuses 13."""
+    """Double a number; refuse 13."""
     import sys
 
     if number == 13:
@@ -32,7 +32,7 @@ def double(number: int) -> int:
 
 @dsl.component(base_image="python:3.11", packages_to_install=[], install_kfp_package=False)
 def rest(seconds: float) -> None:
-    """Sleeps, and tells a file when it is interrupted."""
+    """Sleep, and leave a mark when interrupted."""
     import os
     import time
     from pathlib import Path
@@ -48,7 +48,7 @@ def rest(seconds: float) -> None:
 
 @dsl.pipeline(name="doubling")
 def doubling(first: int, others: list[int]) -> None:
-    """One step, then a loop."""
+    """Run one step, then a loop."""
     begun = double(number=first).set_display_name("first")
     with dsl.ParallelFor(others) as number:
         double(number=number).after(begun)
@@ -56,7 +56,7 @@ def doubling(first: int, others: list[int]) -> None:
 
 @dsl.pipeline(name="resting")
 def resting(seconds: list[float]) -> None:
-    """A loop of steps that take long."""
+    """Run a loop of steps that take long."""
     with dsl.ParallelFor(seconds) as each:
         rest(seconds=each)
 

@@ -53,6 +53,11 @@ def test_data_files_belong_to_the_modules_beside_them() -> None:
     assert "presets/profiles/lite.yaml" in names("extract")
 
 
+def test_a_data_file_that_a_module_names_belongs_to_that_module_alone() -> None:
+    assert not [name for name in names("plots") if name.endswith((".css", ".js", ".j2"))]
+    assert [name for name in names("plots") if name.startswith("evaluation/report/")]
+
+
 def test_a_models_own_file_and_preset_come_by_content_and_what_models_share_does_not() -> None:
     assert "models/mfdr.py" in names("presets")
     for step in ("extract", "train", "study"):

@@ -35,7 +35,7 @@ def sharded(path: Path, *shards: str) -> Path:
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The place of one repository in an empty cache; whoever asks the network is told that there is none."""
+    """Return the folder of one repository in an empty cache; the network is unreachable."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     return tmp_path / "hub" / "models--someone--model"

@@ -24,7 +24,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Starts it on what an earlier one left, and waits until it answers."""
+        """Start the server on the data of an earlier one, and wait until it answers."""
         places = [f"--backend-store-uri=sqlite:///{self._folder}/server.db", f"--artifacts-destination={self._folder}"]
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(

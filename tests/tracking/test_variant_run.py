@@ -29,7 +29,7 @@ def results(*, published_corpus: bool = False) -> Results:
 
 
 def scores(share: float, **changes: Any) -> Variant:  # noqa: ANN401 - any field
-    """A variant with one fold, of which a preset's stage was left out."""
+    """Return a variant with one fold that left out one of the preset's stages."""
     accuracy = Accuracy(mean=share, std=None, pooled=share, ci95=(share - 0.2, share + 0.1))
     values: dict[str, Any] = {
         "ua": accuracy,

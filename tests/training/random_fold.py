@@ -32,7 +32,7 @@ class RandomUtterances:
     """A source in memory of random features with random masks; some utterances lack a modality.
 
     Attributes:
-        turns: Roles whose steps are the turns around the utterance, all of them in every batch.
+        turns: Roles whose steps are the turns around the utterance; every batch has all of them.
     """
 
     batch_of_all: Batch
@@ -41,7 +41,7 @@ class RandomUtterances:
 
     @classmethod
     def of(cls, streams: Sequence[Stream], count: int, *, seed: int, dtype: torch.dtype) -> "RandomUtterances":
-        """So many utterances of up to 20 steps."""
+        """Return this many utterances of up to 20 steps."""
         lengths = np.random.default_rng(seed).integers(1, 21, size=count)
         batch = random_batch(streams, lengths.tolist(), seed=seed, dtype=dtype)
         for place, stream in enumerate(streams[1:], start=1):
@@ -50,7 +50,7 @@ class RandomUtterances:
 
     @property
     def labels(self) -> np.ndarray:
-        """Every class in turn."""
+        """Labels that cycle through the classes."""
         assert self.batch_of_all.labels is not None
         found: np.ndarray = self.batch_of_all.labels.numpy()
         return found
@@ -59,7 +59,7 @@ class RandomUtterances:
         return len(self.lengths)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Padded to the longest of each role."""
+        """Return utterances, padded to the longest of each role."""
         chosen, whole = list(indices), self.batch_of_all
         assert whole.labels is not None
         masks = {role: mask[chosen] for role, mask in whole.present.items()}
@@ -73,18 +73,18 @@ class RandomUtterances:
 
 
 def _steps(mask: Tensor) -> int:
-    """Of the longest, and at least one."""
+    """Return the steps of the longest utterance, at least 1."""
     return max(1, int(mask.sum(dim=1).max()))
 
 
 def config_of(variant: str, **changes: object) -> ModelConfig:
-    """Small, and with these changes."""
+    """Return a small config of the variant with these changes."""
     preset = catalogue.preset(variant)
     return MODELS[preset.model].configure(preset.config | SMALL.get(preset.model, {}) | changes)
 
 
 def model_of(variant: str, **changes: object) -> nn.Module:
-    """The same weights at every call."""
+    """Return a model with the same weights at every call."""
     config = config_of(variant, **changes)
     torch.manual_seed(0)
     entry = MODELS[catalogue.preset(variant).model]
@@ -92,7 +92,7 @@ def model_of(variant: str, **changes: object) -> nn.Module:
 
 
 def recipe_of(variant: str, **changes: object) -> Recipe:
-    """The preset's own for stored features, with these changes."""
+    """Return the preset's recipe for stored features with these changes."""
     frozen = {"policy": "frozen", "encoders": {}} | changes
     return Recipe.model_validate(catalogue.preset(variant).recipe.model_dump() | frozen)
 
@@ -109,7 +109,7 @@ def train(
     progress: EpochProgress | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainedFold:
-    """Trains the variant on random utterances; the checkpoint is in the folder."""
+    """Train the variant on random utterances, with the checkpoint in the folder."""
     model = model_of(variant, **config or {}).to(dtype)
     streams = config_of(variant, **config or {}).streams()
     parts = [
@@ -130,14 +130,14 @@ Outcome = tuple[list[dict[str, float]], dict[str, Tensor], np.ndarray]
 
 
 def outcome(found: TrainedFold) -> Outcome:
-    """The epochs' figures, the weights, and the test probabilities of the shadow."""
+    """Return the figures of the epochs, the weights, and the shadow's test probabilities."""
     assert found.shadow is not None
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in found.history.rows()]
     return rows, found.material.model.state_dict(), found.shadow.probabilities
 
 
 def together(call: Callable[..., Result], *, params: TrainingParams) -> list[Result]:
-    """What ``call(params=params, ranks=...)`` returns in each of as many processes as the params say, by rank."""
+    """Return the results of ``call`` in ``devices_per_fold`` processes that form a group, in the order of ranks."""
     found: list[tuple[int, Result]] = []
     in_processes(
         [partial(_as_one_of_several, call, params=params)] * params.devices_per_fold,

@@ -1,4 +1,4 @@
-"""Utterances in memory whose class is in their values, a model for them, and a fold."""
+"""Utterances in memory that a model can learn to classify, a model for them, and a fold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -57,11 +57,11 @@ class Utterances:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Of the speech."""
+        """Steps of the speech."""
         return np.array([len(values) for values in self.features["speech_layers"]], dtype=np.int64)
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        """Padded with zeros."""
+        """Return utterances, padded with zeros."""
         features, present = {}, {}
         for role, sequences in self.features.items():
             chosen = [sequences[place] for place in indices]
@@ -73,7 +73,7 @@ class Utterances:
 
 
 def separable(count: int, *, seed: int, noise: float = 1.0, labelled: bool = True) -> Utterances:
-    """Class c lifts the columns c and c + 4 of the speech, and column c of the middle turn's text."""
+    """Return utterances in which class c raises speech columns c and c + 4, and text column c of the middle turn."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, CLASSES, (count,), generator=generator).numpy()
     speech, text = [], []
@@ -90,17 +90,17 @@ def separable(count: int, *, seed: int, noise: float = 1.0, labelled: bool = Tru
 
 
 def recipe(**changes: object) -> Recipe:
-    """The tests' recipe with changes."""
+    """Return the tests' recipe with changes."""
     return Recipe.model_validate(RECIPE | changes)
 
 
 def params(**changes: object) -> TrainingParams:
-    """The tests' params with changes."""
+    """Return the tests' parameters with changes."""
     return TrainingParams.model_validate(PARAMS | changes)
 
 
 def fresh_model(system: str = "mmt") -> nn.Module:
-    """The same weights at every call."""
+    """Return a model with the same weights at every call."""
     seed_epoch(0, epoch=0)
     entry = MODELS["context-mmt"]
     return entry.model(entry.configure({"system": system, "dropout": 0.2}), shapes=SHAPES, classes=CLASSES)
@@ -121,21 +121,21 @@ def fold(
     later: Sequence[Mapping[str, object]] = (),
     **recipe_changes: object,
 ) -> TrainedFold:
-    """Trains the model; what is not given is the tests' own.
+    """Train the model; everything that is not given has the tests' own default.
 
     Args:
-        model: Of every stage.
-        folder: Of the checkpoint.
-        train: As dev and test, for every stage.
-        dev: As train.
-        test: As train.
-        seed: Of the training.
-        training: The params.
-        tracker: Told of epochs.
-        progress: Told of epochs.
-        restart: Forget a checkpoint.
+        model: Model of every stage.
+        folder: Folder of the checkpoint.
+        train: Training utterances of every stage.
+        dev: Development utterances of every stage.
+        test: Test utterances of every stage, for the shadow selection.
+        seed: Seed of the training.
+        training: Training parameters.
+        tracker: Receives the figures of each epoch.
+        progress: Called after each epoch.
+        restart: If true, discard the checkpoint.
         later: Changes of the recipe in each stage after the first.
-        recipe_changes: Those of the first stage.
+        recipe_changes: Changes of the recipe in the first stage.
     """
     material = Material(
         model,

@@ -1,4 +1,4 @@
-"""Learning, epoch choice, early stopping, determinism, and what goes wrong."""
+"""Learning, choice of the epoch, early stopping, determinism, and errors."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ FIGURES = {"stage", "train_loss", "dev_loss", "dev_ua", "dev_wa", "lr", "seconds
 
 
 class Notebook:
-    """A tracker that keeps what it is told."""
+    """A tracker that records its calls."""
 
     def __init__(self) -> None:
         self.epochs: dict[int, dict[str, float]] = {}

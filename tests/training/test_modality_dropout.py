@@ -14,7 +14,7 @@ from tests.training.test_resume import assert_equal
 
 
 def large_batch(count: int = 4000) -> Batch:
-    """Three modalities of two steps each; every fourth utterance has no video, every fifth text alone."""
+    """Return three modalities of two steps; every fourth utterance has no video, and every fifth only text."""
     index = torch.arange(count)
     present = {
         "speech": torch.ones(count, 2, dtype=torch.bool),

@@ -1,4 +1,4 @@
-"""Two processes that train one fold together, on gloo as on any other backend."""
+"""Two processes that train one fold together, with gloo standing in for any backend."""
 
 import sys
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ def stop(done: int, _last: int, _figures: Mapping[str, float]) -> None:
 
 
 def scenario(folder: Path, *, params: TrainingParams, ranks: Ranks) -> dict[str, Any]:
-    """What one of two processes sees."""
+    """Return the results of one of two processes."""
     found: dict[str, Any] = {}
     for variant, settings in CASES.items():
         found[variant] = outcome(train(variant, folder / variant, params=params, ranks=ranks, dtype=DOUBLE, **settings))
@@ -60,7 +60,7 @@ def scenario(folder: Path, *, params: TrainingParams, ranks: Ranks) -> dict[str,
 
 
 def gradients(ranks: Ranks) -> list[list[float] | None]:
-    """The averages of gradients that both have, one has, none has."""
+    """Return averaged gradients: of both processes, of one, and of none."""
     parameters = [nn.Parameter(torch.zeros(2)) for _ in range(3)]
     parameters[0].grad = torch.tensor([1.0, 2.0]) * (1 + ranks.rank)
     if ranks.rank:
@@ -71,7 +71,7 @@ def gradients(ranks: Ranks) -> list[list[float] | None]:
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """By each of the two."""
+    """Results of each of the two processes."""
     return together(partial(scenario, tmp_path_factory.mktemp("together")), params=TWO)
 
 

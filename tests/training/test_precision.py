@@ -1,4 +1,4 @@
-"""What is computed in which precision, and the shapes of compiled passes."""
+"""Precision of the forward pass, and shapes of compiled passes."""
 
 from pathlib import Path
 

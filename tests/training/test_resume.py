@@ -1,4 +1,4 @@
-"""A fold that was stopped ends as one that was left alone; a checkpoint of something else is refused."""
+"""A fold that was interrupted ends like one that was not; a checkpoint of another fold is refused."""
 
 from collections.abc import Mapping
 from pathlib import Path

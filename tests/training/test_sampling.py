@@ -1,4 +1,4 @@
-"""Which utterances make an epoch."""
+"""Utterances of an epoch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The test part may cast a shadow, and moves nothing."""
+"""The shadow selection changes nothing about the training."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Several stages of one fold: where each starts, when it ends, and that a stop anywhere changes nothing."""
+"""Several stages of one fold: their start, their end, and interruptions, which change nothing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_progress_counts_through_the_stages(tmp_path: Path) -> None:
 
 def test_encoders_have_their_own_rate_and_the_schedule_moves_both(tmp_path: Path) -> None:
     class Grouped(nn.Module):
-        """The model with its gates as if they were encoders."""
+        """A model whose gates count as encoders."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of Debian's package, for as long as a test needs it."""
+"""A PostgreSQL server from Debian's package that runs during a test."""
 
 import os
 import pwd
@@ -26,7 +26,7 @@ def missing() -> str:
 
 @contextmanager
 def server(password: str = "") -> Iterator[str]:
-    """The URL of a fresh database, without its password; it asks for none where that is empty."""
+    """Yield the URL of a fresh database, without its password; an empty password stands for none."""
     folder = Path(tempfile.mkdtemp(prefix="merflow-postgres-"))
     port = _free_port()
     try:

@@ -7,16 +7,16 @@ import sys
 import time
 from pathlib import Path
 
-from merflow.tuning.study import StudyPlace, open_study
+from merflow.tuning.study import StudyLocation, open_study
 from merflow.tuning.worker import Attempt, work
-from tests.tuning.studies import FACTS, params, quality, space
+from tests.tuning.studies import SUBJECT, params, quality, space
 
 
 def main() -> None:
     """Works until the study has its trials."""
     url, worker, trials, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     chosen = params(trials=trials, pruning_trials=100)
-    study = open_study(StudyPlace.of(url, folder=folder, name="test"), facts=FACTS, params=chosen)
+    study = open_study(StudyLocation.of(url, folder=folder, name="test"), subject=SUBJECT, params=chosen)
     begun = 0
 
     def objective(attempt: Attempt) -> float:

@@ -66,11 +66,11 @@ def test_a_misspelt_key_of_a_setting_names_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"low": 2, "high": 1}, "low 2 and high 1 are no range"),
-        ({"low": 1}, "low 1 and high None are no range"),
+        ({"low": 2, "high": 1}, "low 2 and high 1 are not a range"),
+        ({"low": 1}, "low 1 and high None are not a range"),
         ({"low": 0.0, "high": 1.0, "log": True}, "low 0.0 has no logarithm"),
-        ({"choices": [1]}, "choices are two or more"),
-        ({"choices": [1, 2], "low": 1}, "no low and high beside them"),
+        ({"choices": [1]}, "give two or more choices"),
+        ({"choices": [1, 2], "low": 1}, "without low and high"),
     ],
 )
 def test_bounds_that_are_none(values: dict[str, Any], said: str) -> None:

@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from merflow.errors import TuningError
 from merflow.tuning.figures import FIGURES, write_figures, write_page
 from merflow.tuning.outcome import Outcome
-from tests.tuning.studies import FACTS, made, params, searched, space
+from tests.tuning.studies import made, params, searched, space, subject
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +24,8 @@ def test_the_table_has_every_trial_and_the_best_is_the_highest(study: optuna.Stu
     assert found.best.number == study.best_trial.number
     assert found.counts == table["state"].value_counts().to_dict()
     assert found.counts["pruned"] > 0
-    assert found.own is not None
-    assert found.own.values == space().defaults()
+    assert found.untuned is not None
+    assert found.untuned.values == space().defaults()
 
 
 def test_importance_finds_the_settings_that_the_objective_is_made_of(study: optuna.Study) -> None:
@@ -46,14 +45,13 @@ def test_without_a_complete_trial_it_says_so(tmp_path: Path) -> None:
 
 def test_the_page_needs_nothing_beside_it_and_pictures_are_drawn(study: optuna.Study, tmp_path: Path) -> None:
     found = Outcome.of(study, seed=0)
-    facts = {**FACTS, "folds": [], "seed": 0}
-    summary = {"preset": "context-mmt:mine", **found.summary(facts)}
-    json.dumps(summary)
-    write_page(study, tmp_path / "study.html", summary=summary)
+    results = found.results(subject(), preset="context-mmt:mine")
+    write_page(study, tmp_path / "study.html", results=results)
     page = (tmp_path / "study.html").read_text()
     assert not re.search(r"<(script|link|img)[^>]+(src|href)=", page)
     assert page.count('class="plotly-graph-div"') == len(FIGURES)
-    assert "own values" in page
+    assert "context-mmt:mine, tuned from context-mmt:mmt-frozen" in page
+    assert "preset's own" in page
     drawn = write_figures(study, tmp_path / "figures", importance=True, seed=0)
     assert [path.stem for path in drawn] == list(FIGURES)
     for path in drawn:

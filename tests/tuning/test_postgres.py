@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from merflow.tuning.outcome import Outcome
-from merflow.tuning.study import StudyPlace, create_study, open_study
+from merflow.tuning.study import StudyLocation, create_study, open_study
 from tests.tuning.postgres import missing, server
-from tests.tuning.studies import FACTS, params, space
+from tests.tuning.studies import SUBJECT, params, space
 
 pytest.importorskip("psycopg")
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "PostgreSQL is there")
@@ -22,8 +22,8 @@ TRIALS, PATIENCE_S = 10, 180
 def test_no_trial_is_lost_and_their_number_is_exact(tmp_path: Path) -> None:
     chosen = params(trials=TRIALS)
     with server() as url:
-        place = StudyPlace.of(url, folder=tmp_path, name="test")
-        create_study(place, facts=FACTS, first=space().defaults(), params=chosen)
+        location = StudyLocation.of(url, folder=tmp_path, name="test")
+        create_study(location, subject=SUBJECT, first=space().defaults(), params=chosen)
         workers = [
             subprocess.Popen(
                 [sys.executable, "-m", "tests.tuning.postgres_worker", url, str(worker), str(TRIALS), str(tmp_path)]
@@ -39,7 +39,7 @@ def test_no_trial_is_lost_and_their_number_is_exact(tmp_path: Path) -> None:
             for worker in workers:
                 worker.kill()
                 worker.wait()
-        rows = Outcome.of(open_study(place, facts=FACTS, params=chosen), seed=0).rows
+        rows = Outcome.of(open_study(location, subject=SUBJECT, params=chosen), seed=0).rows
 
     done = [row for row in rows if row.state == "complete"]
     assert len(done) == TRIALS

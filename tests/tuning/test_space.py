@@ -108,5 +108,5 @@ def test_a_setting_that_decides_the_features_is_refused() -> None:
 def test_bounds_without_the_presets_own_value_are_refused() -> None:
     preset = catalogue.preset("context-mmt:mmt-frozen")
     of = SearchSpace(preset, preset.recipes, {"dropout": Dimension(low=0.6, high=0.7)}, ({},))
-    with pytest.raises(TuningError, match=r"its own config.dropout, 0.5, is not in .*widen the bounds"):
+    with pytest.raises(TuningError, match=r"has config.dropout = 0.5, which is outside of .*widen the bounds"):
         of.defaults()

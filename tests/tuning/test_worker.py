@@ -1,4 +1,4 @@
-"""What one process does with a study; the objective is a formula."""
+"""Work of one process on a study; the objective is a formula."""
 
 import fcntl
 from pathlib import Path
@@ -10,9 +10,9 @@ from optuna.trial import TrialState
 from merflow.contracts.params import TuningParams
 from merflow.errors import DivergedError, TrainingError
 from merflow.tuning.outcome import Outcome
-from merflow.tuning.study import StudyPlace, open_study, retry, set_out
+from merflow.tuning.study import StudyLocation, open_study, prepare_next_trial, retry
 from merflow.tuning.worker import Attempt, finished, work
-from tests.tuning.studies import FACTS, made, objective, params, place, quality, searched, space
+from tests.tuning.studies import SUBJECT, location, made, objective, params, quality, searched, space
 
 
 def table(study: optuna.Study) -> list[tuple[str, object, dict[str, object]]]:
@@ -42,7 +42,7 @@ def test_an_interrupted_study_goes_on_as_one_that_never_stopped(tmp_path: Path) 
     with pytest.raises(KeyboardInterrupt):
         work(study, stopping, space=space(), params=chosen)
     assert finished(study) == 4
-    again = open_study(place(tmp_path / "stopped"), facts=FACTS, params=chosen)
+    again = open_study(location(tmp_path / "stopped"), subject=SUBJECT, params=chosen)
     assert work(again, objective, space=space(), params=chosen) == 2
     assert table(again) == table(whole)
     assert [row.repeats for row in Outcome.of(again, seed=0).rows if row.repeats is not None] == [4]
@@ -114,17 +114,17 @@ def test_another_error_ends_the_worker(tmp_path: Path) -> None:
 def test_one_who_asks_for_a_trial_too_many_gives_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = params(trials=2)
     study = made(tmp_path, chosen)
-    other = open_study(place(tmp_path), facts=FACTS, params=chosen)
+    other = open_study(location(tmp_path), subject=SUBJECT, params=chosen)
     theirs: list[optuna.Trial] = []
 
     def overtaken(ready: optuna.Study, settings: TuningParams, *, worker: int) -> None:
-        set_out(ready, settings, worker=worker)
+        prepare_next_trial(ready, settings, worker=worker)
         if not theirs:  # between this worker's look and its question, another begins and ends the last trials
             theirs.extend([other.ask(), other.ask()])
             for trial in theirs:
                 other.tell(trial, 0.5)
 
-    monkeypatch.setattr("merflow.tuning.worker.set_out", overtaken)
+    monkeypatch.setattr("merflow.tuning.worker.prepare_next_trial", overtaken)
     assert work(study, objective, space=space(), params=chosen) == 0
     assert finished(study) == 2
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE", "FAIL"]
@@ -146,7 +146,7 @@ def test_a_worker_that_was_killed_before_its_first_heartbeat_is_not_waited_for(t
 def test_a_worker_that_was_given_up_while_it_worked_goes_on_with_others(tmp_path: Path) -> None:
     chosen = params(trials=3)
     study = made(tmp_path, chosen)
-    other = open_study(place(tmp_path), facts=FACTS, params=chosen)
+    other = open_study(location(tmp_path), subject=SUBJECT, params=chosen)
     given_up: list[int] = []
 
     def held_up(attempt: Attempt) -> float:
@@ -164,9 +164,9 @@ def test_a_worker_that_was_given_up_while_it_worked_goes_on_with_others(tmp_path
 
 
 def test_workers_of_one_machine_take_turns_when_they_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock = place(tmp_path).lock
+    lock = location(tmp_path).lock
     assert lock == tmp_path / "study.db.lock"
-    assert StudyPlace.of("postgresql://me@host/db", folder=tmp_path, name="x").lock is None
+    assert StudyLocation.of("postgresql://me@host/db", folder=tmp_path, name="x").lock is None
     chosen, free = params(trials=2), []
     study = made(tmp_path, chosen)
     ask = study.ask

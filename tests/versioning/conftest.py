@@ -12,7 +12,7 @@ pytest.importorskip("dvc")
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Some credentials, which the server takes, and no settings of whoever runs the tests."""
+    """Set credentials that the server accepts, and hide the settings of the user who runs the tests."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -76,7 +76,7 @@ def test_a_missing_bucket_is_named_with_its_server(project: Path, s3: str, what:
         shutil.rmtree(project / ".dvc/cache")
     said = refused(Remote(project), what)
     assert f"remote 'lab' (s3://no-such-bucket/x at {s3})" in said
-    assert "make the bucket, or correct the URL: dvc remote modify lab url" in said
+    assert "create the bucket, or correct the URL: dvc remote modify lab url" in said
 
 
 def test_missing_credentials_say_where_they_come_from(project: Path, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +108,14 @@ def test_what_was_never_pushed_cannot_be_pulled(project: Path, s3: str) -> None:
     (project / "folds.txt").unlink()
     said = refused(Remote(project), "pull")
     assert "folds.txt" in said
-    assert "the remote lacks them: push them from where they were made (merflow data push)" in said
+    assert "the remote lacks them; run `merflow data push` in the checkout that made them" in said
 
 
 def test_what_is_not_here_cannot_be_pushed(project: Path, s3: str) -> None:
     connected(project, s3)
     shutil.rmtree(project / ".dvc/cache")
     said = refused(Remote(project))
-    assert "not here to be pushed: table.txt" in said
+    assert "files are missing here: table.txt" in said
     assert "dvc repro" in said
 
 

@@ -1,4 +1,4 @@
-"""The ``merflow`` command: one sub-command a job."""
+"""The ``merflow`` command: one subcommand per job."""
 
 from typing import Annotated, Any
 
@@ -15,10 +15,10 @@ from merflow.contracts.protocols import NO_PROTOCOL
 
 
 class _Commands(TyperGroup):
-    """All commands; what Typer's own checks say of a value is put as merflow puts it."""
+    """All commands; errors of Typer's own checks are worded like merflow's."""
 
-    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer has no public name for the one
-        """Runs the command, or says what is wrong with its arguments."""
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer has no public name for the context
+        """Run the command, or report what is wrong with its arguments."""
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
@@ -37,8 +37,8 @@ app = typer.Typer(
 )
 
 
-def _say_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from merflow.runs.provenance import merflow_version
 
         OUT.print(f"merflow {merflow_version()}")
@@ -48,27 +48,41 @@ def _say_version(asked: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Say which merflow this is.", callback=_say_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """From a speech-emotion corpus to compared, tracked models."""
+    """Train, compare and track multimodal models of emotion in speech.
+
+    Start with `merflow benchmark`, which runs everything from a corpus to a report. `merflow presets` lists the models.
+    """
 
 
-app.add_typer(data.app, name="data", help="Corpora: from a release to splits, their versions and what came of them.")
-app.add_typer(features.app, name="features", help="Features: extract them, look after their store.")
-app.add_typer(pipeline.app, name="pipeline", help="The same jobs as Kubeflow pipelines.")
-app.add_typer(tracking.app, name="tracking", help="Runs in MLflow.")
-app.command("presets")(runs.presets)
-app.command("train")(runs.train)
-app.command("evaluate")(runs.evaluate)
-app.command("plots")(runs.plots)
-app.command("benchmark")(runs.benchmark)
-app.command("tune")(tune)
-app.command("compare")(compare)
-app.command("report")(report)
-app.command("explain")(explain)
+_WHOLE, _STEPS, _ELSEWHERE = "From a corpus to a report", "Single steps", "On a cluster and in MLflow"
+
+app.command("benchmark", rich_help_panel=_WHOLE)(runs.benchmark)
+app.command("presets", rich_help_panel=_WHOLE)(runs.presets)
+app.command("report", rich_help_panel=_WHOLE)(report)
+app.command("compare", rich_help_panel=_WHOLE)(compare)
+app.command("explain", rich_help_panel=_WHOLE)(explain)
+app.command("tune", rich_help_panel=_WHOLE)(tune)
+app.add_typer(
+    data.app, name="data", rich_help_panel=_STEPS, help="Prepare a corpus: read, check, split and version it."
+)
+app.add_typer(
+    features.app,
+    name="features",
+    rich_help_panel=_STEPS,
+    help="Extract features, and look after the store that holds them.",
+)
+app.command("train", rich_help_panel=_STEPS)(runs.train)
+app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
+app.command("plots", rich_help_panel=_STEPS)(runs.plots)
+app.add_typer(
+    pipeline.app, name="pipeline", rich_help_panel=_ELSEWHERE, help="Compile and run everything as Kubeflow pipelines."
+)
+app.add_typer(tracking.app, name="tracking", rich_help_panel=_ELSEWHERE, help="Upload runs to MLflow.")
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command line; the entry point of the console script."""
     run(lambda: app(prog_name="merflow"))

@@ -12,17 +12,18 @@ from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished benchmarks or of trained folds.")],
     manifest: Annotated[
-        Path | None, typer.Option(help="Validated manifest of the runs. Default: the one in a run's folder.")
+        Path | None,
+        typer.Option(help="The validated manifest of the runs. [default: the one in the benchmark's folder]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="JSON file for the comparison.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the result to this JSON file.")] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare finished runs on the same test utterances: UA differences with intervals and p-values.
+    """Compare the variants of finished runs on the same test utterances: differences in UA, intervals and p-values.
 
-    Every variant of every run is compared with every other. The runs must share the corpus and the splits; with a
-    single run, its variants are compared with each other.
+    Each variant is compared with every other. The runs must share the corpus and the splits; with a single run, its
+    variants are compared with each other.
 
     Example: `merflow compare runs/wavlm runs/hubert --out comparison.json`
     """

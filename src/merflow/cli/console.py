@@ -1,4 +1,4 @@
-"""What a person sees: bars on a terminal and plain lines elsewhere, tables, errors and exit codes."""
+"""Output for people: bars on a terminal and plain lines elsewhere, tables, errors and exit codes."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ from merflow.errors import MerflowError
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
-INTERRUPTED = "interrupted; what was finished is kept, and the same command goes on from there"
+INTERRUPTED = "interrupted; finished work is kept, and the same command continues from there"
 INTERRUPTED_CODE = 130
 
 _UNBOUNDED = 10_000  # columns
@@ -28,25 +28,25 @@ _DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPE
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
-    """The value on standard output."""
+    """Print the value on standard output."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_table(table: Table) -> None:
-    """The table on standard output, no cell cut off; its caption is wrapped."""
+    """Print the table on standard output without cutting any cell off; its caption is wrapped."""
     natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), table).maximum
     Console(highlight=False, width=max(natural, OUT.width)).print(table)
 
 
 def print_tree(tree: Tree) -> None:
-    """The tree on standard output: long lines are wrapped on a terminal, and whole elsewhere."""
+    """Print the tree on standard output: long lines are wrapped on a terminal, and whole elsewhere."""
     natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), tree).maximum
     Console(highlight=False, width=OUT.width if OUT.is_terminal else natural).print(tree)
 
 
 @contextmanager
 def progress_bars() -> Iterator[Tell | None]:
-    """A progress callback for a job: one bar a stage on a terminal; elsewhere None, and the job says plain lines."""
+    """Yield a progress callback that draws one bar per stage on a terminal; elsewhere None: jobs print plain lines."""
     if not ERR.is_terminal:
         yield None
         return
@@ -63,9 +63,10 @@ def progress_bars() -> Iterator[Tell | None]:
 
 
 def run(program: Callable[[], None]) -> None:
-    """Runs a command and turns what goes wrong into a message and an exit code.
+    """Run a command, and turn what goes wrong into a message and an exit code.
 
-    0 done, 2 the user's input or disk, 130 interrupted; anything else is our own fault: a traceback and 1.
+    0 is success, 2 a problem of the user's input or disk, 130 an interrupt. Anything else is merflow's own fault: a
+    traceback and 1.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
@@ -76,9 +77,9 @@ def run(program: Callable[[], None]) -> None:
     except OSError as error:
         if error.errno not in _DISK_ERRNOS:
             raise
-        _print_error(f"{error}; free space, or choose a folder that you may read and write")
+        _print_error(f"{error}; free some space, or choose a folder that you may read and write")
         sys.exit(2)
-    except (KeyboardInterrupt, SystemExit) as ending:  # Typer makes the one into the other
+    except (KeyboardInterrupt, SystemExit) as ending:  # Typer turns the first into the second
         if isinstance(ending, SystemExit) and ending.code != INTERRUPTED_CODE:
             raise
         ERR.print(INTERRUPTED)

@@ -1,4 +1,4 @@
-"""``merflow data``: corpora into validated, split manifests."""
+"""``merflow data``: from a corpus to a validated manifest and its splits."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,23 +6,34 @@ from typing import Annotated
 import typer
 
 from merflow.cli.console import print_json, progress_bars
-from merflow.cli.options import ROOT_HELP, CorpusOption, JsonOption, ParamsOption, SetOption, load_params
+from merflow.cli.options import (
+    ROOT_HELP,
+    CorpusOption,
+    DevelopmentOption,
+    JsonOption,
+    ParamsOption,
+    ProtocolOption,
+    SetOption,
+    load_params,
+)
 from merflow.cli.versions import lineage, pull, push
-from merflow.contracts.protocols import Development, Protocol
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
 def synthesize(
-    out: Annotated[Path, typer.Option(help="Folder of the release.")],
-    size: Annotated[str, typer.Option(help="tiny (seconds), small (the demo), full (151 dialogues, 10,039 turns).")] = (
-        "small"
-    ),
-    seed: Annotated[int, typer.Option(help="Another seed is another corpus.", min=0)] = 0,
-    video: Annotated[bool, typer.Option("--video/--no-video", help="Also draw the two-actor recordings.")] = False,
+    out: Annotated[Path, typer.Option(help="Write the release to this folder.")],
+    size: Annotated[
+        str,
+        typer.Option(
+            help="Generate this size: tiny (70 turns), demo (450), small (900) or full (10,039, like IEMOCAP)."
+        ),
+    ] = "small",
+    seed: Annotated[int, typer.Option(help="Generate the corpus from this seed.", min=0)] = 0,
+    video: Annotated[bool, typer.Option("--video/--no-video", help="Generate the video recordings too.")] = False,
 ) -> None:
-    """Generate a release in IEMOCAP's format.
+    """Generate a synthetic corpus in the format of IEMOCAP.
 
     Example: `merflow data synthesize --size small --out data/synthetic`
     """
@@ -36,11 +47,11 @@ def synthesize(
 def index(
     corpus: CorpusOption,
     root: Annotated[Path, typer.Option(help=ROOT_HELP)],
-    out: Annotated[Path, typer.Option(help="Manifest to write (Parquet).")],
+    out: Annotated[Path, typer.Option(help="Write the manifest to this Parquet file.")],
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Read a corpus into one manifest.
+    """Read a corpus into a manifest: a table with one row per utterance.
 
     Example: `merflow data index --corpus iemocap --root IEMOCAP_full_release --out manifest.parquet`
     """
@@ -51,13 +62,17 @@ def index(
 
 @app.command()
 def validate(
-    manifest: Annotated[Path, typer.Argument(help="Manifest to check.")],
-    out: Annotated[Path, typer.Option(help="Folder for the validated manifest, the summary and the Data Docs.")],
-    quarantine: Annotated[bool, typer.Option("--quarantine", help="Set bad rows aside with their reasons.")] = False,
+    manifest: Annotated[Path, typer.Argument(help="The manifest to check.")],
+    out: Annotated[
+        Path, typer.Option(help="Write the validated manifest, a summary page and the Data Docs to this folder.")
+    ],
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Leave invalid rows out and list them with their reasons.")
+    ] = False,
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Check a manifest and its media, and list what is wrong.
+    """Check a manifest and its media files, and report every problem.
 
     Example: `merflow data validate manifest.parquet --out validation --quarantine`
     """
@@ -77,16 +92,16 @@ def validate(
 
 @app.command()
 def split(
-    manifest: Annotated[Path, typer.Argument(help="Validated manifest.")],
-    out: Annotated[Path, typer.Option(help="Splits to write (Parquet); a summary goes beside it.")],
-    protocol: Annotated[Protocol | None, typer.Option(help="Which utterances test.")] = None,
-    development: Annotated[Development | None, typer.Option(help="Which training data choose the epoch.")] = None,
-    improvised_only: Annotated[bool, typer.Option("--improvised-only", help="Drop scripted dialogues.")] = False,
+    manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
+    out: Annotated[Path, typer.Option(help="Write the splits to this Parquet file, and a summary beside it.")],
+    protocol: ProtocolOption = None,
+    development: DevelopmentOption = None,
+    improvised_only: Annotated[bool, typer.Option("--improvised-only", help="Leave scripted dialogues out.")] = False,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Divide a manifest into speaker-disjoint folds.
+    """Split a manifest into folds without shared speakers.
 
     Example: `merflow data split manifest.parquet --protocol session-5fold --out splits.parquet`
     """
@@ -96,31 +111,37 @@ def split(
     chosen = load_params(params, overrides).splits.model_copy(
         update={name: value for name, value in changes.items() if value is not None}
     )
-    found = split_job(manifest, out=out, params=chosen)
+    splits = split_job(manifest, out=out, params=chosen)
     if as_json:
-        print_json({"splits": str(out), "split_id": found.split_id, "folds": int(found.rows["fold"].nunique())})
+        print_json({"splits": str(out), "split_id": splits.split_id, "folds": int(splits.rows["fold"].nunique())})
 
 
 @app.command()
 def transcribe(
-    manifest: Annotated[Path, typer.Argument(help="Validated manifest.")],
-    out: Annotated[Path, typer.Option(help="Manifest to write, with asr_transcript; the report goes beside it.")],
+    manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
+    out: Annotated[
+        Path, typer.Option(help="Write the manifest with the transcripts to this file, and a report beside it.")
+    ],
     model: Annotated[
-        str | None, typer.Option(help="A size of Whisper (small.en), a hub id (owner/name) or a local folder.")
+        str | None,
+        typer.Option(
+            help="Transcribe with this model: a size of Whisper (small.en), a hub id (owner/name) or a local folder."
+        ),
     ] = None,
-    revision: Annotated[str | None, typer.Option(help="Commit of a hub id.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Use this commit of the model on the hub.")] = None,
     journal: Annotated[
-        Path | None, typer.Option(help="What was heard so far, for any manifest; default: beside the manifest written.")
+        Path | None,
+        typer.Option(help="Keep finished transcripts in this file and reuse them. [default: a file beside --out]"),
     ] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Transcribe the recordings with Whisper and count the errors.
+    """Transcribe the recordings with Whisper, and count the errors against the true transcripts.
 
-    Exit status 3: done, but some recordings cannot be decoded; they are listed beside the manifest.
+    The exit code is 3 if some recordings cannot be decoded; a file beside the manifest lists them.
 
-    Example: `merflow data transcribe manifest.parquet --model small.en --out heard.parquet`
+    Example: `merflow data transcribe manifest.parquet --model small.en --out transcribed.parquet`
     """
     from merflow.jobs.transcribe import transcribe as transcribe_job
 
@@ -145,11 +166,11 @@ def transcribe(
 
 @app.command()
 def peek(
-    utterance: Annotated[str, typer.Argument(help="Its utterance_id.")],
-    manifest: Annotated[Path, typer.Option(help="Manifest that holds it.")],
-    png: Annotated[Path, typer.Option(help="Picture to write.")],
+    utterance: Annotated[str, typer.Argument(help="The id of the utterance.")],
+    manifest: Annotated[Path, typer.Option(help="Look the utterance up in this manifest.")],
+    png: Annotated[Path, typer.Option(help="Write the figure to this file.")],
 ) -> None:
-    """Draw one utterance: frames, waveform, log-mel spectrogram, words and labels.
+    """Draw one utterance: video frames, waveform, log-mel spectrogram, transcript and labels.
 
     Example: `merflow data peek Ses01F_impro01_F000 --manifest manifest.parquet --png peek.png`
     """

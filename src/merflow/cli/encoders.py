@@ -1,4 +1,4 @@
-"""``merflow features tiny``: pretrained encoders' miniatures."""
+"""``merflow features tiny``: miniatures of the pretrained encoders."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,10 @@ from merflow.cli.options import JsonOption
 
 
 def tiny(
-    out: Annotated[
-        Path, typer.Option(help="Folder that gets one folder an encoder; set features.encoders_folder to it.")
-    ],
+    out: Annotated[Path, typer.Option(help="Write one folder per encoder into this folder.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write miniature encoders with random weights, which make the pretrained code path run without a download.
+    """Write miniature encoders with random weights, to try the code of pretrained encoders without a download.
 
     Example: `merflow features tiny --out encoders`
     """
@@ -26,4 +24,4 @@ def tiny(
         print_json([str(folder) for folder in made])
     else:
         OUT.print(f"{len(made)} encoders in {out}: {', '.join(folder.name for folder in made)}")
-        OUT.print(f"use them with --profile tiny --set features.encoders_folder={out}")
+        OUT.print(f"Use them with --profile tiny --set features.encoders_folder={out}")

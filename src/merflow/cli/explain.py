@@ -10,22 +10,28 @@ from merflow.cli.options import PresetsOption
 
 
 def explain(
-    fold: Annotated[Path, typer.Argument(help="Folder of a trained fold.")],
-    manifest: Annotated[Path, typer.Option(help="Validated manifest that it was trained on.")],
-    splits: Annotated[Path, typer.Option(help="Its splits.")],
-    features: Annotated[Path, typer.Option(help="What `merflow features extract` wrote.")],
-    out: Annotated[Path, typer.Option(help="Folder for figures and arrays; an earlier explanation there is replaced.")],
-    utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance; may be repeated.")] = None,
-    examples: Annotated[int, typer.Option(help="Utterances to draw where none is named.", min=0)] = 4,
+    fold: Annotated[Path, typer.Argument(help="The folder of a trained fold.")],
+    manifest: Annotated[Path, typer.Option(help="The validated manifest that the fold was trained on.")],
+    splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
+    features: Annotated[Path, typer.Option(help="The JSON file from `merflow features extract`.")],
+    out: Annotated[
+        Path, typer.Option(help="Write figures and arrays to this folder, replacing an earlier explanation.")
+    ],
+    utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance. Can be repeated.")] = None,
+    examples: Annotated[int, typer.Option(help="Draw this number of utterances if --utterance names none.", min=0)] = 4,
     words: Annotated[
-        bool, typer.Option("--words", help="Write above the figures what was said; mind the corpus' licence.")
+        bool,
+        typer.Option(
+            "--words",
+            help="Write the transcript above each figure; check the license of your corpus before sharing them.",
+        ),
     ] = False,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the model runs.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
     presets: PresetsOption = None,
 ) -> None:
-    """Show what a trained fold looks at: attention maps, layer weights, gates, and a t-SNE of its embeddings.
+    """Draw attention maps, layer weights, gates and a t-SNE of the embeddings of a trained fold.
 
-    Figures (PNG) and the arrays behind them (NPZ) of the fold's test utterances.
+    The figures (PNG) and the arrays behind them (NPZ) show test utterances of the fold.
 
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """

@@ -1,4 +1,4 @@
-"""``merflow features``: the feature store."""
+"""``merflow features``: extraction of features and the store that holds them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,15 +23,17 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def features() -> None:
-    """Features: extract them, look after their store."""
+    """Extract features, and look after the store that holds them."""
 
 
 @app.command()
 def extract(
-    manifest: Annotated[Path, typer.Argument(help="Validated manifest.")],
+    manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
     models: ModelsOption,
-    store: Annotated[Path, typer.Option(help="Folder of the store; what it holds is not computed again.")],
-    out: Annotated[Path, typer.Option(help="JSON that says what is where; training reads it.")],
+    store: Annotated[
+        Path, typer.Option(help="Keep the features in this folder. Stored features are not computed again.")
+    ],
+    out: Annotated[Path, typer.Option(help="Write the index of the features to this JSON file, for training.")],
     profile: ProfileOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first utterance that cannot be read or encoded.")
@@ -40,9 +42,9 @@ def extract(
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Compute the features that some variants need; any number of these commands may share one store.
+    """Compute the features that variants need. Several of these commands may fill one store at the same time.
 
-    Exit status 3: done, but some utterances could not be read or encoded; they are listed beside the JSON.
+    The exit code is 3 if some utterances could not be read or encoded; a file beside the JSON file lists them.
 
     Example: `merflow features extract manifest.parquet --models context-mmt:mmt-frozen --store store --out f.json`
     """
@@ -69,8 +71,8 @@ def extract(
     if set_aside:
         first = set_aside[0]
         ERR.print(
-            f"{len(set_aside)} input(s) were set aside, see {listed}; the first: {first.utterance_id}, {first.role}: "
-            f"{first.reason}",
+            f"{len(set_aside)} input(s) were left out; {listed} lists them. The first: {first.utterance_id}, "
+            f"{first.role}: {first.reason}",
             markup=False,
         )
         raise typer.Exit(3)

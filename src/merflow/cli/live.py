@@ -14,7 +14,9 @@ from rich.text import Text
 from merflow.contracts.pipeline_steps import StepTime
 
 _COUNT = re.compile(r"(?P<stage>.+): (?:epoch )?(?P<done>\d+)/(?P<total>\d+) \(\d+ s\)$")
+# Plain lines come at most so often, and less often in a long run.
 _PLAIN_EVERY_S = 15.0
+_PLAIN_SHARE = 0.05  # of the time that has passed
 _REFRESHES_PER_S = 4
 
 
@@ -126,8 +128,9 @@ class LiveRun:
             self._step, self._count = step, ""
 
     def _plain_line(self) -> None:
-        """Print the status where nobody sees the live line, at most every few seconds."""
-        if self._live is None and self.clock() - self._last_plain_s >= _PLAIN_EVERY_S:
+        """Print the status now and then if there is no live line."""
+        pause_s = max(_PLAIN_EVERY_S, _PLAIN_SHARE * self._elapsed_s)
+        if self._live is None and self.clock() - self._last_plain_s >= pause_s:
             self._last_plain_s = self.clock()
             self.console.print(self.status(), markup=False)
 

@@ -1,4 +1,4 @@
-"""Options that several commands have: their types with their help, and what is made of them."""
+"""Options that several commands share: their types with their help, and the values made from them."""
 
 import shlex
 import sys
@@ -10,49 +10,74 @@ import typer
 
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.passwords import masked
-from merflow.contracts.protocols import Development, Protocol
+from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS, Development, Protocol
 from merflow.corpus.readers.catalogue import READERS
 
 ParamsOption = Annotated[
-    Path | None, typer.Option("--params", help="Parameters; default: params.yaml here, else the ones merflow ships.")
+    Path | None,
+    typer.Option(
+        "--params", help="Read the parameters from this file. [default: params.yaml in this folder, else merflow's own]"
+    ),
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Override one parameter, for example --set training.threads=2.")
+    list[str] | None,
+    typer.Option("--set", help="Change one parameter, for example --set training.threads=2. Can be repeated."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for machines.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
-# Of a benchmark, whether its jobs run plainly or as a pipeline.
-CorpusOption = Annotated[str, typer.Option(help=f"Kind of corpus: {', '.join(READERS)}.")]
-ROOT_HELP = "The corpus: " + "; ".join(f"for {name}, {reader.root}" for name, reader in READERS.items()) + "."
+# Options of a benchmark, with and without KFP.
+CorpusOption = Annotated[str, typer.Option(help=f"Kind of the corpus: {', '.join(READERS)}.")]
+ROOT_HELP = (
+    "Location of the corpus: " + "; ".join(f"for {name}, {reader.root}" for name, reader in READERS.items()) + "."
+)
 RootOption = Annotated[Path | None, typer.Option(help=ROOT_HELP)]
 SizeOption = Annotated[
-    str, typer.Option(help="Of a synthetic corpus: tiny, small, full; drawn with video where a variant reads it.")
+    str,
+    typer.Option(
+        help="Size of a synthetic corpus: tiny, demo, small or full. It has video if one of the models reads video."
+    ),
 ]
-ModelsOption = Annotated[str, typer.Option(help="Variants, model:preset, comma-separated.")]
-ProfileOption = Annotated[str | None, typer.Option(help="Encoder profile: lite, paper, tiny.")]
-ProtocolOption = Annotated[Protocol | None, typer.Option(help="Which utterances test.")]
-DevelopmentOption = Annotated[Development | None, typer.Option(help="Which training data choose the epoch.")]
-SeedOption = Annotated[int | None, typer.Option(help="Seed of the training.", min=0)]
+ModelsOption = Annotated[
+    str, typer.Option(help="Train these variants: MODEL:PRESET, separated by commas. `merflow presets` lists them.")
+]
+ProfileOption = Annotated[
+    str | None, typer.Option(help="Extract features with this profile of encoders: lite (no download), paper or tiny.")
+]
+ProtocolOption = Annotated[
+    Protocol | None,
+    typer.Option(metavar="<protocol>", help=f"Split the corpus into folds by this protocol: {', '.join(PROTOCOLS)}."),
+]
+DevelopmentOption = Annotated[
+    Development | None,
+    typer.Option(
+        metavar="<part>",
+        help="Hold out this part of the training data as development data, to choose the epoch: "
+        f"{', '.join(DEVELOPMENTS)}.",
+    ),
+]
+SeedOption = Annotated[int | None, typer.Option(help="Train with this seed.", min=0)]
 PresetsOption = Annotated[
     Path | None,
     typer.Option(
         "--presets",
-        help="File of presets of your own, as `merflow tune` writes it: "
+        help="Read presets of your own from this YAML file, in the form that `merflow tune` writes: "
         "`presets: {mfdr:slow: {base: mfdr:full, config: {dims: 128}, stages: [{lr: 0.0001}]}}`.",
     ),
 ]
-QuarantineOption = Annotated[bool, typer.Option("--quarantine", help="Set bad utterances aside instead of failing.")]
+QuarantineOption = Annotated[
+    bool, typer.Option("--quarantine", help="Leave invalid utterances out instead of stopping.")
+]
 TranscribeOption = Annotated[
     bool,
     typer.Option(
         "--transcribe",
-        help="Have Whisper (transcription.model) transcribe the recordings; presets that ask for its words get them.",
+        help="Transcribe the recordings with Whisper (parameter transcription.model), for presets that read its words.",
     ),
 ]
 
 
 def load_params(path: Path | None, overrides: list[str] | None = None) -> Params:
-    """Parameters from a file, this folder, or the package, with overrides on top."""
+    """Read the parameters from a file, this folder or the package, and apply the overrides."""
     here = Path("params.yaml")
     shipped = Path(str(files("merflow") / "params.yaml"))
     return read_params(path or (here if here.is_file() else shipped), overrides=tuple(overrides or ()))
@@ -61,7 +86,7 @@ def load_params(path: Path | None, overrides: list[str] | None = None) -> Params
 def adjusted(
     params: Params, *, profile: str | None, protocol: Protocol | None, development: Development | None, seed: int | None
 ) -> Params:
-    """The parameters with the common options of a benchmark on top."""
+    """Return the parameters with the common options of a benchmark applied."""
     splits = {"protocol": protocol, "development": development}
     return params.model_copy(
         update={
@@ -73,10 +98,10 @@ def adjusted(
 
 
 def variants_of(models: str) -> list[str]:
-    """The names of a comma-separated list."""
+    """Return the names in a comma-separated list."""
     return [name.strip() for name in models.split(",") if name.strip()]
 
 
 def command_line() -> str:
-    """The command that runs now, as a person would type it again, without passwords: reports and runs keep it."""
+    """Return the running command as you would type it again, without passwords, for reports and runs."""
     return masked(shlex.join(["merflow", *sys.argv[1:]]))

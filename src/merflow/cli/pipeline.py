@@ -31,8 +31,9 @@ from merflow.cli.options import (
     variants_of,
 )
 from merflow.contracts.params import Params, changes_json, shipped_params
+from merflow.contracts.study import read_study_results
 from merflow.errors import PipelineError, TuningError, nearest
-from merflow.storage.local import output_errors, read_json, replacing
+from merflow.storage.local import output_errors, replacing
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -218,8 +219,8 @@ def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Tab
         with replacing(out / _FILES[output]) as part:
             shutil.copyfile(artifact.path, part)
     if "results" not in outputs:
-        study: dict[str, Any] = read_json(out / _FILES["summary"])
-        return study, best_trials(study)
+        study = read_study_results(out / _FILES["summary"])
+        return study.model_dump(mode="json"), best_trials(study)
     results = read_results(out / _FILES["results"])
     write_tables(results, out, papers=published_tables())
     return results.as_json(), results_table(results)

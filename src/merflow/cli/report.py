@@ -10,13 +10,15 @@ from merflow.cli.options import JsonOption, ParamsOption, PresetsOption, SetOpti
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs (their --out).")],
-    out: Annotated[Path | None, typer.Option(help="Folder for the report. Default: the folder of the run.")] = None,
-    name: Annotated[str | None, typer.Option(help="Title of the report. Default: the names of the runs.")] = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="Manifest of the folds. Default: the one in a run's folder.")
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, that is, their --out.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the report to this folder. [default: the run's own folder]")
     ] = None,
-    splits: Annotated[Path | None, typer.Option(help="Splits of the folds. Default: those in a run's folder.")] = None,
+    name: Annotated[str | None, typer.Option(help="Give the report this title. [default: the runs' names]")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="The manifest of the folds, if the runs do not hold it.")
+    ] = None,
+    splits: Annotated[Path | None, typer.Option(help="The splits of the folds, if the runs do not hold them.")] = None,
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
@@ -24,8 +26,7 @@ def report(
 ) -> None:
     """Write the report of one or several finished runs: an HTML page, and tables in Markdown and LaTeX.
 
-    Nothing is trained. The runs can come from a benchmark or a pipeline. To report several together, they must have
-    been tested on the same data; name a folder with `--out`.
+    Nothing is trained. Several runs need `--out`, and are compared only if they were tested on the same data.
 
     Example: `merflow report runs/monday runs/tuesday --out runs/both`
     """

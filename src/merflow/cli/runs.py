@@ -1,4 +1,4 @@
-"""``merflow presets``, ``train``, ``evaluate`` and ``benchmark``."""
+"""``merflow presets``, ``train``, ``evaluate``, ``plots`` and ``benchmark``."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -37,10 +37,12 @@ def presets(
     as_json: JsonOption = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write every preset into this folder instead: its streams, and what its trainings stand on."),
+        typer.Option(
+            help="Write one JSON file per preset into this folder instead, with everything its training reads."
+        ),
     ] = None,
 ) -> None:
-    """List every preset with its paper, table, inputs and the paper's own numbers.
+    """List every preset: its paper's year and table, its inputs, and the figures that the paper reports.
 
     Example: `merflow presets --json`
     """
@@ -77,7 +79,7 @@ def presets(
         box=None,
         pad_edge=False,
         header_style="bold",
-        caption="inputs: Audio, Text, Video; WA, UA, F1: the papers' own percentages on IEMOCAP",
+        caption="A audio, T text, V video; WA, UA, F1: the papers' percentages on IEMOCAP",
     )
     for column in ("variant", "inputs", "year", "table", *_PUBLISHED):
         table.add_column(column, no_wrap=True)
@@ -88,23 +90,27 @@ def presets(
     print_table(table)
     for preset in found.values():
         if preset.base:
-            OUT.print(f"{preset.variant} is made from {preset.base}; the published figures are that one's")
+            OUT.print(f"{preset.variant} is made from {preset.base}, and the figures are those of {preset.base}")
     for variant, reason in catalogue.unavailable().items():
-        OUT.print(f"no preset {variant}: {reason}")
+        OUT.print(f"{variant} is left out: {reason}")
 
 
 def train(
     item: Annotated[
         str,
         typer.Argument(
-            help="model:preset:fold, for example context-mmt:mmt-frozen:1, or with a seed model:preset:fold:seed."
+            help="The fold to train: MODEL:PRESET:FOLD, for example context-mmt:mmt-frozen:1, or with a seed "
+            "MODEL:PRESET:FOLD:SEED."
         ),
     ],
-    manifest: Annotated[Path, typer.Option(help="Validated manifest.")],
-    splits: Annotated[Path, typer.Option(help="Its splits.")],
-    features: Annotated[Path, typer.Option(help="What `merflow features extract` wrote.")],
+    manifest: Annotated[Path, typer.Option(help="The validated manifest.")],
+    splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
+    features: Annotated[Path, typer.Option(help="The JSON file from `merflow features extract`.")],
     out: Annotated[
-        Path, typer.Option(help="Folder of the trained fold; an unfinished one is kept in checkpoints/ beside it.")
+        Path,
+        typer.Option(
+            help="Write the trained fold to this folder. While it trains, checkpoints/ beside it holds its state."
+        ),
     ],
     presets: PresetsOption = None,
     params: ParamsOption = None,
@@ -130,22 +136,22 @@ def train(
             user_presets=read_presets(presets),
             progress=progress,
         )
-    with suppress(OSError):  # of other folds that are not finished
+    with suppress(OSError):  # other folds may be unfinished
         checkpoints.rmdir()
 
 
 def evaluate(
-    folds: Annotated[list[Path], typer.Argument(help="Folders of trained folds.")],
-    manifest: Annotated[Path, typer.Option(help="Validated manifest.")],
-    splits: Annotated[Path, typer.Option(help="Its splits.")],
-    out: Annotated[Path, typer.Option(help="Folder for results.json and report.html.")],
-    name: Annotated[str, typer.Option(help="Title of the report.")] = "benchmark",
+    folds: Annotated[list[Path], typer.Argument(help="The folders of trained folds.")],
+    manifest: Annotated[Path, typer.Option(help="The validated manifest.")],
+    splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
+    out: Annotated[Path, typer.Option(help="Write results.json and report.html to this folder.")],
+    name: Annotated[str, typer.Option(help="Give the report this title.")] = "benchmark",
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compute every figure from trained folds and write the report.
+    """Compute the results of trained folds, and write the report.
 
     Example: `merflow evaluate runs/x/folds/*/*/fold-* --manifest m.parquet --splits s.parquet --out runs/x`
     """
@@ -168,12 +174,12 @@ def evaluate(
 
 
 def plots(
-    folds: Annotated[list[Path], typer.Argument(help="Folders of trained folds.")],
-    results: Annotated[Path, typer.Option(help="What `merflow evaluate` made of them.")],
-    metrics: Annotated[Path, typer.Option(help="JSON to write: the figures that one compares first.")],
-    out: Annotated[Path, typer.Option(help="Folder for the tables; what it holds is replaced.")],
+    folds: Annotated[list[Path], typer.Argument(help="The folders of trained folds.")],
+    results: Annotated[Path, typer.Option(help="The results.json that `merflow evaluate` wrote for these folds.")],
+    metrics: Annotated[Path, typer.Option(help="Write the main figures to this JSON file.")],
+    out: Annotated[Path, typer.Option(help="Write the tables to this folder, replacing its content.")],
 ) -> None:
-    """Write learning curves, confusion and reliability as small tables, for `dvc plots` or a spreadsheet.
+    """Write learning curves, confusion matrices and reliability as small tables, for `dvc plots` or a spreadsheet.
 
     Example: `merflow plots runs/x/folds/*/*/fold-* --results runs/x/results.json --metrics x.json --out runs/x/plots`
     """
@@ -184,7 +190,9 @@ def plots(
 
 def benchmark(
     models: ModelsOption,
-    out: Annotated[Path, typer.Option(help="Folder of the benchmark; the same command goes on where it stopped.")],
+    out: Annotated[
+        Path, typer.Option(help="Write everything to this folder. The same command continues an interrupted benchmark.")
+    ],
     corpus: CorpusOption = "synthetic",
     root: RootOption = None,
     size: SizeOption = "small",
@@ -194,13 +202,16 @@ def benchmark(
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
-    workers: Annotated[int, typer.Option(help="Folds that train at a time.", min=1)] = 2,
+    workers: Annotated[int, typer.Option(help="Train this number of folds at the same time.", min=1)] = 2,
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run everything as plain jobs, without KFP: index, validate, [transcribe], split, extract, train, evaluate.
+    """Train and compare variants on a corpus, from the raw release to a report.
+
+    The steps are index, validate, transcribe (with --transcribe), split, extract, train and evaluate. `merflow pipeline
+    run benchmark` runs the same steps as a Kubeflow pipeline.
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """

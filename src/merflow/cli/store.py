@@ -1,4 +1,4 @@
-"""``merflow features ls``, ``verify`` and ``gc``: the feature store on disk."""
+"""``merflow features ls``, ``verify`` and ``gc``: care of the feature store."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -13,11 +13,11 @@ from merflow.cli.options import JsonOption
 if TYPE_CHECKING:
     from merflow.features.store.housekeeping import KeySummary
 
-StoreArgument = Annotated[Path, typer.Argument(help="Folder of the store.")]
+StoreArgument = Annotated[Path, typer.Argument(help="The folder of the store.")]
 
 
 def ls(store: StoreArgument, as_json: JsonOption = False) -> None:
-    """List the encoder keys of a store: what made them, how much they hold, and for which manifests.
+    """List the encoder keys of a store: the encoder, the number of inputs, the size and the manifests of each.
 
     Example: `merflow features ls store`
     """
@@ -54,7 +54,7 @@ def _row(one: "KeySummary") -> tuple[str, ...]:
 
 
 def verify(store: StoreArgument, as_json: JsonOption = False) -> None:
-    """Read every shard against its checksum. Exit status 2 where one is bad.
+    """Check every shard of a store against its checksum. The exit code is 2 if one is damaged.
 
     Example: `merflow features verify store`
     """
@@ -65,7 +65,7 @@ def verify(store: StoreArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"shards": found.shards, "bad": found.bad})
     elif not found.bad:
-        OUT.print(f"{found.shards} shard(s), all as they were written")
+        OUT.print(f"{found.shards} shard(s), all intact")
     for fault in found.bad.values():
         ERR.print(f"error: {fault}", markup=False)
     if found.bad:
@@ -74,13 +74,15 @@ def verify(store: StoreArgument, as_json: JsonOption = False) -> None:
 
 def gc(
     store: StoreArgument,
-    manifest: Annotated[list[Path], typer.Option(help="Manifest whose features stay; may be given several times.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it the list is all.")] = False,
+    manifest: Annotated[list[Path], typer.Option(help="Keep the features of this manifest. Can be repeated.")],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Delete the files. Without this option they are only listed.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List what no given manifest needs (keys, shards, indices, leftovers), and delete it with --yes.
+    """List the files of a store that none of the manifests needs, and delete them with --yes.
 
-    Keys that are being filled at the moment are left alone.
+    Keys that a running extraction fills are left alone.
 
     Example: `merflow features gc store --manifest manifest.parquet --yes`
     """

@@ -1,4 +1,4 @@
-"""``merflow tracking``: runs in MLflow. Needs the extra ``merflow[tracking]``."""
+"""``merflow tracking``: runs in MLflow. It needs the extra ``merflow[tracking]``."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,20 +14,21 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def tracking() -> None:
-    """Runs in MLflow."""
+    """Upload runs to MLflow."""
 
 
 @app.command()
 def sync(
-    folder: Annotated[Path, typer.Argument(help="What was --out of a benchmark.")],
+    folder: Annotated[Path, typer.Argument(help="The folder that was --out of a benchmark.")],
     uri: Annotated[
-        str | None, typer.Option(help="Upload to this server or database; default: where it was to be tracked.")
+        str | None,
+        typer.Option(help="Upload to this server or database. [default: the one that the benchmark tracks to]"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload what MLflow lacks of a benchmark: after its server was down, or to another server.
+    """Upload the missing runs of a benchmark to MLflow, after the server was down, or to another server.
 
-    What is there already is left as it is, so the command may be repeated.
+    Complete runs stay as they are, so you can repeat the command.
 
     Example: `merflow tracking sync runs/mine`
     """

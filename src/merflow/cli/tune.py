@@ -1,4 +1,4 @@
-"""``merflow tune``. Needs the extra ``merflow[tuning]``."""
+"""``merflow tune``. It needs the extra ``merflow[tuning]``."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,28 +25,41 @@ from merflow.cli.options import (
 )
 from merflow.contracts.params import Params, TuningParams
 from merflow.contracts.strict import parse
+from merflow.contracts.study import StudyResults
 from merflow.errors import TuningError
 from merflow.runs.data import Data
 
 
 def tune(
-    model: Annotated[str, typer.Argument(help="MODEL or MODEL:PRESET; a model alone stands for its fullest preset.")],
-    out: Annotated[Path, typer.Option(help="Folder of the study; the same command goes on where it stopped.")],
-    trials: Annotated[int | None, typer.Option(help="Finished trials of the whole study.", min=1)] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that try at a time, here.", min=1)] = None,
-    folds: Annotated[str | None, typer.Option(help="Folds whose development UA is averaged, for example 1,2.")] = None,
+    model: Annotated[str, typer.Argument(help="The variant to tune: MODEL:PRESET, or MODEL for its fullest preset.")],
+    out: Annotated[
+        Path, typer.Option(help="Write the study to this folder. The same command continues an interrupted study.")
+    ],
+    trials: Annotated[
+        int | None, typer.Option(help="Finish this number of trials, counting earlier ones.", min=1)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Run this number of trials at the same time on this machine.", min=1)
+    ] = None,
+    folds: Annotated[
+        str | None, typer.Option(help="Average the development UA over these folds, for example 1,2.")
+    ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
-            help="Database of the study; default: SQLite in --out. postgresql://USER@HOST/DB, for many machines; "
-            "its password in PGPASSWORD."
+            help="Keep the study in this database: postgresql://USER@HOST/DB for several machines, with the password "
+            "in PGPASSWORD. [default: SQLite in --out]"
         ),
     ] = None,
-    study: Annotated[str | None, typer.Option(help="Name of the study; default: the variant's.")] = None,
-    name: Annotated[str, typer.Option(help="Name of the preset that is made; default: PRESET-tuned.")] = "",
-    manifest: Annotated[Path | None, typer.Option(help="Validated manifest; with --splits and --features.")] = None,
-    splits: Annotated[Path | None, typer.Option(help="Its splits.")] = None,
-    features: Annotated[Path | None, typer.Option(help="What `merflow features extract` wrote.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Give the study this name in the database. [default: the variant]")
+    ] = None,
+    name: Annotated[str, typer.Option(help="Give the tuned preset this name. [default: PRESET-tuned]")] = "",
+    manifest: Annotated[
+        Path | None, typer.Option(help="The validated manifest, together with --splits and --features.")
+    ] = None,
+    splits: Annotated[Path | None, typer.Option(help="The splits of that manifest.")] = None,
+    features: Annotated[Path | None, typer.Option(help="The JSON file from `merflow features extract`.")] = None,
     corpus: CorpusOption = "synthetic",
     root: RootOption = None,
     size: SizeOption = "small",
@@ -59,10 +72,10 @@ def tune(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for a variant's best parameters on development data; write them as a preset for `--presets`.
+    """Search for the best parameters of a variant on development data, and write them as a preset.
 
-    The data are a manifest, splits and features, or a corpus that they are made of. The first trial has the preset's
-    own values. Several of these commands may work on one study in PostgreSQL: together they finish its trials.
+    Name a manifest with its splits and features, or a corpus to prepare. The first trial has the preset's own values.
+    If the study is in PostgreSQL, several of these commands on different machines may share its trials.
 
     Example: `merflow tune context-mmt:mmt-frozen --trials 50 --workers 2 --out runs/tune`
     """
@@ -91,7 +104,7 @@ def tune(
             asr=transcribe,
             progress=progress,
         )
-        found = tune_job(
+        results = tune_job(
             variant,
             data,
             out=out,
@@ -103,25 +116,27 @@ def tune(
             progress=progress,
         )
     if as_json:
-        print_json(found)
+        print_json(results.model_dump(mode="json"))
         return
-    print_table(best_trials(found))
-    OUT.print(f"\n{found['preset']} is in {out / PRESETS}; figures: {out / PAGE}")
-    OUT.print(f"Use it: merflow benchmark --presets {out / PRESETS} --models {variant},{found['preset']} --out DIR")
+    print_table(best_trials(results))
+    OUT.print(f"\nPreset {results.preset} is in {out / PRESETS}; the study's page is {out / PAGE}")
+    OUT.print(f"To test it: merflow benchmark --presets {out / PRESETS} --models {variant},{results.preset} --out DIR")
 
 
 def _given(manifest: Path | None, splits: Path | None, features: Path | None) -> Data | None:
-    """The files that were named; None where none was.
+    """Return the files that the options name, or None if they name none.
 
     Raises:
-        TuningError: Some were, others not.
+        TuningError: The options name some of the files but not all.
     """
     named = {"--manifest": manifest, "--splits": splits, "--features": features}
     missing = [option for option, path in named.items() if path is None]
     if manifest is not None and splits is not None and features is not None:
         return Data(manifest, splits, features)
     if len(missing) < len(named):
-        raise TuningError(f"{', '.join(missing)} is missing; give all of {', '.join(named)}, or a --corpus and none")
+        raise TuningError(
+            f"{', '.join(missing)} is missing; give all of {', '.join(named)}, or none of them and a --corpus"
+        )
     return None
 
 
@@ -134,10 +149,10 @@ def _made(
     source: Mapping[str, Any],
     **settings: Any,  # noqa: ANN401
 ) -> Data:
-    """Manifest, splits and features of a corpus, as ``merflow benchmark`` makes them.
+    """Prepare manifest, splits and features of a corpus, like ``merflow benchmark``.
 
     Raises:
-        TuningError: The protocol has no such fold.
+        TuningError: The protocol lacks one of the folds.
     """
     from merflow.contracts.protocols import FOLDS
     from merflow.corpus.source import CorpusSource
@@ -147,7 +162,7 @@ def _made(
     protocol = params.splits.protocol
     if max(folds) > FOLDS[protocol]:
         raise TuningError(
-            f"{protocol} has no fold {max(folds)}, its last is {FOLDS[protocol]}; choose from them with --folds"
+            f"{protocol} has no fold {max(folds)}; its last one is {FOLDS[protocol]}. Choose others with --folds"
         )
     given = CorpusSource(**source)
     given.check(protocol=protocol)
@@ -155,23 +170,22 @@ def _made(
     return prepare(given, variants=[variant], out=out, params=params, **settings)
 
 
-def best_trials(found: Mapping[str, Any]) -> Table:
-    """The study's best trials beside the preset's own values."""
-    settings = list(dict.fromkeys(name for row in found["best_trials"] for name in row["values"]))
+def best_trials(results: StudyResults) -> Table:
+    """Return the study's best trials, and below them the preset's own values."""
     table = Table(
         box=None,
         pad_edge=False,
         header_style="bold",
-        caption="development UA in percent; the best was chosen for it, test data say what it is worth",
+        caption="UA: mean development UA in percent, for which the best trial was chosen; test it on test data",
     )
-    for column in ("trial", "UA", *(f"fold {fold}" for fold in found["study"]["folds"])):
+    for column in ("trial", "UA", *(f"fold {fold}" for fold in results.subject.folds)):
         table.add_column(column, justify="left" if column == "trial" else "right", no_wrap=True)
-    for setting in settings:
+    for setting in results.settings:
         table.add_column(setting.partition(".")[2], justify="right", no_wrap=True)
-    rows = [(str(row["trial"]), row) for row in found["best_trials"]]
-    for label, row in [*rows, *([("own values", found["own"])] if found["own"] else [])]:
-        shares = [row["dev_UA"], *row["folds"].values()]
-        values = [_short(row["values"][name]) if name in row["values"] else "" for name in settings]
+    rows = [(str(trial.trial), trial) for trial in results.ranked]
+    for label, trial in [*rows, *([("preset's own", results.untuned)] if results.untuned else [])]:
+        shares = [trial.dev_ua, *trial.folds.values()]
+        values = [_short(trial.values[name]) if name in trial.values else "" for name in results.settings]
         table.add_row(label, *(f"{100 * share:.1f}" for share in shares), *values)
     return table
 

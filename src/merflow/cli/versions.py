@@ -1,4 +1,4 @@
-"""``merflow data push``, ``pull`` and ``lineage``: versions of the data, and what was made from them."""
+"""``merflow data push``, ``pull`` and ``lineage``: versions of the data, and the data behind a model."""
 
 import os
 from pathlib import Path
@@ -16,11 +16,13 @@ if TYPE_CHECKING:  # commands import their jobs when they run
     from merflow.jobs.data_versions import FileRevisions
     from merflow.jobs.lineage import CodeVersion, DataVersion, Lineage
 
-RemoteOption = Annotated[str | None, typer.Option(help="A remote of the project; default: the project's default.")]
+RemoteOption = Annotated[str | None, typer.Option(help="Use this DVC remote. [default: the project's default remote]")]
 
 
 def push(remote: RemoteOption = None) -> None:
-    """Upload manifests, splits and their summaries to the project's DVC remote; never recordings, features or models.
+    """Upload manifests, splits and their summaries to a DVC remote.
+
+    Recordings, features and models are never uploaded.
 
     Example: `merflow data push`
     """
@@ -30,7 +32,7 @@ def push(remote: RemoteOption = None) -> None:
 
 
 def pull(remote: RemoteOption = None) -> None:
-    """Bring the manifests and splits of this revision here from the project's DVC remote.
+    """Download the manifests and splits of this revision from a DVC remote.
 
     Example: `merflow data pull`
     """
@@ -43,21 +45,23 @@ def lineage(
     reference: Annotated[
         str,
         typer.Argument(
-            help="Folder of a model, a fold or a benchmark; or in MLflow a run's id or a model version, "
-            "models:/NAME/3 or NAME@ALIAS."
+            help="A folder of a model, a fold or a benchmark; or, in MLflow, the id of a run or a model version "
+            "(models:/NAME/3 or NAME@ALIAS)."
         ),
     ],
     tracking: Annotated[
         str | None,
-        typer.Option(help="MLflow's server or database; default: tracking.uri, else MLFLOW_TRACKING_URI."),
+        typer.Option(
+            help="Look runs up on this MLflow server or database. [default: tracking.uri, else MLFLOW_TRACKING_URI]"
+        ),
     ] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Walk from a model or a run back to manifest, splits, their DVC revision, code, encoders and settings.
+    """Show what a model or run was made from: manifest, splits, their DVC revision, code, encoders and settings.
 
-    What contradicts itself, or is another here, is listed at the end.
+    Mismatches between these facts, or with this folder, are listed at the end.
 
     Example: `merflow data lineage runs/dvc/session-5fold/mfdr:full/fold-1-seed-0`
     """

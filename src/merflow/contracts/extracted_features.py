@@ -35,10 +35,10 @@ class ExtractedFeatures(Strict):
         profile: Name of the encoder profile.
         encoders: The profile's encoders, with their revisions and their folders on this machine.
         manifest_hash: Version of the corpus.
-        transcripts: Kind of words that a preset requests -> the kind that is read in its place.
-        has_both_transcripts: True if the corpus has true and recognised words, and features of both.
+        transcripts: Kind of transcripts that a preset requests -> the kind that is read in its place.
+        has_both_transcripts: True if the corpus has reference and ASR transcripts, and the store has features of both.
         streams: The streams that the variants read.
-        other_transcripts: Their text streams with the other kind of words, for tests only.
+        other_transcripts: Their text streams with the other kind of transcripts, for tests only.
     """
 
     store: str

@@ -29,7 +29,7 @@ class FeatureKey(Strict):
         clip_s: Seconds of a recording that are encoded; None for all of it.
         skip_silence: True if the clip starts at the first voiced sample.
         pooled: True if an entry is the mean over an utterance's steps.
-        transcript: The words that are encoded, where the encoder reads text.
+        transcript: The kind of transcripts that is encoded, if the encoder reads text.
     """
 
     encoder: EncoderSpec
@@ -43,7 +43,7 @@ class FeatureKey(Strict):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The key as JSON values; true transcripts are left out, as in the keys from before recognised words."""
+        """The key as JSON values; reference transcripts go unmentioned, as in the keys from before ASR transcripts."""
         facts = self.model_dump(exclude={"encoder": {"folder"}})
         if self.transcript == "truth":
             del facts["transcript"]

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from merflow.errors import FormatError
-from merflow.storage.local import read_json, write_json
+from merflow.storage.local import write_json
 
 HISTORY = "history.json"
 
@@ -59,14 +59,13 @@ def read_history(folder: Path) -> tuple[EpochFigures, ...]:
     """Read the figures of a fold's epochs, first epoch first.
 
     Raises:
-        FormatError: The file does not hold such figures.
-        MerflowError: The file is missing or is not JSON.
+        FormatError: The file is missing, or does not hold such figures.
     """
     path = folder / HISTORY
     try:
-        return _HISTORY.validate_python(read_json(path))
-    except ValidationError as error:
+        return _HISTORY.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise FormatError(
-            f"{path} holds no figures of epochs ({error.errors()[0]['msg']}); "
-            "train the fold again with the command that trained it"
+            f"cannot read {path} ({problem}); train the fold again with the command that trained it"
         ) from error

@@ -21,7 +21,7 @@ from merflow.contracts.strict import Strict, parse_json
 
 
 class Request(Strict):
-    """What every request has.
+    """The base of every request.
 
     Attributes:
         code: Digest of the step's code.

@@ -169,7 +169,7 @@ class MissingInput(Strict):
 
 
 class Training(Strict):
-    """How a variant was trained.
+    """The training of a variant.
 
     Attributes:
         selection: Rule that chose the epoch.

@@ -1,7 +1,7 @@
-"""The words that text streams read: the corpus's own transcripts, or those of a speech recogniser.
+"""The transcripts that text streams read: the corpus's reference transcripts, or those of speech recognition (ASR).
 
 A preset requests one kind, and a corpus may have only the other. Extraction decides once which kind is read in place of
-each, and writes that beside the features, so that training and results follow it.
+each, and records that with the features, so that training and results follow it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,17 +9,17 @@ from dataclasses import replace
 
 from merflow.contracts.streams import MODALITY_OF, Stream, Transcript
 
-# The manifest's column of each kind of words.
+# The manifest's column of each kind of transcripts.
 TRANSCRIPT_COLUMNS: dict[Transcript, str] = {"truth": "transcript", "asr": "asr_transcript"}
 
-# The kind of words that a preset requests -> the kind that is read in its place.
+# The kind of transcripts that a preset requests -> the kind that is read in its place.
 TranscriptChoice = Mapping[Transcript, Transcript]
 
 _OTHER: TranscriptChoice = {"truth": "asr", "asr": "truth"}
 
 
 def with_transcripts(streams: Iterable[Stream], choice: TranscriptChoice) -> tuple[Stream, ...]:
-    """Return the streams with the chosen kind of words in each that reads text; equal streams once."""
+    """Return the streams with the chosen kind of transcripts in each that reads text; equal streams once."""
     return tuple(
         dict.fromkeys(
             replace(stream, transcript=choice[stream.transcript]) if MODALITY_OF[stream.role] == "text" else stream
@@ -29,7 +29,7 @@ def with_transcripts(streams: Iterable[Stream], choice: TranscriptChoice) -> tup
 
 
 def with_other_transcripts(streams: Iterable[Stream]) -> tuple[Stream, ...]:
-    """Return the streams with the other kind of words in each that reads text."""
+    """Return the streams with the other kind of transcripts in each that reads text."""
     return with_transcripts(streams, _OTHER)
 
 

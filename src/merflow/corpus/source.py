@@ -54,12 +54,10 @@ class CorpusSource:
         return generate(generated / name, size=self.size, video=video, progress=progress)
 
     def _check_root(self) -> None:
-        found = reader(self.corpus)
+        kind = reader(self.corpus)
         if self.root is not None and not self.root.exists():
-            raise CorpusError(f"no such file or folder: {self.root}; pass {found.root} with --root")
-        if self.root is None and found.generate is None:
-            raise CorpusError(f"corpus {self.corpus!r} needs a root; pass {found.root} with --root")
-        if self.root is None and self.size not in found.sizes:
-            raise CorpusError(
-                f"unknown size {self.size!r} of corpus {self.corpus!r}; {nearest(self.size, found.sizes)}"
-            )
+            raise CorpusError(f"no such file or folder: {self.root}; pass {kind.root} with --root")
+        if self.root is None and kind.generate is None:
+            raise CorpusError(f"corpus {self.corpus!r} needs a root; pass {kind.root} with --root")
+        if self.root is None and self.size not in kind.sizes:
+            raise CorpusError(f"unknown size {self.size!r} of corpus {self.corpus!r}; {nearest(self.size, kind.sizes)}")

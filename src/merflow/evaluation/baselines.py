@@ -36,19 +36,19 @@ def baseline_scores(
     """
     once = variant.seeds == variant.seeds.min()
     labels, dialogues = variant.labels[once], variant.dialogues[once]
-    found = {}
+    scores = {}
     for name, baseline in baselines.items():
         predicted = _predicted(name, baseline, variant.utterance_ids[once], classes=classes)
         counts = confusion_matrix(labels, predicted, classes=len(classes))
         by_dialogue = dialogue_counts(labels * len(classes) + predicted, dialogues, groups=groups, classes=len(classes))
         figures = unweighted_accuracy_of(resampled_counts(by_dialogue, samples=samples, seed=seed))
-        found[name] = BaselineScore(
+        scores[name] = BaselineScore(
             ua=float(unweighted_accuracy_of(counts)),
             wa=float(weighted_accuracy_of(counts)),
             ci95=percentile_interval(figures, groups=groups),
             description=baseline.what,
         )
-    return found
+    return scores
 
 
 def _predicted(name: str, baseline: Baseline, utterances: np.ndarray, *, classes: tuple[str, ...]) -> np.ndarray:

@@ -54,7 +54,7 @@ def breakdowns(
         "emotion": {name: first.labels == index for index, name in enumerate(classes)},
         "length": _lengths(facts),
     }
-    found: dict[str, dict[Breakdown, tuple[Group, ...]]] = {name: {} for name in variants}
+    by_variant: dict[str, dict[Breakdown, tuple[Group, ...]]] = {name: {} for name in variants}
     for kind, masks in by_kind.items():
         rows = [
             _groups(name, variants, mask, classes=len(classes), samples=samples, seed=seed)
@@ -62,10 +62,10 @@ def breakdowns(
         ]
         for position, variant in enumerate(variants):
             groups = (row[position] for row in rows)
-            found[variant][kind] = tuple(
+            by_variant[variant][kind] = tuple(
                 group.model_copy(update={"wa": None}) if kind == "emotion" else group for group in groups
             )
-    return found
+    return by_variant
 
 
 def _settings(facts: pd.DataFrame) -> Masks:

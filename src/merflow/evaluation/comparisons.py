@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.results import ComparedRuns, ComparedVariant, Comparison, DifferenceOverSeeds, SeedDifference
@@ -122,7 +122,7 @@ def _over_seeds(a: VariantPredictions, b: VariantPredictions, *, classes: int) -
     counts = [np.stack([counts_of(v, v.seeds == seed, classes=classes) for seed in seeds]) for v in (a, b)]
     differences = unweighted_accuracy_of(counts[0]) - unweighted_accuracy_of(counts[1])
     mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
-    reach = float(stats.t.ppf(0.975, df=len(seeds) - 1)) * deviation / len(seeds) ** 0.5
+    reach = float(stdtrit(len(seeds) - 1, 0.975)) * deviation / len(seeds) ** 0.5
     return DifferenceOverSeeds(
         mean=mean,
         std=deviation,

@@ -9,7 +9,7 @@ assumptions, which are stated beside the figure.
 from collections.abc import Sequence
 from statistics import median
 
-from scipy import stats
+from scipy.special import ndtri
 
 from merflow.contracts.results import ALPHA, Comparison, PairPower, PlannedPower, Power
 
@@ -26,7 +26,7 @@ PLANNED_CORRELATION = 0.02
 
 def detectable(standard_error: float, *, alpha: float, power: float) -> float:
     """Return the true difference that a two-sided test at ``alpha`` finds with probability ``power``."""
-    return float((stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)) * standard_error)
+    return float((ndtri(1 - alpha / 2) + ndtri(power)) * standard_error)
 
 
 def planned_error(class_counts: Sequence[int], *, dialogues: int, disagreement: float, correlation: float) -> float:

@@ -87,9 +87,9 @@ def missing_inputs(
         classes: C.
     """
     whole = accuracy(unweighted_accuracy_of, honest, classes=classes).pooled
-    found = {}
+    scores = {}
     for inputs, variant in without.items():
         ua = accuracy(unweighted_accuracy_of, variant, classes=classes)
         wa = accuracy(weighted_accuracy_of, variant, classes=classes)
-        found[inputs] = MissingInput(ua=ua, wa=wa, delta_ua=ua.pooled - whole)
-    return found
+        scores[inputs] = MissingInput(ua=ua, wa=wa, delta_ua=ua.pooled - whole)
+    return scores

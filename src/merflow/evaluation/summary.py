@@ -40,8 +40,8 @@ class PredictionTables:
 
     Attributes:
         test: Rows of :data:`merflow.contracts.tables.PREDICTIONS`.
-        none_paper: The same of the test-selected epochs; None where there are none.
-        missing: Rows of :data:`merflow.contracts.tables.MISSING`; None where there are none.
+        none_paper: The same of the test-selected epochs; None if there are none.
+        missing: Rows of :data:`merflow.contracts.tables.MISSING`; None if there are none.
     """
 
     test: pd.DataFrame
@@ -177,14 +177,14 @@ def _missing_predictions(
     missing: pd.DataFrame | None, held_out: HeldOut, *, honest: Mapping[str, VariantPredictions]
 ) -> dict[str, dict[str, VariantPredictions]]:
     """Return the predictions per variant and missing input, with the small sets first."""
-    found: dict[str, dict[str, VariantPredictions]] = {name: {} for name in honest}
+    by_variant: dict[str, dict[str, VariantPredictions]] = {name: {} for name in honest}
     if missing is None:
-        return found
+        return by_variant
     for inputs in sorted(set(missing["missing"]), key=lambda inputs: (inputs.count("+"), inputs)):
         table = missing[missing["missing"] == inputs].drop(columns="missing")
         for name, variant in side_variants(table, held_out, honest=honest).items():
-            found[name][inputs] = variant
-    return found
+            by_variant[name][inputs] = variant
+    return by_variant
 
 
 def _folds(

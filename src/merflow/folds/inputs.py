@@ -26,7 +26,7 @@ from merflow.inference.devices import device_of
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
 from merflow.runs.code_closure import code_digest
-from merflow.runs.fold_folder import TestedUtterances
+from merflow.runs.fold_folder import LabelledUtterances
 from merflow.storage.local import digest, file_md5
 
 
@@ -187,11 +187,11 @@ class FoldInputs:
         """Return the utterance ids of a part, in the order of the splits."""
         return ids(self.splits, fold=self.fold, part=part)
 
-    def tested(self) -> TestedUtterances:
+    def tested(self) -> LabelledUtterances:
         """Return the test utterances with their emotions, in the order of the splits."""
         rows, tested = self.manifest.rows, self.utterances("test")
         emotions = dict(zip(rows["utterance_id"], rows["emotion"], strict=True))
-        return TestedUtterances(tested, [emotions[utterance] for utterance in tested])
+        return LabelledUtterances(tested, [emotions[utterance] for utterance in tested])
 
     @cached_property
     def fingerprint(self) -> str:

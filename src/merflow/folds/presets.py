@@ -78,10 +78,10 @@ def training_of(preset: Preset) -> dict[str, Any]:
     return {
         "profiles": {
             name: {
-                "config": asdict(cast("Any", _config(found))),
-                "recipes": [recipe.model_dump() for recipe in found.recipes],
+                "config": asdict(cast("Any", _config(sized))),
+                "recipes": [recipe.model_dump() for recipe in sized.recipes],
             }
-            for name, found in fitted.items()
+            for name, sized in fitted.items()
         },
         "code": model_code(preset.model),
     }

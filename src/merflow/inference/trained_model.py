@@ -13,7 +13,7 @@ from merflow.errors import ModelError
 from merflow.features.batches.standardize import STANDARDIZER, Standardizer
 from merflow.features.encoders.huggingface.checkpoints import relocated
 from merflow.inference.encoded import has_encoders, load_encoded
-from merflow.inference.media import MediaEncoders
+from merflow.inference.media_batches import MediaEncoders
 from merflow.models import MODELS
 from merflow.models.folder import load_model
 

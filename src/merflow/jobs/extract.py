@@ -38,8 +38,8 @@ def extract(
 ) -> Path:
     """Fill the store with the features that the variants need, and write their record to ``out``.
 
-    If the corpus has true and recognised words, text is encoded with both, so that trained models can also be tested
-    with the other kind.
+    If the corpus has reference and ASR transcripts, both are encoded, so that models can also be tested with the
+    other kind.
 
     Features that the store already has are not computed again. A run that died resumes, and runs that go on at the same
     time share the work. Utterances that cannot be read or encoded are listed in a file beside ``out`` (see
@@ -117,12 +117,12 @@ def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], requ
         purpose = "" if each.stream in read else ", for tests only"
         say(f"extract {each.stream.role} ({each.spec.label}{transcript}{purpose}): {_described(each.effort)}")
     if transcripts_of(read) != transcripts_of(requested):
-        say(f"extract: the presets request {_words(requested)}; {_words(read)} are read instead")
+        say(f"extract: the presets request {_named(requested)}; {_named(read)} are read instead")
 
 
-def _words(streams: Sequence[Stream]) -> str:
+def _named(streams: Sequence[Stream]) -> str:
     """Name the transcripts that these streams read, for people."""
-    names = {"truth": "true transcripts", "asr": "recognised words"}
+    names = {"truth": "reference transcripts", "asr": "ASR transcripts"}
     return " and ".join(names[kind] for kind in (transcripts_of(streams) or "").split("+"))
 
 

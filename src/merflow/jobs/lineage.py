@@ -36,7 +36,7 @@ class Training:
         record = self.record
         origin = None if record.origin is None else {"base": record.origin.base, **record.origin.tuned}
         return {
-            "place": self.location,
+            "location": self.location,
             "variant": record.variant,
             "fold": record.fold,
             "seed": record.seed,
@@ -93,12 +93,12 @@ class CodeVersion:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where a model or a run comes from.
+    """The origin of a model or a run.
 
     Attributes:
-        reference: The name that was asked about.
+        reference: The reference as it was given.
         kind: Kind of thing that it names, for people.
-        registered: The model version, where it is one.
+        registered: The model version, if the reference is one.
         project: Root of the project around; None outside of one.
         mismatches: Sentences about data or code that differ here, or that no revision has.
     """

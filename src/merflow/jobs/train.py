@@ -118,8 +118,8 @@ def train(
         history = _in_processes(call, params=params, tell=tell)
     remember_trained(run, out)
     say(
-        f"train {fold_id}: epoch {history.best_epoch} of {len(history.epochs)} chosen on development data, "
-        f"UA {percent(history.best.dev_ua)} there; {out}"
+        f"train {fold_id}: epoch {history.best_epoch} of {len(history.epochs)} was chosen, development UA "
+        f"{percent(history.best.dev_ua)}%; {out}"
     )
     return out
 

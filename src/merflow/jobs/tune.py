@@ -1,27 +1,27 @@
-"""The best parameters of a variant: opens a study, has workers try values, and writes what they found."""
+"""Best parameters of a variant: opens a study, runs workers on it, and writes what they found."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
 from merflow.contracts.passwords import without_password
 from merflow.contracts.presets import parse_variant
 from merflow.contracts.processes import side_by_side
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.study import StudyResults, write_study_results
 from merflow.errors import TuningError
 from merflow.inference.devices import gpus
 from merflow.jobs.study_tracking import begin_study_run, log_study
-from merflow.jobs.trials import try_values
+from merflow.jobs.trials import run_trials
 from merflow.presets.user_presets import UserPreset, user_preset_name, write_user_presets
 from merflow.runs.data import Data
 from merflow.runs.provenance import git_commit
 from merflow.runs.workspace import Workspace
-from merflow.storage.local import replacing, write_json
+from merflow.storage.local import replacing
 from merflow.tuning.figures import write_figures, write_page
 from merflow.tuning.outcome import Outcome
 from merflow.tuning.search import Search
-from merflow.tuning.study import StudyPlace, create_study, open_study
+from merflow.tuning.study import StudyLocation, create_study, open_study
 from merflow.tuning.worker import finished
 
 SEARCH, RUN, SUMMARY, PRESETS = "search.json", "run.json", "study.json", "presets.yaml"
@@ -39,25 +39,25 @@ def tune(
     training: TrainingParams,
     tracking: TrackingParams,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Searches with several processes on this machine, and writes what they find below ``out`` (see :func:`choose`).
+) -> StudyResults:
+    """Search with several processes on this machine, and write what they find below ``out``; see :func:`choose`.
 
-    The same call goes on with a study that was interrupted; with more trials, with one that was finished.
+    The same call continues a study that was interrupted, and with more trials one that was finished.
 
     Args:
         variant: ``model:preset``.
-        data: Files of earlier jobs.
+        data: The files that folds are trained on.
         out: Folder of the study.
-        study: Its name in the database.
-        name: Of the preset that the best trial becomes; as for :func:`choose`.
-        params: Trials, folds, workers, storage.
-        training: Of the trials.
-        tracking: Where runs are tracked.
-        progress: Told of finished trials.
+        study: The study's name in its database.
+        name: Name of the preset that the best trial becomes; see :func:`choose`.
+        params: Trials, folds, workers and storage.
+        training: Training parameters of the trials.
+        tracking: Location of MLflow.
+        progress: Called with the number of finished trials.
 
     Raises:
-        PresetError: merflow ships a preset of that name, which is found before anything is tried.
-        MerflowError: As :func:`open_search`, ``jobs.trials.try_values`` and :func:`choose` raise.
+        PresetError: merflow ships a preset of that name; this is checked before the first trial.
+        MerflowError: Raised by :func:`open_search`, :func:`merflow.jobs.trials.run_trials` or :func:`choose`.
     """
     made_from(variant, name=name)
     workspace, search, run = Workspace(out), out / SEARCH, out / RUN
@@ -89,73 +89,74 @@ def open_search(
     training: TrainingParams,
     tracking: TrackingParams,
 ) -> Path:
-    """Makes the study and its run in MLflow, or finds those of an earlier try, and writes ``out`` and ``run``.
+    """Create the study and its run in MLflow, or find those of an earlier attempt, and write ``out`` and ``run``.
 
-    Called once, before any worker starts: databases do not like their tables made by two at a time.
+    Call this once, before any worker starts: two processes must not create a database's tables at the same time.
 
     Raises:
         PresetError: The variant is unknown.
-        TuningError: The database cannot be reached, or its study of this name is of something else.
-        TrackingError: MLflow is not installed, or ``tracking.uri`` is no place to track.
+        TuningError: The model has no search space, the database cannot be reached, or its study of this name has
+            another subject.
+        TrackingError: MLflow is not installed, or ``tracking.uri`` is not a valid location.
         OutputError: A file cannot be written.
     """
-    place = StudyPlace.of(params.storage, folder=workspace.root, name=study)
-    search = Search.of(variant, data, place=place, params=params, training=training)
-    opened = create_study(place, facts=search.facts, first=search.space.defaults(), params=params)
+    location = StudyLocation.of(params.storage, folder=workspace.root, name=study)
+    search = Search.of(variant, data, location=location, params=params, training=training)
+    subject = search.subject.model_dump(mode="json")
+    opened = create_study(location, subject=subject, first=search.space.defaults(), params=params)
     search.save(out)
     begin_study_run(search, out=run, workspace=workspace, params=tracking)
-    say(f"tune {variant}: {place}, {finished(opened)} of {params.trials} trial(s) finished before")
+    say(f"tune {variant}: {location}, {finished(opened)} of {params.trials} trial(s) are finished")
     return out
 
 
 def choose(
     search: Path, data: Data, *, out: Path, name: str, run: Path | None = None, password: str | None = None
-) -> dict[str, Any]:
-    """Makes a preset of the study's best trial, and writes what the study found.
+) -> StudyResults:
+    """Turn the study's best trial into a preset, and write the outcome.
 
-    ``presets.yaml`` is what ``--presets`` of other commands reads; ``study.json`` the outcome, ``trials.csv`` all
-    trials, ``study.html`` the figures on one page that works offline, ``figures/`` the same as pictures.
+    ``presets.yaml`` is for ``--presets`` of other commands. ``study.json`` holds the outcome and ``trials.csv`` all
+    trials. ``study.html`` is a page with figures that works offline; ``figures/`` has the same figures as PNG.
 
     Args:
-        search: What :func:`open_search` wrote.
-        data: The files that it was opened with.
-        out: Folder for all of it.
-        name: Of the preset, without its model; empty for the base's with ``-tuned`` behind it.
+        search: The file that :func:`open_search` wrote.
+        data: The files that the search was opened with.
+        out: Folder for all files.
+        name: Name of the preset, without its model; if empty, the base's name followed by ``-tuned``.
         run: The study's run in MLflow; None tracks nothing.
-        password: Of the study's database, as for :class:`merflow.tuning.study.StudyPlace`.
+        password: Password of the study's database; see :class:`merflow.tuning.study.StudyLocation`.
 
     Returns:
         The content of ``study.json``.
 
     Raises:
-        TuningError: No trial is complete, or the study is of something else.
+        TuningError: No trial is complete, or the study has another subject.
         PresetError: merflow ships a preset of that name.
         OutputError: ``out`` cannot be written.
     """
     opened = Search.load(search, data, password=password)
-    study = open_study(opened.place, facts=opened.facts, params=opened.params)
+    study = open_study(opened.location, subject=opened.subject.model_dump(mode="json"), params=opened.params)
     outcome = Outcome.of(study, seed=opened.params.seed)
-    base = opened.first.preset
-    variant = made_from(base.variant, name=name)
-    summary = {"preset": variant, **outcome.summary(opened.facts)}
-    write_user_presets(out / PRESETS, {variant: _entry(opened, outcome)})
+    preset = made_from(opened.subject.variant, name=name)
+    results = outcome.results(opened.subject, preset=preset)
+    write_user_presets(out / PRESETS, {preset: _entry(opened, results)})
     with replacing(out / TABLE) as part:
         outcome.table().to_csv(part, index=False)
-    write_page(study, out / PAGE, summary=summary)
-    pictures = write_figures(study, out / FIGURES, importance=bool(outcome.importance), seed=opened.params.seed)
-    write_json(out / SUMMARY, summary)
+    write_page(study, out / PAGE, results=results)
+    figures = write_figures(study, out / FIGURES, importance=bool(outcome.importance), seed=opened.params.seed)
+    write_study_results(out / SUMMARY, results)
     if run is not None:
         files = [out / name for name in (PRESETS, TABLE, PAGE, SUMMARY)]
-        log_study(run, outcome, summary=summary, files=[*files, *pictures])
-    say(f"tune {opened.first.preset.variant}: {_told(summary)}; it is preset {variant}")
-    return summary
+        log_study(run, outcome, results=results, files=[*files, *figures])
+    say(f"tune {opened.subject.variant}: {_conclusion(results)}; the best trial is now preset {preset}")
+    return results
 
 
 def made_from(variant: str, *, name: str) -> str:
-    """The variant that a study's best trial becomes; of an empty name the base's with ``-tuned`` behind it.
+    """Return the variant that a study's best trial becomes; an empty name stands for the base's name and ``-tuned``.
 
     Raises:
-        PresetError: The name is of no such form, or merflow ships a preset of that name.
+        PresetError: The name does not have the right form, or merflow ships a preset of that name.
     """
     model, preset = parse_variant(variant)
     made = f"{model}:{name or f'{preset}-tuned'}"
@@ -169,7 +170,7 @@ def _work_side_by_side(
     opened = Search.load(search, data, password=password)
     checkpoints = Workspace(out).trials
     params = opened.params
-    study = open_study(opened.place, params=params)
+    study = open_study(opened.location, params=params)
     tell = progress or plain_lines()
 
     told = -1
@@ -184,7 +185,7 @@ def _work_side_by_side(
     look()
     killed = side_by_side(
         [
-            partial(try_values, search, data, checkpoints=checkpoints, run=run, worker=worker, password=password)
+            partial(run_trials, search, data, checkpoints=checkpoints, run=run, worker=worker, password=password)
             for worker in range(params.workers)
         ],
         meanwhile=look,
@@ -199,30 +200,34 @@ def _work_side_by_side(
         )
 
 
-def _entry(search: Search, outcome: Outcome) -> UserPreset:
-    """The best trial as a preset, with where it comes from."""
-    best, own, space = outcome.best, outcome.own, search.space
-    facts = search.facts
+def _entry(search: Search, results: StudyResults) -> UserPreset:
+    """Return the best trial as a preset, with its origin."""
+    subject, best, untuned, space = results.subject, results.best, results.untuned, search.space
     return UserPreset(
-        base=search.first.preset.variant,
+        base=subject.variant,
         config=space.config_of(best.values),
         stages=[dict(stage) for stage in space.recipes_of(best.values)],
         tuned={
-            "study": search.place.name,
-            "trial": best.number,
-            "trials": outcome.counts,
-            "objective": f"{facts['objective']} over folds {', '.join(map(str, facts['folds']))}",
+            "study": search.location.name,
+            "trial": best.trial,
+            "trials": results.trials,
+            "objective": f"{subject.objective} over folds {', '.join(map(str, subject.folds))}",
             "dev_UA": best.dev_ua,
-            "dev_UA_of_base": None if own is None else own.dev_ua,
-            "published": f"figures are those of {search.first.preset.variant}, whose settings these are not",
-            **{key: facts[key] for key in ("selection", "seed", "protocol", "split_id", "manifest_hash", "profile")},
-            "max_epochs": facts["training"]["max_epochs"],
+            "dev_UA_of_base": None if untuned is None else untuned.dev_ua,
+            "published": f"the paper's figures belong to {subject.variant}, which has other settings",
+            "selection": subject.selection,
+            "seed": subject.seed,
+            "protocol": subject.protocol,
+            "split_id": subject.split_id,
+            "manifest_hash": subject.manifest_hash,
+            "profile": subject.profile,
+            "max_epochs": subject.training.max_epochs,
             "git_commit": git_commit(),
         },
     )
 
 
-def _told(summary: dict[str, Any]) -> str:
-    best, own = summary["best"], summary["own"]
-    beside = "" if own is None else f", the preset's own {100 * own['dev_UA']:.1f}"
-    return f"development UA {100 * best['dev_UA']:.1f} in trial {best['trial']}{beside}"
+def _conclusion(results: StudyResults) -> str:
+    best, untuned = results.best, results.untuned
+    own = "" if untuned is None else f" (the preset's own values: {100 * untuned.dev_ua:.1f})"
+    return f"development UA {100 * best.dev_ua:.1f} in trial {best.trial}{own}"

@@ -24,7 +24,7 @@ def chosen(variants: Sequence[str], user_presets: UserPresets | None = None) -> 
 
 
 def read_video(variants: Sequence[str], user_presets: UserPresets | None = None) -> bool:
-    """True if one of these variants reads video, so that a synthetic corpus needs some."""
+    """Return True if one of these variants reads video, so that a synthetic corpus needs it."""
     return any("video" in preset.inputs for preset in chosen(variants, user_presets))
 
 
@@ -36,12 +36,11 @@ def plan(
     seeds: Sequence[int],
     user_presets: UserPresets | None = None,
 ) -> list[str]:
-    """List every training of a benchmark as the text of its :class:`FoldId`; check every name before anything runs."""
+    """List every training of a benchmark as the text of its :class:`FoldId`; check every name before anything runs.
+
+    The first fold of every variant comes before the second fold of any, so that an unfinished benchmark has seen all
+    variants, and the time that is left can be told from the time that has passed.
+    """
     catalogue.profile(profile)
-    folds = range(1, FOLDS[protocol] + 1)
-    return [
-        str(FoldId(preset.variant, fold, seed))
-        for preset in chosen(variants, user_presets)
-        for seed in seeds
-        for fold in folds
-    ]
+    presets, folds = chosen(variants, user_presets), range(1, FOLDS[protocol] + 1)
+    return [str(FoldId(preset.variant, fold, seed)) for seed in seeds for fold in folds for preset in presets]

@@ -118,7 +118,7 @@ def _imports(module: Path) -> tuple[Path, ...]:
 
 
 def _names_imported(module: Path) -> Iterator[str]:
-    for node in ast.walk(_parsed(module)):
+    for node in _nodes(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -127,23 +127,40 @@ def _names_imported(module: Path) -> Iterator[str]:
 
 def _has_code(module: Path) -> bool:
     """Return True unless the file is empty or holds a docstring alone, as the ``__init__.py`` of a room does."""
-    return module.name != "__init__.py" or any(not isinstance(node, ast.Expr) for node in _parsed(module).body)
+    tree = _nodes(module)[0]
+    assert isinstance(tree, ast.Module)
+    return module.name != "__init__.py" or any(not isinstance(node, ast.Expr) for node in tree.body)
 
 
 @cache
-def _parsed(module: Path) -> ast.Module:
-    return ast.parse((SOURCE / module).read_bytes())
+def _nodes(module: Path) -> tuple[ast.AST, ...]:
+    """Return the syntax tree of a module, from its top."""
+    return tuple(ast.walk(ast.parse((SOURCE / module).read_bytes())))
 
 
 @cache
 def _data_beside(module: Path) -> tuple[Path, ...]:
-    """Return the data files in a module's folder and in its subfolders without modules; none for the top folder."""
+    """Return the data files of a module, from its folder and from subfolders without modules.
+
+    A file that modules of the folder name in a string belongs to those modules, any other file to all of them. The top
+    folder has no data of its own.
+    """
     folder = SOURCE / module.parent
     if folder == SOURCE:
         return ()
     without_modules = [each for each in folder.iterdir() if each.is_dir() and not any(each.glob("*.py"))]
     files = [path for each in (folder, *without_modules) for path in each.iterdir() if path.suffix in _DATA]
-    return tuple(path.relative_to(SOURCE) for path in files)
+    named_by_others = {name for other in folder.glob("*.py") for name in _strings(other.relative_to(SOURCE))}
+    named_here = _strings(module)
+    return tuple(
+        path.relative_to(SOURCE) for path in files if path.name in named_here or path.name not in named_by_others
+    )
+
+
+@cache
+def _strings(module: Path) -> frozenset[str]:
+    constants = (node.value for node in _nodes(module) if isinstance(node, ast.Constant))
+    return frozenset(value for value in constants if isinstance(value, str))
 
 
 def _sources_below(folder: Path) -> Iterator[Path]:

@@ -39,27 +39,29 @@ FIRST_FORMAT = "fold.json"
 
 
 @dataclass(frozen=True)
-class TestedUtterances:
-    """The test part of a fold: utterances and their labels, in the order of the splits."""
+class LabelledUtterances:
+    """The test utterances of a fold with their labels, in the order of the splits."""
 
     utterance_ids: Sequence[str]
     labels: Sequence[str]
 
 
-def write_predictions(folder: Path, fold: PlannedFold, tested: TestedUtterances, *, probabilities: np.ndarray) -> None:
+def write_predictions(
+    folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, probabilities: np.ndarray
+) -> None:
     """Write one row per test utterance; ``probabilities`` is ``(utterances, C)`` in the order of ``tested``."""
     rows = _rows(fold, tested, probabilities)
     _write(folder / PREDICTIONS_FILE, rows, fold, schema=PREDICTIONS, selection=fold.selection)
 
 
-def write_none_paper(folder: Path, fold: PlannedFold, tested: TestedUtterances, *, probabilities: np.ndarray) -> None:
+def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, probabilities: np.ndarray) -> None:
     """Write the test predictions of the epoch that the test part likes best, see :func:`write_predictions`."""
     rows = _rows(fold, tested, probabilities)
     _write(folder / _NONE_PAPER_FILE, rows, fold, schema=PREDICTIONS, selection=NONE_PAPER)
 
 
 def write_missing(
-    folder: Path, fold: PlannedFold, tested: TestedUtterances, *, by_missing: Mapping[str, np.ndarray]
+    folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, by_missing: Mapping[str, np.ndarray]
 ) -> None:
     """Write the predictions for each thing that was missing, named as in :data:`merflow.contracts.tables.MISSING`."""
     tables = [_rows(fold, tested, values).assign(missing=missing) for missing, values in by_missing.items()]
@@ -67,7 +69,7 @@ def write_missing(
     _write(folder / _MISSING_FILE, rows, fold, schema=MISSING, selection=fold.selection)
 
 
-def _rows(fold: PlannedFold, tested: TestedUtterances, probabilities: np.ndarray) -> pd.DataFrame:
+def _rows(fold: PlannedFold, tested: LabelledUtterances, probabilities: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "run": fold.fingerprint,

@@ -115,8 +115,8 @@ def _candidates(folder: Path, name: str) -> Iterator[Path]:
 def read_run(folder: Path) -> RunFolder:
     """Read the trained folds of a benchmark; of a fold that was trained twice, the newest.
 
-    Where ``results.json`` is there, folds of other data or variants are left out: a pipeline's folder also has those of
-    earlier runs.
+    If the folder has ``results.json``, folds of other data or variants are left out: a pipeline's folder may also have
+    those of earlier runs.
 
     Raises:
         EvaluationError: The folder has no finished fold.

@@ -111,7 +111,7 @@ class Connection:
                         self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
                     return getattr(self._client, method)(*args, **kwargs)
             except (MlflowException, SQLAlchemyError, OSError, ValueError, ModuleNotFoundError) as error:
-                if pause_s is None or not _passes(method, error):
+                if pause_s is None or not _is_temporary(method, error):
                     what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"
                     raise TrackingError(_without_password(what, uri=self.uri)) from error
                 time.sleep(pause_s)
@@ -145,14 +145,14 @@ def _quiet_retries() -> Iterator[None]:
         retries.setLevel(level)
 
 
-def _passes(method: str, error: Exception) -> bool:
-    """Whether the same call may do better in a moment."""
+def _is_temporary(method: str, error: Exception) -> bool:
+    """Return True if the same call may succeed in a moment."""
     signs = ("database is locked", *(_DUPLICATE if method == "log_inputs" else ()))
     return any(sign in str(error) for sign in signs)
 
 
 def _first_line(error: Exception) -> str:
-    """Of a message that may be a whole traceback."""
+    """Return the first line of a message, which may be a whole traceback."""
     lines = str(error).strip().splitlines()
     return lines[0][:400] if lines else type(error).__name__
 

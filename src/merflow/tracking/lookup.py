@@ -77,7 +77,9 @@ def run_of(connection: Connection, run_id: str) -> Tracked:
         return _tracked(connection.call("get_run", run_id))
     except TrackingError as error:
         if _MISSING.search(str(error)):
-            raise TrackingError(f"no run {run_id} in MLflow at {connection.uri}; look for its id there") from error
+            raise TrackingError(
+                f"no run {run_id} in MLflow at {connection.uri}; copy the id from the run's page"
+            ) from error
         raise
 
 

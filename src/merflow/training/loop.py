@@ -84,7 +84,7 @@ def train_fold(
     """
     device = device_of(params)
     caps = [min(stage.recipe.max_epochs, params.max_epochs or stage.recipe.max_epochs) for stage in stages]
-    tell = _teller(tracker, progress, caps=caps)
+    report = _reporter(tracker, progress, caps=caps)
     if restart:
         remove_checkpoint(folder)
     ranks.wait()
@@ -102,12 +102,12 @@ def train_fold(
             if number == reached:
                 state = load_checkpoint(folder, training_state=training_state, fresh=state, fingerprint=fingerprint)
                 for figures in state.history.epochs:
-                    tell(figures, state.history)
+                    report(figures, state.history)
             while not state.history.finished(recipe=stage.recipe, max_epochs=caps[number - 1]):
                 state = _one_more(training_state, material, state, max_epochs=caps[number - 1])
                 if ranks.is_first:
                     save_checkpoint(folder, training_state=training_state, state=state, fingerprint=fingerprint)
-                tell(state.history.epochs[-1], state.history)
+                report(state.history.epochs[-1], state.history)
             material.model.load_state_dict(state.best)
             if number < len(stages):
                 state = FoldState(state.history.next_stage(), {}, Shadow.empty())
@@ -154,15 +154,15 @@ def _epoch(training_state: TrainingState, material: Material, *, history: FoldHi
     )
 
 
-def _teller(
+def _reporter(
     tracker: Tracker, progress: EpochProgress | None, *, caps: Sequence[int]
 ) -> Callable[[EpochFigures, FoldHistory], None]:
-    def tell(figures: EpochFigures, history: FoldHistory) -> None:
+    def report(figures: EpochFigures, history: FoldHistory) -> None:
         tracker.log_metrics(figures.figures, epoch=figures.epoch)
         if progress is not None:
             progress(figures.epoch, history.before + sum(caps[history.stage - 1 :]), figures.figures)
 
-    return tell
+    return report
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

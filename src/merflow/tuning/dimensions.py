@@ -1,7 +1,7 @@
-"""What may be tuned in a model, read from ``spaces/<model>.yaml``: one file a model, bounds with their reasons.
+"""Settings of a model that may be tuned, read from ``spaces/<model>.yaml``: one file per model, bounds with reasons.
 
 A file names settings of the recipe, of single stages by their policy, and of the model's config. ``when`` lists
-alternatives of config values under which a setting does anything; without it, it always does.
+alternative config values under which a setting has an effect; without it, the setting always has one.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,23 +16,23 @@ from pydantic import Field, model_validator
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.strict import Strict, parse
+from merflow.contracts.study import Value
 from merflow.errors import TuningError, nearest
 from merflow.models import MODELS
 
-# Those of a recipe that may be tuned: none that decides what is trained, or how its epoch is chosen.
+# Settings of a recipe that may be tuned; none of them decides what is trained, or how its epoch is chosen.
 RECIPE_KEYS = ("lr", "encoder_lr", "weight_decay", "batch_size", "clip_norm")
-
-Value = bool | int | float | str | None
 
 
 class Dimension(Strict):
-    """The values of one setting: a range of integers or of other numbers, or choices.
+    """The values of one setting: a range of integers or floats, or choices.
 
     Attributes:
-        low: With ``high``, the bounds, both of them possible.
-        step: Of integers.
-        log: Orders of magnitude are equally likely.
-        when: Alternatives of config values, each of one value a key or a list of them.
+        low: Lower bound, included.
+        high: Upper bound, included.
+        step: Step of a range of integers.
+        log: If true, orders of magnitude are equally likely.
+        when: Alternative conditions; each maps config keys to one allowed value or a list of them.
     """
 
     low: int | float | None = None
@@ -46,15 +46,17 @@ class Dimension(Strict):
     def _range_or_choices(self) -> "Dimension":
         if self.choices:
             if self.low is not None or self.high is not None or len(self.choices) < 2:
-                raise ValueError("choices are two or more, and have no low and high beside them")
+                raise ValueError("give two or more choices, without low and high")
         elif self.low is None or self.high is None or self.low >= self.high:
-            raise ValueError(f"low {self.low} and high {self.high} are no range; or give choices")
+            raise ValueError(
+                f"low {self.low} and high {self.high} are not a range; set low below high, or give choices"
+            )
         elif self.log and self.low <= 0:
-            raise ValueError(f"low {self.low} has no logarithm")
+            raise ValueError(f"low {self.low} has no logarithm; set it above 0, or log to false")
         return self
 
     def suggest(self, trial: Trial, name: str) -> Value:
-        """The value of this setting in a trial."""
+        """Draw the value of this setting in a trial."""
         if self.choices:
             return trial.suggest_categorical(name, self.choices)
         low, high = self._bounds
@@ -63,7 +65,7 @@ class Dimension(Strict):
         return trial.suggest_float(name, low, high, log=self.log)
 
     def allows(self, value: Value) -> bool:
-        """Whether a trial can have this value."""
+        """Return True if a trial can have this value."""
         if self.choices:
             return value in self.choices
         low, high = self._bounds
@@ -76,7 +78,7 @@ class Dimension(Strict):
         return self.low, self.high
 
     def holds(self, config: Mapping[str, Any]) -> bool:
-        """Whether the setting does anything in a model of this config; values are as JSON has them."""
+        """Return True if the setting has an effect in a model of this config (tuples as lists, as in JSON)."""
         return not self.when or any(
             all(config[key] in (allowed if isinstance(allowed, list) else [allowed]) for key, allowed in way.items())
             for way in self.when
@@ -87,9 +89,9 @@ class SpaceFile(Strict):
     """One model's file.
 
     Attributes:
-        preset: What the model's name alone stands for.
+        preset: The preset that the model's name alone stands for.
         recipe: Settings of every stage's recipe.
-        stages: By policy, settings of the stages of that policy, in place of the recipe's of the same name.
+        stages: Settings of the stages of one policy, by policy; they replace settings of the recipe with the same name.
         config: Settings of the model.
     """
 
@@ -102,10 +104,10 @@ class SpaceFile(Strict):
 
 @cache
 def space_file(model: str) -> SpaceFile:
-    """What may be tuned in a model.
+    """Read the search space of a model.
 
     Raises:
-        TuningError: No such model exists, or it has no search space.
+        TuningError: The model is unknown, or it has no search space.
     """
     if model not in MODELS:
         raise TuningError(f"unknown model {model!r}; {nearest(model, MODELS)}")
@@ -118,10 +120,10 @@ def space_file(model: str) -> SpaceFile:
 
 
 def checked(space: SpaceFile, *, where: str) -> SpaceFile:
-    """The space itself.
+    """Return the space if all its settings exist.
 
     Raises:
-        TuningError: It names settings that the model or a recipe does not have; all are named.
+        TuningError: The model or a recipe lacks some of the settings; the message names all of them.
     """
     problems = list(_problems(space))
     if problems:
@@ -134,16 +136,20 @@ def _problems(space: SpaceFile) -> Iterator[str]:
         yield f"model: unknown model {space.model!r}; {nearest(space.model, MODELS)}"
         return
     known = [field.name for field in fields(MODELS[space.model].config)]
-    for place, settings in (
+    for section, settings in (
         ("recipe", space.recipe),
         *((f"stages.{name}", each) for name, each in space.stages.items()),
     ):
         yield from (
-            f"{place}.{key}: cannot be tuned in a recipe; {nearest(key, RECIPE_KEYS)}"
+            f"{section}.{key}: cannot be tuned in a recipe; {nearest(key, RECIPE_KEYS)}"
             for key in settings
             if key not in RECIPE_KEYS
         )
-        yield from (f"{place}.{key}: only config settings have a condition" for key in settings if settings[key].when)
+        yield from (
+            f"{section}.{key}: only config settings can have a condition; remove when"
+            for key in settings
+            if settings[key].when
+        )
     for key, dimension in space.config.items():
         if key not in known:
             yield f"config.{key}: {MODELS[space.model].config.__name__} has no such setting; {nearest(key, known)}"

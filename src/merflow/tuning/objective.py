@@ -1,8 +1,8 @@
-"""What a trial is judged by: the mean development UA over some folds, each at the epoch that training itself chooses.
+"""Objective of a trial: the mean development UA over some folds, each at the epoch that training itself chooses.
 
-A fold's test data have no part in it: whoever trains the folds for it opens none. But development speakers of one fold
-are test speakers of another, so that test figures of all folds together are not wholly untouched by a search. Strictly
-untouched are those of speakers who were in the development part of no fold that was tuned on.
+A trial never opens a fold's test data. But the development speakers of one fold are test speakers of another, so the
+pooled test figures of all folds are not strictly independent of a search. Strictly independent are the figures of
+speakers who are in the development part of none of the folds that were tuned on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ OBJECTIVE = "mean development UA"
 
 @dataclass
 class Judge:
-    """Follows the folds of one trial, epoch by epoch, and tells the study.
+    """Follows the folds of one trial, epoch by epoch, and reports to the study.
 
-    The figure at every step is the mean over the folds so far: of those that are done, and of the one in training at
-    its best epoch so far. Steps are counted so that the same step is the same epoch of the same fold in every trial.
+    The figure at each step is the mean over the finished folds and the fold in training, the latter at its best epoch
+    so far. The same step is the same epoch of the same fold in every trial.
 
     Attributes:
-        recipes: Of the trained stages.
-        epochs: Most that a fold can have.
+        recipes: Recipes of the trained stages.
+        epochs: Maximum number of epochs of a fold.
     """
 
     attempt: Attempt
@@ -37,7 +37,7 @@ class Judge:
     _history: FoldHistory = field(default_factory=FoldHistory)
 
     def epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Takes the figures of one more epoch of the fold in training.
+        """Report the figures of the next epoch of the fold in training.
 
         Raises:
             TrialPruned: The trial must stop.
@@ -51,17 +51,17 @@ class Judge:
         self.attempt.report(fmean([*self._done.values(), self._history.best.dev_ua]), step=step)
 
     def fold_done(self, fold: int, dev_ua: float) -> None:
-        """Takes the figure of a finished fold."""
+        """Store the figure of a finished fold."""
         self._done[fold] = dev_ua
         self._history = FoldHistory()
         self.attempt.note({str(name): value for name, value in self._done.items()})
 
     @property
     def verdict(self) -> float:
-        """The objective, of all folds."""
+        """The mean over all folds."""
         return fmean(self._done.values())
 
 
 def most_epochs(recipes: Sequence[Recipe], params: TrainingParams) -> int:
-    """How many epochs a fold can have at most."""
+    """Return the maximum number of epochs of a fold."""
     return sum(min(recipe.max_epochs, params.max_epochs or recipe.max_epochs) for recipe in recipes)

@@ -1,15 +1,15 @@
-"""What a study has found: its trials as a table, the best one beside the preset's own values, what mattered."""
+"""Outcome of a study: its trials as a table, the best one beside the preset's own values, and what mattered."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
 import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from merflow.contracts.study import StudyResults, StudySubject, TrialResult
 from merflow.errors import TuningError
 from merflow.tuning.space import Values
 from merflow.tuning.study import original_number
@@ -32,12 +32,12 @@ class TrialRow:
     """One trial.
 
     Attributes:
-        number: Counted from 0; that trial has the preset's own values.
-        repeats: The trial that was tried again here; None for one of its own.
-        dev_ua: Mean over the folds, of a complete trial; of another the last mean that was told, or None.
-        folds: Fold -> development UA, of finished folds.
-        steps: Step -> the mean so far.
-        seconds: None while it runs.
+        number: Counted from 0; trial 0 has the preset's own values.
+        repeats: The trial that was tried again here; None for a trial that repeats none.
+        dev_ua: Mean over the folds of a complete trial; the last reported mean of another trial, or None.
+        folds: Development UA of finished folds, by fold.
+        steps: The mean so far, by step.
+        seconds: Wall time; None while the trial runs.
     """
 
     number: int
@@ -51,31 +51,43 @@ class TrialRow:
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> "TrialRow":
-        """The row of a trial."""
+        """Return the row of a trial."""
         state: State = "diverged" if trial.user_attrs.get(DIVERGED) else _STATES[trial.state]
         steps = dict(sorted(trial.intermediate_values.items()))
-        told = trial.value if trial.state == TrialState.COMPLETE else None if not steps else list(steps.values())[-1]
+        last = None if not steps else list(steps.values())[-1]
         original = original_number(trial)
         return cls(
             number=trial.number,
             state=state,
             repeats=None if original == trial.number else original,
-            dev_ua=told,
+            dev_ua=trial.value if trial.state == TrialState.COMPLETE else last,
             folds=dict(trial.user_attrs.get(FOLDS, {})),
             steps=steps,
             values=dict(trial.params),
             seconds=None if trial.duration is None else trial.duration.total_seconds(),
         )
 
+    @property
+    def result(self) -> TrialResult:
+        """The trial as the study's results hold it; complete trials only."""
+        assert self.dev_ua is not None
+        return TrialResult(
+            trial=self.number,
+            dev_ua=self.dev_ua,
+            folds={int(fold): figure for fold, figure in self.folds.items()},
+            values=self.values,
+            seconds=self.seconds,
+        )
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """A study's trials.
+    """The trials of a study.
 
     Attributes:
         rows: In the order of their numbers, without those that workers began in vain.
-        importance: Setting -> its share of the variance among complete trials, the largest first; empty where there
-            are too few to say.
+        importance: Share of the variance among complete trials by setting, the largest first; empty if there are too
+            few trials to tell.
     """
 
     rows: list[TrialRow]
@@ -83,13 +95,13 @@ class Outcome:
 
     @classmethod
     def of(cls, study: optuna.Study, *, seed: int) -> "Outcome":
-        """What the study holds now; the seed is of the forest that weighs settings."""
+        """Read the study as it is now; the seed is for the forest that weighs the settings."""
         trials = [trial for trial in study.get_trials(deepcopy=False) if not trial.user_attrs.get(SURPLUS)]
         return cls([TrialRow.of(trial) for trial in trials], importance(study, seed=seed))
 
     @property
     def best(self) -> TrialRow:
-        """The complete trial with the highest figure; of equals the first.
+        """The complete trial with the highest figure; the first of equals.
 
         Raises:
             TuningError: No trial is complete.
@@ -108,17 +120,17 @@ class Outcome:
         return sorted(complete, key=lambda row: (-(row.dev_ua or 0.0), row.number))
 
     @property
-    def own(self) -> TrialRow | None:
-        """The complete trial of the preset's own values; None where it was not completed."""
+    def untuned(self) -> TrialRow | None:
+        """The complete trial with the preset's own values; None if it was not completed."""
         return next((row for row in self.rows if row.state == "complete" and 0 in (row.number, row.repeats)), None)
 
     @property
-    def counts(self) -> dict[State, int]:
-        """Trials by state."""
+    def counts(self) -> dict[str, int]:
+        """Number of trials by state."""
         return dict(Counter(row.state for row in self.rows))
 
     def table(self) -> pd.DataFrame:
-        """One row a trial: number, state, repeats, dev_UA, seconds, a column a fold, a column a setting."""
+        """Return one row per trial: number, state, repeats, dev_UA, seconds, one column per fold and per setting."""
         return pd.DataFrame(
             {
                 "trial": row.number,
@@ -132,21 +144,30 @@ class Outcome:
             for row in self.rows
         ).astype({"repeats": "Int64"})
 
-    def summary(self, facts: Mapping[str, Any], *, best: int = 10) -> dict[str, Any]:
-        """The outcome as JSON, with what the study is of."""
-        own = self.own
-        return {
-            "study": dict(facts),
-            "trials": self.counts,
-            "own": None if own is None else _json(own),
-            "best": _json(self.best),
-            "best_trials": [_json(row) for row in self.ranked[:best]],
-            "importance": self.importance,
-        }
+    def results(self, subject: StudySubject, *, preset: str, best: int = 10) -> StudyResults:
+        """Return the outcome as it is kept on disk.
+
+        Args:
+            subject: The study's subject.
+            preset: The variant that the best trial became.
+            best: Number of trials to keep, the best ones.
+
+        Raises:
+            TuningError: No trial is complete.
+        """
+        ranked = [self.best, *self.ranked[1:best]]
+        return StudyResults(
+            preset=preset,
+            subject=subject,
+            trials=self.counts,
+            untuned=None if self.untuned is None else self.untuned.result,
+            ranked=tuple(row.result for row in ranked),
+            importance=self.importance,
+        )
 
 
 def importance(study: optuna.Study, *, seed: int) -> dict[str, float]:
-    """FANOVA's shares by setting, over the complete trials; empty where there are too few, or all are equal.
+    """Return fANOVA's shares by setting over the complete trials; none if they are too few or all equal.
 
     Settings that some complete trials lack are left out.
     """
@@ -154,13 +175,3 @@ def importance(study: optuna.Study, *, seed: int) -> dict[str, float]:
     if len(complete) < _FEWEST_FOR_IMPORTANCE or len({trial.value for trial in complete}) == 1:
         return {}
     return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=seed))
-
-
-def _json(row: TrialRow) -> dict[str, Any]:
-    return {
-        "trial": row.number,
-        "dev_UA": row.dev_ua,
-        "folds": row.folds,
-        "values": row.values,
-        "seconds": row.seconds,
-    }

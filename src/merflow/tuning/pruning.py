@@ -1,7 +1,7 @@
-"""When a trial is given up: at a step where it is worse than half of the complete trials were.
+"""Pruning: a trial stops at a step where it is worse than half of the complete trials were.
 
-Optuna's own median pruner takes a trial's best figure of any step. Here the figure is a mean over the folds so far, and
-the first fold may be an easy one: its figures would shield a trial from ever being given up in a harder one.
+Optuna's own median pruner compares a trial's best figure of any step. Here the figure is a mean over the folds so far,
+and the first fold may be an easy one: its figures would protect a trial from being pruned in a harder one.
 """
 
 from collections.abc import Mapping
@@ -13,23 +13,23 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class StepMedianPruner(BasePruner):
-    """Compares a trial's last figure with those that complete trials had at the same step.
+    """Compares a trial's last figure with the figures of complete trials at the same step.
 
-    A trial whose fold ended earlier, for its patience had run out, stands at its last figure before.
+    If a complete trial's fold stopped early before that step, its last earlier figure counts.
     """
 
     def __init__(self, *, startup_trials: int, warmup_steps: int) -> None:
-        """Settings.
+        """Set the pruner up.
 
         Args:
-            startup_trials: Complete ones before any trial is given up.
-            warmup_steps: Steps before a trial may be given up.
+            startup_trials: Number of complete trials before any trial is pruned.
+            warmup_steps: Number of steps before a trial may be pruned.
         """
         self._startup_trials = startup_trials
         self._warmup_steps = warmup_steps
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Whether the trial is to be given up now."""
+        """Return True if the trial must stop now."""
         step = trial.last_step
         if step is None or step < self._warmup_steps:
             return False
@@ -41,6 +41,6 @@ class StepMedianPruner(BasePruner):
 
 
 def _at(figures: Mapping[int, float], step: int) -> float | None:
-    """The figure of a step, or of the last one before it."""
+    """Return the figure at a step, or at the last step before it."""
     before = [each for each in figures if each <= step]
     return figures[max(before)] if before else None

@@ -1,30 +1,20 @@
-"""What a study of one variant stands on: its folds, its search space, and the place where it is kept.
-
-``search.json`` holds what another process needs to work on the same study, beside the files of earlier jobs.
-"""
+"""Search of one study: its folds, its search space, and the database that holds its trials."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from merflow.contracts.fold_id import FoldId
 from merflow.contracts.params import TrainingParams, TuningParams
-from merflow.contracts.passwords import without_password
-from merflow.contracts.strict import parse
+from merflow.contracts.study import DecidingTraining, SearchFile, StudySubject, read_search_file, write_search_file
 from merflow.errors import TuningError
 from merflow.folds.inputs import FoldInputs
 from merflow.inference.devices import device_of
 from merflow.runs.data import Data
-from merflow.storage.local import read_record, write_json
 from merflow.tuning.dimensions import space_file
 from merflow.tuning.objective import OBJECTIVE
 from merflow.tuning.space import SearchSpace
-from merflow.tuning.study import StudyPlace
-
-# Of the training parameters, those that a figure follows from.
-_DECIDING = ("precision", "max_epochs", "compile", "modality_dropout")
-_STORED = ("facts", "place", "params", "training")
+from merflow.tuning.study import StudyLocation
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,26 +22,26 @@ class Search:
     """One search, as every process sees it.
 
     Attributes:
-        folds: Inputs of the chosen folds.
-        training: Of the trials: no shadow selection, for it opens test data, and one device each, for workers share the
-            devices out.
+        folds: Inputs of the folds whose development UA is averaged.
+        training: Parameters of the trials. The shadow selection is off, because it opens test data. A trial trains on
+            one device, because workers share the devices.
     """
 
-    place: StudyPlace
+    location: StudyLocation
     folds: tuple[FoldInputs, ...]
     params: TuningParams
     training: TrainingParams
 
     @classmethod
     def of(
-        cls, variant: str, data: Data, *, place: StudyPlace, params: TuningParams, training: TrainingParams
+        cls, variant: str, data: Data, *, location: StudyLocation, params: TuningParams, training: TrainingParams
     ) -> "Search":
-        """Reads the folds.
+        """Read the folds of a new search.
 
         Raises:
             PresetError: The variant is unknown.
-            SplitError: The splits are of another manifest, or have no such fold.
-            FeatureError: ``features`` is missing or of another manifest.
+            SplitError: The splits belong to another manifest, or lack one of the folds.
+            FeatureError: ``features`` is missing or belongs to another manifest.
         """
         blind = training.model_copy(update={"shadow_selection": "off", "devices_per_fold": 1})
         read = [
@@ -64,97 +54,102 @@ class Search:
             )
             for fold in params.folds
         ]
-        return cls(place, tuple(read), params, blind)
+        return cls(location, tuple(read), params, blind)
 
     @classmethod
     def load(cls, path: Path, data: Data, *, password: str | None = None) -> "Search":
-        """The search of a file that :meth:`save` wrote.
+        """Load the search that :meth:`save` wrote.
 
         Args:
             path: The file.
-            data: What the search was opened with.
-            password: Of the study's database, which the file does not hold; as for :class:`StudyPlace`.
+            data: The files that the search was opened with.
+            password: Password of the study's database, which the file does not hold; see :class:`StudyLocation`.
 
         Raises:
-            TuningError: The data are not those that it was opened with.
-            MerflowError: The file is missing or garbled, or of another version.
+            TuningError: The search was opened with other data.
+            MerflowError: The file is missing, damaged, or of another format.
         """
-        stored = read_record(path, keys=_STORED, mend="open the search again (merflow tune)")
+        stored = read_search_file(path)
         search = cls.of(
-            stored["facts"]["variant"],
+            stored.subject.variant,
             data,
-            place=StudyPlace(**stored["place"], password=password),
-            params=parse(TuningParams, stored["params"], where=str(path)),
-            training=parse(TrainingParams, stored["training"], where=str(path)),
+            location=StudyLocation(stored.url, stored.name, password),
+            params=stored.tuning,
+            training=stored.training,
         )
-        if search.facts != stored["facts"]:
-            raise TuningError(f"{path} was opened with other data than these; open the search again (merflow tune)")
+        if search.subject != stored.subject:
+            raise TuningError(
+                f"{path} was opened with other data than these; run `merflow tune` again with another --out"
+            )
         return search
 
     def save(self, path: Path) -> None:
-        """Writes what :meth:`load` reads; the database's password is not in it."""
-        write_json(
+        """Write the file that :meth:`load` reads, without the database's password."""
+        location = self.location
+        write_search_file(
             path,
-            {
-                "place": {"url": self.place.url, "name": self.place.name},
-                "params": {**self.params.model_dump(), "storage": without_password(self.params.storage)[0]},
-                "training": self.training.model_dump(),
-                "facts": self.facts,
-            },
+            SearchFile(
+                url=location.url,
+                name=location.name,
+                tuning=self.params,
+                training=self.training,
+                subject=self.subject,
+            ),
         )
 
     @property
     def first(self) -> FoldInputs:
-        """Of the first fold; all folds have the same variant, data and recipes."""
+        """Inputs of the first fold; variant, data and recipes are the same in all folds."""
         return self.folds[0]
 
     @cached_property
     def space(self) -> SearchSpace:
-        """What is tuned."""
+        """The tuned settings and their ranges."""
         return SearchSpace.of(self.first.preset, recipes=self.first.recipes)
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
-        """What the study is of: trials of different facts are never compared."""
-        inputs = self.first
-        return {
-            "variant": inputs.preset.variant,
-            "config": inputs.preset.config,
-            "recipes": {
-                f"stage {number}": recipe.model_dump() for number, recipe in enumerate(inputs.recipes, start=1)
-            },
-            "space": self.space.facts,
-            "objective": OBJECTIVE,
-            "selection": str(inputs.selection),
-            "folds": self.params.folds,
-            "seed": self.params.seed,
-            "protocol": inputs.splits.protocol,
-            "split_id": inputs.splits.split_id,
-            "manifest_hash": inputs.manifest.hash,
-            "profile": inputs.features.profile,
-            "encoder_keys": dict(inputs.encoder_keys),
-            "transcripts": inputs.transcript,
-            "training": {
-                **{key: getattr(self.training, key) for key in _DECIDING},
-                "device": device_of(self.training).type,
-            },
-        }
+    def subject(self) -> StudySubject:
+        """Everything that a trial's figure depends on apart from its own values."""
+        inputs, training = self.first, self.training
+        return StudySubject(
+            variant=inputs.preset.variant,
+            config=inputs.preset.config,
+            recipes={f"stage {number}": recipe for number, recipe in enumerate(inputs.recipes, start=1)},
+            space=self.space.facts,
+            objective=OBJECTIVE,
+            selection=str(inputs.selection),
+            folds=tuple(self.params.folds),
+            seed=self.params.seed,
+            protocol=inputs.splits.protocol,
+            split_id=inputs.splits.split_id,
+            manifest_hash=inputs.manifest.hash,
+            profile=inputs.features.profile,
+            encoder_keys=dict(inputs.encoder_keys),
+            transcripts=inputs.transcript,
+            training=DecidingTraining(
+                precision=training.precision,
+                max_epochs=training.max_epochs,
+                compile=training.compile,
+                modality_dropout=training.modality_dropout,
+                device=device_of(training).type,
+            ),
+        )
 
 
 def variant_of(name: str) -> str:
-    """``model:preset``, or of a model's name alone the preset that stands for it.
+    """Return ``model:preset``; a model's name alone stands for the preset that its space file names.
 
     Raises:
-        TuningError: No such model.
+        TuningError: The model is unknown or has no search space.
     """
     return name if ":" in name else f"{name}:{space_file(name).preset}"
 
 
 def folds_of(text: str) -> list[int]:
-    """``"1,2"`` as folds.
+    """Parse ``"1,2"``.
 
     Raises:
-        TuningError: The text is not of that form.
+        TuningError: The text does not have that form.
     """
     words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() and int(word) for word in words):

@@ -1,7 +1,7 @@
-"""A study: one search that any number of workers add trials to, in SQLite or on a database server.
+"""A study: one search to which any number of workers add trials, in SQLite or on a database server.
 
-What it is a study of is written into it when it is made. Whoever opens it says what he expects, and is refused where
-that differs: figures of another space, split or objective would teach the sampler nothing true.
+A new study records its subject. Whoever opens it later states the expected subject and is refused if the two differ,
+because figures of another search space, split or objective would mislead the sampler.
 """
 
 import sqlite3
@@ -29,37 +29,37 @@ from merflow.tuning.space import Values
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
-_FACTS = "merflow.facts"
-# Two commands that are started together both make the tables, and one of them is told that they are there.
+_SUBJECT = "merflow.subject"
+# Two commands that start together both create the tables; one of them fails because they exist, and tries again.
 _PAUSES_S = (0.5, 1.0, 2.0)
 
 
 class _Logged(sqlite3.Connection):
-    """A connection that writes ahead into a log: workers do not wait for each other's disk.
+    """A connection with a write-ahead log, so that workers do not wait for each other's disk.
 
-    A kill loses nothing, a power failure the last seconds; neither harms the file. A file system that has no such log
-    keeps SQLite's usual journal.
+    A killed process loses nothing and a power failure the last seconds; neither harms the file. A file system without
+    support for such a log keeps SQLite's usual journal.
     """
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 - as SQLite's
+    def __init__(self, *arguments: Any, **settings: Any) -> None:  # noqa: ANN401 - the same as SQLite's
         super().__init__(*arguments, **settings)
         (mode,) = self.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode == "wal":
             self.execute("PRAGMA synchronous=NORMAL")
 
 
-_SQLITE: Mapping[str, Any] = {"timeout": 60, "factory": _Logged}  # seconds, for another worker's lock
+_SQLITE: Mapping[str, Any] = {"timeout": 60, "factory": _Logged}  # seconds to wait for another worker's lock
 
 
 @dataclass(frozen=True)
-class StudyPlace:
-    """Where a study is.
+class StudyLocation:
+    """The database of a study, and the study's name in it.
 
     Attributes:
         url: SQLAlchemy's URL of the database, without its password.
-        name: Of the study in it.
-        password: Of the database; None leaves it to PGPASSWORD and ~/.pgpass, as PostgreSQL's own programs do. It is
-            never written anywhere.
+        name: The study's name in the database.
+        password: The database's password, which is never written anywhere. None leaves it to PGPASSWORD and ~/.pgpass,
+            as PostgreSQL's own programs do.
     """
 
     url: str
@@ -67,16 +67,16 @@ class StudyPlace:
     password: str | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, storage: str, *, folder: Path, name: str) -> "StudyPlace":
-        """The place that ``tuning.storage`` of ``params.yaml`` stands for.
+    def of(cls, storage: str, *, folder: Path, name: str) -> "StudyLocation":
+        """Return the location that ``tuning.storage`` of ``params.yaml`` stands for.
 
         Args:
             storage: ``auto`` for SQLite in the folder, or a URL.
             folder: Output folder of the study.
-            name: Of the study.
+            name: The study's name.
 
         Raises:
-            TuningError: It is no URL of SQLite or PostgreSQL.
+            TuningError: The storage is neither ``auto`` nor a URL of SQLite or PostgreSQL.
         """
         if storage == "auto":
             return cls(f"sqlite:///{folder.resolve() / 'study.db'}", name)
@@ -87,15 +87,16 @@ class StudyPlace:
             url, password = without_password(f"postgresql+psycopg://{rest}")
             return cls(url, name, password)
         raise TuningError(
-            f"tuning.storage {masked(storage)!r} is no database that studies are kept in; write "
-            "postgresql://USER@HOST/DATABASE (its password in PGPASSWORD), sqlite:////absolute/path/study.db, or auto"
+            f"tuning.storage {masked(storage)!r} is not a URL of SQLite or PostgreSQL; write "
+            "postgresql://USER@HOST/DATABASE (with the password in PGPASSWORD), sqlite:////absolute/path/study.db, or "
+            "auto"
         )
 
     @property
     def lock(self) -> Path | None:
-        """What workers of this machine take turns by when they ask for a trial; None on a server, which locks rows.
+        """The file that workers on this machine lock while they ask for a trial; None on a server, which locks rows.
 
-        SQLite would give one waiting trial to two that ask in the same instant.
+        Without it, SQLite would give one waiting trial to two workers that ask at the same moment.
         """
         if not self.url.startswith("sqlite:///"):
             return None
@@ -107,59 +108,59 @@ class StudyPlace:
         return f"study {self.name!r} in {shown}"
 
 
-def create_study(place: StudyPlace, *, facts: Mapping[str, Any], first: Values, params: TuningParams) -> optuna.Study:
-    """Makes the study, or opens the one that is there. To be called once, before workers are started.
+def create_study(
+    location: StudyLocation, *, subject: Mapping[str, Any], first: Values, params: TuningParams
+) -> optuna.Study:
+    """Create the study, or open it if it exists. Call this once, before any worker starts.
 
     Args:
-        place: Where it is.
-        facts: What it is a study of, as JSON.
-        first: The values of its first trial: what all others are compared with.
+        location: The database and the study's name.
+        subject: The study's subject as JSON.
+        first: Values of the first trial, with which all others are compared.
         params: Heartbeats and retries.
 
     Raises:
-        TuningError: The database cannot be reached, or holds another study of this name.
+        TuningError: The database cannot be reached, or its study of this name has another subject.
         OutputError: SQLite's folder cannot be written.
     """
-    storage = _storage(place, params)
-    with database_errors(place):
+    storage = _storage(location, params)
+    with database_errors(location):
         try:
-            study = optuna.create_study(storage=storage, study_name=place.name, direction="maximize")
+            study = optuna.create_study(storage=storage, study_name=location.name, direction="maximize")
         except DuplicatedStudyError:
-            return open_study(place, facts=facts, params=params)
+            return open_study(location, subject=subject, params=params)
         study.enqueue_trial(first)
-        study.set_user_attr(_FACTS, dict(facts))  # last: whoever finds it finds a whole study
+        study.set_user_attr(_SUBJECT, dict(subject))  # last, so that a study with a subject is complete
     return study
 
 
-def open_study(place: StudyPlace, *, facts: Mapping[str, Any] | None = None, params: TuningParams) -> optuna.Study:
-    """Opens a study that is there, with these facts if any are given.
+def open_study(
+    location: StudyLocation, *, subject: Mapping[str, Any] | None = None, params: TuningParams
+) -> optuna.Study:
+    """Open an existing study, and check its subject if one is given.
 
     Raises:
-        TuningError: The database cannot be reached, has no such study, or one of something else.
+        TuningError: The database cannot be reached, has no such study, or its study has another subject.
     """
-    storage = _storage(place, params)
-    with database_errors(place):
+    storage = _storage(location, params)
+    with database_errors(location):
         try:
-            study = optuna.load_study(storage=storage, study_name=place.name)
+            study = optuna.load_study(storage=storage, study_name=location.name)
         except KeyError as error:
-            raise TuningError(f"there is no {place}; `merflow tune` makes it before its workers start") from error
-        found = _facts_of(study, place)
-    if facts is not None:
-        _refuse_other(place, found=found, expected=facts)
+            raise TuningError(
+                f"{location} does not exist; `merflow tune` creates it before its workers start"
+            ) from error
+        recorded = _subject_of(study, location)
+    if subject is not None:
+        _refuse_other(location, recorded=recorded, expected=subject)
     return study
 
 
-def facts_of(study: optuna.Study) -> dict[str, Any]:
-    """What it is a study of."""
-    facts: dict[str, Any] = study.user_attrs[_FACTS]
-    return facts
+def prepare_next_trial(study: optuna.Study, params: TuningParams, *, worker: int) -> None:
+    """Set up sampler and pruner for the next trial.
 
-
-def set_out(study: optuna.Study, params: TuningParams, *, worker: int) -> None:
-    """Readies sampler and pruner for the next trial.
-
-    The sampler's chance follows from the seed, the worker and the number of trials so far, not from how often the
-    worker was started: a study that is resumed goes on as one that never stopped.
+    The sampler's random numbers depend on the seed, the worker and the number of trials so far, and not on how often
+    the worker was started. So a resumed study goes on like one that never stopped.
     """
     so_far = sum(trial.state != TrialState.FAIL for trial in study.get_trials(deepcopy=False))
     with warnings.catch_warnings():
@@ -167,20 +168,20 @@ def set_out(study: optuna.Study, params: TuningParams, *, worker: int) -> None:
         study.sampler = TPESampler(
             n_startup_trials=params.startup_trials,
             multivariate=True,
-            group=True,  # settings that do nothing beside others' values are missing from some trials
-            constant_liar=True,  # a trial that runs elsewhere counts as a bad one: nobody repeats it
+            group=True,  # some trials lack settings that have no effect beside the others' values
+            constant_liar=True,  # a trial that runs elsewhere counts as a bad one, so that nobody repeats it
             seed=int(digest([params.seed, worker, so_far])[:8], 16),
         )
     study.pruner = StepMedianPruner(startup_trials=params.pruning_trials, warmup_steps=params.pruning_epochs)
 
 
 def retry(study: optuna.Study, trial: FrozenTrial, params: TuningParams) -> None:
-    """Puts a failed trial's values back, to be tried again by whoever asks next."""
+    """Put a failed trial's values back, for the next worker that asks."""
     _again(params)(study, trial)
 
 
 def original_number(trial: FrozenTrial) -> int:
-    """The number of the trial that this one repeats; its own where it repeats none."""
+    """Return the number of the trial that this one repeats, or its own number if it repeats none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         retried = RetryHeartbeatStaleTrialCallback.retried_trial_number(trial)
@@ -188,7 +189,7 @@ def original_number(trial: FrozenTrial) -> int:
 
 
 def _again(params: TuningParams) -> Callable[[optuna.Study, FrozenTrial], None]:
-    """What is done with a failed trial: its values are kept, what was noted of it is not."""
+    """Return the function that puts a failed trial back: with its values, without its notes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         callback = RetryHeartbeatStaleTrialCallback(max_retry=params.retries)
@@ -200,19 +201,19 @@ def _again(params: TuningParams) -> Callable[[optuna.Study, FrozenTrial], None]:
     return put_back
 
 
-def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
-    sqlite = place.url.startswith("sqlite")
-    secret = {} if place.password is None else {"password": place.password}
+def _storage(location: StudyLocation, params: TuningParams) -> RDBStorage:
+    sqlite = location.url.startswith("sqlite")
+    secret = {} if location.password is None else {"password": location.password}
     engine = {"connect_args": _SQLITE} if sqlite else {"connect_args": secret, "pool_pre_ping": True}
     if sqlite:
-        folder = Path(place.url.removeprefix("sqlite:///")).parent
+        folder = Path(location.url.removeprefix("sqlite:///")).parent
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
     for pause_s in (*_PAUSES_S, None):
         try:
             with _quiet():
                 return RDBStorage(
-                    place.url,
+                    location.url,
                     engine_kwargs=engine,
                     heartbeat_interval=params.heartbeat_s,
                     grace_period=params.grace_s,
@@ -220,14 +221,14 @@ def _storage(place: StudyPlace, params: TuningParams) -> RDBStorage:
                 )
         except (SQLAlchemyError, ImportError) as error:
             if pause_s is None or isinstance(error, ImportError):
-                raise TuningError(_told(place, error)) from error
+                raise TuningError(_problem(location, error)) from error
             time.sleep(pause_s)
     raise AssertionError("the last try returns or raises")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna says on standard error what merflow says itself."""
+    """Silence Optuna's messages on standard error; merflow prints its own."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -235,53 +236,54 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def database_errors(place: StudyPlace) -> Iterator[None]:
-    """Turns what a database does not do into a :class:`TuningError`."""
+def database_errors(location: StudyLocation) -> Iterator[None]:
+    """Turn a database's errors into a :class:`TuningError`."""
     try:
         with _quiet():
             yield
     except (SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
-        raise TuningError(_told(place, error)) from error
+        raise TuningError(_problem(location, error)) from error
 
 
-def _told(place: StudyPlace, error: Exception) -> str:
+def _problem(location: StudyLocation, error: Exception) -> str:
     if isinstance(error, ImportError):
-        return f"{place} needs a driver ({error}); pip install 'merflow[postgres]'"
+        return f"{location} needs a driver ({error}); pip install 'merflow[postgres]'"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return (
-        f"cannot use {place}: {masked(lines[0])}; check tuning.storage (--storage), the password in PGPASSWORD or "
+        f"cannot use {location}: {masked(lines[0])}; check tuning.storage (--storage), the password in PGPASSWORD or "
         "~/.pgpass, and that the server takes connections"
     )
 
 
-def _facts_of(study: optuna.Study, place: StudyPlace) -> dict[str, Any]:
-    """The facts; another process that makes the study in this moment writes them within seconds."""
+def _subject_of(study: optuna.Study, location: StudyLocation) -> dict[str, Any]:
+    """Read the recorded subject; a process that creates the study at this moment writes it within seconds."""
     for pause_s in (*_PAUSES_S, None):
-        if _FACTS in study.user_attrs:
-            return facts_of(study)
+        if _SUBJECT in study.user_attrs:
+            recorded: dict[str, Any] = study.user_attrs[_SUBJECT]
+            return recorded
         if pause_s is not None:
             time.sleep(pause_s)
-    raise TuningError(f"{place} was not made by merflow; choose another name with --study")
+    raise TuningError(f"{location} was not made by this version of merflow; choose another name with --study")
 
 
-def _refuse_other(place: StudyPlace, *, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
-    there, now = _flat(found), _flat(expected)
+def _refuse_other(location: StudyLocation, *, recorded: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    before, now = _flat(recorded), _flat(expected)
     lines = [
-        f"  {key}: {there.get(key, 'nothing')} there, {now.get(key, 'nothing')} now"
-        for key in sorted(there.keys() | now.keys())
-        if there.get(key, "nothing") != now.get(key, "nothing")
+        f"  {key}: {before.get(key, 'nothing')} in the study, {now.get(key, 'nothing')} now"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key, "nothing") != now.get(key, "nothing")
     ]
     if lines:
         raise TuningError(
-            "\n".join([f"{place} is of something else; choose another folder (--out) or name (--study)", *lines])
+            "\n".join([f"{location} has another subject; choose another folder (--out) or name (--study)", *lines])
         )
 
 
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in facts.items():
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            found |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value
-    return found
+            flat[f"{prefix}{key}"] = value
+    return flat

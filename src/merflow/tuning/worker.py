@@ -1,4 +1,4 @@
-"""One worker: tries values until the study has its number of finished trials, whoever else works on it."""
+"""One worker: runs trials until the study has as many finished ones as wanted, whoever else works on it."""
 
 import fcntl
 import time
@@ -15,16 +15,16 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from merflow.contracts.params import TuningParams
 from merflow.errors import DivergedError
 from merflow.tuning.space import SearchSpace, Values
-from merflow.tuning.study import FINISHED, original_number, retry, set_out
+from merflow.tuning.study import FINISHED, original_number, prepare_next_trial, retry
 
-_ASKING_AGAIN_S = 1.0  # while the last trials run elsewhere
+_POLL_S = 1.0  # while the last trials run elsewhere
 
-# What trials are marked with.
+# Marks on trials.
 BEGUN, DIVERGED, SURPLUS, FOLDS = "begun", "diverged", "surplus", "folds"
 
 
 class _SurplusError(Exception):
-    """Others have begun the last trials meanwhile."""
+    """Another worker has started the last trial in the meantime."""
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Attempt:
     """A trial as its objective sees it.
 
     Attributes:
-        number: Of the trial that is tried, also when it is tried again.
-        values: To be tried.
+        number: The trial's number; a repeated trial keeps the number of the first attempt.
+        values: The settings to try.
     """
 
     trial: Trial
@@ -41,18 +41,18 @@ class Attempt:
     values: Values
 
     def report(self, figure: float, *, step: int) -> None:
-        """Tells the study a figure that is comparable among trials at the same step.
+        """Report a figure that is comparable among trials at the same step.
 
         Raises:
-            TrialPruned: The trial is worse than others were; it must stop at once. The first one never is: all
-                others are compared with the preset's own values.
+            TrialPruned: The trial is worse than others were, and must stop at once. The first trial is never pruned,
+                because all others are compared with the preset's own values.
         """
         self.trial.report(figure, step)
         if self.number != 0 and self.trial.should_prune():
             raise optuna.TrialPruned
 
     def note(self, figures: dict[str, float]) -> None:
-        """Keeps figures of finished folds with the trial."""
+        """Store the figures of finished folds with the trial."""
         self.trial.set_user_attr(FOLDS, figures)
 
 
@@ -69,42 +69,42 @@ def work(
     lock: Path | None = None,
     ended: Callable[[FrozenTrial], None] | None = None,
 ) -> int:
-    """Tries values until the study has ``params.trials`` finished trials; returns how many were tried here.
+    """Run trials until the study has ``params.trials`` finished ones; return the number that ran here.
 
-    The number is exact, and no trial is lost: a worker that finds the last ones running elsewhere waits for them, for
-    one whose worker was killed goes silent and is tried again. A trial that is interrupted here is put back.
+    The number of trials is exact and none is lost. While the last trials run elsewhere, a worker waits: if their
+    worker is killed, they go silent and are tried again. A trial that is interrupted here is put back.
 
     Args:
-        study: Opened, by this process.
-        objective: Gives the figure to be maximised.
-        space: Where the values come from.
-        params: How many trials, sampler and pruner.
-        worker: Tells apart workers of one study.
-        lock: The study's (:attr:`merflow.tuning.study.StudyPlace.lock`), where others may work on it.
-        ended: Given every trial that ended here.
+        study: The study, opened by this process.
+        objective: Returns the figure to maximize.
+        space: Source of the values.
+        params: Number of trials, sampler and pruner.
+        worker: Distinguishes the workers of one study.
+        lock: The study's lock (:attr:`merflow.tuning.study.StudyLocation.lock`) if others may work on it.
+        ended: Called with every trial that ended here.
 
     Raises:
-        MerflowError: As the objective raises; the trial has failed.
+        MerflowError: The objective raised it, and the trial has failed.
     """
-    tried = 0
+    count = 0
     silent = _Silent(params)
     while finished(study) < params.trials:
         silent.renew(study)
         if _unfailed(study) - _waiting(study) >= params.trials:
-            time.sleep(_ASKING_AGAIN_S)
+            time.sleep(_POLL_S)
             continue
-        set_out(study, params, worker=worker)
+        prepare_next_trial(study, params, worker=worker)
         trial = _try(study, objective, space=space, params=params, lock=lock)
-        if trial.state not in FINISHED:  # a trial too many, or one that another worker has been given meanwhile
+        if trial.state not in FINISHED:  # one trial too many, or one that another worker has now
             continue
-        tried += 1
+        count += 1
         if ended is not None:
             ended(trial)
-    return tried
+    return count
 
 
 def finished(study: optuna.Study) -> int:
-    """How many trials are complete or pruned."""
+    """Return the number of trials that are complete or pruned."""
     return len(study.get_trials(deepcopy=False, states=FINISHED))
 
 
@@ -112,8 +112,8 @@ def finished(study: optuna.Study) -> int:
 class _Silent:
     """Gives up trials whose worker has gone silent, and puts their values back.
 
-    Optuna does so by heartbeats. A worker that is killed between asking for a trial and its first heartbeat leaves one
-    that Optuna believes to run for ever: here it is given up when it has not begun for as long.
+    Optuna does so by heartbeats. If a worker is killed between asking for a trial and its first heartbeat, Optuna
+    believes that the trial runs forever. Here it is given up if it has not begun after the grace period.
     """
 
     params: TuningParams
@@ -134,13 +134,13 @@ class _Silent:
 def _try(
     study: optuna.Study, objective: Objective, *, space: SearchSpace, params: TuningParams, lock: Path | None
 ) -> FrozenTrial:
-    """One trial, ended."""
+    """Run one trial to its end."""
     begun: list[int] = []
     given_up: list[int] = []
     turn = ExitStack()
 
-    def tried(trial: Trial) -> float:
-        turn.close()  # the trial is this worker's
+    def run(trial: Trial) -> float:
+        turn.close()  # the trial belongs to this worker
         begun.append(trial.number)
         trial.set_user_attr(BEGUN, True)
         if _unfailed(study, before=trial.number) >= params.trials:
@@ -159,10 +159,10 @@ def _try(
     try:
         if lock is not None:
             fcntl.flock(turn.enter_context(lock.open("w")), fcntl.LOCK_EX)
-        study.optimize(tried, n_trials=1, catch=(_SurplusError,))
-    except (UpdateFinishedTrialError, ValueError):  # how Optuna refuses figures of a trial that has ended
+        study.optimize(run, n_trials=1, catch=(_SurplusError,))
+    except (UpdateFinishedTrialError, ValueError):  # Optuna's answer to figures of a trial that has ended
         if not given_up:
-            raise  # else this process was held up for so long that another has the trial now
+            raise  # otherwise this process was held up for so long that another worker has the trial now
     except (KeyboardInterrupt, SystemExit):
         for number in begun:
             _put_back(study, number, params)
@@ -173,7 +173,7 @@ def _try(
 
 
 def _put_back(study: optuna.Study, number: int, params: TuningParams) -> None:
-    """Fails a trial that is not finished; its values wait for whoever asks next."""
+    """Fail a trial that is not finished; the next worker that asks receives its values."""
     trial = study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
     if trial.state == TrialState.FAIL:
         retry(study, trial, params)
@@ -184,7 +184,7 @@ def _waiting(study: optuna.Study) -> int:
 
 
 def _unfailed(study: optuna.Study, *, before: int | None = None) -> int:
-    """Trials that have not failed, of those with a lower number."""
+    """Return the number of trials that have not failed, counting only those before a number if one is given."""
     return sum(
         trial.state != TrialState.FAIL and (before is None or trial.number < before)
         for trial in study.get_trials(deepcopy=False)

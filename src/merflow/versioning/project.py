@@ -1,6 +1,6 @@
-"""A git checkout with DVC's stages: which of its revisions holds a file, by what ``dvc.lock`` says of it.
+"""A git checkout with DVC stages, and the revisions that hold a file.
 
-``dvc.lock`` names every file that a stage read or wrote by the MD5 of its content, and git keeps every ``dvc.lock``.
+``dvc.lock`` records the MD5 of every file that a stage read or wrote, and git keeps every version of ``dvc.lock``.
 """
 
 import re
@@ -14,7 +14,7 @@ import yaml
 
 LOCK = "dvc.lock"
 _FIELDS = "%H%x09%cI%x09%s"
-# libyaml's, where it is there: the lock of a large benchmark has thousands of lines.
+# The loader of libyaml if it is available: the lock of a large benchmark has thousands of lines.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -24,7 +24,7 @@ class Commit:
 
     Attributes:
         id: 40 hexadecimal digits.
-        date: When it was committed, ISO 8601.
+        date: Date of the commit, ISO 8601.
         subject: First line of its message.
         tags: Tags that point at it.
     """
@@ -37,12 +37,12 @@ class Commit:
 
 @dataclass(frozen=True)
 class Revisions:
-    """Where a file's content is on record.
+    """Revisions that record the content of a file.
 
     Attributes:
-        commits: Those that changed ``dvc.lock`` and name the content, the oldest first.
-        tags: Tags whose ``dvc.lock`` names it.
-        here: Whether that of the working tree does.
+        commits: Commits that changed ``dvc.lock`` and record the content, the oldest first.
+        tags: Tags whose ``dvc.lock`` records it.
+        here: True if the ``dvc.lock`` of the working tree records it.
     """
 
     commits: tuple[Commit, ...]
@@ -51,34 +51,34 @@ class Revisions:
 
 
 class Project:
-    """The project around a folder.
+    """A DVC project in a git checkout.
 
     Attributes:
-        root: The folder that holds ``.dvc``, in a git checkout.
+        root: The folder that contains ``.dvc``.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @classmethod
-    def around(cls, place: Path) -> "Project | None":
-        """The project that this folder is in; None where no folder above is a git checkout with DVC."""
-        for folder in (place.resolve(), *place.resolve().parents):
+    def around(cls, path: Path) -> "Project | None":
+        """Return the project that contains a folder; None if the folder is in no git checkout with DVC."""
+        for folder in (path.resolve(), *path.resolve().parents):
             if (folder / ".dvc").is_dir():
-                found = cls(folder)
-                return found if found._git("rev-parse", "--git-dir") else None
+                project = cls(folder)
+                return project if project._git("rev-parse", "--git-dir") else None
         return None
 
     def commit(self, name: str) -> Commit | None:
-        """The commit of this name; None where the checkout has none."""
-        told = self._git("log", "-1", f"--format={_FIELDS}", name, "--")
-        if not told:
+        """Return the commit of this name; None if the checkout has none."""
+        line = self._git("log", "-1", f"--format={_FIELDS}", name, "--")
+        if not line:
             return None
-        commit = _commit(told)
+        commit = _commit(line)
         return Commit(commit.id, commit.date, commit.subject, tuple(self._git("tag", "--points-at", commit.id).split()))
 
     def revisions(self, md5: str) -> Revisions:
-        """Which revisions' stages read or wrote a file of this content, experiments among them."""
+        """Return the revisions, experiments included, whose stages read or wrote a file of this content."""
         word = re.compile(rf"\b{re.escape(md5)}\b")
         tags = self._git("tag").split()
         return Revisions(
@@ -88,9 +88,9 @@ class Project:
         )
 
     def versions(self, path: str) -> list[str]:
-        """MD5 of every content that the file has had in any ``dvc.lock``, the latest first."""
+        """Return the MD5 of every content that a file has had in any ``dvc.lock``, the latest first."""
         texts = [*(lock for _, lock in self._history), self._lock_here]
-        found = [
+        digests = [
             entry["md5"]
             for text in texts
             if path in text
@@ -98,28 +98,28 @@ class Project:
             for entry in [*stage.get("deps", ()), *stage.get("outs", ())]
             if entry["path"] == path and "md5" in entry
         ]
-        return list(dict.fromkeys(reversed(found)))
+        return list(dict.fromkeys(reversed(digests)))
 
     def files_of(self, stage: str) -> tuple[list[str], list[str]]:
-        """What a stage reads and writes by the working tree's ``dvc.lock``, relative to the root."""
+        """Return the files that a stage reads and writes by the current ``dvc.lock``, relative to the root."""
         entry = _stages(self._lock_here).get(stage, {})
         return [each["path"] for each in entry.get("deps", ())], [each["path"] for each in entry.get("outs", ())]
 
     def cached(self, md5: str) -> Path | None:
-        """The file of this content in DVC's cache; None where it was never here, or DVC is not installed."""
+        """Return the file of this content in DVC's cache; None if it is not cached, or DVC is not installed."""
         try:
             from dvc.repo import Repo
         except ModuleNotFoundError:
             return None
         with Repo(str(self.root)) as repo:
-            place = Path(repo.cache.local.oid_to_path(md5))
-        return place if place.is_file() else None
+            path = Path(repo.cache.local.oid_to_path(md5))
+        return path if path.is_file() else None
 
     @cached_property
     def _history(self) -> list[tuple[Commit, str]]:
-        """Each commit that changed ``dvc.lock`` and its content after that, the oldest first."""
-        told = self._git("log", "--exclude=refs/stash", "--all", "--reverse", f"--format={_FIELDS}", "--", LOCK)
-        commits = [_commit(line) for line in told.splitlines()]
+        """Each commit that changed ``dvc.lock``, with the content after it, the oldest first."""
+        lines = self._git("log", "--exclude=refs/stash", "--all", "--reverse", f"--format={_FIELDS}", "--", LOCK)
+        commits = [_commit(line) for line in lines.splitlines()]
         return [(commit, self._git("show", f"{commit.id}:./{LOCK}")) for commit in commits]
 
     @cached_property
@@ -128,7 +128,7 @@ class Project:
         return lock.read_text(encoding="utf-8") if lock.is_file() else ""
 
     def _git(self, *arguments: str) -> str:
-        """What git prints; nothing where it fails, as where a revision has no such file."""
+        """Return the output of git; empty if it fails, for example because a revision has no such file."""
         try:
             done = subprocess.run(["git", "-C", str(self.root), *arguments], capture_output=True, text=True)
         except FileNotFoundError:
@@ -137,11 +137,11 @@ class Project:
 
 
 def _commit(line: str) -> Commit:
-    found, date, subject = line.split("\t", maxsplit=2)
-    return Commit(found, date, subject)
+    identifier, date, subject = line.split("\t", maxsplit=2)
+    return Commit(identifier, date, subject)
 
 
 def _stages(lock: str) -> dict[str, Any]:
     loaded = yaml.load(lock, Loader=_LOADER) or {}
-    found: dict[str, Any] = loaded.get("stages", {})
-    return found
+    stages: dict[str, Any] = loaded.get("stages", {})
+    return stages

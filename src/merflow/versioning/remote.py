@@ -1,4 +1,4 @@
-"""Pushing to and pulling from the project's DVC remote, with failures that say what to do."""
+"""Push to and pull from the DVC remote of a project, with errors that say what to do."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -11,21 +11,21 @@ from merflow.errors import VersioningError
 _MODIFY = "dvc remote modify --local {name}"
 _KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 _NETWORK = f"check the network and the address: {_MODIFY} endpointurl http://HOST:PORT"
-# Name of an exception, or S3's own word for an error -> what the user can do.
+# Name of an exception, or error code of S3 -> remedy.
 _REMEDIES = {
-    "NoSuchBucket": "make the bucket, or correct the URL: dvc remote modify {name} url s3://BUCKET/FOLDER",
+    "NoSuchBucket": "create the bucket, or correct the URL: dvc remote modify {name} url s3://BUCKET/FOLDER",
     "NoCredentialsError": f"{_KEYS}, or {_MODIFY} profile NAME",
     "PartialCredentialsError": _KEYS,
     "InvalidAccessKeyId": f"check AWS_ACCESS_KEY_ID, or {_MODIFY} profile NAME",
     "SignatureDoesNotMatch": f"check AWS_SECRET_ACCESS_KEY, or {_MODIFY} profile NAME",
-    "ProfileNotFound": f"name a profile of ~/.aws/config: {_MODIFY} profile NAME",
-    "AccessDenied": "ask for the right to read and write the bucket",
+    "ProfileNotFound": f"choose a profile from ~/.aws/config: {_MODIFY} profile NAME",
+    "AccessDenied": "get permission to read and write the bucket",
     "EndpointConnectionError": _NETWORK,
     "ConnectTimeoutError": _NETWORK,
-    "CheckoutError": "the remote lacks them: push them from where they were made (merflow data push)",
-    "ConfirmRemoveError": "a file in its place is not on record; move it away",
+    "CheckoutError": "the remote lacks them; run `merflow data push` in the checkout that made them",
+    "ConfirmRemoveError": "an unrecorded file is in the way; move it",
 }
-_WAYS = {"push": "to", "pull": "from"}
+_PREPOSITIONS = {"push": "to", "pull": "from"}
 
 
 class Remote:
@@ -33,7 +33,7 @@ class Remote:
 
     Attributes:
         root: The project's folder.
-        name: The remote, or None for the project's default.
+        name: Name of the remote; None for the project's default.
     """
 
     def __init__(self, root: Path, *, name: str | None = None) -> None:
@@ -41,10 +41,10 @@ class Remote:
         self.name = name
 
     def push(self, stages: Sequence[str]) -> int:
-        """Uploads what these stages wrote; returns how many files the remote lacked.
+        """Upload the outputs of these stages, and return how many files the remote lacked.
 
         Raises:
-            VersioningError: No such remote, it cannot be reached or refuses, or a file is not here.
+            VersioningError: No such remote exists, it cannot be reached or refuses, or a file is missing here.
         """
 
         def push(repo: Any) -> int:  # noqa: ANN401 - dvc's Repo
@@ -54,25 +54,26 @@ class Remote:
         return int(self._call("push", push))
 
     def pull(self, stages: Sequence[str]) -> int:
-        """Brings what these stages wrote here, as ``dvc.lock`` names it; returns how many files were fetched.
+        """Fetch the outputs of these stages that ``dvc.lock`` records, and return how many files were fetched.
 
         Raises:
-            VersioningError: As :meth:`push`; or the remote lacks a file, or one that is not on record is in the way.
+            VersioningError: No such remote exists, it cannot be reached or refuses, it lacks a file, or an unrecorded
+                file is in the way.
         """
-        told = self._call("pull", lambda repo: repo.pull(targets=_targets(repo, stages), remote=self.name))
-        return int(told["stats"]["fetched"])
+        outcome = self._call("pull", lambda repo: repo.pull(targets=_targets(repo, stages), remote=self.name))
+        return int(outcome["stats"]["fetched"])
 
     def _call(self, what: str, action: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what DVC returns
-        with self._opened() as repo, _overheard() as told:
+        with self._opened() as repo, _logged_errors() as logged:
             from botocore.exceptions import BotoCoreError, ClientError
             from dvc.exceptions import DvcException
 
-            place = self._place(repo)
+            description = self._describe(repo)
             try:
                 return action(repo)
             except (DvcException, BotoCoreError, ClientError, OSError) as error:
-                reason = self._reason([*told, error])
-                raise VersioningError(f"cannot {what} {_WAYS[what]} {place}: {reason}") from error
+                reason = self._reason([*logged, error])
+                raise VersioningError(f"cannot {what} {_PREPOSITIONS[what]} {description}: {reason}") from error
 
     def _opened(self) -> Any:  # noqa: ANN401 - dvc has no types
         try:
@@ -80,20 +81,20 @@ class Remote:
             from dvc.repo import Repo
         except ModuleNotFoundError as error:
             raise VersioningError(
-                "versions need DVC, which is not installed; pip install 'merflow[versioning]'"
+                "data versions need DVC, which is not installed; run: pip install 'merflow[versioning]'"
             ) from error
         try:
             return Repo(str(self.root))
         except DvcException as error:
             raise VersioningError(
-                f"{self.root} is no DVC project ({error}); run in one, or make one: dvc init"
+                f"{self.root} is no DVC project ({error}); run the command in one, or make one: dvc init"
             ) from error
 
-    def _place(self, repo: Any) -> str:  # noqa: ANN401 - dvc's Repo
-        """The remote as people know it.
+    def _describe(self, repo: Any) -> str:  # noqa: ANN401 - dvc's Repo
+        """Describe the remote for the user, and choose the default one if none is named.
 
         Raises:
-            VersioningError: There is none, or none of this name.
+            VersioningError: The project has no remote, or none of this name.
         """
         known = repo.config["remote"]
         name = self.name or repo.config["core"].get("remote")
@@ -106,19 +107,27 @@ class Remote:
             raise VersioningError(
                 f"{self.root} has no default remote; add one: dvc remote add --default NAME s3://BUCKET/FOLDER"
             )
-        listed = f"known: {', '.join(sorted(known))}" if known else "there is none"
+        listed = f"known: {', '.join(sorted(known))}" if known else "the project has none"
         raise VersioningError(f"no remote {name!r} in {self.root}; {listed}; add it: dvc remote add {name} s3://...")
 
     def _check_cached(self, repo: Any, stages: Sequence[str]) -> None:  # noqa: ANN401 - dvc's Repo
-        """Raises: VersioningError: DVC would skip what it does not have, with a warning."""
+        """Raise if an output is missing here, which DVC would skip with a warning.
+
+        Raises:
+            VersioningError: An output of the stages is missing, or the project has no such stage.
+        """
         outs = [out for stage in _chosen(repo, stages) for out in stage.outs if out.use_cache]
-        lacking = [str(out) for out in outs if out.changed_cache()]
-        if lacking or not outs:
-            what = ", ".join(lacking) or f"no stage {' or '.join(stages)} in dvc.yaml"
-            raise VersioningError(f"not here to be pushed: {what}; run the stages (dvc repro), or merflow data pull")
+        missing = [str(out) for out in outs if out.changed_cache()]
+        if not outs:
+            raise VersioningError(f"nothing to push: dvc.yaml has no stage {' or '.join(stages)}; add one")
+        if missing:
+            raise VersioningError(
+                f"nothing was pushed, because files are missing here: {', '.join(missing)}; run the stages "
+                "(dvc repro), or merflow data pull"
+            )
 
     def _reason(self, errors: Sequence[Exception]) -> str:
-        """What went wrong in the words of whoever knows most of it, and what to do about it."""
+        """Return the most specific message among the errors, with its remedy."""
         causes = [cause for error in errors for cause in _causes(error)]
         for cause in causes:
             for word in (_code(cause), type(cause).__name__):
@@ -128,44 +137,44 @@ class Remote:
 
 
 def _chosen(repo: Any, stages: Sequence[str]) -> list[Any]:  # noqa: ANN401 - dvc's Repo
-    """Those of the project's stages, a matrix' stages one by one; what `dvc add` tracks has no name."""
+    """Return these stages of the project, those of a matrix one by one; files of `dvc add` have no stage name."""
     return [stage for stage in repo.index.stages if getattr(stage, "name", "").partition("@")[0] in stages]
 
 
 def _targets(repo: Any, stages: Sequence[str]) -> list[str]:  # noqa: ANN401 - dvc's Repo
-    """The stages as DVC takes them from the current folder."""
+    """Return the stages as DVC addresses them from the current folder."""
     return [stage.addressing for stage in _chosen(repo, stages)]
 
 
 @contextmanager
-def _overheard() -> Iterator[list[Exception]]:
-    """The errors that DVC only logs while it goes on to the next file; it is otherwise silent."""
-    told: list[Exception] = []
+def _logged_errors() -> Iterator[list[Exception]]:
+    """Collect the errors that DVC only logs while it continues with the next file, and silence its other output."""
+    errors: list[Exception] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             error = record.exc_info and record.exc_info[1]
             if isinstance(error, Exception):
-                told.append(error)
+                errors.append(error)
 
     loggers = [logging.getLogger(name) for name in ("dvc", "dvc_data", "dvc_objects")]
     before = [(logger.handlers, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.handlers, logger.propagate = [Listener(logging.WARNING)], False
     try:
-        yield told
+        yield errors
     finally:
         for logger, (handlers, propagate) in zip(loggers, before, strict=True):
             logger.handlers, logger.propagate = handlers, propagate
 
 
 def _sentence(error: BaseException) -> str:
-    """The error's message on one line, without DVC's link."""
+    """Return the message of an error on one line, without DVC's link."""
     return " ".join(str(error).partition("Is your cache")[0].split()).rstrip(".")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, the root last."""
+    """Yield an error and its causes, the root cause last."""
     cause: BaseException | None = error
     while cause is not None:
         yield cause
@@ -173,6 +182,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _code(error: BaseException) -> str:
-    """S3's own word for the error, where it is one of S3's."""
+    """Return the error code of S3; empty for other errors."""
     response = getattr(error, "response", None)
     return str(response["Error"].get("Code", "")) if isinstance(response, dict) and "Error" in response else ""

@@ -37,7 +37,7 @@ def multilingual(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copy(english: Path, tmp_path: Path) -> Path:
-    """A copy of the English model, to damage."""
+    """Copy the English model, to damage it."""
     return shutil.copytree(english, tmp_path / "damaged")
 
 

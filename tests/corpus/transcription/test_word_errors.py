@@ -14,7 +14,7 @@ WORDS = ["a", "be", "can", "do", "each", "for", "go", "he", "in", "just", "know"
 
 
 def distance(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Fewest edits from one sequence to the other, cell by cell."""
+    """Return the fewest edits from one sequence to the other, cell by cell."""
     row = list(range(len(heard) + 1))
     for i, one in enumerate(said, start=1):
         row, above = [i], row
@@ -37,7 +37,7 @@ def table(*texts: tuple[str | None, str | None]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def with_errors() -> pd.DataFrame:
-    """300 utterances of five sessions, each text changed at random; a tenth has no class."""
+    """Return 300 utterances of five sessions, each text changed at random; a tenth has no class."""
     chance = random.Random(0)
     texts = []
     for _ in range(300):

@@ -11,7 +11,7 @@ LANGUAGES = ("en", "de")
 
 
 def build_whisper(folder: Path, *, multilingual: bool = False, window_s: int = 30, seed: int = 0) -> Path:
-    """A model of one layer a side that says nonsense, the same for the same seed."""
+    """Save a model with one encoder and one decoder layer that talks nonsense, the same for the same seed."""
     import torch
     import transformers
 
@@ -95,7 +95,7 @@ def _tokenizer(folder: Path, *, multilingual: bool) -> dict[str, int]:
 
 
 def speech(seed: int, *, seconds: float, rate_hz: int = 16_000) -> np.ndarray:
-    """A gliding harmonic tone with noise, another for each seed."""
+    """Return a gliding harmonic tone with noise, a different one for each seed."""
     random = np.random.default_rng(seed)
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
     phase = 2 * np.pi * (90 + 35 * (seed % 9)) * time_s * (1 + 0.2 * np.sin(time_s + seed))

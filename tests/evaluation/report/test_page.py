@@ -60,7 +60,7 @@ class _Page(HTMLParser):
         self._script = found.get("id") or "" if tag == "script" else ""
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Closes itself."""
+        """Handle a tag that closes itself."""
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"Debian's chromi
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page with every section, and a variant of a second model."""
+    """Write a page with every section and a variant of a second model."""
     results = changed(with_statistics(results_of_three()), NAMES[0], **side_columns())
     pairs = [comparison(name, "mfdr:full", delta_ua=0.1, p=0.21) for name in NAMES]
     results = results.model_copy(
@@ -71,7 +71,7 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def opened(chromium: Any, report: Path, *, width: int = DESKTOP, scheme: Scheme = "light") -> Iterator[Any]:  # noqa: ANN401
-    """The page with its charts ready; it asks for nothing, and nothing goes wrong in it."""
+    """Open the page with its charts ready; it makes no requests and raises no errors."""
     problems: list[str] = []
     with open_page(chromium, "about:blank", width=width, scheme=scheme) as page:
         page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
@@ -88,13 +88,13 @@ def _own(url: str, report: Path) -> bool:
 
 
 def order(page: Any) -> list[str]:  # noqa: ANN401
-    """The variants of the leaderboard that can be seen, from the top."""
+    """Return the visible variants of the leaderboard, from the top."""
     names: list[str] = page.locator("#leaderboard tbody tr:visible th a").all_inner_texts()
     return names
 
 
 def sorted_by(page: Any) -> list[tuple[str, str]]:  # noqa: ANN401
-    """The heads of the leaderboard that it is sorted by, and how."""
+    """Return the headers by which the leaderboard is sorted, with the direction."""
     heads = page.locator("#leaderboard thead [aria-sort]").all()
     return [(head.inner_text().strip(), head.get_attribute("aria-sort")) for head in heads]
 

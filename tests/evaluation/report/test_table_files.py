@@ -15,7 +15,7 @@ def results() -> Results:
 
 
 def markdown_rows(text: str, heading: str) -> list[list[str]]:
-    """The cells of the table below a heading, head first."""
+    """Return the cells of the table below a heading, header first."""
     section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]

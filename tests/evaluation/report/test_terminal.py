@@ -32,7 +32,7 @@ def text(shown: Table, *, color: bool = False) -> str:
 
 
 def words(shown: Table) -> str:
-    """The text in one line: captions wrap at the table's width."""
+    """Return the text in one line, since captions wrap at the table's width."""
     return " ".join(text(shown).split())
 
 

@@ -64,7 +64,7 @@ DURATIONS_S = [0.585, 1.386, 3.576, 11.059, 15.544, 34.139]
 
 
 def _steps(utterances: int, *, clip_s: float | None = None) -> np.ndarray:
-    """Steps of 20 ms of utterances as long as IEMOCAP's."""
+    """Return steps of 20 ms for utterances with the durations of IEMOCAP's."""
     random = np.random.default_rng(0)
     durations_s = np.exp(np.interp(random.uniform(size=utterances), QUANTILES, np.log(DURATIONS_S)))
     clipped = durations_s if clip_s is None else np.minimum(durations_s, clip_s)

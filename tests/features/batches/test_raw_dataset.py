@@ -1,4 +1,4 @@
-"""Raw batches through encoders in the graph against what the store holds of the same utterances."""
+"""Raw batches, encoded in the graph, compared with the stored features of the same utterances."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def tiny(encoders: Path) -> Profile:
 
 @pytest.fixture
 def corpus(make_corpus: MakeCorpus, tiny: Profile, tmp_path: Path) -> Manifest:
-    """Two dialogues of five turns; one turn has no recording, the last of each no words, two the same words."""
+    """Two dialogues of five turns. One turn has no recording, the last ones no words, and two the same words."""
     made = make_corpus(turns=5)
     rows = made.rows.copy()
     rows.loc[2, ["audio_path", "n_samples"]] = None
@@ -144,7 +144,7 @@ def test_a_recording_that_changed_is_refused(corpus: Manifest, tiny: Profile, tm
 
 @pytest.fixture
 def filmed(tmp_path: Path) -> Manifest:
-    """A dialogue on video."""
+    """Return a dialogue on video."""
     dialogue = plan("tiny", 0)[0]
     write_dialogue(tmp_path / "release", dialogue, seed=0, layout=FORMATS["tiny"])
     film = tmp_path / f"release/Session1/dialog/avi/DivX/{dialogue.name}.avi"

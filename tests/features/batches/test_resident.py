@@ -20,7 +20,7 @@ STREAMS = (SPEECH, FRAMES, TEXT)
 
 @pytest.fixture
 def manifest(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> Manifest:
-    """One utterance has no recording, one no words."""
+    """Corpus in which one utterance has no recording and one has no words."""
     whole = make_corpus()
     rows = whole.rows.copy()
     rows.loc[4, ["audio_path", "n_samples"]] = None

@@ -1,4 +1,4 @@
-"""Memory of an extraction does not grow with the corpus."""
+"""The memory of an extraction, which does not grow with the corpus."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def _peak_mib(folder: Path, *, utterances: int) -> tuple[float, float]:
-    """Peak memory of an extraction, and the size of what it stored, in MiB."""
+    """Return the peak memory of an extraction and the size of its store, in MiB."""
     folder.mkdir()
     random = np.random.default_rng(0)
     rows = []

@@ -19,7 +19,7 @@ from merflow.features.extraction.reader_pool import ReaderPool, worker_count
 
 @dataclass(frozen=True)
 class Numbers:
-    """Parts are numbers, and so is what begins an item."""
+    """Tasks whose parts are numbers; an item starts with its part's number."""
 
     def part_name(self, part: int) -> int:
         return part
@@ -33,7 +33,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Working(Numbers):
-    """Every number, with the process that was at it."""
+    """Yields every number with the process that read it."""
 
     mebibytes: int = 0
 
@@ -44,7 +44,7 @@ class Working(Numbers):
 
 @dataclass(frozen=True)
 class Modules(Numbers):
-    """Names of the modules that a process has loaded, after what extraction loads there."""
+    """Yields the names of all modules that a process has loaded once it has loaded extraction's."""
 
     specs: tuple[tuple[EncoderSpec, Stream], ...] = ()
 
@@ -58,7 +58,7 @@ class Modules(Numbers):
 
 @dataclass(frozen=True)
 class Failing(Numbers):
-    """Ends its process at some numbers: always, or only where there are others."""
+    """Ends its process at some numbers, always or only if the unit has others."""
 
     deadly: tuple[int, ...] = ()
     with_others: tuple[int, ...] = ()
@@ -105,7 +105,7 @@ def test_without_processes_the_order_is_the_units() -> None:
 
 
 def test_reader_processes_load_no_torch(two: ReaderPool, tmp_path: Path) -> None:
-    """Nor transformers, for the encoders whose inputs take long to read."""
+    """Check that reader processes load no transformers either, for the encoders whose inputs take long to read."""
     (tmp_path / "config.json").write_text(json.dumps({"conv_kernel": [400], "conv_stride": [320]}))
     (tmp_path / "preprocessor_config.json").write_text("{}")
     settings: dict[str, int | float | str | bool] = {"model": "owner/name", "dtype": "float32"}

@@ -292,7 +292,7 @@ def test_reader_processes_make_the_same_store(make_corpus: MakeCorpus, profile: 
 
 @dataclass(frozen=True)
 class Deadly(Preparation):
-    """As where a decoder crashes at one of the inputs."""
+    """Crashes at one of the inputs, as a decoder may."""
 
     def __call__(self, unit: Sequence[ShardInput]) -> Iterator[PreparedInput]:
         for ticket in unit:

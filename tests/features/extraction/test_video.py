@@ -1,4 +1,4 @@
-"""Extraction of pictures: one pass over every dialogue's video, whichever process does it."""
+"""Extraction of video: one pass over every dialogue's file, in any process."""
 
 import shutil
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""AVI files laid out in the ways that the programs of twenty years have, of frames that show their number."""
+"""AVI files in the layouts of twenty years of programs; their frames show their numbers."""
 
 import itertools
 import struct
@@ -31,7 +31,7 @@ class Chunk(NamedTuple):
 
 
 class Footage(NamedTuple):
-    """A film of ``frames`` frames with sound, as :func:`write` lays it out."""
+    """A film of ``frames`` frames with sound, before :func:`write` lays it out as a file."""
 
     header: bytes
     chunks: tuple[Chunk, ...]
@@ -39,14 +39,14 @@ class Footage(NamedTuple):
 
 
 def footage(path: Path, *, frames: int = 60, late: int = 0, packed: bool = False, flags: str = "") -> Footage:
-    """MPEG-4 with PCM.
+    """Encode a film as MPEG-4 with PCM sound.
 
     Args:
-        path: Where it may write.
-        frames: Up to 255.
-        late: Frames in a row that refer to a later one.
-        packed: Whether each of those, one in a row, is in the chunk of the frame that it refers to.
-        flags: More of the encoder's.
+        path: A file that it may overwrite.
+        frames: Number of frames, at most 255.
+        late: Consecutive frames that refer to a later one.
+        packed: True to pack each frame that refers to a later one into that frame's chunk.
+        flags: More flags for the encoder.
     """
     random = np.random.default_rng(0)
     with av.open(str(path), "w", format="avi") as container:
@@ -60,9 +60,9 @@ def footage(path: Path, *, frames: int = 60, late: int = 0, packed: bool = False
             for bit in range(8):
                 picture[:, bit * 8 : bit * 8 + 8] += 200 if index >> bit & 1 else 50
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.astype(np.uint8), format="rgb24")))
-            heard = av.AudioFrame.from_ndarray(np.zeros((1, 267), np.int16), format="s16", layout="mono")
-            heard.sample_rate = 8000
-            container.mux(sound.encode(heard))
+            audio = av.AudioFrame.from_ndarray(np.zeros((1, 267), np.int16), format="s16", layout="mono")
+            audio.sample_rate = 8000
+            container.mux(sound.encode(audio))
         container.mux(stream.encode())
     header, chunks = _taken_apart(path.read_bytes())
     assert sum(chunk.is_frame for chunk in chunks) == frames
@@ -70,7 +70,7 @@ def footage(path: Path, *, frames: int = 60, late: int = 0, packed: bool = False
 
 
 def number(picture: np.ndarray) -> int:
-    """Which frame a picture of the footage is."""
+    """Return the number that a picture of the footage shows."""
     bits = picture.mean(axis=(0, 2)).reshape(8, 8).mean(axis=1) > 125
     return sum(1 << bit for bit in range(8) if bits[bit])
 
@@ -89,20 +89,20 @@ def write(
     padded: bool = True,
     riffs: int = 1,
 ) -> None:
-    """Writes the footage.
+    """Write the footage as an AVI.
 
     Args:
         path: The file.
         film: The footage.
-        listed: Which chunks the index has.
-        keys: Which the index calls key frames.
-        index: Whether there is one.
-        base: From which byte it counts; from the list of chunks where None.
-        told: Frames that the header promises; as many as there are where None.
-        lists: Chunks in a list of their own; 0 for none.
-        junk: Whether something that means nothing is before every chunk.
-        padded: Whether chunks of odd length are followed by a byte.
-        riffs: Parts of the file, as one beyond a gigabyte has them.
+        listed: Returns True for chunks that the index has.
+        keys: Returns True for chunks that the index marks as key frames.
+        index: True to write an index.
+        base: Byte that the index counts from; by default the list of chunks.
+        told: Frames that the header promises; by default their real number.
+        lists: Chunks per list; 0 for no lists.
+        junk: True to put a padding chunk before every chunk.
+        padded: True to pad chunks of odd length with a byte.
+        riffs: Parts of the file; a file above a gigabyte has several.
     """
     header = bytearray(film.header)
     place = header.index(b"vids") + 32
@@ -131,7 +131,7 @@ def write(
 
 
 def with_dropped(film: Footage, *, at: Sequence[int]) -> Footage:
-    """Chunks of no length before these frames, in the order in which frames are stored."""
+    """Insert empty chunks before these frames, which are counted in the order in which they are stored."""
     chunks: list[Chunk] = []
     stored = 0
     for chunk in film.chunks:
@@ -165,7 +165,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _packed(chunks: list[Chunk]) -> Iterator[Chunk]:
-    """Every second frame moves into the chunk before it, and a placeholder into its place, as DivX and Xvid do."""
+    """Move every second frame into the previous chunk and leave a placeholder, as DivX and Xvid do."""
     frames = [place for place, chunk in enumerate(chunks) if chunk.is_frame]
     content = {place: chunks[place].content for place in frames}
     # So the decoder knows that frames are packed.
@@ -179,7 +179,7 @@ def _packed(chunks: list[Chunk]) -> Iterator[Chunk]:
 
 
 def _refers_to_later(content: bytes) -> bool:
-    """Whether a frame's coding type is 2."""
+    """Return True if a frame's coding type is 2."""
     return content[content.index(b"\0\0\1\xb6") + 4] >> 6 == 2
 
 

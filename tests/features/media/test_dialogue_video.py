@@ -46,7 +46,7 @@ class Filmed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def filmed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Filmed]:
-    """The first session's dialogues, by the letter of the actor who wears the markers."""
+    """Return the first session's dialogues by the letter of the actor with the markers."""
     root = tmp_path_factory.mktemp("release")
     found = {}
     for dialogue in plan("tiny", 0)[:2]:
@@ -321,7 +321,7 @@ def test_files_that_are_no_videos_fail_every_utterance(
 def write_numbered(
     path: Path, *, frames: int, rate: Fraction, size: tuple[int, int] = (64, 64), options: dict[str, str] | None = None
 ) -> None:
-    """Frame k is two grey fields, k // 16 above and k % 16 below, each in steps of 14."""
+    """Draw frame k as two grey fields, k // 16 above and k % 16 below, each in steps of 14."""
     with av.open(str(path), "w", format="avi") as container:
         stream = container.add_stream("mpeg4", rate=rate, options={"flags": "+qscale", "global_quality": "236"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

@@ -45,7 +45,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Footage]:
 
 
 def shown(path: Path, *, first: int = 0) -> tuple[dict[int, int], str | None]:
-    """The number that each picture shows, by its index; and why there are no more."""
+    """Return the number that each picture shows by its index, and the reason why there are no more."""
     found: dict[int, int] = {}
     with Film(path) as film:
         try:

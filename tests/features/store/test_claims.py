@@ -23,7 +23,7 @@ with Claims(Path(sys.argv[1])) as claims:
 
 
 def _other_machine(claim: Path) -> None:
-    """Rewrites a claim as if another machine had made it, of which nothing is known but the file's time."""
+    """Rewrite a claim as if another machine had made it, so that only its modification time is known."""
     claim.write_text(json.dumps({"machine": "elsewhere", "pid": 1, "started": "1"}))
 
 

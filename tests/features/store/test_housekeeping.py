@@ -34,7 +34,7 @@ def store(manifest: Manifest, profile: Profile, tmp_path: Path) -> Path:
 
 
 def _flip(path: Path) -> None:
-    """Turns one bit of the last byte, which is one of the values."""
+    """Flip one bit of the last byte, which belongs to the values."""
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -75,7 +75,7 @@ def test_ls_on_the_command_line(store: Path, profile: Profile) -> None:
 def test_verify_names_every_bad_shard(store: Path) -> None:
     runner = CliRunner()
     whole = runner.invoke(app, ["features", "verify", str(store)])
-    assert (whole.exit_code, whole.stdout) == (0, "9 shard(s), all as they were written\n")
+    assert (whole.exit_code, whole.stdout) == (0, "9 shard(s), all intact\n")
     flipped, cut_off = sorted(store.rglob("*.safetensors"))[::5]
     _flip(flipped)
     cut_off.write_bytes(cut_off.read_bytes()[:-10])

@@ -22,7 +22,7 @@ def entries() -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def keyed(tmp_path: Path, entries: dict[str, np.ndarray]) -> KeyedStore:
-    """Three shards of four entries."""
+    """Return a store with three shards of four entries."""
     keyed = KeyedStore(tmp_path, SHAPE)
     digests = list(entries)
     for start in range(0, 12, 4):

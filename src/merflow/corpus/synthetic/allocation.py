@@ -1,7 +1,7 @@
-"""Turns of the full release: whole numbers that meet every public count of the real one at once.
+"""Turns of the full release: whole numbers that meet every public count of the real release at once.
 
-Two steps: how many turns of each label each speaker has in each block of dialogues (a session's improvised or
-scripted dialogues of one recording letter), then how they are spread over the block's dialogues.
+Two steps: first the number of turns of each label and speaker in each block of dialogues (a session's improvised or
+scripted dialogues of one recording letter), then their distribution over the dialogues of the block.
 """
 
 from collections import Counter
@@ -21,25 +21,25 @@ _FITTING_ROUNDS = 200
 
 
 class Cell(NamedTuple):
-    """Turns of one label by one speaker in one place: a block (by its type) or a dialogue (by its name)."""
+    """Turns of one label and speaker in a block (given by its type) or in a dialogue (given by its name)."""
 
     session: int
     recording: str
-    place: str
+    group: str
     letter: str
     code: str
 
 
 @dataclass
 class Table:
-    """Unknown counts, one a cell, and the totals that groups of cells must have."""
+    """Unknown counts, one per cell, and the totals that groups of cells must have."""
 
     cells: Sequence[Cell]
     groups: list[np.ndarray] = field(default_factory=list)
     totals: list[int] = field(default_factory=list)
 
     def demand(self, key: Callable[[Cell], Hashable], totals: Mapping[Any, int]) -> None:
-        """The cells that share a key add up to that key's total; cells with other keys are free."""
+        """Require that the cells with the same key add up to the total of the key; other cells stay free."""
         members: dict[Hashable, list[int]] = {}
         for index, cell in enumerate(self.cells):
             members.setdefault(key(cell), []).append(index)
@@ -49,10 +49,10 @@ class Table:
             self.totals.append(total)
 
     def solve(self, prior: np.ndarray) -> np.ndarray:
-        """Whole numbers that meet every total and stay near the prior.
+        """Return whole numbers that meet every total and stay close to the prior.
 
-        Proportional fitting finds the real numbers of least relative entropy to the prior; an integer program then
-        rounds them, with the least sum of absolute changes.
+        Proportional fitting finds the real numbers with the least relative entropy to the prior. An integer program
+        then rounds them with the least sum of absolute changes.
         """
         values = prior.astype(np.float64)
         for _ in range(_FITTING_ROUNDS):
@@ -66,8 +66,8 @@ class Table:
         shape = (len(self.groups), count)
         sums = coo_array((np.ones(len(row)), (row, np.concatenate(self.groups))), shape)
         one = eye_array(count)
-        # Unknowns: the counts, then a bound on each one's change.
-        found = milp(
+        # Unknowns: the counts, then a bound on the change of each.
+        solution = milp(
             np.concatenate([np.zeros(count), np.ones(count)]),
             integrality=np.concatenate([np.ones(count), np.zeros(count)]),
             bounds=Bounds(
@@ -81,12 +81,12 @@ class Table:
             ],
             options={"mip_rel_gap": 0.05},
         )
-        assert found.success, found.message
-        return np.asarray(np.rint(found.x[:count]), dtype=np.int64)
+        assert solution.success, solution.message
+        return np.asarray(np.rint(solution.x[:count]), dtype=np.int64)
 
 
 def full_census(seed: int) -> Census:
-    """The 151 dialogues of the real release, with as many turns of each label and speaker as its counts allow."""
+    """Return the 151 dialogues of the real release, with turns of each label and speaker that meet its counts."""
     names = [DialogueName.parse(text) for text in iemocap_counts()["turns_by_dialogue"]]
     in_blocks = _blocks(names)
     counts: Census = {name: Counter() for name in names}
@@ -95,11 +95,11 @@ def full_census(seed: int) -> Census:
         wanted = {
             (cell.letter, cell.code): n
             for cell, n in in_blocks.items()
-            if (cell.session, cell.recording, cell.place) == (session, recording, kind)
+            if (cell.session, cell.recording, cell.group) == (session, recording, kind)
         }
         for cell, n in _spread(members, wanted, seed).items():
             if n:
-                counts[DialogueName.parse(cell.place)][cell.letter, cell.code] = n
+                counts[DialogueName.parse(cell.group)][cell.letter, cell.code] = n
     return counts
 
 
@@ -110,7 +110,7 @@ def _blocks(names: Sequence[DialogueName]) -> dict[Cell, int]:
         turns[name.session, name.recording, _kind(name)] += known["turns_by_dialogue"][str(name)]
     cells = [Cell(*key) for key in product(range(1, 6), LETTERS, ("impro", "script"), LETTERS, CODES)]
     table = Table(cells)
-    table.demand(lambda c: (c.session, c.recording, c.place), turns)
+    table.demand(lambda c: (c.session, c.recording, c.group), turns)
     table.demand(
         lambda c: (c.session, c.code),
         {(k + 1, code): n for code, row in known["labels_by_session"].items() for k, n in enumerate(row)},
@@ -119,31 +119,31 @@ def _blocks(names: Sequence[DialogueName]) -> dict[Cell, int]:
     table.demand(
         lambda c: (f"Ses0{c.session}{c.letter}", _FOUR_CLASSES.get(c.code)), _flat(known["four_classes_by_speaker"])
     )
-    table.demand(lambda c: (c.place, c.code), _flat(known["four_classes_by_type"]))
+    table.demand(lambda c: (c.group, c.code), _flat(known["four_classes_by_type"]))
     table.demand(
         lambda c: (c.letter == c.recording, _FOUR_CLASSES.get(c.code)),
         {(True, label): n for label, n in known["four_classes_of_marker_wearer"].items()},
     )
     table.demand(lambda c: c.letter == c.recording, {True: known["turns_of_marker_wearer"]})
     table.demand(lambda c: c.recording if c.code in _FOUR_CLASSES else None, known["four_classes_by_recording"])
-    found = table.solve(np.ones(len(cells)))
-    return {cell: int(n) for cell, n in zip(cells, found, strict=True)}
+    solution = table.solve(np.ones(len(cells)))
+    return {cell: int(n) for cell, n in zip(cells, solution, strict=True)}
 
 
 def _spread(members: Sequence[DialogueName], wanted: dict[tuple[str, str], int], seed: int) -> dict[Cell, int]:
-    """A block's turns over its dialogues; each dialogue leans to some emotions, as each scene does."""
+    """Distribute the turns of a block over its dialogues; each dialogue leans towards the emotions of its scene."""
     known = iemocap_counts()
     cells = [Cell(n.session, n.recording, str(n), *key) for n in members for key in wanted]
     table = Table(cells)
-    table.demand(lambda c: c.place, {str(n): known["turns_by_dialogue"][str(n)] for n in members})
+    table.demand(lambda c: c.group, {str(n): known["turns_by_dialogue"][str(n)] for n in members})
     table.demand(lambda c: (c.letter, c.code), wanted)
     four = {str(n): known["four_classes_by_dialogue"].get(str(n)) for n in members}
     table.demand(
-        lambda c: c.place if c.code in _FOUR_CLASSES else None, {place: n for place, n in four.items() if n is not None}
+        lambda c: c.group if c.code in _FOUR_CLASSES else None, {group: n for group, n in four.items() if n is not None}
     )
     lean = {(str(n), code): scene_lean(seed, str(n), code) for n in members for code in CODES}
-    found = table.solve(np.array([lean[cell.place, cell.code] for cell in cells]))
-    return {cell: int(n) for cell, n in zip(cells, found, strict=True)}
+    solution = table.solve(np.array([lean[cell.group, cell.code] for cell in cells]))
+    return {cell: int(n) for cell, n in zip(cells, solution, strict=True)}
 
 
 def _kind(name: DialogueName) -> str:

@@ -1,4 +1,4 @@
-"""How many turns of which label each speaker has in each dialogue."""
+"""Census of a release: the number of turns of each label and speaker in each dialogue."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ LETTERS = ("F", "M")
 
 
 class DialogueName(NamedTuple):
-    """The parts of a name like ``Ses03M_impro05a``; ``recording`` is the letter of the actor who wears the markers."""
+    """Parts of a name like ``Ses03M_impro05a``; ``recording`` is the letter of the actor with the markers."""
 
     session: int
     recording: str
@@ -27,12 +27,12 @@ class DialogueName(NamedTuple):
 
     @property
     def scripted(self) -> bool:
-        """Whether the actors play a script."""
+        """True if the actors play a script."""
         return self.part.startswith("script")
 
     @classmethod
     def parse(cls, text: str) -> "DialogueName":
-        """The parts of a dialogue's name."""
+        """Parse the name of a dialogue."""
         return cls(int(text[4]), text[5], text[7:])
 
 
@@ -42,7 +42,7 @@ Census = dict[DialogueName, Counter[tuple[str, str]]]
 
 @cache
 def iemocap_counts() -> dict[str, Any]:
-    """The public counts of the real release."""
+    """Return the public counts of the real release."""
     counts: dict[str, Any] = json.loads(Path(__file__).with_name("iemocap_counts.json").read_text(encoding="utf-8"))
     return counts
 
@@ -58,7 +58,7 @@ _TINY_RARE = ("xxx", "fru", "sur", "fru", "xxx", "fea", "xxx", "fru", "xxx", "di
 
 
 def tiny_census(seed: int) -> Census:
-    """Seven turns a speaker, each of the four classes among them, over two dialogues a session."""
+    """Return two dialogues per session, with seven turns per speaker that cover the four classes."""
     counts: Census = {}
     for pair in _TINY_DIALOGUES:
         first, second = (DialogueName.parse(text) for text in pair)
@@ -74,27 +74,27 @@ def tiny_census(seed: int) -> Census:
     return counts
 
 
-# Shares of the labels in `small`, where more turns than in the real release carry one of the four classes.
+# Shares of the labels in `small`, which has more turns of the four classes than the real release.
 _SMALL_SHARES = {
     "impro": {"neu": 0.24, "hap": 0.10, "exc": 0.12, "sad": 0.15, "ang": 0.10, "fru": 0.13, "xxx": 0.12, "sur": 0.02,
               "fea": 0.01},
     "script": {"neu": 0.16, "hap": 0.09, "exc": 0.09, "sad": 0.14, "ang": 0.24, "fru": 0.13, "xxx": 0.12, "sur": 0.02,
                "oth": 0.01},
 }  # fmt: skip
-# As in the real release, the marker wearer's turns are less often neutral.
+# As in the real release, the turns of the actor with the markers are less often neutral.
 _SMALL_WEARER = {"neu": 0.8, "sad": 1.2, "ang": 1.1}
-# Deviation of the logarithm of a label's share over dialogues.
+# Standard deviation, over dialogues, of the logarithm of a label's share.
 _SCENE_SPREAD = 1.0
-_SMALL_TURNS = (20, 26)  # of one speaker in one dialogue, upper end excluded
+_SMALL_TURNS = (20, 26)  # per speaker and dialogue, upper end excluded
 
 
 def scene_lean(seed: int, dialogue: str, code: str) -> float:
-    """How much more often than elsewhere a label occurs in a dialogue: each scene has its own mood."""
+    """Return how much more often a label occurs in this dialogue than elsewhere: each scene has its own mood."""
     return float(generator(seed, "scene", dialogue, code).lognormal(0.0, _SCENE_SPREAD))
 
 
 def small_census(seed: int) -> Census:
-    """Return twenty dialogues: in each session an improvised and a scripted one for either marker wearer."""
+    """Return twenty dialogues: in each session an improvised and a scripted one per actor with markers."""
     counts: Census = {}
     for session, recording, kind in product(range(1, 6), LETTERS, ("impro", "script")):
         name = DialogueName(session, recording, _small_part(session, recording, kind))

@@ -1,4 +1,4 @@
-"""A dialogue on paper: what is said by whom, when and how, before any file is written."""
+"""Plan of a dialogue: who says what, when and how, before any file is written."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ class Turn:
     """One utterance.
 
     Attributes:
-        letter: Of the actor who speaks.
-        code: Its raw label.
-        start_s: In the dialogue, to four decimals as in the label file; so is ``end_s``.
-        first_sample: Of the cut from the dialogue's recording.
+        letter: Letter of the actor who speaks.
+        code: Raw label.
+        start_s: Start in the dialogue, to four decimals as in the label file, like ``end_s``.
+        first_sample: First sample of the cut from the recording of the dialogue.
         samples: Length of the cut.
-        shows: What voice, words and face show.
+        shows: Emotions that voice, words and face show.
     """
 
     utterance_id: str
@@ -32,12 +32,12 @@ class Turn:
 
 @dataclass(frozen=True)
 class ExtraLine:
-    """A transcript line without label and recording.
+    """A transcript line without a label or a recording.
 
     Attributes:
-        name: An id with ``XX``, or just the speaker's letter.
-        after: Number of turns, in order of time, before it.
-        span_s: Start and end; None for a line with a letter only.
+        name: An id with ``XX``, or only the letter of the speaker.
+        after: Number of turns before it.
+        span_s: Start and end; None for a line with only a letter.
     """
 
     name: str
@@ -48,7 +48,7 @@ class ExtraLine:
 
 @dataclass(frozen=True)
 class Dialogue:
-    """One recording of two actors, its turns in order of time."""
+    """One recording of two actors, with its turns by time."""
 
     name: DialogueName
     turns: tuple[Turn, ...]

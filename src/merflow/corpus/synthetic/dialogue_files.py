@@ -1,4 +1,4 @@
-"""Everything that the release holds of one dialogue."""
+"""Files of one dialogue in the release."""
 
 import wave
 from pathlib import Path
@@ -14,7 +14,7 @@ from merflow.corpus.synthetic.voice import RATE_HZ
 
 
 def write_dialogue(root: Path, dialogue: Dialogue, *, seed: int, layout: Format | None) -> None:
-    """All files of one dialogue below the release's root, the video among them where a layout is given."""
+    """Write all files of a dialogue below the root of the release; with a layout, its video as well."""
     session = root / f"Session{dialogue.name.session}"
     write_texts(session, dialogue, seed=seed)
     recording = record(dialogue, seed=seed)
@@ -42,7 +42,7 @@ def _write_sound(session: Path, dialogue: Dialogue, recording: Recording) -> Non
 
 
 def _write_wav(path: Path, samples: np.ndarray) -> None:
-    """``(samples,)`` or ``(samples, channels)`` int16 as RIFF PCM with a 44-byte header."""
+    """Write ``(samples,)`` or ``(samples, channels)`` int16 as RIFF PCM with a 44-byte header."""
     with path.open("wb") as stream, wave.open(stream, "wb") as sound:
         sound.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
         sound.setsampwidth(2)

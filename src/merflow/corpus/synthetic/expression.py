@@ -1,7 +1,7 @@
-"""Who the actors are, and what an utterance's voice, words and face show of its emotion.
+"""Expression of emotions: the actors, and the emotion that voice, words and face of a turn show.
 
-A turn's label is what most raters hear and see. Its voice, words and face follow the label each on its own: each may
-show another emotion or none, more or less strongly. One modality alone is therefore an imperfect guide, and the
+The label of a turn is the impression of most raters. Voice, words and face follow it independently: each may show
+another emotion or none, more or less strongly. One modality alone is therefore an imperfect guide to the label, and the
 three together are a better one.
 """
 
@@ -15,7 +15,7 @@ from merflow.corpus.synthetic.seeds import generator
 Modality = Literal["voice", "words", "face"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
-# Emotions close enough to a label to be shown in its place.
+# Emotions close enough to a label to be shown instead.
 _NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "ang": ("fru", "fru", "exc"),
     "dis": ("ang", "fru"),
@@ -29,10 +29,10 @@ _NEIGHBOURS: dict[str, tuple[str, ...]] = {
     "sur": ("exc", "fea"),
 }
 _ANY = ("ang", "exc", "fru", "hap", "neu", "sad", "sur")
-# Where raters found no majority, these are blended.
+# Emotions that are blended in turns without a majority.
 _SHOWN_BY_UNDECIDED = ("ang", "exc", "fru", "fru", "hap", "neu", "neu", "sad")
 
-# Share of turns whose modality shows a neighbouring emotion, any emotion, or hardly any.
+# Shares of turns in which a modality shows a neighbouring emotion, any emotion, or hardly any.
 _ASTRAY: dict[Modality, tuple[float, float, float]] = {
     "voice": (0.05, 0.04, 0.04),
     "words": (0.04, 0.04, 0.05),
@@ -42,7 +42,7 @@ _ASTRAY: dict[Modality, tuple[float, float, float]] = {
 
 @dataclass(frozen=True)
 class Showing:
-    """What one modality of a turn shows: an emotion's code (never ``xxx``) and how strongly, 1 = as usual."""
+    """The emotion that one modality of a turn shows: its code (never ``xxx``) and its strength, usually 1."""
 
     code: str
     strength: float
@@ -50,18 +50,18 @@ class Showing:
 
 @dataclass(frozen=True)
 class Actor:
-    """One of the ten speakers, with a voice, a way with words and a face of his own.
+    """One of the ten speakers, each with a voice, a vocabulary and a face.
 
     Attributes:
-        strength: How strongly each modality shows emotion, about 1.
-        pitch_hz: Middle of the neutral voice.
+        strength: Strength with which each modality shows emotion, about 1.
+        pitch_hz: Median pitch of the neutral voice.
         pitch_range_st: Width of the neutral intonation in semitones.
-        formant_scale: Formants against those of an average man.
-        tilt_db: Spectral slope against the average voice, in dB an octave.
+        formant_scale: Formants relative to those of an average man.
+        tilt_db: Spectral slope relative to the average voice, in dB per octave.
         level_dbfs: RMS of neutral speech.
         words_per_s: Neutral speaking rate.
         breath: Share of noise in the voice.
-        taste: Seed of the actor's liking for some phrases over others.
+        taste: Seed of the actor's preferences among phrases.
     """
 
     letter: str
@@ -77,7 +77,7 @@ class Actor:
 
 
 def actor(seed: int, session: int, letter: str) -> Actor:
-    """The speaker of a session with this letter."""
+    """Return the speaker of a session with this letter."""
     rng = generator(seed, "actor", f"{session}{letter}")
     woman = letter == "F"
     strengths = rng.uniform(0.75, 1.25, 3)
@@ -96,7 +96,7 @@ def actor(seed: int, session: int, letter: str) -> Actor:
 
 
 def showing(modality: Modality, code: str, speaker: Actor, rng: np.random.Generator) -> Showing:
-    """What a modality shows of a turn with this label."""
+    """Draw the emotion that a modality shows in a turn with this label."""
     if code == "xxx":
         return Showing(str(rng.choice(_SHOWN_BY_UNDECIDED)), float(rng.uniform(0.3, 1.0)) * speaker.strength[modality])
     near, anything, flat = _ASTRAY[modality]

@@ -1,4 +1,4 @@
-"""A drawn head that looks angry, happy, sad or otherwise, and moves its mouth when it speaks."""
+"""Drawing of a head that looks angry, happy, sad or otherwise, and moves its mouth when it speaks."""
 
 from typing import NamedTuple
 
@@ -16,11 +16,11 @@ class Look(NamedTuple):
 
     Attributes:
         brow_turn: Inner ends of the brows down (positive, anger) or up (negative, grief), slope.
-        brow_raise: Pixels above their place.
-        mouth_curve: Smile (positive) or frown, share of the greatest.
-        mouth_open: How far the speaking mouth opens, 1 = as usual.
-        eye_open: 1 = as usual.
-        motion: How much the head moves, 1 = as usual.
+        brow_raise: Pixels by which the brows are raised.
+        mouth_curve: Smile (positive) or frown (negative), as a share of the maximum.
+        mouth_open: Opening of the speaking mouth; 1 is normal.
+        eye_open: Opening of the eyes; 1 is normal.
+        motion: Amount of head motion; 1 is normal.
     """
 
     brow_turn: float
@@ -50,7 +50,7 @@ Colour = tuple[float, float, float]
 
 
 class Features(NamedTuple):
-    """What one actor looks like: colours as RGB 0..255, sizes in pixels."""
+    """Features of an actor's face: colours as RGB 0..255, sizes in pixels."""
 
     skin: Colour
     hair: Colour
@@ -63,7 +63,7 @@ class Features(NamedTuple):
 
 
 def features(seed: int, session: int, letter: str) -> Features:
-    """The looks of a session's actor with this letter."""
+    """Draw the features of the session's actor with this letter."""
     rng = generator(seed, "face", f"{session}{letter}")
     tone = rng.uniform(0.62, 1.0)
     return Features(
@@ -79,7 +79,7 @@ def features(seed: int, session: int, letter: str) -> Features:
 
 
 def look(showing: Showing, rng: np.random.Generator) -> Look:
-    """The expression of one utterance."""
+    """Return the expression of one utterance."""
     rest, target = _LOOKS["neu"], _LOOKS[showing.code]
     drawn = Look(
         *(
@@ -91,22 +91,22 @@ def look(showing: Showing, rng: np.random.Generator) -> Look:
 
 
 def palette(person: Features) -> np.ndarray:
-    """``(7, 3)`` uint8 RGB by shade; the first stands for the background and is black."""
+    """Return the ``(7, 3)`` uint8 RGB of the shades; the first is black and stands for the background."""
     dark_skin = tuple(0.82 * c for c in person.skin)
     colours = [(0, 0, 0), person.hair, person.skin, dark_skin, (240, 240, 240), (35, 25, 20), (120, 30, 35)]
     return np.array(colours, dtype=np.uint8)
 
 
 def draw(person: Features, face: Look, *, at: tuple[float, float], markers: bool) -> np.ndarray:
-    """The head as ``(PATCH, PATCH)`` uint8 shades, 0 where the background shows.
+    """Draw a head as ``(PATCH, PATCH)`` uint8 shades; 0 is the background.
 
     Args:
-        person: Whose head it is; :func:`palette` has its colours.
+        person: The actor; :func:`palette` has the colours.
         face: The expression; its ``mouth_open`` is in pixels here.
-        at: Middle of the head in the patch, x and y.
-        markers: Whether it wears them.
+        at: Centre of the head in the patch, x and y.
+        markers: True to draw the markers.
     """
-    # A row and a column of distances from the middle: squares and absolute values cost nothing before they meet.
+    # A row and a column of distances from the centre: squares and absolute values are cheap before broadcasting.
     x, y = (_AXIS - np.float32(at[0]))[None, :], (_AXIS - np.float32(at[1]))[:, None]
     shades = np.zeros((PATCH, PATCH), dtype=np.uint8)
     _draw_head(shades, person, x, y)
@@ -142,9 +142,9 @@ def _draw_expression(shades: np.ndarray, person: Features, face: Look, x: np.nda
 
 
 def _draw_markers(shades: np.ndarray, person: Features, face: Look, at: tuple[float, float]) -> None:
-    """Dots on both halves of the face; none is within two pixels of the patch's edge."""
+    """Draw dots on both halves of the face, none of them within two pixels of the edge of the patch."""
     across, down = np.array(_MARKERS).T
-    raised = np.where(down < 0, face.brow_raise, 0.0)  # those on the forehead move with the brows
+    raised = np.where(down < 0, face.brow_raise, 0.0)  # the markers on the forehead move with the brows
     x = at[0] + np.concatenate([across, -across]) * person.width
     y = at[1] + np.tile(down * person.height - raised, 2)
     columns, rows = np.rint(x)[:, None] + _DOT[0], np.rint(y)[:, None] + _DOT[1]  # (dots, 25)
@@ -154,7 +154,7 @@ def _draw_markers(shades: np.ndarray, person: Features, face: Look, at: tuple[fl
 
 _AXIS = np.arange(PATCH, dtype=np.float32)
 _MARKERS = ((0.0, -0.5), (0.35, -0.5), (0.6, 0.1), (0.4, 0.3), (0.0, 0.34), (0.5, 0.52), (0.0, 0.82))
-_DOT = np.mgrid[-2:3, -2:3].reshape(2, -1).astype(np.float64)  # pixels around a marker's middle
+_DOT = np.mgrid[-2:3, -2:3].reshape(2, -1).astype(np.float64)  # pixels around the centre of a marker
 
 
 def _colour(red: float, green: float, blue: float) -> Colour:

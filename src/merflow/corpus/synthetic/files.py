@@ -1,4 +1,4 @@
-"""The text files of one dialogue, byte for byte in the release's formats."""
+"""Text files of a dialogue, byte for byte in the formats of the release."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from merflow.corpus.synthetic.voice import RATE_HZ, Syllable
 from merflow.corpus.synthetic.words import spoken_words
 
 _HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]"
-# A resource fork as macOS leaves it beside a file: binary, no valid UTF-8.
+# A resource fork that macOS leaves beside a file: binary, and not valid UTF-8.
 APPLE_DOUBLE = (
     bytes.fromhex("00051607000200004d6163204f53205820202020202020200002") + bytes(range(128, 256)) + bytes(228)
 )
@@ -21,7 +21,7 @@ _FRAME_S = 0.01
 
 
 def write_texts(session: Path, dialogue: Dialogue, *, seed: int) -> None:
-    """Label, rater, transcript and turn files of a dialogue below its session's folder."""
+    """Write the label, rater, transcript and alignment files of a dialogue below the folder of its session."""
     rng = generator(seed, "ratings", str(dialogue.name))
     raters = panel(rng)
     rated = [rate(turn, raters, session=dialogue.name.session, rng=rng) for turn in _f_block_first(dialogue.turns)]
@@ -39,7 +39,7 @@ def write_texts(session: Path, dialogue: Dialogue, *, seed: int) -> None:
 
 
 def emo_evaluation(rated: Sequence[Ratings]) -> str:
-    """The label file: one block a turn, each followed by an empty line."""
+    """Return the label file: one block per turn, each followed by an empty line."""
     lines = [_HEADER, ""]
     for ratings in rated:
         turn = ratings.turn
@@ -56,7 +56,7 @@ def emo_evaluation(rated: Sequence[Ratings]) -> str:
 
 
 def transcription(dialogue: Dialogue) -> str:
-    """The transcript: turns in order of time, with the lines that have no label among them."""
+    """Return the transcript: turns by time, among them the lines without a label."""
     lines: list[str] = []
     for count in range(len(dialogue.turns) + 1):
         if count:
@@ -70,7 +70,7 @@ def transcription(dialogue: Dialogue) -> str:
 
 
 def write_alignment(folder: Path, turn: Turn, spoken: Sequence[Syllable], *, rng: np.random.Generator) -> None:
-    """The forced alignment of a turn: words, phones and syllables in frames of 10 ms, ends included."""
+    """Write the forced alignment of a turn: words, phones and syllables in frames of 10 ms, ends included."""
     if turn.utterance_id in iemocap_counts()["without_alignment"]:
         return
     words = [word.upper() for word in spoken_words(turn.text)]
@@ -105,7 +105,7 @@ def _segments(title: str, rows: Iterable[tuple[float, float, str]], last: int, r
 
 
 def _rater_files(name: str, rated: Sequence[Ratings], raters: Panel, session: int) -> Iterable[tuple[str, str]]:
-    """Path below EmoEvaluation and text of every rater's own files."""
+    """Yield the path below EmoEvaluation and the text of every rater's own files."""
     for rater in raters.categories:
         rows = [(r.turn, c) for r in rated for c in r.categories if c.rater == rater]
         yield f"Categorical/{name}_e{rater[1:]}_cat.txt", _joined(_categorical(turn, c) for turn, c in rows)

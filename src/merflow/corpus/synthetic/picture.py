@@ -1,7 +1,7 @@
-"""The video of one dialogue: both actors side by side in a letterboxed frame, the marker wearer on the left.
+"""Video of a dialogue: both actors side by side in a letterboxed frame, the one with the markers on the left.
 
-Pictures are drawn as they are encoded, brightness and halved colour apart (YUV 4:2:0): to convert a frame from RGB
-would take several times as long as to draw and encode it.
+Frames are drawn in the format of the encoder, with separate brightness and subsampled colour (YUV 4:2:0). To convert a
+frame from RGB would take several times as long as to draw and encode it.
 
 T frames.
 """
@@ -25,19 +25,19 @@ from merflow.errors import OutputError
 WIDTH, HEIGHT = 720, 480
 _BAND = slice(120, 360)  # rows of the picture; the rest is black
 _HALF = WIDTH // 2
-_FACE_AT = {"left": (180, 186), "right": (566, 190)}  # middle of the head, x and y in the frame, even
+_FACE_AT = {"left": (180, 186), "right": (566, 190)}  # centre of the head, x and y in the frame, even
 _YUV_OF_RGB = np.array([[65.481, -37.797, 112.0], [128.553, -74.203, -93.786], [24.966, 112.0, -18.214]]) / 255
 _YUV_OF_BLACK = np.array([16.0, 128.0, 128.0])
-_MOUTH_PX = 4.5  # half the height of a mouth that is open as usual
-_SHORT_SHARE = 0.15  # of the videos end before the last turn does
+_MOUTH_PX = 4.5  # half the height of a normally open mouth
+_SHORT_SHARE = 0.15  # share of the videos that end before the last turn does
 
 
 class Format(NamedTuple):
-    """How a video is written.
+    """Format of a video.
 
     Attributes:
-        quantiser: 1 (best) to 31.
-        decimation: Every so many samples of the sound are kept.
+        quantiser: From 1 (best) to 31.
+        decimation: Factor by which the audio is decimated.
     """
 
     frame_rate: Fraction
@@ -59,7 +59,7 @@ time to draw, extract and train on them. ``full`` has every sixth, and 8 kHz sou
 
 
 def write_video(path: Path, dialogue: Dialogue, recording: Recording, *, layout: Format, seed: int) -> None:
-    """Writes the AVI (MPEG-4 and PCM), a frame at a time."""
+    """Write the AVI (MPEG-4 and PCM) frame by frame."""
     import av
 
     length_s = _length_s(dialogue, seed)
@@ -87,7 +87,7 @@ def write_video(path: Path, dialogue: Dialogue, recording: Recording, *, layout:
 
 
 def require_video() -> None:
-    """Fails early where the video library is missing.
+    """Raise early if the video library is missing.
 
     Raises:
         OutputError: PyAV is not installed.
@@ -105,7 +105,7 @@ def _length_s(dialogue: Dialogue, seed: int) -> float:
 
 
 def _second(recording: Recording, start_s: int, length_s: float, decimation: int) -> np.ndarray:
-    """``(1, samples)`` int16 of the sound from this second to the next or to the end."""
+    """Return ``(1, samples)`` int16 of the audio from this second to the next, or to the end."""
     samples = round(min(1.0, length_s - start_s) * RATE_HZ)
     return np.ascontiguousarray(recording.cut(start_s * RATE_HZ, samples)[None, ::decimation])
 
@@ -113,7 +113,7 @@ def _second(recording: Recording, start_s: int, length_s: float, decimation: int
 def _frames(
     dialogue: Dialogue, recording: Recording, length_s: float, rate: Fraction, seed: int
 ) -> Iterator[np.ndarray]:
-    """``(3 HEIGHT / 2, WIDTH)`` uint8 frames, see :class:`_Planes`; each is valid until the next."""
+    """Yield ``(3 HEIGHT / 2, WIDTH)`` uint8 frames, see :class:`_Planes`; each is valid until the next."""
     name = dialogue.name
     times_s = np.arange(int(length_s * rate)) / float(rate)
     sides = {"left": name.recording, "right": "M" if name.recording == "F" else "F"}
@@ -147,7 +147,7 @@ class _Planes:
         self.whole = whole
         pixels, halves = whole.reshape(-1), (HEIGHT // 2, WIDTH // 2)
         first, second = HEIGHT * WIDTH, HEIGHT * WIDTH * 5 // 4
-        # By step: how far apart pixels are that a plane has.
+        # By the distance between the pixels of a plane.
         self._planes = (
             (1, pixels[:first].reshape(HEIGHT, WIDTH)),
             (2, pixels[first:second].reshape(halves)),
@@ -156,7 +156,7 @@ class _Planes:
 
     @classmethod
     def of(cls, picture: np.ndarray) -> "_Planes":
-        """The planes of ``(HEIGHT, WIDTH, 3)`` uint8 RGB."""
+        """Convert ``(HEIGHT, WIDTH, 3)`` uint8 RGB into planes."""
         planes = cls(np.empty((HEIGHT * 3 // 2, WIDTH), dtype=np.uint8))
         values = _yuv(picture)
         for channel, (step, plane) in enumerate(planes._planes):
@@ -164,13 +164,13 @@ class _Planes:
         return planes
 
     def show(self, shades: np.ndarray, colours: np.ndarray, *, stage: "_Planes", middle: tuple[int, int]) -> None:
-        """Puts a head before the stage.
+        """Draw a head in front of the stage.
 
         Args:
             shades: ``(PATCH, PATCH)``, see :func:`~merflow.corpus.synthetic.face.draw`.
-            colours: Of the shades, ``(7, 3)`` YUV.
-            stage: What is behind it.
-            middle: Of the patch in the frame, x and y, even.
+            colours: YUV colours of the shades, ``(7, 3)``.
+            stage: The background.
+            middle: Centre of the patch in the frame, x and y, even.
         """
         for channel, ((step, plane), (_, behind)) in enumerate(zip(self._planes, stage._planes, strict=True)):
             left, top = ((place - PATCH // 2) // step for place in middle)
@@ -180,12 +180,12 @@ class _Planes:
 
 
 def _yuv(colours: np.ndarray) -> np.ndarray:
-    """``(..., 3)`` uint8 RGB as limited-range YUV (ITU-R BT.601), uint8."""
+    """Convert ``(..., 3)`` uint8 RGB into limited-range YUV (ITU-R BT.601), uint8."""
     return np.asarray(np.rint(colours @ _YUV_OF_RGB + _YUV_OF_BLACK), dtype=np.uint8)
 
 
 def _stage(seed: int, session: int, people: dict[str, Features]) -> np.ndarray:
-    """The frame without heads: black above and below, a wall and a body in either half."""
+    """Draw the frame without heads: black above and below, and a wall and a body in each half."""
     rng = generator(seed, "stage", str(session))
     stage = np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8)
     shade = np.linspace(1.0, 0.75, _BAND.stop - _BAND.start)[:, None, None]
@@ -204,7 +204,7 @@ def _stage(seed: int, session: int, people: dict[str, Features]) -> np.ndarray:
 
 
 def _looks(dialogue: Dialogue, recording: Recording, letter: str, times_s: np.ndarray, seed: int) -> np.ndarray:
-    """``(T, 6)`` the fields of :class:`Look`; the mouth's opening in pixels, following the syllables."""
+    """Return the fields of :class:`Look` by frame, ``(T, 6)``; the mouth opens with the syllables, in pixels."""
     looks = np.tile(np.array(LISTENING), (len(times_s), 1))
     opening = np.zeros(len(times_s))
     for turn in dialogue.turns:
@@ -220,7 +220,7 @@ def _looks(dialogue: Dialogue, recording: Recording, letter: str, times_s: np.nd
 
 
 def _head_path(looks: np.ndarray, rate: float, name: object, letter: str, seed: int) -> np.ndarray:
-    """``(T, 2)`` pixels that the head is away from its place: a slow drift and quicker motion by the look."""
+    """Return the offset of the head, ``(T, 2)`` pixels: a slow drift, and faster motion according to the look."""
     rng = generator(seed, "motion", str(name), letter)
     slow = uniform_filter1d(rng.standard_normal((len(looks), 2)), size=max(3, int(4 * rate)), axis=0)
     quick = uniform_filter1d(rng.standard_normal((len(looks), 2)), size=max(2, int(0.25 * rate)), axis=0)

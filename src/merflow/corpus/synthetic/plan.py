@@ -1,4 +1,4 @@
-"""The whole release on paper: every dialogue, turn, time, label and line, before any file is written."""
+"""Plan of a release: every dialogue, turn, time, label and line, before any file is written."""
 
 import math
 from collections import Counter
@@ -28,7 +28,7 @@ from merflow.corpus.synthetic.words import embellished, improvised, scripted
 
 
 class Lengths(NamedTuple):
-    """How the real release's durations are shortened: times ``scale``, then cut to the range (seconds)."""
+    """Transformation of the real release's durations: multiplied by ``scale``, then clipped to a range in seconds."""
 
     scale: float
     least_s: float
@@ -42,13 +42,13 @@ _LENGTHS = {
     "full": Lengths(1.0, 0.0, math.inf),
 }
 _LEAD_S = {"tiny": 0.3, "demo": 0.5, "small": 0.5, "full": 6.0}
-_SCRIPTED_SHARE = 0.5  # of a scripted dialogue's turns that keep to the script's words
-_STICKINESS = 2.2  # how much likelier a turn is to take up the last turn's emotion
+_SCRIPTED_SHARE = 0.5  # share of a scripted dialogue's turns that keep to the script
+_STICKINESS = 2.2  # factor by which a turn is more likely to have the emotion of the last turn
 _KINDRED = ({"ang", "fru", "dis"}, {"hap", "exc", "sur"}, {"sad", "fea", "fru"}, {"neu"})
 
 
 def plan(size: Size, seed: int) -> tuple[Dialogue, ...]:
-    """All dialogues of a release."""
+    """Plan all dialogues of a release."""
     counts = _census(size, seed)
     durations = _durations(counts, size, seed)
     actors = {(s, a): actor(seed, s, a) for s in range(1, 6) for a in LETTERS}
@@ -74,7 +74,7 @@ def _census(size: Size, seed: int) -> Census:
 
 
 def _durations(counts: Census, size: Size, seed: int) -> dict[str, list[float]]:
-    """For each label a shuffled list with one duration a turn, in seconds, spread as in the real release."""
+    """Return for each label a shuffled list of durations in seconds, one per turn, distributed as in the real one."""
     per_code: Counter[str] = Counter()
     for tally in counts.values():
         for (_, code), n in tally.items():
@@ -91,7 +91,7 @@ def _durations(counts: Census, size: Size, seed: int) -> dict[str, list[float]]:
 
 
 def _quantiles(known: dict[str, float], n: int) -> np.ndarray:
-    """``(n,)`` durations whose least, 5th, 50th, 95th, 99th percentile and greatest are the known ones."""
+    """Return ``(n,)`` durations with the known minimum, 5th, 50th, 95th and 99th percentile, and maximum."""
     shares = np.array([0.5 / n, 0.05, 0.5, 0.95, 0.99, 1 - 0.5 / n])
     points = np.log([known[key] for key in ("min", "p5", "median", "p95", "p99", "max")])
     keep = np.concatenate([[True], np.diff(shares) > 0])
@@ -104,7 +104,7 @@ def _quantiles(known: dict[str, float], n: int) -> np.ndarray:
 def _conversation(
     tally: Counter[tuple[str, str]], name: DialogueName, rng: np.random.Generator
 ) -> list[tuple[str, str]]:
-    """Letters and labels in order of time: speakers mostly alternate, emotions tend to persist."""
+    """Return letters and labels by time: speakers mostly alternate, and emotions tend to persist."""
     left = {key: tally[key] for key in sorted(tally)}
     order: list[tuple[str, str]] = []
     last = ("F" if name.recording == "M" else "M", "neu")
@@ -132,7 +132,7 @@ def _timed(
     seed: int,
     rng: np.random.Generator,
 ) -> list[Turn]:
-    """Turns with times: the other speaker may cut in, nobody overlaps himself."""
+    """Give the turns their times: the other speaker may interrupt, but no speaker overlaps with itself."""
     free = dict.fromkeys(LETTERS, lead_s)
     numbers: Counter[str] = Counter()
     previous_start, previous_end = 0.0, lead_s
@@ -170,7 +170,7 @@ def _turn(
 def _with_extra_lines(
     name: DialogueName, turns: list[Turn], pair: dict[str, Actor], *, full: bool, rng: np.random.Generator
 ) -> Dialogue:
-    """Adds the lines that have no label: a bare letter about once a dialogue, ids with XX in sessions 3 and 5."""
+    """Add the lines without a label: a bare letter about once per dialogue, and ids with XX in sessions 3 and 5."""
     listed = [line.removeprefix(f"{name}_") for line in iemocap_counts()["unlabelled_lines"] if f"{name}_" in line]
     if not full and not name.scripted and name.session in (3, 5):
         listed = ["MXX0"]
@@ -196,7 +196,7 @@ _BREATHING = "[BREATHING]"
 
 
 def _with_tags_only(dialogues: list[Dialogue], size: Size, seed: int) -> list[Dialogue]:
-    """Replaces the text of some short improvised turns by a tag alone."""
+    """Replace the text of some short improvised turns by a tag alone."""
     rng = generator(seed, "tags")
     texts: dict[str, str] = {}
     for code, n in _TAGS_ONLY[size].items():

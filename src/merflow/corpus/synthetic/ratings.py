@@ -1,4 +1,4 @@
-"""What the raters wrote: votes that agree with a turn's label, and valence, activation and dominance."""
+"""Ratings: votes that agree with the label of a turn, and valence, activation and dominance."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ LABEL_NAMES: dict[str, str] = {
     "sur": "Surprise",
 }
 
-# Labels that a rater who disagrees gives instead.
+# Labels of raters who disagree.
 _CONFUSED_WITH: dict[str, tuple[str, ...]] = {
     "ang": ("fru", "fru", "dis"),
     "dis": ("ang", "fru"),
@@ -51,7 +51,7 @@ _AFFECT: dict[str, tuple[float, float, float]] = {
 
 
 class Panel(NamedTuple):
-    """The external raters of a dialogue: at least three for categories, at least two for attributes."""
+    """External raters of a dialogue: at least three for categories, at least two for attributes."""
 
     categories: tuple[str, ...]
     attributes: tuple[str, ...]
@@ -77,7 +77,7 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Ratings:
-    """All that was rated of one turn; the actor's own rating comes last in both."""
+    """All ratings of one turn; the actor's own rating comes last in both."""
 
     turn: Turn
     categories: tuple[Category, ...]
@@ -91,7 +91,7 @@ class Ratings:
 
 
 def panel(rng: np.random.Generator) -> Panel:
-    """Raters for one dialogue."""
+    """Draw the raters of a dialogue."""
     pool = [f"E{k}" for k in range(1, 5)]
     categories = sorted(rng.choice(pool, size=int(rng.choice([3, 3, 4])), replace=False))
     attributes = sorted(rng.choice(categories, size=int(rng.choice([2, 2, 3])), replace=False))
@@ -99,14 +99,14 @@ def panel(rng: np.random.Generator) -> Panel:
 
 
 def majority(votes: Sequence[Sequence[str]]) -> str:
-    """The one label that more than half of the raters gave, else ``xxx``."""
+    """Return the label that more than half of the raters gave, or ``xxx``."""
     tally = Counter(label for labels in votes for label in set(labels))
     winners = [label for label, n in tally.items() if n > len(votes) / 2]
     return winners[0] if len(winners) == 1 else "xxx"
 
 
 def rate(turn: Turn, raters: Panel, *, session: int, rng: np.random.Generator) -> Ratings:
-    """Ratings of a turn whose external majority is its label."""
+    """Draw ratings of a turn so that its label is their external majority."""
     votes = _votes(turn, len(raters.categories), rng)
     own = f"{turn.letter}{session}"
     felt = turn.code if turn.code != "xxx" else turn.shows["voice"].code
@@ -125,7 +125,7 @@ def _votes(turn: Turn, raters: int, rng: np.random.Generator) -> list[tuple[str,
     agreeing = raters // 2 + 1 + int(rng.integers(raters - raters // 2))
     dissent = [str(rng.choice(_CONFUSED_WITH[turn.code])) for _ in range(raters - agreeing)]
     votes: list[tuple[str, ...]] = [(str(code),) for code in rng.permutation([turn.code] * agreeing + dissent)]
-    if not dissent and rng.uniform() < 0.25:  # a second label beside the majority's, from one rater
+    if not dissent and rng.uniform() < 0.25:  # probability of a second label from one rater beside the majority's
         votes[0] = (turn.code, str(rng.choice(_CONFUSED_WITH[turn.code])))
     return votes
 

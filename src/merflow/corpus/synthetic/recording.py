@@ -1,4 +1,4 @@
-"""The sound of one dialogue: two channels, both voices, the room; and each turn's cut from it."""
+"""Recording of a dialogue: two channels with both voices and the room, and the cut of each turn."""
 
 from dataclasses import dataclass
 
@@ -14,29 +14,29 @@ _ROOM_DBFS = (-58.0, -50.0)
 
 @dataclass(frozen=True)
 class Recording:
-    """A dialogue's sound.
+    """The recording of a dialogue.
 
     Attributes:
-        channels: ``(samples, 2)`` int16; left is the marker wearer's microphone.
-        spoken: Each turn's syllables, in seconds from the start of the turn.
+        channels: ``(samples, 2)`` int16; left is the microphone of the actor with the markers.
+        spoken: Syllables of each turn, in seconds from the start of the turn.
     """
 
     channels: np.ndarray
     spoken: dict[str, list[Syllable]]
 
     def cut(self, first_sample: int, samples: int) -> np.ndarray:
-        """``(samples,)`` int16: the mean of both channels, rounded down."""
+        """Return the ``(samples,)`` int16 of a turn: the mean of both channels, rounded down."""
         pair = self.channels[first_sample : first_sample + samples].astype(np.int32)
         return np.asarray((pair[:, 0] + pair[:, 1]) >> 1, dtype=np.int16)
 
 
 def record(dialogue: Dialogue, *, seed: int) -> Recording:
-    """The dialogue's sound; memory grows with its length, about 16 bytes a sample."""
+    """Generate the recording; memory grows with its length, by about 16 bytes per sample."""
     rng = generator(seed, "room", str(dialogue.name))
     total = round(dialogue.duration_s * RATE_HZ) + 1
     level = 10 ** (float(generator(seed, "studio", str(dialogue.name.session)).uniform(*_ROOM_DBFS)) / 20)
     mix = rng.standard_normal((total, 2), dtype=np.float32) * np.float32(level)
-    mix[1:] += np.float32(0.7) * mix[:-1]  # a darker noise than white
+    mix[1:] += np.float32(0.7) * mix[:-1]  # noise that is darker than white noise
     spoken = {}
     for turn in dialogue.turns:
         turn_rng = generator(seed, "sound", turn.utterance_id)

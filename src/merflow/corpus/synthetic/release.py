@@ -1,4 +1,4 @@
-"""A folder in the format of the IEMOCAP release, made from a seed."""
+"""Generator of a release in the format of IEMOCAP from a seed."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from merflow.errors import CorpusError, OutputError, nearest
 from merflow.storage.local import replacing_folder, write_json
 
 GENERATOR_VERSION = 2
-"""Raised when the same size and seed give other bytes than before."""
+"""Version of the generator; raise it if the same size and seed give other bytes than before."""
 
 _README = f"""\
 SYNTHETIC RELEASE
@@ -117,18 +117,20 @@ def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]
 
 def _is_present(out: Path, identity: dict[str, object]) -> bool:
     if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file; choose another folder with --out")
+        raise OutputError(f"{out} is a file; choose a folder with --out")
     if not out.is_dir() or not any(out.iterdir()):
         return False
     try:
-        found = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
+        recorded = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise OutputError(
             f"{out} is not empty and holds no synthetic release (no readable {SYNTHETIC_MARK}); "
             "choose another folder with --out"
         ) from None
-    if found != identity:
-        raise OutputError(f"{out} holds another release, {found}, not {identity}; remove it, or choose another --out")
+    if recorded != identity:
+        raise OutputError(
+            f"{out} holds another release ({recorded}, not {identity}); remove it, or choose another --out"
+        )
     return True
 
 

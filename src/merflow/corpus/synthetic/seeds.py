@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for, never on the order in which they are asked for."""
+"""Random numbers that depend on their purpose, never on the order in which they are drawn."""
 
 import zlib
 
@@ -6,5 +6,5 @@ import numpy as np
 
 
 def generator(seed: int, *purpose: str) -> np.random.Generator:
-    """A generator of its own for this purpose, e.g. ``generator(0, "voice", "Ses01F_impro01_F000")``."""
+    """Return the generator for a purpose, for example ``generator(0, "voice", "Ses01F_impro01_F000")``."""
     return np.random.default_rng([seed, *(zlib.crc32(word.encode()) for word in purpose)])

@@ -1,7 +1,7 @@
-"""Speech-like audio: a glottal source with an intonation, syllables of consonants and vowels, formants, noise.
+"""Speech-like audio: a glottal source with intonation, syllables of consonants and vowels, formants, and noise.
 
-Nothing is intelligible; what a listener or a model can hear is who speaks and in which emotion: pitch and its range,
-loudness, pace, spectral tilt and breathiness. F frames, B frequency bins, S samples.
+Nothing is intelligible. A listener or a model can hear the speaker and the emotion: pitch and its range, loudness,
+pace, spectral tilt and breathiness. F frames, B frequency bins, S samples.
 """
 
 import math
@@ -26,20 +26,20 @@ _BINS_HZ = np.fft.rfftfreq(_WINDOW, 1 / RATE_HZ).astype(np.float32)
 _TABLE = 1024  # samples of one glottal period
 _TABLES_PER_OCTAVE = 5
 _LEAST_HZ, _MOST_HZ = 60.0, 520.0  # pitch
-# Pause after a word, in lengths of a syllable.
+# Pause after a word, in syllables.
 _PAUSES = {",": 0.5, ".": 0.9, "?": 0.9, "!": 0.9}
 
 
 class Manner(NamedTuple):
-    """A way of speaking, against the speaker's neutral one.
+    """A manner of speaking, relative to the speaker's neutral one.
 
     Attributes:
-        pitch_st: Shift of the middle pitch in semitones.
-        spread: Factor of the pitch range.
-        level_db: Loudness.
-        pace: Factor of the speaking rate.
-        tilt_db: Spectral slope in dB an octave; more is brighter.
-        breath: Added share of noise.
+        pitch_st: Shift of the median pitch in semitones.
+        spread: Factor on the pitch range.
+        level_db: Change of loudness.
+        pace: Factor on the speaking rate.
+        tilt_db: Change of the spectral slope in dB per octave; more is brighter.
+        breath: Additional share of noise.
     """
 
     pitch_st: float
@@ -62,10 +62,10 @@ _MANNERS: dict[str, Manner] = {
     "sad": Manner(-1.8, 0.50, -5.0, 0.78, -2.8, 0.14),
     "sur": Manner(5.0, 2.10, 1.5, 1.05, 0.6, 0.00),
 }
-# One utterance's deviation from its manner, standard deviations in the same units.
+# Standard deviations of an utterance from its manner, in the same units.
 _SCATTER = Manner(1.1, 0.20, 2.0, 0.08, 0.8, 0.03)
 
-# First three formants of a man's vowels, Hz; the fourth lies at 3500.
+# First three formants of a man's vowels in Hz; the fourth is at 3500.
 _VOWELS = np.array(
     [[310, 2020, 2960], [430, 1900, 2500], [560, 1780, 2450], [690, 1660, 2400],
      [730, 1090, 2440], [570, 840, 2410], [440, 1020, 2240], [300, 870, 2240], [520, 1400, 2400]],
@@ -77,7 +77,7 @@ _GAINS = np.array([1.0, 0.55, 0.30, 0.18], dtype=np.float32)
 
 @dataclass(frozen=True)
 class Syllable:
-    """One syllable in time: its vowel starts at ``vowel_s``; pauses come before syllables, not inside."""
+    """One syllable in time; its vowel starts at ``vowel_s``, and pauses come before a syllable, not in it."""
 
     word: int
     start_s: float
@@ -86,14 +86,14 @@ class Syllable:
 
 
 def pace(showing: Showing) -> float:
-    """Factor of the speaking rate in this manner."""
+    """Return the factor on the speaking rate in this manner."""
     return 1.0 + (_MANNERS[showing.code].pace - 1.0) * showing.strength
 
 
 def syllables(text: str, *, duration_s: float, rng: np.random.Generator) -> list[Syllable]:
-    """The text's syllables spread over a recording, with pauses at commas and stops.
+    """Distribute the syllables of a text over a recording, with pauses at commas and full stops.
 
-    A text of tags alone has a few syllables of no word (-1): laughter and breathing.
+    A text of tags alone has a few syllables without a word (-1): laughter and breathing.
     """
     weights: list[tuple[int, float, float]] = []  # word, pause before, length
     pause, word = 0.0, -1
@@ -110,16 +110,16 @@ def syllables(text: str, *, duration_s: float, rng: np.random.Generator) -> list
     weights = weights or [(-1, 0.3, 0.8) for _ in range(max(2, round(3 * duration_s)))]
     edge_s = min(0.12, 0.08 * duration_s)
     unit_s = (duration_s - 2 * edge_s) / sum(before + length for _, before, length in weights)
-    found, now_s = [], edge_s
+    timed, now_s = [], edge_s
     for index, before, length in weights:
         start_s = now_s + before * unit_s
         now_s = start_s + length * unit_s
-        found.append(Syllable(index, start_s, start_s + float(rng.uniform(0.2, 0.42)) * length * unit_s, now_s))
-    return found
+        timed.append(Syllable(index, start_s, start_s + float(rng.uniform(0.2, 0.42)) * length * unit_s, now_s))
+    return timed
 
 
 def speak(spoken: list[Syllable], *, samples: int, speaker: Actor, showing: Showing, seed: int) -> np.ndarray:
-    """``(samples,)`` float32 of the syllables in this speaker's voice, full scale 1."""
+    """Synthesise the syllables in a speaker's voice: ``(samples,)`` float32, full scale 1."""
     rng = np.random.default_rng(seed)
     manner = _manner(showing, rng)
     frames = 1 + (samples + _WINDOW) // _HOP
@@ -132,7 +132,7 @@ def speak(spoken: list[Syllable], *, samples: int, speaker: Actor, showing: Show
     breath = max(0.0, speaker.breath + manner.breath)
     if spoken[0].word < 0:
         vowel, breath = 0.4 * vowel, breath + 0.6
-    # Each frame: voice through the vocal tract, breath too, and the consonants' hiss above them.
+    # In each frame: voice and breath through the vocal tract, plus the hiss of the consonants.
     voiced = _spectra(source) * (tract * vowel[:, None])
     hissing = tract * (0.35 * breath * vowel[:, None]) + _HISS * (0.16 * hiss[:, None])
     wave = _overlap_add(voiced + _spectra(noise) * hissing)[_WINDOW // 2 :][:samples]
@@ -155,7 +155,7 @@ def _manner(showing: Showing, rng: np.random.Generator) -> Manner:
 def _gates(
     spoken: list[Syllable], syllable: np.ndarray, centres_s: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``(F,)`` each: how open the voice and the hiss are in each frame, 0 and up."""
+    """Return the gains of the voice and of the hiss by frame, ``(F,)`` each, 0 and up."""
     count = len(spoken)
     starts, vowels, ends = (np.array(times)[syllable] for times in zip(*_times(spoken), strict=True))
     inside = (centres_s >= starts) & (centres_s < ends)
@@ -178,7 +178,7 @@ def _times(spoken: list[Syllable]) -> list[tuple[float, float, float]]:
 def _source(
     spoken: list[Syllable], centres_s: np.ndarray, speaker: Actor, manner: Manner, rng: np.random.Generator
 ) -> np.ndarray:
-    """``((F - 1) * hop + window,)`` float32: glottal pulses along the intonation, read from tables of one period."""
+    """Return glottal pulses along the intonation, ``((F - 1) * hop + window,)``, from tables of one period."""
     pitch_hz = _pitch(spoken, centres_s, speaker, manner, rng)
     length = (len(pitch_hz) - 1) * _HOP + _WINDOW
     positions = np.arange(length, dtype=np.float32) / _HOP - _WINDOW / (2 * _HOP)
@@ -192,7 +192,7 @@ def _source(
 def _pitch(
     spoken: list[Syllable], centres_s: np.ndarray, speaker: Actor, manner: Manner, rng: np.random.Generator
 ) -> np.ndarray:
-    """``(F,)`` Hz: an accent on each syllable, a falling line over the utterance, a rise or fall at its end."""
+    """Return the pitch, ``(F,)`` Hz: an accent per syllable, a falling line, and a rise or fall at the end."""
     spread_st = speaker.pitch_range_st * max(0.2, manner.spread)
     knots_s = [0.4 * syllable.vowel_s + 0.6 * syllable.end_s for syllable in spoken]
     accents = rng.normal(0.0, 0.85, len(spoken))
@@ -205,9 +205,9 @@ def _pitch(
 
 @cache
 def _periods(tilt_db: float) -> np.ndarray:
-    """``(tables, period)``: one period of the source for rising pitches, each with the harmonics below 7.6 kHz.
+    """Return one period of the source for rising pitches, ``(tables, period)``, with the harmonics below 7.6 kHz.
 
-    Harmonics fall by 6 dB an octave less the tilt.
+    Harmonics fall by 6 dB per octave, less the tilt.
     """
     count = 1 + math.ceil(math.log2(_MOST_HZ / _LEAST_HZ) * _TABLES_PER_OCTAVE)
     order = np.arange(1, _TABLE // 2 + 1)
@@ -221,7 +221,7 @@ def _periods(tilt_db: float) -> np.ndarray:
 
 
 def _tract(syllable: np.ndarray, count: int, speaker: Actor, rng: np.random.Generator) -> np.ndarray:
-    """``(F, B)`` float32 gain of the vocal tract, gliding from vowel to vowel."""
+    """Return the gain of the vocal tract, ``(F, B)`` float32, gliding from vowel to vowel."""
     vowels = _VOWELS[rng.integers(len(_VOWELS), size=count)] * rng.normal(1.0, 0.03, (count, 3)).astype(np.float32)
     fourth = np.full((count, 1), 3500.0, dtype=np.float32)
     formants = np.concatenate([vowels, fourth], axis=1) * np.float32(speaker.formant_scale)
@@ -238,13 +238,13 @@ _HANN = np.hanning(_WINDOW + 1)[:-1].astype(np.float32)
 
 
 def _spectra(wave: np.ndarray) -> np.ndarray:
-    """``(F, B)`` complex64 of the wave's Hann windows."""
+    """Return the spectra of the wave's Hann windows, ``(F, B)`` complex64."""
     windows = np.lib.stride_tricks.sliding_window_view(wave, _WINDOW)[::_HOP]
     return np.asarray(rfft(windows * _HANN, axis=1))
 
 
 def _overlap_add(spectra: np.ndarray) -> np.ndarray:
-    """The wave of spectra that follow each other by one hop; a quarter-window hop of Hann windows adds up evenly."""
+    """Return the wave of spectra one hop apart; Hann windows with a hop of a quarter window add up evenly."""
     windows = irfft(spectra, _WINDOW, axis=1).reshape(len(spectra), _WINDOW // _HOP, _HOP)
     blocks = np.zeros((len(spectra) + _WINDOW // _HOP - 1, _HOP), dtype=np.float32)
     for part in range(_WINDOW // _HOP):

@@ -1,4 +1,4 @@
-"""What the actors say: phrases that lean towards an emotion, mixed with phrases that anyone may say."""
+"""Words of the actors: phrases that lean towards an emotion, mixed with neutral phrases."""
 
 import re
 from functools import cache, partial
@@ -12,9 +12,9 @@ from merflow.corpus.synthetic.expression import Actor, Showing
 from merflow.corpus.synthetic.seeds import generator
 from merflow.corpus.transcript import without_tags
 
-# Probability that a phrase of an utterance is one of the shown emotion's own.
+# Probability that a phrase of an utterance belongs to the shown emotion.
 _LEANING_SHARE = 0.78
-_TASTE = 0.9  # spread of an actor's liking for phrases, natural logarithm
+_TASTE = 0.9  # standard deviation of an actor's preferences among phrases, natural logarithm
 _PUNCTUATION = '.,!?-"'
 # Lengths of the lines that a script part has for each emotion.
 _POOL_WORDS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 13, 16, 20, 25, 33)
@@ -22,13 +22,13 @@ _POOL_WORDS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 13, 16, 20, 25, 33)
 
 @cache
 def phrase_book() -> dict[str, Any]:
-    """Slots, phrases, leanings and raters' comments."""
+    """Return slots, phrases, leanings and comments of raters."""
     book: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("lines.yaml").read_text(encoding="utf-8"))
     return book
 
 
 def improvised(showing: Showing, speaker: Actor | None, *, words: int, rng: np.random.Generator) -> str:
-    """An utterance of about so many words; without a speaker, nobody's liking colours it."""
+    """Return an utterance of about so many words; without a speaker, no preferences among phrases play a part."""
     taste = speaker.taste if speaker else None
     pieces: list[str] = []
     missing = max(1, words)
@@ -44,7 +44,7 @@ def improvised(showing: Showing, speaker: Actor | None, *, words: int, rng: np.r
 
 
 def scripted(showing: Showing, script: str, *, words: int, seed: int) -> str:
-    """The script's line for this emotion with the nearest length: the same in every session that plays the part."""
+    """Return the script's line for this emotion of the nearest length, the same in every session."""
     pool = _script_lines(seed, script.rstrip("ab"), showing.code)
     return min(pool, key=lambda line: abs(count_words(line) - words))
 
@@ -56,22 +56,22 @@ def _script_lines(seed: int, script: str, code: str) -> tuple[str, ...]:
 
 
 def tokens(text: str) -> list[str]:
-    """Words with the punctuation that follows them, and dashes of their own; tags left out."""
+    """Return words with the punctuation that follows them, and dashes as tokens; tags are dropped."""
     return without_tags(text).replace("--", " -- ").split()
 
 
 def spoken_words(text: str) -> list[str]:
-    """The words of a transcript without tags and punctuation."""
+    """Return the words of a transcript without tags and punctuation."""
     return [word for token in tokens(text) if (word := token.strip(_PUNCTUATION))]
 
 
 def count_words(text: str) -> int:
-    """Number of spoken words."""
+    """Return the number of spoken words."""
     return len(spoken_words(text))
 
 
 def embellished(text: str, code: str, rng: np.random.Generator) -> str:
-    """The text with the marks of a hand-made transcript: double spaces, a tag, quotes now and then."""
+    """Add the marks of a manual transcript: double spaces, a tag, and quotes now and then."""
     if rng.uniform() < 0.3:
         spaces = [match.start() for match in re.finditer(r"(?<=[.?!,]) ", text)] or [
             match.start() for match in re.finditer(" ", text)

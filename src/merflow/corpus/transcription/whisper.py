@@ -93,9 +93,9 @@ class Whisper:
         """Turn 16 kHz mono recordings into log-mel windows; it needs no weights, so another thread may do it."""
         pieces = [windows(samples, longest=self._extractor.n_samples) for samples in recordings]
         made = self._extractor(
-            [piece for found in pieces for piece in found], sampling_rate=RATE_HZ, return_tensors="pt"
+            [piece for recording in pieces for piece in recording], sampling_rate=RATE_HZ, return_tensors="pt"
         )
-        return Prepared(made["input_features"], tuple(len(found) for found in pieces))
+        return Prepared(made["input_features"], tuple(len(recording) for recording in pieces))
 
     def transcribe(self, prepared: Prepared) -> list[str]:
         """Return the text of each recording, with single spaces; it is empty if the model recognised no word.

@@ -183,11 +183,11 @@ def _axis(variants: Iterable[Variant]) -> tuple[float, float]:
 
 def _filtered(pairs: tables.Table, name: str, *, included: bool) -> tables.Table | None:
     """Return the pairs with a variant, or those without it; None if there are none."""
-    kept = [index for index, row in enumerate(pairs.rows) if (name in row[:2]) == included]
-    if not kept:
+    indices = [index for index, row in enumerate(pairs.rows) if (name in row[:2]) == included]
+    if not indices:
         return None
-    bold = frozenset(new for new, index in enumerate(kept) if index in pairs.bold)
-    rows = tuple(pairs.rows[index] for index in kept)
+    bold = frozenset(new for new, index in enumerate(indices) if index in pairs.bold)
+    rows = tuple(pairs.rows[index] for index in indices)
     key = pairs.key if included else f"{pairs.key}-others"
     return tables.Table(key, pairs.title, pairs.note, pairs.columns, rows, bold=bold, left=pairs.left)
 

@@ -1,12 +1,12 @@
 "use strict";
-// Sorting, filtering and charts of the page. Without it every number can still be read.
+// Sorting, filtering and charts of the page. Every number can be read without this script.
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 let printing = false;
 
 // ---- tables ----
 
-/** What a cell is ordered by: its value, its first number, or its words; nothing comes last. */
+/** Return the sort key of a cell: its value, its first number, or its text; null for an empty cell, which comes last. */
 function orderOf(cell) {
   const text = (cell.dataset.value ?? cell.textContent).trim().replaceAll("\u2212", "-");
   const number = text.match(/^[<\s]*([+-]?\d+(\.\d+)?)/);
@@ -19,19 +19,19 @@ function compare(a, b) {
   return String(a).localeCompare(String(b));
 }
 
-function sortBy(table, place, direction) {
+function sortBy(table, column, direction) {
   const rows = [...table.tBodies[0].rows];
   const sign = direction === "ascending" ? 1 : -1;
-  const keyed = rows.map((row) => [orderOf(row.cells[place]), row]);
+  const keyed = rows.map((row) => [orderOf(row.cells[column]), row]);
   keyed.sort(([a], [b]) => (a === null) - (b === null) || (a === null ? 0 : sign * compare(a, b)));
   table.tBodies[0].append(...keyed.map(([, row]) => row));
   for (const head of table.tHead.rows[0].cells) {
-    if (head.cellIndex === place) head.setAttribute("aria-sort", direction);
+    if (head.cellIndex === column) head.setAttribute("aria-sort", direction);
     else head.removeAttribute("aria-sort");
   }
 }
 
-/** Figures begin with the highest, words with the first letter; a second time turns it round. */
+/** Sort numbers from the highest and text from A; sorting again reverses the order. */
 function turn(table, head) {
   const before = head.getAttribute("aria-sort");
   const cells = [...table.tBodies[0].rows].map((row) => orderOf(row.cells[head.cellIndex]));
@@ -47,7 +47,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// A phone shows each row as a card, without heads to press.
+// On a phone, each row is a card without column heads.
 for (const select of document.querySelectorAll("select[data-table]")) {
   const table = document.getElementById(select.dataset.table);
   const heads = [...table.tHead.rows[0].cells].filter((head) => head.querySelector("button"));
@@ -69,10 +69,10 @@ for (const filter of document.querySelectorAll(".filter")) {
   });
 }
 
-// ---- where the reader is ----
+// ---- navigation ----
 
 const links = new Map([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link]));
-const place = new IntersectionObserver(
+const visible = new IntersectionObserver(
   (entries) => {
     for (const entry of entries.filter((each) => each.isIntersecting)) {
       for (const link of links.values()) link.removeAttribute("aria-current");
@@ -84,9 +84,9 @@ const place = new IntersectionObserver(
   },
   { rootMargin: "-15% 0px -80% 0px" },
 );
-for (const id of links.keys()) place.observe(document.getElementById(id));
+for (const id of links.keys()) visible.observe(document.getElementById(id));
 
-/** A link into a closed part opens it. */
+/** Open a closed section that a link points into. */
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target instanceof HTMLDetailsElement) target.open = true;
@@ -98,7 +98,7 @@ openTarget();
 
 const charts = [...document.querySelectorAll(".chart")];
 
-/** Colours of the figures are those of the light page. */
+/** Parse a figure, and replace the colours of the light page on the dark one. */
 function themed(text) {
   if (printing || !dark.matches) return JSON.parse(text);
   const swaps = { "#0072b2": "#58b0ee", "#1c2430": "#e7ecf2", "#009e73": "#2fc79a", "#8a6d3b": "#c9a76a" };
@@ -149,7 +149,7 @@ async function start() {
   document.documentElement.dataset.charts = "ready";
 }
 
-// Paper has all parts open, in the colours of the light page.
+// In print, all sections are open and have the colours of the light page.
 addEventListener("beforeprint", () => {
   printing = true;
   for (const part of document.querySelectorAll("details:not([open]):not(.numbers)")) {
@@ -168,5 +168,5 @@ addEventListener("afterprint", () => {
 });
 
 start().catch(() => {
-  for (const chart of charts) chart.replaceChildren("This browser cannot draw the chart; its numbers are in the table.");
+  for (const chart of charts) chart.replaceChildren("This browser cannot draw the chart. Its numbers are in the table.");
 });

@@ -65,9 +65,9 @@ def write_tables(results: Results, folder: Path, *, papers: Sequence[PublishedTa
 
 def _tables(results: Results, papers: Sequence[PublishedTable]) -> list[Table]:
     """Return every table that the results have data for."""
-    found = [leaderboard(results), comparisons(results), epoch_choice(results), missing(results)]
-    found += [*(table for _, table in breakdowns(results)), baselines(results), *paper_tables(results, papers)]
-    return [table for table in found if table is not None]
+    tables = [leaderboard(results), comparisons(results), epoch_choice(results), missing(results)]
+    tables += [*(table for _, table in breakdowns(results)), baselines(results), *paper_tables(results, papers)]
+    return [table for table in tables if table is not None]
 
 
 def _markdown(table: Table) -> str:

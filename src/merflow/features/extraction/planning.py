@@ -58,13 +58,13 @@ def divide(
 
 def _cut(digests: Sequence[str], size: Callable[[str], int], most: int) -> Iterator[Group]:
     group: list[str] = []
-    held = 0
+    group_bytes = 0
     for digest in digests:
-        if group and (len(group) == most or held + size(digest) > SHARD_BYTES):
+        if group and (len(group) == most or group_bytes + size(digest) > SHARD_BYTES):
             yield tuple(group)
-            group, held = [], 0
+            group, group_bytes = [], 0
         group.append(digest)
-        held += size(digest)
+        group_bytes += size(digest)
     if group:
         yield tuple(group)
 

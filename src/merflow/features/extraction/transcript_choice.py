@@ -1,4 +1,4 @@
-"""The choice between true and recognised words, by what a corpus has.
+"""The choice between reference and ASR transcripts, by what a corpus has.
 
 If a corpus has both kinds, the kind that is not read is extracted too, so that a model that was trained on one kind can
 be tested with the other. That costs one more pass of the text encoders over the corpus.
@@ -12,7 +12,7 @@ from merflow.features.extraction.utterance_inputs import is_absent
 
 
 def choose_transcripts(manifest: Manifest, *, transcripts: Transcripts) -> dict[Transcript, Transcript]:
-    """Return the kind of words that is read of this corpus in place of each kind that a stream may request.
+    """Return the kind of transcripts that is read in place of each kind that a stream may request.
 
     Args:
         manifest: The corpus.
@@ -26,5 +26,5 @@ def choose_transcripts(manifest: Manifest, *, transcripts: Transcripts) -> dict[
 
 
 def has_both_transcripts(manifest: Manifest) -> bool:
-    """Return True if some utterance of the corpus has true words and some has recognised ones."""
+    """Return True if some utterance of the corpus has a reference transcript and some has an ASR transcript."""
     return not any(is_absent(manifest, column) for column in TRANSCRIPT_COLUMNS.values())

@@ -24,7 +24,7 @@ class KeySummary:
         encoder: Name of the encoder, with model and layers where it has weights.
         clip_s: Seconds of a recording that were encoded; None for all of it.
         pooled: True if entries are means over time.
-        transcript: The words that were encoded, where the encoder reads text.
+        transcript: The kind of transcripts that was encoded, if the encoder reads text.
         entries: Number of inputs in the store.
         steps: Steps of all entries.
         manifests: Hashes of the manifests that have an index.

@@ -48,11 +48,11 @@ def open_study(request: str, *, manifest: str, splits: str, features: str, study
 
 @saying_errors()
 def run_trials(request: str, *, manifest: str, splits: str, features: str, study: str, run: str, trials: str) -> None:
-    """Run :func:`merflow.jobs.trials.try_values`; write to ``trials`` how many trials this worker ran."""
-    from merflow.jobs.trials import try_values
+    """Run :func:`merflow.jobs.trials.run_trials`; write to ``trials`` how many trials this worker ran."""
+    from merflow.jobs.trials import run_trials as job
 
     parsed = TrialsRequest.from_json(request)
-    count = try_values(
+    count = job(
         Path(study),
         Data(Path(manifest), Path(splits), Path(features)),
         checkpoints=Workspace(Path(parsed.workspace)).trials,
@@ -76,16 +76,16 @@ def choose_trial(
     page: str,
     metrics: str,
 ) -> dict[str, Any]:
-    """Run :func:`merflow.jobs.tune.choose`; return and write its figures and the original preset's."""
+    """Run :func:`merflow.jobs.tune.choose`; return and write the figures with and without tuning."""
     from merflow.jobs.tune import PAGE, PRESETS, SUMMARY
     from merflow.jobs.tune import choose as job
 
     data = Data(Path(manifest), Path(splits), Path(features))
     with TemporaryDirectory() as scratch:
-        chosen = job(Path(study), data, out=Path(scratch), name=ChoiceRequest.from_json(request).preset, run=Path(run))
+        results = job(Path(study), data, out=Path(scratch), name=ChoiceRequest.from_json(request).preset, run=Path(run))
         for name, path in ((SUMMARY, summary), (PRESETS, presets), (PAGE, page)):
             Path(path).write_bytes((Path(scratch) / name).read_bytes())
-    figures = {"tuned dev UA": chosen["best"]["dev_UA"]}
-    figures |= {"own dev UA": chosen["own"]["dev_UA"]} if chosen["own"] else {}
+    figures = {"tuned dev UA": results.best.dev_ua}
+    figures |= {"untuned dev UA": results.untuned.dev_ua} if results.untuned else {}
     write_json(Path(metrics), figures)
     return figures

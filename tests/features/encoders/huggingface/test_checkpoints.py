@@ -29,13 +29,13 @@ def spec(model: str | Path, *, name: str = "wavlm", revision: str | None = None,
 
 @pytest.fixture
 def wavlm(encoders: Path, tmp_path: Path) -> Path:
-    """A copy that a test may spoil."""
+    """Copy a miniature, so that a test may damage it."""
     return Path(shutil.copytree(encoders / "wavlm-large", tmp_path / "wavlm-large"))
 
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the hub, and no network."""
+    """Provide an empty cache of the hub and no network."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     return tmp_path / "hub"

@@ -1,4 +1,4 @@
-"""Weights under the names that the hub's own files have: full models, older names, pickled tensors."""
+"""Weights in the layouts of the hub's own files: full models, older names, pickled tensors."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ Weights = dict[str, Tensor]
 
 
 def as_wavlm(weights: Weights) -> Weights:
-    """The two factors of a weight norm under their earlier names."""
+    """Rename the two factors of a weight norm to their earlier names."""
     earlier = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
     renamed = {}
     for name, value in weights.items():
@@ -33,7 +33,7 @@ def as_wavlm(weights: Weights) -> Weights:
 
 
 def as_bert(weights: Weights) -> Weights:
-    """With a pre-training head, and LayerNorm's parameters called gamma and beta."""
+    """Add a pre-training head and rename LayerNorm's parameters to gamma and beta."""
     renamed = {}
     for name, value in weights.items():
         if "LayerNorm" in name:
@@ -43,18 +43,18 @@ def as_bert(weights: Weights) -> Weights:
 
 
 def as_roberta(weights: Weights) -> Weights:
-    """With a language model's head, and the positions that were once a buffer."""
+    """Add a language model's head and the positions that were once a buffer."""
     positions = {"roberta.embeddings.position_ids": torch.arange(514)[None], "lm_head.bias": torch.zeros(8)}
     return {f"roberta.{name}": value for name, value in weights.items()} | positions
 
 
 def as_clip(weights: Weights) -> Weights:
-    """With the text tower."""
+    """Add the text tower."""
     return weights | {"text_model.final_layer_norm.bias": torch.zeros(16), "logit_scale": torch.tensor(4.6)}
 
 
 def as_whisper(weights: Weights) -> Weights:
-    """Without the head that writes, which the miniature has as the hub's files do."""
+    """Remove the prefix ``model.`` that the model with a decoder's head has."""
     renamed = {name.removeprefix("model."): value for name, value in weights.items()}
     assert renamed.keys().isdisjoint(weights)
     return renamed
@@ -105,7 +105,7 @@ def test_published_names_give_the_same_numbers(
 
 
 def test_a_full_clip_model_gives_its_image_tower(encoders: Path, tmp_path: Path) -> None:
-    """The hub's config is that of both towers."""
+    """Use a config of both towers, as on the hub."""
     folder = Path(shutil.copytree(encoders / "clip-vit-large-patch14", tmp_path / "clip"))
     vision = json.loads((folder / "config.json").read_text())
     both = {

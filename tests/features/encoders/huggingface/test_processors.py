@@ -1,4 +1,4 @@
-"""What is done to an input without transformers equals what its own processor does."""
+"""Inputs that are prepared without transformers equal the output of its own processors."""
 
 import json
 import shutil

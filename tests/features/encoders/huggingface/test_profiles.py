@@ -1,4 +1,4 @@
-"""The paper profile from end to end, miniature folders standing in for the hub ids."""
+"""The paper profile from end to end, with miniature folders in place of the hub ids."""
 
 import json
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ STREAMS = {
 
 @dataclass(frozen=True)
 class EveryStream:
-    """Stands in for the config of a model that asks for all of them."""
+    """Stands in for the config of a model that requests all of them."""
 
     system: str
 
@@ -48,7 +48,7 @@ class EveryStream:
 
 @pytest.fixture(scope="module")
 def manifest(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One dialogue of the synthetic release, with its video."""
+    """Write the manifest of one dialogue of the synthetic release, with its video."""
     folder = tmp_path_factory.mktemp("release")
     release = synthesize(folder / "tiny", size="tiny", video=True)
     whole = read_manifest(index(release, corpus="iemocap", out=folder / "whole.parquet", params=params.corpus))

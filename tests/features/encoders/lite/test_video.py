@@ -35,7 +35,7 @@ def test_the_lite_profile_has_one_step_a_frame() -> None:
 
 
 def test_long_utterances_are_as_their_parts() -> None:
-    """Work goes on in chunks; the first difference of a chunk is to the last frame of the one before."""
+    """Check the borders of chunks: a chunk's first difference is to the last frame of the previous one."""
     frames = noise(150, height=48, width=64)
     whole = steps(frames)
     assert np.array_equal(whole[:10], steps(frames[:10]))
@@ -70,7 +70,7 @@ def test_edges_are_counted_under_their_direction(turn: int) -> None:
 
 
 def slow_edges(grey: np.ndarray, *, rows: int, columns: int, directions: int) -> np.ndarray:
-    """One frame, pixel by pixel."""
+    """Compute the edges of one frame, pixel by pixel."""
     height, width = grey.shape[0] - 2, grey.shape[1] - 2
     counts = np.zeros((rows, columns, directions))
     for y in range(height):

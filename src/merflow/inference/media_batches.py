@@ -4,13 +4,10 @@ The steps are those of extraction and training, with the same code: read, cut, p
 precision, standardize with the model's own statistics, pad. Inputs of encoders that learned with the model are prepared
 only; the model's graph encodes them.
 
-Shapes: N clips, K turns, F frames.
+Shapes: N clips, K turns.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from pathlib import Path
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +15,7 @@ from torch import Tensor
 
 from merflow.contracts.batch import Batch, RawBatch, RawStream
 from merflow.contracts.presets import EncoderSpec, Profile, spec_of
-from merflow.contracts.streams import MODALITY_OF, Modality, Role, Stream, StreamShape
-from merflow.corpus.samples import RATE_HZ, read_samples, to_16_khz_mono
+from merflow.contracts.streams import MODALITY_OF, Modality, Role, Stream
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.batches.padding import Blanks, padded_rows
 from merflow.features.batches.standardize import Scale, Standardizer
@@ -30,84 +26,9 @@ from merflow.features.encoders.huggingface.processors import folder_of
 from merflow.features.encoders.interface import Encoder, Prepared, Preparer
 from merflow.features.extraction.encoder_batches import budgeted_batches
 from merflow.features.extraction.shard_writer import storable
-from merflow.features.media.clips import cut
-from merflow.features.media.dialogue_video import Side, VideoSpan, frame_indices, read_dialogue
-from merflow.features.media.film import Film
-from merflow.features.media.frames import Damage
 from merflow.features.store.shards import entry_shape
-
-_MAX_FRAMES = 180  # as in extraction
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Sound in memory.
-
-    Attributes:
-        values: ``(n,)`` or ``(n, channels)`` floats, full scale at 1.
-        rate_hz: Sample rate. Sound at any other rate than 16 kHz mono is converted.
-    """
-
-    values: np.ndarray
-    rate_hz: int = RATE_HZ
-
-
-@dataclass(frozen=True)
-class VideoFile:
-    """Part of a video file.
-
-    Attributes:
-        path: The file.
-        start_s: Start of the clip in the file.
-        end_s: End of the clip in the file; None if the video is as long as the clip's recording, or if the clip is the
-            rest of the file.
-        side: Half of the frame that shows the speaker; None for the whole frame.
-    """
-
-    path: Path
-    start_s: float = 0.0
-    end_s: float | None = None
-    side: Side | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """Video in memory.
-
-    Attributes:
-        values: ``(F, H, W, 3)`` uint8 RGB.
-        rate_hz: Frames per second.
-    """
-
-    values: np.ndarray
-    rate_hz: float
-
-
-@dataclass(frozen=True, eq=False)
-class Clip:
-    """One utterance: a recording, a video and words, each of which may be missing, and the turns around it.
-
-    Attributes:
-        clip_id: Name of the clip, for results and error messages.
-        audio: A sound file of any rate, or samples; None if there is no recording.
-        video: A video file, or frames; None if there is no video.
-        text: The words; None or blank if they are unknown.
-        before: Turns of the dialogue before this one, oldest first; None for a turn of which nothing is known.
-        after: Turns of the dialogue after this one.
-    """
-
-    clip_id: str
-    audio: Path | Samples | None = None
-    video: VideoFile | Frames | None = None
-    text: str | None = None
-    before: tuple["Clip | None", ...] = ()
-    after: tuple["Clip | None", ...] = ()
-
-    def has(self, modality: Modality) -> bool:
-        """Return True if the clip has an input of this modality."""
-        if modality == "text":
-            return bool(self.text and self.text.strip())
-        return (self.audio if modality == "audio" else self.video) is not None
+from merflow.inference.media_clips import Clip
+from merflow.inference.media_inputs import inputs_of
 
 
 class RefusedInput(NamedTuple):
@@ -116,19 +37,6 @@ class RefusedInput(NamedTuple):
     clip_id: str
     role: Role
     reason: str
-
-
-def dialogue(turns: Sequence[Clip], *, reach: int) -> list[Clip]:
-    """Return the turns of one dialogue, each with up to ``reach`` turns before and after it.
-
-    Args:
-        turns: All turns in order.
-        reach: Number of turns on either side; :attr:`MediaEncoders.reach` says how many a model reads.
-    """
-    return [
-        replace(turn, before=tuple(turns[max(0, index - reach) : index]), after=tuple(turns[index + 1 :][:reach]))
-        for index, turn in enumerate(turns)
-    ]
 
 
 class MediaEncoders:
@@ -223,16 +131,23 @@ class _Stream:
         self._preparer = preparer
 
     def _turns(self, clips: Sequence[Clip]) -> tuple[list[Clip], np.ndarray]:
-        """Return the distinct turns of the clips, and ``(N, K)`` int64 of each clip's turns, -1 if there is none."""
+        """Return the turns with distinct inputs, and ``(N, K)`` int64 of each clip's turns, -1 if there is none."""
         grid = [_around(clip, self._stream.neighbours) for clip in clips]
-        distinct = list(dict.fromkeys(turn for row in grid for turn in row if turn is not None))
-        index = {turn: number for number, turn in enumerate(distinct)}
-        return distinct, np.array([[-1 if turn is None else index[turn] for turn in row] for row in grid], np.int64)
+        distinct: dict[Hashable, Clip] = {}
+        for turn in (turn for row in grid for turn in row if turn is not None):
+            distinct.setdefault(self._key(turn), turn)
+        index = {key: number for number, key in enumerate(distinct)}
+        members = [[-1 if turn is None else index[self._key(turn)] for turn in row] for row in grid]
+        return list(distinct.values()), np.array(members, dtype=np.int64)
+
+    def _key(self, turn: Clip) -> Hashable:
+        """Return a key that is equal for turns with the same input; a video may get its duration from the recording."""
+        return {"audio": turn.audio, "video": (turn.video, turn.audio), "text": turn.text}[MODALITY_OF[self.role]]
 
     def _prepared(self, turns: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> list[Prepared | None]:
         """Return each turn's input, prepared for the encoder; None if it is missing or refused."""
         prepared: list[Prepared | None] = [None] * len(turns)
-        for index, source in self._read(turns):
+        for index, source in inputs_of(turns, self._stream):
             try:
                 if isinstance(source, CorpusError | FeatureError):
                     raise source
@@ -240,26 +155,6 @@ class _Stream:
             except (CorpusError, FeatureError) as error:
                 refused(RefusedInput(turns[index].clip_id, self.role, str(error)))
         return prepared
-
-    def _read(self, turns: Sequence[Clip]) -> Iterable[tuple[int, np.ndarray | str | CorpusError | FeatureError]]:
-        """Yield the index of each turn that has an input, with the input cut for the stream, or the reason why not."""
-        modality = MODALITY_OF[self.role]
-        with_input = [index for index, turn in enumerate(turns) if turn.has(modality)]
-        if modality == "video":
-            yield from _videos([(index, turns[index]) for index in with_input], clip_s=self._stream.clip_s)
-            return
-        for index in with_input:
-            turn = turns[index]
-            if modality == "text":
-                assert turn.text is not None
-                yield index, turn.text.strip()
-                continue
-            try:
-                samples = _samples(turn)
-            except CorpusError as error:
-                yield index, error
-                continue
-            yield index, cut(samples, clip_s=self._stream.clip_s, skip_silence=self._stream.skip_silence)
 
 
 class _EncodedStream(_Stream):
@@ -273,10 +168,6 @@ class _EncodedStream(_Stream):
         self._entry_shape = entry_shape(self._encoder.shape)
         self._scale: Scale = standardizer.scale(stream.role, entry_shape=self._entry_shape)
         self._most = most
-
-    @property
-    def shape(self) -> StreamShape:
-        return self._encoder.shape
 
     def features(self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> tuple[Tensor, Tensor]:
         """Return standardized features ``(N, K, *entry_shape)`` float32 and their mask ``(N, K)``."""
@@ -362,69 +253,6 @@ def _around(clip: Clip, reach: int) -> list[Clip | None]:
         return [clip]
     before, after = clip.before[-reach:], clip.after[:reach]
     return [*[None] * (reach - len(before)), *before, clip, *after, *[None] * (reach - len(after))]
-
-
-def _samples(clip: Clip) -> np.ndarray:
-    """Return the clip's sound, ``(n,)`` float32 at 16 kHz.
-
-    Raises:
-        CorpusError: The file cannot be read, or the samples are empty or not finite.
-    """
-    if isinstance(clip.audio, Path):
-        return read_samples(clip.audio, n_samples=None, resample=True)
-    assert clip.audio is not None
-    values = np.asarray(clip.audio.values, dtype=np.float32)
-    if values.ndim not in (1, 2) or not len(values):
-        raise CorpusError(f"its samples have shape {values.shape}; expected (n,) or (n, channels) with n > 0")
-    if not np.isfinite(values).all():
-        raise CorpusError("its samples are not all finite; replace the recording")
-    return to_16_khz_mono(values.reshape(len(values), -1), rate_hz=clip.audio.rate_hz)
-
-
-def _videos(
-    turns: Sequence[tuple[int, Clip]], *, clip_s: float | None
-) -> Iterable[tuple[int, np.ndarray | CorpusError | FeatureError]]:
-    """Yield the frames ``(F, H, W, 3)`` uint8 of each clip; every file is decoded once for all its clips."""
-    spans: dict[Path, list[VideoSpan]] = {}
-    for index, clip in turns:
-        if isinstance(clip.video, Frames):
-            yield index, _thinned(clip.video, clip_s=clip_s)
-            continue
-        assert clip.video is not None
-        try:
-            end_s = clip.video.end_s if clip.video.end_s is not None else clip.video.start_s + _duration_s(clip)
-        except (CorpusError, FeatureError) as error:
-            yield index, error
-            continue
-        span = VideoSpan(str(index), clip.video.side, clip.video.start_s, end_s)
-        spans.setdefault(clip.video.path, []).append(span)
-    for path, of_file in spans.items():
-        for name, frames in read_dialogue(path, of_file, max_frames=_MAX_FRAMES, clip_s=clip_s):
-            yield int(name), frames
-
-
-def _duration_s(clip: Clip) -> float:
-    """Return the duration of a clip whose video file has no given end: its recording's, or the rest of the file."""
-    if clip.audio is not None:
-        return len(_samples(clip)) / RATE_HZ
-    assert isinstance(clip.video, VideoFile)
-    try:
-        with Film(clip.video.path) as film:
-            end_s = float(film.header_frames / film.rate)
-    except Damage as damage:
-        raise FeatureError(f"video {clip.video.path}: {damage}; replace the file") from None
-    if not end_s:
-        raise FeatureError(f"video {clip.video.path} does not tell its duration; give the clip's end_s")
-    return end_s - clip.video.start_s
-
-
-def _thinned(frames: Frames, *, clip_s: float | None) -> np.ndarray:
-    """Return the frames that extraction would take of a file that held these."""
-    rate = Fraction(frames.rate_hz).limit_denominator(1_000_000)
-    span = VideoSpan("", None, 0.0, float(len(frames.values) / rate))
-    chosen = frame_indices(span, rate=rate, max_frames=_MAX_FRAMES, clip_s=clip_s)
-    taken: np.ndarray = frames.values[np.minimum(chosen, len(frames.values) - 1)]
-    return taken
 
 
 def _raise(refused: RefusedInput) -> None:

@@ -27,7 +27,7 @@ VARIANTS = ("context-mmt:bert-fc-frozen", "context-mmt:wavlm-fc-frozen")
 
 @pytest.fixture(scope="module", autouse=True)
 def impatient() -> Iterator[None]:
-    """A server that is down is noticed at once."""
+    """Notice at once that a server is down."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
         yield
@@ -44,7 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def finished(
     server: Server, tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, str]:
-    """A benchmark whose server never answered, and what it said."""
+    """Return a benchmark whose server never answered, and its messages."""
     out = tmp_path_factory.mktemp("benchmark") / "run"
     tracking = params.tracking.model_copy(update={"uri": server.uri, "system_metrics_every_s": 0.05})
     said: list[str] = []
@@ -63,7 +63,7 @@ def finished(
 
 
 def everything(uri: str) -> dict[str, Any]:
-    """What MLflow holds, by kind and name of the run: status, parent, every figure with its step, files."""
+    """Return MLflow's runs by kind and name: status, parent, every figure with its step, files."""
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("merflow")
     assert experiment is not None

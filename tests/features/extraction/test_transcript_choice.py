@@ -9,7 +9,6 @@ import soundfile
 from merflow.contracts.params import Transcripts
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import Stream, Transcript
-from merflow.contracts.transcripts import transcripts_of, with_transcripts
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset
@@ -18,9 +17,9 @@ from merflow.features.encoders.keys import feature_key
 from merflow.features.extraction.stored_streams import StoredStream, extract_streams
 from merflow.features.extraction.transcript_choice import choose_transcripts
 from merflow.jobs.store import summaries
-from tests.features.conftest import FRAMES, TEXT, MakeCorpus
+from tests.features.conftest import FRAMES, MakeCorpus
 
-TRUE, HEARD = Stream("text"), Stream("text", transcript="asr")
+TRUE, RECOGNISED = Stream("text"), Stream("text", transcript="asr")
 
 
 def with_texts(manifest: Manifest, **columns: list[str | None]) -> Manifest:
@@ -29,10 +28,10 @@ def with_texts(manifest: Manifest, **columns: list[str | None]) -> Manifest:
 
 
 @pytest.fixture
-def heard(make_corpus: MakeCorpus) -> Manifest:
-    """Every turn was heard otherwise; nothing in the third, and the fourth's recording was set aside."""
+def transcribed(make_corpus: MakeCorpus) -> Manifest:
+    """Return a corpus with ASR transcripts, but none in the third turn and no result for the fourth."""
     manifest = make_corpus()
-    texts: list[str | None] = [f"heard {row}" for row in range(len(manifest.rows))]
+    texts: list[str | None] = [f"recognised {row}" for row in range(len(manifest.rows))]
     texts[2], texts[3] = "", None
     return with_texts(manifest, asr_transcript=texts)
 
@@ -42,7 +41,7 @@ def stored(manifest: Manifest, profile: Profile, store: Path, *streams: Stream) 
 
 
 @pytest.mark.parametrize(
-    ("there", "wanted", "truth", "asr"),
+    ("present", "parameter", "truth", "asr"),
     [
         ("truth asr", "auto", "truth", "asr"),
         ("truth", "auto", "truth", "truth"),
@@ -53,8 +52,8 @@ def stored(manifest: Manifest, profile: Profile, store: Path, *streams: Stream) 
         ("truth", "asr", "asr", "asr"),
     ],
 )
-def test_what_is_read_in_place_of_what_is_asked_for(
-    make_corpus: MakeCorpus, there: str, wanted: Transcripts, truth: Transcript, asr: Transcript
+def test_kind_of_words_that_is_read_in_place_of_each_requested_kind(
+    make_corpus: MakeCorpus, present: str, parameter: Transcripts, truth: Transcript, asr: Transcript
 ) -> None:
     manifest = make_corpus(turns=2)
     words: dict[str, list[str | None]] = {
@@ -62,34 +61,23 @@ def test_what_is_read_in_place_of_what_is_asked_for(
         "asr": [None, "well", None, ""],
         "": [None, "", None, " "],
     }
-    texts = {name: words[name if name in there.split() else ""] for name in ("truth", "asr")}
-    found = choose_transcripts(
-        with_texts(manifest, transcript=texts["truth"], asr_transcript=texts["asr"]), transcripts=wanted
+    texts = {name: words[name if name in present.split() else ""] for name in ("truth", "asr")}
+    choice = choose_transcripts(
+        with_texts(manifest, transcript=texts["truth"], asr_transcript=texts["asr"]), transcripts=parameter
     )
-    assert found == {"truth": truth, "asr": asr}
+    assert choice == {"truth": truth, "asr": asr}
 
 
-def test_only_streams_of_text_follow_and_equal_ones_are_one() -> None:
-    assert with_transcripts([FRAMES, TRUE, HEARD, TEXT], {"truth": "asr", "asr": "asr"}) == (
-        FRAMES,
-        HEARD,
-        replace(TEXT, transcript="asr"),
-    )
-    assert transcripts_of([FRAMES]) is None
-    assert transcripts_of([FRAMES, HEARD]) == "asr"
-    assert transcripts_of([HEARD, TRUE]) == "truth+asr"
-
-
-def test_true_and_recognised_words_are_stored_apart(heard: Manifest, profile: Profile, tmp_path: Path) -> None:
-    true, other = stored(heard, profile, tmp_path / "store", TRUE, HEARD)
+def test_true_and_recognised_words_are_stored_apart(transcribed: Manifest, profile: Profile, tmp_path: Path) -> None:
+    true, other = stored(transcribed, profile, tmp_path / "store", TRUE, RECOGNISED)
     assert (true.entries, other.entries) == (12, 12)
     assert true.key == feature_key(profile["text"], TRUE).digest != other.key
-    encoder = build_encoder(profile["text"], HEARD)
-    names = heard.rows["utterance_id"]
-    for stream, column in ((TRUE, "transcript"), (HEARD, "asr_transcript")):
-        found = FeatureDataset(heard, list(names), streams=[stream], profile=profile, store=tmp_path / "store")
+    encoder = build_encoder(profile["text"], RECOGNISED)
+    names = transcribed.rows["utterance_id"]
+    for stream, column in ((TRUE, "transcript"), (RECOGNISED, "asr_transcript")):
+        found = FeatureDataset(transcribed, list(names), streams=[stream], profile=profile, store=tmp_path / "store")
         batch = found.batch(range(len(names)))
-        for row, text in enumerate(heard.rows[column]):
+        for row, text in enumerate(transcribed.rows[column]):
             present = batch.present["text"][row]
             if pd.isna(text) or not text:
                 assert not present.any()
@@ -99,17 +87,11 @@ def test_true_and_recognised_words_are_stored_apart(heard: Manifest, profile: Pr
     assert sorted(one.transcript for one in summaries(tmp_path / "store")) == ["asr", "truth"]
 
 
-def test_keys_of_true_words_are_as_they_were(profile: Profile) -> None:
-    facts = feature_key(profile["text"], TRUE).facts
-    assert "transcript" not in facts
-    assert feature_key(profile["text"], HEARD).facts == facts | {"transcript": "asr"}
-
-
-def test_words_that_nobody_heard_are_an_error_that_says_how_to_make_them(
+def test_missing_recognised_words_are_an_error_that_names_the_command(
     make_corpus: MakeCorpus, profile: Profile, tmp_path: Path
 ) -> None:
     with pytest.raises(FeatureError, match=r"has no 'asr_transcript' in any of its 14 .*`merflow data transcribe`"):
-        stored(make_corpus(), profile, tmp_path / "store", FRAMES, HEARD)
+        stored(make_corpus(), profile, tmp_path / "store", FRAMES, RECOGNISED)
     assert not (tmp_path / "store").exists()
 
 
