@@ -111,7 +111,7 @@ def test_embeddings_that_do_not_vary_have_no_map_and_the_rest_is_there(finished:
     save_file({name: np.zeros_like(values) for name, values in load_file(weights).items()}, weights, metadata=stamp)
     out = explained(copy, tmp_path / "out", examples=1)
     said = json.loads((out / "explain.json").read_text())
-    assert said["no_map"] == "the embeddings of all utterances are alike"
+    assert said["no_map"] == "the embeddings of all utterances are equal"
     with np.load(out / "embedding.npz", allow_pickle=False) as arrays:
         assert sorted(arrays) == ["embedding", "emotion", "utterance_id"]
     assert not (out / "embedding.png").exists()
