@@ -102,7 +102,7 @@ def test_ten_kills_change_nothing(corpus: Path, settings: Params, tmp_path: Path
     timed = {f"fold/{RECORD}", "fold/history.json"}
     equal = expected.keys() - timed - {"features.json"}  # which names the folder
     told = "meta, index and shards of two streams; three tables, the model and what it shows"
-    assert len(equal) == 2 * 2 + 18 + 12 + 6 + 1, told
+    assert len(equal) == 2 * 2 + 18 + 12 + 5 + 1, told
     assert [name for name in equal if found[name] != expected[name]] == []
     for name in timed:
         assert without_seconds(json.loads(found[name])) == without_seconds(json.loads(expected[name]))
