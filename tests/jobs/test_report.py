@@ -221,7 +221,7 @@ def _rename(folds_of_variant: Path, preset: str) -> None:
 
 
 def test_several_runs_need_a_place(copy: Path, params: Params) -> None:
-    with pytest.raises(EvaluationError, match="say with --out where"):
+    with pytest.raises(EvaluationError, match="name a folder for their report with --out"):
         report([copy, copy], out=None, command="", params=params.evaluation)
 
 
@@ -232,7 +232,9 @@ def test_runs_of_other_data_are_not_compared(copy: Path, params: Params, tmp_pat
     (other / "results.json").unlink()
     for file in other.rglob(FOLD_RECORD):
         write_json(file, {**json.loads(file.read_text()), what: "0123456789abcdef"})
-    with pytest.raises(EvaluationError, match=rf"monday has {what} \w+, .*other has 0123456789abcdef: .*not compared"):
+    with pytest.raises(
+        EvaluationError, match=rf"monday has {what} \w+, .*other has 0123456789abcdef: .*cannot be compared"
+    ):
         report([copy, other], out=tmp_path / "both", command="", params=params.evaluation)
 
 
