@@ -43,12 +43,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the programs of a fresh environment with the wheel; its dependencies are those of this environment."""
-    place = tmp_path_factory.mktemp("fresh") / "environment"
-    venv.create(place, with_pip=False)
-    programs = place / "bin"
+    location = tmp_path_factory.mktemp("fresh") / "environment"
+    venv.create(location, with_pip=False)
+    programs = location / "bin"
     pip = (sys.executable, "-m", "pip", "--python", programs / "python", "--disable-pip-version-check")
-    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, folder=place)
-    (packages,) = place.glob("lib/python*/site-packages")
+    run(*pip, "install", "--quiet", "--no-deps", "--no-index", wheel, folder=location)
+    (packages,) = location.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return programs
 

@@ -177,7 +177,7 @@ def test_the_command_prints_both_tables_or_json(runs: Path) -> None:
     assert lines[0].split() == ["variant", "UA", "interval", "WA", "run"]
     assert sum(f"second/{TEXT}" in line for line in lines) == 3, "once as a variant, in two pairs"
     assert "Holm adjusts p over 3 pairs." in said.out
-    assert "with a probability of 80%" in " ".join(said.out.split())
+    assert "would detect 2.3 points" in " ".join(said.out.split())
 
     told = merflow(*arguments, "--json")
     assert told.code == 0

@@ -232,9 +232,7 @@ def test_runs_of_other_data_are_not_compared(copy: Path, params: Params, tmp_pat
     (other / "results.json").unlink()
     for file in other.rglob(FOLD_RECORD):
         write_json(file, {**json.loads(file.read_text()), what: "0123456789abcdef"})
-    with pytest.raises(
-        EvaluationError, match=rf"monday has {what} \w+, .*other has 0123456789abcdef: .*cannot be compared"
-    ):
+    with pytest.raises(EvaluationError, match=rf"monday has {what} \w+, .*other has 0123456789abcdef.*cannot be compa"):
         report([copy, other], out=tmp_path / "both", command="", params=params.evaluation)
 
 

@@ -128,7 +128,8 @@ def test_words_that_a_report_may_show_of_a_fold_are_those_that_it_read(
 def test_true_words_take_their_place_and_every_result_says_so(true: Path, params: Params, tmp_path: Path) -> None:
     variant = results(true, tmp_path, params, trained(true, tmp_path, params)).variants[VARIANT]
     assert (variant.training.transcripts, variant.training.transcripts_of_preset) == ("truth", "asr")
-    assert "read true transcripts; the preset asks for recognised words" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "trained on reference transcripts; the preset asks for ASR transcripts" in page
     assert read_record(tmp_path / "fold").settings["transcripts"] == "truth"
 
 
@@ -140,7 +141,9 @@ def test_what_is_read_can_be_forced_and_decides_the_numbers(heard: Path, params:
     assert records["truth"].fingerprint != records["asr"].fingerprint
     one, other = (np.stack(pd.read_parquet(fold / "predictions.parquet")["probabilities"]) for fold in folds.values())
     assert not np.allclose(one, other)
-    with pytest.raises(EvaluationError, match=r"read transcripts 'asr', another fold of .* 'truth'; train all folds"):
+    with pytest.raises(
+        EvaluationError, match=r"on transcripts 'asr', but another fold of .* on 'truth'; train all folds"
+    ):
         results(heard, tmp_path / "truth", params, *folds.values())
 
 
@@ -157,7 +160,7 @@ def test_a_model_is_also_tested_with_the_other_words(heard: Path, params: Params
     figures = variant.missing["text=truth"]
     assert figures.delta_ua == pytest.approx(figures.ua.pooled - variant.ua.pooled)
     page = (tmp_path / "report.html").read_text()
-    assert '<button type="button" class="sort">true words read</button></th>' in page
+    assert '<button type="button" class="sort">reference transcripts</button></th>' in page
     other, honest = read_missing(fold), read_predictions(fold)
     assert other is not None
     assert other["utterance_id"].tolist() == honest["utterance_id"].tolist()

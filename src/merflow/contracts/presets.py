@@ -17,7 +17,7 @@ class EncoderSpec(Strict):
     """One encoder of a profile.
 
     Attributes:
-        name: Name of the encoder in ``features.encoders``.
+        name: Name of the encoder in ``features.encoders.builders.ENCODERS``.
         revision: Revision of its weights: a commit of the hub, or ``files-`` and a digest of a folder; None if the
             encoder has no weights.
         settings: Values for the encoder's own settings class.
