@@ -141,7 +141,9 @@ def test_what_is_read_can_be_forced_and_decides_the_numbers(heard: Path, params:
     assert records["truth"].fingerprint != records["asr"].fingerprint
     one, other = (np.stack(pd.read_parquet(fold / "predictions.parquet")["probabilities"]) for fold in folds.values())
     assert not np.allclose(one, other)
-    with pytest.raises(EvaluationError, match=r"transcripts 'asr', but another fold of .* on 'truth'; train"):
+    with pytest.raises(
+        EvaluationError, match=r"on transcripts 'asr', but another fold of .* on 'truth'; train all folds"
+    ):
         results(heard, tmp_path / "truth", params, *folds.values())
 
 
