@@ -10,7 +10,7 @@ import yaml
 from merflow.contracts.requests import Request
 from merflow.errors import CorpusError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
-from merflow.presets.plan import read_video
+from merflow.presets.variants import read_video
 
 GRU, FULL, BERT = "mfdr:gru", "mfdr:full", "context-mmt:bert-te-frozen"
 MINE = {"presets": {"mfdr:mine": {"base": FULL, "config": {"dims": 128}}, "mfdr:other": {"base": FULL}}}

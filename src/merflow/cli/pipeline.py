@@ -141,7 +141,7 @@ def _check_names(
 ) -> list[str]:
     """Return the folds; refuse unknown names now, as the first step of the pipeline would a little later."""
     from merflow.corpus.source import CorpusSource
-    from merflow.presets.plan import plan
+    from merflow.presets.variants import folds_of
 
     user_presets = {}
     if presets is not None:
@@ -149,7 +149,7 @@ def _check_names(
 
         user_presets = read_presets(presets, profile=params.features.profile)
     CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
-    return plan(
+    return folds_of(
         variants,
         protocol=params.splits.protocol,
         profile=params.features.profile,

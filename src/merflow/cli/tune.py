@@ -157,7 +157,7 @@ def _made(
     from merflow.contracts.protocols import FOLDS
     from merflow.corpus.source import CorpusSource
     from merflow.jobs.benchmark import prepare
-    from merflow.presets.plan import chosen
+    from merflow.presets.variants import chosen
 
     protocol = params.splits.protocol
     if max(folds) > FOLDS[protocol]:

@@ -27,7 +27,7 @@ from merflow.jobs.track import track
 from merflow.jobs.train import train
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
-from merflow.presets.plan import plan, read_video
+from merflow.presets.variants import folds_of, read_video
 from merflow.runs.data import Data
 from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
@@ -69,7 +69,7 @@ def benchmark(
         MerflowError: A job failed.
     """
     workspace, run = Workspace(out), out / "run.json"
-    items = plan(
+    items = folds_of(
         variants,
         protocol=params.splits.protocol,
         profile=params.features.profile,

@@ -21,7 +21,7 @@ from merflow.features.extraction.stored_streams import Pace, StoredStream, extra
 from merflow.features.extraction.transcript_choice import choose_transcripts, has_both_transcripts
 from merflow.models import MODELS
 from merflow.presets import catalogue
-from merflow.presets.plan import chosen
+from merflow.presets.variants import chosen
 
 
 def extract(

@@ -34,7 +34,7 @@ from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.source import CorpusSource
 from merflow.errors import ParamsError, TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
-from merflow.presets import plan as plans
+from merflow.presets.variants import chosen, folds_of, read_video
 from merflow.runs.code_closure import code_digest
 from merflow.storage.fingerprints import folder_fingerprint
 from merflow.storage.local import digest
@@ -130,8 +130,8 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     """
     params = _params_of(settings)
     user_presets = parse_presets(settings.presets, where="presets", profile=params.features.profile)
-    presets = plans.chosen(settings.models, user_presets)
-    folds = plans.plan(
+    presets = chosen(settings.models, user_presets)
+    folds = folds_of(
         settings.models,
         protocol=params.splits.protocol,
         profile=params.features.profile,
@@ -187,7 +187,7 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
     refuse_password(params)
     if len(settings.models) != 1:
         raise TuningError(f"tune takes one variant, {len(settings.models)} are given: {', '.join(settings.models)}")
-    presets = plans.chosen(settings.models)
+    presets = chosen(settings.models)
     code = _training_code("study", presets[0])
     return TuningPlan(
         preparation=_preparation(settings, params, presets=presets, user_presets={}),
@@ -244,7 +244,7 @@ def _preparation(
             corpus=settings.corpus,
             root=settings.root,
             size=settings.size,
-            video=plans.read_video(settings.models, user_presets),
+            video=read_video(settings.models, user_presets),
             workspace=settings.workspace,
             params=params.corpus,
             data=data,
@@ -289,5 +289,5 @@ def _digest_of_folder(name: str) -> str:
 def _text_of(presets: str, variants: Sequence[str]) -> str:
     """Return the text of those user presets that are among the variants; empty for none."""
     entries: dict[str, Any] = (yaml.safe_load(presets) or {}).get("presets", {}) if presets.strip() else {}
-    chosen = {variant: entries[variant] for variant in variants if variant in entries}
-    return json.dumps({"presets": chosen}, default=str) if chosen else ""
+    named = {variant: entries[variant] for variant in variants if variant in entries}
+    return json.dumps({"presets": named}, default=str) if named else ""

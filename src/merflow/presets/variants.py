@@ -28,7 +28,7 @@ def read_video(variants: Sequence[str], user_presets: UserPresets | None = None)
     return any("video" in preset.inputs for preset in chosen(variants, user_presets))
 
 
-def plan(
+def folds_of(
     variants: Sequence[str],
     *,
     protocol: Protocol,
