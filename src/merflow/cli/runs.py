@@ -53,11 +53,11 @@ def presets(
 
         write_presets(out)
         return
-    found = dict(catalogue.presets())
+    known_presets = dict(catalogue.presets())
     if presets is not None:
         from merflow.folds.presets import read_presets
 
-        found |= read_presets(presets)
+        known_presets |= read_presets(presets)
     if as_json:
         print_json(
             [
@@ -71,7 +71,7 @@ def presets(
                     "published": preset.published,
                     **({"base": preset.base} if preset.base else {}),
                 }
-                for preset in found.values()
+                for preset in known_presets.values()
             ]
         )
         return
@@ -83,12 +83,12 @@ def presets(
     )
     for column in ("variant", "inputs", "year", "table", *_PUBLISHED):
         table.add_column(column, no_wrap=True)
-    for preset in found.values():
+    for preset in known_presets.values():
         figures = [f"{preset.published[key]:.2f}" if key in preset.published else "" for key in _PUBLISHED]
         inputs = " ".join(modality[0].upper() for modality in sorted(preset.inputs))
         table.add_row(preset.variant, inputs, str(preset.paper.year), preset.table, *figures)
     print_table(table)
-    for preset in found.values():
+    for preset in known_presets.values():
         if preset.base:
             OUT.print(f"{preset.variant} is made from {preset.base}, and the figures are those of {preset.base}")
     for variant, reason in catalogue.unavailable().items():

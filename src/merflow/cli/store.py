@@ -23,19 +23,19 @@ def ls(store: StoreArgument, as_json: JsonOption = False) -> None:
     """
     from merflow.jobs.store import summaries
 
-    found = summaries(store)
+    keys = summaries(store)
     if as_json:
-        print_json([asdict(summary) for summary in found])
+        print_json([asdict(summary) for summary in keys])
         return
     rows: list[tuple[str, ...]] = [
         ("key", "encoder", "reads", "clip", "layers x width", "inputs", "steps", "size", "manifests")
     ]
-    rows += [_row(one) for one in found]
+    rows += [_row(one) for one in keys]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         OUT.print("  ".join(cells).rstrip(), markup=False)
-    OUT.print(f"{len(found)} key(s), {decimal(sum(one.size_bytes for one in found))}")
+    OUT.print(f"{len(keys)} key(s), {decimal(sum(one.size_bytes for one in keys))}")
 
 
 def _row(one: "KeySummary") -> tuple[str, ...]:
@@ -61,14 +61,14 @@ def verify(store: StoreArgument, as_json: JsonOption = False) -> None:
     from merflow.jobs.store import verify as verify_job
 
     with progress_bars() as progress:
-        found = verify_job(store, progress=progress)
+        checked = verify_job(store, progress=progress)
     if as_json:
-        print_json({"shards": found.shards, "bad": found.bad})
-    elif not found.bad:
-        OUT.print(f"{found.shards} shard(s), all intact")
-    for fault in found.bad.values():
+        print_json({"shards": checked.shards, "bad": checked.bad})
+    elif not checked.bad:
+        OUT.print(f"{checked.shards} shard(s), all intact")
+    for fault in checked.bad.values():
         ERR.print(f"error: {fault}", markup=False)
-    if found.bad:
+    if checked.bad:
         raise typer.Exit(2)
 
 
@@ -88,13 +88,13 @@ def gc(
     """
     from merflow.jobs.store import collect
 
-    found = collect(store, manifests=manifest, delete=yes)
-    total = sum(one.size_bytes for one in found)
+    unused = collect(store, manifests=manifest, delete=yes)
+    total = sum(one.size_bytes for one in unused)
     if as_json:
-        rows = [{"path": str(one.path), "size_bytes": one.size_bytes, "reason": one.reason} for one in found]
+        rows = [{"path": str(one.path), "size_bytes": one.size_bytes, "reason": one.reason} for one in unused]
         print_json({"deleted": yes, "size_bytes": total, "unused": rows})
         return
-    for one in found:
+    for one in unused:
         OUT.print(f"{decimal(one.size_bytes):>10}  {one.path}  ({one.reason})", markup=False)
     done = "deleted" if yes else "would be deleted; add --yes"
-    OUT.print(f"{len(found)} item(s), {decimal(total)} {done}" if found else "nothing is unused")
+    OUT.print(f"{len(unused)} item(s), {decimal(total)} {done}" if unused else "nothing is unused")

@@ -110,7 +110,7 @@ def finished(study: optuna.Study) -> int:
 
 @dataclass
 class _Silent:
-    """Gives up trials whose worker has gone silent, and puts their values back.
+    """Give up trials whose worker has stopped answering, and put their values back.
 
     Optuna does so by heartbeats. If a worker is killed between asking for a trial and its first heartbeat, Optuna
     believes that the trial runs forever. Here it is given up if it has not begun after the grace period.

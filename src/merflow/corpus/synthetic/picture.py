@@ -173,7 +173,7 @@ class _Planes:
             middle: Centre of the patch in the frame, x and y, even.
         """
         for channel, ((step, plane), (_, behind)) in enumerate(zip(self._planes, stage._planes, strict=True)):
-            left, top = ((place - PATCH // 2) // step for place in middle)
+            left, top = ((position - PATCH // 2) // step for position in middle)
             window = (slice(top, top + PATCH // step), slice(left, left + PATCH // step))
             head = shades[::step, ::step]
             plane[window] = np.where(head > 0, colours[head, channel], behind[window])

@@ -153,7 +153,7 @@ class Whisper:
         import torch
         from transformers import WhisperForConditionalGeneration
 
-        model, found = _loaded(
+        model, loading = _loaded(
             WhisperForConditionalGeneration,
             self.folder,
             dtype=getattr(torch, self.dtype),
@@ -161,7 +161,7 @@ class Whisper:
             use_safetensors=True,
             output_loading_info=True,
         )
-        if missing := sorted(found["missing_keys"]):
+        if missing := sorted(loading["missing_keys"]):
             raise CorpusError(
                 f"the weights in {self.folder.path} lack {len(missing)} tensor(s), {missing[0]} first; "
                 "download the model again"
