@@ -44,7 +44,7 @@ def test_a_file_in_the_way_of_a_folder(manifest: Path, tiny_release: Path, tmp_p
     ):
         assert refused(*command).endswith(f"error: cannot write {place}: {file} {FILE_IN_THE_WAY}\n")
     said = refused("data", "synthesize", "--size", "tiny", "--out", file)
-    assert said == f"error: {file} is a file; choose another folder with --out\n"
+    assert said == f"error: {file} is a file; choose a folder with --out\n"
     said = refused("data", "index", *source, "--out", tmp_path)
     assert said.startswith(f"error: cannot write {tmp_path}: Is a directory; remove what is in the way, or choose")
     assert file.read_text() == "mine"
@@ -123,7 +123,8 @@ def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
     item = f"{VARIANT}:1"
     assert said(item, splits=gone) == f"error: no such file: {gone}; pass splits that `merflow data split` wrote\n"
     assert said(item, features=gone).startswith(f"error: no such file: {gone}; extract the features first")
-    assert said(item).startswith(f"error: {manifest} is not what `merflow features extract` wrote (")
+    assert said(item).startswith(f"error: {manifest} is not JSON (")
+    assert "pass a file that `merflow features extract` wrote" in said(item)
     assert said(f"{VARIANT}:9") == f"error: {splits} have no fold 9; they have [1, 2, 3, 4, 5]\n"
     assert said(VARIANT).startswith(f"error: '{VARIANT}' names no fold; write model:preset:fold, for example ")
     swapped = said(item, manifest=splits, splits=manifest)

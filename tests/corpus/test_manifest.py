@@ -98,7 +98,7 @@ def test_garbled_file(tmp_path: Path) -> None:
     path = tmp_path / "manifest.parquet"
     write_manifest(manifest(tmp_path), path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CorpusError, match="no readable Parquet file"):
+    with pytest.raises(CorpusError, match="is not a readable Parquet file"):
         read_manifest(path)
 
 

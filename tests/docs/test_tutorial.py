@@ -15,7 +15,7 @@ def test_the_tutorial_ends_in_a_comparison(tmp_path: Path) -> None:
     table, index, validate, first, second, compared = copy.follow("tutorial.md")
     assert table.stdout == f"{4 * len(SPEAKERS)} recordings of {len(SPEAKERS)} speakers\n"
     assert f"index: {4 * len(SPEAKERS)} utterances" in index.stderr
-    assert "meet every expectation" in validate.stderr
+    assert "meet all expectations" in validate.stderr
     assert "context-mmt:wavlm-fc-frozen" in first.stdout
     assert "context-mmt:wavlm-te-frozen" in first.stdout
     assert "layer-adapter-fusion:s" in second.stdout

@@ -22,7 +22,7 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     tuned = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
     assert tuned.code == 0, tuned.err
     assert re.search(r"total +\d+:\d\d +10 ran\n", tuned.out)
-    assert f"it is preset {TUNED}\n" in tuned.err
+    assert f"the best trial is now preset {TUNED}\n" in tuned.err
     found = json.loads((tmp_path / "tune/study.json").read_text())
     assert found["preset"] == TUNED
     assert found["study"]["seed"] == 7

@@ -62,8 +62,10 @@ def refused(path: Path, *, number: int, remedy: str) -> FormatError:
 def _read(path: Path, *, remedy: str) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise FormatError(f"cannot read {path} ({error}); {remedy}") from error
+    except ValueError as error:
+        raise FormatError(f"{path} is not JSON ({error}); {remedy}") from error
     if not isinstance(values, dict):
         raise FormatError(f"{path} is damaged: expected a JSON object, found {type(values).__name__}; {remedy}")
     return values
