@@ -92,7 +92,7 @@ def test_a_death_an_interrupt_and_then_the_end(command: list[str], tmp_path: Pat
     running.process.send_signal(signal.SIGINT)
     code, text = running.said()
     assert code == 130
-    assert "interrupted; what was finished is kept" in text
+    assert "interrupted; finished work is kept, and the same command continues from there" in text
     assert "Traceback" not in text
     assert not (tmp_path / "fold").exists()
 

@@ -25,7 +25,7 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     assert f"the best trial is now preset {TUNED}\n" in tuned.err
     found = json.loads((tmp_path / "tune/study.json").read_text())
     assert found["preset"] == TUNED
-    assert found["study"]["seed"] == 7
+    assert found["subject"]["seed"] == 7
     assert sum(found["trials"].values()) == 4
     assert (tmp_path / "tune/study.html").is_file()
     tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("trials")]
