@@ -25,7 +25,7 @@ from merflow.errors import MerflowError
 
 Result = TypeVar("Result")
 
-_PATIENCE_S = 5.0  # time for a process to end before it is killed
+_PATIENCE_S = 15.0  # time for a process to end before it is killed; a busy machine may take some of it
 _CHECK_S = 1.0  # interval at which processes side by side are checked
 _MESSAGES_S = 0.1  # interval at which messages are passed on
 _DEATH_S = 1.0  # time until the death of a process is noticed after its effect on another process
