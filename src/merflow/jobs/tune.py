@@ -1,5 +1,6 @@
 """Best parameters of a variant: opens a study, runs workers on it, and writes what they found."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -198,6 +199,8 @@ def _work_side_by_side(
             f"{finished(study)} of {params.trials} trials are finished and no worker is left; run the same command "
             "again, with fewer --workers"
         )
+    # The study is complete: what an interrupted trial left here is of no more use.
+    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 def _entry(search: Search, results: StudyResults) -> UserPreset:
