@@ -73,13 +73,19 @@ def streams_of(preset: Preset) -> list[dict[str, Any]]:
 
 
 def training_of(preset: Preset) -> dict[str, Any]:
-    """Return the model's whole config and recipes for each profile, and a digest of the model's own code."""
+    """Return the model's whole config and recipes for each profile, and a digest of the model's own code.
+
+    The recipes are those of learning encoders and those of frozen ones.
+    """
     fitted = {name: catalogue.fitted(preset, name) for name in catalogue.profiles()}
+    frozen = {name: catalogue.fitted(preset.on_stored_features(), name) for name in fitted}
     return {
         "profiles": {
             name: {
                 "config": asdict(cast("Any", _config(sized))),
                 "recipes": [recipe.model_dump() for recipe in sized.recipes],
+                "recipes_of_frozen_encoders": [recipe.model_dump() for recipe in frozen[name].recipes],
+                "standardized": catalogue.standardizes(name),
             }
             for name, sized in fitted.items()
         },

@@ -50,6 +50,8 @@ class _ModelFile(Strict):
     Attributes:
         recipe: Recipe of every stage.
         stages: Policy -> settings of the recipe that differ in stages of this policy.
+        frozen: Settings of the recipe that differ where encoders that should learn are frozen
+            (``training.encoders: frozen``, or encoders that cannot learn).
         presets: Presets by name.
         unavailable: Rows of the paper's tables that cannot be trained, with the reason.
     """
@@ -58,6 +60,7 @@ class _ModelFile(Strict):
     paper: Paper
     recipe: dict[str, Any]
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    frozen: dict[str, Any] = Field(default_factory=dict)
     presets: dict[str, _PresetEntry]
     unavailable: dict[str, str] = Field(default_factory=dict)
 
@@ -74,9 +77,11 @@ class _ProfileFile(Strict):
 
     Attributes:
         roles: Encoders by role, or by ``role/encoder`` if papers use different ones; the role then names one of them.
+        standardize: True to standardize features by the statistics of the training part.
         models: Adjustments of models whose sizes would be out of proportion to these encoders.
     """
 
+    standardize: bool
     roles: dict[str, EncoderSpec | str]
     models: dict[str, _Fit] = Field(default_factory=dict)
 
@@ -88,6 +93,7 @@ def presets() -> dict[str, Preset]:
     shipped: dict[str, Preset] = {}
     for name, content in _model_files().items():
         for preset_name, entry in content.presets.items():
+            recipes = _recipes(content, entry, where=f"{name}: {preset_name}")
             preset = Preset(
                 model=content.model,
                 name=preset_name,
@@ -95,7 +101,9 @@ def presets() -> dict[str, Preset]:
                 table=entry.table,
                 inputs=tuple(entry.inputs),
                 config=entry.config,
-                recipes=_recipes(content, entry, where=f"{name}: {preset_name}"),
+                recipes=recipes,
+                asked=tuple(recipe.policy for recipe in recipes),
+                frozen=content.frozen,
                 published=published.get((content.model, preset_name), {}),
             )
             shipped[preset.variant] = preset
@@ -193,6 +201,15 @@ def profile(name: str) -> Profile:
             raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
         encoders[slot] = target
     return {slot: encoders[slot] for role in ROLES for slot in encoders if slot.partition("/")[0] == role}
+
+
+def standardizes(profile_name: str) -> bool:
+    """Return True if models read a profile's features standardized by the statistics of their training part.
+
+    Raises:
+        PresetError: No such profile exists.
+    """
+    return _profile_file(profile_name).standardize
 
 
 def fitted(preset: Preset, profile_name: str) -> Preset:
