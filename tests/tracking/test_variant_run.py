@@ -104,7 +104,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "recall/angry": 0.7,
         "published/UA": 0.8,
     }
-    assert "This encoder profile cannot train the preset's stages partial." in best.data.tags["mlflow.note.content"]
+    assert "Other than the preset: encoders frozen; the paper fine-tunes them." in best.data.tags["mlflow.note.content"]
     assert artifacts(uri, best) == {"confusion.png"}
     assert other.data.metrics["test_UA"] == 0.6
     assert child.data.metrics["test_UA"] == 0.7
