@@ -16,7 +16,7 @@ _INTRODUCTION = """\
 
 How to read the quality figures:
 
-- All of them use the `lite` profile: log-mel statistics and hashed words, no pretrained network.
+- All but those of fine-tuning use the `lite` profile: log-mel statistics and hashed words, no pretrained network.
 - The settings of `lite` were chosen on EmoDB's development figures while its test figures were in view. Read the EmoDB
   figures as slightly optimistic.
 - In the tuning table, the development speakers of folds 1 and 2 are test speakers of other folds (24% of the tested
