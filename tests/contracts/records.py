@@ -14,6 +14,7 @@ from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import SplitParams, TrainingParams
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import StreamShape
 
@@ -69,7 +70,7 @@ _VALUES: dict[str, Any] = {
     "classes": ("angry", "happy", "neutral", "sad"),
     "selection": Selection(figure="loss", data="speaker"),
     "recipes": (RECIPE,),
-    "asked": ("frozen",),
+    "regime": Regime(asked=("frozen",), ran=("frozen",)),
     "standardized": True,
     "training": TRAINING,
     "transcripts": "truth",

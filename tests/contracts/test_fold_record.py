@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.fold_record import FOLD_RECORD, Origin, ShadowEpoch, read_fold_record, write_fold_record
+from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
 from merflow.errors import FormatError, ModelError
 from tests.contracts.records import RECIPE, fold_record, planned_fold
@@ -37,7 +38,8 @@ def test_a_fold_is_promotable_unless_test_data_chose_its_epoch() -> None:
 
 def test_stages_and_settings_follow_from_the_recipes() -> None:
     second = RECIPE.model_copy(update={"policy": "full", "encoders": {"speech": "transformer"}})
-    record = fold_record(recipes=(RECIPE, second))
+    regime = Regime(asked=("frozen", "full"), ran=("frozen", "full"))
+    record = fold_record(recipes=(RECIPE, second), regime=regime)
     assert record.stages == ("frozen", "full")
     assert list(record.recipe_settings) == ["stage 1", "stage 2"]
     assert fold_record().recipe_settings == RECIPE.model_dump()

@@ -111,7 +111,7 @@ class PlannedFold(Strict):
         classes: Emotion classes in the order of the logits.
         selection: The rule that chooses the epoch.
         recipes: One for each trained stage, in the order of training.
-        asked: Encoder policies of the paper's row, one per stage.
+        regime: The encoders' part in the training, as the paper's row asks for it and as it was.
         standardized: True if features are standardized by the statistics of the training part.
         training: Device, precision, threads and so on.
         transcripts: Whose words the model reads, ``truth``, ``asr`` or both joined by a plus; None if it reads none.
@@ -135,7 +135,7 @@ class PlannedFold(Strict):
     classes: tuple[str, ...]
     selection: Selection
     recipes: tuple[Recipe, ...]
-    asked: tuple[Policy, ...]
+    regime: Regime
     standardized: bool
     training: TrainingParams
     transcripts: str | None
@@ -179,12 +179,7 @@ class PlannedFold(Strict):
     @property
     def stages(self) -> tuple[Policy, ...]:
         """Encoder policies of the trained stages."""
-        return tuple(recipe.policy for recipe in self.recipes)
-
-    @property
-    def regime(self) -> Regime:
-        """The encoders' part in the training, as the paper's row asks for it and as it was."""
-        return Regime(asked=self.asked, ran=self.stages)
+        return self.regime.ran
 
     @property
     def encoder_keys(self) -> dict[Role, str]:

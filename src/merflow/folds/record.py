@@ -15,6 +15,7 @@ from merflow.contracts.fold_record import (
     ShadowEpoch,
 )
 from merflow.contracts.presets import spec_of
+from merflow.contracts.regime import Regime
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.transcripts import transcripts_of
 from merflow.folds.inputs import FoldInputs
@@ -37,7 +38,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         classes=inputs.classes,
         selection=inputs.selection,
         recipes=inputs.recipes,
-        asked=inputs.preset.asked,
+        regime=Regime(asked=preset.asked, ran=preset.stages),
         standardized=inputs.standardized,
         training=inputs.params,
         transcripts=inputs.transcript,

@@ -236,9 +236,11 @@ def _entry(search: Search, results: StudyResults) -> UserPreset:
 
 def _found_on(search: Search) -> list[dict[str, Any]]:
     """Return what each stage has to keep: settings that were found with frozen encoders are for frozen encoders."""
-    frozen = search.first.recipes[0].policy == "frozen"
-    policies = zip(search.first.recipes, search.first.preset.asked, strict=False)
-    return [{"policy": "frozen", "encoders": {}} if frozen and asked != "frozen" else {} for _, asked in policies]
+    preset = search.first.preset
+    return [
+        {"policy": "frozen", "encoders": {}} if ran == "frozen" != asked else {}
+        for ran, asked in zip(preset.stages, preset.asked, strict=False)
+    ]
 
 
 def _conclusion(results: StudyResults) -> str:
