@@ -10,7 +10,6 @@ def test_the_page_shows_the_recorded_results() -> None:
         "emodb_presets",
         "extraction",
         "extraction_growth",
-        "finetuning",
         "foal_net",
         "indexing",
         "mfdr",
