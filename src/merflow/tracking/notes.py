@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from merflow.contracts.numerals import quoted
 from merflow.contracts.results import Comparison, Results
-from merflow.contracts.scores import FoldScore, Variant
+from merflow.contracts.scores import FoldScore
 from merflow.contracts.selection import Selection
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
@@ -21,7 +22,7 @@ def benchmark_note(results: Results, *, command: str) -> str:
             f"{_data(results)} All figures are percentages over the test utterances of all folds together; intervals "
             "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
             "",
-            *_table(_COLUMNS, (_row(name, results.variants[name]) for name in results.ranked)),
+            *_table(_COLUMNS, (_row(name, results) for name in results.ranked)),
             *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
             *([] if not command else ["", f"Reproduce with: `{command}`"]),
         ]
@@ -37,7 +38,7 @@ def variant_note(name: str, results: Results) -> str:
             f"{_data(results)} {_rule(variant.training.selection)}"
             + (f" This encoder profile cannot train the preset's stages {', '.join(skipped)}." if skipped else ""),
             "",
-            *_table(_COLUMNS, [_row(name, variant)]),
+            *_table(_COLUMNS, [_row(name, results)]),
             "",
             *_table(_FOLD_COLUMNS, map(_fold, variant.folds)),
         ]
@@ -57,8 +58,9 @@ def _rule(selection: Selection) -> str:
     return f"The epoch was chosen by the {selection}."
 
 
-def _row(name: str, variant: Variant) -> list[str]:
-    published = variant.published.get("UA")
+def _row(name: str, results: Results) -> list[str]:
+    variant = results.variants[name]
+    published = quoted(variant.published, ("UA",), corpus=results.published_corpus, protocol=results.protocol)
     return [
         name,
         _percent(variant.ua.pooled),
@@ -66,7 +68,7 @@ def _row(name: str, variant: Variant) -> list[str]:
         _percent(variant.wa.pooled),
         _percent(variant.macro_f1),
         _percent(variant.ece),
-        "" if published is None else f"{published:g}",
+        published or "",
     ]
 
 
