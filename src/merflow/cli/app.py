@@ -84,5 +84,5 @@ app.add_typer(tracking.app, name="tracking", rich_help_panel=_ELSEWHERE, help="U
 
 
 def main() -> None:
-    """Run the command line; the entry point of the console script."""
+    """Run the command line; :mod:`merflow.__main__` calls it."""
     run(lambda: app(prog_name="merflow"))
