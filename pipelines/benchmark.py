@@ -34,6 +34,7 @@ def benchmark(
     name: str = "benchmark",
     quarantine: bool = False,
     transcribe: bool = False,
+    profile: str = "",
     presets: str = "",
     params: str = "",
     command: str = "",
@@ -49,6 +50,7 @@ def benchmark(
         name: Name of the run in MLflow and title of the report.
         quarantine: Set bad rows aside instead of failing.
         transcribe: Transcribe the recordings with Whisper.
+        profile: Text of a profile of your own encoders; empty for the one that ``features.profile`` names.
         presets: Text of a file of your own presets, which ``models`` may name.
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{training: {max_epochs: 6}}``.
         command: Command that repeats the run, printed in the report.
@@ -62,6 +64,7 @@ def benchmark(
         name=name,
         quarantine=quarantine,
         transcribe=transcribe,
+        profile=profile,
         presets=presets,
         params=params,
         command=command,

@@ -22,6 +22,7 @@ from merflow.cli.options import (
     SeedOption,
     SetOption,
     SizeOption,
+    StoreOption,
     TranscribeOption,
     adjusted,
     command_line,
@@ -197,6 +198,7 @@ def benchmark(
     root: RootOption = None,
     size: SizeOption = "small",
     profile: ProfileOption = None,
+    store: StoreOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     seed: SeedOption = None,
@@ -218,11 +220,18 @@ def benchmark(
     from merflow.corpus.source import CorpusSource
     from merflow.evaluation.report.terminal import results_table
     from merflow.folds.presets import read_presets
+    from merflow.folds.profiles import profile_of
     from merflow.jobs.benchmark import benchmark as benchmark_job
 
     chosen = adjusted(
-        load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
+        load_params(params, overrides),
+        profile=profile,
+        protocol=protocol,
+        development=development,
+        seed=seed,
+        store=store,
     )
+    encoders = profile_of(chosen.features.profile)
     with progress_bars() as progress:
         results = benchmark_job(
             CorpusSource(corpus, root, size),
@@ -234,7 +243,8 @@ def benchmark(
             quarantine=quarantine,
             asr=transcribe,
             workers=workers,
-            user_presets=read_presets(presets, profile=chosen.features.profile),
+            user_presets=read_presets(presets, profile=encoders),
+            profile=encoders,
             progress=progress,
         )
     print_json(results.as_json()) if as_json else print_table(results_table(results))

@@ -98,9 +98,11 @@ class FeatureParams(Strict):
     """The encoders, the speed of extraction, and the size of the store's shards.
 
     Attributes:
-        profile: Name of the encoder profile, ``presets/profiles/<name>.yaml``.
+        profile: The encoder profile: the name of a shipped one (``presets/profiles/<name>.yaml``), or a file of your
+            own.
         encoders_folder: Folder of pretrained encoders, one subfolder each; an encoder in it is used instead of the
             hub's.
+        store: Folder of the feature store, which any number of runs may share; empty for one in the run's own folder.
         shard_utterances: Utterances per shard of the store.
         device: Device of the encoders; ``auto`` is a GPU if there is one.
         workers: Processes that read ahead of the encoder; ``auto`` is one per core if there is enough to read.
@@ -112,6 +114,7 @@ class FeatureParams(Strict):
 
     profile: str
     encoders_folder: str
+    store: str
     shard_utterances: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
     workers: Literal["auto"] | Annotated[int, Field(ge=0)]

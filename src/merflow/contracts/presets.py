@@ -18,16 +18,18 @@ class EncoderSpec(Strict):
 
     Attributes:
         name: Name of the encoder in ``features.encoders.builders.ENCODERS``.
-        revision: Revision of its weights: a commit of the hub, or ``files-`` and a digest of a folder; None if the
-            encoder has no weights.
+        revision: The hub's commit of its weights; None for a folder that does not come from the hub, and for an encoder
+            without weights.
         settings: Values for the encoder's own settings class.
         folder: Folder of its weights on this machine, once it has been located; it influences no stored number.
+        digest: Digest of the files that decide its numbers, once it has been located; None if it has no weights.
     """
 
     name: str
     revision: str | None = None
     settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
     folder: str | None = None
+    digest: str | None = None
 
     @property
     def label(self) -> str:
@@ -36,6 +38,29 @@ class EncoderSpec(Strict):
             return self.name
         words = (self.name, self.settings["model"], self.settings.get("layers"))
         return " ".join(str(word) for word in words if word is not None)
+
+    @property
+    def citation(self) -> str:
+        """The model, the revision or digest of its weights, and its layers; the encoder's name if it has no weights."""
+        if "model" not in self.settings:
+            return self.name
+        model, layers = self.settings["model"], self.settings.get("layers")
+        if self.revision is not None:
+            weights = f"@{self.revision[:7]}"
+        else:
+            weights = f" (files {self.digest[:8]})" if self.digest else ""
+        return f"{model}{weights}" + (f", {_LAYERS.get(str(layers), layers)}" if layers else "")
+
+    def same_weights(self, other: "EncoderSpec") -> bool:
+        """Return True if both are known to read the same weights, and the same layers of them."""
+        if self.name != other.name or self.settings.get("layers") != other.settings.get("layers"):
+            return False
+        if self.digest is not None and other.digest is not None:
+            return self.digest == other.digest
+        return self.revision is not None and self.revision == other.revision
+
+
+_LAYERS = {"last": "last layer", "all": "all layers", "transformer": "transformer layers"}
 
 
 # Encoders by role, or by role and pretrained encoder ("speech/wavlm-base"); see Stream.slot.
@@ -56,6 +81,29 @@ def spec_of(stream: Stream, profile: Profile) -> EncoderSpec:
     if stream.role not in profile:
         raise FeatureError(f"the profile has no encoder for role {stream.role!r}; it has {', '.join(profile)}")
     return profile[stream.role]
+
+
+class ModelFit(Strict):
+    """Settings of a model's config, and of all its recipes, that differ on the encoders of a profile."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+class EncoderProfile(Strict):
+    """A profile, complete: the encoders of its base are among its own.
+
+    Attributes:
+        name: Name of the profile.
+        base: The shipped profile that a user's profile starts from; None if it starts from nothing.
+        roles: Encoders by role, and by ``role/encoder`` if it has several for a role.
+        models: Adjustments of models whose sizes would be out of proportion to these encoders.
+    """
+
+    name: str
+    base: str | None = None
+    roles: Profile
+    models: dict[str, ModelFit] = Field(default_factory=dict)
 
 
 class Paper(Strict):

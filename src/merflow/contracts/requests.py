@@ -109,6 +109,7 @@ class ExtractRequest(Request):
         workspace: Folder that all steps share; the feature store is in it.
         encoders: Digest of the files of local encoders; empty where the profile pins all of them.
         presets: Text of the user's presets among the variants; empty for none.
+        profile: Text of the user's encoder profile; empty for the one that ``params.profile`` names.
     """
 
     variants: list[str]
@@ -117,6 +118,7 @@ class ExtractRequest(Request):
     corpus: CorpusParams
     encoders: str
     presets: str
+    profile: str
 
 
 class TrackRequest(Request):

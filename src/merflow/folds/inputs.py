@@ -25,6 +25,7 @@ from merflow.folds.presets import model_code
 from merflow.inference.devices import device_of
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
+from merflow.presets.profiles import fitted
 from merflow.runs.code_closure import code_digest
 from merflow.runs.fold_folder import LabelledUtterances
 from merflow.storage.local import digest, file_md5
@@ -83,7 +84,7 @@ class FoldInputs:
                 "features"
             )
         inputs = cls(
-            preset=catalogue.fitted(catalogue.preset(named.variant, user_presets), extracted.profile),
+            preset=fitted(catalogue.preset(named.variant, user_presets), extracted.profile),
             fold=named.fold,
             seed=named.seed,
             manifest=corpus,
@@ -131,7 +132,7 @@ class FoldInputs:
     @cached_property
     def config(self) -> ModelConfig:
         """The model's config."""
-        where = f"{self.preset.variant}, config on profile {self.features.profile}"
+        where = f"{self.preset.variant}, config on profile {self.features.profile.name}"
         return MODELS[self.preset.model].configure(self.preset.config, where=where)
 
     @property

@@ -40,7 +40,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         training=inputs.params,
         transcripts=inputs.transcript,
         transcripts_of_preset=transcripts_of(inputs.config.streams()),
-        profile=inputs.features.profile,
+        profile=inputs.features.profile.name,
         encoders={
             role: RecordedEncoder(key=keys[role], spec=spec.model_copy(update={"folder": None}))
             for role, spec in specs.items()

@@ -1,31 +1,27 @@
-"""The presets and encoder profiles that merflow ships, read from the YAML files beside this module.
+"""The presets that merflow ships, read from the YAML files beside this module.
 
 Every ``<model>.yaml`` in this folder is one model; nothing else lists them. ``published.csv`` holds the papers' own
 numbers, which are quoted beside measured ones and enter no computation.
 """
 
 import csv
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field
 
 from merflow.contracts.presets import (
-    EncoderSpec,
     Paper,
     Preset,
-    Profile,
     PublishedRow,
     PublishedTable,
     UserPresets,
     parse_variant,
 )
 from merflow.contracts.recipe import Recipe
-from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
+from merflow.contracts.streams import Modality
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import PresetError, nearest
 
@@ -60,25 +56,6 @@ class _ModelFile(Strict):
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
     presets: dict[str, _PresetEntry]
     unavailable: dict[str, str] = Field(default_factory=dict)
-
-
-class _Fit(Strict):
-    """Settings of a model's config, and of all its recipes, that differ on the encoders of a profile."""
-
-    config: dict[str, Any] = Field(default_factory=dict)
-    recipe: dict[str, Any] = Field(default_factory=dict)
-
-
-class _ProfileFile(Strict):
-    """The file of an encoder profile.
-
-    Attributes:
-        roles: Encoders by role, or by ``role/encoder`` if papers use different ones; the role then names one of them.
-        models: Adjustments of models whose sizes would be out of proportion to these encoders.
-    """
-
-    roles: dict[str, EncoderSpec | str]
-    models: dict[str, _Fit] = Field(default_factory=dict)
 
 
 @cache
@@ -169,59 +146,9 @@ def published_tables() -> tuple[PublishedTable, ...]:
     )
 
 
-def profiles() -> list[str]:
-    """Return the names of the encoder profiles."""
-    return sorted(Path(entry.name).stem for entry in (_FOLDER / "profiles").iterdir() if entry.name.endswith(".yaml"))
-
-
-def profile(name: str) -> Profile:
-    """Return the encoders of a profile by role, and by ``role/encoder`` if it has several for a role.
-
-    Raises:
-        PresetError: No such profile exists, or it names an unknown role or encoder.
-    """
-    slots = _profile_file(name).roles
-    encoders: Profile = {}
-    for slot, spec in slots.items():
-        role, slash, encoder = slot.partition("/")
-        if role not in ROLES:
-            raise PresetError(f"profile {name}: unknown role {role!r}; {nearest(role, ROLES)}")
-        if slash and encoder not in PRETRAINED_ENCODERS:
-            raise PresetError(f"profile {name}: unknown encoder {slot!r}; {nearest(encoder, PRETRAINED_ENCODERS)}")
-        target = slots.get(spec) if isinstance(spec, str) else spec
-        if not isinstance(target, EncoderSpec):
-            raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
-        encoders[slot] = target
-    return {slot: encoders[slot] for role in ROLES for slot in encoders if slot.partition("/")[0] == role}
-
-
-def fitted(preset: Preset, profile_name: str) -> Preset:
-    """Return a preset as it is trained on the encoders of a profile: small encoders get a small model.
-
-    Settings that the preset's own config makes stay as they are, and so do settings in the recipe of a user's preset,
-    even if they equal the paper's.
-
-    Raises:
-        PresetError: No such profile exists.
-    """
-    fit = _profile_file(profile_name).models.get(preset.model, _Fit())
-    changes = preset.changes or ({},) * len(preset.recipes)
-    recipes = tuple(
-        parse(Recipe, recipe.model_dump() | fit.recipe | change, where=f"{preset.variant} on profile {profile_name}")
-        for recipe, change in zip(preset.recipes, changes, strict=True)
-    )
-    return replace(preset, config=fit.config | preset.config, recipes=recipes)
-
-
-def _profile_file(name: str) -> _ProfileFile:
-    if name not in profiles():
-        raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
-    content = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
-    known = {model_file.model for model_file in _model_files().values()}
-    for model in content.models:
-        if model not in known:
-            raise PresetError(f"profile {name}: unknown model {model!r}; {nearest(model, known)}")
-    return content
+def models() -> list[str]:
+    """Return the names of the models that have presets."""
+    return [content.model for content in _model_files().values()]
 
 
 @cache

@@ -32,7 +32,6 @@ def folds_of(
     variants: Sequence[str],
     *,
     protocol: Protocol,
-    profile: str,
     seeds: Sequence[int],
     user_presets: UserPresets | None = None,
 ) -> list[str]:
@@ -41,6 +40,5 @@ def folds_of(
     The first fold of every variant comes before the second fold of any, so that an unfinished benchmark has seen all
     variants, and the time that is left can be told from the time that has passed.
     """
-    catalogue.profile(profile)
     presets, folds = chosen(variants, user_presets), range(1, FOLDS[protocol] + 1)
     return [str(FoldId(preset.variant, fold, seed)) for seed in seeds for fold in folds for preset in presets]

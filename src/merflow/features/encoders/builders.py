@@ -126,6 +126,28 @@ def build_encoder(spec: EncoderSpec, stream: Stream, *, device: str = "auto") ->
     return entry.encoder(settings, spec, device)
 
 
+def check_encoder(spec: EncoderSpec, stream: Stream) -> None:
+    """Check that a stream's encoder exists, has the right settings and yields what the stream's role reads.
+
+    Raises:
+        FeatureError: No encoder has the spec's name, or it reads another modality or yields other layers than the
+            role's.
+        ParamsError: The spec's settings are wrong for the encoder.
+    """
+    _, settings = _checked(spec, stream)
+    layers = getattr(settings, "layers", "last")
+    needed = stream.role.endswith("_layers")
+    if needed and layers == "last":
+        raise FeatureError(
+            f"encoder {spec.name!r} yields one layer, but role {stream.role!r} reads several; set layers to all or "
+            "transformer, or choose an encoder with layers"
+        )
+    if not needed and layers != "last":
+        raise FeatureError(
+            f"encoder {spec.name!r} yields layers {layers!r}, but role {stream.role!r} reads one; set layers to last"
+        )
+
+
 def batch_cost(spec: EncoderSpec, *, device: str, most: int) -> int:
     """Return the largest cost of a padded batch: ``most``, or less on a CPU where that is faster.
 

@@ -19,9 +19,9 @@ def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
         FeatureError: No encoder has the spec's name, or its weights have not been located yet.
     """
     entry = encoder_entry(spec)
-    if entry.revised and spec.revision is None:
+    if entry.revised and spec.digest is None:
         raise FeatureError(
-            f"encoder {spec.name!r} of {spec.settings.get('model')} has no revision; locate it first "
+            f"encoder {spec.name!r} of {spec.settings.get('model')} has no digest; locate it first "
             "(features.encoders.huggingface.checkpoints.located)"
         )
     return FeatureKey(
