@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from merflow.contracts.protocols import Policy
+from merflow.contracts.published import Paper, PublishedFigure
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
@@ -112,14 +113,6 @@ class EncoderProfile(Strict):
     models: dict[str, ModelFit] = Field(default_factory=dict)
 
 
-class Paper(Strict):
-    """The paper that describes a model."""
-
-    title: str
-    venue: str
-    year: int
-
-
 @dataclass(frozen=True)
 class Preset:
     """One row of a paper's table.
@@ -128,13 +121,13 @@ class Preset:
         model: Name of the model.
         name: Name of the preset.
         paper: The paper of the model.
-        table: The paper's table with this row.
+        table: The paper's table with this row; ``ours`` or ``public code`` where no table has it.
         inputs: Modalities that the model reads.
         config: Values of the model's config dataclass.
         recipes: One recipe per stage, in the order of training.
         asked: Encoder policies of the paper's row, one per stage; a user's preset keeps those of its base.
         frozen: Settings of every stage's recipe that differ where encoders that should learn are frozen.
-        published: Percentages that the paper reports, by metric (WA, UA, F1). They are quoted and never measured here.
+        published: Figures that the paper reports. They are quoted and never measured here.
         base: For a user's preset, the variant from which it is derived, and whose paper, table and published figures it
             keeps. None for a row of a paper.
         changes: For a user's preset, its settings in the recipe of each stage; they override those of a profile.
@@ -150,7 +143,7 @@ class Preset:
     recipes: tuple[Recipe, ...]
     asked: tuple[Policy, ...]
     frozen: dict[str, Any]
-    published: dict[str, float]
+    published: tuple[PublishedFigure, ...]
     base: str | None = None
     changes: tuple[dict[str, Any], ...] = ()
     tuned: dict[str, Any] = field(default_factory=dict)
@@ -195,45 +188,6 @@ class Preset:
 
 # Users' presets by variant name, in addition to those that merflow ships.
 UserPresets = Mapping[str, Preset]
-
-
-@dataclass(frozen=True)
-class PublishedRow:
-    """One row of a paper's table, as the paper reports it.
-
-    Attributes:
-        variant: ``model:preset`` of the system; not every variant can be trained.
-        dataset: ``iemocap4``, ``mosei``, or ``iemocap4+mosei`` if WA and UA belong to the first and all other figures
-            to the second.
-        protocol: The paper's division into training and test data.
-        inputs: Inputs in the paper's own words.
-        figures: Percentages by metric: WA, UA, F1, ACC7, ACC2.
-        note: Further remarks of the paper about the row.
-    """
-
-    variant: str
-    dataset: str
-    protocol: str
-    inputs: str
-    figures: dict[str, float]
-    note: str
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """One table of a paper.
-
-    Attributes:
-        model: Name of the model that the paper proposes.
-        paper: The paper.
-        number: Number of the table in the paper.
-        rows: Its rows in the paper's order.
-    """
-
-    model: str
-    paper: Paper
-    number: str
-    rows: tuple[PublishedRow, ...]
 
 
 def parse_variant(text: str) -> tuple[str, str]:

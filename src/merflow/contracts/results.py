@@ -210,7 +210,7 @@ class Results(ComparedVariants):
 
     Attributes:
         synthetic: True if the corpus is generated.
-        published_corpus: True if the papers' own figures were measured on this corpus.
+        published_corpus: The corpus and its emotions as published figures name them; None if no paper used them.
         classes: Class names, in the order of ``confusion``.
         class_counts: Test utterances per class.
         evaluation: Settings of the bootstrap and the calibration error.
@@ -219,7 +219,7 @@ class Results(ComparedVariants):
     """
 
     synthetic: bool
-    published_corpus: bool
+    published_corpus: str | None
     classes: tuple[str, ...]
     class_counts: tuple[int, ...]
     evaluation: EvaluationParams

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import FiniteFloat
 
+from merflow.contracts.published import PublishedFigure
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
 from merflow.contracts.strict import Strict
@@ -208,7 +209,7 @@ class Variant(Scored):
         none_paper: Figures of test-selected epochs; None unless they were requested.
         missing: Figures per missing modality or other transcripts, named as in the ``missing`` prediction table.
         training: How the variant was trained.
-        published: The paper's own figures in percent, by metric; empty where the paper reports none.
+        published: The paper's own figures, of every corpus and protocol; empty where the paper reports none.
     """
 
     macro_f1: FiniteFloat
@@ -224,4 +225,4 @@ class Variant(Scored):
     none_paper: NonePaper | None
     missing: Mapping[str, MissingInput]
     training: Training
-    published: Mapping[str, FiniteFloat]
+    published: tuple[PublishedFigure, ...]

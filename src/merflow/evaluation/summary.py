@@ -10,6 +10,7 @@ import pandas as pd
 from merflow.contracts.baselines import Baseline
 from merflow.contracts.fold_record import ChosenEpoch
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.published import PublishedFigure
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Breakdown, Chance, FoldScore, Group, NonePaper, Training, Variant
 from merflow.errors import EvaluationError
@@ -55,12 +56,12 @@ class TrainedVariant:
 
     Attributes:
         training: How it was trained.
-        published: The paper's own percentages by metric; empty where the paper reports none.
+        published: The paper's own figures; empty where the paper reports none.
         chosen: Chosen epochs by fold and seed.
     """
 
     training: Training
-    published: Mapping[str, float] = field(default_factory=dict)
+    published: tuple[PublishedFigure, ...] = ()
     chosen: Mapping[tuple[int, int], ChosenEpoch] = field(default_factory=dict)
 
 
@@ -169,7 +170,7 @@ def _score(inputs: _Inputs, *, classes: tuple[str, ...], bins: int, dialogues: i
         none_paper=inputs.none_paper,
         missing=missing_inputs(variant, inputs.missing, classes=size),
         training=inputs.trained.training,
-        published={metric: float(value) for metric, value in inputs.trained.published.items()},
+        published=inputs.trained.published,
     )
 
 

@@ -90,7 +90,7 @@ def evaluate(
             ),
             folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
             synthetic=kind.synthetic,
-            published_corpus=kind.published,
+            published_corpus=corpus.taxonomy if kind.published else None,
         ),
         trained=_variants(folds, presets),
         params=params,

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
+from merflow.contracts.numerals import quoted
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import Comparison, Results
-from merflow.contracts.scores import FoldScore, Training, Variant
+from merflow.contracts.scores import FoldScore, Training
 from merflow.contracts.selection import Selection
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
@@ -22,7 +23,7 @@ def benchmark_note(results: Results, *, command: str) -> str:
             f"{_data(results)} All figures are percentages over the test utterances of all folds together; intervals "
             "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
             "",
-            *_table(_COLUMNS, (_row(name, results.variants[name]) for name in results.ranked)),
+            *_table(_COLUMNS, (_row(name, results) for name in results.ranked)),
             *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
             *([] if not command else ["", f"Reproduce with: `{command}`"]),
         ]
@@ -36,7 +37,7 @@ def variant_note(name: str, results: Results) -> str:
         [
             f"{_data(results)} {_rule(variant.training.selection)}{_deviation(variant.training.regime)}",
             "",
-            *_table(_COLUMNS, [_row(name, variant)]),
+            *_table(_COLUMNS, [_row(name, results)]),
             "",
             *_table(_FOLD_COLUMNS, map(_fold, variant.folds)),
         ]
@@ -61,8 +62,9 @@ def _deviation(regime: Regime) -> str:
     return f" Other than the preset: {regime.note}." if regime.note else ""
 
 
-def _row(name: str, variant: Variant) -> list[str]:
-    published = variant.published.get("UA")
+def _row(name: str, results: Results) -> list[str]:
+    variant = results.variants[name]
+    published = quoted(variant.published, ("UA",), corpus=results.published_corpus, protocol=results.protocol)
     return [
         name,
         _percent(variant.ua.pooled),
@@ -70,7 +72,7 @@ def _row(name: str, variant: Variant) -> list[str]:
         _percent(variant.wa.pooled),
         _percent(variant.macro_f1),
         _percent(variant.ece),
-        "" if published is None else f"{published:g}",
+        published or "",
     ]
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from merflow.contracts.numerals import DASH, plural
+from merflow.contracts.numerals import DASH, plural, quoted
 from merflow.contracts.results import ComparedVariants, Power, Results
-from merflow.contracts.scores import Training
+from merflow.contracts.scores import Training, Variant
 
 _TRANSCRIPTS = {"truth": "reference transcripts", "asr": "ASR transcripts"}
 
@@ -22,11 +22,10 @@ def selection_rule(results: Results) -> str:
     return "; ".join(rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items())
 
 
-def published(figures: Mapping[str, float]) -> str:
-    """Return the paper's own percentages as UA / WA."""
-    if not figures.keys() & {"UA", "WA"}:
-        return DASH
-    return " / ".join(f"{figures[name]:g}" if name in figures else DASH for name in ("UA", "WA"))
+def published(variant: Variant, results: Results) -> str:
+    """Return the paper's own percentages as UA / WA; those of another corpus or protocol name it."""
+    said = quoted(variant.published, ("UA", "WA"), corpus=results.published_corpus, protocol=results.protocol)
+    return said or DASH
 
 
 def inputs_in_words(inputs: str) -> str:

@@ -23,7 +23,7 @@ from merflow.contracts.numerals import (
     spread,
     training_name,
 )
-from merflow.contracts.presets import PublishedTable
+from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import ALPHA, Comparison, Results
 from merflow.contracts.scores import Variant
 from merflow.evaluation.report import notes, tables
@@ -115,7 +115,7 @@ def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any
     axis = _axis(variants)
     return {
         "axis": axis,
-        "rows": [_row(name, results.variants[name], axis=axis) for name in results.ranked],
+        "rows": [_row(name, results, axis=axis) for name in results.ranked],
         "models": list(dict.fromkeys(name.partition(":")[0] for name in results.ranked)),
         "rule": notes.selection_rule(results),
         "one_rule": len({str(variant.training.selection) for variant in variants}) == 1,
@@ -156,7 +156,8 @@ def _drawings(results: Results, histories: Histories, inspections: Inspections) 
     }
 
 
-def _row(name: str, variant: Variant, *, axis: tuple[float, float]) -> dict[str, Any]:
+def _row(name: str, results: Results, *, axis: tuple[float, float]) -> dict[str, Any]:
+    variant = results.variants[name]
     low, high = variant.ua.ci95 or (variant.ua.pooled, variant.ua.pooled)
     marks = {"low": low, "high": high, "at": variant.ua.pooled, "chance": variant.chance.ua}
     return {
@@ -165,7 +166,7 @@ def _row(name: str, variant: Variant, *, axis: tuple[float, float]) -> dict[str,
         "model": name.partition(":")[0],
         "variant": variant,
         "bar": {mark: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for mark, value in marks.items()},
-        "published": notes.published(variant.published),
+        "published": notes.published(variant, results),
         "deviations": notes.deviations(variant.training),
         "confusion": [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in variant.confusion],
     }

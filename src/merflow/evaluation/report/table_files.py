@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from merflow.contracts.presets import PublishedTable
+from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import Results
 from merflow.evaluation.report.paper_tables import paper_tables
 from merflow.evaluation.report.tables import (

@@ -71,7 +71,7 @@ def leaderboard(results: Results) -> Table:
                 interval(variant.wa.ci95),
                 percent(variant.macro_f1),
                 percent(variant.ece),
-                published(variant.published),
+                published(variant, results),
             )
         )
     return Table(
@@ -79,7 +79,8 @@ def leaderboard(results: Results) -> Table:
         "Results by variant",
         f"Percent, best variant first, on {where(results)}. UA is the mean recall over classes and WA is accuracy, "
         "both over the test predictions of all folds together, with 95% bootstrap intervals over dialogues. The last "
-        "column quotes the papers, whose corpus, encoders and choice of epoch may differ. Epochs were chosen by: "
+        "column quotes the papers, whose encoders and choice of epoch may differ; a figure of another corpus or "
+        "protocol names it, and a question mark follows one that may be another system's. Epochs were chosen by: "
         f"{selection_rule(results)}. {all_deviations(results)}".strip(),
         (
             *("Variant", "UA", "UA, 95% CI", "UA by fold"),
