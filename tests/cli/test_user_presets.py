@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from merflow.folds.presets import read_presets
-from merflow.presets.catalogue import preset, profiles
+from merflow.presets.catalogue import preset
+from merflow.presets.profiles import shipped_profiles
 from tests.cli.command import merflow, refused
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmark.md"
@@ -44,7 +45,7 @@ def test_a_file_that_is_not_there_is_named_by_every_command(command: tuple[str, 
 def test_the_example_in_the_docs_is_a_preset_on_every_profile(here: Path) -> None:
     (text,) = re.findall(r"```yaml\n(# mine\.yaml\n.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     (here / "mine.yaml").write_text(text, encoding="utf-8")
-    for profile in profiles():
+    for profile in shipped_profiles():
         user_presets = read_presets(Path("mine.yaml"), profile=profile)
         assert list(user_presets) == ["mfdr:slow"]
     slow, full = user_presets["mfdr:slow"], preset("mfdr:full")
