@@ -15,6 +15,7 @@ from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import Protocol
 from merflow.contracts.scores import Interval, Scored, Variant
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
 FORMAT = 2
@@ -232,10 +233,12 @@ class ComparedVariant(Scored):
     Attributes:
         run: Folder of the run.
         selection: Rule that chose its epochs.
+        encoders: Model, revision and layers of each encoder, by role.
     """
 
     run: str
     selection: Selection
+    encoders: Mapping[Role, str]
 
 
 class ComparedRuns(ComparedVariants):
@@ -243,7 +246,8 @@ class ComparedRuns(ComparedVariants):
 
     Attributes:
         runs: Folders of the runs.
-        variants: Figures per variant; a variant that several runs have is named by its run too.
+        variants: Figures per variant; one with several encoders is named by its profile too
+            (``model:preset@profile``), and one that several runs have by its run.
     """
 
     runs: tuple[str, ...]

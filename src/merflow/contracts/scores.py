@@ -10,6 +10,7 @@ from pydantic import FiniteFloat
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
 Interval = tuple[FiniteFloat, FiniteFloat]
@@ -177,6 +178,9 @@ class Training(Strict):
         stages_of_preset: Training stages that the preset asks for.
         transcripts: Transcripts that were read, ``truth``, ``asr`` or ``asr+truth``; None for a model without text.
         transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
+        profile: Name of the encoder profile.
+        encoders: Model, revision and layers of each encoder, by role.
+        has_paper_encoders: True if every encoder is the very one that the paper names.
     """
 
     selection: Selection
@@ -184,6 +188,9 @@ class Training(Strict):
     stages_of_preset: tuple[Policy, ...]
     transcripts: str | None
     transcripts_of_preset: str | None
+    profile: str
+    encoders: Mapping[Role, str]
+    has_paper_encoders: bool
 
     @property
     def skipped_stages(self) -> tuple[Policy, ...]:

@@ -91,7 +91,7 @@ def figures_of(variant: Variant, *, published_corpus: bool) -> dict[str, float |
         "test_ece": variant.ece,
         **{f"recall/{name}": recall for name, recall in variant.per_class_recall.items()},
         **{f"published/{name}": value for name, value in published.items()},
-        **(differences if published_corpus else {}),
+        **(differences if published_corpus and variant.training.has_paper_encoders else {}),
     }
 
 

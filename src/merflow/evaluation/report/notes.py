@@ -1,10 +1,8 @@
 """Short phrases that a report repeats: the test data, the choice of epochs, deviations from a preset, power."""
 
-from collections.abc import Mapping
-
 from merflow.contracts.numerals import DASH, plural
 from merflow.contracts.results import ComparedVariants, Power, Results
-from merflow.contracts.scores import Training
+from merflow.contracts.scores import Training, Variant
 
 _TRANSCRIPTS = {"truth": "reference transcripts", "asr": "ASR transcripts"}
 
@@ -22,11 +20,32 @@ def selection_rule(results: Results) -> str:
     return "; ".join(rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items())
 
 
-def published(figures: Mapping[str, float]) -> str:
-    """Return the paper's own percentages as UA / WA."""
+def published(variant: Variant) -> str:
+    """Return the paper's own percentages as UA / WA; in parentheses where this run has other encoders."""
+    figures = variant.published
     if not figures.keys() & {"UA", "WA"}:
         return DASH
-    return " / ".join(f"{figures[name]:g}" if name in figures else DASH for name in ("UA", "WA"))
+    both = " / ".join(f"{figures[name]:g}" if name in figures else DASH for name in ("UA", "WA"))
+    return both if variant.training.has_paper_encoders else f"({both})"
+
+
+def encoders_in_words(training: Training) -> str:
+    """Return the encoders of a variant, by role."""
+    if training.has_paper_encoders:
+        return "the paper's encoders"
+    cited: dict[str, list[str]] = {}
+    for role, encoder in training.encoders.items():
+        cited.setdefault(encoder, []).append(role)
+    return "; ".join(f"{', '.join(roles)}: {encoder}" for encoder, roles in cited.items())
+
+
+def encoders_note(results: Results) -> str:
+    """Return a sentence about the encoders of all variants together."""
+    trainings = [results.variants[name].training for name in results.ranked]
+    if all(training.has_paper_encoders for training in trainings):
+        return "Encoders: the papers' own."
+    cited = dict.fromkeys(encoder for training in trainings for encoder in training.encoders.values())
+    return f"Encoders: {'; '.join(cited)}."
 
 
 def inputs_in_words(inputs: str) -> str:

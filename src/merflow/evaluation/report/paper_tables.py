@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from merflow.contracts.numerals import DASH, percent
-from merflow.contracts.presets import PublishedRow, PublishedTable
+from merflow.contracts.presets import PublishedRow, PublishedTable, variant_of
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Variant
-from merflow.evaluation.report.notes import where
+from merflow.evaluation.report.notes import encoders_in_words, where
 from merflow.evaluation.report.tables import Table
 
 _METRICS = ("WA", "UA", "F1", "ACC7", "ACC2")
@@ -34,16 +34,22 @@ def _paper_table(results: Results, published: PublishedTable) -> Table:
     for metric in metrics:
         columns += [f"{metric}, paper", *([f"{metric}, this run"] if metric in _THIS_RUN else [])]
     decimals = max(len(f"{value:g}".partition(".")[2]) for row in published.rows for value in row.figures.values())
+    columns.append("Encoders, this run")
     has_notes = any(row.note for row in published.rows)
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    bold: set[int] = set()
     for row in published.rows:
-        variant = results.variants.get(row.variant) if row.dataset.startswith("iemocap") else None
-        cells = [row.variant.partition(":")[2], row.inputs, *([] if same_data else [f"{row.dataset}, {row.protocol}"])]
-        for metric in metrics:
-            cells.append(f"{row.figures[metric]:.{decimals}f}" if metric in row.figures else DASH)
-            if metric in _THIS_RUN:
-                cells.append("" if variant is None else _THIS_RUN[metric](variant, row))
-        rows.append((*cells, *([row.note] if has_notes else [])))
+        for name in _names_of(row, results):
+            variant = None if name is None else results.variants[name]
+            shown = (name or row.variant).partition(":")[2]
+            cells = [shown, row.inputs, *([] if same_data else [f"{row.dataset}, {row.protocol}"])]
+            for metric in metrics:
+                cells.append(f"{row.figures[metric]:.{decimals}f}" if metric in row.figures else DASH)
+                if metric in _THIS_RUN:
+                    cells.append("" if variant is None else _THIS_RUN[metric](variant, row))
+            cells.append("" if variant is None else encoders_in_words(variant.training))
+            bold |= {len(rows)} if name is not None else set()
+            rows.append((*cells, *([row.note] if has_notes else [])))
     data = f" The paper used {first.dataset} with {first.protocol}." if same_data else ""
     return Table(
         f"paper-{published.model}-{published.number}",
@@ -53,9 +59,15 @@ def _paper_table(results: Results, published: PublishedTable) -> Table:
         "epoch may differ, so do not read the two columns as one ranking.",
         (*columns, *(["Note"] if has_notes else [])),
         tuple(rows),
-        bold=frozenset(index for index, row in enumerate(published.rows) if row.variant in results.variants),
-        left=frozenset({0, 1, len(columns)} | ({2} if not same_data else set())),
+        bold=frozenset(bold),
+        left=frozenset({0, 1, len(columns) - 1, len(columns)} | ({2} if not same_data else set())),
     )
+
+
+def _names_of(row: PublishedRow, results: Results) -> list[str | None]:
+    """Return the names under which this run has the row's variant, one per set of encoders; None if it has none."""
+    named = [name for name in results.ranked if variant_of(name) == row.variant]
+    return list(named) if named and row.dataset.startswith("iemocap") else [None]
 
 
 def _any_has(rows: Iterable[PublishedRow], metric: str) -> bool:

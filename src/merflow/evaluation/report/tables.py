@@ -19,7 +19,7 @@ from merflow.contracts.numerals import (
 )
 from merflow.contracts.results import DifferenceOverSeeds, Results
 from merflow.contracts.scores import Breakdown, Group, MissingInput
-from merflow.evaluation.report.notes import inputs_in_words, published, selection_rule, where
+from merflow.evaluation.report.notes import encoders_in_words, inputs_in_words, published, selection_rule, where
 
 # Breakdowns in the order of the page, with their titles.
 BREAKDOWNS: Mapping[Breakdown, str] = {
@@ -71,20 +71,22 @@ def leaderboard(results: Results) -> Table:
                 interval(variant.wa.ci95),
                 percent(variant.macro_f1),
                 percent(variant.ece),
-                published(variant.published),
+                published(variant),
+                encoders_in_words(variant.training),
             )
         )
     return Table(
         "results",
         "Results by variant",
         f"Percent, best variant first, on {where(results)}. UA is the mean recall over classes and WA is accuracy, "
-        "both over the test predictions of all folds together, with 95% bootstrap intervals over dialogues. The last "
-        "column quotes the papers, whose corpus, encoders and choice of epoch may differ. Epochs were chosen by: "
+        "both over the test predictions of all folds together, with 95% bootstrap intervals over dialogues. The column "
+        "of the paper quotes its figures, in parentheses where this run has other encoders; its corpus and choice of "
+        "epoch may differ too. Epochs were chosen by: "
         f"{selection_rule(results)}.",
         (
             *("Variant", "UA", "UA, 95% CI", "UA by fold"),
             *(["UA by seed"] if seeds else []),
-            *("WA", "WA, 95% CI", "Macro F1", "ECE", "Paper, UA / WA"),
+            *("WA", "WA, 95% CI", "Macro F1", "ECE", "Paper, UA / WA", "Encoders"),
         ),
         tuple(rows),
     )

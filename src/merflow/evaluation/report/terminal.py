@@ -13,7 +13,7 @@ from merflow.contracts.numerals import (
     spread,
 )
 from merflow.contracts.results import ALPHA, ComparedRuns, DifferenceOverSeeds, Results
-from merflow.evaluation.report.notes import power_note, selection_rule, transcript_note
+from merflow.evaluation.report.notes import encoders_note, power_note, selection_rule, transcript_note
 
 
 def results_table(results: Results) -> Table:
@@ -24,7 +24,8 @@ def results_table(results: Results) -> Table:
         if (note := transcript_note(results.variants[name].training)) is not None
     ]
     table = _table(
-        "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. Epochs chosen by: "
+        "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. "
+        f"{encoders_note(results)} Epochs chosen by: "
         f"{selection_rule(results)}. {' '.join(notes)}"
     )
     table.add_column("variant", no_wrap=True)
@@ -57,10 +58,16 @@ def variants_table(compared: ComparedRuns) -> Table:
     for name in ("UA", "interval", "WA"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("run", no_wrap=True)
+    table.add_column("encoders")
     for name in compared.ranked:
         variant = compared.variants[name]
         table.add_row(
-            name, percent(variant.ua.pooled), interval(variant.ua.ci95), percent(variant.wa.pooled), variant.run
+            name,
+            percent(variant.ua.pooled),
+            interval(variant.ua.ci95),
+            percent(variant.wa.pooled),
+            variant.run,
+            "; ".join(dict.fromkeys(variant.encoders.values())),
         )
     return table
 

@@ -195,12 +195,13 @@ def _tower(folder: Path, modality: Modality, *, pooler: bool = False) -> Any:  #
 
 def _frame_norm(model: Any) -> FrameNorm | None:  # noqa: ANN401 - transformers' own class
     """Replace a norm over the whole recording, which padding would shift, by one over its own frames."""
-    layers = getattr(getattr(model, "feature_extractor", None), "conv_layers", None)
+    layers: Any = getattr(getattr(model, "feature_extractor", None), "conv_layers", None)
     norm = getattr(layers[0], "layer_norm", None) if layers else None
     if not isinstance(norm, nn.GroupNorm) or norm.num_groups != norm.num_channels:
         return None
-    layers[0].layer_norm = FrameNorm(norm)
-    return layers[0].layer_norm  # type: ignore[no-any-return] # a list of any
+    replacement = FrameNorm(norm)
+    layers[0].layer_norm = replacement
+    return replacement
 
 
 def _checked(folder: Path, encode: Any, values: Tensor, wanted: str) -> Tensor:  # noqa: ANN401 - a method above

@@ -139,5 +139,5 @@ def picture_network(folder: Path, settings: PictureSettings) -> PictureNetwork:
 def picture_example(preparer: AnyImagePreparer) -> np.ndarray:
     """Return one prepared picture."""
     picture = np.random.default_rng(0).integers(0, 255, (1, 120, 160, 3), dtype=np.uint8)
-    values: np.ndarray = preparer.prepare(picture).values
-    return values[0]
+    values: np.ndarray = preparer.prepare(picture).values[0]
+    return values
