@@ -75,7 +75,11 @@ _VALUES: dict[str, Any] = {
     "transcripts": "truth",
     "transcripts_of_preset": "truth",
     "profile": "lite",
-    "encoders": {"speech": RecordedEncoder(key="e" * 16, spec=EncoderSpec(name="lite-speech", settings={"dims": 8}))},
+    "encoders": {
+        "speech": RecordedEncoder(
+            key="e" * 16, spec=EncoderSpec(name="lite-speech", settings={"dims": 8}), of_paper=False
+        )
+    },
     "corpus": "emodb",
     "manifest_hash": "a" * 16,
     "split_id": "b" * 16,

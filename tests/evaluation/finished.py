@@ -36,6 +36,9 @@ TRAINING = Training(
     regime=Regime(asked=("frozen",), ran=("frozen",)),
     transcripts="truth",
     transcripts_of_preset="truth",
+    profile="paper",
+    encoders={"speech_layers": "microsoft/wavlm-large@c1423ed, all layers"},
+    has_paper_encoders=True,
 )
 
 _PAPER = Paper(title="On_100% of A|B", venue="Here", year=2024)

@@ -168,6 +168,7 @@ def saved(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
                 stream.role: RecordedEncoder(
                     key="0123456789abcdef",
                     spec=spec_of(stream, scene.profile).model_copy(update={"folder": None}),
+                    of_paper=False,
                 )
                 for stream in CONFIG.streams()
             },

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from merflow.contracts.requests import Request
-from merflow.errors import CorpusError, MerflowError, ParamsError, PresetError, TuningError
+from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
 from merflow.presets.variants import read_video
 
@@ -24,6 +24,7 @@ SETTINGS = RunSettings(
     quarantine=False,
     transcribe=False,
     presets="",
+    profile="",
     params="",
 )
 
@@ -109,7 +110,21 @@ def test_user_presets_go_where_they_are_read_each_to_its_own_folds() -> None:
     only_mine = {"presets": {"mfdr:mine": MINE["presets"]["mfdr:mine"]}}
     assert [request.presets for request in plan.train[::2]] == [""] * 5
     assert [json.loads(request.presets) for request in plan.train[1::2]] == [only_mine] * 5
-    assert json.loads(plan.evaluate.presets) == json.loads(plan.preparation.extract.presets) == only_mine
+    assert json.loads(plan.preparation.extract.presets) == only_mine
+
+
+def test_a_users_profile_travels_to_extraction_and_is_checked_in_the_plan(tmp_path: Path) -> None:
+    layers = "{name: lite-text-layers, settings: {width: 64, layers: 2, reach: 1}}"
+    text = f"{{name: mine, base: lite, roles: {{text_layers: {layers}}}}}"
+    plan, lite = planned(models=[BERT], profile=text), planned(models=[BERT])
+    assert plan.preparation.extract.profile == text
+    assert plan.preparation.extract.encoders == ""
+    assert plan.preparation.split == lite.preparation.split
+    with pytest.raises(PresetError, match=r"profile: 1 problem.*\n  roles: unknown role 'txt'; did you mean 'text'"):
+        planned(models=[BERT], profile="{base: lite, roles: {txt: {name: lite-text}}}")
+    missing = f"{{base: paper, roles: {{text_layers: {{name: bert, settings: {{model: {tmp_path}, layers: all}}}}}}}}"
+    with pytest.raises(FeatureError, match=rf"encoder 'bert': {tmp_path} lacks config.json"):
+        planned(models=[BERT], profile=missing)
 
 
 @pytest.mark.parametrize(

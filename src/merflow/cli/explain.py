@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from merflow.cli.console import progress_bars
-from merflow.cli.options import PresetsOption
 
 
 def explain(
@@ -27,7 +26,6 @@ def explain(
         ),
     ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
-    presets: PresetsOption = None,
 ) -> None:
     """Draw attention maps, layer weights, gates and a t-SNE of the embeddings of a trained fold.
 
@@ -35,7 +33,6 @@ def explain(
 
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
-    from merflow.folds.presets import read_presets
     from merflow.jobs.explain import explain as explain_job
 
     with progress_bars() as progress:
@@ -49,6 +46,5 @@ def explain(
             examples=examples,
             words=words,
             device=device,
-            user_presets=read_presets(presets),
             progress=progress,
         )

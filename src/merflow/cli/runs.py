@@ -168,7 +168,6 @@ def evaluate(
     splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
     out: Annotated[Path, typer.Option(help="Write results.json and report.html to this folder.")],
     name: Annotated[str, typer.Option(help="Give the report this title.")] = "benchmark",
-    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -179,7 +178,6 @@ def evaluate(
     """
     from merflow.evaluation.report.terminal import results_table
     from merflow.jobs.evaluate import evaluate as evaluate_job
-    from merflow.presets.user_presets import read_user_presets
 
     results = evaluate_job(
         folds,
@@ -190,7 +188,6 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
-        user_presets=read_user_presets(presets),
     )
     print_json(results.as_json()) if as_json else print_table(results_table(results))
 

@@ -45,13 +45,10 @@ class FeatureKey(Strict):
     def facts(self) -> dict[str, Any]:
         """The choices that decide a number, as JSON values.
 
-        Weights count by the digest of their files, whatever they are called and wherever they came from. Reference
-        transcripts go unmentioned, as in the keys from before ASR transcripts.
+        Reference transcripts go unmentioned, as in the keys from before ASR transcripts.
         """
         facts = self.model_dump()
-        spec = self.encoder
-        settings = {name: value for name, value in spec.settings.items() if name not in ("model", "allow_unpinned")}
-        facts["encoder"] = {"name": spec.name, "revision": spec.digest, "settings": settings}
+        facts["encoder"] = self.encoder.facts
         if self.transcript == "truth":
             del facts["transcript"]
         return facts

@@ -53,6 +53,12 @@ class EncoderSpec(Strict):
             weights = f" (files {self.digest[:8]})" if self.digest else ""
         return f"{model}{weights}" + (f", {_LAYERS.get(str(layers), layers)}" if layers else "")
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that decides its numbers: weights count by the digest of their files, whatever they are called."""
+        settings = {name: value for name, value in self.settings.items() if name not in ("model", "allow_unpinned")}
+        return {"name": self.name, "revision": self.digest, "settings": settings}
+
     def same_weights(self, other: "EncoderSpec") -> bool:
         """Return True if both are known to read the same weights, and the same layers of them."""
         if self.name != other.name or self.settings.get("layers") != other.settings.get("layers"):
@@ -188,6 +194,11 @@ class Preset:
 
 # Users' presets by variant name, in addition to those that merflow ships.
 UserPresets = Mapping[str, Preset]
+
+
+def variant_of(name: str) -> str:
+    """Return the variant in a report's name, which may also tell the encoders: ``model:preset@profile``."""
+    return name.partition("@")[0]
 
 
 def parse_variant(text: str) -> tuple[str, str]:

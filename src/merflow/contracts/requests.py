@@ -160,13 +160,11 @@ class EvaluateRequest(Request):
     Attributes:
         name: Title of the report.
         command: The command that repeats the run, printed in the report.
-        presets: Text of the user's presets among the variants; empty for none.
     """
 
     name: str
     command: str
     params: EvaluationParams
-    presets: str
 
 
 class StudyRequest(Request):

@@ -16,6 +16,7 @@ from merflow.contracts.protocols import Protocol
 from merflow.contracts.regime import Regime
 from merflow.contracts.scores import Interval, Scored, Variant
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
 FORMAT = 3
@@ -234,11 +235,13 @@ class ComparedVariant(Scored):
         run: Folder of the run.
         selection: Rule that chose its epochs.
         regime: The encoders' part in its training.
+        encoders: Model, revision and layers of each encoder, by role.
     """
 
     run: str
     selection: Selection
     regime: Regime
+    encoders: Mapping[Role, str]
 
 
 class ComparedRuns(ComparedVariants):
@@ -246,7 +249,8 @@ class ComparedRuns(ComparedVariants):
 
     Attributes:
         runs: Folders of the runs.
-        variants: Figures per variant; a variant that several runs have is named by its run too.
+        variants: Figures per variant; one with several encoders is named by its profile too
+            (``model:preset@profile``), and one that several runs have by its run.
     """
 
     runs: tuple[str, ...]

@@ -11,6 +11,7 @@ from pydantic import FiniteFloat
 from merflow.contracts.published import PublishedFigure
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
 Interval = tuple[FiniteFloat, FiniteFloat]
@@ -177,12 +178,18 @@ class Training(Strict):
         regime: The encoders' part in the training.
         transcripts: Transcripts that were read, ``truth``, ``asr`` or ``asr+truth``; None for a model without text.
         transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
+        profile: Name of the encoder profile.
+        encoders: Model, revision and layers of each encoder, by role.
+        has_paper_encoders: True if every encoder is the very one that the paper names.
     """
 
     selection: Selection
     regime: Regime
     transcripts: str | None
     transcripts_of_preset: str | None
+    profile: str
+    encoders: Mapping[Role, str]
+    has_paper_encoders: bool
 
 
 class Scored(Strict):

@@ -124,7 +124,6 @@ def benchmark(
         command=command,
         params=params.evaluation,
         run=run,
-        user_presets=user_presets,
     )
 
 

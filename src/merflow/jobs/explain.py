@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from merflow.contracts.params import TrainingParams
-from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.errors import EvaluationError, OutputError, TrainingError
 from merflow.evaluation.embeddings import plane, unmapped
@@ -22,7 +21,7 @@ from merflow.inference.devices import device_of
 from merflow.inference.encoded import EncodedSource, has_encoders, load_encoded
 from merflow.inference.prediction import predict
 from merflow.models.folder import load_model
-from merflow.presets import catalogue
+from merflow.presets.user_presets import recorded_preset
 from merflow.runs import fold_folder
 from merflow.storage.local import output_errors, replacing, replacing_folder, write_json
 
@@ -40,7 +39,6 @@ def explain(
     examples: int = 4,
     words: bool = False,
     device: str = "auto",
-    user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Draw what a trained fold's model looks at, on test utterances, and write the arrays behind the figures.
@@ -60,7 +58,6 @@ def explain(
         examples: Number of utterances to draw if none is named.
         words: True to print the transcript above each figure.
         device: ``auto``, ``cpu`` or ``cuda``.
-        user_presets: The user's presets, beside those that merflow ships.
         progress: Told of every utterance.
 
     Raises:
@@ -74,9 +71,7 @@ def explain(
         raise OutputError(
             f"{out} exists and is no explanation ({_LISTING} is missing); name a folder that does not exist yet"
         )
-    opened = open_fold(
-        fold, manifest=manifest, splits=splits, features=features, device=device, user_presets=user_presets
-    )
+    opened = open_fold(fold, manifest=manifest, splits=splits, features=features, device=device)
     tell = progress or plain_lines()
     indices = _named(opened, utterances) or opened.examples(examples)
     batch_size = opened.inputs.preset.recipe.batch_size
@@ -106,27 +101,24 @@ def explain(
     return out
 
 
-def open_fold(
-    fold: Path, *, manifest: Path, splits: Path, features: Path, device: str, user_presets: UserPresets | None = None
-) -> LoadedFold:
+def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> LoadedFold:
     """Load a fold's model with the test part of the data that it was trained on.
 
     Raises:
         EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
-        PresetError: Its variant neither ships nor is among ``user_presets``.
+        PresetError: This version of merflow ships no preset that its variant is based on.
         ModelError: Its model cannot be loaded.
     """
     record = fold_folder.read_record(fold)
     params = record.training.model_copy(update={"device": device})
     _check_device(params)
-    catalogue.trained_preset(record.variant, user_presets)
     inputs = FoldInputs.read(
         str(record.fold_id),
         manifest=manifest,
         splits=splits,
         features=features,
         params=params,
-        user_presets=user_presets,
+        user_presets={record.variant: recorded_preset(record)},
     )
     for name, trained, given in (
         ("manifest_hash", record.manifest_hash, inputs.manifest.hash),

@@ -119,7 +119,8 @@ def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], requ
     for each in stored:
         transcript = ", asr" if transcripts_of([each.stream]) == "asr" else ""
         purpose = "" if each.stream in read else ", for tests only"
-        say(f"extract {each.stream.role} ({each.spec.label}{transcript}{purpose}): {_described(each.effort)}")
+        alone = "; one by one, since padding would change this encoder's numbers" if each.alone else ""
+        say(f"extract {each.stream.role} ({each.spec.label}{transcript}{purpose}): {_described(each.effort)}{alone}")
     if transcripts_of(read) != transcripts_of(requested):
         say(f"extract: the presets request {_named(requested)}; {_named(read)} are read instead")
 

@@ -170,7 +170,6 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
             name=settings.name,
             command=command,
             params=params.evaluation,
-            presets=_text_of(settings.presets, settings.models),
             code=code_digest("evaluate"),
         ),
     )

@@ -112,20 +112,6 @@ def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
     return known[variant]
 
 
-def trained_preset(variant: str, user_presets: UserPresets | None) -> Preset:
-    """Return the preset of a variant that was trained; see :func:`preset`.
-
-    Raises:
-        PresetError: The variant neither ships nor is among the user's presets.
-    """
-    if variant in presets() or variant in (user_presets or {}):
-        return preset(variant, user_presets)
-    raise PresetError(
-        f"variant {variant!r} is none that merflow ships; pass the file of presets that it was trained with as "
-        "--presets FILE"
-    )
-
-
 def published_tables() -> tuple[PublishedTable, ...]:
     """Return the papers' tables that presets are rows of, in the papers' order of tables and rows."""
     return tables_of({content.model: content.paper for content in _model_files().values()})

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import Field
 
+from merflow.contracts.fold_record import PlannedFold
 from merflow.contracts.presets import Preset, parse_variant
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.strict import Strict, parse
@@ -91,6 +92,19 @@ def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
         raise PresetError(f"{where} holds {described(content)} instead of presets; {_SHAPE}")
     file = parse(UserPresetFile, values, where=where)
     return read_each(file.presets, lambda variant, entry: _preset(variant, entry, where=where))
+
+
+def recorded_preset(record: PlannedFold) -> Preset:
+    """Return the preset that a fold was trained with: a shipped one, or the user's as the record holds it.
+
+    Raises:
+        PresetError: This version of merflow ships no such preset, or not the one that it is based on.
+    """
+    variant, origin = record.variant, record.origin
+    if origin is None:
+        return catalogue.preset(variant)
+    entry = UserPreset(base=origin.base, config=record.config, stages=list(origin.changes), tuned=origin.tuned)
+    return _preset(variant, entry, where=f"the record of {record.fold_id}")
 
 
 def read_each(entries: Mapping[str, Entry], read: Callable[[str, Entry], Preset]) -> dict[str, Preset]:

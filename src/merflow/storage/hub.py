@@ -160,8 +160,9 @@ def commit_of(folder: Path, names: Iterable[str]) -> str | None:
     commits = set()
     for name in names:
         note = folder / ".cache" / "huggingface" / "download" / f"{name}.metadata"
-        commit, checksum, *_ = [*(note.read_text(encoding="utf-8").split() if note.is_file() else ()), "", ""]
-        if checksum not in (_sha256(folder / name), _git_blob(folder / name)):
+        words = note.read_text(encoding="utf-8").split() if note.is_file() else []
+        commit, checksum = words[:2] if len(words) > 1 else ("", "")
+        if not is_commit(commit) or checksum not in (_sha256(folder / name), _git_blob(folder / name)):
             return None
         commits.add(commit)
     return commits.pop() if len(commits) == 1 else None

@@ -37,6 +37,9 @@ def variant_note(name: str, results: Results) -> str:
         [
             f"{_data(results)} {_rule(variant.training.selection)}{_deviation(variant.training.regime)}",
             "",
+            f"Encoders: {'; '.join(f'{role} {cited}' for role, cited in variant.training.encoders.items())}."
+            + (" They are the paper's." if variant.training.has_paper_encoders else " They are not the paper's."),
+            "",
             *_table(_COLUMNS, [_row(name, results)]),
             "",
             *_table(_FOLD_COLUMNS, map(_fold, variant.folds)),

@@ -28,6 +28,25 @@ def published(variant: Variant, results: Results) -> str:
     return said or DASH
 
 
+def encoders_in_words(training: Training) -> str:
+    """Return the encoders of a variant, by role."""
+    if training.has_paper_encoders:
+        return "the paper's encoders"
+    cited: dict[str, list[str]] = {}
+    for role, encoder in training.encoders.items():
+        cited.setdefault(encoder, []).append(role)
+    return "; ".join(f"{', '.join(roles)}: {encoder}" for encoder, roles in cited.items())
+
+
+def encoders_note(results: Results) -> str:
+    """Return a sentence about the encoders of all variants together."""
+    trainings = [results.variants[name].training for name in results.ranked]
+    if all(training.has_paper_encoders for training in trainings):
+        return "Encoders: the papers' own."
+    cited = dict.fromkeys(encoder for training in trainings for encoder in training.encoders.values())
+    return f"Encoders: {'; '.join(cited)}."
+
+
 def inputs_in_words(inputs: str) -> str:
     """Return the name of a missing input, for example ``without audio + video`` or ``ASR transcripts``."""
     column, is_transcript, kind = inputs.partition("=")

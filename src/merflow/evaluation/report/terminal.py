@@ -13,14 +13,20 @@ from merflow.contracts.numerals import (
     spread,
 )
 from merflow.contracts.results import ALPHA, ComparedRuns, DifferenceOverSeeds, Results
-from merflow.evaluation.report.notes import all_deviations, power_note, selection_rule, told_by_variant
+from merflow.evaluation.report.notes import (
+    all_deviations,
+    encoders_note,
+    power_note,
+    selection_rule,
+    told_by_variant,
+)
 
 
 def results_table(results: Results) -> Table:
     """Return the variants by falling pooled UA."""
     table = _table(
-        "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. Epochs chosen by: "
-        f"{selection_rule(results)}. {all_deviations(results)}"
+        "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. "
+        f"{encoders_note(results)} Epochs chosen by: {selection_rule(results)}. {all_deviations(results)}"
     )
     table.add_column("variant", no_wrap=True)
     for name in ("UA", "interval", "folds", "WA", "macro F1"):
@@ -53,10 +59,16 @@ def variants_table(compared: ComparedRuns) -> Table:
     for name in ("UA", "interval", "WA"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("run", no_wrap=True)
+    table.add_column("encoders")
     for name in compared.ranked:
         variant = compared.variants[name]
         table.add_row(
-            name, percent(variant.ua.pooled), interval(variant.ua.ci95), percent(variant.wa.pooled), variant.run
+            name,
+            percent(variant.ua.pooled),
+            interval(variant.ua.ci95),
+            percent(variant.wa.pooled),
+            variant.run,
+            "; ".join(dict.fromkeys(variant.encoders.values())),
         )
     return table
 

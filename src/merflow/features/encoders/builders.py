@@ -12,7 +12,12 @@ from merflow.contracts.streams import MODALITY_OF, Modality, Stream
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import FeatureError, nearest
 from merflow.features.encoders.huggingface import families
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, SpeechSettings
+from merflow.features.encoders.huggingface.settings import (
+    CheckpointSettings,
+    LayeredSettings,
+    PictureSettings,
+    SpeechSettings,
+)
 from merflow.features.encoders.interface import Encoder, Preparer
 from merflow.features.encoders.lite.speech import (
     LiteSpeech,
@@ -83,6 +88,14 @@ ENCODERS: dict[str, EncoderEntry] = {
     "clip-image": EncoderEntry(
         "video", CheckpointSettings, 1, families.image_preparer, families.clip_image, revised=True
     ),
+    # Any model that transformers loads with AutoModel.
+    "audio": EncoderEntry(
+        "audio", LayeredSettings, 1, families.any_audio_preparer, families.any_audio, revised=True, cpu_cost=250
+    ),
+    "text": EncoderEntry(
+        "text", LayeredSettings, 1, families.text_preparer, families.any_text, revised=True, cpu_cost=512
+    ),
+    "image": EncoderEntry("video", PictureSettings, 1, families.any_image_preparer, families.any_image, revised=True),
 }
 
 

@@ -115,7 +115,6 @@ def evaluate(
         command=parsed.command,
         params=parsed.params,
         run=Path(run),
-        user_presets=parsed_presets(parsed.presets),
     )
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {

@@ -46,6 +46,10 @@ PROCESSORS: dict[str, tuple[str, ...]] = {
     "text": ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model"),
 }
 
+# Encoders of any family, and families that need one of their own.
+_GENERIC = ("audio", "text", "image")
+_OWN = {"whisper": "whisper-encoder"}
+
 # Files beside the weights that decide an encoder's numbers.
 _DECIDING = frozenset(
     {CONFIG, *(name for names in PROCESSORS.values() for name in names)}
@@ -149,6 +153,11 @@ def check_folder(folder: Path, *, encoder: str) -> None:
     if not (folder / CONFIG).is_file():
         raise _incomplete(folder, (CONFIG,), encoder=encoder)
     model_type = config_of(folder).get("model_type")
+    if (own := _OWN.get(str(model_type))) and encoder in _GENERIC:
+        raise FeatureError(
+            f"encoder {encoder!r}: {folder} has a {model_type}, which has an encoder of its own; write `name: {own}` "
+            "in the profile"
+        )
     if model_type not in MODEL_TYPES.get(encoder, (model_type,)):
         raise FeatureError(
             f"encoder {encoder!r} needs a model of type {' or '.join(MODEL_TYPES[encoder])}, but {folder} has "

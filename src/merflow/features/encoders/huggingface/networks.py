@@ -66,7 +66,7 @@ def build_network(spec: EncoderSpec) -> Network:
         raise FeatureError(
             f"encoder {spec.name!r} has no weights to fine-tune; {nearest(spec.name, PARTS)}, as in profile paper"
         )
-    kind = {"clip-image": CheckpointSettings, "wavlm": SpeechSettings}.get(spec.name, LayeredSettings)
+    kind: Any = {"clip-image": CheckpointSettings, "wavlm": SpeechSettings}.get(spec.name, LayeredSettings)
     settings: Any = parse(kind, spec.settings, where=f"settings of encoder {spec.name!r}")
     folder = folder_of(spec)
     if spec.name == "clip-image":
