@@ -107,7 +107,7 @@ def run_pipeline(
         raise PipelineError(f"--name {preset} names the preset that tune writes; leave it out for {name}")
     if tunes:
         _check_tunable(variants, presets, name=preset, params=chosen)
-    folds = _check_names(variants, presets, params=chosen, corpus=corpus, root=root, size=size)
+    _check_names(variants, presets, params=chosen, corpus=corpus, root=root, size=size)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -120,7 +120,9 @@ def run_pipeline(
         "params": changes_json(chosen, base=shipped_params()),
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
-    loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
+    folds = chosen.splits.known_folds
+    total = folds and folds * len(variants) * len(chosen.plan.seeds)
+    loops = {"train": Loop(total, "folds")} if name == "benchmark" else {}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
     content, table = _collect(finished.outputs, out=out)
     if name == "benchmark":
@@ -138,10 +140,10 @@ def run_pipeline(
 
 def _check_names(
     variants: list[str], presets: Path | None, *, params: Params, corpus: str, root: Path | None, size: str
-) -> list[str]:
-    """Return the folds; refuse unknown names now, as the first step of the pipeline would a little later."""
+) -> None:
+    """Refuse unknown names now, as the first step of the pipeline would a little later."""
     from merflow.corpus.source import CorpusSource
-    from merflow.presets.variants import folds_of
+    from merflow.presets.variants import check_names
 
     user_presets = {}
     if presets is not None:
@@ -149,13 +151,7 @@ def _check_names(
 
         user_presets = read_presets(presets, profile=params.features.profile)
     CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
-    return folds_of(
-        variants,
-        protocol=params.splits.protocol,
-        profile=params.features.profile,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
+    check_names(variants, profile=params.features.profile, user_presets=user_presets)
 
 
 def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:

@@ -14,7 +14,14 @@ from pydantic import Field, field_validator, model_validator
 
 from merflow.contracts.cluster import RENAMED, ClusterParams
 from merflow.contracts.passwords import masked
-from merflow.contracts.protocols import NO_PROTOCOL, Development, Protocol, ShadowSelection
+from merflow.contracts.protocols import (
+    FIXED_FOLDS,
+    NO_PROTOCOL,
+    Development,
+    Protocol,
+    ShadowSelection,
+    SharedSpeakers,
+)
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import ParamsError
 
@@ -52,13 +59,28 @@ class CorpusParams(Strict):
 
 
 class SplitParams(Strict):
-    """The choice of folds and of development data. Shares are of the training utterances."""
+    """The choice of folds and of development data. Shares are of the training utterances.
+
+    Attributes:
+        folds: Number of folds of ``k-fold``; other protocols ignore it.
+        min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class.
+        shared_speakers: ``refuse`` a speaker or dialogue that the corpus's official split has in two parts, or
+            ``record`` it in the splits' facts; other protocols never share any.
+    """
 
     protocol: Protocol
+    folds: int = Field(ge=2)
     development: Development
+    min_dev_per_class: int = Field(ge=1)
     random_share: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
     improvised_only: bool
+    shared_speakers: SharedSpeakers
+
+    @property
+    def known_folds(self) -> int | None:
+        """Number of folds, where it is known before the corpus is read; None if it follows from the corpus."""
+        return self.folds if self.protocol == "k-fold" else FIXED_FOLDS.get(self.protocol)
 
     @field_validator("protocol", mode="before")
     @classmethod

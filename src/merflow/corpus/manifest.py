@@ -15,6 +15,8 @@ from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.errors import CorpusError, MerflowError
 from merflow.storage.local import replacing
 
+# Columns that few corpora have. Where one is empty it takes no part in the hash, so that the others keep their version.
+_RARE = ("official_split",)
 _HASHED_ROWS = 1000  # rows that are hashed at a time, which bounds the memory
 
 
@@ -38,6 +40,7 @@ class Manifest:
     def hash(self) -> str:
         """SHA-256 of the rows as 16 hexadecimal digits; it depends neither on ``root`` nor on the machine."""
         table = conform(self.rows, MANIFEST, where="manifest")
+        table = table.drop_columns([name for name in _RARE if table[name].null_count == len(table)])
         sha = hashlib.sha256(_line(table.column_names))
         for batch in table.to_batches(max_chunksize=_HASHED_ROWS):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):

@@ -17,6 +17,7 @@ from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
+from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, TrainingError
 from merflow.inference.devices import gpus
 from merflow.jobs.evaluate import evaluate
@@ -27,7 +28,7 @@ from merflow.jobs.track import track
 from merflow.jobs.train import train
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
-from merflow.presets.variants import folds_of, read_video
+from merflow.presets.variants import check_names, folds_of, read_video
 from merflow.runs.data import Data
 from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
@@ -69,13 +70,7 @@ def benchmark(
         MerflowError: A job failed.
     """
     workspace, run = Workspace(out), out / "run.json"
-    items = folds_of(
-        variants,
-        protocol=params.splits.protocol,
-        profile=params.features.profile,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
+    check_names(variants, profile=params.features.profile, user_presets=user_presets)
     source.check(protocol=params.splits.protocol)
     _tell_of_others(out, variants)
     write_invocation(out, Invocation(name=name, command=command))
@@ -105,6 +100,7 @@ def benchmark(
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
         **{"run": run, "user_presets": user_presets},
     }
+    items = folds_of(variants, folds=len(read_splits(data.splits).folds), seeds=params.plan.seeds)
     trained = _train_all(
         items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
     )
@@ -150,9 +146,16 @@ def prepare(
     quarantine: bool = False,
     asr: bool = False,
     user_presets: UserPresets | None = None,
+    needed_folds: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Data:
-    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments."""
+    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments.
+
+    The splits must have the ``needed_folds``, which is checked before anything is extracted.
+
+    Raises:
+        SplitError: The splits lack one of the folds.
+    """
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
@@ -178,7 +181,9 @@ def prepare(
             corpus=params.corpus,
             progress=progress,
         )
-    split(manifest, out=splits, params=params.splits)
+    folds = split(manifest, out=splits, params=params.splits)
+    for fold in needed_folds:
+        folds.check_fold(fold)
     extract(
         manifest,
         variants=variants,

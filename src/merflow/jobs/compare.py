@@ -9,11 +9,11 @@ import pandas as pd
 
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.protocols import FOLDS
 from merflow.contracts.results import ComparedRuns
 from merflow.contracts.selection import Selection
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splitting.protocols import fold_count
 from merflow.errors import EvaluationError
 from merflow.evaluation.comparisons import compare_variants
 from merflow.evaluation.predictions import HeldOut
@@ -63,7 +63,7 @@ def compare(
             protocol=shared.protocol,
             classes=taxonomy(corpus.taxonomy).classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id"]],
-            folds=tuple(range(1, FOLDS[shared.protocol] + 1)),
+            folds=tuple(range(1, fold_count(corpus, params=shared.split_params) + 1)),
         ),
         runs=[str(run.folder) for run in runs],
         origins={variant.name: (str(variant.run), variant.selection) for variant in variants},
