@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from merflow.contracts.cluster import RENAMED, ClusterParams
 from merflow.contracts.passwords import masked
@@ -23,7 +23,8 @@ from merflow.contracts.protocols import (
     SharedSpeakers,
 )
 from merflow.contracts.strict import Strict, parse
-from merflow.errors import ParamsError
+from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy, taxonomy
+from merflow.errors import LabelError, ParamsError
 
 Transcripts = Literal["auto", "truth", "asr"]
 
@@ -47,15 +48,30 @@ class CorpusParams(Strict):
     """The classes, and the limits that a recording must keep to pass validation.
 
     Attributes:
+        taxonomy: Given as a name, as the path of a YAML file, or as the content of one.
         resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
     """
 
-    taxonomy: str
+    taxonomy: Taxonomy
     min_duration_s: float = Field(gt=0)
     max_duration_s: float = Field(gt=0)
     silence_dbfs: float = Field(lt=0)
     max_clipped_share: float = Field(ge=0, le=1)
     resample: bool
+
+    @field_validator("taxonomy", mode="before")
+    @classmethod
+    def _read_taxonomy(cls, given: object) -> Taxonomy:
+        if isinstance(given, Taxonomy):
+            return given
+        try:
+            return taxonomy(given) if isinstance(given, str) else parse_taxonomy(given, where=f"{given!r:.60}")
+        except LabelError as error:
+            raise ValueError(str(error)) from error
+
+    @field_serializer("taxonomy")
+    def _name_or_content(self, chosen: Taxonomy) -> str | dict[str, Any]:
+        return chosen.name if chosen.shipped else chosen.content()
 
 
 class SplitParams(Strict):

@@ -11,7 +11,6 @@ from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.results import ComparedRuns
 from merflow.contracts.selection import Selection
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.protocols import fold_count
 from merflow.errors import EvaluationError
@@ -61,7 +60,7 @@ def compare(
             manifest_hash=shared.manifest_hash,
             split_id=shared.split_id,
             protocol=shared.protocol,
-            classes=taxonomy(corpus.taxonomy).classes,
+            classes=corpus.classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id"]],
             folds=tuple(range(1, fold_count(corpus, params=shared.split_params) + 1)),
         ),

@@ -75,7 +75,7 @@ def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
     rows = _rows(records, taxonomy=taxonomy)
     _number_turns(records, rows)
     _measure(rows, root=csv.resolve().parent)
-    return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy.name)
+    return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy)
 
 
 def table_fingerprint(csv: Path) -> str:

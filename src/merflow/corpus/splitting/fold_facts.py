@@ -20,7 +20,8 @@ class FoldFacts:
         speakers: Part -> its speakers, sorted.
         counts: Part -> class -> utterances.
         drawn: The speaker or session that was drawn as development data; None if whole dialogues were drawn, or if the
-            development data are the corpus's own.
+            development data are those of an official split.
+        official_development: True if they are those of an official split.
         left_out: Number of labelled utterances in no part: they share a dialogue with a test speaker, or the corpus's
             own split does not name them.
         dialogues_dev_train: Number of dialogues in both development and training data.
@@ -33,6 +34,7 @@ class FoldFacts:
     speakers: dict[Part, tuple[str, ...]]
     counts: dict[Part, dict[str, int]]
     drawn: Drawn | None
+    official_development: bool
     left_out: int
     dialogues_dev_train: int
     dialogues_dev_test: int
@@ -50,8 +52,9 @@ def facts_of(
     fold: int,
     classes: Sequence[str],
     labelled: int,
-    drawn: Drawn | None,
-    shared: tuple[Shared, ...],
+    drawn: Drawn | None = None,
+    official_development: bool = False,
+    shared: tuple[Shared, ...] = (),
 ) -> FoldFacts:
     """Return the facts of a fold.
 
@@ -67,6 +70,7 @@ def facts_of(
         speakers={part: tuple(sorted(rows["speaker"].unique())) for part, rows in parts.items()},
         counts={part: {name: int((rows["emotion"] == name).sum()) for name in classes} for part, rows in parts.items()},
         drawn=drawn,
+        official_development=official_development,
         left_out=labelled - sum(len(rows) for rows in parts.values()),
         dialogues_dev_train=len(dialogues["dev"] & dialogues["train"]),
         dialogues_dev_test=len(dialogues["dev"] & dialogues["test"]),

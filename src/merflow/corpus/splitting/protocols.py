@@ -1,13 +1,13 @@
 """Choice of the folds: test data by protocol, then development data from the rest."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import Part
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.development import Drawn, TrainingData, draw_development
 from merflow.corpus.splitting.fold_facts import FoldFacts, facts_of
@@ -38,21 +38,23 @@ def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[F
             lacks a part or a class.
     """
     labelled = _labelled(manifest, params)
-    classes = taxonomy(manifest.taxonomy).classes
+    classes = manifest.classes
     if params.protocol == "official":
         parts, drawn = official_parts(labelled, params=params), None
-        if parts["dev"].empty:
+        whole = not parts["dev"].empty
+        if not whole:
             data = TrainingData(parts["train"], partners=labelled.iloc[:0], test=parts["test"])
             parts, drawn = _with_development(data, fold=1, classes=classes, params=params)
         # Development data that were drawn share dialogues with the training data here as in every protocol.
-        shared = tuple(each for each in shared_of(parts) if drawn is None or "test" in each.parts)
-        yield facts_of(parts, fold=1, classes=classes, labelled=len(labelled), drawn=drawn, shared=shared), parts
+        shared = tuple(each for each in shared_of(parts) if whole or "test" in each.parts)
+        fold_of = partial(facts_of, parts, fold=1, classes=classes, labelled=len(labelled))
+        yield fold_of(drawn=drawn, official_development=whole, shared=shared), parts
         return
     tested = tested_groups(labelled, params=params)
     for fold, group in enumerate(tested.groups, start=1):
         data = _training_data(labelled, tested=tested, group=group, fold=fold)
         parts, drawn = _with_development(data, fold=fold, classes=classes, params=params)
-        yield facts_of(parts, fold=fold, classes=classes, labelled=len(labelled), drawn=drawn, shared=()), parts
+        yield facts_of(parts, fold=fold, classes=classes, labelled=len(labelled), drawn=drawn), parts
 
 
 def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
@@ -60,7 +62,7 @@ def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
     if rows.empty:
         raise SplitError(
             f"none of the {len(manifest.rows)} utterances of {manifest.root} has an emotion of taxonomy "
-            f"{manifest.taxonomy}; label them, or choose another corpus.taxonomy"
+            f"{manifest.taxonomy.name}; label them, or choose another corpus.taxonomy"
         )
     if not params.improvised_only:
         return rows

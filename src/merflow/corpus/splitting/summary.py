@@ -55,7 +55,7 @@ def _folds(folds: Sequence[FoldFacts]) -> str:
 
 
 def _development(folds: Sequence[FoldFacts], params: SplitParams) -> str:
-    if params.protocol == "official" and params.development != "random" and folds[0].drawn is None:
+    if params.protocol == "official" and folds[0].official_development:
         return "those of the official split"
     development = _DEVELOPMENT[params.development].format(share=params.random_share, floor=params.min_dev_per_class)
     by_speaker = params.protocol in ("speaker-10fold", "leave-one-speaker-out", "k-fold")
