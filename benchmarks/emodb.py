@@ -18,7 +18,6 @@ from sklearn.svm import SVC
 from benchmarks.record import write_result
 from merflow.contracts.params import read_params
 from merflow.contracts.results import Results
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.corpus.source import CorpusSource
@@ -49,7 +48,7 @@ def support_vector_machine(out: Path) -> float:
     """Return the pooled UA of an RBF SVM on means and deviations of log-mel frames, trained on train and dev data."""
     manifest, splits = read_manifest(out / "manifest.parquet"), read_splits(out / "splits.parquet")
     rows = manifest.rows.set_index("utterance_id")
-    classes = taxonomy(manifest.taxonomy).classes
+    classes = manifest.classes
     statistics = {
         name: _statistics(manifest.root / path) for name, path in rows["audio_path"].items() if path is not None
     }

@@ -30,7 +30,16 @@ TRAINING = TrainingParams(
     encoders="as-preset",
     modality_dropout=0.0,
 )
-SPLITS = SplitParams(protocol="session-5fold", development="speaker", random_share=0.1, seed=0, improvised_only=False)
+SPLITS = SplitParams(
+    protocol="session-5fold",
+    folds=5,
+    development="speaker",
+    min_dev_per_class=5,
+    random_share=0.1,
+    seed=0,
+    improvised_only=False,
+    shared_speakers="refuse",
+)
 RECIPE = Recipe(
     optimizer="adam",
     lr=1e-4,

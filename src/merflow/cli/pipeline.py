@@ -114,7 +114,7 @@ def run_pipeline(
     if tunes:
         _check_tunable(variants, presets, name=preset, params=chosen)
     encoders = read_profile(chosen.features.profile)
-    folds = _check_names(variants, presets, profile=encoders, params=chosen, corpus=corpus, root=root, size=size)
+    _check_names(variants, presets, profile=encoders, params=chosen, corpus=corpus, root=root, size=size)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -128,7 +128,9 @@ def run_pipeline(
         "params": changes_json(chosen, base=shipped_params()),
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
-    loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
+    folds = chosen.splits.known_folds
+    total = folds and folds * len(variants) * len(chosen.plan.seeds)
+    loops = {"train": Loop(total, "folds")} if name == "benchmark" else {}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
     content, table = _collect(finished.outputs, out=out)
     if name == "benchmark":
@@ -153,11 +155,11 @@ def _check_names(
     corpus: str,
     root: Path | None,
     size: str,
-) -> list[str]:
-    """Return the folds; refuse unknown names now, as the first step of the pipeline would a little later."""
+) -> None:
+    """Refuse unknown names now, as the first step of the pipeline would a little later."""
     from merflow.corpus.source import CorpusSource
     from merflow.presets.profiles import is_file
-    from merflow.presets.variants import chosen, folds_of
+    from merflow.presets.variants import chosen
 
     user_presets = {}
     if presets is not None:
@@ -171,7 +173,6 @@ def _check_names(
         profile_of(params.features.profile)
         check_encoders(profile, presets=named, encoders_folder=params.features.encoders_folder)
     CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
-    return folds_of(variants, protocol=params.splits.protocol, seeds=params.plan.seeds, user_presets=user_presets)
 
 
 def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:

@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from merflow.contracts.cluster import RENAMED, ClusterParams
 from merflow.contracts.passwords import masked
-from merflow.contracts.protocols import NO_PROTOCOL, Development, Protocol, ShadowSelection
+from merflow.contracts.protocols import (
+    FIXED_FOLDS,
+    NO_PROTOCOL,
+    Development,
+    Protocol,
+    ShadowSelection,
+    SharedSpeakers,
+)
 from merflow.contracts.strict import Strict, parse
-from merflow.errors import ParamsError
+from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy, taxonomy
+from merflow.errors import LabelError, ParamsError
 
 Transcripts = Literal["auto", "truth", "asr"]
 
@@ -40,25 +48,55 @@ class CorpusParams(Strict):
     """The classes, and the limits that a recording must keep to pass validation.
 
     Attributes:
+        taxonomy: Given as a name, as the path of a YAML file, or as the content of one.
         resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
     """
 
-    taxonomy: str
+    taxonomy: Taxonomy
     min_duration_s: float = Field(gt=0)
     max_duration_s: float = Field(gt=0)
     silence_dbfs: float = Field(lt=0)
     max_clipped_share: float = Field(ge=0, le=1)
     resample: bool
 
+    @field_validator("taxonomy", mode="before")
+    @classmethod
+    def _read_taxonomy(cls, given: object) -> Taxonomy:
+        if isinstance(given, Taxonomy):
+            return given
+        try:
+            return taxonomy(given) if isinstance(given, str) else parse_taxonomy(given, where=f"{given!r:.60}")
+        except LabelError as error:
+            raise ValueError(str(error)) from error
+
+    @field_serializer("taxonomy")
+    def _name_or_content(self, chosen: Taxonomy) -> str | dict[str, Any]:
+        return chosen.name if chosen.shipped else chosen.content()
+
 
 class SplitParams(Strict):
-    """The choice of folds and of development data. Shares are of the training utterances."""
+    """The choice of folds and of development data. Shares are of the training utterances.
+
+    Attributes:
+        folds: Number of folds of ``k-fold``; other protocols ignore it.
+        min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class.
+        shared_speakers: ``refuse`` a speaker or dialogue that the corpus's official split has in two parts, or
+            ``record`` it in the splits' facts; other protocols never share any.
+    """
 
     protocol: Protocol
+    folds: int = Field(ge=2)
     development: Development
+    min_dev_per_class: int = Field(ge=1)
     random_share: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
     improvised_only: bool
+    shared_speakers: SharedSpeakers
+
+    @property
+    def known_folds(self) -> int | None:
+        """Number of folds, where it is known before the corpus is read; None if it follows from the corpus."""
+        return self.folds if self.protocol == "k-fold" else FIXED_FOLDS.get(self.protocol)
 
     @field_validator("protocol", mode="before")
     @classmethod

@@ -154,6 +154,18 @@ class TrainRequest(Request):
     presets: str
 
 
+class ListFoldsRequest(Request):
+    """Variants whose folds are listed once the splits exist.
+
+    Attributes:
+        trainings: Training of each variant's first fold; the others differ from it in ``fold`` alone.
+        seeds: Seeds that every fold is trained with.
+    """
+
+    trainings: list[TrainRequest]
+    seeds: list[int]
+
+
 class EvaluateRequest(Request):
     """Trained folds to compare.
 

@@ -13,7 +13,6 @@ from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import EncoderPart, Role, Stream
-from merflow.contracts.taxonomy import taxonomy
 from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, ids, read_splits
@@ -144,7 +143,7 @@ class FoldInputs:
     @property
     def classes(self) -> tuple[str, ...]:
         """Emotion classes in the order of the logits."""
-        return taxonomy(self.manifest.taxonomy).classes
+        return self.manifest.classes
 
     @cached_property
     def config(self) -> ModelConfig:

@@ -36,7 +36,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         fold=inputs.fold,
         seed=inputs.seed,
         config=preset.config,
-        taxonomy=inputs.manifest.taxonomy,
+        taxonomy=inputs.manifest.taxonomy.name,
         classes=inputs.classes,
         selection=inputs.selection,
         recipes=inputs.recipes,

@@ -17,6 +17,7 @@ from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
+from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, TrainingError
 from merflow.folds.profiles import check_encoders, profile_of
 from merflow.inference.devices import gpus
@@ -72,12 +73,6 @@ def benchmark(
         MerflowError: A job failed.
     """
     workspace, run = Workspace(out), out / "run.json"
-    items = folds_of(
-        variants,
-        protocol=params.splits.protocol,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
     profile = profile or profile_of(params.features.profile)
     presets = chosen(variants, user_presets)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
@@ -111,6 +106,7 @@ def benchmark(
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
         **{"run": run, "user_presets": user_presets},
     }
+    items = folds_of(variants, folds=len(read_splits(data.splits).folds), seeds=params.plan.seeds)
     trained = _train_all(
         items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
     )
@@ -156,9 +152,16 @@ def prepare(
     asr: bool = False,
     user_presets: UserPresets | None = None,
     profile: EncoderProfile | None = None,
+    needed_folds: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Data:
-    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments."""
+    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments.
+
+    The splits must have the ``needed_folds``, which is checked before anything is extracted.
+
+    Raises:
+        SplitError: The splits lack one of the folds.
+    """
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
@@ -184,7 +187,9 @@ def prepare(
             corpus=params.corpus,
             progress=progress,
         )
-    split(manifest, out=splits, params=params.splits)
+    folds = split(manifest, out=splits, params=params.splits)
+    for fold in needed_folds:
+        folds.check_fold(fold)
     extract(
         manifest,
         variants=variants,

@@ -9,13 +9,12 @@ import pandas as pd
 
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.protocols import FOLDS
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splitting.protocols import fold_count
 from merflow.errors import EvaluationError
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
 from merflow.evaluation.predictions import HeldOut
@@ -65,9 +64,9 @@ def compare(
             manifest_hash=shared.manifest_hash,
             split_id=shared.split_id,
             protocol=shared.protocol,
-            classes=taxonomy(corpus.taxonomy).classes,
+            classes=corpus.classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id"]],
-            folds=tuple(range(1, FOLDS[shared.protocol] + 1)),
+            folds=tuple(range(1, fold_count(corpus, params=shared.split_params) + 1)),
         ),
         runs=[str(run.folder) for run in runs],
         origins={

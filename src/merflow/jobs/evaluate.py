@@ -14,7 +14,6 @@ from merflow.contracts.presets import Preset
 from merflow.contracts.progress import say
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Training
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.readers.catalogue import reader
@@ -88,7 +87,7 @@ def evaluate(
             manifest_hash=corpus.hash,
             split_id=splits_of_corpus.split_id,
             protocol=splits_of_corpus.protocol,
-            classes=taxonomy(corpus.taxonomy).classes,
+            classes=corpus.classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(
                 durations_s(corpus.rows)
             ),
