@@ -1,45 +1,28 @@
-"""Ctrl-C in the middle of an import, where an exception prints a traceback, becomes another error, or is swallowed.
+"""Ctrl-C before a command is at work, after it, and in the middle of an import."""
 
-While a command only imports its code, Ctrl-C ends the process at once. While a job is at work, an import is finished
-first. This file is imported before all others, and needs the standard library only.
-"""
-
+import atexit
 import os
-import signal
 import sys
 import threading
-import time
 from types import FrameType
+
+from merflow.contracts.signals import is_import, postponed
 
 INTERRUPTED_CODE = 130
 
-_IMPORT = "<frozen importlib._bootstrap>"
-_AGAIN_S = 0.05
-_LONGEST_IMPORT_S = 5.0
 _SHOW_CURSOR = "\x1b[?25h"
-
-_postponed_s: float | None = None  # time of a Ctrl-C that waits for the end of an import
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    """Handle Ctrl-C.
+    """Handle Ctrl-C: end the process at once if it only imports a command's code; finish an import of a job first.
 
     Raises:
-        KeyboardInterrupt: No import is running, or it takes too long.
+        KeyboardInterrupt: No import is running.
     """
-    global _postponed_s
-    importing, working = _activity(frame)
-    if importing and not working:
+    if _is_preparing(frame):
         leave(number, frame)
-    now_s = time.monotonic()
-    _postponed_s = now_s if _postponed_s is None else _postponed_s
-    if importing and now_s - _postponed_s < _LONGEST_IMPORT_S:
-        again = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
-        again.daemon = True
-        again.start()
-        return
-    _postponed_s = None
-    raise KeyboardInterrupt
+    if not postponed(number, frame):
+        raise KeyboardInterrupt
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:
@@ -52,14 +35,32 @@ def leave(_number: int, _frame: FrameType | None) -> None:
         os._exit(INTERRUPTED_CODE)
 
 
-def _activity(frame: FrameType | None) -> tuple[bool, bool]:
-    """Return True if an import is running, and True if a job is at work outside of it."""
+def end(code: object) -> None:
+    """End the process after its command, without taking the interpreter apart, which takes a second with torch in it.
+
+    Return if another thread is still at work; the interpreter then ends the normal way, and waits for it.
+    """
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if not isinstance(code, int | None) or not all(thread.daemon for thread in others):
+        return
+    atexit._run_exitfuncs()
+    number = code or 0
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # a full disk, or nobody reads the pipe
+            number = number or 1
+    os._exit(number)
+
+
+def _is_preparing(frame: FrameType | None) -> bool:
+    """Return True if an import is running and no job is at work outside of it."""
     importing = working = False
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))
-        if frame.f_code.co_filename == _IMPORT:
+        if is_import(frame):
             importing, working = True, False
         elif module.startswith("merflow.") and not module.startswith(("merflow.__main__", "merflow.cli.")):
             working = True
         frame = frame.f_back
-    return importing, working
+    return importing and not working
