@@ -21,7 +21,7 @@ from merflow.features.encoders.interface import Prepared
 
 # Words, with apostrophes inside; question marks, exclamation marks and ellipses count as words.
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[?!]|\.{2,}|\u2026")
-_GRAM_SIZES = (3, 4, 5)
+_PART_SIZES = (3, 4, 5)
 _DIGEST_BYTES = 64  # of blake2b
 VIEWS = ("word", "pair", "parts")
 
@@ -91,35 +91,28 @@ def word_vectors(text: str, *, width: int) -> np.ndarray:
     in_text = words(text)
     if not in_text:
         return np.zeros((0, len(VIEWS), width), dtype=np.float32)
-    before = ["", *in_text[:-1]]
-    return np.stack(
-        [
-            np.stack([_signs(f"word {word}", width), _signs(f"pair {last} {word}", width), _parts(word, width)])
-            for last, word in zip(before, in_text, strict=True)
-        ]
-    )
+    pairs = zip(["", *in_text[:-1]], in_text, strict=True)
+    of_words = _signs([f"word {word}" for word in in_text], width) / width**0.5
+    of_pairs = _signs([f"pair {first} {second}" for first, second in pairs], width) / width**0.5
+    return np.stack([of_words, of_pairs, np.stack([_parts(word, width) for word in in_text])], axis=1, dtype=np.float32)
 
 
 def _finished(array: np.ndarray) -> Prepared:
     return Prepared(array, cost=max(1, len(array)))
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=16_384)
 def _parts(word: str, width: int) -> np.ndarray:
     """Return the sum of the signs of a word's runs of letters, 1 long."""
     marked = f"<{word}>"  # the shortest word has one part: itself between its marks
-    grams = [marked[i : i + size] for size in _GRAM_SIZES for i in range(len(marked) - size + 1)]
-    together = np.sum([_signs(f"part {gram}", width) for gram in grams], axis=0)
+    parts = [marked[i : i + size] for size in _PART_SIZES for i in range(len(marked) - size + 1)]
+    together = _signs([f"part {part}" for part in parts], width).sum(axis=0)
     return np.asarray(together / max(float(np.linalg.norm(together)), 1e-6), dtype=np.float32)
 
 
-@lru_cache(maxsize=8_192)
-def _signs(key: str, width: int) -> np.ndarray:
-    """Return equally large numbers with signs fixed by the key, ``(D,)`` float32, 1 long."""
-    size = width // 8
-    blocks = range(-(-size // _DIGEST_BYTES))
-    hashed = b"".join(
-        hashlib.blake2b(f"{block} {key}".encode(), digest_size=_DIGEST_BYTES).digest() for block in blocks
-    )
-    bits = np.unpackbits(np.frombuffer(hashed[:size], dtype=np.uint8))
-    return ((bits * 2.0 - 1.0) / np.sqrt(width)).astype(np.float32)
+def _signs(keys: Sequence[str], width: int) -> np.ndarray:
+    """Return -1 and 1 as fixed by each key, ``(keys, D)`` float32."""
+    blocks = range(-(-width // 8 // _DIGEST_BYTES))
+    hashed = b"".join(hashlib.blake2b(f"{block} {key}".encode()).digest() for key in keys for block in blocks)
+    bits = np.unpackbits(np.frombuffer(hashed, dtype=np.uint8).reshape(len(keys), -1), axis=1, count=width)
+    return bits.astype(np.float32) * 2 - 1
