@@ -6,6 +6,7 @@ import numpy as np
 
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import Paper, PublishedRow, PublishedTable
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import BaselineScore, Comparison, Results
 from merflow.contracts.scores import (
     Accuracy,
@@ -32,8 +33,7 @@ NAMES = ("context-mmt:mmt-frozen", "context-mmt:mmt-finetuned", "context-mmt:tex
 SELECTION = Selection(figure="loss", data="speaker")
 TRAINING = Training(
     selection=SELECTION,
-    stages=("frozen",),
-    stages_of_preset=("frozen",),
+    regime=Regime(asked=("frozen",), ran=("frozen",)),
     transcripts="truth",
     transcripts_of_preset="truth",
 )
@@ -104,7 +104,7 @@ def comparison(a: str, b: str, *, delta_ua: float, p: float, **changes: Any) -> 
 def results_of_three(*, synthetic: bool = True) -> Results:
     """Results of the three variants; only the lead over the last one is significant."""
     variants = {name: variant(ua) for name, ua in zip(NAMES, (0.7, 0.6, 0.5), strict=True)}
-    training = TRAINING.model_copy(update={"stages_of_preset": ("frozen", "partial")})
+    training = TRAINING.model_copy(update={"regime": Regime(asked=("frozen", "partial"), ran=("frozen",))})
     variants[NAMES[1]] = variant(0.6, published={"UA": 77.25, "WA": 76.5}, training=training)
     pairs = [(0, 1, 0.1, 0.21), (0, 2, 0.2, 0.003), (1, 2, 0.1, 0.21)]
     return Results(

@@ -151,6 +151,8 @@ class TrainingParams(Strict):
 
     Attributes:
         device: ``auto`` is a GPU if there is one.
+        encoders: ``as-preset`` fine-tunes the encoders that a preset fine-tunes; ``frozen`` trains every preset on
+            stored features.
         precision: ``auto`` is float32 on a CPU. On a GPU it is the recipe's precision, or bf16 autocast if the recipe
             names none.
         max_epochs: Limit for every stage of every recipe; None for no limit.
@@ -165,6 +167,7 @@ class TrainingParams(Strict):
     """
 
     device: Literal["auto", "cpu", "cuda"]
+    encoders: Literal["as-preset", "frozen"]
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     max_epochs: int | None = Field(ge=1)
     threads: int = Field(ge=1)

@@ -1,7 +1,8 @@
 """Variants: a model, a named preset of it, and the encoders that feed it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from pydantic import Field
@@ -63,6 +64,9 @@ class EncoderSpec(Strict):
 _LAYERS = {"last": "last layer", "all": "all layers", "transformer": "transformer layers"}
 
 
+# Settings of a recipe whose stage reads stored features.
+_FROZEN: dict[str, Any] = {"policy": "frozen", "encoders": {}}
+
 # Encoders by role, or by role and pretrained encoder ("speech/wavlm-base"); see Stream.slot.
 Profile = dict[str, EncoderSpec]
 
@@ -96,12 +100,14 @@ class EncoderProfile(Strict):
     Attributes:
         name: Name of the profile.
         base: The shipped profile that a user's profile starts from; None if it starts from nothing.
+        standardize: True if models read its features standardized by the statistics of their training part.
         roles: Encoders by role, and by ``role/encoder`` if it has several for a role.
         models: Adjustments of models whose sizes would be out of proportion to these encoders.
     """
 
     name: str
     base: str | None = None
+    standardize: bool = False
     roles: Profile
     models: dict[str, ModelFit] = Field(default_factory=dict)
 
@@ -126,6 +132,8 @@ class Preset:
         inputs: Modalities that the model reads.
         config: Values of the model's config dataclass.
         recipes: One recipe per stage, in the order of training.
+        asked: Encoder policies of the paper's row, one per stage; a user's preset keeps those of its base.
+        frozen: Settings of every stage's recipe that differ where encoders that should learn are frozen.
         published: Percentages that the paper reports, by metric (WA, UA, F1). They are quoted and never measured here.
         base: For a user's preset, the variant from which it is derived, and whose paper, table and published figures it
             keeps. None for a row of a paper.
@@ -140,6 +148,8 @@ class Preset:
     inputs: tuple[Modality, ...]
     config: dict[str, Any]
     recipes: tuple[Recipe, ...]
+    asked: tuple[Policy, ...]
+    frozen: dict[str, Any]
     published: dict[str, float]
     base: str | None = None
     changes: tuple[dict[str, Any], ...] = ()
@@ -164,6 +174,23 @@ class Preset:
     def stages(self) -> tuple[Policy, ...]:
         """Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone."""
         return tuple(recipe.policy for recipe in self.recipes)
+
+    def on_stored_features(self) -> "Preset":
+        """Return the preset as it is trained with frozen encoders.
+
+        The stages before the first in which encoders learn stay. If that is the first stage, the model is trained by
+        its recipe with frozen encoders.
+        """
+        count = max(1, len(list(takewhile(lambda recipe: recipe.policy == "frozen", self.recipes))))
+        return replace(
+            self,
+            recipes=tuple(
+                Recipe.model_validate(recipe.model_dump() | self.frozen | _FROZEN) for recipe in self.recipes[:count]
+            ),
+            changes=tuple(
+                {key: _FROZEN.get(key, value) for key, value in change.items()} for change in self.changes[:count]
+            ),
+        )
 
 
 # Users' presets by variant name, in addition to those that merflow ships.

@@ -13,11 +13,12 @@ from pydantic import FiniteFloat
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import Protocol
+from merflow.contracts.regime import Regime
 from merflow.contracts.scores import Interval, Scored, Variant
 from merflow.contracts.selection import Selection
 from merflow.contracts.strict import Strict
 
-FORMAT = 2
+FORMAT = 3
 # A difference counts as significant where its Holm-adjusted p-value is below this.
 ALPHA = 0.05
 
@@ -232,10 +233,12 @@ class ComparedVariant(Scored):
     Attributes:
         run: Folder of the run.
         selection: Rule that chose its epochs.
+        regime: The encoders' part in its training.
     """
 
     run: str
     selection: Selection
+    regime: Regime
 
 
 class ComparedRuns(ComparedVariants):

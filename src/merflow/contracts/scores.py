@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.protocols import Policy
+from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
 from merflow.contracts.strict import Strict
 
@@ -173,22 +173,15 @@ class Training(Strict):
 
     Attributes:
         selection: Rule that chose the epoch.
-        stages: Training stages that were run.
-        stages_of_preset: Training stages that the preset asks for.
+        regime: The encoders' part in the training.
         transcripts: Transcripts that were read, ``truth``, ``asr`` or ``asr+truth``; None for a model without text.
         transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
     """
 
     selection: Selection
-    stages: tuple[Policy, ...]
-    stages_of_preset: tuple[Policy, ...]
+    regime: Regime
     transcripts: str | None
     transcripts_of_preset: str | None
-
-    @property
-    def skipped_stages(self) -> tuple[Policy, ...]:
-        """Stages that the preset asks for and that were not run."""
-        return tuple(stage for stage in self.stages_of_preset if stage not in self.stages)
 
 
 class Scored(Strict):

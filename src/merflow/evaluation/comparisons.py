@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns, ComparedVariant, Comparison, DifferenceOverSeeds, SeedDifference
 from merflow.contracts.selection import Selection
 from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of, weighted_accuracy_of
@@ -29,7 +30,7 @@ def compare_variants(
     held_out: HeldOut,
     *,
     runs: Sequence[str],
-    origins: Mapping[str, tuple[str, Selection]],
+    origins: Mapping[str, tuple[str, Selection, Regime]],
     params: EvaluationParams,
 ) -> ComparedRuns:
     """Compare the variants of several runs on the same tests.
@@ -38,7 +39,7 @@ def compare_variants(
         predictions: Rows of :data:`merflow.contracts.tables.PREDICTIONS`, under names that tell the variants apart.
         held_out: Data that the variants were tested on.
         runs: Folders of the runs.
-        origins: Folder of the run and selection rule, per variant.
+        origins: Folder of the run, selection rule and the encoders' part in the training, per variant.
         params: Number of resamples and their seed.
 
     Raises:
@@ -66,6 +67,7 @@ def compare_variants(
                 wa=accuracy(weighted_accuracy_of, variant, resampled=resampled[name], **sizes),
                 run=origins[name][0],
                 selection=origins[name][1],
+                regime=origins[name][2],
             )
             for name, variant in variants.items()
         },

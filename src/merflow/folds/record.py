@@ -37,6 +37,8 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         classes=inputs.classes,
         selection=inputs.selection,
         recipes=inputs.recipes,
+        asked=inputs.preset.asked,
+        standardized=inputs.standardized,
         training=inputs.params,
         transcripts=inputs.transcript,
         transcripts_of_preset=transcripts_of(inputs.config.streams()),
@@ -63,7 +65,7 @@ def fold_record(planned: PlannedFold, trained: TrainedFold, *, shapes: Mapping[R
     return FoldRecord(
         **dict(planned),
         shapes=dict(shapes),
-        chosen=ChosenEpoch(epoch=best.epoch, dev_ua=best.dev_ua, dev_loss=best.dev_loss),
+        chosen=ChosenEpoch(epoch=best.epoch, stage=best.stage, dev_ua=best.dev_ua, dev_loss=best.dev_loss),
         none_paper=None if shadow is None else ShadowEpoch(epoch=shadow.epoch),
         epochs=len(history.epochs),
         seconds=sum(epoch.seconds for epoch in history.epochs),

@@ -10,6 +10,7 @@ import pandas as pd
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import FOLDS
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns
 from merflow.contracts.selection import Selection
 from merflow.contracts.taxonomy import taxonomy
@@ -66,7 +67,7 @@ def compare(
             folds=tuple(range(1, FOLDS[shared.protocol] + 1)),
         ),
         runs=[str(run.folder) for run in runs],
-        origins={variant.name: (str(variant.run), variant.selection) for variant in variants},
+        origins={variant.name: (str(variant.run), variant.selection, variant.regime) for variant in variants},
         params=params,
     )
     if out is not None:
@@ -81,6 +82,7 @@ class _Variant:
     name: str
     run: Path
     selection: Selection
+    regime: Regime
     seeds: frozenset[int]
     folds: tuple[Path, ...]
 
@@ -132,6 +134,7 @@ def _variants(runs: Sequence[Run]) -> list[_Variant]:
                 name=variant if runs_with[variant] == 1 else f"{run.label}/{variant}",
                 run=run.folder,
                 selection=folds[0].record.selection,
+                regime=folds[0].record.regime,
                 seeds=frozenset(fold.record.seed for fold in folds),
                 folds=tuple(fold.folder for fold in folds),
             )

@@ -120,8 +120,7 @@ def _variants(folds: Sequence[TrainedFold], presets: Mapping[str, Preset]) -> di
         records = [fold.record for fold in folds if fold.record.variant == variant]
         training = Training(
             selection=records[0].selection,
-            stages=records[0].stages,
-            stages_of_preset=preset.stages,
+            regime=records[0].regime,
             transcripts=records[0].transcripts,
             transcripts_of_preset=records[0].transcripts_of_preset,
         )
@@ -179,8 +178,15 @@ def _check_same_data(folds: Sequence[TrainedFold], *, split_id: str, manifest_ha
                     "manifest and splits of the folds, or train the fold again on these"
                 )
     first: dict[str, str | None] = {}
+    regimes: dict[str, TrainedFold] = {}
     for fold in folds:
         variant, transcripts = fold.record.variant, fold.record.transcripts
+        other = regimes.setdefault(variant, fold)
+        if fold.record.regime != other.record.regime:
+            raise EvaluationError(
+                f"{fold.folder} was trained in the stages {', '.join(fold.record.stages)}, but {other.folder} in "
+                f"{', '.join(other.record.stages)}; train all folds of a variant with one setting of training.encoders"
+            )
         if transcripts != first.setdefault(variant, transcripts):
             raise EvaluationError(
                 f"{fold.folder} was trained on transcripts {transcripts!r}, but another fold of {variant} on "

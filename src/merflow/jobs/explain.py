@@ -14,7 +14,7 @@ from merflow.errors import EvaluationError, OutputError, TrainingError
 from merflow.evaluation.embeddings import plane, unmapped
 from merflow.evaluation.report.inspection_figures import embedding_figure, utterance_figure, weights_figure
 from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.standardize import STANDARDIZER, Standardizer
+from merflow.features.batches.standardize import read_standardizer
 from merflow.folds.datasets import raw_dataset, stored_dataset
 from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import LoadedFold, drawable
@@ -224,10 +224,11 @@ def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
     """Load the model of a model folder, and the test part as its encoders encode it."""
-    standardizer = Standardizer.load(folder / STANDARDIZER)
+    model, record = load_model(folder)
+    standardizer = read_standardizer(folder, standardized=record.standardized)
     if not has_encoders(folder):
-        return load_model(folder)[0], stored_dataset(inputs, "test", standardizer=standardizer)
+        return model, stored_dataset(inputs, "test", standardizer=standardizer)
     learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)
     encoders = learned.encoders.to(device_of(inputs.params))
-    raw = raw_dataset(inputs, "test", inputs.recipes[-1], standardizer=standardizer)
+    raw = raw_dataset(inputs, "test", record.chosen_recipe, standardizer=standardizer)
     return learned.model, EncodedSource(raw, encoders)

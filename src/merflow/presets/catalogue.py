@@ -46,6 +46,8 @@ class _ModelFile(Strict):
     Attributes:
         recipe: Recipe of every stage.
         stages: Policy -> settings of the recipe that differ in stages of this policy.
+        frozen: Settings of the recipe that differ where encoders that should learn are frozen
+            (``training.encoders: frozen``, or encoders that cannot learn).
         presets: Presets by name.
         unavailable: Rows of the paper's tables that cannot be trained, with the reason.
     """
@@ -54,6 +56,7 @@ class _ModelFile(Strict):
     paper: Paper
     recipe: dict[str, Any]
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    frozen: dict[str, Any] = Field(default_factory=dict)
     presets: dict[str, _PresetEntry]
     unavailable: dict[str, str] = Field(default_factory=dict)
 
@@ -65,6 +68,7 @@ def presets() -> dict[str, Preset]:
     shipped: dict[str, Preset] = {}
     for name, content in _model_files().items():
         for preset_name, entry in content.presets.items():
+            recipes = _recipes(content, entry, where=f"{name}: {preset_name}")
             preset = Preset(
                 model=content.model,
                 name=preset_name,
@@ -72,7 +76,9 @@ def presets() -> dict[str, Preset]:
                 table=entry.table,
                 inputs=tuple(entry.inputs),
                 config=entry.config,
-                recipes=_recipes(content, entry, where=f"{name}: {preset_name}"),
+                recipes=recipes,
+                asked=tuple(recipe.policy for recipe in recipes),
+                frozen=content.frozen,
                 published=published.get((content.model, preset_name), {}),
             )
             shipped[preset.variant] = preset

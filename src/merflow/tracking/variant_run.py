@@ -61,7 +61,7 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     connection, variant = parent.connection, results.variants[fold.variant]
     run = open_variant(parent, fold)
     log_figures(connection, run, figures_of(variant, published_corpus=results.published_corpus))
-    tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.stages)}
+    tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.regime.ran)}
     set_tags(connection, run, tags)
     for name, figure in figures.items():
         connection.call("log_figure", run.info.run_id, figure, name)

@@ -1,6 +1,6 @@
 """Short phrases that a report repeats: the test data, the choice of epochs, deviations from a preset, power."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from merflow.contracts.numerals import DASH, plural
 from merflow.contracts.results import ComparedVariants, Power, Results
@@ -35,12 +35,23 @@ def inputs_in_words(inputs: str) -> str:
     return _TRANSCRIPTS[kind] if is_transcript else f"without {column.replace('+', ' + ')}"
 
 
-def stage_note(training: Training) -> str | None:
-    """Return the stages of the preset that were skipped; None if all were run."""
-    if not training.skipped_stages:
-        return None
-    run, skipped = " and ".join(training.stages), " and ".join(training.skipped_stages)
-    return f"trained in the {run} stage only; the preset also has the {skipped} stage"
+def deviations(training: Training) -> list[str]:
+    """Return the differences between a training and the preset that it is named after; none if it was followed."""
+    return [note for note in (training.regime.note, transcript_note(training)) if note is not None]
+
+
+def told_by_variant(notes: Mapping[str, Sequence[str]]) -> str:
+    """Return sentences such as ``a, b: encoders frozen; ...``; each note once, with the variants that it is about."""
+    variants_of: dict[str, list[str]] = {}
+    for name, each in notes.items():
+        for note in each:
+            variants_of.setdefault(note, []).append(name)
+    return " ".join(f"{', '.join(names)}: {note}." for note, names in variants_of.items())
+
+
+def all_deviations(results: Results) -> str:
+    """Return the deviations of every variant in sentences, the best variant first; empty if there are none."""
+    return told_by_variant({name: deviations(results.variants[name].training) for name in results.ranked})
 
 
 def transcript_note(training: Training) -> str | None:

@@ -6,7 +6,7 @@ from merflow.contracts.numerals import DASH, percent
 from merflow.contracts.presets import PublishedRow, PublishedTable
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Variant
-from merflow.evaluation.report.notes import where
+from merflow.evaluation.report.notes import deviations, where
 from merflow.evaluation.report.tables import Table
 
 _METRICS = ("WA", "UA", "F1", "ACC7", "ACC2")
@@ -34,7 +34,8 @@ def _paper_table(results: Results, published: PublishedTable) -> Table:
     for metric in metrics:
         columns += [f"{metric}, paper", *([f"{metric}, this run"] if metric in _THIS_RUN else [])]
     decimals = max(len(f"{value:g}".partition(".")[2]) for row in published.rows for value in row.figures.values())
-    has_notes = any(row.note for row in published.rows)
+    measured = [results.variants[row.variant] for row in published.rows if row.variant in results.variants]
+    has_notes = any(row.note for row in published.rows) or any(deviations(each.training) for each in measured)
     rows = []
     for row in published.rows:
         variant = results.variants.get(row.variant) if row.dataset.startswith("iemocap") else None
@@ -43,7 +44,8 @@ def _paper_table(results: Results, published: PublishedTable) -> Table:
             cells.append(f"{row.figures[metric]:.{decimals}f}" if metric in row.figures else DASH)
             if metric in _THIS_RUN:
                 cells.append("" if variant is None else _THIS_RUN[metric](variant, row))
-        rows.append((*cells, *([row.note] if has_notes else [])))
+        told = [] if variant is None else deviations(variant.training)
+        rows.append((*cells, *(["; ".join(filter(None, [row.note, *told]))] if has_notes else [])))
     data = f" The paper used {first.dataset} with {first.protocol}." if same_data else ""
     return Table(
         f"paper-{published.model}-{published.number}",

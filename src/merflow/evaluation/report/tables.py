@@ -19,7 +19,7 @@ from merflow.contracts.numerals import (
 )
 from merflow.contracts.results import DifferenceOverSeeds, Results
 from merflow.contracts.scores import Breakdown, Group, MissingInput
-from merflow.evaluation.report.notes import inputs_in_words, published, selection_rule, where
+from merflow.evaluation.report.notes import all_deviations, inputs_in_words, published, selection_rule, where
 
 # Breakdowns in the order of the page, with their titles.
 BREAKDOWNS: Mapping[Breakdown, str] = {
@@ -80,7 +80,7 @@ def leaderboard(results: Results) -> Table:
         f"Percent, best variant first, on {where(results)}. UA is the mean recall over classes and WA is accuracy, "
         "both over the test predictions of all folds together, with 95% bootstrap intervals over dialogues. The last "
         "column quotes the papers, whose corpus, encoders and choice of epoch may differ. Epochs were chosen by: "
-        f"{selection_rule(results)}.",
+        f"{selection_rule(results)}. {all_deviations(results)}".strip(),
         (
             *("Variant", "UA", "UA, 95% CI", "UA by fold"),
             *(["UA by seed"] if seeds else []),

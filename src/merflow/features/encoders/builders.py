@@ -12,7 +12,7 @@ from merflow.contracts.streams import MODALITY_OF, Modality, Stream
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import FeatureError, nearest
 from merflow.features.encoders.huggingface import families
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings
+from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, SpeechSettings
 from merflow.features.encoders.interface import Encoder, Preparer
 from merflow.features.encoders.lite.speech import (
     LiteSpeech,
@@ -69,7 +69,7 @@ ENCODERS: dict[str, EncoderEntry] = {
     "lite-text-layers": _lite("text", LiteTextLayersSettings, 2, LiteTextLayers),
     "lite-video": _lite("video", LiteVideoSettings, 1, LiteVideo),
     "wavlm": EncoderEntry(
-        "audio", LayeredSettings, 1, families.speech_preparer, families.wavlm, revised=True, cpu_cost=250
+        "audio", SpeechSettings, 1, families.speech_preparer, families.wavlm, revised=True, cpu_cost=250
     ),
     "whisper-encoder": EncoderEntry(
         "audio", LayeredSettings, 1, families.whisper_preparer, families.whisper_encoder, revised=True, cpu_cost=1500

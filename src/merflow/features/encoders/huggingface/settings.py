@@ -37,3 +37,13 @@ class LayeredSettings(CheckpointSettings):
     """
 
     layers: Layers
+
+
+class SpeechSettings(LayeredSettings):
+    """A speech encoder.
+
+    Attributes:
+        raw_waveform: True to leave samples as they are, even if the checkpoint's preprocessor scales them.
+    """
+
+    raw_waveform: bool = False
