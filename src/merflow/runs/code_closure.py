@@ -27,6 +27,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "split": ("jobs/split.py",),
     "presets": ("folds/presets.py",),
     "extract": ("jobs/extract.py",),
+    "classics": ("jobs/classics.py",),
     "track": ("jobs/track.py",),
     "train": ("jobs/train.py",),
     "study": ("jobs/tune.py", "jobs/trials.py"),
