@@ -20,7 +20,7 @@ _SEED = 0
 
 
 @dataclass(frozen=True)
-class Tested:
+class Outcomes:
     """The confusion counts of one system.
 
     Attributes:
@@ -32,7 +32,7 @@ class Tested:
     of_seed: Mapping[int, np.ndarray]
 
     @classmethod
-    def of(cls, predictions: pd.DataFrame, *, dialogue_of: Mapping[str, int], classes: Sequence[str]) -> "Tested":
+    def of(cls, predictions: pd.DataFrame, *, dialogue_of: Mapping[str, int], classes: Sequence[str]) -> "Outcomes":
         """Count the rows of a table of predictions.
 
         Args:
@@ -64,7 +64,7 @@ class Tested:
         }
 
 
-def difference(a: Tested, b: Tested) -> dict[str, Any]:
+def difference(a: Outcomes, b: Outcomes) -> dict[str, Any]:
     """Return the UA of a minus that of b, with a 95% interval over the dialogues that both were tested on."""
     both = resampled_counts(np.stack([a.counts, b.counts]), samples=_SAMPLES, seed=_SEED)
     paired = paired_difference(*unweighted_accuracy_of(both), groups=len(a.counts))
