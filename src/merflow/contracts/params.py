@@ -261,6 +261,20 @@ class TuningParams(Strict):
         return self
 
 
+class ClassicsParams(Strict):
+    """The classics that are trained beside the variants, on the same folds.
+
+    Attributes:
+        words: True for TF-IDF with logistic regression, where the corpus has words.
+        audio: True for functionals of merflow's own with a support vector machine, where the corpus has recordings.
+        opensmile: ``auto`` also uses openSMILE's functionals if the package is installed, ``on`` demands it.
+    """
+
+    words: bool
+    audio: bool
+    opensmile: Literal["auto", "on", "off"]
+
+
 class EvaluationParams(Strict):
     """Settings of the figures and the report.
 
@@ -302,6 +316,7 @@ class Params(Strict):
     plan: PlanParams
     training: TrainingParams
     tuning: TuningParams
+    classics: ClassicsParams
     evaluation: EvaluationParams
     tracking: TrackingParams
     transcription: TranscriptionParams

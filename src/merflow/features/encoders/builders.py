@@ -68,10 +68,10 @@ def _lite(modality: Modality, settings: type[Strict], version: int, build: Calla
 
 
 ENCODERS: dict[str, EncoderEntry] = {
-    "lite-speech": _lite("audio", LiteSpeechSettings, 1, LiteSpeech),
-    "lite-speech-layers": _lite("audio", LiteSpeechLayersSettings, 1, LiteSpeechLayers),
-    "lite-text": _lite("text", LiteTextSettings, 1, LiteText),
-    "lite-text-layers": _lite("text", LiteTextLayersSettings, 1, LiteTextLayers),
+    "lite-speech": _lite("audio", LiteSpeechSettings, 2, LiteSpeech),
+    "lite-speech-layers": _lite("audio", LiteSpeechLayersSettings, 2, LiteSpeechLayers),
+    "lite-text": _lite("text", LiteTextSettings, 2, LiteText),
+    "lite-text-layers": _lite("text", LiteTextLayersSettings, 2, LiteTextLayers),
     "lite-video": _lite("video", LiteVideoSettings, 1, LiteVideo),
     "wavlm": EncoderEntry(
         "audio", SpeechSettings, 1, families.speech_preparer, families.wavlm, revised=True, cpu_cost=250
