@@ -550,8 +550,8 @@ def test_what_can_be_looked_at() -> None:
     batch = random_batch(config.streams(), [20, 4, 30])
     actual = inspect(model, batch)
     assert {name: entry.axes for name, entry in actual.items()} == {
-        "combine.show": ("text", "window"),
-        "context.attend": ("head", "text", "text"),
+        "combine.show": ("position", "window"),
+        "context.attend": ("head", "position", "position"),
     }
     weights = actual["combine.show"].values
     assert weights.shape == (3, 50, 30)

@@ -42,7 +42,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from merflow.contracts.batch import Batch, LossTerm, Output
+from merflow.contracts.batch import POSITION, Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.models.layers import Attention, Shown
 
@@ -135,7 +135,7 @@ class SlidingWindowAttention(nn.Module):
         self.query = nn.Linear(config.dims, config.dims, bias=False)
         self.key = nn.Linear(config.dims, config.dims, bias=False)
         self.value = nn.Linear(config.dims, config.dims, bias=False)
-        self.show = Shown("text", "window")
+        self.show = Shown(POSITION, "window")
 
     def forward(self, words: Tensor, frames: Tensor, words_present: Tensor, frames_present: Tensor) -> Tensor:
         """Return ``(N, L, D)`` for words ``(N, L, D)`` and frames ``(N, T, D)`` with their masks."""
@@ -414,11 +414,11 @@ class MFDR(nn.Module):
         self.embed_text = nn.Linear(shapes["text"].width, config.dims)
         self.combine: nn.Module
         if config.attention == "full-size":
-            self.combine = Attention(dims=config.dims, heads=1, merge=False, target="text", source="speech")
+            self.combine = Attention(dims=config.dims, heads=1, merge=False, target=POSITION, source="speech")
         else:
             self.combine = SlidingWindowAttention(config)
         if config.context:
-            self.context = Attention(dims=config.dims, heads=config.heads, target="text", source="text")
+            self.context = Attention(dims=config.dims, heads=config.heads, target=POSITION, source=POSITION)
         self.unit = UNITS[config.unit](dims=config.dims)
         self.refine = nn.Sequential(
             *(
