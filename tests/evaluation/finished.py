@@ -6,6 +6,7 @@ import numpy as np
 
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.published import Paper, PublishedFigure, PublishedRow, PublishedTable
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import BaselineScore, Comparison, Results
 from merflow.contracts.scores import (
     Accuracy,
@@ -32,10 +33,12 @@ NAMES = ("context-mmt:mmt-frozen", "context-mmt:mmt-finetuned", "context-mmt:tex
 SELECTION = Selection(figure="loss", data="speaker")
 TRAINING = Training(
     selection=SELECTION,
-    stages=("frozen",),
-    stages_of_preset=("frozen",),
+    regime=Regime(asked=("frozen",), ran=("frozen",)),
     transcripts="truth",
     transcripts_of_preset="truth",
+    profile="paper",
+    encoders={"speech_layers": "microsoft/wavlm-large@c1423ed, all layers"},
+    has_paper_encoders=True,
 )
 
 _PAPER = Paper(title="On_100% of A|B", venue="Here", year=2024)
@@ -119,7 +122,7 @@ def comparison(a: str, b: str, *, delta_ua: float, p: float, **changes: Any) -> 
 def results_of_three(*, synthetic: bool = True) -> Results:
     """Results of the three variants; only the lead over the last one is significant."""
     variants = {name: variant(ua) for name, ua in zip(NAMES, (0.7, 0.6, 0.5), strict=True)}
-    training = TRAINING.model_copy(update={"stages_of_preset": ("frozen", "partial")})
+    training = TRAINING.model_copy(update={"regime": Regime(asked=("frozen", "partial"), ran=("frozen",))})
     variants[NAMES[1]] = variant(
         0.6, published=published("iemocap4, session-5fold", UA=77.25, WA=76.5), training=training
     )

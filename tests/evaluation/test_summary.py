@@ -72,7 +72,7 @@ def held_out(utterances: pd.DataFrame, **changes: Any) -> HeldOut:  # noqa: ANN4
 
 def trained(*names: str) -> dict[str, TrainedVariant]:
     """Variants with an epoch chosen per fold; the first one has published figures."""
-    chosen = {(fold, 0): ChosenEpoch(epoch=fold, dev_ua=0.5, dev_loss=1.0) for fold in range(1, 6)}
+    chosen = {(fold, 0): ChosenEpoch(epoch=fold, stage=1, dev_ua=0.5, dev_loss=1.0) for fold in range(1, 6)}
     return {name: TrainedVariant(TRAINING, PUBLISHED if name == names[0] else (), chosen) for name in names}
 
 
@@ -181,7 +181,11 @@ def test_seeds_are_pooled_and_listed(utterances: pd.DataFrame) -> None:
 def test_development_figures_are_of_their_fold_and_seed(utterances: pd.DataFrame) -> None:
     runs = pd.concat([table(utterances, "mmt", skill=0.5, seed=seed) for seed in (0, 1)])
     chosen = {
-        (f, s): ChosenEpoch(epoch=10 * f + s, dev_ua=0.5, dev_loss=float("inf")) for f in range(1, 6) for s in (0, 1)
+        (f, s): ChosenEpoch(epoch=10 * f + s, stage=1, dev_ua=0.5, dev_loss=float("inf"))
+        for f in range(1, 6)
+        for s in (0, 1)
+        for f in range(1, 6)
+        for s in (0, 1)
     }
     facts = {"context-mmt:mmt": TrainedVariant(TRAINING, chosen=chosen)}
     variant = results_of(runs, utterances, facts=facts).variants["context-mmt:mmt"]

@@ -27,7 +27,8 @@ from merflow.models.mfdr import (
     PlainGRU,
     SlidingWindowAttention,
 )
-from merflow.presets.catalogue import presets, profile
+from merflow.presets.catalogue import presets
+from merflow.presets.profiles import shipped_profile
 from tests.models.batches import CLASSES, SMALL, WIDTH, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences, slow_attention
 
@@ -488,7 +489,7 @@ def test_streams_have_encoders_in_every_profile() -> None:
     assert streams == (Stream("speech", encoder="wavlm-base", clip_s=5.12), Stream("text", encoder="bert-base"))
     for name in ("lite", "paper", "tiny"):
         for stream in streams:
-            assert spec_of(stream, profile(name)).name
+            assert spec_of(stream, shipped_profile(name).roles).name
 
 
 def test_what_the_paper_does_not_read_changes_nothing() -> None:

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import BaselineScore, Results
 from merflow.contracts.scores import Accuracy, Bias, Biases, NonePaper, OverSeeds, Spread, Variant
 from merflow.tracking.mlflow_runs import BenchmarkRun
@@ -44,7 +45,7 @@ def scores(share: float, **changes: Any) -> Variant:  # noqa: ANN401 - any field
         "per_class_recall": {"angry": share, "sad": None},
         "over_seeds": OverSeeds(ua=Spread(mean=share, std=0.03), wa=Spread(mean=share, std=None), each=()),
         "folds": (fold(3, ua=share - 0.03, chosen_epoch=4, dev_ua=0.9, dev_loss=0.3),),
-        "training": TRAINING.model_copy(update={"stages_of_preset": ("frozen", "partial")}),
+        "training": TRAINING.model_copy(update={"regime": Regime(asked=("frozen", "partial"), ran=("frozen",))}),
         "published": PUBLISHED,
     }
     return variant(share, **{**values, **changes})

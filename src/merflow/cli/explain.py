@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from merflow.cli.console import progress_bars
-from merflow.cli.options import PresetsOption
 
 
 def explain(
@@ -34,7 +33,6 @@ def explain(
             "gia-mic:no-mic stand side by side if one run has both."
         ),
     ] = None,
-    presets: PresetsOption = None,
 ) -> None:
     """Draw attention maps, layer weights, gates and a t-SNE of the embeddings of a trained fold.
 
@@ -43,7 +41,6 @@ def explain(
 
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
-    from merflow.folds.presets import read_presets
     from merflow.jobs.explain import explain as explain_job
 
     with progress_bars() as progress:
@@ -58,6 +55,5 @@ def explain(
             words=words,
             device=device,
             against=against,
-            user_presets=read_presets(presets),
             progress=progress,
         )

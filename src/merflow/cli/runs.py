@@ -23,6 +23,7 @@ from merflow.cli.options import (
     SeedOption,
     SetOption,
     SizeOption,
+    StoreOption,
     TranscribeOption,
     adjusted,
     command_line,
@@ -167,7 +168,6 @@ def evaluate(
     splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
     out: Annotated[Path, typer.Option(help="Write results.json and report.html to this folder.")],
     name: Annotated[str, typer.Option(help="Give the report this title.")] = "benchmark",
-    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -178,7 +178,6 @@ def evaluate(
     """
     from merflow.evaluation.report.terminal import results_table
     from merflow.jobs.evaluate import evaluate as evaluate_job
-    from merflow.presets.user_presets import read_user_presets
 
     results = evaluate_job(
         folds,
@@ -189,7 +188,6 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
-        user_presets=read_user_presets(presets),
     )
     print_json(results.as_json()) if as_json else print_table(results_table(results))
 
@@ -218,6 +216,7 @@ def benchmark(
     root: RootOption = None,
     size: SizeOption = "small",
     profile: ProfileOption = None,
+    store: StoreOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     seed: SeedOption = None,
@@ -239,11 +238,18 @@ def benchmark(
     from merflow.corpus.source import CorpusSource
     from merflow.evaluation.report.terminal import results_table
     from merflow.folds.presets import read_presets
+    from merflow.folds.profiles import profile_of
     from merflow.jobs.benchmark import benchmark as benchmark_job
 
     chosen = adjusted(
-        load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=seed
+        load_params(params, overrides),
+        profile=profile,
+        protocol=protocol,
+        development=development,
+        seed=seed,
+        store=store,
     )
+    encoders = profile_of(chosen.features.profile)
     with progress_bars() as progress:
         results = benchmark_job(
             CorpusSource(corpus, root, size),
@@ -255,7 +261,8 @@ def benchmark(
             quarantine=quarantine,
             asr=transcribe,
             workers=workers,
-            user_presets=read_presets(presets, profile=chosen.features.profile),
+            user_presets=read_presets(presets, profile=encoders),
+            profile=encoders,
             progress=progress,
         )
     print_json(results.as_json()) if as_json else print_table(results_table(results))

@@ -13,11 +13,13 @@ from pydantic import FiniteFloat
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import Protocol
+from merflow.contracts.regime import Regime
 from merflow.contracts.scores import Interval, Scored, Variant
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
-FORMAT = 2
+FORMAT = 3
 # A difference counts as significant where its Holm-adjusted p-value is below this.
 ALPHA = 0.05
 
@@ -232,10 +234,14 @@ class ComparedVariant(Scored):
     Attributes:
         run: Folder of the run.
         selection: Rule that chose its epochs.
+        regime: The encoders' part in its training.
+        encoders: Model, revision and layers of each encoder, by role.
     """
 
     run: str
     selection: Selection
+    regime: Regime
+    encoders: Mapping[Role, str]
 
 
 class ComparedRuns(ComparedVariants):
@@ -243,7 +249,8 @@ class ComparedRuns(ComparedVariants):
 
     Attributes:
         runs: Folders of the runs.
-        variants: Figures per variant; a variant that several runs have is named by its run too.
+        variants: Figures per variant; one with several encoders is named by its profile too
+            (``model:preset@profile``), and one that several runs have by its run.
     """
 
     runs: tuple[str, ...]

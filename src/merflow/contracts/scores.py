@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.protocols import Policy
 from merflow.contracts.published import PublishedFigure
+from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
 Interval = tuple[FiniteFloat, FiniteFloat]
@@ -174,22 +175,21 @@ class Training(Strict):
 
     Attributes:
         selection: Rule that chose the epoch.
-        stages: Training stages that were run.
-        stages_of_preset: Training stages that the preset asks for.
+        regime: The encoders' part in the training.
         transcripts: Transcripts that were read, ``truth``, ``asr`` or ``asr+truth``; None for a model without text.
         transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
+        profile: Name of the encoder profile.
+        encoders: Model, revision and layers of each encoder, by role.
+        has_paper_encoders: True if every encoder is the very one that the paper names.
     """
 
     selection: Selection
-    stages: tuple[Policy, ...]
-    stages_of_preset: tuple[Policy, ...]
+    regime: Regime
     transcripts: str | None
     transcripts_of_preset: str | None
-
-    @property
-    def skipped_stages(self) -> tuple[Policy, ...]:
-        """Stages that the preset asks for and that were not run."""
-        return tuple(stage for stage in self.stages_of_preset if stage not in self.stages)
+    profile: str
+    encoders: Mapping[Role, str]
+    has_paper_encoders: bool
 
 
 class Scored(Strict):

@@ -9,14 +9,17 @@ both.
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns, ComparedVariant, Comparison, DifferenceOverSeeds, SeedDifference
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Role
 from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
@@ -24,12 +27,21 @@ from merflow.evaluation.significance import PairedDifference, enough_samples, ho
 from merflow.evaluation.spread import accuracy, counts_of, resample
 
 
+class ComparedOrigin(NamedTuple):
+    """The origin of a compared variant; see :class:`merflow.contracts.results.ComparedVariant`."""
+
+    run: str
+    selection: Selection
+    regime: Regime
+    encoders: Mapping[Role, str]
+
+
 def compare_variants(
     predictions: pd.DataFrame,
     held_out: HeldOut,
     *,
     runs: Sequence[str],
-    origins: Mapping[str, tuple[str, Selection]],
+    origins: Mapping[str, ComparedOrigin],
     params: EvaluationParams,
 ) -> ComparedRuns:
     """Compare the variants of several runs on the same tests.
@@ -38,7 +50,7 @@ def compare_variants(
         predictions: Rows of :data:`merflow.contracts.tables.PREDICTIONS`, under names that tell the variants apart.
         held_out: Data that the variants were tested on.
         runs: Folders of the runs.
-        origins: Folder of the run and selection rule, per variant.
+        origins: The origin of each variant.
         params: Number of resamples and their seed.
 
     Raises:
@@ -64,8 +76,10 @@ def compare_variants(
             name: ComparedVariant(
                 ua=accuracy(unweighted_accuracy_of, variant, resampled=resampled[name], **sizes),
                 wa=accuracy(weighted_accuracy_of, variant, resampled=resampled[name], **sizes),
-                run=origins[name][0],
-                selection=origins[name][1],
+                run=origins[name].run,
+                selection=origins[name].selection,
+                regime=origins[name].regime,
+                encoders=origins[name].encoders,
             )
             for name, variant in variants.items()
         },

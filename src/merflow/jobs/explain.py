@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.errors import EvaluationError, OutputError
 from merflow.evaluation.embeddings import plane, unmapped
@@ -34,7 +33,6 @@ def explain(
     words: bool = False,
     device: str = "auto",
     against: Path | None = None,
-    user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Draw what a trained fold's model looks at, on test utterances, and write the arrays behind the figures.
@@ -57,7 +55,6 @@ def explain(
         device: ``auto``, ``cpu`` or ``cuda``.
         against: Folder of another fold with the same test part, whose modality-invariant representations stand beside
             this one's; by default GIA-MIC's full model and the one without its constraint, if both are in one run.
-        user_presets: The user's presets, beside those that merflow ships.
         progress: Told of every utterance.
 
     Raises:
@@ -72,10 +69,13 @@ def explain(
         raise OutputError(
             f"{out} exists and is no explanation ({_LISTING} is missing); name a folder that does not exist yet"
         )
-    given = {"manifest": manifest, "splits": splits, "features": features}
-    opened = open_fold(fold, **given, device=device, user_presets=user_presets)
+    opened = open_fold(fold, manifest=manifest, splits=splits, features=features, device=device)
     beside = against or counterpart(fold)
-    other = None if beside is None else open_fold(beside, **given, device=device, user_presets=user_presets)
+    other = (
+        None
+        if beside is None
+        else open_fold(beside, manifest=manifest, splits=splits, features=features, device=device)
+    )
     if other is not None:
         check_comparable(opened, other)
     tell = progress or plain_lines()

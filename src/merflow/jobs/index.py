@@ -4,7 +4,6 @@ from pathlib import Path
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.progress import say
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import write_manifest
 from merflow.corpus.readers.catalogue import reader
 
@@ -17,9 +16,9 @@ def index(root: Path, *, corpus: str, out: Path, params: CorpusParams) -> Path:
         LabelError: A label is unknown.
         OutputError: ``out`` cannot be written.
     """
-    classes = taxonomy(params.taxonomy)
-    manifest = reader(corpus).read(root, taxonomy=classes)
+    manifest = reader(corpus).read(root, taxonomy=params.taxonomy)
     write_manifest(manifest, out)
     labelled = int(manifest.rows["emotion"].notna().sum())
-    say(f"index: {len(manifest.rows)} utterances, {labelled} with an emotion of {classes.name}, hash {manifest.hash}")
+    name = manifest.taxonomy.name
+    say(f"index: {len(manifest.rows)} utterances, {labelled} with an emotion of {name}, hash {manifest.hash}")
     return out

@@ -43,6 +43,11 @@ def validate(
         OutputError: A file cannot be written.
     """
     given = read_manifest(manifest)
+    if given.taxonomy != params.taxonomy:
+        say(
+            f"validate: the manifest has taxonomy {given.taxonomy.name}; corpus.taxonomy ({params.taxonomy.name}) "
+            "counts when a corpus is indexed"
+        )
     outcome = expectations.validate(given, params=params, docs=docs, progress=progress or plain_lines())
     write_summary(outcome, summary)
     good, bad = outcome.quarantine()

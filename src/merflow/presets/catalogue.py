@@ -1,27 +1,23 @@
-"""The presets and encoder profiles that merflow ships, read from the YAML files beside this module.
+"""The presets that merflow ships, read from the YAML files beside this module.
 
 Every ``<model>.yaml`` in this folder is one model; nothing else lists them.
 """
 
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field
 
 from merflow.contracts.presets import (
-    EncoderSpec,
     Preset,
-    Profile,
     UserPresets,
     parse_variant,
 )
 from merflow.contracts.published import Paper, PublishedTable
 from merflow.contracts.recipe import Recipe
-from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
+from merflow.contracts.streams import Modality
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import PresetError, nearest
 from merflow.presets.published import figures_of, tables_of
@@ -45,6 +41,8 @@ class _ModelFile(Strict):
     Attributes:
         recipe: Recipe of every stage.
         stages: Policy -> settings of the recipe that differ in stages of this policy.
+        frozen: Settings of the recipe that differ where encoders that should learn are frozen
+            (``training.encoders: frozen``, or encoders that cannot learn).
         presets: Presets by name.
         unavailable: Rows of the paper's tables that cannot be trained, with the reason.
     """
@@ -53,27 +51,9 @@ class _ModelFile(Strict):
     paper: Paper
     recipe: dict[str, Any]
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    frozen: dict[str, Any] = Field(default_factory=dict)
     presets: dict[str, _PresetEntry]
     unavailable: dict[str, str] = Field(default_factory=dict)
-
-
-class _Fit(Strict):
-    """Settings of a model's config, and of all its recipes, that differ on the encoders of a profile."""
-
-    config: dict[str, Any] = Field(default_factory=dict)
-    recipe: dict[str, Any] = Field(default_factory=dict)
-
-
-class _ProfileFile(Strict):
-    """The file of an encoder profile.
-
-    Attributes:
-        roles: Encoders by role, or by ``role/encoder`` if papers use different ones; the role then names one of them.
-        models: Adjustments of models whose sizes would be out of proportion to these encoders.
-    """
-
-    roles: dict[str, EncoderSpec | str]
-    models: dict[str, _Fit] = Field(default_factory=dict)
 
 
 @cache
@@ -82,6 +62,7 @@ def presets() -> dict[str, Preset]:
     shipped: dict[str, Preset] = {}
     for name, content in _model_files().items():
         for preset_name, entry in content.presets.items():
+            recipes = _recipes(content, entry, where=f"{name}: {preset_name}")
             preset = Preset(
                 model=content.model,
                 name=preset_name,
@@ -89,7 +70,9 @@ def presets() -> dict[str, Preset]:
                 table=entry.table,
                 inputs=tuple(entry.inputs),
                 config=entry.config,
-                recipes=_recipes(content, entry, where=f"{name}: {preset_name}"),
+                recipes=recipes,
+                asked=tuple(recipe.policy for recipe in recipes),
+                frozen=content.frozen,
                 published=figures_of(f"{content.model}:{preset_name}"),
             )
             shipped[preset.variant] = preset
@@ -129,78 +112,14 @@ def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
     return known[variant]
 
 
-def trained_preset(variant: str, user_presets: UserPresets | None) -> Preset:
-    """Return the preset of a variant that was trained; see :func:`preset`.
-
-    Raises:
-        PresetError: The variant neither ships nor is among the user's presets.
-    """
-    if variant in presets() or variant in (user_presets or {}):
-        return preset(variant, user_presets)
-    raise PresetError(
-        f"variant {variant!r} is none that merflow ships; pass the file of presets that it was trained with as "
-        "--presets FILE"
-    )
-
-
 def published_tables() -> tuple[PublishedTable, ...]:
     """Return the papers' tables that presets are rows of, in the papers' order of tables and rows."""
     return tables_of({content.model: content.paper for content in _model_files().values()})
 
 
-def profiles() -> list[str]:
-    """Return the names of the encoder profiles."""
-    return sorted(Path(entry.name).stem for entry in (_FOLDER / "profiles").iterdir() if entry.name.endswith(".yaml"))
-
-
-def profile(name: str) -> Profile:
-    """Return the encoders of a profile by role, and by ``role/encoder`` if it has several for a role.
-
-    Raises:
-        PresetError: No such profile exists, or it names an unknown role or encoder.
-    """
-    slots = _profile_file(name).roles
-    encoders: Profile = {}
-    for slot, spec in slots.items():
-        role, slash, encoder = slot.partition("/")
-        if role not in ROLES:
-            raise PresetError(f"profile {name}: unknown role {role!r}; {nearest(role, ROLES)}")
-        if slash and encoder not in PRETRAINED_ENCODERS:
-            raise PresetError(f"profile {name}: unknown encoder {slot!r}; {nearest(encoder, PRETRAINED_ENCODERS)}")
-        target = slots.get(spec) if isinstance(spec, str) else spec
-        if not isinstance(target, EncoderSpec):
-            raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
-        encoders[slot] = target
-    return {slot: encoders[slot] for role in ROLES for slot in encoders if slot.partition("/")[0] == role}
-
-
-def fitted(preset: Preset, profile_name: str) -> Preset:
-    """Return a preset as it is trained on the encoders of a profile: small encoders get a small model.
-
-    Settings that the preset's own config makes stay as they are, and so do settings in the recipe of a user's preset,
-    even if they equal the paper's.
-
-    Raises:
-        PresetError: No such profile exists.
-    """
-    fit = _profile_file(profile_name).models.get(preset.model, _Fit())
-    changes = preset.changes or ({},) * len(preset.recipes)
-    recipes = tuple(
-        parse(Recipe, recipe.model_dump() | fit.recipe | change, where=f"{preset.variant} on profile {profile_name}")
-        for recipe, change in zip(preset.recipes, changes, strict=True)
-    )
-    return replace(preset, config=fit.config | preset.config, recipes=recipes)
-
-
-def _profile_file(name: str) -> _ProfileFile:
-    if name not in profiles():
-        raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
-    content = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
-    known = {model_file.model for model_file in _model_files().values()}
-    for model in content.models:
-        if model not in known:
-            raise PresetError(f"profile {name}: unknown model {model!r}; {nearest(model, known)}")
-    return content
+def models() -> list[str]:
+    """Return the names of the models that have presets."""
+    return [content.model for content in _model_files().values()]
 
 
 @cache

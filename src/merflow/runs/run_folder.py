@@ -7,6 +7,7 @@ from typing import Literal
 
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.invocation import read_invocation
+from merflow.contracts.presets import variant_of
 from merflow.contracts.results import read_results
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
@@ -134,7 +135,7 @@ def read_run(folder: Path) -> RunFolder:
             for fold in folds
             if fold.record.split_id == evaluated.split_id
             and fold.record.manifest_hash == evaluated.manifest_hash
-            and fold.record.variant in evaluated.variants
+            and fold.record.variant in map(variant_of, evaluated.variants)
             and fold.record.seed in evaluated.seeds
         ]
     if not folds:

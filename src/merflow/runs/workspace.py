@@ -19,6 +19,10 @@ class Workspace:
         """The feature store."""
         return self.root / "store"
 
+    def store_of(self, shared: str) -> Path:
+        """Return the feature store that ``features.store`` names; if it names none, that of this workspace."""
+        return Path(shared).expanduser() if shared else self.store
+
     @property
     def checkpoints(self) -> Path:
         """Unfinished folds, by fingerprint."""

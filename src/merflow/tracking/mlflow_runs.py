@@ -172,7 +172,7 @@ class BenchmarkRun:
     def _log_folds(self, results: Results) -> None:
         """Log the test figures of each fold, and the development figures of its chosen epoch, on its own run."""
         rows = {
-            (name, score.fold, score.seed): (score, variant.training.selection)
+            (name, score.fold, score.seed): (score, variant.training)
             for name, variant in results.variants.items()
             for score in variant.folds
         }
@@ -181,7 +181,7 @@ class BenchmarkRun:
             row = rows.get((tags["variant"], int(tags["fold"]), int(tags["seed"])))
             if row is None:
                 continue
-            score, selection = row
+            score, training = row
             figures = {
                 "test_UA": score.ua,
                 "test_WA": score.wa,
@@ -194,7 +194,7 @@ class BenchmarkRun:
                 "chosen/dev_loss": score.dev_loss,
             }
             log_figures(self._connection, run, figures)
-            set_tags(self._connection, run, {NOTE_TAG: fold_note(score, selection=selection)})
+            set_tags(self._connection, run, {NOTE_TAG: fold_note(score, training=training)})
 
 
 def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:

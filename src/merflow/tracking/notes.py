@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from merflow.contracts.numerals import quoted
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import Comparison, Results
-from merflow.contracts.scores import FoldScore
+from merflow.contracts.scores import FoldScore, Training
 from merflow.contracts.selection import Selection
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
@@ -32,11 +33,12 @@ def benchmark_note(results: Results, *, command: str) -> str:
 def variant_note(name: str, results: Results) -> str:
     """Describe a variant: its figures, its folds, and the rule that chose its epochs."""
     variant = results.variants[name]
-    skipped = variant.training.skipped_stages
     return "\n".join(
         [
-            f"{_data(results)} {_rule(variant.training.selection)}"
-            + (f" This encoder profile cannot train the preset's stages {', '.join(skipped)}." if skipped else ""),
+            f"{_data(results)} {_rule(variant.training.selection)}{_deviation(variant.training.regime)}",
+            "",
+            f"Encoders: {'; '.join(f'{role} {cited}' for role, cited in variant.training.encoders.items())}."
+            + (" They are the paper's." if variant.training.has_paper_encoders else " They are not the paper's."),
             "",
             *_table(_COLUMNS, [_row(name, results)]),
             "",
@@ -45,9 +47,10 @@ def variant_note(name: str, results: Results) -> str:
     )
 
 
-def fold_note(score: FoldScore, *, selection: Selection) -> str:
+def fold_note(score: FoldScore, *, training: Training) -> str:
     """Describe one fold: its figures, and the rule that chose its epoch."""
-    return "\n".join([_rule(selection), "", *_table(_FOLD_COLUMNS, [_fold(score)])])
+    rule = f"{_rule(training.selection)}{_deviation(training.regime)}"
+    return "\n".join([rule, "", *_table(_FOLD_COLUMNS, [_fold(score)])])
 
 
 def _data(results: Results) -> str:
@@ -56,6 +59,10 @@ def _data(results: Results) -> str:
 
 def _rule(selection: Selection) -> str:
     return f"The epoch was chosen by the {selection}."
+
+
+def _deviation(regime: Regime) -> str:
+    return f" Other than the preset: {regime.note}." if regime.note else ""
 
 
 def _row(name: str, results: Results) -> list[str]:

@@ -63,7 +63,7 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     connection, variant = parent.connection, results.variants[fold.variant]
     run = open_variant(parent, fold)
     log_figures(connection, run, figures_of(fold.variant, results))
-    tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.stages)}
+    tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.regime.ran)}
     set_tags(connection, run, tags)
     for name, figure in figures.items():
         connection.call("log_figure", run.info.run_id, figure, name)
@@ -93,7 +93,10 @@ def figures_of(name: str, results: Results) -> dict[str, float | None]:
 
 
 def _published(variant: Variant, results: Results) -> dict[str, float]:
-    """Return the paper's figures; those of the run's own corpus and protocol with the difference from them."""
+    """Return the paper's figures.
+
+    A difference from one is taken on the paper's own corpus and protocol, and with its encoders, alone.
+    """
     pooled = {"UA": variant.ua.pooled, "WA": variant.wa.pooled}
     figures = {}
     for test, on_test in by_test(variant.published).items():
@@ -103,7 +106,7 @@ def _published(variant: Variant, results: Results) -> dict[str, float]:
                 figures[f"published/{test.corpus}/{test.protocol}/{said}"] = value
                 continue
             figures[f"published/{said}"] = value
-            if metric in pooled and not figure.uncertain:
+            if metric in pooled and variant.training.has_paper_encoders and not figure.uncertain:
                 figures[f"published/{metric}_difference"] = pooled[metric] - value
     return figures
 

@@ -90,7 +90,7 @@ def label_file(release: Path) -> Path:
 def test_all_turns_in_order_of_time(release: Path) -> None:
     found = read(release)
     rows = found.rows
-    assert (found.root, found.corpus, found.taxonomy) == (release, "iemocap", "iemocap4")
+    assert (found.root, found.corpus, found.taxonomy.name) == (release, "iemocap", "iemocap4")
     assert rows["corpus"].unique().tolist() == ["iemocap"]
     names = [f"{IMPRO}_{end}" for end in ("M000", "F000", "M001", "F001")] + [f"{SCRIPT}_M000", f"{SCRIPT}_F000"]
     assert rows["utterance_id"].tolist() == names

@@ -35,7 +35,7 @@ def test_needed_columns_alone(tmp_path: Path) -> None:
     text = HEADER + "u2,07,S1,wav/u2.wav,Hello there.,excited\r\n\r\nu1,08,S2,wav/none.wav,,\n"
     found = read(tmp_path, text)
     rows = found.rows
-    assert (found.corpus, found.taxonomy, found.root) == ("table", "iemocap4", tmp_path)
+    assert (found.corpus, found.taxonomy.name, found.root) == ("table", "iemocap4", tmp_path)
     assert rows["utterance_id"].tolist() == rows["dialogue_id"].tolist() == ["u1", "u2"]
     assert rows["turn_index"].tolist() == [0, 0]
     assert rows["speaker"].tolist() == ["08", "07"]

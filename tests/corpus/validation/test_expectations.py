@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import soundfile
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.taxonomy import taxonomy
-from merflow.corpus.manifest import Manifest, build_manifest
+from merflow.corpus.manifest import build_manifest
 from merflow.corpus.readers.table import read_utterance_table
 from merflow.corpus.validation.expectations import validate
 from merflow.corpus.validation.outcome import ValidationOutcome, describe
@@ -20,7 +21,7 @@ pytest.importorskip("great_expectations")
 
 EMODB = Path(__file__).parents[2] / "../shared/data/emodb"
 PARAMS = CorpusParams(
-    taxonomy="iemocap4",
+    taxonomy=taxonomy("iemocap4"),
     min_duration_s=0.2,
     max_duration_s=60.0,
     silence_dbfs=-60.0,
@@ -329,11 +330,9 @@ def test_a_release_is_compared_with_its_known_counts_and_one_speaker_is_too_few(
     assert len(outcome.problems) == len(outcome.corpus_problems)
 
 
-def test_a_manifest_of_another_taxonomy_or_without_rows_is_refused(root: Path) -> None:
-    manifest = build_manifest(corpus_rows(), root=root, corpus="table", taxonomy="iemocap6")
-    with pytest.raises(CorpusError, match=r"was made with taxonomy iemocap6, but corpus.taxonomy is iemocap4"):
-        validate(manifest, params=PARAMS, docs=root.parent / "docs")
-    empty = Manifest(rows=manifest.rows.iloc[:0], root=root, corpus="table", taxonomy="iemocap4")
+def test_a_manifest_without_rows_is_refused(root: Path) -> None:
+    manifest = build_manifest(corpus_rows(), root=root, corpus="table", taxonomy="iemocap4")
+    empty = replace(manifest, rows=manifest.rows.iloc[:0])
     with pytest.raises(CorpusError, match="has no utterances; index the corpus again"):
         validate(empty, params=PARAMS, docs=root.parent / "docs")
 

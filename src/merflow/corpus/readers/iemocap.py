@@ -52,7 +52,7 @@ def read_iemocap(root: Path, *, taxonomy: Taxonomy) -> Manifest:
         if header is not None:
             row.update(n_samples=header.n_samples, rate_hz=header.rate_hz)
     corpus = "synthetic" if (release / SYNTHETIC_MARK).is_file() else "iemocap"
-    return build_manifest(rows, root=release, corpus=corpus, taxonomy=taxonomy.name)
+    return build_manifest(rows, root=release, corpus=corpus, taxonomy=taxonomy)
 
 
 def _find_release(root: Path) -> Path:

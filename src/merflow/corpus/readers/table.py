@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.protocols import Part
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
@@ -35,6 +36,7 @@ OPTIONAL = (
     "valence",
     "activation",
     "dominance",
+    "official_split",
 )
 
 LISTED = 20  # kinds of problem in one message
@@ -42,6 +44,10 @@ LISTED = 20  # kinds of problem in one message
 _GENDERS = {"f": "F", "female": "F", "m": "M", "male": "M"}  # other words are null
 _SIDES = {"left": "left", "right": "right"}
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_PARTS: dict[str, Part] = {
+    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+}
 _TURN_DIGITS = 9  # what 32 bits hold
 
 _log = logging.getLogger(__name__)
@@ -69,7 +75,7 @@ def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
     rows = _rows(records, taxonomy=taxonomy)
     _number_turns(records, rows)
     _measure(rows, root=csv.resolve().parent)
-    return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy.name)
+    return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy)
 
 
 def table_fingerprint(csv: Path) -> str:
@@ -158,6 +164,7 @@ def _row(record: Record, *, taxonomy: Taxonomy) -> dict[str, Any]:
         "valence": record.number("valence"),
         "activation": record.number("activation"),
         "dominance": record.number("dominance"),
+        "official_split": record.choice("official_split", _PARTS),
     }
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.tables import MANIFEST, conform
-from merflow.contracts.taxonomy import RAW_LABELS, taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.validation.data_docs import RuleResult, run_rules
@@ -32,18 +31,13 @@ def validate(
         progress: Receives the stage's name, the recordings done and their number.
 
     Raises:
-        CorpusError: The manifest has no rows or another taxonomy than the params, or the library is not installed.
+        CorpusError: The manifest has no rows, or the library is not installed.
         MerflowError: The manifest lacks a column, or has one of the wrong type.
         OutputError: ``docs`` cannot be written.
     """
     conform(manifest.rows, MANIFEST, where=f"manifest of {manifest.root}")
     if manifest.rows.empty:
         raise CorpusError(f"the manifest of {manifest.root} has no utterances; index the corpus again")
-    if manifest.taxonomy != params.taxonomy:
-        raise CorpusError(
-            f"the manifest of {manifest.root} was made with taxonomy {manifest.taxonomy}, but corpus.taxonomy is "
-            f"{params.taxonomy}; index the corpus again, or set corpus.taxonomy={manifest.taxonomy}"
-        )
     utterances = _utterances(manifest, progress=progress)
     tables = {UTTERANCES: utterances, SPEAKERS: _speakers(utterances), DIALOGUES: _dialogues(utterances)}
     if known_counts := reader(manifest.corpus).known_counts:
@@ -63,16 +57,16 @@ def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None]
     rows = manifest.rows
     paths = [None if pd.isna(path) else str(path) for path in rows["audio_path"]]
     table = rows.join(measure_all(manifest.root, paths=paths, progress=progress))
-    classes = taxonomy(manifest.taxonomy)
     raw = table["emotion_raw"]
-    known = raw.isna() | raw.isin([*RAW_LABELS, *RAW_LABELS.values()])  # another rule reports unknown labels
+    known = raw.isna() | raw.isin(manifest.taxonomy.known_labels)  # another rule reports unknown labels
     absent = table["state"].isin(["none", "missing"])
     turns = table.groupby("dialogue_id")["state"].transform("size")
     without_audio = absent.groupby(table["dialogue_id"]).transform("all") & (turns > 1)
+    emotions = raw.where(known).map(manifest.taxonomy.emotion_of, na_action="ignore")
     recorded_s = table["samples"] / table["file_rate_hz"]
     span_s = table["end_s"] - table["start_s"]
     return table.assign(
-        emotion_of_raw=raw.where(known).map(classes.emotion_of, na_action="ignore").where(known, table["emotion"]),
+        emotion_of_raw=emotions.where(known, table["emotion"]),
         state=table["state"].mask(without_audio, "dialogue"),
         dialogue_turns=turns,
         recorded_s=recorded_s,

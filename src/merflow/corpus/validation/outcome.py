@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.taxonomy import UNLABELLED, taxonomy
+from merflow.contracts.taxonomy import UNLABELLED
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import folded_words
 from merflow.corpus.validation.confounds import Confound, confounds_of
@@ -145,7 +145,7 @@ def group_problems(problems: tuple[Problem, ...]) -> list[tuple[Problem, list[st
 def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
     """Return the counts of a manifest; ``durations_s`` has one value per row, NaN if it is unknown."""
     rows = manifest.rows
-    classes = (*taxonomy(manifest.taxonomy).classes, UNLABELLED)
+    classes = (*manifest.classes, UNLABELLED)
     emotion = rows["emotion"].fillna(UNLABELLED)
     transcripts = rows["transcript"].dropna()
     sided = rows["video_side"].notna()

@@ -167,8 +167,8 @@ def _row(name: str, results: Results, *, axis: tuple[float, float]) -> dict[str,
         "variant": variant,
         "bar": {mark: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for mark, value in marks.items()},
         "published": notes.published(variant, results),
-        "stage_note": notes.stage_note(variant.training),
-        "transcript_note": notes.transcript_note(variant.training),
+        "encoders": notes.encoders_in_words(variant.training),
+        "deviations": notes.deviations(variant.training),
         "confusion": [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in variant.confusion],
     }
 

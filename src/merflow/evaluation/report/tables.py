@@ -19,7 +19,14 @@ from merflow.contracts.numerals import (
 )
 from merflow.contracts.results import DifferenceOverSeeds, Results
 from merflow.contracts.scores import Breakdown, Group, MissingInput
-from merflow.evaluation.report.notes import inputs_in_words, published, selection_rule, where
+from merflow.evaluation.report.notes import (
+    all_deviations,
+    encoders_in_words,
+    inputs_in_words,
+    published,
+    selection_rule,
+    where,
+)
 
 # Breakdowns in the order of the page, with their titles.
 BREAKDOWNS: Mapping[Breakdown, str] = {
@@ -72,20 +79,21 @@ def leaderboard(results: Results) -> Table:
                 percent(variant.macro_f1),
                 percent(variant.ece),
                 published(variant, results),
+                encoders_in_words(variant.training),
             )
         )
     return Table(
         "results",
         "Results by variant",
         f"Percent, best variant first, on {where(results)}. UA is the mean recall over classes and WA is accuracy, "
-        "both over the test predictions of all folds together, with 95% bootstrap intervals over dialogues. The last "
-        "column quotes the papers, whose encoders and choice of epoch may differ; a figure of another corpus or "
-        "protocol names it, and a question mark follows one that may be another system's. Epochs were chosen by: "
-        f"{selection_rule(results)}.",
+        "both over the test predictions of all folds together, with 95% bootstrap intervals over dialogues. The column "
+        "of the paper quotes its figures, and its encoders and choice of epoch may differ; a figure of another corpus "
+        "or protocol names it, and a question mark follows one that may be another system's. Epochs were chosen by: "
+        f"{selection_rule(results)}. {all_deviations(results)}".strip(),
         (
             *("Variant", "UA", "UA, 95% CI", "UA by fold"),
             *(["UA by seed"] if seeds else []),
-            *("WA", "WA, 95% CI", "Macro F1", "ECE", "Paper, UA / WA"),
+            *("WA", "WA, 95% CI", "Macro F1", "ECE", "Paper, UA / WA", "Encoders"),
         ),
         tuple(rows),
     )

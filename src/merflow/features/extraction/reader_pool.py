@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
+from merflow.contracts.processes import interrupts_ignored
 from merflow.errors import FeatureError
 from merflow.features.extraction.reader_process import Task, cause, packed, serve
 
@@ -170,7 +171,8 @@ class ReaderPool:
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs,), name="merflow reader", daemon=True)
-        process.start()
+        with interrupts_ignored():
+            process.start()
         theirs.close()
         worker = _Worker(process, mine)
         worker.receiver = threading.Thread(target=self._receive, args=(worker,), name="reader", daemon=True)

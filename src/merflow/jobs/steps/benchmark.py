@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.progress import saying_errors
-from merflow.contracts.requests import EvaluateRequest, TrackRequest, TrainRequest
+from merflow.contracts.requests import EvaluateRequest, ListFoldsRequest, TrackRequest, TrainRequest
 from merflow.jobs.steps.preparation import parsed_presets
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import write_json
@@ -16,15 +16,22 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
     """Run :func:`merflow.jobs.plan.plan_benchmark` on the fields of ``RunSettings``.
 
     Returns:
-        The requests of training, one for each fold, and then those of index, validate, transcribe, split, extract,
-        track and evaluate; all as JSON.
+        The requests of index, validate, transcribe, split, extract, list_folds, track and evaluate, as JSON.
     """
     from merflow.jobs.plan import RunSettings
     from merflow.jobs.plan import plan_benchmark as job
 
     plan = job(RunSettings(**settings), command=command)
-    folds = [request.to_json() for request in plan.train]
-    return (folds, *plan.preparation.to_json(), plan.track.to_json(), plan.evaluate.to_json())
+    folds = plan.list_folds.to_json()
+    return (*plan.preparation.to_json(), folds, plan.track.to_json(), plan.evaluate.to_json())
+
+
+@saying_errors()
+def list_folds(request: str, *, splits: str) -> list[str]:
+    """Run :func:`merflow.jobs.list_folds.list_folds`; return the requests of training, one for each fold, as JSON."""
+    from merflow.jobs.list_folds import list_folds as job
+
+    return [training.to_json() for training in job(ListFoldsRequest.from_json(request), splits=Path(splits))]
 
 
 @saying_errors()
@@ -115,7 +122,6 @@ def evaluate(
         command=parsed.command,
         params=parsed.params,
         run=Path(run),
-        user_presets=parsed_presets(parsed.presets),
     )
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {
