@@ -263,17 +263,15 @@ def gcpu(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
 
 def dfc(device: torch.device, *, rounds: int) -> dict[str, float]:
     """Return the milliseconds of both layers of DFC for one utterance, with kept kernels and with new ones."""
-    model = nn.Sequential(
-        *(
-            DynamicFrameConvolution(CONFIG, steps=steps, stride=stride)
-            for steps, stride in zip(CONFIG.steps[:-1], CONFIG.strides, strict=True)
-        )
-    )
-    model.to(device).eval()
+    layers = [
+        DynamicFrameConvolution(CONFIG, steps=steps, stride=stride)
+        for steps, stride in zip(CONFIG.steps[:-1], CONFIG.strides, strict=True)
+    ]
+    model = nn.Sequential(*layers).to(device).eval()
     hidden = torch.randn(1, CONFIG.words, CONFIG.dims, device=device)
 
     def anew() -> None:
-        for layer in model:
+        for layer in layers:
             layer.forget_kernels()
         model(hidden)
 
