@@ -29,6 +29,7 @@ def plan_benchmark(
         ("transcribe", str),
         ("split", str),
         ("extract", str),
+        ("classics", str),
         ("track", str),
         ("evaluate", str),
     ],

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact
 
+from merflow.components.classics import classics
 from merflow.components.evaluate import evaluate
 from merflow.components.plan_benchmark import plan_benchmark
 from merflow.components.track import track
@@ -24,7 +25,9 @@ class Outputs(NamedTuple):
     report: HTML
 
 
-@dsl.pipeline(name="benchmark", description="Validate, transcribe, split, extract, train every fold, evaluate.")
+@dsl.pipeline(
+    name="benchmark", description="Validate, transcribe, split, extract, train every fold and the classics, evaluate."
+)
 def benchmark(
     models: list[str],
     corpus: str = "synthetic",
@@ -67,6 +70,9 @@ def benchmark(
         command=command,
     )
     ready = prepare(plan)
+    baselines = classics(
+        request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
+    )
     run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
     with dsl.ParallelFor(plan.outputs["Output"], name="folds") as fold:
         trained = train(
@@ -82,5 +88,6 @@ def benchmark(
         manifest=ready.manifest,
         splits=ready.splits,
         run=run.outputs["run"],
+        classics=baselines.outputs["classics"],
     )
     return Outputs(results=compared.outputs["results"], report=compared.outputs["report"])

@@ -36,6 +36,8 @@ TRAINING = Training(
     stages_of_preset=("frozen",),
     transcripts="truth",
     transcripts_of_preset="truth",
+    modalities=("audio", "text"),
+    context=True,
 )
 
 _PAPER = Paper(title="On_100% of A|B", venue="Here", year=2024)
@@ -125,6 +127,9 @@ def results_of_three(*, synthetic: bool = True) -> Results:
         comparisons=tuple(comparison(NAMES[a], NAMES[b], delta_ua=delta, p=p) for a, b, delta, p in pairs),
         power=power_of([], utterances=146, dialogues=12),
         baselines={},
+        classics={},
+        classic_comparisons=(),
+        text_leak=None,
     )
 
 

@@ -14,7 +14,7 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.protocols import Development, Policy, Protocol
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.selection import NONE_PAPER, Selection
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import MODALITY_OF, Modality, Role, StreamShape
 from merflow.contracts.strict import Strict
 from merflow.errors import ModelError
 from merflow.storage.local import digest
@@ -175,6 +175,11 @@ class PlannedFold(Strict):
     def stages(self) -> tuple[Policy, ...]:
         """Encoder policies of the trained stages."""
         return tuple(recipe.policy for recipe in self.recipes)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Modalities that the model reads."""
+        return tuple(sorted({MODALITY_OF[role] for role in self.encoders}))
 
     @property
     def encoder_keys(self) -> dict[Role, str]:

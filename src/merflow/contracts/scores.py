@@ -10,6 +10,7 @@ from pydantic import FiniteFloat
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Modality
 from merflow.contracts.strict import Strict
 
 Interval = tuple[FiniteFloat, FiniteFloat]
@@ -177,6 +178,8 @@ class Training(Strict):
         stages_of_preset: Training stages that the preset asks for.
         transcripts: Transcripts that were read, ``truth``, ``asr`` or ``asr+truth``; None for a model without text.
         transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
+        modalities: Modalities that the model reads.
+        context: True if it also reads the words of the turns before and after the utterance.
     """
 
     selection: Selection
@@ -184,6 +187,8 @@ class Training(Strict):
     stages_of_preset: tuple[Policy, ...]
     transcripts: str | None
     transcripts_of_preset: str | None
+    modalities: tuple[Modality, ...]
+    context: bool
 
     @property
     def skipped_stages(self) -> tuple[Policy, ...]:
@@ -196,6 +201,28 @@ class Scored(Strict):
 
     ua: Accuracy
     wa: Accuracy
+
+
+class ClassicScore(Scored):
+    """Figures of a classic: a learned baseline on the folds of the variants.
+
+    Attributes:
+        macro_f1: Mean F1 over the classes.
+        weighted_f1: Mean F1 weighted by class size.
+        per_class_recall: Recall per class; None for a class without test utterances.
+        modalities: Modalities that it reads.
+        context: True if it also reads the words of the turns before and after the utterance.
+        transcripts: Kind of words that it reads; None without words.
+        description: What it learns from and how, in a sentence.
+    """
+
+    macro_f1: FiniteFloat
+    weighted_f1: FiniteFloat
+    per_class_recall: Mapping[str, FiniteFloat | None]
+    modalities: tuple[Modality, ...]
+    context: bool
+    transcripts: str | None
+    description: str
 
 
 class Variant(Scored):

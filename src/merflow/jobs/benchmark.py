@@ -19,6 +19,7 @@ from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
 from merflow.errors import MerflowError, TrainingError
 from merflow.inference.devices import gpus
+from merflow.jobs.classics import classics
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -47,7 +48,7 @@ def benchmark(
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Index, validate, split, extract, train every fold and evaluate; write everything below ``out``.
+    """Index, validate, split, extract, train classics and every fold, and evaluate; write everything below ``out``.
 
     Keep whatever an earlier call with the same inputs has finished.
 
@@ -89,6 +90,18 @@ def benchmark(
         user_presets=user_presets,
         progress=progress,
     )
+    classics(
+        data.manifest,
+        splits=data.splits,
+        out=workspace.classics,
+        cache=workspace.functionals,
+        params=params.classics,
+        corpus=params.corpus,
+        transcripts=params.features.transcripts,
+        features=data.features,
+        workers=workers,
+        progress=progress,
+    )
     track(
         data.manifest,
         splits=data.splits,
@@ -119,6 +132,7 @@ def benchmark(
         params=params.evaluation,
         run=run,
         user_presets=user_presets,
+        classics=workspace.classics,
     )
 
 

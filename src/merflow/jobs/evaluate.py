@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merflow.contracts.classics import classic_predictions, classics_on
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural, training_name
@@ -29,6 +30,7 @@ from merflow.evaluation.report.table_files import write_tables
 from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarise
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
+from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.provenance import environment, git_commit
 from merflow.runs.run_folder import TrainedFold
@@ -46,6 +48,7 @@ def evaluate(
     params: EvaluationParams,
     run: Path | None = None,
     user_presets: UserPresets | None = None,
+    classics: Path | None = None,
 ) -> Results:
     """Write ``results.json`` and the HTML report of these folds, and complete the benchmark's run in MLflow.
 
@@ -62,6 +65,7 @@ def evaluate(
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
         user_presets: The user's presets; the report shows the published figures of their bases.
+        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
 
     Raises:
         EvaluationError: Folds are missing or unfinished, or belong to other splits or another corpus.
@@ -73,11 +77,13 @@ def evaluate(
     _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
     presets = {fold.record.variant: catalogue.trained_preset(fold.record.variant, user_presets) for fold in folds}
     kind = reader(corpus.corpus)
+    classic_records = classics_on(classics, split_id=splits_of_corpus.split_id)
     summary = summarise(
         PredictionTables(
             test=pd.concat([fold_folder.read_predictions(folder) for folder in trained], ignore_index=True),
             none_paper=_concatenated(fold_folder.read_none_paper(folder) for folder in trained),
             missing=_concatenated(fold_folder.read_missing(folder) for folder in trained),
+            classics=classic_predictions(classics, classic_records),
         ),
         HeldOut(
             corpus=corpus.corpus,
@@ -95,6 +101,7 @@ def evaluate(
         trained=_variants(folds, presets),
         params=params,
         baselines=baselines_of(corpus, splits_of_corpus),
+        classics=classic_records,
     )
     summary.write(results)
     papers = catalogue.published_tables()
@@ -124,6 +131,8 @@ def _variants(folds: Sequence[TrainedFold], presets: Mapping[str, Preset]) -> di
             stages_of_preset=preset.stages,
             transcripts=records[0].transcripts,
             transcripts_of_preset=records[0].transcripts_of_preset,
+            modalities=records[0].modalities,
+            context=reads_context(records[0].model, records[0].modalities),
         )
         chosen = {(record.fold, record.seed): record.chosen for record in records}
         variants[variant] = TrainedVariant(training, preset.published, chosen)

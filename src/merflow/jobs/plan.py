@@ -19,6 +19,7 @@ from merflow.contracts.passwords import masked, without_password
 from merflow.contracts.presets import Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
+    ClassicsRequest,
     EvaluateRequest,
     ExtractRequest,
     IndexRequest,
@@ -99,6 +100,7 @@ class BenchmarkPlan:
     """
 
     preparation: PreparationPlan
+    classics: ClassicsRequest
     track: TrackRequest
     train: tuple[TrainRequest, ...]
     evaluate: EvaluateRequest
@@ -143,6 +145,13 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     variants = {fold: parse_fold_id(fold).variant for fold in folds}
     return BenchmarkPlan(
         preparation=_preparation(settings, params, presets=presets, user_presets=user_presets),
+        classics=ClassicsRequest(
+            workspace=settings.workspace,
+            transcripts=params.features.transcripts,
+            params=params.classics,
+            corpus=params.corpus,
+            code=code_digest("classics"),
+        ),
         track=TrackRequest(
             code=code_digest("track"),
             variants=list(settings.models),

@@ -60,8 +60,14 @@ def report(
         command="\n".join([*commands, *([command] if len(folders) > 1 or not commands else [])]),
         params=params,
         user_presets=user_presets,
+        classics=_classics(folders),
     )
     return results, target / "report.html"
+
+
+def _classics(runs: Sequence[RunFolder]) -> Path | None:
+    """Return the classics of the first run that has some."""
+    return next((folder for run in runs if (folder := run.classics()) is not None), None)
 
 
 def recorded_params(run: Path, params: EvaluationParams) -> EvaluationParams:

@@ -8,6 +8,7 @@ from merflow.contracts.selection import Selection
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
 _FOLD_COLUMNS = ("fold", "seed", "utterances", "UA", "WA", "chosen epoch", "dev UA")
+_CLASSIC_COLUMNS = ("classic", "reads", "UA", "95% interval", "WA")
 _PAIR_COLUMNS = ("pair", "UA difference", "95% interval", "p (Holm)")
 # Longest table of pairs; the report has all of them.
 _PAIRS = 10
@@ -22,6 +23,7 @@ def benchmark_note(results: Results, *, command: str) -> str:
             "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
             "",
             *_table(_COLUMNS, (_row(name, results.variants[name]) for name in results.ranked)),
+            *([] if not results.classics else ["", *_table(_CLASSIC_COLUMNS, _classics(results))]),
             *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
             *([] if not command else ["", f"Reproduce with: `{command}`"]),
         ]
@@ -47,6 +49,20 @@ def variant_note(name: str, results: Results) -> str:
 def fold_note(score: FoldScore, *, selection: Selection) -> str:
     """Describe one fold: its figures, and the rule that chose its epoch."""
     return "\n".join([_rule(selection), "", *_table(_FOLD_COLUMNS, [_fold(score)])])
+
+
+def _classics(results: Results) -> list[list[str]]:
+    scores = sorted(results.classics.items(), key=lambda item: -item[1].ua.pooled)
+    return [
+        [
+            name,
+            " + ".join(score.modalities),
+            _percent(score.ua.pooled),
+            _interval(score.ua.ci95),
+            _percent(score.wa.pooled),
+        ]
+        for name, score in scores
+    ]
 
 
 def _data(results: Results) -> str:

@@ -12,8 +12,9 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ALPHA, ComparedRuns, DifferenceOverSeeds, Results
+from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds, Results
 from merflow.evaluation.report.notes import power_note, selection_rule, transcript_note
+from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 
 def results_table(results: Results) -> Table:
@@ -40,6 +41,17 @@ def results_table(results: Results) -> Table:
             percent(variant.wa.pooled),
             percent(variant.macro_f1),
         )
+    for name in ranked_classics(results):
+        classic = results.classics[name]
+        table.add_row(
+            name,
+            percent(classic.ua.pooled),
+            interval(classic.ua.ci95),
+            spread(classic.ua),
+            percent(classic.wa.pooled),
+            percent(classic.macro_f1),
+            style="dim",
+        )
     return table
 
 
@@ -62,6 +74,23 @@ def variants_table(compared: ComparedRuns) -> Table:
         table.add_row(
             name, percent(variant.ua.pooled), interval(variant.ua.ci95), percent(variant.wa.pooled), variant.run
         )
+    for name in ranked_classics(compared):
+        classic = compared.classics[name]
+        figures = (percent(classic.ua.pooled), interval(classic.ua.ci95), percent(classic.wa.pooled))
+        table.add_row(name, *figures, DASH, style="dim")
+    return table
+
+
+def classics_table(compared: ComparedVariants) -> Table | None:
+    """Return every variant with every classic that it is compared with; significant ones in bold."""
+    cells = against_classics(compared)
+    if cells is None:
+        return None
+    table = _table(cells.note)
+    for index, name in enumerate(cells.columns):
+        table.add_column(name, no_wrap=True, justify="left" if index in cells.left else "right")
+    for index, row in enumerate(cells.rows):
+        table.add_row(*row, style="bold" if index in cells.bold else None)
     return table
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.progress import saying_errors
-from merflow.contracts.requests import EvaluateRequest, TrackRequest, TrainRequest
+from merflow.contracts.requests import ClassicsRequest, EvaluateRequest, TrackRequest, TrainRequest
 from merflow.jobs.steps.preparation import parsed_presets
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import write_json
@@ -17,14 +17,39 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
 
     Returns:
         The requests of training, one for each fold, and then those of index, validate, transcribe, split, extract,
-        track and evaluate; all as JSON.
+        classics, track and evaluate; all as JSON.
     """
     from merflow.jobs.plan import RunSettings
     from merflow.jobs.plan import plan_benchmark as job
 
     plan = job(RunSettings(**settings), command=command)
     folds = [request.to_json() for request in plan.train]
-    return (folds, *plan.preparation.to_json(), plan.track.to_json(), plan.evaluate.to_json())
+    return (
+        folds,
+        *plan.preparation.to_json(),
+        plan.classics.to_json(),
+        plan.track.to_json(),
+        plan.evaluate.to_json(),
+    )
+
+
+@saying_errors()
+def classics(request: str, *, manifest: str, splits: str, features: str, classics: str) -> int:
+    """Run :func:`merflow.jobs.classics.classics`; return the number of classics."""
+    from merflow.jobs.classics import classics as job
+
+    parsed = ClassicsRequest.from_json(request)
+    records = job(
+        Path(manifest),
+        splits=Path(splits),
+        out=Path(classics),
+        cache=Workspace(Path(parsed.workspace)).functionals,
+        params=parsed.params,
+        corpus=parsed.corpus,
+        transcripts=parsed.transcripts,
+        features=Path(features),
+    )
+    return len(records)
 
 
 @saying_errors()
@@ -88,6 +113,7 @@ def evaluate(
     manifest: str,
     splits: str,
     run: str,
+    classics: str,
     results: str,
     report: str,
     metrics: str,
@@ -116,6 +142,7 @@ def evaluate(
         params=parsed.params,
         run=Path(run),
         user_presets=parsed_presets(parsed.presets),
+        classics=Path(classics),
     )
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {
