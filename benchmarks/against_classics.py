@@ -21,7 +21,6 @@ from benchmarks.record import read_result, write_result
 from merflow.contracts.classics import ClassicRecord, read_predictions
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.tables import PREDICTIONS, read_table
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize
@@ -152,7 +151,7 @@ class _Counted:
         utterances = self.manifest.rows.set_index("utterance_id")["dialogue_id"]
         tested = utterances.loc[sorted(set(predictions["utterance_id"]))]
         codes = dict(zip(tested.index, np.unique(tested, return_inverse=True)[1].tolist(), strict=True))
-        return Outcomes.of(predictions, dialogue_of=codes, classes=taxonomy(self.manifest.taxonomy).classes)
+        return Outcomes.of(predictions, dialogue_of=codes, classes=self.manifest.classes)
 
 
 def _presets(modalities: str, *, out: Path | None) -> dict[str, dict[str, float]]:

@@ -30,6 +30,7 @@ def plan_benchmark(
         ("split", str),
         ("extract", str),
         ("list_folds", str),
+        ("classics", str),
         ("track", str),
         ("evaluate", str),
     ],

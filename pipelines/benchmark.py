@@ -11,6 +11,7 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact
 
+from merflow.components.classics import classics
 from merflow.components.evaluate import evaluate
 from merflow.components.list_folds import list_folds
 from merflow.components.plan_benchmark import plan_benchmark
@@ -26,7 +27,9 @@ class Outputs(NamedTuple):
     report: HTML
 
 
-@dsl.pipeline(name="benchmark", description="Validate, transcribe, split, extract, train every fold, evaluate.")
+@dsl.pipeline(
+    name="benchmark", description="Validate, transcribe, split, extract, train every fold and the classics, evaluate."
+)
 def benchmark(
     models: list[str],
     corpus: str = "synthetic",
@@ -73,6 +76,9 @@ def benchmark(
     )
     ready = prepare(plan)
     listed = list_folds(request=plan.outputs["list_folds"], splits=ready.splits)
+    baselines = classics(
+        request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
+    )
     run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
     with dsl.ParallelFor(listed.output, name="folds") as fold:
         trained = train(
@@ -88,5 +94,6 @@ def benchmark(
         manifest=ready.manifest,
         splits=ready.splits,
         run=run.outputs["run"],
+        classics=baselines.outputs["classics"],
     )
     return Outputs(results=compared.outputs["results"], report=compared.outputs["report"])

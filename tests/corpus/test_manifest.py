@@ -113,7 +113,7 @@ def test_another_table(tmp_path: Path) -> None:
 def test_rows_without_metadata(tmp_path: Path) -> None:
     path = tmp_path / "manifest.parquet"
     manifest(tmp_path).rows.to_parquet(path)
-    with pytest.raises(CorpusError, match="metadata lacks root, corpus, taxonomy, hash; index the corpus again"):
+    with pytest.raises(CorpusError, match="metadata lacks root, corpus, taxonomy, tags, accepted, hash; index"):
         read_manifest(path)
 
 

@@ -39,6 +39,8 @@ TRAINING = Training(
     profile="paper",
     encoders={"speech_layers": "microsoft/wavlm-large@c1423ed, all layers"},
     has_paper_encoders=True,
+    modalities=("audio", "text"),
+    context=True,
 )
 
 _PAPER = Paper(title="On_100% of A|B", venue="Here", year=2024)
@@ -145,6 +147,9 @@ def results_of_three(*, synthetic: bool = True) -> Results:
         comparisons=tuple(comparison(NAMES[a], NAMES[b], delta_ua=delta, p=p) for a, b, delta, p in pairs),
         power=power_of([], utterances=146, dialogues=12),
         baselines={},
+        classics={},
+        classic_comparisons=(),
+        text_leak=None,
     )
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from merflow.contracts.protocols import Part
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.splits import Splits, ids
 
@@ -30,7 +29,7 @@ class Fold:
 
 def folds_of(manifest: Manifest, splits: Splits) -> Sequence[Fold]:
     """Return the folds of a split, in their order."""
-    classes = taxonomy(manifest.taxonomy).classes
+    classes = manifest.classes
     index_of = {name: index for index, name in enumerate(classes)}
     label_of = manifest.rows.set_index("utterance_id")["emotion"].map(index_of)
     folds = []

@@ -10,7 +10,6 @@ from merflow.classics.decisions import Outcome
 from merflow.classics.folds import Fold
 from merflow.contracts.classics import MODEL, SEED, ClassicFold, ClassicRecord
 from merflow.contracts.streams import Transcript
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.splits import Splits
 
@@ -45,7 +44,7 @@ def table_of(
     name: str, folds: Sequence[Fold], outcomes: Sequence[Outcome], *, manifest: Manifest, splits: Splits
 ) -> pd.DataFrame:
     """Return the test predictions of all folds, rows of :data:`merflow.contracts.tables.PREDICTIONS`."""
-    classes = np.array(taxonomy(manifest.taxonomy).classes, dtype=object)
+    classes = np.array(manifest.classes, dtype=object)
     tables = [
         pd.DataFrame(
             {

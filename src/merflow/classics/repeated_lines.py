@@ -12,16 +12,19 @@ from merflow.classics.folds import Fold
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import folded_words
 
-# "What do you mean?" is said in every dialogue; a line of at least four words that returns word for word is rarely a
-# coincidence, and a fifth of a dialogue's lines never is. Actors improvise on a script, so that a half would miss many.
+# "What do you mean?" is said in many dialogues. Three lines of at least four words that return word for word are no
+# coincidence if they are a fifth of the dialogue; actors change a script, so that a half would miss many. A dialogue of
+# fewer lines must return as a whole.
 _WORDS = 4
+_LINES = 3
 _SHARE = 0.2
 
 
 def repeated_dialogues(manifest: Manifest, texts: Mapping[str, str]) -> dict[str, frozenset[str]]:
     """Return for each dialogue those that repeat its lines.
 
-    Two dialogues repeat each other if at least a fifth of the long lines of the shorter one occur in the other.
+    Two dialogues repeat each other if at least three and a fifth of the long lines of the shorter one occur in the
+    other, or all of them if it has fewer than three.
     """
     lines: dict[str, set[str]] = {}
     for dialogue, rows in manifest.rows.groupby("dialogue_id", sort=False):
@@ -36,8 +39,12 @@ def repeated_dialogues(manifest: Manifest, texts: Mapping[str, str]) -> dict[str
 
 def _repeating(dialogue: str, lines: Mapping[str, set[str]], dialogues_with: Mapping[str, list[str]]) -> frozenset[str]:
     shared = Counter(other for line in lines[dialogue] for other in dialogues_with[line] if other != dialogue)
-    own = len(lines[dialogue])
-    return frozenset(other for other, count in shared.items() if count >= _SHARE * min(own, len(lines[other])))
+
+    def enough(other: str) -> float:
+        shorter = min(len(lines[dialogue]), len(lines[other]))
+        return max(_SHARE * shorter, min(_LINES, shorter))
+
+    return frozenset(other for other, count in shared.items() if count >= enough(other))
 
 
 def left_out_of_training(

@@ -15,7 +15,6 @@ from merflow.contracts.protocols import Part
 from merflow.contracts.streams import Transcript
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import Manifest
-from merflow.corpus.transcript import without_tags
 from merflow.errors import EvaluationError
 
 NEIGHBOURS = 4  # turns before, and as many after, as context-mmt reads
@@ -26,8 +25,8 @@ Reader = Callable[[Sequence[str]], list[list[str]]]
 
 
 def texts_of(manifest: Manifest, *, transcripts: Transcript) -> dict[str, str]:
-    """Return the words of every utterance of the release, without tags; empty where there are none."""
-    words = manifest.rows[TRANSCRIPT_COLUMNS[transcripts]].fillna("").map(without_tags)
+    """Return the words of every utterance of the release; empty where there are none."""
+    words = manifest.rows[TRANSCRIPT_COLUMNS[transcripts]].fillna("").astype(str)
     return dict(zip(manifest.rows["utterance_id"], words, strict=True))
 
 

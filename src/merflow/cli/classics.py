@@ -16,6 +16,17 @@ def classics(
     out: Annotated[
         Path, typer.Option(help="Write a folder per classic into this folder; those that are finished are kept.")
     ],
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the transcripts that these features were made from: the JSON file from `merflow features "
+            "extract`. [default: the corpus's own transcripts]"
+        ),
+    ] = None,
+    functionals: Annotated[
+        Path | None,
+        typer.Option(help="Keep the functionals of recordings in this folder. [default: functionals in --out]"),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Compute functionals in this number of processes. [default: one per core]", min=1)
     ] = None,
@@ -37,10 +48,11 @@ def classics(
             manifest,
             splits=splits,
             out=out,
-            cache=out / "functionals",
+            cache=functionals or out / "functionals",
             params=chosen.classics,
             corpus=chosen.corpus,
-            transcripts=() if chosen.features.transcripts == "auto" else (chosen.features.transcripts,),
+            transcripts=chosen.features.transcripts,
+            features=features,
             workers=workers,
             progress=progress,
         )

@@ -168,6 +168,10 @@ def evaluate(
     splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
     out: Annotated[Path, typer.Option(help="Write results.json and report.html to this folder.")],
     name: Annotated[str, typer.Option(help="Give the report this title.")] = "benchmark",
+    classics: Annotated[
+        Path | None,
+        typer.Option(help="Compare the variants with the classics in this folder, which `merflow classics` wrote."),
+    ] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -188,6 +192,7 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
+        classics=classics,
     )
     print_json(results.as_json()) if as_json else print_table(results_table(results))
 
@@ -230,8 +235,8 @@ def benchmark(
 ) -> None:
     """Train and compare variants on a corpus, from the raw release to a report.
 
-    The steps are index, validate, transcribe (with --transcribe), split, extract, train and evaluate. `merflow pipeline
-    run benchmark` runs the same steps as a Kubeflow pipeline.
+    The steps are index, validate, transcribe (with --transcribe), split, extract, classics, train and evaluate.
+    `merflow pipeline run benchmark` runs the same steps as a Kubeflow pipeline.
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """

@@ -16,12 +16,14 @@ from merflow.contracts.protocols import Protocol
 from merflow.contracts.streams import Modality, Transcript
 from merflow.contracts.strict import Strict
 from merflow.contracts.tables import PREDICTIONS, conform, read_table
+from merflow.errors import EvaluationError
 from merflow.storage.local import replacing_folder
 
 MODEL = "classic"
 SEED = 0
 FORMAT = 1
-_RECORD, _TABLE = "classic.json", "predictions.parquet"
+CLASSIC_RECORD = "classic.json"
+_TABLE = "predictions.parquet"
 _REMEDY = "run `merflow classics` again into an empty folder"
 
 
@@ -83,7 +85,7 @@ def write_classic(folder: Path, record: ClassicRecord, predictions: pd.DataFrame
     """
     with replacing_folder(folder / record.name) as part:
         pq.write_table(conform(predictions, PREDICTIONS, where=f"predictions of {record.variant}"), part / _TABLE)
-        write_typed(part / _RECORD, record, number=FORMAT)
+        write_typed(part / CLASSIC_RECORD, record, number=FORMAT)
 
 
 def read_classics(folder: Path) -> tuple[ClassicRecord, ...]:
@@ -92,8 +94,34 @@ def read_classics(folder: Path) -> tuple[ClassicRecord, ...]:
     Raises:
         FormatError: A record is damaged, or of another format.
     """
-    paths = sorted(folder.glob(f"*/{_RECORD}"))
+    paths = sorted(folder.glob(f"*/{CLASSIC_RECORD}"))
     return tuple(read_typed(ClassicRecord, path, number=FORMAT, remedy=_REMEDY) for path in paths)
+
+
+def classics_on(folder: Path | None, *, split_id: str) -> tuple[ClassicRecord, ...]:
+    """Read the records of the classics in a folder; none without a folder.
+
+    Raises:
+        EvaluationError: There is no such folder, or it holds a classic of other splits.
+        FormatError: A record is damaged, or of another format.
+    """
+    if folder is None:
+        return ()
+    if not folder.is_dir():
+        raise EvaluationError(f"no such folder: {folder}; write the classics with `merflow classics --out {folder}`")
+    records = read_classics(folder)
+    for record in records:
+        if record.split_id != split_id:
+            raise EvaluationError(
+                f"{folder / record.name} was trained on splits {record.split_id}, but the given ones are {split_id}; "
+                "run `merflow classics` again with these splits"
+            )
+    return records
+
+
+def classic_predictions(folder: Path | None, records: Sequence[ClassicRecord]) -> pd.DataFrame | None:
+    """Read the predictions of these classics, all together; None without any."""
+    return None if folder is None or not records else read_predictions(folder, [record.name for record in records])
 
 
 def read_predictions(folder: Path, names: Sequence[str]) -> pd.DataFrame:

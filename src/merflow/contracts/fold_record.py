@@ -15,7 +15,7 @@ from merflow.contracts.protocols import Development, Policy, Protocol
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import MODALITY_OF, Modality, Role, StreamShape
 from merflow.contracts.strict import Strict
 from merflow.errors import ModelError
 from merflow.storage.local import digest
@@ -189,6 +189,11 @@ class PlannedFold(Strict):
     def regime(self) -> Regime:
         """The encoders' part in the training, as the paper's row asks for it and as it was."""
         return Regime(asked=self.asked, ran=self.stages)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Modalities that the model reads."""
+        return tuple(sorted({MODALITY_OF[role] for role in self.encoders}))
 
     @property
     def encoder_keys(self) -> dict[Role, str]:

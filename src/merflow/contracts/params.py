@@ -27,6 +27,8 @@ from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy, taxonomy
 from merflow.errors import LabelError, ParamsError
 
 Transcripts = Literal["auto", "truth", "asr"]
+TagRule = Literal["drop", "keep", "words"]
+AcceptedDifference = Literal["missing-sessions", "no-audio", "rare-labels", "four-classes"]
 
 _EXAMPLE = "{training: {max_epochs: 6}}"
 
@@ -50,6 +52,9 @@ class CorpusParams(Strict):
     Attributes:
         taxonomy: Given as a name, as the path of a YAML file, or as the content of one.
         resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
+        tags: Treatment of transcribers' tags such as ``[LAUGHTER]``: ``drop`` them, ``keep`` them as they are, or read
+            them as ``words`` (laughter).
+        accept: Differences from the real IEMOCAP release that are known; validation records them and goes on.
     """
 
     taxonomy: Taxonomy
@@ -58,6 +63,8 @@ class CorpusParams(Strict):
     silence_dbfs: float = Field(lt=0)
     max_clipped_share: float = Field(ge=0, le=1)
     resample: bool
+    tags: TagRule
+    accept: list[AcceptedDifference]
 
     @field_validator("taxonomy", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from pydantic import FiniteFloat
 from merflow.contracts.published import PublishedFigure
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
-from merflow.contracts.streams import Role
+from merflow.contracts.streams import Modality, Role
 from merflow.contracts.strict import Strict
 
 Interval = tuple[FiniteFloat, FiniteFloat]
@@ -181,6 +181,8 @@ class Training(Strict):
         profile: Name of the encoder profile.
         encoders: Model, revision and layers of each encoder, by role.
         has_paper_encoders: True if every encoder is the very one that the paper names.
+        modalities: Modalities that the model reads.
+        context: True if it also reads the words of the turns before and after the utterance.
     """
 
     selection: Selection
@@ -190,6 +192,8 @@ class Training(Strict):
     profile: str
     encoders: Mapping[Role, str]
     has_paper_encoders: bool
+    modalities: tuple[Modality, ...]
+    context: bool
 
 
 class Scored(Strict):
@@ -197,6 +201,28 @@ class Scored(Strict):
 
     ua: Accuracy
     wa: Accuracy
+
+
+class ClassicScore(Scored):
+    """Figures of a classic: a learned baseline on the folds of the variants.
+
+    Attributes:
+        macro_f1: Mean F1 over the classes.
+        weighted_f1: Mean F1 weighted by class size.
+        per_class_recall: Recall per class; None for a class without test utterances.
+        modalities: Modalities that it reads.
+        context: True if it also reads the words of the turns before and after the utterance.
+        transcripts: Kind of words that it reads; None without words.
+        description: What it learns from and how, in a sentence.
+    """
+
+    macro_f1: FiniteFloat
+    weighted_f1: FiniteFloat
+    per_class_recall: Mapping[str, FiniteFloat | None]
+    modalities: tuple[Modality, ...]
+    context: bool
+    transcripts: str | None
+    description: str
 
 
 class Variant(Scored):

@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from merflow.contracts.params import TagRule
 from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.contracts.taxonomy import TAXONOMIES, Taxonomy, parse_taxonomy
 from merflow.errors import CorpusError, LabelError, MerflowError
@@ -30,17 +31,26 @@ class Manifest:
         root: Absolute corpus folder; ``audio_path`` and ``video_path`` are relative to it.
         corpus: Kind of corpus, a key of :data:`merflow.corpus.readers.catalogue.READERS`.
         taxonomy: Taxonomy that made the ``emotion`` column.
+        tags: Treatment of the transcribers' tags in ``transcript`` (``corpus.tags``).
+        accepted: Known differences from the real release that validation was told to accept, in words.
     """
 
     rows: pd.DataFrame
     root: Path
     corpus: str
     taxonomy: Taxonomy
+    tags: TagRule = "drop"
+    accepted: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Emotion classes in the order of every logit, table and figure."""
         return self.taxonomy.classes
+
+    @property
+    def differs(self) -> bool:
+        """True if the corpus is known to lack sessions of the release, or to have other labels in the four classes."""
+        return any(known.startswith(("missing-sessions", "four-classes")) for known in self.accepted)
 
     @property
     def hash(self) -> str:
@@ -91,6 +101,8 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         "root": str(manifest.root),
         "corpus": manifest.corpus,
         "taxonomy": json.dumps(manifest.taxonomy.content()),
+        "tags": manifest.tags,
+        "accepted": json.dumps(manifest.accepted),
         "hash": manifest.hash,
     }
     table = conform(manifest.rows, MANIFEST, where=f"manifest for {path}").replace_schema_metadata(metadata)
@@ -98,13 +110,24 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         pq.write_table(table, part)
 
 
+def failure_beside(path: Path) -> Path:
+    """Return the file that says why a validated manifest was not written."""
+    return path.with_suffix(".failed.txt")
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest that :func:`write_manifest` wrote.
 
     Raises:
-        CorpusError: The file is missing, is no manifest, or was changed after it was written.
+        CorpusError: The file is missing, perhaps because validation failed; is no manifest; or was changed after it was
+            written.
     """
     if not path.is_file():
+        failure = failure_beside(path)
+        if failure.is_file():
+            raise CorpusError(
+                f"{path} was not written, because validation failed: {failure.read_text(encoding='utf-8').strip()}"
+            )
         raise CorpusError(f"no such file: {path}; pass a manifest that `merflow data index` wrote")
     try:
         rows, metadata = read_table(path, MANIFEST)
@@ -112,11 +135,16 @@ def read_manifest(path: Path) -> Manifest:
         raise
     except MerflowError as error:
         raise CorpusError(f"{path} is no manifest: {error}") from error
-    missing = [key for key in ("root", "corpus", "taxonomy", "hash") if key not in metadata]
+    missing = [key for key in ("root", "corpus", "taxonomy", "tags", "accepted", "hash") if key not in metadata]
     if missing:
         raise CorpusError(f"{path} is no manifest: its metadata lacks {', '.join(missing)}; index the corpus again")
     manifest = Manifest(
-        rows=rows, root=Path(metadata["root"]), corpus=metadata["corpus"], taxonomy=_taxonomy(metadata, path=path)
+        rows=rows,
+        root=Path(metadata["root"]),
+        corpus=metadata["corpus"],
+        taxonomy=_taxonomy(metadata, path=path),
+        tags=cast(TagRule, metadata["tags"]),
+        accepted=tuple(json.loads(metadata["accepted"])),
     )
     if manifest.hash != metadata["hash"]:
         raise CorpusError(

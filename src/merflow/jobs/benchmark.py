@@ -21,6 +21,7 @@ from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, TrainingError
 from merflow.folds.profiles import check_encoders, profile_of
 from merflow.inference.devices import gpus
+from merflow.jobs.classics import classics
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -50,7 +51,7 @@ def benchmark(
     profile: EncoderProfile | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Index, validate, split, extract, train every fold and evaluate; write everything below ``out``.
+    """Index, validate, split, extract, train classics and every fold, and evaluate; write everything below ``out``.
 
     Keep whatever an earlier call with the same inputs has finished.
 
@@ -90,6 +91,18 @@ def benchmark(
         profile=profile,
         progress=progress,
     )
+    classics(
+        data.manifest,
+        splits=data.splits,
+        out=workspace.classics,
+        cache=workspace.functionals,
+        params=params.classics,
+        corpus=params.corpus,
+        transcripts=params.features.transcripts,
+        features=data.features,
+        workers=workers,
+        progress=progress,
+    )
     track(
         data.manifest,
         splits=data.splits,
@@ -120,6 +133,7 @@ def benchmark(
         command=command,
         params=params.evaluation,
         run=run,
+        classics=workspace.classics,
     )
 
 

@@ -1,7 +1,8 @@
 """Train and test the classics on the folds of a split, and keep one table of predictions for each."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,16 +24,17 @@ from merflow.classics.recordings import functionals_of
 from merflow.classics.repeated_lines import left_out_of_training, repeated_dialogues
 from merflow.classics.support_vectors import of_functionals
 from merflow.contracts.classics import ClassicFold, ClassicRecord, read_classics, read_predictions, write_classic
+from merflow.contracts.extracted_features import read_extracted_features
 from merflow.contracts.numerals import plural
-from merflow.contracts.params import ClassicsParams, CorpusParams
+from merflow.contracts.params import ClassicsParams, CorpusParams, Transcripts
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.contracts.streams import Transcript
+from merflow.contracts.streams import MODALITY_OF, Transcript
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, read_splits
 from merflow.errors import EvaluationError
 from merflow.runs.code_closure import code_digest, source_digest
-from merflow.storage.local import digest
+from merflow.storage.local import digest, output_errors
 
 # The code that a functional's value depends on, besides openSMILE's own.
 _FUNCTIONALS_CODE = ("classics/descriptors.py", "classics/functionals.py", "classics/opensmile_sets.py")
@@ -46,14 +48,15 @@ def classics(
     cache: Path,
     params: ClassicsParams,
     corpus: CorpusParams,
-    transcripts: Sequence[Transcript] = (),
+    transcripts: Transcripts = "auto",
+    features: Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[ClassicRecord, ...]:
     """Write a folder per classic below ``out``, with its predictions and its record.
 
-    A classic of the same data, settings and code that is finished already is kept. Classics of another split or of
-    inputs that the corpus lacks are removed or left out.
+    A classic of the same data, settings and code that is finished already is kept, and one that
+    is no longer asked for is removed. Classics of inputs that the corpus lacks are left out.
 
     Args:
         manifest: Validated manifest.
@@ -62,8 +65,9 @@ def classics(
         cache: Folder of functionals, which survive a change of splits.
         params: The classics to train.
         corpus: ``resample`` decides how recordings are read.
-        transcripts: Kinds of words to read; empty for the corpus's reference transcripts, or for the ASR transcripts
-            of a corpus without them.
+        transcripts: Kind of words to read. ``auto`` reads the kinds that ``features`` were made from, or else the
+            corpus's reference transcripts, or the ASR transcripts of a corpus without them.
+        features: File of extracted features; None if there are none yet.
         workers: Processes that compute functionals; None for one per core.
         progress: Receives the progress of every stage.
 
@@ -78,8 +82,11 @@ def classics(
             f"{splits} was made from manifest {folds.manifest_hash}, but {manifest} is {read.hash}; split it again"
         )
     data = _Data(read, folds, tuple(folds_of(read, folds)), out, cache, corpus.resample, workers or _cores())
+    with output_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     tell = progress or plain_lines()
-    tasks = list(_tasks(data, params=params, transcripts=transcripts))
+    kinds = _requested(transcripts, features)
+    tasks = list(_tasks(data, params=params, transcripts=kinds))
     finished = {record.name: record for record in read_classics(out)}
     records: dict[str, ClassicRecord] = {}
     for task in tasks:
@@ -89,6 +96,8 @@ def classics(
             records[task.name] = _train(task, data, records, fingerprint=fingerprint, progress=tell)
         else:
             records[task.name] = earlier
+    for name in finished.keys() - records.keys():
+        shutil.rmtree(out / name)
     say(f"classics: {plural(len(records), 'classic')} in {out}")
     return tuple(records.values())
 
@@ -115,7 +124,7 @@ class _Task:
     transcripts: Transcript | None
 
 
-def _tasks(data: _Data, *, params: ClassicsParams, transcripts: Sequence[Transcript]) -> Iterable[_Task]:
+def _tasks(data: _Data, *, params: ClassicsParams, transcripts: Collection[Transcript]) -> Iterable[_Task]:
     kinds = _kinds(data.manifest, transcripts) if params.words else ()
     audio: list[AudioClassic] = []
     if not data.manifest.rows["audio_path"].isna().all():
@@ -129,7 +138,14 @@ def _tasks(data: _Data, *, params: ClassicsParams, transcripts: Sequence[Transcr
             yield _Task(classic.name + ("-asr" if kind == "asr" else ""), classic, kind)
 
 
-def _kinds(manifest: Manifest, transcripts: Sequence[Transcript]) -> list[Transcript]:
+def _requested(transcripts: Transcripts, features: Path | None) -> set[Transcript]:
+    if transcripts != "auto":
+        return {transcripts}
+    streams = () if features is None else read_extracted_features(features).streams
+    return {each.stream.transcript for each in streams if MODALITY_OF[each.stream.role] == "text"}
+
+
+def _kinds(manifest: Manifest, transcripts: Collection[Transcript]) -> list[Transcript]:
     """Return the kinds of words to read: the requested ones that the corpus has, or else the one that it has."""
     present = [kind for kind, column in TRANSCRIPT_COLUMNS.items() if manifest.rows[column].fillna("").ne("").any()]
     requested = [kind for kind in present if kind in transcripts]

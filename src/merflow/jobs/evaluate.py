@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merflow.contracts.classics import classic_predictions, classics_on
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural, training_name
@@ -15,10 +16,10 @@ from merflow.contracts.progress import say
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Training
 from merflow.corpus.durations import durations_s
-from merflow.corpus.manifest import read_manifest
+from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.baselines import baselines_of
-from merflow.corpus.splitting.splits import read_splits
+from merflow.corpus.splitting.splits import Splits, read_splits
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import HeldOut
@@ -29,6 +30,7 @@ from merflow.evaluation.summary import PredictionTables, TrainedVariant, summari
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
 from merflow.presets.user_presets import recorded_preset
+from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.provenance import environment, git_commit
 from merflow.runs.run_folder import TrainedFold
@@ -48,6 +50,7 @@ def evaluate(
     command: str,
     params: EvaluationParams,
     run: Path | None = None,
+    classics: Path | None = None,
 ) -> Results:
     """Write ``results.json`` and the HTML report of these folds, and complete the benchmark's run in MLflow.
 
@@ -63,6 +66,7 @@ def evaluate(
         command: Command that reproduces the run, printed in the report.
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
+        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
 
     Raises:
         EvaluationError: Folds are missing or unfinished, or belong to other splits or another corpus.
@@ -76,11 +80,13 @@ def evaluate(
     _check_same_training(by_name)
     presets = {name: recorded_preset(own[0].record) for name, own in by_name.items()}
     kind = reader(corpus.corpus)
+    classic_records = classics_on(classics, split_id=splits_of_corpus.split_id)
     summary = summarise(
         PredictionTables(
             test=pd.concat(_tables(by_name, fold_folder.read_predictions), ignore_index=True),
             none_paper=_concatenated(_tables(by_name, fold_folder.read_none_paper)),
             missing=_concatenated(_tables(by_name, fold_folder.read_missing)),
+            classics=classic_predictions(classics, classic_records),
         ),
         HeldOut(
             corpus=corpus.corpus,
@@ -93,19 +99,23 @@ def evaluate(
             ),
             folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
             synthetic=kind.synthetic,
-            published_corpus=corpus.taxonomy if kind.published else None,
+            published_corpus=(
+                corpus.taxonomy.name if kind.published and corpus.taxonomy.shipped and not corpus.differs else None
+            ),
         ),
         trained=_variants(by_name, presets),
         params=params,
         baselines=baselines_of(corpus, splits_of_corpus),
+        classics=classic_records,
     )
     summary.write(results)
+    identity = _identity(folds) | _known(corpus, splits_of_corpus) | _bases(presets)
     papers = catalogue.published_tables()
     tables = write_tables(summary, report.parent, papers=papers)
     write_report(
         summary,
         report,
-        origin=Origin(title=name, command=command, identity=_identity(folds) | _bases(presets)),
+        origin=Origin(title=name, command=command, identity=identity),
         histories=_histories(by_name),
         papers=papers,
         inspections=_inspections(by_name, words=corpus.rows if params.show_words else None),
@@ -129,6 +139,8 @@ def _variants(by_name: Folds, presets: Mapping[str, Preset]) -> dict[str, Traine
             profile=records[0].profile,
             encoders=records[0].encoder_citations,
             has_paper_encoders=records[0].has_paper_encoders,
+            modalities=records[0].modalities,
+            context=reads_context(records[0].model, records[0].modalities),
         )
         chosen = {(record.fold, record.seed): record.chosen for record in records}
         variants[name] = TrainedVariant(training, preset.published, chosen)
@@ -227,6 +239,17 @@ def _identity(folds: Sequence[TrainedFold]) -> dict[str, str]:
         "evaluated at commit": git_commit() or "not a git checkout",
         "evaluated with": str(environment()),
     }
+
+
+def _known(corpus: Manifest, splits: Splits) -> dict[str, str]:
+    """Return what is knowingly different about the corpus and its split."""
+    known = {"known differences from the release": "; ".join(corpus.accepted)} if corpus.accepted else {}
+    shared = sorted({f"{each.word} {each.name}" for fold in splits.folds for each in fold.shared})
+    if shared:
+        known["in two parts of the official split"] = ", ".join(shared[:12]) + (", ..." if len(shared) > 12 else "")
+    if corpus.tags != "drop":
+        known["tags of transcribers (corpus.tags)"] = corpus.tags
+    return known
 
 
 def _bases(presets: Mapping[str, Preset]) -> dict[str, str]:

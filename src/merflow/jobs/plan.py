@@ -20,6 +20,7 @@ from merflow.contracts.passwords import masked, without_password
 from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
+    ClassicsRequest,
     EvaluateRequest,
     ExtractRequest,
     IndexRequest,
@@ -102,6 +103,7 @@ class BenchmarkPlan:
 
     preparation: PreparationPlan
     list_folds: ListFoldsRequest
+    classics: ClassicsRequest
     track: TrackRequest
     evaluate: EvaluateRequest
 
@@ -149,6 +151,13 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
                 )
                 for preset in presets
             ],
+        ),
+        classics=ClassicsRequest(
+            workspace=settings.workspace,
+            transcripts=params.features.transcripts,
+            params=params.classics,
+            corpus=params.corpus,
+            code=code_digest("classics"),
         ),
         track=TrackRequest(
             code=code_digest("track"),

@@ -238,6 +238,18 @@ def _key_points(weights: Tensor, seen: Tensor) -> Tensor:
     return (weights > mean * (1 + _ROUNDING)).sum(dim=-1, keepdim=True)
 
 
+def _uncompiled(recurrence: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Leave a recurrence out of a compiled graph: a compiler would unroll the words, minutes for each number of them.
+
+    As a decorator, ``torch.compiler.disable`` would load the compiler with this file, which doubles the time to import
+    torch.
+    """
+    if not torch.compiler.is_compiling():
+        return recurrence
+    disabled: Callable[[Tensor, Tensor], Tensor] = torch.compiler.disable(recurrence)
+    return disabled
+
+
 class GCPU(nn.Module):
     """Gated context perception unit, Eq. 1-6: a recurrent unit with two inputs.
 
@@ -253,10 +265,11 @@ class GCPU(nn.Module):
         self.from_candidates = nn.Linear(2 * dims, dims, bias=False)  # z~ and g~, to u
         self.bias = nn.Parameter(torch.empty(4 * dims).uniform_(-(dims**-0.5), dims**-0.5))
 
-    # A compiler would unroll the words, and take minutes for each number of them.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, z: Tensor, g: Tensor) -> Tensor:
         """Return the hidden states ``(N, L, D)`` for words and contexts ``(N, L, D)``."""
+        return _uncompiled(self._word_by_word)(z, g)
+
+    def _word_by_word(self, z: Tensor, g: Tensor) -> Tensor:
         # The state adds up over the words: autocast would round it at each.
         with torch.autocast(z.device.type, enabled=False):
             return self._states(z.to(self.bias.dtype), g.to(self.bias.dtype))
@@ -298,10 +311,11 @@ class MGRU(nn.Module):
         self.from_reset = nn.Linear(dims, 2 * dims, bias=False)  # r * h, to z~, g~
         self.bias = nn.Parameter(torch.empty(4 * dims).uniform_(-(dims**-0.5), dims**-0.5))
 
-    # As for GCPU.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, z: Tensor, g: Tensor) -> Tensor:
         """Return the hidden states ``(N, L, D)`` for words and contexts ``(N, L, D)``."""
+        return _uncompiled(self._word_by_word)(z, g)
+
+    def _word_by_word(self, z: Tensor, g: Tensor) -> Tensor:
         dims = z.shape[-1]
         z_to_gates, z_to_candidate = torch.split(self.from_z(z), [2 * dims, dims], dim=-1)
         g_to_gates, g_to_candidate = torch.split(self.from_g(g), [2 * dims, dims], dim=-1)

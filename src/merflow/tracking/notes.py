@@ -10,6 +10,7 @@ from merflow.contracts.selection import Selection
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
 _FOLD_COLUMNS = ("fold", "seed", "utterances", "UA", "WA", "chosen epoch", "dev UA")
+_CLASSIC_COLUMNS = ("classic", "reads", "UA", "95% interval", "WA")
 _PAIR_COLUMNS = ("pair", "UA difference", "95% interval", "p (Holm)")
 # Longest table of pairs; the report has all of them.
 _PAIRS = 10
@@ -24,6 +25,7 @@ def benchmark_note(results: Results, *, command: str) -> str:
             "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
             "",
             *_table(_COLUMNS, (_row(name, results) for name in results.ranked)),
+            *([] if not results.classics else ["", *_table(_CLASSIC_COLUMNS, _classics(results))]),
             *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
             *([] if not command else ["", f"Reproduce with: `{command}`"]),
         ]
@@ -51,6 +53,20 @@ def fold_note(score: FoldScore, *, training: Training) -> str:
     """Describe one fold: its figures, and the rule that chose its epoch."""
     rule = f"{_rule(training.selection)}{_deviation(training.regime)}"
     return "\n".join([rule, "", *_table(_FOLD_COLUMNS, [_fold(score)])])
+
+
+def _classics(results: Results) -> list[list[str]]:
+    scores = sorted(results.classics.items(), key=lambda item: -item[1].ua.pooled)
+    return [
+        [
+            name,
+            " + ".join(score.modalities),
+            _percent(score.ua.pooled),
+            _interval(score.ua.ci95),
+            _percent(score.wa.pooled),
+        ]
+        for name, score in scores
+    ]
 
 
 def _data(results: Results) -> str:

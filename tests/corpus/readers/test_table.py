@@ -77,10 +77,10 @@ def test_a_corpus_of_text_has_no_audio(tmp_path: Path) -> None:
     assert rows["emotion"].tolist() == ["neutral"]
 
 
-def test_notes_of_transcribers_are_no_words(tmp_path: Path) -> None:
+def test_notes_of_transcribers_stay(tmp_path: Path) -> None:
     header = "utterance_id,speaker,session,transcript,emotion\n"
     rows = read(tmp_path, f"{header}u,s,A,[LAUGHTER]  Well.,neu\nv,s,A,[BREATH],neu\n").rows
-    assert rows["transcript"].tolist() == ["Well.", ""]
+    assert rows["transcript"].tolist() == ["[LAUGHTER] Well.", "[BREATH]"]
 
 
 def test_turns_are_counted_by_start_time(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """Reader of a CSV file of utterances, for any corpus that needs no reader of its own.
 
 Required columns: utterance_id, speaker, session, emotion, and audio_path or transcript. An empty cell is null; a
-modality that the corpus lacks is null throughout. Paths are relative to the file. Tags in a transcript ([LAUGHTER]) are
-removed, as in IEMOCAP; a transcript of tags alone becomes empty.
+modality that the corpus lacks is null throughout. Paths are relative to the file.
 """
 
 import csv as comma_separated
@@ -17,7 +16,6 @@ from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.readers.csv_records import Record, read_records
-from merflow.corpus.transcript import without_tags
 from merflow.errors import CorpusError, LabelError
 from merflow.storage.fingerprints import files_fingerprint
 
@@ -157,7 +155,7 @@ def _row(record: Record, *, taxonomy: Taxonomy) -> dict[str, Any]:
         "audio_path": _relative(record, "audio_path"),
         "video_path": _relative(record, "video_path"),
         "video_side": record.choice("video_side", _SIDES),
-        "transcript": without_tags(cells["transcript"]) if "transcript" in cells else None,
+        "transcript": " ".join(cells["transcript"].split()) if "transcript" in cells else None,
         "asr_transcript": cells.get("asr_transcript"),
         "emotion_raw": cells.get("emotion"),
         "emotion": _emotion(record, taxonomy=taxonomy),

@@ -1,5 +1,6 @@
 """Splits: the part (train, dev or test) of every labelled utterance in every fold, as a file with an identity."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,12 +31,14 @@ class Splits:
         params: Parameters that made them.
         manifest_hash: Version of the corpus.
         folds: Facts of each fold, in order.
+        accepted: Known differences of the corpus from the real release, in words.
     """
 
     rows: pd.DataFrame
     params: SplitParams
     manifest_hash: str
     folds: tuple[FoldFacts, ...]
+    accepted: tuple[str, ...] = ()
 
     @property
     def protocol(self) -> Protocol:
@@ -111,6 +114,7 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
         params=params,
         manifest_hash=manifest.hash,
         folds=tuple(facts),
+        accepted=manifest.accepted,
     )
 
 
@@ -137,10 +141,15 @@ def write_splits(splits: Splits, path: Path) -> None:
         "manifest_hash": splits.manifest_hash,
         "split_id": splits.split_id,
         "folds": _FOLDS.dump_json(splits.folds).decode(),
+        "accepted": json.dumps(splits.accepted),
     }
     table = conform(splits.rows, SPLITS, where=f"splits for {path}").replace_schema_metadata(metadata)
     text = summary_text(
-        splits.folds, params=splits.params, manifest_hash=splits.manifest_hash, split_id=splits.split_id
+        splits.folds,
+        params=splits.params,
+        manifest_hash=splits.manifest_hash,
+        split_id=splits.split_id,
+        accepted=splits.accepted,
     )
     with replacing(path) as part:
         pq.write_table(table, part)
@@ -164,6 +173,7 @@ def read_splits(path: Path) -> Splits:
             params=SplitParams.model_validate_json(metadata["params"]),
             manifest_hash=metadata["manifest_hash"],
             folds=_FOLDS.validate_json(metadata["folds"]),
+            accepted=tuple(json.loads(metadata["accepted"])),
         )
         recorded = metadata["split_id"]
     except CorpusError:

@@ -14,7 +14,9 @@ _DEVELOPMENT = {
 _LISTED = 12  # names in a cell
 
 
-def summary_text(folds: Sequence[FoldFacts], *, params: SplitParams, manifest_hash: str, split_id: str) -> str:
+def summary_text(
+    folds: Sequence[FoldFacts], *, params: SplitParams, manifest_hash: str, split_id: str, accepted: Sequence[str]
+) -> str:
     """Return the page: settings and, per fold, speakers, utterances by part and class, and text that parts share."""
     lines = [
         f"# Splits {split_id}",
@@ -23,6 +25,7 @@ def summary_text(folds: Sequence[FoldFacts], *, params: SplitParams, manifest_ha
         f"- Development data: {_development(folds, params)} (seed {params.seed})",
         f"- Utterances: {'improvised only' if params.improvised_only else 'improvised and scripted'}",
         f"- Manifest: {manifest_hash}",
+        *(f"- Known difference from the release: {known}" for known in accepted),
         "",
         _disjoint(folds),
         "",

@@ -1,6 +1,7 @@
 """Validation of a manifest and its media against the rules for a corpus."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from merflow.contracts.tables import MANIFEST, conform
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.validation.data_docs import RuleResult, run_rules
+from merflow.corpus.validation.known_counts import differences, verdict
 from merflow.corpus.validation.outcome import Check, Problem, ValidationOutcome, figures_of
 from merflow.corpus.validation.recordings import measure_all
 from merflow.corpus.validation.rules import DIALOGUES, KNOWN_COUNTS, SPEAKERS, UTTERANCES, corpus_rules
@@ -22,7 +24,7 @@ def validate(
     """Check a manifest and its media.
 
     A modality that the corpus lacks altogether is not checked. If counts of the corpus are known in advance, as they
-    are for IEMOCAP, the manifest must have them.
+    are for IEMOCAP, the manifest must have them, but for the differences in ``params.accept``.
 
     Args:
         manifest: The manifest, as indexed.
@@ -40,12 +42,19 @@ def validate(
         raise CorpusError(f"the manifest of {manifest.root} has no utterances; index the corpus again")
     utterances = _utterances(manifest, progress=progress)
     tables = {UTTERANCES: utterances, SPEAKERS: _speakers(utterances), DIALOGUES: _dialogues(utterances)}
-    if known_counts := reader(manifest.corpus).known_counts:
-        tables[KNOWN_COUNTS] = known_counts(manifest.rows)
+    known = reader(manifest.corpus)
+    accepted: dict[str, str] = {}
+    line = ""
+    if known.known_counts is not None:
+        compared = known.known_counts(manifest.rows)
+        accepted = {name: what for name, what in differences(compared).items() if name in params.accept}
+        line = verdict(compared, accepted=params.accept)
+        tables[KNOWN_COUNTS] = compared[~compared["difference"].isin(accepted)].reset_index(drop=True)
     rules = [rule for rule in corpus_rules(manifest, params) if rule.table in tables]
     results = run_rules(rules, tables=tables, docs=docs)
     return ValidationOutcome(
-        manifest=manifest,
+        manifest=replace(manifest, accepted=tuple(f"{name}: {what}" for name, what in accepted.items())),
+        verdict=line,
         checks=tuple(_check(result) for result in results),
         problems=tuple(problem for result in results for problem in _problems(result, tables)),
         figures=figures_of(manifest, durations_s=utterances["duration_s"]),

@@ -12,7 +12,7 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ALPHA, ComparedRuns, DifferenceOverSeeds, Results
+from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds, Results
 from merflow.evaluation.report.notes import (
     all_deviations,
     encoders_note,
@@ -20,6 +20,7 @@ from merflow.evaluation.report.notes import (
     selection_rule,
     told_by_variant,
 )
+from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 
 def results_table(results: Results) -> Table:
@@ -40,6 +41,17 @@ def results_table(results: Results) -> Table:
             spread(variant.ua),
             percent(variant.wa.pooled),
             percent(variant.macro_f1),
+        )
+    for name in ranked_classics(results):
+        classic = results.classics[name]
+        table.add_row(
+            name,
+            percent(classic.ua.pooled),
+            interval(classic.ua.ci95),
+            spread(classic.ua),
+            percent(classic.wa.pooled),
+            percent(classic.macro_f1),
+            style="dim",
         )
     return table
 
@@ -70,6 +82,23 @@ def variants_table(compared: ComparedRuns) -> Table:
             variant.run,
             "; ".join(dict.fromkeys(variant.encoders.values())),
         )
+    for name in ranked_classics(compared):
+        classic = compared.classics[name]
+        figures = (percent(classic.ua.pooled), interval(classic.ua.ci95), percent(classic.wa.pooled))
+        table.add_row(name, *figures, DASH, style="dim")
+    return table
+
+
+def classics_table(compared: ComparedVariants) -> Table | None:
+    """Return every variant with every classic that it is compared with; significant ones in bold."""
+    cells = against_classics(compared)
+    if cells is None:
+        return None
+    table = _table(cells.note)
+    for index, name in enumerate(cells.columns):
+        table.add_column(name, no_wrap=True, justify="left" if index in cells.left else "right")
+    for index, row in enumerate(cells.rows):
+        table.add_row(*row, style="bold" if index in cells.bold else None)
     return table
 
 
