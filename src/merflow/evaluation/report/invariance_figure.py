@@ -55,7 +55,7 @@ def _draw(axes: Axes, panel: InvariancePanel) -> None:
     axes.set_title(panel.title, loc="left", fontsize="medium")
     shown = panel.agreement
     axes.set_xlabel(
-        f"silhouette by modality {shown.silhouette:.2f} (0: overlapping, 1: apart)\n"
+        f"silhouette by modality {round(shown.silhouette, 2) + 0:.2f} (0: overlapping, 1: apart)\n"
         f"neighbors from another modality {percent(shown.foreign_neighbours)}% (chance {percent(shown.chance)}%)\n"
         f"distance between modalities {shown.distance:.2f} times that between utterances",
         fontsize="small",
