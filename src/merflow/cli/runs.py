@@ -202,7 +202,10 @@ def benchmark(
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
-    workers: Annotated[int, typer.Option(help="Train this number of folds at the same time.", min=1)] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Train this number of folds at the same time. [default: what the machine can take]", min=1),
+    ] = None,
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,

@@ -18,7 +18,7 @@ from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
 from merflow.errors import MerflowError, TrainingError
-from merflow.inference.devices import gpus
+from merflow.inference.devices import gpus, processes_at_once
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -43,7 +43,7 @@ def benchmark(
     command: str,
     quarantine: bool = False,
     asr: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
     user_presets: UserPresets | None = None,
     progress: Progress | None = None,
 ) -> Results:
@@ -60,7 +60,7 @@ def benchmark(
         command: The command that repeats the run, for the report.
         quarantine: True to set bad rows aside instead of failing.
         asr: True to transcribe the recordings with Whisper after validation.
-        workers: Folds that train at the same time, each in its own process.
+        workers: Folds that train at the same time, each in its own process; None for what the machine can take.
         user_presets: The user's presets (``presets.user_presets``).
         progress: Receives the progress of every stage; the processes of folds then print nothing. None prints plain
             lines from all processes.
@@ -105,8 +105,10 @@ def benchmark(
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
         **{"run": run, "user_presets": user_presets},
     }
+    at_once = workers or processes_at_once(params.training, wanted=len(items))
+    say(f"benchmark: {at_once} of {len(items)} fold(s) at a time (--workers)")
     trained = _train_all(
-        items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
+        items, workspace=workspace, shared=shared, params=params.training, workers=at_once, progress=progress
     )
     return evaluate(
         trained,
