@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
+from merflow.cli.console import ERR, INTERRUPTED, OUT, print_json, print_table
+from merflow.cli.interrupts import INTERRUPTED_CODE
 from merflow.cli.live import LiveRun, Loop, steps_table
 from merflow.cli.options import (
     CorpusOption,
