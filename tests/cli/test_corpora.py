@@ -113,7 +113,10 @@ def with_unknown_code(release: Path) -> None:
             without_labels,
             "Session4/dialog/EmoEvaluation has no label file like Ses04F_impro01.txt; copy the session again",
         ),
-        (with_unknown_code, "label 'new' is no known emotion label (did you mean 'neu'?); correct it, or add it to"),
+        (
+            with_unknown_code,
+            "label 'new' is no known emotion label (did you mean 'neu'?); correct it, or map it",
+        ),
         (without(range(1, 6)), "release is no IEMOCAP release: it has no folder Session1 .. Session5; pass the IEMO"),
     ],
 )

@@ -19,6 +19,7 @@ from merflow.cli.options import (
     RootOption,
     SetOption,
     SizeOption,
+    StoreOption,
     TranscribeOption,
     adjusted,
     load_params,
@@ -64,6 +65,7 @@ def tune(
     root: RootOption = None,
     size: SizeOption = "small",
     profile: ProfileOption = None,
+    store: StoreOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     quarantine: QuarantineOption = False,
@@ -88,7 +90,12 @@ def tune(
     variant = variant_of(model)
     made_from(variant, name=name)
     chosen = adjusted(
-        load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=None
+        load_params(params, overrides),
+        profile=profile,
+        protocol=protocol,
+        development=development,
+        seed=None,
+        store=store,
     )
     given = {"trials": trials, "workers": workers, "folds": folds and folds_of(folds), "storage": storage}
     set_here = {key: value for key, value in given.items() if value is not None}
@@ -153,21 +160,21 @@ def _made(
 
     Raises:
         TuningError: The protocol lacks one of the folds.
+        SplitError: The corpus's splits lack one of the folds.
     """
-    from merflow.contracts.protocols import FOLDS
     from merflow.corpus.source import CorpusSource
+    from merflow.folds.profiles import check_encoders, profile_of
     from merflow.jobs.benchmark import prepare
     from merflow.presets.variants import chosen
 
-    protocol = params.splits.protocol
-    if max(folds) > FOLDS[protocol]:
-        raise TuningError(
-            f"{protocol} has no fold {max(folds)}; its last one is {FOLDS[protocol]}. Choose others with --folds"
-        )
+    protocol, last = params.splits.protocol, params.splits.known_folds
+    if last is not None and max(folds) > last:
+        raise TuningError(f"{protocol} has no fold {max(folds)}; its last one is {last}. Choose others with --folds")
     given = CorpusSource(**source)
     given.check(protocol=protocol)
-    chosen([variant])
-    return prepare(given, variants=[variant], out=out, params=params, **settings)
+    presets, profile = chosen([variant]), profile_of(params.features.profile)
+    check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
+    return prepare(given, variants=[variant], out=out, params=params, profile=profile, needed_folds=folds, **settings)
 
 
 def best_trials(results: StudyResults) -> Table:

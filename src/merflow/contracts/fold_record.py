@@ -13,14 +13,15 @@ from merflow.contracts.params import SplitParams, TrainingParams
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.protocols import Development, Policy, Protocol
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import MODALITY_OF, Modality, Role, StreamShape
 from merflow.contracts.strict import Strict
 from merflow.errors import ModelError
 from merflow.storage.local import digest
 
 FOLD_RECORD = "fold_record.json"
-FORMAT = 2
+FORMAT = 3
 REMEDY = "train the fold again with the command that trained it"
 # The model folder's file of the first format.
 _FIRST_FORMAT = "card.json"
@@ -50,11 +51,13 @@ class RecordedEncoder(Strict):
 
     Attributes:
         key: Its key in the feature store.
-        spec: Its name, revision and settings; the folder on the training machine is left out.
+        spec: Its name, revision, digest and settings; the folder on the training machine is left out.
+        of_paper: True if it is the very encoder that the paper names.
     """
 
     key: str
     spec: EncoderSpec
+    of_paper: bool
 
 
 class DataMd5(Strict):
@@ -69,10 +72,12 @@ class Origin(Strict):
 
     Attributes:
         base: The variant that the preset is made from.
+        changes: Its settings in the recipe of each stage.
         tuned: How its settings were found, as the preset's file says; empty where nothing was tuned.
     """
 
     base: str
+    changes: tuple[dict[str, Any], ...] = ()
     tuned: dict[str, Any]
 
     @property
@@ -110,6 +115,8 @@ class PlannedFold(Strict):
         classes: Emotion classes in the order of the logits.
         selection: The rule that chooses the epoch.
         recipes: One for each trained stage, in the order of training.
+        asked: Encoder policies of the paper's row, one per stage.
+        standardized: True if features are standardized by the statistics of the training part.
         training: Device, precision, threads and so on.
         transcripts: Whose words the model reads, ``truth``, ``asr`` or both joined by a plus; None if it reads none.
         transcripts_of_preset: Whose words its preset asks for.
@@ -132,6 +139,8 @@ class PlannedFold(Strict):
     classes: tuple[str, ...]
     selection: Selection
     recipes: tuple[Recipe, ...]
+    asked: tuple[Policy, ...]
+    standardized: bool
     training: TrainingParams
     transcripts: str | None
     transcripts_of_preset: str | None
@@ -177,6 +186,16 @@ class PlannedFold(Strict):
         return tuple(recipe.policy for recipe in self.recipes)
 
     @property
+    def regime(self) -> Regime:
+        """The encoders' part in the training, as the paper's row asks for it and as it was."""
+        return Regime(asked=self.asked, ran=self.stages)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Modalities that the model reads."""
+        return tuple(sorted({MODALITY_OF[role] for role in self.encoders}))
+
+    @property
     def encoder_keys(self) -> dict[Role, str]:
         """Keys in the feature store, by role."""
         return {role: encoder.key for role, encoder in self.encoders.items()}
@@ -185,6 +204,21 @@ class PlannedFold(Strict):
     def encoder_specs(self) -> dict[Role, EncoderSpec]:
         """Names, revisions and settings of the encoders, by role."""
         return {role: encoder.spec for role, encoder in self.encoders.items()}
+
+    @property
+    def encoders_digest(self) -> str:
+        """Digest of the weights and settings of all encoders, wherever they came from and whatever they are called."""
+        return digest({role: encoder.spec.facts for role, encoder in sorted(self.encoders.items())})
+
+    @property
+    def encoder_citations(self) -> dict[Role, str]:
+        """Model, revision and layers of each encoder, by role."""
+        return {role: encoder.spec.citation for role, encoder in self.encoders.items()}
+
+    @property
+    def has_paper_encoders(self) -> bool:
+        """True if every encoder is the very one that the paper names."""
+        return all(encoder.of_paper for encoder in self.encoders.values())
 
     @property
     def recipe_settings(self) -> dict[str, Any]:
@@ -200,6 +234,7 @@ class PlannedFold(Strict):
             "config": self.config,
             "training": self.training.model_dump(),
             "profile": self.profile,
+            "encoders": self.encoder_citations,
             "transcripts": self.transcripts,
         }
 
@@ -210,9 +245,15 @@ class PlannedFold(Strict):
 
 
 class ChosenEpoch(Strict):
-    """The epoch whose weights were kept, counted from 1, and its development figures."""
+    """The epoch whose weights were kept, and its development figures.
+
+    Attributes:
+        epoch: Counted from 1 through all stages.
+        stage: Its stage, counted from 1. In a stage before the last, encoders had not learned yet.
+    """
 
     epoch: int
+    stage: int
     dev_ua: float
     dev_loss: float
 
@@ -250,6 +291,11 @@ class FoldRecord(PlannedFold):
     none_paper: ShadowEpoch | None
     epochs: int
     seconds: float
+
+    @property
+    def chosen_recipe(self) -> Recipe:
+        """Recipe of the stage whose weights were kept."""
+        return self.recipes[self.chosen.stage - 1]
 
 
 def write_fold_record(model_folder: Path, record: FoldRecord) -> None:

@@ -29,7 +29,7 @@ class HeldOut:
             speaker, scripted and duration_s, where the corpus has them.
         folds: Folds that every variant must have; None for every fold from 1 to the highest that any variant has.
         synthetic: True if the corpus is generated.
-        published_corpus: True if the papers' own figures were measured on this corpus.
+        published_corpus: The corpus and its emotions as published figures name them; None if no paper used them.
     """
 
     corpus: str
@@ -40,7 +40,7 @@ class HeldOut:
     utterances: pd.DataFrame
     folds: tuple[int, ...] | None = None
     synthetic: bool = False
-    published_corpus: bool = False
+    published_corpus: str | None = None
 
 
 @dataclass(frozen=True)

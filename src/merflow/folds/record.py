@@ -18,6 +18,7 @@ from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.transcripts import transcripts_of
 from merflow.folds.inputs import FoldInputs
+from merflow.presets.profiles import shipped_profile
 from merflow.runs.provenance import environment, git_commit
 from merflow.training.loop import TrainedFold
 
@@ -25,6 +26,8 @@ from merflow.training.loop import TrainedFold
 def planned_fold(inputs: FoldInputs) -> PlannedFold:
     """Return everything that is known about a fold before it is trained."""
     preset, keys = inputs.preset, inputs.encoder_keys
+    paper = shipped_profile("paper").roles
+    papers_own = {stream.role: spec_of(stream, paper) for stream in inputs.streams}
     specs = {stream.role: spec_of(stream, inputs.profile) for stream in inputs.streams}
     return PlannedFold(
         fingerprint=inputs.fingerprint,
@@ -33,16 +36,22 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         fold=inputs.fold,
         seed=inputs.seed,
         config=preset.config,
-        taxonomy=inputs.manifest.taxonomy,
+        taxonomy=inputs.manifest.taxonomy.name,
         classes=inputs.classes,
         selection=inputs.selection,
         recipes=inputs.recipes,
+        asked=inputs.preset.asked,
+        standardized=inputs.standardized,
         training=inputs.params,
         transcripts=inputs.transcript,
         transcripts_of_preset=transcripts_of(inputs.config.streams()),
-        profile=inputs.features.profile,
+        profile=inputs.features.profile.name,
         encoders={
-            role: RecordedEncoder(key=keys[role], spec=spec.model_copy(update={"folder": None}))
+            role: RecordedEncoder(
+                key=keys[role],
+                spec=spec.model_copy(update={"folder": None}),
+                of_paper=spec.same_weights(papers_own[role]),
+            )
             for role, spec in specs.items()
         },
         corpus=inputs.manifest.corpus,
@@ -50,7 +59,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         split_id=inputs.splits.split_id,
         split_params=inputs.splits.params,
         data_md5=DataMd5(**inputs.data_md5),
-        origin=None if preset.base is None else Origin(base=preset.base, tuned=preset.tuned),
+        origin=None if preset.base is None else Origin(base=preset.base, changes=preset.changes, tuned=preset.tuned),
         git_commit=git_commit(),
         environment=environment(device=_device_name()),
     )
@@ -63,7 +72,7 @@ def fold_record(planned: PlannedFold, trained: TrainedFold, *, shapes: Mapping[R
     return FoldRecord(
         **dict(planned),
         shapes=dict(shapes),
-        chosen=ChosenEpoch(epoch=best.epoch, dev_ua=best.dev_ua, dev_loss=best.dev_loss),
+        chosen=ChosenEpoch(epoch=best.epoch, stage=best.stage, dev_ua=best.dev_ua, dev_loss=best.dev_loss),
         none_paper=None if shadow is None else ShadowEpoch(epoch=shadow.epoch),
         epochs=len(history.epochs),
         seconds=sum(epoch.seconds for epoch in history.epochs),

@@ -110,12 +110,12 @@ def has_encoders(folder: Path) -> bool:
     return (folder / ENCODERS).is_file()
 
 
-def load_encoded(folder: Path, *, standardizer: Standardizer, profile: Profile) -> EncodedModel:
+def load_encoded(folder: Path, *, standardizer: Standardizer | None, profile: Profile) -> EncodedModel:
     """Load a model with its fine-tuned encoders, in evaluation mode on the CPU; weights are bit-equal to those saved.
 
     Args:
         folder: A model folder with ``encoders.safetensors``.
-        standardizer: The statistics that it was trained with.
+        standardizer: The statistics that it was trained with; None if it reads features as they are.
         profile: The encoders that its record names, located (``features.encoders.huggingface.checkpoints.relocated``).
 
     Raises:
@@ -132,10 +132,10 @@ def load_encoded(folder: Path, *, standardizer: Standardizer, profile: Profile) 
     streams = MODELS[record.model].configure(record.config).streams()
     for stream in streams:
         expected, given = record.encoders[stream.role].spec, spec_of(stream, profile)
-        if stream.role in learning and given.revision != expected.revision:
+        if stream.role in learning and given.digest != expected.digest:
             raise ModelError(
-                f"{folder / ENCODERS} fine-tunes {expected.settings.get('model')} of revision "
-                f"{expected.revision}, but {given.folder} holds {given.revision}; restore that folder, or train again"
+                f"{folder / ENCODERS} fine-tunes {expected.citation} (files {expected.digest}), but {given.folder} "
+                f"holds files {given.digest}; restore that folder, or train again"
             )
     encoders = EncodersInGraph(streams, profile=profile, learning=learning, standardizer=standardizer)
     learned = encoders.learning

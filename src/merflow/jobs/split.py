@@ -7,6 +7,7 @@ from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.readers.catalogue import check_protocol
 from merflow.corpus.splitting.splits import Splits, make_splits, write_splits
+from merflow.corpus.splitting.summary import remarks_on
 
 
 def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
@@ -22,4 +23,6 @@ def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
     write_splits(splits, out)
     folds = len(splits.folds)
     say(f"split: {splits.protocol}, {folds} fold{'s' if folds > 1 else ''}, split id {splits.split_id}")
+    for remark in remarks_on(splits.folds, params=params):
+        say(f"split: {remark}")
     return splits

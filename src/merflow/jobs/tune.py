@@ -3,6 +3,7 @@
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
 from merflow.contracts.passwords import without_password
@@ -216,7 +217,10 @@ def _entry(search: Search, results: StudyResults) -> UserPreset:
     return UserPreset(
         base=subject.variant,
         config=space.config_of(best.values),
-        stages=[dict(stage) for stage in space.recipes_of(best.values)],
+        stages=[
+            dict(stage) | found_on
+            for stage, found_on in zip(space.recipes_of(best.values), _found_on(search), strict=True)
+        ],
         tuned={
             "study": search.location.name,
             "trial": best.trial,
@@ -235,6 +239,13 @@ def _entry(search: Search, results: StudyResults) -> UserPreset:
             "git_commit": git_commit(),
         },
     )
+
+
+def _found_on(search: Search) -> list[dict[str, Any]]:
+    """Return what each stage has to keep: settings that were found with frozen encoders are for frozen encoders."""
+    frozen = search.first.recipes[0].policy == "frozen"
+    policies = zip(search.first.recipes, search.first.preset.asked, strict=False)
+    return [{"policy": "frozen", "encoders": {}} if frozen and asked != "frozen" else {} for _, asked in policies]
 
 
 def _conclusion(results: StudyResults) -> str:

@@ -151,7 +151,10 @@ def test_two_corpora_share_what_they_have_in_common(make_corpus: MakeCorpus, pro
 def test_equal_inputs_are_encoded_once(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     manifest = make_corpus()
     repeated = Manifest(
-        rows=manifest.rows.assign(transcript="the same words"), root=manifest.root, corpus="table", taxonomy="iemocap4"
+        rows=manifest.rows.assign(transcript="the same words"),
+        root=manifest.root,
+        corpus="table",
+        taxonomy=manifest.taxonomy,
     )
     (stored,) = extract_streams(
         repeated, streams=(TEXT,), profile=profile, store=tmp_path / "store", shard_utterances=4

@@ -53,8 +53,7 @@ class Reader:
         sizes: The sizes in which it can be generated.
         known_counts: Compares manifest rows with the counts that are known of the corpus, in the columns ``what``,
             ``expected`` and ``found``; None if nothing is known in advance.
-        published: True if the papers' numbers were measured on this corpus, so that a difference from them means
-            something.
+        published: True if the papers' numbers were measured on this corpus, with the emotions of its taxonomy.
     """
 
     read: Read
