@@ -115,10 +115,35 @@ def _emodb_presets(result: Result) -> str:
     )
 
 
+def _mfdr_presets(result: Result) -> str:
+    figures = result["figures"]
+    settings = figures["settings"]
+    epochs = "the recipe's 40 epochs" if settings["max_epochs"] is None else f"at most {settings['max_epochs']} epochs"
+    lines = [
+        "### MFDR's windows\n",
+        f"Synthetic `{settings['size']}`, profile `{settings['profile']}`, leave one session out, {epochs}, width "
+        f"{settings['width']}. UA in percent over the test utterances of all folds, and of all seeds in the first "
+        "column; differences from `full` with a 95% interval over dialogues. `residual` and `proportional` are ours. "
+        f"Command: `{result['command']}`.",
+        "",
+        f"| preset | UA | seeds {', '.join(map(str, settings['seeds']))} | difference from `full` | 95% interval |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in figures["presets"].items():
+        each = ", ".join(f"{100 * share:.1f}" for share in row["UA_by_seed"].values())
+        difference = ""
+        if row["minus_full"] is not None:
+            low, high = (100 * end for end in row["minus_full"]["ci95"])
+            difference = f"{100 * row['minus_full']['delta_UA']:+.1f} | {low:+.1f} to {high:+.1f}"
+        lines.append(f"| {name} | {100 * row['UA']:.1f} | {each} | {difference or '|'} |")
+    return "\n".join([*lines, ""])
+
+
 # Result name -> table, in the order of the page.
 QUALITY: dict[str, Callable[[Result], str]] = {
     "against_classics": _against_classics,
     "modalities": _modalities,
+    "mfdr_presets": _mfdr_presets,
     "tuning": _tuning,
     "emodb_presets": _emodb_presets,
 }

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks import mfdr as benchmark
 from merflow.contracts.batch import Batch, Output
 from merflow.contracts.presets import spec_of
-from merflow.contracts.streams import Stream
+from merflow.contracts.streams import Role, Stream
 from merflow.errors import PresetError
 from merflow.models import MODELS
 from merflow.models.layers import Attention, inspect
@@ -512,8 +512,10 @@ def test_a_gradient_reaches_every_frame_that_the_model_reads(name: str) -> None:
     config = small(**PRESETS[name])
     model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES)
     words, durations_s = (1, 13, 25, 50, 60), (0.3, 1.0, 3.6, 5.1, 8.0)
-    counts = {"text": words * len(durations_s)}
-    counts["speech"] = tuple(round(duration_s / 0.02) for duration_s in durations_s for _ in words)
+    counts: dict[Role, tuple[int, ...]] = {
+        "text": words * len(durations_s),
+        "speech": tuple(round(duration_s / 0.02) for duration_s in durations_s for _ in words),
+    }
     sequence = {role: sequences(list(count), WIDTH) for role, count in counts.items()}
     features = {role: values.float().requires_grad_() for role, (values, _) in sequence.items()}
     present = {role: mask for role, (_, mask) in sequence.items()}

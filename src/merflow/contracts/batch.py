@@ -173,19 +173,14 @@ class Output:
         return torch.stack([term.weight * term.value for term in self.losses.values()]).sum()
 
 
-# Axis of a fixed number of steps that all count, the padding behind the last real one too.
-POSITION = "position"
-# Axis of a vector that a model makes from one modality, and that should be alike for all modalities of an utterance.
-INVARIANT = "invariant"
-
-
 @dataclass(frozen=True)
 class Inspection:
     """One array that explains how a model arrived at its outputs, such as an attention map or a gate.
 
     Attributes:
         values: ``(N, ...)`` float32 on the CPU.
-        axes: Names of the axes after the first: a role if the axis holds that role's steps, or a word such as ``head``.
+        axes: Names of the axes after the first: a role if the axis holds that role's steps, or a word such as
+            ``head``; see also :mod:`merflow.contracts.axes`.
     """
 
     values: Tensor

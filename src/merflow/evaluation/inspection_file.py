@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from merflow.contracts.batch import INVARIANT
+from merflow.contracts.axes import INVARIANT
 from merflow.errors import EvaluationError
 from merflow.storage.local import replacing
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from merflow.contracts.batch import INVARIANT
+from merflow.contracts.axes import INVARIANT
 from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.corpus.transcript import words_of
 from merflow.evaluation.inspection_file import AxisScale, FoldInspection, InspectedUtterance, ModuleAverages, NamedArray

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from merflow.contracts.batch import POSITION, Batch, Inspection, Output
+from merflow.contracts.axes import POSITION
+from merflow.contracts.batch import Batch, Inspection, Output
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.sources import BatchSource
 from merflow.features.batches.bucketing import sequential_batches

@@ -41,7 +41,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from merflow.contracts.batch import INVARIANT, Batch, LossTerm, Output
+from merflow.contracts.axes import INVARIANT
+from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape, Transcript
 from merflow.models.layers import Attention, Shown, TransformerLayer, WholeBatch, masked_mean
 

@@ -42,7 +42,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from merflow.contracts.batch import POSITION, Batch, LossTerm, Output
+from merflow.contracts.axes import POSITION
+from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
 from merflow.models.layers import Attention, Shown
 
@@ -359,7 +360,7 @@ class DynamicFrameConvolution(nn.Module):
         self.norm = nn.LayerNorm(config.channels)
         self.widen = nn.Conv1d(config.channels, config.span * config.dims, 1)
         self._kept: Tensor | None = None
-        self.register_load_state_dict_post_hook(DynamicFrameConvolution.forget_kernels)
+        self.register_load_state_dict_post_hook(DynamicFrameConvolution.forget_kernels)  # type: ignore[no-untyped-call]
 
     def kernels(self) -> Tensor:
         """Return a weight per position, step of its window, and channel: ``(S, span, D)``."""
@@ -389,7 +390,7 @@ class DynamicFrameConvolution(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         self.forget_kernels()
-        applied: Self = super()._apply(fn, recurse)
+        applied: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return applied
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -409,7 +410,8 @@ class WindowPooling(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return ``(N, S, D)`` for ``(N, steps, D)``."""
-        return rearrange(self.pool(rearrange(hidden, "n s d -> n d s")), "n d s -> n s d")
+        pooled: Tensor = rearrange(self.pool(rearrange(hidden, "n s d -> n d s")), "n d s -> n s d")
+        return pooled
 
 
 class MFDR(nn.Module):

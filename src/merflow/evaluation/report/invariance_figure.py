@@ -39,19 +39,16 @@ def invariance_figure(panels: Sequence[InvariancePanel], *, title: str) -> Figur
     for axes, panel in zip(grid, panels, strict=True):
         _draw(axes, panel)
     handles, labels = grid[0].get_legend_handles_labels()
-    legend = figure.legend(
-        handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize="medium"
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels), frameon=False, fontsize="medium", markerscale=2
     )
-    for handle in legend.legend_handles:
-        if handle is not None:
-            handle.set_alpha(1.0)
     figure.suptitle(title, fontsize="medium", fontweight="bold", x=0.01, ha="left")
     return figure
 
 
 def _draw(axes: Axes, panel: InvariancePanel) -> None:
     for (modality, points), (color, marker) in zip(panel.points.items(), _STYLES, strict=False):
-        axes.scatter(*points.T, s=16, color=color, marker=marker, alpha=0.55, linewidths=0, label=modality)
+        axes.scatter(*points.T, s=16, color=color, marker=marker, alpha=0.65, linewidths=0, label=modality)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#d5dbe5")
@@ -60,7 +57,7 @@ def _draw(axes: Axes, panel: InvariancePanel) -> None:
     axes.set_xlabel(
         f"silhouette by modality {shown.silhouette:.2f} (0: overlapping, 1: apart)\n"
         f"neighbors from another modality {percent(shown.foreign_neighbours)}% (chance {percent(shown.chance)}%)\n"
-        f"distance between modalities {shown.distance:.2f} of that between utterances",
+        f"distance between modalities {shown.distance:.2f} times that between utterances",
         fontsize="small",
         color=_SOFT,
         loc="left",
