@@ -10,6 +10,7 @@ def test_the_page_shows_the_recorded_results() -> None:
         "emodb_presets",
         "extraction",
         "extraction_growth",
+        "finetuning",
         "foal_net",
         "indexing",
         "mfdr",
