@@ -215,6 +215,8 @@ class Results(ComparedVariants):
         evaluation: Settings of the bootstrap and the calibration error.
         variants: Figures per variant (``model:preset``).
         baselines: ``majority``, ``side-only`` and ``text-leak``; without those that the corpus has no columns for.
+        known_differences: Known differences of the corpus from the real release, in words.
+        shared_groups: Speakers and dialogues that an official split has in two parts.
     """
 
     synthetic: bool
@@ -224,6 +226,8 @@ class Results(ComparedVariants):
     evaluation: EvaluationParams
     variants: Mapping[str, Variant]
     baselines: Mapping[str, BaselineScore]
+    known_differences: tuple[str, ...] = ()
+    shared_groups: tuple[str, ...] = ()
 
 
 class ComparedVariant(Scored):

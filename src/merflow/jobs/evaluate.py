@@ -15,10 +15,10 @@ from merflow.contracts.progress import say
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Training
 from merflow.corpus.durations import durations_s
-from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.manifest import read_manifest
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.baselines import baselines_of
-from merflow.corpus.splitting.splits import Splits, read_splits
+from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import HeldOut
@@ -90,19 +90,20 @@ def evaluate(
             folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
             synthetic=kind.synthetic,
             published_corpus=kind.published and not corpus.differs,
+            known_differences=corpus.accepted,
+            shared_groups=splits_of_corpus.shared_groups,
         ),
         trained=_variants(folds, presets),
         params=params,
         baselines=baselines_of(corpus, splits_of_corpus),
     )
     summary.write(results)
-    identity = _identity(folds) | _known(corpus, splits_of_corpus) | _bases(presets)
     papers = catalogue.published_tables()
     tables = write_tables(summary, report.parent, papers=papers)
     write_report(
         summary,
         report,
-        origin=Origin(title=name, command=command, identity=identity),
+        origin=Origin(title=name, command=command, identity=_identity(folds) | _bases(presets)),
         histories=_histories(folds),
         papers=papers,
         inspections=_inspections(folds, words=corpus.rows if params.show_words else None),
@@ -205,17 +206,6 @@ def _identity(folds: Sequence[TrainedFold]) -> dict[str, str]:
         "evaluated at commit": git_commit() or "not a git checkout",
         "evaluated with": str(environment()),
     }
-
-
-def _known(corpus: Manifest, splits: Splits) -> dict[str, str]:
-    """Return what is knowingly different about the corpus and its split."""
-    known = {"known differences from the release": "; ".join(corpus.accepted)} if corpus.accepted else {}
-    shared = sorted({f"{each.word} {each.name}" for fold in splits.folds for each in fold.shared})
-    if shared:
-        known["in two parts of the official split"] = ", ".join(shared[:12]) + (", ..." if len(shared) > 12 else "")
-    if corpus.tags != "drop":
-        known["tags of transcribers (corpus.tags)"] = corpus.tags
-    return known
 
 
 def _bases(presets: Mapping[str, Preset]) -> dict[str, str]:
