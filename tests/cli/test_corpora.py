@@ -185,7 +185,7 @@ def test_a_release_without_session_5_is_a_walkable_path(tiny_release: Path, tmp_
         in folds.with_suffix(".md").read_text()
     )
     assert refused("data", "validate", manifest, "--out", checked).count("error: this is not IEMOCAP as released") == 1
-    assert not (checked / "manifest.parquet").exists()
+    assert "was not written, because validation failed" in refused(*split), "the manifest of the earlier validation"
     assert "corpus.accept.0: " in refused(
         "data", "validate", manifest, "--out", checked, "--set", "corpus.accept=[all]"
     )
