@@ -308,6 +308,8 @@ class Results(ComparedVariants):
         variants: Figures per variant (``model:preset``).
         baselines: ``majority``, ``side-only`` and ``text-leak``; without those that the corpus has no columns for.
         text_leak: Signs that words give emotions away; None without classics and settings.
+        known_differences: Known differences of the corpus from the real release, in words.
+        shared_groups: Speakers and dialogues that an official split has in two parts.
     """
 
     synthetic: bool
@@ -318,6 +320,8 @@ class Results(ComparedVariants):
     variants: Mapping[str, Variant]
     baselines: Mapping[str, BaselineScore]
     text_leak: TextLeak | None
+    known_differences: tuple[str, ...] = ()
+    shared_groups: tuple[str, ...] = ()
 
 
 class ComparedVariant(Scored):
