@@ -199,7 +199,7 @@ class LearnedLeak(Strict):
 
     Attributes:
         classic: TF-IDF, trained on everything.
-        unseen: The same, trained for each tested dialogue without the dialogues that repeat its lines.
+        unseen: The same, trained without the dialogues that repeat the tested one and without the test part's lines.
         group: Tested utterances: ``scripted`` where the corpus says which are, else ``all``.
         utterances: Number of them.
         ua: UA of ``classic`` on them.
