@@ -89,6 +89,7 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
+    from merflow.cli import own_files
     from merflow.contracts.invocation import Invocation, write_invocation
     from merflow.presets.profiles import is_file, profile_text, read_profile
     from merflow.presets.user_presets import presets_text
@@ -106,6 +107,7 @@ def run_pipeline(
         seed=None if tunes else seed,
         store=store,
     )
+    chosen, presets = own_files.found(chosen, presets=presets, out=out)
     if tunes and seed is not None:
         chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
     if preset and not tunes:
@@ -127,6 +129,7 @@ def run_pipeline(
         "params": changes_json(chosen, base=shipped_params()),
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
+    own_files.carry_along(encoders, presets=presets, out=out)
     loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
     content, table = _collect(finished.outputs, out=out)
