@@ -16,7 +16,7 @@ _INTRODUCTION = """\
 
 How to read the quality figures:
 
-- All of them use the `lite` profile: prosody, voice quality and hashed words, no pretrained network.
+- All but those of fine-tuning use the `lite` profile: prosody, voice quality and hashed words, no pretrained network.
 - The settings of `lite` were chosen on the training parts of EmoDB's folds, on development data of MELD, and on the
   synthetic corpus. Every speaker of EmoDB is a test speaker of one fold and trains the others, so its figures are still
   slightly optimistic.

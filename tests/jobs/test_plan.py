@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import yaml
 
-from merflow.contracts.requests import Request
+from merflow.contracts.requests import Request, TrainRequest
 from merflow.corpus.splitting.splits import make_splits, write_splits
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.list_folds import list_folds
@@ -48,17 +48,17 @@ def requests(plan: BenchmarkPlan) -> dict[str, list[Request]]:
         "split": [ready.split],
         "extract": [ready.extract],
         "track": [plan.track],
-        "train": trainings(plan),
+        "train": [*trainings(plan)],
         "evaluate": [plan.evaluate],
     }
 
 
-def trainings(plan: BenchmarkPlan) -> list[Request]:
+def trainings(plan: BenchmarkPlan) -> list[TrainRequest]:
     """Return the requests of training on the shipped parameters' five folds."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "splits.parquet"
         write_splits(make_splits(manifest_of(corpus_rows()), params=params_of_splits()), path)
-        return list(list_folds(plan.list_folds, splits=path))
+        return list_folds(plan.list_folds, splits=path)
 
 
 def changed(**changes: object) -> set[str]:

@@ -114,7 +114,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "published/iemocap4/speaker-10fold/UA": 0.85,
         "published/mosei/official/F1": 0.841,
     }
-    assert "This encoder profile cannot train the preset's stages partial." in best.data.tags["mlflow.note.content"]
+    assert "Other than the preset: encoders frozen; the paper fine-tunes them." in best.data.tags["mlflow.note.content"]
     assert artifacts(uri, best) == {"confusion.png"}
     assert other.data.metrics["test_UA"] == 0.6
     assert child.data.metrics["test_UA"] == 0.7

@@ -57,7 +57,7 @@ WORDS = (
     ),
     WordClassic(
         "tfidf-unseen-lines",
-        "As tfidf, but for each tested dialogue without the training dialogues that repeat its lines.",
+        "As tfidf, but without the training dialogues that repeat the tested dialogue, and without tested lines.",
         leak=True,
     ),
 )

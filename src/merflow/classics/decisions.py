@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from merflow.evaluation.metrics import confusion_matrix, unweighted_accuracy_of
+from merflow.evaluation.metrics import unweighted_accuracy
 
 # Natural logarithms of the temperatures that calibration searches. Development data are often a hundred utterances of
 # one speaker; wider bounds would let a lucky few make every probability 0 or 1.
@@ -48,38 +48,27 @@ class Outcome:
 
 
 def chosen(candidates: Iterable[Decisions], dev_labels: np.ndarray, *, classes: int) -> Outcome:
-    """Return the first candidate whose development UA is within one standard error of the highest, calibrated.
-
-    Development data are often a few dozen utterances of one speaker. The highest of twenty figures on them is luck, so
-    that a setting is only taken if it is clearly better than the more usual ones (the rule of one standard error, see
-    Hastie, Tibshirani and Friedman 2009, Sec. 7.10).
+    """Return the candidate with the highest development UA, calibrated; of equals, the one with the lowest loss.
 
     Args:
-        candidates: Decision values of classifiers with different settings, the most usual ones first.
+        candidates: Decision values of classifiers with different settings; the first wins where all else is equal.
         dev_labels: ``(n,)`` class indices of the development part.
         classes: C.
     """
-    tried = list(candidates)
-    counts = [confusion_matrix(dev_labels, each.dev.argmax(axis=1), classes=classes) for each in tried]
-    figures = unweighted_accuracy_of(np.stack(counts))
-    best = int(figures.argmax())
-    enough = figures[best] - _standard_error(counts[best])
-    first = int((figures >= enough).argmax())
-    settings = tried[first]
-    temperature = _temperature(settings.dev, dev_labels)
-    return Outcome(settings.settings, float(figures[first]), softmax(settings.test / temperature, axis=1))
+    best: tuple[float, float] | None = None
+    outcome: Outcome | None = None
+    for candidate in candidates:
+        dev_ua = unweighted_accuracy(dev_labels, candidate.dev.argmax(axis=1), classes=classes)
+        temperature, loss = _calibration(candidate.dev, dev_labels)
+        if best is None or (dev_ua, -loss) > best:
+            best = dev_ua, -loss
+            outcome = Outcome(candidate.settings, dev_ua, softmax(candidate.test / temperature, axis=1))
+    assert outcome is not None, "no candidates"
+    return outcome
 
 
-def _standard_error(counts: np.ndarray) -> float:
-    """Return the standard error of the UA of counts ``(C, C)``, a mean of independent shares."""
-    support = counts.sum(axis=1)
-    occurs = support > 0
-    recalls = np.diagonal(counts)[occurs] / support[occurs]
-    return float(np.sqrt((recalls * (1 - recalls) / support[occurs]).sum()) / occurs.sum())
-
-
-def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature that fits scores to labels best, by cross-entropy with equal weight per class.
+def _calibration(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return the temperature that fits scores to labels best, and its cross-entropy with equal weight per class.
 
     Dividing by one number changes no decision. Classes weigh equally because they do in training and in UA.
     """
@@ -91,4 +80,4 @@ def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
         return float(-(weights * scaled[np.arange(len(labels)), labels]).sum())
 
     found = minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded")
-    return float(np.exp(found.x))
+    return float(np.exp(found.x)), float(found.fun)

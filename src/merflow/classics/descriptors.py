@@ -111,11 +111,12 @@ def _slope(values: np.ndarray, at: np.ndarray) -> np.ndarray:
 @cache
 def _mel_bands() -> np.ndarray:
     """Return triangular filters ``(B, K)``, evenly spaced in mel from 20 Hz to 8 kHz."""
-    mel = 2595 * np.log10(1 + np.array([20.0, RATE_HZ / 2]) / 700)
-    edges = 700 * (10 ** (np.linspace(*mel, _BANDS + 2) / 2595) - 1)
+    low_mel, high_mel = (2595 * float(np.log10(1 + edge / 700)) for edge in (20.0, RATE_HZ / 2))
+    edges = 700 * (10 ** (np.linspace(low_mel, high_mel, _BANDS + 2) / 2595) - 1)
     hz = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)
     low, peak, high = (edges[start : start + _BANDS, None] for start in range(3))
-    return np.clip(np.minimum((hz - low) / (peak - low), (high - hz) / (high - peak)), 0.0, None)
+    filters: np.ndarray = np.clip(np.minimum((hz - low) / (peak - low), (high - hz) / (high - peak)), 0.0, None)
+    return filters
 
 
 def _voice(frames: np.ndarray, energy_db: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

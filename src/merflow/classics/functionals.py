@@ -87,4 +87,4 @@ def _rhythm(voiced: np.ndarray, *, energy_db: np.ndarray) -> np.ndarray:
 
 
 def _mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
-    return (float(values.mean()), float(values.std())) if len(values) else (np.nan, np.nan)
+    return (float(values.mean()), float(values.std())) if len(values) else (0.0, 0.0)

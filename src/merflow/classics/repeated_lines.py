@@ -2,7 +2,8 @@
 
 A text model that was trained on one session's performance of a script knows the words of the next session's by heart,
 with the emotions in which they are usually spoken. The leak baseline therefore leaves out, for each tested dialogue,
-the training dialogues of the same script and no others: all else, scripted dialogues of other scripts included, stays.
+the training dialogues of the same script, and every training utterance whose words are a long line of the test part.
+All else stays, scripted dialogues of other scripts included, so that the training part stays of its kind.
 """
 
 from collections import Counter, defaultdict
@@ -29,7 +30,7 @@ def repeated_dialogues(manifest: Manifest, texts: Mapping[str, str]) -> dict[str
     lines: dict[str, set[str]] = {}
     for dialogue, rows in manifest.rows.groupby("dialogue_id", sort=False):
         words = (folded_words(texts[name]) for name in rows["utterance_id"])
-        lines[str(dialogue)] = {line for line in words if line.count(" ") >= _WORDS - 1}
+        lines[str(dialogue)] = {line for line in words if _is_long(line)}
     dialogues_with = defaultdict(list)
     for dialogue, own in lines.items():
         for line in own:
@@ -48,15 +49,25 @@ def _repeating(dialogue: str, lines: Mapping[str, set[str]], dialogues_with: Map
 
 
 def left_out_of_training(
-    fold: Fold, manifest: Manifest, repeated: Mapping[str, frozenset[str]]
+    fold: Fold, manifest: Manifest, texts: Mapping[str, str], repeated: Mapping[str, frozenset[str]]
 ) -> dict[str, frozenset[str]]:
-    """Return for each test utterance the training utterances of dialogues that repeat its dialogue's lines."""
+    """Return for each test utterance the training utterances that its leak baseline must not see.
+
+    Those are the utterances of dialogues that repeat its dialogue's lines, and all whose words are a long line of the
+    test part.
+    """
     dialogue_of = dict(zip(manifest.rows["utterance_id"], manifest.rows["dialogue_id"], strict=True))
+    tested = {line for name in fold.ids["test"] if _is_long(line := folded_words(texts[name]))}
     training = defaultdict(list)
     for name in fold.ids["train"]:
         training[dialogue_of[name]].append(name)
+    known = frozenset(name for name in fold.ids["train"] if folded_words(texts[name]) in tested)
     left_out = {
-        dialogue: frozenset(name for other in repeated[dialogue] for name in training.get(other, ()))
+        dialogue: known.union(name for other in repeated[dialogue] for name in training.get(other, ()))
         for dialogue in {dialogue_of[name] for name in fold.ids["test"]}
     }
     return {name: left_out[dialogue_of[name]] for name in fold.ids["test"]}
+
+
+def _is_long(line: str) -> bool:
+    return line.count(" ") >= _WORDS - 1

@@ -13,7 +13,7 @@ from merflow.classics.folds import Fold
 
 Kernel = Literal["linear", "rbf"]
 
-# Settings with the most usual ones first (see `chosen`). The linear machine's C spans what the ComParE challenges try.
+# The linear machine's C spans what the ComParE challenges try.
 _LINEAR_COSTS = (1.0, 0.1, 0.01, 0.001, 0.0001, 0.00001)
 _RADIAL_COSTS = (1.0, 10.0, 0.1, 100.0)
 # Gamma times the number of columns; 1 is scikit-learn's `scale` for standardized columns.
@@ -74,6 +74,7 @@ def _standardized(fold: Fold, rows: dict[str, np.ndarray]) -> tuple[np.ndarray, 
 
     def scaled(part: np.ndarray) -> np.ndarray:
         values = (part[:, known] - mean)[:, varies] / deviation[varies]
-        return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        filled: np.ndarray = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+        return filled
 
     return scaled(train), scaled(dev), scaled(test)

@@ -65,7 +65,7 @@ def of_unseen_lines(fold: Fold, texts: Mapping[str, str], repeats: Mapping[str, 
     Args:
         fold: The fold.
         texts: Words of every utterance.
-        repeats: Test utterance -> the training utterances of dialogues that repeat its dialogue's lines.
+        repeats: Test utterance -> the training utterances to leave out.
     """
     test = fold.ids["test"]
     rows: dict[frozenset[str], list[int]] = {}
@@ -76,7 +76,7 @@ def of_unseen_lines(fold: Fold, texts: Mapping[str, str], repeats: Mapping[str, 
     for left_out, tested in rows.items():
         outcome = _without(fold, texts, left_out) if left_out else whole
         probabilities[tested] = outcome.probabilities[tested]
-    settings = f"{sum(1 for left_out in rows if left_out)} scripts left out of training in turn"
+    settings = f"trained {len(rows)} times without {min(map(len, rows))} to {max(map(len, rows))} utterances"
     return Outcome(settings, whole.dev_ua, probabilities)
 
 
@@ -86,7 +86,7 @@ def _without(fold: Fold, texts: Mapping[str, str], left_out: frozenset[str]) -> 
     if len(set(labels.tolist())) < fold.classes:
         raise EvaluationError(
             f"fold {fold.number}: without the dialogues that repeat a tested dialogue's lines, no training utterance "
-            "of some class is left; set classics.leak to false"
+            "of some class is left; set classics.words=false"
         )
     ids: dict[Part, list[str]] = {**fold.ids, "train": [fold.ids["train"][row] for row in kept]}
     return of_turn(Fold(fold.number, ids, {**fold.labels, "train": labels}, fold.classes), texts)

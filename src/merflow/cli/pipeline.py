@@ -90,6 +90,7 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
+    from merflow.cli import own_files
     from merflow.contracts.invocation import Invocation, write_invocation
     from merflow.presets.profiles import is_file, profile_text, read_profile
     from merflow.presets.user_presets import presets_text
@@ -107,6 +108,7 @@ def run_pipeline(
         seed=None if tunes else seed,
         store=store,
     )
+    chosen, presets = own_files.found(chosen, presets=presets, out=out)
     if tunes and seed is not None:
         chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
     if preset and not tunes:
@@ -128,6 +130,7 @@ def run_pipeline(
         "params": changes_json(chosen, base=shipped_params()),
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
+    own_files.carry_along(encoders, presets=presets, out=out)
     folds = chosen.splits.known_folds
     total = folds and folds * len(variants) * len(chosen.plan.seeds)
     loops = {"train": Loop(total, "folds")} if name == "benchmark" else {}

@@ -227,7 +227,10 @@ def benchmark(
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
-    workers: Annotated[int, typer.Option(help="Train this number of folds at the same time.", min=1)] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Train this number of folds at the same time. [default: what the machine can take]", min=1),
+    ] = None,
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
@@ -240,6 +243,7 @@ def benchmark(
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """
+    from merflow.cli import own_files
     from merflow.corpus.source import CorpusSource
     from merflow.evaluation.report.terminal import results_table
     from merflow.folds.presets import read_presets
@@ -254,7 +258,10 @@ def benchmark(
         seed=seed,
         store=store,
     )
+    chosen, presets = own_files.found(chosen, presets=presets, out=out)
     encoders = profile_of(chosen.features.profile)
+    user_presets = read_presets(presets, profile=encoders)
+    own_files.carry_along(encoders, presets=presets, out=out)
     with progress_bars() as progress:
         results = benchmark_job(
             CorpusSource(corpus, root, size),
@@ -266,7 +273,7 @@ def benchmark(
             quarantine=quarantine,
             asr=transcribe,
             workers=workers,
-            user_presets=read_presets(presets, profile=encoders),
+            user_presets=user_presets,
             profile=encoders,
             progress=progress,
         )

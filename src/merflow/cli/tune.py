@@ -82,6 +82,7 @@ def tune(
     Example: `merflow tune context-mmt:mmt-frozen --trials 50 --workers 2 --out runs/tune`
     """
     try:
+        from merflow.cli import own_files
         from merflow.jobs.tune import PAGE, PRESETS, made_from
         from merflow.jobs.tune import tune as tune_job
         from merflow.tuning.search import folds_of, variant_of
@@ -97,6 +98,7 @@ def tune(
         seed=None,
         store=store,
     )
+    chosen, _ = own_files.found(chosen, presets=None, out=out)
     given = {"trials": trials, "workers": workers, "folds": folds and folds_of(folds), "storage": storage}
     set_here = {key: value for key, value in given.items() if value is not None}
     tuning = parse(TuningParams, chosen.tuning.model_dump() | set_here, where="tuning")
@@ -162,6 +164,7 @@ def _made(
         TuningError: The protocol lacks one of the folds.
         SplitError: The corpus's splits lack one of the folds.
     """
+    from merflow.cli.own_files import carry_along
     from merflow.corpus.source import CorpusSource
     from merflow.folds.profiles import check_encoders, profile_of
     from merflow.jobs.benchmark import prepare
@@ -174,6 +177,7 @@ def _made(
     given.check(protocol=protocol)
     presets, profile = chosen([variant]), profile_of(params.features.profile)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
+    carry_along(profile, presets=None, out=out)
     return prepare(given, variants=[variant], out=out, params=params, profile=profile, needed_folds=folds, **settings)
 
 

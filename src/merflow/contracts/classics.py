@@ -50,7 +50,7 @@ class ClassicRecord(Strict):
         context: True if it also reads the turns before and after the utterance.
         transcripts: Kind of words that it reads; None without words.
         leak: True for the leak baseline, which no variant is compared with: the same words without the training
-            dialogues that repeat a tested dialogue's lines.
+            dialogues and lines that the test part repeats.
         description: What it learns from and how, in a sentence.
         manifest_hash: Version of the corpus.
         split_id: Identity of the splits.

@@ -201,7 +201,8 @@ class TrainingParams(Strict):
         precision: ``auto`` is float32 on a CPU. On a GPU it is the recipe's precision, or bf16 autocast if the recipe
             names none.
         max_epochs: Limit for every stage of every recipe; None for no limit.
-        threads: CPU threads per process.
+        threads: CPU threads per process. It is not chosen by the machine, because another number of threads changes the
+            last bits of sums.
         devices_per_fold: Processes that train one fold together, each with its share of every batch and its own GPU.
         resident_gib: A part of a fold (train, dev, test) whose features fit into this many GiB is kept in memory.
         resident_on: Memory for it: the host's or the training device's.
@@ -229,7 +230,7 @@ class TuningParams(Strict):
 
     Attributes:
         trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
-        workers: Trials that run at the same time, each in its own process.
+        workers: Trials that run at the same time, each in its own process; ``auto`` is what the machine can take.
         folds: Folds whose development UA is averaged; every trial trains them one after the other.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
@@ -243,7 +244,7 @@ class TuningParams(Strict):
     """
 
     trials: int = Field(ge=1)
-    workers: int = Field(ge=1)
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)]
     folds: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     seed: int = Field(ge=0)
     startup_trials: int = Field(ge=1)

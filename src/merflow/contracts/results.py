@@ -199,7 +199,7 @@ class LearnedLeak(Strict):
 
     Attributes:
         classic: TF-IDF, trained on everything.
-        unseen: The same, trained for each tested dialogue without the dialogues that repeat its lines.
+        unseen: The same, trained without the dialogues that repeat the tested one and without the test part's lines.
         group: Tested utterances: ``scripted`` where the corpus says which are, else ``all``.
         utterances: Number of them.
         ua: UA of ``classic`` on them.
@@ -308,6 +308,8 @@ class Results(ComparedVariants):
         variants: Figures per variant (``model:preset``).
         baselines: ``majority``, ``side-only`` and ``text-leak``; without those that the corpus has no columns for.
         text_leak: Signs that words give emotions away; None without classics and settings.
+        known_differences: Known differences of the corpus from the real release, in words.
+        shared_groups: Speakers and dialogues that an official split has in two parts.
     """
 
     synthetic: bool
@@ -318,6 +320,8 @@ class Results(ComparedVariants):
     variants: Mapping[str, Variant]
     baselines: Mapping[str, BaselineScore]
     text_leak: TextLeak | None
+    known_differences: tuple[str, ...] = ()
+    shared_groups: tuple[str, ...] = ()
 
 
 class ComparedVariant(Scored):

@@ -115,6 +115,18 @@ def failure_beside(path: Path) -> Path:
     return path.with_suffix(".failed.txt")
 
 
+def refuse_failed(path: Path) -> None:
+    """Raise if the last validation, which should have written this manifest, failed.
+
+    Raises:
+        CorpusError: It did; the message says why, and where its summary is.
+    """
+    failure = failure_beside(path)
+    if failure.is_file():
+        reason = failure.read_text(encoding="utf-8").strip()
+        raise CorpusError(f"{path} was not written, because validation failed: {reason}")
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest that :func:`write_manifest` wrote.
 
@@ -123,11 +135,7 @@ def read_manifest(path: Path) -> Manifest:
             written.
     """
     if not path.is_file():
-        failure = failure_beside(path)
-        if failure.is_file():
-            raise CorpusError(
-                f"{path} was not written, because validation failed: {failure.read_text(encoding='utf-8').strip()}"
-            )
+        refuse_failed(path)
         raise CorpusError(f"no such file: {path}; pass a manifest that `merflow data index` wrote")
     try:
         rows, metadata = read_table(path, MANIFEST)

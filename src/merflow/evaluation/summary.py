@@ -134,6 +134,8 @@ def summarise(
         corpus=held_out.corpus,
         synthetic=held_out.synthetic,
         published_corpus=held_out.published_corpus,
+        known_differences=held_out.known_differences,
+        shared_groups=held_out.shared_groups,
         manifest_hash=held_out.manifest_hash,
         split_id=held_out.split_id,
         protocol=held_out.protocol,

@@ -20,7 +20,7 @@ from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, TrainingError
 from merflow.folds.profiles import check_encoders, profile_of
-from merflow.inference.devices import gpus
+from merflow.inference.devices import gpus, processes_at_once
 from merflow.jobs.classics import classics
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
@@ -46,7 +46,7 @@ def benchmark(
     command: str,
     quarantine: bool = False,
     asr: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
     user_presets: UserPresets | None = None,
     profile: EncoderProfile | None = None,
     progress: Progress | None = None,
@@ -64,7 +64,7 @@ def benchmark(
         command: The command that repeats the run, for the report.
         quarantine: True to set bad rows aside instead of failing.
         asr: True to transcribe the recordings with Whisper after validation.
-        workers: Folds that train at the same time, each in its own process.
+        workers: Folds that train at the same time, each in its own process; None for what the machine can take.
         user_presets: The user's presets (``presets.user_presets``).
         profile: The encoders; None for those that ``params.features.profile`` names.
         progress: Receives the progress of every stage; the processes of folds then print nothing. None prints plain
@@ -120,8 +120,10 @@ def benchmark(
         **{"run": run, "user_presets": user_presets},
     }
     items = folds_of(variants, folds=len(read_splits(data.splits).folds), seeds=params.plan.seeds)
+    at_once = workers or processes_at_once(params.training, wanted=len(items))
+    say(f"benchmark: {at_once} of {len(items)} fold(s) at a time (--workers)")
     trained = _train_all(
-        items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
+        items, workspace=workspace, shared=shared, params=params.training, workers=at_once, progress=progress
     )
     return evaluate(
         trained,

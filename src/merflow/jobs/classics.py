@@ -173,11 +173,17 @@ def _train(
         ClassicFold(fold=fold.number, settings=outcome.settings, dev_ua=outcome.dev_ua)
         for fold, outcome in zip(data.folds, outcomes, strict=True)
     ]
-    shared = {"manifest": data.manifest, "splits": data.splits}
     record = record_of(
-        task.classic, name=task.name, transcripts=task.transcripts, fingerprint=fingerprint, folds=chosen, **shared
+        task.classic,
+        name=task.name,
+        transcripts=task.transcripts,
+        manifest=data.manifest,
+        splits=data.splits,
+        fingerprint=fingerprint,
+        folds=chosen,
     )
-    write_classic(data.out, record, table_of(task.name, data.folds, outcomes, **shared))
+    table = table_of(task.name, data.folds, outcomes, manifest=data.manifest, splits=data.splits)
+    write_classic(data.out, record, table)
     return record
 
 
@@ -192,7 +198,7 @@ def _of_words(task: _Task, data: _Data, *, progress: Progress) -> list[Outcome]:
         repeated = repeated_dialogues(data.manifest, texts)
         return _each(
             data.folds,
-            lambda fold: words.of_unseen_lines(fold, texts, left_out_of_training(fold, data.manifest, repeated)),
+            lambda fold: words.of_unseen_lines(fold, texts, left_out_of_training(fold, data.manifest, texts, repeated)),
             task.name,
             progress,
         )

@@ -16,10 +16,10 @@ from merflow.contracts.progress import say
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Training
 from merflow.corpus.durations import durations_s
-from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.manifest import read_manifest
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.baselines import baselines_of
-from merflow.corpus.splitting.splits import Splits, read_splits
+from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import HeldOut
@@ -102,6 +102,8 @@ def evaluate(
             published_corpus=(
                 corpus.taxonomy.name if kind.published and corpus.taxonomy.shipped and not corpus.differs else None
             ),
+            known_differences=corpus.accepted,
+            shared_groups=splits_of_corpus.shared_groups,
         ),
         trained=_variants(by_name, presets),
         params=params,
@@ -109,13 +111,12 @@ def evaluate(
         classics=classic_records,
     )
     summary.write(results)
-    identity = _identity(folds) | _known(corpus, splits_of_corpus) | _bases(presets)
     papers = catalogue.published_tables()
     tables = write_tables(summary, report.parent, papers=papers)
     write_report(
         summary,
         report,
-        origin=Origin(title=name, command=command, identity=identity),
+        origin=Origin(title=name, command=command, identity=_identity(folds) | _bases(presets)),
         histories=_histories(by_name),
         papers=papers,
         inspections=_inspections(by_name, words=corpus.rows if params.show_words else None),
@@ -239,17 +240,6 @@ def _identity(folds: Sequence[TrainedFold]) -> dict[str, str]:
         "evaluated at commit": git_commit() or "not a git checkout",
         "evaluated with": str(environment()),
     }
-
-
-def _known(corpus: Manifest, splits: Splits) -> dict[str, str]:
-    """Return what is knowingly different about the corpus and its split."""
-    known = {"known differences from the release": "; ".join(corpus.accepted)} if corpus.accepted else {}
-    shared = sorted({f"{each.word} {each.name}" for fold in splits.folds for each in fold.shared})
-    if shared:
-        known["in two parts of the official split"] = ", ".join(shared[:12]) + (", ..." if len(shared) > 12 else "")
-    if corpus.tags != "drop":
-        known["tags of transcribers (corpus.tags)"] = corpus.tags
-    return known
 
 
 def _bases(presets: Mapping[str, Preset]) -> dict[str, str]:

@@ -25,4 +25,6 @@ def index(root: Path, *, corpus: str, out: Path, params: CorpusParams) -> Path:
     labelled = int(manifest.rows["emotion"].notna().sum())
     name = manifest.taxonomy.name
     say(f"index: {len(manifest.rows)} utterances, {labelled} with an emotion of {name}, hash {manifest.hash}")
+    if manifest.rows["audio_path"].isna().all():
+        say("index: the corpus has no recordings; models that read text alone can be trained on it")
     return out

@@ -44,6 +44,8 @@ from merflow.runs.code_closure import code_digest
 from merflow.storage.fingerprints import folder_fingerprint
 from merflow.storage.local import digest
 
+_PODS = 2  # workers of a study, each of which may have a machine of its own
+
 
 @dataclass(frozen=True)
 class RunSettings:
@@ -208,7 +210,7 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
         ),
         trials=tuple(
             TrialsRequest(worker=worker, workspace=settings.workspace, code=code)
-            for worker in range(params.tuning.workers)
+            for worker in range(_PODS if params.tuning.workers == "auto" else params.tuning.workers)
         ),
         choice=ChoiceRequest(preset=preset, code=code),
     )

@@ -54,7 +54,6 @@ def validate(
     if not outcome.success and (quarantine is None or outcome.corpus_problems or good.rows.empty):
         remedy = _remedy(outcome, quarantined=quarantine is not None)
         problems = describe(outcome)
-        out.unlink(missing_ok=True)
         with replacing(failure) as part:
             part.write_text(f"{problems.splitlines()[0]}; see {summary}\n", encoding="utf-8")
         raise ValidationFailedError(f"{problems}\n{remedy}; {summary} shows all problems")

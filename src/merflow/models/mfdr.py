@@ -246,7 +246,7 @@ def _uncompiled(recurrence: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Ten
     """
     if not torch.compiler.is_compiling():
         return recurrence
-    disabled: Callable[[Tensor, Tensor], Tensor] = torch.compiler.disable(recurrence)
+    disabled: Callable[[Tensor, Tensor], Tensor] = torch.compiler.disable(recurrence)  # type: ignore[no-untyped-call]
     return disabled
 
 

@@ -5,6 +5,7 @@ plain role replaces all encoders that the base has for this role; one of ``role/
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -195,7 +196,7 @@ def _slot(slot: str, entry: object, *, folder: Path | None, problems: list[str])
     settings = dict(parsed.settings)
     model = settings.get("model")
     if folder is not None and isinstance(model, str) and model.startswith(_RELATIVE):
-        settings["model"] = str((folder / model).resolve())
+        settings["model"] = os.path.normpath(folder / model)
     return EncoderSpec(name=parsed.name, revision=parsed.revision, settings=settings)
 
 

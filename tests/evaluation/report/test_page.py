@@ -113,7 +113,7 @@ def test_the_page_says_what_was_found(results: Results, tmp_path: Path) -> None:
         "70.0%",
         "65.0\N{EN DASH}75.0",
         "77.25 / 76.5 (iemocap4, session-5fold)",
-        "trained in the frozen stage only; the preset also has the partial stage",
+        "encoders frozen; the paper fine-tunes them",
         "fedcba9876543210",
         "0123456789abcdef",
         "c0ffee",

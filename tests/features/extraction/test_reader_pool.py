@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from merflow.contracts import machine
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.errors import FeatureError
@@ -237,6 +238,7 @@ def test_processes_end_with_an_extraction_that_is_killed(tmp_path: Path) -> None
 
 def test_little_to_read_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(32)))
+    monkeypatch.setattr(machine, "_quotas", lambda _root: iter(()))
     assert worker_count("auto", inputs=20) == 0
     assert worker_count("auto", inputs=10_000) == 8
     assert worker_count(3, inputs=1) == 3

@@ -68,7 +68,7 @@ def test_stored_numbers_are_the_encoders_in_half_precision(
     (stored,) = extract_streams(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=4)
     assert stored.stream == FRAMES
     assert stored.key == feature_key(profile["speech"], FRAMES).digest
-    assert (stored.shape.layers, stored.shape.width, stored.entries) == (None, 60, 14)
+    assert (stored.shape.layers, stored.shape.width, stored.entries) == (None, 400, 14)
     keyed = open_store(store, feature_key(profile["speech"], FRAMES))
     index, places = keyed.read_index(manifest.hash), keyed.locations()
     assert index["utterance_id"].tolist() == manifest.rows["utterance_id"].tolist()

@@ -54,7 +54,7 @@ def test_keys_are_listed_with_what_they_hold(store: Path, manifest: Manifest, pr
     frames = found[_key(profile)]
     index = open_store(store, feature_key(profile["speech"], FRAMES)).read_index(manifest.hash)
     assert (frames.encoder, frames.modality, frames.clip_s, frames.pooled) == ("lite-speech", "audio", None, False)
-    assert (frames.layers, frames.width, frames.entries, frames.shards) == (None, 60, 14, 3)
+    assert (frames.layers, frames.width, frames.entries, frames.shards) == (None, 400, 14, 3)
     assert frames.steps == index["steps"].sum()
     assert frames.steps * 60 * 2 < frames.size_bytes < frames.steps * 60 * 2 + 20_000
     assert frames.manifests == (manifest.hash,)

@@ -49,7 +49,6 @@ def read_iemocap(root: Path, *, taxonomy: Taxonomy) -> Manifest:
         for row in _dialogue_rows(path, session=session, release=release, taxonomy=taxonomy)
     ]
     if not any((release / row["audio_path"]).is_file() for row in rows):
-        _log.warning("%s has no recording (Session?/sentences/wav); only its words can be used", release)
         rows = [row | {"audio_path": None} for row in rows]
     recorded = [row for row in rows if row["audio_path"] is not None]
     headers = read_headers([release / row["audio_path"] for row in recorded])

@@ -60,6 +60,12 @@ class Splits:
         """True if scripted utterances were dropped."""
         return self.params.improvised_only
 
+    @property
+    def shared_groups(self) -> tuple[str, ...]:
+        """Speakers and dialogues that an official split has in two parts, in words."""
+        shared = (each for fold in self.folds for each in fold.shared)
+        return tuple(f"{each.word} {each.name} in {each.parts[0]} and {each.parts[1]}" for each in shared)
+
     @cached_property
     def split_id(self) -> str:
         """SHA-256 of rows and parameters as 16 hexadecimal digits; a parameter counts only if it was used.

@@ -221,8 +221,9 @@ def learned_leak(results: Results) -> Table | None:
         "learned-leak",
         "Lines known by heart",
         "The same classic of words, trained on everything, and trained again for each tested dialogue without the "
-        "training dialogues that repeat its lines. All else stays, scripted dialogues of other scripts included, so "
-        "that the difference is what it owes to knowing the lines. Percent; leak in percentage points.",
+        "training dialogues that repeat it and without the lines of the test part. All else stays, scripted dialogues "
+        "of other scripts included, so that the difference is what it owes to knowing the lines. Percent; leak in "
+        "percentage points.",
         ("Classic", "Utterances", "UA", "UA, lines unseen", "Leak", "95% CI"),
         tuple(rows),
         left=frozenset({0, 1}),

@@ -164,6 +164,11 @@ def _cautions(results: Results) -> list[str]:
     if top.none_paper is not None:
         selected = percent(top.none_paper.ua.pooled)
         cautions.append(f"With epochs chosen on test data, as in some published code, the UA would read {selected}%.")
+    if results.shared_groups:
+        cautions.append(
+            "The corpus's official split has speakers or dialogues in two parts: a model may know a test speaker from "
+            "training."
+        )
     if results.synthetic:
         cautions.append("The corpus is synthetic. These figures say nothing about real speech.")
     return cautions

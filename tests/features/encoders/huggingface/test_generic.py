@@ -17,6 +17,7 @@ from merflow.contracts.streams import Role, Stream
 from merflow.errors import FeatureError
 from merflow.features.encoders.builders import build_encoder, check_encoder
 from merflow.features.encoders.huggingface.checkpoints import locate
+from merflow.features.encoders.huggingface.networks import build_network, learn
 from merflow.features.encoders.huggingface.weights import without_bars
 from merflow.features.encoders.interface import Encoder
 
@@ -231,3 +232,48 @@ def test_a_missing_layer_is_refused_and_a_missing_pooler_only_where_it_is_read(m
 def test_layers_that_a_role_does_not_read_are_refused(role: Role, layers: str, said: str, models: Path) -> None:
     with pytest.raises(FeatureError, match=said):
         encoder_of(models / "deberta", "text", role, layers=layers)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "role"),
+    [
+        ("hubert-base", "audio", "speech"),
+        ("hubert-large", "audio", "speech_layers"),
+        ("deberta", "text", "text"),
+        ("modernbert", "text", "text_layers"),
+        ("dinov2", "image", "video"),
+        ("siglip", "image", "video"),
+    ],
+)
+def test_what_learns_in_the_graph_is_what_was_extracted(model: str, name: str, role: Role, models: Path) -> None:
+    encoder = encoder_of(models / model, name, role)
+    layers = {} if name == "image" else {"layers": "all" if role.endswith("layers") else "last"}
+    spec = locate(EncoderSpec(name=name, settings={"model": str(models / model), **layers}))
+    network = build_network(spec)
+    learning = learn(network, encoder=name, part="everything")
+    assert len(learning) >= 20
+    if name == "image":
+        values = encoder.prepare(np.full((2, 48, 64, 3), 90, dtype=np.uint8))
+        units, expected = list(values.values), list(encoder.encode([values])[0][:, None])
+    else:
+        inputs: list[Any] = [*recordings()[:3]] if name == "audio" else WORDS[:2]
+        prepared = [encoder.prepare(each) for each in inputs]
+        units, expected = [each.values for each in prepared], encoder.encode(prepared)
+    lengths = torch.tensor([len(unit) for unit in units])
+    padded = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(unit) for unit in units], batch_first=True)
+    states = network(padded, lengths)
+    for row, wanted in zip(states.detach().numpy(), expected, strict=True):
+        np.testing.assert_allclose(row[: len(wanted)], wanted, rtol=0, atol=1e-4 * float(np.abs(wanted).max()))
+    states.square().sum().backward()  # type: ignore[no-untyped-call]
+    assert all(value.grad is not None for value in learning.values())
+
+
+def test_parts_that_a_model_lacks_and_models_without_known_steps_are_refused(models: Path) -> None:
+    spec = locate(EncoderSpec(name="audio", settings={"model": str(models / "wav2vec2-bert"), "layers": "last"}))
+    with pytest.raises(FeatureError, match=r"does not tell its steps beforehand, so it cannot be fine-tuned"):
+        build_network(spec)
+    spec = locate(EncoderSpec(name="text", settings={"model": str(models / "deberta"), "layers": "last"}))
+    words = build_network(spec)
+    assert all(name.startswith("embeddings.") for name in learn(words, encoder="text", part="embeddings"))
+    with pytest.raises(FeatureError, match="no part 'convolutions' to fine-tune"):
+        learn(words, encoder="text", part="convolutions")

@@ -61,6 +61,7 @@ class SequenceNetwork(nn.Module):
         self.weights = _tower(folder, modality)
         self._layers: Layers = settings.layers
         self._norm = _frame_norm(self.weights)
+        self._example = torch.from_numpy(examples[0])[None]
         long, short = (torch.from_numpy(example)[None] for example in examples)
         with computing(torch.device("cpu"), "float32"):
             alone = [_checked(folder, self._alone, values, self._layers) for values in (long, short)]
@@ -76,6 +77,10 @@ class SequenceNetwork(nn.Module):
         present = torch.arange(values.shape[1], device=values.device) < lengths.unsqueeze(1)
         self._set_frames(lengths.tolist())
         return self._pass(values, attention_mask=None if present.all() else present.long())
+
+    def used(self) -> set[str]:
+        """Return the names of the parameters that the output depends on."""
+        return _used(self, self.weights, self._example)
 
     def steps(self, length: int) -> int | None:
         """Return T of a recording or text; None if the model does not tell it beforehand."""
@@ -141,13 +146,18 @@ class PictureNetwork(nn.Module):
         scaling = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
         for name, figures in zip(("mean", "deviation"), scaling, strict=True):
             self.register_buffer(name, torch.tensor(figures).view(3, 1, 1), persistent=False)
+        self._example = torch.from_numpy(example)[None]
         with computing(torch.device("cpu"), "float32"):
-            encoded = _checked(folder, self._vectors, torch.from_numpy(example)[None], f"pooled by {self._pooling}")
+            encoded = _checked(folder, self._vectors, self._example, f"pooled by {self._pooling}")
         self.shape = StreamShape(layers=None, width=encoded.shape[-1])
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor:  # noqa: ARG002 - pictures are of one size
         """Encode to ``(U, 1, D)``."""
         return self._vectors(values).unsqueeze(1)
+
+    def used(self) -> set[str]:
+        """Return the names of the parameters that the output depends on."""
+        return _used(self, self.weights, self._example)
 
     def _vectors(self, values: Tensor) -> Tensor:
         pixels = (values.float() * self._factor - self.get_buffer("mean")) / self.get_buffer("deviation")
@@ -163,15 +173,14 @@ class PictureNetwork(nn.Module):
         return states.mean(dim=1) if states.dim() == 3 else states.flatten(2).mean(dim=2)
 
 
-def learning_names(network: SequenceNetwork | PictureNetwork, example: np.ndarray) -> set[str]:
+def _used(network: nn.Module, weights: nn.Module, example: Tensor) -> set[str]:
     """Return the names of the parameters that the output depends on: only these can learn."""
-    values = torch.from_numpy(example)[None]
+    for value in weights.parameters():
+        value.requires_grad_(True)
     with torch.enable_grad():
-        for value in network.weights.parameters():
-            value.requires_grad_(True)
-        network(values, torch.tensor([values.shape[1]])).square().sum().backward()
-    used = {name for name, value in network.weights.named_parameters() if value.grad is not None}
-    for value in network.weights.parameters():
+        network(example, torch.tensor([example.shape[1]])).square().sum().backward()
+    used = {name for name, value in weights.named_parameters() if value.grad is not None}
+    for value in weights.parameters():
         value.grad = None
         value.requires_grad_(False)
     return used

@@ -6,6 +6,7 @@ share a key, and neither the folder's name nor its location matters.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -58,6 +59,7 @@ _DECIDING = frozenset(
 )
 
 _ENCODERS = "${encoders}/"
+_SAYS_NOTHING = re.compile(r"models?|weights|encoder|snapshot|final|best|checkpoint(-\d+)?")
 _ADVICE = Advice(correct="`model` and `revision` in the profile", point="set features.encoders_folder=DIR")
 
 
@@ -105,7 +107,8 @@ def locate(spec: EncoderSpec, *, encoders_folder: str = "") -> EncoderSpec:
         commit: str | None = folder.name
     else:
         commit = commit_of(folder, _deciding(folder))
-        settings |= {"model": folder.name} if is_path(model) or commit is None else {}  # no proof that it is the hub's
+        if is_path(model) or commit is None:  # nothing proves that it is the hub's
+            settings["model"] = name_of(folder)
     located_at = {"folder": str(folder), "digest": fingerprint(folder), "revision": commit, "settings": settings}
     return spec.model_copy(update=located_at)
 
@@ -251,6 +254,11 @@ def _local(model: str, encoders_folder: str) -> Path | None:
             f"(hf download {model} --local-dir {beside}), or leave features.encoders_folder empty to read the hub"
         )
     return beside.absolute()
+
+
+def name_of(folder: Path) -> str:
+    """Return the name of an encoder's folder, with the folder above it if its own name says nothing."""
+    return f"{folder.parent.name}/{folder.name}" if _SAYS_NOTHING.fullmatch(folder.name) else folder.name
 
 
 def is_path(model: str) -> bool:

@@ -116,9 +116,10 @@ def sequence_preparer(folder: Path, modality: Modality) -> Preparer:
 
 
 def sequence_network(
-    folder: Path, settings: LayeredSettings, *, modality: Modality, preparer: Preparer
+    folder: Path, settings: LayeredSettings, *, modality: Modality, preparer: Preparer | None = None
 ) -> SequenceNetwork:
     """Build a model of recordings or texts, measured with examples; in float32 on the CPU, all parameters frozen."""
+    preparer = preparer or sequence_preparer(folder, modality)
     return SequenceNetwork(folder, settings, modality=modality, examples=sequence_examples(modality, preparer))
 
 
