@@ -177,9 +177,9 @@ def test_a_release_without_session_5_is_a_walkable_path(tiny_release: Path, tmp_
     accept = ("--set", "corpus.accept=[missing-sessions,four-classes,rare-labels]")
     assert merflow("data", "validate", manifest, "--out", checked, *accept).code == 0
     split = ("data", "split", checked / "manifest.parquet", "--protocol", "leave-one-session-out", "--out", folds)
-    said = merflow(*split)
-    assert said.code == 0
-    assert "has 5 utterances of every class (splits.min_dev_per_class) in folds 1, 2, 3, 4" in said.err
+    done = merflow(*split)
+    assert done.code == 0
+    assert "has 5 utterances of every class (splits.min_dev_per_class) in folds 1, 2, 3, 4" in done.err
     assert (
         "- Known difference from the release: missing-sessions: Session5 is missing"
         in folds.with_suffix(".md").read_text()
