@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from merflow.contracts.params import SplitParams
+from merflow.contracts.params import shipped_params
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.splitting.splits import Splits, make_splits
 
 _CLASSES = ("angry", "happy", "neutral", "sad")
-SPLITS = SplitParams(protocol="session-5fold", development="session", random_share=0.1, seed=0, improvised_only=False)
+SPLITS = shipped_params().splits.model_copy(update={"protocol": "session-5fold", "development": "session"})
 
 
 def corpus_of_words(root: Path, *, lines: int = 8, scripted: bool = True) -> Manifest:

@@ -63,7 +63,10 @@ def test_training_without_words_is_refused(tmp_path: Path) -> None:
 def test_everything_repeated_is_refused(tmp_path: Path) -> None:
     manifest = corpus_of_words(tmp_path)
     scripted = Manifest(
-        manifest.rows[manifest.rows["scripted"].astype(bool)].reset_index(drop=True), tmp_path, "table", "iemocap4"
+        manifest.rows[manifest.rows["scripted"].astype(bool)].reset_index(drop=True),
+        tmp_path,
+        "table",
+        manifest.taxonomy,
     )
     fold = folds_of(scripted, splits_of(scripted))[0]
     texts = words.texts_of(scripted, transcripts="truth")

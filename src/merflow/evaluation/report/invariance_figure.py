@@ -48,7 +48,9 @@ def invariance_figure(panels: Sequence[InvariancePanel], *, title: str) -> Figur
 
 def _draw(axes: Axes, panel: InvariancePanel) -> None:
     for (modality, points), (color, marker) in zip(panel.points.items(), _STYLES, strict=False):
-        axes.scatter(*points.T, s=16, color=color, marker=marker, alpha=0.65, linewidths=0, label=modality)
+        axes.scatter(
+            points[:, 0], points[:, 1], s=16, color=color, marker=marker, alpha=0.65, linewidths=0, label=modality
+        )
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#d5dbe5")
