@@ -292,7 +292,7 @@ def test_as_released_the_gathered_utterances_learn_nothing() -> None:
     """Eq. 2 reaches an utterance's points through its own rows alone."""
     batch = batch_of({"speech": [3, 2, 4, 1], "video": [1, 2, 3, 2]}, [0, 1, 1, 2])
     gradients: dict[str, Tensor] = {}
-    kinds: tuple[Literal["with-gradient", without - gradient], ...] = ("with-gradient", "without-gradient")
+    kinds: tuple[Literal["with-gradient", "without-gradient"], ...] = ("with-gradient", "without-gradient")
     for gathered in kinds:
         torch.manual_seed(0)
         config = replace(FULL, gathered=gathered)
