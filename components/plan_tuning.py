@@ -18,6 +18,7 @@ def plan_tuning(
     preset: str,
     quarantine: bool,
     transcribe: bool,
+    profile: str,
     params: str,
 ) -> NamedTuple(  # type: ignore[valid-type]
     "Requests",
@@ -49,6 +50,7 @@ def plan_tuning(
         preset=preset,
         quarantine=quarantine,
         transcribe=transcribe,
+        profile=profile,
         presets="",
         params=params,
     )

@@ -37,6 +37,7 @@ def tune(
     preset: str = "",
     quarantine: bool = False,
     transcribe: bool = False,
+    profile: str = "",
     params: str = "",
 ) -> Outputs:
     """Define the graph.
@@ -51,6 +52,7 @@ def tune(
         preset: Name of the new preset, without its model; by default the variant's name with ``-tuned`` appended.
         quarantine: Set bad rows aside instead of failing.
         transcribe: Transcribe the recordings with Whisper.
+        profile: Text of a profile of your own encoders; empty for the one that ``features.profile`` names.
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{tuning: {trials: 100}}``.
     """
     plan = plan_tuning(
@@ -63,6 +65,7 @@ def tune(
         preset=preset,
         quarantine=quarantine,
         transcribe=transcribe,
+        profile=profile,
         params=params,
     )
     ready = prepare(plan)

@@ -31,7 +31,16 @@ TRAINING = TrainingParams(
     encoders="as-preset",
     modality_dropout=0.0,
 )
-SPLITS = SplitParams(protocol="session-5fold", development="speaker", random_share=0.1, seed=0, improvised_only=False)
+SPLITS = SplitParams(
+    protocol="session-5fold",
+    folds=5,
+    development="speaker",
+    min_dev_per_class=5,
+    random_share=0.1,
+    seed=0,
+    improvised_only=False,
+    shared_speakers="refuse",
+)
 RECIPE = Recipe(
     optimizer="adam",
     lr=1e-4,
@@ -76,7 +85,11 @@ _VALUES: dict[str, Any] = {
     "transcripts": "truth",
     "transcripts_of_preset": "truth",
     "profile": "lite",
-    "encoders": {"speech": RecordedEncoder(key="e" * 16, spec=EncoderSpec(name="lite-speech", settings={"dims": 8}))},
+    "encoders": {
+        "speech": RecordedEncoder(
+            key="e" * 16, spec=EncoderSpec(name="lite-speech", settings={"dims": 8}), of_paper=False
+        )
+    },
     "corpus": "emodb",
     "manifest_hash": "a" * 16,
     "split_id": "b" * 16,

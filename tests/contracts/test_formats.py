@@ -14,7 +14,7 @@ from merflow.contracts.extracted_features import (
 )
 from merflow.contracts.history import EpochFigures, read_history, write_history
 from merflow.contracts.invocation import Invocation, read_invocation, write_invocation
-from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.presets import EncoderProfile, EncoderSpec
 from merflow.contracts.streams import Stream, StreamShape
 from merflow.contracts.tracked_run import (
     RememberedFold,
@@ -40,7 +40,7 @@ RUN = TrackedRun(
 )
 FEATURES = ExtractedFeatures(
     store="/runs/demo/store",
-    profile="lite",
+    profile=EncoderProfile(name="lite", roles={}),
     encoders={"text": EncoderSpec(name="lite-text", settings={"width": 256})},
     manifest_hash="a" * 16,
     transcripts={"truth": "truth", "asr": "truth"},
@@ -82,12 +82,12 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
 def test_a_file_of_the_first_format_names_its_remedy(
     read: Callable[[Path], object], error: type[Exception], remedy: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / "file.json"
+    path, number = tmp_path / "file.json", 3 if error is FeatureError else 2
     path.write_text(json.dumps({"name": "demo", "merflow_version": "0.0.9"}))
     with pytest.raises(error) as refused:
         read(path)
     told = str(refused.value)
-    assert told.startswith(f"{path} was written by merflow 0.0.9 (format 1); this version reads format 2; ")
+    assert told.startswith(f"{path} was written by merflow 0.0.9 (format 1); this version reads format {number}; ")
     assert remedy in told
 
 

@@ -28,6 +28,7 @@ from merflow.jobs.index import index
 from merflow.models import MODELS
 from merflow.models.folder import load_model, save_model
 from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 from tests.models.records import record_of
 
 LEARNING: dict[Role, EncoderPart] = {"speech_layers": "convolutions", "text_layers": "embeddings"}
@@ -73,7 +74,7 @@ def scene(tiny_release: Path, encoders: Path, params: Params, tmp_path_factory: 
     rows = found.rows[found.rows["session"] == found.rows["session"].iloc[0]].reset_index(drop=True)
     manifest = Manifest(rows=rows, root=found.root, corpus=found.corpus, taxonomy=found.taxonomy)
     streams = CONFIG.streams()
-    profile = located(catalogue.profile("tiny"), streams=streams, encoders_folder=str(encoders))
+    profile = located(shipped_profile("tiny").roles, streams=streams, encoders_folder=str(encoders))
     extract_streams(manifest, streams=streams, profile=profile, store=place / "store", shard_utterances=32)
     ids = rows["utterance_id"][rows["emotion"].notna()].tolist()
     settings: dict[str, Any] = {"streams": streams, "profile": profile, "store": place / "store"}
@@ -167,6 +168,7 @@ def saved(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
                 stream.role: RecordedEncoder(
                     key="0123456789abcdef",
                     spec=spec_of(stream, scene.profile).model_copy(update={"folder": None}),
+                    of_paper=False,
                 )
                 for stream in CONFIG.streams()
             },
@@ -197,7 +199,7 @@ def test_other_base_encoders_are_refused(scene: Scene, saved: tuple[Path, Tensor
     config.write_text(config.read_text() + " ")
     _, record = load_model(saved[0])
     profile = relocated(record.encoder_specs, encoders_folder=str(tmp_path / "encoders"))
-    with pytest.raises(ModelError, match=r"fine-tunes .*bert-base-uncased of revision files-\w+, but .* holds files-"):
+    with pytest.raises(ModelError, match=r"fine-tunes .*bert-base-uncased \(files \w+\), but .* holds files "):
         load_encoded(saved[0], standardizer=scene.standardizer, profile=profile)
 
 

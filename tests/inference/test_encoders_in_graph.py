@@ -22,6 +22,7 @@ from merflow.inference import encoders_in_graph
 from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
 from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 
 RELATIVE = 1e-4
 
@@ -283,7 +284,7 @@ def test_an_encoder_without_weights_cannot_be_fine_tuned() -> None:
 
 def test_every_preset_fine_tunes_parts_that_the_papers_encoders_have() -> None:
     """Only the last stage may fine-tune encoders: an earlier one's changes to them would be lost."""
-    paper, seen = catalogue.profile("paper"), 0
+    paper, seen = shipped_profile("paper").roles, 0
     for preset in catalogue.presets().values():
         assert all(policy == "frozen" for policy in preset.stages[:-1]), preset.variant
         last = preset.recipes[-1]

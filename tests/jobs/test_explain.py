@@ -52,7 +52,7 @@ def test_maps_weights_and_embeddings(finished: Path, tmp_path: Path) -> None:
     tested = read_predictions(finished / ITEM)["utterance_id"].tolist()
     out = explained(finished, tmp_path / "out", utterances=[tested[0]])
     said = json.loads((out / "explain.json").read_text())
-    assert (said["utterances"], said["no_map"]) == ([tested[0]], "")
+    assert (said["utterances"], said["no_map"], said["invariance"]) == ([tested[0]], "", {})
     assert said["shown"]["fusion.0"] == ["head", "text_layers", "speech_layers"]
     with np.load(out / "utterances" / f"{tested[0]}.npz", allow_pickle=False) as arrays:
         assert list(arrays) == list(said["shown"])
@@ -118,14 +118,14 @@ def test_embeddings_that_do_not_vary_have_no_map_and_the_rest_is_there(finished:
     assert len(list(out.glob("utterances/*.png"))) == 1
 
 
-def test_a_preset_of_ones_own_needs_its_file(finished: Path, tmp_path: Path) -> None:
+def test_a_preset_that_is_neither_shipped_nor_recorded_is_named(finished: Path, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("corpus", "store"))
     write_json(
         copy / ITEM / RECORD, json.loads((copy / ITEM / RECORD).read_text()) | {"model": "mfdr", "preset": "slow"}
     )
-    with pytest.raises(PresetError, match="variant 'mfdr:slow' is none that merflow ships; pass the file of presets"):
-        explained(copy, tmp_path / "out", user_presets={})
+    with pytest.raises(PresetError, match="unknown variant 'mfdr:slow'"):
+        explained(copy, tmp_path / "out")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")

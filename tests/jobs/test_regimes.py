@@ -47,7 +47,7 @@ def training(params: Params) -> TrainingParams:
 def read(variant: str, corpus: Path, params: TrainingParams) -> FoldInputs:
     inputs = FoldInputs.read(f"{variant}:1", params=params, **files(corpus))
     preset = inputs.preset
-    return replace(inputs, preset=replace(preset, config=preset.config | NARROW.get(preset.model, {})))
+    return replace(inputs, preset=replace(preset, config={**preset.config, **NARROW.get(preset.model, {})}))
 
 
 def fitted(inputs: FoldInputs, folder: Path, *, copy_first_to: Path | None = None) -> TrainedFold:

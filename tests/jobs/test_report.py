@@ -20,7 +20,6 @@ from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, PresetError
 from merflow.jobs.benchmark import benchmark
 from merflow.jobs.report import report
-from merflow.presets.user_presets import UserPreset, write_user_presets
 from merflow.runs import fold_folder
 from merflow.runs.fold_folder import RECORD
 from merflow.storage.local import write_json
@@ -194,16 +193,15 @@ def test_runs_of_the_same_data_are_compared(copy: Path, tmp_path: Path) -> None:
     assert not (other / "results.json").exists()
 
 
-def test_a_preset_of_ones_own_is_reported_with_its_file(copy: Path, tmp_path: Path, params: Params) -> None:
-    own = tmp_path / "presets.yaml"
-    write_user_presets(own, {"context-mmt:mine": UserPreset(base="context-mmt:bert-fc-frozen")})
+def test_a_preset_of_ones_own_is_reported_without_its_file(copy: Path, params: Params) -> None:
     (copy / "results.json").unlink()
     _rename(copy / "folds/context-mmt/bert-fc-frozen", "mine")
-    with pytest.raises(
-        PresetError, match="variant 'context-mmt:mine' is none that merflow ships; pass the file of presets"
-    ):
-        report([copy], out=None, command="", params=params.evaluation, user_presets={})
-    found = json.loads(merflow("report", copy, "--presets", own, "--json"))
+    with pytest.raises(PresetError, match="unknown variant 'context-mmt:mine'"):
+        report([copy], out=None, command="", params=params.evaluation)
+    for file in (copy / "folds/context-mmt/bert-fc-frozen").rglob(FOLD_RECORD):
+        origin = {"base": "context-mmt:bert-fc-frozen", "changes": [{}], "tuned": {}}
+        write_json(file, {**json.loads(file.read_text()), "origin": origin})
+    found = json.loads(merflow("report", copy, "--json"))
     assert sorted(found["variants"]) == ["context-mmt:mine", "context-mmt:wavlm-fc-frozen"]
     assert "context-mmt:mine from context-mmt:bert-fc-frozen" in (copy / "report.html").read_text()
 

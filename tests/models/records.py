@@ -18,7 +18,9 @@ def record_of(preset: Preset, *, shapes: Mapping[Role, StreamShape]) -> FoldReco
         shapes=dict(shapes),
         recipes=preset.recipes,
         encoders={
-            role: RecordedEncoder(key="0123456789abcdef", spec=EncoderSpec(name=f"lite-{role}", settings={"dims": 8}))
+            role: RecordedEncoder(
+                key="0123456789abcdef", spec=EncoderSpec(name=f"lite-{role}", settings={"dims": 8}), of_paper=False
+            )
             for role in shapes
         },
     )

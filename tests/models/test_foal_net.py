@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from typing import cast
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -292,14 +292,16 @@ def test_as_released_the_gathered_utterances_learn_nothing() -> None:
     """Eq. 2 reaches an utterance's points through its own rows alone."""
     batch = batch_of({"speech": [3, 2, 4, 1], "video": [1, 2, 3, 2]}, [0, 1, 1, 2])
     gradients: dict[str, Tensor] = {}
-    for gathered in ("with-gradient", "without-gradient"):
+    kinds: tuple[Literal["with-gradient", "without-gradient"], ...] = ("with-gradient", "without-gradient")
+    for gathered in kinds:
         torch.manual_seed(0)
-        config = replace(FULL, gathered=gathered)  # type: ignore[arg-type]
+        config = replace(FULL, gathered=gathered)
         model = FoalNet(config, shapes=SHAPES, classes=CLASSES).double().eval()
         speech = batch.features["speech"].clone().requires_grad_()
         output = run(model, replace(batch, features=batch.features | {"speech": speech}))
         gradients[gathered] = torch.autograd.grad(output.losses["mem"].value, speech, retain_graph=True)[0]
-        key = cast(Fusion, cast(Interaction, model.embed).fuse["video"]).layers[0].key.weight  # type: ignore[union-attr]
+        layer: Any = cast(Fusion, cast(Interaction, model.embed).fuse["video"]).layers[0]
+        key = cast(Tensor, layer.key.weight)
         assert torch.autograd.grad(output.losses["mem"].value, key)[0].abs().sum() > 0, (
             "the projections learn either way"
         )

@@ -26,7 +26,8 @@ from merflow.models.gia_mic import (
     invariance_loss,
 )
 from merflow.models.layers import WholeBatch, inspect
-from merflow.presets.catalogue import preset, profile
+from merflow.presets.catalogue import preset
+from merflow.presets.profiles import shipped_profile
 from tests.models.batches import CLASSES, SMALL, garbled, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences, slow_attention
 
@@ -337,6 +338,7 @@ def test_what_can_be_looked_at() -> None:
     assert axes["interact.specific.directions.text_from_speech.attention.attend"] == ("head", "text", "speech")
     assert axes["interact.generators.speech.attention.attend"] == ("head", "joint", "speech")
     assert actual["interact.generators.video.mean"].values.shape == (3, config.dims)
+    assert axes["interact.generators.video.mean"] == ("invariant",)
 
 
 def test_an_encoder_of_the_models_width_needs_no_map() -> None:
@@ -354,7 +356,7 @@ def test_streams_are_the_papers_and_every_profile_has_them() -> None:
     )
     for name in ("lite", "paper", "tiny"):
         for stream in config.streams():
-            assert spec_of(stream, profile(name)).name
+            assert spec_of(stream, shipped_profile(name).roles).name
 
 
 def test_only_one_preset_reads_recognised_words() -> None:

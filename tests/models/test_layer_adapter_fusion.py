@@ -20,7 +20,8 @@ from merflow.models.layer_adapter_fusion import (
     Source,
 )
 from merflow.models.layers import Attention, TransformerLayer, inspect
-from merflow.presets.catalogue import presets, profile
+from merflow.presets.catalogue import presets
+from merflow.presets.profiles import shipped_profile
 from tests.models.batches import CLASSES, SMALL, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences, slow_attention
 
@@ -197,7 +198,7 @@ def test_layers_are_read_by_adapters_alone() -> None:
     )
     for name in ("lite", "paper", "tiny"):
         for stream in plain.streams() + adapted.streams():
-            assert spec_of(stream, profile(name)).name
+            assert spec_of(stream, shipped_profile(name).roles).name
 
 
 def test_what_can_be_looked_at() -> None:

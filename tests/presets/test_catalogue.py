@@ -6,6 +6,7 @@ import pytest
 from merflow.errors import PresetError
 from merflow.models import MODELS
 from merflow.presets import catalogue
+from merflow.presets.profiles import fitted, shipped_profile, shipped_profiles
 from merflow.presets.user_presets import parse_user_presets
 
 
@@ -15,7 +16,7 @@ from merflow.presets.user_presets import parse_user_presets
 )
 def test_all_systems_of_a_papers_tables_are_presets(model: str, count: int) -> None:
     rows = csv.DictReader((files("merflow.presets") / "published.csv").read_text().splitlines())
-    systems = {row["preset"] for row in rows if row["model"] == model and row["dataset"].startswith("iemocap4")}
+    systems = {row["preset"] for row in rows if row["model"] == model and row["corpus"] == "iemocap4"}
     assert len(systems) == count
     named = {preset.name for preset in catalogue.presets().values() if preset.model == model and preset.published}
     unavailable = {variant.removeprefix(f"{model}:") for variant in catalogue.unavailable()}
@@ -37,9 +38,9 @@ def test_every_preset_has_its_published_numbers_and_a_valid_config() -> None:
     assert len(published) >= 5
     for preset in presets:
         if preset.model in published:
-            assert ("UA" in preset.published) == (preset.table not in ("public code", "section 2.1"))
+            assert bool(preset.published) == (preset.table not in ("public code", "ours"))
         streams = MODELS[preset.model].configure(preset.config).streams()
-        assert {stream.role for stream in streams} <= catalogue.profile("lite").keys()
+        assert {stream.role for stream in streams} <= shipped_profile("lite").roles.keys()
 
 
 @pytest.mark.parametrize(
@@ -64,25 +65,21 @@ def test_any_preset_can_be_trained_on_stored_features(variant: str, lrs: list[fl
 
 def test_on_stored_features_a_profile_and_then_the_user_have_the_last_word() -> None:
     stored = catalogue.preset("gia-mic:full").on_stored_features()
-    assert catalogue.fitted(stored, "lite").recipe.lr == 1e-3
+    assert fitted(stored, shipped_profile("lite")).recipe.lr == 1e-3
     text = "presets: {gia-mic:mine: {base: gia-mic:full, stages: [{lr: 0.02, encoders: {speech: transformer}}]}}"
     mine = parse_user_presets(text, where="mine.yaml")["gia-mic:mine"]
     assert mine.asked == ("full",)
     for profile in ("lite", "tiny"):
-        recipe = catalogue.fitted(mine.on_stored_features(), profile).recipe
+        recipe = fitted(mine.on_stored_features(), shipped_profile(profile)).recipe
         assert (recipe.policy, recipe.encoders, recipe.lr) == ("frozen", {}, 0.02)
 
 
 def test_features_are_standardized_on_lite_alone() -> None:
-    assert {name: catalogue.standardizes(name) for name in catalogue.profiles()} == {
+    assert {name: shipped_profile(name).standardize for name in shipped_profiles()} == {
         "lite": True,
         "paper": False,
         "tiny": False,
     }
-
-
-def test_of_several_protocols_the_five_fold_row_is_quoted() -> None:
-    assert catalogue.preset("context-mmt:mmt-finetuned").published == {"WA": 80.36, "UA": 81.70}
 
 
 @pytest.mark.parametrize(
@@ -100,43 +97,26 @@ def test_an_unknown_variant_names_the_nearest(variant: str, said: str) -> None:
 
 def test_an_unknown_profile_names_the_nearest() -> None:
     with pytest.raises(PresetError, match="did you mean 'lite'"):
-        catalogue.profile("light")
-
-
-def test_the_papers_tables_hold_every_published_row_in_its_order() -> None:
-    rows = list(csv.DictReader((files("merflow.presets") / "published.csv").read_text().splitlines()))
-    tables = catalogue.published_tables()
-    assert [(table.model, table.number) for table in tables] == [
-        *(("context-mmt", "1"), ("context-mmt", "2"), ("foal-net", "2"), ("gia-mic", "1"), ("gia-mic", "2")),
-        *(("layer-adapter-fusion", "1"), ("layer-adapter-fusion", "2"), ("mfdr", "1"), ("mfdr", "2"), ("mfdr", "3")),
-    ]
-    assert sum(len(table.rows) for table in tables) == len(rows) == 75
-    for table in tables:
-        printed = [row for row in rows if (row["model"], row["table"]) == (table.model, table.number)]
-        assert [row.variant for row in table.rows] == [f"{row['model']}:{row['preset']}" for row in printed]
-        assert [row.figures.get("UA") for row in table.rows] == [
-            float(row["UA"]) if row["UA"] else None for row in printed
-        ]
-    assert tables[-2].rows[0].figures == {"F1": 84.1, "ACC7": 53.7, "ACC2": 85.2}
+        shipped_profile("light")
 
 
 def test_models_are_narrow_on_lite_and_have_their_papers_sizes_on_paper() -> None:
     full = catalogue.preset("gia-mic:full")
-    assert catalogue.fitted(full, "paper") == full
-    narrow = catalogue.fitted(full, "lite")
+    assert fitted(full, shipped_profile("paper")) == full
+    narrow = fitted(full, shipped_profile("lite"))
     assert narrow.config == {"dims": 96, "heads": 4, "feedforward": 192, **full.config}
     assert [recipe.lr for recipe in narrow.recipes] == [0.001]
     assert [recipe.lr for recipe in full.recipes] == [0.00001]
-    assert catalogue.fitted(catalogue.preset("mfdr:full"), "lite") == catalogue.preset("mfdr:full")
+    assert fitted(catalogue.preset("mfdr:full"), shipped_profile("lite")).config == catalogue.preset("mfdr:full").config
 
 
 def test_every_preset_is_valid_on_every_profile() -> None:
     seen = 0
-    for name in catalogue.profiles():
+    for name in shipped_profiles():
         for preset in catalogue.presets().values():
-            fitted = catalogue.fitted(preset, name)
+            sized = fitted(preset, shipped_profile(name))
             streams = MODELS[preset.model].configure(preset.config).streams()
-            assert MODELS[preset.model].configure(fitted.config).streams() == streams
+            assert MODELS[preset.model].configure(sized.config).streams() == streams
             seen += 1
     assert seen == 3 * len(catalogue.presets())
 
@@ -147,19 +127,19 @@ def test_settings_of_a_users_preset_stay_on_every_profile(lr: float) -> None:
         f"presets: {{gia-mic:mine: {{base: gia-mic:full, config: {{dims: 256, heads: 8}}, stages: [{{lr: {lr:f}}}]}}}}",
         where="mine.yaml",
     )
-    fitted = catalogue.fitted(user_presets["gia-mic:mine"], "lite")
-    assert (fitted.config["dims"], fitted.config["heads"], fitted.config["feedforward"]) == (256, 8, 192)
-    assert fitted.recipe.lr == lr
+    sized = fitted(user_presets["gia-mic:mine"], shipped_profile("lite"))
+    assert (sized.config["dims"], sized.config["heads"], sized.config["feedforward"]) == (256, 8, 192)
+    assert sized.recipe.lr == lr
 
 
 def test_settings_that_a_users_preset_leaves_open_are_the_profiles() -> None:
     user_presets = parse_user_presets(
         "presets: {gia-mic:mine: {base: gia-mic:full, stages: [{batch_size: 8}]}}", where="mine.yaml"
     )
-    fitted = catalogue.fitted(user_presets["gia-mic:mine"], "lite")
-    assert (fitted.config["dims"], fitted.recipe.batch_size, fitted.recipe.lr) == (96, 8, 0.001)
+    sized = fitted(user_presets["gia-mic:mine"], shipped_profile("lite"))
+    assert (sized.config["dims"], sized.recipe.batch_size, sized.recipe.lr) == (96, 8, 0.001)
 
 
 def test_an_unknown_profile_fits_nothing() -> None:
     with pytest.raises(PresetError, match="did you mean 'lite'"):
-        catalogue.fitted(catalogue.preset("gia-mic:full"), "light")
+        fitted(catalogue.preset("gia-mic:full"), shipped_profile("light"))

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from merflow.cli.console import progress_bars
-from merflow.cli.options import PresetsOption
 
 
 def explain(
@@ -27,15 +26,21 @@ def explain(
         ),
     ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
-    presets: PresetsOption = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Show the modality-invariant representations of this fold too. By default, gia-mic:full and "
+            "gia-mic:no-mic stand side by side if one run has both."
+        ),
+    ] = None,
 ) -> None:
     """Draw attention maps, layer weights, gates and a t-SNE of the embeddings of a trained fold.
 
-    The figures (PNG) and the arrays behind them (NPZ) show test utterances of the fold.
+    The figures (PNG) and the arrays behind them (NPZ) show test utterances of the fold. For GIA-MIC there is a t-SNE of
+    its modality-invariant representations as well.
 
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
-    from merflow.folds.presets import read_presets
     from merflow.jobs.explain import explain as explain_job
 
     with progress_bars() as progress:
@@ -49,6 +54,6 @@ def explain(
             examples=examples,
             words=words,
             device=device,
-            user_presets=read_presets(presets),
+            against=against,
             progress=progress,
         )

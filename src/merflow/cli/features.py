@@ -50,10 +50,12 @@ def extract(
     """
     from merflow.contracts.quarantine import quarantine_beside, read_quarantine
     from merflow.folds.presets import read_presets
+    from merflow.folds.profiles import profile_of
     from merflow.jobs.extract import extract as extract_job
 
     given = load_params(params, overrides)
     chosen = given.features.model_copy(update={"profile": profile} if profile else {})
+    encoders = profile_of(chosen.profile)
     with progress_bars() as progress:
         extract_job(
             manifest,
@@ -63,7 +65,8 @@ def extract(
             params=chosen,
             corpus=given.corpus,
             strict=strict,
-            user_presets=read_presets(presets, profile=chosen.profile),
+            user_presets=read_presets(presets, profile=encoders),
+            profile=encoders,
             progress=progress,
         )
     listed = quarantine_beside(out)

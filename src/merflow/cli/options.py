@@ -41,7 +41,15 @@ ModelsOption = Annotated[
     str, typer.Option(help="Train these variants: MODEL:PRESET, separated by commas. `merflow presets` lists them.")
 ]
 ProfileOption = Annotated[
-    str | None, typer.Option(help="Extract features with this profile of encoders: lite (no download), paper or tiny.")
+    str | None,
+    typer.Option(
+        help="Extract features with this profile of encoders: lite (no download), paper, tiny, or a YAML file of your "
+        "own, as in `base: paper` and below it the encoders that differ; see docs/encoders.md."
+    ),
+]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(help="Keep the features in this folder, which other runs may share. [default: one in --out]"),
 ]
 ProtocolOption = Annotated[
     Protocol | None,
@@ -84,13 +92,20 @@ def load_params(path: Path | None, overrides: list[str] | None = None) -> Params
 
 
 def adjusted(
-    params: Params, *, profile: str | None, protocol: Protocol | None, development: Development | None, seed: int | None
+    params: Params,
+    *,
+    profile: str | None,
+    protocol: Protocol | None,
+    development: Development | None,
+    seed: int | None,
+    store: Path | None = None,
 ) -> Params:
     """Return the parameters with the common options of a benchmark applied."""
+    features = {"profile": profile, "store": str(store.absolute()) if store else None}
     splits = {"protocol": protocol, "development": development}
     return params.model_copy(
         update={
-            "features": params.features.model_copy(update={"profile": profile} if profile else {}),
+            "features": params.features.model_copy(update={key: value for key, value in features.items() if value}),
             "splits": params.splits.model_copy(update={key: value for key, value in splits.items() if value}),
             "plan": params.plan.model_copy(update={} if seed is None else {"seeds": [seed]}),
         }

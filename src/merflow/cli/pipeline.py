@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
+from merflow.cli.console import ERR, INTERRUPTED, OUT, print_json, print_table
+from merflow.cli.interrupts import INTERRUPTED_CODE
 from merflow.cli.live import LiveRun, Loop, steps_table
 from merflow.cli.options import (
     CorpusOption,
@@ -24,6 +25,7 @@ from merflow.cli.options import (
     SeedOption,
     SetOption,
     SizeOption,
+    StoreOption,
     TranscribeOption,
     adjusted,
     command_line,
@@ -31,6 +33,7 @@ from merflow.cli.options import (
     variants_of,
 )
 from merflow.contracts.params import Params, changes_json, shipped_params
+from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.study import read_study_results
 from merflow.errors import PipelineError, TuningError, nearest
 from merflow.storage.local import output_errors, replacing
@@ -66,6 +69,7 @@ def run_pipeline(
     root: RootOption = None,
     size: SizeOption = "small",
     profile: ProfileOption = None,
+    store: StoreOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     seed: SeedOption = None,
@@ -86,7 +90,9 @@ def run_pipeline(
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
+    from merflow.cli import own_files
     from merflow.contracts.invocation import Invocation, write_invocation
+    from merflow.presets.profiles import is_file, profile_text, read_profile
     from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
@@ -100,14 +106,17 @@ def run_pipeline(
         protocol=protocol,
         development=development,
         seed=None if tunes else seed,
+        store=store,
     )
+    chosen, presets = own_files.found(chosen, presets=presets, out=out)
     if tunes and seed is not None:
         chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
     if preset and not tunes:
         raise PipelineError(f"--name {preset} names the preset that tune writes; leave it out for {name}")
     if tunes:
         _check_tunable(variants, presets, name=preset, params=chosen)
-    folds = _check_names(variants, presets, params=chosen, corpus=corpus, root=root, size=size)
+    encoders = read_profile(chosen.features.profile)
+    _check_names(variants, presets, profile=encoders, params=chosen, corpus=corpus, root=root, size=size)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -117,10 +126,14 @@ def run_pipeline(
         "name": out.name,
         "quarantine": quarantine,
         "transcribe": transcribe,
+        "profile": profile_text(encoders) if is_file(chosen.features.profile) else "",
         "params": changes_json(chosen, base=shipped_params()),
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
-    loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
+    own_files.carry_along(encoders, presets=presets, out=out)
+    folds = chosen.splits.known_folds
+    total = folds and folds * len(variants) * len(chosen.plan.seeds)
+    loops = {"train": Loop(total, "folds")} if name == "benchmark" else {}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
     content, table = _collect(finished.outputs, out=out)
     if name == "benchmark":
@@ -137,25 +150,32 @@ def run_pipeline(
 
 
 def _check_names(
-    variants: list[str], presets: Path | None, *, params: Params, corpus: str, root: Path | None, size: str
-) -> list[str]:
-    """Return the folds; refuse unknown names now, as the first step of the pipeline would a little later."""
+    variants: list[str],
+    presets: Path | None,
+    *,
+    profile: EncoderProfile,
+    params: Params,
+    corpus: str,
+    root: Path | None,
+    size: str,
+) -> None:
+    """Refuse unknown names now, as the first step of the pipeline would a little later."""
     from merflow.corpus.source import CorpusSource
-    from merflow.presets.variants import folds_of
+    from merflow.presets.profiles import is_file
+    from merflow.presets.variants import chosen
 
     user_presets = {}
     if presets is not None:
         from merflow.folds.presets import read_presets  # loads every model
 
-        user_presets = read_presets(presets, profile=params.features.profile)
+        user_presets = read_presets(presets, profile=profile)
+    named = chosen(variants, user_presets)
+    if is_file(params.features.profile) or params.features.encoders_folder:
+        from merflow.folds.profiles import check_encoders, profile_of
+
+        profile_of(params.features.profile)
+        check_encoders(profile, presets=named, encoders_folder=params.features.encoders_folder)
     CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
-    return folds_of(
-        variants,
-        protocol=params.splits.protocol,
-        profile=params.features.profile,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
 
 
 def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from merflow.cli.console import OUT, print_json, print_table
-from merflow.cli.options import JsonOption, ParamsOption, PresetsOption, SetOption, command_line, load_params
+from merflow.cli.options import JsonOption, ParamsOption, SetOption, command_line, load_params
 
 
 def report(
@@ -19,7 +19,6 @@ def report(
         Path | None, typer.Option(help="The manifest of the folds, if the runs do not hold it.")
     ] = None,
     splits: Annotated[Path | None, typer.Option(help="The splits of the folds, if the runs do not hold them.")] = None,
-    presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -33,7 +32,6 @@ def report(
     from merflow.evaluation.report.terminal import results_table
     from merflow.jobs.report import recorded_params
     from merflow.jobs.report import report as report_job
-    from merflow.presets.user_presets import read_user_presets
 
     chosen = load_params(params, overrides).evaluation
     results, page = report_job(
@@ -44,7 +42,6 @@ def report(
         manifest=manifest,
         splits=splits,
         name=name,
-        user_presets=read_user_presets(presets),
     )
     if as_json:
         print_json(results.as_json())

@@ -19,6 +19,7 @@ from merflow.cli.options import (
     RootOption,
     SetOption,
     SizeOption,
+    StoreOption,
     TranscribeOption,
     adjusted,
     load_params,
@@ -64,6 +65,7 @@ def tune(
     root: RootOption = None,
     size: SizeOption = "small",
     profile: ProfileOption = None,
+    store: StoreOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     quarantine: QuarantineOption = False,
@@ -80,6 +82,7 @@ def tune(
     Example: `merflow tune context-mmt:mmt-frozen --trials 50 --workers 2 --out runs/tune`
     """
     try:
+        from merflow.cli import own_files
         from merflow.jobs.tune import PAGE, PRESETS, made_from
         from merflow.jobs.tune import tune as tune_job
         from merflow.tuning.search import folds_of, variant_of
@@ -88,8 +91,14 @@ def tune(
     variant = variant_of(model)
     made_from(variant, name=name)
     chosen = adjusted(
-        load_params(params, overrides), profile=profile, protocol=protocol, development=development, seed=None
+        load_params(params, overrides),
+        profile=profile,
+        protocol=protocol,
+        development=development,
+        seed=None,
+        store=store,
     )
+    chosen, _ = own_files.found(chosen, presets=None, out=out)
     given = {"trials": trials, "workers": workers, "folds": folds and folds_of(folds), "storage": storage}
     set_here = {key: value for key, value in given.items() if value is not None}
     tuning = parse(TuningParams, chosen.tuning.model_dump() | set_here, where="tuning")
@@ -153,21 +162,23 @@ def _made(
 
     Raises:
         TuningError: The protocol lacks one of the folds.
+        SplitError: The corpus's splits lack one of the folds.
     """
-    from merflow.contracts.protocols import FOLDS
+    from merflow.cli.own_files import carry_along
     from merflow.corpus.source import CorpusSource
+    from merflow.folds.profiles import check_encoders, profile_of
     from merflow.jobs.benchmark import prepare
     from merflow.presets.variants import chosen
 
-    protocol = params.splits.protocol
-    if max(folds) > FOLDS[protocol]:
-        raise TuningError(
-            f"{protocol} has no fold {max(folds)}; its last one is {FOLDS[protocol]}. Choose others with --folds"
-        )
+    protocol, last = params.splits.protocol, params.splits.known_folds
+    if last is not None and max(folds) > last:
+        raise TuningError(f"{protocol} has no fold {max(folds)}; its last one is {last}. Choose others with --folds")
     given = CorpusSource(**source)
     given.check(protocol=protocol)
-    chosen([variant])
-    return prepare(given, variants=[variant], out=out, params=params, **settings)
+    presets, profile = chosen([variant]), profile_of(params.features.profile)
+    check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
+    carry_along(profile, presets=None, out=out)
+    return prepare(given, variants=[variant], out=out, params=params, profile=profile, needed_folds=folds, **settings)
 
 
 def best_trials(results: StudyResults) -> Table:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from merflow.contracts.formats import read_typed, write_typed
-from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.presets import EncoderProfile, EncoderSpec
 from merflow.contracts.streams import Stream, StreamShape, Transcript
 from merflow.contracts.strict import Strict
 from merflow.errors import FeatureError, FormatError
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class ExtractedStream(Strict):
@@ -32,8 +32,8 @@ class ExtractedFeatures(Strict):
 
     Attributes:
         store: Absolute path of the store.
-        profile: Name of the encoder profile.
-        encoders: The profile's encoders, with their revisions and their folders on this machine.
+        profile: The encoder profile.
+        encoders: The profile's encoders, with their revisions, digests and folders on this machine.
         manifest_hash: Version of the corpus.
         transcripts: Kind of transcripts that a preset requests -> the kind that is read in its place.
         has_both_transcripts: True if the corpus has reference and ASR transcripts, and the store has features of both.
@@ -42,7 +42,7 @@ class ExtractedFeatures(Strict):
     """
 
     store: str
-    profile: str
+    profile: EncoderProfile
     encoders: dict[str, EncoderSpec]
     manifest_hash: str
     transcripts: dict[Transcript, Transcript]

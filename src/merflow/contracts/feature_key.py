@@ -22,7 +22,7 @@ class FeatureKey(Strict):
     Neighbouring turns are no part of the key: they join when batches are made.
 
     Attributes:
-        encoder: The encoder and its settings, without the folder on this machine.
+        encoder: The encoder and its settings.
         encoder_version: Version of the encoder's code.
         extraction_version: Version of the code that cuts, pools and rounds.
         dtype: Type of the stored numbers.
@@ -43,8 +43,12 @@ class FeatureKey(Strict):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The key as JSON values; reference transcripts go unmentioned, as in the keys from before ASR transcripts."""
-        facts = self.model_dump(exclude={"encoder": {"folder"}})
+        """The choices that decide a number, as JSON values.
+
+        Reference transcripts go unmentioned, as in the keys from before ASR transcripts.
+        """
+        facts = self.model_dump()
+        facts["encoder"] = self.encoder.facts
         if self.transcript == "truth":
             del facts["transcript"]
         return facts
@@ -61,7 +65,7 @@ def write_feature_key(path: Path, key: FeatureKey, *, shape: StreamShape) -> Non
     Raises:
         OutputError: The folder is read-only or the disk is full.
     """
-    write_json(path, key.facts | {"layers": shape.layers, "width": shape.width})
+    write_json(path, key.model_dump(exclude={"encoder": {"folder"}}) | {"layers": shape.layers, "width": shape.width})
 
 
 def read_feature_key(path: Path) -> tuple[FeatureKey, StreamShape]:

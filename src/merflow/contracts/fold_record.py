@@ -15,7 +15,7 @@ from merflow.contracts.protocols import Development, Policy, Protocol
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import MODALITY_OF, Modality, Role, StreamShape
 from merflow.contracts.strict import Strict
 from merflow.errors import ModelError
 from merflow.storage.local import digest
@@ -51,11 +51,13 @@ class RecordedEncoder(Strict):
 
     Attributes:
         key: Its key in the feature store.
-        spec: Its name, revision and settings; the folder on the training machine is left out.
+        spec: Its name, revision, digest and settings; the folder on the training machine is left out.
+        of_paper: True if it is the very encoder that the paper names.
     """
 
     key: str
     spec: EncoderSpec
+    of_paper: bool
 
 
 class DataMd5(Strict):
@@ -70,10 +72,12 @@ class Origin(Strict):
 
     Attributes:
         base: The variant that the preset is made from.
+        changes: Its settings in the recipe of each stage.
         tuned: How its settings were found, as the preset's file says; empty where nothing was tuned.
     """
 
     base: str
+    changes: tuple[dict[str, Any], ...] = ()
     tuned: dict[str, Any]
 
     @property
@@ -182,6 +186,11 @@ class PlannedFold(Strict):
         return self.regime.ran
 
     @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Modalities that the model reads."""
+        return tuple(sorted({MODALITY_OF[role] for role in self.encoders}))
+
+    @property
     def encoder_keys(self) -> dict[Role, str]:
         """Keys in the feature store, by role."""
         return {role: encoder.key for role, encoder in self.encoders.items()}
@@ -190,6 +199,21 @@ class PlannedFold(Strict):
     def encoder_specs(self) -> dict[Role, EncoderSpec]:
         """Names, revisions and settings of the encoders, by role."""
         return {role: encoder.spec for role, encoder in self.encoders.items()}
+
+    @property
+    def encoders_digest(self) -> str:
+        """Digest of the weights and settings of all encoders, wherever they came from and whatever they are called."""
+        return digest({role: encoder.spec.facts for role, encoder in sorted(self.encoders.items())})
+
+    @property
+    def encoder_citations(self) -> dict[Role, str]:
+        """Model, revision and layers of each encoder, by role."""
+        return {role: encoder.spec.citation for role, encoder in self.encoders.items()}
+
+    @property
+    def has_paper_encoders(self) -> bool:
+        """True if every encoder is the very one that the paper names."""
+        return all(encoder.of_paper for encoder in self.encoders.values())
 
     @property
     def recipe_settings(self) -> dict[str, Any]:
@@ -205,6 +229,7 @@ class PlannedFold(Strict):
             "config": self.config,
             "training": self.training.model_dump(),
             "profile": self.profile,
+            "encoders": self.encoder_citations,
             "transcripts": self.transcripts,
         }
 

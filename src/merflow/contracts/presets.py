@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from merflow.contracts.protocols import Policy
+from merflow.contracts.published import Paper, PublishedFigure
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
@@ -19,16 +20,18 @@ class EncoderSpec(Strict):
 
     Attributes:
         name: Name of the encoder in ``features.encoders.builders.ENCODERS``.
-        revision: Revision of its weights: a commit of the hub, or ``files-`` and a digest of a folder; None if the
-            encoder has no weights.
+        revision: The hub's commit of its weights; None for a folder that does not come from the hub, and for an encoder
+            without weights.
         settings: Values for the encoder's own settings class.
         folder: Folder of its weights on this machine, once it has been located; it influences no stored number.
+        digest: Digest of the files that decide its numbers, once it has been located; None if it has no weights.
     """
 
     name: str
     revision: str | None = None
     settings: dict[str, int | float | str | bool] = Field(default_factory=dict)
     folder: str | None = None
+    digest: str | None = None
 
     @property
     def label(self) -> str:
@@ -37,6 +40,35 @@ class EncoderSpec(Strict):
             return self.name
         words = (self.name, self.settings["model"], self.settings.get("layers"))
         return " ".join(str(word) for word in words if word is not None)
+
+    @property
+    def citation(self) -> str:
+        """The model, the revision or digest of its weights, and its layers; the encoder's name if it has no weights."""
+        if "model" not in self.settings:
+            return self.name
+        model, layers = self.settings["model"], self.settings.get("layers")
+        if self.revision is not None:
+            weights = f"@{self.revision[:7]}"
+        else:
+            weights = f" (files {self.digest[:8]})" if self.digest else ""
+        return f"{model}{weights}" + (f", {_LAYERS.get(str(layers), layers)}" if layers else "")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that decides its numbers: weights count by the digest of their files, whatever they are called."""
+        settings = {name: value for name, value in self.settings.items() if name not in ("model", "allow_unpinned")}
+        return {"name": self.name, "revision": self.digest, "settings": settings}
+
+    def same_weights(self, other: "EncoderSpec") -> bool:
+        """Return True if both are known to read the same weights, and the same layers of them."""
+        if self.name != other.name or self.settings.get("layers") != other.settings.get("layers"):
+            return False
+        if self.digest is not None and other.digest is not None:
+            return self.digest == other.digest
+        return self.revision is not None and self.revision == other.revision
+
+
+_LAYERS = {"last": "last layer", "all": "all layers", "transformer": "transformer layers"}
 
 
 # Settings of a recipe whose stage reads stored features.
@@ -62,12 +94,29 @@ def spec_of(stream: Stream, profile: Profile) -> EncoderSpec:
     return profile[stream.role]
 
 
-class Paper(Strict):
-    """The paper that describes a model."""
+class ModelFit(Strict):
+    """Settings of a model's config, and of all its recipes, that differ on the encoders of a profile."""
 
-    title: str
-    venue: str
-    year: int
+    config: dict[str, Any] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
+
+
+class EncoderProfile(Strict):
+    """A profile, complete: the encoders of its base are among its own.
+
+    Attributes:
+        name: Name of the profile.
+        base: The shipped profile that a user's profile starts from; None if it starts from nothing.
+        standardize: True if models read its features standardized by the statistics of their training part.
+        roles: Encoders by role, and by ``role/encoder`` if it has several for a role.
+        models: Adjustments of models whose sizes would be out of proportion to these encoders.
+    """
+
+    name: str
+    base: str | None = None
+    standardize: bool = False
+    roles: Profile
+    models: dict[str, ModelFit] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,13 +127,13 @@ class Preset:
         model: Name of the model.
         name: Name of the preset.
         paper: The paper of the model.
-        table: The paper's table with this row.
+        table: The paper's table with this row; ``ours`` or ``public code`` where no table has it.
         inputs: Modalities that the model reads.
         config: Values of the model's config dataclass.
         recipes: One recipe per stage, in the order of training.
         asked: Encoder policies of the paper's row, one per stage; a user's preset keeps those of its base.
         frozen: Settings of every stage's recipe that differ where encoders that should learn are frozen.
-        published: Percentages that the paper reports, by metric (WA, UA, F1). They are quoted and never measured here.
+        published: Figures that the paper reports. They are quoted and never measured here.
         base: For a user's preset, the variant from which it is derived, and whose paper, table and published figures it
             keeps. None for a row of a paper.
         changes: For a user's preset, its settings in the recipe of each stage; they override those of a profile.
@@ -100,7 +149,7 @@ class Preset:
     recipes: tuple[Recipe, ...]
     asked: tuple[Policy, ...]
     frozen: dict[str, Any]
-    published: dict[str, float]
+    published: tuple[PublishedFigure, ...]
     base: str | None = None
     changes: tuple[dict[str, Any], ...] = ()
     tuned: dict[str, Any] = field(default_factory=dict)
@@ -147,43 +196,9 @@ class Preset:
 UserPresets = Mapping[str, Preset]
 
 
-@dataclass(frozen=True)
-class PublishedRow:
-    """One row of a paper's table, as the paper reports it.
-
-    Attributes:
-        variant: ``model:preset`` of the system; not every variant can be trained.
-        dataset: ``iemocap4``, ``mosei``, or ``iemocap4+mosei`` if WA and UA belong to the first and all other figures
-            to the second.
-        protocol: The paper's division into training and test data.
-        inputs: Inputs in the paper's own words.
-        figures: Percentages by metric: WA, UA, F1, ACC7, ACC2.
-        note: Further remarks of the paper about the row.
-    """
-
-    variant: str
-    dataset: str
-    protocol: str
-    inputs: str
-    figures: dict[str, float]
-    note: str
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """One table of a paper.
-
-    Attributes:
-        model: Name of the model that the paper proposes.
-        paper: The paper.
-        number: Number of the table in the paper.
-        rows: Its rows in the paper's order.
-    """
-
-    model: str
-    paper: Paper
-    number: str
-    rows: tuple[PublishedRow, ...]
+def variant_of(name: str) -> str:
+    """Return the variant in a report's name, which may also tell the encoders: ``model:preset@profile``."""
+    return name.partition("@")[0]
 
 
 def parse_variant(text: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ runs the step again when one of its own settings, its code or its data changes, 
 from typing import Self
 
 from merflow.contracts.params import (
+    ClassicsParams,
     CorpusParams,
     EvaluationParams,
     FeatureParams,
@@ -15,6 +16,7 @@ from merflow.contracts.params import (
     TrackingParams,
     TrainingParams,
     TranscriptionParams,
+    Transcripts,
     TuningParams,
 )
 from merflow.contracts.strict import Strict, parse_json
@@ -109,6 +111,7 @@ class ExtractRequest(Request):
         workspace: Folder that all steps share; the feature store is in it.
         encoders: Digest of the files of local encoders; empty where the profile pins all of them.
         presets: Text of the user's presets among the variants; empty for none.
+        profile: Text of the user's encoder profile; empty for the one that ``params.profile`` names.
     """
 
     variants: list[str]
@@ -117,6 +120,21 @@ class ExtractRequest(Request):
     corpus: CorpusParams
     encoders: str
     presets: str
+    profile: str
+
+
+class ClassicsRequest(Request):
+    """Classics to train.
+
+    Attributes:
+        workspace: Folder that all steps share; the functionals of recordings are kept there.
+        transcripts: Kind of transcripts to read; ``auto`` for those of the features.
+    """
+
+    workspace: str
+    transcripts: Transcripts
+    params: ClassicsParams
+    corpus: CorpusParams
 
 
 class TrackRequest(Request):
@@ -152,19 +170,29 @@ class TrainRequest(Request):
     presets: str
 
 
+class ListFoldsRequest(Request):
+    """Variants whose folds are listed once the splits exist.
+
+    Attributes:
+        trainings: Training of each variant's first fold; the others differ from it in ``fold`` alone.
+        seeds: Seeds that every fold is trained with.
+    """
+
+    trainings: list[TrainRequest]
+    seeds: list[int]
+
+
 class EvaluateRequest(Request):
     """Trained folds to compare.
 
     Attributes:
         name: Title of the report.
         command: The command that repeats the run, printed in the report.
-        presets: Text of the user's presets among the variants; empty for none.
     """
 
     name: str
     command: str
     params: EvaluationParams
-    presets: str
 
 
 class StudyRequest(Request):

@@ -13,7 +13,6 @@ from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import EncoderPart, Role, Stream
-from merflow.contracts.taxonomy import taxonomy
 from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, ids, read_splits
@@ -24,6 +23,7 @@ from merflow.folds.presets import model_code
 from merflow.inference.devices import device_of
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
+from merflow.presets.profiles import fitted
 from merflow.runs.code_closure import code_digest
 from merflow.runs.fold_folder import LabelledUtterances
 from merflow.storage.local import digest, file_md5
@@ -87,7 +87,7 @@ class FoldInputs:
             )
         preset = catalogue.preset(named.variant, user_presets)
         inputs = cls(
-            preset=catalogue.fitted(preset, extracted.profile),
+            preset=fitted(preset, extracted.profile),
             fold=named.fold,
             seed=named.seed,
             manifest=corpus,
@@ -99,7 +99,7 @@ class FoldInputs:
         inputs._check_features(features)
         if params.encoders == "as-preset" and inputs._encoders_can_learn():
             return inputs
-        return replace(inputs, preset=catalogue.fitted(preset.on_stored_features(), extracted.profile))
+        return replace(inputs, preset=fitted(preset.on_stored_features(), extracted.profile))
 
     def _check_features(self, path: Path) -> None:
         """Raise if the features were extracted for variants that read other inputs than this one."""
@@ -143,12 +143,12 @@ class FoldInputs:
     @property
     def classes(self) -> tuple[str, ...]:
         """Emotion classes in the order of the logits."""
-        return taxonomy(self.manifest.taxonomy).classes
+        return self.manifest.classes
 
     @cached_property
     def config(self) -> ModelConfig:
         """The model's config."""
-        where = f"{self.preset.variant}, config on profile {self.features.profile}"
+        where = f"{self.preset.variant}, config on profile {self.features.profile.name}"
         return MODELS[self.preset.model].configure(self.preset.config, where=where)
 
     @property
@@ -176,7 +176,7 @@ class FoldInputs:
     @property
     def standardized(self) -> bool:
         """True if the model reads features standardized by the statistics of the training part."""
-        return catalogue.standardizes(self.features.profile)
+        return self.features.profile.standardize
 
     def learning(self, recipe: Recipe) -> dict[Role, EncoderPart]:
         """Return the parts of the encoders that learn in a stage, of the roles that this preset reads."""

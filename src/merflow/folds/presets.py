@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.progress import say
 from merflow.models import MODELS, ModelConfig
 from merflow.presets import catalogue
+from merflow.presets.profiles import fitted, shipped_profile, shipped_profiles
 from merflow.presets.user_presets import parse_user_presets, read_each, read_user_presets
 from merflow.runs.code_closure import source_digest
 from merflow.storage.local import replacing_folder, write_json
@@ -22,12 +23,12 @@ STREAMS = "streams"
 TRAINING = "training"
 
 
-def read_presets(path: Path | None, *, profile: str | None = None) -> dict[str, Preset]:
+def read_presets(path: Path | None, *, profile: EncoderProfile | None = None) -> dict[str, Preset]:
     """Read the user's presets and check each config with its model; without a file, return none.
 
     Args:
         path: The file; None for no user presets.
-        profile: Check the configs also with the sizes that models have on this profile's encoders.
+        profile: Check the configs also with the sizes that models have on this profile.
 
     Raises:
         MerflowError: The file cannot be read; see :func:`merflow.presets.user_presets.read_user_presets`.
@@ -36,18 +37,17 @@ def read_presets(path: Path | None, *, profile: str | None = None) -> dict[str, 
     return _fitting(read_user_presets(path), profile=profile, where=str(path))
 
 
-def parse_presets(text: str, *, where: str, profile: str | None = None) -> dict[str, Preset]:
+def parse_presets(text: str, *, where: str, profile: EncoderProfile | None = None) -> dict[str, Preset]:
     """Parse presets from text; see :func:`read_presets`."""
     return _fitting(parse_user_presets(text, where=where), profile=profile, where=where)
 
 
-def _fitting(user_presets: UserPresets, *, profile: str | None, where: str) -> dict[str, Preset]:
+def _fitting(user_presets: UserPresets, *, profile: EncoderProfile | None, where: str) -> dict[str, Preset]:
     def check(variant: str, preset: Preset) -> Preset:
         configure = MODELS[preset.model].configure
         configure(preset.config, where=f"{where}: {variant}, config")
         if profile is not None:
-            fitted = catalogue.fitted(preset, profile)
-            configure(fitted.config, where=f"{where}: {variant}, config on profile {profile}")
+            configure(fitted(preset, profile).config, where=f"{where}: {variant}, config on profile {profile.name}")
         return preset
 
     return read_each(user_presets, check)
@@ -77,17 +77,18 @@ def training_of(preset: Preset) -> dict[str, Any]:
 
     The recipes are those of learning encoders and those of frozen ones.
     """
-    fitted = {name: catalogue.fitted(preset, name) for name in catalogue.profiles()}
-    frozen = {name: catalogue.fitted(preset.on_stored_features(), name) for name in fitted}
+    profiles = {name: shipped_profile(name) for name in shipped_profiles()}
+    on_profiles = {name: fitted(preset, profile) for name, profile in profiles.items()}
+    frozen = {name: fitted(preset.on_stored_features(), profile) for name, profile in profiles.items()}
     return {
         "profiles": {
             name: {
                 "config": asdict(cast("Any", _config(sized))),
                 "recipes": [recipe.model_dump() for recipe in sized.recipes],
                 "recipes_of_frozen_encoders": [recipe.model_dump() for recipe in frozen[name].recipes],
-                "standardized": catalogue.standardizes(name),
+                "standardized": profiles[name].standardize,
             }
-            for name, sized in fitted.items()
+            for name, sized in on_profiles.items()
         },
         "code": model_code(preset.model),
     }

@@ -19,6 +19,7 @@ from merflow.contracts.regime import Regime
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.transcripts import transcripts_of
 from merflow.folds.inputs import FoldInputs
+from merflow.presets.profiles import shipped_profile
 from merflow.runs.provenance import environment, git_commit
 from merflow.training.loop import TrainedFold
 
@@ -26,6 +27,8 @@ from merflow.training.loop import TrainedFold
 def planned_fold(inputs: FoldInputs) -> PlannedFold:
     """Return everything that is known about a fold before it is trained."""
     preset, keys = inputs.preset, inputs.encoder_keys
+    paper = shipped_profile("paper").roles
+    papers_own = {stream.role: spec_of(stream, paper) for stream in inputs.streams}
     specs = {stream.role: spec_of(stream, inputs.profile) for stream in inputs.streams}
     return PlannedFold(
         fingerprint=inputs.fingerprint,
@@ -34,7 +37,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         fold=inputs.fold,
         seed=inputs.seed,
         config=preset.config,
-        taxonomy=inputs.manifest.taxonomy,
+        taxonomy=inputs.manifest.taxonomy.name,
         classes=inputs.classes,
         selection=inputs.selection,
         recipes=inputs.recipes,
@@ -43,9 +46,13 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         training=inputs.params,
         transcripts=inputs.transcript,
         transcripts_of_preset=transcripts_of(inputs.config.streams()),
-        profile=inputs.features.profile,
+        profile=inputs.features.profile.name,
         encoders={
-            role: RecordedEncoder(key=keys[role], spec=spec.model_copy(update={"folder": None}))
+            role: RecordedEncoder(
+                key=keys[role],
+                spec=spec.model_copy(update={"folder": None}),
+                of_paper=spec.same_weights(papers_own[role]),
+            )
             for role, spec in specs.items()
         },
         corpus=inputs.manifest.corpus,
@@ -53,7 +60,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         split_id=inputs.splits.split_id,
         split_params=inputs.splits.params,
         data_md5=DataMd5(**inputs.data_md5),
-        origin=None if preset.base is None else Origin(base=preset.base, tuned=preset.tuned),
+        origin=None if preset.base is None else Origin(base=preset.base, changes=preset.changes, tuned=preset.tuned),
         git_commit=git_commit(),
         environment=environment(device=_device_name()),
     )

@@ -132,10 +132,10 @@ def load_encoded(folder: Path, *, standardizer: Standardizer | None, profile: Pr
     streams = MODELS[record.model].configure(record.config).streams()
     for stream in streams:
         expected, given = record.encoders[stream.role].spec, spec_of(stream, profile)
-        if stream.role in learning and given.revision != expected.revision:
+        if stream.role in learning and given.digest != expected.digest:
             raise ModelError(
-                f"{folder / ENCODERS} fine-tunes {expected.settings.get('model')} of revision "
-                f"{expected.revision}, but {given.folder} holds {given.revision}; restore that folder, or train again"
+                f"{folder / ENCODERS} fine-tunes {expected.citation} (files {expected.digest}), but {given.folder} "
+                f"holds files {given.digest}; restore that folder, or train again"
             )
     encoders = EncodersInGraph(streams, profile=profile, learning=learning, standardizer=standardizer)
     learned = encoders.learning

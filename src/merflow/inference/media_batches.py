@@ -226,7 +226,7 @@ class _RawStream(_Stream):
         self._name = spec.name
         self._config = config_of(folder_of(spec))
         self._micro_batch = micro_batch
-        self._fill = int(self._config["pad_token_id"]) if MODALITY_OF[stream.role] == "text" else 0
+        self._fill = int(self._config.get("pad_token_id") or 0) if MODALITY_OF[stream.role] == "text" else 0
 
     def inputs(self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> RawStream:
         """Return the stream before its encoder runs."""

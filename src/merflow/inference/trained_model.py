@@ -76,9 +76,9 @@ def _located_encoders(folder: Path, record: FoldRecord, *, encoders_folder: str)
     recorded = {role: encoder.spec for role, encoder in record.encoders.items()}
     profile = relocated(recorded, encoders_folder=encoders_folder)
     for role, spec in recorded.items():
-        if profile[role].revision != spec.revision:
+        if profile[role].digest != spec.digest:
             raise ModelError(
-                f"{folder} was trained with {spec.settings.get('model')} of revision {spec.revision}, but "
-                f"{profile[role].folder} holds {profile[role].revision}; restore that folder, or train again"
+                f"{folder} was trained with {spec.citation} (files {spec.digest}), but {profile[role].folder} holds "
+                f"files {profile[role].digest}; restore that folder, or train again"
             )
     return profile

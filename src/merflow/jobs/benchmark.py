@@ -12,13 +12,16 @@ from typing import Any
 from merflow.contracts.fold_id import parse_fold_id
 from merflow.contracts.invocation import Invocation, write_invocation
 from merflow.contracts.params import Params, TrainingParams
-from merflow.contracts.presets import UserPresets
+from merflow.contracts.presets import EncoderProfile, UserPresets
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
+from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, TrainingError
-from merflow.inference.devices import gpus
+from merflow.folds.profiles import check_encoders, profile_of
+from merflow.inference.devices import gpus, processes_at_once
+from merflow.jobs.classics import classics
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -27,7 +30,7 @@ from merflow.jobs.track import track
 from merflow.jobs.train import train
 from merflow.jobs.transcribe import transcribe
 from merflow.jobs.validate import validate
-from merflow.presets.variants import folds_of, read_video
+from merflow.presets.variants import chosen, folds_of, read_video
 from merflow.runs.data import Data
 from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
@@ -43,11 +46,12 @@ def benchmark(
     command: str,
     quarantine: bool = False,
     asr: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
     user_presets: UserPresets | None = None,
+    profile: EncoderProfile | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Index, validate, split, extract, train every fold and evaluate; write everything below ``out``.
+    """Index, validate, split, extract, train classics and every fold, and evaluate; write everything below ``out``.
 
     Keep whatever an earlier call with the same inputs has finished.
 
@@ -60,8 +64,9 @@ def benchmark(
         command: The command that repeats the run, for the report.
         quarantine: True to set bad rows aside instead of failing.
         asr: True to transcribe the recordings with Whisper after validation.
-        workers: Folds that train at the same time, each in its own process.
+        workers: Folds that train at the same time, each in its own process; None for what the machine can take.
         user_presets: The user's presets (``presets.user_presets``).
+        profile: The encoders; None for those that ``params.features.profile`` names.
         progress: Receives the progress of every stage; the processes of folds then print nothing. None prints plain
             lines from all processes.
 
@@ -69,13 +74,9 @@ def benchmark(
         MerflowError: A job failed.
     """
     workspace, run = Workspace(out), out / "run.json"
-    items = folds_of(
-        variants,
-        protocol=params.splits.protocol,
-        profile=params.features.profile,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
+    profile = profile or profile_of(params.features.profile)
+    presets = chosen(variants, user_presets)
+    check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     source.check(protocol=params.splits.protocol)
     _tell_of_others(out, variants)
     write_invocation(out, Invocation(name=name, command=command))
@@ -87,6 +88,19 @@ def benchmark(
         quarantine=quarantine,
         asr=asr,
         user_presets=user_presets,
+        profile=profile,
+        progress=progress,
+    )
+    classics(
+        data.manifest,
+        splits=data.splits,
+        out=workspace.classics,
+        cache=workspace.functionals,
+        params=params.classics,
+        corpus=params.corpus,
+        transcripts=params.features.transcripts,
+        features=data.features,
+        workers=workers,
         progress=progress,
     )
     track(
@@ -105,8 +119,11 @@ def benchmark(
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
         **{"run": run, "user_presets": user_presets},
     }
+    items = folds_of(variants, folds=len(read_splits(data.splits).folds), seeds=params.plan.seeds)
+    at_once = workers or processes_at_once(params.training, wanted=len(items))
+    say(f"benchmark: {at_once} of {len(items)} fold(s) at a time (--workers)")
     trained = _train_all(
-        items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
+        items, workspace=workspace, shared=shared, params=params.training, workers=at_once, progress=progress
     )
     return evaluate(
         trained,
@@ -118,7 +135,7 @@ def benchmark(
         command=command,
         params=params.evaluation,
         run=run,
-        user_presets=user_presets,
+        classics=workspace.classics,
     )
 
 
@@ -150,9 +167,17 @@ def prepare(
     quarantine: bool = False,
     asr: bool = False,
     user_presets: UserPresets | None = None,
+    profile: EncoderProfile | None = None,
+    needed_folds: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Data:
-    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments."""
+    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments.
+
+    The splits must have the ``needed_folds``, which is checked before anything is extracted.
+
+    Raises:
+        SplitError: The splits lack one of the folds.
+    """
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
@@ -178,15 +203,18 @@ def prepare(
             corpus=params.corpus,
             progress=progress,
         )
-    split(manifest, out=splits, params=params.splits)
+    folds = split(manifest, out=splits, params=params.splits)
+    for fold in needed_folds:
+        folds.check_fold(fold)
     extract(
         manifest,
         variants=variants,
-        store=workspace.store,
+        store=workspace.store_of(params.features.store),
         out=features,
         params=params.features,
         corpus=params.corpus,
         user_presets=user_presets,
+        profile=profile,
         progress=progress,
     )
     return Data(manifest, splits, features)

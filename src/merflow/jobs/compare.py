@@ -1,26 +1,30 @@
 """The comparison of finished runs: differences between their variants on the same test utterances."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from merflow.contracts.classics import ClassicRecord, classic_predictions, classics_on
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.protocols import FOLDS
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns
 from merflow.contracts.selection import Selection
-from merflow.contracts.taxonomy import taxonomy
+from merflow.contracts.streams import Role
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splitting.protocols import fold_count
 from merflow.errors import EvaluationError
-from merflow.evaluation.comparisons import compare_variants
+from merflow.evaluation.classics import Reads
+from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
 from merflow.evaluation.predictions import HeldOut
+from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.finished_runs import Run, read_runs
-from merflow.runs.run_folder import TrainedFold, manifest_of
+from merflow.runs.run_folder import TrainedFold, classics_of, manifest_of
+from merflow.runs.variant_names import named, under_name
 
 # Ids that runs must share to have been trained and tested on the same utterances.
 _SHARED_IDS = ("protocol", "manifest_hash", "split_id")
@@ -31,7 +35,8 @@ def compare(
 ) -> ComparedRuns:
     """Compare every variant of some runs with every other.
 
-    A variant that several runs have is named by its run too, as in ``demo-2/context-mmt:mmt-frozen``.
+    A variant that runs have with different encoders is named by its profile too, as in ``mfdr:full@mine``, and one that
+    several runs have with the same encoders by its run, as in ``demo-2/context-mmt:mmt-frozen``.
 
     Args:
         folders: Folders of benchmarks or of trained folds.
@@ -62,12 +67,17 @@ def compare(
             manifest_hash=shared.manifest_hash,
             split_id=shared.split_id,
             protocol=shared.protocol,
-            classes=taxonomy(corpus.taxonomy).classes,
+            classes=corpus.classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id"]],
-            folds=tuple(range(1, FOLDS[shared.protocol] + 1)),
+            folds=tuple(range(1, fold_count(corpus, params=shared.split_params) + 1)),
         ),
         runs=[str(run.folder) for run in runs],
-        origins={variant.name: (str(variant.run), variant.selection, variant.regime) for variant in variants},
+        origins={
+            variant.name: ComparedOrigin(str(variant.run), variant.selection, variant.regime, variant.encoders)
+            for variant in variants
+        },
+        classics=_classics(runs, split_id=shared.split_id),
+        reads={variant.name: variant.reads for variant in variants},
         params=params,
     )
     if out is not None:
@@ -83,14 +93,15 @@ class _Variant:
     run: Path
     selection: Selection
     regime: Regime
+    encoders: Mapping[Role, str]
+    reads: Reads
     seeds: frozenset[int]
     folds: tuple[Path, ...]
 
     def predictions(self) -> pd.DataFrame:
         """Read the predictions of all folds, under the variant's name."""
         table = pd.concat([fold_folder.read_predictions(folder) for folder in self.folds], ignore_index=True)
-        model, _, preset = self.name.rpartition(":")
-        return table.assign(model=model, preset=preset)
+        return under_name(self.name, table)
 
 
 def _shared_record(runs: Sequence[Run]) -> FoldRecord:
@@ -117,28 +128,44 @@ def _shared_record(runs: Sequence[Run]) -> FoldRecord:
     return runs[0].folds[0].record
 
 
+def _classics(runs: Sequence[Run], *, split_id: str) -> tuple[Sequence[ClassicRecord], pd.DataFrame | None]:
+    """Return records and predictions of the classics of the first run that has some on these splits."""
+    found = (classics_of(run.folder, split_id=split_id) for run in runs)
+    folder = next((folder for folder in found if folder is not None), None)
+    records = classics_on(folder, split_id=split_id)
+    return records, classic_predictions(folder, records)
+
+
+def _reads(record: FoldRecord) -> Reads:
+    return Reads(record.modalities, reads_context(record.model, record.modalities), record.transcripts)
+
+
 def _variants(runs: Sequence[Run]) -> list[_Variant]:
     """Return every variant of every run.
 
     Raises:
         EvaluationError: There is only one, or they were trained with different seeds.
     """
-    runs_with = Counter(variant for run in runs for variant in {fold.record.variant for fold in run.folds})
+    by_name = named(fold for run in runs for fold in run.folds)
+    names = {fold.folder: name for name, folds in by_name.items() for fold in folds}
+    runs_with = Counter(name for run in runs for name in {names[fold.folder] for fold in run.folds})
     variants = []
     for run in runs:
-        by_variant: dict[str, list[TrainedFold]] = defaultdict(list)
+        own: dict[str, list[TrainedFold]] = defaultdict(list)
         for fold in run.folds:
-            by_variant[fold.record.variant].append(fold)
+            own[names[fold.folder]].append(fold)
         variants += [
             _Variant(
-                name=variant if runs_with[variant] == 1 else f"{run.label}/{variant}",
+                name=name if runs_with[name] == 1 else f"{run.label}/{name}",
                 run=run.folder,
                 selection=folds[0].record.selection,
                 regime=folds[0].record.regime,
+                encoders=folds[0].record.encoder_citations,
+                reads=_reads(folds[0].record),
                 seeds=frozenset(fold.record.seed for fold in folds),
                 folds=tuple(fold.folder for fold in folds),
             )
-            for variant, folds in by_variant.items()
+            for name, folds in own.items()
         ]
     if len(variants) < 2:
         raise EvaluationError(

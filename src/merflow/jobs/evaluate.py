@@ -1,20 +1,20 @@
 """From the prediction tables of finished folds to results, a report, and the benchmark's run in MLflow."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from merflow.contracts.classics import classic_predictions, classics_on
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural, training_name
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.presets import Preset
 from merflow.contracts.progress import say
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Training
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.readers.catalogue import reader
@@ -29,9 +29,14 @@ from merflow.evaluation.report.table_files import write_tables
 from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarise
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
+from merflow.presets.user_presets import recorded_preset
+from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.provenance import environment, git_commit
 from merflow.runs.run_folder import TrainedFold
+from merflow.runs.variant_names import named, under_name
+
+Folds = Mapping[str, Sequence[TrainedFold]]
 
 
 def evaluate(
@@ -45,7 +50,7 @@ def evaluate(
     command: str,
     params: EvaluationParams,
     run: Path | None = None,
-    user_presets: UserPresets | None = None,
+    classics: Path | None = None,
 ) -> Results:
     """Write ``results.json`` and the HTML report of these folds, and complete the benchmark's run in MLflow.
 
@@ -61,7 +66,7 @@ def evaluate(
         command: Command that reproduces the run, printed in the report.
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
-        user_presets: The user's presets; the report shows the published figures of their bases.
+        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
 
     Raises:
         EvaluationError: Folds are missing or unfinished, or belong to other splits or another corpus.
@@ -71,30 +76,39 @@ def evaluate(
     corpus, splits_of_corpus = read_manifest(manifest), read_splits(splits)
     folds = [TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained]
     _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
-    presets = {fold.record.variant: catalogue.trained_preset(fold.record.variant, user_presets) for fold in folds}
+    by_name = named(folds)
+    _check_same_training(by_name)
+    presets = {name: recorded_preset(own[0].record) for name, own in by_name.items()}
     kind = reader(corpus.corpus)
+    classic_records = classics_on(classics, split_id=splits_of_corpus.split_id)
     summary = summarise(
         PredictionTables(
-            test=pd.concat([fold_folder.read_predictions(folder) for folder in trained], ignore_index=True),
-            none_paper=_concatenated(fold_folder.read_none_paper(folder) for folder in trained),
-            missing=_concatenated(fold_folder.read_missing(folder) for folder in trained),
+            test=pd.concat(_tables(by_name, fold_folder.read_predictions), ignore_index=True),
+            none_paper=_concatenated(_tables(by_name, fold_folder.read_none_paper)),
+            missing=_concatenated(_tables(by_name, fold_folder.read_missing)),
+            classics=classic_predictions(classics, classic_records),
         ),
         HeldOut(
             corpus=corpus.corpus,
             manifest_hash=corpus.hash,
             split_id=splits_of_corpus.split_id,
             protocol=splits_of_corpus.protocol,
-            classes=taxonomy(corpus.taxonomy).classes,
+            classes=corpus.classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(
                 durations_s(corpus.rows)
             ),
             folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
             synthetic=kind.synthetic,
-            published_corpus=kind.published,
+            published_corpus=(
+                corpus.taxonomy.name if kind.published and corpus.taxonomy.shipped and not corpus.differs else None
+            ),
+            known_differences=corpus.accepted,
+            shared_groups=splits_of_corpus.shared_groups,
         ),
-        trained=_variants(folds, presets),
+        trained=_variants(by_name, presets),
         params=params,
         baselines=baselines_of(corpus, splits_of_corpus),
+        classics=classic_records,
     )
     summary.write(results)
     papers = catalogue.published_tables()
@@ -103,9 +117,9 @@ def evaluate(
         summary,
         report,
         origin=Origin(title=name, command=command, identity=_identity(folds) | _bases(presets)),
-        histories=_histories(folds),
+        histories=_histories(by_name),
         papers=papers,
-        inspections=_inspections(folds, words=corpus.rows if params.show_words else None),
+        inspections=_inspections(by_name, words=corpus.rows if params.show_words else None),
     )
     if run is not None:
         files = {"results.json": results, "report.html": report, **{path.name: path for path in tables}}
@@ -114,54 +128,65 @@ def evaluate(
     return summary
 
 
-def _variants(folds: Sequence[TrainedFold], presets: Mapping[str, Preset]) -> dict[str, TrainedVariant]:
+def _variants(by_name: Folds, presets: Mapping[str, Preset]) -> dict[str, TrainedVariant]:
     variants = {}
-    for variant, preset in presets.items():
-        records = [fold.record for fold in folds if fold.record.variant == variant]
+    for name, preset in presets.items():
+        records = [fold.record for fold in by_name[name]]
         training = Training(
             selection=records[0].selection,
             regime=records[0].regime,
             transcripts=records[0].transcripts,
             transcripts_of_preset=records[0].transcripts_of_preset,
+            profile=records[0].profile,
+            encoders=records[0].encoder_citations,
+            has_paper_encoders=records[0].has_paper_encoders,
+            modalities=records[0].modalities,
+            context=reads_context(records[0].model, records[0].modalities),
         )
         chosen = {(record.fold, record.seed): record.chosen for record in records}
-        variants[variant] = TrainedVariant(training, preset.published, chosen)
+        variants[name] = TrainedVariant(training, preset.published, chosen)
     return variants
 
 
-def _histories(folds: Sequence[TrainedFold]) -> dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]]:
+def _histories(by_name: Folds) -> dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]]:
     """Return the epochs of every fold and seed, per variant."""
     histories: dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]] = defaultdict(dict)
-    for fold in folds:
-        record = fold.record
-        histories[record.variant][record.fold, record.seed] = read_history(fold.folder)
+    for name, folds in by_name.items():
+        for fold in folds:
+            histories[name][fold.record.fold, fold.record.seed] = read_history(fold.folder)
     return dict(histories)
 
 
-def _inspections(folds: Sequence[TrainedFold], *, words: pd.DataFrame | None) -> Inspections:
+def _inspections(by_name: Folds, *, words: pd.DataFrame | None) -> Inspections:
     """Return the inspection of the first fold that has one, per variant.
 
     Args:
-        folds: Trained folds.
+        by_name: Trained folds by the name of their variant.
         words: Rows of the manifest, to show the words of single utterances; None to leave them out.
     """
     inspections = {}
-    for fold in sorted(folds, key=lambda fold: (fold.record.seed, fold.record.fold)):
+    each = ((name, fold) for name, folds in by_name.items() for fold in folds)
+    for name, fold in sorted(each, key=lambda pair: (pair[1].record.seed, pair[1].record.fold)):
         record = fold.record
-        inspected = None if record.variant in inspections else fold_folder.read_inspection(fold.folder)
+        inspected = None if name in inspections else fold_folder.read_inspection(fold.folder)
         if inspected is None:
             continue
         if words is not None:
             inspected = inspected.with_words(
                 {row["utterance_id"]: words_of(row, read=record.transcripts) for _, row in words.iterrows()}
             )
-        inspections[record.variant] = training_name(record.fold, record.seed), inspected
+        inspections[name] = training_name(record.fold, record.seed), inspected
     return inspections
 
 
-def _concatenated(tables: Iterable[pd.DataFrame | None]) -> pd.DataFrame | None:
-    present = [table for table in tables if table is not None]
-    return pd.concat(present, ignore_index=True) if present else None
+def _tables(by_name: Folds, read: Callable[[Path], pd.DataFrame | None]) -> list[pd.DataFrame]:
+    """Return one kind of table of all folds that have it, under the names of their variants."""
+    read_tables = ((name, read(fold.folder)) for name, folds in by_name.items() for fold in folds)
+    return [under_name(name, table) for name, table in read_tables if table is not None]
+
+
+def _concatenated(tables: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
+    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def _check_same_data(folds: Sequence[TrainedFold], *, split_id: str, manifest_hash: str) -> None:
@@ -177,27 +202,30 @@ def _check_same_data(folds: Sequence[TrainedFold], *, split_id: str, manifest_ha
                     f"{fold.folder} was trained with {name} {trained_on}, but the given one is {given}; pass the "
                     "manifest and splits of the folds, or train the fold again on these"
                 )
-    first: dict[str, str | None] = {}
-    regimes: dict[str, TrainedFold] = {}
-    for fold in folds:
-        variant, transcripts = fold.record.variant, fold.record.transcripts
-        other = regimes.setdefault(variant, fold)
-        if fold.record.regime != other.record.regime:
-            raise EvaluationError(
-                f"{fold.folder} was trained in the stages {', '.join(fold.record.stages)}, but {other.folder} in "
-                f"{', '.join(other.record.stages)}; train all folds of a variant with one setting of training.encoders"
-            )
-        if transcripts != first.setdefault(variant, transcripts):
-            raise EvaluationError(
-                f"{fold.folder} was trained on transcripts {transcripts!r}, but another fold of {variant} on "
-                f"{first[variant]!r}; train all folds of a variant on the features of one extraction"
-            )
+
+
+def _check_same_training(by_name: Folds) -> None:
+    """Raise if folds of one variant read different words, or their encoders learned in some of them only."""
+    for name, (first, *others) in by_name.items():
+        for fold in others:
+            if fold.record.transcripts != first.record.transcripts:
+                raise EvaluationError(
+                    f"{fold.folder} was trained on transcripts {fold.record.transcripts!r}, but another fold of {name} "
+                    f"on {first.record.transcripts!r}; train all folds of a variant on the features of one extraction"
+                )
+            if fold.record.regime != first.record.regime:
+                raise EvaluationError(
+                    f"{fold.folder} was trained in the stages {', '.join(fold.record.stages)}, but {first.folder} in "
+                    f"{', '.join(first.record.stages)}; train all folds of a variant with one setting of "
+                    "training.encoders"
+                )
 
 
 def _identity(folds: Sequence[TrainedFold]) -> dict[str, str]:
     """Return the data, code and encoders behind the figures."""
     records: list[FoldRecord] = [fold.record for fold in folds]
     encoders = {key: role for record in records for role, key in record.encoder_keys.items()}
+    cited = {f"{role} {cited}" for record in records for role, cited in record.encoder_citations.items()}
 
     def distinct(values: Iterable[str]) -> str:
         return ", ".join(sorted(set(values)))
@@ -205,6 +233,7 @@ def _identity(folds: Sequence[TrainedFold]) -> dict[str, str]:
     return {
         "development data": distinct(record.development_data for record in records),
         "encoder profile": distinct(record.profile for record in records),
+        "encoders": distinct(cited),
         "encoder keys": ", ".join(f"{role} {key}" for key, role in sorted(encoders.items())),
         "trained at commit": distinct(record.git_commit or "not a git checkout" for record in records),
         "trained with": "; ".join(sorted({str(record.environment) for record in records})),

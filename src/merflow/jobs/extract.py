@@ -9,7 +9,7 @@ from merflow.contracts.extracted_features import (
     write_extracted_features,
 )
 from merflow.contracts.params import CorpusParams, FeatureParams
-from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.presets import EncoderProfile, UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.quarantine import quarantine_beside, write_quarantine
 from merflow.contracts.streams import Modality, Stream
@@ -19,8 +19,7 @@ from merflow.features.encoders.huggingface.checkpoints import located
 from merflow.features.extraction.filling import Effort
 from merflow.features.extraction.stored_streams import Pace, StoredStream, extract_streams
 from merflow.features.extraction.transcript_choice import choose_transcripts, has_both_transcripts
-from merflow.models import MODELS
-from merflow.presets import catalogue
+from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
 from merflow.presets.variants import chosen
 
 
@@ -34,6 +33,7 @@ def extract(
     corpus: CorpusParams,
     strict: bool = False,
     user_presets: UserPresets | None = None,
+    profile: EncoderProfile | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Fill the store with the features that the variants need, and write their record to ``out``.
@@ -54,6 +54,7 @@ def extract(
         corpus: Parameters of the corpus; they say whether recordings of other rates are resampled.
         strict: True to raise if an utterance cannot be read or encoded.
         user_presets: The user's presets, beside those that merflow ships.
+        profile: The encoders; None for those that ``params.profile`` names.
         progress: Called with every stage, the inputs done and their number.
 
     Raises:
@@ -61,17 +62,20 @@ def extract(
         FeatureError: The corpus lacks a modality, or none of its inputs can be encoded (or one cannot, if ``strict``).
         OutputError: The store cannot be written.
     """
+    presets = chosen(variants, user_presets)
+    profile = profile or profile_of(params.profile)
+    check_encoders(profile, presets=presets, encoders_folder=params.encoders_folder)
     utterances = read_manifest(manifest)
-    requested = _streams(chosen(variants, user_presets))
+    requested = streams_of_all(presets)
     choice = choose_transcripts(utterances, transcripts=params.transcripts)
     read = with_transcripts(requested, choice)
     has_both = has_both_transcripts(utterances)
     streams = tuple(dict.fromkeys([*read, *with_other_transcripts(read)])) if has_both else read
-    profile = located(catalogue.profile(params.profile), streams=streams, encoders_folder=params.encoders_folder)
+    encoders = located(profile.roles, streams=streams, encoders_folder=params.encoders_folder)
     stored = extract_streams(
         utterances,
         streams=streams,
-        profile=profile,
+        profile=encoders,
         store=store,
         shard_utterances=params.shard_utterances,
         pace=Pace(device=params.device, workers=params.workers, batch_cost=_batch_cost(params)),
@@ -85,8 +89,8 @@ def extract(
         out,
         ExtractedFeatures(
             store=str(store.resolve()),
-            profile=params.profile,
-            encoders=profile,
+            profile=profile,
+            encoders=encoders,
             manifest_hash=utterances.hash,
             transcripts=choice,
             has_both_transcripts=has_both,
@@ -115,7 +119,8 @@ def _say_streams(stored: Sequence[StoredStream], *, read: Sequence[Stream], requ
     for each in stored:
         transcript = ", asr" if transcripts_of([each.stream]) == "asr" else ""
         purpose = "" if each.stream in read else ", for tests only"
-        say(f"extract {each.stream.role} ({each.spec.label}{transcript}{purpose}): {_described(each.effort)}")
+        alone = "; one by one, since padding would change this encoder's numbers" if each.alone else ""
+        say(f"extract {each.stream.role} ({each.spec.label}{transcript}{purpose}): {_described(each.effort)}{alone}")
     if transcripts_of(read) != transcripts_of(requested):
         say(f"extract: the presets request {_named(requested)}; {_named(read)} are read instead")
 
@@ -140,9 +145,3 @@ def _described(effort: Effort) -> str:
     if effort.media_s:
         rate += f", {effort.media_s / 3600 / seconds:.3g} hours of media per second"
     return f"{rate}, padding {100 * effort.padding:.1f}%"
-
-
-def _streams(presets: Sequence[Preset]) -> tuple[Stream, ...]:
-    """Return the streams that the presets' models request, each once."""
-    configs = [MODELS[preset.model].configure(preset.config) for preset in presets]
-    return tuple(dict.fromkeys(stream for config in configs for stream in config.streams()))

@@ -1,8 +1,9 @@
 """The plan of a pipeline's run: one request for each step, made from the few settings that a user gives.
 
-Everything that decides a step's result beside its input files is resolved here: the parameters, the folds, the user's
-presets, and the digests of code and data. A pipeline makes its plan anew in every run. The other steps are cached by
-their requests, so they run again exactly when something of their own has changed.
+Everything that decides a step's result beside its input files is resolved here: the parameters, the user's presets, and
+the digests of code and data. The folds are listed once the splits exist (``jobs.list_folds``). A pipeline makes its
+plan anew in every run. The other steps are cached by their requests, so they run again exactly when something of their
+own has changed.
 """
 
 import json
@@ -13,15 +14,17 @@ from typing import Any
 
 import yaml
 
-from merflow.contracts.fold_id import parse_fold_id
+from merflow.contracts.fold_id import FoldId
 from merflow.contracts.params import Params, shipped_params, with_changes
 from merflow.contracts.passwords import masked, without_password
-from merflow.contracts.presets import Preset, UserPresets
+from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
+    ClassicsRequest,
     EvaluateRequest,
     ExtractRequest,
     IndexRequest,
+    ListFoldsRequest,
     SplitRequest,
     StudyRequest,
     TrackRequest,
@@ -33,11 +36,15 @@ from merflow.contracts.requests import (
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.source import CorpusSource
 from merflow.errors import ParamsError, TuningError
+from merflow.features.encoders.huggingface.checkpoints import is_path
 from merflow.folds.presets import parse_presets, streams_of, training_of
-from merflow.presets.variants import chosen, folds_of, read_video
+from merflow.folds.profiles import check_encoders, profile_of
+from merflow.presets.variants import chosen, read_video
 from merflow.runs.code_closure import code_digest
 from merflow.storage.fingerprints import folder_fingerprint
 from merflow.storage.local import digest
+
+_PODS = 2  # workers of a study, each of which may have a machine of its own
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class RunSettings:
         quarantine: True to set bad rows aside instead of failing.
         transcribe: True to transcribe the recordings with Whisper.
         presets: Text of a file of user presets; empty for none.
+        profile: Text of the user's encoder profile; empty for the one that ``features.profile`` names.
         params: Changes to the parameters that merflow ships, as YAML or JSON.
     """
 
@@ -66,6 +74,7 @@ class RunSettings:
     quarantine: bool
     transcribe: bool
     presets: str
+    profile: str
     params: str
 
 
@@ -92,15 +101,12 @@ class PreparationPlan:
 
 @dataclass(frozen=True)
 class BenchmarkPlan:
-    """Requests of all steps of a benchmark.
-
-    Attributes:
-        train: One request for each fold.
-    """
+    """Requests of all steps of a benchmark; the step ``list_folds`` makes those of training."""
 
     preparation: PreparationPlan
+    list_folds: ListFoldsRequest
+    classics: ClassicsRequest
     track: TrackRequest
-    train: tuple[TrainRequest, ...]
     evaluate: EvaluateRequest
 
 
@@ -129,20 +135,32 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
         MerflowError: A parameter, a variant, a preset, or the corpus is wrong or missing.
     """
     params = _params_of(settings)
-    user_presets = parse_presets(settings.presets, where="presets", profile=params.features.profile)
+    profile = profile_of(params.features.profile, text=settings.profile)
+    user_presets = parse_presets(settings.presets, where="presets", profile=profile)
     presets = chosen(settings.models, user_presets)
-    folds = folds_of(
-        settings.models,
-        protocol=params.splits.protocol,
-        profile=params.features.profile,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
-    by_variant = {preset.variant: preset for preset in presets}
-    code = {variant: _training_code("train", preset) for variant, preset in by_variant.items()}
-    variants = {fold: parse_fold_id(fold).variant for fold in folds}
     return BenchmarkPlan(
-        preparation=_preparation(settings, params, presets=presets, user_presets=user_presets),
+        preparation=_preparation(settings, params, presets=presets, profile=profile, user_presets=user_presets),
+        list_folds=ListFoldsRequest(
+            code=code_digest("list_folds"),
+            seeds=params.plan.seeds,
+            trainings=[
+                TrainRequest(
+                    fold=str(FoldId(preset.variant, 1)),
+                    workspace=settings.workspace,
+                    params=params.training,
+                    presets=_text_of(settings.presets, [preset.variant]),
+                    code=_training_code("train", preset),
+                )
+                for preset in presets
+            ],
+        ),
+        classics=ClassicsRequest(
+            workspace=settings.workspace,
+            transcripts=params.features.transcripts,
+            params=params.classics,
+            corpus=params.corpus,
+            code=code_digest("classics"),
+        ),
         track=TrackRequest(
             code=code_digest("track"),
             variants=list(settings.models),
@@ -152,21 +170,10 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
             params=params.tracking,
             training=params.training,
         ),
-        train=tuple(
-            TrainRequest(
-                fold=fold,
-                workspace=settings.workspace,
-                params=params.training,
-                presets=_text_of(settings.presets, [variant]),
-                code=code[variant],
-            )
-            for fold, variant in variants.items()
-        ),
         evaluate=EvaluateRequest(
             name=settings.name,
             command=command,
             params=params.evaluation,
-            presets=_text_of(settings.presets, settings.models),
             code=code_digest("evaluate"),
         ),
     )
@@ -188,9 +195,10 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
     if len(settings.models) != 1:
         raise TuningError(f"tune takes one variant, {len(settings.models)} are given: {', '.join(settings.models)}")
     presets = chosen(settings.models)
+    profile = profile_of(params.features.profile, text=settings.profile)
     code = _training_code("study", presets[0])
     return TuningPlan(
-        preparation=_preparation(settings, params, presets=presets, user_presets={}),
+        preparation=_preparation(settings, params, presets=presets, profile=profile, user_presets={}),
         study=StudyRequest(
             variant=settings.models[0],
             name=settings.name,
@@ -202,7 +210,7 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
         ),
         trials=tuple(
             TrialsRequest(worker=worker, workspace=settings.workspace, code=code)
-            for worker in range(params.tuning.workers)
+            for worker in range(_PODS if params.tuning.workers == "auto" else params.tuning.workers)
         ),
         choice=ChoiceRequest(preset=preset, code=code),
     )
@@ -234,11 +242,17 @@ def _params_of(settings: RunSettings) -> Params:
 
 
 def _preparation(
-    settings: RunSettings, params: Params, *, presets: Sequence[Preset], user_presets: UserPresets
+    settings: RunSettings,
+    params: Params,
+    *,
+    presets: Sequence[Preset],
+    profile: EncoderProfile,
+    user_presets: UserPresets,
 ) -> PreparationPlan:
     root = Path(settings.root) if settings.root else None
     CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
     data = reader(settings.corpus).fingerprint(root) if root else ""
+    check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     return PreparationPlan(
         index=IndexRequest(
             corpus=settings.corpus,
@@ -268,8 +282,9 @@ def _preparation(
             workspace=settings.workspace,
             params=params.features,
             corpus=params.corpus,
-            encoders=_digest_of_folder(params.features.encoders_folder),
+            encoders=_digest_of_encoders(profile, encoders_folder=params.features.encoders_folder),
             presets=_text_of(settings.presets, settings.models),
+            profile=settings.profile,
             code=digest([code_digest("extract"), [streams_of(preset) for preset in presets]]),
         ),
     )
@@ -284,6 +299,13 @@ def _digest_of_folder(name: str) -> str:
     """Return a digest of a folder's files; empty if the name is not that of a folder, as for models of the hub."""
     folder = Path(name).expanduser()
     return folder_fingerprint(folder) if name and folder.is_dir() else ""
+
+
+def _digest_of_encoders(profile: EncoderProfile, *, encoders_folder: str) -> str:
+    """Return a digest of the files of all local encoders; empty if the hub's commits pin every encoder."""
+    models = {str(spec.settings.get("model", "")) for spec in profile.roles.values()}
+    digests = [_digest_of_folder(name) for name in (encoders_folder, *sorted(filter(is_path, models)))]
+    return digest(digests) if any(digests) else ""
 
 
 def _text_of(presets: str, variants: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from merflow.contracts.results import read_results
 from merflow.errors import EvaluationError
 from merflow.evaluation.report.plot_data import History, confusion_rows, headline, learning_curves, reliability_bins
 from merflow.runs import fold_folder
+from merflow.runs.run_folder import TrainedFold
+from merflow.runs.variant_names import named
 from merflow.storage.local import replacing_folder, write_json
 
 
@@ -48,9 +50,9 @@ def plots(trained: Sequence[Path], *, results: Path, metrics: Path, out: Path) -
 
 def _histories(trained: Sequence[Path]) -> dict[str, History]:
     histories: dict[str, dict[tuple[int, int], tuple[EpochFigures, ...]]] = defaultdict(dict)
-    for folder in trained:
-        record = fold_folder.read_record(folder)
-        histories[record.variant][record.fold, record.seed] = read_history(folder)
+    for name, folds in named(TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained).items():
+        for fold in folds:
+            histories[name][fold.record.fold, fold.record.seed] = read_history(fold.folder)
     return dict(histories)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.presets import UserPresets
 from merflow.contracts.results import Results, read_results
 from merflow.errors import EvaluationError
 from merflow.jobs.evaluate import evaluate
@@ -20,7 +19,6 @@ def report(
     manifest: Path | None = None,
     splits: Path | None = None,
     name: str | None = None,
-    user_presets: UserPresets | None = None,
 ) -> tuple[Results, Path]:
     """Compute the figures of one or more finished runs, and write results, report and tables.
 
@@ -32,7 +30,6 @@ def report(
         manifest: Manifest that all folds were trained on; None to find it in the runs.
         splits: Splits that all folds were trained on; None to find them in the runs.
         name: Title; None for the names of the runs.
-        user_presets: The user's presets that the runs trained.
 
     Returns:
         The results, and the path of the report.
@@ -40,7 +37,7 @@ def report(
     Raises:
         EvaluationError: A run has no finished fold, lacks folds, or was trained on other data than another run.
         FormatError: Another version of merflow made a run.
-        PresetError: A variant is in neither the papers' presets nor the user's.
+        PresetError: This version of merflow ships no preset that a variant is based on.
         OutputError: ``out`` cannot be written.
     """
     folders = [read_run(folder) for folder in runs]
@@ -59,9 +56,14 @@ def report(
         name=name or " and ".join(run.name for run in folders),
         command="\n".join([*commands, *([command] if len(folders) > 1 or not commands else [])]),
         params=params,
-        user_presets=user_presets,
+        classics=_classics(folders),
     )
     return results, target / "report.html"
+
+
+def _classics(runs: Sequence[RunFolder]) -> Path | None:
+    """Return the classics of the first run that has some."""
+    return next((folder for run in runs if (folder := run.classics()) is not None), None)
 
 
 def recorded_params(run: Path, params: EvaluationParams) -> EvaluationParams:
@@ -87,11 +89,11 @@ def _check_same_data(runs: Sequence[RunFolder]) -> None:
 
 
 def _folds(runs: Sequence[RunFolder]) -> list[Path]:
-    """Return the fold folders of all runs; a training run that is in several of them counts once."""
-    first: dict[str, TrainedFold] = {}
+    """Return the fold folders of all runs; a fold that is in several of them, with equal encoders, counts once."""
+    first: dict[tuple[str, str], TrainedFold] = {}
     for run in runs:
         for fold_id, fold in run.folds.items():
-            known = first.setdefault(fold_id, fold)
+            known = first.setdefault((fold_id, fold.record.encoders_digest), fold)
             if known.record.fingerprint != fold.record.fingerprint:
                 raise EvaluationError(
                     f"{fold_id} was trained differently in {known.folder} and in {fold.folder}; report these runs by "

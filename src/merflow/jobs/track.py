@@ -52,7 +52,15 @@ def track(
         OutputError: The workspace cannot be written.
     """
     corpus, folded, extracted = read_manifest(manifest), read_splits(splits), read_extracted_features(features)
-    settings = [folded.split_id, extracted.profile, extracted.transcripts, training.model_dump(), sorted(seeds)]
+    keys = sorted(stream.key for stream in extracted.streams)
+    settings = [
+        folded.split_id,
+        extracted.profile.name,
+        keys,
+        extracted.transcripts,
+        training.model_dump(),
+        sorted(seeds),
+    ]
     run = TrackedRun(
         uri=tracking_uri(params.uri, folder=workspace.root),
         experiment=params.experiment,
@@ -69,7 +77,7 @@ def track(
             "variants": ", ".join(variants),
             "protocol": folded.protocol,
             "development": folded.development,
-            "profile": extracted.profile,
+            "profile": extracted.profile.name,
             "training": training.model_dump(),
             "seeds": list(seeds),
         },

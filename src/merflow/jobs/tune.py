@@ -12,7 +12,7 @@ from merflow.contracts.processes import side_by_side
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.study import StudyResults, write_study_results
 from merflow.errors import TuningError
-from merflow.inference.devices import gpus
+from merflow.inference.devices import gpus, processes_at_once
 from merflow.jobs.study_tracking import begin_study_run, log_study
 from merflow.jobs.trials import run_trials
 from merflow.presets.user_presets import UserPreset, user_preset_name, write_user_presets
@@ -172,6 +172,8 @@ def _work_side_by_side(
     opened = Search.load(search, data, password=password)
     checkpoints = Workspace(out).trials
     params = opened.params
+    workers = params.workers if params.workers != "auto" else processes_at_once(opened.training, wanted=_most(params))
+    say(f"tune: {workers} trial(s) at a time (--workers)")
     study = open_study(opened.location, params=params)
     tell = progress or plain_lines()
 
@@ -188,13 +190,13 @@ def _work_side_by_side(
     killed = side_by_side(
         [
             partial(run_trials, search, data, checkpoints=checkpoints, run=run, worker=worker, password=password)
-            for worker in range(params.workers)
+            for worker in range(workers)
         ],
         meanwhile=look,
         environments=[{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus(opened.training)],
     )
     if killed:
-        say(f"tune: {killed} of {params.workers} worker(s) were killed, perhaps for lack of memory")
+        say(f"tune: {killed} of {workers} worker(s) were killed, perhaps for lack of memory")
     if finished(study) < params.trials:
         raise TuningError(
             f"{finished(study)} of {params.trials} trials are finished and no worker is left; run the same command "
@@ -202,6 +204,11 @@ def _work_side_by_side(
         )
     # The study is complete: what an interrupted trial left here is of no more use.
     shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _most(params: TuningParams) -> int:
+    """Return the most workers worth starting: of too many, most would draw at random before the sampler has learned."""
+    return min(params.trials, max(2, params.trials // params.startup_trials))
 
 
 def _entry(search: Search, results: StudyResults) -> UserPreset:

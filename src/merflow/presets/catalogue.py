@@ -1,37 +1,28 @@
-"""The presets and encoder profiles that merflow ships, read from the YAML files beside this module.
+"""The presets that merflow ships, read from the YAML files beside this module.
 
-Every ``<model>.yaml`` in this folder is one model; nothing else lists them. ``published.csv`` holds the papers' own
-numbers, which are quoted beside measured ones and enter no computation.
+Every ``<model>.yaml`` in this folder is one model; nothing else lists them.
 """
 
-import csv
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field
 
 from merflow.contracts.presets import (
-    EncoderSpec,
-    Paper,
     Preset,
-    Profile,
-    PublishedRow,
-    PublishedTable,
     UserPresets,
     parse_variant,
 )
+from merflow.contracts.published import Paper, PublishedTable
 from merflow.contracts.recipe import Recipe
-from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES, Modality
+from merflow.contracts.streams import Modality
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import PresetError, nearest
+from merflow.presets.published import figures_of, tables_of
 
 _FOLDER = files("merflow.presets")
-_METRICS = ("WA", "UA", "F1")
-_PRINTED_METRICS = (*_METRICS, "ACC7", "ACC2")
 
 
 class _PresetEntry(Strict):
@@ -65,31 +56,9 @@ class _ModelFile(Strict):
     unavailable: dict[str, str] = Field(default_factory=dict)
 
 
-class _Fit(Strict):
-    """Settings of a model's config, and of all its recipes, that differ on the encoders of a profile."""
-
-    config: dict[str, Any] = Field(default_factory=dict)
-    recipe: dict[str, Any] = Field(default_factory=dict)
-
-
-class _ProfileFile(Strict):
-    """The file of an encoder profile.
-
-    Attributes:
-        roles: Encoders by role, or by ``role/encoder`` if papers use different ones; the role then names one of them.
-        standardize: True to standardize features by the statistics of the training part.
-        models: Adjustments of models whose sizes would be out of proportion to these encoders.
-    """
-
-    standardize: bool
-    roles: dict[str, EncoderSpec | str]
-    models: dict[str, _Fit] = Field(default_factory=dict)
-
-
 @cache
 def presets() -> dict[str, Preset]:
     """Return all presets by variant (``model:preset``), in the order of the files and of their presets."""
-    published = _published_figures()
     shipped: dict[str, Preset] = {}
     for name, content in _model_files().items():
         for preset_name, entry in content.presets.items():
@@ -104,7 +73,7 @@ def presets() -> dict[str, Preset]:
                 recipes=recipes,
                 asked=tuple(recipe.policy for recipe in recipes),
                 frozen=content.frozen,
-                published=published.get((content.model, preset_name), {}),
+                published=figures_of(f"{content.model}:{preset_name}"),
             )
             shipped[preset.variant] = preset
     return shipped
@@ -143,102 +112,14 @@ def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
     return known[variant]
 
 
-def trained_preset(variant: str, user_presets: UserPresets | None) -> Preset:
-    """Return the preset of a variant that was trained; see :func:`preset`.
-
-    Raises:
-        PresetError: The variant neither ships nor is among the user's presets.
-    """
-    if variant in presets() or variant in (user_presets or {}):
-        return preset(variant, user_presets)
-    raise PresetError(
-        f"variant {variant!r} is none that merflow ships; pass the file of presets that it was trained with as "
-        "--presets FILE"
-    )
-
-
 def published_tables() -> tuple[PublishedTable, ...]:
     """Return the papers' tables that presets are rows of, in the papers' order of tables and rows."""
-    papers = {content.model: content.paper for content in _model_files().values()}
-    rows: dict[tuple[str, str], list[PublishedRow]] = {}
-    for row in _published_rows():
-        rows.setdefault((row["model"], row["table"]), []).append(
-            PublishedRow(
-                variant=f"{row['model']}:{row['preset']}",
-                dataset=row["dataset"],
-                protocol=row["protocol"],
-                inputs=row["inputs"],
-                figures={metric: float(row[metric]) for metric in _PRINTED_METRICS if row[metric]},
-                note=row["note"],
-            )
-        )
-    return tuple(
-        PublishedTable(model, papers[model], number, tuple(each)) for (model, number), each in sorted(rows.items())
-    )
+    return tables_of({content.model: content.paper for content in _model_files().values()})
 
 
-def profiles() -> list[str]:
-    """Return the names of the encoder profiles."""
-    return sorted(Path(entry.name).stem for entry in (_FOLDER / "profiles").iterdir() if entry.name.endswith(".yaml"))
-
-
-def profile(name: str) -> Profile:
-    """Return the encoders of a profile by role, and by ``role/encoder`` if it has several for a role.
-
-    Raises:
-        PresetError: No such profile exists, or it names an unknown role or encoder.
-    """
-    slots = _profile_file(name).roles
-    encoders: Profile = {}
-    for slot, spec in slots.items():
-        role, slash, encoder = slot.partition("/")
-        if role not in ROLES:
-            raise PresetError(f"profile {name}: unknown role {role!r}; {nearest(role, ROLES)}")
-        if slash and encoder not in PRETRAINED_ENCODERS:
-            raise PresetError(f"profile {name}: unknown encoder {slot!r}; {nearest(encoder, PRETRAINED_ENCODERS)}")
-        target = slots.get(spec) if isinstance(spec, str) else spec
-        if not isinstance(target, EncoderSpec):
-            raise PresetError(f"profile {name}: {slot} points to {spec!r}; {nearest(str(spec), slots)}")
-        encoders[slot] = target
-    return {slot: encoders[slot] for role in ROLES for slot in encoders if slot.partition("/")[0] == role}
-
-
-def standardizes(profile_name: str) -> bool:
-    """Return True if models read a profile's features standardized by the statistics of their training part.
-
-    Raises:
-        PresetError: No such profile exists.
-    """
-    return _profile_file(profile_name).standardize
-
-
-def fitted(preset: Preset, profile_name: str) -> Preset:
-    """Return a preset as it is trained on the encoders of a profile: small encoders get a small model.
-
-    Settings that the preset's own config makes stay as they are, and so do settings in the recipe of a user's preset,
-    even if they equal the paper's.
-
-    Raises:
-        PresetError: No such profile exists.
-    """
-    fit = _profile_file(profile_name).models.get(preset.model, _Fit())
-    changes = preset.changes or ({},) * len(preset.recipes)
-    recipes = tuple(
-        parse(Recipe, recipe.model_dump() | fit.recipe | change, where=f"{preset.variant} on profile {profile_name}")
-        for recipe, change in zip(preset.recipes, changes, strict=True)
-    )
-    return replace(preset, config=fit.config | preset.config, recipes=recipes)
-
-
-def _profile_file(name: str) -> _ProfileFile:
-    if name not in profiles():
-        raise PresetError(f"unknown encoder profile {name!r}; {nearest(name, profiles())}")
-    content = parse(_ProfileFile, _yaml(f"profiles/{name}.yaml"), where=f"profile {name}")
-    known = {model_file.model for model_file in _model_files().values()}
-    for model in content.models:
-        if model not in known:
-            raise PresetError(f"profile {name}: unknown model {model!r}; {nearest(model, known)}")
-    return content
+def models() -> list[str]:
+    """Return the names of the models that have presets."""
+    return [content.model for content in _model_files().values()]
 
 
 @cache
@@ -263,19 +144,3 @@ def _recipes(content: _ModelFile, entry: _PresetEntry, *, where: str) -> tuple[R
 
 def _yaml(name: str) -> Any:  # noqa: ANN401 - parsed by the caller
     return yaml.safe_load((_FOLDER / name).read_text(encoding="utf-8"))
-
-
-def _published_figures() -> dict[tuple[str, str], dict[str, float]]:
-    """Return percentages as printed, by model and preset; of several protocols, those of the five-fold one."""
-    rows = [row for row in _published_rows() if row["dataset"].startswith("iemocap4")]
-    rows.sort(key=lambda row: row["protocol"] != "session-5fold")
-    figures_of: dict[tuple[str, str], dict[str, float]] = {}
-    for row in rows:
-        figures = {metric: float(row[metric]) for metric in _METRICS if row[metric]}
-        figures_of.setdefault((row["model"], row["preset"]), figures)
-    return figures_of
-
-
-def _published_rows() -> list[dict[str, str]]:
-    lines = (_FOLDER / "published.csv").read_text(encoding="utf-8").splitlines()
-    return list(csv.DictReader(lines))

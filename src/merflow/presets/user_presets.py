@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import Field
 
+from merflow.contracts.fold_record import PlannedFold
 from merflow.contracts.presets import Preset, parse_variant
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import ParamsError, PresetError
 from merflow.presets import catalogue
+from merflow.presets.user_files import described, file_text, yaml_of
 from merflow.storage.local import replacing
 
 Entry = TypeVar("Entry")
@@ -71,12 +73,7 @@ def presets_text(path: Path | None) -> str:
     """
     if path is None:
         return ""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise PresetError(f"no such file: {path}; pass a file of presets with --presets") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise PresetError(f"cannot read {path} ({error}); pass a file of presets with --presets") from error
+    return file_text(path, kind="presets", option="--presets")
 
 
 def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
@@ -89,15 +86,25 @@ def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
     """
     if not text.strip():
         return {}
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise PresetError(f"{where} is no YAML: {_yaml_problem(error)}; {_SHAPE}") from error
+    values = yaml_of(text, where=where, shape=_SHAPE)
     if not isinstance(values, dict) or not isinstance(values.get("presets", {}), dict):
         content = values["presets"] if isinstance(values, dict) else values
-        raise PresetError(f"{where} holds {_kind(content)} instead of presets; {_SHAPE}")
+        raise PresetError(f"{where} holds {described(content)} instead of presets; {_SHAPE}")
     file = parse(UserPresetFile, values, where=where)
     return read_each(file.presets, lambda variant, entry: _preset(variant, entry, where=where))
+
+
+def recorded_preset(record: PlannedFold) -> Preset:
+    """Return the preset that a fold was trained with: a shipped one, or the user's as the record holds it.
+
+    Raises:
+        PresetError: This version of merflow ships no such preset, or not the one that it is based on.
+    """
+    variant, origin = record.variant, record.origin
+    if origin is None:
+        return catalogue.preset(variant)
+    entry = UserPreset(base=origin.base, config=record.config, stages=list(origin.changes), tuned=origin.tuned)
+    return _preset(variant, entry, where=f"the record of {record.fold_id}")
 
 
 def read_each(entries: Mapping[str, Entry], read: Callable[[str, Entry], Preset]) -> dict[str, Preset]:
@@ -172,17 +179,3 @@ def _preset(variant: str, entry: UserPreset, *, where: str) -> Preset:
         changes=tuple(changes),
         tuned=json.loads(json.dumps(entry.tuned, default=str)),  # YAML knows dates
     )
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    """Return the problem on one line, with its position."""
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return str(error)
-    mark = error.problem_mark
-    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-
-
-def _kind(value: object) -> str:
-    """Describe a value of the wrong kind for the user."""
-    kinds = {dict: "a mapping", list: "a list", str: f"the text {str(value)[:40]!r}", type(None): "nothing"}
-    return kinds.get(type(value), repr(value))

@@ -19,6 +19,10 @@ class Workspace:
         """The feature store."""
         return self.root / "store"
 
+    def store_of(self, shared: str) -> Path:
+        """Return the feature store that ``features.store`` names; if it names none, that of this workspace."""
+        return Path(shared).expanduser() if shared else self.store
+
     @property
     def checkpoints(self) -> Path:
         """Unfinished folds, by fingerprint."""
@@ -33,6 +37,16 @@ class Workspace:
     def corpus(self) -> Path:
         """Generated releases."""
         return self.root / "corpus"
+
+    @property
+    def classics(self) -> Path:
+        """Predictions of the classics, one folder each."""
+        return self.root / "classics"
+
+    @property
+    def functionals(self) -> Path:
+        """Functionals of recordings, by corpus, kind and code."""
+        return self.root / "functionals"
 
     @property
     def journal(self) -> Path:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from merflow.errors import PretrainedError
 _INDEX = ".index.json"  # suffix of the index of weights in several files
 _DOCUMENTS = ("*.json", "*.txt")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_LARGE_BYTES = 64 << 20  # git holds no larger file of the hub
 _PROBE_S = 10.0  # time for the hub to answer before it counts as unreachable
 
 
@@ -146,9 +148,44 @@ def files_digest(folder: Path, names: Iterable[str]) -> str:
     """Return the SHA-256 of these files of a folder as 16 hexadecimal digits, independent of the folder's location."""
     sha = hashlib.sha256()
     for name in sorted(set(names)):
-        with (folder / name).open("rb") as file:
-            sha.update(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        sha.update(f"{name} {_sha256(folder / name)}\n".encode())
     return sha.hexdigest()[:16]
+
+
+def commit_of(folder: Path, names: Iterable[str]) -> str | None:
+    """Return the hub's commit that ``hf download --local-dir`` got these files from; None if any cannot be proven.
+
+    The download notes the commit and the hub's checksum of each file. A file that was changed later has another one.
+    """
+    commits = set()
+    for name in names:
+        note = folder / ".cache" / "huggingface" / "download" / f"{name}.metadata"
+        words = note.read_text(encoding="utf-8").split() if note.is_file() else []
+        commit, checksum = words[:2] if len(words) > 1 else ("", "")
+        if not is_commit(commit) or checksum not in (_sha256(folder / name), _git_blob(folder / name)):
+            return None
+        commits.add(commit)
+    return commits.pop() if len(commits) == 1 else None
+
+
+def _sha256(path: Path) -> str:
+    facts = path.stat()
+    return _sha256_of(path, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _sha256_of(path: Path, _size: int, _mtime_ns: int) -> str:
+    """Return the checksum of a file that large files of the hub have; a file is read again once it has changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _git_blob(path: Path) -> str:
+    """Return the checksum that small files of the hub have: that of git; empty for a file too large to be one."""
+    if path.stat().st_size > _LARGE_BYTES:
+        return ""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _cached(repository: str, *, revision: str, files: ModelFiles) -> Path | None:

@@ -164,9 +164,17 @@ class BenchmarkRun:
         best = results.variants[results.best]
         figures = {"best_UA": best.ua.pooled, "best_WA": best.wa.pooled}
         figures |= {f"baseline/{name}_UA": baseline.ua for name, baseline in results.baselines.items()}
+        figures |= {f"classic/{name.partition(':')[2]}_UA": score.ua.pooled for name, score in results.classics.items()}
+        against = results.best_classic(results.best)
+        if against is not None:
+            figures["best_UA_minus_classic"] = against.delta_ua
         counts = {"variants": len(results.variants), "utterances": results.utterances}
         log_figures(self._connection, run, {**figures, **counts})
-        tags = {"best_variant": results.best, NOTE_TAG: benchmark_note(results, command=command)}
+        tags = {
+            "best_variant": results.best,
+            **({} if against is None else {"best_classic": against.classic}),
+            NOTE_TAG: benchmark_note(results, command=command),
+        }
         set_tags(self._connection, run, tags)
 
     def _log_folds(self, results: Results) -> None:

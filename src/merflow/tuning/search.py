@@ -123,7 +123,7 @@ class Search:
             protocol=inputs.splits.protocol,
             split_id=inputs.splits.split_id,
             manifest_hash=inputs.manifest.hash,
-            profile=inputs.features.profile,
+            profile=inputs.features.profile.name,
             encoder_keys=dict(inputs.encoder_keys),
             transcripts=inputs.transcript,
             training=DecidingTraining(

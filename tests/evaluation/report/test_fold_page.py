@@ -15,6 +15,8 @@ def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
         "",
         "Epoch 2 of 2 was chosen by: lowest loss of one training speaker. Stages: frozen. Training took 12 s.",
         "",
+        "Encoders (profile lite): speech lite-speech.",
+        "",
         "| epoch | train loss | dev loss | dev UA | dev WA | lr |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
         "| 1 | 1.235 | 0.5 | 70.0% | 65.0% | 0.0001 |",

@@ -8,7 +8,7 @@ from rich.table import Table
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns, Results
 from merflow.contracts.selection import Selection
-from merflow.evaluation.comparisons import compare_variants
+from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
 from merflow.evaluation.report.notes import power_note
 from merflow.evaluation.report.terminal import comparisons_table, results_table, variants_table
 from tests.evaluation.finished import NAMES, SELECTION, TRAINING, changed, results_of_three
@@ -21,7 +21,10 @@ def found(*seeds: int, skills: tuple[float, ...]) -> ComparedRuns:
         for place, skill in enumerate(skills)
         for seed in seeds
     ]
-    origins = {f"context-mmt:p{place}": ("runs/x", SELECTION, TRAINING.regime) for place in range(len(skills))}
+    origins = {
+        f"context-mmt:p{place}": ComparedOrigin("runs/x", SELECTION, TRAINING.regime, {})
+        for place in range(len(skills))
+    }
     return compare_variants(pd.concat(predictions), held_out(corpus()), runs=["runs/x"], origins=origins, params=PARAMS)
 
 

@@ -21,7 +21,7 @@ from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.huggingface.checkpoints import located
 from merflow.features.extraction.stored_streams import extract_streams
 from merflow.inference.encoders_in_graph import EncodersInGraph
-from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 from tests.features.conftest import MakeCorpus
 
 STREAMS = (
@@ -35,7 +35,7 @@ FLOAT16 = 2.0**-11  # relative error of a stored number
 
 @pytest.fixture
 def tiny(encoders: Path) -> Profile:
-    return located(catalogue.profile("tiny"), streams=STREAMS, encoders_folder=str(encoders))
+    return located(shipped_profile("tiny").roles, streams=STREAMS, encoders_folder=str(encoders))
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def filmed(tmp_path: Path) -> Manifest:
 def test_pictures_are_those_of_the_store(filmed: Manifest, encoders: Path, tmp_path: Path) -> None:
     manifest, rows = filmed, filmed.rows
     streams, store = (Stream("video", clip_s=0.2),), tmp_path / "store"
-    profile = located(catalogue.profile("tiny"), streams=streams, encoders_folder=str(encoders))
+    profile = located(shipped_profile("tiny").roles, streams=streams, encoders_folder=str(encoders))
     extract_streams(manifest, streams=streams, profile=profile, store=store, shard_utterances=32)
     ids = [rows["utterance_id"].iloc[row] for row in (0, len(rows) - 1, 1)]
     bare = FeatureDataset(manifest, ids, streams=streams, profile=profile, store=store)

@@ -4,14 +4,14 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import ROLES, Stream
 from merflow.errors import FeatureError, ParamsError
 from merflow.features.encoders.builders import batch_cost, build_encoder
-from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 
 SPEC = EncoderSpec(name="lite-speech", settings={"mel_bands": 24, "window_s": 0.4})
 STREAM = Stream("speech")
 
 
 def test_the_lite_profile_builds_an_encoder_for_every_role() -> None:
-    profile = catalogue.profile("lite")
+    profile = shipped_profile("lite").roles
     assert set(profile) == set(ROLES)
     layered = {role for role in ROLES if build_encoder(profile[role], Stream(role)).shape.layers is not None}
     assert layered == {"speech_layers", "text_layers"}

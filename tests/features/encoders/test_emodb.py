@@ -12,7 +12,7 @@ from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import build_manifest
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.extraction.stored_streams import extract_streams
-from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 
 SPEECH = Stream("speech_layers", clip_s=5.0, skip_silence=True)
 CORPUS = Path(__file__).parents[2] / "../shared/data/emodb"
@@ -24,7 +24,7 @@ def test_utterance_means_of_real_speech_tell_emotions_of_unseen_speakers(tmp_pat
     columns = ["utterance_id", "dialogue_id", "session", "speaker", "audio_path", "emotion"]
     rows = [dict(row, turn_index=0) for row in table[columns].to_dict("records")]
     manifest = build_manifest(rows, root=CORPUS, corpus="table", taxonomy="iemocap4")
-    profile = catalogue.profile("lite")
+    profile = shipped_profile("lite").roles
     extract_streams(manifest, streams=(SPEECH,), profile=profile, store=tmp_path, shard_utterances=128)
     ids = manifest.rows["utterance_id"].tolist()
     dataset = FeatureDataset(manifest, ids, streams=(SPEECH,), profile=profile, store=tmp_path)

@@ -21,10 +21,10 @@ from merflow.features.media.dialogue_video import VideoSpan, read_dialogue
 from merflow.features.store.keyed import open_store
 from merflow.jobs.extract import extract as extract_job
 from merflow.jobs.index import index
-from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 
 VIDEO = Stream("video", clip_s=1.0)
-PROFILE = catalogue.profile("lite")
+PROFILE = shipped_profile("lite").roles
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,10 @@ def fold_markdown(fold: FoldRecord, epochs: Sequence[EpochFigures]) -> str:
             f"Epoch {chosen} of {fold.epochs} was chosen by: {fold.selection}. "
             f"Stages: {', '.join(fold.stages)}{note}. Training took {fold.seconds:.0f} s.",
             "",
+            f"Encoders (profile {fold.profile}): "
+            + "; ".join(f"{role} {cited}" for role, cited in fold.encoder_citations.items())
+            + ".",
+            "",
             f"| epoch | {' | '.join(_COLUMNS.values())} |",
             f"| ---: | {' | '.join('---:' for _ in _COLUMNS)} |",
             *(_row(epoch, chosen=epoch.epoch == chosen) for epoch in epochs),

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from merflow.contracts.numerals import DASH, plural
+from merflow.contracts.numerals import DASH, plural, quoted
 from merflow.contracts.results import ComparedVariants, Power, Results
-from merflow.contracts.scores import Training
+from merflow.contracts.scores import Training, Variant
 
 _TRANSCRIPTS = {"truth": "reference transcripts", "asr": "ASR transcripts"}
 
@@ -22,11 +22,29 @@ def selection_rule(results: Results) -> str:
     return "; ".join(rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items())
 
 
-def published(figures: Mapping[str, float]) -> str:
-    """Return the paper's own percentages as UA / WA."""
-    if not figures.keys() & {"UA", "WA"}:
-        return DASH
-    return " / ".join(f"{figures[name]:g}" if name in figures else DASH for name in ("UA", "WA"))
+def published(variant: Variant, results: Results) -> str:
+    """Return the paper's own percentages as UA / WA; those of another corpus or protocol name it."""
+    said = quoted(variant.published, ("UA", "WA"), corpus=results.published_corpus, protocol=results.protocol)
+    return said or DASH
+
+
+def encoders_in_words(training: Training) -> str:
+    """Return the encoders of a variant, by role."""
+    if training.has_paper_encoders:
+        return "the paper's encoders"
+    cited: dict[str, list[str]] = {}
+    for role, encoder in training.encoders.items():
+        cited.setdefault(encoder, []).append(role)
+    return "; ".join(f"{', '.join(roles)}: {encoder}" for encoder, roles in cited.items())
+
+
+def encoders_note(results: Results) -> str:
+    """Return a sentence about the encoders of all variants together."""
+    trainings = [results.variants[name].training for name in results.ranked]
+    if all(training.has_paper_encoders for training in trainings):
+        return "Encoders: the papers' own."
+    cited = dict.fromkeys(encoder for training in trainings for encoder in training.encoders.values())
+    return f"Encoders: {'; '.join(cited)}."
 
 
 def inputs_in_words(inputs: str) -> str:

@@ -12,15 +12,22 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ALPHA, ComparedRuns, DifferenceOverSeeds, Results
-from merflow.evaluation.report.notes import all_deviations, power_note, selection_rule, told_by_variant
+from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds, Results
+from merflow.evaluation.report.notes import (
+    all_deviations,
+    encoders_note,
+    power_note,
+    selection_rule,
+    told_by_variant,
+)
+from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 
 def results_table(results: Results) -> Table:
     """Return the variants by falling pooled UA."""
     table = _table(
-        "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. Epochs chosen by: "
-        f"{selection_rule(results)}. {all_deviations(results)}"
+        "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. "
+        f"{encoders_note(results)} Epochs chosen by: {selection_rule(results)}. {all_deviations(results)}"
     )
     table.add_column("variant", no_wrap=True)
     for name in ("UA", "interval", "folds", "WA", "macro F1"):
@@ -34,6 +41,17 @@ def results_table(results: Results) -> Table:
             spread(variant.ua),
             percent(variant.wa.pooled),
             percent(variant.macro_f1),
+        )
+    for name in ranked_classics(results):
+        classic = results.classics[name]
+        table.add_row(
+            name,
+            percent(classic.ua.pooled),
+            interval(classic.ua.ci95),
+            spread(classic.ua),
+            percent(classic.wa.pooled),
+            percent(classic.macro_f1),
+            style="dim",
         )
     return table
 
@@ -53,11 +71,34 @@ def variants_table(compared: ComparedRuns) -> Table:
     for name in ("UA", "interval", "WA"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("run", no_wrap=True)
+    table.add_column("encoders")
     for name in compared.ranked:
         variant = compared.variants[name]
         table.add_row(
-            name, percent(variant.ua.pooled), interval(variant.ua.ci95), percent(variant.wa.pooled), variant.run
+            name,
+            percent(variant.ua.pooled),
+            interval(variant.ua.ci95),
+            percent(variant.wa.pooled),
+            variant.run,
+            "; ".join(dict.fromkeys(variant.encoders.values())),
         )
+    for name in ranked_classics(compared):
+        classic = compared.classics[name]
+        figures = (percent(classic.ua.pooled), interval(classic.ua.ci95), percent(classic.wa.pooled))
+        table.add_row(name, *figures, DASH, style="dim")
+    return table
+
+
+def classics_table(compared: ComparedVariants) -> Table | None:
+    """Return every variant with every classic that it is compared with; significant ones in bold."""
+    cells = against_classics(compared)
+    if cells is None:
+        return None
+    table = _table(cells.note)
+    for index, name in enumerate(cells.columns):
+        table.add_column(name, no_wrap=True, justify="left" if index in cells.left else "right")
+    for index, row in enumerate(cells.rows):
+        table.add_row(*row, style="bold" if index in cells.bold else None)
     return table
 
 

@@ -159,7 +159,7 @@ class _RawReader:
         self._has_steps = index["steps"].to_numpy(dtype=np.int64) > 0
         self._most = None if micro_batch is None else micro_batch * self._highest_cost(index)
         self._cache = cache
-        self._fill = int(self._config["pad_token_id"]) if MODALITY_OF[stream.role] == "text" else 0
+        self._fill = int(self._config.get("pad_token_id") or 0) if MODALITY_OF[stream.role] == "text" else 0
 
     def stream(self, members: np.ndarray) -> RawStream:
         """Return the stream of manifest rows ``(N, K)``, -1 for turns that do not exist."""
@@ -182,8 +182,8 @@ class _RawReader:
     def _highest_cost(self, index: pd.DataFrame) -> int:
         """Return the highest cost of a unit: the tokens of a text encoder, or the steps of the longest recording."""
         if MODALITY_OF[self._stream.role] == "text":
-            return int(self._config["max_position_embeddings"])
-        return int(index["steps"].max()) if self._encoder == "wavlm" else 1
+            return int(self._config.get("max_position_embeddings") or 512)
+        return int(index["steps"].max()) if self._encoder in ("wavlm", "audio") else 1
 
     def _inputs(self, rows: Mapping[str, int]) -> dict[str, Prepared]:
         """Return the prepared input of each digest; it is read unless it is in the cache."""

@@ -43,9 +43,9 @@ def units_of(prepared: Prepared, *, encoder: str, config: dict[str, Any]) -> lis
     values = prepared.values
     if encoder == "whisper-encoder":
         return [Unit(mel, steps) for mel, steps in zip(values["mel"], values["steps"].tolist(), strict=True)]
-    if encoder == "clip-image":
+    if encoder in ("clip-image", "image"):
         return [Unit(picture, 1) for picture in values]
-    return [Unit(values, speech_steps(len(values), config) if encoder == "wavlm" else len(values))]
+    return [Unit(values, speech_steps(len(values), config) if encoder in ("wavlm", "audio") else len(values))]
 
 
 def raw_stream(

@@ -12,7 +12,12 @@ from merflow.contracts.streams import MODALITY_OF, Modality, Stream
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import FeatureError, nearest
 from merflow.features.encoders.huggingface import families
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, SpeechSettings
+from merflow.features.encoders.huggingface.settings import (
+    CheckpointSettings,
+    LayeredSettings,
+    PictureSettings,
+    SpeechSettings,
+)
 from merflow.features.encoders.interface import Encoder, Preparer
 from merflow.features.encoders.lite.speech import (
     LiteSpeech,
@@ -63,10 +68,10 @@ def _lite(modality: Modality, settings: type[Strict], version: int, build: Calla
 
 
 ENCODERS: dict[str, EncoderEntry] = {
-    "lite-speech": _lite("audio", LiteSpeechSettings, 1, LiteSpeech),
-    "lite-speech-layers": _lite("audio", LiteSpeechLayersSettings, 1, LiteSpeechLayers),
-    "lite-text": _lite("text", LiteTextSettings, 1, LiteText),
-    "lite-text-layers": _lite("text", LiteTextLayersSettings, 1, LiteTextLayers),
+    "lite-speech": _lite("audio", LiteSpeechSettings, 2, LiteSpeech),
+    "lite-speech-layers": _lite("audio", LiteSpeechLayersSettings, 2, LiteSpeechLayers),
+    "lite-text": _lite("text", LiteTextSettings, 2, LiteText),
+    "lite-text-layers": _lite("text", LiteTextLayersSettings, 2, LiteTextLayers),
     "lite-video": _lite("video", LiteVideoSettings, 1, LiteVideo),
     "wavlm": EncoderEntry(
         "audio", SpeechSettings, 1, families.speech_preparer, families.wavlm, revised=True, cpu_cost=250
@@ -83,6 +88,14 @@ ENCODERS: dict[str, EncoderEntry] = {
     "clip-image": EncoderEntry(
         "video", CheckpointSettings, 1, families.image_preparer, families.clip_image, revised=True
     ),
+    # Any model that transformers loads with AutoModel.
+    "audio": EncoderEntry(
+        "audio", LayeredSettings, 1, families.any_audio_preparer, families.any_audio, revised=True, cpu_cost=250
+    ),
+    "text": EncoderEntry(
+        "text", LayeredSettings, 1, families.text_preparer, families.any_text, revised=True, cpu_cost=512
+    ),
+    "image": EncoderEntry("video", PictureSettings, 1, families.any_image_preparer, families.any_image, revised=True),
 }
 
 
@@ -124,6 +137,28 @@ def build_encoder(spec: EncoderSpec, stream: Stream, *, device: str = "auto") ->
     """
     entry, settings = _checked(spec, stream)
     return entry.encoder(settings, spec, device)
+
+
+def check_encoder(spec: EncoderSpec, stream: Stream) -> None:
+    """Check that a stream's encoder exists, has the right settings and yields what the stream's role reads.
+
+    Raises:
+        FeatureError: No encoder has the spec's name, or it reads another modality or yields other layers than the
+            role's.
+        ParamsError: The spec's settings are wrong for the encoder.
+    """
+    _, settings = _checked(spec, stream)
+    layers = getattr(settings, "layers", "last")
+    needed = stream.role.endswith("_layers")
+    if needed and layers == "last":
+        raise FeatureError(
+            f"encoder {spec.name!r} yields one layer, but role {stream.role!r} reads several; set layers to all or "
+            "transformer, or choose an encoder with layers"
+        )
+    if not needed and layers != "last":
+        raise FeatureError(
+            f"encoder {spec.name!r} yields layers {layers!r}, but role {stream.role!r} reads one; set layers to last"
+        )
 
 
 def batch_cost(spec: EncoderSpec, *, device: str, most: int) -> int:

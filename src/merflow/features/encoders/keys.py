@@ -3,6 +3,7 @@
 from merflow.contracts.feature_key import FeatureKey
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
+from merflow.contracts.strict import parse
 from merflow.errors import FeatureError
 from merflow.features.encoders.builders import ENCODERS, encoder_entry
 
@@ -19,13 +20,13 @@ def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
         FeatureError: No encoder has the spec's name, or its weights have not been located yet.
     """
     entry = encoder_entry(spec)
-    if entry.revised and spec.revision is None:
+    if entry.revised and spec.digest is None:
         raise FeatureError(
-            f"encoder {spec.name!r} of {spec.settings.get('model')} has no revision; locate it first "
+            f"encoder {spec.name!r} of {spec.settings.get('model')} has no digest; locate it first "
             "(features.encoders.huggingface.checkpoints.located)"
         )
     return FeatureKey(
-        encoder=spec.model_copy(update={"folder": None}),
+        encoder=spec.model_copy(update={"folder": None, "settings": _settings(spec)}),
         encoder_version=entry.version,
         extraction_version=EXTRACTION_VERSION,
         dtype=STORED_DTYPE,
@@ -34,6 +35,14 @@ def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
         pooled=stream.pooled,
         transcript=stream.transcript,
     )
+
+
+def _settings(spec: EncoderSpec) -> dict[str, int | float | str | bool]:
+    """Return the settings of an encoder with weights, defaults included, so that their spelling counts for nothing."""
+    entry = encoder_entry(spec)
+    if not entry.revised:
+        return spec.settings
+    return parse(entry.settings, spec.settings, where=f"settings of encoder {spec.name!r}").model_dump()
 
 
 def why_unreadable(key: FeatureKey) -> str | None:

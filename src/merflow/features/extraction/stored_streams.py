@@ -55,6 +55,7 @@ class StoredStream:
         entries: Number of utterances that have features; the others are masked.
         quarantined: Utterances whose input could not be read or encoded.
         effort: Work that this extraction did.
+        alone: True if its encoder takes one input at a time, because padding would change its numbers.
     """
 
     stream: Stream
@@ -64,6 +65,7 @@ class StoredStream:
     entries: int
     quarantined: tuple[QuarantinedInput, ...] = ()
     effort: Effort = field(default_factory=Effort)
+    alone: bool = False
 
 
 def extract_streams(
@@ -167,6 +169,7 @@ def _stored(
         entries=int(rows["shard"].notna().sum()),
         quarantined=_quarantined(manifest, inputs, filling.refused, role=stream.role),
         effort=filling.effort,
+        alone=getattr(encoder, "alone", False),
     )
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from merflow.contracts.presets import Preset
+from merflow.contracts.presets import EncoderProfile, Preset
 from merflow.contracts.progress import saying_errors
 from merflow.contracts.requests import (
     ExtractRequest,
@@ -90,13 +90,20 @@ def extract(request: str, *, manifest: str, features: str) -> int:
     written = job(
         Path(manifest),
         variants=parsed.variants,
-        store=Workspace(Path(parsed.workspace)).store,
+        store=Workspace(Path(parsed.workspace)).store_of(parsed.params.store),
         out=Path(features),
         params=parsed.params,
         corpus=parsed.corpus,
         user_presets=parsed_presets(parsed.presets),
+        profile=_parsed_profile(parsed.profile),
     )
     return len(read_quarantine(quarantine_beside(written)))
+
+
+def _parsed_profile(text: str) -> EncoderProfile | None:
+    from merflow.folds.profiles import profile_of
+
+    return profile_of("", text=text) if text.strip() else None
 
 
 def parsed_presets(text: str) -> dict[str, Preset]:

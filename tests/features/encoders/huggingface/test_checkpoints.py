@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 import subprocess
@@ -9,14 +10,14 @@ import huggingface_hub.constants
 import pytest
 from safetensors.torch import load_file, save_file
 
-from merflow.contracts.presets import EncoderSpec, Profile, spec_of
+from merflow.contracts.presets import EncoderSpec, spec_of
 from merflow.contracts.streams import PRETRAINED_ENCODERS, Stream
-from merflow.errors import FeatureError, PresetError, PretrainedError
+from merflow.errors import FeatureError, PretrainedError
 from merflow.features.encoders.builders import build_encoder
-from merflow.features.encoders.huggingface.checkpoints import fingerprint, locate, located
+from merflow.features.encoders.huggingface.checkpoints import check_local, fingerprint, locate, located
 from merflow.features.encoders.huggingface.miniature import build_miniatures
 from merflow.features.encoders.keys import feature_key
-from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 
 COMMIT = "c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c"
 SPEECH = Stream("speech")
@@ -72,7 +73,7 @@ def test_a_folder_counts_by_its_files_not_by_its_place(wavlm: Path, tmp_path: Pa
     elsewhere = Path(shutil.copytree(wavlm, tmp_path / "elsewhere" / "wavlm-large"))
     here, there = locate(spec(wavlm)), locate(spec(elsewhere))
     assert here.folder == str(wavlm)
-    assert here.revision == there.revision == f"files-{fingerprint(wavlm)}"
+    assert here.digest == there.digest == fingerprint(wavlm)
     assert feature_key(here, SPEECH).digest == feature_key(there, SPEECH).digest
     (elsewhere / "README.md").write_text("notes")
     assert locate(spec(elsewhere)).revision == here.revision
@@ -82,15 +83,60 @@ def test_a_folder_counts_by_its_files_not_by_its_place(wavlm: Path, tmp_path: Pa
     assert feature_key(locate(spec(elsewhere)), SPEECH).digest != feature_key(here, SPEECH).digest
 
 
+def test_the_same_weights_have_one_key_whatever_they_are_called(encoders: Path, tmp_path: Path) -> None:
+    renamed = Path(shutil.copytree(encoders / "wavlm-large", tmp_path / "mine"))
+    (renamed / "notes.json").write_text("{}")
+    found = [
+        locate(spec(renamed)),
+        locate(spec("${encoders}/wavlm-large"), encoders_folder=str(encoders)),
+        locate(spec("microsoft/wavlm-large", revision=COMMIT), encoders_folder=str(encoders)),
+    ]
+    assert len({feature_key(each, stream).digest for each in found for stream in (SPEECH, Stream("context"))}) == 1
+    assert found[0].citation == f"mine (files {found[0].digest[:8]}), last layer"  # type: ignore[index]
+
+
+def test_a_download_of_the_hub_is_known_by_its_notes_and_checksums(wavlm: Path) -> None:
+    notes = wavlm / ".cache" / "huggingface" / "download"
+    notes.mkdir(parents=True)
+    for path in (path for path in wavlm.iterdir() if path.is_file()):
+        content = path.read_bytes()
+        large = hashlib.sha256(content).hexdigest()
+        small = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        checksum = large if path.suffix == ".safetensors" else small
+        (notes / f"{path.name}.metadata").write_text(f"{COMMIT}\n{checksum}\n1700000000.0\n")
+    named = spec("microsoft/wavlm-large", revision=COMMIT)
+    found = locate(named, encoders_folder=str(wavlm.parent))
+    assert (found.revision, found.settings["model"]) == (COMMIT, "microsoft/wavlm-large")
+    assert found.same_weights(shipped_profile("paper").roles["speech"])
+    assert found.citation == f"microsoft/wavlm-large@{COMMIT[:7]}, last layer"
+    (wavlm / "config.json").write_text((wavlm / "config.json").read_text() + " ")
+    changed = locate(named, encoders_folder=str(wavlm.parent))
+    assert changed.revision is None
+    assert not changed.same_weights(shipped_profile("paper").roles["speech"])
+
+
+def test_a_folder_of_encoders_that_is_missing_or_lacks_one_is_named_at_once(encoders: Path, tmp_path: Path) -> None:
+    paper, streams = shipped_profile("paper").roles, [SPEECH, Stream("text_layers")]
+    check_local(paper, streams=streams, encoders_folder=str(encoders))
+    check_local(paper, streams=streams, encoders_folder="")
+    with pytest.raises(FeatureError) as caught:
+        check_local(paper, streams=streams, encoders_folder=str(tmp_path / "nowhere"))
+    said = str(caught.value).splitlines()
+    assert [("wavlm-large" in said[0]), ("bert-base-uncased" in said[1])] == [True, True]
+    assert "hf download microsoft/wavlm-large --local-dir" in said[0]
+    with pytest.raises(FeatureError, match=r"set features\.encoders_folder to the folder that holds mine"):
+        locate(spec("mine").model_copy(update={"digest": "0" * 16}))
+
+
 def test_a_located_encoder_stays_as_it_is(wavlm: Path) -> None:
     once = locate(spec(wavlm))
     assert locate(once) == once
-    lite = catalogue.profile("lite")["speech"]
+    lite = shipped_profile("lite").roles["speech"]
     assert locate(lite) == lite
 
 
 def test_an_encoder_that_was_not_looked_up_has_no_key(wavlm: Path) -> None:
-    with pytest.raises(FeatureError, match="has no revision; locate it first"):
+    with pytest.raises(FeatureError, match="has no digest; locate it first"):
         feature_key(spec(wavlm), SPEECH)
 
 
@@ -98,10 +144,10 @@ def test_an_encoder_that_was_not_looked_up_has_no_key(wavlm: Path) -> None:
 def test_the_folder_of_encoders_goes_before_the_hub(encoders: Path) -> None:
     found = locate(spec("microsoft/wavlm-large", revision=COMMIT), encoders_folder=str(encoders))
     assert found.folder == str(encoders / "wavlm-large")
-    assert str(found.revision).startswith("files-")
+    assert found.revision is None
     named = locate(spec("${encoders}/wavlm-large"), encoders_folder=str(encoders))
     assert named.folder == found.folder
-    assert named.settings["model"] == "${encoders}/wavlm-large"
+    assert found.settings["model"] == named.settings["model"] == "wavlm-large"  # nothing proves that it is the hub's
 
 
 def test_a_hub_id_is_read_from_the_cache_at_its_commit(encoders: Path, hub: Path) -> None:
@@ -110,9 +156,7 @@ def test_a_hub_id_is_read_from_the_cache_at_its_commit(encoders: Path, hub: Path
     pinned = locate(spec("microsoft/wavlm-large", revision=COMMIT))
     assert pinned.folder == str(repository / "snapshots" / COMMIT)
     assert pinned.revision == COMMIT
-    assert (
-        feature_key(pinned, SPEECH).digest == feature_key(spec("microsoft/wavlm-large", revision=COMMIT), SPEECH).digest
-    )
+    assert feature_key(pinned, SPEECH).digest == feature_key(locate(spec(encoders / "wavlm-large")), SPEECH).digest
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
     moving = locate(spec("microsoft/wavlm-large", revision="main", allow_unpinned=True))
@@ -151,7 +195,7 @@ def test_a_missing_folder_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(FeatureError, match=r"no such folder: .*hf download ID .*merflow features tiny"):
         locate(spec(tmp_path / "nowhere"))
     with pytest.raises(FeatureError, match=r"features\.encoders_folder is empty; make miniature encoders"):
-        locate(catalogue.profile("tiny")["speech"])
+        locate(shipped_profile("tiny").roles["speech"])
 
 
 @pytest.mark.parametrize(
@@ -211,7 +255,7 @@ def test_a_gpu_that_is_not_there_is_named(wavlm: Path, monkeypatch: pytest.Monke
 
 
 def test_a_stream_gets_the_encoder_it_names_or_the_profiles_own(encoders: Path) -> None:
-    paper, lite = catalogue.profile("paper"), catalogue.profile("lite")
+    paper, lite = shipped_profile("paper").roles, shipped_profile("lite").roles
     assert spec_of(SPEECH, paper).settings["model"] == "microsoft/wavlm-large"
     base = Stream("speech", encoder="wavlm-base")
     assert spec_of(base, paper).settings["model"] == "microsoft/wavlm-base"
@@ -228,7 +272,7 @@ def test_a_stream_gets_the_encoder_it_names_or_the_profiles_own(encoders: Path) 
 
 
 def test_paper_and_tiny_hold_the_same_encoders_and_paper_is_pinned() -> None:
-    paper, tiny = catalogue.profile("paper"), catalogue.profile("tiny")
+    paper, tiny = shipped_profile("paper").roles, shipped_profile("tiny").roles
     assert list(paper) == list(tiny)
     assert {slot.partition("/")[2] for slot in paper} == {"", *PRETRAINED_ENCODERS}
     for slot, one in paper.items():
@@ -238,27 +282,9 @@ def test_paper_and_tiny_hold_the_same_encoders_and_paper_is_pinned() -> None:
         assert str(one.settings["model"]).rpartition("/")[2] == str(tiny[slot].settings["model"]).rpartition("/")[2]
 
 
-def test_a_profile_with_an_unknown_encoder_or_a_dead_pointer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    entry = {"name": "lite-speech"}
-    for roles, said in (
-        ({"speech/wavlm-lage": entry}, "unknown encoder 'speech/wavlm-lage'; did you mean 'wavlm-large'"),
-        (
-            {"speech/wavlm-base": entry, "speech": "speech/wavlm-large"},
-            "speech points to 'speech/wavlm-large'; did",
-        ),
-        ({"speach": entry}, "unknown role 'speach'; did you mean 'speech'"),
-    ):
-        monkeypatch.setattr(catalogue, "_yaml", lambda _name, roles=roles: {"roles": roles})
-        with pytest.raises(PresetError, match=said):
-            catalogue.profile("paper")
-    monkeypatch.setattr(catalogue, "_yaml", lambda _name: {"roles": {"speech/wavlm-base": entry}})
-    only: Profile = catalogue.profile("paper")
-    assert list(only) == ["speech/wavlm-base"]
-
-
 def test_the_document_names_what_the_profile_reads() -> None:
     text = (Path(__file__).parents[4] / "docs" / "encoders.md").read_text()
-    named = {(str(one.settings["model"]), str(one.revision)) for one in catalogue.profile("paper").values()}
+    named = {(str(one.settings["model"]), str(one.revision)) for one in shipped_profile("paper").roles.values()}
     assert len(named) == 6
     for model, revision in named:
         assert model in text
@@ -269,7 +295,7 @@ def test_neither_the_table_of_encoders_nor_a_profile_imports_transformers_or_tor
     program = (
         "import sys; from merflow.features.encoders import builders as _; "
         "from merflow.features.encoders.huggingface import checkpoints; "
-        "from merflow.presets import catalogue; catalogue.profile('paper'); "
+        "from merflow.presets.profiles import shipped_profile; shipped_profile('paper'); "
         "print([name for name in ('transformers', 'torch', 'huggingface_hub') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

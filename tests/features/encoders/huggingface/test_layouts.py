@@ -132,10 +132,10 @@ def test_shards_of_weights_are_read_and_counted(encoders: Path, tmp_path: Path) 
     found = encoded("bert", folder, "text_layers")
     assert np.array_equal(found, encoded("bert", encoders / "bert-base-uncased", "text_layers"))
     spec = EncoderSpec(name="bert", settings={"model": str(folder), "layers": "last", "dtype": "float32"})
-    before = locate(spec).revision
+    before = locate(spec).digest
     last = {each: weights[each] + 1 for each in names[10:]}
     save_file(last, folder / "model-00002-of-00002.safetensors", metadata={"format": "pt"})
-    assert locate(spec).revision != before
+    assert locate(spec).digest != before
 
 
 def test_an_image_processor_of_earlier_versions_is_read(encoders: Path, tmp_path: Path) -> None:

@@ -28,8 +28,11 @@ def test_recordings_are_scaled_as_by_the_feature_extractor(encoders: Path, name:
 
 
 def test_raw_recordings_are_left_as_they_are(encoders: Path) -> None:
-    settings = {"model": str(encoders / "wavlm-large"), "layers": "last", "dtype": "float32", "raw_waveform": True}
-    preparer = build_preparer(EncoderSpec(name="wavlm", settings=settings), Stream("speech"))
+    spec = EncoderSpec(
+        name="wavlm",
+        settings={"model": str(encoders / "wavlm-large"), "layers": "last", "dtype": "float32", "raw_waveform": True},
+    )
+    preparer = build_preparer(spec, Stream("speech"))
     source = (np.random.default_rng(0).standard_normal(9000) * 0.01 + 0.3).astype(np.float32)
     np.testing.assert_array_equal(preparer.prepare(source).values, source)
 

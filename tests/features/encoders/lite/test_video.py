@@ -8,7 +8,7 @@ from merflow.contracts.streams import Stream, StreamShape
 from merflow.errors import FeatureError
 from merflow.features.encoders.builders import build_encoder
 from merflow.features.encoders.lite.video import LiteVideo, LiteVideoSettings, edges, motion
-from merflow.presets import catalogue
+from merflow.presets.profiles import shipped_profile
 
 ENCODER = LiteVideo(LiteVideoSettings(rows=5, columns=6, directions=6))
 
@@ -24,7 +24,7 @@ def steps(frames: np.ndarray) -> np.ndarray:
 
 def test_the_lite_profile_has_one_step_a_frame() -> None:
     stream = Stream("video", clip_s=6.0)
-    encoder = build_encoder(spec_of(stream, catalogue.profile("lite")), stream)
+    encoder = build_encoder(spec_of(stream, shipped_profile("lite").roles), stream)
     prepared = encoder.prepare(noise(7))
     (array,) = encoder.encode([prepared])
     assert encoder.shape == StreamShape(layers=None, width=5 * 6 * 7 + 24)

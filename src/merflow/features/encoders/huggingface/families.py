@@ -1,7 +1,12 @@
 """Builders of the pretrained encoders, one per model family; each imports transformers and torch when it is called."""
 
 from merflow.contracts.presets import EncoderSpec
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, SpeechSettings
+from merflow.features.encoders.huggingface.settings import (
+    CheckpointSettings,
+    LayeredSettings,
+    PictureSettings,
+    SpeechSettings,
+)
 from merflow.features.encoders.interface import Encoder, Preparer
 
 
@@ -31,6 +36,20 @@ def image_preparer(_settings: CheckpointSettings, spec: EncoderSpec) -> Preparer
     from merflow.features.encoders.huggingface.processors import ImagePreparer, folder_of
 
     return ImagePreparer(folder_of(spec))
+
+
+def any_audio_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> Preparer:
+    """Build the feature extractor of any audio model."""
+    from merflow.features.encoders.huggingface.processors import audio_preparer, folder_of
+
+    return audio_preparer(folder_of(spec))
+
+
+def any_image_preparer(_settings: PictureSettings, spec: EncoderSpec) -> Preparer:
+    """Build the image processor of any image model."""
+    from merflow.features.encoders.huggingface.processors import AnyImagePreparer, folder_of
+
+    return AnyImagePreparer(folder_of(spec))
 
 
 def wavlm(settings: SpeechSettings, spec: EncoderSpec, device: str) -> Encoder:
@@ -63,3 +82,27 @@ def clip_image(settings: CheckpointSettings, spec: EncoderSpec, device: str) -> 
     from merflow.features.encoders.huggingface.processors import folder_of
 
     return ClipImage(folder_of(spec), settings, device=device)
+
+
+def any_audio(settings: LayeredSettings, spec: EncoderSpec, device: str) -> Encoder:
+    """Build any audio model."""
+    from merflow.features.encoders.huggingface.generic import SequenceEncoder
+    from merflow.features.encoders.huggingface.processors import folder_of
+
+    return SequenceEncoder(folder_of(spec), settings, modality="audio", device=device)
+
+
+def any_text(settings: LayeredSettings, spec: EncoderSpec, device: str) -> Encoder:
+    """Build any text model."""
+    from merflow.features.encoders.huggingface.generic import SequenceEncoder
+    from merflow.features.encoders.huggingface.processors import folder_of
+
+    return SequenceEncoder(folder_of(spec), settings, modality="text", device=device)
+
+
+def any_image(settings: PictureSettings, spec: EncoderSpec, device: str) -> Encoder:
+    """Build any image model."""
+    from merflow.features.encoders.huggingface.generic import PictureEncoder
+    from merflow.features.encoders.huggingface.processors import folder_of
+
+    return PictureEncoder(folder_of(spec), settings, device=device)

@@ -16,11 +16,19 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.presets import EncoderSpec
-from merflow.contracts.streams import EncoderPart, StreamShape
+from merflow.contracts.streams import EncoderPart, Modality, StreamShape
 from merflow.contracts.strict import parse
+from merflow.corpus.samples import RATE_HZ
 from merflow.errors import FeatureError, nearest
+from merflow.features.encoders.huggingface.automodel import PictureNetwork, SequenceNetwork
+from merflow.features.encoders.huggingface.generic import picture_network, sequence_network
 from merflow.features.encoders.huggingface.processors import folder_of, image_processor
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, SpeechSettings
+from merflow.features.encoders.huggingface.settings import (
+    CheckpointSettings,
+    LayeredSettings,
+    PictureSettings,
+    SpeechSettings,
+)
 from merflow.features.encoders.huggingface.step_times import speech_steps
 from merflow.features.encoders.huggingface.wavlm import fused_attention
 from merflow.features.encoders.huggingface.weights import layer_count, layers_of, load_weights
@@ -36,6 +44,10 @@ PARTS: Mapping[str, Mapping[EncoderPart, tuple[str, ...]]] = {
         "embeddings": ("vision_model.embeddings.", "vision_model.pre_layrnorm."),
         "transformer": ("vision_model.encoder.", "vision_model.post_layernorm.", "visual_projection."),
     },
+    # Families differ in their other names; ``everything`` is whatever the output depends on.
+    "audio": {"convolutions": ("feature_extractor.",), "transformer": ("feature_projection.", "encoder.")},
+    "text": {"embeddings": ("embeddings.",), "transformer": ("encoder.", "transformer.", "layers.", "final_norm.")},
+    "image": {"embeddings": ("embeddings.",), "transformer": ("encoder.", "layernorm.", "post_layernorm.")},
 }
 
 
@@ -66,9 +78,21 @@ def build_network(spec: EncoderSpec) -> Network:
         raise FeatureError(
             f"encoder {spec.name!r} has no weights to fine-tune; {nearest(spec.name, PARTS)}, as in profile paper"
         )
-    kind = {"clip-image": CheckpointSettings, "wavlm": SpeechSettings}.get(spec.name, LayeredSettings)
+    kinds: dict[str, Any] = {"clip-image": CheckpointSettings, "image": PictureSettings, "wavlm": SpeechSettings}
+    kind = kinds.get(spec.name, LayeredSettings)
     settings: Any = parse(kind, spec.settings, where=f"settings of encoder {spec.name!r}")
     folder = folder_of(spec)
+    if spec.name == "image":
+        return picture_network(folder, settings)
+    if spec.name in {"audio", "text"}:
+        modality: Modality = "audio" if spec.name == "audio" else "text"
+        network = sequence_network(folder, settings, modality=modality)
+        if network.steps(RATE_HZ) is None:
+            raise FeatureError(
+                f"the model in {folder} does not tell its steps beforehand, so it cannot be fine-tuned; choose a "
+                "preset with frozen encoders"
+            )
+        return network
     if spec.name == "clip-image":
         return ImageNetwork(folder)
     if spec.name in {"bert", "roberta"}:
@@ -87,9 +111,16 @@ def learn(network: Network, *, encoder: str, part: EncoderPart) -> dict[str, nn.
         known = [*parts, "everything"]
         raise FeatureError(f"encoder {encoder!r} has no part {part!r} to fine-tune; {nearest(part, known)}")
     prefixes = tuple(chain.from_iterable(parts.values())) if part == "everything" else parts[part]
+    if isinstance(network, SequenceNetwork | PictureNetwork):
+        used = network.used()
+        names = used if part == "everything" else {name for name in used if name.startswith(prefixes)}
+    else:
+        names = {name for name, _ in network.weights.named_parameters() if name.startswith(prefixes)}
+    if not names:
+        raise FeatureError(f"the model of encoder {encoder!r} has no part {part!r} to fine-tune; name everything")
     chosen = {}
     for name, value in network.weights.named_parameters():
-        value.requires_grad_(name.startswith(prefixes))
+        value.requires_grad_(name in names)
         if value.requires_grad:
             chosen[name] = value
     return chosen

@@ -8,6 +8,7 @@ Shapes: n samples, V windows of Whisper, M mel bands, F frames, I tokens.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,9 @@ _LEAST_VARIANCE = 1e-7
 
 # Names of a picture's sides in these settings.
 _KEYS = ("shortest_edge", "height", "width")
+
+# Families that number positions from the padding id plus one, as RoBERTa does.
+_OFFSET_POSITIONS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text")
 
 # Pillow's number for bicubic resizing, which CLIP uses.
 _BICUBIC = 3
@@ -78,6 +82,33 @@ class WhisperPreparer:
         return Prepared({"mel": mel, "steps": np.array(steps, dtype=np.int64)}, cost=max(1, len(spans) * frames // 2))
 
 
+class AnyAudioPreparer:
+    """A feature extractor of another kind: whatever it makes of a recording, ``(n, ...)``."""
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoFeatureExtractor
+
+        self._extractor = read_processor(folder, AutoFeatureExtractor.from_pretrained)
+        _refuse_rate(folder, self._extractor.sampling_rate)
+
+    def prepare(self, source: np.ndarray) -> Prepared:
+        """Return ``(n, ...)`` float32; the cost is in steps of 20 ms, an estimate."""
+        if not len(source):
+            return Prepared(np.zeros(0, dtype=np.float32), cost=1)
+        made = self._extractor(source, sampling_rate=RATE_HZ, return_tensors="np")
+        values = made.get("input_values", made.get("input_features"))
+        return Prepared(np.asarray(values[0], dtype=np.float32), cost=max(1, len(source) // FRAME_SAMPLES))
+
+
+def audio_preparer(folder: Path) -> "SpeechPreparer | AnyAudioPreparer":
+    """Return the feature extractor of any audio model; that of wav2vec 2.0 and its kin needs no transformers."""
+    settings = json_of(folder / _SETTINGS) if (folder / _SETTINGS).is_file() else {}
+    kind = settings.get("feature_extractor_type", "")
+    if kind == "Wav2Vec2FeatureExtractor" and "conv_kernel" in config_of(folder):
+        return SpeechPreparer(folder)
+    return AnyAudioPreparer(folder)
+
+
 class TextPreparer:
     """A tokenizer: token ids with the special tokens at both ends, truncated to the encoder's limit."""
 
@@ -95,6 +126,26 @@ class TextPreparer:
         if len(ids) <= self._tokenizer.num_special_tokens_to_add():  # the tokenizer drops all of the text's characters
             return Prepared(np.zeros(0, dtype=np.int64), cost=1)
         return Prepared(ids, cost=len(ids))
+
+
+class AnyImagePreparer:
+    """An image processor of any kind, without the normalisation, which the device does.
+
+    Attributes:
+        processor: The image processor, in its Pillow version, which needs no torchvision.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from transformers import AutoImageProcessor
+
+        self.processor: Any = read_processor(folder, partial(AutoImageProcessor.from_pretrained, backend="pil"))
+
+    def prepare(self, source: np.ndarray) -> Prepared:
+        """Turn ``(F, H, W, 3)`` uint8 into ``(F, 3, H, W)`` uint8 of the model's size; the cost is in frames."""
+        if not len(source):
+            return Prepared(np.zeros((0, 3, 1, 1), dtype=np.uint8), cost=1)
+        made = self.processor(images=list(source), do_rescale=False, do_normalize=False, return_tensors="np")
+        return Prepared(np.ascontiguousarray(made["pixel_values"], dtype=np.uint8), cost=len(source))
 
 
 class ImagePreparer:
@@ -162,8 +213,9 @@ def token_limit(config: dict[str, Any], tokenizer_limit: int) -> int:
 
     RoBERTa numbers positions from its padding id plus one, so two of its 514 positions are never used.
     """
-    unused = config["pad_token_id"] + 1 if config["model_type"] == "roberta" else 0
-    return min(int(tokenizer_limit), int(config["max_position_embeddings"]) - unused)
+    unused = config["pad_token_id"] + 1 if config["model_type"] in _OFFSET_POSITIONS else 0
+    positions = config.get("max_position_embeddings") or config.get("n_positions") or tokenizer_limit
+    return min(int(tokenizer_limit), int(positions) - unused)
 
 
 def read_processor(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
@@ -175,7 +227,7 @@ def read_processor(folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
     try:
         return load(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise FeatureError(f"the processor in {folder} cannot be read ({reason}); download the folder again") from error
 
 

@@ -6,6 +6,7 @@ from merflow.contracts.strict import Strict
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Layers = Literal["last", "all", "transformer"]
+Pooling = Literal["mean", "class", "pooler"]
 
 
 class CheckpointSettings(Strict):
@@ -21,7 +22,7 @@ class CheckpointSettings(Strict):
     """
 
     model: str
-    dtype: Dtype
+    dtype: Dtype = "float32"
     compile: bool = False
     allow_unpinned: bool = False
 
@@ -47,3 +48,14 @@ class SpeechSettings(LayeredSettings):
     """
 
     raw_waveform: bool = False
+
+
+class PictureSettings(CheckpointSettings):
+    """A checkpoint that yields one vector per picture.
+
+    Attributes:
+        pooling: ``mean`` of the last hidden state's steps, its ``class`` token (the first step), or the model's own
+            ``pooler``.
+    """
+
+    pooling: Pooling = "mean"

@@ -91,8 +91,14 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:  # noqa: ANN401 - transformers' own classes
+def load_weights(kind: Any, folder: Path, *, optional: tuple[str, ...] = (), **settings: Any) -> Any:  # noqa: ANN401 - transformers' own classes
     """Load a model of this transformers class, in evaluation mode and float32, with all of its weights from the folder.
+
+    Args:
+        kind: The class.
+        folder: The folder.
+        optional: Parts of the names of weights that the folder may lack.
+        settings: Further settings of the class.
 
     Raises:
         FeatureError: Weights are missing, of another shape, or unreadable.
@@ -105,7 +111,8 @@ def load_weights(kind: Any, folder: Path, **settings: Any) -> Any:  # noqa: ANN4
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FeatureError(f"the weights in {folder} cannot be read ({reason}); download the folder again") from error
-    missing = sorted(map(str, [*info["missing_keys"], *info.get("mismatched_keys", ())]))
+    lacked = [*map(str, info["missing_keys"]), *map(str, info.get("mismatched_keys", ()))]
+    missing = sorted(name for name in lacked if not any(part in f".{name}" for part in optional))
     if missing:
         raise FeatureError(
             f"{folder} lacks {len(missing)} weight(s) of {kind.__name__}, the first is {missing[0]}; "
