@@ -157,8 +157,15 @@ def test_a_preset_and_a_profile_are_needed_no_more_once_a_fold_is_trained(
     run = runs / "minilm"
     results, _ = report([run], out=tmp_path / "report", command="", params=params.evaluation)
     assert OWN in results.variants
-    files = {"manifest": run / "manifest.parquet", "splits": run / "splits.parquet", "features": run / "features.json"}
-    out = explain(run / "folds/context-mmt/mine/fold-1", out=tmp_path / "explained", examples=1, device="cpu", **files)
+    out = explain(
+        run / "folds/context-mmt/mine/fold-1",
+        manifest=run / "manifest.parquet",
+        splits=run / "splits.parquet",
+        features=run / "features.json",
+        out=tmp_path / "explained",
+        examples=1,
+        device="cpu",
+    )
     assert json.loads((out / "explain.json").read_text())["item"] == f"{OWN}:1"
     mine = tmp_path / "mine.yaml"
     mine.write_text(PRESETS)
