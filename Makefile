@@ -2,6 +2,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 EMODB ?= ../shared/data/emodb/utterances.csv
+MELD ?= ../shared/data/meld/utterances.csv
 # The fullest preset of each model, and one ablation.
 DEMO := context-mmt:mmt-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,layer-adapter-fusion:stc-mf-la,mfdr:full
 BIN := $(VENV)/bin
@@ -58,7 +59,7 @@ dvc: $(STAMP) ## write the code that each DVC stage depends on into dvc.yaml
 
 bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.indexing
-	@$(BIN)/python -m benchmarks.emodb --root $(EMODB)
+	@$(BIN)/python -m benchmarks.against_classics --emodb $(EMODB) --meld $(MELD) --synthetic --out runs/against-classics
 	@$(BIN)/python -m benchmarks.store
 	@$(BIN)/python -m benchmarks.store_on_disk
 	@$(BIN)/python -m benchmarks.video
@@ -68,6 +69,7 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.foal_net
 	@$(BIN)/python -m benchmarks.mfdr
 	@$(BIN)/python -m benchmarks.real_size
+	@$(BIN)/python -m benchmarks.finetuning
 	@$(BIN)/python -m benchmarks.results_page
 
 clean: ## remove runs and caches; the environment stays

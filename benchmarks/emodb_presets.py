@@ -1,7 +1,7 @@
 """A check that every audio preset trains on real speech and that every video preset says what EmoDB lacks.
 
 EmoDB with session 5 for testing, a few epochs each. It shows that a preset learns from recordings that were not made
-for it, not how good it is: ``benchmarks.emodb`` compares. EmoDB's ten sentences carry no emotion.
+for it, not how good it is: ``benchmarks.against_classics`` compares. EmoDB's ten sentences carry no emotion.
 """
 
 import argparse

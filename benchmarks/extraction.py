@@ -29,8 +29,8 @@ from benchmarks.record import write_result
 from merflow.contracts.params import read_params
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
+from merflow.corpus.iemocap_counts import iemocap_counts
 from merflow.corpus.manifest import Manifest, build_manifest
-from merflow.corpus.synthetic.census import iemocap_counts
 from merflow.features.encoders.builders import batch_cost, build_encoder
 from merflow.features.encoders.huggingface.checkpoints import locate
 from merflow.features.encoders.huggingface.weights import computing

@@ -5,7 +5,8 @@ given queries, keys and values. Beside it stands the time to read these and to w
 lengths is compared with that of a table of all words and frames.
 
 GCPU is compared with Eq. 1-6 word by word without batched input products, with its matrix products alone, and with
-PyTorch's GRU, which has half of these products. On a GPU, GCPU is also replayed as a CUDA graph.
+PyTorch's GRU, which has half of these products. On a GPU, GCPU is also replayed as a CUDA graph. DFC predicts for one
+utterance with kernels that it keeps and with kernels that it computes anew.
 
 The candidates run in alternation, and the median of each counts. A CPU computes with one thread, and SAWA also with one
 thread per core that this process may use.
@@ -26,7 +27,7 @@ from torch import Tensor, nn
 
 from benchmarks.record import write_result
 from benchmarks.stopwatch import Work, fastest_device, medians, where
-from merflow.models.mfdr import GCPU, MFDRConfig, SlidingWindowAttention
+from merflow.models.mfdr import GCPU, DynamicFrameConvolution, MFDRConfig, SlidingWindowAttention
 
 CONFIG = MFDRConfig()
 BATCH, ROUNDS = 32, 15
@@ -260,6 +261,25 @@ def gcpu(device: torch.device, *, rounds: int) -> dict[str, dict[str, float]]:
     return figures
 
 
+def dfc(device: torch.device, *, rounds: int) -> dict[str, float]:
+    """Return the milliseconds of both layers of DFC for one utterance, with kept kernels and with new ones."""
+    layers = [
+        DynamicFrameConvolution(CONFIG, steps=steps, stride=stride)
+        for steps, stride in zip(CONFIG.steps[:-1], CONFIG.strides, strict=True)
+    ]
+    model = nn.Sequential(*layers).to(device).eval()
+    hidden = torch.randn(1, CONFIG.words, CONFIG.dims, device=device)
+
+    def anew() -> None:
+        for layer in layers:
+            layer.forget_kernels()
+        model(hidden)
+
+    with torch.inference_mode():
+        spent = medians({"kept": partial(model, hidden), "anew": anew}, device, rounds=rounds)
+    return {f"{way}_ms": 1e3 * each for way, each in spent.items()}
+
+
 def main() -> None:
     """Measure, print and record the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -271,9 +291,10 @@ def main() -> None:
     attention = sawa_by_threads(device, rounds=options.rounds)
     peaks = memory()
     recurrence = gcpu(device, rounds=options.rounds)
-    for name, row in {**attention, **peaks, **recurrence}.items():
+    refinement = {"DFC, one utterance": dfc(device, rounds=options.rounds)}
+    for name, row in {**attention, **peaks, **recurrence, **refinement}.items():
         print(f"{name:20} " + "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
-    figures = {"batch": BATCH, "sawa": attention, "memory": peaks, "gcpu": recurrence}
+    figures = {"batch": BATCH, "sawa": attention, "memory": peaks, "gcpu": recurrence, "dfc": refinement}
     write_result("mfdr", {"device": device.type, "where": where(device), **figures})
 
 

@@ -84,8 +84,8 @@ def _difference(results: Results, full: str, other: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _folder(out: Path | None) -> Iterator[Path]:
-    """Return the folder to keep, or a temporary one."""
+def folder_to_use(out: Path | None) -> Iterator[Path]:
+    """Yield the folder to keep, or a temporary one."""
     if out is not None:
         yield out
         return
@@ -113,7 +113,7 @@ def measured(
             "tracking.uri=none",
         ),
     )
-    with _folder(out) as folder:
+    with folder_to_use(out) as folder:
         release = synthesize(folder / "release", size="small", video=True)
         for model in models:
             results = run(model, release, params=params, out=folder / model, workers=workers)

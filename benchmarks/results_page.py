@@ -16,9 +16,10 @@ _INTRODUCTION = """\
 
 How to read the quality figures:
 
-- All of them use the `lite` profile: log-mel statistics and hashed words, no pretrained network.
-- The settings of `lite` were chosen on EmoDB's development figures while its test figures were in view. Read the EmoDB
-  figures as slightly optimistic.
+- All but those of fine-tuning use the `lite` profile: prosody, voice quality and hashed words, no pretrained network.
+- The settings of `lite` were chosen on the training parts of EmoDB's folds, on development data of MELD, and on the
+  synthetic corpus. Every speaker of EmoDB is a test speaker of one fold and trains the others, so its figures are still
+  slightly optimistic.
 - In the tuning table, the development speakers of folds 1 and 2 are test speakers of other folds (24% of the tested
   utterances). The search has therefore seen part of the data behind the tuned test figures.
 - The synthetic corpus exists to test the machinery. Its figures say nothing about real speech.

@@ -184,6 +184,10 @@ def _mfdr(result: Result) -> str:
         f"| {row['gru_is_times']:.2f} x |"
         for case, row in sorted(figures["gcpu"].items(), key=lambda row: -row[1]["gcpu_ms"])
     ]
+    lines += [
+        f"\n{case}: {row['kept_ms']:.2f} ms with kept kernels, {row['anew_ms']:.2f} ms with new ones."
+        for case, row in figures.get("dfc", {}).items()
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -38,6 +38,7 @@ from merflow.training.shadow import Shadow
 
 PARAMS = TrainingParams(
     device="auto",
+    encoders="as-preset",
     precision="auto",
     max_epochs=None,
     threads=1,

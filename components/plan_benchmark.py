@@ -24,21 +24,18 @@ def plan_benchmark(
 ) -> NamedTuple(  # type: ignore[valid-type]
     "Requests",
     [
-        ("Output", list[str]),
         ("index", str),
         ("validate", str),
         ("transcribe", str),
         ("split", str),
         ("extract", str),
+        ("list_folds", str),
+        ("classics", str),
         ("track", str),
         ("evaluate", str),
     ],
 ):
-    """Make the request of every step; wrong names and settings fail here, before anything runs.
-
-    `Output` has the requests of training, one for each fold. It has this name because a local run finds the items of a
-    loop under no other.
-    """
+    """Make the request of every step; wrong names and settings fail here, before anything runs."""
     from merflow.jobs import steps
 
     return steps.plan_benchmark(

@@ -1,8 +1,9 @@
 """``benchmark``: a corpus to compared, tracked models.
 
-The first step plans the run: it turns the few parameters below into one request for each step (``jobs.plan``). Each
-item of the loop is the whole request of one fold. Besides its item, the loop takes artifacts alone. kfp 2.17 would
-silently replace another step's output parameter by the loop item in a local run.
+The first step plans the run: it turns the few parameters below into one request for each step (``jobs.plan``). The
+folds follow from the corpus, so they are listed once it is split. Each item of the loop is the whole request of one
+fold. Besides its item, the loop takes artifacts alone. kfp 2.17 would silently replace another step's output parameter
+by the loop item in a local run.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,9 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Artifact
 
+from merflow.components.classics import classics
 from merflow.components.evaluate import evaluate
+from merflow.components.list_folds import list_folds
 from merflow.components.plan_benchmark import plan_benchmark
 from merflow.components.track import track
 from merflow.components.train import train
@@ -24,7 +27,9 @@ class Outputs(NamedTuple):
     report: HTML
 
 
-@dsl.pipeline(name="benchmark", description="Validate, transcribe, split, extract, train every fold, evaluate.")
+@dsl.pipeline(
+    name="benchmark", description="Validate, transcribe, split, extract, train every fold and the classics, evaluate."
+)
 def benchmark(
     models: list[str],
     corpus: str = "synthetic",
@@ -70,8 +75,12 @@ def benchmark(
         command=command,
     )
     ready = prepare(plan)
+    listed = list_folds(request=plan.outputs["list_folds"], splits=ready.splits)
+    baselines = classics(
+        request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
+    )
     run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
-    with dsl.ParallelFor(plan.outputs["Output"], name="folds") as fold:
+    with dsl.ParallelFor(listed.output, name="folds") as fold:
         trained = train(
             request=fold,
             manifest=ready.manifest,
@@ -85,5 +94,6 @@ def benchmark(
         manifest=ready.manifest,
         splits=ready.splits,
         run=run.outputs["run"],
+        classics=baselines.outputs["classics"],
     )
     return Outputs(results=compared.outputs["results"], report=compared.outputs["report"])

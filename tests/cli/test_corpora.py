@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.readers.iemocap import SYNTHETIC_MARK
 from tests.cli.command import merflow, refused
 from tests.cli.tables import HEADER, text_table
 
@@ -113,7 +114,10 @@ def with_unknown_code(release: Path) -> None:
             without_labels,
             "Session4/dialog/EmoEvaluation has no label file like Ses04F_impro01.txt; copy the session again",
         ),
-        (with_unknown_code, "label 'new' is no known emotion label (did you mean 'neu'?); correct it, or add it to"),
+        (
+            with_unknown_code,
+            "label 'new' is no known emotion label (did you mean 'neu'?); correct it, or map it",
+        ),
         (without(range(1, 6)), "release is no IEMOCAP release: it has no folder Session1 .. Session5; pass the IEMO"),
     ],
 )
@@ -131,12 +135,116 @@ def test_a_protocol_that_does_not_fit_the_corpus(tiny_release: Path, tmp_path: P
     manifest = tmp_path / "manifest.parquet"
     assert merflow("data", "index", "--corpus", "iemocap", "--root", release, "--out", manifest).code == 0
     for protocol, needed, found in (
-        ("session-5fold", "5 sessions", "has 3 (Session1, Session2, Session3)"),
-        ("session5-only", "5 sessions", "has 3 (Session1, Session2, Session3)"),
-        ("speaker-10fold", "10 speakers", "has 6 (Ses01_F, Ses01_M, Ses02_F, Ses02_M, Ses03_F, Ses03_M)"),
+        (
+            "session-5fold",
+            "5 sessions",
+            "has 3 (Session1, Session2, Session3); set splits.protocol=",
+        ),
+        (
+            "session5-only",
+            "5 sessions",
+            "has 3 (Session1, Session2, Session3); set splits.protocol=",
+        ),
+        (
+            "speaker-10fold",
+            "10 speakers",
+            "has 6 (Ses01_F, Ses01_M, Ses02_F, Ses02_M, Ses03_F, Ses03_M); set",
+        ),
     ):
         said = refused("data", "split", manifest, "--protocol", protocol, "--out", tmp_path / "s.parquet")
         assert said.startswith(
-            f"error: {protocol} needs exactly {needed} with labelled utterances, but the corpus {found}; choose "
+            f"error: {protocol} needs exactly {needed} with labelled utterances, but the corpus {found}"
         )
+    said = refused("data", "split", manifest, "--protocol", "official", "--out", tmp_path / "s.parquet")
+    assert said.startswith("error: protocol 'official' does not suit corpus 'synthetic'; set splits.protocol")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.parquet", "release"]
+
+
+def test_a_release_without_session_5_is_a_walkable_path(tiny_release: Path, tmp_path: Path) -> None:
+    pytest.importorskip("great_expectations")
+    release = shutil.copytree(tiny_release, tmp_path / "release")
+    (release / SYNTHETIC_MARK).unlink()
+    without(range(5, 6))(release)
+    manifest, checked, folds = tmp_path / "all.parquet", tmp_path / "checked", tmp_path / "splits.parquet"
+    assert merflow("data", "index", "--corpus", "iemocap", "--root", release, "--out", manifest).code == 0
+    first = refused("data", "validate", manifest, "--out", checked).split("\n")[1]
+    assert first.startswith("error: this is not IEMOCAP as released: Session5 is missing, and the four classes")
+    assert first.endswith("which records it, and --protocol leave-one-session-out")
+    said = refused("data", "split", checked / "manifest.parquet", "--out", folds)
+    assert said.startswith(f"error: {checked / 'manifest.parquet'} was not written, because validation failed: this")
+    assert f"see {checked / 'summary.html'}" in said
+
+    accept = ("--set", "corpus.accept=[missing-sessions,four-classes,rare-labels]")
+    assert merflow("data", "validate", manifest, "--out", checked, *accept).code == 0
+    split = ("data", "split", checked / "manifest.parquet", "--protocol", "leave-one-session-out", "--out", folds)
+    done = merflow(*split)
+    assert done.code == 0
+    assert "has 5 utterances of every class (splits.min_dev_per_class) in folds 1, 2, 3, 4" in done.err
+    assert (
+        "- Known difference from the release: missing-sessions: Session5 is missing"
+        in folds.with_suffix(".md").read_text()
+    )
+    assert refused("data", "validate", manifest, "--out", checked).count("error: this is not IEMOCAP as released") == 1
+    assert "was not written, because validation failed" in refused(*split), "the manifest of the earlier validation"
+    assert "corpus.accept.0: " in refused(
+        "data", "validate", manifest, "--out", checked, "--set", "corpus.accept=[all]"
+    )
+
+
+def test_a_release_without_recordings_has_its_words(tiny_release: Path, tmp_path: Path) -> None:
+    release = shutil.copytree(tiny_release, tmp_path / "release", ignore=shutil.ignore_patterns("*.wav"))
+    manifest = tmp_path / "all.parquet"
+    said = merflow("data", "index", "--corpus", "iemocap", "--root", release, "--out", manifest)
+    assert said.code == 0
+    assert "the corpus has no recordings; models that read text alone can be trained on it" in said.err
+    rows = read_manifest(manifest).rows
+    assert rows["audio_path"].isna().all()
+    assert rows["transcript"].notna().sum() > 50
+    command = (
+        "features",
+        "extract",
+        manifest,
+        "--models",
+        "context-mmt:wavlm-te-frozen",
+        "--store",
+        tmp_path / "store",
+    )
+    assert "needs audio, but corpus 'synthetic' in" in refused(*command, "--out", tmp_path / "features.json")
+
+
+def test_an_official_split_with_a_speaker_on_both_sides(tmp_path: Path) -> None:
+    header = "utterance_id,speaker,session,emotion,transcript,official_split"
+    rows = [
+        f"{speaker}{emotion}{n},{speaker},A,{emotion},words {n},{'test' if speaker == 'eve' else 'training'}"
+        for speaker in ("ann", "bob", "cid", "dan", "eve")
+        for emotion in ("angry", "happy", "neutral", "sad")
+        for n in range(5)
+    ]
+    manifest, folds = tmp_path / "m.parquet", tmp_path / "s.parquet"
+    path = text_table(tmp_path, *rows, "x,ann,A,sad,words,test", header=header)
+    assert merflow("data", "index", "--corpus", "table", "--root", path, "--out", manifest).code == 0
+    command = ("data", "split", manifest, "--protocol", "official", "--out", folds)
+    assert refused(*command).split("\n")[:2] == [
+        "error: the official split has speakers or dialogues in two parts",
+        "  speaker ann is in train (20 utterances: annangry0, ...) and test (1 utterance: x)",
+    ]
+    assert merflow(*command, "--set", "splits.shared_speakers=record").code == 0
+    assert "- speakers in both train and test, 1: ann" in folds.with_suffix(".md").read_text()
+    path = text_table(tmp_path, "x,ann,A,sad,words,tests", header=header)
+    assert index("table", path).endswith("official_split 'tests' is unknown; did you mean 'test'?\n")
+
+
+def test_a_taxonomy_file_that_maps_a_label_twice(tmp_path: Path) -> None:
+    path = text_table(tmp_path, "u,s,A,joy,x", "v,s,A,anger,x", "w,s,A,bored,x")
+    mine, out = tmp_path / "mine.yaml", tmp_path / "m.parquet"
+    command = ("data", "index", "--corpus", "table", "--root", path, "--out", out, "--set", f"corpus.taxonomy={mine}")
+    mine.write_text("classes: {good: [joy], bad: [anger, joy]}")
+    assert f"taxonomy {mine}: 1 problem\n  label 'joy' is mapped twice, to good and to bad; keep one" in refused(
+        *command
+    )
+    mine.write_text("classes: {good: [joy], bad: [anger]}")
+    assert "label 'bored' is neither in a class of taxonomy mine nor among its dropped labels" in refused(*command)
+    mine.write_text("classes: {good: [joy], bad: [anger]}\ndropped: [bored]")
+    assert merflow(*command).code == 0
+    mine.unlink()
+    assert read_manifest(out).rows["emotion"].dropna().tolist() == ["good", "bad"]

@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from merflow.cli.app import app
+from merflow.contracts.published import by_test
 from merflow.presets.catalogue import presets, unavailable
 from tests.cli.command import merflow, refused
 
@@ -71,11 +72,25 @@ def test_json_is_all_that_goes_to_standard_output() -> None:
     found = json.loads(said.out)
     assert (said.code, said.err, len(found)) == (0, "", len(presets()))
     assert found[0].keys() == {"model", "preset", "paper", "table", "inputs", "stages", "published"}
+    assert found[0]["published"][0] == {
+        **{"metric": "WA", "value": 66.15, "corpus": "iemocap4", "protocol": "session-5fold", "table": "1"},
+        **{"inputs": "A", "uncertain": False, "note": ""},
+    }
 
 
 def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> None:
     lines = merflow("presets", columns=80).out.splitlines()
-    assert len(lines) == 1 + len(presets()) + 1 + len(unavailable())
+    tests = [max(1, len(by_test(preset.published))) for preset in presets().values()]
+    unpublished = [preset for preset in presets().values() if not preset.published]
+    caption = 2
+    assert len(lines) == 1 + sum(tests) + caption + len(unpublished) + len(unavailable())
+    assert "mfdr:residual is no row of a table: ours" in lines
+    start = next(index for index, line in enumerate(lines) if line.startswith("mfdr:full "))
+    assert [line.split() for line in lines[start : start + 3]] == [
+        ["mfdr:full", "A", "T", "1", "session-5fold", "75.7", "77.0"],
+        ["1", "speaker-10fold", "78.4", "79.2"],
+        ["2", "mosei", "84.1"],
+    ]
     assert lines[-1] == "foal-net:video-only-resnet-fer2013 is left out: its face network is not public"
     assert max(map(len, lines)) <= 80
     assert not any("…" in line for line in lines)

@@ -27,9 +27,19 @@ TRAINING = TrainingParams(
     resident_on="host",
     compile="off",
     shadow_selection="off",
+    encoders="as-preset",
     modality_dropout=0.0,
 )
-SPLITS = SplitParams(protocol="session-5fold", development="speaker", random_share=0.1, seed=0, improvised_only=False)
+SPLITS = SplitParams(
+    protocol="session-5fold",
+    folds=5,
+    development="speaker",
+    min_dev_per_class=5,
+    random_share=0.1,
+    seed=0,
+    improvised_only=False,
+    shared_speakers="refuse",
+)
 RECIPE = Recipe(
     optimizer="adam",
     lr=1e-4,
@@ -68,6 +78,8 @@ _VALUES: dict[str, Any] = {
     "classes": ("angry", "happy", "neutral", "sad"),
     "selection": Selection(figure="loss", data="speaker"),
     "recipes": (RECIPE,),
+    "asked": ("frozen",),
+    "standardized": True,
     "training": TRAINING,
     "transcripts": "truth",
     "transcripts_of_preset": "truth",
@@ -88,7 +100,7 @@ _VALUES: dict[str, Any] = {
         merflow="0.1.0", python="3.11.9", torch="2.5.0", numpy="2.0.0", os="Linux 6 x86_64", device="x86_64"
     ),
     "shapes": {"speech": StreamShape(None, 8)},
-    "chosen": ChosenEpoch(epoch=7, dev_ua=0.6, dev_loss=1.1),
+    "chosen": ChosenEpoch(epoch=7, stage=1, dev_ua=0.6, dev_loss=1.1),
     "none_paper": None,
     "epochs": 17,
     "seconds": 12.5,

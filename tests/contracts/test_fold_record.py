@@ -56,8 +56,8 @@ def test_a_model_card_of_the_first_format_is_refused(tmp_path: Path, content: di
 def test_a_record_of_a_later_format_is_refused(tmp_path: Path) -> None:
     write_fold_record(tmp_path, fold_record())
     path = tmp_path / FOLD_RECORD
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 3, "written_by": "9.0"}))
-    with pytest.raises(FormatError, match=r"written by merflow 9\.0 \(format 3\); this version reads format 2"):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 9, "written_by": "9.0"}))
+    with pytest.raises(FormatError, match=r"written by merflow 9\.0 \(format 9\); this version reads format 3"):
         read_fold_record(tmp_path)
 
 

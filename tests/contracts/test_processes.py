@@ -109,25 +109,85 @@ def test_messages_of_a_call_arrive_before_its_result() -> None:
     assert received == [("half", 1), ("all", 2), "done"]
 
 
-def test_the_processes_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    program = (
+def work_forever(folder: Path, *, deaf: bool = False) -> str:
+    """Write in the middle of a write; a deaf call reacts to no signal, like one that waits in a library."""
+    if deaf:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    (folder / f"{os.getpid()}.pid").touch()
+    return write_and_wait(folder / f"{os.getpid()}.txt", seconds=600)
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes")
+@pytest.mark.parametrize(
+    "parent",
+    [
+        "in_processes([partial(work_forever, folder)] * 2, workers=2, finished=print)",
+        "side_by_side([partial(work_forever, folder)] * 2, meanwhile=lambda: None)",
+        "side_by_side([partial(work_forever, folder, deaf=deaf) for deaf in (False, True)], meanwhile=lambda: None)",
+    ],
+)
+def test_no_process_outlives_a_parent_that_is_killed_by_more_than_ten_seconds(parent: str, tmp_path: Path) -> None:
+    script, folder = tmp_path / "parent.py", tmp_path / "work"
+    script.write_text(
         "from functools import partial; from pathlib import Path; import sys\n"
-        "from tests.contracts.test_processes import run, write_and_wait\n"
-        "if __name__ == '__main__': run(*(partial(write_and_wait, Path(p), seconds=60) for p in sys.argv[1:]))"
+        "from tests.contracts.test_processes import in_processes, side_by_side, work_forever\n"
+        f"if __name__ == '__main__': folder = Path(sys.argv[1]); {parent}"
     )
-    script = tmp_path / "parent.py"
-    script.write_text(program)
-    work = tmp_path / "work"
-    parent = subprocess.Popen(
-        [sys.executable, script, work / "a", work / "b"],
+    folder.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, script, folder],
         cwd=Path(__file__).parents[2],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([".", *sys.path])},
         stderr=subprocess.DEVNULL,  # Python's own tracker of resources notices that nobody tidied up
     )
-    wait_until(lambda: len(list(work.glob("*.part"))) + len(list(work.glob(".*.part"))) >= 2)
-    parent.kill()
-    parent.wait()
-    wait_until(lambda: not list(work.iterdir()))
+    wait_until(lambda: len(list(folder.glob("*.pid"))) == len(list(folder.glob(".*.part"))) == 2)
+    process.kill()
+    process.wait()
+    killed_s = time.monotonic()
+    workers = [int(path.stem) for path in folder.glob("*.pid")]
+    wait_until(lambda: not any(map(is_alive, workers)))
+    assert time.monotonic() - killed_s < 12
+    deaf = 1 if "deaf" in parent else 0
+    assert len(list(folder.glob(".*.part"))) == deaf, "the others tidied up"
+
+
+SWALLOWS = """
+import pathlib, time
+pathlib.Path(FOLDER, "importing").touch()
+try:
+    time.sleep(1)
+except BaseException:
+    pass
+"""
+
+
+def import_what_swallows(folder: Path) -> str:
+    """Import a module in which any exception is lost, as it is in parts of Python's import system."""
+    sys.path.insert(0, str(folder))
+    import swallows  # type: ignore[import-not-found] # noqa: F401
+
+    return write_and_wait(folder / "a.txt", seconds=60)
+
+
+def fail_while_it_imports(folder: Path) -> str:
+    wait_until((folder / "importing").exists)
+    return fail()
+
+
+def test_a_process_that_is_asked_to_end_in_an_import_ends_after_it(tmp_path: Path) -> None:
+    (tmp_path / "swallows.py").write_text(SWALLOWS.replace("FOLDER", repr(str(tmp_path))))
+    started = time.monotonic()
+    with pytest.raises(PresetError, match="no such variant"):
+        run(partial(import_what_swallows, tmp_path), partial(fail_while_it_imports, tmp_path))
+    assert time.monotonic() - started < 20
+    assert not [path for path in tmp_path.iterdir() if path.name not in ("swallows.py", "importing", "__pycache__")]
 
 
 def touch_later(path: Path, *, seconds: float) -> None:
@@ -173,7 +233,7 @@ def test_an_interrupt_ends_all_and_leaves_nothing_half_written(tmp_path: Path) -
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60  # a busy machine takes long to start processes
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

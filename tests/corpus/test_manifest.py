@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from merflow.contracts.tables import MANIFEST
+from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy
 from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
 from merflow.errors import CorpusError, MerflowError
 
@@ -45,7 +46,7 @@ def test_hash_is_that_of_the_rows_alone(tmp_path: Path) -> None:
     first = manifest(tmp_path)
     assert len(first.hash) == 16
     assert int(first.hash, 16) >= 0
-    elsewhere = build_manifest(ROWS[::-1], root=tmp_path / "elsewhere", corpus="table", taxonomy="other")
+    elsewhere = build_manifest(ROWS[::-1], root=tmp_path / "elsewhere", corpus="table", taxonomy="iemocap6")
     assert elsewhere.hash == first.hash
 
 
@@ -60,7 +61,7 @@ def test_hash_is_the_same_on_every_machine() -> None:
 )
 def test_hash_tells_a_change_of_one_cell(tmp_path: Path, column: str, value: object) -> None:
     changed = [{**ROWS[0], column: value}, *ROWS[1:]]
-    assert build_manifest(changed, root=tmp_path, corpus="table", taxonomy="x").hash != manifest(tmp_path).hash
+    assert build_manifest(changed, root=tmp_path, corpus="table", taxonomy="iemocap4").hash != manifest(tmp_path).hash
 
 
 def test_a_written_manifest_reads_back_equal(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_written_manifest_reads_back_equal(tmp_path: Path) -> None:
     write_manifest(written, tmp_path / "deep" / "manifest.parquet")
     back = read_manifest(tmp_path / "deep" / "manifest.parquet")
     pd.testing.assert_frame_equal(back.rows, written.rows)
-    assert (back.root, back.corpus, back.taxonomy, back.hash) == (tmp_path, "table", "iemocap4", written.hash)
+    assert (back.root, back.corpus, back.taxonomy.name, back.hash) == (tmp_path, "table", "iemocap4", written.hash)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["manifest.parquet"]
 
 
@@ -81,12 +82,12 @@ def test_rows_set_aside_make_another_manifest(tmp_path: Path) -> None:
 
 def test_a_row_without_speaker_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MerflowError, match="column 'speaker' has no value in row 0"):
-        build_manifest([{**ROWS[2], "speaker": None}], root=tmp_path, corpus="table", taxonomy="x")
+        build_manifest([{**ROWS[2], "speaker": None}], root=tmp_path, corpus="table", taxonomy="iemocap4")
 
 
 def test_a_value_of_another_type_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MerflowError, match="manifest of"):
-        build_manifest([{**ROWS[2], "turn_index": "first"}], root=tmp_path, corpus="table", taxonomy="x")
+        build_manifest([{**ROWS[2], "turn_index": "first"}], root=tmp_path, corpus="table", taxonomy="iemocap4")
 
 
 def test_missing_file(tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_another_table(tmp_path: Path) -> None:
 def test_rows_without_metadata(tmp_path: Path) -> None:
     path = tmp_path / "manifest.parquet"
     manifest(tmp_path).rows.to_parquet(path)
-    with pytest.raises(CorpusError, match="metadata lacks root, corpus, taxonomy, hash; index the corpus again"):
+    with pytest.raises(CorpusError, match="metadata lacks root, corpus, taxonomy, tags, accepted, hash; index"):
         read_manifest(path)
 
 
@@ -124,3 +125,22 @@ def test_rows_changed_after_writing(tmp_path: Path) -> None:
     pq.write_table(table.slice(1), path)
     with pytest.raises(CorpusError, match=f"was changed after it was written: .* the recorded {written.hash}"):
         read_manifest(path)
+
+
+def test_a_manifest_holds_its_taxonomy(tmp_path: Path) -> None:
+    mine = parse_taxonomy({"classes": {"sad": ["sad"], "angry": ["angry"]}, "dropped": ["happy"]}, where="it")
+    made = build_manifest(ROWS, root=tmp_path, corpus="table", taxonomy=mine)
+    write_manifest(made, tmp_path / "m.parquet")
+    back = read_manifest(tmp_path / "m.parquet")
+    assert (back.taxonomy, back.classes) == (mine, ("sad", "angry"))
+    assert len({back.hash, manifest(tmp_path).hash, replace(back, taxonomy=mine_reversed(mine)).hash}) == 3
+
+
+def mine_reversed(mine: Taxonomy) -> Taxonomy:
+    return replace(mine, classes=mine.classes[::-1])
+
+
+def test_an_official_split_is_part_of_the_version_where_there_is_one(tmp_path: Path) -> None:
+    plain = manifest(tmp_path)
+    split = replace(plain, rows=plain.rows.assign(official_split="train"))
+    assert split.hash != plain.hash

@@ -7,7 +7,7 @@ from statsmodels.stats.multitest import multipletests  # type: ignore[import-unt
 from merflow.contracts.baselines import Baseline
 from merflow.contracts.results import ComparedVariant, Results
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
-from tests.evaluation.finished import SELECTION
+from tests.evaluation.finished import SELECTION, TRAINING
 from tests.evaluation.test_summary import PARAMS, corpus, held_out, results_of, table
 
 SKILLS = {"weak": 0.45, "middle": 0.55, "good": 0.62, "best": 0.7}
@@ -90,13 +90,15 @@ def test_baselines_and_side_columns_are_in_no_family() -> None:
 
 
 def test_runs_compared_alone_have_the_figures_of_the_results(one_seed: Results) -> None:
-    origins = dict.fromkeys(one_seed.variants, ComparedOrigin("runs/x", SELECTION, {}))
+    origins = dict.fromkeys(one_seed.variants, ComparedOrigin("runs/x", SELECTION, TRAINING.regime, {}))
     found = compare_variants(tables(0), held_out(corpus()), runs=["runs/x"], origins=origins, params=PARAMS)
     shared = ("corpus", "split_id", "protocol", "utterances", "dialogues", "seeds", "resamples", "comparisons", "power")
     for name in shared:
         assert getattr(found, name) == getattr(one_seed, name)
     assert found.ranked == one_seed.ranked
     assert found.variants == {
-        name: ComparedVariant(ua=variant.ua, wa=variant.wa, run="runs/x", selection=SELECTION, encoders={})
+        name: ComparedVariant(
+            ua=variant.ua, wa=variant.wa, run="runs/x", selection=SELECTION, regime=TRAINING.regime, encoders={}
+        )
         for name, variant in one_seed.variants.items()
     }

@@ -3,7 +3,7 @@ import pytest
 from statsmodels.stats.power import normal_power  # type: ignore[import-untyped,unused-ignore]
 
 from merflow.contracts.results import Comparison
-from merflow.corpus.validation.known_counts import DIALOGUES_BY_SESSION, TURNS_BY_SPEAKER
+from merflow.corpus.iemocap_counts import iemocap_counts
 from merflow.evaluation.power import (
     PLANNED_CLASSES,
     PLANNED_DIALOGUES,
@@ -22,10 +22,10 @@ def test_the_detectable_difference_is_that_of_statsmodels(alpha: float, power: f
 
 
 def test_the_planned_test_set_is_the_corpus() -> None:
-    by_class = np.sum(list(TURNS_BY_SPEAKER.values()), axis=0)[:4]
+    by_class = np.sum([list(each.values()) for each in iemocap_counts()["four_classes_by_speaker"].values()], axis=0)
     assert by_class.tolist() == list(PLANNED_CLASSES)
     assert sum(PLANNED_CLASSES) == 5531
-    assert sum(DIALOGUES_BY_SESSION) == PLANNED_DIALOGUES
+    assert len(iemocap_counts()["turns_by_dialogue"]) == PLANNED_DIALOGUES
 
 
 def test_the_planned_error_of_independent_utterances_in_equal_classes_is_the_binomials() -> None:

@@ -14,10 +14,11 @@ from merflow.contracts.scores import Chance
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import HeldOut
 from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarise
-from tests.evaluation.finished import TRAINING
+from tests.evaluation.finished import TRAINING, published
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 PARAMS = EvaluationParams(bootstrap_samples=400, bootstrap_seed=0, calibration_bins=10, show_words=False)
+PUBLISHED = published("iemocap4, session-5fold", WA=60.0, UA=61.5)
 
 
 def corpus(n: int = 200) -> pd.DataFrame:
@@ -71,9 +72,8 @@ def held_out(utterances: pd.DataFrame, **changes: Any) -> HeldOut:  # noqa: ANN4
 
 def trained(*names: str) -> dict[str, TrainedVariant]:
     """Variants with an epoch chosen per fold; the first one has published figures."""
-    chosen = {(fold, 0): ChosenEpoch(epoch=fold, dev_ua=0.5, dev_loss=1.0) for fold in range(1, 6)}
-    published = {"WA": 60.0, "UA": 61.5}
-    return {name: TrainedVariant(TRAINING, published if name == names[0] else {}, chosen) for name in names}
+    chosen = {(fold, 0): ChosenEpoch(epoch=fold, stage=1, dev_ua=0.5, dev_loss=1.0) for fold in range(1, 6)}
+    return {name: TrainedVariant(TRAINING, PUBLISHED if name == names[0] else (), chosen) for name in names}
 
 
 def results_of(
@@ -136,8 +136,8 @@ def test_the_test_data_and_the_published_figures_are_named(predictions: pd.DataF
     assert (results.corpus, results.manifest_hash, results.split_id) == ("synthetic", "0" * 16, "1" * 16)
     assert (results.utterances, results.dialogues, results.seeds) == (200, 20, (0,))
     assert sum(results.class_counts) == 200
-    assert results.variants["context-mmt:strong"].published == {"WA": 60.0, "UA": 61.5}
-    assert results.variants["context-mmt:weak"].published == {}
+    assert results.variants["context-mmt:strong"].published == PUBLISHED
+    assert results.variants["context-mmt:weak"].published == ()
     assert results.variants["context-mmt:weak"].training == TRAINING
 
 
@@ -181,7 +181,11 @@ def test_seeds_are_pooled_and_listed(utterances: pd.DataFrame) -> None:
 def test_development_figures_are_of_their_fold_and_seed(utterances: pd.DataFrame) -> None:
     runs = pd.concat([table(utterances, "mmt", skill=0.5, seed=seed) for seed in (0, 1)])
     chosen = {
-        (f, s): ChosenEpoch(epoch=10 * f + s, dev_ua=0.5, dev_loss=float("inf")) for f in range(1, 6) for s in (0, 1)
+        (f, s): ChosenEpoch(epoch=10 * f + s, stage=1, dev_ua=0.5, dev_loss=float("inf"))
+        for f in range(1, 6)
+        for s in (0, 1)
+        for f in range(1, 6)
+        for s in (0, 1)
     }
     facts = {"context-mmt:mmt": TrainedVariant(TRAINING, chosen=chosen)}
     variant = results_of(runs, utterances, facts=facts).variants["context-mmt:mmt"]

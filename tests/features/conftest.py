@@ -33,7 +33,7 @@ def profile() -> Profile:
             name="lite-speech-layers", settings={"mel_bands": 12, "layers": 2, "window_s": 0.2, "growth": 4.0}
         ),
         "text": EncoderSpec(name="lite-text", settings={"width": 32}),
-        "text_layers": EncoderSpec(name="lite-text-layers", settings={"width": 32, "layers": 2, "reach": 1}),
+        "text_layers": EncoderSpec(name="lite-text-layers", settings={"width": 32, "layers": 2}),
     }
 
 

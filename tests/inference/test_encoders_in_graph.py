@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ from merflow.features.batches.units import Unit, slices_of, units_of
 from merflow.features.encoders.builders import build_encoder, build_preparer
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.networks import PARTS, build_network
+from merflow.inference import encoders_in_graph
 from merflow.inference.encoders_in_graph import EncodersInGraph
 from merflow.models import MODELS
 from merflow.presets import catalogue
@@ -69,7 +70,9 @@ def neutral(role: Role, shape: tuple[int, ...]) -> Standardizer:
     return Standardizer({role: np.zeros(shape, np.float32)}, {role: np.ones(shape, np.float32)})
 
 
-def in_graph(spec: EncoderSpec, stream: Stream, part: EncoderPart) -> EncodersInGraph:
+def in_graph(
+    spec: EncoderSpec, stream: Stream, part: EncoderPart, *, mode: Literal["training", "evaluation"] = "training"
+) -> EncodersInGraph:
     shape = build_network(spec).shape
     entry = (shape.width,) if shape.layers is None else (shape.layers, shape.width)
     return EncodersInGraph(
@@ -77,6 +80,7 @@ def in_graph(spec: EncoderSpec, stream: Stream, part: EncoderPart) -> EncodersIn
         profile={stream.role: spec},
         learning={stream.role: part},
         standardizer=neutral(stream.role, entry),
+        mode=mode,
     )
 
 
@@ -118,8 +122,7 @@ def test_gradients_reach_every_parameter_of_the_part_and_no_other(
 ) -> None:
     stream = Stream(ROLES.get(name, "speech_layers"))
     spec = spec_in(encoders / model, name, layers)
-    graph = in_graph(spec, stream, part).train()
-    assert not any(module.training for module in graph.modules())
+    graph = in_graph(spec, stream, part)
     values, _ = encoded(graph, stream.role, raw_stream(spec, stream, sources[:2], micro_batch=1))
     torch.autograd.backward(values.square().mean())
     prefixes = tuple(f"networks.{stream.role}.weights.{prefix}" for prefix in PARTS[name].get(part, ("",)))
@@ -132,6 +135,69 @@ def test_gradients_reach_every_parameter_of_the_part_and_no_other(
             assert parameter.grad is None, parameter_name
             assert part != "everything" or parameter_name.endswith(("masked_spec_embed", "embed_positions.weight"))
     assert graph.learning
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "sources"), [("wavlm", "wavlm-base", AUDIO), ("bert", "bert-base-uncased", TEXT)]
+)
+def test_encoders_that_learn_are_in_training_mode_unless_the_recipe_says_otherwise(
+    encoders: Path, name: str, model: str, sources: list[Any]
+) -> None:
+    stream, spec = (
+        Stream("speech_layers" if name == "wavlm" else "text_layers"),
+        spec_in(encoders / model, name, "last"),
+    )
+    raw = raw_stream(spec, stream, sources, micro_batch=None)
+
+    def passes(graph: EncodersInGraph) -> list[Tensor]:
+        torch.manual_seed(0)
+        return [encoded(graph, stream.role, raw)[0] for _ in range(2)]
+
+    graph = in_graph(spec, stream, "transformer")
+    assert torch.equal(*passes(graph))
+    first, second = passes(graph.train())
+    assert not torch.equal(first, second), "dropout draws anew"
+    assert all(map(torch.equal, passes(graph), (first, second))), "and follows from torch's seed"
+    assert torch.equal(*passes(graph.eval()))
+    calm = in_graph(spec, stream, "transformer", mode="evaluation").train()
+    assert torch.equal(*passes(calm))
+
+
+@pytest.mark.parametrize(("model", "layers"), [("wavlm-large", "last"), ("wavlm-base", "all")])
+def test_a_slice_is_dropped_and_masked_alike_when_it_is_computed_again(
+    encoders: Path, model: str, layers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, spec = Stream("speech_layers"), spec_in(encoders / model, "wavlm", layers)
+    gradients = []
+    for recomputed in (True, False):
+        if not recomputed:
+            monkeypatch.setattr(encoders_in_graph, "checkpoint", lambda call, *args, **_: call(*args))
+        graph = in_graph(spec, stream, "everything").train()
+        torch.manual_seed(1)
+        values, _ = encoded(graph, stream.role, raw_stream(spec, stream, AUDIO, micro_batch=2))
+        torch.autograd.backward(values.square().mean())
+        gradients.append({key: value.grad for key, value in graph.learning.items()})
+    assert gradients[0].keys() == gradients[1].keys()
+    for key, expected in gradients[1].items():
+        found = gradients[0][key]
+        assert (found is None) == (expected is None), f"{key}: a dropped layer has no gradient, in both or in none"
+        if found is not None and expected is not None:
+            assert torch.equal(found, expected), key
+
+
+def test_recordings_shorter_than_a_masked_span_are_not_masked(encoders: Path) -> None:
+    stream, spec = Stream("speech"), spec_in(encoders / "wavlm-large", "wavlm", "last")
+    graph = in_graph(spec, stream, "transformer").train()
+    values, present = encoded(graph, "speech", raw_stream(spec, stream, recordings(400, 2_000), micro_batch=None))
+    assert present.sum(dim=1).tolist() == [1, 6]
+    assert values.isfinite().all()
+
+
+def test_frozen_convolutions_ask_for_no_gradient_of_the_samples(encoders: Path) -> None:
+    stream, spec = Stream("speech"), spec_in(encoders / "wavlm-large", "wavlm", "last")
+    raw = raw_stream(spec, stream, AUDIO[:1], micro_batch=None)
+    encoded(in_graph(spec, stream, "transformer").train(), "speech", raw)
+    assert not raw.slices[0].values.requires_grad
 
 
 @pytest.mark.parametrize(

@@ -319,15 +319,21 @@ def test_what_cannot_be_read_is_named_or_masked(video: Fold, tmp_path: Path) -> 
         trained.encoders.batch([broken])
 
 
-def test_other_encoders_and_a_folder_without_statistics_are_refused(fine_tuned: Fold, tmp_path: Path) -> None:
+def test_other_encoders_are_refused(fine_tuned: Fold, tmp_path: Path) -> None:
     folder = tmp_path / "encoders"
     shutil.copytree(fine_tuned.params.features.encoders_folder, folder)
     config = folder / "bert-base-uncased/config.json"
     config.write_text(config.read_text() + " ")
     with pytest.raises(ModelError, match=r"was trained with .*bert-base-uncased .*\(files \w+\), but .* holds"):
         load_trained(fine_tuned.folder / MODEL, encoders_folder=str(folder))
+
+
+def test_only_a_model_of_standardized_features_needs_their_statistics(
+    fine_tuned: Fold, context: Fold, tmp_path: Path
+) -> None:
+    assert not (fine_tuned.folder / MODEL / STANDARDIZER).exists()
     copied = tmp_path / "model"
-    shutil.copytree(fine_tuned.folder / MODEL, copied)
+    shutil.copytree(context.folder / MODEL, copied)
     (copied / STANDARDIZER).unlink()
     with pytest.raises(FeatureError, match="no such standardizer"):
-        load_trained(copied, encoders_folder=fine_tuned.params.features.encoders_folder)
+        load_trained(copied)

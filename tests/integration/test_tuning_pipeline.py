@@ -41,5 +41,5 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert set(results["variants"]) == {VARIANT, TUNED}
     both = [results["variants"][name]["published"] for name in results["variants"]]
-    assert both[0] == both[1] != {}
+    assert both[0] == both[1] != []
     assert f"{TUNED} from {VARIANT}" in (tmp_path / "run/report.html").read_text()

@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from merflow.contracts.params import Params
 from merflow.contracts.progress import Progress
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import Results, read_results
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.source import CorpusSource
@@ -55,8 +56,7 @@ def test_results_hold_every_variant_with_its_selection_rule(finished: Path) -> N
 
 def test_a_finetuned_preset_says_that_only_its_frozen_stage_ran(finished: Path) -> None:
     variant = read_results(finished / "results.json").variants["context-mmt:mmt-finetuned"]
-    assert variant.training.stages == ("frozen",)
-    assert variant.training.stages_of_preset == ("frozen", "partial")
+    assert variant.training.regime == Regime(asked=("frozen", "partial"), ran=("frozen",))
 
 
 def test_a_repetition_keeps_what_is_done_and_gives_the_same_results(

@@ -52,7 +52,7 @@ def test_maps_weights_and_embeddings(finished: Path, tmp_path: Path) -> None:
     tested = read_predictions(finished / ITEM)["utterance_id"].tolist()
     out = explained(finished, tmp_path / "out", utterances=[tested[0]])
     said = json.loads((out / "explain.json").read_text())
-    assert (said["utterances"], said["no_map"]) == ([tested[0]], "")
+    assert (said["utterances"], said["no_map"], said["invariance"]) == ([tested[0]], "", {})
     assert said["shown"]["fusion.0"] == ["head", "text_layers", "speech_layers"]
     with np.load(out / "utterances" / f"{tested[0]}.npz", allow_pickle=False) as arrays:
         assert list(arrays) == list(said["shown"])

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import read_results
 from merflow.corpus.source import CorpusSource
 from merflow.features.encoders.huggingface.miniature import build_miniatures
@@ -42,7 +43,7 @@ def finished(tiny_release: Path, settings: Params, tmp_path_factory: pytest.Temp
 
 def test_both_stages_are_trained_and_told(finished: Path) -> None:
     variant = read_results(finished / "results.json").variants[VARIANT]
-    assert variant.training.stages == variant.training.stages_of_preset == ("frozen", "partial")
+    assert variant.training.regime == Regime(asked=("frozen", "partial"), ran=("frozen", "partial"))
     fold = finished / "folds/context-mmt/mmt-finetuned/fold-1"
     assert [(epoch.stage, epoch.lr) for epoch in read_history(fold)] == [(1, 1e-3), (1, 1e-3), (2, 1e-5), (2, 1e-5)]
     assert read_record(fold).chosen.epoch in (3, 4)
@@ -50,7 +51,7 @@ def test_both_stages_are_trained_and_told(finished: Path) -> None:
 
 def test_a_stage_of_everything_is_told(finished: Path) -> None:
     variant = read_results(finished / "results.json").variants[FULL]
-    assert variant.training.stages == variant.training.stages_of_preset == ("full",)
+    assert variant.training.regime == Regime(asked=("full",), ran=("full",))
     _, record = load_model(finished / "folds" / FULL.replace(":", "/") / "fold-1/model")
     assert record.recipes[0].encoder_lr == 1e-5
 

@@ -3,14 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
 
-from merflow.contracts.requests import Request
+from merflow.contracts.requests import Request, TrainRequest
+from merflow.corpus.splitting.splits import make_splits, write_splits
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
+from merflow.jobs.list_folds import list_folds
 from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
 from merflow.presets.variants import read_video
+from tests.corpus.splitting.five_sessions import corpus_rows, manifest_of
+from tests.corpus.splitting.five_sessions import params as params_of_splits
 
 GRU, FULL, BERT = "mfdr:gru", "mfdr:full", "context-mmt:bert-te-frozen"
 MINE = {"presets": {"mfdr:mine": {"base": FULL, "config": {"dims": 128}}, "mfdr:other": {"base": FULL}}}
@@ -43,9 +48,17 @@ def requests(plan: BenchmarkPlan) -> dict[str, list[Request]]:
         "split": [ready.split],
         "extract": [ready.extract],
         "track": [plan.track],
-        "train": list(plan.train),
+        "train": [*trainings(plan)],
         "evaluate": [plan.evaluate],
     }
+
+
+def trainings(plan: BenchmarkPlan) -> list[TrainRequest]:
+    """Return the requests of training on the shipped parameters' five folds."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "splits.parquet"
+        write_splits(make_splits(manifest_of(corpus_rows()), params=params_of_splits()), path)
+        return list_folds(plan.list_folds, splits=path)
 
 
 def changed(**changes: object) -> set[str]:
@@ -86,19 +99,19 @@ def test_a_setting_of_the_run_reaches_the_steps_that_read_it(settings: dict[str,
 
 def test_a_second_seed_leaves_the_requests_of_the_first_as_they_are() -> None:
     one, two = planned(), planned(params="{plan: {seeds: [0, 1]}}")
-    assert len(one.train) == 5
-    assert set(one.train) < set(two.train)
+    assert len(trainings(one)) == 5
+    assert set(trainings(one)) < set(trainings(two))
 
 
 def test_a_second_variant_leaves_the_folds_of_the_first_as_they_are() -> None:
     one, two = planned(), planned(models=[GRU, BERT])
-    assert two.train[::2] == one.train
-    assert [request.fold for request in two.train[1::2]] == [f"{BERT}:{fold}" for fold in range(1, 6)]
+    assert trainings(two)[::2] == trainings(one)
+    assert [request.fold for request in trainings(two)[1::2]] == [f"{BERT}:{fold}" for fold in range(1, 6)]
 
 
 def test_a_fold_depends_on_its_own_preset_and_extraction_on_the_streams() -> None:
     gru, full = planned(models=[GRU]), planned(models=[FULL])
-    assert gru.train[0].code != full.train[0].code
+    assert trainings(gru)[0].code != trainings(full)[0].code
     assert (
         gru.preparation.extract.code == full.preparation.extract.code != planned(models=[BERT]).preparation.extract.code
     )
@@ -108,8 +121,8 @@ def test_user_presets_go_where_they_are_read_each_to_its_own_folds() -> None:
     text = yaml.safe_dump(MINE)
     plan = planned(models=[GRU, "mfdr:mine"], presets=text)
     only_mine = {"presets": {"mfdr:mine": MINE["presets"]["mfdr:mine"]}}
-    assert [request.presets for request in plan.train[::2]] == [""] * 5
-    assert [json.loads(request.presets) for request in plan.train[1::2]] == [only_mine] * 5
+    assert [request.presets for request in trainings(plan)[::2]] == [""] * 5
+    assert [json.loads(request.presets) for request in trainings(plan)[1::2]] == [only_mine] * 5
     assert json.loads(plan.preparation.extract.presets) == only_mine
 
 
@@ -138,7 +151,9 @@ def test_a_users_profile_travels_to_extraction_and_is_checked_in_the_plan(tmp_pa
 def test_the_plan_says_whether_a_variant_reads_video(variants: list[str], video: bool) -> None:
     assert read_video(variants) is video
     plan = planned(models=variants)
-    assert [request.fold for request in plan.train] == [f"{each}:{fold}" for fold in range(1, 6) for each in variants]
+    assert [request.fold for request in trainings(plan)] == [
+        f"{each}:{fold}" for fold in range(1, 6) for each in variants
+    ]
     assert plan.preparation.index.video is video
 
 

@@ -88,7 +88,7 @@ def test_results_of_another_version_are_to_be_evaluated_again(command: tuple[str
     results = json.loads((copy / "results.json").read_text())
     write_json(copy / "results.json", results | {"format": 1, "written_by": "0.0.9"})
     assert refused(*command, copy) == (
-        f"error: {copy}/results.json was written by merflow 0.0.9 (format 1); this version reads format 2; evaluate "
+        f"error: {copy}/results.json was written by merflow 0.0.9 (format 1); this version reads format 3; evaluate "
         "the folds again: repeat the benchmark's command, which keeps its finished folds, or run merflow evaluate "
         f"FOLDS --manifest MANIFEST --splits SPLITS --out {copy}\n"
     )
@@ -112,7 +112,7 @@ def test_a_fold_of_another_version_is_to_be_trained_again(command: tuple[str, ..
     (copy / FOLD / RECORD).unlink()
     write_json(copy / FOLD / "fold.json", {"variant": VARIANTS[0], "environment": {"merflow": "0.1.0"}})
     assert refused(*command, copy) == (
-        f"error: {copy / FOLD}/fold.json was written by merflow 0.1.0 (format 1); this version reads format 2; "
+        f"error: {copy / FOLD}/fold.json was written by merflow 0.1.0 (format 1); this version reads format 3; "
         "train the fold again with the command that trained it\n"
     )
 

@@ -60,7 +60,7 @@ def test_every_model_has_presets() -> None:
     assert counts["context-mmt"] == 18
     assert counts["gia-mic"] == 14
     assert counts["layer-adapter-fusion"] == 19
-    assert counts["mfdr"] == 12
+    assert counts["mfdr"] == 13
 
 
 def test_inputs_name_the_streams(preset: Preset) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from typing import cast
+from typing import Any, Literal, cast
 
 import pytest
 import torch
@@ -272,6 +272,48 @@ def test_a_single_emotion_has_no_matching_loss() -> None:
     assert output.losses["mem"].value.item() == 0
     output.loss.backward()  # type: ignore[no-untyped-call]
     assert all(bool(value.grad.isfinite().all()) for value in model.parameters() if value.grad is not None)
+
+
+def test_as_released_a_single_emotion_trains_matching_on_any_pairs_labelled_as_different() -> None:
+    paired = replace(FULL, without_negatives="paired", negatives="sampled")
+    model = FoalNet(paired, shapes=SHAPES, classes=CLASSES).double().train()
+    batch = batch_of({"speech": [3, 2, 4, 1], "video": [1, 2, 3, 2]}, [1, 1, 1, 1])
+    assert run(model, batch).losses["mem"].value.item() > 0
+    pairs = pairs_of([1, 1, 1, 1]).all_paired()
+    assert bool(pairs.other.all())
+    drawn = [hard_negatives(torch.zeros(4, 4), pairs.other, sample=True) for _ in range(400)]
+    counts = torch.bincount(torch.cat(drawn), minlength=4)
+    assert bool((counts > 320).all()), "every utterance is as likely, the utterance itself included"
+    mixed = pairs_of([0, 1, 1, 2])
+    assert torch.equal(mixed.all_paired().other, mixed.other), "nothing changes where there are negatives"
+
+
+def test_as_released_the_gathered_utterances_learn_nothing() -> None:
+    """Eq. 2 reaches an utterance's points through its own rows alone."""
+    batch = batch_of({"speech": [3, 2, 4, 1], "video": [1, 2, 3, 2]}, [0, 1, 1, 2])
+    gradients: dict[str, Tensor] = {}
+    kinds: tuple[Literal["with-gradient", "without-gradient"], ...] = ("with-gradient", "without-gradient")
+    for gathered in kinds:
+        torch.manual_seed(0)
+        config = replace(FULL, gathered=gathered)
+        model = FoalNet(config, shapes=SHAPES, classes=CLASSES).double().eval()
+        speech = batch.features["speech"].clone().requires_grad_()
+        output = run(model, replace(batch, features=batch.features | {"speech": speech}))
+        gradients[gathered] = torch.autograd.grad(output.losses["mem"].value, speech, retain_graph=True)[0]
+        layer: Any = cast(Fusion, cast(Interaction, model.embed).fuse["video"]).layers[0]
+        key = cast(Tensor, layer.key.weight)
+        assert torch.autograd.grad(output.losses["mem"].value, key)[0].abs().sum() > 0, (
+            "the projections learn either way"
+        )
+    assert not torch.equal(gradients["with-gradient"], gradients["without-gradient"])
+
+
+def test_raw_waveforms_have_an_encoder_of_their_own() -> None:
+    assert [stream.encoder for stream in FULL.streams()] == ["wavlm-large", "clip-vit-large"]
+    assert [stream.encoder for stream in replace(FULL, waveform="raw").streams()] == [
+        "wavlm-large-raw",
+        "clip-vit-large",
+    ]
 
 
 def test_negatives_are_drawn_in_training_alone() -> None:

@@ -338,6 +338,7 @@ def test_what_can_be_looked_at() -> None:
     assert axes["interact.specific.directions.text_from_speech.attention.attend"] == ("head", "text", "speech")
     assert axes["interact.generators.speech.attention.attend"] == ("head", "joint", "speech")
     assert actual["interact.generators.video.mean"].values.shape == (3, config.dims)
+    assert axes["interact.generators.video.mean"] == ("invariant",)
 
 
 def test_an_encoder_of_the_models_width_needs_no_map() -> None:

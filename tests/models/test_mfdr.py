@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from benchmarks import mfdr as benchmark
 from merflow.contracts.batch import Batch, Output
 from merflow.contracts.presets import spec_of
-from merflow.contracts.streams import Stream
+from merflow.contracts.streams import Role, Stream
 from merflow.errors import PresetError
 from merflow.models import MODELS
 from merflow.models.layers import Attention, inspect
@@ -26,11 +26,10 @@ from merflow.models.mfdr import (
     MFDRConfig,
     PlainGRU,
     SlidingWindowAttention,
-    window_pool,
 )
 from merflow.presets.catalogue import presets
 from merflow.presets.profiles import shipped_profile
-from tests.models.batches import CLASSES, SMALL, random_batch, shapes_of
+from tests.models.batches import CLASSES, SMALL, WIDTH, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences, slow_attention
 
 DIMS = 6
@@ -71,20 +70,23 @@ def slow_windows(scores: list[float], start: int, *, window: int, adaptive: bool
     return weights
 
 
-def slow_start(config: MFDRConfig, word: int, *, words: int, frames: int) -> int:
+def slow_start(config: MFDRConfig, position: int, *, words: int, positions: int, frames: int) -> int:
     if config.alignment == "paced":
-        return word * config.hop
-    return word * max(0, frames - config.window) // max(1, words - 1)
+        return position * config.hop
+    last = max(0, frames - config.window)
+    if position < words:
+        return position * last // max(1, words - 1)
+    return (position - words + 1) * last // (positions - words)
 
 
-def slow_sliding(layer: SlidingWindowAttention, words: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Return z ``(L, D)`` and the weights ``(L, T)`` for one utterance's real words and frames."""
+def slow_sliding(layer: SlidingWindowAttention, words: Tensor, frames: Tensor, *, count: int) -> tuple[Tensor, Tensor]:
+    """Return z ``(L, D)`` and the weights ``(L, T)`` for all positions, ``count`` of them words, and real frames."""
     config = layer.config
     queries, keys, values = words @ layer.query.weight.T, frames @ layer.key.weight.T, frames @ layer.value.weight.T
     table = torch.zeros(len(words), len(frames), dtype=words.dtype)
     for word, query in enumerate(queries):
         scores = (keys @ query / math.sqrt(len(query))).tolist()
-        start = slow_start(config, word, words=len(words), frames=len(frames))
+        start = slow_start(config, word, words=count, positions=len(words), frames=len(frames))
         weights = slow_windows(scores, start, window=config.window, adaptive=config.attention == "sawa")
         for frame, weight in weights.items():
             table[word, frame] = weight
@@ -126,8 +128,8 @@ def test_sliding_windows(
     speech, frames_present = sequences(frames, DIMS)
     combined = layer(2 * text, 2 * speech, words_present, frames_present)
     for row, (count, steps) in enumerate(zip(words, frames, strict=True)):
-        expected, _ = slow_sliding(layer, 2 * text[row, :count], 2 * speech[row, :steps])
-        assert_near(combined[row, :count], expected)
+        expected, _ = slow_sliding(layer, 2 * text[row], 2 * speech[row, :steps], count=count)
+        assert_near(combined[row], expected)
 
 
 def projections(
@@ -374,52 +376,71 @@ def test_dynamic_frame_convolution(steps: int, stride: int, left: int) -> None:
         assert_near(actual[position], slow_dfc(layer, hidden[position]))
 
 
-def slow_pool(kind: str, hidden: Tensor, *, steps: int, stride: int) -> Tensor:
-    """Pool real words ``(L, D)`` in windows over all positions; return a row per window that has a word."""
-    rows = []
-    for position in range((steps - 3) // stride + 1):
-        window = hidden[position * stride : position * stride + 3]
-        if len(window):
-            pool = max if kind == "max" else statistics.fmean
-            rows.append(torch.tensor([pool(column.tolist()) for column in window.T], dtype=hidden.dtype))
-    return torch.stack(rows)
+@pytest.mark.parametrize("change", ["a training step", "a state dict", "another dtype"])
+def test_kernels_are_computed_once_until_the_weights_change(change: str) -> None:
+    layer = DynamicFrameConvolution(small(), steps=8, stride=2).eval()
+    runs: list[str] = []
+    layer.narrow.register_forward_hook(lambda *_: runs.append("narrow"))
+    hidden = torch.randn(2, 8, SMALL["mfdr"]["dims"])
+    with torch.no_grad():
+        before = [layer(hidden), layer(hidden), layer.eval()(hidden)]
+    assert len(runs) == 1
+    assert all(torch.equal(before[0], again) for again in before)
+    if change == "a training step":
+        optimizer = torch.optim.SGD(layer.train().parameters(), lr=0.001)
+        layer(hidden).square().sum().backward()
+        optimizer.step()
+        layer.eval()
+    elif change == "a state dict":
+        layer.load_state_dict(DynamicFrameConvolution(small(), steps=8, stride=2).state_dict())
+    else:
+        layer.double()
+    with torch.no_grad():
+        after = layer(hidden.to(layer.map.dtype))
+    assert_near(after[0], slow_dfc(layer, hidden[0].to(layer.map.dtype)))
+    if change != "another dtype":
+        assert not torch.allclose(after, before[0])
 
 
-@pytest.mark.parametrize("kind", ["max", "mean"])
-@pytest.mark.parametrize("words", [[50, 4, 3, 1], [2]], ids=str)
-def test_pooling(kind: str, words: list[int]) -> None:
-    values, present = sequences([*words, 50], DIMS)
-    actual, real = window_pool(kind, values, present, span=3, stride=2)
-    for position, count in enumerate(words):
-        expected = slow_pool(kind, values[position, :count], steps=50, stride=2)
-        assert_near(actual[position, : len(expected)], expected)
-        assert real[position].tolist() == [row < len(expected) for row in range(24)]
-        assert not actual[position, len(expected) :].any()
+def test_kept_kernels_take_no_gradient_and_are_not_rounded() -> None:
+    layer = DynamicFrameConvolution(small(), steps=8, stride=2).eval()
+    hidden = torch.randn(2, 8, SMALL["mfdr"]["dims"])
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = layer(hidden)
+    with torch.no_grad():
+        assert torch.equal(layer(hidden), rounded)
+    layer(hidden).sum().backward()
+    assert layer.map.grad is not None
+
+
+def slow_pool(kind: str, hidden: Tensor, *, stride: int) -> Tensor:
+    """Pool ``(L, D)`` in windows of three, channel by channel."""
+    pool = max if kind == "max" else statistics.fmean
+    windows = [hidden[start : start + 3] for start in range(0, len(hidden) - 2, stride)]
+    return torch.stack(
+        [torch.tensor([pool(column.tolist()) for column in window.T], dtype=hidden.dtype) for window in windows]
+    )
 
 
 def slow_embedding(model: MFDR, words: Tensor, frames: Tensor) -> Tensor:
     """Return the vector to classify for one utterance's real words and frames."""
-    config = model.config
+    config, count = model.config, len(words)
+    words = torch.cat([words, words.new_zeros(config.words - count, words.shape[1])])
     words, frames = model.embed_text(words), model.embed_speech(frames)
     if isinstance(model.combine, SlidingWindowAttention):
-        z, _ = slow_sliding(model.combine, words, frames)
+        z, _ = slow_sliding(model.combine, words, frames, count=count)
     else:
         assert isinstance(model.combine, Attention)
         z = slow_attention(model.combine, words, frames)
     z = z + words if config.residual else z
     g = model.context.merge(slow_attention(model.context, z, z)) if config.context else z
     hidden = slow_unit(model.unit, z, g)
-    steps = torch.zeros(config.steps[-1], config.dims, dtype=words.dtype)
-    if config.pooling in ("max", "mean"):
-        for steps_in, stride in zip(config.steps, config.strides, strict=False):
-            hidden = slow_pool(config.pooling, hidden, steps=steps_in, stride=stride)
-    elif config.pooling == "dfc":
-        hidden = torch.cat([hidden, hidden.new_zeros(config.words - len(hidden), config.dims)])
-        for layer in model.refine:
-            assert isinstance(layer, DynamicFrameConvolution)
+    for layer, stride in zip(model.refine, config.strides, strict=False):
+        if isinstance(layer, DynamicFrameConvolution):
             hidden = slow_dfc(layer, hidden)
-    steps[: len(hidden)] = hidden
-    return steps.flatten()
+        else:
+            hidden = slow_pool(config.pooling, hidden, stride=stride)
+    return hidden.flatten()
 
 
 PRESETS = {preset.name: preset.config for preset in presets().values() if preset.model == "mfdr"}
@@ -439,7 +460,7 @@ def test_whole_systems(name: str) -> None:
     assert_near(output.loss, -output.logits.softmax(dim=-1)[range(3), batch.labels].log().mean())
 
 
-def test_presets_are_the_rows_of_table_3_and_the_text() -> None:
+def test_presets_are_the_rows_of_table_3_and_two_of_ours() -> None:
     """Each preset differs from ``full`` in one switch."""
     full = MFDRConfig()
     assert full.steps == (50, 24, 8)
@@ -456,7 +477,8 @@ def test_presets_are_the_rows_of_table_3_and_the_text() -> None:
         "avg-pool": MFDRConfig(pooling="mean"),
         "no-dfc": MFDRConfig(pooling="none"),
         "full": full,
-        "as-written": MFDRConfig(residual=False),
+        "residual": MFDRConfig(residual=True),
+        "proportional": MFDRConfig(alignment="proportional"),
     }
     (recipe,) = presets()["mfdr:full"].recipes
     assert (recipe.schedule, recipe.lr, recipe.max_epochs) == ("tenth-after-half", 5e-4, 40)
@@ -484,6 +506,28 @@ def test_what_the_paper_does_not_read_changes_nothing() -> None:
     assert torch.equal(model(longer).logits, model(cut).logits)
 
 
+@pytest.mark.parametrize("name", ["full", "residual", "proportional", "window-30", "full-size"])
+def test_a_gradient_reaches_every_frame_that_the_model_reads(name: str) -> None:
+    """Frames of 20 ms; the model reads the first 255 of them, whatever the number of words."""
+    config = small(**PRESETS[name])
+    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    words, durations_s = (1, 13, 25, 50, 60), (0.3, 1.0, 3.6, 5.1, 8.0)
+    counts: dict[Role, tuple[int, ...]] = {
+        "text": words * len(durations_s),
+        "speech": tuple(round(duration_s / 0.02) for duration_s in durations_s for _ in words),
+    }
+    sequence = {role: sequences(list(count), WIDTH) for role, count in counts.items()}
+    features = {role: values.float().requires_grad_() for role, (values, _) in sequence.items()}
+    present = {role: mask for role, (_, mask) in sequence.items()}
+    names = tuple(str(number) for number in range(len(counts["text"])))
+    model(Batch(features, present, torch.zeros(len(names), dtype=torch.long), names)).loss.backward()
+    assert features["speech"].grad is not None
+    heard = features["speech"].grad.abs().sum(dim=-1) > 0
+    assert len(heard) == 25
+    for row, frames in zip(heard, counts["speech"], strict=True):
+        assert row.nonzero().flatten().tolist() == list(range(min(frames, 255)))
+
+
 def test_scores_are_learned_with_an_absolute_error() -> None:
     config = small(target="score")
     model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES)
@@ -508,11 +552,11 @@ def test_what_can_be_looked_at() -> None:
     batch = random_batch(config.streams(), [20, 4, 30])
     actual = inspect(model, batch)
     assert {name: entry.axes for name, entry in actual.items()} == {
-        "combine.show": ("text", "window"),
-        "context.attend": ("head", "text", "text"),
+        "combine.show": ("position", "window"),
+        "context.attend": ("head", "position", "position"),
     }
     weights = actual["combine.show"].values
-    assert weights.shape == (3, 30, 30)
+    assert weights.shape == (3, 50, 30)
     with_frames = int(batch.present["speech"][0].sum()) // config.hop
     sums = weights[0, :with_frames].sum(dim=-1)
     assert set(sums.round().tolist()) <= {1.0, 2.0, 3.0}

@@ -5,14 +5,22 @@ import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import BaselineScore, Results
 from merflow.contracts.scores import Accuracy, Bias, Biases, NonePaper, OverSeeds, Spread, Variant
 from merflow.tracking.mlflow_runs import BenchmarkRun
+from merflow.tracking.notes import variant_note
+from merflow.tracking.variant_run import figures_of
 from tests.contracts.records import RECIPE, planned_fold
-from tests.evaluation.finished import TRAINING, comparison, fold, results_of_three, variant
+from tests.evaluation.finished import TRAINING, comparison, fold, published, results_of_three, variant
 from tests.tracking.recorded import artifacts, opened, runs
 
 BEST, OTHER = "context-mmt:mmt-frozen", "context-mmt:wavlm-te-frozen"
+PUBLISHED = (
+    *published("iemocap4, session-5fold", UA=80.0, WA=79.0),
+    *published("iemocap4, speaker-10fold", UA=85.0),
+    *published("mosei, official", F1=84.1),
+)
 
 
 def results(*, published_corpus: bool = False) -> Results:
@@ -37,8 +45,8 @@ def scores(share: float, **changes: Any) -> Variant:  # noqa: ANN401 - any field
         "per_class_recall": {"angry": share, "sad": None},
         "over_seeds": OverSeeds(ua=Spread(mean=share, std=0.03), wa=Spread(mean=share, std=None), each=()),
         "folds": (fold(3, ua=share - 0.03, chosen_epoch=4, dev_ua=0.9, dev_loss=0.3),),
-        "training": TRAINING.model_copy(update={"stages_of_preset": ("frozen", "partial")}),
-        "published": {"UA": 80.0},
+        "training": TRAINING.model_copy(update={"regime": Regime(asked=("frozen", "partial"), ran=("frozen",))}),
+        "published": PUBLISHED,
     }
     return variant(share, **{**values, **changes})
 
@@ -55,9 +63,9 @@ def report(tmp_path: Path) -> Path:
     return tmp_path / "report.html"
 
 
-def log(benchmark: BenchmarkRun, report: Path, *, published_corpus: bool = False) -> bool:
+def log(benchmark: BenchmarkRun, report: Path) -> bool:
     return benchmark.log_results(
-        results(published_corpus=published_corpus),
+        results(),
         variants={BEST: planned_fold(), OTHER: planned_fold(preset="wavlm-te-frozen")},
         files={"report.html": report},
         figures=lambda _: {"confusion.png": Figure()},
@@ -82,7 +90,7 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
     }
     assert parent.data.tags["best_variant"] == BEST
     note = parent.data.tags["mlflow.note.content"]
-    assert f"| {BEST} | 70.0 | 50.0 to 80.0 | 71.0 | 70.0 | 10.0 | 80 |" in note
+    assert f"| {BEST} | 70.0 | 50.0 to 80.0 | 71.0 | 70.0 | 10.0 | 80.0 (iemocap4, session-5fold) |" in note
     assert f"| {BEST} - {OTHER} | +10.0 | -1.0 to 20.0 | 0.080 |" in note
     assert "Reproduce with: `merflow benchmark ...`" in note
     assert artifacts(uri, parent) == {"report.html"}
@@ -101,9 +109,12 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "test_weighted_f1": 0.7,
         "test_ece": 0.1,
         "recall/angry": 0.7,
-        "published/UA": 0.8,
+        "published/iemocap4/session-5fold/UA": 0.8,
+        "published/iemocap4/session-5fold/WA": 0.79,
+        "published/iemocap4/speaker-10fold/UA": 0.85,
+        "published/mosei/official/F1": 0.841,
     }
-    assert "This encoder profile cannot train the preset's stages partial." in best.data.tags["mlflow.note.content"]
+    assert "Other than the preset: encoders frozen; the paper fine-tunes them." in best.data.tags["mlflow.note.content"]
     assert artifacts(uri, best) == {"confusion.png"}
     assert other.data.metrics["test_UA"] == 0.6
     assert child.data.metrics["test_UA"] == 0.7
@@ -130,11 +141,30 @@ def test_test_selected_figures_have_a_run_that_cannot_be_promoted(uri: str, benc
     }
 
 
-def test_the_published_figure_is_subtracted_on_its_own_corpus_alone(uri: str, benchmark_id: str, report: Path) -> None:
-    log(opened(uri, benchmark_id), report, published_corpus=True)
+def test_a_published_figure_is_subtracted_on_its_own_corpus_and_protocol_alone() -> None:
+    def logged(**changes: Any) -> dict[str, float | None]:  # noqa: ANN401 - any field
+        figures = figures_of(BEST, results(published_corpus=True).model_copy(update=changes))
+        return {name: value for name, value in figures.items() if name.startswith("published/")}
 
-    best, _ = runs(uri, benchmark_id, "variant")
-    assert best.data.metrics["published/UA_difference"] == pytest.approx(-0.1)
+    assert logged() == pytest.approx(
+        {
+            **{"published/UA": 0.8, "published/UA_difference": -0.1, "published/WA": 0.79},
+            **{"published/WA_difference": -0.08, "published/iemocap4/speaker-10fold/UA": 0.85},
+            "published/mosei/official/F1": 0.841,
+        }
+    )
+    assert {name for name in logged(protocol="speaker-10fold") if "difference" in name} == {"published/UA_difference"}
+    assert logged(protocol="speaker-10fold")["published/UA_difference"] == pytest.approx(-0.15)
+    for changes in ({"protocol": "session5-only"}, {"published_corpus": None}, {"published_corpus": "mosei"}):
+        assert not [name for name in logged(**changes) if "difference" in name or name == "published/UA"]
+
+
+def test_an_uncertain_figure_says_so_and_is_not_subtracted() -> None:
+    guessed = scores(0.7, published=published("iemocap4, session-5fold", note="perhaps another's", UA=80.0))
+    shown = results(published_corpus=True).model_copy(update={"variants": {BEST: guessed}})
+    figures = figures_of(BEST, shown)
+    assert [name for name in figures if name.startswith("published/")] == ["published/UA_uncertain"]
+    assert "| 80.0? |" in variant_note(BEST, shown)
 
 
 def test_the_same_results_are_logged_once_and_others_again(uri: str, benchmark_id: str, report: Path) -> None:
@@ -170,7 +200,7 @@ SEARCHES = {
     f"tags.merflow.kind = 'fold' and tags.variant = '{BEST}' and tags.fold = '3'": {f"fold 3 of {BEST}"},
     "datasets.digest = 'MANIFEST/SPLIT' and tags.merflow.kind = 'variant'": {BEST, OTHER},
     "tags.promotable = 'false'": {f"none-paper of {BEST}"},
-    "metrics.`published/UA` > 0.79": {BEST, OTHER},
+    "metrics.`published/iemocap4/session-5fold/UA` > 0.79": {BEST, OTHER},
 }
 
 

@@ -37,7 +37,14 @@ RECIPE: dict[str, Any] = {
     "clip_norm": 1.0,
 }
 PARAMS: dict[str, Any] = {
-    **{"device": "cpu", "precision": "auto", "max_epochs": None, "threads": 1, "devices_per_fold": 1},
+    **{
+        "device": "cpu",
+        "encoders": "as-preset",
+        "precision": "auto",
+        "max_epochs": None,
+        "threads": 1,
+        "devices_per_fold": 1,
+    },
     **{"resident_gib": 0.0, "resident_on": "host", "compile": "off"},
     **{"shadow_selection": "off", "modality_dropout": 0.0},
 }

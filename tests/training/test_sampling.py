@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from merflow.training.sampling import class_balanced, epoch_batches
 from tests.training.separable import fold, fresh_model, recipe, separable
@@ -34,6 +35,20 @@ def test_batches_hold_the_drawn_utterances_side_by_side_with_others_of_their_len
     spans = [np.ptp(source.lengths[batch]) for batch in batches]
     assert np.mean(spans) < np.ptp(source.lengths) / 3
     assert sorted(np.concatenate(epoch_batches(source, recipe=recipe(), seed=3, epoch=2))) == list(range(200))
+
+
+@pytest.mark.parametrize("sampling", ["shuffle", "class-balanced"])
+def test_random_batches_do_not_look_at_the_length(sampling: str) -> None:
+    source = separable(200, seed=1)
+    assert source.labels is not None
+    chosen = recipe(sampling=sampling, batching="random")
+    batches = epoch_batches(source, recipe=chosen, seed=3, epoch=2)
+    drawn = class_balanced(source.labels, seed=3, epoch=2) if sampling == "class-balanced" else np.arange(200)
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.sort(drawn))
+    spans = [np.ptp(source.lengths[batch]) for batch in batches]
+    assert np.mean(spans) > 0.8 * np.ptp(source.lengths)
+    assert epoch_batches(source, recipe=chosen, seed=3, epoch=2) == batches
+    assert epoch_batches(source, recipe=chosen, seed=3, epoch=3) != batches
 
 
 def test_a_balanced_fold_learns_the_rare_class(tmp_path: Path) -> None:

@@ -14,9 +14,12 @@ from merflow.training.stages import Material, Stage
 from tests.training.separable import SEED, fold, fresh_model, params, recipe, separable
 from tests.training.test_resume import assert_equal, interrupted, without_seconds
 
-# The first stage's best epoch is not its last one, so that it matters which weights the second starts from.
-FIRST: dict[str, Any] = {"lr": 0.05, "patience_epochs": 3, "max_epochs": 20}
-SECOND: dict[str, Any] = {"lr": 0.001, "patience_epochs": 2, "max_epochs": 5, "monitor": "dev_ua", "optimizer": "adam"}
+# The first stage's best epoch is not its last one, so that it matters which weights the second starts from; and its UA
+# cannot be beaten, but its loss can.
+FIRST: dict[str, Any] = {"lr": 0.03, "patience_epochs": 3, "max_epochs": 20, "monitor": "dev_ua"}
+SECOND: dict[str, Any] = {"lr": 0.02, "patience_epochs": 2, "max_epochs": 5, "monitor": "dev_loss", "optimizer": "adam"}
+# A rate at which everything is forgotten.
+WORSE: dict[str, Any] = {"lr": 3.0, "patience_epochs": 2, "max_epochs": 5}
 
 
 def two_stages(model: nn.Module, folder: Path, **changes: Any) -> TrainedFold:  # noqa: ANN401 - as `fold`
@@ -34,10 +37,10 @@ def test_each_stage_has_its_own_recipe_and_patience(whole: tuple[nn.Module, Trai
     first = [figures for figures in history.epochs if figures.stage == 1]
     second = [figures for figures in history.epochs if figures.stage == 2]
     assert [figures.epoch for figures in history.epochs] == list(range(1, len(first) + len(second) + 1))
-    best = min(first, key=lambda figures: figures.dev_loss).epoch
+    best = max(first, key=lambda figures: figures.dev_ua).epoch
     assert len(first) == best + 3 < 20
-    assert {figures.lr for figures in first} == {0.05}
-    assert {figures.lr for figures in second} == {0.001}
+    assert {figures.lr for figures in first} == {0.03}
+    assert {figures.lr for figures in second} == {0.02}
     assert history.best_epoch > len(first)
     assert len(history.epochs) == max(history.best_epoch + 2, len(first) + 2)
 
@@ -62,6 +65,26 @@ def test_a_stage_starts_from_the_best_weights_of_the_one_before(tmp_path: Path) 
     )
     assert len(started) == 1
     assert_equal(started[0], expected)
+
+
+@pytest.mark.parametrize("after", [None, 1])
+def test_a_stage_that_is_never_better_changes_nothing(tmp_path: Path, after: int | None) -> None:
+    alone = fresh_model()
+    first = fold(alone, tmp_path / "alone", **FIRST).history
+    if after is not None:
+        interrupted(tmp_path / "both", after=len(first.epochs) + after, later=[WORSE], **FIRST)
+    model = fresh_model()
+    found = fold(model, tmp_path / "both", later=[WORSE], **FIRST)
+    assert len(found.history.epochs) == len(first.epochs) + 2, "the patience of the second stage"
+    assert (found.history.best_epoch, found.history.best.stage) == (first.best_epoch, 1)
+    assert_equal(found.material.model.state_dict(), alone.state_dict())
+
+
+def test_figures_are_compared_by_the_monitor_of_the_later_stage(tmp_path: Path) -> None:
+    history = fold(fresh_model(), tmp_path, later=[{**SECOND, "monitor": "dev_ua"}], **FIRST).history
+    assert history.best.stage == 1, "its UA cannot be beaten, so a lower loss is no reason"
+    assert history.best.dev_ua == 1.0
+    assert any(figures.dev_loss < history.best.dev_loss for figures in history.epochs if figures.stage == 2)
 
 
 @pytest.mark.parametrize("moment", ["in the first", "at the end of the first", "in the second", "at the end"])

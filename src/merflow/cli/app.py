@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from merflow.cli import data, features, pipeline, runs, tracking
+from merflow.cli.classics import classics
 from merflow.cli.compare import compare
 from merflow.cli.console import OUT, run
 from merflow.cli.explain import explain
@@ -75,6 +76,7 @@ app.add_typer(
     help="Extract features, and look after the store that holds them.",
 )
 app.command("train", rich_help_panel=_STEPS)(runs.train)
+app.command("classics", rich_help_panel=_STEPS)(classics)
 app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
 app.command("plots", rich_help_panel=_STEPS)(runs.plots)
 app.add_typer(
@@ -84,5 +86,5 @@ app.add_typer(tracking.app, name="tracking", rich_help_panel=_ELSEWHERE, help="U
 
 
 def main() -> None:
-    """Run the command line; the entry point of the console script."""
+    """Run the command line; :mod:`merflow.__main__` calls it."""
     run(lambda: app(prog_name="merflow"))

@@ -27,7 +27,7 @@ def compare(
 
     Example: `merflow compare runs/wavlm runs/hubert --out comparison.json`
     """
-    from merflow.evaluation.report.terminal import comparisons_table, variants_table
+    from merflow.evaluation.report.terminal import classics_table, comparisons_table, variants_table
     from merflow.jobs.compare import compare as compare_job
 
     compared = compare_job(runs, manifest=manifest, out=out, params=load_params(params, overrides).evaluation)
@@ -37,3 +37,7 @@ def compare(
     print_table(variants_table(compared))
     OUT.print()
     print_table(comparisons_table(compared))
+    against = classics_table(compared)
+    if against is not None:
+        OUT.print()
+        print_table(against)

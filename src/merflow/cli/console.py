@@ -15,13 +15,13 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from merflow.cli.interrupts import INTERRUPTED_CODE
 from merflow.contracts.progress import Progress as Tell
 from merflow.errors import MerflowError
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 INTERRUPTED = "interrupted; finished work is kept, and the same command continues from there"
-INTERRUPTED_CODE = 130
 
 _UNBOUNDED = 10_000  # columns
 _DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)

@@ -26,10 +26,18 @@ def explain(
         ),
     ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="Show the modality-invariant representations of this fold too. By default, gia-mic:full and "
+            "gia-mic:no-mic stand side by side if one run has both."
+        ),
+    ] = None,
 ) -> None:
     """Draw attention maps, layer weights, gates and a t-SNE of the embeddings of a trained fold.
 
-    The figures (PNG) and the arrays behind them (NPZ) show test utterances of the fold.
+    The figures (PNG) and the arrays behind them (NPZ) show test utterances of the fold. For GIA-MIC there is a t-SNE of
+    its modality-invariant representations as well.
 
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """
@@ -46,5 +54,6 @@ def explain(
             examples=examples,
             words=words,
             device=device,
+            against=against,
             progress=progress,
         )

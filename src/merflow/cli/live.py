@@ -25,11 +25,11 @@ class Loop:
     """A step that runs many times.
 
     Attributes:
-        total: Number of executions.
+        total: Number of executions; None if it is not known in advance.
         things: The plural of one execution's result, for example ``folds``.
     """
 
-    total: int
+    total: int | None
     things: str
 
 
@@ -105,15 +105,17 @@ class LiveRun:
         if loop is None:
             doing = f"{self._step}: {self._count}" if self._count else self._step or "starting"
         else:
-            doing = f"{self._step} {self._done.get(self._step, 0)} of {loop.total} {loop.things}"
+            done = self._done.get(self._step, 0)
+            doing = f"{self._step} {done} {loop.things if loop.total is None else f'of {loop.total} {loop.things}'}"
         return " · ".join(part for part in (doing, f"{_clock(self._elapsed_s)} elapsed", self._left()) if part)
 
     def _left(self) -> str:
         loop = self.loops.get(self._step)
         if loop is None:
-            ahead = [f"{each.total} {each.things}" for step, each in self.loops.items() if not self._done.get(step)]
+            waiting = [each for step, each in self.loops.items() if not self._done.get(step)]
+            ahead = [each.things if each.total is None else f"{each.total} {each.things}" for each in waiting]
             return f"{', '.join(ahead)} to {next(iter(self.loops))}" if ahead else ""
-        if not self._executed or self._loop_started_s is None:
+        if not self._executed or self._loop_started_s is None or loop.total is None:
             return ""
         each_s = (self.clock() - self._loop_started_s) / self._executed
         left_s = each_s * (loop.total - self._done.get(self._step, 0))

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from merflow.cli.console import ERR, INTERRUPTED, INTERRUPTED_CODE, OUT, print_json, print_table
+from merflow.cli.console import ERR, INTERRUPTED, OUT, print_json, print_table
+from merflow.cli.interrupts import INTERRUPTED_CODE
 from merflow.cli.live import LiveRun, Loop, steps_table
 from merflow.cli.options import (
     CorpusOption,
@@ -115,7 +116,7 @@ def run_pipeline(
     if tunes:
         _check_tunable(variants, presets, name=preset, params=chosen)
     encoders = read_profile(chosen.features.profile)
-    folds = _check_names(variants, presets, profile=encoders, params=chosen, corpus=corpus, root=root, size=size)
+    _check_names(variants, presets, profile=encoders, params=chosen, corpus=corpus, root=root, size=size)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -130,7 +131,9 @@ def run_pipeline(
         **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
     }
     own_files.carry_along(encoders, presets=presets, out=out)
-    loops = {"train": Loop(len(folds), "folds")} if name == "benchmark" else {}
+    folds = chosen.splits.known_folds
+    total = folds and folds * len(variants) * len(chosen.plan.seeds)
+    loops = {"train": Loop(total, "folds")} if name == "benchmark" else {}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
     content, table = _collect(finished.outputs, out=out)
     if name == "benchmark":
@@ -155,11 +158,11 @@ def _check_names(
     corpus: str,
     root: Path | None,
     size: str,
-) -> list[str]:
-    """Return the folds; refuse unknown names now, as the first step of the pipeline would a little later."""
+) -> None:
+    """Refuse unknown names now, as the first step of the pipeline would a little later."""
     from merflow.corpus.source import CorpusSource
     from merflow.presets.profiles import is_file
-    from merflow.presets.variants import chosen, folds_of
+    from merflow.presets.variants import chosen
 
     user_presets = {}
     if presets is not None:
@@ -173,7 +176,6 @@ def _check_names(
         profile_of(params.features.profile)
         check_encoders(profile, presets=named, encoders_folder=params.features.encoders_folder)
     CorpusSource(corpus, root, size).check(protocol=params.splits.protocol)
-    return folds_of(variants, protocol=params.splits.protocol, seeds=params.plan.seeds, user_presets=user_presets)
 
 
 def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:

@@ -1,8 +1,9 @@
 """``merflow presets``, ``train``, ``evaluate``, ``plots`` and ``benchmark``."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -30,7 +31,8 @@ from merflow.cli.options import (
     variants_of,
 )
 
-_PUBLISHED = ("WA", "UA", "F1")
+if TYPE_CHECKING:
+    from merflow.contracts.presets import Preset
 
 
 def presets(
@@ -43,7 +45,7 @@ def presets(
         ),
     ] = None,
 ) -> None:
-    """List every preset: its paper's year and table, its inputs, and the figures that the paper reports.
+    """List every preset: its inputs, and the figures that the paper reports with the corpus and protocol of each.
 
     Example: `merflow presets --json`
     """
@@ -69,31 +71,50 @@ def presets(
                     "table": preset.table,
                     "inputs": list(preset.inputs),
                     "stages": list(preset.stages),
-                    "published": preset.published,
+                    "published": [figure.model_dump(mode="json") for figure in preset.published],
                     **({"base": preset.base} if preset.base else {}),
                 }
                 for preset in known_presets.values()
             ]
         )
         return
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        caption="A audio, T text, V video; WA, UA, F1: the papers' percentages on IEMOCAP",
-    )
-    for column in ("variant", "inputs", "year", "table", *_PUBLISHED):
-        table.add_column(column, no_wrap=True)
-    for preset in known_presets.values():
-        figures = [f"{preset.published[key]:.2f}" if key in preset.published else "" for key in _PUBLISHED]
-        inputs = " ".join(modality[0].upper() for modality in sorted(preset.inputs))
-        table.add_row(preset.variant, inputs, str(preset.paper.year), preset.table, *figures)
-    print_table(table)
+    print_table(_presets_table(known_presets.values()))
     for preset in known_presets.values():
         if preset.base:
             OUT.print(f"{preset.variant} is made from {preset.base}, and the figures are those of {preset.base}")
+        elif not preset.published:
+            OUT.print(f"{preset.variant} is no row of a table: {preset.table}")
     for variant, reason in catalogue.unavailable().items():
         OUT.print(f"{variant} is left out: {reason}")
+
+
+def _presets_table(presets: Iterable["Preset"]) -> Table:
+    """Return a line per preset and per test that its paper reports."""
+    from merflow.contracts.published import IEMOCAP4, METRICS, by_test
+
+    metrics = METRICS[:3]  # WA, UA and F1; the table has no room for more
+    table = Table(
+        box=None,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+        caption="A audio, T text, V video. Figures are the papers' own: on IEMOCAP, by protocol, "
+        "or on MOSEI. A question mark: perhaps another system's. --json lists all.",
+    )
+    for column in ("variant", "inputs", "table", "tested on", *metrics):
+        table.add_column(column, no_wrap=True)
+    for preset in presets:
+        inputs = " ".join(modality[0].upper() for modality in sorted(preset.inputs))
+        tests = by_test(preset.published)
+        if not tests:
+            table.add_row(preset.variant, inputs)
+        for number, (test, on_test) in enumerate(tests.items()):
+            table.add_row(
+                *((preset.variant, inputs) if not number else ("", "")),
+                next(iter(on_test.values())).table,
+                test.protocol if test.corpus == IEMOCAP4 else test.corpus,
+                *(on_test[metric].text if metric in on_test else "" for metric in metrics),
+            )
+    return table
 
 
 def train(
@@ -147,6 +168,10 @@ def evaluate(
     splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
     out: Annotated[Path, typer.Option(help="Write results.json and report.html to this folder.")],
     name: Annotated[str, typer.Option(help="Give the report this title.")] = "benchmark",
+    classics: Annotated[
+        Path | None,
+        typer.Option(help="Compare the variants with the classics in this folder, which `merflow classics` wrote."),
+    ] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -167,6 +192,7 @@ def evaluate(
         name=name,
         command=command_line(),
         params=load_params(params, overrides).evaluation,
+        classics=classics,
     )
     print_json(results.as_json()) if as_json else print_table(results_table(results))
 
@@ -201,7 +227,10 @@ def benchmark(
     seed: SeedOption = None,
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
-    workers: Annotated[int, typer.Option(help="Train this number of folds at the same time.", min=1)] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Train this number of folds at the same time. [default: what the machine can take]", min=1),
+    ] = None,
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
@@ -209,8 +238,8 @@ def benchmark(
 ) -> None:
     """Train and compare variants on a corpus, from the raw release to a report.
 
-    The steps are index, validate, transcribe (with --transcribe), split, extract, train and evaluate. `merflow pipeline
-    run benchmark` runs the same steps as a Kubeflow pipeline.
+    The steps are index, validate, transcribe (with --transcribe), split, extract, classics, train and evaluate.
+    `merflow pipeline run benchmark` runs the same steps as a Kubeflow pipeline.
 
     Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
     """

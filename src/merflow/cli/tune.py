@@ -162,25 +162,23 @@ def _made(
 
     Raises:
         TuningError: The protocol lacks one of the folds.
+        SplitError: The corpus's splits lack one of the folds.
     """
     from merflow.cli.own_files import carry_along
-    from merflow.contracts.protocols import FOLDS
     from merflow.corpus.source import CorpusSource
     from merflow.folds.profiles import check_encoders, profile_of
     from merflow.jobs.benchmark import prepare
     from merflow.presets.variants import chosen
 
-    protocol = params.splits.protocol
-    if max(folds) > FOLDS[protocol]:
-        raise TuningError(
-            f"{protocol} has no fold {max(folds)}; its last one is {FOLDS[protocol]}. Choose others with --folds"
-        )
+    protocol, last = params.splits.protocol, params.splits.known_folds
+    if last is not None and max(folds) > last:
+        raise TuningError(f"{protocol} has no fold {max(folds)}; its last one is {last}. Choose others with --folds")
     given = CorpusSource(**source)
     given.check(protocol=protocol)
     presets, profile = chosen([variant]), profile_of(params.features.profile)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     carry_along(profile, presets=None, out=out)
-    return prepare(given, variants=[variant], out=out, params=params, profile=profile, **settings)
+    return prepare(given, variants=[variant], out=out, params=params, profile=profile, needed_folds=folds, **settings)
 
 
 def best_trials(results: StudyResults) -> Table:

@@ -132,7 +132,8 @@ def _add_variant(branch: Tree, records: "list[FoldRecord]") -> None:
     leaf.add(f"fold {', '.join(named)}" + ("" if any(record.seed for record in records) else "; seed 0"))
     if first.origin is not None:
         leaf.add(escape(_origin(first.origin)))
-    leaf.add(escape(f"epoch chosen by {first.selection}; stages {', '.join(first.stages)}"))
+    note = f" ({first.regime.note})" if first.regime.note else ""
+    leaf.add(escape(f"epoch chosen by {first.selection}; stages {', '.join(first.stages)}{note}"))
     words = {"truth": "true transcripts", "asr": "recognized words", None: "none"}
     leaf.add(escape(f"transcripts: {words.get(first.transcripts, first.transcripts)}"))
     encoders = leaf.add("encoders")

@@ -179,7 +179,8 @@ class Inspection:
 
     Attributes:
         values: ``(N, ...)`` float32 on the CPU.
-        axes: Names of the axes after the first: a role if the axis holds that role's steps, or a word such as ``head``.
+        axes: Names of the axes after the first: a role if the axis holds that role's steps, or a word such as
+            ``head``; see also :mod:`merflow.contracts.axes`.
     """
 
     values: Tensor

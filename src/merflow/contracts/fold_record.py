@@ -13,14 +13,15 @@ from merflow.contracts.params import SplitParams, TrainingParams
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.protocols import Development, Policy, Protocol
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
-from merflow.contracts.streams import Role, StreamShape
+from merflow.contracts.streams import MODALITY_OF, Modality, Role, StreamShape
 from merflow.contracts.strict import Strict
 from merflow.errors import ModelError
 from merflow.storage.local import digest
 
 FOLD_RECORD = "fold_record.json"
-FORMAT = 2
+FORMAT = 3
 REMEDY = "train the fold again with the command that trained it"
 # The model folder's file of the first format.
 _FIRST_FORMAT = "card.json"
@@ -114,6 +115,8 @@ class PlannedFold(Strict):
         classes: Emotion classes in the order of the logits.
         selection: The rule that chooses the epoch.
         recipes: One for each trained stage, in the order of training.
+        asked: Encoder policies of the paper's row, one per stage.
+        standardized: True if features are standardized by the statistics of the training part.
         training: Device, precision, threads and so on.
         transcripts: Whose words the model reads, ``truth``, ``asr`` or both joined by a plus; None if it reads none.
         transcripts_of_preset: Whose words its preset asks for.
@@ -136,6 +139,8 @@ class PlannedFold(Strict):
     classes: tuple[str, ...]
     selection: Selection
     recipes: tuple[Recipe, ...]
+    asked: tuple[Policy, ...]
+    standardized: bool
     training: TrainingParams
     transcripts: str | None
     transcripts_of_preset: str | None
@@ -179,6 +184,16 @@ class PlannedFold(Strict):
     def stages(self) -> tuple[Policy, ...]:
         """Encoder policies of the trained stages."""
         return tuple(recipe.policy for recipe in self.recipes)
+
+    @property
+    def regime(self) -> Regime:
+        """The encoders' part in the training, as the paper's row asks for it and as it was."""
+        return Regime(asked=self.asked, ran=self.stages)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Modalities that the model reads."""
+        return tuple(sorted({MODALITY_OF[role] for role in self.encoders}))
 
     @property
     def encoder_keys(self) -> dict[Role, str]:
@@ -230,9 +245,15 @@ class PlannedFold(Strict):
 
 
 class ChosenEpoch(Strict):
-    """The epoch whose weights were kept, counted from 1, and its development figures."""
+    """The epoch whose weights were kept, and its development figures.
+
+    Attributes:
+        epoch: Counted from 1 through all stages.
+        stage: Its stage, counted from 1. In a stage before the last, encoders had not learned yet.
+    """
 
     epoch: int
+    stage: int
     dev_ua: float
     dev_loss: float
 
@@ -270,6 +291,11 @@ class FoldRecord(PlannedFold):
     none_paper: ShadowEpoch | None
     epochs: int
     seconds: float
+
+    @property
+    def chosen_recipe(self) -> Recipe:
+        """Recipe of the stage whose weights were kept."""
+        return self.recipes[self.chosen.stage - 1]
 
 
 def write_fold_record(model_folder: Path, record: FoldRecord) -> None:

@@ -1,7 +1,8 @@
 """Formatting of figures for people: fractions from 0 to 1 become percentages and percentage points."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from merflow.contracts.published import Metric, PublishedFigure, by_test
 from merflow.contracts.scores import Spread
 
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
@@ -57,3 +58,27 @@ def listed(names: Sequence[str]) -> str:
 def training_name(fold: int, seed: int) -> str:
     """Return ``fold 1``, or ``fold 1, seed 2`` if the seed is not 0."""
     return f"fold {fold}" + (f", seed {seed}" if seed else "")
+
+
+def quoted(
+    figures: Iterable[PublishedFigure], metrics: Sequence[Metric], *, corpus: str | None, protocol: str
+) -> str | None:
+    """Return a paper's figures to stand beside those of a run, for example ``77 / 75.7``.
+
+    Figures of another test than the run's name it: ``77 / 75.7 (iemocap4, session-5fold)``.
+
+    Args:
+        figures: The figures of one system.
+        metrics: The metrics to quote.
+        corpus: The run's corpus in the words of :attr:`PublishedFigure.corpus`; None if no paper used it.
+        protocol: The run's protocol.
+
+    Returns:
+        Figures of the run's own test, else of one with its protocol, else of the first; None if there are none.
+    """
+    tests = {test: on_test for test, on_test in by_test(figures).items() if on_test.keys() & set(metrics)}
+    if not tests:
+        return None
+    test = min(tests, key=lambda test: (test.protocol != protocol, test.corpus != corpus))
+    said = " / ".join(tests[test][metric].text if metric in tests[test] else DASH for metric in metrics)
+    return said if test == (corpus, protocol) else f"{said} ({test})"

@@ -10,15 +10,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_serializer, field_validator, model_validator
 
 from merflow.contracts.cluster import RENAMED, ClusterParams
 from merflow.contracts.passwords import masked
-from merflow.contracts.protocols import NO_PROTOCOL, Development, Protocol, ShadowSelection
+from merflow.contracts.protocols import (
+    FIXED_FOLDS,
+    NO_PROTOCOL,
+    Development,
+    Protocol,
+    ShadowSelection,
+    SharedSpeakers,
+)
 from merflow.contracts.strict import Strict, parse
-from merflow.errors import ParamsError
+from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy, taxonomy
+from merflow.errors import LabelError, ParamsError
 
 Transcripts = Literal["auto", "truth", "asr"]
+TagRule = Literal["drop", "keep", "words"]
+AcceptedDifference = Literal["missing-sessions", "no-audio", "rare-labels", "four-classes"]
 
 _EXAMPLE = "{training: {max_epochs: 6}}"
 
@@ -40,25 +50,60 @@ class CorpusParams(Strict):
     """The classes, and the limits that a recording must keep to pass validation.
 
     Attributes:
+        taxonomy: Given as a name, as the path of a YAML file, or as the content of one.
         resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
+        tags: Treatment of transcribers' tags such as ``[LAUGHTER]``: ``drop`` them, ``keep`` them as they are, or read
+            them as ``words`` (laughter).
+        accept: Differences from the real IEMOCAP release that are known; validation records them and goes on.
     """
 
-    taxonomy: str
+    taxonomy: Taxonomy
     min_duration_s: float = Field(gt=0)
     max_duration_s: float = Field(gt=0)
     silence_dbfs: float = Field(lt=0)
     max_clipped_share: float = Field(ge=0, le=1)
     resample: bool
+    tags: TagRule
+    accept: list[AcceptedDifference]
+
+    @field_validator("taxonomy", mode="before")
+    @classmethod
+    def _read_taxonomy(cls, given: object) -> Taxonomy:
+        if isinstance(given, Taxonomy):
+            return given
+        try:
+            return taxonomy(given) if isinstance(given, str) else parse_taxonomy(given, where=f"{given!r:.60}")
+        except LabelError as error:
+            raise ValueError(str(error)) from error
+
+    @field_serializer("taxonomy")
+    def _name_or_content(self, chosen: Taxonomy) -> str | dict[str, Any]:
+        return chosen.name if chosen.shipped else chosen.content()
 
 
 class SplitParams(Strict):
-    """The choice of folds and of development data. Shares are of the training utterances."""
+    """The choice of folds and of development data. Shares are of the training utterances.
+
+    Attributes:
+        folds: Number of folds of ``k-fold``; other protocols ignore it.
+        min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class.
+        shared_speakers: ``refuse`` a speaker or dialogue that the corpus's official split has in two parts, or
+            ``record`` it in the splits' facts; other protocols never share any.
+    """
 
     protocol: Protocol
+    folds: int = Field(ge=2)
     development: Development
+    min_dev_per_class: int = Field(ge=1)
     random_share: float = Field(gt=0, lt=1)
     seed: int = Field(ge=0)
     improvised_only: bool
+    shared_speakers: SharedSpeakers
+
+    @property
+    def known_folds(self) -> int | None:
+        """Number of folds, where it is known before the corpus is read; None if it follows from the corpus."""
+        return self.folds if self.protocol == "k-fold" else FIXED_FOLDS.get(self.protocol)
 
     @field_validator("protocol", mode="before")
     @classmethod
@@ -151,10 +196,13 @@ class TrainingParams(Strict):
 
     Attributes:
         device: ``auto`` is a GPU if there is one.
+        encoders: ``as-preset`` fine-tunes the encoders that a preset fine-tunes; ``frozen`` trains every preset on
+            stored features.
         precision: ``auto`` is float32 on a CPU. On a GPU it is the recipe's precision, or bf16 autocast if the recipe
             names none.
         max_epochs: Limit for every stage of every recipe; None for no limit.
-        threads: CPU threads per process.
+        threads: CPU threads per process. It is not chosen by the machine, because another number of threads changes the
+            last bits of sums.
         devices_per_fold: Processes that train one fold together, each with its share of every batch and its own GPU.
         resident_gib: A part of a fold (train, dev, test) whose features fit into this many GiB is kept in memory.
         resident_on: Memory for it: the host's or the training device's.
@@ -165,6 +213,7 @@ class TrainingParams(Strict):
     """
 
     device: Literal["auto", "cpu", "cuda"]
+    encoders: Literal["as-preset", "frozen"]
     precision: Literal["auto", "float32", "bfloat16", "float16"]
     max_epochs: int | None = Field(ge=1)
     threads: int = Field(ge=1)
@@ -181,7 +230,7 @@ class TuningParams(Strict):
 
     Attributes:
         trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
-        workers: Trials that run at the same time, each in its own process.
+        workers: Trials that run at the same time, each in its own process; ``auto`` is what the machine can take.
         folds: Folds whose development UA is averaged; every trial trains them one after the other.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
@@ -195,7 +244,7 @@ class TuningParams(Strict):
     """
 
     trials: int = Field(ge=1)
-    workers: int = Field(ge=1)
+    workers: Literal["auto"] | Annotated[int, Field(ge=1)]
     folds: list[Annotated[int, Field(ge=1)]] = Field(min_length=1)
     seed: int = Field(ge=0)
     startup_trials: int = Field(ge=1)
@@ -218,6 +267,20 @@ class TuningParams(Strict):
         if self.grace_s <= self.heartbeat_s:
             raise ValueError(f"grace_s {self.grace_s} must be longer than heartbeat_s {self.heartbeat_s}")
         return self
+
+
+class ClassicsParams(Strict):
+    """The classics that are trained beside the variants, on the same folds.
+
+    Attributes:
+        words: True for TF-IDF with logistic regression, where the corpus has words.
+        audio: True for functionals of merflow's own with a support vector machine, where the corpus has recordings.
+        opensmile: ``auto`` also uses openSMILE's functionals if the package is installed, ``on`` demands it.
+    """
+
+    words: bool
+    audio: bool
+    opensmile: Literal["auto", "on", "off"]
 
 
 class EvaluationParams(Strict):
@@ -261,6 +324,7 @@ class Params(Strict):
     plan: PlanParams
     training: TrainingParams
     tuning: TuningParams
+    classics: ClassicsParams
     evaluation: EvaluationParams
     tracking: TrackingParams
     transcription: TranscriptionParams

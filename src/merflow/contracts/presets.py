@@ -1,12 +1,14 @@
 """Variants: a model, a named preset of it, and the encoders that feed it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from pydantic import Field
 
 from merflow.contracts.protocols import Policy
+from merflow.contracts.published import Paper, PublishedFigure
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
@@ -69,6 +71,9 @@ class EncoderSpec(Strict):
 _LAYERS = {"last": "last layer", "all": "all layers", "transformer": "transformer layers"}
 
 
+# Settings of a recipe whose stage reads stored features.
+_FROZEN: dict[str, Any] = {"policy": "frozen", "encoders": {}}
+
 # Encoders by role, or by role and pretrained encoder ("speech/wavlm-base"); see Stream.slot.
 Profile = dict[str, EncoderSpec]
 
@@ -102,22 +107,16 @@ class EncoderProfile(Strict):
     Attributes:
         name: Name of the profile.
         base: The shipped profile that a user's profile starts from; None if it starts from nothing.
+        standardize: True if models read its features standardized by the statistics of their training part.
         roles: Encoders by role, and by ``role/encoder`` if it has several for a role.
         models: Adjustments of models whose sizes would be out of proportion to these encoders.
     """
 
     name: str
     base: str | None = None
+    standardize: bool = False
     roles: Profile
     models: dict[str, ModelFit] = Field(default_factory=dict)
-
-
-class Paper(Strict):
-    """The paper that describes a model."""
-
-    title: str
-    venue: str
-    year: int
 
 
 @dataclass(frozen=True)
@@ -128,11 +127,13 @@ class Preset:
         model: Name of the model.
         name: Name of the preset.
         paper: The paper of the model.
-        table: The paper's table with this row.
+        table: The paper's table with this row; ``ours`` or ``public code`` where no table has it.
         inputs: Modalities that the model reads.
         config: Values of the model's config dataclass.
         recipes: One recipe per stage, in the order of training.
-        published: Percentages that the paper reports, by metric (WA, UA, F1). They are quoted and never measured here.
+        asked: Encoder policies of the paper's row, one per stage; a user's preset keeps those of its base.
+        frozen: Settings of every stage's recipe that differ where encoders that should learn are frozen.
+        published: Figures that the paper reports. They are quoted and never measured here.
         base: For a user's preset, the variant from which it is derived, and whose paper, table and published figures it
             keeps. None for a row of a paper.
         changes: For a user's preset, its settings in the recipe of each stage; they override those of a profile.
@@ -146,7 +147,9 @@ class Preset:
     inputs: tuple[Modality, ...]
     config: dict[str, Any]
     recipes: tuple[Recipe, ...]
-    published: dict[str, float]
+    asked: tuple[Policy, ...]
+    frozen: dict[str, Any]
+    published: tuple[PublishedFigure, ...]
     base: str | None = None
     changes: tuple[dict[str, Any], ...] = ()
     tuned: dict[str, Any] = field(default_factory=dict)
@@ -171,48 +174,26 @@ class Preset:
         """Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone."""
         return tuple(recipe.policy for recipe in self.recipes)
 
+    def on_stored_features(self) -> "Preset":
+        """Return the preset as it is trained with frozen encoders.
+
+        The stages before the first in which encoders learn stay. If that is the first stage, the model is trained by
+        its recipe with frozen encoders.
+        """
+        count = max(1, len(list(takewhile(lambda recipe: recipe.policy == "frozen", self.recipes))))
+        return replace(
+            self,
+            recipes=tuple(
+                Recipe.model_validate(recipe.model_dump() | self.frozen | _FROZEN) for recipe in self.recipes[:count]
+            ),
+            changes=tuple(
+                {key: _FROZEN.get(key, value) for key, value in change.items()} for change in self.changes[:count]
+            ),
+        )
+
 
 # Users' presets by variant name, in addition to those that merflow ships.
 UserPresets = Mapping[str, Preset]
-
-
-@dataclass(frozen=True)
-class PublishedRow:
-    """One row of a paper's table, as the paper reports it.
-
-    Attributes:
-        variant: ``model:preset`` of the system; not every variant can be trained.
-        dataset: ``iemocap4``, ``mosei``, or ``iemocap4+mosei`` if WA and UA belong to the first and all other figures
-            to the second.
-        protocol: The paper's division into training and test data.
-        inputs: Inputs in the paper's own words.
-        figures: Percentages by metric: WA, UA, F1, ACC7, ACC2.
-        note: Further remarks of the paper about the row.
-    """
-
-    variant: str
-    dataset: str
-    protocol: str
-    inputs: str
-    figures: dict[str, float]
-    note: str
-
-
-@dataclass(frozen=True)
-class PublishedTable:
-    """One table of a paper.
-
-    Attributes:
-        model: Name of the model that the paper proposes.
-        paper: The paper.
-        number: Number of the table in the paper.
-        rows: Its rows in the paper's order.
-    """
-
-    model: str
-    paper: Paper
-    number: str
-    rows: tuple[PublishedRow, ...]
 
 
 def variant_of(name: str) -> str:

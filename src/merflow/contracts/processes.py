@@ -1,11 +1,13 @@
 """Calls in processes of their own, none of which outlives the call that started them.
 
 Only the parent handles Ctrl-C. A process that receives SIGTERM, or whose parent has died, ends at its next line of
-Python and leaves nothing half-written.
+Python and leaves nothing half-written. It is killed if it has not ended after ten seconds.
 """
 
+import atexit
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -19,13 +21,17 @@ from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
+from multiprocessing.reduction import ForkingPickler
+from types import FrameType
 from typing import Any, TypeVar
 
+from merflow.contracts.signals import LONGEST_IMPORT_S, postponed
 from merflow.errors import MerflowError
 
 Result = TypeVar("Result")
 
-_PATIENCE_S = 15.0  # time for a process to end before it is killed; a busy machine may take some of it
+_PATIENCE_S = LONGEST_IMPORT_S + 5.0  # time for a process to end before it is killed: to finish an import, to clean up
+_REMINDER_S = 1.0  # interval at which a process is asked to end
 _CHECK_S = 1.0  # interval at which processes side by side are checked
 _MESSAGES_S = 0.1  # interval at which messages are passed on
 _DEATH_S = 1.0  # time until the death of a process is noticed after its effect on another process
@@ -64,7 +70,7 @@ def in_processes(
     messages: SimpleQueue[Any] = context.SimpleQueue()
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(queue, messages)) as pool:
         try:
-            with _interrupts_ignored():
+            with interrupts_ignored():
                 futures = [pool.submit(_run, call) for call in calls]
             waiting = set(futures)
             while waiting:
@@ -119,10 +125,14 @@ def side_by_side(
     messages: SimpleQueue[Any] = context.SimpleQueue()
     receivers: dict[BaseProcess, Connection] = {}
     try:
-        with _interrupts_ignored():
+        with interrupts_ignored():
             for call in calls:
                 receiver, sender = context.Pipe(duplex=False)
-                process: BaseProcess = context.Process(target=_run_alone, args=(queue, messages, sender, call))
+                # As bytes: a process that reads a call imports all that the call needs, and must watch its parent then.
+                pickled = ForkingPickler.dumps(call)
+                process: BaseProcess = context.Process(
+                    target=_run_alone, args=(queue, messages, sender, bytes(pickled))
+                )
                 receivers[process] = receiver
                 process.start()
                 sender.close()
@@ -143,12 +153,12 @@ def _run_alone(
     environments: "SimpleQueue[dict[str, str]]",
     messages: "SimpleQueue[Any]",
     sender: Connection,
-    call: Callable[[], object],
+    call: bytes,
 ) -> None:
     """Run a call in a process of :func:`side_by_side`; send its error, if there is one, to the parent."""
     _begin(environments, messages)
     try:
-        _run(call)
+        _run(pickle.loads(call))
     except MerflowError as error:
         sender.send(error)
     except Exception:
@@ -172,18 +182,21 @@ def _environment_queue(workers: int, environments: Sequence[Mapping[str, str]]) 
 
 
 def _end(processes: set[BaseProcess]) -> None:
+    """Ask the processes to end, again and again, and kill those that do not."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while processes and time.monotonic() < deadline_s:
+        for process in processes:
+            process.terminate()
+        connection.wait([process.sentinel for process in processes], timeout=_REMINDER_S)
+        # Not is_alive(), which is also true while another thread is reading the exit code.
+        processes = {process for process in processes if not connection.wait([process.sentinel], timeout=0)}
     for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(_PATIENCE_S)
-    for process in processes:
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.kill()
+        process.join()
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """Ignore SIGINT; processes that start inside inherit this, so that Ctrl-C does not disturb their imports either."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -199,27 +212,57 @@ def _begin(environments: "SimpleQueue[dict[str, str]]", messages: "SimpleQueue[A
     """Take one of the environments, and end with the parent."""
     global _messages
     _messages = messages
-    os.environ.update(environments.get())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_call)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    when_parent_ends(_end_soon)
+    atexit.register(_leave)
+    os.environ.update(environments.get())
 
 
-def _end_call(*_: object) -> None:
-    """End the process, and a running call by an exception; a second signal must not interrupt its cleanup."""
-    if not _calling.is_set():
-        os._exit(1)
-    if not _ending.is_set():
-        _ending.set()
-        sys.exit()
-
-
-def _end_with_the_parent() -> None:
+def when_parent_ends(do: Callable[[], None]) -> None:
+    """Call a function, in a thread of its own, when the process that has started this one has ended in whatever way."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    parent.join()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_PATIENCE_S)
+
+    def watch() -> None:
+        parent.join()
+        do()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _leave() -> None:
+    """End the process without taking the interpreter apart, which takes a second with torch in it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _end_call(number: int, frame: FrameType | None) -> None:
+    """End the process, and a running call by an exception."""
+    if not _calling.is_set():
+        os._exit(1)
+    _ending.set()
+    if _is_cleaning_up() or postponed(number, frame):
+        return
+    sys.exit()
+
+
+def _is_cleaning_up() -> bool:
+    """Return True if the call is being left; another exception must not interrupt its ``finally``."""
+    error = sys.exc_info()[1]
+    while error is not None:
+        if isinstance(error, SystemExit):
+            return True
+        error = error.__context__
+    return False
+
+
+def _end_soon() -> None:
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline_s:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_REMINDER_S)
     os._exit(1)  # a call that waits in a library for another process does not react to the signal
 
 

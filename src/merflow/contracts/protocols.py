@@ -3,8 +3,19 @@
 from typing import Literal, get_args
 
 Part = Literal["train", "dev", "test"]
-Protocol = Literal["session-5fold", "speaker-10fold", "session5-only"]
+# The first three are IEMOCAP's, with its number of sessions and speakers; the others suit any corpus.
+Protocol = Literal[
+    "session-5fold",
+    "speaker-10fold",
+    "session5-only",
+    "leave-one-session-out",
+    "leave-one-speaker-out",
+    "k-fold",
+    "official",
+]
 Development = Literal["speaker", "session", "random"]
+# Treatment of a speaker or dialogue that a corpus's own split has in two parts.
+SharedSpeakers = Literal["refuse", "record"]
 # A selection rule that looks at the test part: it is never promoted, and every table that shows it names it.
 ShadowSelection = Literal["off", "none-paper"]
 # Part of the encoders that learns in a stage of training.
@@ -13,7 +24,8 @@ Policy = Literal["frozen", "partial", "full"]
 PARTS: tuple[Part, ...] = get_args(Part)
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 DEVELOPMENTS: tuple[Development, ...] = get_args(Development)
-# Number of folds of each protocol.
-FOLDS: dict[Protocol, int] = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1}
+# Protocols whose number of folds is the same for every corpus. `k-fold` takes it from the parameters; the others follow
+# the sessions or speakers of a corpus.
+FIXED_FOLDS: dict[Protocol, int] = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1, "official": 1}
 # Advice for users who pass none-paper as a protocol.
 NO_PROTOCOL = "none-paper is not a protocol, but a way to choose the epoch: --set training.shadow_selection=none-paper"

@@ -24,6 +24,8 @@ class Recipe(Strict):
         batch_size: Utterances per batch.
         micro_batch: Number of recordings, texts or pictures of the longest kind that an encoder processes at once, and
             more of shorter ones; the model always sees whole batches. None for no limit.
+        encoder_mode: ``training`` switches on the dropout, layer drop and masking that the configs of learning encoders
+            set; ``evaluation`` leaves them off.
         max_epochs: Highest number of epochs.
         patience_epochs: Early stopping: the stage ends after this many epochs without improvement. None never stops
             early.
@@ -32,6 +34,8 @@ class Recipe(Strict):
         schedule: ``tenth-after-half`` divides the learning rates by 10 after half of the stage's ``max_epochs``.
         precision: Precision on a GPU; ``auto`` leaves it to ``training.precision``.
         sampling: ``class-balanced`` draws as many utterances per epoch as there are, with all classes equally likely.
+        batching: ``by-length`` puts utterances of similar length into a batch; ``random`` does not look at the length.
+            A loss that compares the utterances of a batch needs random ones: otherwise it compares equal lengths alone.
     """
 
     policy: Policy = "frozen"
@@ -42,6 +46,7 @@ class Recipe(Strict):
     weight_decay: float = Field(ge=0)
     batch_size: int = Field(ge=1)
     micro_batch: int | None = Field(default=None, ge=1)
+    encoder_mode: Literal["training", "evaluation"] = "training"
     max_epochs: int = Field(ge=1)
     patience_epochs: int | None = Field(ge=1)
     monitor: Literal["dev_loss", "dev_ua"]
@@ -49,6 +54,7 @@ class Recipe(Strict):
     schedule: Literal["constant", "tenth-after-half"] = "constant"
     precision: Literal["auto", "bfloat16", "float16"] = "auto"
     sampling: Literal["shuffle", "class-balanced"] = "shuffle"
+    batching: Literal["by-length", "random"] = "by-length"
 
     @model_validator(mode="after")
     def _encoders_follow_the_policy(self) -> "Recipe":

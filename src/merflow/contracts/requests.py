@@ -8,6 +8,7 @@ runs the step again when one of its own settings, its code or its data changes, 
 from typing import Self
 
 from merflow.contracts.params import (
+    ClassicsParams,
     CorpusParams,
     EvaluationParams,
     FeatureParams,
@@ -15,6 +16,7 @@ from merflow.contracts.params import (
     TrackingParams,
     TrainingParams,
     TranscriptionParams,
+    Transcripts,
     TuningParams,
 )
 from merflow.contracts.strict import Strict, parse_json
@@ -121,6 +123,20 @@ class ExtractRequest(Request):
     profile: str
 
 
+class ClassicsRequest(Request):
+    """Classics to train.
+
+    Attributes:
+        workspace: Folder that all steps share; the functionals of recordings are kept there.
+        transcripts: Kind of transcripts to read; ``auto`` for those of the features.
+    """
+
+    workspace: str
+    transcripts: Transcripts
+    params: ClassicsParams
+    corpus: CorpusParams
+
+
 class TrackRequest(Request):
     """A benchmark's run to open in MLflow.
 
@@ -152,6 +168,18 @@ class TrainRequest(Request):
     workspace: str
     params: TrainingParams
     presets: str
+
+
+class ListFoldsRequest(Request):
+    """Variants whose folds are listed once the splits exist.
+
+    Attributes:
+        trainings: Training of each variant's first fold; the others differ from it in ``fold`` alone.
+        seeds: Seeds that every fold is trained with.
+    """
+
+    trainings: list[TrainRequest]
+    seeds: list[int]
 
 
 class EvaluateRequest(Request):

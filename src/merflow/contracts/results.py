@@ -6,19 +6,20 @@ else.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import FiniteFloat
 
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import Protocol
-from merflow.contracts.scores import Interval, Scored, Variant
+from merflow.contracts.regime import Regime
+from merflow.contracts.scores import ClassicScore, Interval, Scored, Variant
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
-FORMAT = 2
+FORMAT = 3
 # A difference counts as significant where its Holm-adjusted p-value is below this.
 ALPHA = 0.05
 
@@ -149,6 +150,87 @@ class BaselineScore(Strict):
     description: str
 
 
+class ClassicComparison(Strict):
+    """A variant and a classic that reads nothing that the variant does not.
+
+    Attributes:
+        variant: The variant.
+        classic: The classic.
+        delta_ua: Pooled UA of the variant minus that of the classic.
+        ci95: 95% bootstrap interval of ``delta_ua``; None for fewer than five dialogues.
+        standard_error: Standard error of ``delta_ua``; None for fewer than five dialogues.
+        p_bootstrap: Two-sided p-value of ``delta_ua``.
+        p_holm: ``p_bootstrap`` after Holm's adjustment over all pairs of a variant and a classic. The pairs of two
+            variants are a family of their own, so that a classic more changes nothing among the variants.
+    """
+
+    variant: str
+    classic: str
+    delta_ua: FiniteFloat
+    ci95: Interval | None
+    standard_error: FiniteFloat | None
+    p_bootstrap: FiniteFloat
+    p_holm: FiniteFloat
+
+    @property
+    def significant(self) -> bool:
+        """True if the adjusted p-value is below :data:`ALPHA`."""
+        return self.p_holm < ALPHA
+
+
+class SettingGap(Strict):
+    """UA on scripted and on improvised utterances; a model that knows scripts by heart is better on the first.
+
+    Attributes:
+        scripted: UA on scripted utterances.
+        improvised: UA on improvised utterances.
+        gap: The first minus the second.
+        ci95: 95% bootstrap interval of ``gap``; None where a setting has too few dialogues or too rare classes.
+    """
+
+    scripted: FiniteFloat
+    improvised: FiniteFloat
+    gap: FiniteFloat
+    ci95: Interval | None
+
+
+class LearnedLeak(Strict):
+    """The UA that TF-IDF owes to lines it was trained on: the same tests with and without them in training.
+
+    Attributes:
+        classic: TF-IDF, trained on everything.
+        unseen: The same, trained without the dialogues that repeat the tested one and without the test part's lines.
+        group: Tested utterances: ``scripted`` where the corpus says which are, else ``all``.
+        utterances: Number of them.
+        ua: UA of ``classic`` on them.
+        ua_unseen: UA of ``unseen`` on them.
+        leak: The first minus the second.
+        ci95: 95% bootstrap interval of ``leak``; None for fewer than five dialogues.
+    """
+
+    classic: str
+    unseen: str
+    group: Literal["scripted", "all"]
+    utterances: int
+    ua: FiniteFloat
+    ua_unseen: FiniteFloat
+    leak: FiniteFloat
+    ci95: Interval | None
+
+
+class TextLeak(Strict):
+    """Signs that words give emotions away because training and test data repeat lines.
+
+    Attributes:
+        gaps: The gap between the settings, per variant and per classic, the leak baseline included; empty where the
+            corpus does not know the settings, or has only one.
+        learned: The leak of TF-IDF, per kind of transcripts; empty without words.
+    """
+
+    gaps: Mapping[str, SettingGap]
+    learned: tuple[LearnedLeak, ...]
+
+
 class ComparedVariants(Strict):
     """Variants on one test set, and how they differ.
 
@@ -164,6 +246,8 @@ class ComparedVariants(Strict):
         variants: Figures per variant (``model:preset``).
         comparisons: Every pair once.
         power: Smallest differences that this test set can show.
+        classics: Figures per classic (``classic:name``); empty if none were trained.
+        classic_comparisons: Every variant with every classic that reads nothing that the variant does not.
     """
 
     corpus: str
@@ -177,6 +261,8 @@ class ComparedVariants(Strict):
     variants: Mapping[str, Scored]
     comparisons: tuple[Comparison, ...]
     power: Power
+    classics: Mapping[str, ClassicScore]
+    classic_comparisons: tuple[ClassicComparison, ...]
 
     @property
     def ranked(self) -> tuple[str, ...]:
@@ -191,6 +277,11 @@ class ComparedVariants(Strict):
     def comparisons_of(self, name: str) -> tuple[Comparison, ...]:
         """Return the pairs that a variant is in."""
         return tuple(pair for pair in self.comparisons if name in (pair.a, pair.b))
+
+    def best_classic(self, variant: str) -> ClassicComparison | None:
+        """Return a variant's comparison with the classic of the highest pooled UA among those it is compared with."""
+        pairs = [pair for pair in self.classic_comparisons if pair.variant == variant]
+        return max(pairs, key=lambda pair: (self.classics[pair.classic].ua.pooled, pair.classic), default=None)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, numbers and strings."""
@@ -210,21 +301,27 @@ class Results(ComparedVariants):
 
     Attributes:
         synthetic: True if the corpus is generated.
-        published_corpus: True if the papers' own figures were measured on this corpus.
+        published_corpus: The corpus and its emotions as published figures name them; None if no paper used them.
         classes: Class names, in the order of ``confusion``.
         class_counts: Test utterances per class.
         evaluation: Settings of the bootstrap and the calibration error.
         variants: Figures per variant (``model:preset``).
         baselines: ``majority``, ``side-only`` and ``text-leak``; without those that the corpus has no columns for.
+        text_leak: Signs that words give emotions away; None without classics and settings.
+        known_differences: Known differences of the corpus from the real release, in words.
+        shared_groups: Speakers and dialogues that an official split has in two parts.
     """
 
     synthetic: bool
-    published_corpus: bool
+    published_corpus: str | None
     classes: tuple[str, ...]
     class_counts: tuple[int, ...]
     evaluation: EvaluationParams
     variants: Mapping[str, Variant]
     baselines: Mapping[str, BaselineScore]
+    text_leak: TextLeak | None
+    known_differences: tuple[str, ...] = ()
+    shared_groups: tuple[str, ...] = ()
 
 
 class ComparedVariant(Scored):
@@ -233,11 +330,13 @@ class ComparedVariant(Scored):
     Attributes:
         run: Folder of the run.
         selection: Rule that chose its epochs.
+        regime: The encoders' part in its training.
         encoders: Model, revision and layers of each encoder, by role.
     """
 
     run: str
     selection: Selection
+    regime: Regime
     encoders: Mapping[Role, str]
 
 

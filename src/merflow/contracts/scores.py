@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.protocols import Policy
+from merflow.contracts.published import PublishedFigure
+from merflow.contracts.regime import Regime
 from merflow.contracts.selection import Selection
-from merflow.contracts.streams import Role
+from merflow.contracts.streams import Modality, Role
 from merflow.contracts.strict import Strict
 
 Interval = tuple[FiniteFloat, FiniteFloat]
@@ -174,28 +175,25 @@ class Training(Strict):
 
     Attributes:
         selection: Rule that chose the epoch.
-        stages: Training stages that were run.
-        stages_of_preset: Training stages that the preset asks for.
+        regime: The encoders' part in the training.
         transcripts: Transcripts that were read, ``truth``, ``asr`` or ``asr+truth``; None for a model without text.
         transcripts_of_preset: Transcripts that the preset asks for; None for a model without text.
         profile: Name of the encoder profile.
         encoders: Model, revision and layers of each encoder, by role.
         has_paper_encoders: True if every encoder is the very one that the paper names.
+        modalities: Modalities that the model reads.
+        context: True if it also reads the words of the turns before and after the utterance.
     """
 
     selection: Selection
-    stages: tuple[Policy, ...]
-    stages_of_preset: tuple[Policy, ...]
+    regime: Regime
     transcripts: str | None
     transcripts_of_preset: str | None
     profile: str
     encoders: Mapping[Role, str]
     has_paper_encoders: bool
-
-    @property
-    def skipped_stages(self) -> tuple[Policy, ...]:
-        """Stages that the preset asks for and that were not run."""
-        return tuple(stage for stage in self.stages_of_preset if stage not in self.stages)
+    modalities: tuple[Modality, ...]
+    context: bool
 
 
 class Scored(Strict):
@@ -203,6 +201,28 @@ class Scored(Strict):
 
     ua: Accuracy
     wa: Accuracy
+
+
+class ClassicScore(Scored):
+    """Figures of a classic: a learned baseline on the folds of the variants.
+
+    Attributes:
+        macro_f1: Mean F1 over the classes.
+        weighted_f1: Mean F1 weighted by class size.
+        per_class_recall: Recall per class; None for a class without test utterances.
+        modalities: Modalities that it reads.
+        context: True if it also reads the words of the turns before and after the utterance.
+        transcripts: Kind of words that it reads; None without words.
+        description: What it learns from and how, in a sentence.
+    """
+
+    macro_f1: FiniteFloat
+    weighted_f1: FiniteFloat
+    per_class_recall: Mapping[str, FiniteFloat | None]
+    modalities: tuple[Modality, ...]
+    context: bool
+    transcripts: str | None
+    description: str
 
 
 class Variant(Scored):
@@ -222,7 +242,7 @@ class Variant(Scored):
         none_paper: Figures of test-selected epochs; None unless they were requested.
         missing: Figures per missing modality or other transcripts, named as in the ``missing`` prediction table.
         training: How the variant was trained.
-        published: The paper's own figures in percent, by metric; empty where the paper reports none.
+        published: The paper's own figures, of every corpus and protocol; empty where the paper reports none.
     """
 
     macro_f1: FiniteFloat
@@ -238,4 +258,4 @@ class Variant(Scored):
     none_paper: NonePaper | None
     missing: Mapping[str, MissingInput]
     training: Training
-    published: Mapping[str, FiniteFloat]
+    published: tuple[PublishedFigure, ...]

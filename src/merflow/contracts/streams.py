@@ -7,7 +7,7 @@ Role = Literal["speech", "speech_layers", "video", "text", "text_layers", "conte
 Modality = Literal["audio", "video", "text"]
 Transcript = Literal["truth", "asr"]
 PretrainedEncoder = Literal[
-    "wavlm-large", "wavlm-base", "clip-vit-large", "roberta-base", "bert-base", "whisper-small.en"
+    "wavlm-large", "wavlm-large-raw", "wavlm-base", "clip-vit-large", "roberta-base", "bert-base", "whisper-small.en"
 ]
 
 # Part of a pretrained encoder that may learn, such as a speech encoder's convolutions or a text encoder's embeddings.

@@ -39,6 +39,7 @@ MANIFEST = pa.schema(
         pa.field("dominance", pa.float64()),
         pa.field("n_samples", pa.int64()),
         pa.field("rate_hz", pa.int32()),
+        pa.field("official_split", pa.string()),  # train, dev or test, where the corpus brings its own split
     ]
 )
 

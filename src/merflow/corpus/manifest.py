@@ -5,16 +5,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from merflow.contracts.params import TagRule
 from merflow.contracts.tables import MANIFEST, conform, read_table
-from merflow.errors import CorpusError, MerflowError
+from merflow.contracts.taxonomy import TAXONOMIES, Taxonomy, parse_taxonomy
+from merflow.errors import CorpusError, LabelError, MerflowError
 from merflow.storage.local import replacing
 
+# Columns that few corpora have. Where one is empty it takes no part in the hash, so that the others keep their version.
+_RARE = ("official_split",)
 _HASHED_ROWS = 1000  # rows that are hashed at a time, which bounds the memory
 
 
@@ -26,33 +30,53 @@ class Manifest:
         rows: Columns of :data:`merflow.contracts.tables.MANIFEST`, sorted by dialogue_id and turn_index, index 0..n-1.
         root: Absolute corpus folder; ``audio_path`` and ``video_path`` are relative to it.
         corpus: Kind of corpus, a key of :data:`merflow.corpus.readers.catalogue.READERS`.
-        taxonomy: Name of the taxonomy that made the ``emotion`` column.
+        taxonomy: Taxonomy that made the ``emotion`` column.
+        tags: Treatment of the transcribers' tags in ``transcript`` (``corpus.tags``).
+        accepted: Known differences from the real release that validation was told to accept, in words.
     """
 
     rows: pd.DataFrame
     root: Path
     corpus: str
-    taxonomy: str
+    taxonomy: Taxonomy
+    tags: TagRule = "drop"
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Emotion classes in the order of every logit, table and figure."""
+        return self.taxonomy.classes
+
+    @property
+    def differs(self) -> bool:
+        """True if the corpus is known to lack sessions of the release, or to have other labels in the four classes."""
+        return any(known.startswith(("missing-sessions", "four-classes")) for known in self.accepted)
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the rows as 16 hexadecimal digits; it depends neither on ``root`` nor on the machine."""
+        """SHA-256 of the rows as 16 hexadecimal digits; it depends neither on ``root`` nor on the machine.
+
+        The classes of a taxonomy of the user's own take part, because their order is that of the logits.
+        """
         table = conform(self.rows, MANIFEST, where="manifest")
+        table = table.drop_columns([name for name in _RARE if table[name].null_count == len(table)])
         sha = hashlib.sha256(_line(table.column_names))
+        if not self.taxonomy.shipped:
+            sha.update(_line(self.classes))
         for batch in table.to_batches(max_chunksize=_HASHED_ROWS):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 sha.update(_line(row))
         return sha.hexdigest()[:16]
 
 
-def build_manifest(rows: Sequence[Mapping[str, Any]], *, root: Path, corpus: str, taxonomy: str) -> Manifest:
+def build_manifest(rows: Sequence[Mapping[str, Any]], *, root: Path, corpus: str, taxonomy: Taxonomy | str) -> Manifest:
     """Make a manifest of rows in any order.
 
     Args:
         rows: Values by column; a missing column is null. ``corpus`` is filled in.
         root: Corpus folder.
         corpus: Kind of corpus.
-        taxonomy: Name of the taxonomy of ``emotion``.
+        taxonomy: Taxonomy of ``emotion``, or the name of one that comes with merflow.
 
     Raises:
         MerflowError: A value has the wrong type, or is null in a column that every utterance needs.
@@ -63,7 +87,8 @@ def build_manifest(rows: Sequence[Mapping[str, Any]], *, root: Path, corpus: str
         raise MerflowError(f"manifest of {root}: {error}") from error
     table = table.sort_by([(name, "ascending") for name in ("dialogue_id", "turn_index", "utterance_id")])
     frame = conform(table.to_pandas(), MANIFEST, where=f"manifest of {root}").to_pandas()
-    return Manifest(rows=frame, root=root.resolve(), corpus=corpus, taxonomy=taxonomy)
+    named = TAXONOMIES[taxonomy] if isinstance(taxonomy, str) else taxonomy
+    return Manifest(rows=frame, root=root.resolve(), corpus=corpus, taxonomy=named)
 
 
 def write_manifest(manifest: Manifest, path: Path) -> None:
@@ -75,7 +100,9 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
     metadata = {
         "root": str(manifest.root),
         "corpus": manifest.corpus,
-        "taxonomy": manifest.taxonomy,
+        "taxonomy": json.dumps(manifest.taxonomy.content()),
+        "tags": manifest.tags,
+        "accepted": json.dumps(manifest.accepted),
         "hash": manifest.hash,
     }
     table = conform(manifest.rows, MANIFEST, where=f"manifest for {path}").replace_schema_metadata(metadata)
@@ -83,13 +110,32 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         pq.write_table(table, part)
 
 
+def failure_beside(path: Path) -> Path:
+    """Return the file that says why a validated manifest was not written."""
+    return path.with_suffix(".failed.txt")
+
+
+def refuse_failed(path: Path) -> None:
+    """Raise if the last validation, which should have written this manifest, failed.
+
+    Raises:
+        CorpusError: It did; the message says why, and where its summary is.
+    """
+    failure = failure_beside(path)
+    if failure.is_file():
+        reason = failure.read_text(encoding="utf-8").strip()
+        raise CorpusError(f"{path} was not written, because validation failed: {reason}")
+
+
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest that :func:`write_manifest` wrote.
 
     Raises:
-        CorpusError: The file is missing, is no manifest, or was changed after it was written.
+        CorpusError: The file is missing, perhaps because validation failed; is no manifest; or was changed after it was
+            written.
     """
     if not path.is_file():
+        refuse_failed(path)
         raise CorpusError(f"no such file: {path}; pass a manifest that `merflow data index` wrote")
     try:
         rows, metadata = read_table(path, MANIFEST)
@@ -97,11 +143,16 @@ def read_manifest(path: Path) -> Manifest:
         raise
     except MerflowError as error:
         raise CorpusError(f"{path} is no manifest: {error}") from error
-    missing = [key for key in ("root", "corpus", "taxonomy", "hash") if key not in metadata]
+    missing = [key for key in ("root", "corpus", "taxonomy", "tags", "accepted", "hash") if key not in metadata]
     if missing:
         raise CorpusError(f"{path} is no manifest: its metadata lacks {', '.join(missing)}; index the corpus again")
     manifest = Manifest(
-        rows=rows, root=Path(metadata["root"]), corpus=metadata["corpus"], taxonomy=metadata["taxonomy"]
+        rows=rows,
+        root=Path(metadata["root"]),
+        corpus=metadata["corpus"],
+        taxonomy=_taxonomy(metadata, path=path),
+        tags=cast(TagRule, metadata["tags"]),
+        accepted=tuple(json.loads(metadata["accepted"])),
     )
     if manifest.hash != metadata["hash"]:
         raise CorpusError(
@@ -109,6 +160,13 @@ def read_manifest(path: Path) -> Manifest:
             f"{metadata['hash']}; index the corpus again"
         )
     return manifest
+
+
+def _taxonomy(metadata: Mapping[str, str], *, path: Path) -> Taxonomy:
+    try:
+        return parse_taxonomy(json.loads(metadata["taxonomy"]), where=str(path))
+    except (ValueError, LabelError) as error:
+        raise CorpusError(f"{path} does not hold its taxonomy ({error}); index the corpus again") from error
 
 
 def _line(values: Sequence[Any]) -> bytes:

@@ -1,10 +1,16 @@
-"""Words of transcripts, without the tags of the transcribers."""
+"""Words of transcripts, and the tags of the transcribers among them.
+
+Readers leave the tags in. Indexing treats them once, as ``corpus.tags`` says, so that features, baselines and counts
+all see the same words.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+
+from merflow.contracts.params import TagRule
 
 # Transcribers write noises in square brackets: [LAUGHTER], [BREATHING].
 _TAG = re.compile(r"\[[^\[\]]*\]")
@@ -29,6 +35,19 @@ def without_tags(transcript: str) -> str:
     'Well -- no.'
     """
     return " ".join(_TAG.sub(" ", transcript).split())
+
+
+def with_tags(transcript: str, rule: TagRule) -> str:
+    """Return a transcript whose tags are dropped, kept, or turned into words, with single spaces.
+
+    >>> with_tags("[LAUGHTER]  Well -- no.", "words")
+    'laughter Well -- no.'
+    """
+    if rule == "drop":
+        return without_tags(transcript)
+    if rule == "words":
+        transcript = _TAG.sub(lambda tag: f" {tag[0][1:-1].lower()} ", transcript)
+    return " ".join(transcript.split())
 
 
 def folded_words(transcript: str) -> str:

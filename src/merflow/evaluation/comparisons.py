@@ -15,10 +15,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns, ComparedVariant, Comparison, DifferenceOverSeeds, SeedDifference
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
+from merflow.evaluation.classics import Reads, classic_comparisons, classic_scores, classics_of
 from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
@@ -31,6 +34,7 @@ class ComparedOrigin(NamedTuple):
 
     run: str
     selection: Selection
+    regime: Regime
     encoders: Mapping[Role, str]
 
 
@@ -41,6 +45,8 @@ def compare_variants(
     runs: Sequence[str],
     origins: Mapping[str, ComparedOrigin],
     params: EvaluationParams,
+    classics: tuple[Sequence[ClassicRecord], pd.DataFrame | None] = ((), None),
+    reads: Mapping[str, Reads] | None = None,
 ) -> ComparedRuns:
     """Compare the variants of several runs on the same tests.
 
@@ -50,6 +56,8 @@ def compare_variants(
         runs: Folders of the runs.
         origins: The origin of each variant.
         params: Number of resamples and their seed.
+        classics: Facts and predictions of the classics on the same splits.
+        reads: Input per variant; needed with classics only.
 
     Raises:
         EvaluationError: Rows are missing, duplicated or malformed, or variants were tested on different utterances.
@@ -57,9 +65,12 @@ def compare_variants(
     variants = variants_of(predictions, held_out)
     first = next(iter(variants.values()))
     groups, utterances = int(first.dialogues.max()) + 1, len(set(first.utterance_ids.tolist()))
-    samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
+    tested = classics_of(*classics, held_out, like=first)
+    counted = max((len(variants) - 1) // 2, len(tested.records))
+    samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * counted)
     sizes = {"groups": groups, "classes": len(held_out.classes)}
     resampled = resample(variants, samples=samples, seed=params.bootstrap_seed, **sizes)
+    resampled_classics = resample(tested.predictions, samples=samples, seed=params.bootstrap_seed, **sizes)
     pairs = comparisons(variants, resampled, groups=groups)
     return ComparedRuns(
         corpus=held_out.corpus,
@@ -76,6 +87,7 @@ def compare_variants(
                 wa=accuracy(weighted_accuracy_of, variant, resampled=resampled[name], **sizes),
                 run=origins[name].run,
                 selection=origins[name].selection,
+                regime=origins[name].regime,
                 encoders=origins[name].encoders,
             )
             for name, variant in variants.items()
@@ -83,6 +95,10 @@ def compare_variants(
         comparisons=pairs,
         power=power_of(pairs, utterances=utterances, dialogues=groups),
         runs=tuple(runs),
+        classics=classic_scores(tested, resampled_classics, classes=held_out.classes, groups=groups),
+        classic_comparisons=classic_comparisons(
+            variants, tested, {**resampled, **resampled_classics}, reads=reads or {}, groups=groups
+        ),
     )
 
 

@@ -17,11 +17,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from merflow.contracts.axes import INVARIANT
 from merflow.errors import EvaluationError
 from merflow.storage.local import replacing
 
 # Axes that a figure averages over.
-_AVERAGED = ("head", "feature")
+_AVERAGED = ("head", "feature", INVARIANT)
 _LARGEST = float(np.finfo(np.float16).max)
 _CONTENT = "inspected"
 

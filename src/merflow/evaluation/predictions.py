@@ -29,7 +29,9 @@ class HeldOut:
             speaker, scripted and duration_s, where the corpus has them.
         folds: Folds that every variant must have; None for every fold from 1 to the highest that any variant has.
         synthetic: True if the corpus is generated.
-        published_corpus: True if the papers' own figures were measured on this corpus.
+        published_corpus: The corpus and its emotions as published figures name them; None if no paper used them.
+        known_differences: Known differences of the corpus from the real release, in words.
+        shared_groups: Speakers and dialogues that an official split has in two parts.
     """
 
     corpus: str
@@ -40,7 +42,9 @@ class HeldOut:
     utterances: pd.DataFrame
     folds: tuple[int, ...] | None = None
     synthetic: bool = False
-    published_corpus: bool = False
+    published_corpus: str | None = None
+    known_differences: tuple[str, ...] = ()
+    shared_groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

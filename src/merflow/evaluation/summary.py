@@ -1,6 +1,6 @@
 """From prediction tables to results: every figure of a report is computed here and in the modules imported below."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -8,14 +8,23 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.baselines import Baseline
+from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.fold_record import ChosenEpoch
 from merflow.contracts.params import EvaluationParams
+from merflow.contracts.published import PublishedFigure
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Breakdown, Chance, FoldScore, Group, NonePaper, Training, Variant
 from merflow.errors import EvaluationError
 from merflow.evaluation.baselines import baseline_scores
 from merflow.evaluation.breakdowns import breakdowns
 from merflow.evaluation.calibration import calibration_error, reliability
+from merflow.evaluation.classics import (
+    Reads,
+    classic_comparisons,
+    classic_scores,
+    classics_of,
+    text_leak,
+)
 from merflow.evaluation.comparisons import comparisons
 from merflow.evaluation.metrics import (
     confusion_matrix,
@@ -42,11 +51,13 @@ class PredictionTables:
         test: Rows of :data:`merflow.contracts.tables.PREDICTIONS`.
         none_paper: The same of the test-selected epochs; None if there are none.
         missing: Rows of :data:`merflow.contracts.tables.MISSING`; None if there are none.
+        classics: Test predictions of the classics; None if there are none.
     """
 
     test: pd.DataFrame
     none_paper: pd.DataFrame | None = None
     missing: pd.DataFrame | None = None
+    classics: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +66,12 @@ class TrainedVariant:
 
     Attributes:
         training: How it was trained.
-        published: The paper's own percentages by metric; empty where the paper reports none.
+        published: The paper's own figures; empty where the paper reports none.
         chosen: Chosen epochs by fold and seed.
     """
 
     training: Training
-    published: Mapping[str, float] = field(default_factory=dict)
+    published: tuple[PublishedFigure, ...] = ()
     chosen: Mapping[tuple[int, int], ChosenEpoch] = field(default_factory=dict)
 
 
@@ -71,6 +82,7 @@ def summarise(
     trained: Mapping[str, TrainedVariant],
     params: EvaluationParams,
     baselines: Mapping[str, Baseline] | None = None,
+    classics: Sequence[ClassicRecord] = (),
 ) -> Results:
     """Compute the results of a benchmark.
 
@@ -80,6 +92,7 @@ def summarise(
         trained: Facts per variant.
         params: Settings of the bootstrap and the calibration error.
         baselines: Baselines on the same folds, by name.
+        classics: Facts about the classics in ``tables``.
 
     Raises:
         EvaluationError: Rows are missing, duplicated or malformed, variants were tested on different utterances, a
@@ -90,7 +103,10 @@ def summarise(
         raise EvaluationError(f"no facts about the training of {', '.join(unknown)}; pass those of every variant")
     classes = held_out.classes
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
-    samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * (len(variants) - 1) // 2)
+    first = next(iter(variants.values()))
+    classics_tested = classics_of(classics, tables.classics, held_out, like=first)
+    compared = max((len(variants) - 1) // 2, len(classics_tested.records))
+    samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * compared)
     sizes = {"groups": groups, "classes": len(classes)}
     draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
     few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
@@ -111,13 +127,15 @@ def summarise(
         )
         for name, variant in variants.items()
     }
-    first = next(iter(variants.values()))
+    resampled_classics = resample(classics_tested.predictions, **draws)
     utterances = len(set(first.utterance_ids.tolist()))
     pairs = comparisons(variants, resampled, groups=groups)
     return Results(
         corpus=held_out.corpus,
         synthetic=held_out.synthetic,
         published_corpus=held_out.published_corpus,
+        known_differences=held_out.known_differences,
+        shared_groups=held_out.shared_groups,
         manifest_hash=held_out.manifest_hash,
         split_id=held_out.split_id,
         protocol=held_out.protocol,
@@ -128,11 +146,24 @@ def summarise(
         variants=scores,
         comparisons=pairs,
         power=power_of(pairs, utterances=utterances, dialogues=groups),
+        classics=classic_scores(classics_tested, resampled_classics, classes=classes, groups=groups),
+        classic_comparisons=classic_comparisons(
+            variants,
+            classics_tested,
+            {**resampled, **resampled_classics},
+            reads={name: _reads(trained[name].training) for name in variants},
+            groups=groups,
+        ),
         classes=classes,
         class_counts=tuple(np.bincount(first.labels[first.seeds == first.seeds[0]], minlength=len(classes)).tolist()),
         evaluation=params,
         baselines=baseline_scores(baselines or {}, first, classes=classes, groups=groups, **few_draws),
+        text_leak=text_leak(variants, classics_tested, held_out.utterances, **few_draws, **sizes),
     )
+
+
+def _reads(training: Training) -> Reads:
+    return Reads(training.modalities, training.context, training.transcripts)
 
 
 @dataclass(frozen=True)
@@ -169,7 +200,7 @@ def _score(inputs: _Inputs, *, classes: tuple[str, ...], bins: int, dialogues: i
         none_paper=inputs.none_paper,
         missing=missing_inputs(variant, inputs.missing, classes=size),
         training=inputs.trained.training,
-        published={metric: float(value) for metric, value in inputs.trained.published.items()},
+        published=inputs.trained.published,
     )
 
 

@@ -27,9 +27,9 @@ class FoldDatasets:
     _stored: dict[Part, FeatureDataset] = field(default_factory=dict)
 
     @cached_property
-    def standardizer(self) -> Standardizer:
-        """Mean and deviation of the training part."""
-        return stored_dataset(self.inputs, "train").fit_standardizer()
+    def standardizer(self) -> Standardizer | None:
+        """Mean and deviation of the training part; None if the profile leaves features as they are."""
+        return stored_dataset(self.inputs, "train").fit_standardizer() if self.inputs.standardized else None
 
     @cached_property
     def shapes(self) -> Mapping[Role, StreamShape]:
@@ -76,7 +76,7 @@ def raw_dataset(
     part: Part,
     recipe: Recipe,
     *,
-    standardizer: Standardizer,
+    standardizer: Standardizer | None,
     streams: Sequence[Stream] | None = None,
 ) -> RawDataset:
     """Open one part before the encoders that learn in a stage, see :func:`stored_dataset`."""

@@ -70,11 +70,15 @@ def _stages(inputs: FoldInputs, *, model: nn.Module, datasets: FoldDatasets) -> 
     return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
 
 
-def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer) -> nn.Module:
+def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer | None) -> nn.Module:
     """Return the model, behind its encoders where they learn."""
     if recipe.policy == "frozen":
         return model
     encoders = EncodersInGraph(
-        inputs.streams, profile=inputs.profile, learning=inputs.learning(recipe), standardizer=standardizer
+        inputs.streams,
+        profile=inputs.profile,
+        learning=inputs.learning(recipe),
+        standardizer=standardizer,
+        mode=recipe.encoder_mode,
     )
     return EncodedModel(encoders, model)

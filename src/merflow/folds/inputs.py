@@ -1,9 +1,8 @@
 """The data, variant and settings that one fold is trained from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import takewhile
 from pathlib import Path
 
 from merflow.contracts.extracted_features import ExtractedFeatures, read_extracted_features
@@ -14,7 +13,6 @@ from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import EncoderPart, Role, Stream
-from merflow.contracts.taxonomy import taxonomy
 from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, ids, read_splits
@@ -36,6 +34,8 @@ class FoldInputs:
     """Data, variant and settings of one fold.
 
     Attributes:
+        preset: The preset as it is trained: with the sizes that fit the profile, and with the recipes of the trained
+            stages.
         features: The extracted features, and the encoders that made them.
         data_md5: MD5 of the files ``manifest`` and ``splits``.
     """
@@ -62,6 +62,8 @@ class FoldInputs:
     ) -> "FoldInputs":
         """Read the inputs of ``model:preset:fold``, or ``model:preset:fold:seed``, from the files of earlier jobs.
 
+        Encoders stay frozen if ``training.encoders`` says so, or if one of those that should learn has no weights.
+
         Raises:
             PresetError: The id names no variant and fold.
             SplitError: The splits are of another manifest, or have no such fold.
@@ -83,8 +85,9 @@ class FoldInputs:
                 f"{features} is of manifest {extracted.manifest_hash}, not {corpus.hash}; extract this manifest's "
                 "features"
             )
+        preset = catalogue.preset(named.variant, user_presets)
         inputs = cls(
-            preset=fitted(catalogue.preset(named.variant, user_presets), extracted.profile),
+            preset=fitted(preset, extracted.profile),
             fold=named.fold,
             seed=named.seed,
             manifest=corpus,
@@ -94,7 +97,9 @@ class FoldInputs:
             data_md5={"manifest": file_md5(manifest), "splits": file_md5(splits)},
         )
         inputs._check_features(features)
-        return inputs
+        if params.encoders == "as-preset" and inputs._encoders_can_learn():
+            return inputs
+        return replace(inputs, preset=fitted(preset.on_stored_features(), extracted.profile))
 
     def _check_features(self, path: Path) -> None:
         """Raise if the features were extracted for variants that read other inputs than this one."""
@@ -108,6 +113,17 @@ class FoldInputs:
                     f"reads {_needed(stream, self.profile)}; extract with --models {variant}: merflow features extract "
                     f"MANIFEST --models {variant} --store {self.store} --out FEATURES.json"
                 ) from error
+
+    def _encoders_can_learn(self) -> bool:
+        """Return True if all encoders that learn in a stage have weights to fine-tune, or if none learns."""
+        for recipe in self.recipes:
+            if recipe.policy == "frozen":
+                continue
+            learning = self.learning(recipe)
+            specs = [spec_of(stream, self.profile) for stream in self.streams if stream.role in learning]
+            if not specs or any(spec.name not in PARTS for spec in specs):
+                return False
+        return True
 
     @property
     def fold_id(self) -> FoldId:
@@ -127,7 +143,7 @@ class FoldInputs:
     @property
     def classes(self) -> tuple[str, ...]:
         """Emotion classes in the order of the logits."""
-        return taxonomy(self.manifest.taxonomy).classes
+        return self.manifest.classes
 
     @cached_property
     def config(self) -> ModelConfig:
@@ -152,26 +168,19 @@ class FoldInputs:
         """Kind of words that the model reads, ``truth`` or ``asr``; None where it reads none."""
         return transcripts_of(self.streams)
 
-    @cached_property
+    @property
     def recipes(self) -> tuple[Recipe, ...]:
-        """Recipes of the trained stages: those of the preset before the first that the profile's encoders cannot learn.
+        """Recipes of the trained stages."""
+        return self.preset.recipes
 
-        Where that is the first, the model is trained by its recipe on stored features.
-        """
-        first = self.preset.recipe
-        learnable = tuple(takewhile(self._can_learn, self.preset.recipes))
-        return learnable or (first.model_copy(update={"policy": "frozen", "encoders": {}}),)
+    @property
+    def standardized(self) -> bool:
+        """True if the model reads features standardized by the statistics of the training part."""
+        return self.features.profile.standardize
 
     def learning(self, recipe: Recipe) -> dict[Role, EncoderPart]:
         """Return the parts of the encoders that learn in a stage, of the roles that this preset reads."""
         return {stream.role: recipe.encoders[stream.role] for stream in self.streams if stream.role in recipe.encoders}
-
-    def _can_learn(self, recipe: Recipe) -> bool:
-        if recipe.policy == "frozen":
-            return True
-        learning = self.learning(recipe)
-        specs = [spec_of(stream, self.profile) for stream in self.streams if stream.role in learning]
-        return bool(specs) and all(spec.name in PARTS for spec in specs)
 
     @property
     def selection(self) -> Selection:
@@ -205,6 +214,7 @@ class FoldInputs:
                 "split_id": self.splits.split_id,
                 "manifest": self.manifest.hash,
                 "encoders": self.encoder_keys,
+                "standardized": self.standardized,
                 "training": {
                     **self.params.model_dump(exclude={"resident_gib", "resident_on"}),
                     "device": device_of(self.params).type,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from merflow.contracts.axes import INVARIANT
 from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.corpus.transcript import words_of
 from merflow.evaluation.inspection_file import AxisScale, FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
@@ -88,6 +89,12 @@ class LoadedFold:
             readable[module]: NamedArray(values, ("utterance", *axes)) for module, (values, axes) in by_module.items()
         }
 
+    def invariants(self) -> dict[str, np.ndarray]:
+        """Return by modality the representations that should not depend on it, ``(U, H)``; empty if there are none."""
+        batch_size = self.inputs.preset.recipe.batch_size
+        by_module = averages(self.model, self.test, batch_size=batch_size, params=self.inputs.params)
+        return {module.split(".")[-2]: values for module, (values, axes) in by_module.items() if axes == (INVARIANT,)}
+
     def embedding(self) -> np.ndarray:
         """Return the vectors that feed the classifier, ``(U, E)``."""
         batch_size = self.inputs.preset.recipe.batch_size
@@ -111,6 +118,8 @@ def drawable(shown: dict[str, NamedArray]) -> dict[str, ModuleAverages]:
     """Select the entries that one panel can show: those with one axis beside the features, or with none, as a gate."""
     entries = {}
     for name, entry in shown.items():
+        if INVARIANT in entry.axes:  # the mean over such a vector says nothing
+            continue
         flat = entry.averaged()
         if flat.values.ndim == 1:  # a gate: one number per utterance
             entries[name] = ModuleAverages(flat.values[:, None], "mean over steps and features")

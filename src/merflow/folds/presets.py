@@ -73,13 +73,20 @@ def streams_of(preset: Preset) -> list[dict[str, Any]]:
 
 
 def training_of(preset: Preset) -> dict[str, Any]:
-    """Return the model's whole config and recipes for each profile, and a digest of the model's own code."""
-    on_profiles = {name: fitted(preset, shipped_profile(name)) for name in shipped_profiles()}
+    """Return the model's whole config and recipes for each profile, and a digest of the model's own code.
+
+    The recipes are those of learning encoders and those of frozen ones.
+    """
+    profiles = {name: shipped_profile(name) for name in shipped_profiles()}
+    on_profiles = {name: fitted(preset, profile) for name, profile in profiles.items()}
+    frozen = {name: fitted(preset.on_stored_features(), profile) for name, profile in profiles.items()}
     return {
         "profiles": {
             name: {
                 "config": asdict(cast("Any", _config(sized))),
                 "recipes": [recipe.model_dump() for recipe in sized.recipes],
+                "recipes_of_frozen_encoders": [recipe.model_dump() for recipe in frozen[name].recipes],
+                "standardized": profiles[name].standardize,
             }
             for name, sized in on_profiles.items()
         },

@@ -5,9 +5,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from merflow.contracts.machine import free_memory_gib, usable_cores
 from merflow.contracts.params import TrainingParams
 from merflow.errors import TrainingError
 
+_FOLD_GIB = 2.0  # torch takes 0.5, and training.resident_gib may add to it
+_FOLDS_PER_GPU = 2
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -43,6 +46,24 @@ def gpus(params: TrainingParams) -> list[str]:
             f"compile --set training.devices_per_fold={each}"
         )
     return [",".join(names[first : first + each]) for first in range(0, len(names) - each + 1, each)]
+
+
+def processes_at_once(params: TrainingParams, *, wanted: int) -> int:
+    """Return the number of folds or trials that this machine trains at the same time.
+
+    It changes no result. Each fold has ``training.threads`` cores and 2 GiB of memory for itself; two share a GPU.
+
+    Args:
+        params: Training parameters.
+        wanted: Number of folds or trials.
+    """
+    limits = [wanted, usable_cores() // (params.threads * params.devices_per_fold)]
+    memory_gib = free_memory_gib()
+    if memory_gib is not None:
+        limits.append(int(memory_gib / _FOLD_GIB / params.devices_per_fold))
+    if available := gpus(params):
+        limits.append(_FOLDS_PER_GPU * len(available))
+    return max(1, min(limits))
 
 
 def autocast_dtype(params: TrainingParams, *, device: torch.device, precision: str = "auto") -> torch.dtype | None:

@@ -110,12 +110,12 @@ def has_encoders(folder: Path) -> bool:
     return (folder / ENCODERS).is_file()
 
 
-def load_encoded(folder: Path, *, standardizer: Standardizer, profile: Profile) -> EncodedModel:
+def load_encoded(folder: Path, *, standardizer: Standardizer | None, profile: Profile) -> EncodedModel:
     """Load a model with its fine-tuned encoders, in evaluation mode on the CPU; weights are bit-equal to those saved.
 
     Args:
         folder: A model folder with ``encoders.safetensors``.
-        standardizer: The statistics that it was trained with.
+        standardizer: The statistics that it was trained with; None if it reads features as they are.
         profile: The encoders that its record names, located (``features.encoders.huggingface.checkpoints.relocated``).
 
     Raises:

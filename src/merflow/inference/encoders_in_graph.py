@@ -4,14 +4,14 @@ The encoders run over slices of the batch. They need memory for one slice only, 
 always see the whole batch. If there are several slices, each stores only its inputs and outputs, and is recomputed in
 the backward pass; the gradients equal those of a single pass over the batch.
 
-Decision: the encoders compute as they do in extraction, without their own dropout, layer drop and masking. A model that
-was trained on stored features therefore continues from exactly the same numbers.
+In training mode the encoders have the dropout, layer drop and masking that their configs set, unless the recipe's
+``encoder_mode`` is ``evaluation``. In evaluation mode they compute as they do in extraction.
 
 Shapes: U units, E entries, N utterances, K turns, T steps, L layers, D width.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from merflow.contracts.batch import Batch, RawBatch, RawSlice, RawStream
 from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import EncoderPart, Role, Stream
-from merflow.features.batches.standardize import Standardizer
+from merflow.features.batches.standardize import Scale, Standardizer
 from merflow.features.encoders.huggingface.networks import Network, build_network, learn
 from merflow.features.store.shards import entry_shape
 
@@ -33,7 +33,8 @@ class EncodersInGraph(nn.Module):
         profile: The encoders by role; located (``features.encoders.huggingface.checkpoints``).
         learning: Role -> the part of its encoder that learns. These roles are encoded here, and all others are stored.
             Roles that the model does not read are ignored.
-        standardizer: The statistics that the model is trained with.
+        standardizer: The statistics that the model is trained with; None to leave features as they are.
+        mode: The recipe's ``encoder_mode``; ``evaluation`` keeps the encoders in evaluation mode while a model trains.
 
     Attributes:
         parts: Role -> the part of its encoder that learns.
@@ -49,23 +50,26 @@ class EncodersInGraph(nn.Module):
         *,
         profile: Profile,
         learning: Mapping[Role, EncoderPart],
-        standardizer: Standardizer,
+        standardizer: Standardizer | None,
+        mode: Literal["training", "evaluation"] = "training",
     ) -> None:
         super().__init__()
         self.networks = nn.ModuleDict()
         self._learning: dict[str, nn.Parameter] = {}
+        self._trains = mode == "training"
         self.parts = {stream.role: learning[stream.role] for stream in streams if stream.role in learning}
         for stream in streams:
             if stream.role in learning:
                 self._add(stream.role, spec_of(stream, profile), standardizer)
         self.eval()
 
-    def _add(self, role: Role, spec: EncoderSpec, standardizer: Standardizer) -> None:
+    def _add(self, role: Role, spec: EncoderSpec, standardizer: Standardizer | None) -> None:
         network = build_network(spec)
         for name, value in learn(network, encoder=spec.name, part=self.parts[role]).items():
             self._learning[f"networks.{role}.weights.{name}"] = value
         self.networks[role] = cast(nn.Module, network)
-        scale = standardizer.scale(role, entry_shape=entry_shape(network.shape))
+        shape = entry_shape(network.shape)
+        scale = Scale.neutral(shape) if standardizer is None else standardizer.scale(role, entry_shape=shape)
         self.register_buffer(f"{role}_mean", scale.mean, persistent=False)
         self.register_buffer(f"{role}_deviation", scale.deviation, persistent=False)
 
@@ -74,9 +78,9 @@ class EncodersInGraph(nn.Module):
         """The parameters that learn, by their names in the state dict."""
         return dict(self._learning)
 
-    def train(self, mode: bool = True) -> "EncodersInGraph":  # noqa: ARG002 - torch calls it with the model's mode
-        """Stay in evaluation mode; the parameters alone decide what learns."""
-        return super().train(mode=False)
+    def train(self, mode: bool = True) -> "EncodersInGraph":
+        """Follow the model's mode, unless the encoders are to stay in evaluation mode."""
+        return super().train(mode and self._trains)
 
     def forward(self, raw: RawBatch) -> Batch:
         """Encode and standardize the raw roles; return them together with the stored ones."""
@@ -89,9 +93,7 @@ class EncodersInGraph(nn.Module):
         """Return ``(N, T, D)`` or ``(N, T, L, D)`` and the mask ``(N, T)``; T counts turns if the stream is pooled."""
         recompute = len(stream.slices) > 1 and torch.is_grad_enabled()
         steps = [
-            checkpoint(self._steps_of, role, part, use_reentrant=False, preserve_rng_state=False)
-            if recompute
-            else self._steps_of(role, part)
+            checkpoint(self._steps_of, role, part, use_reentrant=False) if recompute else self._steps_of(role, part)
             for part in stream.slices
         ]
         nothing = torch.zeros_like(self.get_buffer(f"{role}_mean")).unsqueeze(0)

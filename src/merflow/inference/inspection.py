@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from merflow.contracts.axes import POSITION
 from merflow.contracts.batch import Batch, Inspection, Output
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.sources import BatchSource
@@ -31,7 +32,7 @@ def averages(
 ) -> dict[str, tuple[np.ndarray, tuple[str, ...]]]:
     """Return the gates and weights of all utterances, averaged over each utterance's real steps.
 
-    Attention maps are left out, because their rows sum to one.
+    Attention maps are left out, because their rows sum to one. Positions that all count are averaged over as well.
 
     Returns:
         Module -> ``(len(source), ...)`` float32 with all axes but those of steps, and the names of those axes.
@@ -72,6 +73,9 @@ def _over_real_steps(entry: Inspection, batch: Batch) -> tuple[Tensor, tuple[str
     other_axes: list[str] = []
     for axis in entry.axes:
         position = 1 + len(other_axes)
+        if axis == POSITION:
+            values = values.mean(dim=position)
+            continue
         present = {str(role): mask for role, mask in batch.present.items()}.get(axis)
         if present is None:
             other_axes.append(axis)

@@ -45,7 +45,7 @@ class MediaEncoders:
     Args:
         streams: The streams that the model reads.
         profile: The encoders that it was trained with; located (``features.encoders.huggingface.checkpoints``).
-        standardizer: The statistics that it was trained with.
+        standardizer: The statistics that it was trained with; None if it reads features as they are.
         learning: Roles whose encoders learned with the model. They run in the model's graph, and batches are raw.
         device: Device of the other encoders: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
         cost: Modality -> highest cost of an encoder's padded batch. By default an encoder takes one input at a time, so
@@ -63,7 +63,7 @@ class MediaEncoders:
         streams: Sequence[Stream],
         *,
         profile: Profile,
-        standardizer: Standardizer,
+        standardizer: Standardizer | None,
         learning: Collection[Role] = (),
         device: str = "auto",
         cost: Mapping[Modality, int] | None = None,
@@ -161,12 +161,14 @@ class _EncodedStream(_Stream):
     """A stream whose encoder runs here and did not learn with the model."""
 
     def __init__(
-        self, stream: Stream, spec: EncoderSpec, standardizer: Standardizer, *, device: str, most: int
+        self, stream: Stream, spec: EncoderSpec, standardizer: Standardizer | None, *, device: str, most: int
     ) -> None:
         self._encoder: Encoder = build_encoder(spec, stream, device=device)
         super().__init__(stream, self._encoder)
         self._entry_shape = entry_shape(self._encoder.shape)
-        self._scale: Scale = standardizer.scale(stream.role, entry_shape=self._entry_shape)
+        self._scale: Scale | None = (
+            None if standardizer is None else standardizer.scale(stream.role, entry_shape=self._entry_shape)
+        )
         self._most = most
 
     def features(self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.presets import Profile
 from merflow.contracts.streams import Modality, Role
 from merflow.errors import ModelError
-from merflow.features.batches.standardize import STANDARDIZER, Standardizer
+from merflow.features.batches.standardize import read_standardizer
 from merflow.features.encoders.huggingface.checkpoints import relocated
 from merflow.inference.encoded import has_encoders, load_encoded
 from merflow.inference.media_batches import MediaEncoders
@@ -52,8 +52,8 @@ def load_trained(
         ModelError: A file is missing or damaged, or the files do not belong together.
         FeatureError: An encoder or the standardizer is missing, or cannot be read.
     """
-    standardizer = Standardizer.load(folder / STANDARDIZER)
     model, record = load_model(folder)
+    standardizer = read_standardizer(folder, standardized=record.standardized)
     profile = _located_encoders(folder, record, encoders_folder=encoders_folder)
     learning: Collection[Role] = ()
     if has_encoders(folder):
@@ -66,7 +66,7 @@ def load_trained(
         learning=learning,
         device=device,
         cost=cost,
-        micro_batch=record.recipes[-1].micro_batch,
+        micro_batch=record.chosen_recipe.micro_batch,
     )
     return TrainedModel(model, encoders, record)
 

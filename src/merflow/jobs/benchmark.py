@@ -17,9 +17,11 @@ from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.results import Results, read_results
 from merflow.corpus.source import CorpusSource
+from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, TrainingError
 from merflow.folds.profiles import check_encoders, profile_of
-from merflow.inference.devices import gpus
+from merflow.inference.devices import gpus, processes_at_once
+from merflow.jobs.classics import classics
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -44,12 +46,12 @@ def benchmark(
     command: str,
     quarantine: bool = False,
     asr: bool = False,
-    workers: int = 1,
+    workers: int | None = None,
     user_presets: UserPresets | None = None,
     profile: EncoderProfile | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Index, validate, split, extract, train every fold and evaluate; write everything below ``out``.
+    """Index, validate, split, extract, train classics and every fold, and evaluate; write everything below ``out``.
 
     Keep whatever an earlier call with the same inputs has finished.
 
@@ -62,7 +64,7 @@ def benchmark(
         command: The command that repeats the run, for the report.
         quarantine: True to set bad rows aside instead of failing.
         asr: True to transcribe the recordings with Whisper after validation.
-        workers: Folds that train at the same time, each in its own process.
+        workers: Folds that train at the same time, each in its own process; None for what the machine can take.
         user_presets: The user's presets (``presets.user_presets``).
         profile: The encoders; None for those that ``params.features.profile`` names.
         progress: Receives the progress of every stage; the processes of folds then print nothing. None prints plain
@@ -72,12 +74,6 @@ def benchmark(
         MerflowError: A job failed.
     """
     workspace, run = Workspace(out), out / "run.json"
-    items = folds_of(
-        variants,
-        protocol=params.splits.protocol,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
     profile = profile or profile_of(params.features.profile)
     presets = chosen(variants, user_presets)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
@@ -93,6 +89,18 @@ def benchmark(
         asr=asr,
         user_presets=user_presets,
         profile=profile,
+        progress=progress,
+    )
+    classics(
+        data.manifest,
+        splits=data.splits,
+        out=workspace.classics,
+        cache=workspace.functionals,
+        params=params.classics,
+        corpus=params.corpus,
+        transcripts=params.features.transcripts,
+        features=data.features,
+        workers=workers,
         progress=progress,
     )
     track(
@@ -111,8 +119,11 @@ def benchmark(
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},
         **{"run": run, "user_presets": user_presets},
     }
+    items = folds_of(variants, folds=len(read_splits(data.splits).folds), seeds=params.plan.seeds)
+    at_once = workers or processes_at_once(params.training, wanted=len(items))
+    say(f"benchmark: {at_once} of {len(items)} fold(s) at a time (--workers)")
     trained = _train_all(
-        items, workspace=workspace, shared=shared, params=params.training, workers=workers, progress=progress
+        items, workspace=workspace, shared=shared, params=params.training, workers=at_once, progress=progress
     )
     return evaluate(
         trained,
@@ -124,6 +135,7 @@ def benchmark(
         command=command,
         params=params.evaluation,
         run=run,
+        classics=workspace.classics,
     )
 
 
@@ -156,9 +168,16 @@ def prepare(
     asr: bool = False,
     user_presets: UserPresets | None = None,
     profile: EncoderProfile | None = None,
+    needed_folds: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Data:
-    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments."""
+    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments.
+
+    The splits must have the ``needed_folds``, which is checked before anything is extracted.
+
+    Raises:
+        SplitError: The splits lack one of the folds.
+    """
     workspace = Workspace(out)
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
     checked = out / "validated.parquet" if asr else manifest
@@ -184,7 +203,9 @@ def prepare(
             corpus=params.corpus,
             progress=progress,
         )
-    split(manifest, out=splits, params=params.splits)
+    folds = split(manifest, out=splits, params=params.splits)
+    for fold in needed_folds:
+        folds.check_fold(fold)
     extract(
         manifest,
         variants=variants,

@@ -7,20 +7,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from merflow.contracts.classics import ClassicRecord, classic_predictions, classics_on
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.protocols import FOLDS
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.splitting.protocols import fold_count
 from merflow.errors import EvaluationError
+from merflow.evaluation.classics import Reads
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
 from merflow.evaluation.predictions import HeldOut
+from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.finished_runs import Run, read_runs
-from merflow.runs.run_folder import TrainedFold, manifest_of
+from merflow.runs.run_folder import TrainedFold, classics_of, manifest_of
 from merflow.runs.variant_names import named, under_name
 
 # Ids that runs must share to have been trained and tested on the same utterances.
@@ -64,14 +67,17 @@ def compare(
             manifest_hash=shared.manifest_hash,
             split_id=shared.split_id,
             protocol=shared.protocol,
-            classes=taxonomy(corpus.taxonomy).classes,
+            classes=corpus.classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id"]],
-            folds=tuple(range(1, FOLDS[shared.protocol] + 1)),
+            folds=tuple(range(1, fold_count(corpus, params=shared.split_params) + 1)),
         ),
         runs=[str(run.folder) for run in runs],
         origins={
-            variant.name: ComparedOrigin(str(variant.run), variant.selection, variant.encoders) for variant in variants
+            variant.name: ComparedOrigin(str(variant.run), variant.selection, variant.regime, variant.encoders)
+            for variant in variants
         },
+        classics=_classics(runs, split_id=shared.split_id),
+        reads={variant.name: variant.reads for variant in variants},
         params=params,
     )
     if out is not None:
@@ -86,7 +92,9 @@ class _Variant:
     name: str
     run: Path
     selection: Selection
+    regime: Regime
     encoders: Mapping[Role, str]
+    reads: Reads
     seeds: frozenset[int]
     folds: tuple[Path, ...]
 
@@ -120,6 +128,18 @@ def _shared_record(runs: Sequence[Run]) -> FoldRecord:
     return runs[0].folds[0].record
 
 
+def _classics(runs: Sequence[Run], *, split_id: str) -> tuple[Sequence[ClassicRecord], pd.DataFrame | None]:
+    """Return records and predictions of the classics of the first run that has some on these splits."""
+    found = (classics_of(run.folder, split_id=split_id) for run in runs)
+    folder = next((folder for folder in found if folder is not None), None)
+    records = classics_on(folder, split_id=split_id)
+    return records, classic_predictions(folder, records)
+
+
+def _reads(record: FoldRecord) -> Reads:
+    return Reads(record.modalities, reads_context(record.model, record.modalities), record.transcripts)
+
+
 def _variants(runs: Sequence[Run]) -> list[_Variant]:
     """Return every variant of every run.
 
@@ -139,7 +159,9 @@ def _variants(runs: Sequence[Run]) -> list[_Variant]:
                 name=name if runs_with[name] == 1 else f"{run.label}/{name}",
                 run=run.folder,
                 selection=folds[0].record.selection,
+                regime=folds[0].record.regime,
                 encoders=folds[0].record.encoder_citations,
+                reads=_reads(folds[0].record),
                 seeds=frozenset(fold.record.seed for fold in folds),
                 folds=tuple(fold.folder for fold in folds),
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from merflow.contracts.classics import classic_predictions, classics_on
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural, training_name
@@ -14,7 +15,6 @@ from merflow.contracts.presets import Preset
 from merflow.contracts.progress import say
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Training
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.readers.catalogue import reader
@@ -30,6 +30,7 @@ from merflow.evaluation.summary import PredictionTables, TrainedVariant, summari
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
 from merflow.presets.user_presets import recorded_preset
+from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.provenance import environment, git_commit
 from merflow.runs.run_folder import TrainedFold
@@ -49,6 +50,7 @@ def evaluate(
     command: str,
     params: EvaluationParams,
     run: Path | None = None,
+    classics: Path | None = None,
 ) -> Results:
     """Write ``results.json`` and the HTML report of these folds, and complete the benchmark's run in MLflow.
 
@@ -64,6 +66,7 @@ def evaluate(
         command: Command that reproduces the run, printed in the report.
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
+        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
 
     Raises:
         EvaluationError: Folds are missing or unfinished, or belong to other splits or another corpus.
@@ -74,31 +77,38 @@ def evaluate(
     folds = [TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained]
     _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
     by_name = named(folds)
-    _check_transcripts(by_name)
+    _check_same_training(by_name)
     presets = {name: recorded_preset(own[0].record) for name, own in by_name.items()}
     kind = reader(corpus.corpus)
+    classic_records = classics_on(classics, split_id=splits_of_corpus.split_id)
     summary = summarise(
         PredictionTables(
             test=pd.concat(_tables(by_name, fold_folder.read_predictions), ignore_index=True),
             none_paper=_concatenated(_tables(by_name, fold_folder.read_none_paper)),
             missing=_concatenated(_tables(by_name, fold_folder.read_missing)),
+            classics=classic_predictions(classics, classic_records),
         ),
         HeldOut(
             corpus=corpus.corpus,
             manifest_hash=corpus.hash,
             split_id=splits_of_corpus.split_id,
             protocol=splits_of_corpus.protocol,
-            classes=taxonomy(corpus.taxonomy).classes,
+            classes=corpus.classes,
             utterances=corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(
                 durations_s(corpus.rows)
             ),
             folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
             synthetic=kind.synthetic,
-            published_corpus=kind.published,
+            published_corpus=(
+                corpus.taxonomy.name if kind.published and corpus.taxonomy.shipped and not corpus.differs else None
+            ),
+            known_differences=corpus.accepted,
+            shared_groups=splits_of_corpus.shared_groups,
         ),
         trained=_variants(by_name, presets),
         params=params,
         baselines=baselines_of(corpus, splits_of_corpus),
+        classics=classic_records,
     )
     summary.write(results)
     papers = catalogue.published_tables()
@@ -124,13 +134,14 @@ def _variants(by_name: Folds, presets: Mapping[str, Preset]) -> dict[str, Traine
         records = [fold.record for fold in by_name[name]]
         training = Training(
             selection=records[0].selection,
-            stages=records[0].stages,
-            stages_of_preset=preset.stages,
+            regime=records[0].regime,
             transcripts=records[0].transcripts,
             transcripts_of_preset=records[0].transcripts_of_preset,
             profile=records[0].profile,
             encoders=records[0].encoder_citations,
             has_paper_encoders=records[0].has_paper_encoders,
+            modalities=records[0].modalities,
+            context=reads_context(records[0].model, records[0].modalities),
         )
         chosen = {(record.fold, record.seed): record.chosen for record in records}
         variants[name] = TrainedVariant(training, preset.published, chosen)
@@ -193,13 +204,20 @@ def _check_same_data(folds: Sequence[TrainedFold], *, split_id: str, manifest_ha
                 )
 
 
-def _check_transcripts(by_name: Folds) -> None:
+def _check_same_training(by_name: Folds) -> None:
+    """Raise if folds of one variant read different words, or their encoders learned in some of them only."""
     for name, (first, *others) in by_name.items():
         for fold in others:
             if fold.record.transcripts != first.record.transcripts:
                 raise EvaluationError(
                     f"{fold.folder} was trained on transcripts {fold.record.transcripts!r}, but another fold of {name} "
                     f"on {first.record.transcripts!r}; train all folds of a variant on the features of one extraction"
+                )
+            if fold.record.regime != first.record.regime:
+                raise EvaluationError(
+                    f"{fold.folder} was trained in the stages {', '.join(fold.record.stages)}, but {first.folder} in "
+                    f"{', '.join(first.record.stages)}; train all folds of a variant with one setting of "
+                    "training.encoders"
                 )
 
 

@@ -1,28 +1,21 @@
 """Figures of one trained fold: attention maps of single utterances, its gates and layer weights, its embeddings."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from torch import nn
 
-from merflow.contracts.params import TrainingParams
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.errors import EvaluationError, OutputError, TrainingError
+from merflow.errors import EvaluationError, OutputError
 from merflow.evaluation.embeddings import plane, unmapped
 from merflow.evaluation.report.inspection_figures import embedding_figure, utterance_figure, weights_figure
-from merflow.features.batches.dataset import FeatureDataset
-from merflow.features.batches.standardize import STANDARDIZER, Standardizer
-from merflow.folds.datasets import raw_dataset, stored_dataset
-from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import LoadedFold, drawable
-from merflow.inference.devices import device_of
-from merflow.inference.encoded import EncodedSource, has_encoders, load_encoded
+from merflow.folds.opening import open_fold
 from merflow.inference.prediction import predict
-from merflow.models.folder import load_model
-from merflow.presets.user_presets import recorded_preset
-from merflow.runs import fold_folder
+from merflow.jobs.invariance import check_comparable, counterpart, invariance
 from merflow.storage.local import output_errors, replacing, replacing_folder, write_json
 
 _LISTING = "explain.json"
@@ -39,14 +32,16 @@ def explain(
     examples: int = 4,
     words: bool = False,
     device: str = "auto",
+    against: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Draw what a trained fold's model looks at, on test utterances, and write the arrays behind the figures.
 
     ``utterances/ID.png`` and ``.npz`` show attention maps, gates and weights of single utterances, ``weights/`` the
     gates and layer weights over all of them. ``embedding.png`` and ``.npz`` show the vectors that feed the classifier
-    and their t-SNE; there is no figure where no map can be computed. ``explain.json`` lists the files and is written
-    last.
+    and their t-SNE; there is no figure where no map can be computed. ``invariance.png`` and ``.npz`` show the same of
+    the representations that a model makes of each modality and that should not depend on it, beside those of another
+    fold. ``explain.json`` lists the files and is written last.
 
     Args:
         fold: Folder of a trained fold.
@@ -58,10 +53,13 @@ def explain(
         examples: Number of utterances to draw if none is named.
         words: True to print the transcript above each figure.
         device: ``auto``, ``cpu`` or ``cuda``.
+        against: Folder of another fold with the same test part, whose modality-invariant representations stand beside
+            this one's; by default GIA-MIC's full model and the one without its constraint, if both are in one run.
         progress: Told of every utterance.
 
     Raises:
-        EvaluationError: The folder is no trained fold, was trained on other data, or does not test an utterance.
+        EvaluationError: A folder is no trained fold or was trained on other data, the fold does not test an utterance,
+            or ``against`` cannot be compared with it.
         FeatureError: The store lacks a feature.
         FormatError: Another version of merflow trained the fold.
         ModelError: The model cannot be loaded.
@@ -72,6 +70,14 @@ def explain(
             f"{out} exists and is no explanation ({_LISTING} is missing); name a folder that does not exist yet"
         )
     opened = open_fold(fold, manifest=manifest, splits=splits, features=features, device=device)
+    beside = against or counterpart(fold)
+    other = (
+        None
+        if beside is None
+        else open_fold(beside, manifest=manifest, splits=splits, features=features, device=device)
+    )
+    if other is not None:
+        check_comparable(opened, other)
     tell = progress or plain_lines()
     indices = _named(opened, utterances) or opened.examples(examples)
     batch_size = opened.inputs.preset.recipe.batch_size
@@ -85,6 +91,7 @@ def explain(
             tell("explain utterances", done, len(indices))
         drawn_weights = _draw_weights(opened, folder=part / "weights")
         no_map = _draw_embedding(opened, folder=part)
+        agreements = _draw_invariance(opened, other, folder=part)
         write_json(
             part / _LISTING,
             {
@@ -93,51 +100,14 @@ def explain(
                 "shown": shown,
                 "weights": drawn_weights,
                 "no_map": no_map,
+                "invariance": agreements,
             },
         )
     embeddings = f"embeddings without a map ({no_map})" if no_map else "embeddings"
-    drawn = f"{len(indices)} utterance(s), {len(drawn_weights)} weight(s), {embeddings}"
+    compared = f", invariance of {' and '.join(agreements)}" if agreements else ""
+    drawn = f"{len(indices)} utterance(s), {len(drawn_weights)} weight(s), {embeddings}{compared}"
     say(f"explain {opened.inputs.fold_id}: {drawn}; {out}")
     return out
-
-
-def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> LoadedFold:
-    """Load a fold's model with the test part of the data that it was trained on.
-
-    Raises:
-        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
-        PresetError: This version of merflow ships no preset that its variant is based on.
-        ModelError: Its model cannot be loaded.
-    """
-    record = fold_folder.read_record(fold)
-    params = record.training.model_copy(update={"device": device})
-    _check_device(params)
-    inputs = FoldInputs.read(
-        str(record.fold_id),
-        manifest=manifest,
-        splits=splits,
-        features=features,
-        params=params,
-        user_presets={record.variant: recorded_preset(record)},
-    )
-    for name, trained, given in (
-        ("manifest_hash", record.manifest_hash, inputs.manifest.hash),
-        ("split_id", record.split_id, inputs.splits.split_id),
-        ("encoder_keys", record.encoder_keys, inputs.encoder_keys),
-    ):
-        if trained != given:
-            raise EvaluationError(
-                f"{fold} was trained with {name} {trained}, the given files have {given}; explain it with the "
-                "manifest, splits and features that it was trained on"
-            )
-    return LoadedFold.of(inputs, *_model_and_test(fold / fold_folder.MODEL, inputs))
-
-
-def _check_device(params: TrainingParams) -> None:
-    try:
-        device_of(params)
-    except TrainingError as error:  # its message names a parameter that this job does not have
-        raise EvaluationError("torch sees no GPU; leave out --device cuda, or use --device auto") from error
 
 
 def _named(opened: LoadedFold, utterances: Sequence[str]) -> list[int]:
@@ -204,6 +174,17 @@ def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
     return ""
 
 
+def _draw_invariance(opened: LoadedFold, other: LoadedFold | None, *, folder: Path) -> dict[str, Any]:
+    """Write the modality-invariant representations; return their agreement by variant, nothing if there are none."""
+    compared = invariance([opened] if other is None else [opened, other])
+    if not compared.agreements:
+        return {}
+    _save_arrays(folder / "invariance.npz", compared.arrays)
+    if compared.figure is not None:
+        _save(compared.figure, folder / "invariance.png")
+    return {variant: asdict(agreement) for variant, agreement in compared.agreements.items()}
+
+
 def _save(figure: Figure, path: Path) -> None:
     with replacing(path) as part:
         figure.savefig(part, format="png", dpi=130)
@@ -212,14 +193,3 @@ def _save(figure: Figure, path: Path) -> None:
 def _save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with replacing(path) as part, part.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
-
-
-def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
-    """Load the model of a model folder, and the test part as its encoders encode it."""
-    standardizer = Standardizer.load(folder / STANDARDIZER)
-    if not has_encoders(folder):
-        return load_model(folder)[0], stored_dataset(inputs, "test", standardizer=standardizer)
-    learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)
-    encoders = learned.encoders.to(device_of(inputs.params))
-    raw = raw_dataset(inputs, "test", inputs.recipes[-1], standardizer=standardizer)
-    return learned.model, EncodedSource(raw, encoders)

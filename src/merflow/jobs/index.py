@@ -1,12 +1,13 @@
 """Index a corpus: read it into one manifest."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.progress import say
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import write_manifest
 from merflow.corpus.readers.catalogue import reader
+from merflow.corpus.transcript import with_tags
 
 
 def index(root: Path, *, corpus: str, out: Path, params: CorpusParams) -> Path:
@@ -17,9 +18,13 @@ def index(root: Path, *, corpus: str, out: Path, params: CorpusParams) -> Path:
         LabelError: A label is unknown.
         OutputError: ``out`` cannot be written.
     """
-    classes = taxonomy(params.taxonomy)
-    manifest = reader(corpus).read(root, taxonomy=classes)
+    found = reader(corpus).read(root, taxonomy=params.taxonomy)
+    words = found.rows["transcript"].map(lambda text: with_tags(text, params.tags), na_action="ignore")
+    manifest = replace(found, rows=found.rows.assign(transcript=words), tags=params.tags)
     write_manifest(manifest, out)
     labelled = int(manifest.rows["emotion"].notna().sum())
-    say(f"index: {len(manifest.rows)} utterances, {labelled} with an emotion of {classes.name}, hash {manifest.hash}")
+    name = manifest.taxonomy.name
+    say(f"index: {len(manifest.rows)} utterances, {labelled} with an emotion of {name}, hash {manifest.hash}")
+    if manifest.rows["audio_path"].isna().all():
+        say("index: the corpus has no recordings; models that read text alone can be trained on it")
     return out

@@ -43,6 +43,7 @@ class Training:
             "selection": str(record.selection),
             "promotable": record.promotable,
             "stages": list(record.stages),
+            "regime": record.regime.note,
             "transcripts": record.transcripts,
             "git_commit": record.git_commit,
             "origin": origin or {},

@@ -1,8 +1,9 @@
 """The plan of a pipeline's run: one request for each step, made from the few settings that a user gives.
 
-Everything that decides a step's result beside its input files is resolved here: the parameters, the folds, the user's
-presets, and the digests of code and data. A pipeline makes its plan anew in every run. The other steps are cached by
-their requests, so they run again exactly when something of their own has changed.
+Everything that decides a step's result beside its input files is resolved here: the parameters, the user's presets, and
+the digests of code and data. The folds are listed once the splits exist (``jobs.list_folds``). A pipeline makes its
+plan anew in every run. The other steps are cached by their requests, so they run again exactly when something of their
+own has changed.
 """
 
 import json
@@ -13,15 +14,17 @@ from typing import Any
 
 import yaml
 
-from merflow.contracts.fold_id import parse_fold_id
+from merflow.contracts.fold_id import FoldId
 from merflow.contracts.params import Params, shipped_params, with_changes
 from merflow.contracts.passwords import masked, without_password
 from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
+    ClassicsRequest,
     EvaluateRequest,
     ExtractRequest,
     IndexRequest,
+    ListFoldsRequest,
     SplitRequest,
     StudyRequest,
     TrackRequest,
@@ -36,10 +39,12 @@ from merflow.errors import ParamsError, TuningError
 from merflow.features.encoders.huggingface.checkpoints import is_path
 from merflow.folds.presets import parse_presets, streams_of, training_of
 from merflow.folds.profiles import check_encoders, profile_of
-from merflow.presets.variants import chosen, folds_of, read_video
+from merflow.presets.variants import chosen, read_video
 from merflow.runs.code_closure import code_digest
 from merflow.storage.fingerprints import folder_fingerprint
 from merflow.storage.local import digest
+
+_PODS = 2  # workers of a study, each of which may have a machine of its own
 
 
 @dataclass(frozen=True)
@@ -96,15 +101,12 @@ class PreparationPlan:
 
 @dataclass(frozen=True)
 class BenchmarkPlan:
-    """Requests of all steps of a benchmark.
-
-    Attributes:
-        train: One request for each fold.
-    """
+    """Requests of all steps of a benchmark; the step ``list_folds`` makes those of training."""
 
     preparation: PreparationPlan
+    list_folds: ListFoldsRequest
+    classics: ClassicsRequest
     track: TrackRequest
-    train: tuple[TrainRequest, ...]
     evaluate: EvaluateRequest
 
 
@@ -136,17 +138,29 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     profile = profile_of(params.features.profile, text=settings.profile)
     user_presets = parse_presets(settings.presets, where="presets", profile=profile)
     presets = chosen(settings.models, user_presets)
-    folds = folds_of(
-        settings.models,
-        protocol=params.splits.protocol,
-        seeds=params.plan.seeds,
-        user_presets=user_presets,
-    )
-    by_variant = {preset.variant: preset for preset in presets}
-    code = {variant: _training_code("train", preset) for variant, preset in by_variant.items()}
-    variants = {fold: parse_fold_id(fold).variant for fold in folds}
     return BenchmarkPlan(
         preparation=_preparation(settings, params, presets=presets, profile=profile, user_presets=user_presets),
+        list_folds=ListFoldsRequest(
+            code=code_digest("list_folds"),
+            seeds=params.plan.seeds,
+            trainings=[
+                TrainRequest(
+                    fold=str(FoldId(preset.variant, 1)),
+                    workspace=settings.workspace,
+                    params=params.training,
+                    presets=_text_of(settings.presets, [preset.variant]),
+                    code=_training_code("train", preset),
+                )
+                for preset in presets
+            ],
+        ),
+        classics=ClassicsRequest(
+            workspace=settings.workspace,
+            transcripts=params.features.transcripts,
+            params=params.classics,
+            corpus=params.corpus,
+            code=code_digest("classics"),
+        ),
         track=TrackRequest(
             code=code_digest("track"),
             variants=list(settings.models),
@@ -155,16 +169,6 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
             seeds=params.plan.seeds,
             params=params.tracking,
             training=params.training,
-        ),
-        train=tuple(
-            TrainRequest(
-                fold=fold,
-                workspace=settings.workspace,
-                params=params.training,
-                presets=_text_of(settings.presets, [variant]),
-                code=code[variant],
-            )
-            for fold, variant in variants.items()
         ),
         evaluate=EvaluateRequest(
             name=settings.name,
@@ -206,7 +210,7 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
         ),
         trials=tuple(
             TrialsRequest(worker=worker, workspace=settings.workspace, code=code)
-            for worker in range(params.tuning.workers)
+            for worker in range(_PODS if params.tuning.workers == "auto" else params.tuning.workers)
         ),
         choice=ChoiceRequest(preset=preset, code=code),
     )

@@ -56,8 +56,14 @@ def report(
         name=name or " and ".join(run.name for run in folders),
         command="\n".join([*commands, *([command] if len(folders) > 1 or not commands else [])]),
         params=params,
+        classics=_classics(folders),
     )
     return results, target / "report.html"
+
+
+def _classics(runs: Sequence[RunFolder]) -> Path | None:
+    """Return the classics of the first run that has some."""
+    return next((folder for run in runs if (folder := run.classics()) is not None), None)
 
 
 def recorded_params(run: Path, params: EvaluationParams) -> EvaluationParams:

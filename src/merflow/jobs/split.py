@@ -4,22 +4,26 @@ from pathlib import Path
 
 from merflow.contracts.params import SplitParams
 from merflow.contracts.progress import say
-from merflow.corpus.manifest import read_manifest
+from merflow.corpus.manifest import read_manifest, refuse_failed
 from merflow.corpus.readers.catalogue import check_protocol
 from merflow.corpus.splitting.splits import Splits, make_splits, write_splits
+from merflow.corpus.splitting.summary import remarks_on
 
 
 def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
     """Write the folds of a manifest to ``out``, and a readable summary beside it (``.md``).
 
     Raises:
-        CorpusError: The manifest is missing, or of an unknown kind of corpus.
+        CorpusError: The manifest is missing or of an unknown kind of corpus, or its last validation failed.
         SplitError: The protocol does not suit the corpus, or a fold would leak.
     """
+    refuse_failed(manifest)
     corpus = read_manifest(manifest)
     check_protocol(corpus.corpus, params.protocol)
     splits = make_splits(corpus, params=params)
     write_splits(splits, out)
     folds = len(splits.folds)
     say(f"split: {splits.protocol}, {folds} fold{'s' if folds > 1 else ''}, split id {splits.split_id}")
+    for remark in remarks_on(splits.folds, params=params):
+        say(f"split: {remark}")
     return splits

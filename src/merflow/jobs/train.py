@@ -17,6 +17,7 @@ from merflow.contracts.numerals import percent
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
 from merflow.contracts.streams import MODALITY_OF
 from merflow.contracts.tracked_run import read_tracked_run
@@ -95,7 +96,10 @@ def train(
         shutil.rmtree(checkpoints / inputs.fingerprint, ignore_errors=True)
         remember_trained(run, out)
         return out
-    fold_folder.check_replaceable(out, planned_fold(inputs))
+    planned = planned_fold(inputs)
+    fold_folder.check_replaceable(out, planned)
+    if planned.regime.note:
+        say(f"train {fold_id}: {planned.regime.note}")
     if fold_folder.is_fold(out):
         say(f"train {fold_id}: {out} holds a training with other inputs, settings or code; it is trained again")
     if params.compile != "off":
@@ -196,8 +200,9 @@ def _train(
             ranks=ranks,
         )
         learner = trained.material.model
-        tests = _tests(inputs, datasets)
-        predicted = _predictions(inputs, learner, tests, ranks=ranks)
+        recipe = inputs.recipes[trained.history.best.stage - 1]
+        tests = _tests(inputs, datasets, recipe)
+        predicted = _predictions(inputs, learner, tests, recipe=recipe, ranks=ranks)
         if ranks.is_first:
             record = fold_record(planned, trained, shapes=datasets.shapes)
             shown = inspected(_loaded(inputs, learner, tests[""]), probabilities=predicted[""])
@@ -208,7 +213,8 @@ def _train(
                 folder = part / fold_folder.MODEL
                 if isinstance(learner, EncodedModel):
                     save_encoders(folder, learner.encoders, record=record)
-                datasets.standardizer.save(folder / STANDARDIZER)
+                if datasets.standardizer is not None:
+                    datasets.standardizer.save(folder / STANDARDIZER)
                 save_model(folder, model, record)
             tracker.log_folder(out)
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -247,9 +253,8 @@ def _loaded(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> Load
     return LoadedFold.of(inputs, model, test)
 
 
-def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSource]:
+def _tests(inputs: FoldInputs, datasets: FoldDatasets, recipe: Recipe) -> dict[str, UtteranceSource]:
     """Return the test part by what is missing, as ``contracts.tables.MISSING`` names it; the first misses nothing."""
-    recipe = inputs.recipes[-1]
     whole = datasets.part("test", recipe)
     modalities = {MODALITY_OF[stream.role] for stream in inputs.streams}
     tests: dict[str, UtteranceSource] = {"": whole}
@@ -260,10 +265,9 @@ def _tests(inputs: FoldInputs, datasets: FoldDatasets) -> dict[str, UtteranceSou
 
 
 def _predictions(
-    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, UtteranceSource], *, ranks: Ranks
+    inputs: FoldInputs, model: nn.Module, tests: Mapping[str, UtteranceSource], *, recipe: Recipe, ranks: Ranks
 ) -> dict[str, np.ndarray]:
     """Return the test probabilities by what is missing."""
-    recipe = inputs.recipes[-1]
     return {
         missing: predict(
             model,

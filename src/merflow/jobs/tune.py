@@ -3,6 +3,7 @@
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from merflow.contracts.params import TrackingParams, TrainingParams, TuningParams
 from merflow.contracts.passwords import without_password
@@ -11,7 +12,7 @@ from merflow.contracts.processes import side_by_side
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.study import StudyResults, write_study_results
 from merflow.errors import TuningError
-from merflow.inference.devices import gpus
+from merflow.inference.devices import gpus, processes_at_once
 from merflow.jobs.study_tracking import begin_study_run, log_study
 from merflow.jobs.trials import run_trials
 from merflow.presets.user_presets import UserPreset, user_preset_name, write_user_presets
@@ -171,6 +172,8 @@ def _work_side_by_side(
     opened = Search.load(search, data, password=password)
     checkpoints = Workspace(out).trials
     params = opened.params
+    workers = params.workers if params.workers != "auto" else processes_at_once(opened.training, wanted=_most(params))
+    say(f"tune: {workers} trial(s) at a time (--workers)")
     study = open_study(opened.location, params=params)
     tell = progress or plain_lines()
 
@@ -187,13 +190,13 @@ def _work_side_by_side(
     killed = side_by_side(
         [
             partial(run_trials, search, data, checkpoints=checkpoints, run=run, worker=worker, password=password)
-            for worker in range(params.workers)
+            for worker in range(workers)
         ],
         meanwhile=look,
         environments=[{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus(opened.training)],
     )
     if killed:
-        say(f"tune: {killed} of {params.workers} worker(s) were killed, perhaps for lack of memory")
+        say(f"tune: {killed} of {workers} worker(s) were killed, perhaps for lack of memory")
     if finished(study) < params.trials:
         raise TuningError(
             f"{finished(study)} of {params.trials} trials are finished and no worker is left; run the same command "
@@ -203,13 +206,21 @@ def _work_side_by_side(
     shutil.rmtree(checkpoints, ignore_errors=True)
 
 
+def _most(params: TuningParams) -> int:
+    """Return the most workers worth starting: of too many, most would draw at random before the sampler has learned."""
+    return min(params.trials, max(2, params.trials // params.startup_trials))
+
+
 def _entry(search: Search, results: StudyResults) -> UserPreset:
     """Return the best trial as a preset, with its origin."""
     subject, best, untuned, space = results.subject, results.best, results.untuned, search.space
     return UserPreset(
         base=subject.variant,
         config=space.config_of(best.values),
-        stages=[dict(stage) for stage in space.recipes_of(best.values)],
+        stages=[
+            dict(stage) | found_on
+            for stage, found_on in zip(space.recipes_of(best.values), _found_on(search), strict=True)
+        ],
         tuned={
             "study": search.location.name,
             "trial": best.trial,
@@ -228,6 +239,13 @@ def _entry(search: Search, results: StudyResults) -> UserPreset:
             "git_commit": git_commit(),
         },
     )
+
+
+def _found_on(search: Search) -> list[dict[str, Any]]:
+    """Return what each stage has to keep: settings that were found with frozen encoders are for frozen encoders."""
+    frozen = search.first.recipes[0].policy == "frozen"
+    policies = zip(search.first.recipes, search.first.preset.asked, strict=False)
+    return [{"policy": "frozen", "encoders": {}} if frozen and asked != "frozen" else {} for _, asked in policies]
 
 
 def _conclusion(results: StudyResults) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.corpus.manifest import read_manifest, write_manifest
+from merflow.corpus.manifest import failure_beside, read_manifest, write_manifest
 from merflow.corpus.validation import expectations
 from merflow.corpus.validation.confounds import side_in_words
 from merflow.corpus.validation.outcome import ValidationOutcome, describe
@@ -42,13 +42,22 @@ def validate(
         ValidationFailedError: The corpus has problems; the message lists them.
         OutputError: A file cannot be written.
     """
-    given = read_manifest(manifest)
+    given, failure = read_manifest(manifest), failure_beside(out)
+    if given.taxonomy != params.taxonomy:
+        say(
+            f"validate: the manifest has taxonomy {given.taxonomy.name}; corpus.taxonomy ({params.taxonomy.name}) "
+            "counts when a corpus is indexed"
+        )
     outcome = expectations.validate(given, params=params, docs=docs, progress=progress or plain_lines())
     write_summary(outcome, summary)
     good, bad = outcome.quarantine()
     if not outcome.success and (quarantine is None or outcome.corpus_problems or good.rows.empty):
         remedy = _remedy(outcome, quarantined=quarantine is not None)
-        raise ValidationFailedError(f"{describe(outcome)}\n{remedy}; {summary} shows all problems")
+        problems = describe(outcome)
+        with replacing(failure) as part:
+            part.write_text(f"{problems.splitlines()[0]}; see {summary}\n", encoding="utf-8")
+        raise ValidationFailedError(f"{problems}\n{remedy}; {summary} shows all problems")
+    failure.unlink(missing_ok=True)
     if quarantine is not None:
         with replacing(quarantine) as part:
             bad.to_csv(part, index=False)
@@ -57,6 +66,10 @@ def validate(
         say(f"validate: {len(good.rows)} utterances meet all expectations; summary in {summary}")
     else:
         say(f"validate: {len(bad)} of {len(given.rows)} utterances set aside in {quarantine}; summary in {summary}")
+    for known in good.accepted:
+        say(f"validate: accepted {known}")
+    if empty := outcome.figures.empty_transcripts:
+        say(f"validate: {empty} transcripts have no word (corpus.tags={good.tags}); text models see them as missing")
     if side := side_in_words(outcome.figures.confounds):
         say(f"validate: {side}")
     return out

@@ -8,7 +8,8 @@ emotion together (AVEL), and a classifier tells pairs of equal emotion from hard
 UA on IEMOCAP; 77.31% and 77.85% without both.
 
 Limits: AVEL and the classifier meet in the encoders, because Eq. 1 and Eq. 11 both start from the encoders' features.
-On stored features AVEL reaches the classifier only through MEM's choice of negatives. Without MEM it changes nothing.
+The presets therefore fine-tune WavLM, as the public code does. On stored features AVEL reaches the classifier only
+through MEM's choice of negatives, and without MEM it changes nothing.
 
 Decisions, where the paper is silent or this file differs from it:
     - The projection block of Eq. 1 is ``LayerNorm(e + Dropout(W2 gelu(e)))`` with ``e = W1 x``, without biases. Eq. 2
@@ -17,7 +18,11 @@ Decisions, where the paper is silent or this file differs from it:
     - Without AVEL the projections keep their random initial values: the paper's similarity that "is not optimized".
     - Negatives are the hardest ones. The public code draws them from the softmax; ``negatives`` chooses. Evaluation
       always takes the hardest, so that a development loss can be repeated.
-    - If all utterances of the batch have the same emotion, there are no negatives, and Eq. 9 is zero.
+    - If all utterances of the batch have the same emotion, there are no negatives, and Eq. 9 is zero. The public code
+      pairs every utterance with any other, labelled as different; ``without_negatives`` chooses.
+    - The public code gathers a batch from 4 processes without gradient: the utterances that others are compared or
+      paired with learn nothing from it; ``gathered`` chooses. It also reads samples as they are in the file, whereas
+      WavLM's processor scales them; ``waveform`` chooses.
     - A fusion network has an output projection after its heads, followed by dropout. Queries are updated from layer to
       layer; keys and values of both layers come from the other modality's features. Where 4 heads do not divide a width
       (they do divide the paper's), the width of a head is rounded up.
@@ -46,7 +51,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, LossTerm, Output
-from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.contracts.streams import PretrainedEncoder, Role, Stream, StreamShape
 from merflow.models.layers import Attend, WholeBatch, masked_mean
 
 Source = Literal["speech", "video"]
@@ -64,7 +69,11 @@ class FoalNetConfig:
         mem: True to train emotion matching.
         mem_weight: Lambda of Eq. 10 (Sec. 2.2).
         negatives: MEM's choice of negatives in training (Eq. 4-5: the hardest).
+        without_negatives: Part in MEM of an utterance without another emotion in the batch: left out, or paired with
+            any utterance as if it differed.
         temperature: Use of the learned number in Eq. 2: its exp multiplies the similarities, or it divides them.
+        gathered: The utterances of the batch with which Eq. 2 and Eq. 6 compare an utterance: with gradient or without.
+        waveform: Samples as WavLM's processor scales them, or as they are.
         projection: Width of the common space (Sec. 3.1).
         projection_dropout: Dropout in the projection blocks (Sec. 3.1).
         layers: Cross-attention layers per direction (Sec. 2.3).
@@ -78,7 +87,10 @@ class FoalNetConfig:
     mem: bool = False
     mem_weight: float = 0.01
     negatives: Literal["hardest", "sampled"] = "hardest"
+    without_negatives: Literal["left-out", "paired"] = "left-out"
     temperature: Literal["multiplies", "divides"] = "multiplies"
+    gathered: Literal["with-gradient", "without-gradient"] = "with-gradient"
+    waveform: Literal["scaled", "raw"] = "scaled"
     projection: int = 512
     projection_dropout: float = 0.5
     layers: int = 2
@@ -96,8 +108,9 @@ class FoalNetConfig:
 
     def streams(self) -> tuple[Stream, ...]:
         """Return the streams that the model reads."""
+        speech: PretrainedEncoder = "wavlm-large-raw" if self.waveform == "raw" else "wavlm-large"
         stream_of = {
-            "speech": Stream("speech", clip_s=self.clip_s, encoder="wavlm-large"),
+            "speech": Stream("speech", clip_s=self.clip_s, encoder=speech),
             "video": Stream("video", clip_s=self.clip_s, encoder="clip-vit-large"),
         }
         return tuple(stream_of[source] for source in self.modalities)
@@ -112,6 +125,10 @@ class Features(NamedTuple):
     def of(self, source: Source) -> tuple[Tensor, Tensor]:
         """Return one modality's values and mask."""
         return self.values[source], self.present[source]
+
+    def detached(self) -> "Features":
+        """Return the same features without gradient."""
+        return Features({source: values.detach() for source, values in self.values.items()}, self.present)
 
     def complete(self) -> Tensor:
         """Return ``(N,)``, True for utterances that have all modalities."""
@@ -190,6 +207,10 @@ class Pairs(NamedTuple):
             complete=all_complete,
             rows=all_complete.sum().clamp(min=1).float(),
         )
+
+    def all_paired(self) -> "Pairs":
+        """Return the pairs in which an utterance without another emotion in the batch may get any as its negative."""
+        return self._replace(other=torch.where(self.other.any(dim=1, keepdim=True), self.other, self.same))
 
 
 def alignment_loss(similarities: Mapping[Source, Tensor], pairs: Pairs) -> Tensor:
@@ -312,7 +333,7 @@ class Fusion(nn.Module):
 
 def matching_loss(positive: Sequence[Tensor], negative: Sequence[Tensor], pairs: Pairs) -> Tensor:
     """Return MEM's loss of the matching heads' logits ``(N, 2)``, one entry per modality, a scalar."""
-    # If the batch has two emotions, every utterance has a negative; if it has one, no utterance has.
+    # If the batch has two emotions, every utterance has a negative; if it has one, no utterance or every one has.
     matched = pairs.other.any(dim=1)  # (N,)
     total = torch.zeros_like(pairs.rows)
     for same, other in zip(positive, negative, strict=True):
@@ -336,25 +357,31 @@ class Interaction(nn.Module):
     def forward(self, features: Features, labels: Tensor | None) -> tuple[Tensor, dict[str, LossTerm]]:
         """Return the pooled vector ``(N, D + E)``, and the loss terms ``avel`` and ``mem`` if there are labels."""
         queries = {target: self._fusion(target).first_query(features.values[target]) for target in OTHER}
-        sources = {
-            target: self._fusion(target).keys_and_values(*features.of(source)) for target, source in OTHER.items()
-        }
+        sources = self._sources(features)
         positive = self._fused(features, queries, sources)  # M_p of Eq. 7-8
         losses: dict[str, LossTerm] = {}
         if labels is not None and self.align is not None:
             points, complete = self.align(features), features.complete()
             all_labels, all_complete, *rows = self.whole_batch(labels, complete, *points.values())
             pairs = Pairs.of(labels, complete, all_labels=all_labels, all_complete=all_complete)
+            others = sources
+            if self.config.gathered == "without-gradient":
+                rows, others = [row.detach() for row in rows], self._sources(features.detached())
             similarities = self.align.similarities(points, dict(zip(points, rows, strict=True)))
             if self.config.avel:
                 losses["avel"] = LossTerm(alignment_loss(similarities, pairs), joint=True)
             if self.config.mem:
-                negative = self._fused(features, queries, self._negatives(sources, similarities, pairs))  # M_n
+                pairs = pairs.all_paired() if self.config.without_negatives == "paired" else pairs
+                negative = self._fused(features, queries, self._negatives(others, similarities, pairs))  # M_n
                 same, other = (
                     [self.match[target](pooled[target]) for target in OTHER] for pooled in (positive, negative)
                 )
                 losses["mem"] = LossTerm(matching_loss(same, other, pairs), self.config.mem_weight, joint=True)
         return torch.cat(tuple(positive.values()), dim=-1), losses
+
+    def _sources(self, features: Features) -> dict[Source, KeysValues]:
+        """Return the keys and values that each target's queries meet."""
+        return {target: self._fusion(target).keys_and_values(*features.of(source)) for target, source in OTHER.items()}
 
     def _fused(
         self, features: Features, queries: Mapping[Source, Tensor], sources: Mapping[Source, KeysValues]
@@ -373,10 +400,11 @@ class Interaction(nn.Module):
     ) -> dict[Source, KeysValues]:
         """Return the keys and values of the hard negatives, Z_neg of Eq. 6, for each target."""
         sample = self.training and self.config.negatives == "sampled"
+        alone = (pairs.other & pairs.same).any(dim=1, keepdim=True)  # (N, 1), any utterance is as good as another
         return {
             target: sources[target]
             .of_whole_batch(self.whole_batch)
-            .chosen(hard_negatives(similarities[target], pairs.other, sample=sample))
+            .chosen(hard_negatives(similarities[target].masked_fill(alone, 0.0), pairs.other, sample=sample))
             for target in OTHER
         }
 

@@ -41,6 +41,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from merflow.contracts.axes import INVARIANT
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape, Transcript
 from merflow.models.layers import Attention, Shown, TransformerLayer, WholeBatch, masked_mean
@@ -228,7 +229,7 @@ class InvariantGenerator(nn.Module):
         self.mask = nn.Sequential(nn.Linear(2 * dims, dims), nn.PReLU(), nn.Sigmoid())
         self.convolve = nn.Conv1d(dims, dims, kernel_size=3, stride=2, padding=1)
         self.norm = nn.LayerNorm(dims)
-        self.mean = Shown("feature")
+        self.mean = Shown(INVARIANT)
 
     def forward(
         self, joint: Tensor, both: Tensor, specific: Tensor, *, present: Tensor, source: Tensor

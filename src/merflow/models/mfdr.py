@@ -10,40 +10,42 @@ position shortens the sequence (DFC). 75.7% WA and 77.0% UA on IEMOCAP in 5 fold
 Decisions, where the paper is silent or its indices do not agree:
     - Speech and text each pass one linear map to 256 dimensions. Words are the steps of the text stream, its special
       tokens included. The model reads the first 50 of them, and the first 5.12 s of speech (255 frames of WavLM).
+    - Text is padded to 50 positions with zero vectors. The positions behind the last word have windows too, and count
+      in GCPU and DFC like words. Together the 50 windows cover all 255 frames, however few words there are.
     - The window of word i starts at frame i h, also for the wider windows of Table 3 (hop h = 5). Algorithm 1 indexes
       by w although its text moves by h. Here a window first grows by half a window on either side, then by the next
       half windows.
     - Frames before the start, after the end and in the padding take part in no softmax and no mean. The thresholds of
       Algorithm 1 do not shrink with them, so a cut window is less likely to widen. A weight counts as above the mean
       only if it is so by more than rounding: equal weights are no key points.
-    - z is the word's own vector plus what its frames add, as in a Transformer. In the paper the frames alone make z,
-      and words enter through the weights only. The preset `as-written` does that, and learns clearly less.
+    - Two presets are ours. `residual` adds the word's own vector to z; in the paper words enter through the weights
+      alone. `proportional` spreads the windows of the words evenly over the utterance, in place of 100 ms per word.
     - SAWA has one head, as in Algorithm 1; the attention that makes the context g has 8. Neither encodes positions.
     - MGRU: both gates read h, z and g; h_t = (1 - u) h_{t-1} + u h~. GRU: PyTorch's, on z alone. Without context, g
       is z.
-    - Padding after the last word is set to zero before DFC, so that it always flattens 8 steps of 256. DFC has no bias
-      and no activation between its layers. Its map is drawn from a normal distribution. The first convolution has the
-      width and the hop of the frames, the second has width 1. Kernels are computed once per batch, because they do not
-      depend on the utterances.
-    - Max and average pooling use the same windows as DFC, on the words in them. Without DFC all 50 steps are flattened.
+    - DFC has no bias and no activation between its layers. Its map is drawn from a normal distribution. The first
+      convolution has the width and the hop of the frames, the second has width 1. Kernels do not depend on the
+      utterances: they are computed once per batch in training, and once per trained model otherwise.
+    - Max and average pooling use the same windows as DFC. Without DFC all 50 steps are flattened.
 
-Shapes: N utterances, T frames, L words, D = 256 model width, w frames in a window, R frames within reach of a word,
-S steps after a window, C classes. SAWA computes K words together: G groups of K words and the F frames within their
-reach. ``present`` masks are True at real steps, which come first.
+Shapes: N utterances, T frames, L positions of words, D = 256 model width, w frames in a window, R frames within reach
+of a word, S steps after a window, C classes. SAWA computes K words together: G groups of K words and the F frames
+within their reach. ``present`` masks are True at real steps, which come first.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from merflow.contracts.axes import POSITION
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.models.layers import Attention, Shown, masked_max, masked_mean
+from merflow.models.layers import Attention, Shown
 
 # A weight is above the mean only if it is so by this much, relative to the mean.
 _ROUNDING = 1e-5
@@ -61,9 +63,9 @@ class MFDRConfig:
         attention: ``sawa`` adapts its windows, ``sliwa`` has fixed windows, ``full-size`` has none.
         window: Frames in a window, w (Sec. 3.2); even.
         hop: Frames between the windows of neighbouring words, h (Sec. 3.2).
-        alignment: ``paced`` gives every word the same time, as in the paper. ``proportional`` spreads the windows
-            evenly over the utterance.
-        residual: True to add a word's own vector to what its frames give (decision).
+        alignment: ``paced`` moves by ``hop`` frames per word, as in the paper. ``proportional`` (ours) spreads the
+            windows of the words evenly over the utterance, and those of the positions behind them once more.
+        residual: True to add a word's own vector to what its frames give (ours).
         unit: The recurrent unit that reads the words.
         context: True to let the unit read attention over all words; must be false for ``gru``.
         pooling: The way from 50 steps to few.
@@ -71,7 +73,7 @@ class MFDRConfig:
         dims: Model width D (Sec. 3.2).
         heads: Attention heads of the context (decision).
         frames: T (Sec. 3.2).
-        words: L (Sec. 3.2).
+        words: L, the number of positions (Sec. 3.2).
         clip_s: Seconds of speech (decision: T frames of WavLM).
         span: Steps per window of DFC and pooling (Sec. 3.2).
         strides: Steps between these windows, one entry per layer (Sec. 3.2).
@@ -82,7 +84,7 @@ class MFDRConfig:
     window: int = 10
     hop: int = 5
     alignment: Literal["paced", "proportional"] = "paced"
-    residual: bool = True
+    residual: bool = False
     unit: Literal["gcpu", "mgru", "gru"] = "gcpu"
     context: bool = True
     pooling: Literal["dfc", "max", "mean", "none"] = "dfc"
@@ -108,7 +110,7 @@ class MFDRConfig:
 
     @property
     def steps(self) -> tuple[int, ...]:
-        """Number of words, then the number of steps after each layer of pooling."""
+        """Number of positions, then the number of steps after each layer of pooling."""
         steps = [self.words]
         for stride in self.strides if self.pooling != "none" else ():
             steps.append((steps[-1] - self.span) // stride + 1)  # Eq. 7
@@ -134,7 +136,7 @@ class SlidingWindowAttention(nn.Module):
         self.query = nn.Linear(config.dims, config.dims, bias=False)
         self.key = nn.Linear(config.dims, config.dims, bias=False)
         self.value = nn.Linear(config.dims, config.dims, bias=False)
-        self.show = Shown("text", "window")
+        self.show = Shown(POSITION, "window")
 
     def forward(self, words: Tensor, frames: Tensor, words_present: Tensor, frames_present: Tensor) -> Tensor:
         """Return ``(N, L, D)`` for words ``(N, L, D)`` and frames ``(N, T, D)`` with their masks."""
@@ -164,10 +166,7 @@ class SlidingWindowAttention(nn.Module):
         """
         words, device = words_present.shape[1], words_present.device
         if self.config.alignment == "proportional":
-            # The first word's window is at the start of the utterance, the last word's at its end.
-            last_start = (frames_present.sum(dim=1, keepdim=True) - self.config.window).clamp(min=0)
-            last_word = (words_present.sum(dim=1, keepdim=True) - 1).clamp(min=1)
-            starts = torch.arange(words, device=device) * last_start // last_word  # (N, L)
+            starts = _spread(words_present, (frames_present.sum(dim=1, keepdim=True) - self.config.window).clamp(min=0))
             frames = torch.arange(frames_present.shape[1], device=device)
             return rearrange(starts, "n l -> n 1 l"), rearrange(frames, "t -> 1 t")
         groups = -(-words // _GROUP)
@@ -208,6 +207,20 @@ class SlidingWindowAttention(nn.Module):
         return weights.gather(-1, columns.clamp(0, last).expand(*weights.shape[:-1], -1)) * known
 
 
+def _spread(words_present: Tensor, last_start: Tensor) -> Tensor:
+    """Return the first frame of each position's window ``(N, L)``, evenly from frame 0 to ``last_start`` ``(N, 1)``.
+
+    The first word's window is at the start of the utterance, the last word's at its end. The positions behind the words
+    go over the utterance once more, so that the gaps between few words are heard too.
+    """
+    size = words_present.shape[1]
+    count = words_present.sum(dim=1, keepdim=True)  # (N, 1)
+    position = torch.arange(size, device=words_present.device)
+    of_word = position * last_start // (count - 1).clamp(min=1)
+    behind = (position - count + 1) * last_start // (size - count).clamp(min=1)
+    return of_word.where(position < count, behind)
+
+
 def _rows(values: Tensor, frames: Tensor) -> Tensor:
     """Return the frames ``(G, F)`` of ``(N, T, D)``: ``(N, G, F, D)``, the nearest one in place of an absent frame."""
     nearest = frames.clamp(0, values.shape[1] - 1)
@@ -225,6 +238,18 @@ def _key_points(weights: Tensor, seen: Tensor) -> Tensor:
     return (weights > mean * (1 + _ROUNDING)).sum(dim=-1, keepdim=True)
 
 
+def _uncompiled(recurrence: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Leave a recurrence out of a compiled graph: a compiler would unroll the words, minutes for each number of them.
+
+    As a decorator, ``torch.compiler.disable`` would load the compiler with this file, which doubles the time to import
+    torch.
+    """
+    if not torch.compiler.is_compiling():
+        return recurrence
+    disabled: Callable[[Tensor, Tensor], Tensor] = torch.compiler.disable(recurrence)  # type: ignore[no-untyped-call]
+    return disabled
+
+
 class GCPU(nn.Module):
     """Gated context perception unit, Eq. 1-6: a recurrent unit with two inputs.
 
@@ -240,10 +265,11 @@ class GCPU(nn.Module):
         self.from_candidates = nn.Linear(2 * dims, dims, bias=False)  # z~ and g~, to u
         self.bias = nn.Parameter(torch.empty(4 * dims).uniform_(-(dims**-0.5), dims**-0.5))
 
-    # A compiler would unroll the words, and take minutes for each number of them.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, z: Tensor, g: Tensor) -> Tensor:
         """Return the hidden states ``(N, L, D)`` for words and contexts ``(N, L, D)``."""
+        return _uncompiled(self._word_by_word)(z, g)
+
+    def _word_by_word(self, z: Tensor, g: Tensor) -> Tensor:
         # The state adds up over the words: autocast would round it at each.
         with torch.autocast(z.device.type, enabled=False):
             return self._states(z.to(self.bias.dtype), g.to(self.bias.dtype))
@@ -285,10 +311,11 @@ class MGRU(nn.Module):
         self.from_reset = nn.Linear(dims, 2 * dims, bias=False)  # r * h, to z~, g~
         self.bias = nn.Parameter(torch.empty(4 * dims).uniform_(-(dims**-0.5), dims**-0.5))
 
-    # As for GCPU.
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, z: Tensor, g: Tensor) -> Tensor:
         """Return the hidden states ``(N, L, D)`` for words and contexts ``(N, L, D)``."""
+        return _uncompiled(self._word_by_word)(z, g)
+
+    def _word_by_word(self, z: Tensor, g: Tensor) -> Tensor:
         dims = z.shape[-1]
         z_to_gates, z_to_candidate = torch.split(self.from_z(z), [2 * dims, dims], dim=-1)
         g_to_gates, g_to_candidate = torch.split(self.from_g(g), [2 * dims, dims], dim=-1)
@@ -319,7 +346,11 @@ UNITS: dict[str, Callable[..., nn.Module]] = {"gcpu": GCPU, "mgru": MGRU, "gru":
 
 
 class DynamicFrameConvolution(nn.Module):
-    """One layer of DFC (Sec. 2.3): windows of steps, weighted by one kernel per position and channel."""
+    """One layer of DFC (Sec. 2.3): windows of steps, weighted by one kernel per position and channel.
+
+    In evaluation mode without gradients, the kernels are computed once. They are forgotten wherever the weights may
+    change: in training mode, with a state dict, and on the way to another device or dtype.
+    """
 
     def __init__(self, config: MFDRConfig, *, steps: int, stride: int) -> None:
         super().__init__()
@@ -328,13 +359,39 @@ class DynamicFrameConvolution(nn.Module):
         self.narrow = nn.Conv1d(config.dims, config.channels, config.span, stride=stride)
         self.norm = nn.LayerNorm(config.channels)
         self.widen = nn.Conv1d(config.channels, config.span * config.dims, 1)
+        self._kept: Tensor | None = None
+        self.register_load_state_dict_post_hook(DynamicFrameConvolution.forget_kernels)  # type: ignore[no-untyped-call]
 
     def kernels(self) -> Tensor:
         """Return a weight per position, step of its window, and channel: ``(S, span, D)``."""
-        narrow = self.norm(rearrange(self.narrow(self.map), "1 c s -> 1 s c"))
-        widened = self.widen(rearrange(F.relu(narrow), "1 s c -> 1 c s"))
+        if self.training or torch.is_grad_enabled():
+            return self._generated()
+        if self._kept is None:
+            self._kept = self._generated()
+        return self._kept
+
+    # Kept kernels serve calls with autocast and without it, so that they are never rounded.
+    def _generated(self) -> Tensor:
+        with torch.autocast(self.map.device.type, enabled=False):
+            narrow = self.norm(rearrange(self.narrow(self.map), "1 c s -> 1 s c"))
+            widened = self.widen(rearrange(F.relu(narrow), "1 s c -> 1 c s"))
         kernels: Tensor = rearrange(widened, "1 (f d) s -> s f d", f=self.span)  # Eq. 8
         return kernels
+
+    def forget_kernels(self, *_: object) -> None:
+        """Compute the kernels anew when they are needed next."""
+        self._kept = None
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode, as for every module."""
+        if mode:
+            self.forget_kernels()
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.forget_kernels()
+        applied: Self = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return applied
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return ``(N, S, D)`` for ``(N, steps, D)``."""
@@ -344,24 +401,17 @@ class DynamicFrameConvolution(nn.Module):
         return torch.stack(parts).sum(dim=0)
 
 
-def window_pool(kind: str, hidden: Tensor, present: Tensor, *, span: int, stride: int) -> tuple[Tensor, Tensor]:
-    """Return the maximum or mean of the real steps in each window, and its mask.
+class WindowPooling(nn.Module):
+    """Maximum or mean of the steps in each of DFC's windows, channel by channel (Table 3)."""
 
-    Args:
-        kind: ``max`` or ``mean``.
-        hidden: ``(N, steps, D)``.
-        present: ``(N, steps)``.
-        span: Steps in a window.
-        stride: Steps between windows.
+    def __init__(self, config: MFDRConfig, *, stride: int) -> None:
+        super().__init__()
+        self.pool = (nn.MaxPool1d if config.pooling == "max" else nn.AvgPool1d)(config.span, stride)
 
-    Returns:
-        ``(N, S, D)``, zeros where no step is real, and ``(N, S)``.
-    """
-    windows = rearrange(hidden.unfold(1, span, stride), "n s d f -> (n s) f d")
-    real = rearrange(present.unfold(1, span, stride), "n s f -> (n s) f")
-    pooled = (masked_max if kind == "max" else masked_mean)(windows, real)
-    count = len(hidden)
-    return rearrange(pooled, "(n s) d -> n s d", n=count), rearrange(real.any(dim=1), "(n s) -> n s", n=count)
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Return ``(N, S, D)`` for ``(N, steps, D)``."""
+        pooled: Tensor = rearrange(self.pool(rearrange(hidden, "n s d -> n d s")), "n d s -> n s d")
+        return pooled
 
 
 class MFDR(nn.Module):
@@ -380,23 +430,27 @@ class MFDR(nn.Module):
         self.embed_text = nn.Linear(shapes["text"].width, config.dims)
         self.combine: nn.Module
         if config.attention == "full-size":
-            self.combine = Attention(dims=config.dims, heads=1, merge=False, target="text", source="speech")
+            self.combine = Attention(dims=config.dims, heads=1, merge=False, target=POSITION, source="speech")
         else:
             self.combine = SlidingWindowAttention(config)
         if config.context:
-            self.context = Attention(dims=config.dims, heads=config.heads, target="text", source="text")
+            self.context = Attention(dims=config.dims, heads=config.heads, target=POSITION, source=POSITION)
         self.unit = UNITS[config.unit](dims=config.dims)
-        self.refine = nn.ModuleList(
-            DynamicFrameConvolution(config, steps=steps, stride=stride)
-            for steps, stride in zip(config.steps, config.strides, strict=False)
-            if config.pooling == "dfc"
+        self.refine = nn.Sequential(
+            *(
+                DynamicFrameConvolution(config, steps=steps, stride=stride)
+                if config.pooling == "dfc"
+                else WindowPooling(config, stride=stride)
+                for steps, stride in zip(config.steps[:-1], config.strides, strict=False)
+            )
         )
         self.classify = nn.Linear(config.steps[-1] * config.dims, classes if config.target == "classes" else 1)
 
     def forward(self, batch: Batch) -> Output:
         """Return logits ``(N, C)`` or scores ``(N, 1)``, the flattened steps, and the loss term ``ce`` or ``l1``."""
         frames, frames_present = (part["speech"][:, : self.config.frames] for part in (batch.features, batch.present))
-        words, words_present = (part["text"][:, : self.config.words] for part in (batch.features, batch.present))
+        words, words_present = (self._positions(part["text"]) for part in (batch.features, batch.present))
+        words = words.masked_fill(~words_present.unsqueeze(-1), 0)
         words, frames = self.embed_text(words), self.embed_speech(frames)  # (N, L, D), (N, T, D)
         if self.config.attention == "full-size":
             z = self.combine(words, frames, frames_present)  # (N, L, D)
@@ -404,24 +458,17 @@ class MFDR(nn.Module):
             z = self.combine(words, frames, words_present, frames_present)  # (N, L, D)
         if self.config.residual:
             z = z + words
-        g = self.context(z, z, words_present) if self.config.context else z  # (N, L, D)
-        hidden = self.unit(z, g) * words_present.unsqueeze(-1)  # (N, L, D)
-        missing = self.config.words - words.shape[1]
-        refined = self._refined(F.pad(hidden, (0, 0, 0, missing)), F.pad(words_present, (0, missing)))
-        embedding = rearrange(refined, "n s d -> n (s d)")
+        g = self.context(z, z, torch.ones_like(words_present)) if self.config.context else z  # (N, L, D)
+        hidden = self.unit(z, g)  # (N, L, D)
+        embedding = rearrange(self.refine(hidden), "n s d -> n (s d)")
         logits = self.classify(embedding)
         return Output(logits=logits, embedding=embedding, losses=self._losses(logits, batch.labels))
 
-    def _refined(self, hidden: Tensor, present: Tensor) -> Tensor:
-        """Return the few steps ``(N, S, D)`` to classify, for all steps ``(N, words, D)``."""
-        for layer in self.refine:
-            hidden = layer(hidden)
-        if self.config.pooling in ("max", "mean"):
-            for stride in self.config.strides:
-                hidden, present = window_pool(
-                    self.config.pooling, hidden, present, span=self.config.span, stride=stride
-                )
-        return hidden
+    def _positions(self, part: Tensor) -> Tensor:
+        """Return features or mask of the text ``(N, steps, ...)``, cut and padded to ``(N, L, ...)``."""
+        part = part[:, : self.config.words]
+        missing = self.config.words - part.shape[1]
+        return torch.cat([part, part.new_zeros(len(part), missing, *part.shape[2:])], dim=1)
 
     def _losses(self, logits: Tensor, labels: Tensor | None) -> dict[str, LossTerm]:
         if labels is None:

@@ -1,10 +1,8 @@
 """The presets that merflow ships, read from the YAML files beside this module.
 
-Every ``<model>.yaml`` in this folder is one model; nothing else lists them. ``published.csv`` holds the papers' own
-numbers, which are quoted beside measured ones and enter no computation.
+Every ``<model>.yaml`` in this folder is one model; nothing else lists them.
 """
 
-import csv
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,21 +11,18 @@ import yaml
 from pydantic import Field
 
 from merflow.contracts.presets import (
-    Paper,
     Preset,
-    PublishedRow,
-    PublishedTable,
     UserPresets,
     parse_variant,
 )
+from merflow.contracts.published import Paper, PublishedTable
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Modality
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import PresetError, nearest
+from merflow.presets.published import figures_of, tables_of
 
 _FOLDER = files("merflow.presets")
-_METRICS = ("WA", "UA", "F1")
-_PRINTED_METRICS = (*_METRICS, "ACC7", "ACC2")
 
 
 class _PresetEntry(Strict):
@@ -46,6 +41,8 @@ class _ModelFile(Strict):
     Attributes:
         recipe: Recipe of every stage.
         stages: Policy -> settings of the recipe that differ in stages of this policy.
+        frozen: Settings of the recipe that differ where encoders that should learn are frozen
+            (``training.encoders: frozen``, or encoders that cannot learn).
         presets: Presets by name.
         unavailable: Rows of the paper's tables that cannot be trained, with the reason.
     """
@@ -54,6 +51,7 @@ class _ModelFile(Strict):
     paper: Paper
     recipe: dict[str, Any]
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    frozen: dict[str, Any] = Field(default_factory=dict)
     presets: dict[str, _PresetEntry]
     unavailable: dict[str, str] = Field(default_factory=dict)
 
@@ -61,10 +59,10 @@ class _ModelFile(Strict):
 @cache
 def presets() -> dict[str, Preset]:
     """Return all presets by variant (``model:preset``), in the order of the files and of their presets."""
-    published = _published_figures()
     shipped: dict[str, Preset] = {}
     for name, content in _model_files().items():
         for preset_name, entry in content.presets.items():
+            recipes = _recipes(content, entry, where=f"{name}: {preset_name}")
             preset = Preset(
                 model=content.model,
                 name=preset_name,
@@ -72,8 +70,10 @@ def presets() -> dict[str, Preset]:
                 table=entry.table,
                 inputs=tuple(entry.inputs),
                 config=entry.config,
-                recipes=_recipes(content, entry, where=f"{name}: {preset_name}"),
-                published=published.get((content.model, preset_name), {}),
+                recipes=recipes,
+                asked=tuple(recipe.policy for recipe in recipes),
+                frozen=content.frozen,
+                published=figures_of(f"{content.model}:{preset_name}"),
             )
             shipped[preset.variant] = preset
     return shipped
@@ -114,22 +114,7 @@ def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
 
 def published_tables() -> tuple[PublishedTable, ...]:
     """Return the papers' tables that presets are rows of, in the papers' order of tables and rows."""
-    papers = {content.model: content.paper for content in _model_files().values()}
-    rows: dict[tuple[str, str], list[PublishedRow]] = {}
-    for row in _published_rows():
-        rows.setdefault((row["model"], row["table"]), []).append(
-            PublishedRow(
-                variant=f"{row['model']}:{row['preset']}",
-                dataset=row["dataset"],
-                protocol=row["protocol"],
-                inputs=row["inputs"],
-                figures={metric: float(row[metric]) for metric in _PRINTED_METRICS if row[metric]},
-                note=row["note"],
-            )
-        )
-    return tuple(
-        PublishedTable(model, papers[model], number, tuple(each)) for (model, number), each in sorted(rows.items())
-    )
+    return tables_of({content.model: content.paper for content in _model_files().values()})
 
 
 def models() -> list[str]:
@@ -159,19 +144,3 @@ def _recipes(content: _ModelFile, entry: _PresetEntry, *, where: str) -> tuple[R
 
 def _yaml(name: str) -> Any:  # noqa: ANN401 - parsed by the caller
     return yaml.safe_load((_FOLDER / name).read_text(encoding="utf-8"))
-
-
-def _published_figures() -> dict[tuple[str, str], dict[str, float]]:
-    """Return percentages as printed, by model and preset; of several protocols, those of the five-fold one."""
-    rows = [row for row in _published_rows() if row["dataset"].startswith("iemocap4")]
-    rows.sort(key=lambda row: row["protocol"] != "session-5fold")
-    figures_of: dict[tuple[str, str], dict[str, float]] = {}
-    for row in rows:
-        figures = {metric: float(row[metric]) for metric in _METRICS if row[metric]}
-        figures_of.setdefault((row["model"], row["preset"]), figures)
-    return figures_of
-
-
-def _published_rows() -> list[dict[str, str]]:
-    lines = (_FOLDER / "published.csv").read_text(encoding="utf-8").splitlines()
-    return list(csv.DictReader(lines))

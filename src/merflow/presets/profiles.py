@@ -40,12 +40,14 @@ class _ProfileFile(Strict):
     Attributes:
         name: Name of the profile; None for the file's own name.
         base: The shipped profile that this one starts from; None to start from nothing.
+        standardize: True to standardize features by the statistics of the training part; None for the base's choice.
         roles: Encoders by role, or by ``role/encoder`` if papers use different ones; the role then names one of them.
         models: Adjustments of models whose sizes would be out of proportion to these encoders.
     """
 
     name: str | None = None
     base: str | None = None
+    standardize: bool | None = None
     roles: dict[str, Any]
     models: dict[str, ModelFit] = Field(default_factory=dict)
 
@@ -166,6 +168,7 @@ def _profile(content: Any, *, name: str, where: str, folder: Path | None) -> Enc
     return EncoderProfile(
         name=file.name or name,
         base=file.base,
+        standardize=bool(base and base.standardize) if file.standardize is None else file.standardize,
         roles={
             slot: spec
             for role in ROLES

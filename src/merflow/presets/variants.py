@@ -1,12 +1,15 @@
 """Variants by name, and the trainings that a benchmark of them is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from merflow.contracts.fold_id import FoldId
 from merflow.contracts.presets import Preset, UserPresets
-from merflow.contracts.protocols import FOLDS, Protocol
+from merflow.contracts.streams import Modality
 from merflow.errors import PresetError
 from merflow.presets import catalogue
+
+# Models whose text streams have neighbours, whatever the preset.
+_CONTEXT_MODELS = ("context-mmt",)
 
 
 def chosen(variants: Sequence[str], user_presets: UserPresets | None = None) -> tuple[Preset, ...]:
@@ -28,17 +31,21 @@ def read_video(variants: Sequence[str], user_presets: UserPresets | None = None)
     return any("video" in preset.inputs for preset in chosen(variants, user_presets))
 
 
-def folds_of(
-    variants: Sequence[str],
-    *,
-    protocol: Protocol,
-    seeds: Sequence[int],
-    user_presets: UserPresets | None = None,
-) -> list[str]:
-    """List every training of a benchmark as the text of its :class:`FoldId`; check every name before anything runs.
+def folds_of(variants: Sequence[str], *, folds: int, seeds: Sequence[int]) -> list[str]:
+    """List every training of a benchmark as the text of its :class:`FoldId`.
 
     The first fold of every variant comes before the second fold of any, so that an unfinished benchmark has seen all
     variants, and the time that is left can be told from the time that has passed.
+
+    Args:
+        variants: ``model:preset`` each.
+        folds: Number of folds of the splits.
+        seeds: Seeds that every fold is trained with.
     """
-    presets, folds = chosen(variants, user_presets), range(1, FOLDS[protocol] + 1)
-    return [str(FoldId(preset.variant, fold, seed)) for seed in seeds for fold in folds for preset in presets]
+    numbers = range(1, folds + 1)
+    return [str(FoldId(variant, fold, seed)) for seed in seeds for fold in numbers for variant in variants]
+
+
+def reads_context(model: str, modalities: Collection[Modality]) -> bool:
+    """Return True if a model reads the words of the turns around the utterance, besides its own."""
+    return model in _CONTEXT_MODELS and "text" in modalities

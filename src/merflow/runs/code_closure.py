@@ -27,6 +27,8 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "split": ("jobs/split.py",),
     "presets": ("folds/presets.py",),
     "extract": ("jobs/extract.py",),
+    "list_folds": ("jobs/list_folds.py",),
+    "classics": ("jobs/classics.py",),
     "track": ("jobs/track.py",),
     "train": ("jobs/train.py",),
     "study": ("jobs/tune.py", "jobs/trials.py"),

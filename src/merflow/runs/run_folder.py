@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from merflow.contracts.classics import CLASSIC_RECORD, read_classics
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.invocation import read_invocation
 from merflow.contracts.presets import variant_of
@@ -19,6 +20,8 @@ RESULTS = "results.json"
 _IGNORED = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus")
 # Names of these files in the folder of plain jobs, and among a pipeline's artifacts.
 _MANIFESTS, _SPLITS = ("manifest.parquet", "transcribed", "validated"), ("splits.parquet", "splits")
+# Records of classics, of plain jobs and among a pipeline's artifacts.
+_CLASSICS = (f"classics/*/{CLASSIC_RECORD}", f"kfp/**/classics/*/{CLASSIC_RECORD}")
 # A pipeline nests deepest: its fold folders are this many levels below the run's (kfp/benchmark-.../train/fold).
 _LEVELS = 5
 
@@ -71,6 +74,10 @@ class RunFolder:
         """Find the manifest that the folds were trained on, see :func:`manifest_of`."""
         return manifest_of([self.root], manifest_hash=self.manifest_hash)
 
+    def classics(self) -> Path | None:
+        """Find the classics on the splits of the folds, see :func:`classics_of`."""
+        return classics_of(self.root, split_id=self.split_id)
+
     def splits(self) -> Path:
         """Find the splits that the folds were trained on.
 
@@ -111,6 +118,17 @@ def _candidates(folder: Path, name: str) -> Iterator[Path]:
     yield from (path for path in sorted(folder.rglob(name)) if path.is_file())
     for above in folder.resolve().parents[:_LEVELS]:
         yield from (path for path in (above / name, *sorted(above.glob(f"kfp/**/{name}"))) if path.is_file())
+
+
+def classics_of(folder: Path, *, split_id: str) -> Path | None:
+    """Return the folder of the classics of a run on these splits, the newest of several; None without any."""
+    above = (folder, *folder.resolve().parents[:_LEVELS])
+    records = {path for root in above for pattern in _CLASSICS for path in root.glob(pattern)}
+    for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
+        classics = path.parents[1]
+        if {record.split_id for record in read_classics(classics)} == {split_id}:
+            return classics
+    return None
 
 
 def read_run(folder: Path) -> RunFolder:

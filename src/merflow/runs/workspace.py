@@ -39,6 +39,16 @@ class Workspace:
         return self.root / "corpus"
 
     @property
+    def classics(self) -> Path:
+        """Predictions of the classics, one folder each."""
+        return self.root / "classics"
+
+    @property
+    def functionals(self) -> Path:
+        """Functionals of recordings, by corpus, kind and code."""
+        return self.root / "functionals"
+
+    @property
     def journal(self) -> Path:
         """Transcripts that Whisper made, by recording and model."""
         return self.root / "transcripts.jsonl"

@@ -4,7 +4,6 @@ MLflow reads its settings from the environment. They are set when the first conn
 user has set none: a tracker that is down must cost a training process seconds, not MLflow's default of minutes.
 """
 
-import fcntl
 import logging
 import os
 import time
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 
 from merflow.errors import TrackingError
 from merflow.storage.local import output_errors
+from merflow.tracking.database import ensure_database, locked
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 _ENVIRONMENT = {
@@ -100,16 +100,13 @@ class Connection:
         Raises:
             TrackingError: The server or database cannot be reached, refuses, or is no MLflow server.
         """
-        from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
         for pause_s in (*_PAUSES_S, None):
             try:
                 with _quiet_retries():
-                    if self._client is None:
-                        self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-                    return getattr(self._client, method)(*args, **kwargs)
+                    return getattr(self._opened(), method)(*args, **kwargs)
             except (MlflowException, SQLAlchemyError, OSError, ValueError, ModuleNotFoundError) as error:
                 if pause_s is None or not _is_temporary(method, error):
                     what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"
@@ -123,14 +120,18 @@ class Connection:
         if self.database is None:
             yield
             return
-        lock = self.database.with_name(f"{self.database.name}.lock")
-        try:
-            handle = lock.open("w")
-        except OSError as error:
-            raise TrackingError(f"cannot lock MLflow's database with {lock}: {error.strerror}") from error
-        with handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        self._opened()  # it takes the lock itself
+        with locked(self.database):
             yield
+
+    def _opened(self) -> Any:  # noqa: ANN401 - mlflow's client
+        from mlflow import MlflowClient
+
+        if self._client is None:
+            if self.database is not None:
+                ensure_database(self.database)
+            self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        return self._client
 
 
 @contextmanager

@@ -28,6 +28,7 @@ def variant_tags(fold: PlannedFold) -> dict[str, str]:
         "protocol": fold.protocol,
         "selection": str(fold.selection),
         "promotable": promotable_tag(fold.promotable),
+        "regime": fold.regime.note or "as in the preset",
         **_origin_tags(fold),
         **SOURCE_TAGS,
         **({"mlflow.source.git.commit": fold.git_commit} if fold.git_commit else {}),

@@ -164,15 +164,23 @@ class BenchmarkRun:
         best = results.variants[results.best]
         figures = {"best_UA": best.ua.pooled, "best_WA": best.wa.pooled}
         figures |= {f"baseline/{name}_UA": baseline.ua for name, baseline in results.baselines.items()}
+        figures |= {f"classic/{name.partition(':')[2]}_UA": score.ua.pooled for name, score in results.classics.items()}
+        against = results.best_classic(results.best)
+        if against is not None:
+            figures["best_UA_minus_classic"] = against.delta_ua
         counts = {"variants": len(results.variants), "utterances": results.utterances}
         log_figures(self._connection, run, {**figures, **counts})
-        tags = {"best_variant": results.best, NOTE_TAG: benchmark_note(results, command=command)}
+        tags = {
+            "best_variant": results.best,
+            **({} if against is None else {"best_classic": against.classic}),
+            NOTE_TAG: benchmark_note(results, command=command),
+        }
         set_tags(self._connection, run, tags)
 
     def _log_folds(self, results: Results) -> None:
         """Log the test figures of each fold, and the development figures of its chosen epoch, on its own run."""
         rows = {
-            (name, score.fold, score.seed): (score, variant.training.selection)
+            (name, score.fold, score.seed): (score, variant.training)
             for name, variant in results.variants.items()
             for score in variant.folds
         }
@@ -181,7 +189,7 @@ class BenchmarkRun:
             row = rows.get((tags["variant"], int(tags["fold"]), int(tags["seed"])))
             if row is None:
                 continue
-            score, selection = row
+            score, training = row
             figures = {
                 "test_UA": score.ua,
                 "test_WA": score.wa,
@@ -194,7 +202,7 @@ class BenchmarkRun:
                 "chosen/dev_loss": score.dev_loss,
             }
             log_figures(self._connection, run, figures)
-            set_tags(self._connection, run, {NOTE_TAG: fold_note(score, selection=selection)})
+            set_tags(self._connection, run, {NOTE_TAG: fold_note(score, training=training)})
 
 
 def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:

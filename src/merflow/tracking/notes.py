@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
+from merflow.contracts.numerals import quoted
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import Comparison, Results
-from merflow.contracts.scores import FoldScore, Variant
+from merflow.contracts.scores import FoldScore, Training
 from merflow.contracts.selection import Selection
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
 _FOLD_COLUMNS = ("fold", "seed", "utterances", "UA", "WA", "chosen epoch", "dev UA")
+_CLASSIC_COLUMNS = ("classic", "reads", "UA", "95% interval", "WA")
 _PAIR_COLUMNS = ("pair", "UA difference", "95% interval", "p (Holm)")
 # Longest table of pairs; the report has all of them.
 _PAIRS = 10
@@ -21,7 +24,8 @@ def benchmark_note(results: Results, *, command: str) -> str:
             f"{_data(results)} All figures are percentages over the test utterances of all folds together; intervals "
             "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
             "",
-            *_table(_COLUMNS, (_row(name, results.variants[name]) for name in results.ranked)),
+            *_table(_COLUMNS, (_row(name, results) for name in results.ranked)),
+            *([] if not results.classics else ["", *_table(_CLASSIC_COLUMNS, _classics(results))]),
             *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
             *([] if not command else ["", f"Reproduce with: `{command}`"]),
         ]
@@ -31,25 +35,38 @@ def benchmark_note(results: Results, *, command: str) -> str:
 def variant_note(name: str, results: Results) -> str:
     """Describe a variant: its figures, its folds, and the rule that chose its epochs."""
     variant = results.variants[name]
-    skipped = variant.training.skipped_stages
     return "\n".join(
         [
-            f"{_data(results)} {_rule(variant.training.selection)}"
-            + (f" This encoder profile cannot train the preset's stages {', '.join(skipped)}." if skipped else ""),
+            f"{_data(results)} {_rule(variant.training.selection)}{_deviation(variant.training.regime)}",
             "",
             f"Encoders: {'; '.join(f'{role} {cited}' for role, cited in variant.training.encoders.items())}."
             + (" They are the paper's." if variant.training.has_paper_encoders else " They are not the paper's."),
             "",
-            *_table(_COLUMNS, [_row(name, variant)]),
+            *_table(_COLUMNS, [_row(name, results)]),
             "",
             *_table(_FOLD_COLUMNS, map(_fold, variant.folds)),
         ]
     )
 
 
-def fold_note(score: FoldScore, *, selection: Selection) -> str:
+def fold_note(score: FoldScore, *, training: Training) -> str:
     """Describe one fold: its figures, and the rule that chose its epoch."""
-    return "\n".join([_rule(selection), "", *_table(_FOLD_COLUMNS, [_fold(score)])])
+    rule = f"{_rule(training.selection)}{_deviation(training.regime)}"
+    return "\n".join([rule, "", *_table(_FOLD_COLUMNS, [_fold(score)])])
+
+
+def _classics(results: Results) -> list[list[str]]:
+    scores = sorted(results.classics.items(), key=lambda item: -item[1].ua.pooled)
+    return [
+        [
+            name,
+            " + ".join(score.modalities),
+            _percent(score.ua.pooled),
+            _interval(score.ua.ci95),
+            _percent(score.wa.pooled),
+        ]
+        for name, score in scores
+    ]
 
 
 def _data(results: Results) -> str:
@@ -60,8 +77,13 @@ def _rule(selection: Selection) -> str:
     return f"The epoch was chosen by the {selection}."
 
 
-def _row(name: str, variant: Variant) -> list[str]:
-    published = variant.published.get("UA")
+def _deviation(regime: Regime) -> str:
+    return f" Other than the preset: {regime.note}." if regime.note else ""
+
+
+def _row(name: str, results: Results) -> list[str]:
+    variant = results.variants[name]
+    published = quoted(variant.published, ("UA",), corpus=results.published_corpus, protocol=results.protocol)
     return [
         name,
         _percent(variant.ua.pooled),
@@ -69,7 +91,7 @@ def _row(name: str, variant: Variant) -> list[str]:
         _percent(variant.wa.pooled),
         _percent(variant.macro_f1),
         _percent(variant.ece),
-        "" if published is None else f"{published:g}",
+        published or "",
     ]
 
 

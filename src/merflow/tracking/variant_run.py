@@ -1,7 +1,8 @@
 """A variant as an MLflow run between its benchmark and its folds: the row that people compare.
 
-Figures are shares, 0 to 1, of all test utterances together; those below ``published/`` are the paper's own. MLflow
-groups its charts by the part of a name before a slash.
+Figures are shares, 0 to 1, of all test utterances together. Those below ``published/`` are the paper's own: the name of
+one of another corpus or protocol says so, and there is a difference only from one of the same corpus and protocol.
+MLflow groups its charts by the part of a name before a slash.
 
 The variant's run has the figures of the epochs that its selection rule chose. Test-selected epochs, where the shadow
 selection is on, have a child run of their own, which is tagged as not promotable.
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.published import by_test
 from merflow.contracts.results import Results
 from merflow.contracts.scores import NonePaper, Variant
 from merflow.contracts.selection import NONE_PAPER
@@ -60,8 +62,8 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     """
     connection, variant = parent.connection, results.variants[fold.variant]
     run = open_variant(parent, fold)
-    log_figures(connection, run, figures_of(variant, published_corpus=results.published_corpus))
-    tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.stages)}
+    log_figures(connection, run, figures_of(fold.variant, results))
+    tags = {NOTE_TAG: variant_note(fold.variant, results), "stages": ", ".join(variant.training.regime.ran)}
     set_tags(connection, run, tags)
     for name, figure in figures.items():
         connection.call("log_figure", run.info.run_id, figure, name)
@@ -70,14 +72,10 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     connection.call("set_terminated", run.info.run_id, status="FINISHED")
 
 
-def figures_of(variant: Variant, *, published_corpus: bool) -> dict[str, float | None]:
+def figures_of(name: str, results: Results) -> dict[str, float | None]:
     """Return the figures by which variants are compared; those that a variant lacks are None."""
+    variant = results.variants[name]
     low, high = variant.ua.ci95 or (None, None)
-    published = {name: value / 100 for name, value in variant.published.items()}
-    pooled = {"UA": variant.ua.pooled, "WA": variant.wa.pooled}
-    differences = {
-        f"published/{name}_difference": figure - published[name] for name, figure in pooled.items() if name in published
-    }
     return {
         "test_UA": variant.ua.pooled,
         "test_UA_low": low,
@@ -90,9 +88,27 @@ def figures_of(variant: Variant, *, published_corpus: bool) -> dict[str, float |
         "test_weighted_f1": variant.weighted_f1,
         "test_ece": variant.ece,
         **{f"recall/{name}": recall for name, recall in variant.per_class_recall.items()},
-        **{f"published/{name}": value for name, value in published.items()},
-        **(differences if published_corpus and variant.training.has_paper_encoders else {}),
+        **_published(variant, results),
     }
+
+
+def _published(variant: Variant, results: Results) -> dict[str, float]:
+    """Return the paper's figures.
+
+    A difference from one is taken on the paper's own corpus and protocol, and with its encoders, alone.
+    """
+    pooled = {"UA": variant.ua.pooled, "WA": variant.wa.pooled}
+    figures = {}
+    for test, on_test in by_test(variant.published).items():
+        for metric, figure in on_test.items():
+            said, value = f"{metric}{'_uncertain' if figure.uncertain else ''}", figure.value / 100
+            if test != (results.published_corpus, results.protocol):
+                figures[f"published/{test.corpus}/{test.protocol}/{said}"] = value
+                continue
+            figures[f"published/{said}"] = value
+            if metric in pooled and variant.training.has_paper_encoders and not figure.uncertain:
+                figures[f"published/{metric}_difference"] = pooled[metric] - value
+    return figures
 
 
 def _find(parent: Parent, fold: PlannedFold) -> tuple[Any, bool]:

@@ -13,7 +13,7 @@ class FoldHistory:
 
     Attributes:
         epochs: Figures of all epochs, first epoch first.
-        best_epoch: The chosen epoch of the current stage; the model ends up with its weights. 0 before the first.
+        best_epoch: The chosen epoch of all stages; the model ends up with its weights. 0 before the first.
         stage: Number of the current stage, counted from 1.
     """
 
@@ -33,9 +33,9 @@ class FoldHistory:
         return sum(figures.stage < self.stage for figures in self.epochs)
 
     def with_epoch(self, figures: EpochFigures, *, recipe: Recipe) -> "FoldHistory":
-        """Return the history with one more epoch, which is chosen if it beats the stage's best so far.
+        """Return the history with one more epoch, which is chosen if it beats the best so far, of whatever stage.
 
-        In case of a tie, the earlier epoch stays chosen.
+        The figures are compared by the monitor of the current stage. In case of a tie, the earlier epoch stays chosen.
         """
         better = not self.best_epoch or _score(figures, recipe) > _score(self.best, recipe)
         best_epoch = figures.epoch if better else self.best_epoch
@@ -50,8 +50,8 @@ class FoldHistory:
         )
 
     def next_stage(self) -> "FoldHistory":
-        """Return the history at the start of the next stage, which chooses among its own epochs."""
-        return FoldHistory(self.epochs, 0, self.stage + 1)
+        """Return the history at the start of the next stage, whose epochs have to beat the best so far."""
+        return FoldHistory(self.epochs, self.best_epoch, self.stage + 1)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one JSON object per epoch, first epoch first."""

@@ -40,7 +40,7 @@ class TrainedFold:
 
     Attributes:
         history: Figures of all epochs.
-        material: Material of the last stage; its model has the weights of the history's best epoch.
+        material: Material of the chosen epoch's stage; its model has the weights of that epoch.
         shadow: The test-selected epoch; None if the last stage's material has no test utterances.
     """
 
@@ -60,7 +60,9 @@ def train_fold(
     restart: bool = False,
     ranks: Ranks = ALONE,
 ) -> TrainedFold:
-    """Train stage after stage; each starts from the weights of the epoch that the previous stage chose.
+    """Train stage after stage; each starts from the weights of the best epoch so far.
+
+    The chosen epoch is the best of all stages: a later stage that never beats it changes nothing about the result.
 
     A checkpoint is written to ``folder`` after every epoch. A later call with the same models, data, recipes and
     parameters resumes from it, and ends with the same weights and figures (bit-identical on a CPU) as a call that was
@@ -68,7 +70,8 @@ def train_fold(
     finished fold stays, and a call on it returns at once: remove the folder once you have stored the result.
 
     Args:
-        stages: One or more stages. Stages before the one that a checkpoint is in are not opened again.
+        stages: One or more stages. Stages before the one that a checkpoint is in are not opened again, unless one of
+            them has the best epoch in the end.
         seed: Seed of the order of utterances and of all random numbers.
         params: Device, precision, limit on epochs, threads.
         folder: Folder of the checkpoint.
@@ -108,9 +111,11 @@ def train_fold(
                 if ranks.is_first:
                     save_checkpoint(folder, training_state=training_state, state=state, fingerprint=fingerprint)
                 report(state.history.epochs[-1], state.history)
-            material.model.load_state_dict(state.best)
+            if state.history.best.stage != number:
+                material = stages[state.history.best.stage - 1].open()
+            material.model.to(device).load_state_dict(state.best)
             if number < len(stages):
-                state = FoldState(state.history.next_stage(), {}, Shadow.empty())
+                state = FoldState(state.history.next_stage(), state.best, state.shadow)
     return TrainedFold(state.history, material, state.shadow if material.test is not None else None)
 
 

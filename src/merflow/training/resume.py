@@ -37,7 +37,7 @@ class FoldState:
 
     Attributes:
         history: Figures of all epochs so far.
-        best: Weights after the chosen epoch of the current stage; empty before its first epoch.
+        best: Weights after the chosen epoch, of the model of that epoch's stage; empty before the first epoch.
         shadow: The epoch that the test part would choose; nothing else depends on it.
     """
 

@@ -4,20 +4,23 @@ import numpy as np
 
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
-from merflow.features.batches.bucketing import bucketed_batches
+from merflow.features.batches.bucketing import bucketed_batches, random_batches
 
 
 def epoch_batches(source: UtteranceSource, *, recipe: Recipe, seed: int, epoch: int) -> list[list[int]]:
     """Return the batches of one training epoch as indices into the source.
 
     The order follows from the source's lengths and labels, the recipe, the seed and the epoch alone, so that a resumed
-    run repeats it. See :func:`~merflow.features.batches.bucketing.bucketed_batches`.
+    run repeats it. See :mod:`merflow.features.batches.bucketing`.
     """
-    if recipe.sampling == "shuffle":
-        return bucketed_batches(source.lengths, batch_size=recipe.batch_size, seed=seed, epoch=epoch)
-    assert source.labels is not None
-    drawn = class_balanced(np.asarray(source.labels), seed=seed, epoch=epoch)
-    batches = bucketed_batches(source.lengths[drawn], batch_size=recipe.batch_size, seed=seed, epoch=epoch)
+    drawn = np.arange(len(source))
+    if recipe.sampling == "class-balanced":
+        assert source.labels is not None
+        drawn = class_balanced(np.asarray(source.labels), seed=seed, epoch=epoch)
+    if recipe.batching == "random":
+        batches = random_batches(len(drawn), batch_size=recipe.batch_size, seed=seed, epoch=epoch)
+    else:
+        batches = bucketed_batches(source.lengths[drawn], batch_size=recipe.batch_size, seed=seed, epoch=epoch)
     return [drawn[batch].tolist() for batch in batches]
 
 

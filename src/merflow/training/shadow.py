@@ -14,7 +14,7 @@ from merflow.evaluation.metrics import unweighted_accuracy
 
 @dataclass(frozen=True)
 class Shadow:
-    """The epoch of the last stage with the highest test UA; the first one in case of a tie.
+    """The epoch with the highest test UA, of whatever stage; the first one in case of a tie.
 
     Attributes:
         epoch: Number of the epoch; 0 before the first.
@@ -28,7 +28,7 @@ class Shadow:
 
     @classmethod
     def empty(cls) -> "Shadow":
-        """Return the state before the first epoch of a stage."""
+        """Return the state before the first epoch."""
         return cls(0, 0.0, np.zeros((0, 0), dtype=np.float32))
 
     def with_epoch(self, epoch: int, probabilities: np.ndarray, *, labels: np.ndarray) -> "Shadow":

@@ -90,7 +90,7 @@ def label_file(release: Path) -> Path:
 def test_all_turns_in_order_of_time(release: Path) -> None:
     found = read(release)
     rows = found.rows
-    assert (found.root, found.corpus, found.taxonomy) == (release, "iemocap", "iemocap4")
+    assert (found.root, found.corpus, found.taxonomy.name) == (release, "iemocap", "iemocap4")
     assert rows["corpus"].unique().tolist() == ["iemocap"]
     names = [f"{IMPRO}_{end}" for end in ("M000", "F000", "M001", "F001")] + [f"{SCRIPT}_M000", f"{SCRIPT}_F000"]
     assert rows["utterance_id"].tolist() == names
@@ -129,11 +129,11 @@ def test_ratings(release: Path) -> None:
     assert rows.loc[f"{SCRIPT}_F000", "dominance"] == 3.0
 
 
-def test_transcripts_lose_their_tags(release: Path) -> None:
+def test_transcripts_keep_their_tags(release: Path) -> None:
     rows = read(release).rows
-    assert rows["transcript"].tolist()[:2] == ["Well, I said: no -- caf\xe9.", "You are early."]
+    assert rows["transcript"].tolist()[:2] == ["Well, I said: no -- caf\xe9.", "[LAUGHTER] You are [garbage] early."]
     assert rows["transcript"].isna().tolist() == [False, False, True, False, True, True]
-    assert rows.loc[3, "transcript"] == ""
+    assert rows.loc[3, "transcript"] == "[BREATHING] [LAUGHTER]"
 
 
 def test_media(release: Path) -> None:

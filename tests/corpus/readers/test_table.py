@@ -35,7 +35,7 @@ def test_needed_columns_alone(tmp_path: Path) -> None:
     text = HEADER + "u2,07,S1,wav/u2.wav,Hello there.,excited\r\n\r\nu1,08,S2,wav/none.wav,,\n"
     found = read(tmp_path, text)
     rows = found.rows
-    assert (found.corpus, found.taxonomy, found.root) == ("table", "iemocap4", tmp_path)
+    assert (found.corpus, found.taxonomy.name, found.root) == ("table", "iemocap4", tmp_path)
     assert rows["utterance_id"].tolist() == rows["dialogue_id"].tolist() == ["u1", "u2"]
     assert rows["turn_index"].tolist() == [0, 0]
     assert rows["speaker"].tolist() == ["08", "07"]
@@ -77,10 +77,10 @@ def test_a_corpus_of_text_has_no_audio(tmp_path: Path) -> None:
     assert rows["emotion"].tolist() == ["neutral"]
 
 
-def test_notes_of_transcribers_are_no_words(tmp_path: Path) -> None:
+def test_notes_of_transcribers_stay(tmp_path: Path) -> None:
     header = "utterance_id,speaker,session,transcript,emotion\n"
     rows = read(tmp_path, f"{header}u,s,A,[LAUGHTER]  Well.,neu\nv,s,A,[BREATH],neu\n").rows
-    assert rows["transcript"].tolist() == ["Well.", ""]
+    assert rows["transcript"].tolist() == ["[LAUGHTER] Well.", "[BREATH]"]
 
 
 def test_turns_are_counted_by_start_time(tmp_path: Path) -> None:

@@ -49,9 +49,12 @@ def changed(change: Callable[[Row], Row]) -> Manifest:
 def params(**changes: Any) -> SplitParams:  # noqa: ANN401 - any setting
     settings: dict[str, Any] = {
         "protocol": "session-5fold",
+        "folds": 5,
         "development": "speaker",
+        "min_dev_per_class": 5,
         "random_share": 0.1,
         "seed": 0,
         "improvised_only": False,
+        "shared_speakers": "refuse",
     }
     return SplitParams(**(settings | changes))

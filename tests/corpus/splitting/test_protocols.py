@@ -4,14 +4,18 @@ import pytest
 from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS
 from merflow.corpus.manifest import Manifest
+from merflow.corpus.splitting.protocols import fold_count
 from merflow.corpus.splitting.splits import make_splits
 from merflow.errors import SplitError
-from tests.corpus.splitting.five_sessions import changed, corpus_rows, manifest_of, params
+from tests.corpus.splitting.five_sessions import Row, changed, corpus_rows, manifest_of, params
+
+OFFICIAL = {"Session1": "train", "Session2": "train", "Session3": "train", "Session4": "train", "Session5": "test"}
+BY_SPEAKER = ("speaker-10fold", "leave-one-speaker-out")
 
 
 @pytest.fixture(scope="module")
 def manifest() -> Manifest:
-    return manifest_of(corpus_rows())
+    return changed(lambda row: {"official_split": OFFICIAL[row["session"]]})
 
 
 def joined(manifest: Manifest, settings: SplitParams) -> pd.DataFrame:
@@ -29,12 +33,13 @@ def test_folds_partition_the_labelled_utterances_and_share_no_speaker_or_dialogu
     labelled = manifest.rows[manifest.rows["emotion"].notna()]
     if improvised_only:
         labelled = labelled[~labelled["scripted"].astype(bool)]
-    folds = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1}[protocol]
+    folds = {"session5-only": 1, "official": 1, **dict.fromkeys(BY_SPEAKER, 10)}.get(protocol, 5)
+    assert fold_count(manifest, params=settings) == folds
 
     assert sorted(rows["fold"].unique()) == list(range(1, folds + 1))
     tested = rows.loc[rows["part"] == "test", "utterance_id"]
     assert tested.is_unique
-    if protocol != "session5-only":
+    if folds > 1:
         assert set(tested) == set(labelled["utterance_id"])
     for _, fold in rows.groupby("fold"):
         train, dev, test = (fold[fold["part"] == part] for part in ("train", "dev", "test"))
@@ -43,14 +48,14 @@ def test_folds_partition_the_labelled_utterances_and_share_no_speaker_or_dialogu
         assert not set(train["speaker"]) & set(test["speaker"])
         assert not set(dev["speaker"]) & set(test["speaker"])
         assert not set(train["dialogue_id"]) & set(test["dialogue_id"])
-        if (protocol, development) != ("speaker-10fold", "speaker"):
+        if protocol not in BY_SPEAKER or development != "speaker":
             assert not set(dev["dialogue_id"]) & set(test["dialogue_id"])
         if development != "speaker":
             assert not set(dev["dialogue_id"]) & set(train["dialogue_id"])
         if development != "random":
             assert not set(dev["speaker"]) & set(train["speaker"])
         assert set(train["emotion"]) == {"angry", "happy", "neutral", "sad"}
-        if protocol != "speaker-10fold" or development == "speaker":
+        if protocol not in BY_SPEAKER or development == "speaker":
             assert len(fold) == len(labelled)
 
 
@@ -124,10 +129,16 @@ def test_a_third_speakers_turns_beside_the_test_speaker_are_left_out() -> None:
         (
             "session-5fold",
             4,
-            r"needs exactly 5 sessions with labelled utterances, but the corpus has 4 \(Session1, Session2",
+            r"needs exactly 5 sessions with labelled utterances, but the corpus has 4 \(Session1, Session2, Session3, "
+            r"Session4\); set splits.protocol=leave-one-session-out, which takes any number, or change the column",
         ),
         ("session5-only", 6, "needs exactly 5 sessions with labelled utterances, but the corpus has 6"),
         ("speaker-10fold", 4, "needs exactly 10 speakers with labelled utterances, but the corpus has 8"),
+        (
+            "leave-one-session-out",
+            1,
+            r"needs at least two sessions with .* has 1 \(Session1\); choose another splits.pro",
+        ),
     ],
 )
 def test_a_protocol_tells_what_it_needs(protocol: str, sessions: int, message: str) -> None:
@@ -135,18 +146,100 @@ def test_a_protocol_tells_what_it_needs(protocol: str, sessions: int, message: s
         make_splits(manifest_of(corpus_rows(sessions=sessions)), params=params(protocol=protocol))
 
 
+@pytest.mark.parametrize("sessions", [3, 4, 6])
+def test_any_number_of_sessions_or_speakers_is_left_out_one_by_one(sessions: int) -> None:
+    corpus = manifest_of(corpus_rows(sessions=sessions))
+    by_session = make_splits(corpus, params=params(protocol="leave-one-session-out")).folds
+    assert [fold.speakers["test"] for fold in by_session] == [(f"S{n}_F", f"S{n}_M") for n in range(1, sessions + 1)]
+    by_speaker = make_splits(corpus, params=params(protocol="leave-one-speaker-out")).folds
+    assert len({fold.speakers["test"] for fold in by_speaker}) == 2 * sessions
+
+
+def test_on_five_sessions_the_general_protocol_has_the_folds_of_iemocaps() -> None:
+    corpus = manifest_of(corpus_rows())
+    for named, general in (("session-5fold", "leave-one-session-out"), ("speaker-10fold", "leave-one-speaker-out")):
+        first, second = (make_splits(corpus, params=params(protocol=name)) for name in (named, general))
+        assert first.rows.drop(columns="protocol").equals(second.rows.drop(columns="protocol"))
+
+
+def test_k_fold_keeps_dialogue_partners_together_where_it_can() -> None:
+    corpus = manifest_of(corpus_rows(sessions=6))
+    thirds = make_splits(corpus, params=params(protocol="k-fold", folds=3)).folds
+    assert sorted(name for fold in thirds for name in fold.speakers["test"]) == sorted(corpus.rows["speaker"].unique())
+    assert all(len({name[:2] for name in fold.speakers["test"]}) == 2 for fold in thirds)
+    assert [fold.left_out for fold in thirds] == [0, 0, 0]
+    eighths = make_splits(corpus, params=params(protocol="k-fold", folds=8)).folds
+    assert sorted(len(fold.speakers["test"]) for fold in eighths) == [1, 1, 1, 1, 2, 2, 2, 2]
+    with pytest.raises(
+        SplitError, match=r"k-fold with splits.folds=13 needs at least 13 speakers .* has 12 \(S1_F, S1_"
+    ):
+        make_splits(corpus, params=params(protocol="k-fold", folds=13))
+
+
+def test_k_fold_balances_the_utterances_of_its_folds() -> None:
+    few = [row for row in corpus_rows(sessions=8) if row["session"] < "Session5" or row["dialogue_id"][2] == "0"]
+    folds = make_splits(manifest_of(few), params=params(protocol="k-fold", folds=4, development="random")).folds
+    assert [sum(fold.counts["test"].values()) for fold in folds] == [100, 100, 100, 100]
+
+
+def test_the_official_split_is_taken_as_it_is() -> None:
+    parts = OFFICIAL | {"Session2": "dev"}
+    splits = make_splits(
+        changed(lambda row: {"official_split": parts[row["session"]] if row["session"] != "Session3" else None}),
+        params=params(protocol="official"),
+    )
+    (fold,) = splits.folds
+    assert fold.speakers == {
+        "train": ("S1_F", "S1_M", "S4_F", "S4_M"),
+        "dev": ("S2_F", "S2_M"),
+        "test": ("S5_F", "S5_M"),
+    }
+    assert (fold.drawn, fold.shared, fold.left_out) == (None, (), 80)
+
+
+def test_an_official_split_without_its_column_or_a_part_is_refused() -> None:
+    settings = params(protocol="official")
+    with pytest.raises(
+        SplitError, match="protocol official reads the column official_split, which has no value; write"
+    ):
+        make_splits(manifest_of(corpus_rows()), params=settings)
+    with pytest.raises(SplitError, match="the column official_split has no test among the labelled utterances"):
+        make_splits(changed(lambda _: {"official_split": "train"}), params=settings)
+
+
+def test_an_official_split_that_shares_speakers_is_refused_or_recorded() -> None:
+    def part(row: Row) -> Row:
+        return {"official_split": "train" if row["utterance_id"] == "d50_F000" else OFFICIAL[row["session"]]}
+
+    with pytest.raises(SplitError) as refused:
+        make_splits(changed(part), params=params(protocol="official"))
+    assert str(refused.value) == (
+        "the official split has speakers or dialogues in two parts\n"
+        "  speaker S5_F is in train (1 utterance: d50_F000) and test (39 utterances: d50_F002, ...)\n"
+        "  dialogue d50 is in train (1 utterance: d50_F000) and test (19 utterances: d50_M001, ...)\n"
+        "correct the column official_split, or set splits.shared_speakers=record, which keeps the split and says so"
+    )
+    (fold,) = make_splits(changed(part), params=params(protocol="official", shared_speakers="record")).folds
+    assert [(each.word, each.name, each.parts) for each in fold.shared] == [
+        ("speaker", "S5_F", ("train", "test")),
+        ("dialogue", "d50", ("train", "test")),
+    ]
+    assert fold.drawn is not None
+    assert fold.drawn.name != "S5_F"
+
+
 def test_a_speaker_of_two_sessions_is_refused_by_name() -> None:
     twice = changed(lambda row: {"speaker": "S1_F"} if row["speaker"] == "S3_F" else {})
-    with pytest.raises(SplitError, match="fold 1: speaker S1_F would be in both training and test"):
+    with pytest.raises(SplitError, match="fold 1: speaker S1_F would be in both train and test"):
         make_splits(twice, params=params())
     last = changed(lambda row: {"speaker": "S1_F"} if row["speaker"] == "S5_F" else {})
-    with pytest.raises(SplitError, match="fold 1: speaker S1_F would be in both training and test"):
+    with pytest.raises(SplitError, match="fold 1: speaker S1_F would be in both train and test"):
         make_splits(last, params=params(protocol="session5-only"))
 
 
 def test_a_dialogue_of_two_sessions_is_refused_by_name() -> None:
     spans = changed(lambda row: {"dialogue_id": "d10", "turn_index": 99} if row["utterance_id"] == "d20_F000" else {})
-    with pytest.raises(SplitError, match="fold 1: dialogue d10 would be in both training and test"):
+    with pytest.raises(SplitError, match="fold 1: dialogue d10 would be in both train and test"):
         make_splits(spans, params=params())
 
 

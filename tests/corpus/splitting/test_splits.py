@@ -12,14 +12,18 @@ from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.table import read_utterance_table
 from merflow.corpus.splitting.splits import ids, make_splits, read_splits, write_splits
 from merflow.errors import CorpusError, SplitError
-from tests.corpus.splitting.five_sessions import corpus_rows, manifest_of, params
+from tests.corpus.splitting.five_sessions import Row, corpus_rows, manifest_of, params
 
 EMODB = Path(__file__).parents[2] / "../shared/data/emodb"
 
 
 @pytest.fixture(scope="module")
 def manifest() -> Manifest:
-    return manifest_of(corpus_rows())
+    return manifest_of(rows_with_official_split())
+
+
+def rows_with_official_split() -> list[Row]:
+    return [{**row, "official_split": "test" if row["session"] == "Session5" else "train"} for row in corpus_rows()]
 
 
 def test_written_splits_come_back(manifest: Manifest, tmp_path: Path) -> None:
@@ -45,6 +49,20 @@ def test_the_summary_tells_speakers_counts_and_what_is_shared(manifest: Manifest
     assert "| 1 | S2_F, S2_M, S3_F, S3_M, S4_F, S4_M, S5_F, S5_M | S1_M | S1_F |" in text
     assert text.count(" | train | ") == 11  # a heading, and a row a fold
     assert "| 1 | 50.0% | 100.0% | 0.0% | 0 | 4 | 0 |" in text
+    assert "- Development data: a dialogue partner of a test speaker, or else one random training speaker with" in text
+    assert "| 1 | S1_M | 8 | 16 | 8 | 8 | 9 of 9 with at least 5 of every class |" in text
+
+
+def test_the_summary_tells_what_an_official_split_shares(tmp_path: Path) -> None:
+    rows = rows_with_official_split()
+    rows[0] |= {"official_split": "test"}
+    splits = make_splits(manifest_of(rows), params=params(protocol="official", shared_speakers="record"))
+    write_splits(splits, tmp_path / "splits.parquet")
+    text = (tmp_path / "splits.md").read_text()
+    assert "- speakers in both train and test, 1: S1_F" in text
+    assert "- dialogues in both train and test, 1: d10" in text
+    assert "No speaker" not in text
+    assert read_splits(tmp_path / "splits.parquet").folds == splits.folds
 
 
 def test_the_id_covers_rows_and_settings(manifest: Manifest) -> None:
@@ -98,7 +116,9 @@ def test_equal_settings_give_equal_folds_whatever_the_order_of_the_corpus(
 ) -> None:
     settings = params(protocol=protocol, development=development)
     first = make_splits(manifest, params=settings)
-    shuffled = manifest_of(list(np.random.default_rng(1).permutation(np.array(corpus_rows(), dtype=object))))
+    shuffled = manifest_of(
+        list(np.random.default_rng(1).permutation(np.array(rows_with_official_split(), dtype=object)))
+    )
     second = make_splits(shuffled, params=settings)
 
     pd.testing.assert_frame_equal(first.rows, second.rows)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from merflow.corpus.synthetic.census import DialogueName, iemocap_counts
+from merflow.corpus.iemocap_counts import iemocap_counts
+from merflow.corpus.synthetic.census import DialogueName
 from merflow.corpus.synthetic.dialogue import Dialogue, Turn
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.sizes import Size

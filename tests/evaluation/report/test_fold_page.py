@@ -8,7 +8,7 @@ def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
         epoch(number, train_loss=1.23456, dev_loss=0.5, dev_ua=0.7, dev_wa=0.65, lr=1e-4, seconds=6.2)
         for number in (1, 2)
     ]
-    chosen = ChosenEpoch(epoch=2, dev_ua=0.7, dev_loss=0.5)
+    chosen = ChosenEpoch(epoch=2, stage=1, dev_ua=0.7, dev_loss=0.5)
     page = fold_markdown(fold_record(fold=2, seed=5, chosen=chosen, epochs=2, seconds=12.4), epochs)
     assert page.splitlines() == [
         "# context-mmt:mmt-frozen, fold 2, seed 5",

@@ -112,8 +112,8 @@ def test_the_page_says_what_was_found(results: Results, tmp_path: Path) -> None:
     for expected in (
         "70.0%",
         "65.0\N{EN DASH}75.0",
-        "77.25 / 76.5",
-        "trained in the frozen stage only; the preset also has the partial stage",
+        "77.25 / 76.5 (iemocap4, session-5fold)",
+        "encoders frozen; the paper fine-tunes them",
         "fedcba9876543210",
         "0123456789abcdef",
         "c0ffee",

@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns, Results
 from merflow.contracts.selection import Selection
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
@@ -20,7 +21,10 @@ def found(*seeds: int, skills: tuple[float, ...]) -> ComparedRuns:
         for place, skill in enumerate(skills)
         for seed in seeds
     ]
-    origins = {f"context-mmt:p{place}": ComparedOrigin("runs/x", SELECTION, {}) for place in range(len(skills))}
+    origins = {
+        f"context-mmt:p{place}": ComparedOrigin("runs/x", SELECTION, TRAINING.regime, {})
+        for place in range(len(skills))
+    }
     return compare_variants(pd.concat(predictions), held_out(corpus()), runs=["runs/x"], origins=origins, params=PARAMS)
 
 
@@ -141,9 +145,16 @@ def test_words_that_the_preset_did_not_ask_for_are_told() -> None:
     assert f"{NAMES[1]}: trained on reference transcripts; the preset asks for ASR transcripts." in caption
 
 
+def test_encoders_that_stayed_frozen_are_told_once_for_all_variants() -> None:
+    training = TRAINING.model_copy(update={"regime": Regime(asked=("full",), ran=("frozen",))})
+    results = changed(changed(results_of_three(), NAMES[1], training=training), NAMES[2], training=training)
+    caption = " ".join(terminal(results)[4:])
+    assert f"{NAMES[1]}, {NAMES[2]}: encoders frozen; the paper fine-tunes them." in caption
+
+
 def test_the_terminal_tells_how_the_epochs_were_chosen() -> None:
     caption = " ".join(terminal(results_of_three())[4:])
-    assert caption.endswith("Epochs chosen by: lowest loss of one training speaker.")
+    assert "Epochs chosen by: lowest loss of one training speaker." in caption
     training = TRAINING.model_copy(update={"selection": Selection(figure="ua", data="session")})
     caption = " ".join(terminal(changed(results_of_three(), NAMES[1], training=training))[4:])
     first, second = "lowest loss of one training speaker", "highest UA of one training session"

@@ -110,8 +110,8 @@ def test_lengths_and_shapes(stored: Manifest, profile: Profile, tmp_path: Path) 
     assert dataset.lengths.dtype == np.int64
     assert dataset.lengths.tolist() == [len(array) for array in dataset.stored("speech")]
     assert {role: (shape.layers, shape.width) for role, shape in dataset.shapes.items()} == {
-        "speech_layers": (2, 60),
-        "speech": (None, 60),
+        "speech_layers": (2, 200),
+        "speech": (None, 400),
         "text_layers": (2, 32),
     }
     text_only = FeatureDataset(

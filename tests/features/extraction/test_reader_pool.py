@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from merflow.contracts import machine
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.errors import FeatureError
 from merflow.features.extraction.reader_pool import ReaderPool, worker_count
+from tests.contracts.test_processes import is_alive, wait_until
 
 
 @dataclass(frozen=True)
@@ -197,8 +200,45 @@ def test_processes_end_with_the_block() -> None:
     assert not any(Path(f"/proc/{process}").exists() for process in processes)
 
 
+@dataclass(frozen=True)
+class Endless(Numbers):
+    """Reads an input that takes forever."""
+
+    folder: Path = Path()
+
+    def __call__(self, unit: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        (self.folder / f"{os.getpid()}.pid").touch()
+        time.sleep(600)
+        yield from ((number, "read") for number in unit)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes")
+def test_processes_end_with_an_extraction_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "extraction.py"
+    script.write_text(
+        "import sys; from pathlib import Path\n"
+        "from tests.features.extraction.test_reader_pool import Endless, ReaderPool\n"
+        "if __name__ == '__main__':\n"
+        "    with ReaderPool(2) as readers:\n"
+        "        list(readers.run(Endless(Path(sys.argv[1])), [(0,), (1,)]))"
+    )
+    extraction = subprocess.Popen(
+        [sys.executable, script, tmp_path],
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([".", *sys.path])},
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    extraction.kill()
+    extraction.wait()
+    killed_s = time.monotonic()
+    wait_until(lambda: not any(is_alive(int(path.stem)) for path in tmp_path.glob("*.pid")))
+    assert time.monotonic() - killed_s < 10
+
+
 def test_little_to_read_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: set(range(32)))
+    monkeypatch.setattr(machine, "_quotas", lambda _root: iter(()))
     assert worker_count("auto", inputs=20) == 0
     assert worker_count("auto", inputs=10_000) == 8
     assert worker_count(3, inputs=1) == 3

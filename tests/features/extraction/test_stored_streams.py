@@ -68,7 +68,7 @@ def test_stored_numbers_are_the_encoders_in_half_precision(
     (stored,) = extract_streams(manifest, streams=(FRAMES,), profile=profile, store=store, shard_utterances=4)
     assert stored.stream == FRAMES
     assert stored.key == feature_key(profile["speech"], FRAMES).digest
-    assert (stored.shape.layers, stored.shape.width, stored.entries) == (None, 60, 14)
+    assert (stored.shape.layers, stored.shape.width, stored.entries) == (None, 400, 14)
     keyed = open_store(store, feature_key(profile["speech"], FRAMES))
     index, places = keyed.read_index(manifest.hash), keyed.locations()
     assert index["utterance_id"].tolist() == manifest.rows["utterance_id"].tolist()
@@ -151,7 +151,10 @@ def test_two_corpora_share_what_they_have_in_common(make_corpus: MakeCorpus, pro
 def test_equal_inputs_are_encoded_once(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> None:
     manifest = make_corpus()
     repeated = Manifest(
-        rows=manifest.rows.assign(transcript="the same words"), root=manifest.root, corpus="table", taxonomy="iemocap4"
+        rows=manifest.rows.assign(transcript="the same words"),
+        root=manifest.root,
+        corpus="table",
+        taxonomy=manifest.taxonomy,
     )
     (stored,) = extract_streams(
         repeated, streams=(TEXT,), profile=profile, store=tmp_path / "store", shard_utterances=4

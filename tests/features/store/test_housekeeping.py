@@ -54,9 +54,9 @@ def test_keys_are_listed_with_what_they_hold(store: Path, manifest: Manifest, pr
     frames = found[_key(profile)]
     index = open_store(store, feature_key(profile["speech"], FRAMES)).read_index(manifest.hash)
     assert (frames.encoder, frames.modality, frames.clip_s, frames.pooled) == ("lite-speech", "audio", None, False)
-    assert (frames.layers, frames.width, frames.entries, frames.shards) == (None, 60, 14, 3)
+    assert (frames.layers, frames.width, frames.entries, frames.shards) == (None, 400, 14, 3)
     assert frames.steps == index["steps"].sum()
-    assert frames.steps * 60 * 2 < frames.size_bytes < frames.steps * 60 * 2 + 20_000
+    assert frames.steps * 400 * 2 < frames.size_bytes < frames.steps * 400 * 2 + 20_000
     assert frames.manifests == (manifest.hash,)
     layered = found[feature_key(profile["text_layers"], TEXT).digest]
     assert (layered.layers, layered.pooled, layered.entries, layered.steps) == (2, True, 12, 12)
@@ -66,7 +66,7 @@ def test_ls_on_the_command_line(store: Path, profile: Profile) -> None:
     shown = CliRunner().invoke(app, ["features", "ls", str(store)])
     assert shown.exit_code == 0
     assert "lite-speech-layers" in shown.stdout
-    assert "2 x 60" in shown.stdout
+    assert "2 x 200" in shown.stdout
     rows = json.loads(CliRunner().invoke(app, ["features", "ls", str(store), "--json"]).stdout)
     assert {row["key"] for row in rows} == {path.name for path in store.iterdir()}
     assert _key(profile) in {row["key"] for row in rows}

@@ -51,10 +51,9 @@ class Reader:
             tells a pipeline when to index the corpus again.
         generate: Makes the corpus if no root is given; None for a corpus that has to be on disk.
         sizes: The sizes in which it can be generated.
-        known_counts: Compares manifest rows with the counts that are known of the corpus, in the columns ``what``,
-            ``expected`` and ``found``; None if nothing is known in advance.
-        published: True if the papers' numbers were measured on this corpus, so that a difference from them means
-            something.
+        known_counts: Compares manifest rows with the counts that are known of the corpus, in the columns
+            ``difference``, ``what``, ``expected`` and ``found``; None if nothing is known in advance.
+        published: True if the papers' numbers were measured on this corpus, with the emotions of its taxonomy.
     """
 
     read: Read
@@ -102,16 +101,21 @@ def _table_fingerprint(root: Path) -> str:
     return table_fingerprint(root)
 
 
+# A release of IEMOCAP brings no split of its own.
+_RELEASE_PROTOCOLS = tuple(protocol for protocol in PROTOCOLS if protocol != "official")
+
 READERS: dict[str, Reader] = {
     "iemocap": Reader(
         _read_iemocap,
         root="the IEMOCAP_full_release folder",
+        protocols=_RELEASE_PROTOCOLS,
         known_counts=_iemocap_counts,
         published=True,
     ),
     "synthetic": Reader(
         _read_iemocap,
         root="a generated release",
+        protocols=_RELEASE_PROTOCOLS,
         generate=_generate_release,
         sizes=SIZES,
     ),

@@ -30,7 +30,8 @@ def read_iemocap(root: Path, *, taxonomy: Taxonomy) -> Manifest:
     """Read a release into a manifest.
 
     A missing transcription, recording or video is no error: its columns are null, and validation lists it. Of a missing
-    recording, ``audio_path`` stays, and ``n_samples`` and ``rate_hz`` are null.
+    recording, ``audio_path`` stays, and ``n_samples`` and ``rate_hz`` are null. A release without any recording has no
+    audio: ``audio_path`` is null, too.
 
     Args:
         root: The release folder, or the folder that contains ``IEMOCAP_full_release``.
@@ -47,12 +48,15 @@ def read_iemocap(root: Path, *, taxonomy: Taxonomy) -> Manifest:
         for path in _dialogue_files(session)
         for row in _dialogue_rows(path, session=session, release=release, taxonomy=taxonomy)
     ]
-    headers = read_headers([release / row["audio_path"] for row in rows])
-    for row, header in zip(rows, headers, strict=True):
+    if not any((release / row["audio_path"]).is_file() for row in rows):
+        rows = [row | {"audio_path": None} for row in rows]
+    recorded = [row for row in rows if row["audio_path"] is not None]
+    headers = read_headers([release / row["audio_path"] for row in recorded])
+    for row, header in zip(recorded, headers, strict=True):
         if header is not None:
             row.update(n_samples=header.n_samples, rate_hz=header.rate_hz)
     corpus = "synthetic" if (release / SYNTHETIC_MARK).is_file() else "iemocap"
-    return build_manifest(rows, root=release, corpus=corpus, taxonomy=taxonomy.name)
+    return build_manifest(rows, root=release, corpus=corpus, taxonomy=taxonomy)
 
 
 def _find_release(root: Path) -> Path:

@@ -84,8 +84,9 @@ def read_transcripts(path: Path) -> dict[str, str]:
         if match is None or not UTTERANCE_ID.fullmatch(match["utterance"]):
             _log.warning("%s line %d is no transcript line; it is skipped: %r", path, number, line[:80])
             continue
-        words = without_tags(match["text"])
-        if texts.setdefault(match["utterance"], words) != words:
+        words = " ".join(match["text"].split())
+        first = texts.setdefault(match["utterance"], words)
+        if without_tags(first) != without_tags(words):
             raise CorpusError(
                 f"{path} line {number}: a second, different transcript of {match['utterance']}; remove one"
             )

@@ -1,8 +1,7 @@
 """Reader of a CSV file of utterances, for any corpus that needs no reader of its own.
 
 Required columns: utterance_id, speaker, session, emotion, and audio_path or transcript. An empty cell is null; a
-modality that the corpus lacks is null throughout. Paths are relative to the file. Tags in a transcript ([LAUGHTER]) are
-removed, as in IEMOCAP; a transcript of tags alone becomes empty.
+modality that the corpus lacks is null throughout. Paths are relative to the file.
 """
 
 import csv as comma_separated
@@ -12,11 +11,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.protocols import Part
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.readers.csv_records import Record, read_records
-from merflow.corpus.transcript import without_tags
 from merflow.errors import CorpusError, LabelError
 from merflow.storage.fingerprints import files_fingerprint
 
@@ -35,6 +34,7 @@ OPTIONAL = (
     "valence",
     "activation",
     "dominance",
+    "official_split",
 )
 
 LISTED = 20  # kinds of problem in one message
@@ -42,6 +42,10 @@ LISTED = 20  # kinds of problem in one message
 _GENDERS = {"f": "F", "female": "F", "m": "M", "male": "M"}  # other words are null
 _SIDES = {"left": "left", "right": "right"}
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_PARTS: dict[str, Part] = {
+    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+}
 _TURN_DIGITS = 9  # what 32 bits hold
 
 _log = logging.getLogger(__name__)
@@ -69,7 +73,7 @@ def read_utterance_table(csv: Path, *, taxonomy: Taxonomy) -> Manifest:
     rows = _rows(records, taxonomy=taxonomy)
     _number_turns(records, rows)
     _measure(rows, root=csv.resolve().parent)
-    return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy.name)
+    return build_manifest(rows, root=csv.resolve().parent, corpus="table", taxonomy=taxonomy)
 
 
 def table_fingerprint(csv: Path) -> str:
@@ -151,13 +155,14 @@ def _row(record: Record, *, taxonomy: Taxonomy) -> dict[str, Any]:
         "audio_path": _relative(record, "audio_path"),
         "video_path": _relative(record, "video_path"),
         "video_side": record.choice("video_side", _SIDES),
-        "transcript": without_tags(cells["transcript"]) if "transcript" in cells else None,
+        "transcript": " ".join(cells["transcript"].split()) if "transcript" in cells else None,
         "asr_transcript": cells.get("asr_transcript"),
         "emotion_raw": cells.get("emotion"),
         "emotion": _emotion(record, taxonomy=taxonomy),
         "valence": record.number("valence"),
         "activation": record.number("activation"),
         "dominance": record.number("dominance"),
+        "official_split": record.choice("official_split", _PARTS),
     }
 
 

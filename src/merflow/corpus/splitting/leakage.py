@@ -4,8 +4,29 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from merflow.contracts.protocols import Part
 from merflow.corpus.transcript import folded_words
 from merflow.errors import SplitError
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A speaker or dialogue in two parts of a fold.
+
+    Attributes:
+        column: Column of the manifest, ``speaker`` or ``dialogue_id``.
+        name: Its value.
+        parts: The two parts.
+    """
+
+    column: str
+    name: str
+    parts: tuple[Part, Part]
+
+    @property
+    def word(self) -> str:
+        """The column in a word."""
+        return self.column.removesuffix("_id")
 
 
 @dataclass(frozen=True)
@@ -35,16 +56,24 @@ def shared_text(train: pd.DataFrame, test: pd.DataFrame) -> SharedText:
     return SharedText(share(shared), share(shared[scripted.fillna(False)]), share(shared[~scripted.fillna(True)]))
 
 
+def shared_between(
+    column: str, *, first: pd.DataFrame, second: pd.DataFrame, parts: tuple[Part, Part]
+) -> tuple[Shared, ...]:
+    """Return the speakers or dialogues that two parts have in common, sorted."""
+    return tuple(Shared(column, name, parts) for name in sorted(set(first[column]) & set(second[column])))
+
+
 def refuse_shared(
-    column: str, *, first: pd.DataFrame, second: pd.DataFrame, parts: tuple[str, str], fold: int, remedy: str
+    column: str, *, first: pd.DataFrame, second: pd.DataFrame, parts: tuple[Part, Part], fold: int, remedy: str
 ) -> None:
     """Raise if two parts of a fold have a speaker or a dialogue in common.
 
     Raises:
         SplitError: They have; the message names up to five.
     """
-    shared = sorted(set(first[column]) & set(second[column]))
+    shared = shared_between(column, first=first, second=second, parts=parts)
     if shared:
-        word = column.removesuffix("_id")
-        names = ", ".join(shared[:5]) + (f" and {len(shared) - 5} more" if len(shared) > 5 else "")
-        raise SplitError(f"fold {fold}: {word} {names} would be in both {parts[0]} and {parts[1]}; {remedy}")
+        names = ", ".join(each.name for each in shared[:5]) + (
+            f" and {len(shared) - 5} more" if len(shared) > 5 else ""
+        )
+        raise SplitError(f"fold {fold}: {shared[0].word} {names} would be in both {parts[0]} and {parts[1]}; {remedy}")

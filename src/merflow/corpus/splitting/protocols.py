@@ -1,43 +1,36 @@
 """Choice of the folds: test data by protocol, then development data from the rest."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from merflow.contracts.params import SplitParams
-from merflow.contracts.protocols import PARTS, Part, Protocol
-from merflow.contracts.taxonomy import taxonomy
+from merflow.contracts.protocols import Part
 from merflow.corpus.manifest import Manifest
-from merflow.corpus.splitting.leakage import SharedText, refuse_shared, shared_text
+from merflow.corpus.splitting.development import Drawn, TrainingData, draw_development
+from merflow.corpus.splitting.fold_facts import FoldFacts, facts_of
+from merflow.corpus.splitting.leakage import refuse_shared
+from merflow.corpus.splitting.official import official_parts, shared_of
+from merflow.corpus.splitting.tested_groups import TestedGroups, tested_groups
 from merflow.errors import SplitError
 
+Parts = dict[Part, pd.DataFrame]
 
-@dataclass(frozen=True)
-class FoldFacts:
-    """Facts of one fold.
 
-    Attributes:
-        fold: Number of the fold, from 1.
-        speakers: Part -> its speakers, sorted.
-        counts: Part -> class -> utterances.
-        left_out: Number of labelled utterances in no part, because they share a dialogue with the test speaker.
-        dialogues_dev_train: Number of dialogues in both development and training data.
-        dialogues_dev_test: Number of dialogues in both development and test data.
-        shared_text: Shares of test utterances whose words occur in the training data.
+def fold_count(manifest: Manifest, *, params: SplitParams) -> int:
+    """Return the number of folds that a protocol makes of a corpus.
+
+    Raises:
+        SplitError: The manifest does not suit the protocol.
     """
-
-    fold: int
-    speakers: dict[Part, tuple[str, ...]]
-    counts: dict[Part, dict[str, int]]
-    left_out: int
-    dialogues_dev_train: int
-    dialogues_dev_test: int
-    shared_text: SharedText
+    if params.protocol == "official":
+        return 1
+    return len(tested_groups(_labelled(manifest, params), params=params).groups)
 
 
-def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[FoldFacts, dict[Part, pd.DataFrame]]]:
+def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[FoldFacts, Parts]]:
     """Yield the facts of each fold and, by part, its manifest rows.
 
     Raises:
@@ -45,11 +38,23 @@ def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[F
             lacks a part or a class.
     """
     labelled = _labelled(manifest, params)
-    column, groups = _test_groups(labelled, params.protocol)
-    classes = taxonomy(manifest.taxonomy).classes
-    for fold, group in enumerate(groups, start=1):
-        parts = _assign(labelled, column=column, group=group, fold=fold, params=params)
-        yield _facts(parts, fold=fold, classes=classes, labelled=len(labelled)), parts
+    classes = manifest.classes
+    if params.protocol == "official":
+        parts, drawn = official_parts(labelled, params=params), None
+        whole = not parts["dev"].empty
+        if not whole:
+            data = TrainingData(parts["train"], partners=labelled.iloc[:0], test=parts["test"])
+            parts, drawn = _with_development(data, fold=1, classes=classes, params=params)
+        # Development data that were drawn share dialogues with the training data here as in every protocol.
+        shared = tuple(each for each in shared_of(parts) if whole or "test" in each.parts)
+        fold_of = partial(facts_of, parts, fold=1, classes=classes, labelled=len(labelled))
+        yield fold_of(drawn=drawn, official_development=whole, shared=shared), parts
+        return
+    tested = tested_groups(labelled, params=params)
+    for fold, group in enumerate(tested.groups, start=1):
+        data = _training_data(labelled, tested=tested, group=group, fold=fold)
+        parts, drawn = _with_development(data, fold=fold, classes=classes, params=params)
+        yield facts_of(parts, fold=fold, classes=classes, labelled=len(labelled), drawn=drawn), parts
 
 
 def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
@@ -57,7 +62,7 @@ def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
     if rows.empty:
         raise SplitError(
             f"none of the {len(manifest.rows)} utterances of {manifest.root} has an emotion of taxonomy "
-            f"{manifest.taxonomy}; label them, or choose another corpus.taxonomy"
+            f"{manifest.taxonomy.name}; label them, or choose another corpus.taxonomy"
         )
     if not params.improvised_only:
         return rows
@@ -77,87 +82,30 @@ def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
     return improvised
 
 
-def _test_groups(labelled: pd.DataFrame, protocol: Protocol) -> tuple[str, list[str]]:
-    """Return the column that decides the test data, and its values in the order of the folds."""
-    column, expected = ("speaker", 10) if protocol == "speaker-10fold" else ("session", 5)
-    groups = sorted(labelled[column].unique())
-    if len(groups) != expected:
-        names = ", ".join(groups[:12]) + (", ..." if len(groups) > 12 else "")
-        raise SplitError(
-            f"{protocol} needs exactly {expected} {column}s with labelled utterances, but the corpus has {len(groups)} "
-            f"({names}); choose another splits.protocol, or change the column {column!r}"
-        )
-    return column, groups[-1:] if protocol == "session5-only" else groups
-
-
-def _assign(
-    labelled: pd.DataFrame, *, column: str, group: str, fold: int, params: SplitParams
-) -> dict[Part, pd.DataFrame]:
-    rng = np.random.default_rng([params.seed, fold])
-    testing = labelled[column] == group
+def _training_data(labelled: pd.DataFrame, *, tested: TestedGroups, group: tuple[str, ...], fold: int) -> TrainingData:
+    """Return a fold's test data and what is left for training without their speakers and dialogues."""
+    testing = labelled[tested.column].isin(group)
     test, rest = labelled[testing], labelled[~testing]
-    shares_dialogue = rest["dialogue_id"].isin(test["dialogue_id"])
-    partners: list[str] = []
-    if params.protocol == "speaker-10fold":
-        partners = sorted(rest.loc[shares_dialogue, "speaker"].unique())
-        train = rest[~shares_dialogue]
-    else:
-        remedy = f"correct the column 'session' ({group} is the test session of this fold), or use speaker-10fold"
-        for shared in ("speaker", "dialogue_id"):
-            refuse_shared(shared, first=rest, second=test, parts=("training", "test"), fold=fold, remedy=remedy)
-        train = rest
-    if params.development == "speaker" and partners:
-        dev = rest[rest["speaker"] == rng.choice(partners)]
-    else:
-        dev = _develop(train, test=test, rng=rng, fold=fold, params=params)
-    train = train[~train.index.isin(dev.index)]
+    if tested.column == "speaker":
+        shares_dialogue = rest["dialogue_id"].isin(test["dialogue_id"])
+        partners = rest["speaker"].isin(rest.loc[shares_dialogue, "speaker"])
+        return TrainingData(rest[~shares_dialogue], partners=rest[partners], test=test)
+    remedy = f"correct the column 'session' ({group[0]} is the test session of this fold), or use leave-one-speaker-out"
+    for shared in ("speaker", "dialogue_id"):
+        refuse_shared(shared, first=rest, second=test, parts=("train", "test"), fold=fold, remedy=remedy)
+    return TrainingData(rest, partners=rest.iloc[:0], test=test)
+
+
+def _with_development(
+    data: TrainingData, *, fold: int, classes: tuple[str, ...], params: SplitParams
+) -> tuple[Parts, Drawn | None]:
+    """Return all parts of a fold after the draw of its development data."""
+    rng = np.random.default_rng([params.seed, fold])
+    dev, drawn = draw_development(data, classes=classes, rng=rng, fold=fold, params=params)
+    train = data.train[~data.train.index.isin(dev.index)]
     remedy = "give it one session, or choose another splits.development"
     if params.development != "random":
         refuse_shared("speaker", first=train, second=dev, parts=("train", "dev"), fold=fold, remedy=remedy)
     if params.development != "speaker":
         refuse_shared("dialogue_id", first=train, second=dev, parts=("train", "dev"), fold=fold, remedy=remedy)
-    return {"train": train, "dev": dev, "test": test}
-
-
-def _develop(
-    train: pd.DataFrame, *, test: pd.DataFrame, rng: np.random.Generator, fold: int, params: SplitParams
-) -> pd.DataFrame:
-    """Return the rows of the training data that become development data."""
-    if params.development == "random":
-        dialogues = rng.permutation(sorted(train["dialogue_id"].unique()))
-        sizes = train["dialogue_id"].value_counts().loc[dialogues].to_numpy()
-        enough = int(np.searchsorted(np.cumsum(sizes), params.random_share * len(train))) + 1
-        return train[train["dialogue_id"].isin(dialogues[:enough])]
-    column = params.development
-    choices = sorted(set(train[column]) - set(test[column]))
-    if len(choices) < 2:
-        raise SplitError(
-            f"fold {fold}: development data from one training {column} need at least two of them, but there are "
-            f"{len(choices)} ({', '.join(choices)}); choose another splits.development"
-        )
-    return train[train[column] == rng.choice(choices)]
-
-
-def _facts(parts: dict[Part, pd.DataFrame], *, fold: int, classes: tuple[str, ...], labelled: int) -> FoldFacts:
-    counts: dict[Part, dict[str, int]] = {
-        part: {name: int((rows["emotion"] == name).sum()) for name in classes} for part, rows in parts.items()
-    }
-    for part in PARTS:
-        if parts[part].empty:
-            raise SplitError(f"fold {fold} has no {part} utterance; choose another splits.protocol or development")
-    missing = [name for name, count in counts["train"].items() if count == 0]
-    if missing:
-        raise SplitError(
-            f"fold {fold} has no {', '.join(missing)} utterance to train on; choose another splits.protocol, "
-            "splits.development or corpus.taxonomy"
-        )
-    dialogues = {part: set(rows["dialogue_id"]) for part, rows in parts.items()}
-    return FoldFacts(
-        fold=fold,
-        speakers={part: tuple(sorted(rows["speaker"].unique())) for part, rows in parts.items()},
-        counts=counts,
-        left_out=labelled - sum(len(rows) for rows in parts.values()),
-        dialogues_dev_train=len(dialogues["dev"] & dialogues["train"]),
-        dialogues_dev_test=len(dialogues["dev"] & dialogues["test"]),
-        shared_text=shared_text(parts["train"], parts["test"]),
-    )
+    return {"train": train, "dev": dev, "test": data.test}, drawn

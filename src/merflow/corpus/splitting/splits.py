@@ -1,5 +1,6 @@
 """Splits: the part (train, dev or test) of every labelled utterance in every fold, as a file with an identity."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,8 @@ from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import Development, Part, Protocol
 from merflow.contracts.tables import SPLITS, conform, read_table
 from merflow.corpus.manifest import Manifest
-from merflow.corpus.splitting.protocols import FoldFacts, choose_folds
+from merflow.corpus.splitting.fold_facts import FoldFacts
+from merflow.corpus.splitting.protocols import choose_folds
 from merflow.corpus.splitting.summary import summary_text
 from merflow.errors import CorpusError, MerflowError, SplitError
 from merflow.storage.local import digest, replacing
@@ -29,12 +31,14 @@ class Splits:
         params: Parameters that made them.
         manifest_hash: Version of the corpus.
         folds: Facts of each fold, in order.
+        accepted: Known differences of the corpus from the real release, in words.
     """
 
     rows: pd.DataFrame
     params: SplitParams
     manifest_hash: str
     folds: tuple[FoldFacts, ...]
+    accepted: tuple[str, ...] = ()
 
     @property
     def protocol(self) -> Protocol:
@@ -56,23 +60,48 @@ class Splits:
         """True if scripted utterances were dropped."""
         return self.params.improvised_only
 
+    @property
+    def shared_groups(self) -> tuple[str, ...]:
+        """Speakers and dialogues that an official split has in two parts, in words."""
+        shared = (each for fold in self.folds for each in fold.shared)
+        return tuple(f"{each.word} {each.name} in {each.parts[0]} and {each.parts[1]}" for each in shared)
+
     @cached_property
     def split_id(self) -> str:
-        """SHA-256 of rows and parameters as 16 hexadecimal digits; ``random_share`` counts only if it was used."""
-        unused = set() if self.development == "random" else {"random_share"}
+        """SHA-256 of rows and parameters as 16 hexadecimal digits; a parameter counts only if it was used.
+
+        ``min_dev_per_class`` has done its part when the rows are drawn.
+        """
+        unused = {"min_dev_per_class"}
+        unused |= set() if self.development == "random" else {"random_share"}
+        unused |= set() if self.protocol == "k-fold" else {"folds"}
+        unused |= set() if self.protocol == "official" else {"shared_speakers"}
         rows = [self.rows[name].tolist() for name in SPLITS.names]
         return digest([rows, self.params.model_dump(exclude=unused)])
+
+    def check_fold(self, fold: int) -> None:
+        """Raise if there is no such fold.
+
+        Raises:
+            SplitError: There is none; the message has the number of folds.
+        """
+        if not 1 <= fold <= len(self.folds):
+            raise SplitError(f"no fold {fold}; {self.protocol} has folds 1 to {len(self.folds)}")
 
 
 def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
     """Split the labelled utterances into folds.
 
-    ``session-5fold`` tests on each session in turn, ``speaker-10fold`` on each speaker, and ``session5-only`` on the
-    last of five sessions, in the order of their names. Development data are one random training speaker, one random
-    training session, or whole dialogues up to ``random_share`` of the training data.
+    ``leave-one-session-out`` tests on each session in turn, ``leave-one-speaker-out`` on each speaker, in the order of
+    their names, and ``k-fold`` on each of ``folds`` groups of speakers. ``session-5fold`` and ``speaker-10fold`` are
+    the first two for exactly five sessions and ten speakers. ``session5-only`` tests on the last of five sessions.
+    ``official`` takes the corpus's own parts; development data are drawn if it has none.
 
-    In ``speaker-10fold``, nobody trains on a dialogue of the test speaker. If ``development`` is ``speaker``, the test
-    speaker's partner is the development speaker. Other turns of such dialogues are left out.
+    Development data are one random training speaker or session with enough utterances of every class
+    (:mod:`merflow.corpus.splitting.development`), or whole dialogues up to ``random_share`` of the training data.
+
+    Where speakers are tested, nobody trains on a dialogue of a test speaker. If ``development`` is ``speaker``, a
+    partner in such a dialogue comes first as the development speaker. Other turns of such dialogues are left out.
 
     Raises:
         SplitError: The manifest does not suit the protocol, a speaker or dialogue would be on both sides, or a fold
@@ -91,6 +120,7 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
         params=params,
         manifest_hash=manifest.hash,
         folds=tuple(facts),
+        accepted=manifest.accepted,
     )
 
 
@@ -100,8 +130,7 @@ def ids(splits: Splits, *, fold: int, part: Part) -> list[str]:
     Raises:
         SplitError: No such fold exists.
     """
-    if not 1 <= fold <= len(splits.folds):
-        raise SplitError(f"no fold {fold}; {splits.protocol} has folds 1 to {len(splits.folds)}")
+    splits.check_fold(fold)
     rows = splits.rows
     names: list[str] = rows.loc[(rows["fold"] == fold) & (rows["part"] == part), "utterance_id"].tolist()
     return names
@@ -118,10 +147,15 @@ def write_splits(splits: Splits, path: Path) -> None:
         "manifest_hash": splits.manifest_hash,
         "split_id": splits.split_id,
         "folds": _FOLDS.dump_json(splits.folds).decode(),
+        "accepted": json.dumps(splits.accepted),
     }
     table = conform(splits.rows, SPLITS, where=f"splits for {path}").replace_schema_metadata(metadata)
     text = summary_text(
-        splits.folds, params=splits.params, manifest_hash=splits.manifest_hash, split_id=splits.split_id
+        splits.folds,
+        params=splits.params,
+        manifest_hash=splits.manifest_hash,
+        split_id=splits.split_id,
+        accepted=splits.accepted,
     )
     with replacing(path) as part:
         pq.write_table(table, part)
@@ -145,6 +179,7 @@ def read_splits(path: Path) -> Splits:
             params=SplitParams.model_validate_json(metadata["params"]),
             manifest_hash=metadata["manifest_hash"],
             folds=_FOLDS.validate_json(metadata["folds"]),
+            accepted=tuple(json.loads(metadata["accepted"])),
         )
         recorded = metadata["split_id"]
     except CorpusError:

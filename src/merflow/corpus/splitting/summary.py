@@ -4,39 +4,83 @@ from collections.abc import Sequence
 
 from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import PARTS
-from merflow.corpus.splitting.protocols import FoldFacts
+from merflow.corpus.splitting.fold_facts import FoldFacts
 
 _DEVELOPMENT = {
-    "speaker": "one random training speaker",
-    "session": "one random training session",
+    "speaker": "one random training speaker with at least {floor} utterances of every class",
+    "session": "one random training session with at least {floor} utterances of every class",
     "random": "random dialogues, {share:.0%} of the training utterances",
 }
+_LISTED = 12  # names in a cell
 
 
-def summary_text(folds: Sequence[FoldFacts], *, params: SplitParams, manifest_hash: str, split_id: str) -> str:
+def summary_text(
+    folds: Sequence[FoldFacts], *, params: SplitParams, manifest_hash: str, split_id: str, accepted: Sequence[str]
+) -> str:
     """Return the page: settings and, per fold, speakers, utterances by part and class, and text that parts share."""
-    development = _DEVELOPMENT[params.development].format(share=params.random_share)
-    if (params.protocol, params.development) == ("speaker-10fold", "speaker"):
-        development = "the test speaker's dialogue partner, or else " + development
     lines = [
         f"# Splits {split_id}",
         "",
         f"- Protocol: {params.protocol}, {len(folds)} fold{'s' if len(folds) > 1 else ''}",
-        f"- Development data: {development} (seed {params.seed})",
+        f"- Development data: {_development(folds, params)} (seed {params.seed})",
         f"- Utterances: {'improvised only' if params.improvised_only else 'improvised and scripted'}",
         f"- Manifest: {manifest_hash}",
+        *(f"- Known difference from the release: {known}" for known in accepted),
         "",
-        "No speaker or dialogue is in both train and test, and no speaker in both dev and test.",
+        _disjoint(folds),
         "",
         *_speakers(folds),
         *_counts(folds),
+        *_drawn(folds),
         *_shared(folds),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
 
+def remarks_on(folds: Sequence[FoldFacts], *, params: SplitParams) -> list[str]:
+    """Return what is worth knowing of development data before they choose an epoch; nothing if all is well."""
+    remarks = []
+    short = [fold for fold in folds if fold.drawn is not None and fold.drawn.per_class < params.min_dev_per_class]
+    if short:
+        worst = min(fold.drawn.per_class for fold in short if fold.drawn is not None)
+        remarks.append(
+            f"no training {params.development} has {params.min_dev_per_class} utterances of every class "
+            f"(splits.min_dev_per_class) in {_folds(short)}; drew among those with the most, at least {worst} of each"
+        )
+    if lacking := [fold for fold in folds if fold.lacking("dev")]:
+        classes = sorted({name for fold in lacking for name in fold.lacking("dev")})
+        remarks.append(f"the development data of {_folds(lacking)} have no {' or no '.join(classes)} utterance")
+    return remarks
+
+
+def _folds(folds: Sequence[FoldFacts]) -> str:
+    return f"fold{'s' if len(folds) > 1 else ''} {_names([str(fold.fold) for fold in folds])}"
+
+
+def _development(folds: Sequence[FoldFacts], params: SplitParams) -> str:
+    if params.protocol == "official" and folds[0].official_development:
+        return "those of the official split"
+    development = _DEVELOPMENT[params.development].format(share=params.random_share, floor=params.min_dev_per_class)
+    by_speaker = params.protocol in ("speaker-10fold", "leave-one-speaker-out", "k-fold")
+    if by_speaker and params.development == "speaker":
+        return "a dialogue partner of a test speaker, or else " + development
+    return development
+
+
+def _disjoint(folds: Sequence[FoldFacts]) -> str:
+    shared = [each for fold in folds for each in fold.shared]
+    if not shared:
+        return "No speaker or dialogue is in both train and test, and no speaker in both dev and test."
+    lines = ["The official split has speakers or dialogues in two parts, which is known (splits.shared_speakers):"]
+    for parts, column in sorted({(each.parts, each.column) for each in shared}):
+        same = [each for each in shared if (each.parts, each.column) == (parts, column)]
+        names = _names([each.name for each in same])
+        lines.append(f"- {same[0].word}s in both {parts[0]} and {parts[1]}, {len(same)}: {names}")
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
 def _speakers(folds: Sequence[FoldFacts]) -> list[str]:
-    rows = [[str(fold.fold), *(", ".join(fold.speakers[part]) for part in PARTS)] for fold in folds]
+    rows = [[str(fold.fold), *(_names(fold.speakers[part]) for part in PARTS)] for fold in folds]
     return ["## Speakers", "", *_table(["fold", *PARTS], rows)]
 
 
@@ -49,6 +93,21 @@ def _counts(folds: Sequence[FoldFacts]) -> list[str]:
             figures = [*(counts[name] for name in classes), sum(counts.values())]
             rows.append([str(fold.fold), part, *(f"{figure:,}" for figure in figures)])
     return ["## Utterances", "", *_table(["fold", "part", *classes, "all"], rows)]
+
+
+def _drawn(folds: Sequence[FoldFacts]) -> list[str]:
+    drawn = [(fold, fold.drawn) for fold in folds if fold.drawn is not None]
+    if not drawn:
+        return []
+    classes = list(folds[0].counts["dev"])
+    rows = [
+        [
+            *(str(fold.fold), draw.name, *(f"{fold.counts['dev'][name]:,}" for name in classes)),
+            f"{draw.eligible} of {draw.candidates} with at least {draw.per_class} of every class",
+        ]
+        for fold, draw in drawn
+    ]
+    return ["## Development data", "", *_table(["fold", "drawn", *classes, "drawn among"], rows)]
 
 
 def _shared(folds: Sequence[FoldFacts]) -> list[str]:
@@ -72,7 +131,7 @@ def _shared(folds: Sequence[FoldFacts]) -> list[str]:
         "",
         "Test words in train: the share of test utterances whose words occur as a whole training utterance. Scripts",
         "are repeated in every session; `splits.improvised_only` drops them. Utterances left out share a dialogue",
-        "with the test speaker and are not development data.",
+        "with a test speaker and are not development data, or an official split does not name them.",
         "",
         *_table(names, rows),
     ]
@@ -81,6 +140,11 @@ def _shared(folds: Sequence[FoldFacts]) -> list[str]:
 def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [list(names), ["---"] * len(names), *rows]
     return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
+
+
+def _names(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:_LISTED])} and {more} more"
 
 
 def _percent(share: float | None) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, eye_array, hstack
 
-from merflow.corpus.synthetic.census import CODES, LETTERS, Census, DialogueName, iemocap_counts, scene_lean
+from merflow.corpus.iemocap_counts import iemocap_counts
+from merflow.corpus.synthetic.census import CODES, LETTERS, Census, DialogueName, scene_lean
 
 _FOUR_CLASSES = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"}
 _FITTING_ROUNDS = 200

@@ -1,11 +1,8 @@
 """Census of a release: the number of turns of each label and speaker in each dialogue."""
 
-import json
 from collections import Counter
-from functools import cache
 from itertools import product
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,13 +35,6 @@ class DialogueName(NamedTuple):
 
 # Turns by (speaker's letter, raw label) in each dialogue.
 Census = dict[DialogueName, Counter[tuple[str, str]]]
-
-
-@cache
-def iemocap_counts() -> dict[str, Any]:
-    """Return the public counts of the real release."""
-    counts: dict[str, Any] = json.loads(Path(__file__).with_name("iemocap_counts.json").read_text(encoding="utf-8"))
-    return counts
 
 
 _TINY_DIALOGUES = (

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from merflow.corpus.synthetic.census import LETTERS, iemocap_counts
+from merflow.corpus.iemocap_counts import iemocap_counts
+from merflow.corpus.synthetic.census import LETTERS
 from merflow.corpus.synthetic.dialogue import Dialogue, Turn
 from merflow.corpus.synthetic.ratings import LABEL_NAMES, Attributes, Category, Panel, Ratings, panel, rate
 from merflow.corpus.synthetic.seeds import generator

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtri
 
+from merflow.corpus.iemocap_counts import iemocap_counts
 from merflow.corpus.synthetic.allocation import full_census
 from merflow.corpus.synthetic.census import (
     LETTERS,
     Census,
     DialogueName,
     demo_census,
-    iemocap_counts,
     small_census,
     tiny_census,
 )

@@ -1,16 +1,17 @@
 """Validation of a manifest and its media against the rules for a corpus."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.tables import MANIFEST, conform
-from merflow.contracts.taxonomy import RAW_LABELS, taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.validation.data_docs import RuleResult, run_rules
+from merflow.corpus.validation.known_counts import differences, verdict
 from merflow.corpus.validation.outcome import Check, Problem, ValidationOutcome, figures_of
 from merflow.corpus.validation.recordings import measure_all
 from merflow.corpus.validation.rules import DIALOGUES, KNOWN_COUNTS, SPEAKERS, UTTERANCES, corpus_rules
@@ -23,7 +24,7 @@ def validate(
     """Check a manifest and its media.
 
     A modality that the corpus lacks altogether is not checked. If counts of the corpus are known in advance, as they
-    are for IEMOCAP, the manifest must have them.
+    are for IEMOCAP, the manifest must have them, but for the differences in ``params.accept``.
 
     Args:
         manifest: The manifest, as indexed.
@@ -32,26 +33,28 @@ def validate(
         progress: Receives the stage's name, the recordings done and their number.
 
     Raises:
-        CorpusError: The manifest has no rows or another taxonomy than the params, or the library is not installed.
+        CorpusError: The manifest has no rows, or the library is not installed.
         MerflowError: The manifest lacks a column, or has one of the wrong type.
         OutputError: ``docs`` cannot be written.
     """
     conform(manifest.rows, MANIFEST, where=f"manifest of {manifest.root}")
     if manifest.rows.empty:
         raise CorpusError(f"the manifest of {manifest.root} has no utterances; index the corpus again")
-    if manifest.taxonomy != params.taxonomy:
-        raise CorpusError(
-            f"the manifest of {manifest.root} was made with taxonomy {manifest.taxonomy}, but corpus.taxonomy is "
-            f"{params.taxonomy}; index the corpus again, or set corpus.taxonomy={manifest.taxonomy}"
-        )
     utterances = _utterances(manifest, progress=progress)
     tables = {UTTERANCES: utterances, SPEAKERS: _speakers(utterances), DIALOGUES: _dialogues(utterances)}
-    if known_counts := reader(manifest.corpus).known_counts:
-        tables[KNOWN_COUNTS] = known_counts(manifest.rows)
+    known = reader(manifest.corpus)
+    accepted: dict[str, str] = {}
+    line = ""
+    if known.known_counts is not None:
+        compared = known.known_counts(manifest.rows)
+        accepted = {name: what for name, what in differences(compared).items() if name in params.accept}
+        line = verdict(compared, accepted=params.accept)
+        tables[KNOWN_COUNTS] = compared[~compared["difference"].isin(accepted)].reset_index(drop=True)
     rules = [rule for rule in corpus_rules(manifest, params) if rule.table in tables]
     results = run_rules(rules, tables=tables, docs=docs)
     return ValidationOutcome(
-        manifest=manifest,
+        manifest=replace(manifest, accepted=tuple(f"{name}: {what}" for name, what in accepted.items())),
+        verdict=line,
         checks=tuple(_check(result) for result in results),
         problems=tuple(problem for result in results for problem in _problems(result, tables)),
         figures=figures_of(manifest, durations_s=utterances["duration_s"]),
@@ -63,16 +66,16 @@ def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None]
     rows = manifest.rows
     paths = [None if pd.isna(path) else str(path) for path in rows["audio_path"]]
     table = rows.join(measure_all(manifest.root, paths=paths, progress=progress))
-    classes = taxonomy(manifest.taxonomy)
     raw = table["emotion_raw"]
-    known = raw.isna() | raw.isin([*RAW_LABELS, *RAW_LABELS.values()])  # another rule reports unknown labels
+    known = raw.isna() | raw.isin(manifest.taxonomy.known_labels)  # another rule reports unknown labels
     absent = table["state"].isin(["none", "missing"])
     turns = table.groupby("dialogue_id")["state"].transform("size")
     without_audio = absent.groupby(table["dialogue_id"]).transform("all") & (turns > 1)
+    emotions = raw.where(known).map(manifest.taxonomy.emotion_of, na_action="ignore")
     recorded_s = table["samples"] / table["file_rate_hz"]
     span_s = table["end_s"] - table["start_s"]
     return table.assign(
-        emotion_of_raw=raw.where(known).map(classes.emotion_of, na_action="ignore").where(known, table["emotion"]),
+        emotion_of_raw=emotions.where(known, table["emotion"]),
         state=table["state"].mask(without_audio, "dialogue"),
         dialogue_turns=turns,
         recorded_s=recorded_s,

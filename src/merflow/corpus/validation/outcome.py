@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.taxonomy import UNLABELLED, taxonomy
+from merflow.contracts.taxonomy import UNLABELLED
 from merflow.corpus.manifest import Manifest
-from merflow.corpus.transcript import folded_words
 from merflow.corpus.validation.confounds import Confound, confounds_of
 
 HISTOGRAM_BINS = 30
@@ -62,7 +61,8 @@ class Figures:
         sessions: Session -> class -> utterances.
         speakers: Speaker -> class -> utterances.
         durations: Class (and ``all``) -> durations; empty if no duration is known.
-        empty_transcripts: Number of transcripts without a word, apart from tags; None without transcripts.
+        empty_transcripts: Number of transcripts without a word, which text models see as missing; None without
+            transcripts.
         left_share: Class -> share of its utterances on the left of the picture; empty if no side is known.
         confounds: How well side and gender alone predict the emotion; empty if no side is known.
     """
@@ -84,11 +84,14 @@ class ValidationOutcome:
     """The result of validating a manifest.
 
     Attributes:
+        manifest: The manifest, with the differences that were accepted.
+        verdict: What is wrong and what is right of a release whose counts are known, in a line; empty if all is well.
         checks: Results of all expectations, in the order of the suite.
         problems: All problems, by expectation.
     """
 
     manifest: Manifest
+    verdict: str
     checks: tuple[Check, ...]
     problems: tuple[Problem, ...]
     figures: Figures
@@ -119,7 +122,8 @@ class ValidationOutcome:
 def describe(outcome: ValidationOutcome, *, limit: int = 5) -> str:
     """Return the problems as lines of text: equal ones together, and at most ``limit`` per expectation."""
     count = len(outcome.problems)
-    lines = [f"{count} problem{'s' if count > 1 else ''} in {len(outcome.manifest.rows)} utterances"]
+    lines = [outcome.verdict] if outcome.verdict else []
+    lines.append(f"{count} problem{'s' if count > 1 else ''} in {len(outcome.manifest.rows)} utterances")
     grouped = group_problems(outcome.problems)
     kinds, listed = Counter(problem.expectation for problem, _ in grouped), Counter[str]()
     for problem, names in grouped:
@@ -145,7 +149,7 @@ def group_problems(problems: tuple[Problem, ...]) -> list[tuple[Problem, list[st
 def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
     """Return the counts of a manifest; ``durations_s`` has one value per row, NaN if it is unknown."""
     rows = manifest.rows
-    classes = (*taxonomy(manifest.taxonomy).classes, UNLABELLED)
+    classes = (*manifest.classes, UNLABELLED)
     emotion = rows["emotion"].fillna(UNLABELLED)
     transcripts = rows["transcript"].dropna()
     sided = rows["video_side"].notna()
@@ -159,7 +163,7 @@ def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
         sessions={str(name): _count(group, classes) for name, group in emotion.groupby(rows["session"])},
         speakers={str(name): _count(group, classes) for name, group in emotion.groupby(rows["speaker"])},
         durations={name: _durations(values) for name, values in durations.items() if len(values)},
-        empty_transcripts=None if transcripts.empty else int(transcripts.map(folded_words).eq("").sum()),
+        empty_transcripts=None if transcripts.empty else int(transcripts.str.strip().eq("").sum()),
         left_share={name: float(left[name]) for name in classes if name in left},
         confounds=confounds_of(rows),
     )

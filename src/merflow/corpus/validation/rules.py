@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.tables import MANIFEST
-from merflow.contracts.taxonomy import RAW_LABELS, taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.validation.data_docs import Rule
 
@@ -46,7 +45,7 @@ def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
 
 
 def _table_rules(manifest: Manifest) -> Iterator[Rule]:
-    labels, classes = sorted({*RAW_LABELS, *RAW_LABELS.values()}), list(taxonomy(manifest.taxonomy).classes)
+    name, labels, classes = manifest.taxonomy.name, manifest.taxonomy.known_labels, list(manifest.classes)
     yield Rule(
         UTTERANCES,
         "the manifest has all of its columns",
@@ -74,9 +73,9 @@ def _table_rules(manifest: Manifest) -> Iterator[Rule]:
     )
     yield Rule(
         UTTERANCES,
-        f"emotions are classes of {manifest.taxonomy}",
+        f"emotions are classes of {name}",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="emotion", value_set=classes),
-        f"emotion {{emotion!r}} is not in taxonomy {manifest.taxonomy}; index the corpus again",
+        f"emotion {{emotion!r}} is not in taxonomy {name}; index the corpus again",
     )
     yield Rule(
         UTTERANCES,
@@ -85,7 +84,7 @@ def _table_rules(manifest: Manifest) -> Iterator[Rule]:
             column_A="emotion", column_B="emotion_of_raw", ignore_row_if="both_values_are_missing"
         ),
         f"emotion is {{emotion!r}}, but label {{emotion_raw!r}} is {{emotion_of_raw!r}} in taxonomy "
-        f"{manifest.taxonomy}; index the corpus again",
+        f"{name}; index the corpus again",
     )
     yield Rule(
         UTTERANCES,

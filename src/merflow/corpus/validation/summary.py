@@ -26,6 +26,7 @@ def write_summary(outcome: ValidationOutcome, path: Path) -> None:
         manifest=outcome.manifest,
         manifest_hash=outcome.manifest.hash,
         success=outcome.success,
+        verdict=outcome.verdict,
         checks=outcome.checks,
         unmet=[check for check in outcome.checks if check.failed],
         met=[check for check in outcome.checks if not check.failed],

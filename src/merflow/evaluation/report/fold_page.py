@@ -12,13 +12,14 @@ _SHARES = ("dev_ua", "dev_wa")
 def fold_markdown(fold: FoldRecord, epochs: Sequence[EpochFigures]) -> str:
     """Return a page about the fold: how its epoch was chosen, and the figures of every epoch."""
     chosen = fold.chosen.epoch
+    note = f" ({fold.regime.note})" if fold.regime.note else ""
     seed = f", seed {fold.seed}" if fold.seed else ""
     return "\n".join(
         [
             f"# {fold.variant}, fold {fold.fold}{seed}",
             "",
             f"Epoch {chosen} of {fold.epochs} was chosen by: {fold.selection}. "
-            f"Stages: {', '.join(fold.stages)}. Training took {fold.seconds:.0f} s.",
+            f"Stages: {', '.join(fold.stages)}{note}. Training took {fold.seconds:.0f} s.",
             "",
             f"Encoders (profile {fold.profile}): "
             + "; ".join(f"{role} {cited}" for role, cited in fold.encoder_citations.items())

@@ -1,6 +1,8 @@
 """Short phrases that a report repeats: the test data, the choice of epochs, deviations from a preset, power."""
 
-from merflow.contracts.numerals import DASH, plural
+from collections.abc import Mapping, Sequence
+
+from merflow.contracts.numerals import DASH, plural, quoted
 from merflow.contracts.results import ComparedVariants, Power, Results
 from merflow.contracts.scores import Training, Variant
 
@@ -20,13 +22,10 @@ def selection_rule(results: Results) -> str:
     return "; ".join(rule if len(rules) == 1 else f"{rule} ({', '.join(names)})" for rule, names in rules.items())
 
 
-def published(variant: Variant) -> str:
-    """Return the paper's own percentages as UA / WA; in parentheses where this run has other encoders."""
-    figures = variant.published
-    if not figures.keys() & {"UA", "WA"}:
-        return DASH
-    both = " / ".join(f"{figures[name]:g}" if name in figures else DASH for name in ("UA", "WA"))
-    return both if variant.training.has_paper_encoders else f"({both})"
+def published(variant: Variant, results: Results) -> str:
+    """Return the paper's own percentages as UA / WA; those of another corpus or protocol name it."""
+    said = quoted(variant.published, ("UA", "WA"), corpus=results.published_corpus, protocol=results.protocol)
+    return said or DASH
 
 
 def encoders_in_words(training: Training) -> str:
@@ -54,12 +53,23 @@ def inputs_in_words(inputs: str) -> str:
     return _TRANSCRIPTS[kind] if is_transcript else f"without {column.replace('+', ' + ')}"
 
 
-def stage_note(training: Training) -> str | None:
-    """Return the stages of the preset that were skipped; None if all were run."""
-    if not training.skipped_stages:
-        return None
-    run, skipped = " and ".join(training.stages), " and ".join(training.skipped_stages)
-    return f"trained in the {run} stage only; the preset also has the {skipped} stage"
+def deviations(training: Training) -> list[str]:
+    """Return the differences between a training and the preset that it is named after; none if it was followed."""
+    return [note for note in (training.regime.note, transcript_note(training)) if note is not None]
+
+
+def told_by_variant(notes: Mapping[str, Sequence[str]]) -> str:
+    """Return sentences such as ``a, b: encoders frozen; ...``; each note once, with the variants that it is about."""
+    variants_of: dict[str, list[str]] = {}
+    for name, each in notes.items():
+        for note in each:
+            variants_of.setdefault(note, []).append(name)
+    return " ".join(f"{', '.join(names)}: {note}." for note, names in variants_of.items())
+
+
+def all_deviations(results: Results) -> str:
+    """Return the deviations of every variant in sentences, the best variant first; empty if there are none."""
+    return told_by_variant({name: deviations(results.variants[name].training) for name in results.ranked})
 
 
 def transcript_note(training: Training) -> str | None:

@@ -23,9 +23,9 @@ from merflow.contracts.numerals import (
     spread,
     training_name,
 )
-from merflow.contracts.presets import PublishedTable
+from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import ALPHA, Comparison, Results
-from merflow.contracts.scores import Variant
+from merflow.contracts.scores import Accuracy, ClassicScore, Scored
 from merflow.evaluation.report import notes, tables
 from merflow.evaluation.report.charts import (
     Histories,
@@ -112,10 +112,17 @@ def _packed_plotly() -> str:
 def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any]:
     variants = [results.variants[name] for name in results.ranked]
     pairs = tables.comparisons(results)
-    axis = _axis(variants)
+    axis = _axis([*variants, *results.classics.values()], chance=variants[0].chance.ua)
     return {
         "axis": axis,
-        "rows": [_row(name, results.variants[name], axis=axis) for name in results.ranked],
+        "classics": [
+            _classic_row(name, results.classics[name], axis=axis, chance=variants[0].chance.ua)
+            for name in tables.ranked_classics(results)
+        ],
+        "against_classics": tables.against_classics(results),
+        "text_leak": tables.text_leak(results),
+        "learned_leak": tables.learned_leak(results),
+        "rows": [_row(name, results, axis=axis) for name in results.ranked],
         "models": list(dict.fromkeys(name.partition(":")[0] for name in results.ranked)),
         "rule": notes.selection_rule(results),
         "one_rule": len({str(variant.training.selection) for variant in variants}) == 1,
@@ -156,27 +163,37 @@ def _drawings(results: Results, histories: Histories, inspections: Inspections) 
     }
 
 
-def _row(name: str, variant: Variant, *, axis: tuple[float, float]) -> dict[str, Any]:
-    low, high = variant.ua.ci95 or (variant.ua.pooled, variant.ua.pooled)
-    marks = {"low": low, "high": high, "at": variant.ua.pooled, "chance": variant.chance.ua}
+def _row(name: str, results: Results, *, axis: tuple[float, float]) -> dict[str, Any]:
+    variant = results.variants[name]
     return {
         "name": name,
         "anchor": name.replace(":", "-"),
         "model": name.partition(":")[0],
         "variant": variant,
-        "bar": {mark: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for mark, value in marks.items()},
-        "published": notes.published(variant),
+        "bar": _bar(variant.ua, axis=axis, chance=variant.chance.ua),
+        "published": notes.published(variant, results),
         "encoders": notes.encoders_in_words(variant.training),
-        "stage_note": notes.stage_note(variant.training),
-        "transcript_note": notes.transcript_note(variant.training),
+        "deviations": notes.deviations(variant.training),
         "confusion": [[(count, 100 * count / max(sum(row), 1)) for count in row] for row in variant.confusion],
     }
 
 
-def _axis(variants: Iterable[Variant]) -> tuple[float, float]:
+def _classic_row(name: str, classic: ClassicScore, *, axis: tuple[float, float], chance: float) -> dict[str, Any]:
+    return {"name": name, "classic": classic, "bar": _bar(classic.ua, axis=axis, chance=chance)}
+
+
+def _bar(ua: Accuracy, *, axis: tuple[float, float], chance: float) -> dict[str, str]:
+    """Return the places of interval, figure and chance on the axis, in percent of its length."""
+    low, high = ua.ci95 or (ua.pooled, ua.pooled)
+    marks = {"low": low, "high": high, "at": ua.pooled, "chance": chance}
+    return {mark: f"{100 * (value - axis[0]) / (axis[1] - axis[0]):.1f}" for mark, value in marks.items()}
+
+
+def _axis(scores: Iterable[Scored], *, chance: float) -> tuple[float, float]:
     """Return a common scale for the interval bars, from the 5% step below all of their figures to the one above."""
     figures = [
-        value for variant in variants for value in (variant.chance.ua, variant.ua.pooled, *(variant.ua.ci95 or ()))
+        chance,
+        *(value for score in scores for value in (score.ua.pooled, *(score.ua.ci95 or ()))),
     ]
     low, high = np.floor(20 * min(figures) - 0.2) / 20, np.ceil(20 * max(figures) + 0.2) / 20
     return max(float(low), 0.0), min(float(high), 1.0)

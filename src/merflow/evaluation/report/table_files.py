@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from merflow.contracts.presets import PublishedTable
+from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import Results
 from merflow.evaluation.report.paper_tables import paper_tables
 from merflow.evaluation.report.tables import (
     Table,
+    against_classics,
     baselines,
     breakdowns,
     comparisons,
     epoch_choice,
     leaderboard,
+    learned_leak,
     missing,
+    text_leak,
 )
 from merflow.storage.local import replacing
 
@@ -65,8 +68,20 @@ def write_tables(results: Results, folder: Path, *, papers: Sequence[PublishedTa
 
 def _tables(results: Results, papers: Sequence[PublishedTable]) -> list[Table]:
     """Return every table that the results have data for."""
-    tables = [leaderboard(results), comparisons(results), epoch_choice(results), missing(results)]
-    tables += [*(table for _, table in breakdowns(results)), baselines(results), *paper_tables(results, papers)]
+    tables = [
+        leaderboard(results),
+        against_classics(results),
+        comparisons(results),
+        epoch_choice(results),
+        missing(results),
+    ]
+    tables += [
+        *(table for _, table in breakdowns(results)),
+        text_leak(results),
+        learned_leak(results),
+        baselines(results),
+        *paper_tables(results, papers),
+    ]
     return [table for table in tables if table is not None]
 
 

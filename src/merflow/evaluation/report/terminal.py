@@ -12,21 +12,22 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ALPHA, ComparedRuns, DifferenceOverSeeds, Results
-from merflow.evaluation.report.notes import encoders_note, power_note, selection_rule, transcript_note
+from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds, Results
+from merflow.evaluation.report.notes import (
+    all_deviations,
+    encoders_note,
+    power_note,
+    selection_rule,
+    told_by_variant,
+)
+from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 
 def results_table(results: Results) -> Table:
     """Return the variants by falling pooled UA."""
-    notes = [
-        f"{name}: {note}."
-        for name in results.ranked
-        if (note := transcript_note(results.variants[name].training)) is not None
-    ]
     table = _table(
         "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. "
-        f"{encoders_note(results)} Epochs chosen by: "
-        f"{selection_rule(results)}. {' '.join(notes)}"
+        f"{encoders_note(results)} Epochs chosen by: {selection_rule(results)}. {all_deviations(results)}"
     )
     table.add_column("variant", no_wrap=True)
     for name in ("UA", "interval", "folds", "WA", "macro F1"):
@@ -41,6 +42,17 @@ def results_table(results: Results) -> Table:
             percent(variant.wa.pooled),
             percent(variant.macro_f1),
         )
+    for name in ranked_classics(results):
+        classic = results.classics[name]
+        table.add_row(
+            name,
+            percent(classic.ua.pooled),
+            interval(classic.ua.ci95),
+            spread(classic.ua),
+            percent(classic.wa.pooled),
+            percent(classic.macro_f1),
+            style="dim",
+        )
     return table
 
 
@@ -50,9 +62,10 @@ def variants_table(compared: ComparedRuns) -> Table:
     tested = f"{plural(compared.utterances, 'test utterance')} in {plural(compared.dialogues, 'dialogue')}"
     times = f", {seeds} seeds each" if seeds > 1 else ""
     rules = sorted({str(variant.selection) for variant in compared.variants.values()})
+    notes = {name: [note] for name in compared.ranked if (note := compared.variants[name].regime.note)}
     table = _table(
         f"Percent. Intervals are 95% over dialogues. Tested on {tested}{times}. Epochs chosen by: "
-        f"{'; or by '.join(rules)}."
+        f"{'; or by '.join(rules)}. {told_by_variant(notes)}"
     )
     table.add_column("variant", no_wrap=True)
     for name in ("UA", "interval", "WA"):
@@ -69,6 +82,23 @@ def variants_table(compared: ComparedRuns) -> Table:
             variant.run,
             "; ".join(dict.fromkeys(variant.encoders.values())),
         )
+    for name in ranked_classics(compared):
+        classic = compared.classics[name]
+        figures = (percent(classic.ua.pooled), interval(classic.ua.ci95), percent(classic.wa.pooled))
+        table.add_row(name, *figures, DASH, style="dim")
+    return table
+
+
+def classics_table(compared: ComparedVariants) -> Table | None:
+    """Return every variant with every classic that it is compared with; significant ones in bold."""
+    cells = against_classics(compared)
+    if cells is None:
+        return None
+    table = _table(cells.note)
+    for index, name in enumerate(cells.columns):
+        table.add_column(name, no_wrap=True, justify="left" if index in cells.left else "right")
+    for index, row in enumerate(cells.rows):
+        table.add_row(*row, style="bold" if index in cells.bold else None)
     return table
 
 

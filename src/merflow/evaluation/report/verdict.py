@@ -29,12 +29,14 @@ def verdict(results: Results) -> Verdict:
     reached = f"{best} reaches a UA of {percent(top.ua.pooled)}%"
     evidence = f"{reached} ({ends}chance {percent(top.chance.ua)}%)."
     cautions = tuple(_cautions(results))
+    against = _against_classics(results)
     if len(results.variants) == 1:
         alone = "No other variant was tested, so there is nothing to compare it with."
-        return Verdict(reached, (evidence, alone), cautions)
+        return Verdict(reached + _unless_better(results), (evidence, *against, alone), cautions)
     unclear = [pair.other(best) for pair in results.comparisons_of(best) if not pair.significant]
     clear = [name for name in results.ranked[1:] if name not in unclear]
-    return Verdict(_headline(best, clear, unclear), (evidence, *_reasons(results, clear, unclear)), cautions)
+    headline = _headline(best, clear, unclear) + _unless_better(results)
+    return Verdict(headline, (evidence, *against, *_reasons(results, clear, unclear)), cautions)
 
 
 def _headline(best: str, clear: list[str], unclear: list[str]) -> str:
@@ -45,14 +47,54 @@ def _headline(best: str, clear: list[str], unclear: list[str]) -> str:
     return f"{best} leads; {plural(len(unclear), 'other variant')} may be as good"
 
 
+def _unless_better(results: Results) -> str:
+    """Return the end of a headline that no reader may miss: a classic that the best variant does not beat."""
+    pair = results.best_classic(results.best)
+    if pair is None or (pair.significant and pair.delta_ua > 0):
+        return ""
+    if pair.significant:
+        return f"; but {pair.classic} is significantly better"
+    return f"; but it does not clearly beat {pair.classic}"
+
+
+def _against_classics(results: Results) -> list[str]:
+    """Tell whether the best variant beats the best classic of its own modalities or fewer."""
+    best = results.best
+    pair = results.best_classic(best)
+    if pair is None:
+        if not results.classics:
+            return []
+        read = listed(results.variants[best].training.modalities)
+        return [f"No classic reads nothing but {read}, so there is no simple method to compare {best} with."]
+    classic = results.classics[pair.classic]
+    figures = f"{percent(results.variants[best].ua.pooled)}% against {percent(classic.ua.pooled)}%"
+    ends = f"95% interval {signed_interval(pair.ci95)}; " if pair.ci95 else ""
+    difference = (
+        f"{figures}, a difference of {signed(pair.delta_ua)} points ({ends}{_p(pair.p_holm)} after Holm's adjustment)"
+    )
+    if pair.significant and pair.delta_ua > 0:
+        start = "It beats the best classic of the same modalities"
+    elif pair.significant:
+        start = "It is significantly worse than the best classic of the same modalities"
+    elif pair.delta_ua > 0:
+        start = "It is ahead of the best classic of the same modalities, but this could be chance"
+    else:
+        start = "It does not beat the best classic of the same modalities"
+    return [f"{start}, {pair.classic}: {difference}."]
+
+
+def _p(value: float) -> str:
+    text = p_value(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def _reasons(results: Results, clear: list[str], unclear: list[str]) -> list[str]:
     best, second = results.ranked[:2]
     pair = next(pair for pair in results.comparisons_of(best) if pair.other(best) == second)
     ends = f"95% interval {signed_interval(pair.ci95)}; " if pair.ci95 else ""
     count = len(results.comparisons)
     adjusted = f" after Holm's adjustment over {count} pairs" if count > 1 else ""
-    p = p_value(pair.p_holm)
-    p = f"p {p}" if p.startswith("<") else f"p = {p}"
+    p = _p(pair.p_holm)
     reasons = [f"Its lead over the next variant, {second}, is {100 * pair.delta_ua:.1f} points ({ends}{p}{adjusted})."]
     if unclear:
         reasons.append(
@@ -72,6 +114,29 @@ def _over_seeds(pair: Comparison) -> list[str]:
         f"Over {len(over.each)} seeds, that lead is {signed(over.mean)} points on average (95% interval "
         f"{signed_interval(over.ci95)})."
     ]
+
+
+def _leaks(results: Results) -> list[str]:
+    """Tell how much of the figures may be lines that training and test data share."""
+    leak = results.text_leak
+    top = results.variants[results.best]
+    if leak is None or "text" not in top.training.modalities:
+        return []
+    told = []
+    for learned in leak.learned:
+        if learned.ci95 and learned.ci95[0] > 0:
+            told.append(
+                f"Training and test data share lines: without those of the tested script, {learned.classic} loses "
+                f"{100 * learned.leak:.1f} points on {learned.group} utterances (95% interval "
+                f"{signed_interval(learned.ci95)}). A model of words may owe as much to knowing lines by heart."
+            )
+    gap = leak.gaps.get(results.best)
+    if gap is not None and gap.ci95 and gap.ci95[0] > 0:
+        told.append(
+            f"{results.best} reaches {percent(gap.scripted)}% on scripted and {percent(gap.improvised)}% on improvised "
+            f"utterances, a gap of {signed(gap.gap)} points (95% interval {signed_interval(gap.ci95)})."
+        )
+    return told
 
 
 def _cautions(results: Results) -> list[str]:
@@ -95,9 +160,15 @@ def _cautions(results: Results) -> list[str]:
                 f"The baseline {name} reaches {percent(score.ua)}% without a model of emotion: the corpus itself gives "
                 "part of the answer away."
             )
+    cautions += _leaks(results)
     if top.none_paper is not None:
         selected = percent(top.none_paper.ua.pooled)
         cautions.append(f"With epochs chosen on test data, as in some published code, the UA would read {selected}%.")
+    if results.shared_groups:
+        cautions.append(
+            "The corpus's official split has speakers or dialogues in two parts: a model may know a test speaker from "
+            "training."
+        )
     if results.synthetic:
         cautions.append("The corpus is synthetic. These figures say nothing about real speech.")
     return cautions

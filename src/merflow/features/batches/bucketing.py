@@ -1,4 +1,4 @@
-"""Batches of utterances of similar length, so that little of a batch is padding."""
+"""Division of utterances into batches: of similar length, so that little of a batch is padding, or at random."""
 
 import numpy as np
 
@@ -22,6 +22,11 @@ def bucketed_batches(lengths: np.ndarray, *, batch_size: int, seed: int, epoch: 
     shuffled = order.permutation(len(lengths))
     batches = _cut(shuffled[np.argsort(blurred[shuffled], kind="stable")], batch_size)
     return [batches[position] for position in order.permutation(len(batches))]
+
+
+def random_batches(count: int, *, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """Return the positions 0 to ``count - 1`` for one epoch of training, each once, whatever their lengths."""
+    return _cut(np.random.default_rng([seed, epoch]).permutation(count), batch_size)
 
 
 def sequential_batches(lengths: np.ndarray, *, batch_size: int) -> list[list[int]]:

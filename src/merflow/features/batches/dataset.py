@@ -15,7 +15,6 @@ from torch import Tensor
 from merflow.contracts.batch import Batch
 from merflow.contracts.presets import Profile, spec_of
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.padding import Blanks, padded_rows, step_offsets
@@ -213,11 +212,11 @@ def _labels(manifest: Manifest, rows: np.ndarray) -> np.ndarray | None:
     emotions = manifest.rows["emotion"].iloc[rows]
     if emotions.isna().any():
         return None
-    classes = taxonomy(manifest.taxonomy).classes
+    classes = manifest.classes
     unknown = sorted(set(emotions) - set(classes))
     if unknown:
         raise FeatureError(
-            f"emotion {unknown[0]!r} in the manifest is not in taxonomy {manifest.taxonomy} ({', '.join(classes)}); "
-            "index the corpus again"
+            f"emotion {unknown[0]!r} in the manifest is not in taxonomy {manifest.taxonomy.name} "
+            f"({', '.join(classes)}); index the corpus again"
         )
     return np.array([classes.index(emotion) for emotion in emotions], dtype=np.int64)

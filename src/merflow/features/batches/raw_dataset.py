@@ -51,7 +51,7 @@ class RawDataset:
         learning: Collection[Role],
         profile: Profile,
         store: Path,
-        standardizer: Standardizer,
+        standardizer: Standardizer | None,
         micro_batch: int | None = None,
         resident_bytes: int = 0,
         resident_on: torch.device | None = None,
@@ -65,7 +65,7 @@ class RawDataset:
             learning: Roles whose encoders learn.
             profile: The encoders that made the features; located (``features.encoders.huggingface.checkpoints``).
             store: Root of the store.
-            standardizer: Statistics of the training part, for the stored roles.
+            standardizer: Statistics of the training part, for the stored roles; None to leave features as they are.
             micro_batch: Number of recordings, texts, windows or pictures of the longest kind that an encoder processes
                 at once, and more of shorter ones; None for a whole batch.
             resident_bytes: Memory for prepared inputs, which stay in memory until they fill it. Stored features stay in

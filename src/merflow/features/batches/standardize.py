@@ -30,6 +30,11 @@ class Scale:
     mean: Tensor
     deviation: Tensor
 
+    @classmethod
+    def neutral(cls, shape: tuple[int, ...]) -> "Scale":
+        """Return the scale of this shape that leaves values as they are."""
+        return cls(torch.zeros(shape), torch.ones(shape))
+
     def on(self, device: torch.device) -> "Scale":
         """Return the scale on a device."""
         return Scale(self.mean.to(device), self.deviation.to(device))
@@ -113,6 +118,15 @@ class Standardizer:
                 raise FeatureError(f"{path} is not a standardizer: it holds {name!r}; train the fold again")
             statistics[figure][role] = values
         return cls(statistics["mean"], statistics["deviation"])
+
+
+def read_standardizer(model_folder: Path, *, standardized: bool) -> Standardizer | None:
+    """Read the statistics of a model folder; None for a model that reads features as they are.
+
+    Raises:
+        FeatureError: The file is missing, or is not a standardizer.
+    """
+    return Standardizer.load(model_folder / STANDARDIZER) if standardized else None
 
 
 def _statistics(utterances: Iterable[np.ndarray], role: Role) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,12 @@ from merflow.contracts.streams import MODALITY_OF, Modality, Stream
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import FeatureError, nearest
 from merflow.features.encoders.huggingface import families
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, PictureSettings
+from merflow.features.encoders.huggingface.settings import (
+    CheckpointSettings,
+    LayeredSettings,
+    PictureSettings,
+    SpeechSettings,
+)
 from merflow.features.encoders.interface import Encoder, Preparer
 from merflow.features.encoders.lite.speech import (
     LiteSpeech,
@@ -63,13 +68,13 @@ def _lite(modality: Modality, settings: type[Strict], version: int, build: Calla
 
 
 ENCODERS: dict[str, EncoderEntry] = {
-    "lite-speech": _lite("audio", LiteSpeechSettings, 1, LiteSpeech),
-    "lite-speech-layers": _lite("audio", LiteSpeechLayersSettings, 1, LiteSpeechLayers),
-    "lite-text": _lite("text", LiteTextSettings, 1, LiteText),
-    "lite-text-layers": _lite("text", LiteTextLayersSettings, 1, LiteTextLayers),
+    "lite-speech": _lite("audio", LiteSpeechSettings, 2, LiteSpeech),
+    "lite-speech-layers": _lite("audio", LiteSpeechLayersSettings, 2, LiteSpeechLayers),
+    "lite-text": _lite("text", LiteTextSettings, 2, LiteText),
+    "lite-text-layers": _lite("text", LiteTextLayersSettings, 2, LiteTextLayers),
     "lite-video": _lite("video", LiteVideoSettings, 1, LiteVideo),
     "wavlm": EncoderEntry(
-        "audio", LayeredSettings, 1, families.speech_preparer, families.wavlm, revised=True, cpu_cost=250
+        "audio", SpeechSettings, 1, families.speech_preparer, families.wavlm, revised=True, cpu_cost=250
     ),
     "whisper-encoder": EncoderEntry(
         "audio", LayeredSettings, 1, families.whisper_preparer, families.whisper_encoder, revised=True, cpu_cost=1500

@@ -9,7 +9,6 @@ reads the inputs that are still missing one by one. An input that ends its proce
 """
 
 import multiprocessing
-import os
 import pickle
 import queue
 import threading
@@ -21,6 +20,8 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
+from merflow.contracts.machine import usable_cores
+from merflow.contracts.processes import interrupts_ignored
 from merflow.errors import FeatureError
 from merflow.features.extraction.reader_process import Task, cause, packed, serve
 
@@ -41,8 +42,7 @@ def worker_count(workers: int | Literal["auto"], *, inputs: int) -> int:
     """Return the number of processes for some inputs: with ``auto`` one per core, or none if there is little to do."""
     if workers != "auto":
         return workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0 if inputs < _WORTH_IT else min(cores, _MOST_WORKERS)
+    return 0 if inputs < _WORTH_IT else min(usable_cores(), _MOST_WORKERS)
 
 
 @dataclass
@@ -170,7 +170,8 @@ class ReaderPool:
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
         process = context.Process(target=serve, args=(theirs,), name="merflow reader", daemon=True)
-        process.start()
+        with interrupts_ignored():
+            process.start()
         theirs.close()
         worker = _Worker(process, mine)
         worker.receiver = threading.Thread(target=self._receive, args=(worker,), name="reader", daemon=True)

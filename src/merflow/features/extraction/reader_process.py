@@ -1,5 +1,6 @@
 """The code that runs inside a reader process, and the messages that pass through its pipe."""
 
+import os
 import pickle
 import signal
 import sys
@@ -7,6 +8,8 @@ import traceback
 from collections.abc import Hashable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
+
+from merflow.contracts.processes import when_parent_ends
 
 Part = TypeVar("Part", contravariant=True)
 Item = TypeVar("Item")
@@ -41,6 +44,7 @@ class Task(Protocol[Part, Item]):
 def serve(pipe: Connection) -> None:
     """Receive units and send items until the parent says to end, or has ended itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    when_parent_ends(lambda: os._exit(1))  # at once, in the middle of a long recording too: it writes nothing
     task: Task[Any, Any] | None = None
     try:
         while True:

@@ -4,15 +4,17 @@ A request is JSON (``contracts.requests``). Each step imports its job when it is
 of another.
 """
 
-from merflow.jobs.steps.benchmark import evaluate, plan_benchmark, track, train
+from merflow.jobs.steps.benchmark import classics, evaluate, list_folds, plan_benchmark, track, train
 from merflow.jobs.steps.preparation import extract, index, split, transcribe, validate
 from merflow.jobs.steps.tuning import choose_trial, open_study, plan_tuning, run_trials
 
 __all__ = [
     "choose_trial",
+    "classics",
     "evaluate",
     "extract",
     "index",
+    "list_folds",
     "open_study",
     "plan_benchmark",
     "plan_tuning",

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.progress import saying_errors
-from merflow.contracts.requests import EvaluateRequest, TrackRequest, TrainRequest
+from merflow.contracts.requests import (
+    ClassicsRequest,
+    EvaluateRequest,
+    ListFoldsRequest,
+    TrackRequest,
+    TrainRequest,
+)
 from merflow.jobs.steps.preparation import parsed_presets
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import write_json
@@ -16,15 +22,46 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
     """Run :func:`merflow.jobs.plan.plan_benchmark` on the fields of ``RunSettings``.
 
     Returns:
-        The requests of training, one for each fold, and then those of index, validate, transcribe, split, extract,
-        track and evaluate; all as JSON.
+        The requests of index, validate, transcribe, split, extract, list_folds, classics, track and evaluate, as JSON.
     """
     from merflow.jobs.plan import RunSettings
     from merflow.jobs.plan import plan_benchmark as job
 
     plan = job(RunSettings(**settings), command=command)
-    folds = [request.to_json() for request in plan.train]
-    return (folds, *plan.preparation.to_json(), plan.track.to_json(), plan.evaluate.to_json())
+    return (
+        *plan.preparation.to_json(),
+        plan.list_folds.to_json(),
+        plan.classics.to_json(),
+        plan.track.to_json(),
+        plan.evaluate.to_json(),
+    )
+
+
+@saying_errors()
+def list_folds(request: str, *, splits: str) -> list[str]:
+    """Run :func:`merflow.jobs.list_folds.list_folds`; return the requests of training, one for each fold, as JSON."""
+    from merflow.jobs.list_folds import list_folds as job
+
+    return [training.to_json() for training in job(ListFoldsRequest.from_json(request), splits=Path(splits))]
+
+
+@saying_errors()
+def classics(request: str, *, manifest: str, splits: str, features: str, classics: str) -> int:
+    """Run :func:`merflow.jobs.classics.classics`; return the number of classics."""
+    from merflow.jobs.classics import classics as job
+
+    parsed = ClassicsRequest.from_json(request)
+    records = job(
+        Path(manifest),
+        splits=Path(splits),
+        out=Path(classics),
+        cache=Workspace(Path(parsed.workspace)).functionals,
+        params=parsed.params,
+        corpus=parsed.corpus,
+        transcripts=parsed.transcripts,
+        features=Path(features),
+    )
+    return len(records)
 
 
 @saying_errors()
@@ -88,6 +125,7 @@ def evaluate(
     manifest: str,
     splits: str,
     run: str,
+    classics: str,
     results: str,
     report: str,
     metrics: str,
@@ -115,6 +153,7 @@ def evaluate(
         command=parsed.command,
         params=parsed.params,
         run=Path(run),
+        classics=Path(classics),
     )
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {

@@ -27,6 +27,16 @@ def test_recordings_are_scaled_as_by_the_feature_extractor(encoders: Path, name:
         np.testing.assert_array_equal(values, expected)
 
 
+def test_raw_recordings_are_left_as_they_are(encoders: Path) -> None:
+    spec = EncoderSpec(
+        name="wavlm",
+        settings={"model": str(encoders / "wavlm-large"), "layers": "last", "dtype": "float32", "raw_waveform": True},
+    )
+    preparer = build_preparer(spec, Stream("speech"))
+    source = (np.random.default_rng(0).standard_normal(9000) * 0.01 + 0.3).astype(np.float32)
+    np.testing.assert_array_equal(preparer.prepare(source).values, source)
+
+
 @pytest.mark.parametrize("size", [(240, 360), (211, 357), (301, 223), (224, 224)])
 @pytest.mark.parametrize("short", [224, 97, {"height": 120, "width": 90}])
 def test_pictures_of_any_size_are_cut_as_by_the_processor(

@@ -15,8 +15,8 @@ from merflow.features.encoders.lite.text import (
 )
 
 
-def _layers(*, width: int, reach: int) -> LiteTextLayersSettings:
-    return LiteTextLayersSettings(width=width, layers=3, reach=reach)
+def _layers(*, width: int) -> LiteTextLayersSettings:
+    return LiteTextLayersSettings(width=width, layers=2)
 
 
 def test_words_are_lower_case_with_their_marks() -> None:
@@ -27,38 +27,48 @@ def test_words_are_lower_case_with_their_marks() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", ", -", "\n"])
 def test_a_text_without_words_has_no_step(text: str) -> None:
-    plain, layered = LiteText(LiteTextSettings(width=32)), LiteTextLayers(_layers(width=32, reach=1))
+    plain, layered = LiteText(LiteTextSettings(width=32)), LiteTextLayers(_layers(width=32))
     (array,) = plain.encode([plain.prepare(text)])
     assert array.shape == (0, 32)
     (layers,) = layered.encode([layered.prepare(text)])
-    assert layers.shape == (0, 3, 32)
+    assert layers.shape == (0, 2, 32)
 
 
-def test_a_word_is_the_same_wherever_it_stands_and_related_words_are_near() -> None:
-    vectors = word_vectors("angry angrily table angry", width=512)
-    assert np.array_equal(vectors[0], vectors[3])
-    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-6)
-    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.05
-    assert abs(vectors[0] @ vectors[2]) < 0.2
+def test_the_views_are_the_word_the_pair_and_its_parts() -> None:
+    vectors = word_vectors("angry angrily table angry", width=1024)
+    assert vectors.shape == (4, 3, 1024)
+    assert np.linalg.norm(vectors, axis=2) == pytest.approx(np.ones((4, 3)), abs=1e-5)
+    word, pair, parts = np.moveaxis(vectors, 1, 0)
+    assert np.array_equal(word[0], word[3])
+    assert abs(pair[0] @ pair[3]) < 0.15  # the words before it differ
+    assert np.array_equal(parts[0], parts[3])
+    assert parts[0] @ parts[1] > 0.3
+    for view in (word, parts):
+        assert abs(view[0] @ view[2]) < 0.15
 
 
-def test_layers_average_ever_more_neighbours() -> None:
+def test_a_mean_over_words_keeps_the_counts_of_words() -> None:
+    text = "no no no never mind the gap between us"
+    mean = word_vectors(text, width=1024)[:, 0].mean(axis=0)
+    for word, count in (("no", 3), ("gap", 1), ("yes", 0)):
+        (sign,) = word_vectors(word, width=1024)[:, 0]
+        assert len(words(text)) * float(mean @ sign) == pytest.approx(count, abs=0.5)
+
+
+def test_layers_are_the_first_views_and_the_plain_encoder_has_their_sum() -> None:
     text = "one two three four five six"
-    plain = word_vectors(text, width=64)
-    encoder = LiteTextLayers(_layers(width=64, reach=2))
-    (layers,) = encoder.encode([encoder.prepare(text)])
-    assert layers.shape == (6, 3, 64)
-    assert np.array_equal(layers[:, 0], plain)
-    for step in range(6):
-        for layer, reach in ((1, 2), (2, 4)):
-            slow = plain[max(0, step - reach) : step + reach + 1].mean(axis=0)
-            assert layers[step, layer] == pytest.approx(slow, abs=1e-6)
+    views = word_vectors(text, width=64)
+    layered, plain = LiteTextLayers(_layers(width=64)), LiteText(LiteTextSettings(width=64))
+    (layers,) = layered.encode([layered.prepare(text)])
+    assert np.array_equal(layers, views[:, :2])
+    (together,) = plain.encode([plain.prepare(text)])
+    assert together == pytest.approx(views.sum(axis=1) / 3**0.5, abs=1e-6)
 
 
 def test_vectors_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     program = (
         "from merflow.features.encoders.lite.text import word_vectors\n"
-        "print(word_vectors('What on earth is that?', width=128).tobytes().hex())\n"
+        "print(word_vectors('What on earth is that?', width=1032).tobytes().hex())\n"
     )
     there = subprocess.run(
         [sys.executable, "-c", program],
@@ -67,4 +77,4 @@ def test_vectors_do_not_depend_on_the_hash_seed_of_the_process() -> None:
         check=True,
         env=os.environ | {"PYTHONHASHSEED": "7"},
     ).stdout.strip()
-    assert bytes.fromhex(there) == word_vectors("What on earth is that?", width=128).tobytes()
+    assert bytes.fromhex(there) == word_vectors("What on earth is that?", width=1032).tobytes()

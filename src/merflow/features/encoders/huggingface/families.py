@@ -1,15 +1,20 @@
 """Builders of the pretrained encoders, one per model family; each imports transformers and torch when it is called."""
 
 from merflow.contracts.presets import EncoderSpec
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, PictureSettings
+from merflow.features.encoders.huggingface.settings import (
+    CheckpointSettings,
+    LayeredSettings,
+    PictureSettings,
+    SpeechSettings,
+)
 from merflow.features.encoders.interface import Encoder, Preparer
 
 
-def speech_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> Preparer:
+def speech_preparer(settings: SpeechSettings, spec: EncoderSpec) -> Preparer:
     """Build WavLM's feature extractor."""
     from merflow.features.encoders.huggingface.processors import SpeechPreparer, folder_of
 
-    return SpeechPreparer(folder_of(spec))
+    return SpeechPreparer(folder_of(spec), raw=settings.raw_waveform)
 
 
 def whisper_preparer(_settings: LayeredSettings, spec: EncoderSpec) -> Preparer:
@@ -47,7 +52,7 @@ def any_image_preparer(_settings: PictureSettings, spec: EncoderSpec) -> Prepare
     return AnyImagePreparer(folder_of(spec))
 
 
-def wavlm(settings: LayeredSettings, spec: EncoderSpec, device: str) -> Encoder:
+def wavlm(settings: SpeechSettings, spec: EncoderSpec, device: str) -> Encoder:
     """Build WavLM, base or large."""
     from merflow.features.encoders.huggingface.processors import folder_of
     from merflow.features.encoders.huggingface.wavlm import WavLM

@@ -4,12 +4,14 @@ Shapes: U units (recordings, texts, pictures, windows of 30 s), n samples, I tok
 convolution, C channels, T steps, L layers, D width.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,12 +23,18 @@ from merflow.errors import FeatureError, nearest
 from merflow.features.encoders.huggingface.automodel import PictureNetwork, SequenceNetwork
 from merflow.features.encoders.huggingface.generic import picture_network, sequence_network
 from merflow.features.encoders.huggingface.processors import folder_of, image_processor
-from merflow.features.encoders.huggingface.settings import CheckpointSettings, LayeredSettings, PictureSettings
+from merflow.features.encoders.huggingface.settings import (
+    CheckpointSettings,
+    LayeredSettings,
+    PictureSettings,
+    SpeechSettings,
+)
+from merflow.features.encoders.huggingface.step_times import speech_steps
 from merflow.features.encoders.huggingface.wavlm import fused_attention
 from merflow.features.encoders.huggingface.weights import layer_count, layers_of, load_weights
 
 # Encoder -> part -> prefixes of the names of its parameters; ``everything`` is all of these. WavLM's vector for masked
-# steps is left out because no utterance's numbers depend on it, and Whisper's sinusoids because they are constants.
+# steps stays as pretrained, because no utterance's features depend on it, and so do Whisper's sinusoids.
 PARTS: Mapping[str, Mapping[EncoderPart, tuple[str, ...]]] = {
     "wavlm": {"convolutions": ("feature_extractor.",), "transformer": ("feature_projection.", "encoder.")},
     "bert": {"embeddings": ("embeddings.",), "transformer": ("encoder.",)},
@@ -70,7 +78,8 @@ def build_network(spec: EncoderSpec) -> Network:
         raise FeatureError(
             f"encoder {spec.name!r} has no weights to fine-tune; {nearest(spec.name, PARTS)}, as in profile paper"
         )
-    kind = {"clip-image": CheckpointSettings, "image": PictureSettings}.get(spec.name, LayeredSettings)
+    kinds: dict[str, Any] = {"clip-image": CheckpointSettings, "image": PictureSettings, "wavlm": SpeechSettings}
+    kind = kinds.get(spec.name, LayeredSettings)
     settings: Any = parse(kind, spec.settings, where=f"settings of encoder {spec.name!r}")
     folder = folder_of(spec)
     if spec.name == "image":
@@ -118,7 +127,12 @@ def learn(network: Network, *, encoder: str, part: EncoderPart) -> dict[str, nn.
 
 
 class SpeechNetwork(nn.Module):
-    """WavLM: samples ``(U, n)``, scaled by its feature extractor."""
+    """WavLM: samples ``(U, n)``, scaled by its feature extractor.
+
+    In training mode it has the dropout, layer drop and masking of steps (SpecAugment) that its config sets. Decision:
+    without layer drop where layers are read one by one, because a dropped layer has no output; and without masking in
+    recordings shorter than one masked span.
+    """
 
     def __init__(self, folder: Path, settings: LayeredSettings) -> None:
         from transformers import WavLMModel
@@ -127,6 +141,8 @@ class SpeechNetwork(nn.Module):
         self.weights = load_weights(WavLMModel, folder, attn_implementation="eager")
         self.shape = _shape(self.weights.config, settings)
         self._layers = settings.layers
+        if self._layers != "last":
+            self.weights.config.layerdrop = 0.0
         for layer in self.weights.encoder.layers:
             layer.attention.torch_multi_head_self_attention = partial(fused_attention, layer.attention)
         self._norm: MaskedFrameNorm | None = None
@@ -139,12 +155,45 @@ class SpeechNetwork(nn.Module):
         if self._norm is not None:
             config = self.weights.config
             self._norm.frames = (lengths - config.conv_kernel[0]) // config.conv_stride[0] + 1
-        output = self.weights(
-            values,
-            attention_mask=_present(values, lengths).long(),
-            output_hidden_states=self._layers != "last",
-        )
+        with numpy_seeded_by_torch() if self.training else nullcontext():
+            output = self.weights(
+                values,
+                attention_mask=_present(values, lengths).long(),
+                mask_time_indices=self._unmasked(values),
+                output_hidden_states=self._layers != "last",
+            )
         return layers_of(output, self._layers)
+
+    def train(self, mode: bool = True) -> "SpeechNetwork":
+        """Set the mode; frozen convolutions stay in evaluation mode, where they request no gradient of the samples."""
+        super().train(mode)
+        convolutions = self.weights.feature_extractor
+        convolutions.train(mode and any(value.requires_grad for value in convolutions.parameters()))
+        return self
+
+    def _unmasked(self, values: Tensor) -> Tensor | None:
+        """Return an empty mask ``(U, T)`` if the recordings are too short to mask; None to mask as the config says."""
+        if not self.training:
+            return None
+        steps = speech_steps(values.shape[1], self.weights.config.to_dict())
+        if steps >= self.weights.config.mask_time_length:
+            return None
+        return torch.zeros(len(values), steps, dtype=torch.bool, device=values.device)
+
+
+@contextmanager
+def numpy_seeded_by_torch() -> Iterator[None]:
+    """Seed NumPy's global generator from torch's within the block.
+
+    transformers draws the masked steps with NumPy. So they follow from torch's seed too, and a slice that is computed
+    again in the backward pass is masked as in the forward pass.
+    """
+    before = np.random.get_state()
+    np.random.seed(int(torch.randint(2**31, ())))
+    try:
+        yield
+    finally:
+        np.random.set_state(before)
 
 
 class MaskedFrameNorm(nn.Module):

@@ -39,11 +39,16 @@ _BICUBIC = 3
 
 
 class SpeechPreparer:
-    """WavLM's feature extractor: samples are scaled to zero mean and unit variance, or left as they are."""
+    """WavLM's feature extractor: samples are scaled to zero mean and unit variance, or left as they are.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: The encoder's folder.
+        raw: True to leave samples as they are, whatever the folder's settings say.
+    """
+
+    def __init__(self, folder: Path, *, raw: bool = False) -> None:
         settings = json_of(folder / _SETTINGS)
-        self._normalizes = bool(settings.get("do_normalize", True))
+        self._normalizes = bool(settings.get("do_normalize", True)) and not raw
         self._config = config_of(folder)
         _refuse_rate(folder, settings.get("sampling_rate", RATE_HZ))
 

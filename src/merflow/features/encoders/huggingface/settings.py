@@ -40,6 +40,16 @@ class LayeredSettings(CheckpointSettings):
     layers: Layers
 
 
+class SpeechSettings(LayeredSettings):
+    """A speech encoder.
+
+    Attributes:
+        raw_waveform: True to leave samples as they are, even if the checkpoint's preprocessor scales them.
+    """
+
+    raw_waveform: bool = False
+
+
 class PictureSettings(CheckpointSettings):
     """A checkpoint that yields one vector per picture.
 

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from merflow.features.encoders.huggingface.processors import SpeechPreparer
-from merflow.features.encoders.huggingface.settings import LayeredSettings
+from merflow.features.encoders.huggingface.settings import SpeechSettings
 from merflow.features.encoders.huggingface.step_times import speech_steps
 from merflow.features.encoders.huggingface.weights import LayeredWeights, load_weights
 from merflow.features.encoders.interface import Prepared
@@ -34,10 +34,10 @@ from merflow.features.encoders.interface import Prepared
 class WavLM(SpeechPreparer):
     """Recordings -> ``(T, D)`` or ``(T, L, D)``; T = 0 for less than 25 ms."""
 
-    def __init__(self, folder: Path, settings: LayeredSettings, *, device: str) -> None:
+    def __init__(self, folder: Path, settings: SpeechSettings, *, device: str) -> None:
         from transformers import WavLMModel
 
-        super().__init__(folder)
+        super().__init__(folder, raw=settings.raw_waveform)
         model = load_weights(WavLMModel, folder, attn_implementation="eager")
         parametrize.remove_parametrizations(model.encoder.pos_conv_embed.conv, "weight")
         for layer in model.encoder.layers:
@@ -87,7 +87,8 @@ def fused_attention(
     bias = bias.view(batch, attention.num_heads, steps, steps)
     if present is not None:
         bias = bias.masked_fill(~present[:, None, None, :], -math.inf)
-    heads = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+    dropout = attention.dropout if attention.training else 0.0
+    heads = F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype), dropout_p=dropout)
     return attention.out_proj(heads.transpose(1, 2).reshape(batch, steps, width)), None
 
 

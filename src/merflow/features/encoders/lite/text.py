@@ -1,7 +1,8 @@
-"""Word vectors without a neural network: each word is the sum of fixed random signs of itself and of its parts.
+"""Word vectors without a neural network: fixed random signs of words, of pairs of words, and of the parts of words.
 
-Words that share letters share part of their vector, so unseen inflections lie near their stem. The signs come from a
-hash of the letters, so they are the same in every process and on every machine.
+Random signs of enough width are nearly orthogonal, so the mean over a text's words keeps what a bag of words keeps: how
+often each word and each pair occurs. Words that share letters share part of their vector, so unseen inflections lie
+near their stem. The signs come from a hash of the letters, so they are the same in every process and on every machine.
 
 Shapes: T words, L layers, D width.
 """
@@ -20,35 +21,35 @@ from merflow.features.encoders.interface import Prepared
 
 # Words, with apostrophes inside; question marks, exclamation marks and ellipses count as words.
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[?!]|\.{2,}|\u2026")
-_GRAM_SIZES = (3, 4, 5)
+_PART_SIZES = (3, 4, 5)
+_DIGEST_BYTES = 64  # of blake2b
+VIEWS = ("word", "pair", "parts")
 
 
 class LiteTextSettings(Strict):
     """Settings of ``lite-text``.
 
     Attributes:
-        width: D, a multiple of 8; a hash yields at most 512 signs.
+        width: D, a multiple of 8.
     """
 
-    width: int = Field(ge=16, le=512, multiple_of=8)
+    width: int = Field(ge=16, le=4096, multiple_of=8)
 
 
 class LiteTextLayersSettings(Strict):
     """Settings of ``lite-text-layers``.
 
     Attributes:
-        width: D, a multiple of 8; a hash yields at most 512 signs.
-        layers: L, the number of views.
-        reach: Words by which each view reaches further than the last, on both sides.
+        width: D, a multiple of 8.
+        layers: L, how many of :data:`VIEWS` there are, from the first on.
     """
 
-    width: int = Field(ge=16, le=512, multiple_of=8)
-    layers: int = Field(ge=1)
-    reach: int = Field(ge=1)
+    width: int = Field(ge=16, le=4096, multiple_of=8)
+    layers: int = Field(ge=1, le=len(VIEWS))
 
 
 class LiteText:
-    """Text -> ``(T, D)``, one step per word; T = 0 if the text has no word."""
+    """Text -> ``(T, D)``, one step per word, the sum of its views; T = 0 if the text has no word."""
 
     def __init__(self, settings: LiteTextSettings) -> None:
         self._width = settings.width
@@ -56,7 +57,8 @@ class LiteText:
 
     def prepare(self, source: str) -> Prepared:
         """Compute the features; :meth:`encode` only passes them on."""
-        return _finished(word_vectors(source, width=self._width))
+        together = word_vectors(source, width=self._width).sum(axis=1) / np.float32(len(VIEWS) ** 0.5)
+        return _finished(together)
 
     def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
         """Return the prepared arrays, one float32 array per text."""
@@ -64,7 +66,7 @@ class LiteText:
 
 
 class LiteTextLayers:
-    """Text -> ``(T, L, D)``: each word alone, then averaged with more and more of its neighbours."""
+    """Text -> ``(T, L, D)``: each word, the word with the one before it, and the parts of the word."""
 
     def __init__(self, settings: LiteTextLayersSettings) -> None:
         self._settings = settings
@@ -72,9 +74,7 @@ class LiteTextLayers:
 
     def prepare(self, source: str) -> Prepared:
         """Compute the features; :meth:`encode` only passes them on."""
-        vectors = word_vectors(source, width=self._settings.width)
-        reaches = [layer * self._settings.reach for layer in range(self._settings.layers)]
-        return _finished(np.stack([_around(vectors, reach) for reach in reaches], axis=1))
+        return _finished(word_vectors(source, width=self._settings.width)[:, : self._settings.layers])
 
     def encode(self, batch: Sequence[Prepared]) -> list[np.ndarray]:
         """Return the prepared arrays, one float32 array per text."""
@@ -87,40 +87,32 @@ def words(text: str) -> list[str]:
 
 
 def word_vectors(text: str, *, width: int) -> np.ndarray:
-    """Return one row of length 1 per word, ``(T, D)`` float32."""
+    """Return all of :data:`VIEWS` of each word, ``(T, 3, D)`` float32, each about 1 long."""
     in_text = words(text)
     if not in_text:
-        return np.zeros((0, width), dtype=np.float32)
-    return np.stack([_word_vector(word, width) for word in in_text])
+        return np.zeros((0, len(VIEWS), width), dtype=np.float32)
+    pairs = zip(["", *in_text[:-1]], in_text, strict=True)
+    of_words = _signs([f"word {word}" for word in in_text], width) / width**0.5
+    of_pairs = _signs([f"pair {first} {second}" for first, second in pairs], width) / width**0.5
+    return np.stack([of_words, of_pairs, np.stack([_parts(word, width) for word in in_text])], axis=1, dtype=np.float32)
 
 
 def _finished(array: np.ndarray) -> Prepared:
     return Prepared(array, cost=max(1, len(array)))
 
 
-@lru_cache(maxsize=65_536)
-def _word_vector(word: str, width: int) -> np.ndarray:
-    marked = f"<{word}>"
-    grams = [marked[i : i + size] for size in _GRAM_SIZES for i in range(len(marked) - size + 1)]
-    # The word and its parts weigh the same. The shortest word has one part: itself between its marks.
-    parts = np.sum([_signs(gram, width) for gram in grams], axis=0) / np.sqrt(len(grams))
-    vector = _signs(f"word {word}", width) + parts
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-6), dtype=np.float32)
+@lru_cache(maxsize=16_384)
+def _parts(word: str, width: int) -> np.ndarray:
+    """Return the sum of the signs of a word's runs of letters, 1 long."""
+    marked = f"<{word}>"  # the shortest word has one part: itself between its marks
+    parts = [marked[i : i + size] for size in _PART_SIZES for i in range(len(marked) - size + 1)]
+    together = _signs([f"part {part}" for part in parts], width).sum(axis=0)
+    return np.asarray(together / max(float(np.linalg.norm(together)), 1e-6), dtype=np.float32)
 
 
-def _signs(key: str, width: int) -> np.ndarray:
-    """Return -1 and 1 as fixed by the key, ``(D,)``."""
-    hashed = hashlib.blake2b(key.encode(), digest_size=width // 8).digest()
-    bits = np.unpackbits(np.frombuffer(hashed, dtype=np.uint8))
-    signs: np.ndarray = bits.astype(np.float64) * 2 - 1
-    return signs
-
-
-def _around(vectors: np.ndarray, reach: int) -> np.ndarray:
-    """Average each step with up to ``reach`` steps on either side, ``(T, D)``."""
-    steps = len(vectors)
-    low = np.maximum(np.arange(steps) - reach, 0)
-    high = np.minimum(np.arange(steps) + reach + 1, steps)
-    sums = np.vstack([np.zeros((1, vectors.shape[1])), np.cumsum(vectors, axis=0, dtype=np.float64)])
-    mean = (sums[high] - sums[low]) / np.maximum(high - low, 1)[:, None]
-    return np.asarray(mean, dtype=np.float32)
+def _signs(keys: Sequence[str], width: int) -> np.ndarray:
+    """Return -1 and 1 as fixed by each key, ``(keys, D)`` float32."""
+    blocks = range(-(-width // 8 // _DIGEST_BYTES))
+    hashed = b"".join(hashlib.blake2b(f"{block} {key}".encode()).digest() for key in keys for block in blocks)
+    bits = np.unpackbits(np.frombuffer(hashed, dtype=np.uint8).reshape(len(keys), -1), axis=1, count=width)
+    return bits.astype(np.float32) * 2 - 1

@@ -1,0 +1,100 @@
+"""The classics by name, in the order in which they are computed: a fusion reads the outcomes of the others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from merflow.classics.support_vectors import Kernel
+from merflow.classics.words import NEIGHBOURS
+from merflow.contracts.streams import Modality
+
+# The recordings' functionals: merflow's own, or one of openSMILE's sets.
+FunctionalSet = Literal["merflow", "ComParE_2016", "eGeMAPSv02"]
+
+
+@dataclass(frozen=True)
+class WordClassic:
+    """TF-IDF with logistic regression."""
+
+    name: str
+    description: str
+    context: bool = False
+    leak: bool = False
+
+
+@dataclass(frozen=True)
+class AudioClassic:
+    """Functionals with a support vector machine."""
+
+    name: str
+    description: str
+    functionals: FunctionalSet
+    kernel: Kernel
+
+
+@dataclass(frozen=True)
+class FusionClassic:
+    """The mean of the probabilities of a classic of words and one of audio."""
+
+    name: str
+    description: str
+    words: str
+
+
+Classic = WordClassic | AudioClassic | FusionClassic
+
+_REGRESSION = "TF-IDF of words and pairs of words, logistic regression with balanced class weights"
+_MACHINE = "chosen on development data, balanced class weights"
+_FUSION = "The mean of the calibrated probabilities of {} and of the classic of audio that development data prefer."
+
+WORDS = (
+    WordClassic("tfidf", f"{_REGRESSION}."),
+    WordClassic(
+        "tfidf-context",
+        f"{_REGRESSION}, of the turn with the {NEIGHBOURS} before and the {NEIGHBOURS} after it; development data "
+        "choose whether these are joined to the turn or columns of their own.",
+        context=True,
+    ),
+    WordClassic(
+        "tfidf-unseen-lines",
+        "As tfidf, but without the training dialogues that repeat the tested dialogue, and without tested lines.",
+        leak=True,
+    ),
+)
+AUDIO = (
+    AudioClassic(
+        "functionals",
+        f"Functionals of the recording, linear support vector machine, C {_MACHINE}.",
+        "merflow",
+        "linear",
+    ),
+)
+OPENSMILE = (
+    AudioClassic(
+        "compare",
+        f"openSMILE's ComParE 2016 functionals, linear support vector machine, C {_MACHINE}.",
+        "ComParE_2016",
+        "linear",
+    ),
+    AudioClassic(
+        "egemaps",
+        f"openSMILE's eGeMAPS v02 functionals, radial support vector machine, C and gamma {_MACHINE}.",
+        "eGeMAPSv02",
+        "rbf",
+    ),
+)
+FUSIONS = (
+    FusionClassic("late-fusion", _FUSION.format("tfidf"), "tfidf"),
+    FusionClassic("late-fusion-context", _FUSION.format("tfidf-context"), "tfidf-context"),
+)
+
+
+def modalities_of(classic: Classic) -> Sequence[Modality]:
+    """Return the modalities that a classic reads."""
+    match classic:
+        case WordClassic():
+            return ("text",)
+        case AudioClassic():
+            return ("audio",)
+        case FusionClassic():
+            return ("audio", "text")

@@ -1,0 +1,40 @@
+"""The folds that classics are trained on: utterances and labels per part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from merflow.contracts.protocols import Part
+from merflow.corpus.manifest import Manifest
+from merflow.corpus.splitting.splits import Splits, ids
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold.
+
+    Attributes:
+        number: Counted from 1.
+        ids: Utterances per part, sorted by id.
+        labels: Class indices per part, in the same order.
+        classes: Number of classes.
+    """
+
+    number: int
+    ids: dict[Part, list[str]]
+    labels: dict[Part, np.ndarray]
+    classes: int
+
+
+def folds_of(manifest: Manifest, splits: Splits) -> Sequence[Fold]:
+    """Return the folds of a split, in their order."""
+    classes = manifest.classes
+    index_of = {name: index for index, name in enumerate(classes)}
+    label_of = manifest.rows.set_index("utterance_id")["emotion"].map(index_of)
+    folds = []
+    for number in sorted({int(fold) for fold in splits.rows["fold"]}):
+        parts: dict[Part, list[str]] = {part: ids(splits, fold=number, part=part) for part in ("train", "dev", "test")}
+        labels = {part: label_of.loc[names].to_numpy(dtype=np.int64) for part, names in parts.items()}
+        folds.append(Fold(number, parts, labels, len(classes)))
+    return folds

@@ -1,0 +1,68 @@
+"""``merflow classics``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from merflow.cli.console import print_json, print_table, progress_bars
+from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+
+
+def classics(
+    manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
+    splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
+    out: Annotated[
+        Path, typer.Option(help="Write a folder per classic into this folder; those that are finished are kept.")
+    ],
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            help="Read the transcripts that these features were made from: the JSON file from `merflow features "
+            "extract`. [default: the corpus's own transcripts]"
+        ),
+    ] = None,
+    functionals: Annotated[
+        Path | None,
+        typer.Option(help="Keep the functionals of recordings in this folder. [default: functionals in --out]"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Compute functionals in this number of processes. [default: one per core]", min=1)
+    ] = None,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train what anyone would try first on the same folds: TF-IDF for words, functionals with an SVM for audio.
+
+    `merflow evaluate --classics DIR` compares the variants with them.
+
+    Example: `merflow classics manifest.parquet --splits splits.parquet --out runs/x/classics`
+    """
+    from merflow.jobs.classics import classics as classics_job
+
+    chosen = load_params(params, overrides)
+    with progress_bars() as progress:
+        records = classics_job(
+            manifest,
+            splits=splits,
+            out=out,
+            cache=functionals or out / "functionals",
+            params=chosen.classics,
+            corpus=chosen.corpus,
+            transcripts=chosen.features.transcripts,
+            features=features,
+            workers=workers,
+            progress=progress,
+        )
+    if as_json:
+        print_json([record.model_dump(mode="json") for record in records])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("classic", "reads", "development UA", "description"):
+        table.add_column(column, no_wrap=column != "description")
+    for record in records:
+        dev = sum(fold.dev_ua for fold in record.folds) / len(record.folds)
+        table.add_row(record.variant, " + ".join(record.modalities), f"{100 * dev:.1f}", record.description)
+    print_table(table)

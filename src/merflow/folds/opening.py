@@ -1,0 +1,69 @@
+"""A trained fold, opened with the test part of the data that it was trained on."""
+
+from pathlib import Path
+
+from torch import nn
+
+from merflow.contracts.params import TrainingParams
+from merflow.errors import EvaluationError, TrainingError
+from merflow.features.batches.dataset import FeatureDataset
+from merflow.features.batches.standardize import read_standardizer
+from merflow.folds.datasets import raw_dataset, stored_dataset
+from merflow.folds.inputs import FoldInputs
+from merflow.folds.inspection import LoadedFold
+from merflow.inference.devices import device_of
+from merflow.inference.encoded import EncodedSource, has_encoders, load_encoded
+from merflow.models.folder import load_model
+from merflow.presets.user_presets import recorded_preset
+from merflow.runs import fold_folder
+
+
+def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> LoadedFold:
+    """Load a fold's model with the test part of the data that it was trained on.
+
+    Raises:
+        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
+        PresetError: This version of merflow ships no preset that its variant is based on.
+        ModelError: Its model cannot be loaded.
+    """
+    record = fold_folder.read_record(fold)
+    params = record.training.model_copy(update={"device": device})
+    _check_device(params)
+    inputs = FoldInputs.read(
+        str(record.fold_id),
+        manifest=manifest,
+        splits=splits,
+        features=features,
+        params=params,
+        user_presets={record.variant: recorded_preset(record)},
+    )
+    for name, trained, given in (
+        ("manifest_hash", record.manifest_hash, inputs.manifest.hash),
+        ("split_id", record.split_id, inputs.splits.split_id),
+        ("encoder_keys", record.encoder_keys, inputs.encoder_keys),
+    ):
+        if trained != given:
+            raise EvaluationError(
+                f"{fold} was trained with {name} {trained}, the given files have {given}; explain it with the "
+                "manifest, splits and features that it was trained on"
+            )
+    return LoadedFold.of(inputs, *_model_and_test(fold / fold_folder.MODEL, inputs))
+
+
+def _check_device(params: TrainingParams) -> None:
+    try:
+        device_of(params)
+    except TrainingError as error:  # its message names a parameter that this job does not have
+        raise EvaluationError("torch sees no GPU; leave out --device cuda, or use --device auto") from error
+
+
+def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
+    """Load the model of a model folder, and the test part as its encoders encode it."""
+    model, record = load_model(folder)
+    standardizer = read_standardizer(folder, standardized=record.standardized)
+    if not has_encoders(folder):
+        return model, stored_dataset(inputs, "test", standardizer=standardizer)
+    learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)
+    encoders = learned.encoders.to(device_of(inputs.params))
+    raw = raw_dataset(inputs, "test", record.chosen_recipe, standardizer=standardizer)
+    return learned.model, EncodedSource(raw, encoders)
