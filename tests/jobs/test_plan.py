@@ -127,7 +127,7 @@ def test_user_presets_go_where_they_are_read_each_to_its_own_folds() -> None:
 
 
 def test_a_users_profile_travels_to_extraction_and_is_checked_in_the_plan(tmp_path: Path) -> None:
-    layers = "{name: lite-text-layers, settings: {width: 64, layers: 2, reach: 1}}"
+    layers = "{name: lite-text-layers, settings: {width: 64, layers: 2}}"
     text = f"{{name: mine, base: lite, roles: {{text_layers: {layers}}}}}"
     plan, lite = planned(models=[BERT], profile=text), planned(models=[BERT])
     assert plan.preparation.extract.profile == text

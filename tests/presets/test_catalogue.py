@@ -123,8 +123,9 @@ def test_every_preset_is_valid_on_every_profile() -> None:
 
 @pytest.mark.parametrize("lr", [0.0003, 0.00001])  # the second is the paper's
 def test_settings_of_a_users_preset_stay_on_every_profile(lr: float) -> None:
+    stage = f"{{lr: {lr:.5f}}}"
     user_presets = parse_user_presets(
-        f"presets: {{gia-mic:mine: {{base: gia-mic:full, config: {{dims: 256, heads: 8}}, stages: [{{lr: {lr:f}}}]}}}}",
+        f"presets: {{gia-mic:mine: {{base: gia-mic:full, config: {{dims: 256, heads: 8}}, stages: [{stage}]}}}}",
         where="mine.yaml",
     )
     sized = fitted(user_presets["gia-mic:mine"], shipped_profile("lite"))
