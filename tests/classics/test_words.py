@@ -52,11 +52,19 @@ def test_the_leak_baseline_forgets_the_script_and_nothing_else(tmp_path: Path) -
     assert right[1][~scripted].all()
 
 
+def test_turns_without_neighbours_are_read_alone(tmp_path: Path) -> None:
+    manifest = corpus_of_words(tmp_path, scripted=False)
+    fold = folds_of(manifest, splits_of(manifest))[0]
+    texts = words.texts_of(manifest, transcripts="truth")
+    outcome = words.of_turn_and_neighbours(fold, texts, dict.fromkeys(texts, ""))
+    assert outcome.probabilities.argmax(axis=1).tolist() == fold.labels["test"].tolist()
+
+
 def test_training_without_words_is_refused(tmp_path: Path) -> None:
     manifest = corpus_of_words(tmp_path)
     fold = folds_of(manifest, splits_of(manifest))[0]
     silent = dict.fromkeys(manifest.rows["utterance_id"], "")
-    with pytest.raises(EvaluationError, match=r"fold 1: no training utterance has words; set classics.words to false"):
+    with pytest.raises(EvaluationError, match=r"fold 1: no training utterance has words; set classics.words=false"):
         words.of_turn(fold, silent)
 
 

@@ -68,7 +68,7 @@ def test_a_missing_file_says_where_it_looked(tmp_path: Path) -> None:
 
 def test_no_section_has_defaults() -> None:
     sections = [field.annotation for field in Params.model_fields.values()]
-    assert len(sections) == 10
+    assert len(sections) == 11
     for section in sections:
         assert section is not None
         assert all(field.is_required() for field in section.model_fields.values())

@@ -19,6 +19,7 @@ from merflow.errors import EvaluationError
 
 NEIGHBOURS = 4  # turns before, and as many after, as context-mmt reads
 _ITERATIONS = 1000
+_NO_NEIGHBOUR = "none"  # one column for training utterances that all lack neighbours with words
 
 # Utterances -> their texts, one list per block of columns.
 Reader = Callable[[Sequence[str]], list[list[str]]]
@@ -112,10 +113,13 @@ def _weighted_counts(fold: Fold, read: Reader) -> Iterator[Any]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     try:
-        vectorizers = [TfidfVectorizer(ngram_range=(1, 2)).fit(block) for block in read(fold.ids["train"])]
+        vectorizers = [
+            TfidfVectorizer(ngram_range=(1, 2)).fit(block if number == 0 or any(block) else [_NO_NEIGHBOUR])
+            for number, block in enumerate(read(fold.ids["train"]))
+        ]
     except ValueError as error:  # an empty vocabulary
         raise EvaluationError(
-            f"fold {fold.number}: no training utterance has words; set classics.words to false"
+            f"fold {fold.number}: no training utterance has words; set classics.words=false"
         ) from error
     parts: tuple[Part, ...] = ("train", "dev", "test")
     for part in parts:

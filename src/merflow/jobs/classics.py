@@ -132,9 +132,12 @@ def _tasks(data: _Data, *, params: ClassicsParams, transcripts: Collection[Trans
         if params.opensmile == "on":
             opensmile_sets.check_installed()
         audio += OPENSMILE if params.opensmile != "off" and opensmile_sets.is_installed() else ()
+    neighbours = data.manifest.rows["dialogue_id"].duplicated().any()  # else no turn has another beside it
     yield from (_Task(classic.name, classic, None) for classic in audio)
     for kind in kinds:
         for classic in (*WORDS, *(FUSIONS if audio else ())):
+            if classic.name.endswith("-context") and not neighbours:
+                continue
             yield _Task(classic.name + ("-asr" if kind == "asr" else ""), classic, kind)
 
 

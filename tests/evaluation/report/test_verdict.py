@@ -1,7 +1,15 @@
 import pytest
 
-from merflow.contracts.results import DifferenceOverSeeds, Results, SeedDifference
-from merflow.contracts.scores import Accuracy
+from merflow.contracts.results import (
+    ClassicComparison,
+    DifferenceOverSeeds,
+    LearnedLeak,
+    Results,
+    SeedDifference,
+    SettingGap,
+    TextLeak,
+)
+from merflow.contracts.scores import Accuracy, ClassicScore
 from merflow.evaluation.report.verdict import verdict
 from tests.evaluation.finished import NAMES, changed, results_of_three, side_columns, with_statistics
 
@@ -91,3 +99,60 @@ def test_too_few_dialogues_are_told(results: Results) -> None:
     found = verdict(bare.model_copy(update={"dialogues": 4}))
     assert found.cautions[0] == "4 dialogues are too few for confidence intervals."
     assert "(chance 25.0%)" in found.sentences[0]
+
+
+def _against(results: Results, *, delta_ua: float, p: float) -> Results:
+    """Return results whose best variant has this difference to a classic of words."""
+    classic = ClassicScore(
+        **dict.fromkeys(("ua", "wa"), Accuracy(mean=0.5, std=0.1, pooled=0.7 - delta_ua, ci95=(0.4, 0.6))),
+        **dict.fromkeys(("macro_f1", "weighted_f1"), 0.5),
+        per_class_recall={},
+        modalities=("text",),
+        context=False,
+        transcripts="truth",
+        description="TF-IDF.",
+    )
+    pair = ClassicComparison(
+        variant=NAMES[0],
+        classic="classic:tfidf",
+        delta_ua=delta_ua,
+        ci95=(delta_ua - 0.05, delta_ua + 0.05),
+        standard_error=0.02,
+        p_bootstrap=p,
+        p_holm=p,
+    )
+    return results.model_copy(update={"classics": {"classic:tfidf": classic}, "classic_comparisons": (pair,)})
+
+
+@pytest.mark.parametrize(
+    ("delta_ua", "p", "headline", "sentence"),
+    [
+        (0.1, 0.001, "", "It beats the best classic of the same modalities, classic:tfidf: 70.0% against 60.0%"),
+        (0.03, 0.2, "; but it does not clearly beat classic:tfidf", "It is ahead of the best classic"),
+        (-0.03, 0.2, "; but it does not clearly beat classic:tfidf", "It does not beat the best classic"),
+        (-0.1, 0.001, "; but classic:tfidf is significantly better", "It is significantly worse than the best classic"),
+    ],
+)
+def test_the_first_lines_say_if_the_best_classic_is_beaten(
+    results: Results, delta_ua: float, p: float, headline: str, sentence: str
+) -> None:
+    found = verdict(_against(results, delta_ua=delta_ua, p=p))
+    assert found.headline == verdict(results).headline + headline
+    assert found.sentences[1].startswith(sentence)
+    assert "95% interval" in found.sentences[1]
+
+
+def test_modalities_without_a_classic_are_named(results: Results) -> None:
+    results = _against(results, delta_ua=0.1, p=0.001).model_copy(update={"classic_comparisons": ()})
+    assert verdict(results).sentences[1].startswith("No classic reads nothing but audio and text")
+
+
+def test_the_learned_leak_is_a_caution(results: Results) -> None:
+    learned = LearnedLeak(
+        **{"classic": "classic:tfidf", "unseen": "classic:tfidf-unseen-lines", "group": "scripted", "utterances": 60},
+        **{"ua": 0.9, "ua_unseen": 0.6, "leak": 0.3, "ci95": (0.2, 0.4)},
+    )
+    gaps = {NAMES[0]: SettingGap(scripted=0.8, improvised=0.6, gap=0.2, ci95=(0.1, 0.3))}
+    told = " ".join(verdict(results.model_copy(update={"text_leak": TextLeak(gaps=gaps, learned=(learned,))})).cautions)
+    assert "classic:tfidf loses 30.0 points on scripted utterances (95% interval +20.0 to +40.0)" in told
+    assert f"{NAMES[0]} reaches 80.0% on scripted and 60.0% on improvised utterances, a gap of +20.0 points" in told
