@@ -39,6 +39,10 @@ class Generate(Protocol):
         ...
 
 
+# A release of IEMOCAP brings no split of its own.
+_RELEASE_PROTOCOLS = tuple(protocol for protocol in PROTOCOLS if protocol != "official")
+
+
 @dataclass(frozen=True)
 class Reader:
     """One kind of corpus.
@@ -100,9 +104,6 @@ def _table_fingerprint(root: Path) -> str:
 
     return table_fingerprint(root)
 
-
-# A release of IEMOCAP brings no split of its own.
-_RELEASE_PROTOCOLS = tuple(protocol for protocol in PROTOCOLS if protocol != "official")
 
 READERS: dict[str, Reader] = {
     "iemocap": Reader(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from merflow.contracts.taxonomy import UNLABELLED
 from merflow.corpus.manifest import Manifest
+from merflow.corpus.transcript import with_tags
 from merflow.corpus.validation.confounds import Confound, confounds_of
 
 HISTOGRAM_BINS = 30
@@ -151,7 +152,7 @@ def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
     rows = manifest.rows
     classes = (*manifest.classes, UNLABELLED)
     emotion = rows["emotion"].fillna(UNLABELLED)
-    transcripts = rows["transcript"].dropna()
+    transcripts = rows["transcript"].dropna().map(lambda text: with_tags(text, manifest.tags))
     sided = rows["video_side"].notna()
     left = rows.loc[sided, "video_side"].eq("left").groupby(emotion[sided]).mean()
     durations = {name: durations_s[emotion == name].dropna() for name in classes} | {"all": durations_s.dropna()}
@@ -163,7 +164,7 @@ def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
         sessions={str(name): _count(group, classes) for name, group in emotion.groupby(rows["session"])},
         speakers={str(name): _count(group, classes) for name, group in emotion.groupby(rows["speaker"])},
         durations={name: _durations(values) for name, values in durations.items() if len(values)},
-        empty_transcripts=None if transcripts.empty else int(transcripts.str.strip().eq("").sum()),
+        empty_transcripts=None if transcripts.empty else int(transcripts.eq("").sum()),
         left_share={name: float(left[name]) for name in classes if name in left},
         confounds=confounds_of(rows),
     )
