@@ -149,8 +149,14 @@ def test_modalities_without_a_classic_are_named(results: Results) -> None:
 
 def test_the_learned_leak_is_a_caution(results: Results) -> None:
     learned = LearnedLeak(
-        **{"classic": "classic:tfidf", "unseen": "classic:tfidf-unseen-lines", "group": "scripted", "utterances": 60},
-        **{"ua": 0.9, "ua_unseen": 0.6, "leak": 0.3, "ci95": (0.2, 0.4)},
+        classic="classic:tfidf",
+        unseen="classic:tfidf-unseen-lines",
+        group="scripted",
+        utterances=60,
+        ua=0.9,
+        ua_unseen=0.6,
+        leak=0.3,
+        ci95=(0.2, 0.4),
     )
     gaps = {NAMES[0]: SettingGap(scripted=0.8, improvised=0.6, gap=0.2, ci95=(0.1, 0.3))}
     told = " ".join(verdict(results.model_copy(update={"text_leak": TextLeak(gaps=gaps, learned=(learned,))})).cautions)
