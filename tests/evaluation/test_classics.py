@@ -100,7 +100,8 @@ def test_the_leak_is_what_tfidf_loses_on_scripted_utterances() -> None:
     everything = text_leak({}, classics, utterances.drop(columns="scripted"), **sizes)
     assert everything is not None
     assert not everything.gaps
-    assert (everything.learned[0].group, everything.learned[0].leak) == ("all", pytest.approx(0.25))
+    assert everything.learned[0].group == "all"
+    assert everything.learned[0].leak == pytest.approx(0.25)
 
 
 def test_other_utterances_than_the_variants_are_refused() -> None:

@@ -144,7 +144,8 @@ def _periods(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     def correlations(values: np.ndarray) -> np.ndarray:
         raw = irfft(np.abs(rfft(values, _VOICE_FFT)) ** 2, _VOICE_FFT)
-        return raw[:, [0, *lags]] / (raw[:, :1] + _FLOOR)
+        shares: np.ndarray = raw[:, [0, *lags]] / (raw[:, :1] + _FLOOR)
+        return shares
 
     of_window = correlations(window[None, :])
     normal = (correlations((frames - frames.mean(axis=1, keepdims=True)) * window) / of_window)[:, 1:]

@@ -104,8 +104,10 @@ def test_too_few_dialogues_are_told(results: Results) -> None:
 def _against(results: Results, *, delta_ua: float, p: float) -> Results:
     """Return results whose best variant has this difference to a classic of words."""
     classic = ClassicScore(
-        **dict.fromkeys(("ua", "wa"), Accuracy(mean=0.5, std=0.1, pooled=0.7 - delta_ua, ci95=(0.4, 0.6))),
-        **dict.fromkeys(("macro_f1", "weighted_f1"), 0.5),
+        ua=Accuracy(mean=0.5, std=0.1, pooled=0.7 - delta_ua, ci95=(0.4, 0.6)),
+        wa=Accuracy(mean=0.5, std=0.1, pooled=0.5, ci95=(0.4, 0.6)),
+        macro_f1=0.5,
+        weighted_f1=0.5,
         per_class_recall={},
         modalities=("text",),
         context=False,
@@ -149,8 +151,14 @@ def test_modalities_without_a_classic_are_named(results: Results) -> None:
 
 def test_the_learned_leak_is_a_caution(results: Results) -> None:
     learned = LearnedLeak(
-        **{"classic": "classic:tfidf", "unseen": "classic:tfidf-unseen-lines", "group": "scripted", "utterances": 60},
-        **{"ua": 0.9, "ua_unseen": 0.6, "leak": 0.3, "ci95": (0.2, 0.4)},
+        classic="classic:tfidf",
+        unseen="classic:tfidf-unseen-lines",
+        group="scripted",
+        utterances=60,
+        ua=0.9,
+        ua_unseen=0.6,
+        leak=0.3,
+        ci95=(0.2, 0.4),
     )
     gaps = {NAMES[0]: SettingGap(scripted=0.8, improvised=0.6, gap=0.2, ci95=(0.1, 0.3))}
     told = " ".join(verdict(results.model_copy(update={"text_leak": TextLeak(gaps=gaps, learned=(learned,))})).cautions)
