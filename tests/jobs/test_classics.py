@@ -27,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def _run(data: tuple[Path, Path], out: Path, params: ClassicsParams = WORDS) -> tuple[ClassicRecord, ...]:
     corpus: CorpusParams = shipped_params().corpus
     return classics(
-        data[0], splits=data[1], out=out, cache=out / "functionals", params=params, corpus=corpus, workers=1
+        data[0], splits=data[1], out=out, cache=out.with_name("functionals"), params=params, corpus=corpus, workers=1
     )
 
 

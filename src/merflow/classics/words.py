@@ -63,6 +63,8 @@ def of_turn_and_neighbours(fold: Fold, texts: Mapping[str, str], around: Mapping
 def of_unseen_lines(fold: Fold, texts: Mapping[str, str], repeats: Mapping[str, frozenset[str]]) -> Outcome:
     """Fit the words of the turn, for each tested dialogue without the training utterances that repeat its lines.
 
+    Where no such utterance of some class is left, nothing can be learned, and all classes are equally likely.
+
     Args:
         fold: The fold.
         texts: Words of every utterance.
@@ -76,19 +78,16 @@ def of_unseen_lines(fold: Fold, texts: Mapping[str, str], repeats: Mapping[str, 
     whole = of_turn(fold, texts)
     for left_out, tested in rows.items():
         outcome = _without(fold, texts, left_out) if left_out else whole
-        probabilities[tested] = outcome.probabilities[tested]
+        probabilities[tested] = 1 / fold.classes if outcome is None else outcome.probabilities[tested]
     settings = f"trained {len(rows)} times without {min(map(len, rows))} to {max(map(len, rows))} utterances"
     return Outcome(settings, whole.dev_ua, probabilities)
 
 
-def _without(fold: Fold, texts: Mapping[str, str], left_out: frozenset[str]) -> Outcome:
+def _without(fold: Fold, texts: Mapping[str, str], left_out: frozenset[str]) -> Outcome | None:
     kept = [row for row, name in enumerate(fold.ids["train"]) if name not in left_out]
     labels = fold.labels["train"][kept]
     if len(set(labels.tolist())) < fold.classes:
-        raise EvaluationError(
-            f"fold {fold.number}: without the dialogues that repeat a tested dialogue's lines, no training utterance "
-            "of some class is left; set classics.words=false"
-        )
+        return None
     ids: dict[Part, list[str]] = {**fold.ids, "train": [fold.ids["train"][row] for row in kept]}
     return of_turn(Fold(fold.number, ids, {**fold.labels, "train": labels}, fold.classes), texts)
 

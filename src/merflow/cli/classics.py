@@ -25,7 +25,7 @@ def classics(
     ] = None,
     functionals: Annotated[
         Path | None,
-        typer.Option(help="Keep the functionals of recordings in this folder. [default: functionals in --out]"),
+        typer.Option(help="Keep the functionals of recordings in this folder. [default: functionals beside --out]"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Compute functionals in this number of processes. [default: one per core]", min=1)
@@ -48,7 +48,7 @@ def classics(
             manifest,
             splits=splits,
             out=out,
-            cache=functionals or out / "functionals",
+            cache=functionals or out.absolute().with_name("functionals"),
             params=chosen.classics,
             corpus=chosen.corpus,
             transcripts=chosen.features.transcripts,

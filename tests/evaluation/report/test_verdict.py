@@ -104,8 +104,10 @@ def test_too_few_dialogues_are_told(results: Results) -> None:
 def _against(results: Results, *, delta_ua: float, p: float) -> Results:
     """Return results whose best variant has this difference to a classic of words."""
     classic = ClassicScore(
-        **dict.fromkeys(("ua", "wa"), Accuracy(mean=0.5, std=0.1, pooled=0.7 - delta_ua, ci95=(0.4, 0.6))),
-        **dict.fromkeys(("macro_f1", "weighted_f1"), 0.5),
+        ua=Accuracy(mean=0.5, std=0.1, pooled=0.7 - delta_ua, ci95=(0.4, 0.6)),
+        wa=Accuracy(mean=0.5, std=0.1, pooled=0.5, ci95=(0.4, 0.6)),
+        macro_f1=0.5,
+        weighted_f1=0.5,
         per_class_recall={},
         modalities=("text",),
         context=False,
