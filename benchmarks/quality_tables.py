@@ -160,12 +160,12 @@ def _finetuning(result: Result) -> str:
         for rate, each in rates.items():
             dev, test = each["development_UA"], each["UA"]
             difference = each["fine_tuned_minus_frozen"]
-            low, high = (100 * end for end in difference["ci95"]) if difference["ci95"] else (float("nan"),) * 2
+            ends = " to ".join(f"{100 * end:+.1f}" for end in difference["ci95"]) or "no interval: too few dialogues"
             lines.append(
                 f"| {row} | {rate.replace('-', ' ')} "
                 f"| {100 * dev['as-preset']:.1f}, {100 * dev['frozen']:.1f} "
                 f"| {100 * test['as-preset']:.1f}, {100 * test['frozen']:.1f} "
-                f"| {100 * difference['delta_UA']:+.1f} ({low:+.1f} to {high:+.1f}) |"
+                f"| {100 * difference['delta_UA']:+.1f} ({ends}) |"
             )
     return "\n".join([*lines, ""])
 
