@@ -39,6 +39,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         seen.append(" ".join(path))
     assert sorted(seen) == [
         "benchmark",
+        "classics",
         "compare",
         "data index",
         "data lineage",

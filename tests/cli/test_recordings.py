@@ -36,7 +36,7 @@ def test_validation_lists_each_bad_recording_and_quarantine_sets_it_aside(
         (line,) = [line for line in said.splitlines() if line.startswith(f"  {utterance}: ")]
         assert reason in line
     assert said.endswith(f"{LISTED} {out}/summary.html shows all problems\n")
-    assert sorted(path.name for path in out.iterdir()) == ["docs", "summary.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["docs", "manifest.failed.txt", "summary.html"]
 
     done = merflow("data", "validate", manifest, "--out", out, "--quarantine")
     assert (done.code, done.out) == (0, "")
@@ -96,7 +96,7 @@ def test_where_nothing_is_good_nothing_is_set_aside(tiny_release: Path, tmp_path
 
     said = refused("data", "validate", manifest, "--out", out, "--quarantine")
     assert f"no utterance would be left: correct the corpus; {out}/summary.html shows all problems\n" in said
-    assert sorted(path.name for path in out.iterdir()) == ["docs", "summary.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["docs", "manifest.failed.txt", "summary.html"]
 
 
 def test_a_sound_corpus_leaves_nothing_in_quarantine(tiny_release: Path, tmp_path: Path) -> None:

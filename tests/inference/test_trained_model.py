@@ -33,8 +33,8 @@ from merflow.runs.fold_folder import MODEL, read_missing, read_predictions
 
 # Audio and text with the turns around, and all three modalities; nothing is downloaded, and no network encodes.
 CONTEXT, VIDEO = "context-mmt:mmt-frozen", "gia-mic:full"
-# A frozen stage, and one in which parts of both encoders learn, on miniatures of the real ones.
-FINE_TUNED = "context-mmt:mmt-finetuned"
+# Both encoders learn, miniatures of the real ones.
+FINE_TUNED = "layer-adapter-fusion:st-la"
 
 
 @dataclass(frozen=True)
@@ -322,9 +322,9 @@ def test_what_cannot_be_read_is_named_or_masked(video: Fold, tmp_path: Path) -> 
 def test_other_encoders_are_refused(fine_tuned: Fold, tmp_path: Path) -> None:
     folder = tmp_path / "encoders"
     shutil.copytree(fine_tuned.params.features.encoders_folder, folder)
-    config = folder / "bert-base-uncased/config.json"
+    config = folder / "roberta-base/config.json"
     config.write_text(config.read_text() + " ")
-    with pytest.raises(ModelError, match=r"was trained with .*bert-base-uncased .*\(files \w+\), but .* holds"):
+    with pytest.raises(ModelError, match=r"was trained with .*roberta-base .*\(files \w+\), but .* holds"):
         load_trained(fine_tuned.folder / MODEL, encoders_folder=str(folder))
 
 

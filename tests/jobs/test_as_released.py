@@ -82,7 +82,7 @@ def test_it_trains_and_keeps_what_the_transformer_of_wavlm_learned(fold: Path, e
     model, record = load_model(fold / "model")
     assert record.stages == ("partial",)
     assert record.recipes[0].sampling == "class-balanced"
-    assert str(record.selection) == "highest UA of one training speaker"
+    assert str(record.selection) == "highest UA of a share of the training dialogues"
     temperature = model.get_parameter("embed.align.temperature").item()
     assert temperature != math.log(1 / 0.07)
     assert temperature == pytest.approx(math.log(1 / 0.07), abs=1e-3), "two steps of 1e-4 from where it starts"

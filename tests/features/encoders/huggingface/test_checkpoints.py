@@ -261,7 +261,7 @@ def test_a_stream_gets_the_encoder_it_names_or_the_profiles_own(encoders: Path) 
     assert spec_of(base, paper).settings["model"] == "microsoft/wavlm-base"
     assert spec_of(base, lite) == lite["speech"]
     with pytest.raises(
-        FeatureError, match="no encoder 'speech/bert-base'; it has speech/wavlm-large, speech/wavlm-base"
+        FeatureError, match="no encoder 'speech/bert-base'; it has speech/wavlm-large, speech/wavlm-large-raw"
     ):
         spec_of(Stream("speech", encoder="bert-base"), paper)
     found = located(paper, streams=[SPEECH, base], encoders_folder=str(encoders))
