@@ -175,7 +175,7 @@ def test_the_command_prints_both_tables_or_json(runs: Path) -> None:
     assert said.code == 0, said.err
     lines = said.out.splitlines()
     assert lines[0].split() == ["variant", "UA", "interval", "WA", "run", "encoders"]
-    assert sum(f"second/{TEXT}" in line for line in lines) == 3, "once as a variant, in two pairs"
+    assert sum(f"second/{TEXT}" in line for line in lines) == 5, "once as a variant, in two pairs, against two classics"
     assert "Holm adjusts p over 3 pairs." in said.out
     assert "would detect 2.3 points" in " ".join(said.out.split())
 
