@@ -14,6 +14,7 @@ from merflow.evaluation.significance import (
     dialogue_counts,
     enough_samples,
     holm,
+    larger_family,
     mcnemar,
     paired_difference,
     percentile_interval,
@@ -190,3 +191,10 @@ def test_holm_agrees_with_statsmodels(seed: int) -> None:
 
 def test_holm_of_nothing_is_nothing() -> None:
     assert holm([]) == []
+
+
+@pytest.mark.parametrize(
+    ("variants", "classics", "pairs"), [(1, 0, 0), (2, 0, 1), (4, 0, 6), (4, 1, 6), (4, 2, 8), (1, 6, 6)]
+)
+def test_the_larger_family_of_pairs_is_counted(variants: int, classics: int, pairs: int) -> None:
+    assert larger_family(variants=variants, classics=classics) == pairs

@@ -25,7 +25,14 @@ from merflow.evaluation.classics import Reads, classic_comparisons, classic_scor
 from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
-from merflow.evaluation.significance import PairedDifference, enough_samples, holm, mcnemar, paired_difference
+from merflow.evaluation.significance import (
+    PairedDifference,
+    enough_samples,
+    holm,
+    larger_family,
+    mcnemar,
+    paired_difference,
+)
 from merflow.evaluation.spread import accuracy, counts_of, resample
 
 
@@ -66,8 +73,8 @@ def compare_variants(
     first = next(iter(variants.values()))
     groups, utterances = int(first.dialogues.max()) + 1, len(set(first.utterance_ids.tolist()))
     tested = classics_of(*classics, held_out, like=first)
-    counted = max((len(variants) - 1) // 2, len(tested.records))
-    samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * counted)
+    family = larger_family(variants=len(variants), classics=len(tested.records))
+    samples = enough_samples(params.bootstrap_samples, comparisons=family)
     sizes = {"groups": groups, "classes": len(held_out.classes)}
     resampled = resample(variants, samples=samples, seed=params.bootstrap_seed, **sizes)
     resampled_classics = resample(tested.predictions, samples=samples, seed=params.bootstrap_seed, **sizes)

@@ -85,6 +85,14 @@ def enough_samples(samples: int, *, comparisons: int) -> int:
     return max(samples, 100 * comparisons)
 
 
+def larger_family(*, variants: int, classics: int) -> int:
+    """Return the number of pairs that Holm's method adjusts together, in the larger of the two families.
+
+    One family has the pairs of two variants; the other has the pairs of a variant and a classic.
+    """
+    return max(variants * (variants - 1) // 2, variants * classics)
+
+
 def percentile_interval(values: np.ndarray, *, groups: int) -> tuple[float, float] | None:
     """Return the 2.5th and 97.5th percentile of the resampled figures; None below :data:`FEWEST_DIALOGUES`."""
     if groups < FEWEST_DIALOGUES:

@@ -39,7 +39,7 @@ from merflow.evaluation.metrics import (
 from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
 from merflow.evaluation.side_columns import missing_inputs, none_paper, side_variants
-from merflow.evaluation.significance import enough_samples
+from merflow.evaluation.significance import enough_samples, larger_family
 from merflow.evaluation.spread import accuracy, over_seeds, resample, tests_of
 
 
@@ -105,8 +105,8 @@ def summarise(
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     first = next(iter(variants.values()))
     classics_tested = classics_of(classics, tables.classics, held_out, like=first)
-    compared = max((len(variants) - 1) // 2, len(classics_tested.records))
-    samples = enough_samples(params.bootstrap_samples, comparisons=len(variants) * compared)
+    family = larger_family(variants=len(variants), classics=len(classics_tested.records))
+    samples = enough_samples(params.bootstrap_samples, comparisons=family)
     sizes = {"groups": groups, "classes": len(classes)}
     draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
     few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}

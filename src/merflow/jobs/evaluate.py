@@ -74,7 +74,11 @@ def evaluate(
         OutputError: A file cannot be written.
     """
     corpus, splits_of_corpus = read_manifest(manifest), read_splits(splits)
-    folds = [TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained]
+    # In one order, so that results and report do not depend on the order in which folds were finished or are named.
+    folds = sorted(
+        (TrainedFold(folder, fold_folder.read_record(folder)) for folder in trained),
+        key=lambda fold: (fold.record.variant, fold.record.seed, fold.record.fold),
+    )
     _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
     by_name = named(folds)
     _check_same_training(by_name)
