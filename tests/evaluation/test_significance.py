@@ -194,7 +194,7 @@ def test_holm_of_nothing_is_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variants", "classics", "pairs"), [(1, 0, 0), (2, 0, 1), (4, 0, 6), (4, 1, 6), (4, 2, 8), (1, 6, 6)]
+    ("variants", "classic_pairs", "family"), [(1, 0, 0), (2, 0, 1), (4, 0, 6), (4, 5, 6), (4, 8, 8)]
 )
-def test_the_larger_family_of_pairs_is_counted(variants: int, classics: int, pairs: int) -> None:
-    assert larger_family(variants=variants, classics=classics) == pairs
+def test_the_larger_family_of_pairs_is_counted(variants: int, classic_pairs: int, family: int) -> None:
+    assert larger_family(variants=variants, classic_pairs=classic_pairs) == family

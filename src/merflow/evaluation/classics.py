@@ -139,6 +139,21 @@ def comparable(record: ClassicRecord, reads: Reads) -> bool:
     return record.transcripts is None or record.transcripts in (reads.transcripts or "").split("+")
 
 
+def comparable_pairs(classics: Classics, reads: Mapping[str, Reads]) -> list[tuple[str, str]]:
+    """List every variant with every classic that it is comparable with.
+
+    Args:
+        classics: The classics.
+        reads: Input per variant.
+    """
+    return [
+        (variant, classic)
+        for variant, read in reads.items()
+        for classic, record in classics.records.items()
+        if comparable(record, read)
+    ]
+
+
 def classic_comparisons(
     variants: Mapping[str, VariantPredictions],
     classics: Classics,
@@ -156,12 +171,7 @@ def classic_comparisons(
         reads: Input per variant.
         groups: G.
     """
-    pairs = [
-        (variant, classic)
-        for variant in variants
-        for classic, record in classics.records.items()
-        if comparable(record, reads[variant])
-    ]
+    pairs = comparable_pairs(classics, reads)
     both = {**variants, **classics.predictions}
     size = next(iter(resampled.values())).shape[-1]
     pooled = {name: unweighted_accuracy(each.labels, each.predicted, classes=size) for name, each in both.items()}

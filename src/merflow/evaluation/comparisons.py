@@ -21,7 +21,7 @@ from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns, ComparedVariant, Comparison, DifferenceOverSeeds, SeedDifference
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
-from merflow.evaluation.classics import Reads, classic_comparisons, classic_scores, classics_of
+from merflow.evaluation.classics import Reads, classic_comparisons, classic_scores, classics_of, comparable_pairs
 from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
@@ -73,7 +73,7 @@ def compare_variants(
     first = next(iter(variants.values()))
     groups, utterances = int(first.dialogues.max()) + 1, len(set(first.utterance_ids.tolist()))
     tested = classics_of(*classics, held_out, like=first)
-    family = larger_family(variants=len(variants), classics=len(tested.records))
+    family = larger_family(variants=len(variants), classic_pairs=len(comparable_pairs(tested, reads or {})))
     samples = enough_samples(params.bootstrap_samples, comparisons=family)
     sizes = {"groups": groups, "classes": len(held_out.classes)}
     resampled = resample(variants, samples=samples, seed=params.bootstrap_seed, **sizes)

@@ -85,12 +85,12 @@ def enough_samples(samples: int, *, comparisons: int) -> int:
     return max(samples, 100 * comparisons)
 
 
-def larger_family(*, variants: int, classics: int) -> int:
+def larger_family(*, variants: int, classic_pairs: int) -> int:
     """Return the number of pairs that Holm's method adjusts together, in the larger of the two families.
 
     One family has the pairs of two variants; the other has the pairs of a variant and a classic.
     """
-    return max(variants * (variants - 1) // 2, variants * classics)
+    return max(variants * (variants - 1) // 2, classic_pairs)
 
 
 def percentile_interval(values: np.ndarray, *, groups: int) -> tuple[float, float] | None:

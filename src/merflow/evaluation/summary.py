@@ -23,6 +23,7 @@ from merflow.evaluation.classics import (
     classic_comparisons,
     classic_scores,
     classics_of,
+    comparable_pairs,
     text_leak,
 )
 from merflow.evaluation.comparisons import comparisons
@@ -105,7 +106,8 @@ def summarise(
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     first = next(iter(variants.values()))
     classics_tested = classics_of(classics, tables.classics, held_out, like=first)
-    family = larger_family(variants=len(variants), classics=len(classics_tested.records))
+    reads = {name: _reads(trained[name].training) for name in variants}
+    family = larger_family(variants=len(variants), classic_pairs=len(comparable_pairs(classics_tested, reads)))
     samples = enough_samples(params.bootstrap_samples, comparisons=family)
     sizes = {"groups": groups, "classes": len(classes)}
     draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
@@ -151,7 +153,7 @@ def summarise(
             variants,
             classics_tested,
             {**resampled, **resampled_classics},
-            reads={name: _reads(trained[name].training) for name in variants},
+            reads=reads,
             groups=groups,
         ),
         classes=classes,
