@@ -11,7 +11,7 @@ SPLITS = shipped_params().splits.model_copy(update={"protocol": "session-5fold",
 
 
 def corpus_of_words(root: Path, *, lines: int = 8, scripted: bool = True) -> Manifest:
-    """Return five sessions of an improvised dialogue, whose words tell the emotion, and of a script that all repeat."""
+    """Return five sessions, each with an improvised dialogue and with a script that all sessions repeat."""
     rows = []
     for session in range(1, 6):
         for setting in ("impro", "script")[: 2 if scripted else 1]:

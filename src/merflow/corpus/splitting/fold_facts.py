@@ -27,7 +27,7 @@ class FoldFacts:
         dialogues_dev_train: Number of dialogues in both development and training data.
         dialogues_dev_test: Number of dialogues in both development and test data.
         shared: Speakers and dialogues that an official split has in two parts, recorded as known; else empty.
-        shared_text: Shares of test utterances whose words occur in the training data.
+        shared_text: Shares of test utterances that the training data repeat word for word.
     """
 
     fold: int

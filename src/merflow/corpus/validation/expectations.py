@@ -24,7 +24,7 @@ def validate(
     """Check a manifest and its media.
 
     A modality that the corpus lacks altogether is not checked. If counts of the corpus are known in advance, as they
-    are for IEMOCAP, the manifest must have them, but for the differences in ``params.accept``.
+    are for IEMOCAP, the manifest must match them, except for the differences that ``params.accept`` names.
 
     Args:
         manifest: The manifest, as indexed.
