@@ -17,11 +17,11 @@ _INTRODUCTION = """\
 How to read the quality figures:
 
 - They use the `lite` profile, which has no pretrained network.
-- The figures by modality, EmoDB's presets and the tuning were recorded with earlier `lite` encoders: statistics of log-mel
-  bands and fewer columns for words. Do not compare them with runs of today's `lite`.
-- The earlier `lite` was chosen on EmoDB's development figures while its test figures were in view. Today's was chosen on
-  the training parts of EmoDB's folds and on development data of MELD. Each speaker of EmoDB is tested in one fold and
-  trains the others. Read EmoDB's figures as slightly optimistic.
+- The figures by modality, EmoDB's presets and the tuning were recorded with earlier `lite` encoders: statistics of
+  log-mel bands and fewer columns for words. Do not compare them with runs of today's `lite`.
+- The earlier `lite` was chosen on EmoDB's development figures while its test figures were in view. Today's was chosen
+  on the training parts of EmoDB's folds and on development data of MELD. Each speaker of EmoDB is tested in one fold
+  and trains the others. Read EmoDB's figures as slightly optimistic.
 - In the tuning table, the development speakers of folds 1 and 2 are test speakers of other folds (24% of the tested
   utterances). The search has therefore seen part of the data behind the tuned test figures.
 - The synthetic corpus exists to test the machinery. Its figures say nothing about real speech.

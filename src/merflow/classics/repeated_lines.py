@@ -1,9 +1,9 @@
 """Dialogues that repeat each other's lines, as the scripted ones of every session of IEMOCAP do.
 
 A text model that was trained on one session's performance of a script knows the words of the next session's by heart,
-with the emotions in which they are usually spoken. So for each tested dialogue, the leak baseline is trained without the
-other performances of its script, and without any long line that the test part repeats word for word. Everything else
-stays, including dialogues of other scripts.
+with the emotions in which they are usually spoken. So for each tested dialogue, the leak baseline is trained without
+the other performances of its script, and without any long line that the test part repeats word for word. Everything
+else stays, including dialogues of other scripts.
 """
 
 from collections import Counter, defaultdict
@@ -13,9 +13,9 @@ from merflow.classics.folds import Fold
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import folded_words
 
-# "What do you mean?" is said in many dialogues. Three repeated lines of at least four words are no coincidence if they are
-# a fifth of the dialogue. Actors change a script, so asking for half would miss many. A dialogue of fewer lines must be
-# repeated as a whole.
+# "What do you mean?" is said in many dialogues. Three repeated lines of at least four words are no coincidence if they
+# are a fifth of the dialogue. Actors change a script, so asking for half would miss many. A dialogue of fewer lines must
+# be repeated as a whole.
 _WORDS = 4
 _LINES = 3
 _SHARE = 0.2
@@ -53,8 +53,8 @@ def left_out_of_training(
 ) -> dict[str, frozenset[str]]:
     """Return for each test utterance the training utterances that its leak baseline must not see.
 
-    These are the utterances of dialogues that repeat the lines of its dialogue, and those that repeat a long line of the
-    test part word for word.
+    These are the utterances of dialogues that repeat the lines of its dialogue, and those that repeat a long line of
+    the test part word for word.
     """
     dialogue_of = dict(zip(manifest.rows["utterance_id"], manifest.rows["dialogue_id"], strict=True))
     tested = {line for name in fold.ids["test"] if _is_long(line := folded_words(texts[name]))}
