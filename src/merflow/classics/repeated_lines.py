@@ -13,9 +13,9 @@ from merflow.classics.folds import Fold
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import folded_words
 
-# "What do you mean?" is said in many dialogues. Three repeated lines of at least four words are no coincidence if they
-# are a fifth of the dialogue. Actors change a script, so asking for half would miss many. A dialogue of fewer lines must
-# be repeated as a whole.
+# "What do you mean?" is said in many dialogues. Three repeated lines of at least four words are no coincidence if
+# they are a fifth of the dialogue. Actors change a script, so asking for half would miss many. A dialogue of fewer
+# lines must be repeated as a whole.
 _WORDS = 4
 _LINES = 3
 _SHARE = 0.2
