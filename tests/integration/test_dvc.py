@@ -27,7 +27,7 @@ VARIANT = "context-mmt:bert-fc-frozen"
 OTHER = "mfdr:full"
 EVERY_STAGE = [
     *("synthesize", "index", "validate", "split", "presets", f"extract@{VARIANT}", f"extract@{OTHER}"),
-    *(f"train@{VARIANT}-1-0", f"train@{OTHER}-1-0", "evaluate", "plots"),
+    *("classics", f"train@{VARIANT}-1-0", f"train@{OTHER}-1-0", "evaluate", "plots"),
 ]
 
 

@@ -81,12 +81,17 @@ class LoadedFold:
         )
 
     def averages(self) -> dict[str, NamedArray]:
-        """Return, by module, what it shows of every utterance, ``(U, ...)``, averaged over the utterance's steps."""
+        """Return, by module, the gates and weights of every utterance, ``(U, ...)``, averaged over its steps.
+
+        Vectors that should not depend on the modality are no gates; :meth:`invariants` has them.
+        """
         batch_size = self.inputs.preset.recipe.batch_size
         by_module = averages(self.model, self.test, batch_size=batch_size, params=self.inputs.params)
         readable = _readable(list(by_module))
         return {
-            readable[module]: NamedArray(values, ("utterance", *axes)) for module, (values, axes) in by_module.items()
+            readable[module]: NamedArray(values, ("utterance", *axes))
+            for module, (values, axes) in by_module.items()
+            if INVARIANT not in axes
         }
 
     def invariants(self) -> dict[str, np.ndarray]:
@@ -118,8 +123,6 @@ def drawable(shown: dict[str, NamedArray]) -> dict[str, ModuleAverages]:
     """Select the entries that one panel can show: those with one axis beside the features, or with none, as a gate."""
     entries = {}
     for name, entry in shown.items():
-        if INVARIANT in entry.axes:  # the mean over such a vector says nothing
-            continue
         flat = entry.averaged()
         if flat.values.ndim == 1:  # a gate: one number per utterance
             entries[name] = ModuleAverages(flat.values[:, None], "mean over steps and features")

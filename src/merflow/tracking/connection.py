@@ -120,7 +120,7 @@ class Connection:
         if self.database is None:
             yield
             return
-        self._opened()  # it takes the lock itself
+        ensure_database(self.database)  # it takes the lock itself
         with locked(self.database):
             yield
 

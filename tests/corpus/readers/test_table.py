@@ -8,8 +8,8 @@ from merflow.contracts.taxonomy import TAXONOMIES
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.table import read_utterance_table
 from merflow.errors import CorpusError, LabelError
+from tests.real_data import EMODB_TABLE, needs_emodb
 
-EMODB = Path(__file__).parents[2] / "../shared/data/emodb/utterances.csv"
 HEADER = "utterance_id,speaker,session,audio_path,transcript,emotion\n"
 
 
@@ -229,9 +229,9 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         read_utterance_table(tmp_path, taxonomy=TAXONOMIES["iemocap4"])
 
 
-@pytest.mark.skipif(not EMODB.is_file(), reason="the Berlin database is not here")
+@needs_emodb
 def test_berlin_database() -> None:
-    rows = read_utterance_table(EMODB, taxonomy=TAXONOMIES["iemocap4"]).rows
+    rows = read_utterance_table(EMODB_TABLE, taxonomy=TAXONOMIES["iemocap4"]).rows
     assert len(rows) == 339
     assert rows["emotion"].value_counts().to_dict() == {"angry": 127, "happy": 71, "neutral": 79, "sad": 62}
     assert rows["speaker"].nunique() == 10

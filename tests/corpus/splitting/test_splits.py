@@ -13,8 +13,7 @@ from merflow.corpus.readers.table import read_utterance_table
 from merflow.corpus.splitting.splits import ids, make_splits, read_splits, write_splits
 from merflow.errors import CorpusError, SplitError
 from tests.corpus.splitting.five_sessions import Row, corpus_rows, manifest_of, params
-
-EMODB = Path(__file__).parents[2] / "../shared/data/emodb"
+from tests.real_data import EMODB_TABLE, needs_emodb
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +98,9 @@ def test_ids_name_a_fold_that_there_is(manifest: Manifest) -> None:
         ids(splits, fold=6, part="test")
 
 
-@pytest.mark.skipif(not EMODB.is_dir(), reason="needs the EmoDB table")
+@needs_emodb
 def test_emodb_splits_by_session_and_by_speaker() -> None:
-    emodb = read_utterance_table(EMODB / "utterances.csv", taxonomy=taxonomy("iemocap4"))
+    emodb = read_utterance_table(EMODB_TABLE, taxonomy=taxonomy("iemocap4"))
 
     for protocol, folds in (("session-5fold", 5), ("speaker-10fold", 10)):
         splits = make_splits(emodb, params=params(protocol=protocol))

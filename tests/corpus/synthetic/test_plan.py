@@ -2,7 +2,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Hashable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ from merflow.corpus.synthetic.dialogue import Dialogue, Turn
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.sizes import Size
 from merflow.corpus.synthetic.words import count_words
+from tests.real_data import IEMOCAP_COUNTS, needs_iemocap_counts
 
 MERGED = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"}
-PUBLISHED = Path(__file__).parents[2] / "../shared/design/iemocap-counts.json"
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +72,9 @@ def test_full_has_the_real_counts_by_type_marker_wearer_and_recording(full: tupl
     assert {name: four[name, True] for name in known["four_classes_by_dialogue"]} == known["four_classes_by_dialogue"]
 
 
-@pytest.mark.skipif(not PUBLISHED.is_file(), reason="the published counts are not here")
+@needs_iemocap_counts
 def test_full_agrees_with_the_published_counts(full: tuple[Dialogue, ...]) -> None:
-    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+    published = json.loads(IEMOCAP_COUNTS.read_text(encoding="utf-8"))
     every = published["all_utterances"]
     assert [str(dialogue.name) for dialogue in full] == every["dialog_list"]
     assert tally(full, lambda name, _: str(name)) == published["turns_per_dialog"]

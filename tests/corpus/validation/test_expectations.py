@@ -16,10 +16,10 @@ from merflow.corpus.validation.expectations import validate
 from merflow.corpus.validation.outcome import ValidationOutcome, describe
 from merflow.corpus.validation.summary import write_summary
 from merflow.errors import CorpusError
+from tests.real_data import EMODB_TABLE, needs_emodb
 
 pytest.importorskip("great_expectations")
 
-EMODB = Path(__file__).parents[2] / "../shared/data/emodb"
 PARAMS = CorpusParams(
     taxonomy=taxonomy("iemocap4"),
     min_duration_s=0.2,
@@ -347,9 +347,9 @@ def test_a_missing_library_is_named_with_the_extra(root: Path, monkeypatch: pyte
         checked(root)
 
 
-@pytest.mark.skipif(not EMODB.is_dir(), reason="needs the EmoDB table")
+@needs_emodb
 def test_emodb_passes(tmp_path: Path) -> None:
-    emodb = read_utterance_table(EMODB / "utterances.csv", taxonomy=taxonomy("iemocap4"))
+    emodb = read_utterance_table(EMODB_TABLE, taxonomy=taxonomy("iemocap4"))
     outcome = validate(emodb, params=PARAMS, docs=tmp_path / "docs")
 
     assert outcome.success, describe(outcome)

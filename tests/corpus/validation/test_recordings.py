@@ -6,8 +6,7 @@ import pytest
 import soundfile
 
 from merflow.corpus.validation.recordings import BLOCK_FRAMES, SILENCE_FLOOR_DBFS, Recording, measure, measure_all
-
-EMODB = Path(__file__).parents[2] / "../shared/data/emodb"
+from tests.real_data import EMODB, needs_emodb
 
 
 def tone(seconds: float = 0.5, *, amplitude: float = 0.5, rate_hz: int = 16_000) -> np.ndarray:
@@ -146,7 +145,7 @@ def test_nothing_to_measure_gives_an_empty_table(tmp_path: Path) -> None:
     assert list(table.columns) == list(Recording.__dataclass_fields__)
 
 
-@pytest.mark.skipif(not EMODB.is_dir(), reason="needs the EmoDB recordings")
+@needs_emodb
 def test_every_emodb_recording_is_sound() -> None:
     paths = sorted((EMODB / "wav").glob("*.wav"))
     table = measure_all(EMODB, paths=[f"wav/{path.name}" for path in paths])

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.pipeline import make_pipeline
@@ -13,17 +12,17 @@ from merflow.corpus.manifest import build_manifest
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.extraction.stored_streams import extract_streams
 from merflow.presets.profiles import shipped_profile
+from tests.real_data import EMODB, EMODB_TABLE, needs_emodb
 
 SPEECH = Stream("speech_layers", clip_s=5.0, skip_silence=True)
-CORPUS = Path(__file__).parents[2] / "../shared/data/emodb"
 
 
-@pytest.mark.skipif(not CORPUS.is_dir(), reason="the Berlin recordings are not on this machine")
+@needs_emodb
 def test_utterance_means_of_real_speech_tell_emotions_of_unseen_speakers(tmp_path: Path) -> None:
-    table = pd.read_csv(CORPUS / "utterances.csv", dtype=str)
+    table = pd.read_csv(EMODB_TABLE, dtype=str)
     columns = ["utterance_id", "dialogue_id", "session", "speaker", "audio_path", "emotion"]
     rows = [dict(row, turn_index=0) for row in table[columns].to_dict("records")]
-    manifest = build_manifest(rows, root=CORPUS, corpus="table", taxonomy="iemocap4")
+    manifest = build_manifest(rows, root=EMODB, corpus="table", taxonomy="iemocap4")
     profile = shipped_profile("lite").roles
     extract_streams(manifest, streams=(SPEECH,), profile=profile, store=tmp_path, shard_utterances=128)
     ids = manifest.rows["utterance_id"].tolist()
