@@ -1,7 +1,7 @@
 """The folds that classics are trained on: utterances and labels per part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ class Fold:
 
     Attributes:
         number: Counted from 1.
-        ids: Utterances per part, sorted by id.
+        ids: Utterances per part.
         labels: Class indices per part, in the same order.
         classes: Number of classes.
     """
@@ -25,6 +25,12 @@ class Fold:
     ids: dict[Part, list[str]]
     labels: dict[Part, np.ndarray]
     classes: int
+
+    def with_development(self) -> "Fold":
+        """Return the fold with its development part in the training part too."""
+        ids: dict[Part, list[str]] = {**self.ids, "train": [*self.ids["train"], *self.ids["dev"]]}
+        labels = {**self.labels, "train": np.concatenate([self.labels["train"], self.labels["dev"]])}
+        return replace(self, ids=ids, labels=labels)
 
 
 def folds_of(manifest: Manifest, splits: Splits) -> Sequence[Fold]:

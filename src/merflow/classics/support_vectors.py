@@ -1,9 +1,10 @@
-"""Support vector machines on functionals of recordings, one against the rest, with settings chosen on development data.
+"""Support vector machines on functionals of recordings, one against the rest.
 
-Columns are standardized with the training part's statistics.
+Columns are standardized with the statistics of the data that a machine is fitted on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -22,23 +23,41 @@ _CONSTANT = 1e-10  # a column whose deviation is below this tells nothing
 
 
 def of_functionals(fold: Fold, rows: dict[str, np.ndarray], *, kernel: Kernel) -> Outcome:
-    """Fit functionals.
+    """Fit functionals with settings chosen on development data.
 
     Args:
         fold: The fold.
         rows: Utterance -> its functionals; NaN where they are unknown, which counts as the mean.
         kernel: ``linear``, or ``rbf`` with a width that is chosen too.
     """
-    train, dev, test = _standardized(fold, rows)
-    return chosen(_candidates(train, dev, test, fold=fold, kernel=kernel), fold.labels["dev"], classes=fold.classes)
+    gammas, costs = (_GAMMAS, _RADIAL_COSTS) if kernel == "rbf" else ((None,), _LINEAR_COSTS)
+    candidates = _candidates(fold, rows, gammas=gammas, costs=costs)
+    return chosen(candidates, fold.labels["dev"], classes=fold.classes)
+
+
+def of_functionals_at(fold: Fold, rows: dict[str, np.ndarray], *, cost: float) -> Outcome:
+    """Fit functionals with a linear machine of a given C, on the training and the development part.
+
+    The development UA and the calibration are those of a machine that is fitted on the training part alone.
+
+    Args:
+        fold: The fold.
+        rows: As for :func:`of_functionals`.
+        cost: C.
+    """
+    alone, whole = (
+        next(_candidates(each, rows, gammas=(None,), costs=(cost,))) for each in (fold, fold.with_development())
+    )
+    return chosen([replace(alone, test=whole.test)], fold.labels["dev"], classes=fold.classes)
 
 
 def _candidates(
-    train: np.ndarray, dev: np.ndarray, test: np.ndarray, *, fold: Fold, kernel: Kernel
+    fold: Fold, rows: dict[str, np.ndarray], *, gammas: Sequence[float | None], costs: Sequence[float]
 ) -> Iterator[Decisions]:
-    for gamma in _GAMMAS if kernel == "rbf" else (None,):
+    train, dev, test = _standardized(fold, rows)
+    for gamma in gammas:
         similar = [_similarity(part, train, gamma=gamma) for part in (train, dev, test)]
-        for cost in _LINEAR_COSTS if gamma is None else _RADIAL_COSTS:
+        for cost in costs:
             settings = f"C {cost:g}" + ("" if gamma is None else f", gamma {gamma:g} / columns")
             yield Decisions(settings, *_decisions(similar, fold=fold, cost=cost))
 

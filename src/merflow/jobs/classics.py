@@ -22,7 +22,7 @@ from merflow.classics.folds import Fold, folds_of
 from merflow.classics.predictions import fused, record_of, table_of
 from merflow.classics.recordings import functionals_of
 from merflow.classics.repeated_lines import left_out_of_training, repeated_dialogues
-from merflow.classics.support_vectors import of_functionals
+from merflow.classics.support_vectors import of_functionals, of_functionals_at
 from merflow.contracts.classics import ClassicFold, ClassicRecord, read_classics, read_predictions, write_classic
 from merflow.contracts.extracted_features import read_extracted_features
 from merflow.contracts.numerals import plural
@@ -220,7 +220,13 @@ def _of_audio(classic: AudioClassic, data: _Data, *, progress: Progress) -> list
         workers=data.workers,
         progress=progress,
     )
-    return _each(data.folds, lambda fold: of_functionals(fold, rows, kernel=classic.kernel), classic.name, progress)
+
+    def fit(fold: Fold) -> Outcome:
+        if classic.cost is not None:
+            return of_functionals_at(fold, rows, cost=classic.cost)
+        return of_functionals(fold, rows, kernel=classic.kernel)
+
+    return _each(data.folds, fit, classic.name, progress)
 
 
 def _functionals_version(classic: AudioClassic) -> str:
