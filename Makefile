@@ -60,6 +60,7 @@ dvc: $(STAMP) ## write the code that each DVC stage depends on into dvc.yaml
 bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.indexing
 	@$(BIN)/python -m benchmarks.against_classics --emodb $(EMODB) --meld $(MELD) --synthetic --out runs/against-classics
+	@$(BIN)/python -m benchmarks.learning_curves runs/against-classics --out runs/learning-curves
 	@$(BIN)/python -m benchmarks.store
 	@$(BIN)/python -m benchmarks.store_on_disk
 	@$(BIN)/python -m benchmarks.video

@@ -13,15 +13,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from benchmarks.paired import Outcomes, difference
+from benchmarks.paired import Counter, counter_of, difference
 from benchmarks.record import read_result, write_result
 from merflow.contracts.classics import ClassicRecord, read_predictions
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.tables import PREDICTIONS, read_table
-from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.manifest import read_manifest
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize
 from merflow.jobs.benchmark import benchmark
@@ -92,7 +91,7 @@ def measured(
         params=params.classics,
         corpus=params.corpus,
     )
-    counted = _Counted(read_manifest(manifest))
+    counted = counter_of(read_manifest(manifest))
     return {
         "utterances": results.utterances,
         "dialogues": results.dialogues,
@@ -109,14 +108,19 @@ def measured(
 
 
 def _compared(
-    modalities: str, records: Sequence[ClassicRecord], *, out: Path, before: Path | None, counted: "_Counted"
+    modalities: str,
+    records: Sequence[ClassicRecord],
+    *,
+    out: Path,
+    before: Path | None,
+    counted: Counter,
 ) -> dict[str, Any]:
     """Return the figures of one set of modalities, with the differences of the best preset."""
     now, earlier = _presets(modalities, out=out), _presets(modalities, out=before)
     best = _best(now)
-    tested = counted.of(_predictions(out, best))
+    tested = counted(predictions_of(out, best))
     of_classics = {
-        record.name: counted.of(read_predictions(out / "classics", [record.name]))
+        record.name: counted(read_predictions(out / "classics", [record.name]))
         for record in records
         if set(record.modalities) == set(modalities.split(" and ")) and not record.leak
     }
@@ -130,7 +134,7 @@ def _compared(
     }
     if before is not None and earlier:
         best_before = _best(earlier)
-        tested_before = counted.of(_predictions(before, best_before))
+        tested_before = counted(predictions_of(before, best_before))
         figures["before"] = {
             "presets": earlier,
             "best": best_before,
@@ -138,20 +142,6 @@ def _compared(
             "now_minus": difference(tested, tested_before),
         }
     return figures
-
-
-@dataclass(frozen=True)
-class _Counted:
-    """Prediction tables of one corpus as counts per dialogue."""
-
-    manifest: Manifest
-
-    def of(self, predictions: pd.DataFrame) -> Outcomes:
-        """Count a table of predictions."""
-        utterances = self.manifest.rows.set_index("utterance_id")["dialogue_id"]
-        tested = utterances.loc[sorted(set(predictions["utterance_id"]))]
-        codes = dict(zip(tested.index, np.unique(tested, return_inverse=True)[1].tolist(), strict=True))
-        return Outcomes.of(predictions, dialogue_of=codes, classes=self.manifest.classes)
 
 
 def _presets(modalities: str, *, out: Path | None) -> dict[str, dict[str, float]]:
@@ -173,7 +163,8 @@ def _best(presets: Mapping[str, Mapping[str, float]]) -> str:
     return max(presets, key=lambda name: presets[name]["development_UA"])
 
 
-def _predictions(out: Path, variant: str) -> pd.DataFrame:
+def predictions_of(out: Path, variant: str) -> pd.DataFrame:
+    """Return the predictions of all folds and seeds of a variant."""
     model, _, preset = variant.partition(":")
     tables = sorted((out / "folds" / model / preset).glob("*/predictions.parquet"))
     return pd.concat([read_table(table, PREDICTIONS)[0] for table in tables], ignore_index=True)

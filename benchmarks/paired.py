@@ -5,13 +5,15 @@ The tables may hold several seeds, and not the same number of them: a resampled 
 Shapes: n tests, G dialogues, B resamples, C classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from merflow.corpus.manifest import Manifest
 from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.significance import dialogue_counts, paired_difference, percentile_interval, resampled_counts
 
@@ -32,18 +34,18 @@ class Outcomes:
     of_seed: Mapping[int, np.ndarray]
 
     @classmethod
-    def of(cls, predictions: pd.DataFrame, *, dialogue_of: Mapping[str, int], classes: Sequence[str]) -> "Outcomes":
+    def of(cls, predictions: pd.DataFrame, *, dialogue_of: Mapping[str, str], classes: Sequence[str]) -> "Outcomes":
         """Count the rows of a table of predictions.
 
         Args:
             predictions: Rows of :data:`merflow.contracts.tables.PREDICTIONS`.
-            dialogue_of: Utterance -> dialogue, 0 to G - 1.
+            dialogue_of: Utterance -> dialogue. Tables of the same utterances have their dialogues in the same order.
             classes: The order of the probabilities.
         """
         labels = predictions["label"].map({name: index for index, name in enumerate(classes)}).to_numpy()
         cells = labels * len(classes) + np.stack(predictions["probabilities"].to_list()).argmax(axis=1)
-        dialogues = predictions["utterance_id"].map(dialogue_of).to_numpy()
-        sizes = {"groups": max(dialogue_of.values()) + 1, "classes": len(classes)}
+        names, dialogues = np.unique(predictions["utterance_id"].map(dialogue_of), return_inverse=True)
+        sizes = {"groups": len(names), "classes": len(classes)}
         seeds = predictions["seed"].to_numpy()
         return cls(
             dialogue_counts(cells, dialogues, **sizes),
@@ -62,6 +64,15 @@ class Outcomes:
             "ci95": percentile_interval(resampled, groups=len(self.counts)),
             "UA_by_seed": {str(seed): float(unweighted_accuracy_of(counts)) for seed, counts in self.of_seed.items()},
         }
+
+
+Counter = Callable[[pd.DataFrame], Outcomes]
+
+
+def counter_of(manifest: Manifest) -> Counter:
+    """Return a function that counts tables of predictions on a corpus."""
+    dialogue_of = manifest.rows.set_index("utterance_id")["dialogue_id"].to_dict()
+    return partial(Outcomes.of, dialogue_of=dialogue_of, classes=manifest.classes)
 
 
 def difference(a: Outcomes, b: Outcomes) -> dict[str, Any]:

@@ -48,6 +48,27 @@ def _rows_against_classics(corpus: str, modalities: str, each: dict[str, Any]) -
     return rows or [f"{head} | |"]
 
 
+def _learning_curves(result: Result) -> str:
+    figures = result["figures"]
+    lines = [
+        "### Learning curves\n",
+        f"Pooled UA in percent by the number of training utterances per fold, profile `{figures['profile']}`. Smaller "
+        "training parts have the same share of every emotion and lie within the larger ones. Development and test "
+        f"parts are the same at every size. Command: `{result['command']}`.",
+        "",
+        "![UA against the number of training utterances](results/learning_curves.png)",
+    ]
+    for title, curve in figures["curves"].items():
+        points = curve["points"]
+        sizes = " | ".join(f"{point['utterances']:.0f}" for point in points)
+        seeds = ", ".join(map(str, curve["seeds"]))
+        lines += ["", f"| {title}, seeds {seeds} | {sizes} |", "|---" * (1 + len(points)) + "|"]
+        for name in points[0]["systems"]:
+            shares = " | ".join(f"{100 * point['systems'][name]['UA']:.1f}" for point in points)
+            lines.append(f"| {name} | {shares} |")
+    return "\n".join([*lines, ""])
+
+
 def _signed(difference: dict[str, Any]) -> str:
     low, high = (100 * end for end in difference["ci95"])
     return f"{100 * difference['delta_UA']:+.1f} ({low:+.1f} to {high:+.1f})"
@@ -173,6 +194,7 @@ def _finetuning(result: Result) -> str:
 # Result name -> table, in the order of the page.
 QUALITY: dict[str, Callable[[Result], str]] = {
     "against_classics": _against_classics,
+    "learning_curves": _learning_curves,
     "modalities": _modalities,
     "mfdr_presets": _mfdr_presets,
     "tuning": _tuning,

@@ -6,7 +6,7 @@ from benchmarks.paired import Outcomes, difference
 from merflow.evaluation.metrics import unweighted_accuracy
 
 CLASSES = ("angry", "happy", "neutral")
-DIALOGUES = {f"u{number}": number // 10 for number in range(200)}
+DIALOGUES = {f"u{number}": f"d{number // 10}" for number in range(200)}
 
 
 def table(share_right: float, *, seeds: int) -> pd.DataFrame:

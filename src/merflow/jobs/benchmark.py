@@ -233,7 +233,7 @@ def _train_all(
 
     The processes are spread evenly over the GPUs.
     """
-    folders = [_folder(workspace, item) for item in items]
+    folders = [workspace.fold(parse_fold_id(item)) for item in items]
     train_one = _train_printing if progress is None else _train_silently
     tell = progress or plain_lines()
     trained = 0
@@ -275,9 +275,3 @@ def _train_silently(item: str, **settings: Any) -> str:  # noqa: ANN401 - as `tr
     with redirect_stderr(output):
         train(item, progress=lambda *_: None, **settings)
     return output.getvalue()
-
-
-def _folder(workspace: Workspace, item: str) -> Path:
-    fold = parse_fold_id(item)
-    model, _, preset = fold.variant.partition(":")
-    return workspace.root / "folds" / model / preset / fold.folder

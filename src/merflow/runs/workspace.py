@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from merflow.contracts.fold_id import FoldId
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -22,6 +24,11 @@ class Workspace:
     def store_of(self, shared: str) -> Path:
         """Return the feature store that ``features.store`` names; if it names none, that of this workspace."""
         return Path(shared).expanduser() if shared else self.store
+
+    def fold(self, fold: FoldId) -> Path:
+        """Return the folder of a trained fold."""
+        model, _, preset = fold.variant.partition(":")
+        return self.root / "folds" / model / preset / fold.folder
 
     @property
     def checkpoints(self) -> Path:
