@@ -32,7 +32,7 @@ def test_figures_of_four_points_on_a_line() -> None:
     found = agreement({"speech": np.array([[0.0], [2.0]]), "text": np.array([[1.0], [5.0]])})
     # Between modalities of an utterance: 1 and 3. Between utterances of a modality: 2 and 4.
     assert found.distance == pytest.approx(2 / 3)
-    # Every point has three neighbors, two of them from the other modality.
+    # Every point has three neighbours, two of them from the other modality.
     assert found.foreign_neighbours == pytest.approx(2 / 3) == pytest.approx(found.chance)
     silhouettes = [(3 - 2) / 3, (2 - 2) / 2, (1 - 4) / 4, (4 - 4) / 4]
     assert found.silhouette == pytest.approx(np.mean(silhouettes))

@@ -13,7 +13,7 @@ from merflow.contracts.results import Results
 from merflow.contracts.scores import Chance
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import HeldOut
-from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarise
+from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarize
 from tests.evaluation.finished import TRAINING, published
 
 CLASSES = ("angry", "happy", "neutral", "sad")
@@ -88,7 +88,7 @@ def results_of(
 ) -> Results:
     """Return the results of these predictions; ``changes`` apply to the held-out data."""
     names = sorted(set(predictions["model"] + ":" + predictions["preset"]))
-    return summarise(
+    return summarize(
         PredictionTables(predictions, none_paper, missing),
         held_out(utterances, **changes),
         trained=trained(*names) if facts is None else facts,

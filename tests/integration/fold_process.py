@@ -38,7 +38,7 @@ def start_random(
 
 def _started(run: Callable[..., None], *arguments: object) -> tuple[ForkServerProcess, Iterator[Step]]:
     context = multiprocessing.get_context("forkserver")
-    # Loaded once for all processes; torch loads its compiler with the first optimiser.
+    # Loaded once for all processes; torch loads its compiler with the first optimizer.
     context.set_forkserver_preload([__name__, "torch._dynamo"])
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(target=run, args=(*arguments, theirs))

@@ -144,7 +144,7 @@ def test_what_is_missing_is_said_in_its_place(
 
 def test_long_words_are_wrapped_and_make_the_sheet_higher() -> None:
     plain = Specimen("u", {}, {}, np.zeros(1600, np.float32), "no video", {"transcript": "yes"})
-    long = replace(plain, texts={"transcript": "it costs $5, " * 40, "recognised": ""})
+    long = replace(plain, texts={"transcript": "it costs $5, " * 40, "recognized": ""})
     height = [contact_sheet(specimen).get_size_inches()[1] for specimen in (plain, long)]
     assert height[1] > height[0] + 1
     assert "(empty)" in words(contact_sheet(long))

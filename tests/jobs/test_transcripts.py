@@ -1,4 +1,4 @@
-"""A preset that asks for recognised words: what it gets, and how every result tells of it."""
+"""A preset that asks for recognized words: what it gets, and how every result tells of it."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ VARIANT = "context-mmt:bert-fc-frozen"
 
 @dataclass(frozen=True)
 class Hearing(ContextMMTConfig):
-    """Stands in for a model whose paper used recognised words."""
+    """Stands in for a model whose paper used recognized words."""
 
     def streams(self) -> tuple[Stream, ...]:
         return tuple(replace(stream, transcript="asr") for stream in super().streams())
@@ -99,7 +99,7 @@ def results(manifest: Path, out: Path, params: Params, *folds: Path) -> Results:
     )
 
 
-def test_recognised_words_are_read_where_the_corpus_has_them(heard: Path, params: Params, tmp_path: Path) -> None:
+def test_recognized_words_are_read_where_the_corpus_has_them(heard: Path, params: Params, tmp_path: Path) -> None:
     variant = results(heard, tmp_path, params, trained(heard, tmp_path, params)).variants[VARIANT]
     assert (variant.training.transcripts, variant.training.transcripts_of_preset) == ("asr", "asr")
     assert "the preset asks for" not in (tmp_path / "report.html").read_text()
@@ -147,7 +147,7 @@ def test_what_is_read_can_be_forced_and_decides_the_numbers(heard: Path, params:
         results(heard, tmp_path / "truth", params, *folds.values())
 
 
-def test_recognised_words_of_a_corpus_without_any_are_an_error(true: Path, params: Params, tmp_path: Path) -> None:
+def test_recognized_words_of_a_corpus_without_any_are_an_error(true: Path, params: Params, tmp_path: Path) -> None:
     with pytest.raises(FeatureError, match=r"has no 'asr_transcript' in any of its 70 .*`merflow data transcribe`"):
         features(true, tmp_path, params, "asr")
     assert not (tmp_path / "f.json").exists()
@@ -156,7 +156,7 @@ def test_recognised_words_of_a_corpus_without_any_are_an_error(true: Path, param
 def test_a_model_is_also_tested_with_the_other_words(heard: Path, params: Params, tmp_path: Path) -> None:
     fold = trained(heard, tmp_path, params)
     variant = results(heard, tmp_path, params, fold).variants[VARIANT]
-    assert list(variant.missing) == ["text=truth"], "trained on recognised words; the text is its only modality"
+    assert list(variant.missing) == ["text=truth"], "trained on recognized words; the text is its only modality"
     figures = variant.missing["text=truth"]
     assert figures.delta_ua == pytest.approx(figures.ua.pooled - variant.ua.pooled)
     page = (tmp_path / "report.html").read_text()
@@ -169,7 +169,7 @@ def test_a_model_is_also_tested_with_the_other_words(heard: Path, params: Params
 
 
 def test_the_other_words_are_those_that_a_model_of_them_would_read(heard: Path, params: Params, tmp_path: Path) -> None:
-    """The figures are those of the same model on features of the other words, standardised as it was trained."""
+    """The figures are those of the same model on features of the other words, standardized as it was trained."""
     fold = trained(heard, tmp_path, params, "truth")
     inputs = FoldInputs.read(
         f"{VARIANT}:1",

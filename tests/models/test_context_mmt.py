@@ -42,7 +42,7 @@ def slow_gate(gate: LayerGate, steps: Tensor) -> Tensor:
 
 
 def slow_extract(extractor: FeatureExtractor, steps: Tensor) -> Tensor:
-    """Scale the layers, sum them, project, normalise: ``(T, L, D)`` to ``(T, H)``."""
+    """Scale the layers, sum them, project, normalize: ``(T, L, D)`` to ``(T, H)``."""
     weights = slow_gate(extractor.gate, steps)
     rows = []
     for step in steps:

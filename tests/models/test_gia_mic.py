@@ -359,7 +359,7 @@ def test_streams_are_the_papers_and_every_profile_has_them() -> None:
             assert spec_of(stream, shipped_profile(name).roles).name
 
 
-def test_only_one_preset_reads_recognised_words() -> None:
+def test_only_one_preset_reads_recognized_words() -> None:
     names = ["full", "full-asr", "st", "t"]
     configs = [MODELS["gia-mic"].configure(preset(f"gia-mic:{name}").config) for name in names]
     words = [[stream.transcript for stream in config.streams() if stream.role == "text"] for config in configs]

@@ -34,7 +34,7 @@ def classics(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train what anyone would try first on the same folds: TF-IDF for words, functionals with an SVM for audio.
+    """Train simple baselines on the same folds: TF-IDF for words, functionals with an SVM for audio.
 
     `merflow evaluate --classics DIR` compares the variants with them.
 

@@ -22,7 +22,7 @@ def explain(
         bool,
         typer.Option(
             "--words",
-            help="Write the transcript above each figure; check the license of your corpus before sharing them.",
+            help="Write the transcript above each figure; check the licence of your corpus before sharing them.",
         ),
     ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",

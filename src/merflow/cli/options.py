@@ -44,7 +44,7 @@ ProfileOption = Annotated[
     str | None,
     typer.Option(
         help="Extract features with this profile of encoders: lite (no download), paper, tiny, or a YAML file of your "
-        "own, as in `base: paper` and below it the encoders that differ; see docs/encoders.md."
+        "own: `base: paper` and the encoders that differ; see docs/encoders.md."
     ),
 ]
 StoreOption = Annotated[

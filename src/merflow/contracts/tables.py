@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from merflow.errors import CorpusError, MerflowError
 
-# One row per utterance of the whole release, labeled or not, sorted by dialogue and turn.
+# One row per utterance of the whole release, labelled or not, sorted by dialogue and turn.
 # start_s and end_s locate the utterance in its dialogue (video, order); audio_path is the utterance's own recording.
 # Paths are relative to the corpus root, which the file's metadata names, so that the hash is the same on every machine.
 MANIFEST = pa.schema(

@@ -1,4 +1,4 @@
-"""Samples of recordings at 16 kHz mono, the common input of encoders, the speech recogniser and figures."""
+"""Samples of recordings at 16 kHz mono, the common input of encoders, the speech recognizer and figures."""
 
 from pathlib import Path
 

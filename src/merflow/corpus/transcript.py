@@ -22,7 +22,7 @@ def words_of(row: Mapping[str, Any], *, read: str | None) -> str:
 
     Args:
         row: Row of the manifest.
-        read: ``asr`` for recognised words; anything else, also of a model that read both or none, for the true words.
+        read: ``asr`` for recognized words; anything else, also of a model that read both or none, for the true words.
     """
     words = row["asr_transcript" if read == "asr" else "transcript"]
     return "" if pd.isna(words) else str(words)

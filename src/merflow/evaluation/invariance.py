@@ -14,7 +14,7 @@ class Agreement:
 
     Attributes:
         silhouette: Silhouette by modality, -1 to 1: 1 for modalities far apart, about 0 for modalities that overlap.
-        foreign_neighbours: Share of the ten nearest neighbors of a vector that come from another modality.
+        foreign_neighbours: Share of the ten nearest neighbours of a vector that come from another modality.
         chance: That share if modalities made no difference.
         distance: Mean distance between two modalities of an utterance, as a multiple of the mean distance between two
             utterances in one modality; 0 for equal representations.

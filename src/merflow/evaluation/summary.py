@@ -76,7 +76,7 @@ class TrainedVariant:
     chosen: Mapping[tuple[int, int], ChosenEpoch] = field(default_factory=dict)
 
 
-def summarise(
+def summarize(
     tables: PredictionTables,
     held_out: HeldOut,
     *,

@@ -26,7 +26,7 @@ from merflow.evaluation.predictions import HeldOut
 from merflow.evaluation.report.model_figures import Inspections
 from merflow.evaluation.report.page import Origin, write_report
 from merflow.evaluation.report.table_files import write_tables
-from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarise
+from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarize
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
 from merflow.presets.user_presets import recorded_preset
@@ -85,7 +85,7 @@ def evaluate(
     presets = {name: recorded_preset(own[0].record) for name, own in by_name.items()}
     kind = reader(corpus.corpus)
     classic_records = classics_on(classics, split_id=splits_of_corpus.split_id)
-    summary = summarise(
+    summary = summarize(
         PredictionTables(
             test=pd.concat(_tables(by_name, fold_folder.read_predictions), ignore_index=True),
             none_paper=_concatenated(_tables(by_name, fold_folder.read_none_paper)),

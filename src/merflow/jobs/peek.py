@@ -42,7 +42,7 @@ def peek(manifest: Path, *, utterance: str, out: Path) -> Path:
             pictures=_pictures(corpus, row),
             texts={
                 word: str(row[column])
-                for word, column in (("transcript", "transcript"), ("recognised", "asr_transcript"))
+                for word, column in (("transcript", "transcript"), ("recognized", "asr_transcript"))
                 if _known(row[column])
             },
         )

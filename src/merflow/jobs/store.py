@@ -28,7 +28,7 @@ class Verification:
 
 
 def summaries(store: Path) -> list[KeySummary]:
-    """Summarise every encoder key of a store.
+    """Summarize every encoder key of a store.
 
     Raises:
         FeatureError: The folder is no store, or a shard is corrupt.

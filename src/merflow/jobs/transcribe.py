@@ -10,7 +10,7 @@ from merflow.contracts.params import CorpusParams, TranscriptionParams
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.manifest import Manifest, read_manifest, write_manifest
 from merflow.corpus.transcription.journal import open_journal
-from merflow.corpus.transcription.recognition import Recognition, recognise
+from merflow.corpus.transcription.recognition import Recognition, recognize
 from merflow.corpus.transcription.report import TranscriptionReport, transcription_report, write_report
 from merflow.corpus.transcription.summary import NO_REFERENCE, summary_text
 from merflow.corpus.transcription.whisper import Normalizer, Whisper, text_normalizer
@@ -56,7 +56,7 @@ def transcribe(
     normalizer = _normalizer(before, whisper)
     tell, started = progress or plain_lines(), time.monotonic()
     with open_journal(journal, model=whisper.identity) as texts:
-        recognition = recognise(before, whisper=whisper, journal=texts, resample=corpus.resample, progress=tell)
+        recognition = recognize(before, whisper=whisper, journal=texts, resample=corpus.resample, progress=tell)
     _say_speed(recognition, seconds=time.monotonic() - started, device=whisper.device)
     after = replace(before, rows=_with_transcripts(before.rows, recognition))
     result = transcription_report(

@@ -112,7 +112,7 @@ class LayerGate(nn.Module):
         super().__init__()
         self.squeeze = nn.Linear(layers, 1)
         self.excite = nn.Linear(1, layers)
-        # Standardised features have means near zero. Without a bias about half of them pass the one ReLU at the start;
+        # Standardized features have means near zero. Without a bias about half of them pass the one ReLU at the start;
         # with a random bias often none would.
         nn.init.zeros_(self.squeeze.bias)
 

@@ -5,7 +5,7 @@ Modality-Invariant Learning Constraints", Interspeech 2025.
 
 Claim: modality-specific representations (MSR, from gated cross-attention in pairs) and modality-invariant ones (MIR,
 generated from all modalities and held together by a divergence, MIC) complement each other. 80.7% WA and 81.3% UA on
-IEMOCAP with true transcripts, 79.6% and 80.3% with recognised ones.
+IEMOCAP with true transcripts, 79.6% and 80.3% with recognized ones.
 
 Decisions, where the paper is silent or its shapes do not agree:
     - Where the encoder's width is not the model's, a linear map precedes the feature extractor; the paper has one for
@@ -59,7 +59,7 @@ class GIAMICConfig:
         msr: True for modality-specific representations; if false, the preliminary sequences take their place.
         mir: True for modality-invariant representations; if false, the MSR alone is fused.
         mic_weight: Gamma of Eq. 19 (Sec. 3.1); at 0 the divergence is not computed.
-        transcripts: Origin of the text: true or recognised transcripts (Table 1).
+        transcripts: Origin of the text: true or recognized transcripts (Table 1).
         dims: Model width (Sec. 3.1).
         heads: Attention heads of the feature extractors (decision); GIA and MIG have one.
         feedforward: Width inside the feature extractors (decision: four times ``dims``).

@@ -1,11 +1,11 @@
-"""Layer adapters over all layers of two encoders, and fusion of speech, text and a recogniser's representation.
+"""Layer adapters over all layers of two encoders, and fusion of speech, text and a recognizer's representation.
 
 Paper: X. Shi, Y. Gao, J. He, J. Mi, X. Li, T. Toda, "A Study on Multimodal Fusion and Layer Adapter in Emotion
 Recognition", 2024.
 
 Claim: three parts each help, and most together. One adapter per encoder layer with learned weights over the layers
-(LA), two blocks of stacked cross-attention (MF), and the recogniser's encoder states as "context". 77.73% UAR and
-77.24% F1 on IEMOCAP with recognised transcripts of 33.87% word error rate.
+(LA), two blocks of stacked cross-attention (MF), and the recognizer's encoder states as "context". 77.73% UAR and
+77.24% F1 on IEMOCAP with recognized transcripts of 33.87% word error rate.
 
 Decisions, where the paper is silent:
     - An adapter is LayerNorm(GELU(W x + b)) of the model's width, with parameters of its own per layer. The weights of

@@ -135,7 +135,7 @@ def test_the_worst_utterances_have_most_wrong_words() -> None:
     assert [each.utterance_id for each in found.worst(9)] == ["u2", "u1", "u3"]
 
 
-def test_english_texts_pass_whispers_english_normaliser(tmp_path: Path) -> None:
+def test_english_texts_pass_whispers_english_normalizer(tmp_path: Path) -> None:
     from merflow.corpus.transcription.whisper import text_normalizer
 
     (tmp_path / "normalizer.json").write_text(json.dumps({"colour": "color"}), encoding="utf-8")
@@ -151,7 +151,7 @@ def test_english_texts_pass_whispers_english_normaliser(tmp_path: Path) -> None:
     assert found.utterances[0].words.wrong == 0
 
 
-def test_what_the_normaliser_leaves_of_an_ellipsis_is_no_word(tmp_path: Path) -> None:
+def test_what_the_normalizer_leaves_of_an_ellipsis_is_no_word(tmp_path: Path) -> None:
     from merflow.corpus.transcription.whisper import text_normalizer
 
     (tmp_path / "normalizer.json").write_text("{}", encoding="utf-8")

@@ -30,7 +30,7 @@ def manifest(make_corpus: MakeCorpus, profile: Profile, tmp_path: Path) -> Manif
 
 
 def _dataset(
-    manifest: Manifest, profile: Profile, store: Path, *, device: torch.device | None = None, standardise: bool = True
+    manifest: Manifest, profile: Profile, store: Path, *, device: torch.device | None = None, standardize: bool = True
 ) -> FeatureDataset:
     everything = FeatureDataset(
         manifest, manifest.rows["utterance_id"].tolist(), streams=STREAMS, profile=profile, store=store
@@ -41,7 +41,7 @@ def _dataset(
         streams=STREAMS,
         profile=profile,
         store=store,
-        standardizer=everything.fit_standardizer() if standardise else None,
+        standardizer=everything.fit_standardizer() if standardize else None,
         resident_bytes=0 if device is None else 1 << 30,
         resident_on=device,
     )
@@ -70,9 +70,9 @@ def test_rows_in_memory_are_those_in_the_store(
 
 
 def _check_equal_batches(manifest: Manifest, profile: Profile, store: Path, *, device: torch.device) -> None:
-    for standardise in (False, True):
-        from_store = _dataset(manifest, profile, store, standardise=standardise)
-        in_memory = _dataset(manifest, profile, store, device=device, standardise=standardise)
+    for standardize in (False, True):
+        from_store = _dataset(manifest, profile, store, standardize=standardize)
+        in_memory = _dataset(manifest, profile, store, device=device, standardize=standardize)
         for indices in ([0, 13, 4], [6], [4], [7, 5, 3, 2, 1]):
             expected, found = from_store.batch(indices), in_memory.batch(indices)
             for role, values in expected.features.items():

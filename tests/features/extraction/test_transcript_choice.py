@@ -19,7 +19,7 @@ from merflow.features.extraction.transcript_choice import choose_transcripts
 from merflow.jobs.store import summaries
 from tests.features.conftest import FRAMES, MakeCorpus
 
-TRUE, RECOGNISED = Stream("text"), Stream("text", transcript="asr")
+TRUE, RECOGNIzED = Stream("text"), Stream("text", transcript="asr")
 
 
 def with_texts(manifest: Manifest, **columns: list[str | None]) -> Manifest:
@@ -31,7 +31,7 @@ def with_texts(manifest: Manifest, **columns: list[str | None]) -> Manifest:
 def transcribed(make_corpus: MakeCorpus) -> Manifest:
     """Return a corpus with ASR transcripts, but none in the third turn and no result for the fourth."""
     manifest = make_corpus()
-    texts: list[str | None] = [f"recognised {row}" for row in range(len(manifest.rows))]
+    texts: list[str | None] = [f"recognized {row}" for row in range(len(manifest.rows))]
     texts[2], texts[3] = "", None
     return with_texts(manifest, asr_transcript=texts)
 
@@ -68,13 +68,13 @@ def test_kind_of_words_that_is_read_in_place_of_each_requested_kind(
     assert choice == {"truth": truth, "asr": asr}
 
 
-def test_true_and_recognised_words_are_stored_apart(transcribed: Manifest, profile: Profile, tmp_path: Path) -> None:
-    true, other = stored(transcribed, profile, tmp_path / "store", TRUE, RECOGNISED)
+def test_true_and_recognized_words_are_stored_apart(transcribed: Manifest, profile: Profile, tmp_path: Path) -> None:
+    true, other = stored(transcribed, profile, tmp_path / "store", TRUE, RECOGNIzED)
     assert (true.entries, other.entries) == (12, 12)
     assert true.key == feature_key(profile["text"], TRUE).digest != other.key
-    encoder = build_encoder(profile["text"], RECOGNISED)
+    encoder = build_encoder(profile["text"], RECOGNIzED)
     names = transcribed.rows["utterance_id"]
-    for stream, column in ((TRUE, "transcript"), (RECOGNISED, "asr_transcript")):
+    for stream, column in ((TRUE, "transcript"), (RECOGNIzED, "asr_transcript")):
         found = FeatureDataset(transcribed, list(names), streams=[stream], profile=profile, store=tmp_path / "store")
         batch = found.batch(range(len(names)))
         for row, text in enumerate(transcribed.rows[column]):
@@ -87,11 +87,11 @@ def test_true_and_recognised_words_are_stored_apart(transcribed: Manifest, profi
     assert sorted(one.transcript for one in summaries(tmp_path / "store")) == ["asr", "truth"]
 
 
-def test_missing_recognised_words_are_an_error_that_names_the_command(
+def test_missing_recognized_words_are_an_error_that_names_the_command(
     make_corpus: MakeCorpus, profile: Profile, tmp_path: Path
 ) -> None:
     with pytest.raises(FeatureError, match=r"has no 'asr_transcript' in any of its 14 .*`merflow data transcribe`"):
-        stored(make_corpus(), profile, tmp_path / "store", FRAMES, RECOGNISED)
+        stored(make_corpus(), profile, tmp_path / "store", FRAMES, RECOGNIzED)
     assert not (tmp_path / "store").exists()
 
 

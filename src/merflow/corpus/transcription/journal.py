@@ -1,4 +1,4 @@
-"""Journal of recognised texts: one line per recording, safe if the process is killed at any point.
+"""Journal of recognized texts: one line per recording, safe if the process is killed at any point.
 
 The key of a line is the digest of the recording and the identity of the model, so that any number of manifests and
 models can share a journal, and a changed recording or setting is transcribed again. A batch is written in one piece. A

@@ -56,7 +56,7 @@ class _LoadedBatch:
     failures: dict[str, str]
 
 
-def recognise(
+def recognize(
     manifest: Manifest, *, whisper: Whisper, journal: Journal, resample: bool, progress: Progress
 ) -> Recognition:
     """Transcribe every recording that the journal does not have yet.
@@ -66,7 +66,7 @@ def recognise(
 
     Args:
         manifest: The utterances.
-        whisper: The recogniser.
+        whisper: The recognizer.
         journal: The texts of earlier runs; finished batches are added.
         resample: If true, convert recordings of other rates and channel counts.
         progress: Receives the stage's name, the recordings done and their number.

@@ -116,7 +116,7 @@ class TranscriptionReport(Strict):
     """Everything about a transcription but its texts, of which only the worst are shown.
 
     Attributes:
-        normalizer: The normalisation that texts pass before they are compared, in words; None if nothing was compared.
+        normalizer: The normalization that texts pass before they are compared, in words; None if nothing was compared.
         errors: None if the corpus has no true transcripts.
     """
 
@@ -144,7 +144,7 @@ def transcription_report(
         whisper: The model.
         recognition: The texts and the recordings that were set aside.
         errors: None if the corpus has no true transcripts.
-        normalizer: Name of the normalisation; None if nothing was compared.
+        normalizer: Name of the normalization; None if nothing was compared.
     """
     return TranscriptionReport(
         manifest=Manifests(before=before.hash, after=after.hash, corpus=after.corpus),

@@ -1,4 +1,4 @@
-"""Cuts of a long recording into windows that a speech recogniser takes."""
+"""Cuts of a long recording into windows that a speech recognizer takes."""
 
 import numpy as np
 

@@ -72,7 +72,7 @@ def _worst(worst: Sequence[WorstUtterance]) -> list[str]:
         [each.utterance_id, f"{each.wrong_words:,}", f"{each.wer:.0%}", each.reference, each.hypothesis]
         for each in worst
     ]
-    columns = ("utterance", "wrong words", "WER", "spoken", "recognised")
+    columns = ("utterance", "wrong words", "WER", "spoken", "recognized")
     return ["## Utterances with the most wrong words", "", *_table(columns, rows)]
 
 
@@ -81,9 +81,9 @@ def _words(errors: ErrorReport) -> list[str]:
     missed = [[each.word, f"{each.times:,}"] for each in errors.deletions]
     added = [[each.word, f"{each.times:,}"] for each in errors.insertions]
     return [
-        *("## Words most often replaced", "", *_table(("spoken", "recognised", "times"), replaced)),
+        *("## Words most often replaced", "", *_table(("spoken", "recognized", "times"), replaced)),
         *("## Words most often missed", "", *_table(("spoken", "times"), missed)),
-        *("## Words most often added", "", *_table(("recognised", "times"), added)),
+        *("## Words most often added", "", *_table(("recognized", "times"), added)),
     ]
 
 

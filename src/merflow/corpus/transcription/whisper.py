@@ -35,7 +35,7 @@ _PROMPT_TOKENS = 4  # start of transcript, language, task, no timestamps
 
 @dataclass(frozen=True)
 class Normalizer:
-    """A normalisation of texts before their words are compared: its name in words, and the function."""
+    """A normalization of texts before their words are compared: its name in words, and the function."""
 
     name: str
     apply: Callable[[str], str]
@@ -98,7 +98,7 @@ class Whisper:
         return Prepared(made["input_features"], tuple(len(recording) for recording in pieces))
 
     def transcribe(self, prepared: Prepared) -> list[str]:
-        """Return the text of each recording, with single spaces; it is empty if the model recognised no word.
+        """Return the text of each recording, with single spaces; it is empty if the model recognized no word.
 
         Raises:
             CorpusError: The batch does not fit into the GPU's memory.
@@ -171,7 +171,7 @@ class Whisper:
 
 
 def text_normalizer(folder: WhisperFolder, *, language: str | None) -> Normalizer:
-    """Return Whisper's own text normaliser: the English one for English, the basic one for any other language.
+    """Return Whisper's own text normalizer: the English one for English, the basic one for any other language.
 
     Raises:
         CorpusError: The folder lacks the spelling table that the English one needs.
@@ -184,7 +184,7 @@ def text_normalizer(folder: WhisperFolder, *, language: str | None) -> Normalize
     spellings = folder.path / "normalizer.json"
     if not spellings.is_file():
         raise CorpusError(
-            f"{folder.path} lacks normalizer.json, the spelling table of Whisper's English text normaliser, which the "
+            f"{folder.path} lacks normalizer.json, the spelling table of Whisper's English text normalizer, which the "
             "word error rate needs; copy it from the model's repository (every openai/whisper repository has it; "
             "transformers leaves it out when it saves a tokenizer)"
         )

@@ -1,9 +1,9 @@
 """Word and character error rates of transcripts, counted by jiwer.
 
 Rates are pooled: the errors of all utterances over the words (characters) of all references, so that a long utterance
-weighs more than a short one. Characters include the spaces between words. Texts are normalised first. A token without
+weighs more than a short one. Characters include the spaces between words. Texts are normalized first. A token without
 a letter or digit doesn't count as a word: many transcripts of acted speech end in an ellipsis, of which Whisper's
-normaliser leaves a full stop.
+normalizer leaves a full stop.
 """
 
 from collections import Counter
@@ -53,7 +53,7 @@ class EditCounts:
 
 @dataclass(frozen=True)
 class ComparedUtterance:
-    """One utterance with both of its texts, normalised."""
+    """One utterance with both of its texts, normalized."""
 
     utterance_id: str
     session: str
@@ -85,18 +85,18 @@ class Rates:
 
 @dataclass(frozen=True)
 class WordErrors:
-    """A comparison of recognised with true transcripts.
+    """A comparison of recognized with true transcripts.
 
     Attributes:
         utterances: Every utterance that was compared.
         without_reference: Utterances without a true transcript; they are left out.
-        without_words: Utterances whose true transcript has no word after normalisation (tags, hesitations). They are
+        without_words: Utterances whose true transcript has no word after normalization (tags, hesitations). They are
             left out, because there is no rate over zero words.
-        words_where_none: Words that the recogniser put into those.
+        words_where_none: Words that the recognizer put into those.
         without_hypothesis: Utterances with a true transcript that were not transcribed; they are left out.
-        substitutions: (reference word, recognised word) -> times.
+        substitutions: (reference word, recognized word) -> times.
         deletions: Reference word -> times that it was missed.
-        insertions: Recognised word -> times that it was added.
+        insertions: Recognized word -> times that it was added.
     """
 
     utterances: tuple[ComparedUtterance, ...]
@@ -224,5 +224,5 @@ def _changes(output: "WordOutput") -> tuple[Counter[tuple[str, str]], Counter[st
 
 
 def _words(text: str) -> str:
-    """Return the words of a normalised text that have a letter or digit; nobody speaks the rest."""
+    """Return the words of a normalized text that have a letter or digit; nobody speaks the rest."""
     return " ".join(word for word in text.split() if any(map(str.isalnum, word)))

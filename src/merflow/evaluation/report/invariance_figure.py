@@ -58,7 +58,7 @@ def _draw(axes: Axes, panel: InvariancePanel) -> None:
     shown = panel.agreement
     axes.set_xlabel(
         f"silhouette by modality {round(shown.silhouette, 2) + 0:.2f} (0: overlapping, 1: apart)\n"
-        f"neighbors from another modality {percent(shown.foreign_neighbours)}% (chance {percent(shown.chance)}%)\n"
+        f"neighbours from another modality {percent(shown.foreign_neighbours)}% (chance {percent(shown.chance)}%)\n"
         f"distance between modalities {shown.distance:.2f} times that between utterances",
         fontsize="small",
         color=_SOFT,

@@ -170,9 +170,10 @@ def against_classics(results: ComparedVariants) -> Table | None:
     return Table(
         "classics",
         "Variants against classics",
-        "A classic is what anyone would try first, trained on the same training part of the same folds, with its "
-        "settings chosen on the same development part. A variant is compared with those that read nothing "
-        "that it does not read itself. ΔUA is the variant minus the classic in percentage points, over the same "
+        "A classic is a baseline that anyone would try first, trained on the same folds. Its settings are chosen on "
+        "the same development part; a classic whose name ends in c1 has nothing to choose and is trained on that part "
+        "too. A variant is compared with those that read nothing that it does not read itself. ΔUA is the variant "
+        "minus the classic in percentage points, over the same "
         f"{results.resamples:,} bootstrap resamples of dialogues; Holm's method adjusts p over these "
         f"{plural(len(pairs), 'pair')}.",
         ("Variant", "Classic", "UA", "UA of classic", "ΔUA", "95% CI", "p, Holm", "p, bootstrap"),

@@ -9,7 +9,7 @@ from merflow.contracts.streams import StreamShape
 
 
 class Prepared(NamedTuple):
-    """One input, ready to be encoded: decoded, cut, resampled, tokenised and normalised.
+    """One input, ready to be encoded: decoded, cut, resampled, tokenized and normalized.
 
     It passes from the processes that read to the one that encodes.
 

@@ -200,7 +200,7 @@ class StreamFilling:
         return tuple(held_by_others)
 
     def _read(self, units: Iterator[tuple[ShardInput, ...]], readers: ReaderPool) -> Iterator[PreparedInput]:
-        """Read and prepare inputs; texts in this process, as tokenising a corpus is faster than starting a process."""
+        """Read and prepare inputs; texts in this process, as tokenizing a corpus is faster than starting a process."""
         modality = self._inputs.modality
         if modality != "text":
             yield from readers.run(self._task, units, ahead=_AHEAD[modality])

@@ -59,7 +59,7 @@ class Unused:
 
 
 def summaries(root: Path, *, modalities: Mapping[str, Modality]) -> list[KeySummary]:
-    """Summarise every key of a store.
+    """Summarize every key of a store.
 
     Args:
         root: The store.

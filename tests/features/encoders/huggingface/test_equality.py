@@ -96,7 +96,7 @@ def test_wavlm_in_batches_of_mixed_lengths_equals_one_by_one_without_padding(enc
 
 @pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
 def test_padding_wavlm_base_with_a_mask_alone_would_change_its_numbers(encoders: Path) -> None:
-    """Show that padding changes the results of transformers' own first normalisation, which is why it is replaced."""
+    """Show that padding changes the results of transformers' own first normalization, which is why it is replaced."""
     model = reference(WavLMModel, encoders / "wavlm-base")
     short = torch.from_numpy(AUDIO[1])[None]
     padded, mask = torch.zeros(1, 96_000), torch.zeros(1, 96_000, dtype=torch.long)

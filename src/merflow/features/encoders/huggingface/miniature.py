@@ -61,7 +61,7 @@ def build_miniatures(folder: Path) -> tuple[Path, ...]:
 
 
 def _wavlm(*, large: bool) -> tuple[Any, ...]:
-    """Build WavLM: large normalises samples and single frames, base neither."""
+    """Build WavLM: large normalizes samples and single frames, base neither."""
     from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMModel
 
     config = WavLMConfig(
@@ -178,7 +178,7 @@ def _whisper() -> tuple[Any, ...]:
 
 
 class _Spellings:
-    """The table of Whisper's text normaliser, which transformers does not save with the tokenizer."""
+    """The table of Whisper's text normalizer, which transformers does not save with the tokenizer."""
 
     def save_pretrained(self, folder: Path) -> None:
         """Write the table."""

@@ -129,7 +129,7 @@ class TextPreparer:
 
 
 class AnyImagePreparer:
-    """An image processor of any kind, without the normalisation, which the device does.
+    """An image processor of any kind, without the normalization, which the device does.
 
     Attributes:
         processor: The image processor, in its Pillow version, which needs no torchvision.
@@ -149,9 +149,9 @@ class AnyImagePreparer:
 
 
 class ImagePreparer:
-    """CLIP's image processor without the normalisation: frames are resized and cropped.
+    """CLIP's image processor without the normalization: frames are resized and cropped.
 
-    The device normalises them: as uint8, pixels take a quarter of the bytes on their way there.
+    The device normalizes them: as uint8, pixels take a quarter of the bytes on their way there.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -33,7 +33,7 @@ class LayeredSettings(CheckpointSettings):
     Attributes:
         layers: ``last`` for the last hidden state only; ``transformer`` for layers 1 to L; ``all`` for layers
             1 to L after the input of layer 1 (WavLM's projected convolution output with positions, the text encoders'
-            embeddings). The last layer is the last hidden state in every case, after the final normalisation if there
+            embeddings). The last layer is the last hidden state in every case, after the final normalization if there
             is one.
     """
 

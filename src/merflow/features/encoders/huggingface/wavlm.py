@@ -1,12 +1,12 @@
 """WavLM, base and large.
 
-Padding must not change a result. WavLM-large normalises its convolutions per frame, so an attention mask is enough.
-WavLM-base normalises the first convolution over the whole recording (a group norm with one channel per group), and
+Padding must not change a result. WavLM-large normalizes its convolutions per frame, so an attention mask is enough.
+WavLM-base normalizes the first convolution over the whole recording (a group norm with one channel per group), and
 zeros at the end would shift mean and variance. Here they are taken over each recording's own frames.
 
 The numbers equal those of transformers' WavLM. Three things are faster here. Attention is fused, whereas transformers
 also computes attention weights that nobody reads. Convolutions are matrix products over steps whose channels are
-contiguous, which is the layout of WavLM-large's normalisation between them; transformers transposes every activation
+contiguous, which is the layout of WavLM-large's normalization between them; transformers transposes every activation
 back and forth. And the positional convolution's weight is computed from its two factors once, not in every batch.
 
 Shapes: N recordings, S frames of the first convolution, C channels, T steps, H heads, L layers, D width.

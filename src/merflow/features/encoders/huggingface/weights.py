@@ -166,7 +166,7 @@ def computing(device: torch.device, dtype: Dtype) -> Iterator[None]:
 def layers_of(output: Any, layers: Layers) -> Tensor:  # noqa: ANN401 - transformers' own class
     """Return the chosen layers of a model's output, ``(N, T, D)`` or ``(N, T, L, D)``.
 
-    In transformers 5, the last entry of WavLM-large's ``hidden_states`` lacks the final normalisation that earlier
+    In transformers 5, the last entry of WavLM-large's ``hidden_states`` lacks the final normalization that earlier
     versions applied to it. Here the last layer is the last hidden state.
     """
     if layers == "last":
