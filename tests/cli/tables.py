@@ -56,7 +56,7 @@ def spoil(wavs: list[Path]) -> dict[str, str]:
         slow.stem: "is sampled at 8000 Hz, not 16000 Hz; resample it",
         stereo.stem: "has 2 channels, not 1; mix it down",
         holes.stem: f"has 3 NaN or infinite samples out of {held}; convert it again",
-        text.stem: "cannot be read (Format not recognized); copy or convert it again",
+        text.stem: "cannot be read (Format not recognised); copy or convert it again",
         gone.stem: f"no such recording: {gone}; restore it",
         headed.stem: "is empty (the file has 0 samples); copy it again",
     }

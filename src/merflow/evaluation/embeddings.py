@@ -48,7 +48,7 @@ def neighbours_of_one_emotion(vectors: np.ndarray, emotions: Sequence[str]) -> t
 
     Distances are between the vectors ``(U, E)`` themselves, not in a t-SNE. Chance is higher for unequal classes.
     """
-    from sklearn.neighbours import NearestNeighbors
+    from sklearn.neighbors import NearestNeighbors
 
     names = np.asarray(emotions)
     count = min(_NEIGHBOURS, len(vectors) - 1)

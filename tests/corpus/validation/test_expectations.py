@@ -156,7 +156,7 @@ def test_each_bad_recording_is_named_with_its_problem_and_set_aside(root: Path) 
         "d2_0": "recording d2_0.wav is empty (the file has 0 bytes); copy it again",
         "d2_1": "recording d2_1.wav is cut off: the header promises 16000 bytes of samples, the file has 10000; "
         "copy it again",
-        "d2_2": "recording d2_2.wav cannot be read (Format not recognized); copy or convert it again",
+        "d2_2": "recording d2_2.wav cannot be read (Format not recognised); copy or convert it again",
         "d2_3": "recording d2_3.wav is empty (the file has 0 samples); copy it again",
         "d2_5": f"no such recording: {root}/d2_5.wav; restore it; {NO_TRANSCRIPT}",
     }

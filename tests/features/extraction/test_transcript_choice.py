@@ -19,7 +19,7 @@ from merflow.features.extraction.transcript_choice import choose_transcripts
 from merflow.jobs.store import summaries
 from tests.features.conftest import FRAMES, MakeCorpus
 
-TRUE, RECOGNIzED = Stream("text"), Stream("text", transcript="asr")
+TRUE, RECOGNIZED = Stream("text"), Stream("text", transcript="asr")
 
 
 def with_texts(manifest: Manifest, **columns: list[str | None]) -> Manifest:
@@ -69,12 +69,12 @@ def test_kind_of_words_that_is_read_in_place_of_each_requested_kind(
 
 
 def test_true_and_recognized_words_are_stored_apart(transcribed: Manifest, profile: Profile, tmp_path: Path) -> None:
-    true, other = stored(transcribed, profile, tmp_path / "store", TRUE, RECOGNIzED)
+    true, other = stored(transcribed, profile, tmp_path / "store", TRUE, RECOGNIZED)
     assert (true.entries, other.entries) == (12, 12)
     assert true.key == feature_key(profile["text"], TRUE).digest != other.key
-    encoder = build_encoder(profile["text"], RECOGNIzED)
+    encoder = build_encoder(profile["text"], RECOGNIZED)
     names = transcribed.rows["utterance_id"]
-    for stream, column in ((TRUE, "transcript"), (RECOGNIzED, "asr_transcript")):
+    for stream, column in ((TRUE, "transcript"), (RECOGNIZED, "asr_transcript")):
         found = FeatureDataset(transcribed, list(names), streams=[stream], profile=profile, store=tmp_path / "store")
         batch = found.batch(range(len(names)))
         for row, text in enumerate(transcribed.rows[column]):
@@ -91,7 +91,7 @@ def test_missing_recognized_words_are_an_error_that_names_the_command(
     make_corpus: MakeCorpus, profile: Profile, tmp_path: Path
 ) -> None:
     with pytest.raises(FeatureError, match=r"has no 'asr_transcript' in any of its 14 .*`merflow data transcribe`"):
-        stored(make_corpus(), profile, tmp_path / "store", FRAMES, RECOGNIzED)
+        stored(make_corpus(), profile, tmp_path / "store", FRAMES, RECOGNIZED)
     assert not (tmp_path / "store").exists()
 
 
