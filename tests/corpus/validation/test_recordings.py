@@ -78,7 +78,7 @@ def test_empty_files_are_told_apart_from_unreadable_ones(tmp_path: Path) -> None
     assert measure(wav(tmp_path / "header.wav", tone()[:0])) == Recording("empty", "the file has 0 samples")
     unreadable = measure(tmp_path / "noise.wav")
     assert unreadable.state == "unreadable"
-    assert "not recognized" in unreadable.note
+    assert "not recognised" in unreadable.note
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5001, 15_999])
