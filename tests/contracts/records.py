@@ -84,6 +84,7 @@ _VALUES: dict[str, Any] = {
     "training": TRAINING,
     "transcripts": "truth",
     "transcripts_of_preset": "truth",
+    "context": True,
     "profile": "lite",
     "encoders": {
         "speech": RecordedEncoder(

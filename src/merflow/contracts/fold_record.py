@@ -120,6 +120,7 @@ class PlannedFold(Strict):
         training: Device, precision, threads and so on.
         transcripts: Whose words the model reads, ``truth``, ``asr`` or both joined by a plus; None if it reads none.
         transcripts_of_preset: Whose words its preset asks for.
+        context: True if the model reads the turns around the utterance, besides its own.
         profile: Name of the encoder profile.
         encoders: The encoders that make its features, by role.
         corpus: Name of the corpus.
@@ -144,6 +145,7 @@ class PlannedFold(Strict):
     training: TrainingParams
     transcripts: str | None
     transcripts_of_preset: str | None
+    context: bool
     profile: str
     encoders: dict[Role, RecordedEncoder]
     corpus: str

@@ -46,6 +46,7 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
         training=inputs.params,
         transcripts=inputs.transcript,
         transcripts_of_preset=transcripts_of(inputs.config.streams()),
+        context=any(stream.neighbours for stream in inputs.streams),
         profile=inputs.features.profile.name,
         encoders={
             role: RecordedEncoder(

@@ -20,7 +20,6 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.classics import Reads
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
 from merflow.evaluation.predictions import HeldOut
-from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.finished_runs import Run, read_runs
 from merflow.runs.run_folder import TrainedFold, classics_of, manifest_of
@@ -137,7 +136,7 @@ def _classics(runs: Sequence[Run], *, split_id: str) -> tuple[Sequence[ClassicRe
 
 
 def _reads(record: FoldRecord) -> Reads:
-    return Reads(record.modalities, reads_context(record.model, record.modalities), record.transcripts)
+    return Reads(record.modalities, record.context, record.transcripts)
 
 
 def _variants(runs: Sequence[Run]) -> list[_Variant]:

@@ -30,7 +30,6 @@ from merflow.evaluation.summary import PredictionTables, TrainedVariant, summari
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
 from merflow.presets.user_presets import recorded_preset
-from merflow.presets.variants import reads_context
 from merflow.runs import fold_folder
 from merflow.runs.provenance import environment, git_commit
 from merflow.runs.run_folder import TrainedFold
@@ -145,7 +144,7 @@ def _variants(by_name: Folds, presets: Mapping[str, Preset]) -> dict[str, Traine
             encoders=records[0].encoder_citations,
             has_paper_encoders=records[0].has_paper_encoders,
             modalities=records[0].modalities,
-            context=reads_context(records[0].model, records[0].modalities),
+            context=records[0].context,
         )
         chosen = {(record.fold, record.seed): record.chosen for record in records}
         variants[name] = TrainedVariant(training, preset.published, chosen)

@@ -1,15 +1,11 @@
 """Variants by name, and the trainings that a benchmark of them is made of."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from merflow.contracts.fold_id import FoldId
 from merflow.contracts.presets import Preset, UserPresets
-from merflow.contracts.streams import Modality
 from merflow.errors import PresetError
 from merflow.presets import catalogue
-
-# Models whose text streams have neighbours, whatever the preset.
-_CONTEXT_MODELS = ("context-mmt",)
 
 
 def chosen(variants: Sequence[str], user_presets: UserPresets | None = None) -> tuple[Preset, ...]:
@@ -44,8 +40,3 @@ def folds_of(variants: Sequence[str], *, folds: int, seeds: Sequence[int]) -> li
     """
     numbers = range(1, folds + 1)
     return [str(FoldId(variant, fold, seed)) for seed in seeds for fold in numbers for variant in variants]
-
-
-def reads_context(model: str, modalities: Collection[Modality]) -> bool:
-    """Return True if a model reads the words of the turns around the utterance, besides its own."""
-    return model in _CONTEXT_MODELS and "text" in modalities
