@@ -5,11 +5,14 @@ use it installs the extra ``merflow[opensmile]``.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
+import yaml
 
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import FeatureError
@@ -45,9 +48,19 @@ def check_installed() -> None:
 def extractor(name: OpensmileSet) -> Any:  # noqa: ANN401 - opensmile has no types
     """Return openSMILE's extractor of a set of functionals."""
     check_installed()
-    import opensmile
+    with _yaml_as_it_is():
+        import opensmile
 
     return opensmile.Smile(getattr(opensmile.FeatureSet, name), opensmile.FeatureLevel.Functionals)
+
+
+@contextmanager
+def _yaml_as_it_is() -> Iterator[None]:
+    """Undo what opensmile's dependency oyaml does to PyYAML: keys are no longer sorted in any file of the process."""
+    represent = {dumper: dumper.yaml_representers[dict] for dumper in (yaml.Dumper, yaml.SafeDumper)}
+    yield
+    for dumper, represented in represent.items():
+        dumper.add_representer(dict, represented)
 
 
 def opensmile_functionals(samples: np.ndarray, extract: Any) -> np.ndarray:  # noqa: ANN401
