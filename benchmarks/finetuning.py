@@ -18,6 +18,7 @@ import yaml
 
 from benchmarks.modalities import folder_to_use
 from benchmarks.record import read_result, write_result
+from merflow.contracts.history import read_history
 from merflow.contracts.params import Params, shipped_params, with_changes
 from merflow.contracts.presets import Preset
 from merflow.contracts.results import Results
@@ -72,6 +73,7 @@ def measured(row: str, release: Path, *, params: Params, folder: Path, batch_siz
             "UA": {regime: each.variants[name].ua.pooled for regime, each in results.items()},
             "development_UA": {regime: _development(each, name) for regime, each in results.items()},
             "epoch": {regime: each.variants[name].folds[0].chosen_epoch for regime, each in results.items()},
+            "last_train_loss": {regime: _last_train_loss(folder / regime, name) for regime in results},
             "fine_tuned_minus_frozen": _difference(compared.comparisons, name),
             "utterances": compared.utterances,
         }
@@ -81,6 +83,13 @@ def measured(row: str, release: Path, *, params: Params, folder: Path, batch_siz
 
 def _development(results: Results, name: str) -> float:
     return mean(fold.dev_ua for fold in results.variants[name].folds if fold.dev_ua is not None)
+
+
+def _last_train_loss(run: Path, name: str) -> float:
+    """Return the training loss of the last epoch, averaged over folds."""
+    model, _, preset = name.partition(":")
+    histories = [read_history(fold) for fold in sorted((run / "folds" / model / preset).iterdir())]
+    return mean(history[-1].train_loss for history in histories)
 
 
 def _difference(comparisons: Sequence[Any], name: str) -> dict[str, Any]:
