@@ -130,9 +130,9 @@ def _against(results: Results, *, delta_ua: float, p: float) -> Results:
     ("delta_ua", "p", "headline", "sentence"),
     [
         (0.1, 0.001, "", "It beats the best classic of the same modalities, classic:tfidf: 70.0% against 60.0%"),
-        (0.03, 0.2, "; but it does not clearly beat classic:tfidf", "It is ahead of the best classic"),
-        (-0.03, 0.2, "; but it does not clearly beat classic:tfidf", "It does not beat the best classic"),
-        (-0.1, 0.001, "; but classic:tfidf is significantly better", "It is significantly worse than the best classic"),
+        (0.03, 0.2, "; it does not clearly beat classic:tfidf", "It is ahead of the best classic"),
+        (-0.03, 0.2, "; it does not beat classic:tfidf", "It does not beat the best classic"),
+        (-0.1, 0.001, "; classic:tfidf is significantly better", "It is significantly worse than the best classic"),
     ],
 )
 def test_the_first_lines_say_if_the_best_classic_is_beaten(

@@ -53,8 +53,8 @@ def _unless_better(results: Results) -> str:
     if pair is None or (pair.significant and pair.delta_ua > 0):
         return ""
     if pair.significant:
-        return f"; but {pair.classic} is significantly better"
-    return f"; but it does not clearly beat {pair.classic}"
+        return f"; {pair.classic} is significantly better"
+    return f"; it does not {'clearly ' if pair.delta_ua > 0 else ''}beat {pair.classic}"
 
 
 def _against_classics(results: Results) -> list[str]:
