@@ -47,6 +47,7 @@ def test_every_preset_has_its_published_numbers_and_a_valid_config() -> None:
     ("variant", "lrs", "patience"),
     [
         ("gia-mic:full", [1e-4], 10),  # the model's file names a rate for frozen encoders
+        ("gia-mic:t", [1e-5], 10),  # none of its encoders ever learns, so it keeps the paper's rate
         ("foal-net:full", [1e-4], 10),
         ("layer-adapter-fusion:t", [1e-4], None),
         ("context-mmt:mmt-finetuned", [1e-3], 5),  # its first stage alone

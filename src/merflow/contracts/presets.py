@@ -178,8 +178,10 @@ class Preset:
         """Return the preset as it is trained with frozen encoders.
 
         The stages before the first in which encoders learn stay. If that is the first stage, the model is trained by
-        its recipe with frozen encoders.
+        its recipe with frozen encoders. A preset in which no encoder learns stays as it is.
         """
+        if set(self.stages) == {"frozen"}:
+            return self
         count = max(1, len(list(takewhile(lambda recipe: recipe.policy == "frozen", self.recipes))))
         return replace(
             self,
