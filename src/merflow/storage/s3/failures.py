@@ -72,10 +72,21 @@ def explained(doing: str, address: S3Address, client: S3Client) -> Iterator[None
 def known_errors() -> tuple[type[Exception], ...]:
     """Return the types of boto3's errors that are not programming errors."""
     from botocore.exceptions import BotoCoreError, ClientError
+
+    return (BotoCoreError, ClientError, *_unfinished())
+
+
+def _unfinished() -> tuple[type[Exception], ...]:
+    """Return the types of errors about answers that end early or make no sense."""
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
     from botocore.parsers import ResponseParserError
     from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
+    from urllib3.exceptions import HTTPError  # boto3 lets it through where the body of a listing stays out
 
-    return (BotoCoreError, ClientError, ResponseParserError, RetriesExceededError, S3DownloadFailedError)
+    return (
+        *(HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError),
+        *(RetriesExceededError, S3DownloadFailedError),
+    )
 
 
 def code_of(error: Exception) -> str:
@@ -98,13 +109,10 @@ def is_unreachable(error: Exception) -> bool:
 
 def is_passing(error: Exception) -> bool:
     """Return True if the request may succeed later: server or network fail, or damage what they carry."""
-    from botocore.exceptions import FlexibleChecksumError, HTTPClientError, IncompleteReadError
-    from botocore.parsers import ResponseParserError
-    from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
+    from botocore.exceptions import FlexibleChecksumError
 
-    damaged = (DamagedError, FlexibleChecksumError, IncompleteReadError, ResponseParserError)
-    unfinished = (HTTPClientError, RetriesExceededError, S3DownloadFailedError)
-    return isinstance(error, damaged + unfinished) or code_of(error) in _PASSING_CODES or _is_busy(error)
+    damaged = (DamagedError, FlexibleChecksumError, *_unfinished())
+    return isinstance(error, damaged) or code_of(error) in _PASSING_CODES or _is_busy(error)
 
 
 def _is_busy(error: Exception) -> bool:
