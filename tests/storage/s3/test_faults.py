@@ -15,6 +15,7 @@ from merflow.storage.s3.retries import Retries
 from merflow.storage.s3.transfers import PART_BYTES, Transfers
 from tests.storage.s3.conftest import contents, keys, unfinished, write_files
 from tests.storage.s3.faulty_proxy import Fault, FaultyProxy, at_random, first_times
+from tests.storage.s3.test_publishing import at_once
 
 # Faults that happen once to every request, and those of them that damage answers of every kind.
 EACH = [fault for fault in Fault if fault is not Fault.SLOW]
@@ -75,6 +76,18 @@ def test_all_faults_together_neither_lose_nor_change_a_file(
         fetch_through(proxy, address, tmp_path / "copy")
         assert proxy.happened.keys() == set(Fault)
     assert contents(tmp_path / "copy") == contents(folder)
+
+
+def test_two_writers_of_equal_folders_survive_all_faults(
+    seaweed: str, client: S3Client, address: S3Address, tmp_path: Path
+) -> None:
+    sizes = {f"{number}.wav": 1000 * number for number in range(20)}
+    sources = [write_files(tmp_path / name, sizes={**sizes, "film.avi": 3 * PART_BYTES}) for name in ("a", "b")]
+    with FaultyProxy(seaweed, at_random(0.3), stall_s=0) as proxy:
+        outcomes = at_once(sources, address, endpoint=proxy.url)
+        assert proxy.happened.total() > 5
+    assert all(isinstance(outcome, Publication) for outcome in outcomes), outcomes
+    assert_intact(client, address, sources[0])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ S3Client = Any
 THREADS = 16  # requests at once
 _CONNECT_S = 10.0
 _READ_S = 60.0  # without a byte
-_ATTEMPTS = 5  # of boto3 per request, with growing waits between them
+_ATTEMPTS = 3  # of boto3 per request; merflow.storage.s3.retries has the long patience
 _AMAZON = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 

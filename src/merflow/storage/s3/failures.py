@@ -112,7 +112,8 @@ def is_passing(error: Exception) -> bool:
     from botocore.exceptions import FlexibleChecksumError
 
     damaged = (DamagedError, FlexibleChecksumError, *_unfinished())
-    return isinstance(error, damaged) or code_of(error) in _PASSING_CODES or _is_busy(error)
+    passes = isinstance(error, damaged) or is_unreachable(error) or _is_busy(error)
+    return passes or code_of(error) in _PASSING_CODES
 
 
 def _is_busy(error: Exception) -> bool:

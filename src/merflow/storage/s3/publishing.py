@@ -15,6 +15,8 @@ from merflow.storage.s3.parallel import Progress, Tally, each_of
 from merflow.storage.s3.published import PublishedFolder, read_published
 from merflow.storage.s3.transfers import Transfers
 
+_ROUNDS = 3  # of uploads: one, and two more if the server was restarted and has lost something
+
 
 @dataclass(frozen=True)
 class Publication:
@@ -83,25 +85,46 @@ def _inventory(files: dict[str, Path], transfers: Transfers, progress: Progress 
 def _upload_missing(
     files: dict[str, Path], inventory: Inventory, address: S3Address, transfers: Transfers, progress: Progress | None
 ) -> tuple[int, int]:
-    """Upload each content once that S3 lacks; return their number and bytes."""
-    stored = {
-        listed.path: listed.size for listed in list_objects(transfers.client, contents_of(address), transfers.retries)
-    }
+    """Upload each content once that S3 lacks, until a listing shows all of them; return their number and bytes.
+
+    Raises:
+        StorageError: S3 loses what it has confirmed, or cannot be reached or refuses.
+    """
+    uploaded: dict[str, int] = {}
+    for _ in range(_ROUNDS):
+        missing = _missing(files, inventory, address, transfers)
+        if not missing:
+            return len(uploaded), sum(uploaded.values())
+        uploaded |= {entry.sha256: entry.size for _, entry in missing}
+        _upload(missing, address, transfers, progress)
+    raise StorageError(f"{contents_of(address)} lacks contents that were just uploaded; check who else deletes there")
+
+
+def _missing(
+    files: dict[str, Path], inventory: Inventory, address: S3Address, transfers: Transfers
+) -> list[tuple[Path, Entry]]:
+    """Return the contents that S3 lacks, with a file that has each."""
+    listed = list_objects(transfers.client, contents_of(address), transfers.retries)
+    sizes = {each.path: each.size for each in listed}
     missing = {
         entry.sha256: (files[path], entry)
         for path, entry in inventory.files.items()
-        if stored.get(entry.sha256) != entry.size
+        if sizes.get(entry.sha256) != entry.size
     }
-    size = sum(entry.size for _, entry in missing.values())
-    tally = Tally("publish", total=size, progress=progress)
+    return list(missing.values())
 
-    def upload(item: tuple[Path, Entry]) -> None:
-        path, entry = item
+
+def _upload(
+    contents: list[tuple[Path, Entry]], address: S3Address, transfers: Transfers, progress: Progress | None
+) -> None:
+    tally = Tally("publish", total=sum(entry.size for _, entry in contents), progress=progress)
+
+    def upload(content: tuple[Path, Entry]) -> None:
+        path, entry = content
         transfers.upload(path, content_of(address, entry.sha256), size=entry.size, sha256=entry.sha256, tally=tally)
 
-    each_of(list(missing.values()), upload, threads=THREADS, stop=transfers.stop)
+    each_of(contents, upload, threads=THREADS, stop=transfers.stop)
     tally.finish()
-    return len(missing), size
 
 
 def _check_equal(there: PublishedFolder, inventory: Inventory, folder: Path) -> None:

@@ -30,9 +30,9 @@ class Retries:
         stopped: Set if all threads should give up.
     """
 
-    attempts: int = 6
+    attempts: int = 8
     first_wait_s: float = 1.0
-    longest_wait_s: float = 20.0
+    longest_wait_s: float = 30.0
     stopped: threading.Event = field(default_factory=threading.Event)
     _answered: bool = False
 
