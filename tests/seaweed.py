@@ -54,7 +54,7 @@ class Seaweed:
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self._folder / 'data'}", "-filer", "-s3"),
             *(f"-s3.config={self._folder / 'identities.json'}", "-s3.autoCreateBucket=false", "-s3.iam=false"),
             *("-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"),
-            *("-master.volumeSizeLimitMB=64", "-volume.max=0"),
+            *("-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s", "-volume.max=0"),
         ]
         with (self._folder / "log").open("ab") as log:
             weed = shutil.which("weed")
