@@ -47,8 +47,7 @@ class Seaweed:
             self._process = None
 
     def _answers_in_time(self) -> bool:
-        names = ("s3.port", "s3.port.grpc", "filer.port", "filer.port.grpc", "master.port", "master.port.grpc")
-        names += ("volume.port", "volume.port.grpc")
+        names = [f"{part}.port{kind}" for part in ("s3", "filer", "master", "volume") for kind in ("", ".grpc")]
         ports = [f"-{name}={port}" for name, port in zip(names, self._ports, strict=True)]
         options = [
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self._folder / 'data'}", "-filer", "-s3"),

@@ -23,7 +23,7 @@ READ_TIMEOUT_S = 1.0  # a stalled answer is silent for longer
 
 
 def patient() -> Retries:
-    return Retries(attempts=10, first_wait_s=0.05, longest_wait_s=0.5)
+    return Retries(attempts=10, damages=10, first_wait_s=0.05, longest_wait_s=0.5)
 
 
 def publish_through(proxy: FaultyProxy, folder: Path, address: S3Address) -> Publication:
@@ -65,9 +65,16 @@ def test_a_fault_of_every_request_is_survived(
     assert (fetched.downloaded, fetched.unchecked) == (5, 0)
 
 
+@pytest.mark.parametrize("validation", ["when_supported", "when_required"])
 def test_all_faults_together_neither_lose_nor_change_a_file(
-    seaweed: str, client: S3Client, address: S3Address, tmp_path: Path
+    validation: str,
+    seaweed: str,
+    client: S3Client,
+    address: S3Address,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("AWS_RESPONSE_CHECKSUM_VALIDATION", validation)  # in boto3, besides merflow's own
     sizes = {f"session{number % 5}/{number}.wav": 1000 * number for number in range(60)}
     folder = write_files(tmp_path / "source", sizes={**sizes, "film.avi": 6 * PART_BYTES, "film2.avi": 2 * PART_BYTES})
     with FaultyProxy(seaweed, at_random(0.25)) as proxy:

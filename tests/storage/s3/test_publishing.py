@@ -170,8 +170,11 @@ def test_what_cannot_be_published_is_named(folder: Path, address: S3Address, tra
     (folder / "a\\b").touch()
     assert "'a\\\\b' cannot be the path of a file" in refused()
     (folder / "a\\b").unlink()
+    (folder / "linked.wav").symlink_to(folder / "Session2/x.wav")
     (folder / ".x.wav.0123456789abcdef.part").touch()  # half-written by a process that was killed
-    assert publish(folder, address, transfers).uploaded == 4
+    publication = publish(folder, address, transfers)
+    assert publication.uploaded == 4
+    assert len(publication.folder.inventory.files) == 6
 
 
 @pytest.mark.parametrize("made", [True, False])

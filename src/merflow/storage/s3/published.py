@@ -10,6 +10,8 @@ from merflow.storage.s3.objects import list_objects, read_object
 from merflow.storage.s3.retries import Retries
 from merflow.storage.s3.stored_files import StoredFile
 
+_READS = 5  # of an inventory that differs each time
+
 
 @dataclass(frozen=True)
 class PublishedFolder:
@@ -67,4 +69,14 @@ def read_published(client: S3Client, address: S3Address, retries: Retries) -> Pu
         StorageError: S3 cannot be reached or refuses, or the inventory is damaged.
     """
     content = read_object(client, address / INVENTORY, retries)
-    return None if content is None else PublishedFolder(address, parse_inventory(content, address=address))
+    for _ in range(_READS):
+        if content is None:
+            return None
+        try:
+            return PublishedFolder(address, parse_inventory(content, address=address))
+        except StorageError:
+            again = read_object(client, address / INVENTORY, retries)
+            if again == content:  # it was not damaged on its way
+                raise
+            content = again
+    raise StorageError(f"{address / INVENTORY} differs every time it is read; check the network")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from merflow.errors import MerflowError
-from merflow.storage.s3.failures import is_passing, is_unreachable
+from merflow.storage.s3.failures import DamagedError, is_passing, is_unreachable
 
 Result = TypeVar("Result")
 
@@ -25,16 +25,18 @@ class Retries:
 
     Attributes:
         attempts: Attempts at one file.
+        damages: Arrivals of one file in a damaged state, after which it is probably stored in that state.
         first_wait_s: Longest wait before the second attempt; each further wait may be twice as long.
         longest_wait_s: Limit of a wait.
         stopped: Set if all threads should give up.
     """
 
     attempts: int = 8
+    damages: int = 3
     first_wait_s: float = 1.0
     longest_wait_s: float = 30.0
     stopped: threading.Event = field(default_factory=threading.Event)
-    _answered: bool = False
+    _answered: bool = field(default=False, init=False)
 
     def persist(self, attempt: Callable[[int], Result]) -> Result:
         """Call ``attempt`` with 0, 1, ... until it succeeds, and return its result; raise its last error.
@@ -42,6 +44,7 @@ class Retries:
         Raises:
             StoppedError: Another thread failed meanwhile.
         """
+        damages = 0
         for number in range(self.attempts):
             if self.stopped.is_set():
                 raise StoppedError("stopped, because another file failed")
@@ -49,7 +52,9 @@ class Retries:
                 result = attempt(number)
             except Exception as error:
                 self._answered |= not is_unreachable(error)
-                if number + 1 == self.attempts or not is_passing(error) or not self._answered:
+                damages += isinstance(error, DamagedError)
+                is_last = number + 1 == self.attempts or damages == self.damages
+                if is_last or not is_passing(error) or not self._answered:
                     raise
                 self.stopped.wait(self._wait_s(number))
             else:
