@@ -9,9 +9,7 @@ from rich.filesize import decimal
 from merflow.cli.console import OUT, print_json, progress_bars
 from merflow.cli.options import JsonOption
 
-AddressArgument = Annotated[
-    str, typer.Argument(metavar="S3_ADDRESS", help="Address of the folder in S3: s3://BUCKET/FOLDER.")
-]
+AddressArgument = Annotated[str, typer.Argument(help="Address of the folder in S3: s3://BUCKET/FOLDER.")]
 EndpointOption = Annotated[
     str | None,
     typer.Option(

@@ -1,4 +1,6 @@
+import re
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,9 @@ def test_only_amazon_has_a_host_name_for_each_bucket(monkeypatch: pytest.MonkeyP
     assert url("http://minio:9000").startswith(f"http://minio:9000/{BUCKET}/k?")
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     assert url(None).startswith(f"https://{BUCKET}.s3.amazonaws.com/k?")
+
+
+def test_without_boto3_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(StorageError, match=re.escape("run: pip install 'merflow[s3]'")):
+        connect()

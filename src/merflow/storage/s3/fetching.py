@@ -100,7 +100,10 @@ def _listed_files(address: S3Address, transfers: Transfers) -> list[StoredFile]:
     """
     listed = list_objects(transfers.client, address, transfers.retries)
     if not listed:
-        raise StorageError(f"there is nothing in {address} at {transfers.client.meta.endpoint_url}; check the address")
+        raise StorageError(
+            f"there is nothing in {address} at {transfers.client.meta.endpoint_url}; check the address, which must be "
+            "that of a folder"
+        )
     names = {each.path for each in listed}
     for name in names:
         check_relative(name, where=str(address))

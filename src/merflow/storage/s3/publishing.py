@@ -24,7 +24,8 @@ class Publication:
 
     Attributes:
         folder: The folder as readers see it now.
-        first: True if this call made it visible; False if an equal folder was visible before.
+        first: True if this call made it visible; False if an equal folder was visible before, or if the network lost
+            the answer that says so.
         uploaded: Number of contents that S3 lacked.
         uploaded_bytes: Their bytes.
     """

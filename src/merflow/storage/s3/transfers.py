@@ -18,6 +18,8 @@ PART_BYTES = 8 << 20  # files from this size on go in parts
 class Transfers:
     """Transfers with one client; a context manager that ends them, whatever ends the block.
 
+    A folder whose transfer failed leaves these transfers stopped; open new ones for the next folder.
+
     Args:
         client: The client of :func:`merflow.storage.s3.client.connect`.
         retries: The patience of all transfers together.
