@@ -66,6 +66,19 @@ def test_a_folder_that_others_have_put_there_is_checked_too(
     assert (fetched.published, fetched.unchecked) == (False, 0)
 
 
+@pytest.mark.parametrize("published", [True, False])
+def test_more_files_than_one_listing_holds(
+    address: S3Address, client: S3Client, transfers: Transfers, tmp_path: Path, published: bool
+) -> None:
+    folder = write_files(tmp_path / "source", sizes={f"{number // 100}/{number}": number for number in range(1105)})
+    if published:
+        assert publish(folder, address, transfers).uploaded == 1105
+    else:
+        put_by_others(folder, address, client)
+    assert fetch(address, tmp_path / "copy", transfers).files == 1105
+    assert contents(tmp_path / "copy") == contents(folder)
+
+
 def test_a_file_in_parts_is_known_by_the_tag_of_its_parts(
     folder: Path, address: S3Address, client: S3Client, tmp_path: Path
 ) -> None:
