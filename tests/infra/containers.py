@@ -25,14 +25,16 @@ def process(
     mounts = dict(_mounts(container, pod, manifests, folder))
     environment = dict(_environment(container, manifests))
     command = [_expanded(word, environment) for word in (*container.get("command", ()), *container.get("args", ()))]
-    here = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
     located = {name: _located(value, mounts) for name, value in environment.items()}
-    return [_located(word, mounts) for word in command], {**here, **located, **extra}
+    return [_located(word, mounts) for word in command], {**here(), **located, **extra}
 
 
-def _mounts(
-    container: Manifest, pod: Manifest, manifests: list[Manifest], folder: Path
-) -> Iterator[tuple[str, Path]]:
+def here() -> dict[str, str]:
+    """Return the variables with which programs of this environment are found, and no other of the user's."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
+
+
+def _mounts(container: Manifest, pod: Manifest, manifests: list[Manifest], folder: Path) -> Iterator[tuple[str, Path]]:
     volumes = {volume["name"]: volume for volume in pod.get("volumes", [])}
     for mount in container.get("volumeMounts", []):
         place = folder / mount["name"]

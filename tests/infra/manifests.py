@@ -45,16 +45,10 @@ def render(folder: Path) -> list[Manifest]:
 
 
 def find(manifests: list[Manifest], kind: str, name: str) -> Manifest:
-    """Return the one object of that kind and name; the hash that kustomize appends to a name does not count."""
-    found = [
-        each
-        for each in manifests
-        if each["kind"] == kind
-        and (each["metadata"]["name"] == name or each["metadata"]["name"].rpartition("-")[0] == name)
-    ]
-    exact = [each for each in found if each["metadata"]["name"] == name]
-    (one,) = exact or found
-    return one
+    """Return the first object of that kind and name; the hash that kustomize appends to a name does not count."""
+    named = [each for each in manifests if each["kind"] == kind]
+    exact = [each for each in named if each["metadata"]["name"] == name]
+    return (exact or [each for each in named if each["metadata"]["name"].rpartition("-")[0] == name])[0]
 
 
 def pod_spec(manifest: Manifest) -> Manifest | None:

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from tests.infra.containers import process
 from tests.infra.manifests import Manifest, copy_with_secrets, find, pod_spec, render
 from tests.tuning import postgres
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 psycopg = pytest.importorskip("psycopg")
 pytestmark = pytest.mark.skipif(bool(postgres.missing()), reason=postgres.missing() or "there is a server")
@@ -40,8 +44,12 @@ def create(manifests: list[Manifest], port: int, folder: Path, **passwords: str)
     assert done.returncode == 0, done.stderr
 
 
-def connect(port: int, user: str, database: str, password: str) -> "psycopg.Connection[tuple[object, ...]]":
-    return psycopg.connect(host="127.0.0.1", port=port, user=user, dbname=database, password=password)
+def connect(port: int, user: str, database: str, password: str) -> "Connection[tuple[object, ...]]":
+    address = {"host": "127.0.0.1", "port": port}
+    connection: Connection[tuple[object, ...]] = psycopg.connect(
+        **address, user=user, dbname=database, password=password
+    )
+    return connection
 
 
 def test_each_user_owns_a_database_and_may_not_enter_another(

@@ -15,7 +15,9 @@ LENGTH_BYTES = 24
 
 def filled(example: str) -> str:
     """Return the text with a random value, in hexadecimal digits, for every empty one."""
-    lines = (f"{line}{secrets.token_hex(LENGTH_BYTES)}" if line.endswith("=") else line for line in example.splitlines())
+    lines = (
+        f"{line}{secrets.token_hex(LENGTH_BYTES)}" if line.endswith("=") else line for line in example.splitlines()
+    )
     return "\n".join(lines) + "\n"
 
 

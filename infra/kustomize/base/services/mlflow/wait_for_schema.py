@@ -15,7 +15,7 @@ PACKAGE = Path(mlflow.__file__).parent
 
 
 def has_schema(url: str, migrations: Path, version_table: str) -> bool:
-    """True if the database is at the newest revision of a folder of migrations."""
+    """Return True if the database is at the newest revision of a folder of migrations."""
     engine = sqlalchemy.create_engine(url)
     try:
         with engine.connect() as connection:
