@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.infra.containers import process
-from tests.infra.manifests import Manifest, copy_with_secrets, find, pod_spec, render
+from tests.infra.manifests import ROOT, Manifest, copy_with_secrets, find, pod_spec, render
 from tests.tuning import postgres
 
 if TYPE_CHECKING:
@@ -77,6 +77,40 @@ def test_a_second_run_changes_passwords_and_keeps_the_data(
         connect(port, "optuna", "optuna", "old-optuna")
     with connect(port, "optuna", "optuna", "new-optuna") as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_the_runbooks_commands_back_up_and_restore(manifests: list[Manifest], port: int, tmp_path: Path) -> None:
+    passwords = {variable: f"kept-{user}" for user, variable in USERS.items()}
+    create(manifests, port, tmp_path, **passwords)
+    with connect(port, "mlflow", "mlflow", "kept-mlflow") as connection:
+        connection.execute("CREATE TABLE runs (id int PRIMARY KEY)")
+        connection.execute("INSERT INTO runs VALUES (1), (2)")
+    administrator = {"PATH": f"{postgres.BINARIES}:/usr/bin:/bin", "PGHOST": "127.0.0.1", "PGPORT": str(port)}
+    administrator |= {"PGPASSWORD": "of-the-administrator"}
+    dump, restore = (
+        command.replace("--username=postgres", "--username=merflow").replace("$name", "mlflow").split()
+        for command in runbook_commands("pg_dump ", "pg_restore ")
+    )
+    with (tmp_path / "mlflow.dump").open("wb") as file:
+        subprocess.run(dump, env=administrator, stdout=file, check=True, timeout=60)
+    with connect(port, "mlflow", "mlflow", "kept-mlflow") as connection:
+        connection.execute("DELETE FROM runs")
+        connection.execute("ALTER TABLE runs ADD COLUMN of_a_newer_version int")
+    with (tmp_path / "mlflow.dump").open("rb") as file:
+        subprocess.run(restore, env=administrator, stdin=file, check=True, timeout=60)
+    with connect(port, "mlflow", "mlflow", "kept-mlflow") as connection:
+        assert connection.execute("SELECT * FROM runs ORDER BY 1").fetchall() == [(1,), (2,)]
+        connection.execute("INSERT INTO runs VALUES (3)")  # the user still owns its tables
+
+
+def runbook_commands(*starts: str) -> list[str]:
+    """Return the first command of the runbook that begins so, up to its redirection."""
+    lines = (ROOT / "docs/runbook.md").read_text(encoding="utf-8").splitlines()
+    found = []
+    for start in starts:
+        line = next(line for line in lines if f" {start}" in f" {line}" and "--" in line)
+        found.append(line[line.index(start) :].partition(" >")[0].partition(" <")[0])
+    return found
 
 
 def test_it_stops_at_a_password_that_is_missing(manifests: list[Manifest], port: int, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 import sys
 import urllib.error
@@ -14,7 +15,7 @@ import pytest
 
 from tests.infra import live
 from tests.infra.containers import here, secret
-from tests.infra.manifests import copy_with_secrets, render
+from tests.infra.manifests import ROOT, copy_with_secrets, render
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -41,9 +42,11 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[live.Services
         yield running
 
 
-def status(url: str, user: str = "", password: str = "", host: str = "", fields: dict[str, str] | None = None) -> int:
+def status(
+    url: str, user: str = "", password: str = "", host: str = "", method: str = "", fields: dict[str, str] | None = None
+) -> int:
     """Return the status of an answer of MLflow."""
-    request = urllib.request.Request(url, data=json.dumps(fields).encode() if fields else None)
+    request = urllib.request.Request(url, method=method or None, data=json.dumps(fields).encode() if fields else None)
     request.add_header("Content-Type", "application/json")
     if host:
         request.add_header("Host", host)
@@ -97,6 +100,23 @@ def test_the_job_sets_the_password_of_a_user_that_exists(services: live.Services
         assert status(experiments(services), user, "rotated-once-more") == 200
     finally:
         services.run("Job", "mlflow-user", MLFLOW_TRACKING_URI=services.mlflow)
+
+
+def test_the_administrators_password_can_be_changed_as_the_runbook_says(services: live.Services) -> None:
+    admin = secret(services.manifests, "mlflow")
+    name, password = admin["MLFLOW_AUTH_ADMIN_USERNAME"], admin["MLFLOW_AUTH_ADMIN_PASSWORD"]
+    new = "another-long-password"
+    page = (ROOT / "docs/runbook.md").read_text(encoding="utf-8")
+    (path,) = set(re.findall(r"localhost:5000(/api/\S+)", page))
+    (data,) = re.findall(r"--request PATCH .*\n +--data '(.+)'", page)
+    change, back = (
+        {"username": name, "current_password": old, "password": now} for old, now in ((password, new), (new, password))
+    )
+    assert list(json.loads(data)) == list(change)
+    assert status(services.mlflow + path, name, password, fields=change, method="PATCH") == 200
+    assert status(experiments(services), name, password) == 401
+    assert status(services.mlflow + path, name, new, fields=back, method="PATCH") == 200
+    assert status(experiments(services), name, password) == 200
 
 
 def test_artifacts_go_to_the_bucket_through_the_server(services: live.Services, tmp_path: Path) -> None:
