@@ -1,0 +1,15 @@
+#!/bin/sh
+# Makes a volume writable for group 0, in which the pods of runs are whatever their user ID is, and proves it.
+set -eu
+umask 002
+volume=$1
+probe="$volume/.merflow-write-probe"
+if ! mkdir -p "$probe" 2> /dev/null; then
+    echo "$volume is not writable for user $(id -u) in group $(id -g). On the storage server, as root, run:" >&2
+    echo "chgrp -R 0 EXPORT && chmod -R g+rwX EXPORT && find EXPORT -type d -exec chmod g+s {} +" >&2
+    exit 1
+fi
+chmod 2770 "$probe"
+rmdir "$probe"
+chmod g+rwxs "$volume" 2> /dev/null || true # only its owner may; fsGroup has done it where the storage supports that
+echo "$volume is writable for group $(id -g)"
