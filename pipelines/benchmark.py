@@ -17,7 +17,7 @@ from merflow.components.list_folds import list_folds
 from merflow.components.plan_benchmark import plan_benchmark
 from merflow.components.track import track
 from merflow.components.train import train
-from merflow.pipelines.preparation import prepare
+from merflow.pipelines.preparation import FOLDS, prepare
 
 
 class Outputs(NamedTuple):
@@ -28,7 +28,8 @@ class Outputs(NamedTuple):
 
 
 @dsl.pipeline(
-    name="benchmark", description="Validate, transcribe, split, extract, train every fold and the classics, evaluate."
+    name="merflow-benchmark",
+    description="Validate, transcribe, split, extract, train every fold and the classics, evaluate.",
 )
 def benchmark(
     models: list[str],
@@ -80,7 +81,7 @@ def benchmark(
         request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
     )
     run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
-    with dsl.ParallelFor(listed.output, name="folds") as fold:
+    with dsl.ParallelFor(listed.output, name=FOLDS) as fold:
         trained = train(
             request=fold,
             manifest=ready.manifest,

@@ -2,50 +2,90 @@
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfp import compiler
 
-from merflow.contracts.params import Params, changes_json, shipped_params
+from merflow.contracts.gpu_steps import gpus_used
+from merflow.contracts.kubernetes_names import NONE
+from merflow.contracts.package_facts import PackageFacts, refuse
+from merflow.contracts.params import Params, changes_json, shipped_params, with_changes
+from merflow.contracts.submission import FILE, Submission, write_submission
+from merflow.errors import PipelineError, nearest
 from merflow.pipelines.benchmark import benchmark
 from merflow.pipelines.pods import on_cluster
 from merflow.pipelines.tuning import tune
+from merflow.presets.profiles import is_file, profile_text, read_profile
 
 PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark, "tune": tune}
 COMPILED = Path(__file__).parent / "compiled"
+# Settings of the checked-in packages that differ from the shipped ones, which suit one machine.
+SERVERS = {
+    "tracking": {"uri": "http://mlflow.mlops:5000"},
+    "tuning": {"storage": "postgresql://optuna@postgres.mlops/optuna"},
+}
 
 
-def compile_all(folder: Path, *, params: Params) -> list[Path]:
-    """Write ``<name>.yaml`` for every pipeline; the same source and parameters give the same bytes.
+def checked_in_params() -> Params:
+    """Return the parameters of the checked-in packages."""
+    return with_changes(shipped_params(), str(SERVERS))
+
+
+def compile_packages(
+    folder: Path, *, params: Params, names: Sequence[str] = tuple(PIPELINES), transcribe: bool = False
+) -> list[Path]:
+    """Write ``<name>.yaml`` for these pipelines; the same source and parameters give the same bytes.
 
     Parameters that differ from the shipped ones become the default of the pipeline's ``params``, which a run may still
-    replace. So a pod that requests the GPUs of ``training.devices_per_fold`` also trains on them.
+    replace. So a pod that requests the GPUs of ``training.devices_per_fold`` also trains on them. The settings that KFP
+    takes when a run is submitted are written to ``submission.json``.
+
+    Args:
+        folder: Folder of the packages.
+        params: The parameters.
+        names: Names of the pipelines.
+        transcribe: True for packages whose runs transcribe; the step then requests a GPU.
 
     Raises:
-        ParamsError: The parameters use devices that the cluster does not have.
-        PipelineError: kfp-kubernetes is not installed.
+        ParamsError: The parameters cannot work on a cluster, or use devices that the cluster does not have.
+        PipelineError: A pipeline is unknown, or kfp-kubernetes is not installed.
         OutputError: The folder cannot be written.
     """
-    changes = changes_json(params, base=shipped_params())
+    for name in names:
+        if name not in PIPELINES:
+            raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, PIPELINES)}")
+    profile = read_profile(params.features.profile)
+    used = gpus_used(params, profile=profile, transcribe=transcribe)
+    defaults = {
+        "params": changes_json(params, base=shipped_params()),
+        "profile": profile_text(profile) if is_file(params.features.profile) else "",
+        "transcribe": transcribe,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        equipped = {name: on_cluster(pipeline, params) for name, pipeline in PIPELINES.items()}
+        equipped = {name: on_cluster(PIPELINES[name], params, profile=profile, transcribe=transcribe) for name in names}
+        for name in names:
+            refuse(params, PackageFacts.of(params, gpus=used), used=used, tunes=name == "tune")
         folder.mkdir(parents=True, exist_ok=True)
         for name, pipeline in equipped.items():
             compiler.Compiler().compile(
                 pipeline,
                 package_path=str(folder / f"{name}.yaml"),
-                pipeline_parameters={"params": changes} if changes else None,
+                pipeline_parameters={key: value for key, value in defaults.items() if value},
             )
-    return [folder / f"{name}.yaml" for name in PIPELINES]
+    account = params.cluster.service_account
+    write_submission(
+        folder, Submission(service_account=None if account == NONE else account, image=params.cluster.image)
+    )
+    return [folder / f"{name}.yaml" for name in names]
 
 
 def stale() -> list[str]:
-    """Return the names of pipelines whose checked-in package differs from their source."""
+    """Return the names of checked-in files that differ from their source."""
     with tempfile.TemporaryDirectory() as scratch:
-        fresh = compile_all(Path(scratch), params=shipped_params())
+        fresh = [*compile_packages(Path(scratch), params=checked_in_params()), Path(scratch) / FILE]
         return [path.stem for path in fresh if _differs(path, COMPILED / path.name)]
 
 

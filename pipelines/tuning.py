@@ -26,7 +26,7 @@ class Outputs(NamedTuple):
     page: HTML
 
 
-@dsl.pipeline(name="tune", description="Validate, transcribe, split, extract, run trials, choose the best.")
+@dsl.pipeline(name="merflow-tune", description="Validate, transcribe, split, extract, run trials, choose the best.")
 def tune(
     models: list[str],
     corpus: str = "synthetic",

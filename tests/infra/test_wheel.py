@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow.pipelines.packages import COMPILED, PIPELINES
+from merflow.pipelines.packages import COMPILED, PIPELINES, SERVERS
 
 pytest.importorskip("hatchling")
 pytest.importorskip("kfp")
@@ -80,7 +80,9 @@ def test_no_package_called_components_or_pipelines_is_installed(installed: Path,
 
 
 def test_it_compiles_the_packages_that_are_checked_in(installed: Path, tmp_path: Path) -> None:
-    run(installed / "merflow", "pipeline", "compile", "--out", "packages", folder=tmp_path)
+    settings = [f"{section}.{key}={value}" for section, keys in SERVERS.items() for key, value in keys.items()]
+    options = [option for setting in settings for option in ("--set", setting)]
+    run(installed / "merflow", "pipeline", "compile", "--out", "packages", *options, folder=tmp_path)
     for name in PIPELINES:
         assert (tmp_path / f"packages/{name}.yaml").read_bytes() == (COMPILED / f"{name}.yaml").read_bytes()
 

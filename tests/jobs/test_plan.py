@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import yaml
 
+from merflow.contracts.package_facts import VARIABLE, PackageFacts
 from merflow.contracts.requests import Request, TrainRequest
 from merflow.corpus.splitting.splits import make_splits, write_splits
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
@@ -163,7 +164,7 @@ def test_data_and_local_models_are_known_by_their_files(tmp_path: Path, tiny_rel
         folder.mkdir()
         (folder / "config.json").write_text("{}")
     params = json.dumps({"transcription": {"model": str(whisper)}, "features": {"encoders_folder": str(encoders)}})
-    settings = {"corpus": "iemocap", "root": str(tiny_release), "params": params}
+    settings = {"corpus": "iemocap", "root": str(tiny_release), "params": params, "transcribe": True}
     before = planned(**settings).preparation
     assert before.index.data == before.validate.data == before.transcribe.data != ""
     (whisper / "config.json").write_text("{ }")
@@ -202,5 +203,25 @@ def test_a_study_has_a_request_for_each_worker() -> None:
 def test_a_study_is_of_one_variant_and_takes_no_password() -> None:
     with pytest.raises(TuningError, match="one variant, 2 are given"):
         plan_tuning(replace(SETTINGS, models=[GRU, FULL]), preset="")
-    with pytest.raises(TuningError, match="PGPASSWORD"):
+    with pytest.raises(ParamsError, match="PGPASSWORD"):
         plan_tuning(replace(SETTINGS, params="{tuning: {storage: 'postgresql://me:secret@host/studies'}}"), preset="")
+
+
+def test_a_run_may_not_ask_for_what_its_package_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = PackageFacts(gpus={"transcribe": 0, "extract": 0, "train": 1}, shared_volume=True, compiler=False)
+    monkeypatch.setenv(VARIABLE, facts.model_dump_json())
+    with pytest.raises(ParamsError, match=r"tracking\.uri auto would be SQLite"):
+        planned()
+    server = "tracking: {uri: 'http://mlflow:5000'}"
+    planned(params=f"{{{server}}}")
+    with pytest.raises(ParamsError, match="step transcribe would use a GPU"):
+        planned(params=f"{{{server}}}", transcribe=True)
+    with pytest.raises(ParamsError, match=r"training\.compile default needs a C compiler"):
+        planned(params=f"{{{server}, training: {{compile: default}}}}")
+
+
+def test_a_recognizer_counts_only_where_recordings_are_transcribed(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"1")
+    local = json.dumps({"transcription": {"model": str(tmp_path)}})
+    assert planned(params=local).preparation.transcribe.recognizer == ""
+    assert planned(params=local, transcribe=True).preparation.transcribe.recognizer != ""

@@ -43,20 +43,28 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("compile")
 def compile_packages(
-    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("pipelines/compiled"),
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[PIPELINE]...", help="benchmark or tune; both if none is named.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("packages"),
+    transcribe: Annotated[
+        bool, typer.Option("--transcribe", help="Give transcription a GPU, and make it the default of the runs.")
+    ] = False,
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Compile every pipeline into a package for a cluster.
+    """Compile pipelines into packages for a cluster.
 
-    The section `cluster` of the parameters sets the resources of the pods: GPUs, CPUs, memory, a PVC, nodes. Changes to
-    other sections become the default of the pipeline's parameter `params`.
+    The section `cluster` of the parameters sets the image and the pods: GPUs, CPUs, memory, volume, secrets, nodes.
+    Changes to other sections become the default of the pipeline's parameter `params`. Settings that cannot work on a
+    cluster are refused; SQLite on a shared volume is one of them.
 
-    Example: `merflow pipeline compile --out packages --set cluster.accelerator=none`
+    Example: `merflow pipeline compile benchmark --set tracking.uri=http://mlflow.mlops:5000`
     """
     packages, chosen = _packages(), load_params(params, overrides)
     with output_errors(out):
-        for path in packages.compile_all(out, params=chosen):
+        named = {"names": names} if names else {}
+        for path in packages.compile_packages(out, params=chosen, transcribe=transcribe, **named):
             OUT.print(str(path))
 
 
@@ -180,13 +188,13 @@ def _check_names(
 
 def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:
     """Refuse now what the study would refuse after hours of extraction."""
-    from merflow.jobs.plan import refuse_password
+    from merflow.contracts.package_facts import refuse_passwords
 
     if presets is not None:
         raise PipelineError("tune starts from a preset that merflow ships; leave --presets out, and name one of those")
     if len(variants) > 1:
         raise PipelineError(f"tune takes one variant, {len(variants)} are given: {', '.join(variants)}")
-    refuse_password(params)
+    refuse_passwords(params)
     try:
         from merflow.jobs.tune import made_from
     except ModuleNotFoundError as error:

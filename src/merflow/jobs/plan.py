@@ -7,6 +7,7 @@ own has changed.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 import yaml
 
 from merflow.contracts.fold_id import FoldId
+from merflow.contracts.gpu_steps import gpus_used
+from merflow.contracts.package_facts import PackageFacts, refuse, refuse_passwords
 from merflow.contracts.params import Params, shipped_params, with_changes
-from merflow.contracts.passwords import masked, without_password
 from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
@@ -136,6 +138,7 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     """
     params = _params_of(settings)
     profile = profile_of(params.features.profile, text=settings.profile)
+    _check_package(params, profile=profile, transcribe=settings.transcribe, tunes=False)
     user_presets = parse_presets(settings.presets, where="presets", profile=profile)
     presets = chosen(settings.models, user_presets)
     return BenchmarkPlan(
@@ -188,14 +191,14 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
 
     Raises:
         MerflowError: A parameter, the variant, or the corpus is wrong or missing.
-        TuningError: There is more than one variant, or the storage's URL has a password.
+        TuningError: There is more than one variant.
     """
     params = _params_of(settings)
-    refuse_password(params)
     if len(settings.models) != 1:
         raise TuningError(f"tune takes one variant, {len(settings.models)} are given: {', '.join(settings.models)}")
     presets = chosen(settings.models)
     profile = profile_of(params.features.profile, text=settings.profile)
+    _check_package(params, profile=profile, transcribe=settings.transcribe, tunes=True)
     code = _training_code("study", presets[0])
     return TuningPlan(
         preparation=_preparation(settings, params, presets=presets, profile=profile, user_presets={}),
@@ -216,20 +219,6 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
     )
 
 
-def refuse_password(params: Params) -> None:
-    """Refuse a password among the parameters of a pipeline, which keeps and shows them.
-
-    Raises:
-        TuningError: The URL of the study's storage has a password.
-    """
-    storage = params.tuning.storage
-    if without_password(storage)[1] is not None:
-        raise TuningError(
-            f"tuning.storage {masked(storage)!r} has a password, which a pipeline would keep among its parameters; "
-            "leave it out, and give it to every step in PGPASSWORD or ~/.pgpass"
-        )
-
-
 def _params_of(settings: RunSettings) -> Params:
     shipped = shipped_params()
     params = with_changes(shipped, settings.params)
@@ -239,6 +228,14 @@ def _params_of(settings: RunSettings) -> Params:
             "again with merflow pipeline compile --set cluster.KEY=VALUE"
         )
     return params
+
+
+def _check_package(params: Params, *, profile: EncoderProfile, transcribe: bool, tunes: bool) -> None:
+    """Refuse parameters that cannot work in the package that this run was started from."""
+    refuse_passwords(params)
+    facts = PackageFacts.read(os.environ)
+    if facts is not None:
+        refuse(params, facts, used=gpus_used(params, profile=profile, transcribe=transcribe), tunes=tunes)
 
 
 def _preparation(
@@ -273,7 +270,7 @@ def _preparation(
             params=params.transcription,
             corpus=params.corpus,
             data=data,
-            recognizer=_digest_of_folder(params.transcription.model),
+            recognizer=_digest_of_folder(params.transcription.model) if settings.transcribe else "",
             code=code_digest("transcribe"),
         ),
         split=SplitRequest(params=params.splits, code=code_digest("split")),
