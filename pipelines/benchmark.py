@@ -1,9 +1,9 @@
 """``benchmark``: a corpus to compared, tracked models.
 
 The first step plans the run: it turns the few parameters below into one request for each step (``jobs.plan``). The
-folds follow from the corpus, so they are listed once it is split. Each item of the loop is the whole request of one
-fold. Besides its item, the loop takes artifacts alone. kfp 2.17 would silently replace another step's output parameter
-by the loop item in a local run.
+folds follow from the corpus, so they are listed once it is split. Each item of the loop is the path of a fold's request in
+the workspace, with its digest, and the loop takes nothing else. So KFP caches a fold by what the fold itself reads. A
+fold hands on its fingerprint, under which the workspace has its folder: a thousand of them fit into one argument.
 """
 
 from typing import NamedTuple
@@ -76,22 +76,23 @@ def benchmark(
         command=command,
     )
     ready = prepare(plan)
-    listed = list_folds(request=plan.outputs["list_folds"], splits=ready.splits)
     baselines = classics(
         request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
     )
     run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
+    listed = list_folds(
+        request=plan.outputs["list_folds"],
+        manifest=ready.manifest,
+        splits=ready.splits,
+        features=ready.features,
+        run=run.outputs["run"],
+    )
+    listed.set_caching_options(enable_caching=False)  # it looks at the workspace, which no parameter tells
     with dsl.ParallelFor(listed.output, name=FOLDS) as fold:
-        trained = train(
-            request=fold,
-            manifest=ready.manifest,
-            splits=ready.splits,
-            features=ready.features,
-            run=run.outputs["run"],
-        )
+        trained = train(request=fold)
     compared = evaluate(
         request=plan.outputs["evaluate"],
-        folds=dsl.Collected(trained.outputs["fold"]),
+        folds=dsl.Collected(trained.outputs["Output"]),
         manifest=ready.manifest,
         splits=ready.splits,
         run=run.outputs["run"],

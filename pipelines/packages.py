@@ -1,8 +1,9 @@
 """The compiled packages, as a cluster receives them; they are checked in beside their source."""
 
+import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from merflow.contracts.params import Params, changes_json, shipped_params, with_
 from merflow.contracts.submission import FILE, Submission, write_submission
 from merflow.errors import PipelineError, nearest
 from merflow.pipelines.benchmark import benchmark
+from merflow.pipelines.lint.catalogue import lint
+from merflow.pipelines.lint.package import Package
 from merflow.pipelines.pods import on_cluster
 from merflow.pipelines.tuning import tune
 from merflow.presets.profiles import is_file, profile_text, read_profile
+from merflow.storage.local import replacing
 
 PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark, "tune": tune}
 COMPILED = Path(__file__).parent / "compiled"
@@ -34,7 +38,12 @@ def checked_in_params() -> Params:
 
 
 def compile_packages(
-    folder: Path, *, params: Params, names: Sequence[str] = tuple(PIPELINES), transcribe: bool = False
+    folder: Path,
+    *,
+    params: Params,
+    names: Sequence[str] = tuple(PIPELINES),
+    transcribe: bool = False,
+    allowed: Collection[str] = (),
 ) -> list[Path]:
     """Write ``<name>.yaml`` for these pipelines; the same source and parameters give the same bytes.
 
@@ -47,10 +56,12 @@ def compile_packages(
         params: The parameters.
         names: Names of the pipelines.
         transcribe: True for packages whose runs transcribe; the step then requests a GPU.
+        allowed: Rules that the packages may break.
 
     Raises:
         ParamsError: The parameters cannot work on a cluster, or use devices that the cluster does not have.
-        PipelineError: A pipeline is unknown, or kfp-kubernetes is not installed.
+        PipelineError: A pipeline is unknown, a package breaks a rule (:mod:`merflow.pipelines.lint.catalogue`), or
+            kfp-kubernetes is not installed.
         OutputError: The folder cannot be written.
     """
     for name in names:
@@ -68,18 +79,30 @@ def compile_packages(
         equipped = {name: on_cluster(PIPELINES[name], params, profile=profile, transcribe=transcribe) for name in names}
         for name in names:
             refuse(params, PackageFacts.of(params, gpus=used), used=used, tunes=name == "tune")
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, pipeline in equipped.items():
-            compiler.Compiler().compile(
-                pipeline,
-                package_path=str(folder / f"{name}.yaml"),
-                pipeline_parameters={key: value for key, value in defaults.items() if value},
-            )
+        with tempfile.TemporaryDirectory() as scratch:
+            for name, pipeline in equipped.items():
+                compiler.Compiler().compile(
+                    pipeline,
+                    package_path=f"{scratch}/{name}.yaml",
+                    pipeline_parameters={key: value for key, value in defaults.items() if value},
+                )
+                _check(Path(scratch, f"{name}.yaml"), allowed=allowed)
+            for name in names:
+                with replacing(folder / f"{name}.yaml") as part:
+                    shutil.copyfile(f"{scratch}/{name}.yaml", part)
     account = params.cluster.service_account
     write_submission(
         folder, Submission(service_account=None if account == NONE else account, image=params.cluster.image)
     )
     return [folder / f"{name}.yaml" for name in names]
+
+
+def _check(path: Path, *, allowed: Collection[str]) -> None:
+    findings = lint(Package.read(path), allowed=allowed)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        lines = [f"  {finding}" for finding in errors]
+        raise PipelineError("\n".join([f"{path.name} would break on a cluster:", *lines]))
 
 
 def stale() -> list[str]:

@@ -83,7 +83,7 @@ def tune(
         )
     chosen = choose_trial(
         request=plan.outputs["choice"],
-        trials=dsl.Collected(worked.outputs["trials"]),
+        trials=dsl.Collected(worked.output),
         manifest=ready.manifest,
         splits=ready.splits,
         features=ready.features,

@@ -28,7 +28,8 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     assert found["subject"]["seed"] == 7
     assert sum(found["trials"].values()) == 4
     assert (tmp_path / "tune/study.html").is_file()
-    tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("trials")]
+    said = (tmp_path / "tune/kfp").rglob("run-trials/executor_output.json")
+    tried = [json.loads(json.loads(path.read_text())["parameterValues"]["Output"]) for path in said]
     assert sorted(each["worker"] for each in tried) == [0, 1]
     assert sum(each["trials"] for each in tried) == 4
     again = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)

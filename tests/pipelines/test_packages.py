@@ -7,6 +7,8 @@ from merflow.pipelines.packages import COMPILED, PIPELINES, stale
 
 NAMES = sorted(PIPELINES)
 STEPS = {"benchmark": 11, "tune": 9}
+COLLECTED = {"comp-evaluate": "folds", "comp-choose-trial": "trials"}
+UNCACHED = {"benchmark": {"list-folds"}, "tune": {"choose-trial"}}
 PLANS = {"benchmark": "plan-benchmark", "tune": "plan-tuning"}
 
 
@@ -58,8 +60,9 @@ def test_a_step_takes_one_request_and_artifacts_and_the_plan_takes_what_the_user
     steps = {key: each for key, each in pipeline["components"].items() if "executorLabel" in each}
     plan = steps.pop(f"comp-{PLANS[name]}")
     assert len(steps) == STEPS[name] - 1
-    for step in steps.values():
-        assert step["inputDefinitions"]["parameters"] == {"request": {"parameterType": "STRING"}}
+    for name_of_step, step in steps.items():
+        collected = {COLLECTED[name_of_step]: {"parameterType": "LIST"}} if name_of_step in COLLECTED else {}
+        assert step["inputDefinitions"]["parameters"] == {"request": {"parameterType": "STRING"}} | collected
     parameters = pipeline["root"]["inputDefinitions"]["parameters"]
     assert plan["inputDefinitions"]["parameters"].keys() == parameters.keys()
     assert len(parameters) <= 13
@@ -72,6 +75,6 @@ def test_the_plan_is_made_anew_in_every_run_and_what_it_decides_may_be_cached(na
     tasks = spec(name)["root"]["dag"]["tasks"]
     uncached = {key for key, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
     loop_tasks = {key for key, task in tasks.items() if "parameterIterator" in task}
-    assert uncached - loop_tasks == {PLANS[name]} | ({"choose-trial"} if name == "tune" else set())
+    assert uncached - loop_tasks == {PLANS[name]} | UNCACHED[name]
     source = {"outputParameterKey": "index", "producerTask": PLANS[name]}
     assert tasks["index"]["inputs"]["parameters"] == {"request": {"taskOutputParameter": source}}

@@ -32,6 +32,7 @@ from merflow.cli.options import (
     load_params,
     variants_of,
 )
+from merflow.cli.packages import compile_packages, kfp_packages, lint_package
 from merflow.contracts.params import Params, changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.study import read_study_results
@@ -41,31 +42,8 @@ from merflow.storage.local import output_errors, replacing
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command("compile")
-def compile_packages(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[PIPELINE]...", help="benchmark or tune; both if none is named.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("packages"),
-    transcribe: Annotated[
-        bool, typer.Option("--transcribe", help="Give transcription a GPU, and make it the default of the runs.")
-    ] = False,
-    params: ParamsOption = None,
-    overrides: SetOption = None,
-) -> None:
-    """Compile pipelines into packages for a cluster.
-
-    The section `cluster` of the parameters sets the image and the pods: GPUs, CPUs, memory, volume, secrets, nodes.
-    Changes to other sections become the default of the pipeline's parameter `params`. Settings that cannot work on a
-    cluster are refused; SQLite on a shared volume is one of them.
-
-    Example: `merflow pipeline compile benchmark --set tracking.uri=http://mlflow.mlops:5000`
-    """
-    packages, chosen = _packages(), load_params(params, overrides)
-    with output_errors(out):
-        named = {"names": names} if names else {}
-        for path in packages.compile_packages(out, params=chosen, transcribe=transcribe, **named):
-            OUT.print(str(path))
+app.command("compile")(compile_packages)
+app.command("lint")(lint_package)
 
 
 @app.command("run")
@@ -104,7 +82,7 @@ def run_pipeline(
     from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
-    packages, variants = _packages(), variants_of(models)
+    packages, variants = kfp_packages(), variants_of(models)
     if name not in packages.PIPELINES:
         raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, packages.PIPELINES)}")
     tunes = name == "tune"
@@ -201,14 +179,6 @@ def _check_tunable(variants: list[str], presets: Path | None, *, name: str, para
         raise TuningError(f"tuning needs Optuna ({error}); pip install 'merflow[tuning]'") from error
     for variant in variants:
         made_from(variant, name=name)
-
-
-def _packages() -> Any:  # noqa: ANN401 - a module
-    try:
-        from merflow.pipelines import packages
-    except ImportError as error:
-        raise PipelineError(f"pipelines need KFP ({error}); install merflow[pipelines]") from error
-    return packages
 
 
 def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path, loops: dict[str, Loop]) -> Any:  # noqa: ANN401 - kfp has no types

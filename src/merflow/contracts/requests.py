@@ -19,6 +19,7 @@ from merflow.contracts.params import (
     Transcripts,
     TuningParams,
 )
+from merflow.contracts.streams import Stream
 from merflow.contracts.strict import Strict, parse_json
 
 
@@ -160,26 +161,53 @@ class TrainRequest(Request):
 
     Attributes:
         fold: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
-        workspace: Folder that all steps share; checkpoints are in it.
+        workspace: Folder that all steps share; checkpoints and trained folds are in it.
         presets: Text of the user's preset, if the variant is one; else empty.
+        manifest: The manifest in the workspace.
+        splits: The splits in the workspace.
+        features: The variant's features in the workspace.
+        run: The benchmark's run in MLflow, in the workspace.
     """
 
     fold: str
     workspace: str
     params: TrainingParams
     presets: str
+    manifest: str
+    splits: str
+    features: str
+    run: str
+
+
+class VariantTraining(Strict):
+    """The training of one variant's folds.
+
+    Attributes:
+        variant: ``model:preset``.
+        presets: Text of the user's preset, if the variant is one; else empty.
+        streams: Streams that its model requests.
+        code: Digest of the code and of the preset.
+    """
+
+    variant: str
+    presets: str
+    streams: tuple[Stream, ...]
+    code: str
 
 
 class ListFoldsRequest(Request):
     """Variants whose folds are listed once the splits exist.
 
     Attributes:
-        trainings: Training of each variant's first fold; the others differ from it in ``fold`` alone.
+        trainings: One for each variant.
         seeds: Seeds that every fold is trained with.
+        workspace: Folder that all steps share.
     """
 
-    trainings: list[TrainRequest]
+    trainings: list[VariantTraining]
     seeds: list[int]
+    workspace: str
+    params: TrainingParams
 
 
 class EvaluateRequest(Request):
@@ -188,10 +216,12 @@ class EvaluateRequest(Request):
     Attributes:
         name: Title of the report.
         command: The command that repeats the run, printed in the report.
+        workspace: Folder that all steps share; the trained folds are in it.
     """
 
     name: str
     command: str
+    workspace: str
     params: EvaluationParams
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-from merflow.contracts.fold_id import FoldId
 from merflow.contracts.gpu_steps import gpus_used
 from merflow.contracts.package_facts import PackageFacts, refuse, refuse_passwords
 from merflow.contracts.params import Params, shipped_params, with_changes
@@ -30,17 +29,17 @@ from merflow.contracts.requests import (
     SplitRequest,
     StudyRequest,
     TrackRequest,
-    TrainRequest,
     TranscribeRequest,
     TrialsRequest,
     ValidateRequest,
+    VariantTraining,
 )
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.source import CorpusSource
 from merflow.errors import ParamsError, TuningError
 from merflow.features.encoders.huggingface.checkpoints import is_path
 from merflow.folds.presets import parse_presets, streams_of, training_of
-from merflow.folds.profiles import check_encoders, profile_of
+from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
 from merflow.presets.variants import chosen, read_video
 from merflow.runs.code_closure import code_digest
 from merflow.storage.fingerprints import folder_fingerprint
@@ -146,12 +145,13 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
         list_folds=ListFoldsRequest(
             code=code_digest("list_folds"),
             seeds=params.plan.seeds,
+            workspace=settings.workspace,
+            params=params.training,
             trainings=[
-                TrainRequest(
-                    fold=str(FoldId(preset.variant, 1)),
-                    workspace=settings.workspace,
-                    params=params.training,
+                VariantTraining(
+                    variant=preset.variant,
                     presets=_text_of(settings.presets, [preset.variant]),
+                    streams=streams_of_all([preset]),
                     code=_training_code("train", preset),
                 )
                 for preset in presets
@@ -176,6 +176,7 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
         evaluate=EvaluateRequest(
             name=settings.name,
             command=command,
+            workspace=settings.workspace,
             params=params.evaluation,
             code=code_digest("evaluate"),
         ),
