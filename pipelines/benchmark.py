@@ -1,8 +1,8 @@
 """``benchmark``: a corpus to compared, tracked models.
 
 The first step plans the run: it turns the few parameters below into one request for each step (``jobs.plan``). The
-folds follow from the corpus, so they are listed once it is split. Each item of the loop is the path of a fold's request in
-the workspace, with its digest, and the loop takes nothing else. So KFP caches a fold by what the fold itself reads. A
+folds follow from the corpus, so they are listed once it is split. Each item of the loop is the path of a fold's request
+in the workspace, which has its digest, and the loop takes nothing else. So KFP caches a fold by what the fold reads. A
 fold hands on its fingerprint, under which the workspace has its folder: a thousand of them fit into one argument.
 """
 

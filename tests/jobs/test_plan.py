@@ -3,20 +3,17 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
 
 from merflow.contracts.package_facts import VARIABLE, PackageFacts
 from merflow.contracts.requests import Request, TrainRequest
-from merflow.corpus.splitting.splits import make_splits, write_splits
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.list_folds import list_folds
 from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
 from merflow.presets.variants import read_video
-from tests.corpus.splitting.five_sessions import corpus_rows, manifest_of
-from tests.corpus.splitting.five_sessions import params as params_of_splits
+from tests.jobs.inputs_of_folds import inputs_of_folds
 
 GRU, FULL, BERT = "mfdr:gru", "mfdr:full", "context-mmt:bert-te-frozen"
 MINE = {"presets": {"mfdr:mine": {"base": FULL, "config": {"dims": 128}}, "mfdr:other": {"base": FULL}}}
@@ -56,10 +53,10 @@ def requests(plan: BenchmarkPlan) -> dict[str, list[Request]]:
 
 def trainings(plan: BenchmarkPlan) -> list[TrainRequest]:
     """Return the requests of training on the shipped parameters' five folds."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "splits.parquet"
-        write_splits(make_splits(manifest_of(corpus_rows()), params=params_of_splits()), path)
-        return list_folds(plan.list_folds, splits=path)
+    folder = inputs_of_folds()
+    request = plan.list_folds.model_copy(update={"workspace": str(folder / "workspace")})
+    files = {name: folder / name for name in ("manifest", "splits", "features", "run")}
+    return [TrainRequest.from_json(path.read_text()) for path in list_folds(request, **files)]
 
 
 def changed(**changes: object) -> set[str]:

@@ -39,7 +39,7 @@ def fetch(text: str) -> None:
 
 
 @dsl.pipeline(name="items")
-def items(pairs: list, secret: str) -> None:
+def items(pairs: list[dict[str, str]], secret: str) -> None:
     """Loop over mappings, within a loop, over a named output, and beside another's output."""
     decided = decide(text="a")
     single = work(text="b")

@@ -111,12 +111,21 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
     from merflow.runs.fold_folder import read_record
 
     parsed = _request_in(Path(request))
-    inputs = {name: Path(getattr(parsed, name)) for name in ("manifest", "splits", "features")}
     workspace, user_presets = Workspace(Path(parsed.workspace)), parsed_presets(parsed.presets)
-    planned = FoldInputs.read(parsed.fold, **inputs, params=parsed.params, user_presets=user_presets)
+    manifest, splits, features = Path(parsed.manifest), Path(parsed.splits), Path(parsed.features)
+    planned = FoldInputs.read(
+        parsed.fold,
+        manifest=manifest,
+        splits=splits,
+        features=features,
+        params=parsed.params,
+        user_presets=user_presets,
+    )
     folder = job(
         parsed.fold,
-        **inputs,
+        manifest=manifest,
+        splits=splits,
+        features=features,
         out=workspace.trained(planned.fingerprint),
         checkpoints=workspace.checkpoints,
         params=parsed.params,
