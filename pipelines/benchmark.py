@@ -13,6 +13,7 @@ from kfp.dsl import HTML, Artifact
 
 from merflow.components.classics import classics
 from merflow.components.evaluate import evaluate
+from merflow.components.fingerprint import fingerprint
 from merflow.components.list_folds import list_folds
 from merflow.components.plan_benchmark import plan_benchmark
 from merflow.components.track import track
@@ -61,6 +62,8 @@ def benchmark(
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{training: {max_epochs: 6}}``.
         command: Command that repeats the run, printed in the report.
     """
+    digests = fingerprint(corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params)
+    digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_benchmark(
         models=models,
         corpus=corpus,
@@ -73,6 +76,7 @@ def benchmark(
         profile=profile,
         presets=presets,
         params=params,
+        digests=digests.output,
         command=command,
     )
     ready = prepare(plan)

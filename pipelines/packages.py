@@ -9,7 +9,6 @@ from typing import Any
 
 from kfp import compiler
 
-from merflow.contracts.gpu_steps import gpus_used
 from merflow.contracts.kubernetes_names import NONE
 from merflow.contracts.package_facts import PackageFacts, refuse
 from merflow.contracts.params import Params, changes_json, shipped_params, with_changes
@@ -18,9 +17,10 @@ from merflow.errors import PipelineError, nearest
 from merflow.pipelines.benchmark import benchmark
 from merflow.pipelines.lint.catalogue import lint
 from merflow.pipelines.lint.package import Package
-from merflow.pipelines.pods import on_cluster
+from merflow.pipelines.pods import gpus, on_cluster
 from merflow.pipelines.tuning import tune
 from merflow.presets.profiles import is_file, profile_text, read_profile
+from merflow.runs.code_closure import code_digests
 from merflow.storage.local import replacing
 
 PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark, "tune": tune}
@@ -32,9 +32,9 @@ SERVERS = {
 }
 
 
-def checked_in_params() -> Params:
-    """Return the parameters of the checked-in packages."""
-    return with_changes(shipped_params(), str(SERVERS))
+def compile_checked_in(folder: Path) -> list[Path]:
+    """Write the packages that are checked in; they have no digests of code, which change with every edit."""
+    return compile_packages(folder, params=with_changes(shipped_params(), str(SERVERS)), with_code=False)
 
 
 def compile_packages(
@@ -44,6 +44,7 @@ def compile_packages(
     names: Sequence[str] = tuple(PIPELINES),
     transcribe: bool = False,
     allowed: Collection[str] = (),
+    with_code: bool = True,
 ) -> list[Path]:
     """Write ``<name>.yaml`` for these pipelines; the same source and parameters give the same bytes.
 
@@ -57,6 +58,7 @@ def compile_packages(
         names: Names of the pipelines.
         transcribe: True for packages whose runs transcribe; the step then requests a GPU.
         allowed: Rules that the packages may break.
+        with_code: True for packages that run on images with this very code alone.
 
     Raises:
         ParamsError: The parameters cannot work on a cluster, or use devices that the cluster does not have.
@@ -68,7 +70,8 @@ def compile_packages(
         if name not in PIPELINES:
             raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, PIPELINES)}")
     profile = read_profile(params.features.profile)
-    used = gpus_used(params, profile=profile, transcribe=transcribe)
+    counts = gpus(params, profile=profile, transcribe=transcribe)
+    facts = PackageFacts.of(params, gpus=counts, code=code_digests() if with_code else {})
     defaults = {
         "params": changes_json(params, base=shipped_params()),
         "profile": profile_text(profile) if is_file(params.features.profile) else "",
@@ -76,9 +79,9 @@ def compile_packages(
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        equipped = {name: on_cluster(PIPELINES[name], params, profile=profile, transcribe=transcribe) for name in names}
+        equipped = {name: on_cluster(PIPELINES[name], params, facts) for name in names}
         for name in names:
-            refuse(params, PackageFacts.of(params, gpus=used), used=used, tunes=name == "tune")
+            refuse(params, facts, used=counts, tunes=name == "tune")
         with tempfile.TemporaryDirectory() as scratch:
             for name, pipeline in equipped.items():
                 compiler.Compiler().compile(
@@ -108,7 +111,7 @@ def _check(path: Path, *, allowed: Collection[str]) -> None:
 def stale() -> list[str]:
     """Return the names of checked-in files that differ from their source."""
     with tempfile.TemporaryDirectory() as scratch:
-        fresh = [*compile_packages(Path(scratch), params=checked_in_params()), Path(scratch) / FILE]
+        fresh = [*compile_checked_in(Path(scratch)), Path(scratch) / FILE]
         return [path.stem for path in fresh if _differs(path, COMPILED / path.name)]
 
 

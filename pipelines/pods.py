@@ -32,21 +32,18 @@ _PENDING_S = 24 * 3600  # a pod may wait this long for a node
 _UNLIMITED_S = 365 * 24 * 3600
 
 
-def on_cluster(pipeline: Any, params: Params, *, profile: EncoderProfile, transcribe: bool = False) -> Any:  # noqa: ANN401 - kfp has no types
+def on_cluster(pipeline: Any, params: Params, facts: PackageFacts) -> Any:  # noqa: ANN401 - kfp has no types
     """Return the same pipeline with the settings of ``params.cluster`` for every pod.
 
     Args:
         pipeline: The graph.
         params: The parameters.
-        profile: The encoders that extract.
-        transcribe: True if recordings are transcribed.
+        facts: Facts about the package, with the GPUs of every step.
 
     Raises:
-        ParamsError: The parameters use devices that the cluster does not have.
         PipelineError: kfp-kubernetes is not installed.
     """
     cluster = params.cluster
-    counts = gpus(params, profile=profile, transcribe=transcribe)
     draw: Callable[..., Any] = pipeline.pipeline_func
 
     @functools.wraps(draw)
@@ -56,9 +53,9 @@ def on_cluster(pipeline: Any, params: Params, *, profile: EncoderProfile, transc
         _limit_folds(graph.groups[0], cluster.parallel_folds)
         for task in graph.tasks.values():
             step = _step(task)
-            _equip(task, params=params, gpu_count=counts.get(step, 0))
+            _equip(task, params=params, gpu_count=facts.gpus.get(step, 0))
             if step.startswith("plan_"):
-                task.set_env_variable(VARIABLE, PackageFacts.of(params, gpus=counts).model_dump_json())
+                task.set_env_variable(VARIABLE, facts.model_dump_json())
         return outputs
 
     ttl_s = round(cluster.ttl_h * 3600)

@@ -23,7 +23,7 @@ def used(chosen: Params, *, profile: str = "lite", transcribe: bool = False) -> 
 
 def check(chosen: Params, *, tunes: bool = True) -> None:
     counts = used(chosen)
-    refuse(chosen, PackageFacts.of(chosen, gpus=counts), used=counts, tunes=tunes)
+    refuse(chosen, PackageFacts.of(chosen, gpus=counts, code={}), used=counts, tunes=tunes)
 
 
 def test_servers_and_no_compilation_are_accepted() -> None:
@@ -61,7 +61,7 @@ def test_what_is_said_to_be_there_is_accepted() -> None:
 
 def test_a_step_without_a_gpu_in_the_package_may_not_need_one() -> None:
     chosen = params()
-    facts = PackageFacts.of(chosen, gpus=used(chosen))
+    facts = PackageFacts.of(chosen, gpus=used(chosen), code={})
     for asked, option in (
         (used(chosen, transcribe=True), "--transcribe"),
         (used(chosen, profile="paper"), "--set features"),
@@ -69,13 +69,14 @@ def test_a_step_without_a_gpu_in_the_package_may_not_need_one() -> None:
         with pytest.raises(ParamsError, match=f"compile the pipeline again with {option}"):
             refuse(chosen, facts, used=asked, tunes=False)
     without = params(cluster={"accelerator": "none"})
-    refuse(without, PackageFacts.of(without, gpus=used(without)), used=used(without, transcribe=True), tunes=False)
+    facts_without = PackageFacts.of(without, gpus=used(without), code={})
+    refuse(without, facts_without, used=used(without, transcribe=True), tunes=False)
     on_cpu = params(transcription={"device": "cpu"})
     refuse(on_cpu, facts, used=used(on_cpu, transcribe=True), tunes=False)
 
 
 def test_facts_survive_the_environment_and_a_run_without_a_package_has_none() -> None:
-    facts = PackageFacts.of(params(), gpus={"train": 4})
+    facts = PackageFacts.of(params(), gpus={"train": 4}, code={})
     assert PackageFacts.read({VARIABLE: facts.model_dump_json()}) == facts
     assert PackageFacts.read({}) is None
 

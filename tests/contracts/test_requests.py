@@ -19,6 +19,7 @@ TRAIN = TrainRequest(
     splits="/workspace/inputs/2.parquet",
     features="/workspace/inputs/3.json",
     run="/workspace/tracking/by-name/4.json",
+    data="5",
 )
 
 

@@ -41,7 +41,7 @@ def test_a_second_run_plans_anew_and_reuses_every_step(through_kfp: Path) -> Non
     (through_kfp / "results.json").unlink()
     run("pipeline", "run", "benchmark", *COMMON, "--out", str(through_kfp))
     log = (through_kfp / "kfp" / "log.txt").read_text()
-    assert log.count("Executing task") == 14, "twelve steps of the first run; the plan and the list of the second"
+    assert log.count("Executing task") == 16, "13 steps of the first run; fingerprint, plan and list of the second"
     assert log.count("cache hit") == 10
     assert (through_kfp / "results.json").read_bytes() == before
 
@@ -113,7 +113,7 @@ def test_a_changed_parameter_of_the_evaluation_trains_nothing(through_kfp: Path)
     earlier = len(log.read_text())
     run("pipeline", "run", "benchmark", *COMMON, "--set", "evaluation.calibration_bins=10", "--out", str(through_kfp))
     executed = re.findall(r"Executing task \S*'([\w-]+)'", log.read_text()[earlier:])
-    assert executed == ["plan-benchmark", "list-folds", "evaluate"]
+    assert executed == ["fingerprint", "plan-benchmark", "list-folds", "evaluate"]
     assert (through_kfp / "results.json").read_bytes() != results
 
 

@@ -17,13 +17,15 @@ TWO = VariantTraining(variant="mfdr:full", presets="", streams=(SPEECH, VIDEO), 
 READ = {SPEECH: SPEECH, TEXT: Stream("text", transcript="truth"), VIDEO: VIDEO}
 
 
-def listed(folder: Path, *trainings: VariantTraining, seeds: tuple[int, ...] = (0,)) -> list[Path]:
+def listed(
+    folder: Path, *trainings: VariantTraining, seeds: tuple[int, ...] = (0,), **inputs_by_role: str
+) -> list[Path]:
     """List the folds of variants whose streams were extracted together, in a workspace in the folder."""
     inputs = folder / "artifacts"
     shutil.rmtree(inputs, ignore_errors=True)
     shutil.copytree(inputs_of_folds(), inputs)
     streams = dict.fromkeys(READ[stream] for training in trainings for stream in training.streams)
-    write_features(inputs / "features", list(streams))
+    write_features(inputs / "features", list(streams), inputs=inputs_by_role)
     write_run(inputs / "run", variants=", ".join(training.variant for training in trainings))
     request = ListFoldsRequest(
         code="0",
@@ -83,3 +85,11 @@ def test_the_identity_of_a_workspace_is_made_once(tmp_path: Path) -> None:
     assert Workspace(tmp_path).identity() == identity
     assert [path.name for path in (tmp_path / "folds").iterdir()] == ["identity"]
     assert Workspace(tmp_path / "other").identity() != identity
+
+
+def test_a_replaced_recording_is_trained_on_again_by_those_who_read_it(tmp_path: Path) -> None:
+    before = listed(tmp_path, ONE, TWO)
+    after = listed(tmp_path, ONE, TWO, video="another")
+    assert after[::2] == before[::2], "it reads no video"
+    assert not set(after[1::2]) & set(before)
+    assert not set(listed(tmp_path, ONE, TWO, speech="another")) & set(before)

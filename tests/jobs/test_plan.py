@@ -8,11 +8,13 @@ import pytest
 import yaml
 
 from merflow.contracts.package_facts import VARIABLE, PackageFacts
-from merflow.contracts.requests import Request, TrainRequest
+from merflow.contracts.requests import DataDigests, Request, TrainRequest
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.list_folds import list_folds
 from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
+from merflow.jobs.steps import fingerprint
 from merflow.presets.variants import read_video
+from merflow.runs.code_closure import code_digests
 from tests.jobs.inputs_of_folds import inputs_of_folds
 
 GRU, FULL, BERT = "mfdr:gru", "mfdr:full", "context-mmt:bert-te-frozen"
@@ -29,6 +31,7 @@ SETTINGS = RunSettings(
     presets="",
     profile="",
     params="",
+    digests="",
 )
 
 
@@ -205,7 +208,7 @@ def test_a_study_is_of_one_variant_and_takes_no_password() -> None:
 
 
 def test_a_run_may_not_ask_for_what_its_package_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = PackageFacts(gpus={"transcribe": 0, "extract": 0, "train": 1}, shared_volume=True, compiler=False)
+    facts = PackageFacts(gpus={"transcribe": 0, "extract": 0, "train": 1}, shared_volume=True, compiler=False, code={})
     monkeypatch.setenv(VARIABLE, facts.model_dump_json())
     with pytest.raises(ParamsError, match=r"tracking\.uri auto would be SQLite"):
         planned()
@@ -222,3 +225,24 @@ def test_a_recognizer_counts_only_where_recordings_are_transcribed(tmp_path: Pat
     local = json.dumps({"transcription": {"model": str(tmp_path)}})
     assert planned(params=local).preparation.transcribe.recognizer == ""
     assert planned(params=local, transcribe=True).preparation.transcribe.recognizer != ""
+
+
+def test_digests_that_a_first_step_took_are_those_of_the_requests() -> None:
+    digests = DataDigests(corpus="c", encoders="e", recognizer="r")
+    ready = planned(digests=digests.model_dump_json()).preparation
+    assert {ready.index.data, ready.validate.data, ready.transcribe.data} == {"c"}
+    assert (ready.extract.encoders, ready.transcribe.recognizer) == ("e", "r")
+    said = fingerprint(corpus="synthetic", root="", transcribe=False, profile="", params="")
+    assert DataDigests.model_validate_json(said) == DataDigests(corpus="", encoders="", recognizer="")
+
+
+def test_a_package_runs_on_images_with_its_own_code_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"params": "{tracking: {uri: none}}"}
+    for code, refused in ((code_digests(), ""), (code_digests() | {"train": "0", "models": "0"}, "in models, train;")):
+        facts = PackageFacts(gpus={}, shared_volume=True, compiler=False, code=code)
+        monkeypatch.setenv(VARIABLE, facts.model_dump_json())
+        if refused:
+            with pytest.raises(ParamsError, match=f"the image has other code than this package .* {refused}"):
+                planned(**settings)
+        else:
+            planned(**settings)

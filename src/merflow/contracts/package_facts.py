@@ -25,18 +25,20 @@ class PackageFacts(Strict):
         gpus: GPUs by step; empty for a cluster without GPUs.
         shared_volume: True if pods on several nodes share a volume.
         compiler: True if the image has a C compiler.
+        code: Digest of the code of every step that the package was compiled from; empty to run any code.
     """
 
     gpus: dict[str, int]
     shared_volume: bool
     compiler: bool
+    code: dict[str, str]
 
     @classmethod
-    def of(cls, params: Params, *, gpus: Mapping[str, int]) -> "PackageFacts":
+    def of(cls, params: Params, *, gpus: Mapping[str, int], code: Mapping[str, str]) -> "PackageFacts":
         """Return the facts of a package that is compiled with these parameters."""
         cluster = params.cluster
         given = {} if cluster.accelerator == NONE else dict(gpus)
-        return cls(gpus=given, shared_volume=cluster.pvc != NONE, compiler=cluster.compiler)
+        return cls(gpus=given, shared_volume=cluster.pvc != NONE, compiler=cluster.compiler, code=dict(code))
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "PackageFacts | None":

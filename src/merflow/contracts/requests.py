@@ -46,6 +46,20 @@ class Request(Strict):
         return parse_json(cls, text, where=f"request {cls.__name__}")
 
 
+class DataDigests(Strict):
+    """Digests of the files that a pipeline reads and no parameter of it mentions.
+
+    Attributes:
+        corpus: Of the corpus's files; empty for one that is generated.
+        encoders: Of local encoders; empty where commits of the hub pin all of them.
+        recognizer: Of a local Whisper model; empty for a model of the hub, and where nothing is transcribed.
+    """
+
+    corpus: str
+    encoders: str
+    recognizer: str
+
+
 class IndexRequest(Request):
     """A corpus to index.
 
@@ -167,6 +181,7 @@ class TrainRequest(Request):
         splits: The splits in the workspace.
         features: The variant's features in the workspace.
         run: The benchmark's run in MLflow, in the workspace.
+        data: Digest of the recordings and texts behind the features.
     """
 
     fold: str
@@ -177,6 +192,7 @@ class TrainRequest(Request):
     splits: str
     features: str
     run: str
+    data: str
 
 
 class VariantTraining(Strict):

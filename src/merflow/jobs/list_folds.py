@@ -20,6 +20,7 @@ from merflow.contracts.streams import Stream
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.contracts.transcripts import with_other_transcripts, with_transcripts
 from merflow.corpus.splitting.splits import read_splits
+from merflow.features.store.keyed import KeyedStore
 from merflow.presets.variants import folds_of
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import digest, file_md5, replacing
@@ -51,15 +52,16 @@ def list_folds(request: ListFoldsRequest, *, manifest: Path, splits: Path, featu
         "splits": str(_copied(splits, workspace.inputs)),
         "run": str(_named_run(run, workspace)),
     }
-    own = {
-        variant: str(_written(of_variant(extracted, training.streams), workspace.inputs))
-        for variant, training in by_variant.items()
+    own = {variant: of_variant(extracted, training.streams) for variant, training in by_variant.items()}
+    inputs = {
+        variant: copied | {"features": str(_written(features, workspace.inputs)), "data": data_of(features)}
+        for variant, features in own.items()
     }
     paths = []
     for name in folds_of(list(by_variant), folds=len(read_splits(splits).folds), seeds=request.seeds):
         fold = parse_fold_id(name)
         training = by_variant[fold.variant]
-        paths.append(_request(fold, training, request, copied | {"features": own[fold.variant]}, workspace))
+        paths.append(_request(fold, training, request, inputs[fold.variant], workspace))
     return paths
 
 
@@ -80,6 +82,22 @@ def of_variant(features: ExtractedFeatures, streams: tuple[Stream, ...]) -> Extr
             "encoders": {slot: spec for slot, spec in sorted(features.encoders.items()) if slot in slots},
         }
     )
+
+
+def data_of(features: ExtractedFeatures) -> str:
+    """Return a digest of the recordings and texts that these features were made from.
+
+    A recording may be replaced under its old name and length. Keys and manifest then stay the same, the inputs in the
+    store's index do not.
+
+    Raises:
+        FeatureError: The store lacks a stream.
+    """
+    inputs = []
+    for each in (*features.streams, *features.other_transcripts):
+        index = KeyedStore(Path(features.store) / each.key, each.shape).read_index(features.manifest_hash)
+        inputs.append([each.key, sorted(zip(index["utterance_id"], index["digest"].fillna(""), strict=True))])
+    return digest(inputs)
 
 
 def _among(stored: tuple[ExtractedStream, ...], streams: tuple[Stream, ...]) -> tuple[ExtractedStream, ...]:

@@ -22,6 +22,7 @@ from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
     ClassicsRequest,
+    DataDigests,
     EvaluateRequest,
     ExtractRequest,
     IndexRequest,
@@ -34,15 +35,14 @@ from merflow.contracts.requests import (
     ValidateRequest,
     VariantTraining,
 )
-from merflow.corpus.readers.catalogue import reader
+from merflow.contracts.strict import parse_json
 from merflow.corpus.source import CorpusSource
 from merflow.errors import ParamsError, TuningError
-from merflow.features.encoders.huggingface.checkpoints import is_path
 from merflow.folds.presets import parse_presets, streams_of, training_of
 from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
+from merflow.jobs.fingerprint import fingerprint
 from merflow.presets.variants import chosen, read_video
-from merflow.runs.code_closure import code_digest
-from merflow.storage.fingerprints import folder_fingerprint
+from merflow.runs.code_closure import code_digest, code_digests
 from merflow.storage.local import digest
 
 _PODS = 2  # workers of a study, each of which may have a machine of its own
@@ -64,6 +64,8 @@ class RunSettings:
         presets: Text of a file of user presets; empty for none.
         profile: Text of the user's encoder profile; empty for the one that ``features.profile`` names.
         params: Changes to the parameters that merflow ships, as YAML or JSON.
+        digests: Digests of the run's files, as JSON of :class:`merflow.contracts.requests.DataDigests`; empty to take
+            them now.
     """
 
     models: Sequence[str]
@@ -77,6 +79,7 @@ class RunSettings:
     presets: str
     profile: str
     params: str
+    digests: str
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,31 @@ def _check_package(params: Params, *, profile: EncoderProfile, transcribe: bool,
     refuse_passwords(params)
     facts = PackageFacts.read(os.environ)
     if facts is not None:
+        _check_code(facts)
         refuse(params, facts, used=gpus_used(params, profile=profile, transcribe=transcribe), tunes=tunes)
+
+
+def _check_code(facts: PackageFacts) -> None:
+    """Refuse an image with other code than the package was compiled from: its results would not be the package's."""
+    here = code_digests()
+    differing = sorted(step for step, code in facts.code.items() if here.get(step) != code)
+    if differing:
+        raise ParamsError(
+            f"the image has other code than this package was compiled from, in {', '.join(differing)}; compile the "
+            "package with the image's version of merflow, or build the image again"
+        )
+
+
+def _digests_of(settings: RunSettings, params: Params, *, profile: EncoderProfile) -> DataDigests:
+    if settings.digests:
+        return parse_json(DataDigests, settings.digests, where="digests")
+    return fingerprint(
+        corpus=settings.corpus,
+        root=settings.root,
+        transcribe=settings.transcribe,
+        params=params,
+        profile=profile,
+    )
 
 
 def _preparation(
@@ -249,29 +276,29 @@ def _preparation(
 ) -> PreparationPlan:
     root = Path(settings.root) if settings.root else None
     CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
-    data = reader(settings.corpus).fingerprint(root) if root else ""
+    digests = _digests_of(settings, params, profile=profile)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     return PreparationPlan(
         index=IndexRequest(
             corpus=settings.corpus,
             root=settings.root,
             size=settings.size,
-            video=read_video(settings.models, user_presets),
+            video=not settings.root and read_video(settings.models, user_presets),
             workspace=settings.workspace,
             params=params.corpus,
-            data=data,
+            data=digests.corpus,
             code=code_digest("index"),
         ),
         validate=ValidateRequest(
-            quarantine=settings.quarantine, params=params.corpus, data=data, code=code_digest("validate")
+            quarantine=settings.quarantine, params=params.corpus, data=digests.corpus, code=code_digest("validate")
         ),
         transcribe=TranscribeRequest(
             transcribe=settings.transcribe,
             workspace=settings.workspace,
             params=params.transcription,
             corpus=params.corpus,
-            data=data,
-            recognizer=_digest_of_folder(params.transcription.model) if settings.transcribe else "",
+            data=digests.corpus,
+            recognizer=digests.recognizer,
             code=code_digest("transcribe"),
         ),
         split=SplitRequest(params=params.splits, code=code_digest("split")),
@@ -280,7 +307,7 @@ def _preparation(
             workspace=settings.workspace,
             params=params.features,
             corpus=params.corpus,
-            encoders=_digest_of_encoders(profile, encoders_folder=params.features.encoders_folder),
+            encoders=digests.encoders,
             presets=_text_of(settings.presets, settings.models),
             profile=settings.profile,
             code=digest([code_digest("extract"), [streams_of(preset) for preset in presets]]),
@@ -291,19 +318,6 @@ def _preparation(
 def _training_code(step: str, preset: Preset) -> str:
     """Return a digest of a step's code and of the preset that it trains, its model's code included."""
     return digest([code_digest(step), training_of(preset)])
-
-
-def _digest_of_folder(name: str) -> str:
-    """Return a digest of a folder's files; empty if the name is not that of a folder, as for models of the hub."""
-    folder = Path(name).expanduser()
-    return folder_fingerprint(folder) if name and folder.is_dir() else ""
-
-
-def _digest_of_encoders(profile: EncoderProfile, *, encoders_folder: str) -> str:
-    """Return a digest of the files of all local encoders; empty if the hub's commits pin every encoder."""
-    models = {str(spec.settings.get("model", "")) for spec in profile.roles.values()}
-    digests = [_digest_of_folder(name) for name in (encoders_folder, *sorted(filter(is_path, models)))]
-    return digest(digests) if any(digests) else ""
 
 
 def _text_of(presets: str, variants: Sequence[str]) -> str:

@@ -34,9 +34,9 @@ class Workspace:
         model, _, preset = fold.variant.partition(":")
         return self.root / "folds" / model / preset / fold.folder
 
-    def trained(self, fingerprint: str) -> Path:
-        """Return the folder of a fold that a pipeline trained; equal fingerprints are equal folds."""
-        return self.root / "folds" / fingerprint
+    def trained(self, name: str) -> Path:
+        """Return the folder of a fold that a pipeline trained, by the fingerprints of the fold and of its data."""
+        return self.root / "folds" / name
 
     def identity(self) -> str:
         """Return eight hexadecimal digits that change when the trained folds are deleted; make them at the first call.

@@ -62,7 +62,10 @@ def _many_tasks(documents: Documents) -> None:
 # Rule -> what breaks it in a good package of the benchmark, and a part of the place that is named.
 BROKEN: dict[str, tuple[Callable[[Documents], Any], str]] = {
     "many-tasks": (_many_tasks, "the pipeline"),
-    "cached-first-step": (lambda it: root(it)["plan-benchmark"].update(cachingOptions={"enableCache": True}), "plan"),
+    "cached-first-step": (
+        lambda it: root(it)["fingerprint"].update(cachingOptions={"enableCache": True}),
+        "fingerprint",
+    ),
     "memory-limit": (lambda it: container(it, "split")["resources"].pop("resourceMemoryLimit"), "split"),
     "cpu-request": (lambda it: container(it, "split")["resources"].pop("resourceCpuRequest"), "split"),
     "gpu-count": (lambda it: container(it)["resources"]["accelerator"].pop("resourceCount"), "for-loop-1/train"),

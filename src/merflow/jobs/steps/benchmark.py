@@ -102,7 +102,7 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
         summary: File for Markdown about the fold.
 
     Returns:
-        The fold's fingerprint, under which the workspace has its folder, and the figures.
+        The name of the fold's folder in the workspace, its fingerprint and that of its data, and the figures.
     """
     from merflow.contracts.history import read_history
     from merflow.evaluation.report.fold_page import fold_markdown
@@ -121,13 +121,14 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
         params=parsed.params,
         user_presets=user_presets,
     )
+    name = f"{planned.fingerprint}-{parsed.data}"
     folder = job(
         parsed.fold,
         manifest=manifest,
         splits=splits,
         features=features,
-        out=workspace.trained(planned.fingerprint),
-        checkpoints=workspace.checkpoints,
+        out=workspace.trained(name),
+        checkpoints=workspace.checkpoints / parsed.data,
         params=parsed.params,
         run=Path(parsed.run),
         user_presets=user_presets,
@@ -137,7 +138,7 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
     chosen = record.chosen
     figures = _rounded({"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss})
     write_json(Path(metrics), figures)
-    return record.fingerprint, figures
+    return name, figures
 
 
 def _request_in(path: Path) -> TrainRequest:
