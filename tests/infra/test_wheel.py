@@ -15,6 +15,7 @@ import yaml
 
 from merflow.contracts.package_facts import VARIABLE
 from merflow.pipelines.packages import COMPILED, PIPELINES, SERVERS
+from merflow.runs.code_closure import code_digests
 
 pytest.importorskip("hatchling")
 pytest.importorskip("kfp")
@@ -102,6 +103,7 @@ def without_code(package: Path) -> list[Any]:
         if variable["name"] == VARIABLE
     ]
     assert len(variables) == 1
+    assert json.loads(variables[0]["value"])["code"] in ({}, code_digests()), "the wheel has the code of the checkout"
     variables[0]["value"] = {**json.loads(variables[0]["value"]), "code": {}}
     return documents
 

@@ -11,7 +11,8 @@ from merflow.contracts.package_facts import VARIABLE, PackageFacts
 from merflow.contracts.requests import DataDigests, Request, TrainRequest
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.list_folds import list_folds
-from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
+from merflow.jobs.plan import BenchmarkPlan, plan_benchmark, plan_tuning
+from merflow.jobs.run_settings import RunSettings
 from merflow.jobs.steps import fingerprint
 from merflow.presets.variants import read_video
 from merflow.runs.code_closure import code_digests

@@ -97,6 +97,8 @@ def _missing(loc: tuple[int | str, ...], shipped: Any) -> str:  # noqa: ANN401 -
         if not isinstance(value, Mapping) or step not in value:
             return ""
         value = value[step]
+    if isinstance(value, Mapping) and value:
+        return f"{_dotted(loc)}: missing; copy it from the file that merflow ships"
     text = value if isinstance(value, str) and value else json.dumps(value)
     return f"{_dotted(loc)}: missing; to keep what merflow ships, add `{loc[-1]}: {text}`"
 

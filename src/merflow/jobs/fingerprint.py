@@ -31,7 +31,7 @@ def fingerprint(*, corpus: str, root: str, transcribe: bool, params: Params, pro
         CorpusError: The reader is unknown.
     """
     return DataDigests(
-        corpus=reader(corpus).fingerprint(Path(root)) if root else "",
+        corpus=reader(corpus).fingerprint(Path(root)) if root and Path(root).exists() else "",
         encoders=_of_encoders(profile, encoders_folder=params.features.encoders_folder),
         recognizer=_of_folder(params.transcription.model) if transcribe else "",
     )

@@ -7,7 +7,6 @@ own has changed.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +14,11 @@ from typing import Any
 
 import yaml
 
-from merflow.contracts.gpu_steps import gpus_used
-from merflow.contracts.package_facts import PackageFacts, refuse, refuse_passwords
-from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
     ClassicsRequest,
-    DataDigests,
     EvaluateRequest,
     ExtractRequest,
     IndexRequest,
@@ -35,51 +31,16 @@ from merflow.contracts.requests import (
     ValidateRequest,
     VariantTraining,
 )
-from merflow.contracts.strict import parse_json
 from merflow.corpus.source import CorpusSource
-from merflow.errors import ParamsError, TuningError
+from merflow.errors import TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
 from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
-from merflow.jobs.fingerprint import fingerprint
+from merflow.jobs.run_settings import RunSettings, check_package, digests_of, params_of
 from merflow.presets.variants import chosen, read_video
-from merflow.runs.code_closure import code_digest, code_digests
+from merflow.runs.code_closure import code_digest
 from merflow.storage.local import digest
 
 _PODS = 2  # workers of a study, each of which may have a machine of its own
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """The settings of a pipeline's run that the user gives.
-
-    Attributes:
-        models: Variants, ``model:preset`` each.
-        corpus: Name of the corpus's reader.
-        root: Release folder or utterance table; empty to generate a synthetic corpus.
-        size: Size of a synthetic corpus.
-        workspace: Folder that all steps share.
-        name: Name of the run in MLflow and in the report.
-        quarantine: True to set bad rows aside instead of failing.
-        transcribe: True to transcribe the recordings with Whisper.
-        presets: Text of a file of user presets; empty for none.
-        profile: Text of the user's encoder profile; empty for the one that ``features.profile`` names.
-        params: Changes to the parameters that merflow ships, as YAML or JSON.
-        digests: Digests of the run's files, as JSON of :class:`merflow.contracts.requests.DataDigests`; empty to take
-            them now.
-    """
-
-    models: Sequence[str]
-    corpus: str
-    root: str
-    size: str
-    workspace: str
-    name: str
-    quarantine: bool
-    transcribe: bool
-    presets: str
-    profile: str
-    params: str
-    digests: str
 
 
 @dataclass(frozen=True)
@@ -138,9 +99,9 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     Raises:
         MerflowError: A parameter, a variant, a preset, or the corpus is wrong or missing.
     """
-    params = _params_of(settings)
+    params = params_of(settings)
     profile = profile_of(params.features.profile, text=settings.profile)
-    _check_package(params, profile=profile, transcribe=settings.transcribe, tunes=False)
+    check_package(params, profile=profile, transcribe=settings.transcribe, tunes=False)
     user_presets = parse_presets(settings.presets, where="presets", profile=profile)
     presets = chosen(settings.models, user_presets)
     return BenchmarkPlan(
@@ -197,12 +158,12 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
         MerflowError: A parameter, the variant, or the corpus is wrong or missing.
         TuningError: There is more than one variant.
     """
-    params = _params_of(settings)
+    params = params_of(settings)
     if len(settings.models) != 1:
         raise TuningError(f"tune takes one variant, {len(settings.models)} are given: {', '.join(settings.models)}")
     presets = chosen(settings.models)
     profile = profile_of(params.features.profile, text=settings.profile)
-    _check_package(params, profile=profile, transcribe=settings.transcribe, tunes=True)
+    check_package(params, profile=profile, transcribe=settings.transcribe, tunes=True)
     code = _training_code("study", presets[0])
     return TuningPlan(
         preparation=_preparation(settings, params, presets=presets, profile=profile, user_presets={}),
@@ -223,49 +184,6 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
     )
 
 
-def _params_of(settings: RunSettings) -> Params:
-    shipped = shipped_params()
-    params = with_changes(shipped, settings.params)
-    if params.cluster != shipped.cluster:
-        raise ParamsError(
-            "params: the section cluster is compiled into a pipeline and cannot change in a run; compile the pipeline "
-            "again with merflow pipeline compile --set cluster.KEY=VALUE"
-        )
-    return params
-
-
-def _check_package(params: Params, *, profile: EncoderProfile, transcribe: bool, tunes: bool) -> None:
-    """Refuse parameters that cannot work in the package that this run was started from."""
-    refuse_passwords(params)
-    facts = PackageFacts.read(os.environ)
-    if facts is not None:
-        _check_code(facts)
-        refuse(params, facts, used=gpus_used(params, profile=profile, transcribe=transcribe), tunes=tunes)
-
-
-def _check_code(facts: PackageFacts) -> None:
-    """Refuse an image with other code than the package was compiled from: its results would not be the package's."""
-    here = code_digests()
-    differing = sorted(step for step, code in facts.code.items() if here.get(step) != code)
-    if differing:
-        raise ParamsError(
-            f"the image has other code than this package was compiled from, in {', '.join(differing)}; compile the "
-            "package with the image's version of merflow, or build the image again"
-        )
-
-
-def _digests_of(settings: RunSettings, params: Params, *, profile: EncoderProfile) -> DataDigests:
-    if settings.digests:
-        return parse_json(DataDigests, settings.digests, where="digests")
-    return fingerprint(
-        corpus=settings.corpus,
-        root=settings.root,
-        transcribe=settings.transcribe,
-        params=params,
-        profile=profile,
-    )
-
-
 def _preparation(
     settings: RunSettings,
     params: Params,
@@ -276,7 +194,7 @@ def _preparation(
 ) -> PreparationPlan:
     root = Path(settings.root) if settings.root else None
     CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
-    digests = _digests_of(settings, params, profile=profile)
+    digests = digests_of(settings, params, profile=profile)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     return PreparationPlan(
         index=IndexRequest(

@@ -25,8 +25,8 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
     Returns:
         The requests of index, validate, transcribe, split, extract, list_folds, classics, track and evaluate, as JSON.
     """
-    from merflow.jobs.plan import RunSettings
     from merflow.jobs.plan import plan_benchmark as job
+    from merflow.jobs.run_settings import RunSettings
 
     plan = job(RunSettings(**settings), command=command)
     return (

@@ -20,8 +20,8 @@ def plan_tuning(*, preset: str, **settings: Any) -> tuple[Any, ...]:  # noqa: AN
         The requests of the workers, one for each, and then those of index, validate, transcribe, split, extract, the
         study and the choice; all as JSON.
     """
-    from merflow.jobs.plan import RunSettings
     from merflow.jobs.plan import plan_tuning as job
+    from merflow.jobs.run_settings import RunSettings
 
     plan = job(RunSettings(**settings), preset=preset)
     workers = [request.to_json() for request in plan.trials]
