@@ -240,6 +240,15 @@ def test_what_is_switched_off_is_not_asked_for(tmp_path: Path) -> None:
     assert "retryPolicy" not in package.tasks()["train"]
 
 
+def test_a_profile_of_the_users_own_travels_with_the_package(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("{base: lite, roles: {text: {name: bert, settings: {model: owner/name, layers: last}}}}")
+    package = compiled(tmp_path, "benchmark", f"features.profile={profile}")
+    default = package.spec["root"]["inputDefinitions"]["parameters"]["profile"]["defaultValue"]
+    assert yaml.safe_load(default)["roles"]["text"]["settings"]["model"] == "owner/name"
+    assert package.gpus().keys() == {"extract", "train"}, "it is a network"
+
+
 def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> None:
     overrides = ("cluster.accelerator=none", "training.device=cuda", "features.device=cuda")
     with pytest.raises(

@@ -67,7 +67,7 @@ class PodParams(Strict):
         memory_gib: Memory request, and the limit.
         shared_memory_gib: Size of ``/dev/shm``, part of the memory; several GPUs of one fold exchange gradients there.
             0 keeps the container's default.
-        retries: Number of retries after a failure or a lost node.
+        retries: Number of retries after a container failed; Argo does not retry a deleted pod.
         timeout_h: Hours until a pod is ended; 0 for no limit.
     """
 

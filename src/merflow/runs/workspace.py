@@ -1,13 +1,11 @@
 """The workspace: one folder that all steps of a benchmark share."""
 
-import contextlib
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.fold_id import FoldId
-from merflow.storage.local import digest, output_errors
+from merflow.storage.local import digest, replacing
 
 
 @dataclass(frozen=True)
@@ -46,13 +44,8 @@ class Workspace:
         """
         path = self.root / "folds" / "identity"
         if not path.is_file():
-            with output_errors(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                made = path.with_name(f"identity-{secrets.token_hex(4)}")
-                made.write_text(secrets.token_hex(4), encoding="utf-8")
-                with contextlib.suppress(FileExistsError):
-                    os.link(made, path)  # of two processes, one makes it, and both read it whole
-                made.unlink()
+            with replacing(path) as part:
+                part.write_text(secrets.token_hex(4), encoding="utf-8")
         return path.read_text(encoding="utf-8")
 
     @property
