@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,27 +77,33 @@ def compile_packages(
         "profile": profile_text(profile) if is_file(params.features.profile) else "",
         "transcribe": transcribe,
     }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        equipped = {name: on_cluster(PIPELINES[name], params, facts) for name in names}
-        for name in names:
-            refuse(params, facts, used=counts, tunes=name == "tune")
-        with tempfile.TemporaryDirectory() as scratch:
-            for name, pipeline in equipped.items():
-                compiler.Compiler().compile(
-                    pipeline,
-                    package_path=f"{scratch}/{name}.yaml",
-                    pipeline_parameters={key: value for key, value in defaults.items() if value},
-                )
-                _check(Path(scratch, f"{name}.yaml"), allowed=allowed)
-            for name in names:
-                with replacing(folder / f"{name}.yaml") as part:
-                    shutil.copyfile(f"{scratch}/{name}.yaml", part)
+    for name in names:
+        refuse(params, facts, used=counts, tunes=name == "tune")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        paths = {name: Path(scratch) / f"{name}.yaml" for name in names}
+        for name, path in paths.items():
+            _compile(on_cluster(PIPELINES[name], params, facts), path, defaults=defaults)
+            _check(path, allowed=allowed)
+        for path in paths.values():
+            with replacing(folder / path.name) as part:
+                shutil.copyfile(path, part)
     account = params.cluster.service_account
     write_submission(
         folder, Submission(service_account=None if account == NONE else account, image=params.cluster.image)
     )
-    return [folder / f"{name}.yaml" for name in names]
+    return [folder / path.name for path in paths.values()]
+
+
+def _compile(pipeline: Any, path: Path, *, defaults: Mapping[str, Any]) -> None:  # noqa: ANN401 - kfp has no types
+    """Write one package; parameters whose default is empty keep that of the pipeline."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiler.Compiler().compile(
+            pipeline,
+            package_path=str(path),
+            pipeline_parameters={name: value for name, value in defaults.items() if value},
+        )
 
 
 def _check(path: Path, *, allowed: Collection[str]) -> None:
