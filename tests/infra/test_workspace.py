@@ -19,5 +19,5 @@ def test_the_claim_has_the_name_that_pods_mount_and_is_written_from_many_nodes(p
 def test_the_page_on_clusters_names_every_setting(params: Params) -> None:
     page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
     settings = [*type(params.cluster).model_fields, *type(params.cluster.pods.train).model_fields]
-    assert len(settings) == 13
+    assert len(settings) == 25
     assert [name for name in settings if name not in page] == []
