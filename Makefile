@@ -52,7 +52,7 @@ format: $(STAMP) ## format the code and fix what the linter can fix
 	@$(BIN)/ruff format .
 
 pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled
-	@$(BIN)/merflow pipeline compile
+	@$(BIN)/python -m tools.packages
 
 dvc: $(STAMP) ## write the code that each DVC stage depends on into dvc.yaml
 	@$(BIN)/python -m tools.dvc_deps

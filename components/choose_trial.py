@@ -9,7 +9,7 @@ from merflow.components import IMAGE
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def choose_trial(
     request: str,
-    trials: Input[list[Artifact]],
+    trials: list[str],
     manifest: Input[Dataset],
     splits: Input[Dataset],
     features: Input[Artifact],

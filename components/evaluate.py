@@ -1,7 +1,7 @@
 """Prediction tables into results and a report."""
 
 from kfp import dsl
-from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Markdown, Metrics, Model, Output
+from kfp.dsl import HTML, Artifact, ClassificationMetrics, Dataset, Input, Markdown, Metrics, Output
 
 from merflow.components import IMAGE
 
@@ -9,7 +9,7 @@ from merflow.components import IMAGE
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
 def evaluate(
     request: str,
-    folds: Input[list[Model]],
+    folds: list[str],
     manifest: Input[Dataset],
     splits: Input[Dataset],
     run: Input[Artifact],
@@ -20,12 +20,15 @@ def evaluate(
     confusion: Output[ClassificationMetrics],
     tables: Output[Markdown],
 ) -> None:
-    """Compute figures with intervals, paired comparisons and one HTML page; KFP draws the best variant's confusion."""
+    """Compute figures with intervals, paired comparisons and one HTML page; KFP draws the best variant's confusion.
+
+    `folds` are fingerprints, under which the workspace has the folds. No model is downloaded.
+    """
     from merflow.jobs import steps
 
     shown = steps.evaluate(
         request,
-        folds=[fold.path for fold in folds],
+        folds=folds,
         manifest=manifest.path,
         splits=splits.path,
         run=run.path,

@@ -20,6 +20,7 @@ def plan_benchmark(
     profile: str,
     presets: str,
     params: str,
+    digests: str,
     command: str,
 ) -> NamedTuple(  # type: ignore[valid-type]
     "Requests",
@@ -50,5 +51,6 @@ def plan_benchmark(
         profile=profile,
         presets=presets,
         params=params,
+        digests=digests,
         command=command,
     )

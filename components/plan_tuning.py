@@ -20,6 +20,7 @@ def plan_tuning(
     transcribe: bool,
     profile: str,
     params: str,
+    digests: str,
 ) -> NamedTuple(  # type: ignore[valid-type]
     "Requests",
     [
@@ -53,4 +54,5 @@ def plan_tuning(
         profile=profile,
         presets="",
         params=params,
+        digests=digests,
     )

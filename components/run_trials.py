@@ -1,7 +1,7 @@
 """One worker of a study."""
 
 from kfp import dsl
-from kfp.dsl import Artifact, Dataset, Input, Output
+from kfp.dsl import Artifact, Dataset, Input
 
 from merflow.components import IMAGE
 
@@ -14,17 +14,15 @@ def run_trials(
     features: Input[Artifact],
     study: Input[Artifact],
     run: Input[Artifact],
-    trials: Output[Artifact],
-) -> None:
-    """Run trials until the study has its number of finished ones, together with the other workers."""
+) -> str:
+    """Run trials until the study has its number of finished ones; return how many this worker ran, as JSON."""
     from merflow.jobs import steps
 
-    steps.run_trials(
+    return steps.run_trials(
         request,
         manifest=manifest.path,
         splits=splits.path,
         features=features.path,
         study=study.path,
         run=run.path,
-        trials=trials.path,
     )

@@ -1,9 +1,9 @@
 """``benchmark``: a corpus to compared, tracked models.
 
 The first step plans the run: it turns the few parameters below into one request for each step (``jobs.plan``). The
-folds follow from the corpus, so they are listed once it is split. Each item of the loop is the whole request of one
-fold. Besides its item, the loop takes artifacts alone. kfp 2.17 would silently replace another step's output parameter
-by the loop item in a local run.
+folds follow from the corpus, so they are listed once it is split. Each item of the loop is the path of a fold's request
+in the workspace, which has its digest, and the loop takes nothing else. So KFP caches a fold by what the fold reads. A
+fold hands on its fingerprint, under which the workspace has its folder: a thousand of them fit into one argument.
 """
 
 from typing import NamedTuple
@@ -13,11 +13,12 @@ from kfp.dsl import HTML, Artifact
 
 from merflow.components.classics import classics
 from merflow.components.evaluate import evaluate
+from merflow.components.fingerprint import fingerprint
 from merflow.components.list_folds import list_folds
 from merflow.components.plan_benchmark import plan_benchmark
 from merflow.components.track import track
 from merflow.components.train import train
-from merflow.pipelines.preparation import prepare
+from merflow.pipelines.preparation import FOLDS, prepare
 
 
 class Outputs(NamedTuple):
@@ -28,7 +29,8 @@ class Outputs(NamedTuple):
 
 
 @dsl.pipeline(
-    name="benchmark", description="Validate, transcribe, split, extract, train every fold and the classics, evaluate."
+    name="merflow-benchmark",
+    description="Validate, transcribe, split, extract, train every fold and the classics, evaluate.",
 )
 def benchmark(
     models: list[str],
@@ -60,6 +62,8 @@ def benchmark(
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{training: {max_epochs: 6}}``.
         command: Command that repeats the run, printed in the report.
     """
+    digests = fingerprint(corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params)
+    digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_benchmark(
         models=models,
         corpus=corpus,
@@ -72,25 +76,27 @@ def benchmark(
         profile=profile,
         presets=presets,
         params=params,
+        digests=digests.output,
         command=command,
     )
     ready = prepare(plan)
-    listed = list_folds(request=plan.outputs["list_folds"], splits=ready.splits)
     baselines = classics(
         request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
     )
     run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
-    with dsl.ParallelFor(listed.output, name="folds") as fold:
-        trained = train(
-            request=fold,
-            manifest=ready.manifest,
-            splits=ready.splits,
-            features=ready.features,
-            run=run.outputs["run"],
-        )
+    listed = list_folds(
+        request=plan.outputs["list_folds"],
+        manifest=ready.manifest,
+        splits=ready.splits,
+        features=ready.features,
+        run=run.outputs["run"],
+    )
+    listed.set_caching_options(enable_caching=False)  # it looks at the workspace, which no parameter tells
+    with dsl.ParallelFor(listed.output, name=FOLDS) as fold:
+        trained = train(request=fold)
     compared = evaluate(
         request=plan.outputs["evaluate"],
-        folds=dsl.Collected(trained.outputs["fold"]),
+        folds=dsl.Collected(trained.outputs["Output"]),
         manifest=ready.manifest,
         splits=ready.splits,
         run=run.outputs["run"],

@@ -11,6 +11,8 @@ from merflow.components.split import split
 from merflow.components.transcribe import transcribe
 from merflow.components.validate import validate
 
+FOLDS = "folds"  # name of the loop over folds
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -12,6 +12,7 @@ from kfp import dsl
 from kfp.dsl import HTML, Artifact
 
 from merflow.components.choose_trial import choose_trial
+from merflow.components.fingerprint import fingerprint
 from merflow.components.open_study import open_study
 from merflow.components.plan_tuning import plan_tuning
 from merflow.components.run_trials import run_trials
@@ -26,7 +27,7 @@ class Outputs(NamedTuple):
     page: HTML
 
 
-@dsl.pipeline(name="tune", description="Validate, transcribe, split, extract, run trials, choose the best.")
+@dsl.pipeline(name="merflow-tune", description="Validate, transcribe, split, extract, run trials, choose the best.")
 def tune(
     models: list[str],
     corpus: str = "synthetic",
@@ -55,6 +56,8 @@ def tune(
         profile: Text of a profile of your own encoders; empty for the one that ``features.profile`` names.
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{tuning: {trials: 100}}``.
     """
+    digests = fingerprint(corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params)
+    digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_tuning(
         models=models,
         corpus=corpus,
@@ -67,6 +70,7 @@ def tune(
         transcribe=transcribe,
         profile=profile,
         params=params,
+        digests=digests.output,
     )
     ready = prepare(plan)
     opened = open_study(
@@ -83,7 +87,7 @@ def tune(
         )
     chosen = choose_trial(
         request=plan.outputs["choice"],
-        trials=dsl.Collected(worked.outputs["trials"]),
+        trials=dsl.Collected(worked.output),
         manifest=ready.manifest,
         splits=ready.splits,
         features=ready.features,

@@ -60,6 +60,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "features tiny",
         "features verify",
         "pipeline compile",
+        "pipeline lint",
         "pipeline run",
         "plots",
         "presets",

@@ -124,4 +124,4 @@ def test_a_params_file_that_is_missing_or_none(tmp_path: Path) -> None:
     path.write_text("training: {thread: 1}\n")
     said = refused(*command, path)
     assert "training.thread: unknown key; did you mean 'threads'?" in said
-    assert "corpus: Field required" in said
+    assert "corpus: missing; copy it from the file that merflow ships" in said

@@ -9,7 +9,18 @@ from merflow.contracts.requests import IndexRequest, TrackRequest, TrainRequest
 from merflow.errors import ParamsError
 
 PARAMS = shipped_params()
-TRAIN = TrainRequest(code="c0de", fold="mfdr:full:1:2", workspace="/workspace", params=PARAMS.training, presets="")
+TRAIN = TrainRequest(
+    code="c0de",
+    fold="mfdr:full:1:2",
+    workspace="/workspace",
+    params=PARAMS.training,
+    presets="",
+    manifest="/workspace/inputs/1.parquet",
+    splits="/workspace/inputs/2.parquet",
+    features="/workspace/inputs/3.json",
+    run="/workspace/tracking/by-name/4.json",
+    data="5",
+)
 
 
 def test_a_request_survives_json() -> None:

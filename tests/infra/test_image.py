@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 from merflow.components import IMAGE
+from merflow.contracts.params import shipped_params
 
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "infra/images/Containerfile"
@@ -42,6 +43,7 @@ def project() -> dict[str, str]:
 def test_the_image_has_the_name_that_the_components_use_and_the_projects_version() -> None:
     assert f"{labels()['title']}:{labels()['version']}" == IMAGE
     assert labels()["version"] == project()["version"]
+    assert shipped_params().cluster.image == IMAGE
     assert labels()["licenses"] == project()["license"]
     for text in (CONTAINERFILE, ROOT / "infra/README.md"):
         named = set(re.findall(r"merflow/python:[\w.]+", text.read_text(encoding="utf-8")))

@@ -41,8 +41,8 @@ def test_a_second_run_plans_anew_and_reuses_every_step(through_kfp: Path) -> Non
     (through_kfp / "results.json").unlink()
     run("pipeline", "run", "benchmark", *COMMON, "--out", str(through_kfp))
     log = (through_kfp / "kfp" / "log.txt").read_text()
-    assert log.count("Executing task") == 13, "twelve steps of the first run, and the plan of the second"
-    assert log.count("cache hit") == 11
+    assert log.count("Executing task") == 16, "13 steps of the first run; fingerprint, plan and list of the second"
+    assert log.count("cache hit") == 10
     assert (through_kfp / "results.json").read_bytes() == before
 
 
@@ -113,5 +113,18 @@ def test_a_changed_parameter_of_the_evaluation_trains_nothing(through_kfp: Path)
     earlier = len(log.read_text())
     run("pipeline", "run", "benchmark", *COMMON, "--set", "evaluation.calibration_bins=10", "--out", str(through_kfp))
     executed = re.findall(r"Executing task \S*'([\w-]+)'", log.read_text()[earlier:])
-    assert executed == ["plan-benchmark", "evaluate"]
+    assert executed == ["fingerprint", "plan-benchmark", "list-folds", "evaluate"]
     assert (through_kfp / "results.json").read_bytes() != results
+
+
+def test_one_more_variant_trains_one_variant(through_kfp: Path) -> None:
+    log = through_kfp / "kfp/log.txt"
+    earlier = len(log.read_text())
+    more = ("--models", f"{MODELS},context-mmt:bert-fc-frozen")
+    run("pipeline", "run", "benchmark", *COMMON, *more, "--out", str(through_kfp))
+    lines = log.read_text()[earlier:]
+    assert len(re.findall(r"Executing task \S*'train'", lines)) == 1
+    assert len(re.findall(r"Task \S*train\S* cache hit", lines)) == 2
+    assert len(json.loads((through_kfp / "results.json").read_text())["variants"]) == 3
+    trained = [path for path in (through_kfp / "folds").iterdir() if path.is_dir()]
+    assert len(trained) == 3, "one folder per fold, under its fingerprint"

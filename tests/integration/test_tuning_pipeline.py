@@ -21,18 +21,19 @@ def test_workers_share_a_study_and_its_preset_trains_in_fresh_processes(tiny_rel
     tuning += ["--name", "searched", "--seed", "7"]
     tuned = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
     assert tuned.code == 0, tuned.err
-    assert re.search(r"total +\d+:\d\d +10 ran\n", tuned.out)
+    assert re.search(r"total +\d+:\d\d +11 ran\n", tuned.out)
     assert f"the best trial is now preset {TUNED}\n" in tuned.err
     found = json.loads((tmp_path / "tune/study.json").read_text())
     assert found["preset"] == TUNED
     assert found["subject"]["seed"] == 7
     assert sum(found["trials"].values()) == 4
     assert (tmp_path / "tune/study.html").is_file()
-    tried = [json.loads(path.read_text()) for path in (tmp_path / "tune/kfp").rglob("trials")]
+    said = (tmp_path / "tune/kfp").rglob("run-trials/executor_output.json")
+    tried = [json.loads(json.loads(path.read_text())["parameterValues"]["Output"]) for path in said]
     assert sorted(each["worker"] for each in tried) == [0, 1]
     assert sum(each["trials"] for each in tried) == 4
     again = merflow("pipeline", "run", "tune", "--models", VARIANT, "--out", tmp_path / "tune", *common, *tuning)
-    assert re.search(r"total +\d+:\d\d +2 ran, 8 cached\n", again.out), "the plan and the choice are never cached"
+    assert re.search(r"total +\d+:\d\d +3 ran, 8 cached\n", again.out), "fingerprint, plan and choice are never cached"
 
     presets = ["--presets", tmp_path / "tune/presets.yaml"]
     models = f"{VARIANT},{TUNED}"

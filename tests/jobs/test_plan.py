@@ -3,19 +3,20 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
 
-from merflow.contracts.requests import Request, TrainRequest
-from merflow.corpus.splitting.splits import make_splits, write_splits
+from merflow.contracts.package_facts import VARIABLE, PackageFacts
+from merflow.contracts.requests import DataDigests, Request, TrainRequest
 from merflow.errors import CorpusError, FeatureError, MerflowError, ParamsError, PresetError, TuningError
 from merflow.jobs.list_folds import list_folds
-from merflow.jobs.plan import BenchmarkPlan, RunSettings, plan_benchmark, plan_tuning
+from merflow.jobs.plan import BenchmarkPlan, plan_benchmark, plan_tuning
+from merflow.jobs.run_settings import RunSettings
+from merflow.jobs.steps import fingerprint
 from merflow.presets.variants import read_video
-from tests.corpus.splitting.five_sessions import corpus_rows, manifest_of
-from tests.corpus.splitting.five_sessions import params as params_of_splits
+from merflow.runs.code_closure import code_digests
+from tests.jobs.inputs_of_folds import inputs_of_folds
 
 GRU, FULL, BERT = "mfdr:gru", "mfdr:full", "context-mmt:bert-te-frozen"
 MINE = {"presets": {"mfdr:mine": {"base": FULL, "config": {"dims": 128}}, "mfdr:other": {"base": FULL}}}
@@ -31,6 +32,7 @@ SETTINGS = RunSettings(
     presets="",
     profile="",
     params="",
+    digests="",
 )
 
 
@@ -55,10 +57,10 @@ def requests(plan: BenchmarkPlan) -> dict[str, list[Request]]:
 
 def trainings(plan: BenchmarkPlan) -> list[TrainRequest]:
     """Return the requests of training on the shipped parameters' five folds."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "splits.parquet"
-        write_splits(make_splits(manifest_of(corpus_rows()), params=params_of_splits()), path)
-        return list_folds(plan.list_folds, splits=path)
+    folder = inputs_of_folds()
+    request = plan.list_folds.model_copy(update={"workspace": str(folder / "workspace")})
+    files = {name: folder / name for name in ("manifest", "splits", "features", "run")}
+    return [TrainRequest.from_json(path.read_text()) for path in list_folds(request, **files)]
 
 
 def changed(**changes: object) -> set[str]:
@@ -163,7 +165,7 @@ def test_data_and_local_models_are_known_by_their_files(tmp_path: Path, tiny_rel
         folder.mkdir()
         (folder / "config.json").write_text("{}")
     params = json.dumps({"transcription": {"model": str(whisper)}, "features": {"encoders_folder": str(encoders)}})
-    settings = {"corpus": "iemocap", "root": str(tiny_release), "params": params}
+    settings = {"corpus": "iemocap", "root": str(tiny_release), "params": params, "transcribe": True}
     before = planned(**settings).preparation
     assert before.index.data == before.validate.data == before.transcribe.data != ""
     (whisper / "config.json").write_text("{ }")
@@ -202,5 +204,46 @@ def test_a_study_has_a_request_for_each_worker() -> None:
 def test_a_study_is_of_one_variant_and_takes_no_password() -> None:
     with pytest.raises(TuningError, match="one variant, 2 are given"):
         plan_tuning(replace(SETTINGS, models=[GRU, FULL]), preset="")
-    with pytest.raises(TuningError, match="PGPASSWORD"):
+    with pytest.raises(ParamsError, match="PGPASSWORD"):
         plan_tuning(replace(SETTINGS, params="{tuning: {storage: 'postgresql://me:secret@host/studies'}}"), preset="")
+
+
+def test_a_run_may_not_ask_for_what_its_package_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = PackageFacts(gpus={"transcribe": 0, "extract": 0, "train": 1}, shared_volume=True, compiler=False, code={})
+    monkeypatch.setenv(VARIABLE, facts.model_dump_json())
+    with pytest.raises(ParamsError, match=r"tracking\.uri auto would be SQLite"):
+        planned()
+    server = "tracking: {uri: 'http://mlflow:5000'}"
+    planned(params=f"{{{server}}}")
+    with pytest.raises(ParamsError, match="step transcribe would use a GPU"):
+        planned(params=f"{{{server}}}", transcribe=True)
+    with pytest.raises(ParamsError, match=r"training\.compile default needs a C compiler"):
+        planned(params=f"{{{server}, training: {{compile: default}}}}")
+
+
+def test_a_recognizer_counts_only_where_recordings_are_transcribed(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"1")
+    local = json.dumps({"transcription": {"model": str(tmp_path)}})
+    assert planned(params=local).preparation.transcribe.recognizer == ""
+    assert planned(params=local, transcribe=True).preparation.transcribe.recognizer != ""
+
+
+def test_digests_that_a_first_step_took_are_those_of_the_requests() -> None:
+    digests = DataDigests(corpus="c", encoders="e", recognizer="r")
+    ready = planned(digests=digests.model_dump_json()).preparation
+    assert {ready.index.data, ready.validate.data, ready.transcribe.data} == {"c"}
+    assert (ready.extract.encoders, ready.transcribe.recognizer) == ("e", "r")
+    said = fingerprint(corpus="synthetic", root="", transcribe=False, profile="", params="")
+    assert DataDigests.model_validate_json(said) == DataDigests(corpus="", encoders="", recognizer="")
+
+
+def test_a_package_runs_on_images_with_its_own_code_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"params": "{tracking: {uri: none}}"}
+    for code, refused in ((code_digests(), ""), (code_digests() | {"train": "0", "models": "0"}, "in models, train;")):
+        facts = PackageFacts(gpus={}, shared_volume=True, compiler=False, code=code)
+        monkeypatch.setenv(VARIABLE, facts.model_dump_json())
+        if refused:
+            with pytest.raises(ParamsError, match=f"the image has other code than this package .* {refused}"):
+                planned(**settings)
+        else:
+            planned(**settings)

@@ -193,6 +193,10 @@ def test_what_a_pod_had_from_an_object_store_is_kept_in_the_workspace(
     log_benchmark(other, trained=[pod / "train/fold"], files=here, command="merflow benchmark ...")
     assert everything(f"sqlite:///{tmp_path}/up.db")["benchmark test"]["files"] == set(here)
     assert not any((tmp_path / "other/tracking").iterdir()), "all of it is in MLflow"
+    in_workspace = tmp_path / "other/folds/fingerprint"
+    shutil.copytree(pod / "train/fold", in_workspace)
+    log_benchmark(other, trained=[in_workspace], files=here, command="merflow benchmark ...")
+    assert not any((tmp_path / "other/tracking").iterdir()), "results vanish with the pod, although the fold stays"
 
     log_benchmark(run, trained=[pod / "train/fold"], files=here, command="merflow benchmark ...")
     shutil.rmtree(pod)

@@ -6,7 +6,9 @@ import yaml
 from merflow.pipelines.packages import COMPILED, PIPELINES, stale
 
 NAMES = sorted(PIPELINES)
-STEPS = {"benchmark": 11, "tune": 9}
+STEPS = {"benchmark": 12, "tune": 10}
+COLLECTED = {"comp-evaluate": "folds", "comp-choose-trial": "trials"}
+UNCACHED = {"benchmark": {"fingerprint", "list-folds"}, "tune": {"fingerprint", "choose-trial"}}
 PLANS = {"benchmark": "plan-benchmark", "tune": "plan-tuning"}
 
 
@@ -57,11 +59,14 @@ def test_a_step_takes_one_request_and_artifacts_and_the_plan_takes_what_the_user
     pipeline = spec(name)
     steps = {key: each for key, each in pipeline["components"].items() if "executorLabel" in each}
     plan = steps.pop(f"comp-{PLANS[name]}")
-    assert len(steps) == STEPS[name] - 1
-    for step in steps.values():
-        assert step["inputDefinitions"]["parameters"] == {"request": {"parameterType": "STRING"}}
+    looks = steps.pop("comp-fingerprint")
+    assert len(steps) == STEPS[name] - 2
+    for name_of_step, step in steps.items():
+        collected = {COLLECTED[name_of_step]: {"parameterType": "LIST"}} if name_of_step in COLLECTED else {}
+        assert step["inputDefinitions"]["parameters"] == {"request": {"parameterType": "STRING"}} | collected
     parameters = pipeline["root"]["inputDefinitions"]["parameters"]
-    assert plan["inputDefinitions"]["parameters"].keys() == parameters.keys()
+    assert plan["inputDefinitions"]["parameters"].keys() == parameters.keys() | {"digests"}
+    assert looks["inputDefinitions"]["parameters"].keys() < parameters.keys()
     assert len(parameters) <= 13
     assert all(each.get("description") for each in parameters.values()), "a person fills them in"
     assert [key for key in parameters if key.endswith("_params") or key.startswith("code")] == []
@@ -72,6 +77,6 @@ def test_the_plan_is_made_anew_in_every_run_and_what_it_decides_may_be_cached(na
     tasks = spec(name)["root"]["dag"]["tasks"]
     uncached = {key for key, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
     loop_tasks = {key for key, task in tasks.items() if "parameterIterator" in task}
-    assert uncached - loop_tasks == {PLANS[name]} | ({"choose-trial"} if name == "tune" else set())
+    assert uncached - loop_tasks == {PLANS[name]} | UNCACHED[name]
     source = {"outputParameterKey": "index", "producerTask": PLANS[name]}
     assert tasks["index"]["inputs"]["parameters"] == {"request": {"taskOutputParameter": source}}

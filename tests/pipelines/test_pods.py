@@ -8,12 +8,15 @@ import yaml
 from kfp.compiler import Compiler
 
 from merflow.contracts.params import read_params, shipped_params, with_changes
+from merflow.contracts.submission import Submission, read_submission
 from merflow.errors import ParamsError
-from merflow.pipelines.packages import COMPILED, PIPELINES, compile_all
+from merflow.pipelines.packages import COMPILED, PIPELINES, compile_packages
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 NAMES = sorted(PIPELINES)
-COMPUTING = {"benchmark": {"extract", "transcribe", "train"}, "tune": {"extract", "transcribe", "run-trials"}}
+TRAINING = {"benchmark": {"train"}, "tune": {"run-trials"}}
+LONG = {"benchmark": {"extract", "transcribe", "train"}, "tune": {"extract", "transcribe", "run-trials"}}
+SERVERS = ("tracking.uri=http://mlflow:5000", "tuning.storage=postgresql://optuna@postgres/optuna")
 
 
 class Package(NamedTuple):
@@ -52,23 +55,112 @@ class Package(NamedTuple):
         bare = yaml.safe_load(yaml.safe_dump(self.spec))
         for container in Package(bare, {}).containers().values():
             container.pop("resources", None)
+            container.pop("env", None)
         for task in Package(bare, {}).tasks().values():
             task.pop("retryPolicy", None)
+        bare["root"]["inputDefinitions"]["parameters"]["params"]["defaultValue"] = ""
         return dict(bare)
 
+    def environment(self, step: str) -> dict[str, str]:
+        """Return the plain environment variables of a step."""
+        return {each["name"]: each["value"] for each in self.containers()[step]["env"]}
 
-def compiled(folder: Path, name: str, *overrides: str) -> Package:
-    compile_all(folder, params=read_params(SHIPPED, overrides=overrides))
-    return Package.read(folder / f"{name}.yaml")
+
+def compiled(folder: Path, name: str, *overrides: str, transcribe: bool = False) -> Package:
+    params = read_params(SHIPPED, overrides=(*SERVERS, *overrides))
+    (path,) = compile_packages(folder, params=params, names=[name], transcribe=transcribe)
+    return Package.read(path)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_steps_that_compute_ask_for_one_gpu_and_the_others_for_none(name: str) -> None:
+def test_a_step_asks_for_a_gpu_only_if_it_will_use_one(name: str, tmp_path: Path) -> None:
+    lite = Package.read(COMPILED / f"{name}.yaml")
+    assert lite.gpus() == dict.fromkeys(TRAINING[name], ("nvidia.com/gpu", "1"))
+    paper = compiled(tmp_path, name, "features.profile=paper")
+    assert paper.gpus().keys() == TRAINING[name] | {"extract"}
+    everything = compiled(tmp_path, name, "features.profile=paper", transcribe=True)
+    assert everything.gpus().keys() == LONG[name]
+    assert everything.spec["root"]["inputDefinitions"]["parameters"]["transcribe"]["defaultValue"] is True
+    for package in (lite, paper, everything):
+        assert {step for step, pod in package.pods().items() if pod.get("tolerations")} == package.gpus().keys()
+    assert paper.pods()["extract"]["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pods_with_gpus_are_not_evicted_and_take_their_own_labels(name: str, tmp_path: Path) -> None:
+    settings = ("labels={team: speech}", "gpu_labels={cost: high}", "annotations={example.com/owner: me}", "queue=gpus")
+    package = compiled(tmp_path, name, *(f"cluster.{each}" for each in settings))
+    kept = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
+    for step, pod in package.pods().items():
+        with_gpu = step in TRAINING[name]
+        common = {"team": "speech", "kueue.x-k8s.io/queue-name": "gpus"}
+        assert pod["podMetadata"]["labels"] == common | ({"cost": "high"} if with_gpu else {})
+        assert pod["podMetadata"]["annotations"] == {"example.com/owner": "me"} | (kept if with_gpu else {})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_pod_has_the_image_the_variables_and_the_secrets(name: str, tmp_path: Path) -> None:
+    by_digest = f"registry.example:5000/merflow/python@sha256:{'0' * 64}"
+    package = compiled(
+        tmp_path,
+        name,
+        f"cluster.image={by_digest}",
+        "cluster.image_pull_secret=registry",
+        "cluster.env={HTTPS_PROXY: 'http://proxy:3128'}",
+        "cluster.secrets={PGPASSWORD: {secret: optuna, key: password}}",
+    )
+    for step, container in package.containers().items():
+        assert container["image"] == by_digest
+        variables = package.environment(step)
+        variables.pop("MERFLOW_PACKAGE", None)
+        assert variables == {"HF_HOME": "/workspace/huggingface", "HTTPS_PROXY": "http://proxy:3128"}
+        pod = package.pods()[step]
+        assert "imagePullPolicy" not in pod
+        assert [each["secretName"] for each in pod["imagePullSecret"]] == ["registry"]
+        (secret,) = pod["secretAsEnv"]
+        assert (secret["secretName"], secret["keyToEnv"]) == (
+            "optuna",
+            [{"envVar": "PGPASSWORD", "secretKey": "password"}],
+        )
+    by_tag = compiled(tmp_path, name, "cluster.image=registry.example/merflow:1")
+    assert {pod["imagePullPolicy"] for pod in by_tag.pods().values()} == {"Always"}
+    there = compiled(tmp_path, name, "cluster.env={HF_HOME: /models}")
+    assert {there.environment(step)["HF_HOME"] for step in there.containers()} == {"/models"}
+
+
+def test_folds_that_train_at_once_and_the_life_of_a_finished_run_are_limited(tmp_path: Path) -> None:
+    def limits(package: Package) -> list[int]:
+        dags = [
+            package.spec["root"]["dag"],
+            *(each["dag"] for each in package.spec["components"].values() if "dag" in each),
+        ]
+        policies = [task.get("iteratorPolicy") for dag in dags for task in dag["tasks"].values()]
+        return [policy["parallelismLimit"] for policy in policies if policy]
+
+    limited = compiled(tmp_path, "benchmark", "cluster.parallel_folds=4", "cluster.ttl_h=12")
+    assert limits(limited) == [4]
+    documents = list(yaml.safe_load_all((tmp_path / "benchmark.yaml").read_text()))
+    assert documents[1]["platforms"]["kubernetes"]["pipelineConfig"] == {"resourceTtlOnCompletion": 43200}
+    assert limits(Package.read(COMPILED / "benchmark.yaml")) == []
+    assert limits(compiled(tmp_path, "tune", "cluster.parallel_folds=4")) == [], "workers are not folds"
+
+
+def test_the_service_account_waits_beside_the_packages_for_submission(tmp_path: Path) -> None:
+    compiled(tmp_path, "benchmark", "cluster.service_account=pipeline-runner")
+    assert read_submission(tmp_path) == Submission(service_account="pipeline-runner", image="merflow/python:0.1.0")
+    compiled(tmp_path, "benchmark")
+    assert read_submission(tmp_path) == Submission(service_account=None, image="merflow/python:0.1.0")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_retries_of_a_step_fit_into_their_window(name: str) -> None:
     package = Package.read(COMPILED / f"{name}.yaml")
-    assert package.gpus() == dict.fromkeys(COMPUTING[name], ("nvidia.com/gpu", "1"))
-    bearing = {step for step, pod in package.pods().items() if pod.get("tolerations")}
-    assert bearing == COMPUTING[name]
-    assert package.pods()["extract"]["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+    for step, task in package.tasks().items():
+        policy = task["retryPolicy"]
+        backoffs_s = sum(60 * 2**retry for retry in range(policy["maxRetryCount"]))
+        attempts_s = (policy["maxRetryCount"] + 1) * int(package.pods()[step]["activeDeadlineSeconds"])
+        assert (policy["backoffDuration"], policy["backoffFactor"]) == ("60s", 2.0)
+        assert int(policy["backoffMaxDuration"].removesuffix("s")) >= attempts_s + backoffs_s
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +174,7 @@ def test_every_pod_asks_for_cores_memory_the_workspace_and_an_end(name: str) -> 
         assert asked["resourceMemoryRequest"] == asked["resourceMemoryLimit"], step
         assert int(pod["activeDeadlineSeconds"]) >= 3600
         assert [(mount["constant"], mount["mountPath"]) for mount in pod["pvcMount"]] == [("merflow", workspace)]
-        assert package.tasks()[step]["retryPolicy"]["maxRetryCount"] == (3 if step in COMPUTING[name] else 1)
+        assert package.tasks()[step]["retryPolicy"]["maxRetryCount"] == (3 if step in LONG[name] else 1)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,9 +208,9 @@ def test_no_setting_of_the_cluster_touches_what_a_step_is_cached_by(name: str, t
     assert {step for step, memory in limits.items() if memory == "65536Mi"} == limits.keys() - {"transcribe"}
     assert set(package.gpus().values()) == {("amd.com/gpu", "1")}
     for step, pod in package.pods().items():
-        labels = {"pool": "speech", "card": "h100"} if step in COMPUTING[name] else {"pool": "speech"}
+        labels = {"pool": "speech", "card": "h100"} if step in package.gpus() else {"pool": "speech"}
         assert pod["nodeSelector"] == {"labels": labels}
-        taints = ["speech", "nvidia.com/gpu"] if step in COMPUTING[name] else ["speech"]
+        taints = ["speech", "nvidia.com/gpu"] if step in package.gpus() else ["speech"]
         assert [each["key"] for each in pod["tolerations"]] == taints
 
 
@@ -126,26 +218,35 @@ def test_a_pod_of_several_devices_asks_for_as_many_and_its_package_trains_on_the
     four = ("training.devices_per_fold=4", "cluster.pods.train.shared_memory_gib=8")
     package = compiled(tmp_path, "benchmark", *four)
     assert package.gpus()["train"] == ("nvidia.com/gpu", "4")
-    assert package.gpus()["extract"] == ("nvidia.com/gpu", "1")
     (shared,) = package.pods()["train"]["emptyDirMounts"]
     assert (shared["mountPath"], shared["medium"], shared["sizeLimit"]) == ("/dev/shm", "Memory", "8192Mi")
     inputs = package.spec["root"]["inputDefinitions"]["parameters"]
-    assert yaml.safe_load(inputs["params"]["defaultValue"]) == {"training": {"devices_per_fold": 4}}
+    assert yaml.safe_load(inputs["params"]["defaultValue"])["training"] == {"devices_per_fold": 4}
     assert with_changes(shipped_params(), inputs["params"]["defaultValue"]).training.devices_per_fold == 4
-    assert Package.read(tmp_path / "tune.yaml").gpus()["run-trials"] == ("nvidia.com/gpu", "1")
+    assert compiled(tmp_path, "tune", *four).gpus()["run-trials"] == ("nvidia.com/gpu", "1")
 
 
 def test_a_step_whose_device_is_the_cpu_asks_for_no_gpu(tmp_path: Path) -> None:
-    package = compiled(tmp_path, "benchmark", "features.device=cpu", "transcription.device=cpu")
+    devices = ("features.device=cpu", "transcription.device=cpu")
+    package = compiled(tmp_path, "benchmark", "features.profile=paper", *devices, transcribe=True)
     assert package.gpus() == {"train": ("nvidia.com/gpu", "1")}
 
 
 def test_what_is_switched_off_is_not_asked_for(tmp_path: Path) -> None:
     rows = [f"cluster.pods.{step}.timeout_h=0" for step in ("other", "transcribe", "extract", "train")]
     rows += ["cluster.pods.train.retries=0", "cluster.pods.train.shared_memory_gib=0", "cluster.gpu_tolerations=[]"]
-    package = compiled(tmp_path, "benchmark", "cluster.pvc=none", *rows)
+    package = compiled(tmp_path, "benchmark", "cluster.pvc=none", "cluster.accelerator=none", *rows)
     assert package.platform == {}
     assert "retryPolicy" not in package.tasks()["train"]
+
+
+def test_a_profile_of_the_users_own_travels_with_the_package(tmp_path: Path) -> None:
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("{base: lite, roles: {text: {name: bert, settings: {model: owner/name, layers: last}}}}")
+    package = compiled(tmp_path, "benchmark", f"features.profile={profile}")
+    default = package.spec["root"]["inputDefinitions"]["parameters"]["profile"]["defaultValue"]
+    assert yaml.safe_load(default)["roles"]["text"]["settings"]["model"] == "owner/name"
+    assert package.gpus().keys() == {"extract", "train"}, "it is a network"
 
 
 def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> None:
@@ -160,6 +261,24 @@ def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> Non
     ("override", "said"),
     [
         ("accelerator=gpu", "cluster.accelerator: .*write it as nvidia.com/gpu, or none for a cluster without GPUs"),
+        (
+            "image=merflow/python",
+            "cluster.image: 'merflow/python' is not the reference of an image with a tag or digest",
+        ),
+        ("image_pull_secret=My Secret", "cluster.image_pull_secret: 'My Secret' cannot be the name of an object"),
+        ("env={9A: x}", "cluster.env: '9A' cannot be the name of an environment variable"),
+        (
+            "env={HF_TOKEN: x}",
+            r"env\.HF_TOKEN holds a secret.*secrets: {HF_TOKEN: {secret: NAME_OF_SECRET, key: KEY_IN_IT}}",
+        ),
+        ("env={DB: 'postgresql://me:pw@host/db'}", r"env\.DB holds a secret"),
+        ("secrets={A: {secret: s}}", "cluster.secrets.A.key: Field required"),
+        ("secrets={A: {secret: s, name: k}}", "cluster.secrets.A.name: unknown key; did you mean|known"),
+        ("labels={team: a b}", "cluster.labels: 'a b' cannot be the value of label team"),
+        ("gpu_labels={a b: c}", "cluster.gpu_labels: 'a b' cannot be a key in Kubernetes"),
+        ("queue=A_B", "cluster.queue: 'A_B' cannot be the name"),
+        ("parallel_folds=-1", "cluster.parallel_folds: .*greater than or equal to 0"),
+        ("ttl_h=never", "cluster.ttl_h: .*found 'never'"),
         ("pvc=My Claim", "cluster.pvc: 'My Claim' cannot be the name of a PVC"),
         ("pods.train.memory=8Gi", "cluster.pods.train.memory: unknown key; did you mean 'memory_gib'?"),
         ("pods.train.memory_gib=8Gi", "cluster.pods.train.memory_gib: .*found '8Gi'"),
@@ -177,3 +296,11 @@ def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> Non
 def test_wrong_settings_are_named(override: str, said: str) -> None:
     with pytest.raises(ParamsError, match=said):
         read_params(SHIPPED, overrides=(f"cluster.{override}",))
+
+
+def test_a_secret_is_no_variable_and_a_name_is_given_once() -> None:
+    both = ("cluster.env={A: x}", "cluster.secrets={A: {secret: s, key: k}}")
+    with pytest.raises(ParamsError, match="A is in env and in secrets; remove it from env"):
+        read_params(SHIPPED, overrides=both)
+    harmless = "cluster.env={TOKENIZERS_PARALLELISM: 'false', AWS_WEB_IDENTITY_TOKEN_FILE: /var/token}"
+    assert len(read_params(SHIPPED, overrides=(harmless,)).cluster.env) == 2

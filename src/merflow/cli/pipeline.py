@@ -32,6 +32,7 @@ from merflow.cli.options import (
     load_params,
     variants_of,
 )
+from merflow.cli.packages import compile_packages, kfp_packages, lint_package
 from merflow.contracts.params import Params, changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.study import read_study_results
@@ -41,23 +42,8 @@ from merflow.storage.local import output_errors, replacing
 app = typer.Typer(no_args_is_help=True)
 
 
-@app.command("compile")
-def compile_packages(
-    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("pipelines/compiled"),
-    params: ParamsOption = None,
-    overrides: SetOption = None,
-) -> None:
-    """Compile every pipeline into a package for a cluster.
-
-    The section `cluster` of the parameters sets the resources of the pods: GPUs, CPUs, memory, a PVC, nodes. Changes to
-    other sections become the default of the pipeline's parameter `params`.
-
-    Example: `merflow pipeline compile --out packages --set cluster.accelerator=none`
-    """
-    packages, chosen = _packages(), load_params(params, overrides)
-    with output_errors(out):
-        for path in packages.compile_all(out, params=chosen):
-            OUT.print(str(path))
+app.command("compile")(compile_packages)
+app.command("lint")(lint_package)
 
 
 @app.command("run")
@@ -96,7 +82,7 @@ def run_pipeline(
     from merflow.presets.user_presets import presets_text
     from merflow.runs.workspace import Workspace
 
-    packages, variants = _packages(), variants_of(models)
+    packages, variants = kfp_packages(), variants_of(models)
     if name not in packages.PIPELINES:
         raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, packages.PIPELINES)}")
     tunes = name == "tune"
@@ -180,27 +166,19 @@ def _check_names(
 
 def _check_tunable(variants: list[str], presets: Path | None, *, name: str, params: Params) -> None:
     """Refuse now what the study would refuse after hours of extraction."""
-    from merflow.jobs.plan import refuse_password
+    from merflow.contracts.package_facts import refuse_passwords
 
     if presets is not None:
         raise PipelineError("tune starts from a preset that merflow ships; leave --presets out, and name one of those")
     if len(variants) > 1:
         raise PipelineError(f"tune takes one variant, {len(variants)} are given: {', '.join(variants)}")
-    refuse_password(params)
+    refuse_passwords(params)
     try:
         from merflow.jobs.tune import made_from
     except ModuleNotFoundError as error:
         raise TuningError(f"tuning needs Optuna ({error}); pip install 'merflow[tuning]'") from error
     for variant in variants:
         made_from(variant, name=name)
-
-
-def _packages() -> Any:  # noqa: ANN401 - a module
-    try:
-        from merflow.pipelines import packages
-    except ImportError as error:
-        raise PipelineError(f"pipelines need KFP ({error}); install merflow[pipelines]") from error
-    return packages
 
 
 def _run(pipeline: Any, arguments: dict[str, Any], *, out: Path, loops: dict[str, Loop]) -> Any:  # noqa: ANN401 - kfp has no types

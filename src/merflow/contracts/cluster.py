@@ -6,31 +6,32 @@ It is compiled into pipelines and changes no result. Keys and values are those o
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
+from merflow.contracts.kubernetes_names import (
+    VARIABLE_NAMES,
+    Annotations,
+    Image,
+    Labels,
+    ObjectName,
+    PvcName,
+    ResourceName,
+    SecretKey,
+    Variables,
+)
+from merflow.contracts.passwords import without_password
 from merflow.contracts.strict import Strict
 
-NONE = "none"
-
-_RESOURCE = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
-_PVC = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-
-
-def _resource(name: str) -> str:
-    if name != NONE and not _RESOURCE.fullmatch(name):
-        raise ValueError(
-            f"{name!r} is not the name of a Kubernetes resource; write it as nvidia.com/gpu, or none for a cluster "
-            "without GPUs"
-        )
-    return name
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+# Names of environment variables whose values are secrets; those that name a file are not.
+_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|ACCESS_?KEY|API_?KEY|(^|_)TOKEN(_|$)")
+_FILE_NAME = re.compile(r"_(FILE|PATH)$")
 
 
-def _pvc(name: str) -> str:
-    if not _PVC.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot be the name of a PVC; use lower-case letters, digits, '-' and '.', or write none"
-        )
-    return name
+def is_secret_name(variable: str) -> bool:
+    """Return True if the value of an environment variable of this name is a secret."""
+    name = variable.upper()
+    return bool(_SECRET_NAME.search(name)) and not _FILE_NAME.search(name)
 
 
 class Toleration(Strict):
@@ -66,7 +67,7 @@ class PodParams(Strict):
         memory_gib: Memory request, and the limit.
         shared_memory_gib: Size of ``/dev/shm``, part of the memory; several GPUs of one fold exchange gradients there.
             0 keeps the container's default.
-        retries: Number of retries after a failure or a lost node.
+        retries: Number of retries after a container failed; Argo does not retry a deleted pod.
         timeout_h: Hours until a pod is ended; 0 for no limit.
     """
 
@@ -99,14 +100,38 @@ class Pods(Strict):
     run_trials: PodParams
 
 
+class SecretRef(Strict):
+    """A key of a Secret in the namespace of the runs.
+
+    Attributes:
+        secret: Name of the Secret.
+        key: Key in it whose value a pod receives.
+    """
+
+    secret: ObjectName
+    key: SecretKey
+
+
 class ClusterParams(Strict):
     """The cluster that pipelines are compiled for.
 
     The number of GPUs is not a setting: it follows from the devices that a step computes on.
 
     Attributes:
+        image: Image of every step, with its registry and its digest or tag.
+        compiler: True if the image has a C compiler, which ``training.compile`` needs; merflow's own has none.
+        image_pull_secret: Secret with the credentials of the registry; ``none`` for a registry that needs none.
         accelerator: Resource name of the GPUs, or ``none``.
         pvc: PVC (ReadWriteMany) that every pod mounts at ``/workspace``; ``none`` mounts nothing.
+        env: Environment variables of all pods; a package shows them to everyone who may read it.
+        secrets: Environment variables of all pods whose values come from Secrets.
+        labels: Labels of all pods.
+        annotations: Annotations of all pods.
+        gpu_labels: Further labels of pods with GPUs.
+        service_account: Service account of the runs; KFP takes it when a run is submitted. ``none`` for KFP's own.
+        queue: Kueue's LocalQueue that admits the pods; ``none`` for clusters without Kueue.
+        parallel_folds: Folds that train at the same time; 0 for no limit.
+        ttl_h: Hours until a finished run's workflow and its pods are deleted; 0 for KFP's own limit.
         node_selector: Node labels, for all pods.
         tolerations: Tolerations of all pods.
         gpu_node_selector: Further node labels, for pods with GPUs.
@@ -114,13 +139,37 @@ class ClusterParams(Strict):
         pods: Resources of each step's pods.
     """
 
-    accelerator: Annotated[str, AfterValidator(_resource)]
-    pvc: Annotated[str, AfterValidator(_pvc)]
+    image: Image
+    compiler: bool
+    image_pull_secret: ObjectName
+    accelerator: ResourceName
+    pvc: PvcName
+    env: Variables
+    secrets: Annotated[dict[str, SecretRef], VARIABLE_NAMES]
+    labels: Labels
+    annotations: Annotations
+    gpu_labels: Labels
+    service_account: ObjectName
+    queue: ObjectName
+    parallel_folds: int = Field(ge=0)
+    ttl_h: float = Field(ge=0)
     node_selector: dict[str, str]
     tolerations: list[Toleration]
     gpu_node_selector: dict[str, str]
     gpu_tolerations: list[Toleration]
     pods: Pods
+
+    @model_validator(mode="after")
+    def _no_secret_among_variables(self) -> "ClusterParams":
+        for name, value in self.env.items():
+            if name in self.secrets:
+                raise ValueError(f"{name} is in env and in secrets; remove it from env")
+            if is_secret_name(name) or without_password(value)[1] is not None:
+                raise ValueError(
+                    f"env.{name} holds a secret, which a package would show to everyone who may read it; write "
+                    f"secrets: {{{name}: {{secret: NAME_OF_SECRET, key: KEY_IN_IT}}}}"
+                )
+        return self
 
 
 _AS_IN_A_POD = "in the form of a pod spec, for example [{key: nvidia.com/gpu, operator: Exists}]"

@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, field_serializer, field_validator, model_validator
 
 from merflow.contracts.cluster import RENAMED, ClusterParams
-from merflow.contracts.passwords import masked
+from merflow.contracts.passwords import masked, without_password
 from merflow.contracts.protocols import (
     FIXED_FOLDS,
     NO_PROTOCOL,
@@ -314,6 +314,16 @@ class TrackingParams(Strict):
     uri: str
     system_metrics_every_s: float = Field(ge=0)
 
+    @field_validator("uri")
+    @classmethod
+    def _no_password(cls, uri: str) -> str:
+        if without_password(uri)[1] is not None:
+            raise ValueError(
+                f"{masked(uri)!r} has a password, which every run would keep in its files; leave it out, and set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server, or PGPASSWORD for PostgreSQL"
+            )
+        return uri
+
 
 class Params(Strict):
     """All sections of ``params.yaml``."""
@@ -353,7 +363,11 @@ def read_params(path: Path, *, overrides: tuple[str, ...] = ()) -> Params:
     for override in overrides:
         _set(values, override)
     where = str(path) + ("" if not overrides else f" with {masked(', '.join(overrides))}")
-    return parse(Params, values, where=where, renamed=RENAMED)
+    return parse(Params, values, where=where, renamed=RENAMED, shipped=_shipped_values)
+
+
+def _shipped_values() -> Any:  # noqa: ANN401 - parsed YAML
+    return yaml.load((files("merflow") / "params.yaml").read_text(encoding="utf-8"), Loader=_Loader)
 
 
 def changes_json(params: Params, *, base: Params) -> str:

@@ -19,6 +19,7 @@ from merflow.contracts.params import (
     Transcripts,
     TuningParams,
 )
+from merflow.contracts.streams import Stream
 from merflow.contracts.strict import Strict, parse_json
 
 
@@ -43,6 +44,20 @@ class Request(Strict):
             ParamsError: The text is not JSON, or a key or value is wrong.
         """
         return parse_json(cls, text, where=f"request {cls.__name__}")
+
+
+class DataDigests(Strict):
+    """Digests of the files that a pipeline reads and no parameter of it mentions.
+
+    Attributes:
+        corpus: Of the corpus's files; empty for one that is generated.
+        encoders: Of local encoders; empty where commits of the hub pin all of them.
+        recognizer: Of a local Whisper model; empty for a model of the hub, and where nothing is transcribed.
+    """
+
+    corpus: str
+    encoders: str
+    recognizer: str
 
 
 class IndexRequest(Request):
@@ -160,26 +175,55 @@ class TrainRequest(Request):
 
     Attributes:
         fold: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
-        workspace: Folder that all steps share; checkpoints are in it.
+        workspace: Folder that all steps share; checkpoints and trained folds are in it.
         presets: Text of the user's preset, if the variant is one; else empty.
+        manifest: The manifest in the workspace.
+        splits: The splits in the workspace.
+        features: The variant's features in the workspace.
+        run: The benchmark's run in MLflow, in the workspace.
+        data: Digest of the recordings and texts behind the features.
     """
 
     fold: str
     workspace: str
     params: TrainingParams
     presets: str
+    manifest: str
+    splits: str
+    features: str
+    run: str
+    data: str
+
+
+class VariantTraining(Strict):
+    """The training of one variant's folds.
+
+    Attributes:
+        variant: ``model:preset``.
+        presets: Text of the user's preset, if the variant is one; else empty.
+        streams: Streams that its model requests.
+        code: Digest of the code and of the preset.
+    """
+
+    variant: str
+    presets: str
+    streams: tuple[Stream, ...]
+    code: str
 
 
 class ListFoldsRequest(Request):
     """Variants whose folds are listed once the splits exist.
 
     Attributes:
-        trainings: Training of each variant's first fold; the others differ from it in ``fold`` alone.
+        trainings: One for each variant.
         seeds: Seeds that every fold is trained with.
+        workspace: Folder that all steps share.
     """
 
-    trainings: list[TrainRequest]
+    trainings: list[VariantTraining]
     seeds: list[int]
+    workspace: str
+    params: TrainingParams
 
 
 class EvaluateRequest(Request):
@@ -188,10 +232,12 @@ class EvaluateRequest(Request):
     Attributes:
         name: Title of the report.
         command: The command that repeats the run, printed in the report.
+        workspace: Folder that all steps share; the trained folds are in it.
     """
 
     name: str
     command: str
+    workspace: str
     params: EvaluationParams
 
 

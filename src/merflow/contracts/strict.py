@@ -3,11 +3,13 @@
 Unknown keys are errors that name the nearest known one, and all problems of a file are reported together.
 """
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from merflow.errors import ParamsError, nearest
 
@@ -30,6 +32,7 @@ def parse(
     *,
     where: str,
     renamed: Mapping[str, str] = MappingProxyType({}),
+    shipped: Callable[[], Any] = dict,
 ) -> Model:
     """Return values as an object of this kind.
 
@@ -38,6 +41,7 @@ def parse(
         values: Values of a file, as YAML or JSON give them.
         where: The file, for errors.
         renamed: Keys of earlier versions, dotted, with today's keys and perhaps a note after a comma.
+        shipped: Returns merflow's own values, from which an error shows a key that a file of an earlier version lacks.
 
     Raises:
         ParamsError: With every problem of the values, one per line.
@@ -45,7 +49,7 @@ def parse(
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise _named(error, kind, where=where, renamed=renamed) from error
+        raise _named(error, kind, where=where, renamed=renamed, shipped=shipped()) from error
 
 
 def parse_json(kind: type[Model], text: str, *, where: str) -> Model:
@@ -59,16 +63,23 @@ def parse_json(kind: type[Model], text: str, *, where: str) -> Model:
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
             raise ParamsError(f"{where} is not JSON ({error.errors()[0]['msg']}): {text[:100]!r}") from error
-        raise _named(error, kind, where=where, renamed={}) from error
+        raise _named(error, kind, where=where, renamed={}, shipped={}) from error
 
 
-def _named(error: ValidationError, kind: type[BaseModel], *, where: str, renamed: Mapping[str, str]) -> ParamsError:
+def _named(
+    error: ValidationError,
+    kind: type[BaseModel],
+    *,
+    where: str,
+    renamed: Mapping[str, str],
+    shipped: Any,  # noqa: ANN401 - parsed YAML
+) -> ParamsError:
     """Return one error that names every problem; a renamed key explains the absence of the key that replaced it."""
     details = error.errors()
     old = {_dotted(detail["loc"]) for detail in details if detail["type"] == "extra_forbidden"} & renamed.keys()
     replaced = {renamed[key].partition(",")[0] for key in old}
     lines = [
-        f"  {_problem(kind, detail['loc'], detail['type'], detail['msg'], detail.get('input'), renamed)}"
+        f"  {(detail['type'] == 'missing' and _missing(detail['loc'], shipped)) or _problem(kind, detail, renamed)}"
         for detail in details
         if not (detail["type"] == "missing" and _dotted(detail["loc"]) in replaced)
     ]
@@ -79,14 +90,21 @@ def _dotted(loc: tuple[int | str, ...]) -> str:
     return ".".join(map(str, loc))
 
 
-def _problem(
-    kind: type[BaseModel],
-    loc: tuple[int | str, ...],
-    code: str,
-    message: str,
-    value: object,
-    renamed: Mapping[str, str],
-) -> str:
+def _missing(loc: tuple[int | str, ...], shipped: Any) -> str:  # noqa: ANN401 - parsed YAML
+    """Return the problem of a key that is missing, with merflow's own value; empty if merflow's values lack it, too."""
+    value = shipped
+    for step in loc:
+        if not isinstance(value, Mapping) or step not in value:
+            return ""
+        value = value[step]
+    if isinstance(value, Mapping) and value:
+        return f"{_dotted(loc)}: missing; copy it from the file that merflow ships"
+    text = value if isinstance(value, str) and value else json.dumps(value)
+    return f"{_dotted(loc)}: missing; to keep what merflow ships, add `{loc[-1]}: {text}`"
+
+
+def _problem(kind: type[BaseModel], detail: ErrorDetails, renamed: Mapping[str, str]) -> str:
+    loc, code, message, value = detail["loc"], detail["type"], detail["msg"], detail.get("input")
     key = f"{_dotted(loc)}: " if loc else ""
     if code == "extra_forbidden" and _dotted(loc) in renamed:
         return f"{key}renamed; write {renamed[_dotted(loc)]}"

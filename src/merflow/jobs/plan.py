@@ -14,9 +14,7 @@ from typing import Any
 
 import yaml
 
-from merflow.contracts.fold_id import FoldId
-from merflow.contracts.params import Params, shipped_params, with_changes
-from merflow.contracts.passwords import masked, without_password
+from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile, Preset, UserPresets
 from merflow.contracts.requests import (
     ChoiceRequest,
@@ -28,54 +26,21 @@ from merflow.contracts.requests import (
     SplitRequest,
     StudyRequest,
     TrackRequest,
-    TrainRequest,
     TranscribeRequest,
     TrialsRequest,
     ValidateRequest,
+    VariantTraining,
 )
-from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.source import CorpusSource
-from merflow.errors import ParamsError, TuningError
-from merflow.features.encoders.huggingface.checkpoints import is_path
+from merflow.errors import TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
-from merflow.folds.profiles import check_encoders, profile_of
+from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
+from merflow.jobs.run_settings import RunSettings, check_package, digests_of, params_of
 from merflow.presets.variants import chosen, read_video
 from merflow.runs.code_closure import code_digest
-from merflow.storage.fingerprints import folder_fingerprint
 from merflow.storage.local import digest
 
 _PODS = 2  # workers of a study, each of which may have a machine of its own
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """The settings of a pipeline's run that the user gives.
-
-    Attributes:
-        models: Variants, ``model:preset`` each.
-        corpus: Name of the corpus's reader.
-        root: Release folder or utterance table; empty to generate a synthetic corpus.
-        size: Size of a synthetic corpus.
-        workspace: Folder that all steps share.
-        name: Name of the run in MLflow and in the report.
-        quarantine: True to set bad rows aside instead of failing.
-        transcribe: True to transcribe the recordings with Whisper.
-        presets: Text of a file of user presets; empty for none.
-        profile: Text of the user's encoder profile; empty for the one that ``features.profile`` names.
-        params: Changes to the parameters that merflow ships, as YAML or JSON.
-    """
-
-    models: Sequence[str]
-    corpus: str
-    root: str
-    size: str
-    workspace: str
-    name: str
-    quarantine: bool
-    transcribe: bool
-    presets: str
-    profile: str
-    params: str
 
 
 @dataclass(frozen=True)
@@ -134,8 +99,9 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
     Raises:
         MerflowError: A parameter, a variant, a preset, or the corpus is wrong or missing.
     """
-    params = _params_of(settings)
+    params = params_of(settings)
     profile = profile_of(params.features.profile, text=settings.profile)
+    check_package(params, profile=profile, transcribe=settings.transcribe, tunes=False)
     user_presets = parse_presets(settings.presets, where="presets", profile=profile)
     presets = chosen(settings.models, user_presets)
     return BenchmarkPlan(
@@ -143,12 +109,13 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
         list_folds=ListFoldsRequest(
             code=code_digest("list_folds"),
             seeds=params.plan.seeds,
+            workspace=settings.workspace,
+            params=params.training,
             trainings=[
-                TrainRequest(
-                    fold=str(FoldId(preset.variant, 1)),
-                    workspace=settings.workspace,
-                    params=params.training,
+                VariantTraining(
+                    variant=preset.variant,
                     presets=_text_of(settings.presets, [preset.variant]),
+                    streams=streams_of_all([preset]),
                     code=_training_code("train", preset),
                 )
                 for preset in presets
@@ -173,6 +140,7 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
         evaluate=EvaluateRequest(
             name=settings.name,
             command=command,
+            workspace=settings.workspace,
             params=params.evaluation,
             code=code_digest("evaluate"),
         ),
@@ -188,14 +156,14 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
 
     Raises:
         MerflowError: A parameter, the variant, or the corpus is wrong or missing.
-        TuningError: There is more than one variant, or the storage's URL has a password.
+        TuningError: There is more than one variant.
     """
-    params = _params_of(settings)
-    refuse_password(params)
+    params = params_of(settings)
     if len(settings.models) != 1:
         raise TuningError(f"tune takes one variant, {len(settings.models)} are given: {', '.join(settings.models)}")
     presets = chosen(settings.models)
     profile = profile_of(params.features.profile, text=settings.profile)
+    check_package(params, profile=profile, transcribe=settings.transcribe, tunes=True)
     code = _training_code("study", presets[0])
     return TuningPlan(
         preparation=_preparation(settings, params, presets=presets, profile=profile, user_presets={}),
@@ -216,31 +184,6 @@ def plan_tuning(settings: RunSettings, *, preset: str) -> TuningPlan:
     )
 
 
-def refuse_password(params: Params) -> None:
-    """Refuse a password among the parameters of a pipeline, which keeps and shows them.
-
-    Raises:
-        TuningError: The URL of the study's storage has a password.
-    """
-    storage = params.tuning.storage
-    if without_password(storage)[1] is not None:
-        raise TuningError(
-            f"tuning.storage {masked(storage)!r} has a password, which a pipeline would keep among its parameters; "
-            "leave it out, and give it to every step in PGPASSWORD or ~/.pgpass"
-        )
-
-
-def _params_of(settings: RunSettings) -> Params:
-    shipped = shipped_params()
-    params = with_changes(shipped, settings.params)
-    if params.cluster != shipped.cluster:
-        raise ParamsError(
-            "params: the section cluster is compiled into a pipeline and cannot change in a run; compile the pipeline "
-            "again with merflow pipeline compile --set cluster.KEY=VALUE"
-        )
-    return params
-
-
 def _preparation(
     settings: RunSettings,
     params: Params,
@@ -251,29 +194,29 @@ def _preparation(
 ) -> PreparationPlan:
     root = Path(settings.root) if settings.root else None
     CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
-    data = reader(settings.corpus).fingerprint(root) if root else ""
+    digests = digests_of(settings, params, profile=profile)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     return PreparationPlan(
         index=IndexRequest(
             corpus=settings.corpus,
             root=settings.root,
             size=settings.size,
-            video=read_video(settings.models, user_presets),
+            video=not settings.root and read_video(settings.models, user_presets),
             workspace=settings.workspace,
             params=params.corpus,
-            data=data,
+            data=digests.corpus,
             code=code_digest("index"),
         ),
         validate=ValidateRequest(
-            quarantine=settings.quarantine, params=params.corpus, data=data, code=code_digest("validate")
+            quarantine=settings.quarantine, params=params.corpus, data=digests.corpus, code=code_digest("validate")
         ),
         transcribe=TranscribeRequest(
             transcribe=settings.transcribe,
             workspace=settings.workspace,
             params=params.transcription,
             corpus=params.corpus,
-            data=data,
-            recognizer=_digest_of_folder(params.transcription.model),
+            data=digests.corpus,
+            recognizer=digests.recognizer,
             code=code_digest("transcribe"),
         ),
         split=SplitRequest(params=params.splits, code=code_digest("split")),
@@ -282,7 +225,7 @@ def _preparation(
             workspace=settings.workspace,
             params=params.features,
             corpus=params.corpus,
-            encoders=_digest_of_encoders(profile, encoders_folder=params.features.encoders_folder),
+            encoders=digests.encoders,
             presets=_text_of(settings.presets, settings.models),
             profile=settings.profile,
             code=digest([code_digest("extract"), [streams_of(preset) for preset in presets]]),
@@ -293,19 +236,6 @@ def _preparation(
 def _training_code(step: str, preset: Preset) -> str:
     """Return a digest of a step's code and of the preset that it trains, its model's code included."""
     return digest([code_digest(step), training_of(preset)])
-
-
-def _digest_of_folder(name: str) -> str:
-    """Return a digest of a folder's files; empty if the name is not that of a folder, as for models of the hub."""
-    folder = Path(name).expanduser()
-    return folder_fingerprint(folder) if name and folder.is_dir() else ""
-
-
-def _digest_of_encoders(profile: EncoderProfile, *, encoders_folder: str) -> str:
-    """Return a digest of the files of all local encoders; empty if the hub's commits pin every encoder."""
-    models = {str(spec.settings.get("model", "")) for spec in profile.roles.values()}
-    digests = [_digest_of_folder(name) for name in (encoders_folder, *sorted(filter(is_path, models)))]
-    return digest(digests) if any(digests) else ""
 
 
 def _text_of(presets: str, variants: Sequence[str]) -> str:

@@ -78,6 +78,13 @@ def code_digest(step: str) -> str:
     return source_digest(closure(step))
 
 
+def code_digests() -> dict[str, str]:
+    """Return the digest of every step, and that of all models and presets, which reach training by content."""
+    content = [path.relative_to(SOURCE) for folder in ("models", "presets") for path in (SOURCE / folder).rglob("*")]
+    files = sorted(path for path in content if path.suffix in (".py", *_DATA))
+    return {step: code_digest(step) for step in ENTRIES} | {"models": source_digest(files)}
+
+
 def source_digest(files: Iterable[Path]) -> str:
     """Return 16 hexadecimal digits over the names and the content of files of merflow.
 

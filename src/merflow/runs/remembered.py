@@ -4,7 +4,7 @@
 folder, and ``results.json`` with the paths of results, report and tables. Paths within the workspace are relative to
 it, so that it may be moved.
 
-On a cluster, folds and results lie outside the workspace and vanish with their pod. Where an upload fails,
+On a cluster, results lie outside the workspace and vanish with their pod. Where an upload fails,
 :func:`keep_copies` copies them into ``kept/``; where it succeeds, :func:`forget_after_pod` removes the record.
 """
 
@@ -133,9 +133,12 @@ def keep_copies(run: TrackedRun) -> None:
 
 
 def forget_after_pod(run: TrackedRun) -> None:
-    """Remove the record of a benchmark whose folds vanish with this pod, after they were uploaded."""
+    """Remove the record of a benchmark of which something vanishes with this pod, after it was uploaded."""
     folder = folder_of(run)
-    if any(vanishes_with_pod(Path(read_remembered_fold(path).folder)) for path in folder.glob(_FOLDS)):
+    paths = [read_remembered_fold(path).folder for path in folder.glob(_FOLDS)]
+    if (folder / _RESULTS).is_file():
+        paths += read_remembered_results(folder / _RESULTS).files.values()
+    if any(vanishes_with_pod(Path(path)) for path in paths):
         shutil.rmtree(folder)
 
 

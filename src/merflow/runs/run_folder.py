@@ -22,7 +22,7 @@ _IGNORED = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus")
 _MANIFESTS, _SPLITS = ("manifest.parquet", "transcribed", "validated"), ("splits.parquet", "splits")
 # Records of classics, of plain jobs and among a pipeline's artifacts.
 _CLASSICS = (f"classics/*/{CLASSIC_RECORD}", f"kfp/**/classics/*/{CLASSIC_RECORD}")
-# A pipeline nests deepest: its fold folders are this many levels below the run's (kfp/benchmark-.../train/fold).
+# Pipelines of earlier versions nest deepest: their fold folders are this many levels below the run's, in kfp/.
 _LEVELS = 5
 
 

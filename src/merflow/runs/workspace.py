@@ -1,9 +1,11 @@
 """The workspace: one folder that all steps of a benchmark share."""
 
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.fold_id import FoldId
+from merflow.storage.local import digest, replacing
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,32 @@ class Workspace:
         """Return the folder of a trained fold."""
         model, _, preset = fold.variant.partition(":")
         return self.root / "folds" / model / preset / fold.folder
+
+    def trained(self, name: str) -> Path:
+        """Return the folder of a fold that a pipeline trained, by the fingerprints of the fold and of its data."""
+        return self.root / "folds" / name
+
+    def identity(self) -> str:
+        """Return eight hexadecimal digits that change when the trained folds are deleted; make them at the first call.
+
+        Raises:
+            OutputError: The workspace cannot be written.
+        """
+        path = self.root / "folds" / "identity"
+        if not path.is_file():
+            with replacing(path) as part:
+                part.write_text(secrets.token_hex(4), encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+
+    @property
+    def inputs(self) -> Path:
+        """Inputs of folds, by digest."""
+        return self.root / "inputs"
+
+    @property
+    def requests(self) -> Path:
+        """Requests of folds, by the identity of the workspace."""
+        return self.root / "requests"
 
     @property
     def checkpoints(self) -> Path:
@@ -64,6 +92,10 @@ class Workspace:
     def tracked(self) -> Path:
         """Records of what benchmarks have to upload to MLflow, one folder each (:mod:`merflow.runs.remembered`)."""
         return self.root / "tracking"
+
+    def run_of(self, name: str) -> Path:
+        """Return the file of the newest run of a name in MLflow, into which the folds of a pipeline log."""
+        return self.tracked / "by-name" / f"{digest(name)}.json"
 
     @property
     def tracking_uri(self) -> str:

@@ -5,7 +5,7 @@ of another.
 """
 
 from merflow.jobs.steps.benchmark import classics, evaluate, list_folds, plan_benchmark, track, train
-from merflow.jobs.steps.preparation import extract, index, split, transcribe, validate
+from merflow.jobs.steps.preparation import extract, fingerprint, index, split, transcribe, validate
 from merflow.jobs.steps.tuning import choose_trial, open_study, plan_tuning, run_trials
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "classics",
     "evaluate",
     "extract",
+    "fingerprint",
     "index",
     "list_folds",
     "open_study",

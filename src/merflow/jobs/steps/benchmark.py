@@ -12,6 +12,7 @@ from merflow.contracts.requests import (
     TrackRequest,
     TrainRequest,
 )
+from merflow.errors import PipelineError
 from merflow.jobs.steps.preparation import parsed_presets
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import write_json
@@ -24,8 +25,8 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
     Returns:
         The requests of index, validate, transcribe, split, extract, list_folds, classics, track and evaluate, as JSON.
     """
-    from merflow.jobs.plan import RunSettings
     from merflow.jobs.plan import plan_benchmark as job
+    from merflow.jobs.run_settings import RunSettings
 
     plan = job(RunSettings(**settings), command=command)
     return (
@@ -38,11 +39,18 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
 
 
 @saying_errors()
-def list_folds(request: str, *, splits: str) -> list[str]:
-    """Run :func:`merflow.jobs.list_folds.list_folds`; return the requests of training, one for each fold, as JSON."""
+def list_folds(request: str, *, manifest: str, splits: str, features: str, run: str) -> list[str]:
+    """Run :func:`merflow.jobs.list_folds.list_folds`; return the paths of the requests of training, one per fold."""
     from merflow.jobs.list_folds import list_folds as job
 
-    return [training.to_json() for training in job(ListFoldsRequest.from_json(request), splits=Path(splits))]
+    paths = job(
+        ListFoldsRequest.from_json(request),
+        manifest=Path(manifest),
+        splits=Path(splits),
+        features=Path(features),
+        run=Path(run),
+    )
+    return [str(path) for path in paths]
 
 
 @saying_errors()
@@ -85,36 +93,58 @@ def track(request: str, *, manifest: str, splits: str, features: str, run: str) 
 
 
 @saying_errors()
-def train(
-    request: str, *, manifest: str, splits: str, features: str, run: str, fold: str, metrics: str, summary: str
-) -> dict[str, Any]:
-    """Run :func:`merflow.jobs.train.train`; return and write the development figures of the chosen epoch.
+def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, Any]]:
+    """Run :func:`merflow.jobs.train.train` into the workspace.
 
-    ``summary`` is Markdown about the fold.
+    Args:
+        request: Path of the request.
+        metrics: File for the development figures of the chosen epoch.
+        summary: File for Markdown about the fold.
+
+    Returns:
+        The name of the fold's folder in the workspace, its fingerprint and that of its data, and the figures.
     """
     from merflow.contracts.history import read_history
     from merflow.evaluation.report.fold_page import fold_markdown
+    from merflow.folds.inputs import FoldInputs
     from merflow.jobs.train import train as job
     from merflow.runs.fold_folder import read_record
 
-    parsed = TrainRequest.from_json(request)
+    parsed = _request_in(Path(request))
+    workspace, user_presets = Workspace(Path(parsed.workspace)), parsed_presets(parsed.presets)
+    manifest, splits, features = Path(parsed.manifest), Path(parsed.splits), Path(parsed.features)
+    planned = FoldInputs.read(
+        parsed.fold,
+        manifest=manifest,
+        splits=splits,
+        features=features,
+        params=parsed.params,
+        user_presets=user_presets,
+    )
+    name = f"{planned.fingerprint}-{parsed.data}"
     folder = job(
         parsed.fold,
-        manifest=Path(manifest),
-        splits=Path(splits),
-        features=Path(features),
-        out=Path(fold),
-        checkpoints=Workspace(Path(parsed.workspace)).checkpoints,
+        manifest=manifest,
+        splits=splits,
+        features=features,
+        out=workspace.trained(name),
+        checkpoints=workspace.checkpoints / parsed.data,
         params=parsed.params,
-        run=Path(run),
-        user_presets=parsed_presets(parsed.presets),
+        run=Path(parsed.run),
+        user_presets=user_presets,
     )
     record = read_record(folder)
     Path(summary).write_text(fold_markdown(record, read_history(folder)), encoding="utf-8")
     chosen = record.chosen
     figures = _rounded({"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss})
     write_json(Path(metrics), figures)
-    return figures
+    return name, figures
+
+
+def _request_in(path: Path) -> TrainRequest:
+    if not path.is_file():
+        raise PipelineError(f"{path} is missing; run the whole pipeline again, which writes it into the workspace")
+    return TrainRequest.from_json(path.read_text(encoding="utf-8"))
 
 
 @saying_errors()
@@ -132,7 +162,7 @@ def evaluate(
     confusion: str,
     tables: str,
 ) -> dict[str, Any]:
-    """Run :func:`merflow.jobs.evaluate.evaluate`; ``tables`` is Markdown.
+    """Run :func:`merflow.jobs.evaluate.evaluate`; ``folds`` are fingerprints, ``tables`` is Markdown.
 
     Returns:
         ``metrics``, the figures of each variant; ``best``, the best variant; its ``confusion`` in counts, true classes
@@ -143,8 +173,9 @@ def evaluate(
     from merflow.presets import catalogue
 
     parsed = EvaluateRequest.from_json(request)
+    workspace = Workspace(Path(parsed.workspace))
     summary = job(
-        [Path(folder) for folder in folds],
+        [workspace.trained(fold) for fold in folds],
         manifest=Path(manifest),
         splits=Path(splits),
         results=Path(results),

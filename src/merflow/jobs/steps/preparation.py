@@ -16,6 +16,18 @@ from merflow.storage.local import write_json
 
 
 @saying_errors()
+def fingerprint(*, corpus: str, root: str, transcribe: bool, profile: str, params: str) -> str:
+    """Run :func:`merflow.jobs.fingerprint.fingerprint`; return the digests as JSON."""
+    from merflow.contracts.params import shipped_params, with_changes
+    from merflow.folds.profiles import profile_of
+    from merflow.jobs.fingerprint import fingerprint as job
+
+    chosen = with_changes(shipped_params(), params)
+    encoders = profile_of(chosen.features.profile, text=profile)
+    return job(corpus=corpus, root=root, transcribe=transcribe, params=chosen, profile=encoders).model_dump_json()
+
+
+@saying_errors()
 def index(request: str, *, manifest: str) -> None:
     """Run :func:`merflow.jobs.index.index`; generate a synthetic corpus first if there is no root."""
     from merflow.corpus.source import CorpusSource

@@ -1,5 +1,6 @@
 """Steps from features to a variant's best parameters."""
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +20,8 @@ def plan_tuning(*, preset: str, **settings: Any) -> tuple[Any, ...]:  # noqa: AN
         The requests of the workers, one for each, and then those of index, validate, transcribe, split, extract, the
         study and the choice; all as JSON.
     """
-    from merflow.jobs.plan import RunSettings
     from merflow.jobs.plan import plan_tuning as job
+    from merflow.jobs.run_settings import RunSettings
 
     plan = job(RunSettings(**settings), preset=preset)
     workers = [request.to_json() for request in plan.trials]
@@ -47,8 +48,8 @@ def open_study(request: str, *, manifest: str, splits: str, features: str, study
 
 
 @saying_errors()
-def run_trials(request: str, *, manifest: str, splits: str, features: str, study: str, run: str, trials: str) -> None:
-    """Run :func:`merflow.jobs.trials.run_trials`; write to ``trials`` how many trials this worker ran."""
+def run_trials(request: str, *, manifest: str, splits: str, features: str, study: str, run: str) -> str:
+    """Run :func:`merflow.jobs.trials.run_trials`; return the worker and how many trials it ran, as JSON."""
     from merflow.jobs.trials import run_trials as job
 
     parsed = TrialsRequest.from_json(request)
@@ -59,7 +60,7 @@ def run_trials(request: str, *, manifest: str, splits: str, features: str, study
         run=Path(run),
         worker=parsed.worker,
     )
-    write_json(Path(trials), {"worker": parsed.worker, "trials": count})
+    return json.dumps({"worker": parsed.worker, "trials": count})
 
 
 @saying_errors()

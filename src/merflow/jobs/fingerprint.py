@@ -1,0 +1,50 @@
+"""Digests of the files behind the paths that a pipeline is given: corpus, local encoders, a local recognizer.
+
+A pipeline's cache knows paths and no content. So this is the first step of every run, it is never cached, and the
+digests are parameters of the steps that read these files. A digest is taken over names, sizes and modification times,
+because a corpus is too large to read in every run. A file that is replaced gets another time; files that are copied to
+another volume do, too, and their corpus is then indexed again.
+"""
+
+from pathlib import Path
+
+from merflow.contracts.params import Params
+from merflow.contracts.presets import EncoderProfile
+from merflow.contracts.requests import DataDigests
+from merflow.corpus.readers.catalogue import reader
+from merflow.features.encoders.huggingface.checkpoints import is_path
+from merflow.storage.fingerprints import folder_fingerprint
+from merflow.storage.local import digest
+
+
+def fingerprint(*, corpus: str, root: str, transcribe: bool, params: Params, profile: EncoderProfile) -> DataDigests:
+    """Return the digests of a run's files.
+
+    Args:
+        corpus: Name of the corpus's reader.
+        root: Release folder or utterance table; empty for a corpus that is generated.
+        transcribe: True if recordings are transcribed.
+        params: The parameters, with the folders of encoders and recognizer.
+        profile: The encoders that extract.
+
+    Raises:
+        CorpusError: The reader is unknown.
+    """
+    return DataDigests(
+        corpus=reader(corpus).fingerprint(Path(root)) if root and Path(root).exists() else "",
+        encoders=_of_encoders(profile, encoders_folder=params.features.encoders_folder),
+        recognizer=_of_folder(params.transcription.model) if transcribe else "",
+    )
+
+
+def _of_folder(name: str) -> str:
+    """Return a digest of a folder's files; empty if the name is not that of a folder, as for models of the hub."""
+    folder = Path(name).expanduser()
+    return folder_fingerprint(folder) if name and folder.is_dir() else ""
+
+
+def _of_encoders(profile: EncoderProfile, *, encoders_folder: str) -> str:
+    """Return a digest of the files of all local encoders; empty if the hub's commits pin every encoder."""
+    models = {str(spec.settings.get("model", "")) for spec in profile.roles.values()}
+    digests = [_of_folder(name) for name in (encoders_folder, *sorted(filter(is_path, models)))]
+    return digest(digests) if any(digests) else ""

@@ -1,0 +1,106 @@
+"""The settings of a pipeline's run, and their checks before anything runs."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from merflow.contracts.gpu_steps import gpus_used
+from merflow.contracts.package_facts import PackageFacts, refuse, refuse_passwords
+from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.presets import EncoderProfile
+from merflow.contracts.requests import DataDigests
+from merflow.contracts.strict import parse_json
+from merflow.errors import ParamsError
+from merflow.jobs.fingerprint import fingerprint
+from merflow.runs.code_closure import code_digests
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of a pipeline's run that the user gives.
+
+    Attributes:
+        models: Variants, ``model:preset`` each.
+        corpus: Name of the corpus's reader.
+        root: Release folder or utterance table; empty to generate a synthetic corpus.
+        size: Size of a synthetic corpus.
+        workspace: Folder that all steps share.
+        name: Name of the run in MLflow and in the report.
+        quarantine: True to set bad rows aside instead of failing.
+        transcribe: True to transcribe the recordings with Whisper.
+        presets: Text of a file of user presets; empty for none.
+        profile: Text of the user's encoder profile; empty for the one that ``features.profile`` names.
+        params: Changes to the parameters that merflow ships, as YAML or JSON.
+        digests: Digests of the run's files, as JSON of :class:`merflow.contracts.requests.DataDigests`; empty to take
+            them now.
+    """
+
+    models: Sequence[str]
+    corpus: str
+    root: str
+    size: str
+    workspace: str
+    name: str
+    quarantine: bool
+    transcribe: bool
+    presets: str
+    profile: str
+    params: str
+    digests: str
+
+
+def params_of(settings: RunSettings) -> Params:
+    """Return the parameters of a run.
+
+    Raises:
+        ParamsError: The changes are wrong, or change the section ``cluster``, which is compiled into a package.
+    """
+    shipped = shipped_params()
+    params = with_changes(shipped, settings.params)
+    if params.cluster != shipped.cluster:
+        raise ParamsError(
+            "params: the section cluster is compiled into a pipeline and cannot change in a run; compile the pipeline "
+            "again with merflow pipeline compile --set cluster.KEY=VALUE"
+        )
+    return params
+
+
+def check_package(params: Params, *, profile: EncoderProfile, transcribe: bool, tunes: bool) -> None:
+    """Raise if the parameters cannot work in the package that this run was started from.
+
+    Raises:
+        ParamsError: A parameter has a password, asks for what the package lacks, or the image has other code.
+    """
+    refuse_passwords(params)
+    facts = PackageFacts.read(os.environ)
+    if facts is not None:
+        _check_code(facts)
+        refuse(params, facts, used=gpus_used(params, profile=profile, transcribe=transcribe), tunes=tunes)
+
+
+def _check_code(facts: PackageFacts) -> None:
+    """Refuse an image with other code than the package was compiled from: its results would not be the package's."""
+    here = code_digests()
+    differing = sorted(step for step, code in facts.code.items() if here.get(step) != code)
+    if differing:
+        raise ParamsError(
+            f"the image has other code than this package was compiled from, in {', '.join(differing)}; compile the "
+            "package with the image's version of merflow, or build the image again"
+        )
+
+
+def digests_of(settings: RunSettings, params: Params, *, profile: EncoderProfile) -> DataDigests:
+    """Return the digests of the run's files: those of an earlier step, or new ones.
+
+    Raises:
+        ParamsError: The given digests are no JSON of them.
+    """
+    if settings.digests:
+        return parse_json(DataDigests, settings.digests, where="digests")
+    return fingerprint(
+        corpus=settings.corpus,
+        root=settings.root,
+        transcribe=settings.transcribe,
+        params=params,
+        profile=profile,
+    )

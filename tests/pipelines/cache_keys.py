@@ -1,0 +1,120 @@
+"""KFP's cache keys of a benchmark's steps, from its compiled package and from what its first steps really say.
+
+The key of a step holds its image, command, environment, volumes, parameters and the names of its input artifacts
+(``cacheutils`` of KFP's backend). An artifact has a new name with every execution of the step that makes it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from merflow.pipelines.lint.package import Package, Task
+from merflow.storage.local import digest
+
+ROOT = Path(__file__).parents[2]
+_FIRST = ("fingerprint", "plan-benchmark", "list-folds")  # never cached, and run here
+
+_PROGRAM = """
+import json, sys
+from pathlib import Path
+from merflow.contracts.requests import ListFoldsRequest
+from merflow.contracts.transcripts import with_transcripts
+from merflow.jobs import steps
+from tests.jobs.inputs_of_folds import inputs_of_folds, write_features
+
+settings, changed = json.loads(sys.argv[1])
+names = "index validate transcribe split extract list_folds classics track evaluate".split()
+looks = {name: settings[name] for name in ("corpus", "root", "transcribe", "profile", "params")}
+requests = dict(zip(names, steps.plan_benchmark(command="", digests=steps.fingerprint(**looks), **settings)))
+trainings = ListFoldsRequest.from_json(requests["list_folds"]).trainings
+streams = dict.fromkeys(stream for each in trainings for stream in each.streams)
+features = Path(settings["workspace"]) / "artifacts/features"
+write_features(features, with_transcripts(streams, {"truth": "truth", "asr": "truth"}), inputs=changed)
+inputs = {name: str(inputs_of_folds() / name) for name in ("manifest", "splits", "run")}
+items = steps.list_folds(requests["list_folds"], features=str(features), **inputs)
+print(json.dumps([requests, items]))
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the benchmark.
+
+    Attributes:
+        workspace: Folder that all steps share.
+        models: Variants.
+        root: Folder of the release.
+        params: Changes to the parameters.
+        transcribe: True to transcribe.
+        inputs: Digests of the inputs of streams that were replaced, by role.
+        source: Folder that holds merflow's code in the image.
+        package: The package.
+    """
+
+    workspace: Path
+    models: tuple[str, ...]
+    root: Path
+    params: str
+    transcribe: bool
+    inputs: tuple[tuple[str, str], ...]
+    source: Path
+    package: Path
+
+    def keys(self) -> dict[str, str]:
+        """Return the cache key of every cached step; that of a fold under the name of its request."""
+        requests, items = self._said()
+        package = Package.read(self.package)
+        steps = {task.name: task for task, _ in package.steps}
+        names: dict[str, str] = {}
+        keys: dict[str, str] = {}
+        waiting = [name for name in steps if name not in (*_FIRST, "train", "evaluate")]
+        while waiting:
+            name = next(each for each in waiting if not (_producers(steps[each]) & set(waiting)))
+            waiting.remove(name)
+            keys[name] = self._key(package, steps[name], {"request": requests[name]}, names)
+            names[name] = keys[name]
+        folds = {item: self._key(package, steps["train"], {"request": item}, names) for item in items}
+        collected = {"request": requests["evaluate"], "folds": sorted(folds.values())}
+        keys["evaluate"] = self._key(package, steps["evaluate"], collected, names)
+        return keys | {Path(item).name.rpartition("-")[0]: key for item, key in folds.items()}
+
+    def _said(self) -> tuple[dict[str, str], list[str]]:
+        settings = {
+            "models": self.models,
+            "corpus": "iemocap",
+            "root": str(self.root),
+            "size": "tiny",
+            "workspace": str(self.workspace),
+            "name": "a name",
+            "quarantine": False,
+            "transcribe": self.transcribe,
+            "profile": "",
+            "presets": "",
+            "params": self.params,
+        }
+        command = [sys.executable, "-c", _PROGRAM, json.dumps([settings, dict(self.inputs)])]
+        environment = {**os.environ, "PYTHONPATH": f"{self.source}{os.pathsep}{ROOT}"}
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        requests, items = json.loads(done.stdout)
+        return requests, items
+
+    @staticmethod
+    def _key(package: Package, task: Task, parameters: dict[str, Any], names: dict[str, str]) -> str:
+        assert task.spec["cachingOptions"] == {"enableCache": True}, task.name
+        assert task.inputs("parameters").keys() == parameters.keys(), task.name
+        pod = package.pods[str(task.executor)]
+        sources = {name: source["taskOutputArtifact"] for name, source in task.inputs("artifacts").items()}
+        artifacts = {name: [names[each["producerTask"]], each["outputArtifactKey"]] for name, each in sources.items()}
+        volumes = [each["constant"] for each in pod.settings["pvcMount"]]
+        outputs = task.component.get("outputDefinitions", {})
+        start = [pod.container["image"], pod.arguments, pod.variables, volumes]
+        return digest([start, parameters, artifacts, outputs])
+
+
+def _producers(task: Task) -> set[str]:
+    return {source["taskOutputArtifact"]["producerTask"] for source in task.inputs("artifacts").values()}
