@@ -13,8 +13,9 @@ def _against_classics(result: Result) -> str:
         "### Against the classics\n",
         "Pooled UA in percent on real acted speech (EmoDB), on the words of real dialogue (MELD) and on the synthetic "
         f"corpus of size `small`, profile `{result['figures']['profile']}`. Of each set of modalities the preset with "
-        "the highest mean development UA was tested; the classics choose their settings on the same development "
-        "data. A difference is over the same test utterances, with a 95% interval over dialogues. Command: "
+        "the highest mean development UA was tested. The classics choose their settings on the same development data; "
+        "those whose name ends in c1 have none to choose and learn from it. A difference is over the same test "
+        "utterances, with a 95% interval over dialogues. Command: "
         f"`{result['command']}`.",
         "",
         "| corpus | reads | best preset before: UA | best preset now: UA (each seed) | now minus before | classic: UA "
@@ -39,7 +40,10 @@ def _rows_against_classics(corpus: str, modalities: str, each: dict[str, Any]) -
     now = f"{each['best']}: {100 * each['figures']['UA']:.1f} ({of_seeds})"
     before, change = "", ""
     if "before" in each:
-        before = f"{each['before']['best']}: {100 * each['before']['figures']['UA']:.1f}"
+        earlier = each["before"]["figures"]
+        fewer = len(earlier["UA_by_seed"]) < len(each["figures"]["UA_by_seed"])
+        seeds = f" (seed {', '.join(earlier['UA_by_seed'])} alone)" if fewer else ""
+        before = f"{each['before']['best']}: {100 * earlier['UA']:.1f}{seeds}"
         change = _signed(each["before"]["now_minus"])
     head = f"| {corpus} | {modalities} | {before} | {now} | {change} |"
     rows = []
@@ -172,9 +176,10 @@ def _finetuning(result: Result) -> str:
         f"{settings['max_epochs']} epochs in batches of {settings['batch_size']}. Each row is trained at its paper's "
         f"rates and at a rate of {settings['rate']:g}, with the encoders fine-tuned and frozen. UA in percent; the "
         "epoch is chosen on one training speaker. The difference is paired, with a 95% interval over dialogues. A "
-        f"model that has learned nothing has a training loss of ln 4 = {log(4):.2f}. Random encoders would have to "
-        "learn to hear from a few hundred utterances, so no gain is expected here: the table shows that the regimes "
-        f"differ, not what WavLM would gain. Command: `{result['command']}`.",
+        f"model that has learned nothing has a training loss of ln 4 = {log(4):.2f}. The encoders start from random "
+        "weights and see a few hundred utterances, so these figures say nothing about WavLM. Where the loss stays near "
+        "ln 4, neither regime has learned anything, and their difference means nothing. Command: "
+        f"`{result['command']}`.",
         "",
         "| row | rates | last training loss: fine-tuned, frozen | development: fine-tuned, frozen "
         "| test: fine-tuned, frozen | test difference |",

@@ -6,11 +6,14 @@ from benchmarks.speed_tables import SPEED
 
 def test_the_page_shows_the_recorded_results() -> None:
     assert sorted(path.stem for path in RESULTS.glob("*.json") if not path.stem.endswith(ON_GPU)) == [
+        "against_classics",
         "emodb_presets",
         "extraction",
         "extraction_growth",
+        "finetuning",
         "foal_net",
         "indexing",
+        "learning_curves",
         "mfdr",
         "modalities",
         "real_size",
