@@ -1,5 +1,6 @@
 """Small real things that several rooms test with: a generated release, miniature encoders, parameters, an S3 server."""
 
+import signal
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,10 @@ from merflow.contracts.params import Params, read_params
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
 from tests.seaweed import BUCKET, OWNER, Seaweed, missing
+
+# A shell starts jobs in the background with Ctrl-C ignored, and the programs that tests interrupt would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
