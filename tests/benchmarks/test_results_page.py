@@ -15,6 +15,7 @@ def test_the_page_shows_the_recorded_results() -> None:
         "indexing",
         "learning_curves",
         "mfdr",
+        "mfdr_presets",
         "modalities",
         "real_size",
         "store",
