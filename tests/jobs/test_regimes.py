@@ -123,13 +123,15 @@ def test_avel_differs_from_baseline_through_the_encoder_alone(
     assert all(same) if regime == "frozen" else not all(same)
 
 
-@pytest.mark.parametrize("row", ["s", "v"])
-def test_frozen_encoders_have_a_rate_of_their_own(row: str, filmed: Path, training: TrainingParams) -> None:
+@pytest.mark.parametrize(("row", "lr"), [("s", 1e-4), ("v", 1e-5)])
+def test_a_row_whose_encoder_would_learn_has_another_rate_with_a_frozen_one(
+    row: str, lr: float, filmed: Path, training: TrainingParams
+) -> None:
     frozen = FoldInputs.read(
         f"gia-mic:{row}:1", params=training.model_copy(update={"encoders": "frozen"}), **files(filmed)
     )
     (recipe,) = frozen.recipes
-    assert (recipe.policy, recipe.encoders, recipe.lr) == ("frozen", {}, 1e-4)
+    assert (recipe.policy, recipe.encoders, recipe.lr) == ("frozen", {}, lr)
     as_preset = FoldInputs.read(f"gia-mic:{row}:1", params=training, **files(filmed))
     assert as_preset.recipes == catalogue.preset(f"gia-mic:{row}").recipes
     assert as_preset.recipes[0].lr == 1e-5, "the paper's, for every row"
