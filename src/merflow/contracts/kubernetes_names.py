@@ -49,21 +49,15 @@ def _resource(name: str) -> str:
     return name
 
 
-def _object(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot be the name of an object in Kubernetes; use lower-case letters, digits, '-' and '.', or "
-            "write none"
-        )
-    return name
+def _name_of(kind: str) -> AfterValidator:
+    def checked(name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r} cannot be the name of {kind}; use lower-case letters, digits, '-' and '.', or write none"
+            )
+        return name
 
-
-def _pvc(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot be the name of a PVC; use lower-case letters, digits, '-' and '.', or write none"
-        )
-    return name
+    return AfterValidator(checked)
 
 
 def _variables(named: dict[str, object]) -> dict[str, object]:
@@ -104,8 +98,8 @@ def _secret_key(key: str) -> str:
 
 Image = Annotated[str, AfterValidator(_image)]
 ResourceName = Annotated[str, AfterValidator(_resource)]
-ObjectName = Annotated[str, AfterValidator(_object)]
-PvcName = Annotated[str, AfterValidator(_pvc)]
+ObjectName = Annotated[str, _name_of("an object in Kubernetes")]
+PvcName = Annotated[str, _name_of("a PVC")]
 SecretKey = Annotated[str, AfterValidator(_secret_key)]
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]
 Annotations = Annotated[dict[str, str], AfterValidator(_annotations)]
