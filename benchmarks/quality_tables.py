@@ -146,7 +146,7 @@ def _mfdr_presets(result: Result) -> str:
     settings = figures["settings"]
     epochs = "the recipe's 40 epochs" if settings["max_epochs"] is None else f"at most {settings['max_epochs']} epochs"
     lines = [
-        "### MFDR's windows\n",
+        "### MFDR's residual and windows\n",
         f"Synthetic `{settings['size']}`, profile `{settings['profile']}`, leave one session out, {epochs}, width "
         f"{settings['width']}. UA in percent over the test utterances of all folds, and of all seeds in the first "
         "column; differences from `full` with a 95% interval over dialogues. `residual` and `proportional` are ours. "
@@ -163,6 +163,9 @@ def _mfdr_presets(result: Result) -> str:
             difference = f"{100 * row['minus_full']['delta_UA']:+.1f} | {low:+.1f} to {high:+.1f}"
         lines.append(f"| {name} | {100 * row['UA']:.1f} | {each} | {difference or '|'} |")
     return "\n".join([*lines, ""])
+
+
+_RATES = {"at-papers-rates": "the paper's", "at-higher-rate": "higher"}
 
 
 def _finetuning(result: Result) -> str:
@@ -191,7 +194,7 @@ def _finetuning(result: Result) -> str:
             difference = each["fine_tuned_minus_frozen"]
             ends = " to ".join(f"{100 * end:+.1f}" for end in difference["ci95"]) or "no interval: too few dialogues"
             lines.append(
-                f"| {row} | {rate.replace('-', ' ')} | {loss['as-preset']:.2f}, {loss['frozen']:.2f} "
+                f"| {row} | {_RATES[rate]} | {loss['as-preset']:.2f}, {loss['frozen']:.2f} "
                 f"| {100 * dev['as-preset']:.1f}, {100 * dev['frozen']:.1f} "
                 f"| {100 * test['as-preset']:.1f}, {100 * test['frozen']:.1f} "
                 f"| {100 * difference['delta_UA']:+.1f} ({ends}) |"
