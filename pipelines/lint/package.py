@@ -124,7 +124,9 @@ class Package:
         try:
             text = path.read_text(encoding="utf-8")
             documents = list(yaml.safe_load_all(text))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except OSError as error:
+            raise PipelineError(f"cannot read {path}: {error.strerror}; {_KIND}") from error
+        except (UnicodeDecodeError, yaml.YAMLError) as error:
             raise PipelineError(f"cannot read {path} ({' '.join(str(error).split())}); {_KIND}") from error
         spec, *rest = documents or [None]
         if not isinstance(spec, dict) or not {"root", "components", "deploymentSpec"} <= spec.keys():
