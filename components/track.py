@@ -1,7 +1,7 @@
 """The benchmark's parent run in MLflow."""
 
 from kfp import dsl
-from kfp.dsl import Artifact, Dataset, Input, Output
+from kfp.dsl import Artifact, Dataset, Input, Markdown, Output
 
 from merflow.components import IMAGE
 
@@ -13,8 +13,16 @@ def track(
     splits: Input[Dataset],
     features: Input[Artifact],
     run: Output[Artifact],
+    summary: Output[Markdown],
 ) -> None:
-    """Open the parent run of the folds, or find it again."""
+    """Open the parent run of the folds, or find it again; the summary links to it."""
     from merflow.jobs import steps
 
-    steps.track(request, manifest=manifest.path, splits=splits.path, features=features.path, run=run.path)
+    steps.track(
+        request,
+        manifest=manifest.path,
+        splits=splits.path,
+        features=features.path,
+        run=run.path,
+        summary=summary.path,
+    )

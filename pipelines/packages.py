@@ -9,6 +9,7 @@ from typing import Any
 
 from kfp import compiler
 
+from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.kubernetes_names import NONE
 from merflow.contracts.package_facts import PackageFacts, refuse
 from merflow.contracts.params import Params, changes_json, shipped_params, with_changes
@@ -45,6 +46,7 @@ def compile_packages(
     transcribe: bool = False,
     allowed: Collection[str] = (),
     with_code: bool = True,
+    dvc: DvcVersions | None = None,
 ) -> list[Path]:
     """Write ``<name>.yaml`` for these pipelines; the same source and parameters give the same bytes.
 
@@ -59,6 +61,7 @@ def compile_packages(
         transcribe: True for packages whose runs transcribe; the step then requests a GPU.
         allowed: Rules that the packages may break.
         with_code: True for packages that run on images with this very code alone.
+        dvc: Versions of the DVC project that the packages are compiled in; their runs are tagged with them.
 
     Raises:
         ParamsError: The parameters cannot work on a cluster, or use devices that the cluster does not have.
@@ -71,7 +74,7 @@ def compile_packages(
             raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, PIPELINES)}")
     profile = read_profile(params.features.profile)
     counts = gpus(params, profile=profile, transcribe=transcribe)
-    facts = PackageFacts.of(params, gpus=counts, code=code_digests() if with_code else {})
+    facts = PackageFacts.of(params, gpus=counts, code=code_digests() if with_code else {}, dvc=dvc)
     defaults = {
         "params": changes_json(params, base=shipped_params()),
         "profile": profile_text(profile) if is_file(params.features.profile) else "",

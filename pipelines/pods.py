@@ -14,6 +14,7 @@ from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 from kfp.dsl.tasks_group import ParallelFor, TasksGroup
 
+from merflow.contracts import pod_environment
 from merflow.contracts.cluster import QUEUE_LABEL, ClusterParams, PodParams
 from merflow.contracts.gpu_steps import SECTIONS, device_of_step, gpus_used
 from merflow.contracts.kubernetes_names import NONE, image_digest, image_registry
@@ -164,9 +165,16 @@ def _label(task: PipelineTask, cluster: ClusterParams, *, with_gpu: bool) -> Non
 
 
 def _set_environment(task: PipelineTask, cluster: ClusterParams) -> None:
-    """Set the environment variables; models of the Hugging Face hub are downloaded into the workspace, once."""
-    for name, value in ({"HF_HOME": CACHE_OF_HUB} | cluster.env).items():
+    """Set the environment variables.
+
+    Models of the Hugging Face hub are downloaded into the workspace, once. The id of the run is a field of the pod: as
+    a value it would be part of KFP's cache key, and no step would ever be reused.
+    """
+    links = {} if cluster.kfp_ui == NONE else {pod_environment.KFP_UI: cluster.kfp_ui}
+    own = {"HF_HOME": CACHE_OF_HUB, pod_environment.IMAGE: cluster.image, **links}
+    for name, value in (own | cluster.env).items():
         task.set_env_variable(name, value)
+    _kubernetes().use_field_path_as_env(task, pod_environment.KFP_RUN_ID, pod_environment.KFP_RUN_ID_FIELD)
     for name, ref in cluster.secrets.items():
         _kubernetes().use_secret_as_env(task, secret_name=ref.secret, secret_key_to_env={ref.key: name})
 

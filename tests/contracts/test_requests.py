@@ -33,6 +33,7 @@ def test_a_request_survives_json() -> None:
         seeds=[0, 1],
         params=PARAMS.tracking,
         training=PARAMS.training,
+        dvc=None,
     )
     assert TrackRequest.from_json(track.to_json()) == track
 

@@ -14,6 +14,7 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError
+from merflow.jobs.data_versions import recorded_versions
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -81,6 +82,7 @@ def trained(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory, params
     run(project, "git", "config", "user.name", "Someone")
     run(project, "git", "config", "user.email", "someone@example.org")
     run(project, "dvc", "init", "--quiet")
+    run(project, "dvc", "remote", "add", "--quiet", "--default", "bucket", "s3://versions/merflow")
     manifest, splits = project / "manifest.parquet", project / "splits.parquet"
     index(tiny_release, corpus="synthetic", out=manifest, params=params.corpus)
     (project / ".gitignore").write_text("/manifest.parquet\n")
@@ -104,6 +106,7 @@ def trained(tiny_release: Path, tmp_path_factory: pytest.TempPathFactory, params
         training=params.training,
         seeds=[0],
         params=params.tracking,
+        dvc=recorded_versions(project),
     )
     fold = train(
         f"{VARIANT}:1",
@@ -157,6 +160,43 @@ def test_a_fold_leads_to_the_revision_that_holds_its_splits(trained: Trained) ->
     assert fold.encoders["text_layers"].spec.name.startswith("lite")
     assert len(fold.encoders["text_layers"].key) == 16
     assert fold.training.max_epochs == 3
+
+
+def test_runs_carry_the_versions_of_dvc(trained: Trained) -> None:
+    (data,) = trained.lineage(trained.runs / "folds/fold-1").data
+    tags = fold_run(trained).data.tags
+    assert tags["dvc.rev"] == data.splits.commits[0].id
+    assert tags["dvc.md5.splits"] == trained.md5
+    assert tags["dvc.md5.manifest"] == data.manifest.md5
+    inputs = fold_run(trained).inputs.dataset_inputs
+    assert {each.dataset.source_type for each in inputs} == {"s3"}
+    address = f"s3://versions/merflow/files/md5/{trained.md5[:2]}/{trained.md5[2:]}"
+    assert {json.loads(each.dataset.source)["uri"] for each in inputs} == {address}
+    facts = [{tag.key: tag.value for tag in each.tags} for each in inputs]
+    assert {each["split_id"] for each in facts} == {trained.split_id}
+
+
+def test_versions_of_other_splits_are_not_claimed(trained: Trained) -> None:
+    versions = recorded_versions(trained.project)
+    assert versions is not None
+    assert versions.splits.md5 == file_md5(trained.project / "splits.parquet") != trained.md5
+    manifest = versions.manifest.identity
+    assert versions.is_of(manifest_hash=manifest, split_id=versions.splits.identity)
+    assert not versions.is_of(manifest_hash=manifest, split_id=trained.split_id)
+
+
+def test_a_file_that_differs_from_its_lock_has_no_version(trained: Trained, tmp_path: Path) -> None:
+    copy = shutil.copytree(trained.project, tmp_path / "copy", symlinks=True)
+    lock = copy / "dvc.lock"
+    with lock.open("a") as text:
+        text.write("# edited\n")
+    versions = recorded_versions(copy)
+    assert versions is not None
+    assert versions.rev == ""
+    assert "dvc.rev" not in versions.tags()
+    lock.write_text(lock.read_text().replace(versions.splits.md5, "0" * 32))
+    assert recorded_versions(copy) is None
+    assert recorded_versions(tmp_path) is None
 
 
 def test_splits_that_are_others_here_are_told_with_the_way_back(trained: Trained) -> None:

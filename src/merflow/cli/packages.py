@@ -37,13 +37,17 @@ def compile_packages(
 
     Example: `merflow pipeline compile benchmark --set tracking.uri=http://mlflow.mlops:5000`
     """
+    from merflow.jobs.data_versions import recorded_versions
     from merflow.pipelines.lint.catalogue import lint
     from merflow.pipelines.lint.package import Package
 
     packages, chosen = kfp_packages(), load_params(params, overrides)
+    dvc = recorded_versions(Path.cwd())
     with output_errors(out):
         named = {"names": names} if names else {}
-        written = packages.compile_packages(out, params=chosen, transcribe=transcribe, allowed=allow or (), **named)
+        written = packages.compile_packages(
+            out, params=chosen, transcribe=transcribe, allowed=allow or (), dvc=dvc, **named
+        )
     for path in written:
         for finding in lint(Package.read(path), allowed=allow or ()):
             ERR.print(f"{path}: {finding}", markup=False)

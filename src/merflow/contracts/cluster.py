@@ -14,6 +14,7 @@ from merflow.contracts.kubernetes_names import (
     Image,
     Labels,
     ObjectName,
+    PageAddress,
     PvcName,
     ResourceName,
     SecretKey,
@@ -129,6 +130,7 @@ class ClusterParams(Strict):
         annotations: Annotations of all pods.
         gpu_labels: Further labels of pods with GPUs.
         service_account: Service account of the runs; KFP takes it when a run is submitted. ``none`` for KFP's own.
+        kfp_ui: Address at which people open KFP's UI, for links in MLflow; ``none`` for no links.
         queue: Kueue's LocalQueue that admits the pods; ``none`` for clusters without Kueue.
         parallel_folds: Folds that train at the same time; 0 for no limit.
         ttl_h: Hours until a finished run's workflow and its pods are deleted; 0 for KFP's own limit.
@@ -150,6 +152,7 @@ class ClusterParams(Strict):
     annotations: Annotations
     gpu_labels: Labels
     service_account: ObjectName
+    kfp_ui: PageAddress
     queue: ObjectName
     parallel_folds: int = Field(ge=0)
     ttl_h: float = Field(ge=0)

@@ -49,6 +49,14 @@ def _resource(name: str) -> str:
     return name
 
 
+def _page_address(address: str) -> str:
+    if address != NONE and not re.fullmatch(r"https?://[^\s@]+", address):
+        raise ValueError(
+            f"{address!r} is no address of a page; write it as https://HOST/PATH, without a password, or none"
+        )
+    return address
+
+
 def _name_of(kind: str) -> AfterValidator:
     def checked(name: str) -> str:
         if not _NAME.fullmatch(name):
@@ -98,6 +106,7 @@ def _secret_key(key: str) -> str:
 
 Image = Annotated[str, AfterValidator(_image)]
 ResourceName = Annotated[str, AfterValidator(_resource)]
+PageAddress = Annotated[str, AfterValidator(_page_address)]
 ObjectName = Annotated[str, _name_of("an object in Kubernetes")]
 PvcName = Annotated[str, _name_of("a PVC")]
 SecretKey = Annotated[str, AfterValidator(_secret_key)]

@@ -7,6 +7,7 @@ on several nodes can share. The package hands the facts to that step in the envi
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.gpu_steps import SECTIONS
 from merflow.contracts.kubernetes_names import NONE
 from merflow.contracts.params import Params
@@ -26,19 +27,24 @@ class PackageFacts(Strict):
         shared_volume: True if pods on several nodes share a volume.
         compiler: True if the image has a C compiler.
         code: Digest of the code of every step that the package was compiled from; empty to run any code.
+        dvc: Versions of the DVC project in which the package was compiled; None without one.
     """
 
     gpus: dict[str, int]
     shared_volume: bool
     compiler: bool
     code: dict[str, str]
+    dvc: DvcVersions | None = None
 
     @classmethod
-    def of(cls, params: Params, *, gpus: Mapping[str, int], code: Mapping[str, str]) -> "PackageFacts":
+    def of(
+        cls, params: Params, *, gpus: Mapping[str, int], code: Mapping[str, str], dvc: DvcVersions | None = None
+    ) -> "PackageFacts":
         """Return the facts of a package that is compiled with these parameters."""
         cluster = params.cluster
         given = {} if cluster.accelerator == NONE else dict(gpus)
-        return cls(gpus=given, shared_volume=cluster.pvc != NONE, compiler=cluster.compiler, code=dict(code))
+        shared = cluster.pvc != NONE
+        return cls(gpus=given, shared_volume=shared, compiler=cluster.compiler, code=dict(code), dvc=dvc)
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "PackageFacts | None":

@@ -306,15 +306,17 @@ class TrackingParams(Strict):
     Attributes:
         experiment: Name of the experiment.
         uri: A server's URI, a database's, ``none``, or ``auto`` for SQLite in the output folder.
+        ui: Address at which people open MLflow, for links; ``auto`` for that of the server.
         system_metrics_every_s: Seconds between measurements of processors, GPUs and memory while a fold trains; 0
             switches them off.
     """
 
     experiment: str
     uri: str
+    ui: str
     system_metrics_every_s: float = Field(ge=0)
 
-    @field_validator("uri")
+    @field_validator("uri", "ui")
     @classmethod
     def _no_password(cls, uri: str) -> str:
         if without_password(uri)[1] is not None:

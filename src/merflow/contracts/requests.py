@@ -7,6 +7,7 @@ runs the step again when one of its own settings, its code or its data changes, 
 
 from typing import Self
 
+from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.params import (
     ClassicsParams,
     CorpusParams,
@@ -160,6 +161,7 @@ class TrackRequest(Request):
         name: Name of the run.
         workspace: Folder that all steps share.
         seeds: Seeds that every fold is trained with.
+        dvc: Versions of the DVC project that the run was started from; None without one.
     """
 
     variants: list[str]
@@ -168,6 +170,7 @@ class TrackRequest(Request):
     seeds: list[int]
     params: TrackingParams
     training: TrainingParams
+    dvc: DvcVersions | None
 
 
 class TrainRequest(Request):

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.strict import Strict
 
@@ -19,9 +21,13 @@ class TrackedRun(Strict):
         name: The run's name for people.
         benchmark_id: Digest that is the same in every process and every repetition of this benchmark.
         tags: Corpus, versions of the data, protocol and commit.
+        data_tags: DVC's versions of manifest and splits, for the run and all runs below it; empty if DVC has others.
+        data_url: Address of the splits in DVC's remote; empty if DVC has none.
         params: Settings of the benchmark.
         workspace: Absolute path of the folder that all steps share.
         system_metrics_every_s: Seconds between measurements of the machine; 0 for none.
+        ui: Address at which people open MLflow; empty if there is none.
+        page: Page of the run there; empty if MLflow did not answer when the run was to be opened.
     """
 
     uri: str | None
@@ -29,9 +35,13 @@ class TrackedRun(Strict):
     name: str
     benchmark_id: str
     tags: dict[str, str]
+    data_tags: dict[str, str] = Field(default_factory=dict)
+    data_url: str = ""
     params: dict[str, Any]
     workspace: str
     system_metrics_every_s: float
+    ui: str = ""
+    page: str = ""
 
 
 class RememberedFold(Strict):

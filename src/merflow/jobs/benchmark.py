@@ -22,6 +22,7 @@ from merflow.errors import MerflowError, TrainingError
 from merflow.folds.profiles import check_encoders, profile_of
 from merflow.inference.devices import gpus, processes_at_once
 from merflow.jobs.classics import classics
+from merflow.jobs.data_versions import recorded_versions
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -114,6 +115,7 @@ def benchmark(
         training=params.training,
         seeds=params.plan.seeds,
         params=params.tracking,
+        dvc=recorded_versions(Path.cwd()),
     )
     shared: dict[str, Any] = {
         **{"manifest": data.manifest, "splits": data.splits, "features": data.features},

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from merflow.contracts.dvc_versions import DvcFile, DvcVersions
 from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import CorpusError, SplitError, VersioningError
+from merflow.storage.local import file_md5
 from merflow.versioning.project import Commit, Project
 from merflow.versioning.remote import Remote
 
@@ -96,6 +98,37 @@ def read_here(project: Project | None) -> Here:
     }
     identities = {what: _identity(what, project.root / path) for what, path in files.items()}
     return Here(project, files, {what: identity for what, identity in identities.items() if identity})
+
+
+def recorded_versions(around: Path) -> DvcVersions | None:
+    """Return the manifest and the splits that ``dvc.lock`` records.
+
+    Args:
+        around: A folder in the project.
+
+    Returns:
+        None outside of a project, and where it has no splits or its files differ from ``dvc.lock``.
+    """
+    here = read_here(Project.around(around))
+    if here.project is None or set(here.identities) != {"manifest", "splits"}:
+        return None
+    files = {what: _recorded(what, here, here.project) for what in here.files}
+    manifest, splits = files["manifest"], files["splits"]
+    if manifest is None or splits is None:
+        return None
+    return DvcVersions(rev=here.project.lock_commit(), manifest=manifest, splits=splits)
+
+
+def _recorded(what: What, here: Here, project: Project) -> DvcFile | None:
+    path = here.files[what]
+    md5 = project.recorded(path)
+    if md5 is None or file_md5(project.root / path) != md5:
+        return None
+    try:
+        url = Remote(project.root).address(md5)
+    except VersioningError:  # the project has no default remote
+        url = ""
+    return DvcFile(path=path, md5=md5, identity=here.identities[what], url=url)
 
 
 def push(around: Path, *, remote: str | None) -> None:

@@ -35,7 +35,7 @@ from merflow.corpus.source import CorpusSource
 from merflow.errors import TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
 from merflow.folds.profiles import check_encoders, profile_of, streams_of_all
-from merflow.jobs.run_settings import RunSettings, check_package, digests_of, params_of
+from merflow.jobs.run_settings import RunSettings, check_package, digests_of, dvc_versions, params_of
 from merflow.presets.variants import chosen, read_video
 from merflow.runs.code_closure import code_digest
 from merflow.storage.local import digest
@@ -136,6 +136,7 @@ def plan_benchmark(settings: RunSettings, *, command: str) -> BenchmarkPlan:
             seeds=params.plan.seeds,
             params=params.tracking,
             training=params.training,
+            dvc=dvc_versions(),
         ),
         evaluate=EvaluateRequest(
             name=settings.name,

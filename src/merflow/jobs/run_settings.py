@@ -3,7 +3,9 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.gpu_steps import gpus_used
 from merflow.contracts.package_facts import PackageFacts, refuse, refuse_passwords
 from merflow.contracts.params import Params, shipped_params, with_changes
@@ -11,6 +13,7 @@ from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.requests import DataDigests
 from merflow.contracts.strict import parse_json
 from merflow.errors import ParamsError
+from merflow.jobs.data_versions import recorded_versions
 from merflow.jobs.fingerprint import fingerprint
 from merflow.runs.code_closure import code_digests
 
@@ -87,6 +90,12 @@ def _check_code(facts: PackageFacts) -> None:
             f"the image has other code than this package was compiled from, in {', '.join(differing)}; compile the "
             "package with the image's version of merflow, or build the image again"
         )
+
+
+def dvc_versions() -> DvcVersions | None:
+    """Return the versions of the DVC project that a run was started from: of its package, or of the current folder."""
+    facts = PackageFacts.read(os.environ)
+    return facts.dvc if facts is not None else recorded_versions(Path.cwd())
 
 
 def digests_of(settings: RunSettings, params: Params, *, profile: EncoderProfile) -> DataDigests:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.extracted_features import read_extracted_features
 from merflow.contracts.params import TrackingParams, TrainingParams
 from merflow.contracts.progress import say
@@ -30,6 +31,7 @@ def track(
     training: TrainingParams,
     seeds: Sequence[int],
     params: TrackingParams,
+    dvc: DvcVersions | None = None,
 ) -> Path:
     """Make the benchmark's run, or find that of an earlier call, and write to ``out`` how other jobs find it.
 
@@ -46,6 +48,8 @@ def track(
         training: Training parameters of all folds.
         seeds: Seeds of the trainings.
         params: Experiment and tracking server.
+        dvc: Versions of the DVC project that the benchmark was started from. The run is tagged with them if they are
+            those of its manifest and splits.
 
     Raises:
         TrackingError: MLflow is not installed, or cannot track at ``tracking.uri``.
@@ -61,8 +65,15 @@ def track(
         training.model_dump(),
         sorted(seeds),
     ]
+    uri = tracking_uri(params.uri, folder=workspace.root)
+    versions = dvc if dvc and dvc.is_of(manifest_hash=corpus.hash, split_id=folded.split_id) else None
+    if dvc and versions is None:
+        say(
+            f"track: {dvc.splits.path} in dvc.lock has split {dvc.splits.identity}, this run trains on "
+            f"{folded.split_id}; it gets no DVC version"
+        )
     run = TrackedRun(
-        uri=tracking_uri(params.uri, folder=workspace.root),
+        uri=uri,
         experiment=params.experiment,
         name=name,
         benchmark_id=digest([name, sorted(variants), corpus.hash, *settings]),
@@ -73,6 +84,8 @@ def track(
             "protocol": folded.protocol,
             "mlflow.source.git.commit": git_commit(),
         },
+        data_tags=versions.tags() if versions else {},
+        data_url=versions.splits.url if versions else "",
         params={
             "variants": ", ".join(variants),
             "protocol": folded.protocol,
@@ -83,19 +96,33 @@ def track(
         },
         workspace=str(workspace.root.resolve()),
         system_metrics_every_s=params.system_metrics_every_s,
+        ui=_ui(params, uri),
     )
-    write_tracked_run(out, run)
     if run.uri is None:
         say("track: nothing is tracked (tracking.uri is none)")
     else:
         remembered.remember_run(run)
-        _open(run)
+        run = _opened(run)
+    write_tracked_run(out, run)
     return out
 
 
-def _open(run: TrackedRun) -> None:
+def _opened(run: TrackedRun) -> TrackedRun:
+    """Open the run in MLflow, and return it with the address of its page."""
     try:
-        say(f"track: MLflow run {open_benchmark(run).open()}, {run.uri}")
+        benchmark = open_benchmark(run)
+        run_id = benchmark.open()
+        page = benchmark.page(ui=run.ui) if run.ui else ""
     except TrackingError as error:
         say(f"track: {error}")
         say("track: training goes on without MLflow; what it lacks is uploaded at the end, or later")
+        return run
+    say(f"track: MLflow run {run_id}, {page or run.uri}")
+    return run.model_copy(update={"page": page})
+
+
+def _ui(params: TrackingParams, uri: str | None) -> str:
+    """Return the address at which people open MLflow; empty for a database, which has no pages of its own."""
+    if params.ui != "auto":
+        return params.ui
+    return uri if uri is not None and uri.startswith(("http://", "https://")) else ""

@@ -1,7 +1,8 @@
 """The MLflow client: its server or database, its timeouts, and the errors that its failures become.
 
 MLflow reads its settings from the environment. They are set when the first connection is opened, and only where the
-user has set none: a tracker that is down must cost a training process seconds, not MLflow's default of minutes.
+user has set none: a tracker that is down must cost a training process seconds, not MLflow's default of minutes. Uploads
+have a longer limit, because a server answers them only after it has stored the file.
 """
 
 import logging
@@ -18,14 +19,20 @@ from merflow.storage.local import output_errors
 from merflow.tracking.database import ensure_database, locked
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
+_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"  # seconds
+_UPLOAD_TIMEOUT_S = 600
+_UPLOADS = ("log_artifact", "log_artifacts", "log_figure", "log_text")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    _TIMEOUT: "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    # Large files go to the object store in parts, past the server, if the server's store can do that.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
+    "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(100 * 1024**2),
 }
 # SQLite already waits 20 s for a lock before it gives up; these pauses come on top.
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)
@@ -105,7 +112,7 @@ class Connection:
 
         for pause_s in (*_PAUSES_S, None):
             try:
-                with _quiet_retries():
+                with _quiet_retries(), _patience(method):
                     return getattr(self._opened(), method)(*args, **kwargs)
             except (MlflowException, SQLAlchemyError, OSError, ValueError, ModuleNotFoundError) as error:
                 if pause_s is None or not _is_temporary(method, error):
@@ -132,6 +139,18 @@ class Connection:
                 ensure_database(self.database)
             self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         return self._client
+
+
+@contextmanager
+def _patience(method: str) -> Iterator[None]:
+    """Give an upload more time than other requests, but never less than the user allows for any request."""
+    before = os.environ[_TIMEOUT]
+    if method in _UPLOADS:
+        os.environ[_TIMEOUT] = str(max(_UPLOAD_TIMEOUT_S, int(before)))
+    try:
+        yield
+    finally:
+        os.environ[_TIMEOUT] = before
 
 
 @contextmanager

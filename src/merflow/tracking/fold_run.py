@@ -27,6 +27,7 @@ from merflow.tracking.runs import (
     log_params,
     loggable,
     logged_figures,
+    set_tags,
     upload,
 )
 from merflow.tracking.variant_run import open_variant
@@ -52,7 +53,13 @@ class FoldRun:
     """
 
     def __init__(
-        self, fold: PlannedFold, parent: Callable[[], Parent], *, machine: Sampler | None, forgiving: bool
+        self,
+        fold: PlannedFold,
+        parent: Callable[[], Parent],
+        *,
+        machine: Sampler | None,
+        forgiving: bool,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """Open the run.
 
@@ -61,6 +68,7 @@ class FoldRun:
             parent: Opens the benchmark's run, or raises :class:`TrackingError`.
             machine: Measures the machine until the run ends; None for no measurements.
             forgiving: True to log a failure as a warning; False to raise :class:`TrackingError`.
+            tags: Further tags of a new run.
 
         Raises:
             TrackingError: The run or its parent cannot be opened; never if it is forgiving.
@@ -69,6 +77,7 @@ class FoldRun:
         self._open_parent = parent
         self._machine = machine
         self._forgiving = forgiving
+        self._tags = dict(tags or {})
         self._waiting: Metrics = []
         self._system: Metrics = []
         self._flushed_s = time.monotonic()
@@ -140,6 +149,7 @@ class FoldRun:
         self._run_id = str(run.info.run_id)
         if continued:
             self._logged = logged_figures(self._parent.connection, run)
+            set_tags(self._parent.connection, run, self._tags)
             self._call("update_run", status="RUNNING")
 
     def _get_or_create(self) -> tuple[Any, bool]:
@@ -151,10 +161,10 @@ class FoldRun:
                 parent.experiment,
                 name=run_name(fold),
                 identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "fold", **identity(fold)},
-                tags={**variant_tags(fold), PARENT_TAG: str(variant.info.run_id)},
+                tags={**variant_tags(fold), **parent.data_tags, **self._tags, PARENT_TAG: str(variant.info.run_id)},
             )
         log_params(parent.connection, run, fold_params(fold))
-        parent.connection.call("log_inputs", run.info.run_id, part_datasets(fold))
+        parent.connection.call("log_inputs", run.info.run_id, part_datasets(fold, url=parent.data_url))
         return run, continued
 
     def _queue(self, rows: Metrics) -> None:

@@ -59,25 +59,34 @@ def fold_params(fold: PlannedFold) -> dict[str, object]:
     return {**variant_params(fold), "fold": fold.fold, "seed": fold.seed}
 
 
-def part_datasets(fold: PlannedFold) -> list[Any]:
-    """Return the fold's training, development and test part as MLflow's dataset inputs: hashes, no data."""
-    return [_dataset(fold, f"fold {fold.fold} {part}", part, {"fold": fold.fold}) for part in ("train", "dev", "test")]
+def part_datasets(fold: PlannedFold, *, url: str = "") -> list[Any]:
+    """Return the fold's training, development and test part as MLflow's dataset inputs: hashes, no data.
+
+    Args:
+        fold: The fold.
+        url: Address of the splits; empty if they have none.
+    """
+    parts = ("train", "dev", "test")
+    return [_dataset(fold, f"fold {fold.fold} {part}", part, {"fold": str(fold.fold)}, url) for part in parts]
 
 
-def all_folds_dataset(fold: PlannedFold) -> list[Any]:
-    """Return the test parts of all folds as one of MLflow's dataset inputs."""
-    return [_dataset(fold, "all folds", "test", {})]
+def all_folds_dataset(fold: PlannedFold, *, url: str = "") -> list[Any]:
+    """Return the test parts of all folds as one of MLflow's dataset inputs; arguments as in :func:`part_datasets`."""
+    return [_dataset(fold, "all folds", "test", {}, url)]
 
 
-def _dataset(fold: PlannedFold, name: str, context: str, more: dict[str, object]) -> Any:  # noqa: ANN401 - mlflow's DatasetInput
+def _dataset(fold: PlannedFold, name: str, part: str, more: dict[str, str], url: str) -> Any:  # noqa: ANN401 - mlflow's DatasetInput
     from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.entities import DatasetInput, InputTag
 
-    source = {"corpus": fold.corpus, "manifest_hash": fold.manifest_hash, "split_id": fold.split_id}
+    facts = {"corpus": fold.corpus, "manifest_hash": fold.manifest_hash, "split_id": fold.split_id}
+    facts |= {"protocol": fold.protocol, "part": part, **more}
     dataset = MetaDataset(
-        CodeDatasetSource({**source, "protocol": fold.protocol, "part": context, **more}),
+        resolve_dataset_source(url) if url else CodeDatasetSource(facts),
         name=f"{fold.corpus} {fold.protocol} {name}",
         digest=f"{fold.manifest_hash}/{fold.split_id}"[:36],  # MLflow takes no more
     )
-    return DatasetInput(dataset._to_mlflow_entity(), tags=[InputTag("mlflow.data.context", context)])
+    tags = [InputTag("mlflow.data.context", part), *(InputTag(key, value) for key, value in facts.items())]
+    return DatasetInput(dataset._to_mlflow_entity(), tags=tags)

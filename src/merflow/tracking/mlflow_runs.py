@@ -1,11 +1,13 @@
 """A benchmark as an MLflow run, with a child run per variant and, below that, one per fold."""
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from merflow.contracts.fold_record import PlannedFold
+from merflow.contracts.pod_environment import PodEnvironment
 from merflow.contracts.results import Results
 from merflow.contracts.tracked_run import TrackedRun
 from merflow.storage.local import digest
@@ -14,6 +16,7 @@ from merflow.tracking.fold_run import FoldRun
 from merflow.tracking.fold_tags import identity
 from merflow.tracking.machine import Sampler
 from merflow.tracking.notes import benchmark_note, fold_note
+from merflow.tracking.plugin_run import link_plugin_run
 from merflow.tracking.runs import (
     BENCHMARK_TAG,
     KIND_TAG,
@@ -43,6 +46,7 @@ class BenchmarkRun:
         self._connection = connection
         self._run = run
         self._opened: Parent | None = None
+        self._pod = PodEnvironment.read(os.environ)
 
     def open(self) -> str:
         """Open the run, which is RUNNING from now on, and return MLflow's id of it.
@@ -52,11 +56,26 @@ class BenchmarkRun:
         """
         return self._parent().run_id
 
+    def page(self, *, ui: str) -> str:
+        """Return the address of the run's page.
+
+        Args:
+            ui: Address at which people open MLflow.
+
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
+        """
+        parent = self._parent()
+        return f"{ui.rstrip('/')}/#/experiments/{parent.experiment}/runs/{parent.run_id}"
+
     def fold(self, fold: PlannedFold) -> FoldRun:
         """Open or continue the run of a fold that trains now; its failures are warnings."""
         every_s = self._run.system_metrics_every_s
         machine = Sampler(every_s=every_s) if every_s else None
-        return FoldRun(fold, self._parent, machine=machine, forgiving=True)
+        opened = FoldRun(fold, self._parent, machine=machine, forgiving=True, tags=self._pod.tags())
+        if opened.run_id is not None:
+            link_plugin_run(self._pod, uri=self._connection.uri, run_id=opened.run_id)
+        return opened
 
     def log_finished_fold(self, folder: Path, fold: PlannedFold) -> bool:
         """Log a fold from its files if its own run is missing or incomplete.
@@ -140,13 +159,20 @@ class BenchmarkRun:
                     experiment,
                     name=self._run.name,
                     identity={BENCHMARK_TAG: self.benchmark_id, KIND_TAG: "benchmark"},
-                    tags={**self._run.tags, **SOURCE_TAGS},
+                    tags={**self._run.tags, **self._run.data_tags, **self._pod.tags(), **SOURCE_TAGS},
                 )
             run_id = str(run.info.run_id)
             if continued and run.info.status != "RUNNING":
                 self._connection.call("update_run", run_id, status="RUNNING")
             log_params(self._connection, run, self._run.params)
-            self._opened = Parent(self._connection, experiment, run_id, self.benchmark_id)
+            self._opened = Parent(
+                self._connection,
+                experiment,
+                run_id,
+                self.benchmark_id,
+                data_tags=self._run.data_tags,
+                data_url=self._run.data_url,
+            )
         return self._opened
 
     def _experiment(self) -> str:
@@ -171,6 +197,7 @@ class BenchmarkRun:
         counts = {"variants": len(results.variants), "utterances": results.utterances}
         log_figures(self._connection, run, {**figures, **counts})
         tags = {
+            **self._pod.tags(),
             "best_variant": results.best,
             **({} if against is None else {"best_classic": against.classic}),
             NOTE_TAG: benchmark_note(results, command=command),

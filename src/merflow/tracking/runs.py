@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,12 +63,16 @@ class Parent:
         experiment: MLflow's experiment id.
         run_id: MLflow's run id.
         benchmark_id: merflow's id of the benchmark, the same in every process.
+        data_tags: Tags of all its children.
+        data_url: Address of the data set; empty if it has none.
     """
 
     connection: Connection
     experiment: str
     run_id: str
     benchmark_id: str
+    data_tags: Mapping[str, str] = field(default_factory=dict)
+    data_url: str = ""
 
 
 def experiment_id(connection: Connection, name: str, *, artifact_root: str | None) -> str:

@@ -1,11 +1,13 @@
 """A study as an MLflow run, and each of its trials as a child run."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.pod_environment import PodEnvironment
 from merflow.errors import TrackingError
 from merflow.tracking.connection import Connection
 from merflow.tracking.runs import (
@@ -79,6 +81,7 @@ class StudyRun:
         self._study_id = study_id
         self._tags = dict(tags)
         self._params = dict(params)
+        self._pod_tags = PodEnvironment.read(os.environ).tags()
         self._opened: Parent | None = None
         self._attempt("open the study's run", self._open)
 
@@ -126,7 +129,7 @@ class StudyRun:
                 experiment,
                 name=self._name,
                 identity={BENCHMARK_TAG: self._study_id, KIND_TAG: "study"},
-                tags={**self._tags, "mlflow.source.name": "merflow"},
+                tags={**self._tags, **self._pod_tags, "mlflow.source.name": "merflow"},
             )
         if continued and run.info.status != "RUNNING":
             connection.call("update_run", run.info.run_id, status="RUNNING")

@@ -44,7 +44,7 @@ def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - ml
             parent.connection.call("delete_run", run.info.run_id)
             run, _ = _find(parent, fold)
     log_params(parent.connection, run, variant_params(fold))
-    parent.connection.call("log_inputs", run.info.run_id, all_folds_dataset(fold))
+    parent.connection.call("log_inputs", run.info.run_id, all_folds_dataset(fold, url=parent.data_url))
     return run
 
 
@@ -117,7 +117,7 @@ def _find(parent: Parent, fold: PlannedFold) -> tuple[Any, bool]:
         parent.experiment,
         name=fold.variant,
         identity={BENCHMARK_TAG: parent.benchmark_id, KIND_TAG: "variant", "variant": fold.variant},
-        tags={**variant_tags(fold), PARENT_TAG: parent.run_id},
+        tags={**variant_tags(fold), **parent.data_tags, PARENT_TAG: parent.run_id},
     )
 
 

@@ -105,6 +105,21 @@ class Project:
         entry = _stages(self._lock_here).get(stage, {})
         return [each["path"] for each in entry.get("deps", ())], [each["path"] for each in entry.get("outs", ())]
 
+    def recorded(self, path: str) -> str | None:
+        """Return the MD5 that the working tree's ``dvc.lock`` records for a file; None for a file that it lacks."""
+        entries = [
+            entry
+            for stage in _stages(self._lock_here).values()
+            for entry in [*stage.get("deps", ()), *stage.get("outs", ())]
+        ]
+        return next((entry.get("md5") for entry in entries if entry["path"] == path), None)
+
+    def lock_commit(self) -> str:
+        """Return the commit that made ``dvc.lock`` what it is in the working tree; empty if it is not committed."""
+        if self._git("status", "--porcelain", "--", LOCK):
+            return ""
+        return self._git("log", "-1", "--format=%H", "--", LOCK)
+
     def cached(self, md5: str) -> Path | None:
         """Return the file of this content in DVC's cache; None if it is not cached, or DVC is not installed."""
         try:

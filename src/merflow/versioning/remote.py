@@ -25,7 +25,7 @@ _REMEDIES = {
     "CheckoutError": "the remote lacks them; run `merflow data push` in the checkout that made them",
     "ConfirmRemoveError": "an unrecorded file is in the way; move it",
 }
-_PREPOSITIONS = {"push": "to", "pull": "from"}
+_PREPOSITIONS = {"push": "to", "pull": "from", "find files": "in"}
 
 
 class Remote:
@@ -62,6 +62,19 @@ class Remote:
         """
         outcome = self._call("pull", lambda repo: repo.pull(targets=_targets(repo, stages), remote=self.name))
         return int(outcome["stats"]["fetched"])
+
+    def address(self, md5: str) -> str:
+        """Return the address of a file in the remote; no request is made.
+
+        Raises:
+            VersioningError: No such remote exists.
+        """
+
+        def address(repo: Any) -> str:  # noqa: ANN401 - dvc's Repo
+            storage = repo.cloud.get_remote_odb(self.name)
+            return str(storage.fs.unstrip_protocol(storage.oid_to_path(md5)))
+
+        return str(self._call("find files", address))
 
     def _call(self, what: str, action: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what DVC returns
         with self._opened() as repo, _logged_errors() as logged:

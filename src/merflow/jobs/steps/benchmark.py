@@ -73,8 +73,10 @@ def classics(request: str, *, manifest: str, splits: str, features: str, classic
 
 
 @saying_errors()
-def track(request: str, *, manifest: str, splits: str, features: str, run: str) -> None:
-    """Run :func:`merflow.jobs.track.track`."""
+def track(request: str, *, manifest: str, splits: str, features: str, run: str, summary: str) -> None:
+    """Run :func:`merflow.jobs.track.track`; ``summary`` is Markdown with a link to the run."""
+    from merflow.contracts.tracked_run import read_tracked_run
+    from merflow.evaluation.report.run_link import run_markdown
     from merflow.jobs.track import track as job
 
     parsed = TrackRequest.from_json(request)
@@ -89,7 +91,9 @@ def track(request: str, *, manifest: str, splits: str, features: str, run: str) 
         training=parsed.training,
         seeds=parsed.seeds,
         params=parsed.params,
+        dvc=parsed.dvc,
     )
+    Path(summary).write_text(run_markdown(read_tracked_run(Path(run))), encoding="utf-8")
 
 
 @saying_errors()
@@ -105,7 +109,9 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
         The name of the fold's folder in the workspace, its fingerprint and that of its data, and the figures.
     """
     from merflow.contracts.history import read_history
+    from merflow.contracts.tracked_run import read_tracked_run
     from merflow.evaluation.report.fold_page import fold_markdown
+    from merflow.evaluation.report.run_link import run_markdown
     from merflow.folds.inputs import FoldInputs
     from merflow.jobs.train import train as job
     from merflow.runs.fold_folder import read_record
@@ -134,7 +140,8 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
         user_presets=user_presets,
     )
     record = read_record(folder)
-    Path(summary).write_text(fold_markdown(record, read_history(folder)), encoding="utf-8")
+    text = f"{fold_markdown(record, read_history(folder))}\n{run_markdown(read_tracked_run(Path(parsed.run)))}"
+    Path(summary).write_text(text, encoding="utf-8")
     chosen = record.chosen
     figures = _rounded({"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss})
     write_json(Path(metrics), figures)
@@ -168,6 +175,8 @@ def evaluate(
         ``metrics``, the figures of each variant; ``best``, the best variant; its ``confusion`` in counts, true classes
         in rows; and the ``classes``. The same is written to the files of these names.
     """
+    from merflow.contracts.tracked_run import read_tracked_run
+    from merflow.evaluation.report.run_link import run_markdown
     from merflow.evaluation.report.table_files import markdown_tables
     from merflow.jobs.evaluate import evaluate as job
     from merflow.presets import catalogue
@@ -186,7 +195,10 @@ def evaluate(
         run=Path(run),
         classics=Path(classics),
     )
-    Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
+    text = (
+        f"{run_markdown(read_tracked_run(Path(run)))}\n{markdown_tables(summary, papers=catalogue.published_tables())}"
+    )
+    Path(tables).write_text(text, encoding="utf-8")
     figures = {
         f"{name} {figure}": value
         for name, variant in summary.variants.items()

@@ -1,0 +1,106 @@
+"""Uploads through a proxy that answers late: they wait longer than other requests do."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from merflow.errors import TrackingError
+from merflow.tracking.connection import Connection
+from tests.tracking.server import Server
+
+LATE_S = 3.0
+
+
+class LateProxy(ThreadingHTTPServer):
+    """A proxy that passes requests on, and answers those to ``late_path`` only after :data:`LATE_S`."""
+
+    daemon_threads = True
+
+    def __init__(self, target_port: int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.target_port = target_port
+        self.late_path = ""
+        self.late = 0
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: LateProxy
+
+    def _pass_on(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        there = http.client.HTTPConnection("127.0.0.1", self.server.target_port, timeout=60)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        there.request(self.command, self.path, body=body, headers=headers)
+        answer = there.getresponse()
+        content = answer.read()
+        if self.server.late_path and self.server.late_path in self.path:
+            self.server.late += 1
+            time.sleep(LATE_S)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        there.close()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    started = Server(tmp_path_factory.mktemp("server"))
+    started.start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[LateProxy]:
+    """A proxy, for clients that wait one second for an answer and do not try again."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    late = LateProxy(server.port)
+    threading.Thread(target=late.serve_forever, daemon=True).start()
+    yield late
+    late.shutdown()
+    late.server_close()
+
+
+def new_run(uri: str, name: str) -> str:
+    client = MlflowClient(uri)
+    return str(client.create_run(client.create_experiment(name)).info.run_id)
+
+
+def test_an_upload_outwaits_a_late_answer(server: Server, proxy: LateProxy, tmp_path: Path) -> None:
+    run_id = new_run(server.uri, "uploads")
+    model = tmp_path / "model.bin"
+    model.write_bytes(b"weights" * 1000)
+    proxy.late_path = "/mlflow-artifacts/"
+    connection = Connection(proxy.uri)
+    connection.call("log_artifact", run_id, str(model))
+    connection.call("log_text", run_id, "a note", "note.txt")
+    assert proxy.late == 2
+    assert {each.path for each in MlflowClient(server.uri).list_artifacts(run_id)} == {"model.bin", "note.txt"}
+
+
+def test_any_other_request_gives_up_soon_also_after_an_upload(server: Server, proxy: LateProxy, tmp_path: Path) -> None:
+    run_id = new_run(server.uri, "requests")
+    connection = Connection(proxy.uri)
+    connection.call("log_text", run_id, "a note", "note.txt")
+    proxy.late_path = "/runs/set-tag"
+    with pytest.raises(TrackingError, match="failed to set tag"):
+        connection.call("set_tag", run_id, "key", "value")
+    assert proxy.late == 1
