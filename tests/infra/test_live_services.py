@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import re
 import subprocess
 import sys
@@ -134,6 +135,41 @@ def test_artifacts_go_to_the_bucket_through_the_server(services: live.Services, 
     assert text == "kept in S3"
     keys = [item["Key"] for item in client(services, "mlflow").list_objects_v2(Bucket="mlflow")["Contents"]]
     assert [key for key in keys if run in key and key.endswith("note.txt")] != []
+
+
+LARGE = """
+import os, mlflow
+from merflow.tracking.connection import Connection
+os.environ["MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"] = str(5 * 1024**2)
+os.environ["MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE"] = str(5 * 1024**2)
+connection = Connection(os.environ["MLFLOW_TRACKING_URI"])
+run = connection.call("create_run", connection.call("create_experiment", "large"))
+connection.call("log_artifact", run.info.run_id, "model.bin")
+assert os.environ["MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"] == "true"
+print(run.info.run_id)
+"""
+
+
+def test_a_large_model_goes_to_the_bucket_in_parts(services: live.Services, tmp_path: Path) -> None:
+    user = secret(services.manifests, "mlflow-user")
+    content = random.Random(0).randbytes(12 * 1024**2)
+    (tmp_path / "model.bin").write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE],
+        env={**here(), **user, "MLFLOW_TRACKING_URI": services.mlflow, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=live.PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stderr
+    run = done.stdout.strip().splitlines()[-1]
+    s3 = client(services, "mlflow")
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket="mlflow")["Contents"]]
+    (key,) = [key for key in keys if run in key]
+    stored = s3.get_object(Bucket="mlflow", Key=key)
+    assert stored["Body"].read() == content
+    assert stored["ETag"].strip('"').endswith("-3"), "S3's mark of an object of three parts"
 
 
 def client(services: live.Services, owner: str) -> "BaseClient":

@@ -106,6 +106,7 @@ def test_every_pod_has_the_image_the_variables_and_the_secrets(name: str, tmp_pa
         name,
         f"cluster.image={by_digest}",
         "cluster.image_pull_secret=registry",
+        "cluster.kfp_ui=https://kfp.example/pipeline",
         "cluster.env={HTTPS_PROXY: 'http://proxy:3128'}",
         "cluster.secrets={PGPASSWORD: {secret: optuna, key: password}}",
     )
@@ -113,8 +114,15 @@ def test_every_pod_has_the_image_the_variables_and_the_secrets(name: str, tmp_pa
         assert container["image"] == by_digest
         variables = package.environment(step)
         variables.pop("MERFLOW_PACKAGE", None)
-        assert variables == {"HF_HOME": "/workspace/huggingface", "HTTPS_PROXY": "http://proxy:3128"}
+        assert variables == {
+            "HF_HOME": "/workspace/huggingface",
+            "HTTPS_PROXY": "http://proxy:3128",
+            "MERFLOW_IMAGE": by_digest,
+            "MERFLOW_KFP_UI": "https://kfp.example/pipeline",
+        }
         pod = package.pods()[step]
+        (run_id,) = pod["fieldPathAsEnv"]
+        assert run_id == {"name": "MERFLOW_KFP_RUN_ID", "fieldPath": "metadata.labels['pipeline/runid']"}
         assert "imagePullPolicy" not in pod
         assert [each["secretName"] for each in pod["imagePullSecret"]] == ["registry"]
         (secret,) = pod["secretAsEnv"]
@@ -236,7 +244,7 @@ def test_what_is_switched_off_is_not_asked_for(tmp_path: Path) -> None:
     rows = [f"cluster.pods.{step}.timeout_h=0" for step in ("other", "transcribe", "extract", "train")]
     rows += ["cluster.pods.train.retries=0", "cluster.pods.train.shared_memory_gib=0", "cluster.gpu_tolerations=[]"]
     package = compiled(tmp_path, "benchmark", "cluster.pvc=none", "cluster.accelerator=none", *rows)
-    assert package.platform == {}
+    assert {field for pod in package.pods().values() for field in pod} == {"fieldPathAsEnv"}
     assert "retryPolicy" not in package.tasks()["train"]
 
 
@@ -276,6 +284,10 @@ def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> Non
         ("secrets={A: {secret: s, name: k}}", "cluster.secrets.A.name: unknown key; did you mean|known"),
         ("labels={team: a b}", "cluster.labels: 'a b' cannot be the value of label team"),
         ("gpu_labels={a b: c}", "cluster.gpu_labels: 'a b' cannot be a key in Kubernetes"),
+        (
+            "kfp_ui=https://me:pw@kfp.example",
+            "cluster.kfp_ui: 'https://me:pw@kfp.example' is not the address of a page",
+        ),
         ("queue=A_B", "cluster.queue: 'A_B' cannot be the name"),
         ("parallel_folds=-1", "cluster.parallel_folds: .*greater than or equal to 0"),
         ("ttl_h=never", "cluster.ttl_h: .*found 'never'"),

@@ -87,12 +87,13 @@ def test_a_plugin_whose_run_is_gone_costs_a_warning(
     assert f"has no link to run {fold.info.run_id}" in caplog.text
 
 
+@pytest.mark.usefixtures("in_a_pod")
 def test_a_fold_that_goes_on_in_another_pipeline_run_tells_of_that_one(
-    uri: str, benchmark_id: str, tmp_path: Path, in_a_pod: None, monkeypatch: pytest.MonkeyPatch
+    uri: str, benchmark_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), opened(uri, benchmark_id).fold(planned_fold()) as fold:
-        train(fold, epochs=range(1, 2))
-        raise KeyboardInterrupt
+    interrupted = opened(uri, benchmark_id).fold(planned_fold())
+    train(interrupted, epochs=range(1, 2))
+    interrupted.finish("KILLED")
     monkeypatch.setenv("MERFLOW_KFP_RUN_ID", "77aa")
     run = trained(uri, benchmark_id, tmp_path / "fold")
     assert run.data.tags["kfp.run_id"] == "77aa"

@@ -1,6 +1,7 @@
 """Uploads through a proxy that answers late: they wait longer than other requests do."""
 
 import http.client
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -15,10 +16,21 @@ from merflow.tracking.connection import Connection
 from tests.tracking.server import Server
 
 LATE_S = 3.0
+# The answer of a server whose object store has an address that this client cannot reach.
+UNREACHABLE_PARTS = {
+    "upload_id": "1",
+    "credentials": [{"url": "http://127.0.0.1:9/bucket/model.bin?partNumber=1", "part_number": 1, "headers": {}}],
+}
 
 
 class LateProxy(ThreadingHTTPServer):
-    """A proxy that passes requests on, and answers those to ``late_path`` only after :data:`LATE_S`."""
+    """A proxy that passes requests on.
+
+    Attributes:
+        late_path: Requests to this path are answered only after :data:`LATE_S`.
+        late: Number of those.
+        parts: True to answer the next upload in parts with :data:`UNREACHABLE_PARTS`.
+    """
 
     daemon_threads = True
 
@@ -27,6 +39,7 @@ class LateProxy(ThreadingHTTPServer):
         self.target_port = target_port
         self.late_path = ""
         self.late = 0
+        self.parts = False
 
     @property
     def uri(self) -> str:
@@ -38,6 +51,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.server.parts and "/mpu/create/" in self.path:
+            self.server.parts = False
+            self._answer(200, "application/json", json.dumps(UNREACHABLE_PARTS).encode())
+            return
         there = http.client.HTTPConnection("127.0.0.1", self.server.target_port, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         there.request(self.command, self.path, body=body, headers=headers)
@@ -46,14 +63,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.late_path and self.server.late_path in self.path:
             self.server.late += 1
             time.sleep(LATE_S)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
+        there.close()
+        self._answer(answer.status, answer.headers.get("Content-Type", "application/json"), content)
+
+    def _answer(self, status: int, kind: str, content: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
-        there.close()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 - names that http.server looks up
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
@@ -69,7 +89,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def proxy(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[LateProxy]:
-    """A proxy, for clients that wait one second for an answer and do not try again."""
+    """Start a proxy, for clients that wait one second for an answer and do not try again."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     late = LateProxy(server.port)
@@ -104,3 +124,18 @@ def test_any_other_request_gives_up_soon_also_after_an_upload(server: Server, pr
     with pytest.raises(TrackingError, match="failed to set tag"):
         connection.call("set_tag", run_id, "key", "value")
     assert proxy.late == 1
+
+
+def test_a_large_file_goes_through_the_server_where_its_store_is_out_of_reach(
+    server: Server, proxy: LateProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE", "1000")
+    monkeypatch.setenv("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "true")
+    run_id = new_run(server.uri, "parts")
+    model = tmp_path / "model.bin"
+    model.write_bytes(b"weights" * 1000)
+    proxy.parts = True
+    Connection(proxy.uri).call("log_artifact", run_id, str(model))
+    assert not proxy.parts
+    (stored,) = MlflowClient(server.uri).list_artifacts(run_id)
+    assert (stored.path, stored.file_size) == ("model.bin", 7000)

@@ -140,6 +140,9 @@ def train(
 ) -> None:
     """Train one fold of one variant; the epoch is chosen on development data.
 
+    Started by `torchrun` on one or more nodes, its processes train the fold together; set `training.devices_per_fold`
+    to their number.
+
     Example: `merflow train context-mmt:mmt-frozen:1 --manifest m.parquet --splits s.parquet --features f.json --out f1`
     """
     from merflow.folds.presets import read_presets

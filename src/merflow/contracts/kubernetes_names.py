@@ -52,7 +52,7 @@ def _resource(name: str) -> str:
 def _page_address(address: str) -> str:
     if address != NONE and not re.fullmatch(r"https?://[^\s@]+", address):
         raise ValueError(
-            f"{address!r} is no address of a page; write it as https://HOST/PATH, without a password, or none"
+            f"{address!r} is not the address of a page; write it as https://HOST/PATH, without a password, or none"
         )
     return address
 

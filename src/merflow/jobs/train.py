@@ -6,6 +6,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -32,7 +33,7 @@ from merflow.folds.fit import fit
 from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import LoadedFold, inspected
 from merflow.folds.record import fold_record, planned_fold
-from merflow.inference.devices import gpus
+from merflow.inference.devices import device_of
 from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
 from merflow.inference.missing import Without, missing_sets
 from merflow.inference.prediction import predict
@@ -44,7 +45,7 @@ from merflow.storage.local import output_errors, replacing_folder
 from merflow.tracking.fold_run import FoldRun
 from merflow.tracking.mlflow_runs import open_benchmark
 from merflow.training.history import FoldHistory
-from merflow.training.parallel import environments, joined
+from merflow.training.parallel import environments, joined, started_by_torchrun, take_own_gpu
 from merflow.training.shadow import Shadow
 
 
@@ -67,7 +68,8 @@ def train(
     selection (:mod:`merflow.training.shadow`), which looks at the test part earlier, go into a file of their own.
 
     A fold that died resumes from ``checkpoints``. A folder that already holds this very fold is left as it is. With
-    several devices per fold, each has a process of its own, and none of them outlives this call.
+    several devices per fold, each has a process of its own, and none of them outlives this call. Under torchrun this
+    call is one of these processes, which may be on several nodes, and only the first of them writes and says anything.
 
     Args:
         fold_id: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
@@ -85,7 +87,8 @@ def train(
         PresetError: The id names no variant and fold.
         SplitError: The splits are of another manifest, or have no such fold.
         FeatureError: The store lacks a feature.
-        TrainingError: The fold cannot be trained or resumed, or one of its processes was killed.
+        TrainingError: The fold cannot be trained or resumed, one of its processes was killed, or torchrun started
+            another number of processes than ``training.devices_per_fold``.
         OutputError: ``out`` or ``checkpoints`` cannot be written, or ``out`` holds something else than this fold.
     """
     inputs = FoldInputs.read(
@@ -98,6 +101,24 @@ def train(
         return out
     planned = planned_fold(inputs)
     fold_folder.check_replaceable(out, planned)
+    files = {"manifest": manifest, "splits": splits, "features": features}
+    one_of_several = partial(
+        _as_one_of_several,
+        fold_id,
+        out=out,
+        checkpoints=checkpoints,
+        params=params,
+        run=run,
+        user_presets=user_presets,
+        **files,
+    )
+    launched = started_by_torchrun()
+    if launched is not None:
+        _check_number(launched, params)
+        take_own_gpu()
+        if not launched.is_first:
+            one_of_several(tell=lambda *_: None)
+            return out
     if planned.regime.note:
         say(f"train {fold_id}: {planned.regime.note}")
     if fold_folder.is_fold(out):
@@ -105,21 +126,12 @@ def train(
     if params.compile != "off":
         say(f"train {fold_id}: the model is compiled first, which takes a minute or more{_without_graphs(params)}")
     tell = progress or plain_lines()
-    if params.devices_per_fold == 1:
+    if launched is not None:
+        history = one_of_several(tell=tell)
+    elif params.devices_per_fold == 1:
         history = _train(inputs, out=out, checkpoints=checkpoints, run=run, tell=tell)
     else:
-        files = {"manifest": manifest, "splits": splits, "features": features}
-        call = partial(
-            _as_one_of_several,
-            fold_id,
-            out=out,
-            checkpoints=checkpoints,
-            params=params,
-            run=run,
-            user_presets=user_presets,
-            **files,
-        )
-        history = _in_processes(call, params=params, tell=tell)
+        history = _in_processes(partial(one_of_several, tell=_tell_parent), params=params, tell=tell)
     remember_trained(run, out)
     say(
         f"train {fold_id}: epoch {history.best_epoch} of {len(history.epochs)} was chosen, development UA "
@@ -128,8 +140,21 @@ def train(
     return out
 
 
+def _check_number(launched: Ranks, params: TrainingParams) -> None:
+    if launched.count != params.devices_per_fold:
+        raise TrainingError(
+            f"torchrun started {launched.count} process(es), but training.devices_per_fold is "
+            f"{params.devices_per_fold}; add --set training.devices_per_fold={launched.count}, or change --nnodes and "
+            "--nproc-per-node"
+        )
+
+
+def _tell_parent(*step: Any) -> None:  # noqa: ANN401 - as Progress
+    processes.send_message(step)
+
+
 def _without_graphs(params: TrainingParams) -> str:
-    without = params.compile == "cuda-graphs" and not gpus(params)
+    without = params.compile == "cuda-graphs" and device_of(params).type != "cuda"
     return "; without a GPU there are no CUDA graphs, and compile is default" if without else ""
 
 
@@ -163,22 +188,15 @@ def _as_one_of_several(
     params: TrainingParams,
     run: Path | None,
     user_presets: UserPresets | None,
+    tell: Progress,
 ) -> FoldHistory:
     """Train as one process of several; the first one tracks, reports progress and writes."""
     with joined(params) as ranks:
         inputs = FoldInputs.read(
             fold_id, manifest=manifest, splits=splits, features=features, params=params, user_presets=user_presets
         )
-        if not ranks.is_first:
-            return _train(inputs, out=out, checkpoints=checkpoints, run=None, tell=lambda *_: None, ranks=ranks)
-        return _train(
-            inputs,
-            out=out,
-            checkpoints=checkpoints,
-            run=run,
-            tell=lambda *step: processes.send_message(step),
-            ranks=ranks,
-        )
+        own = {"run": run, "tell": tell} if ranks.is_first else {"run": None, "tell": lambda *_: None}
+        return _train(inputs, out=out, checkpoints=checkpoints, ranks=ranks, **own)
 
 
 def _train(

@@ -21,6 +21,8 @@ from merflow.tracking.database import ensure_database, locked
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"  # seconds
 _UPLOAD_TIMEOUT_S = 600
+_IN_PARTS = "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"
+_LARGE = "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"  # bytes
 _UPLOADS = ("log_artifact", "log_artifacts", "log_figure", "log_text")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -31,8 +33,8 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     # Large files go to the object store in parts, past the server, if the server's store can do that.
-    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "true",
-    "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": str(100 * 1024**2),
+    _IN_PARTS: "true",
+    _LARGE: str(100 * 1024**2),
 }
 # SQLite already waits 20 s for a lock before it gives up; these pauses come on top.
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)
@@ -115,11 +117,14 @@ class Connection:
                 with _quiet_retries(), _patience(method):
                     return getattr(self._opened(), method)(*args, **kwargs)
             except (MlflowException, SQLAlchemyError, OSError, ValueError, ModuleNotFoundError) as error:
+                if method in _UPLOADS and _went_in_parts(*args):
+                    os.environ[_IN_PARTS] = "false"  # the object store may be out of reach from here
+                    continue
                 if pause_s is None or not _is_temporary(method, error):
                     what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"
                     raise TrackingError(_without_password(what, uri=self.uri)) from error
                 time.sleep(pause_s)
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last try returns or raises")  # _went_in_parts is true only once
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -163,6 +168,15 @@ def _quiet_retries() -> Iterator[None]:
         yield
     finally:
         retries.setLevel(level)
+
+
+def _went_in_parts(_run_id: str, *files: object) -> bool:
+    """Return True if one of these files was large enough to be uploaded in parts."""
+    if os.environ[_IN_PARTS] != "true":
+        return False
+    paths = [Path(each) for each in files if isinstance(each, str)]
+    sizes = [path.stat().st_size for root in paths for path in [root, *root.rglob("*")] if path.is_file()]
+    return max(sizes, default=0) >= int(os.environ[_LARGE])
 
 
 def _is_temporary(method: str, error: Exception) -> bool:

@@ -126,6 +126,24 @@ def environments(params: TrainingParams) -> list[dict[str, str]]:
     ]
 
 
+def started_by_torchrun() -> Ranks | None:
+    """Return this process among those, on all nodes, that torchrun started for a fold; None without torchrun."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return None
+    return Ranks(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+
+
+def take_own_gpu() -> None:
+    """Hide all GPUs but this process's own from it, as :func:`environments` does; torchrun shows every process all.
+
+    Call this before anything computes on a GPU.
+    """
+    local = int(os.environ["LOCAL_RANK"])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible[local].strip() if visible[0] else str(local)
+    os.environ["LOCAL_RANK"] = "0"
+
+
 @contextmanager
 def joined(params: TrainingParams) -> Iterator[Ranks]:
     """Join the fold's process group; yields as soon as all processes have joined.
