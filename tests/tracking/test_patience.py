@@ -116,7 +116,7 @@ def test_an_upload_outwaits_a_late_answer(server: Server, proxy: LateProxy, tmp_
     assert {each.path for each in MlflowClient(server.uri).list_artifacts(run_id)} == {"model.bin", "note.txt"}
 
 
-def test_any_other_request_gives_up_soon_also_after_an_upload(server: Server, proxy: LateProxy, tmp_path: Path) -> None:
+def test_any_other_request_gives_up_soon_also_after_an_upload(server: Server, proxy: LateProxy) -> None:
     run_id = new_run(server.uri, "requests")
     connection = Connection(proxy.uri)
     connection.call("log_text", run_id, "a note", "note.txt")
