@@ -39,7 +39,7 @@ def connect(endpoint: str | None = None, *, read_timeout_s: float = _READ_S) -> 
         connect_timeout=_CONNECT_S,
         read_timeout=read_timeout_s,
         tcp_keepalive=True,
-        max_pool_connections=THREADS,
+        max_pool_connections=2 * THREADS,  # of files and of parts of files
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     )
     try:

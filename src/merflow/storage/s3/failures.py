@@ -63,9 +63,8 @@ def explained(doing: str, address: S3Address, client: S3Client) -> Iterator[None
     try:
         yield
     except known_errors() as error:
-        cause = _cause(error)
         raise StorageError(
-            f"cannot {doing} {address} at {client.meta.endpoint_url}: {_sentence(cause)}; {_remedy(cause)}"
+            f"cannot {doing} {address} at {client.meta.endpoint_url}: {_sentence(error)}; {_remedy(error)}"
         ) from error
 
 
@@ -80,13 +79,9 @@ def _unfinished() -> tuple[type[Exception], ...]:
     """Return the types of errors about answers that end early or make no sense."""
     from botocore.exceptions import HTTPClientError, IncompleteReadError
     from botocore.parsers import ResponseParserError
-    from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
     from urllib3.exceptions import HTTPError  # boto3 lets it through where the body of a listing stays out
 
-    return (
-        *(HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError),
-        *(RetriesExceededError, S3DownloadFailedError),
-    )
+    return (HTTPClientError, IncompleteReadError, ResponseParserError, HTTPError)
 
 
 def code_of(error: Exception) -> str:
@@ -120,12 +115,6 @@ def _is_busy(error: Exception) -> bool:
     response = getattr(error, "response", None)
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) if isinstance(response, dict) else 0
     return status >= _FIRST_SERVER_ERROR or status == _TOO_MANY
-
-
-def _cause(error: Exception) -> Exception:
-    """Return the error that made s3transfer give up."""
-    last = getattr(error, "last_exception", None)
-    return last if isinstance(last, Exception) else error
 
 
 def _remedy(error: Exception) -> str:

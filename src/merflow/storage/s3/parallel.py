@@ -1,8 +1,8 @@
 """Work on many files in threads, with the bytes that are done."""
 
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import TypeVar
 
@@ -72,6 +72,23 @@ def each_of(
             stop()
             raise
     return [future.result() for future in futures]
+
+
+def parts_of(parts: Iterable[Item], work: Callable[[Item], None], *, pool: Executor) -> None:
+    """Call ``work`` on every part of one file in threads that other files share; none of it goes on after the end.
+
+    The first error is raised once the parts that have begun are done.
+    """
+    futures = [pool.submit(work, part) for part in parts]
+    try:
+        wait(futures, return_when=FIRST_EXCEPTION)
+        for future in futures:
+            if future.done():
+                future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
 
 
 def _raise_first(futures: "Sequence[Future[Result]]") -> None:

@@ -46,8 +46,7 @@ class Retries:
         """
         damages = 0
         for number in range(self.attempts):
-            if self.stopped.is_set():
-                raise StoppedError("stopped, because another file failed")
+            self.go_on()
             try:
                 result = attempt(number)
             except Exception as error:
@@ -61,6 +60,15 @@ class Retries:
                 self._answered = True
                 return result
         raise AssertionError("a loop over no attempts")
+
+    def go_on(self) -> None:
+        """Raise if another thread failed meanwhile.
+
+        Raises:
+            StoppedError: It did.
+        """
+        if self.stopped.is_set():
+            raise StoppedError("stopped, because another file failed")
 
     def _wait_s(self, number: int) -> float:
         """Return a random wait, so that many machines do not come back at once."""
