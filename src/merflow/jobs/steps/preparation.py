@@ -16,7 +16,7 @@ from merflow.storage.local import write_json
 
 
 @saying_errors()
-def fingerprint(*, corpus: str, root: str, transcribe: bool, profile: str, params: str) -> str:
+def fingerprint(*, corpus: str, root: str, transcribe: bool, profile: str, params: str, workspace: str) -> str:
     """Run :func:`merflow.jobs.fingerprint.fingerprint`; return the digests as JSON."""
     from merflow.contracts.params import shipped_params, with_changes
     from merflow.folds.profiles import profile_of
