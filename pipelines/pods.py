@@ -15,7 +15,7 @@ from kfp.dsl.pipeline_task import PipelineTask
 from kfp.dsl.tasks_group import ParallelFor, TasksGroup
 
 from merflow.contracts import pod_environment
-from merflow.contracts.cluster import QUEUE_LABEL, ClusterParams, PodParams
+from merflow.contracts.cluster import QUEUE_LABEL, WORKSPACE, ClusterParams, PodParams
 from merflow.contracts.gpu_steps import SECTIONS, device_of_step, gpus_used
 from merflow.contracts.kubernetes_names import NONE, image_digest, image_registry
 from merflow.contracts.package_facts import VARIABLE, PackageFacts
@@ -23,8 +23,8 @@ from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile
 from merflow.errors import ParamsError, PipelineError
 from merflow.pipelines.preparation import FOLDS
+from merflow.runs.remote.location import ADDRESS, LIMIT
 
-WORKSPACE = "/workspace"
 CACHE_OF_HUB = f"{WORKSPACE}/huggingface"
 # Argo does not retry a deleted pod, so autoscalers must leave a pod with hours of work where it is.
 DO_NOT_EVICT = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
@@ -148,6 +148,9 @@ def _place(task: PipelineTask, cluster: ClusterParams, *, with_gpu: bool) -> Non
         kubernetes.set_image_pull_secrets(task, [cluster.image_pull_secret])
     if cluster.pvc != NONE:
         kubernetes.mount_pvc(task, cluster.pvc, WORKSPACE)
+    if cluster.workspace != NONE:
+        limit = _mib(cluster.scratch_gib) if cluster.scratch_gib else None
+        kubernetes.empty_dir_mount(task, "workspace", WORKSPACE, size_limit=limit)
     for label, value in (cluster.node_selector | (cluster.gpu_node_selector if with_gpu else {})).items():
         kubernetes.add_node_selector(task, label, value)
     for toleration in dict.fromkeys(cluster.tolerations + (cluster.gpu_tolerations if with_gpu else [])):
@@ -172,7 +175,10 @@ def _set_environment(task: PipelineTask, cluster: ClusterParams) -> None:
     """
     links = {} if cluster.kfp_ui == NONE else {pod_environment.KFP_UI: cluster.kfp_ui}
     own = {"HF_HOME": CACHE_OF_HUB, pod_environment.IMAGE: cluster.image, **links}
-    for name, value in (own | cluster.env).items():
+    remote = {} if cluster.workspace == NONE else {ADDRESS: cluster.workspace}
+    if cluster.scratch_gib:
+        remote[LIMIT] = f"{cluster.scratch_gib:g}"
+    for name, value in (own | cluster.env | remote).items():
         task.set_env_variable(name, value)
     _kubernetes().use_field_path_as_env(task, pod_environment.KFP_RUN_ID, pod_environment.KFP_RUN_ID_FIELD)
     for name, ref in cluster.secrets.items():

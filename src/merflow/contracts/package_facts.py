@@ -5,8 +5,10 @@ on several nodes can share. The package hands the facts to that step in the envi
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from merflow.contracts.cluster import WORKSPACE
 from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.gpu_steps import SECTIONS
 from merflow.contracts.kubernetes_names import NONE
@@ -25,6 +27,7 @@ class PackageFacts(Strict):
     Attributes:
         gpus: GPUs by step; empty for a cluster without GPUs.
         shared_volume: True if pods on several nodes share a volume.
+        scratch: True if the workspace is in S3, and each pod has a scratch folder that is deleted with it.
         compiler: True if the image has a C compiler.
         code: Digest of the code of every step that the package was compiled from; empty to run any code.
         dvc: Versions of the DVC project in which the package was compiled; None without one.
@@ -32,6 +35,7 @@ class PackageFacts(Strict):
 
     gpus: dict[str, int]
     shared_volume: bool
+    scratch: bool
     compiler: bool
     code: dict[str, str]
     dvc: DvcVersions | None = None
@@ -43,8 +47,14 @@ class PackageFacts(Strict):
         """Return the facts of a package that is compiled with these parameters."""
         cluster = params.cluster
         given = {} if cluster.accelerator == NONE else dict(gpus)
-        shared = cluster.pvc != NONE
-        return cls(gpus=given, shared_volume=shared, compiler=cluster.compiler, code=dict(code), dvc=dvc)
+        return cls(
+            gpus=given,
+            shared_volume=cluster.pvc != NONE,
+            scratch=cluster.workspace != NONE,
+            compiler=cluster.compiler,
+            code=dict(code),
+            dvc=dvc,
+        )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "PackageFacts | None":
@@ -65,7 +75,8 @@ def refuse(params: Params, facts: PackageFacts, *, used: Mapping[str, int], tune
     Raises:
         ParamsError: With every reason.
     """
-    reasons = [*_passwords(params), *_not_shared(params, facts, tunes=tunes), *_not_given(facts, used)]
+    reasons = [*_passwords(params), *_not_shared(params, facts, tunes=tunes), *_outside(params, facts)]
+    reasons += _not_given(facts, used)
     if params.training.compile != "off" and not facts.compiler:
         reasons.append(
             f"training.compile {params.training.compile} needs a C compiler in the image, which merflow's own has not; "
@@ -109,13 +120,24 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN
 
 
 def _not_shared(params: Params, facts: PackageFacts, *, tunes: bool) -> Iterator[str]:
-    if not facts.shared_volume:
+    if not facts.shared_volume and not facts.scratch:
         return
     why = "would be SQLite on a volume that pods on several nodes write to, which damages it"
+    if facts.scratch:
+        why = "would be SQLite in the scratch folder of a pod, which is deleted with it"
     if params.tracking.uri == "auto":
         yield f"tracking.uri auto {why}; set it to a server's URI, for example http://mlflow.mlops:5000, or to none"
     if tunes and params.tuning.storage == "auto":
         yield f"tuning.storage auto {why}; set it to a database, for example postgresql://optuna@postgres.mlops/optuna"
+
+
+def _outside(params: Params, facts: PackageFacts) -> Iterator[str]:
+    store = params.features.store
+    if facts.scratch and store and not Path(store).is_relative_to(WORKSPACE):
+        yield (
+            f"features.store {store!r} is not in the workspace, whose files alone pods share through S3; leave it "
+            f"empty, or name a folder below {WORKSPACE}"
+        )
 
 
 def _not_given(facts: PackageFacts, used: Mapping[str, int]) -> Iterator[str]:

@@ -101,16 +101,17 @@ def train(
         return out
     planned = planned_fold(inputs)
     fold_folder.check_replaceable(out, planned)
-    files = {"manifest": manifest, "splits": splits, "features": features}
     one_of_several = partial(
         _as_one_of_several,
         fold_id,
+        manifest=manifest,
+        splits=splits,
+        features=features,
         out=out,
         checkpoints=checkpoints,
         params=params,
         run=run,
         user_presets=user_presets,
-        **files,
     )
     launched = started_by_torchrun()
     if launched is not None:

@@ -77,6 +77,15 @@ class BenchmarkRun:
             link_plugin_run(self._pod, uri=self._connection.uri, run_id=opened.run_id)
         return opened
 
+    def has_finished(self, fold: PlannedFold) -> bool:
+        """Return True if the fold's own run is complete.
+
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
+        """
+        runs = self._runs("fold", {**identity(fold), UPLOADED_TAG: fold.fingerprint})
+        return any(run.info.status == "FINISHED" for run in runs)
+
     def log_finished_fold(self, folder: Path, fold: PlannedFold) -> bool:
         """Log a fold from its files if its own run is missing or incomplete.
 
@@ -88,8 +97,7 @@ class BenchmarkRun:
         Raises:
             TrackingError: The server cannot be reached or refuses.
         """
-        runs = self._runs("fold", {**identity(fold), UPLOADED_TAG: fold.fingerprint})
-        if any(run.info.status == "FINISHED" for run in runs):
+        if self.has_finished(fold):
             return False
         FoldRun(fold, self._parent, machine=None, forgiving=False).log_folder(folder)
         return True
