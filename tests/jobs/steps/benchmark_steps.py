@@ -1,7 +1,4 @@
-"""The steps of a benchmark one after the other, as a cluster runs them: each in a pod of its own.
-
-``python -m tests.jobs.steps.benchmark_steps RUN.json`` runs one, as its own process.
-"""
+"""The steps of a benchmark one after the other, as a cluster runs them: each in a pod of its own."""
 
 import json
 import shutil
@@ -10,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from merflow.errors import MerflowError
 from merflow.jobs import steps
 
 PREPARATION = ("index", "validate", "transcribe", "split", "extract")
@@ -23,26 +21,38 @@ class StepByStep:
         settings: Arguments of the pipeline, as in ``pipelines/benchmark.py``.
         artifacts: Folder of the files that the steps hand on, which a cluster keeps in its own store.
         pods: True to begin each step with an empty workspace folder.
-        before: Called with the name of each step before it begins.
+        before: Called with the name and the arguments of each step before it begins.
+        retries: How often a step that fails is called again.
+        failures: What failed steps have said.
     """
 
     settings: dict[str, Any]
     artifacts: Path
     pods: bool
-    before: Callable[[str], None] = lambda _name: None
+    before: Callable[[str, tuple[str, ...], dict[str, Any]], None] = lambda *_: None
+    retries: int = 0
+    failures: list[str] = field(default_factory=list)
     said: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.artifacts.mkdir(parents=True, exist_ok=True)
 
     def call(self, name: str, /, *arguments: str, **named: Any) -> Any:  # noqa: ANN401 - as the steps
-        if self.pods:
-            shutil.rmtree(self.settings["workspace"], ignore_errors=True)
-            Path(self.settings["workspace"]).mkdir(parents=True)
-        self.before(name)
-        said = getattr(steps, name)(*arguments, **named)
-        self.said[name] = said
-        return said
+        self.before(name, arguments, named)
+        for attempt in range(self.retries + 1):
+            if self.pods:
+                shutil.rmtree(self.settings["workspace"], ignore_errors=True)
+                Path(self.settings["workspace"]).mkdir(parents=True)
+            try:
+                said = getattr(steps, name)(*arguments, **named)
+            except MerflowError as error:
+                self.failures.append(f"{name}: {error}")
+                if attempt == self.retries:
+                    raise
+            else:
+                self.said[name] = said
+                return said
+        raise AssertionError("no attempt")
 
     def path(self, name: str) -> str:
         return str(self.artifacts / name)
@@ -78,16 +88,22 @@ class StepByStep:
         looks = {name: self.settings[name] for name in ("corpus", "root", "transcribe", "profile", "params")}
         return str(self.call("fingerprint", workspace=self.settings["workspace"], **looks))
 
-    def benchmark(self) -> Path:
-        """Run a whole benchmark, and return ``results.json``."""
+    def trained(self) -> list[str]:
+        """Run all steps up to the folds, and return the names of these."""
         planned = self.call("plan_benchmark", command="", digests=self.digests(), **self.settings)
         self.prepare(planned[:5])
-        list_folds, classics, track, evaluate = planned[5:]
+        list_folds, _, track, _ = planned[5:]
         data = self.paths("manifest", "splits", "features")
-        self.call("classics", classics, classics=self.path("classics"), **data)
         self.call("track", track, run=self.path("run"), **data)
         requests = self.call("list_folds", list_folds, run=self.path("run"), **data)
-        folds = [self.call("train", request, **self.paths("metrics", "summary"))[0] for request in requests]
+        return [self.call("train", request, **self.paths("metrics", "summary"))[0] for request in requests]
+
+    def benchmark(self) -> Path:
+        """Run a whole benchmark, and return ``results.json``."""
+        folds = self.trained()
+        _, classics, _, evaluate = self.said["plan_benchmark"][5:]
+        data = self.paths("manifest", "splits", "features")
+        self.call("classics", classics, classics=self.path("classics"), **data)
         self.call(
             "evaluate",
             evaluate,
@@ -106,6 +122,7 @@ def settings_of(workspace: Path, *models: str, **changes: Any) -> dict[str, Any]
         "splits": {"protocol": "session5-only"},
         "tracking": {"uri": "none"},
         "features": {"shard_utterances": 16},
+        "classics": {"audio": False},
     }
     params |= changes.pop("params", {})
     return {
