@@ -46,7 +46,9 @@ class Operation:
     def pattern(self) -> re.Pattern[str]:
         """The path as an expression with a group per name."""
         parts = re.split(r"\{([\w.]+)\}", self.path)
-        texts = [re.escape(part) if at % 2 == 0 else f"(?P<{part.replace('.', '_')}>[^/:]+)" for at, part in enumerate(parts)]
+        texts = [
+            re.escape(part) if at % 2 == 0 else f"(?P<{part.replace('.', '_')}>[^/:]+)" for at, part in enumerate(parts)
+        ]
         return re.compile("".join(texts))
 
 
@@ -112,5 +114,7 @@ def _problems_of_model(value: Any, model: Any, where: str) -> list[str]:  # noqa
         return [f"{where}: {value!r} is no {model.__name__}"]
     kinds = {model.attribute_map[name]: kind for name, kind in model.openapi_types.items()}
     unknown = [f"{where}.{key}: no field of {model.__name__}" for key in value if key not in kinds]
-    known = [each for key, inner in value.items() if key in kinds for each in problems(inner, kinds[key], f"{where}.{key}")]
+    known = [
+        each for key, inner in value.items() if key in kinds for each in problems(inner, kinds[key], f"{where}.{key}")
+    ]
     return unknown + known

@@ -150,7 +150,13 @@ class KfpServer:
             raise Refused(403, f"User may not access namespace {namespace}: PermissionDenied")
         if not self.multi_user and namespace and "experiment" in operation.name:
             raise Refused(400, "In single-user mode, CreateExperimentRequest shouldn't contain a namespace")
-        if self.multi_user and scoped and not namespace and "versions" not in operation.name and "create" in operation.name:
+        if (
+            self.multi_user
+            and scoped
+            and not namespace
+            and "versions" not in operation.name
+            and "create" in operation.name
+        ):
             raise Refused(400, "An experiment must have a namespace in multi-user mode")
 
     # Operations, by the names of the description.
@@ -183,14 +189,20 @@ class KfpServer:
         return self._got(self.versions, names["pipeline_version_id"])
 
     def _upload_pipeline_version(self, _names: Any, query: dict[str, str], sent: str) -> Any:  # noqa: ANN401
-        if any(each["name"] == query["name"] and each["pipeline_id"] == query["pipelineid"] for each in self.versions.values()):
+        if any(
+            each["name"] == query["name"] and each["pipeline_id"] == query["pipelineid"]
+            for each in self.versions.values()
+        ):
             raise Refused(409, "Failed to create a pipeline version")
-        spec, platform = [*yaml.safe_load_all(sent), None][:2]
+        spec, platform = [*yaml.load_all(sent, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), None][:2]
         whole = {"pipeline_spec": spec, "platform_spec": platform} if platform else spec
         told = {key: query[key] for key in ("name", "display_name", "description") if key in query}
         tags = json.loads(query.get("tags", "{}"))
         return self._made(
-            *(self.versions, "pipeline_version_id", told), pipeline_id=query["pipelineid"], pipeline_spec=whole, tags=tags
+            *(self.versions, "pipeline_version_id", told),
+            pipeline_id=query["pipelineid"],
+            pipeline_spec=whole,
+            tags=tags,
         )
 
     def _run_service_create_run(self, _names: Any, _query: Any, sent: dict[str, Any]) -> Any:  # noqa: ANN401

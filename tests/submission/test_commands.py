@@ -147,9 +147,7 @@ def test_an_empty_server_says_so(kfp: KfpServer, profile: Path) -> None:
 
 
 @pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("FAILED", 3), ("CANCELED", 4)])
-def test_wait_follows_a_run_to_its_end(
-    kfp: KfpServer, profile: Path, packages: Path, state: str, code: int
-) -> None:
+def test_wait_follows_a_run_to_its_end(kfp: KfpServer, profile: Path, packages: Path, state: str, code: int) -> None:
     run = started(kfp, packages)
     workflow = workflow_of(kfp, run, packages, folds=2)
 
@@ -238,7 +236,9 @@ def test_logs_that_cannot_be_had_are_explained(kfp: KfpServer, profile: Path, pa
     error = refused("pipeline", "logs", "first", "fingerprint")
     assert "its pods are deleted, and Argo keeps no logs" in error
     assert f"kubectl logs --namespace speech {workflow.pod('fingerprint')} --container main" in error
-    assert "has no pod: it waits, or KFP took its result from the cache" in refused("pipeline", "logs", "first", "split")
+    assert "has no pod: it waits, or KFP took its result from the cache" in refused(
+        "pipeline", "logs", "first", "split"
+    )
     assert "has no step 'trian'; did you mean 'train'?" in refused("pipeline", "logs", "first", "trian")
 
 

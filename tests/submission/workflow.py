@@ -82,7 +82,9 @@ class Workflow:
                 if key in self.states:
                     yield from self._of_step(task, index, self.states[key], self.attempts.get(key, 1))
 
-    def _of_step(self, task: Task, index: int | None, state: str, attempts: int) -> Iterator[tuple[str, str, list[str]]]:
+    def _of_step(
+        self, task: Task, index: int | None, state: str, attempts: int
+    ) -> Iterator[tuple[str, str, list[str]]]:
         path = self._path(task, index)
         yield f"{task.name}-driver", "SUCCEEDED", [path]
         yield task.name, "SUCCEEDED" if state == "CACHED" else state, [f"{path}.executor"]

@@ -60,7 +60,7 @@ class Registry:
         self._name = name
         scheme = "http" if re.match(r"(localhost|127\.0\.0\.1)(:|$)", host) else "https"
         self._base = f"{scheme}://{host}/v2/{name}"
-        self._pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=1)
+        self._pool = urllib3.PoolManager(timeout=_TIMEOUT_S, retries=False)
         self._bearer: str | None = None
 
     def labels(self, reference: str) -> dict[str, str]:

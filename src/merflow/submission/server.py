@@ -1,11 +1,9 @@
 """One KFP server: its client, retries of requests that fail for a moment, and errors that say what to do."""
 
-import contextlib
-import io
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -155,8 +153,7 @@ class Server:
         while True:
             wait_s = None
             try:
-                with quiet():
-                    return request()
+                return request()
             except urllib3.exceptions.HTTPError as error:
                 problem = f"no connection ({_reason(error)})"
                 sent = not isinstance(
@@ -202,14 +199,6 @@ class Server:
         if error.status == 404:
             return MissingError(f"{said}not found (404){_told(error)}; check the name and the namespace")
         return SubmissionError(f"{said}refused ({error.status}){_told(error)}; correct what it names")
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep KFP's client from printing links on standard output, and from warning."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
 
 
 def pages(fetch: Callable[[str], Any], *, items: str, limit: int | None = None) -> list[Any]:

@@ -53,13 +53,13 @@ def version_name(package: Package) -> str:
 
 def without_cache(package: Package) -> Package:
     """Return the package with every step set to run although KFP's cache has its results."""
-    documents = list(yaml.safe_load_all(package.text))
-    spec = documents[0]
+    platform = {"platforms": {"kubernetes": package.platform}} if package.platform else None
+    spec = json.loads(json.dumps(package.spec))  # a copy
     graphs = [spec["root"], *spec["components"].values()]
     for graph in graphs:
         for task in graph.get("dag", {}).get("tasks", {}).values():
             task["cachingOptions"] = {}
-    text = "---\n".join(yaml.safe_dump(document, sort_keys=True) for document in documents)
+    text = "---\n".join(yaml.safe_dump(document) for document in (spec, platform) if document)
     return Package(text, spec, package.platform)
 
 
@@ -163,12 +163,12 @@ def start(
                 "create the run", lambda: server.client.runs.run_service_create_run(run=wanted), repeatable=False
             )
             return run_of(made)
-        except LostAnswerError:
+        except SubmissionError as error:
             same = list_runs(server, limit=None, filters={"display_name": ("EQUALS", name)})
             found = next((run for run in same if run.description.endswith(mark)), None)
             if found is not None:
                 return found
-            if last:
+            if last or not isinstance(error, LostAnswerError):
                 raise
     raise AssertionError("the last try returns or raises")
 
