@@ -1,7 +1,7 @@
 """KFP's own description of its v2beta1 API, as its generated client holds it: paths, parameters, bodies and types.
 
-``kfp_server_api`` is generated from the OpenAPI file of the KFP release of the same version. Its sources hold every path
-with its method, parameters and type of answer; its models hold every field with its type, and every enumeration.
+``kfp_server_api`` is generated from the OpenAPI file of KFP's release. Its sources hold every path with its method,
+parameters and type of answer; its models hold every field with its type, and every enumeration.
 """
 
 import inspect
@@ -66,7 +66,8 @@ def operations() -> tuple[Operation, ...]:
             source = inspect.getsource(method)
             call, body = _CALL.search(source), _BODY.search(source)
             answer = _ANSWER.search(source)
-            assert call and answer, method_name
+            assert call, method_name
+            assert answer, method_name
             kind = re.search(rf":type {body[1]}: (\w+)", source) if body else None
             found.append(
                 Operation(

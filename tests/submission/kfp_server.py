@@ -23,7 +23,7 @@ _LOG = re.compile(r"/apis/v1alpha1/runs/(?P<run_id>[^/]+)/nodes/(?P<node_id>[^/]
 _START = datetime(2026, 11, 1, 9, tzinfo=UTC)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer other than 200."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -72,6 +72,7 @@ class KfpServer:
     def __init__(self) -> None:
         self.url = ""
         self.multi_user = True
+        self.version = "2.17.0"
         self.tokens: set[str] | None = None
         self.forbidden: set[str] = set()
         self.violations: list[str] = []
@@ -102,7 +103,7 @@ class KfpServer:
         """Carry a request out and return its answer.
 
         Raises:
-            Refused: As KFP would refuse it.
+            RefusedError: As KFP would refuse it.
         """
         operation, names = self._operation(method, path)
         for name in query.keys() - operation.query:
@@ -142,14 +143,14 @@ class KfpServer:
             if found:
                 return operation, {name: unquote(value) for name, value in found.groupdict().items()}
         self.violations.append(f"{method} {path} is not in KFP's description")
-        raise Refused(404, "Not Found")
+        raise RefusedError(404, "Not Found")
 
     def _check_namespace(self, operation: Operation, namespace: str | None) -> None:
         scoped = "list_" in operation.name or "create_experiment" in operation.name
         if namespace in self.forbidden:
-            raise Refused(403, f"User may not access namespace {namespace}: PermissionDenied")
+            raise RefusedError(403, f"User may not access namespace {namespace}: PermissionDenied")
         if not self.multi_user and namespace and "experiment" in operation.name:
-            raise Refused(400, "In single-user mode, CreateExperimentRequest shouldn't contain a namespace")
+            raise RefusedError(400, "In single-user mode, CreateExperimentRequest shouldn't contain a namespace")
         if (
             self.multi_user
             and scoped
@@ -157,25 +158,34 @@ class KfpServer:
             and "versions" not in operation.name
             and "create" in operation.name
         ):
-            raise Refused(400, "An experiment must have a namespace in multi-user mode")
+            raise RefusedError(400, "An experiment must have a namespace in multi-user mode")
 
     # Operations, by the names of the description.
 
     def _healthz_service_get_healthz(self, *_: Any) -> Any:  # noqa: ANN401
-        return {"multi_user": self.multi_user, "pipeline_store": "database", "tag_name": "2.17.0", "commit_sha": "abc"}
+        return {
+            "multi_user": self.multi_user,
+            "pipeline_store": "database",
+            "tag_name": self.version,
+            "commit_sha": "abc",
+        }
 
     def _experiment_service_list_experiments(self, _names: Any, query: dict[str, str], _sent: Any) -> Any:  # noqa: ANN401
         return self._page(self.experiments, "experiments", query)
 
     def _experiment_service_create_experiment(self, _names: Any, _query: Any, sent: dict[str, Any]) -> Any:  # noqa: ANN401
         if any(each["display_name"] == sent["display_name"] for each in self.experiments.values()):
-            raise Refused(409, "Failed to create a new experiment: AlreadyExists")
+            raise RefusedError(409, "Failed to create a new experiment: AlreadyExists")
         return self._made(self.experiments, "experiment_id", sent, storage_state="AVAILABLE")
+
+    def _experiment_service_delete_experiment(self, names: dict[str, str], *_: Any) -> Any:  # noqa: ANN401
+        del self.experiments[self._got(self.experiments, names["experiment_id"])["experiment_id"]]
+        return {}
 
     def _pipeline_service_get_pipeline_by_name(self, names: dict[str, str], _query: Any, _sent: Any) -> Any:  # noqa: ANN401
         found = next((each for each in self.pipelines.values() if each["name"] == names["name"]), None)
         if found is None:
-            raise Refused(404, f"Failed to get a pipeline: ResourceNotFoundError: Pipeline {names['name']} not found")
+            raise RefusedError(404, f"ResourceNotFoundError: Pipeline {names['name']} not found")
         return found
 
     def _pipeline_service_create_pipeline(self, _names: Any, _query: Any, sent: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -193,7 +203,7 @@ class KfpServer:
             each["name"] == query["name"] and each["pipeline_id"] == query["pipelineid"]
             for each in self.versions.values()
         ):
-            raise Refused(409, "Failed to create a pipeline version")
+            raise RefusedError(409, "Failed to create a pipeline version")
         spec, platform = [*yaml.load_all(sent, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), None][:2]
         whole = {"pipeline_spec": spec, "platform_spec": platform} if platform else spec
         told = {key: query[key] for key in ("name", "display_name", "description") if key in query}
@@ -257,7 +267,7 @@ class KfpServer:
 
     def _got(self, kept: dict[str, Any], identifier: str) -> dict[str, Any]:
         if identifier not in kept:
-            raise Refused(404, f"ResourceNotFoundError: {identifier} not found")
+            raise RefusedError(404, f"ResourceNotFoundError: {identifier} not found")
         found: dict[str, Any] = kept[identifier]
         return found
 
@@ -321,7 +331,7 @@ def running() -> Iterator[KfpServer]:
                 return 200, state.log(log["run_id"], unquote(log["node_id"]))
             try:
                 return 200, state.answer(self.command, path, query, body, self.headers.get("Content-Type", ""))
-            except Refused as refused:
+            except RefusedError as refused:
                 return refused.status, {"code": 5, "message": str(refused), "details": []}
 
         def _fail(self, fault: Fault) -> None:

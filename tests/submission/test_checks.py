@@ -25,6 +25,7 @@ from tests.versioning.conftest import _environment, commit, project, run
 
 __all__ = ["_environment", "project"]  # fixtures
 
+pytestmark = pytest.mark.usefixtures("profile")
 SUBMIT = ("pipeline", "submit")
 MODELS = ("--models", VARIANT)
 
@@ -42,7 +43,7 @@ def changed(package: Path, old: str, new: str) -> Path:
     return package
 
 
-def test_an_image_by_tag_is_refused_unless_it_is_allowed(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_an_image_by_tag_is_refused_unless_it_is_allowed(kfp: KfpServer, packages: Path) -> None:
     package = changed(packages / "benchmark.yaml", IMAGE, "registry.example.org/merflow/python:0.1.0")
     error = refused(*SUBMIT, package, *MODELS)
     assert f"{package} is not submitted:" in error
@@ -52,16 +53,14 @@ def test_an_image_by_tag_is_refused_unless_it_is_allowed(kfp: KfpServer, profile
     assert merflow(*SUBMIT, package, *MODELS, "--allow-tag").code == 0
 
 
-def test_another_code_than_the_packages_is_refused_unless_it_is_allowed(
-    kfp: KfpServer, profile: Path, packages: Path
-) -> None:
+def test_another_code_than_the_packages_is_refused_unless_it_is_allowed(packages: Path) -> None:
     package = changed(packages / "benchmark.yaml", code_digests()["extract"], "0" * 16)
     error = refused(*SUBMIT, package, *MODELS)
     assert "the code here is not the one that the package was compiled from, in extract; compile it again" in error
     assert merflow(*SUBMIT, package, *MODELS, "--allow-other-code").code == 0
 
 
-def test_a_package_that_breaks_a_rule_is_refused(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_a_package_that_breaks_a_rule_is_refused(kfp: KfpServer, packages: Path) -> None:
     package = changed(packages / "benchmark.yaml", "value: /workspace/huggingface", "value: https://me:hunter2@proxy")
     error = refused(*SUBMIT, package, *MODELS)
     assert "is not submitted:\n" in error
@@ -88,7 +87,7 @@ def test_a_package_that_breaks_a_rule_is_refused(kfp: KfpServer, profile: Path, 
     ],
 )
 def test_parameters_that_cannot_work_are_refused_before_anything_is_sent(
-    kfp: KfpServer, profile: Path, packages: Path, options: tuple[str, ...], said: str
+    kfp: KfpServer, packages: Path, options: tuple[str, ...], said: str
 ) -> None:
     error = refused(*SUBMIT, packages / "benchmark.yaml", *options)
     assert said in error
@@ -96,7 +95,7 @@ def test_parameters_that_cannot_work_are_refused_before_anything_is_sent(
     assert kfp.requests == []
 
 
-def test_what_is_no_package_is_refused(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_what_is_no_package_is_refused(packages: Path) -> None:
     assert "there is no package nothing.yaml; write it with" in refused(*SUBMIT, "nothing.yaml", *MODELS)
     assert "'benchmrk' is no package and no pipeline; did you mean 'benchmark'?" in refused(
         *SUBMIT, "benchmrk", *MODELS
@@ -184,7 +183,7 @@ def test_a_branch_becomes_a_commit_and_changed_code_is_seen(tmp_path: Path) -> N
 
 
 def test_splits_that_are_not_pushed_are_refused(
-    project: Path, s3: str, kfp: KfpServer, profile: Path, packages: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, s3: str, packages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project)
     error = refused(*SUBMIT, packages / "benchmark.yaml", *MODELS)

@@ -12,6 +12,7 @@ from tests.submission.conftest import IMAGE
 from tests.submission.kfp_server import KfpServer
 from tests.submission.workflow import Workflow
 
+pytestmark = pytest.mark.usefixtures("profile")
 VARIANT = "context-mmt:mmt-frozen"
 
 
@@ -58,7 +59,7 @@ def test_a_run_has_its_pipelines_version_its_parameters_and_its_service_account(
     assert "profile" not in given
 
 
-def test_the_same_package_is_uploaded_once(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_the_same_package_is_uploaded_once(kfp: KfpServer, packages: Path) -> None:
     assert "new version" in submitted(packages / "benchmark.yaml").out
     assert "new version" not in submitted(packages / "benchmark.yaml").out
     assert (len(kfp.versions), len(kfp.runs), len(kfp.experiments)) == (1, 2, 1)
@@ -68,7 +69,7 @@ def test_the_same_package_is_uploaded_once(kfp: KfpServer, profile: Path, packag
     assert not any(task["cachingOptions"] for task in tasks.values())
 
 
-def test_a_dry_run_changes_nothing_and_needs_no_server(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_a_dry_run_changes_nothing_and_needs_no_server(kfp: KfpServer, packages: Path) -> None:
     said = submitted(packages / "benchmark.yaml", "--dry-run", "--json")
     told = json.loads(said.out)
     assert (told["pipeline"], told["image"]) == ("merflow-benchmark", IMAGE)
@@ -77,14 +78,14 @@ def test_a_dry_run_changes_nothing_and_needs_no_server(kfp: KfpServer, profile: 
     assert "Nothing is submitted" in submitted(packages / "benchmark.yaml", "--dry-run").out
 
 
-def test_a_pipeline_is_compiled_by_name(kfp: KfpServer, profile: Path) -> None:
+def test_a_pipeline_is_compiled_by_name(kfp: KfpServer) -> None:
     submitted(Path("benchmark"), "--set", "tracking.uri=none", "--set", f"cluster.image={IMAGE}")
     (version,) = kfp.versions.values()
     text = json.dumps(version["pipeline_spec"])
     assert IMAGE in text
 
 
-def test_tune_takes_one_variant_and_the_name_of_its_preset(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_tune_takes_one_variant_and_the_name_of_its_preset(kfp: KfpServer, packages: Path) -> None:
     submitted(packages / "tune.yaml", "--preset", "mine", "--json")
     (run,) = kfp.runs.values()
     assert run["runtime_config"]["parameters"]["preset"] == "mine"
@@ -93,7 +94,7 @@ def test_tune_takes_one_variant_and_the_name_of_its_preset(kfp: KfpServer, profi
     assert "merflow-tune takes one variant, 2 are given" in error
 
 
-def test_status_shows_steps_and_folds(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_status_shows_steps_and_folds(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages, "--name", "first")
     states = {"fingerprint": "SUCCEEDED", "extract": "CACHED", "train:0": "SUCCEEDED", "train:1": "FAILED"}
     workflow_of(kfp, run, packages, folds=3, states={**states, "train:2": "RUNNING"})
@@ -112,7 +113,7 @@ def test_status_shows_steps_and_folds(kfp: KfpServer, profile: Path, packages: P
     assert train["failed_folds"] == [2]
 
 
-def test_a_run_is_found_by_prefix_and_name_and_never_guessed(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_a_run_is_found_by_prefix_and_name_and_never_guessed(kfp: KfpServer, packages: Path) -> None:
     first = started(kfp, packages, "--name", "first")
     started(kfp, packages, "--name", "twin")
     started(kfp, packages, "--name", "twin")
@@ -128,7 +129,7 @@ def test_a_run_is_found_by_prefix_and_name_and_never_guessed(kfp: KfpServer, pro
     assert f"has no run '{unknown}'" in refused("pipeline", "status", unknown)
 
 
-def test_list_shows_the_newest_runs_of_all_pages(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_list_shows_the_newest_runs_of_all_pages(kfp: KfpServer, packages: Path) -> None:
     for number in range(5):
         started(kfp, packages, "--name", f"run{number}", *(("--experiment", "other") if number == 2 else ()))
     kfp.page_size = 2
@@ -141,13 +142,13 @@ def test_list_shows_the_newest_runs_of_all_pages(kfp: KfpServer, profile: Path, 
     assert "has no experiment 'nope'; correct --experiment" in refused("pipeline", "list", "--experiment", "nope")
 
 
-def test_an_empty_server_says_so(kfp: KfpServer, profile: Path) -> None:
+def test_an_empty_server_says_so() -> None:
     assert merflow("pipeline", "list").out == "There are no runs.\n"
     assert merflow("pipeline", "schedule", "list").out == "There are no schedules.\n"
 
 
 @pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("FAILED", 3), ("CANCELED", 4)])
-def test_wait_follows_a_run_to_its_end(kfp: KfpServer, profile: Path, packages: Path, state: str, code: int) -> None:
+def test_wait_follows_a_run_to_its_end(kfp: KfpServer, packages: Path, state: str, code: int) -> None:
     run = started(kfp, packages)
     workflow = workflow_of(kfp, run, packages, folds=2)
 
@@ -171,7 +172,7 @@ def test_wait_follows_a_run_to_its_end(kfp: KfpServer, profile: Path, packages: 
     assert (told["state"], told["exit_code"]) == (state, code)
 
 
-def test_wait_ends_at_its_timeout_and_the_run_goes_on(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_wait_ends_at_its_timeout_and_the_run_goes_on(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     run["state"] = "RUNNING"
     said = merflow("pipeline", "wait", run["run_id"], "--every", 0.05, "--timeout", 0.1)
@@ -180,7 +181,7 @@ def test_wait_ends_at_its_timeout_and_the_run_goes_on(kfp: KfpServer, profile: P
     assert run["state"] == "RUNNING"
 
 
-def test_submit_waits_if_it_is_asked_to(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_submit_waits_if_it_is_asked_to(kfp: KfpServer, packages: Path) -> None:
     kfp.progress = lambda run, reads: run.update(state="RUNNING" if reads < 2 else "FAILED")
     said = merflow(
         *("pipeline", "submit", packages / "benchmark.yaml", "--models", VARIANT, "--wait", "--every", 0.05, "--json")
@@ -189,7 +190,7 @@ def test_submit_waits_if_it_is_asked_to(kfp: KfpServer, profile: Path, packages:
     assert json.loads(said.out)["state"] == "FAILED"
 
 
-def test_cancel_and_retry_say_what_they_do(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_cancel_and_retry_say_what_they_do(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages, "--name", "first")
     run["state"] = "RUNNING"
     assert "KFP ends the pods of run" in merflow("pipeline", "cancel", "first").out
@@ -206,9 +207,7 @@ def test_cancel_and_retry_say_what_they_do(kfp: KfpServer, profile: Path, packag
     assert json.loads(merflow("pipeline", "retry", "first", "--json").out)["retried"] == ["extract"]
 
 
-def test_logs_are_those_of_the_failed_steps_or_of_the_one_that_is_named(
-    kfp: KfpServer, profile: Path, packages: Path
-) -> None:
+def test_logs_are_those_of_the_failed_steps_or_of_the_one_that_is_named(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages, "--name", "first")
     states = {"fingerprint": "SUCCEEDED", "train:0": "SUCCEEDED", "train:1": "FAILED", "train:2": "RUNNING"}
     workflow = workflow_of(kfp, run, packages, folds=3, states=states, attempts={"train:1": 2})
@@ -229,7 +228,7 @@ def test_logs_are_those_of_the_failed_steps_or_of_the_one_that_is_named(
     assert [(each["fold"], each["text"]) for each in told] == [(3, "fold 2 attempt 0\n")]
 
 
-def test_logs_that_cannot_be_had_are_explained(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_logs_that_cannot_be_had_are_explained(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages, "--name", "first")
     assert "no step of run" in refused("pipeline", "logs", "first")
     workflow = workflow_of(kfp, run, packages, states={"fingerprint": "SUCCEEDED"})
@@ -242,7 +241,7 @@ def test_logs_that_cannot_be_had_are_explained(kfp: KfpServer, profile: Path, pa
     assert "has no step 'trian'; did you mean 'train'?" in refused("pipeline", "logs", "first", "trian")
 
 
-def test_schedules_are_made_listed_switched_and_deleted(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_schedules_are_made_listed_switched_and_deleted(kfp: KfpServer, packages: Path) -> None:
     made = merflow(
         *("pipeline", "schedule", "create", packages / "benchmark.yaml", "--models", VARIANT, "--name", "nightly"),
         *("--cron", "30 3 * * 1-5", "--max-concurrency", 2, "--catch-up", "--json"),
@@ -281,7 +280,7 @@ def test_schedules_are_made_listed_switched_and_deleted(kfp: KfpServer, profile:
     ],
 )
 def test_a_schedule_without_a_time_is_refused(
-    kfp: KfpServer, profile: Path, packages: Path, options: tuple[str, ...], said: str
+    kfp: KfpServer, packages: Path, options: tuple[str, ...], said: str
 ) -> None:
     command = ("pipeline", "schedule", "create", packages / "benchmark.yaml", "--models", VARIANT, "--name", "x")
     assert said in refused(*command, *options)

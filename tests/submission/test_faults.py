@@ -56,7 +56,7 @@ def test_a_server_that_stays_away_ends_the_patience_with_a_remedy(kfp: KfpServer
     assert pauses == [0.5, 1.0, 2.0]
 
 
-def test_nobody_listens(user: Path) -> None:
+def test_nobody_listens() -> None:
     (port,) = free_ports(1)
     pauses: list[float] = []
     away = Server(ClusterProfile(host=f"http://127.0.0.1:{port}"), patience_s=1.0, pause=pauses.append)
@@ -73,10 +73,11 @@ def test_a_slow_answer_is_waited_for(kfp: KfpServer) -> None:
     assert pauses == []
 
 
+@pytest.mark.usefixtures("profile")
 @pytest.mark.parametrize("status", [0, 500, 502, 503])
 @pytest.mark.parametrize("after", [True, False], ids=["made", "not-made"])
 def test_a_run_is_created_once_though_the_answer_is_lost(
-    kfp: KfpServer, profile: Path, packages: Path, status: int, after: bool
+    kfp: KfpServer, packages: Path, status: int, after: bool
 ) -> None:
     kfp.faults.append(Fault(status, on=CREATE, after=after))
     said = merflow("pipeline", "submit", packages / "benchmark.yaml", "--models", VARIANT)
@@ -90,16 +91,16 @@ def test_a_run_is_created_once_though_the_answer_is_lost(
     assert next(iter(kfp.runs)) in said.out
 
 
-def test_a_version_and_a_pipeline_are_made_once_though_answers_are_lost(
-    kfp: KfpServer, profile: Path, packages: Path
-) -> None:
+@pytest.mark.usefixtures("profile")
+def test_a_version_and_a_pipeline_are_made_once_though_answers_are_lost(kfp: KfpServer, packages: Path) -> None:
     for request in ("POST /apis/v2beta1/pipelines$", "POST .*upload_version", "POST .*experiments"):
         kfp.faults.append(Fault(0, on=request, after=True))
     submitted(packages / "benchmark.yaml")
     assert (len(kfp.pipelines), len(kfp.versions), len(kfp.experiments), len(kfp.runs)) == (1, 1, 1, 1)
 
 
-def test_another_process_may_upload_the_same_version_first(kfp: KfpServer, profile: Path, packages: Path) -> None:
+@pytest.mark.usefixtures("profile")
+def test_another_process_may_upload_the_same_version_first(kfp: KfpServer, packages: Path) -> None:
     submitted(packages / "benchmark.yaml")
     kfp.faults.append(Fault(200, on="GET .*versions$", body='{"pipeline_versions": []}'))
     assert len(kfp.versions) == 1
@@ -107,7 +108,8 @@ def test_another_process_may_upload_the_same_version_first(kfp: KfpServer, profi
     assert (len(kfp.versions), len(kfp.runs)) == (1, 2)
 
 
-def test_waiting_survives_everything_that_passes(kfp: KfpServer, profile: Path, packages: Path) -> None:
+@pytest.mark.usefixtures("profile")
+def test_waiting_survives_everything_that_passes(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     kfp.progress = lambda found, reads: found.update(state="RUNNING" if reads < 4 else "SUCCEEDED")
     kfp.faults += [Fault(status, on="GET /apis/v2beta1/runs/") for status in (0, 503, 429, 500, 0, 504)]
@@ -162,13 +164,15 @@ def test_a_token_file_is_read_every_time(kfp: KfpServer, tmp_path: Path) -> None
         list_runs(mounted, limit=5)
 
 
-def test_a_server_that_wants_a_token_says_so(kfp: KfpServer, profile: Path) -> None:
+@pytest.mark.usefixtures("profile")
+def test_a_server_that_wants_a_token_says_so(kfp: KfpServer) -> None:
     kfp.tokens = {"something"}
     error = refused("pipeline", "list")
     assert "not logged in (401): Request header error: there is no user identity" in error
     assert "KFP asks for a token; set token_command or token_file in the cluster profile" in error
 
 
+@pytest.mark.usefixtures("profile")
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -183,27 +187,30 @@ def test_a_token_command_that_fails_is_told(kfp: KfpServer, user: Path, command:
     assert said in refused("pipeline", "list")
 
 
-def test_a_namespace_that_is_not_yours_is_told(kfp: KfpServer, profile: Path) -> None:
+@pytest.mark.usefixtures("profile")
+def test_a_namespace_that_is_not_yours_is_told(kfp: KfpServer) -> None:
     kfp.forbidden.add("speech")
     error = refused("pipeline", "list")
     assert "not allowed (403): User may not access namespace speech" in error
     assert "ask for the role kubeflow-pipelines-edit in namespace speech" in error
 
 
-def test_a_server_for_several_users_needs_a_namespace(kfp: KfpServer, user: Path) -> None:
+def test_a_server_for_several_users_needs_a_namespace(kfp: KfpServer) -> None:
     assert "serves several users and needs a namespace; pass --namespace NAME" in refused(
         "pipeline", "list", "--host", kfp.url
     )
 
 
-def test_a_server_for_one_user_gets_none(kfp: KfpServer, profile: Path, packages: Path) -> None:
+@pytest.mark.usefixtures("profile")
+def test_a_server_for_one_user_gets_none(kfp: KfpServer, packages: Path) -> None:
     kfp.multi_user = False
     submitted(packages / "benchmark.yaml", "--namespace", "kubeflow")
     assert all("namespace" not in each for each in kfp.experiments.values())
     assert merflow("pipeline", "list").code == 0
 
 
-def test_a_login_page_is_no_empty_answer(kfp: KfpServer, profile: Path) -> None:
+@pytest.mark.usefixtures("profile")
+def test_a_login_page_is_no_empty_answer(kfp: KfpServer) -> None:
     page = Fault(200, on="GET", body="<html>Log in</html>", headers={"Content-Type": "text/html; charset=utf-8"})
     kfp.faults.append(page)
     assert "answers with a web page, not as KFP's API; if that is a login page, set token_command" in refused(
@@ -217,7 +224,7 @@ def test_a_login_page_is_no_empty_answer(kfp: KfpServer, profile: Path) -> None:
     assert "does not answer as KFP's API does; correct host" in refused("pipeline", "list")
 
 
-def test_a_certificate_that_is_not_trusted_is_told(user: Path) -> None:
+def test_a_certificate_that_is_not_trusted_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as plain:
         host = f"https://127.0.0.1:{plain.getsockname()[1]}"
         plain.settimeout(20)
@@ -236,7 +243,8 @@ def test_a_certificate_that_is_not_trusted_is_told(user: Path) -> None:
         thread.join()
 
 
-def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, profile: Path, packages: Path) -> None:
+@pytest.mark.usefixtures("profile")
+def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     run["state"] = "RUNNING"
     command = [sys.executable, "-m", "merflow", "pipeline", "wait", run["run_id"], "--every", "0.1"]
@@ -254,7 +262,7 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, profile: Pa
     assert run["state"] == "RUNNING"
 
 
-def test_an_answer_that_is_not_kfps_is_told_by_status(kfp: KfpServer, profile: Path, packages: Path) -> None:
+def test_an_answer_that_is_not_kfps_is_told_by_status(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     kfp.faults.append(Fault(400, on="GET .*/runs/", body=json.dumps({"message": "Invalid input error: bad  id"})))
     error = refused("pipeline", "status", run["run_id"])

@@ -51,7 +51,7 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
     assert choose("cloud")[0] == "cloud"
     changed = choose("lab", host="http://localhost:8888", namespace="mine")[1]
     assert (changed.host, changed.namespace) == ("http://localhost:8888", "mine")
-    with pytest.raises(SubmissionError, match="has no profile 'labb'; did you mean 'lab'?"):
+    with pytest.raises(SubmissionError, match=r"has no profile 'labb'; did you mean 'lab'\?"):
         choose("labb")
     monkeypatch.delenv("MERFLOW_PROFILE")
     path.write_text('[cluster.lab]\nhost = "https://lab.example.org"\n')

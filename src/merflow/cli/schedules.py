@@ -80,7 +80,7 @@ def create(
 
     The package is checked and uploaded now, as by `merflow pipeline submit`; later runs have the same code.
 
-    Example: `merflow pipeline schedule create packages/benchmark.yaml --models mfdr:full --name nightly --cron "30 3 * * *"`
+    Example: `merflow pipeline schedule create benchmark.yaml --models mfdr:full --name nightly --cron "30 3 * * *"`
     """
     from merflow.submission.arguments import arguments
     from merflow.submission.schedules import create_schedule, cron_of, interval_s

@@ -1,7 +1,7 @@
 """``merflow pipeline submit``: a package becomes a run on a cluster."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -109,7 +109,7 @@ def submit(
     code here or in the image than in the package, splits that are not on the DVC remote, and parameters that cannot
     work on the cluster.
 
-    Example: `merflow pipeline submit packages/benchmark.yaml --models mfdr:full --corpus iemocap --root /workspace/IEMOCAP_full_release`
+    Example: `merflow pipeline submit packages/benchmark.yaml --models mfdr:full --corpus iemocap --root /workspace/it`
     """
     from merflow.submission.arguments import arguments, pipeline_name
     from merflow.submission.profiles import choose
@@ -199,8 +199,8 @@ def check_all(
     *,
     revision: str | None,
     allowed: tuple[str, ...],
-    rules: Any,
-    quiet: bool,  # noqa: ANN401
+    rules: Collection[str],
+    quiet: bool,
 ) -> "Checked":
     """Check a package, and print on standard error what could not be checked, unless it goes into JSON."""
     from merflow.submission.checks import check

@@ -36,7 +36,7 @@ def check_bucket(location: str, *, endpoint: str | None) -> Finding:
     where = f"{location} at {endpoint or 'AWS'}"
     config = Config(connect_timeout=_PATIENCE_S, read_timeout=_PATIENCE_S, retries={"max_attempts": 2})
     try:
-        client = boto3.client("s3", endpoint_url=endpoint, config=config)
+        client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
         return _write_and_delete(client, bucket=parts.netloc, key=key, where=where)
     except (BotoCoreError, ClientError, ValueError) as error:
         code = _code(error)
@@ -59,7 +59,7 @@ def _write_and_delete(client: Any, *, bucket: str, key: str, where: str) -> Find
     if not held:
         return Finding(
             "warning",
-            f"{where}: conditional writes (If-None-Match) have no effect, so that two workers could overwrite each other",
+            f"{where}: conditional writes (If-None-Match) have no effect, and two workers could overwrite each other",
             "use a server that has them: AWS, SeaweedFS, MinIO or Ceph in a recent version",
         )
     return Finding("ok", f"{where}: objects can be written, read and deleted, and conditional writes hold")

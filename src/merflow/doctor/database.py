@@ -23,6 +23,8 @@ def check_database(storage: str) -> Finding:
     from sqlalchemy.pool import NullPool
 
     location = StudyLocation.of(storage, folder=Path(), name="merflow-doctor")
+    if location.url.startswith("sqlite:///") and not Path(location.url.removeprefix("sqlite:///")).is_file():
+        return Finding("not configured", f"{location.url} does not exist yet; `merflow tune` makes it")
     options: dict[str, object] = {"password": location.password} if location.password else {}
     if location.url.startswith("postgresql"):
         options["connect_timeout"] = _PATIENCE_S

@@ -12,8 +12,8 @@ from merflow.pipelines.lint.package import Package
 from merflow.runs.code_closure import code_digests
 from merflow.storage.local import digest
 from merflow.submission.arguments import facts_of
-from merflow.submission.labels import CODE, REVISION, labels_of
 from merflow.submission.checkout import Checkout
+from merflow.submission.labels import CODE, REVISION, labels_of
 from merflow.versioning.project import Project
 from merflow.versioning.remote import Remote
 
@@ -109,7 +109,7 @@ def _commit(revision: str | None) -> tuple[str, list[str]]:
     commit = checkout.commit(revision)
     if commit is None:
         return "", [
-            f"--revision {revision} is no branch, tag or commit of the checkout {checkout.root}; fetch it: git fetch --all --tags"
+            f"--revision {revision} is no branch, tag or commit of {checkout.root}; fetch it: git fetch --all --tags"
         ]
     files = checkout.differing(commit)
     if files:
@@ -131,8 +131,8 @@ def _code(package: Package, *, allowed: Collection[str]) -> tuple[str, list[str]
         return (
             "",
             [
-                f"the code here is not the one that the package was compiled from, in {', '.join(differing)}; compile it "
-                "again, or pass --allow-other-code"
+                f"the code here is not the one that the package was compiled from, in {', '.join(differing)}; compile "
+                "it again, or pass --allow-other-code"
             ],
             [],
         )
@@ -152,8 +152,8 @@ def _image(image: str, *, commit: str, code: str, allowed: Collection[str]) -> t
         if label == code:
             return [], []
         return [
-            f"image {image} has other code than the package: its label {CODE} is {label}, the package's code is {code}; "
-            "build and push the image again, or pass --allow-other-code"
+            f"image {image} has other code than the package: its label {CODE} is {label}, the package's code is "
+            f"{code}; build and push the image again, or pass --allow-other-code"
         ], []
     revision = labels.get(REVISION, "")
     if revision in ("", _UNREADABLE_DIGEST) or not commit:

@@ -1,7 +1,8 @@
 """Names of a run's pods, which KFP's API does not tell, and their logs, which it gives by these names.
 
-Argo names a node by the path of its tasks. The number in a node's id and in its pod's name is a hash of that path (FNV-1a,
-32 bits), so both follow from the graph. KFP's API tells the ids as the children of tasks, and so which of them exist.
+Argo names a node by the path of its tasks. The number in a node's id and in its pod's name is a hash of that path
+(FNV-1a, 32 bits), so both follow from the graph. KFP's API tells the ids as the children of tasks, and so which of them
+exist.
 """
 
 from collections.abc import Iterator

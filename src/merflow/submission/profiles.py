@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from merflow.contracts.passwords import masked, without_password
 from merflow.contracts.strict import Strict, parse
@@ -63,7 +63,7 @@ class ClusterProfile(Strict):
     host: str
     namespace: str | None = None
     experiment: str = "merflow"
-    token_command: list[str] = []
+    token_command: list[str] = Field(default_factory=list)
     token_file: str | None = None
     ca_file: str | None = None
     ui: str | None = None
@@ -120,7 +120,7 @@ class ClusterProfile(Strict):
 
 class _File(Strict):
     default: str | None = None
-    cluster: dict[str, ClusterProfile] = {}
+    cluster: dict[str, ClusterProfile] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,8 @@ def read_profiles(path: Path) -> Profiles:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise SubmissionError(
-            f"there are no cluster profiles: {path} does not exist; pass --host URL, or write the file, for example:\n\n"
-            f"{EXAMPLE}"
+            f"there are no cluster profiles: {path} does not exist; pass --host URL, or write the file, for "
+            f"example:\n\n{EXAMPLE}"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SubmissionError(f"cannot read {path} ({error}); make it a readable text file") from error
@@ -196,7 +196,7 @@ def read_profiles(path: Path) -> Profiles:
 def choose(
     name: str | None, *, host: str | None = None, namespace: str | None = None, path: Path | None = None
 ) -> tuple[str, ClusterProfile]:
-    """Return the name and the profile to use: the named one, that of MERFLOW_PROFILE, the file's default or its only one.
+    """Return the name and the profile to use: the named one, MERFLOW_PROFILE's, the file's default, or its only one.
 
     Args:
         name: Name of a profile; None to choose as above.

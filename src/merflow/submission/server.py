@@ -188,7 +188,7 @@ class Server:
             remedies = {
                 "none": "KFP asks for a token; set token_command or token_file in the cluster profile",
                 "token file": f"the token in {self.profile.token_file} is not accepted; get a new one",
-                "token command": "the token of token_command is not accepted; check its audience and its service account",
+                "token command": "the token of token_command is not accepted; check its audience and service account",
             }
             return SubmissionError(f"{said}not logged in (401){_told(error)}; {remedies[self.profile.auth]}")
         if error.status == 403:
