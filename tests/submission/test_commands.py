@@ -34,9 +34,7 @@ def workflow_of(kfp: KfpServer, run: dict[str, Any], packages: Path, **settings:
     return workflow
 
 
-def test_a_run_has_its_pipelines_version_its_parameters_and_its_service_account(
-    kfp: KfpServer, profile: Path, packages: Path
-) -> None:
+def test_a_run_has_its_pipelines_version_its_parameters_and_its_service_account(kfp: KfpServer, packages: Path) -> None:
     said = submitted(
         *(packages / "benchmark.yaml", "--corpus", "iemocap", "--root", "/workspace/IEMOCAP_full_release"),
         *("--name", "first", "--set", "training.max_epochs=3"),

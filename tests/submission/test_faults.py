@@ -262,6 +262,7 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, packages: P
     assert run["state"] == "RUNNING"
 
 
+@pytest.mark.usefixtures("profile")
 def test_an_answer_that_is_not_kfps_is_told_by_status(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages)
     kfp.faults.append(Fault(400, on="GET .*/runs/", body=json.dumps({"message": "Invalid input error: bad  id"})))

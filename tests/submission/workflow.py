@@ -77,10 +77,11 @@ class Workflow:
             if known:
                 yield f"iteration-iterations({index}:{index})", known[-1], []
         for task, _ in self.graph.steps:
-            for index in range(self.folds) if task.in_loop else (None,):
-                key = task.name if index is None else f"{task.name}:{index}"
+            numbers: list[int | None] = [*range(self.folds)] if task.in_loop else [None]
+            for number in numbers:
+                key = task.name if number is None else f"{task.name}:{number}"
                 if key in self.states:
-                    yield from self._of_step(task, index, self.states[key], self.attempts.get(key, 1))
+                    yield from self._of_step(task, number, self.states[key], self.attempts.get(key, 1))
 
     def _of_step(
         self, task: Task, index: int | None, state: str, attempts: int

@@ -239,8 +239,9 @@ def prepared(
             )
             options = replace(options, params=None, overrides=())
         submission = read_submission(path.parent)
+        account = submission.service_account if submission else None
         package = Package.read(path)
-        yield without_cache(package) if no_cache else package, options, submission and submission.service_account, path
+        yield without_cache(package) if no_cache else package, options, account, path
 
 
 def _tell_dry(

@@ -23,7 +23,7 @@ _UNREADABLE_DIGEST = "unknown"
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found out about a package, to record it with the run.
+    """Facts about a package that are recorded with its run.
 
     Attributes:
         image: Image of the steps.

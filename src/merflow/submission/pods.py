@@ -106,7 +106,7 @@ def _nodes(run: Run, task: Task, settings: Pod) -> list[_Node]:
         return []
     loops = [each for each in task.above if each.is_loop]
     count = sum(str(each.display_name).startswith("iteration-iterations(") for each in tasks_of(run))
-    nodes = []
+    nodes: list[_Node] = []
     for index in range(count) if loops else (None,):
         path = executor_path(workflow, task, iteration=index)
         retries = int(task.spec.get("retryPolicy", {}).get("maxRetryCount", 0))
