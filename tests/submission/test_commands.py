@@ -100,7 +100,7 @@ def test_status_shows_steps_and_folds(kfp: KfpServer, packages: Path) -> None:
     said = merflow("pipeline", "status", run["run_id"][:8])
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in said.out.splitlines() if line.split()}
     assert said.code == 0
-    assert lines["train"].startswith("1 of 5 done, 1 running, 1 failed (failed: number 2)")
+    assert lines["train"].startswith("1 of 5 done, 1 running, 1 failed (number 2)")
     assert lines["extract"] == "done 1:30"
     assert lines["evaluate"] == "waiting"
     told = json.loads(merflow("pipeline", "status", "first", "--json").out)

@@ -95,8 +95,8 @@ def step_words(step: "Step", *, expected: int | None = None) -> str:
     for state in ("RUNNING", "PENDING", "FAILED", "CANCELED", "CANCELING"):
         if count := step.counts.get(state):
             words.append(f"{count} {state_word(state)}")
-    if step.failed_iterations:
-        words[-1] += f" (failed: number {', '.join(map(str, step.failed_iterations))})"
+            if state == "FAILED" and step.failed_iterations:
+                words[-1] += f" (number {', '.join(map(str, step.failed_iterations))})"
     return ", ".join(words)
 
 

@@ -109,7 +109,7 @@ def submit(
     code here or in the image than in the package, splits that are not on the DVC remote, and parameters that cannot
     work on the cluster.
 
-    Example: `merflow pipeline submit packages/benchmark.yaml --models mfdr:full --corpus iemocap --root /workspace/it`
+    Example: `merflow pipeline submit benchmark.yaml --models mfdr:full --corpus iemocap --root /workspace/IEMOCAP`
     """
     from merflow.submission.arguments import arguments, pipeline_name
     from merflow.submission.profiles import choose

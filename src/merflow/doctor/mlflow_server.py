@@ -1,5 +1,6 @@
 """MLflow: a run can be written with a figure and an artifact, read, and deleted."""
 
+import re
 import secrets
 
 from merflow.doctor.findings import Finding
@@ -8,6 +9,8 @@ from merflow.tracking.connection import Connection
 
 EXPERIMENT = "merflow-doctor"
 _CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+# The end of an error of urllib3's.
+_CAUSE = re.compile(r"\(Caused by \w+\((?:[\"'].*?\): )?[\"']?(?P<words>.*?)[\"']?\)\)$")
 # Part of MLflow's message -> remedy.
 _REMEDIES = {
     "Invalid Host header": "start MLflow with this name among its --allowed-hosts",
@@ -59,4 +62,6 @@ def _experiment(connection: Connection) -> str:
 def _wrong(error: TrackingError) -> Finding:
     said = str(error)
     remedy = next((remedy for part, remedy in _REMEDIES.items() if part in said), "see the log of MLflow")
+    if cause := _CAUSE.search(said):
+        said = f"{said.partition(': API request')[0]}: {cause['words']}"
     return Finding("wrong", said, remedy)

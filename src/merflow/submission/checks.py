@@ -172,7 +172,7 @@ def _data(around: Path, *, allowed: Collection[str]) -> tuple[list[str], list[st
     """Find versions of manifest and splits that the DVC remote lacks."""
     project = Project.around(around)
     if project is None or not any(project.files_of(stage)[1] for stage in STAGES):
-        return [], [f"{around.resolve()} has no manifest or splits in DVC; there is nothing to push"]
+        return [], [f"{around.resolve()} is in no DVC project with splits, so that none are looked for on a remote"]
     if UNPUSHED in allowed:
         return [], []
     try:

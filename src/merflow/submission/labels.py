@@ -16,6 +16,7 @@ from typing import Any
 import urllib3
 
 from merflow.errors import SubmissionError
+from merflow.submission.transport import reason_of
 
 VERSION, REVISION = "org.opencontainers.image.version", "org.opencontainers.image.revision"
 CODE = "io.merflow.code-digest"
@@ -89,9 +90,8 @@ class Registry:
                 answer = self._pool.request("GET", f"{self._base}/{path}", headers=headers | self._authorization())
             body = answer.data
         except urllib3.exceptions.HTTPError as error:
-            reason = str(error).rpartition(": ")[2].strip("()'\"")
             raise SubmissionError(
-                f"cannot reach registry {self._host} ({reason}); check the name of the image and the network"
+                f"cannot reach registry {self._host} ({reason_of(error)}); check the name of the image and the network"
             ) from error
         if answer.status != 200:
             raise SubmissionError(f"registry {self._host} does not give {self._name}: {self._remedy(answer.status)}")

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from merflow.errors import PipelineError, SubmissionError
 from merflow.submission.profiles import ClusterProfile
 from merflow.submission.tokens import Token
-from merflow.submission.transport import Transport
+from merflow.submission.transport import Transport, reason_of
 
 Answer = TypeVar("Answer")
 
@@ -155,7 +155,7 @@ class Server:
             try:
                 return request()
             except urllib3.exceptions.HTTPError as error:
-                problem = f"no connection ({_reason(error)})"
+                problem = f"no connection ({reason_of(error)})"
                 sent = not isinstance(
                     error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError
                 )
@@ -217,12 +217,6 @@ def pages(fetch: Callable[[str], Any], *, items: str, limit: int | None = None) 
         token = page.next_page_token or ""
         if not token or (limit is not None and len(found) >= limit):
             return found[:limit]
-
-
-def _reason(error: Exception) -> str:
-    """Return the cause of a failed connection, without urllib3's objects."""
-    last = str(error).rpartition(": ")[2] or type(error).__name__
-    return last.strip("()'\"")[:200]
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - kfp has no types

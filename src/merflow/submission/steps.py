@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from graphlib import TopologicalSorter
 from typing import Any
 
-from merflow.pipelines.lint.package import Package
+from merflow.pipelines.lint.package import Package, Task
 from merflow.submission.runs import CANCELED, CANCELING, FAILED, SKIPPED, SUCCEEDED, Run, moment
 from merflow.submission.server import Server
 
@@ -95,7 +96,7 @@ def graph_of(server: Server, run: Run) -> Package:
 
 
 def steps_of(run: Run, graph: Package) -> list[Step]:
-    """Return the steps of a run in the order in which they start, those that wait at the end.
+    """Return the steps of a run in the order in which the graph lets them start.
 
     Args:
         run: The run.
@@ -106,7 +107,7 @@ def steps_of(run: Run, graph: Package) -> list[Step]:
         int(found[1]): task for task in tasks if (found := _ITERATION.match(task.display_name or "")) is not None
     }
     steps = []
-    for node, _ in graph.steps:
+    for node in _ordered(graph):
         same = [task for task in tasks if task.display_name == node.name]
         looped = node.in_loop
         failed = tuple(sorted(index + 1 for index, task in iterations.items() if task.state == FAILED))
@@ -123,9 +124,7 @@ def steps_of(run: Run, graph: Package) -> list[Step]:
                 ended=None if None in ends else max((end for end in ends if end), default=None),
             )
         )
-    order = {task.name: number for number, (task, _) in enumerate(graph.steps)}
-    late = datetime.max.replace(tzinfo=UTC)
-    return sorted(steps, key=lambda step: (step.started or late, order[step.name]))
+    return steps
 
 
 def tasks_of(run: Run) -> Sequence[Any]:
@@ -137,6 +136,27 @@ def tasks_of(run: Run) -> Sequence[Any]:
 def cached_count(run: Run) -> int:
     """Return how many executions were skipped because KFP's cache had their results."""
     return sum(task.display_name == "executor" and task.state == SKIPPED for task in tasks_of(run))
+
+
+def _ordered(graph: Package) -> list[Task]:
+    """Return the tasks that start containers, each after all that it waits for."""
+    steps = {task.path: task for task, _ in graph.steps}
+    waits = {
+        path: sorted(
+            inner
+            for each in (*step.above, step)
+            for name in each.spec.get("dependentTasks", ())
+            for inner in steps
+            if f"{inner}/".startswith(f"{_beside(each, name)}/")
+        )
+        for path, step in steps.items()
+    }
+    return [steps[path] for path in TopologicalSorter(waits).static_order()]
+
+
+def _beside(task: Task, name: str) -> str:
+    """Return the path of the task of this name in the same graph."""
+    return "/".join([*(each.name for each in task.above), name])
 
 
 def _state(tasks: Sequence[Any], *, whole: bool) -> str:

@@ -45,6 +45,15 @@ class Transport:
         return answer
 
 
+def reason_of(error: Exception) -> str:
+    """Return the cause of a failed connection in the system's words, without urllib3's objects."""
+    inner = error.args[-1] if error.args else ""
+    if isinstance(inner, Exception):
+        return str(inner) or type(inner).__name__
+    words = str(error).rpartition("): ")[2] or type(error).__name__
+    return words.removeprefix("Failed to establish a new connection: ")[:200]
+
+
 _LOGIN = (
     "if that is a login page, set token_command or token_file in the cluster profile; otherwise correct host, which "
     "often ends in /pipeline"
