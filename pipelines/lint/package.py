@@ -10,6 +10,8 @@ import yaml
 
 from merflow.errors import PipelineError
 
+# The loader of libyaml if it is available: a package has thousands of lines.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _KIND = "write it with `merflow pipeline compile`"
 
 
@@ -123,7 +125,7 @@ class Package:
         """
         try:
             text = path.read_text(encoding="utf-8")
-            documents = list(yaml.safe_load_all(text))
+            documents = list(yaml.load_all(text, Loader=_LOADER))
         except OSError as error:
             raise PipelineError(f"cannot read {path}: {error.strerror}; {_KIND}") from error
         except (UnicodeDecodeError, yaml.YAMLError) as error:

@@ -80,6 +80,10 @@ class PipelineError(MerflowError):
     """A step of a pipeline failed, or the tools that run pipelines are not installed."""
 
 
+class SubmissionError(MerflowError):
+    """A cluster profile is wrong, or Kubeflow Pipelines refuses a request or cannot be reached."""
+
+
 class FormatError(MerflowError):
     """A file was written by another version of merflow, or is damaged."""
 

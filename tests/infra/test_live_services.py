@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from merflow.doctor.bucket import check_bucket
+from merflow.doctor.database import check_database
+from merflow.doctor.mlflow_server import check_mlflow
+from merflow.errors import TuningError
+from merflow.runs.provenance import merflow_version
+from merflow.submission.labels import VERSION
+from tests.cli.command import merflow
 from tests.infra import live
 from tests.infra.containers import here, secret
 from tests.infra.manifests import ROOT, copy_with_secrets, render
+from tests.submission import kfp_server, registry
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -198,6 +206,59 @@ def test_each_key_reaches_its_own_bucket_alone(services: live.Services) -> None:
 
 def test_s3_refuses_a_request_without_a_key(services: live.Services) -> None:
     assert status(f"{services.s3}/mlflow") == 403
+
+
+@pytest.fixture
+def as_runs(services: live.Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test the credentials of runs, and a home without settings; return the home."""
+    user, key = secret(services.manifests, "mlflow-user"), secret(services.manifests, "s3-runs")
+    password = secret(services.manifests, "optuna")["OPTUNA_PASSWORD"]
+    keys = {"AWS_ACCESS_KEY_ID": key["RUNS_ACCESS_KEY"], "AWS_SECRET_ACCESS_KEY": key["RUNS_SECRET_KEY"]}
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in {**user, **keys, **home, "PGPASSWORD": password}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def study(services: live.Services) -> str:
+    return f"postgresql://optuna@127.0.0.1:{services.environment['PGPORT']}/optuna"
+
+
+def test_doctor_finds_everything_right_and_leaves_nothing_behind(services: live.Services, as_runs: Path) -> None:
+    (as_runs / "merflow").mkdir()
+    with kfp_server.running() as kfp, registry.running() as images:
+        (as_runs / "merflow/clusters.toml").write_text(
+            f'[cluster.lab]\nhost = "{kfp.url}"\nnamespace = "merflow"\nmlflow = "{services.mlflow}"\n'
+            f's3 = "s3://merflow/lab"\ns3_endpoint = "{services.s3}"\nstudy = "{study(services)}"\n'
+        )
+        digest = images.put({VERSION: merflow_version()})
+        image = f"{images.host}/merflow/python@{digest}"
+        said = merflow("doctor", "--image", image, "--json", "--timeout", live.PATIENCE_S)
+        assert kfp.experiments == {}
+    assert said.code == 0, said
+    told = json.loads(said.out)
+    states = {name: each["state"] for name, each in told.items()}
+    assert states.pop("GPU") in ("ok", "not configured")
+    assert states.pop("DVC remote") == "not configured"
+    assert states == dict.fromkeys(("KFP", "MLflow", "S3", "database", "image"), "ok"), told
+    assert client(services, "runs").list_objects_v2(Bucket="merflow", Prefix="lab/")["KeyCount"] == 0
+
+
+@pytest.mark.usefixtures("as_runs")
+def test_doctor_names_wrong_credentials_and_buckets(services: live.Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check_bucket("s3://mlflow/x", endpoint=services.s3).remedy == (
+        "allow reading, writing and deleting below this prefix"
+    )
+    for name in ("MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY", "PGPASSWORD"):
+        monkeypatch.setenv(name, "hunter2")
+    told = check_mlflow(services.mlflow)
+    assert (told.state, told.remedy) == ("wrong", "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD")
+    told = check_bucket("s3://merflow/x", endpoint=services.s3)
+    assert told.remedy == "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    with pytest.raises(TuningError, match=r"password authentication failed.*the password in PGPASSWORD") as caught:
+        check_database(study(services))
+    assert "hunter2" not in str(caught.value)
 
 
 def test_no_server_logs_a_secret(services: live.Services) -> None:

@@ -9,6 +9,7 @@ from merflow.cli import data, features, pipeline, runs, tracking
 from merflow.cli.classics import classics
 from merflow.cli.compare import compare
 from merflow.cli.console import OUT, run
+from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
 from merflow.cli.report import report
 from merflow.cli.tune import tune
@@ -80,8 +81,12 @@ app.command("classics", rich_help_panel=_STEPS)(classics)
 app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
 app.command("plots", rich_help_panel=_STEPS)(runs.plots)
 app.add_typer(
-    pipeline.app, name="pipeline", rich_help_panel=_ELSEWHERE, help="Compile and run everything as Kubeflow pipelines."
+    pipeline.app,
+    name="pipeline",
+    rich_help_panel=_ELSEWHERE,
+    help="Compile pipelines, run them here, and submit them to a cluster.",
 )
+app.command("doctor", rich_help_panel=_ELSEWHERE)(doctor)
 app.add_typer(tracking.app, name="tracking", rich_help_panel=_ELSEWHERE, help="Upload runs to MLflow.")
 
 

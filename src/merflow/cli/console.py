@@ -22,6 +22,7 @@ from merflow.errors import MerflowError
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
 INTERRUPTED = "interrupted; finished work is kept, and the same command continues from there"
+_said_when_interrupted = [INTERRUPTED]
 
 _UNBOUNDED = 10_000  # columns
 _DISK_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -62,6 +63,11 @@ def progress_bars() -> Iterator[Tell | None]:
         yield tell
 
 
+def say_when_interrupted(message: str) -> None:
+    """Print this sentence instead of :data:`INTERRUPTED` if the command that runs is interrupted."""
+    _said_when_interrupted[:] = [message]
+
+
 def run(program: Callable[[], None]) -> None:
     """Run a command, and turn what goes wrong into a message and an exit code.
 
@@ -69,6 +75,7 @@ def run(program: Callable[[], None]) -> None:
     traceback and 1.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    say_when_interrupted(INTERRUPTED)
     try:
         program()
     except MerflowError as error:
@@ -82,7 +89,7 @@ def run(program: Callable[[], None]) -> None:
     except (KeyboardInterrupt, SystemExit) as ending:  # Typer turns the first into the second
         if isinstance(ending, SystemExit) and ending.code != INTERRUPTED_CODE:
             raise
-        ERR.print(INTERRUPTED)
+        ERR.print(*_said_when_interrupted)
         sys.exit(INTERRUPTED_CODE)
 
 

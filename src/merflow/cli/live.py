@@ -107,7 +107,7 @@ class LiveRun:
         else:
             done = self._done.get(self._step, 0)
             doing = f"{self._step} {done} {loop.things if loop.total is None else f'of {loop.total} {loop.things}'}"
-        return " · ".join(part for part in (doing, f"{_clock(self._elapsed_s)} elapsed", self._left()) if part)
+        return " · ".join(part for part in (doing, f"{clock_text(self._elapsed_s)} elapsed", self._left()) if part)
 
     def _left(self) -> str:
         loop = self.loops.get(self._step)
@@ -119,7 +119,7 @@ class LiveRun:
             return ""
         each_s = (self.clock() - self._loop_started_s) / self._executed
         left_s = each_s * (loop.total - self._done.get(self._step, 0))
-        return f"about {_clock(left_s)} left" if left_s else ""
+        return f"about {clock_text(left_s)} left" if left_s else ""
 
     @property
     def _elapsed_s(self) -> float:
@@ -149,9 +149,9 @@ def steps_table(steps: Sequence[StepTime], *, seconds: float) -> Table:
     table.add_column("time", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for step in steps:
-        table.add_row(step.name, _clock(step.seconds) if step.ran else "", _outcome(step))
+        table.add_row(step.name, clock_text(step.seconds) if step.ran else "", _outcome(step))
     total = StepTime("total", sum(step.ran for step in steps), sum(step.cached for step in steps))
-    table.add_row(total.name, _clock(seconds), _outcome(total))
+    table.add_row(total.name, clock_text(seconds), _outcome(total))
     return table
 
 
@@ -161,7 +161,7 @@ def _outcome(step: StepTime) -> str:
     return ", ".join(f"{count} {word}" for count, word in ((step.ran, "ran"), (step.cached, "cached")) if count)
 
 
-def _clock(seconds: float) -> str:
+def clock_text(seconds: float) -> str:
     """Return a duration as people read it: 1:05, or 1:02:05."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from merflow.cli import cluster_runs, schedules
+from merflow.cli.cluster_options import profiles
 from merflow.cli.console import ERR, INTERRUPTED, OUT, print_json, print_table
 from merflow.cli.interrupts import INTERRUPTED_CODE
 from merflow.cli.live import LiveRun, Loop, steps_table
@@ -33,6 +35,7 @@ from merflow.cli.options import (
     variants_of,
 )
 from merflow.cli.packages import compile_packages, kfp_packages, lint_package
+from merflow.cli.submit import submit
 from merflow.contracts.params import Params, changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.study import read_study_results
@@ -41,12 +44,13 @@ from merflow.storage.local import output_errors, replacing
 
 app = typer.Typer(no_args_is_help=True)
 
+_HERE, _ON_CLUSTER = "On this machine", "On a cluster"
 
-app.command("compile")(compile_packages)
-app.command("lint")(lint_package)
+app.command("compile", rich_help_panel=_HERE)(compile_packages)
+app.command("lint", rich_help_panel=_HERE)(lint_package)
 
 
-@app.command("run")
+@app.command("run", rich_help_panel=_HERE)
 def run_pipeline(
     name: Annotated[str, typer.Argument(metavar="PIPELINE", help="benchmark or tune")],
     models: ModelsOption,
@@ -229,3 +233,16 @@ def _left(name: str, out: Path) -> str:
     if name == "tune":
         return f"Preset: {out / _FILES['presets']}. Figures: {out / _FILES['page']}"
     return f"Report: {out / _FILES['report']}"
+
+
+app.command("submit", rich_help_panel=_ON_CLUSTER)(submit)
+app.command("status", rich_help_panel=_ON_CLUSTER)(cluster_runs.status)
+app.command("wait", rich_help_panel=_ON_CLUSTER)(cluster_runs.wait)
+app.command("logs", rich_help_panel=_ON_CLUSTER)(cluster_runs.logs)
+app.command("list", rich_help_panel=_ON_CLUSTER)(cluster_runs.list_runs)
+app.command("cancel", rich_help_panel=_ON_CLUSTER)(cluster_runs.cancel)
+app.command("retry", rich_help_panel=_ON_CLUSTER)(cluster_runs.retry)
+app.command("profiles", rich_help_panel=_ON_CLUSTER)(profiles)
+app.add_typer(
+    schedules.app, name="schedule", rich_help_panel=_ON_CLUSTER, help="Let a cluster run a pipeline again and again."
+)

@@ -405,6 +405,18 @@ def with_changes(base: Params, text: str) -> Params:
     return parse(Params, _merged(base, changes), where=f"params {masked(text[:100])}", renamed=RENAMED)
 
 
+def with_overrides(base: Params, overrides: tuple[str, ...]) -> Params:
+    """Return ``base`` with overrides of the form ``training.threads=2``.
+
+    Raises:
+        ParamsError: A key or value is wrong.
+    """
+    values = base.model_dump()
+    for override in overrides:
+        _set(values, override)
+    return parse(Params, values, where=f"--set {masked(', '.join(overrides))}", renamed=RENAMED)
+
+
 def _changes(value: Strict, base: Strict) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for name, inner in value:

@@ -25,7 +25,7 @@ _REMEDIES = {
     "CheckoutError": "the remote lacks them; run `merflow data push` in the checkout that made them",
     "ConfirmRemoveError": "an unrecorded file is in the way; move it",
 }
-_PREPOSITIONS = {"push": "to", "pull": "from", "find files": "in"}
+_PREPOSITIONS = {"push": "to", "pull": "from", "find files": "in", "compare": "with"}
 
 
 class Remote:
@@ -75,6 +75,17 @@ class Remote:
             return str(storage.fs.unstrip_protocol(storage.oid_to_path(md5)))
 
         return str(self._call("find files", address))
+
+    def missing(self, stages: Sequence[str]) -> list[str]:
+        """Return the outputs of these stages that the remote lacks, by their paths as ``dvc.lock`` names them.
+
+        Raises:
+            VersioningError: No such remote exists, or it cannot be reached or refuses.
+        """
+        outcome = self._call(
+            "compare", lambda repo: repo.status(targets=_targets(repo, stages), remote=self.name, cloud=True)
+        )
+        return sorted(path for path, state in outcome.items() if state in ("new", "missing"))
 
     def _call(self, what: str, action: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - what DVC returns
         with self._opened() as repo, _logged_errors() as logged:

@@ -1,0 +1,66 @@
+"""Options that the commands for a cluster share, and ``merflow pipeline profiles``."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from merflow.cli.console import ERR, OUT, print_json, print_table
+from merflow.cli.options import JsonOption
+
+if TYPE_CHECKING:  # commands import the rest when they run
+    from merflow.submission.server import Server
+
+ClusterProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        help="Use this cluster profile; `merflow pipeline profiles` lists them. "
+        "[default: MERFLOW_PROFILE, else the default of the file]",
+    ),
+]
+HostOption = Annotated[str | None, typer.Option("--host", help="Use the KFP at this address instead of the profile's.")]
+NamespaceOption = Annotated[
+    str | None, typer.Option("--namespace", help="Use this namespace instead of the profile's.")
+]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="Id of a run, the beginning of an id, or a run's name.")
+]
+
+
+def server_of(profile: str | None, host: str | None, namespace: str | None, *, patience_s: float = 20.0) -> "Server":
+    """Return the server of the profile that the options choose; trouble with it is told on standard error."""
+    from merflow.submission.profiles import choose
+    from merflow.submission.server import Server
+
+    _, chosen = choose(profile, host=host, namespace=namespace)
+    return Server(chosen, patience_s=patience_s, notice=lambda text: ERR.print(text, markup=False))
+
+
+def profiles(as_json: JsonOption = False) -> None:
+    """List the cluster profiles, and warn of files that others may read or change.
+
+    Example: `merflow pipeline profiles`
+    """
+    from merflow.submission.profiles import config_file, read_profiles, warnings_of
+
+    found = read_profiles(config_file())
+    if as_json:
+        print_json(
+            {
+                "file": str(found.path),
+                "default": found.default,
+                "profiles": {name: each.model_dump(exclude_none=True) for name, each in found.clusters.items()},
+            }
+        )
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("profile", "host", "namespace", "experiment", "login"):
+            table.add_column(column, no_wrap=True)
+        for name, each in found.clusters.items():
+            mark = " (default)" if name == found.default else ""
+            table.add_row(name + mark, each.host, each.namespace or "", each.experiment, each.auth)
+        print_table(table)
+        OUT.print(f"\n{found.path}", markup=False)
+    for text in dict.fromkeys(text for each in found.clusters.values() for text in warnings_of(found.path, each)):
+        ERR.print(f"warning: {text}", markup=False)

@@ -1,0 +1,210 @@
+"""``merflow pipeline schedule``: runs that a cluster starts again and again."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, server_of
+from merflow.cli.console import OUT, print_json, print_table
+from merflow.cli.options import JsonOption, ModelsOption, SetOption
+from merflow.cli.packages import AllowOption
+from merflow.cli.submit import (
+    AllowCodeOption,
+    AllowTagOption,
+    AllowUnpushedOption,
+    CorpusOnClusterOption,
+    ExperimentOption,
+    NoCacheOption,
+    PackageArgument,
+    ParamsOnClusterOption,
+    PresetOption,
+    PresetsOnClusterOption,
+    QuarantineOnClusterOption,
+    RevisionOption,
+    RootOnClusterOption,
+    SizeOnClusterOption,
+    TranscribeOnClusterOption,
+    allowances,
+    check_all,
+    prepared,
+    run_options,
+)
+from merflow.errors import SubmissionError
+
+app = typer.Typer(no_args_is_help=True)
+
+ScheduleArgument = Annotated[
+    str, typer.Argument(metavar="SCHEDULE", help="Id of a schedule, the beginning of an id, or its name.")
+]
+
+
+@app.command("create")
+def create(
+    package: PackageArgument,
+    models: ModelsOption,
+    name: Annotated[str, typer.Option("--name", help="Name of the schedule, and of its runs in MLflow.")],
+    cron: Annotated[
+        str | None,
+        typer.Option("--cron", help='Start by a cron expression in the time zone of KFP: "30 3 * * 1-5".'),
+    ] = None,
+    every: Annotated[str | None, typer.Option("--every", help="Start once per interval: 30m, 12h, 7d, 2w.")] = None,
+    catch_up: Annotated[
+        bool, typer.Option("--catch-up", help="Start the runs that were missed while the schedule was disabled.")
+    ] = False,
+    max_concurrency: Annotated[
+        int, typer.Option("--max-concurrency", help="Number of its runs at the same time.", min=1, max=10)
+    ] = 1,
+    corpus: CorpusOnClusterOption = None,
+    root: RootOnClusterOption = None,
+    size: SizeOnClusterOption = None,
+    preset: PresetOption = None,
+    quarantine: QuarantineOnClusterOption = False,
+    transcribe: TranscribeOnClusterOption = False,
+    presets: PresetsOnClusterOption = None,
+    params: ParamsOnClusterOption = None,
+    overrides: SetOption = None,
+    experiment: ExperimentOption = None,
+    revision: RevisionOption = None,
+    no_cache: NoCacheOption = False,
+    allow_tag: AllowTagOption = False,
+    allow_other_code: AllowCodeOption = False,
+    allow_unpushed: AllowUnpushedOption = False,
+    allow: AllowOption = None,
+    profile: ClusterProfileOption = None,
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a cluster run a pipeline by a cron expression or once per interval.
+
+    The package is checked and uploaded now, as by `merflow pipeline submit`; later runs have the same code.
+
+    Example: `merflow pipeline schedule create benchmark.yaml --models mfdr:full --name nightly --cron "30 3 * * *"`
+    """
+    from merflow.submission.arguments import arguments
+    from merflow.submission.schedules import create_schedule, cron_of, interval_s
+    from merflow.submission.submit import upload
+
+    if (cron is None) == (every is None):
+        raise SubmissionError("a schedule has either a cron expression or an interval; pass --cron or --every")
+    expression = cron_of(cron) if cron is not None else None
+    seconds = interval_s(every) if every is not None else None
+    options = run_options(models, corpus, root, size, name, preset, quarantine, transcribe, presets, params, overrides)
+    allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
+    server = server_of(profile, host, namespace)
+    with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):
+        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
+        values = arguments(chosen, options)
+        made = create_schedule(
+            server,
+            upload(server, chosen, checked),
+            name=name,
+            arguments=values,
+            experiment=experiment or server.profile.experiment,
+            service_account=account,
+            cron=expression,
+            every_s=seconds,
+            max_concurrency=max_concurrency,
+            catch_up=catch_up,
+        )
+    if as_json:
+        print_json(made.as_json())
+        return
+    OUT.print(f"Schedule {made.id} ({made.name}): {made.when}", markup=False)
+
+
+@app.command("list")
+def list_schedules(
+    profile: ClusterProfileOption = None,
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the schedules of a cluster.
+
+    Example: `merflow pipeline schedule list`
+    """
+    from merflow.submission.schedules import list_schedules as list_on_server
+
+    found = list_on_server(server_of(profile, host, namespace))
+    if as_json:
+        print_json([each.as_json() for each in found])
+        return
+    if not found:
+        OUT.print("There are no schedules.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("schedule", "name", "state", "when", "at once", "missed runs"):
+        table.add_column(column, no_wrap=True)
+    for each in found:
+        state, missed = "enabled" if each.enabled else "disabled", "caught up" if each.catch_up else "left out"
+        table.add_row(each.id, each.name, state, each.when, str(each.max_concurrency), missed)
+    print_table(table)
+
+
+@app.command("disable")
+def disable(
+    schedule: ScheduleArgument,
+    profile: ClusterProfileOption = None,
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Keep a schedule from starting runs, until it is enabled again.
+
+    Example: `merflow pipeline schedule disable nightly`
+    """
+    _set(schedule, profile, host, namespace, enabled=False, as_json=as_json)
+
+
+@app.command("enable")
+def enable(
+    schedule: ScheduleArgument,
+    profile: ClusterProfileOption = None,
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a disabled schedule start runs again.
+
+    Example: `merflow pipeline schedule enable nightly`
+    """
+    _set(schedule, profile, host, namespace, enabled=True, as_json=as_json)
+
+
+@app.command("delete")
+def delete(
+    schedule: ScheduleArgument,
+    profile: ClusterProfileOption = None,
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a schedule; the runs that it started stay.
+
+    Example: `merflow pipeline schedule delete nightly`
+    """
+    from merflow.submission.schedules import delete_schedule, find_schedule
+
+    server = server_of(profile, host, namespace)
+    found = find_schedule(server, schedule)
+    delete_schedule(server, found)
+    if as_json:
+        print_json({"id": found.id, "name": found.name, "deleted": True})
+        return
+    OUT.print(f"Schedule {found.id} ({found.name}) is deleted.", markup=False)
+
+
+def _set(
+    named: str, profile: str | None, host: str | None, namespace: str | None, *, enabled: bool, as_json: bool
+) -> None:
+    from merflow.submission.schedules import find_schedule, set_enabled
+
+    server = server_of(profile, host, namespace)
+    found = find_schedule(server, named)
+    set_enabled(server, found, enabled=enabled)
+    if as_json:
+        print_json({"id": found.id, "name": found.name, "enabled": enabled})
+        return
+    OUT.print(f"Schedule {found.id} ({found.name}) is {'enabled' if enabled else 'disabled'}.", markup=False)

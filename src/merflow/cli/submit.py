@@ -1,0 +1,271 @@
+"""``merflow pipeline submit``: a package becomes a run on a cluster."""
+
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, server_of
+from merflow.cli.cluster_runs import EveryOption, TimeoutOption, follow
+from merflow.cli.console import ERR, OUT, print_json
+from merflow.cli.options import JsonOption, ModelsOption, SetOption, command_line, load_params, variants_of
+from merflow.cli.packages import AllowOption, kfp_packages
+from merflow.errors import SubmissionError, nearest
+
+if TYPE_CHECKING:
+    from merflow.pipelines.lint.package import Package
+    from merflow.submission.arguments import RunOptions
+    from merflow.submission.checks import Checked
+
+PackageArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="PACKAGE", help="A package of `merflow pipeline compile`, or benchmark or tune to compile one now."
+    ),
+]
+CorpusOnClusterOption = Annotated[
+    str | None, typer.Option("--corpus", help="Kind of the corpus. [default: the package's, synthetic]")
+]
+RootOnClusterOption = Annotated[
+    str | None,
+    typer.Option("--root", help="Location of the corpus as the pods see it: /workspace/IEMOCAP_full_release"),
+]
+SizeOnClusterOption = Annotated[str | None, typer.Option("--size", help="Size of a synthetic corpus.")]
+NameOption = Annotated[
+    str | None, typer.Option("--name", help="Name of the run in KFP and MLflow; for tune, name of the study.")
+]
+PresetOption = Annotated[str | None, typer.Option("--preset", help="Name of the preset that tune writes.")]
+QuarantineOnClusterOption = Annotated[
+    bool, typer.Option("--quarantine", help="Leave invalid utterances out instead of stopping.")
+]
+TranscribeOnClusterOption = Annotated[
+    bool,
+    typer.Option("--transcribe", help="Transcribe the recordings; the package must be compiled with --transcribe."),
+]
+PresetsOnClusterOption = Annotated[
+    Path | None, typer.Option("--presets", help="Read presets of your own from this YAML file.")
+]
+ParamsOnClusterOption = Annotated[
+    Path | None,
+    typer.Option("--params", help="Read the parameters from this file. [default: those of the package]"),
+]
+ExperimentOption = Annotated[
+    str | None, typer.Option("--experiment", help="KFP's experiment of the run. [default: the profile's]")
+]
+RevisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--revision",
+        metavar="COMMIT",
+        help="Branch, tag or commit that the code must be; its commit is recorded. [default: the code that is here]",
+    ),
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Run every step, though KFP's cache has its results.")]
+AllowTagOption = Annotated[bool, typer.Option("--allow-tag", help="Accept an image by tag.")]
+AllowCodeOption = Annotated[
+    bool, typer.Option("--allow-other-code", help="Accept other code here or in the image than in the package.")
+]
+AllowUnpushedOption = Annotated[
+    bool, typer.Option("--allow-unpushed", help="Accept splits that are not on the DVC remote.")
+]
+
+
+def submit(
+    package: PackageArgument,
+    models: ModelsOption,
+    corpus: CorpusOnClusterOption = None,
+    root: RootOnClusterOption = None,
+    size: SizeOnClusterOption = None,
+    name: NameOption = None,
+    preset: PresetOption = None,
+    quarantine: QuarantineOnClusterOption = False,
+    transcribe: TranscribeOnClusterOption = False,
+    presets: PresetsOnClusterOption = None,
+    params: ParamsOnClusterOption = None,
+    overrides: SetOption = None,
+    experiment: ExperimentOption = None,
+    revision: RevisionOption = None,
+    no_cache: NoCacheOption = False,
+    allow_tag: AllowTagOption = False,
+    allow_other_code: AllowCodeOption = False,
+    allow_unpushed: AllowUnpushedOption = False,
+    allow: AllowOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, and submit nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the run ends, as `merflow pipeline wait`.")] = False,
+    timeout: TimeoutOption = None,
+    every: EveryOption = 10.0,
+    profile: ClusterProfileOption = None,
+    host: HostOption = None,
+    namespace: NamespaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a pipeline to a cluster: check it, upload the package as a version of its pipeline, and start a run.
+
+    Refused, with the reason: a package that breaks a rule of `merflow pipeline lint`, an image without a digest, other
+    code here or in the image than in the package, splits that are not on the DVC remote, and parameters that cannot
+    work on the cluster.
+
+    Example: `merflow pipeline submit benchmark.yaml --models mfdr:full --corpus iemocap --root /workspace/IEMOCAP`
+    """
+    from merflow.submission.arguments import arguments, pipeline_name
+    from merflow.submission.profiles import choose
+    from merflow.submission.submit import default_run_name, start, upload
+
+    options = run_options(models, corpus, root, size, name, preset, quarantine, transcribe, presets, params, overrides)
+    allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
+    choose(profile, host=host, namespace=namespace)  # before anything is compiled
+    with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):
+        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
+        values = arguments(chosen, options)
+        title = name or default_run_name(pipeline_name(chosen))
+        if dry_run:
+            _tell_dry(chosen, checked, title=title, values=values, account=account, as_json=as_json)
+            return
+        server = server_of(profile, host, namespace)
+        version = upload(server, chosen, checked)
+        run = start(
+            server,
+            version,
+            name=title,
+            arguments=values,
+            experiment=experiment or server.profile.experiment,
+            service_account=account,
+            checked=checked,
+        )
+    from merflow.submission.runs import url_of
+
+    url = url_of(server, run.id)
+    if not (as_json and wait):
+        if as_json:
+            print_json(
+                {**run.as_json(url=url), "pipeline": version.pipeline, "version": version.name, **asdict(checked)}
+            )
+        else:
+            new = "new version" if version.uploaded else "version"
+            OUT.print(f"Run {run.id} ({run.name}): {new} {version.name} of pipeline {version.pipeline}", markup=False)
+            OUT.print(url, markup=False)
+            if not wait:
+                OUT.print(f"Follow it: merflow pipeline wait {run.id}")
+    if wait:
+        raise typer.Exit(follow(server, run, every_s=every, timeout_s=timeout, as_json=as_json))
+
+
+def run_options(
+    models: str,
+    corpus: str | None,
+    root: str | None,
+    size: str | None,
+    name: str | None,
+    preset: str | None,
+    quarantine: bool,
+    transcribe: bool,
+    presets: Path | None,
+    params: Path | None,
+    overrides: list[str] | None,
+) -> "RunOptions":
+    """Return the options of a run."""
+    from merflow.submission.arguments import RunOptions
+
+    return RunOptions(
+        models=variants_of(models),
+        corpus=corpus,
+        root=root,
+        size=size,
+        name=name,
+        preset=preset,
+        quarantine=quarantine,
+        transcribe=transcribe,
+        presets=presets,
+        params=params,
+        overrides=tuple(overrides or ()),
+        command=command_line(),
+    )
+
+
+def allowances(tag: bool, other_code: bool, unpushed: bool) -> tuple[str, ...]:
+    """Return the reasons not to submit that the user accepts."""
+    from merflow.submission.checks import OTHER_CODE, TAG, UNPUSHED
+
+    return tuple(name for name, given in ((TAG, tag), (OTHER_CODE, other_code), (UNPUSHED, unpushed)) if given)
+
+
+def check_all(
+    package: "Package",
+    path: Path,
+    *,
+    revision: str | None,
+    allowed: tuple[str, ...],
+    rules: Collection[str],
+    quiet: bool,
+) -> "Checked":
+    """Check a package, and print on standard error what could not be checked, unless it goes into JSON."""
+    from merflow.submission.checks import check
+
+    checked = check(package, path=path, around=Path.cwd(), revision=revision, allowed=allowed, rules=rules)
+    for note in () if quiet else checked.notes:
+        ERR.print(f"note: {note}", markup=False)
+    return checked
+
+
+@contextmanager
+def prepared(
+    named: str, options: "RunOptions", *, no_cache: bool
+) -> Iterator[tuple["Package", "RunOptions", str | None, Path]]:
+    """Yield the package, the options that are left for its run, its service account, and its path.
+
+    A pipeline's name is compiled first, with the parameters that the options give.
+    """
+    from dataclasses import replace
+
+    from merflow.contracts.submission import read_submission
+    from merflow.pipelines.lint.package import Package
+    from merflow.submission.submit import without_cache
+
+    path = Path(named)
+    if not path.is_file() and (path.suffix or path.parent != Path()):
+        raise SubmissionError(f"there is no package {named}; write it with `merflow pipeline compile`")
+    with tempfile.TemporaryDirectory() as folder:
+        if not path.is_file():
+            packages = kfp_packages()
+            if named not in packages.PIPELINES:
+                raise SubmissionError(f"{named!r} is no package and no pipeline; {nearest(named, packages.PIPELINES)}")
+            chosen = load_params(options.params, list(options.overrides))
+            (path,) = packages.compile_packages(
+                Path(folder), params=chosen, names=[named], transcribe=options.transcribe, allowed=("image-tag",)
+            )
+            options = replace(options, params=None, overrides=())
+        submission = read_submission(path.parent)
+        account = submission.service_account if submission else None
+        package = Package.read(path)
+        yield without_cache(package) if no_cache else package, options, account, path
+
+
+def _tell_dry(
+    package: "Package", checked: "Checked", *, title: str, values: dict[str, Any], account: str | None, as_json: bool
+) -> None:
+    from merflow.submission.arguments import pipeline_name
+    from merflow.submission.submit import version_name
+
+    content = {
+        "pipeline": pipeline_name(package),
+        "version": version_name(package),
+        "name": title,
+        "service_account": account,
+        "parameters": values,
+        **asdict(checked),
+    }
+    if as_json:
+        print_json(content)
+        return
+    OUT.print(
+        f"Nothing is submitted. Version {content['version']} of pipeline {content['pipeline']} would run as {title!r}"
+    )
+    for key in ("image", "commit", "code", "service_account"):
+        if content[key]:
+            OUT.print(f"{key.replace('_', ' ')}: {content[key]}", markup=False)
+    for key, value in values.items():
+        OUT.print(f"{key}: {value}", markup=False)

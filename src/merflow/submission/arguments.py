@@ -1,0 +1,184 @@
+"""The parameters of a run from a package, checked before it is submitted, as its first step would check them later."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from merflow.contracts.gpu_steps import gpus_used
+from merflow.contracts.package_facts import VARIABLE, PackageFacts, refuse, refuse_passwords
+from merflow.contracts.params import Params, changes_json, read_params, shipped_params, with_changes, with_overrides
+from merflow.contracts.presets import EncoderProfile
+from merflow.corpus.readers.catalogue import READERS
+from merflow.corpus.synthetic.sizes import SIZES
+from merflow.errors import ParamsError, PresetError, SubmissionError, nearest
+from merflow.pipelines.lint.package import Package
+from merflow.presets.profiles import is_file, parse_profile, profile_text, read_profile
+from merflow.presets.user_presets import presets_text
+from merflow.presets.variants import chosen as check_variants
+
+TUNE = "merflow-tune"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Settings of a run as a user gives them; what is None keeps the package's default.
+
+    Attributes:
+        models: Variants, ``model:preset`` each.
+        corpus: Name of the corpus's reader.
+        root: The corpus as the pods see it.
+        size: Size of a synthetic corpus.
+        name: Name of the run in MLflow, or of the study.
+        preset: Name of the preset that ``tune`` writes.
+        quarantine: True to set bad rows aside.
+        transcribe: True to transcribe the recordings.
+        presets: File of user presets.
+        params: File of parameters in place of the package's.
+        overrides: Changes of single parameters, ``training.threads=2`` each.
+        command: The command that repeats the run.
+    """
+
+    models: Sequence[str]
+    corpus: str | None
+    root: str | None
+    size: str | None
+    name: str | None
+    preset: str | None
+    quarantine: bool
+    transcribe: bool
+    presets: Path | None
+    params: Path | None
+    overrides: tuple[str, ...]
+    command: str
+
+
+def facts_of(package: Package) -> PackageFacts | None:
+    """Return the facts of a package; None for a package that merflow did not compile."""
+    found = (PackageFacts.read(pod.variables) for _, pod in package.steps if VARIABLE in pod.variables)
+    return next(found, None)
+
+
+def pipeline_name(package: Package) -> str:
+    """Return the name of the pipeline that a package holds."""
+    return str(package.spec.get("pipelineInfo", {}).get("name", "pipeline"))
+
+
+def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
+    """Return the parameters of a run.
+
+    Raises:
+        SubmissionError: The package does not have a parameter, or a value cannot work.
+        ParamsError: The parameters are wrong, or cannot work in this package.
+        PresetError: A variant is unknown.
+    """
+    if "models" not in package.parameters:
+        raise SubmissionError("this package is none of merflow's: it has no parameter models; compile one of merflow's")
+    params = _params(package, options)
+    tunes = pipeline_name(package) == TUNE
+    _check(package, params, options, tunes=tunes)
+    chosen = _chosen_params(package, options)
+    own_profile = profile_text(_profile(package, params)) if is_file(params.features.profile) else None
+    given = {
+        "models": list(options.models),
+        "corpus": options.corpus,
+        "root": options.root,
+        "size": options.size,
+        "name": options.name,
+        "preset": options.preset,
+        "quarantine": options.quarantine or None,
+        "transcribe": options.transcribe or None,
+        "presets": presets_text(options.presets) if options.presets else None,
+        "profile": own_profile,
+        "params": None if chosen is None else changes_json(chosen, base=shipped_params()),
+        "command": options.command if "command" in package.parameters else None,
+    }
+    values = {name: value for name, value in given.items() if value is not None}
+    for name in values:
+        if name not in package.parameters:
+            raise SubmissionError(
+                f"{pipeline_name(package)} has no parameter {name}; leave its option out "
+                f"({nearest(name, package.parameters)})"
+            )
+    return values
+
+
+def folds_expected(package: Package, values: Mapping[str, Any]) -> int | None:
+    """Return the number of trainings of a benchmark; None if it follows from the corpus, or cannot be told."""
+    default = package.parameters.get("params", {}).get("defaultValue", "")
+    try:
+        params = with_changes(shipped_params(), str(values.get("params", default)))
+    except ParamsError:
+        return None
+    folds, models = params.splits.known_folds, values.get("models")
+    if folds is None or not isinstance(models, list) or pipeline_name(package) == TUNE:
+        return None
+    return folds * len(models) * len(params.plan.seeds)
+
+
+def _profile(package: Package, params: Params) -> EncoderProfile:
+    """Return the encoders: those of the package if it carries the text of the profile that its parameters name."""
+    carried = str(package.parameters.get("profile", {}).get("defaultValue", ""))
+    if carried and params.features.profile == _packaged(package).features.profile:
+        return parse_profile(carried, name="carried", where="the package's profile")
+    return read_profile(params.features.profile)
+
+
+def _params(package: Package, options: RunOptions) -> Params:
+    """Return the parameters that the run will have."""
+    chosen = _chosen_params(package, options)
+    return _packaged(package) if chosen is None else chosen
+
+
+def _packaged(package: Package) -> Params:
+    return with_changes(shipped_params(), str(package.parameters.get("params", {}).get("defaultValue", "")))
+
+
+def _chosen_params(package: Package, options: RunOptions) -> Params | None:
+    """Return the parameters that replace the package's; None if the user changes none."""
+    if options.params is None and not options.overrides:
+        return None
+    if any(each.startswith("cluster.") for each in options.overrides):
+        raise SubmissionError(
+            "--set cluster.KEY: pods are compiled into a package and cannot change in a run; compile it again with "
+            "merflow pipeline compile --set cluster.KEY=VALUE"
+        )
+    if options.params is not None:
+        return read_params(options.params, overrides=options.overrides)
+    return with_overrides(_packaged(package), options.overrides)
+
+
+def _check(package: Package, params: Params, options: RunOptions, *, tunes: bool) -> None:
+    if options.corpus is not None and options.corpus not in READERS:
+        raise SubmissionError(f"unknown corpus {options.corpus!r}; {nearest(options.corpus, READERS)}")
+    if options.size is not None and options.size not in SIZES:
+        raise SubmissionError(f"unknown size {options.size!r}; {nearest(options.size, SIZES)}")
+    if options.corpus not in (None, "synthetic") and not options.root:
+        raise SubmissionError(
+            f"corpus {options.corpus} needs --root: its folder as the pods see it, for example /workspace/corpus"
+        )
+    if options.root and not (options.root.startswith("/") or "://" in options.root):
+        raise SubmissionError(
+            f"--root {options.root} is a relative path; write it as the pods see it, for example /workspace/corpus"
+        )
+    if tunes and len(options.models) != 1:
+        raise SubmissionError(f"{TUNE} takes one variant, {len(options.models)} are given; name one with --models")
+    _check_variants(options)
+    refuse_passwords(params)
+    facts = facts_of(package)
+    if facts is not None:
+        profile = _profile(package, params)
+        refuse(params, facts, used=gpus_used(params, profile=profile, transcribe=options.transcribe), tunes=tunes)
+
+
+def _check_variants(options: RunOptions) -> None:
+    if options.presets is None:
+        check_variants(options.models)
+        return
+    from merflow.folds.presets import read_presets  # loads every model
+
+    user_presets = read_presets(options.presets, profile=read_profile("paper"))
+    try:
+        check_variants(options.models, user_presets)
+    except PresetError as error:
+        raise PresetError(f"{error}; own presets are in {options.presets}") from error

@@ -1,0 +1,51 @@
+"""The git checkout that merflow's code runs from: its commits, and the files of code that differ from one of them."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import merflow
+from merflow.runs.provenance import git_commit
+
+_SOURCE = Path(merflow.__path__[0])
+_CODE = ("src", "components", "pipelines", "params.yaml")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout of merflow.
+
+    Attributes:
+        root: Its folder.
+    """
+
+    root: Path
+
+    @classmethod
+    def of_merflow(cls) -> "Checkout":
+        """Return the checkout of the code that runs; its commits are unknown where merflow is installed otherwise."""
+        return cls(_SOURCE.parents[1])
+
+    def described(self) -> str:
+        """Return the commit of the code that runs, with ``-dirty`` if files differ from it; empty if it is unknown."""
+        return git_commit()
+
+    def commit(self, revision: str) -> str | None:
+        """Return the commit that a branch, tag or commit stands for; None if there is none, or no checkout."""
+        if revision.startswith("-") or self._git("rev-parse", "--show-toplevel") != str(self.root.resolve()):
+            return None
+        return self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") or None
+
+    def differing(self, commit: str) -> list[str]:
+        """Return the files of code that differ here from those of a commit, new ones included."""
+        changed = self._git("diff", "--name-only", commit, "--", *_CODE).splitlines()
+        new = self._git("ls-files", "--others", "--exclude-standard", "--", *_CODE).splitlines()
+        return sorted({*changed, *new})
+
+    def _git(self, *arguments: str) -> str:
+        """Return the output of git; empty if it fails."""
+        try:
+            done = subprocess.run(["git", "-C", str(self.root), *arguments], capture_output=True, text=True)
+        except OSError:
+            return ""
+        return done.stdout.strip() if done.returncode == 0 else ""

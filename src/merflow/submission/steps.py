@@ -1,0 +1,168 @@
+"""Progress of a run by step and fold, from the tasks that KFP's API tells.
+
+KFP tells a task for every node of the Argo workflow. A step is a node of its own name, with a driver before it. A loop
+has a node ``iteration-iterations(3:3)`` for its fourth iteration, and inside every iteration a node for each step. KFP
+does not say which node lies in which, so folds are told by the nodes of iterations.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+from typing import Any
+
+from merflow.pipelines.lint.package import Package, Task
+from merflow.submission.runs import CANCELED, CANCELING, FAILED, SKIPPED, SUCCEEDED, Run, moment
+from merflow.submission.server import Server
+
+WAITING, RUNNING, PENDING = "waiting", "RUNNING", "PENDING"
+_ITERATION = re.compile(r"iteration-iterations\((\d+):")
+_UNSPECIFIED = "RUNTIME_STATE_UNSPECIFIED"  # also for nodes that Argo left out
+_WORST_FIRST = (FAILED, CANCELED, CANCELING, RUNNING, PENDING, SUCCEEDED, SKIPPED, _UNSPECIFIED)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run.
+
+    Attributes:
+        name: Its name in the graph.
+        path: Its name with those of the loops around it, as in ``folds/train``.
+        state: Its state, or the worst of all its executions; ``waiting`` before it starts.
+        counts: Number of executions by state.
+        total: Number of executions of a step in a loop, where it is known; None for other steps.
+        failed_iterations: Numbers of the loop's iterations that failed, from 1.
+        started: Time of the first start; None before.
+        ended: Time of the last end; None while it runs.
+    """
+
+    name: str
+    path: str
+    state: str
+    counts: dict[str, int]
+    total: int | None
+    failed_iterations: tuple[int, ...]
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def in_loop(self) -> bool:
+        """True for a step that a loop repeats."""
+        return "/" in self.path
+
+    @property
+    def done(self) -> int:
+        """Number of executions that succeeded."""
+        return self.counts.get(SUCCEEDED, 0)
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds from the first start to the last end, or until now; None before."""
+        if self.started is None:
+            return None
+        return max(0.0, ((self.ended or datetime.now(UTC)) - self.started).total_seconds())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the step for machines."""
+        return {
+            "step": self.name,
+            "state": self.state,
+            "executions": self.counts,
+            "total": self.total,
+            "failed_folds": list(self.failed_iterations),
+            "seconds": None if self.seconds is None else round(self.seconds),
+        }
+
+
+def graph_of(server: Server, run: Run) -> Package:
+    """Return the package of a run.
+
+    Raises:
+        SubmissionError: The server refuses or cannot be reached.
+    """
+    spec = run.raw.pipeline_spec
+    if not spec:
+        reference = run.raw.pipeline_version_reference
+        version = server.call(
+            f"read the pipeline of run {run.id}",
+            lambda: server.client.get_pipeline_version(reference.pipeline_id, reference.pipeline_version_id),
+        )
+        spec = version.pipeline_spec
+    spec = spec or {}
+    platform = spec.get("platform_spec", {}).get("platforms", {}).get("kubernetes", {})
+    return Package("", spec.get("pipeline_spec", spec), platform)
+
+
+def steps_of(run: Run, graph: Package) -> list[Step]:
+    """Return the steps of a run in the order in which the graph lets them start.
+
+    Args:
+        run: The run.
+        graph: Its package.
+    """
+    tasks = tasks_of(run)
+    iterations = {
+        int(found[1]): task for task in tasks if (found := _ITERATION.match(task.display_name or "")) is not None
+    }
+    steps = []
+    for node in _ordered(graph):
+        same = [task for task in tasks if task.display_name == node.name]
+        looped = node.in_loop
+        failed = tuple(sorted(index + 1 for index, task in iterations.items() if task.state == FAILED))
+        starts, ends = ([moment(getattr(task, at)) for task in same] for at in ("start_time", "end_time"))
+        steps.append(
+            Step(
+                name=node.name,
+                path=node.path,
+                state=_state(same, whole=not looped or len(same) >= len(iterations)),
+                counts=dict(Counter(str(task.state or _UNSPECIFIED) for task in same)),
+                total=(len(iterations) or None) if looped else None,
+                failed_iterations=failed if looped and any(task.state == FAILED for task in same) else (),
+                started=min((start for start in starts if start), default=None),
+                ended=None if None in ends else max((end for end in ends if end), default=None),
+            )
+        )
+    return steps
+
+
+def tasks_of(run: Run) -> Sequence[Any]:
+    """Return the tasks of a run as KFP's client gives them; none before its workflow has started."""
+    details = run.raw.run_details
+    return (details and details.task_details) or ()
+
+
+def cached_count(run: Run) -> int:
+    """Return how many executions were skipped because KFP's cache had their results."""
+    return sum(task.display_name == "executor" and task.state == SKIPPED for task in tasks_of(run))
+
+
+def _ordered(graph: Package) -> list[Task]:
+    """Return the tasks that start containers, each after all that it waits for."""
+    steps = {task.path: task for task, _ in graph.steps}
+    waits = {
+        path: sorted(
+            inner
+            for each in (*step.above, step)
+            for name in each.spec.get("dependentTasks", ())
+            for inner in steps
+            if f"{inner}/".startswith(f"{_beside(each, name)}/")
+        )
+        for path, step in steps.items()
+    }
+    return [steps[path] for path in TopologicalSorter(waits).static_order()]
+
+
+def _beside(task: Task, name: str) -> str:
+    """Return the path of the task of this name in the same graph."""
+    return "/".join([*(each.name for each in task.above), name])
+
+
+def _state(tasks: Sequence[Any], *, whole: bool) -> str:
+    """Return the worst state of executions; a loop that has not begun all of them still runs."""
+    states = {str(task.state or _UNSPECIFIED) for task in tasks}
+    if not states:
+        return WAITING
+    worst = next((state for state in _WORST_FIRST if state in states), _UNSPECIFIED)
+    return RUNNING if worst == SUCCEEDED and not whole else worst
