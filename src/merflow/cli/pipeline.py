@@ -33,6 +33,7 @@ from merflow.cli.options import (
     variants_of,
 )
 from merflow.cli.packages import compile_packages, kfp_packages, lint_package
+from merflow.cli.rehearse import rehearse_package
 from merflow.contracts.params import Params, changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.study import read_study_results
@@ -44,6 +45,7 @@ app = typer.Typer(no_args_is_help=True)
 
 app.command("compile")(compile_packages)
 app.command("lint")(lint_package)
+app.command("rehearse")(rehearse_package)
 
 
 @app.command("run")
