@@ -213,6 +213,25 @@ def _real_size(result: Result) -> str:
     return "\n".join([*lines, ""])
 
 
+def _s3_transfer(result: Result) -> str:
+    figures = result["figures"]
+    lines = [
+        "### Folders to and from S3\n",
+        f"Seconds up and down, in the median of {figures['rounds']} rounds, with the server: {figures['server']}. "
+        f"merflow checks every file by its SHA-256. Command: `{result['command']}`.",
+        "",
+        "| folder | program | up | times merflow's | down | times merflow's |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {folder['files']} {name} | {way} | {row['up_s']:.1f} s | {row['up_merflow_is_times']:.2f} "
+        f"| {row['down_s']:.1f} s | {row['down_merflow_is_times']:.2f} |"
+        for name, folder in figures["folders"].items()
+        for way, row in folder["programs"].items()
+    ]
+    return "\n".join([*lines, ""])
+
+
 def _share(value: float) -> str:
     return f"{100 * value + 0.0:.1f}%"
 
@@ -229,6 +248,7 @@ SPEED: dict[str, Callable[[Result], str]] = {
     "indexing": _indexing,
     "store": _store,
     "store_on_disk": _store_on_disk,
+    "s3_transfer": _s3_transfer,
     "video": _video,
     "extraction": _extraction,
     "extraction_growth": _extraction_growth,

@@ -10,6 +10,7 @@ import pytest
 from merflow.contracts.params import Params, read_params
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
+from tests.seaweed import BUCKET, OWNER, Seaweed, missing
 
 # A shell starts jobs in the background with Ctrl-C ignored, and the programs that tests interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -55,3 +56,26 @@ def s3() -> Iterator[str]:
     client.create_bucket(Bucket="corpora")
     yield address
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a real S3 server, SeaweedFS, with a bucket; yield its address. It knows the users of tests/seaweed.py."""
+    if missing():
+        pytest.skip(missing())
+    import boto3
+
+    server = Seaweed(tmp_path_factory.mktemp("seaweed"))
+    server.start()
+    try:
+        access, secret = OWNER
+        boto3.client(
+            "s3",
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id=access,
+            aws_secret_access_key=secret,
+        ).create_bucket(Bucket=BUCKET)
+        yield server.url
+    finally:
+        server.kill()

@@ -72,6 +72,10 @@ class VersioningError(MerflowError):
     """There is no DVC project, or its remote cannot be reached, refuses a request or lacks a file."""
 
 
+class StorageError(MerflowError):
+    """S3 cannot be reached or refuses a request, or a file there is missing, damaged or not the expected one."""
+
+
 class PipelineError(MerflowError):
     """A step of a pipeline failed, or the tools that run pipelines are not installed."""
 

@@ -16,6 +16,7 @@ from merflow.cli.options import (
     SetOption,
     load_params,
 )
+from merflow.cli.s3 import fetch, publish
 from merflow.cli.versions import lineage, pull, push
 
 app = typer.Typer(no_args_is_help=True)
@@ -179,6 +180,8 @@ def peek(
     peek_job(manifest, utterance=utterance, out=png)
 
 
+app.command("fetch")(fetch)
+app.command("publish")(publish)
 app.command("push")(push)
 app.command("pull")(pull)
 app.command("lineage")(lineage)
