@@ -4,7 +4,7 @@ It brings the input artifacts from S3, runs the step's own command, stores the o
 as one line behind :data:`MARK`. That line comes last: a step without it has not finished. Its credentials do not reach
 the command.
 
-Usage: ``launcher.py EXECUTOR_INPUT COMMAND ...``, where ``{{$}}`` in the command stands for the executor input.
+Usage: ``launcher.py EXECUTOR_INPUT COMMAND``, both as JSON; ``{{$}}`` in the command stands for the executor input.
 """
 
 import json
@@ -23,7 +23,7 @@ _CONNECT_S, _READ_S, _ATTEMPTS = 5, 60, 8
 
 def main() -> int:
     """Run the step; return its exit code."""
-    text, *command = sys.argv[1:]
+    text, command = sys.argv[1:]
     endpoint, access_key, secret_key = (os.environ.pop(name) for name in VARIABLES)
     inputs: dict[str, Any] = json.loads(text)
     client = connect(endpoint, access_key, secret_key)
@@ -33,7 +33,7 @@ def main() -> int:
     files = [outputs["outputFile"], *(each["outputFile"] for each in outputs["parameters"].values())]
     for path in [*map(Path, files), *(local_path(each["uri"]) for each in _artifacts(outputs))]:
         path.parent.mkdir(parents=True, exist_ok=True)
-    code = _run([word.replace(PLACEHOLDER, text) for word in command])
+    code = _run([word.replace(PLACEHOLDER, text) for word in json.loads(command)])
     if code == 0:
         found = collected(outputs)
         for artifact in found["artifacts"].values():

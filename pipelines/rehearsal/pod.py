@@ -137,13 +137,13 @@ def pod_manifest(executor: Pod, executor_input: Mapping[str, Any], *, name: str,
 
 
 def _container(executor: Pod, executor_input: Mapping[str, Any], *, mounts: list[Manifest], place: Place) -> Manifest:
-    words = executor.arguments
-    text = json.dumps(executor_input, separators=(",", ":"))
+    # As JSON, because podman 4.3 writes YAML of its own that it cannot read where a word begins with a line break.
+    arguments = [json.dumps(each, separators=(",", ":")) for each in (executor_input, executor.arguments)]
     container: Manifest = {
         "name": CONTAINER,
         "image": executor.container["image"],
         "command": ["python3", f"{_LAUNCHER}/launcher.py"],
-        "args": [text, *words],
+        "args": arguments,
         "env": [*_environment(executor, place.store)],
         "resources": _resources(executor),
         "securityContext": {

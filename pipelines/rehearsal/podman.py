@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,13 +146,18 @@ class Podman:
         """Return the names of all pods with a label, ``key=value``."""
         return self.call("pod", "ps", "--filter", f"label={label}", "--format", "{{.Name}}").split()
 
-    def remove_volumes(self, *, prefix: str) -> None:
-        """Remove all volumes whose name begins with this."""
-        for name in self._volumes(prefix):
-            self._run("volume", "rm", "--force", name)
+    def ports(self, pod: str) -> dict[int, int]:
+        """Return the ports of this machine under which a pod's ports are published, by the pod's."""
+        text = self.call("pod", "inspect", "--format", "{{json .InfraConfig.PortBindings}}", pod)
+        bindings: dict[str, list[dict[str, str]]] = json.loads(text) or {}
+        return {int(port.partition("/")[0]): int(each[0]["HostPort"]) for port, each in bindings.items() if each}
 
-    def _volumes(self, prefix: str) -> Iterator[str]:
-        return (name for name in self.call("volume", "ls", "--quiet").split() if name.startswith(prefix))
+    def remove_all(self, *, prefix: str) -> None:
+        """Remove all volumes and Secrets whose name begins with this."""
+        for kind, shown in (("volume", "{{.Name}}"), ("secret", "{{.Name}}")):
+            for name in self.call(kind, "ls", "--format", shown).split():
+                if name.startswith(prefix):
+                    self._run(kind, "rm", name)
 
     def _as_root(self, *command: str) -> None:
         within = [] if os.geteuid() == 0 else [self.program, "unshare"]

@@ -7,6 +7,8 @@ A Service becomes the names of its pod on the network, so ``mlflow``, ``mlflow.m
 
 import base64
 import copy
+import hashlib
+import json
 import shutil
 import socket
 import subprocess
@@ -30,6 +32,7 @@ from merflow.pipelines.rehearsal.podman import Podman
 Manifest = dict[str, Any]
 
 _PROJECT_LABEL = "merflow.io/project"
+_DIGEST_LABEL = "merflow.io/manifest"
 _TRIES = 20  # of a Job, as the manifests' own backoffLimit
 _PAUSE_S = 3.0
 _PATIENCE_S = 600.0
@@ -103,11 +106,11 @@ class Services:
             raise errors[0]
 
     def down(self, *, volumes: bool) -> None:
-        """Remove the pods; with ``volumes``, also what they stored."""
+        """Remove the pods; with ``volumes``, also what they stored, and the Secrets."""
         self.podman.remove_pods(*self.podman.pods(label=f"{_PROJECT_LABEL}={self.project}"))
         self.podman.remove_folder(self.scratch)
         if volumes:
-            self.podman.remove_volumes(prefix=f"{self.project}-")
+            self.podman.remove_all(prefix=f"{self.project}-")
 
     def secret(self, namespace: str, name: str) -> dict[str, str]:
         """Return the values of a Secret in clear.
@@ -145,25 +148,30 @@ class Services:
         return [f"{name}:{port} is {_HOST}:{number}" for (name, port), number in sorted(self._ports.items())]
 
     def _serve(self, pod: Manifest) -> None:
-        """Start a server and wait until it is ready; an init container that fails is tried again."""
+        """Start a server, unless it runs already, and wait until it is ready."""
         name = pod["metadata"]["name"]
         (container,) = pod["spec"]["containers"]
         until_s = time.monotonic() + _PATIENCE_S
-        self._publish(pod)
-        made = self._prepared(pod, restarts=True)
-        for init in made.inits:
-            while failed := self._failed_container(init):
-                self._check(failed, until_s)
-                self.stopping.wait(_PAUSE_S)
-        self._play(made.main, pod)
+        if self._is_there(pod, status="running"):
+            self._ports.update({(name, port): number for port, number in self.podman.ports(self._local(name)).items()})
+        else:
+            self._publish(pod)
+            made = self._prepared(pod, restarts=True)
+            for init in made.inits:
+                while failed := self._failed_container(init):
+                    self._check(failed, until_s)
+                    self.stopping.wait(_PAUSE_S)
+            self._play(made.main, name)
         while not self._ready(name, container):
-            self._check(f"{name}-{container['name']}", until_s)
+            self._check(self._container(pod), until_s)
             self.stopping.wait(_PAUSE_S / 3)
         self.tell(f"{name} is ready")
 
     def _finish(self, job: Manifest) -> None:
-        """Run a Job to its end, as often as it takes."""
+        """Run a Job to its end, as often as it takes, unless it has succeeded already."""
         name = job["metadata"]["name"]
+        if self._is_there(job, status="exited"):
+            return
         for attempt in range(_TRIES):
             if attempt:
                 self.stopping.wait(_PAUSE_S)
@@ -176,11 +184,18 @@ class Services:
                 return
         raise PipelineError(f"{name} failed {_TRIES} times; its last words: {_tail(self.podman.logs(failed))}")
 
-    def _failed_container(self, pod: Manifest) -> str:
+    def _is_there(self, pod: Manifest, *, status: str) -> bool:
+        """Return True if an earlier start left this very pod in that status; a failed one does not count."""
+        label = f"{_DIGEST_LABEL}={self._digest(pod)}"
+        state = self.podman.state(self._container(pod))
+        in_status = state is not None and state["Status"] == status and not state["ExitCode"]
+        return in_status and self._local(pod["metadata"]["name"]) in self.podman.pods(label=label)
+
+    def _failed_container(self, made: Manifest) -> str:
         """Run a pod to its end; return the name of the container that failed, or an empty text."""
-        self._play(pod, pod)
-        for each in pod["spec"]["containers"]:
-            name = f"{pod['metadata']['name']}-{each['name']}"
+        self._play(made, "")
+        for each in made["spec"]["containers"]:
+            name = f"{made['metadata']['name']}-{each['name']}"
             state = self.podman.ended(name, self.stopping, until_s=time.monotonic() + _PATIENCE_S)
             if not state or state["Status"] == "running" or state["ExitCode"]:
                 return name
@@ -195,20 +210,33 @@ class Services:
         )
         self.podman.remove_folder(folder)
         make_scratch(made.scratch)
-        for each in made.claims:
-            self.podman.add_volume(each, mode=0o2770, group=made.group)
-        for each in (*made.inits, made.main):
-            each["metadata"]["labels"] = {**each["metadata"].get("labels", {}), _PROJECT_LABEL: self.project}
+        for claim in made.claims:
+            self.podman.add_volume(claim, mode=0o2770, group=made.group)
+        own = {_PROJECT_LABEL: self.project, _DIGEST_LABEL: self._digest(pod)}
+        for one in (*made.inits, made.main):
+            one["metadata"]["labels"] = {**one["metadata"].get("labels", {}), **own}
+            one["metadata"]["name"] = self._local(one["metadata"]["name"])
         return made
 
-    def _play(self, made: Manifest, pod: Manifest) -> None:
-        name = pod["metadata"]["name"]
-        aliases = [
-            alias for each in self._of_kind("Service") if self._pod_behind(each) == name for alias in _names(each)
-        ]
+    def _play(self, made: Manifest, server: str) -> None:
+        """Start a pod, under the names of the Services that select this server."""
+        services = [each for each in self._of_kind("Service") if server and self._pod_behind(each) == server]
+        aliases = [alias for each in services for alias in _names(each)]
         maps = [each for each in self._config_maps() if each["metadata"]["name"] in str(made["spec"])]
         self.podman.remove_pods(made["metadata"]["name"])
         self.podman.play([*maps, made], network=self.project, aliases=aliases)
+
+    def _local(self, name: str) -> str:
+        return f"{self.project}-{name}"
+
+    def _container(self, pod: Manifest) -> str:
+        """Return podman's name of a pod's last container."""
+        return f"{self._local(pod['metadata']['name'])}-{pod['spec']['containers'][-1]['name']}"
+
+    def _digest(self, pod: Manifest) -> str:
+        """Return a digest of a pod and of all Secrets and ConfigMaps; a pod with another one is started anew."""
+        read = [each for each in self.manifests if each["kind"] in ("Secret", "ConfigMap")]
+        return hashlib.sha256(json.dumps([pod, read], sort_keys=True).encode()).hexdigest()[:16]
 
     def _config_maps(self) -> Iterator[Manifest]:
         for each in self._of_kind("ConfigMap"):
@@ -218,7 +246,8 @@ class Services:
 
     def _literals(self, pod: Manifest) -> dict[str, str]:
         """Return what the ConfigMaps of the pod's environment hold."""
-        spec, found = pod["spec"], {}
+        spec: Manifest = pod["spec"]
+        found: dict[str, str] = {}
         named = [
             source["configMapRef"]["name"]
             for container in spec["containers"]
@@ -241,7 +270,7 @@ class Services:
         probe = container.get("readinessProbe", {})
         if "exec" in probe:
             try:
-                self.podman.call("exec", f"{name}-{container['name']}", *probe["exec"]["command"])
+                self.podman.call("exec", f"{self._local(name)}-{container['name']}", *probe["exec"]["command"])
             except PipelineError:
                 return False
             return True
@@ -282,8 +311,9 @@ class Services:
 
 def _pod_of(owner: Manifest) -> Manifest:
     """Return the one pod of a Deployment, StatefulSet or Job."""
-    template = copy.deepcopy(owner["spec"]["template"])
-    name, spec = owner["metadata"]["name"], template["spec"]
+    template: Manifest = copy.deepcopy(owner["spec"]["template"])
+    name = owner["metadata"]["name"]
+    spec: Manifest = template["spec"]
     for claim in owner["spec"].get("volumeClaimTemplates", []):
         volume = claim["metadata"]["name"]
         claimed = {"name": volume, "persistentVolumeClaim": {"claimName": f"{volume}-{name}-0"}}

@@ -50,8 +50,8 @@ def rehearse_package(
     read-only root, no shared folder but the package's own PVC. Artifacts pass through S3, MLflow stands on PostgreSQL
     with basic auth, and a failed step is retried under Argo's rules.
 
-    It stands for neither Argo nor a kubelet: nothing is scheduled, no quota, network policy or cache is in force, and no
-    GPU is handed on. A package that passes here may still fail on a cluster.
+    It stands for neither Argo nor a kubelet: nothing is scheduled, no quota, network policy or cache is in force, and
+    no GPU is handed on. A package that passes here may still fail on a cluster.
 
     Example: `merflow pipeline rehearse packages/benchmark.yaml --services infra/kustomize/overlays/podman
     --arg 'models=["context-mmt:mmt-frozen"]' --arg size=tiny --out runs/rehearsal`
@@ -112,7 +112,7 @@ def _services(played: Any, *, keep: bool, stopping: threading.Event) -> Iterator
         done = True
     except PipelineError:
         if stopping.is_set():
-            ERR.print(f"{INTERRUPTED}; run the same command again to resume")
+            ERR.print(INTERRUPTED)
             raise typer.Exit(INTERRUPTED_CODE) from None
         raise
     finally:
