@@ -1,7 +1,7 @@
 """Builds the images of infra/images with podman, buildah or docker: ``python -m tools.images cpu serve``.
 
-Arguments after ``--`` go to the builder, for example ``-- --secret id=pip,src=/etc/pip.conf`` for a pip that a file sets
-up, or ``-- --volume /opt/wheels:/opt/wheels:ro`` for a folder of wheels. Neither becomes part of the image.
+Arguments after ``--`` go to the builder, for example ``-- --secret id=pip,src=/etc/pip.conf`` for a pip that a file
+sets up, or ``-- --volume /opt/wheels:/opt/wheels:ro`` for a folder of wheels. Neither becomes part of the image.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from infra.images.requirements import EXTRAS
 from merflow.components import IMAGE
 from merflow.runs.provenance import git_commit
 from merflow.runs.whole_code import whole_code_digest
+from tools import pip_settings
 
 ROOT = Path(__file__).parents[1]
 BUILDERS = ("podman", "buildah", "docker")
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", default=["cpu"], metavar="TARGET", help="cpu, cuda, serve; default: cpu")
     parser.add_argument("--base", required=True, help="base image by digest: NAME@sha256:DIGEST")
     parser.add_argument("--builder", choices=BUILDERS, help="default: the first that is installed")
+    parser.add_argument("--my-pip", action="store_true", help="give the build this machine's settings of pip")
     parser.add_argument("--out", type=Path, default=ROOT / "runs/images", help="folder for the SBOMs")
     options = parser.parse_args(own)
     if unknown := sorted(set(options.targets) - EXTRAS.keys()):
@@ -43,8 +46,11 @@ def main() -> None:
     builder = options.builder or next((each for each in BUILDERS if shutil.which(each)), None)
     if builder is None:
         parser.error("none of podman, buildah and docker is installed")
+    with tempfile.TemporaryDirectory() as scratch:
+        given = pip_settings.options(pip_settings.settings(), file=Path(scratch) / "pip.conf") if options.my_pip else []
+        for target in options.targets:
+            subprocess.run(command(builder, target, base=options.base, more=[*given, *passed]), cwd=ROOT, check=True)
     for target in options.targets:
-        subprocess.run(command(builder, target, base=options.base, more=passed), cwd=ROOT, check=True)
         options.out.mkdir(parents=True, exist_ok=True)
         path = options.out / f"{name(target).replace('/', '-').replace(':', '-')}.cdx.json"
         path.write_bytes(_sbom(builder, name(target)))

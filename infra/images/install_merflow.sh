@@ -8,6 +8,7 @@ export PATH PIP_CONFIG_FILE=/dev/null PIP_NO_INDEX=1 PIP_NO_CACHE_DIR=1 PIP_DISA
 
 pip wheel --quiet --no-build-isolation --no-deps --wheel-dir dist .
 pip --python /opt/merflow/bin/python install --quiet --no-deps --no-compile --prefix /opt/added dist/*.whl
+/opt/merflow/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/added/lib
 cp -R /opt/added/. /opt/merflow/
 pip --python /opt/merflow/bin/python check
 

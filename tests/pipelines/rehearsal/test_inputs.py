@@ -1,7 +1,5 @@
 """Parameters of a run as text, and the executor input's numbers."""
 
-from typing import Any
-
 import pytest
 
 from merflow.pipelines.rehearsal.inputs import executor_input, parsed
@@ -19,7 +17,7 @@ from merflow.pipelines.rehearsal.inputs import executor_input, parsed
         ('{"a": 1}', "STRUCT", {"a": 1}),
     ],
 )
-def test_text_becomes_what_the_parameter_is(text: str, kind: str, value: Any) -> None:
+def test_text_becomes_what_the_parameter_is(text: str, kind: str, value: object) -> None:
     assert parsed(text, kind) == value
 
 

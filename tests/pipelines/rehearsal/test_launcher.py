@@ -1,4 +1,4 @@
-"""The launcher as a process, with SeaweedFS or moto as its S3."""
+"""The launcher as a process, with moto as its S3."""
 
 import json
 import subprocess
@@ -11,6 +11,7 @@ import pytest
 
 from merflow.pipelines.rehearsal import launcher
 
+Client = Any  # of botocore, which has no types
 moto_server = pytest.importorskip("moto.server")
 
 
@@ -24,7 +25,7 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def client(endpoint: str) -> Any:
+def client(endpoint: str) -> Client:
     made = launcher.connect(endpoint, "key", "canary")
     made.create_bucket(Bucket="runs")
     return made
@@ -60,7 +61,7 @@ def outputs_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
     return found
 
 
-def test_a_parameter_is_handed_on_and_the_last_line_holds_it(endpoint: str, client: Any, tmp_path: Path) -> None:
+def test_a_parameter_is_handed_on_and_the_last_line_holds_it(endpoint: str, client: Client, tmp_path: Path) -> None:
     assert client
     program = f"print('working'); open({str(tmp_path / 'deep/count')!r}, 'w').write('7')"
     assert outputs_of(start(endpoint, inputs_of(tmp_path, {}), program)) == {
@@ -69,14 +70,14 @@ def test_a_parameter_is_handed_on_and_the_last_line_holds_it(endpoint: str, clie
     }
 
 
-def test_the_command_does_not_see_the_credentials(endpoint: str, client: Any, tmp_path: Path) -> None:
+def test_the_command_does_not_see_the_credentials(endpoint: str, client: Client, tmp_path: Path) -> None:
     assert client
     path = str(tmp_path / "deep/count")
     program = f"import os; open({path!r}, 'w').write(' '.join(sorted(os.environ)))"
     assert "LAUNCHER" not in outputs_of(start(endpoint, inputs_of(tmp_path, {}), program))["parameters"]["count"]
 
 
-def test_a_failed_command_hands_on_nothing(endpoint: str, client: Any, tmp_path: Path) -> None:
+def test_a_failed_command_hands_on_nothing(endpoint: str, client: Client, tmp_path: Path) -> None:
     assert client
     path = str(tmp_path / "deep/count")
     done = start(endpoint, inputs_of(tmp_path, {}), f"open({path!r}, 'w').write('7'); raise SystemExit(3)")
@@ -84,14 +85,16 @@ def test_a_failed_command_hands_on_nothing(endpoint: str, client: Any, tmp_path:
     assert launcher.MARK not in done.stdout
 
 
-def test_a_command_that_writes_no_parameter_fails(endpoint: str, client: Any, tmp_path: Path) -> None:
+def test_a_command_that_writes_no_parameter_fails(endpoint: str, client: Client, tmp_path: Path) -> None:
     assert client
     done = start(endpoint, inputs_of(tmp_path, {}), "pass")
     assert done.returncode == 1
     assert launcher.MARK not in done.stdout
 
 
-def test_a_missing_input_artifact_stops_the_step_before_its_command(endpoint: str, client: Any, tmp_path: Path) -> None:
+def test_a_missing_input_artifact_stops_the_step_before_its_command(
+    endpoint: str, client: Client, tmp_path: Path
+) -> None:
     assert client
     artifact = {"artifacts": [{"uri": "s3://runs/nothing", "metadata": {}}]}
     done = start(endpoint, inputs_of(tmp_path, {"manifest": artifact}), "print('ran')")
@@ -100,7 +103,7 @@ def test_a_missing_input_artifact_stops_the_step_before_its_command(endpoint: st
     assert "ran" not in done.stdout
 
 
-def test_files_and_folders_come_back_as_they_were_stored(client: Any, tmp_path: Path) -> None:
+def test_files_and_folders_come_back_as_they_were_stored(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     (folder / "static").mkdir(parents=True)
     (folder / "index.html").write_text("page")

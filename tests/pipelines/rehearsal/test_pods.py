@@ -67,7 +67,7 @@ def test_every_pod_has_the_users_id_and_a_volume_for_each_mount(name: str) -> No
     assert {"/tmp", "/workspace", "/s3"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
 
 
-def package(**settings: Any) -> Package:
+def package(**settings: object) -> Package:
     """Return the shipped package with further settings of the step `train`."""
     read = Package.read(COMPILED / "benchmark.yaml")
     platform = yaml.safe_load(yaml.safe_dump(dict(read.platform)))
