@@ -6,8 +6,10 @@ from merflow.components import IMAGE
 
 
 @dsl.component(base_image=IMAGE, packages_to_install=[], install_kfp_package=False)
-def fingerprint(corpus: str, root: str, transcribe: bool, profile: str, params: str) -> str:
+def fingerprint(corpus: str, root: str, transcribe: bool, profile: str, params: str, workspace: str) -> str:
     """Look at corpus, local encoders and a local recognizer; a cache knows their paths alone."""
     from merflow.jobs import steps
 
-    return steps.fingerprint(corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params)
+    return steps.fingerprint(
+        corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params, workspace=workspace
+    )

@@ -62,7 +62,9 @@ def benchmark(
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{training: {max_epochs: 6}}``.
         command: Command that repeats the run, printed in the report.
     """
-    digests = fingerprint(corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params)
+    digests = fingerprint(
+        corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params, workspace=workspace
+    )
     digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_benchmark(
         models=models,

@@ -14,7 +14,7 @@ from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 from kfp.dsl.tasks_group import ParallelFor, TasksGroup
 
-from merflow.contracts.cluster import QUEUE_LABEL, ClusterParams, PodParams
+from merflow.contracts.cluster import QUEUE_LABEL, WORKSPACE, ClusterParams, PodParams
 from merflow.contracts.gpu_steps import SECTIONS, device_of_step, gpus_used
 from merflow.contracts.kubernetes_names import NONE, image_digest, image_registry
 from merflow.contracts.package_facts import VARIABLE, PackageFacts
@@ -22,8 +22,8 @@ from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile
 from merflow.errors import ParamsError, PipelineError
 from merflow.pipelines.preparation import FOLDS
+from merflow.runs.remote.location import ADDRESS, LIMIT
 
-WORKSPACE = "/workspace"
 CACHE_OF_HUB = f"{WORKSPACE}/huggingface"
 # Argo does not retry a deleted pod, so autoscalers must leave a pod with hours of work where it is.
 DO_NOT_EVICT = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karpenter.sh/do-not-disrupt": "true"}
@@ -147,6 +147,9 @@ def _place(task: PipelineTask, cluster: ClusterParams, *, with_gpu: bool) -> Non
         kubernetes.set_image_pull_secrets(task, [cluster.image_pull_secret])
     if cluster.pvc != NONE:
         kubernetes.mount_pvc(task, cluster.pvc, WORKSPACE)
+    if cluster.workspace != NONE:
+        limit = _mib(cluster.scratch_gib) if cluster.scratch_gib else None
+        kubernetes.empty_dir_mount(task, "workspace", WORKSPACE, size_limit=limit)
     for label, value in (cluster.node_selector | (cluster.gpu_node_selector if with_gpu else {})).items():
         kubernetes.add_node_selector(task, label, value)
     for toleration in dict.fromkeys(cluster.tolerations + (cluster.gpu_tolerations if with_gpu else [])):
@@ -165,7 +168,10 @@ def _label(task: PipelineTask, cluster: ClusterParams, *, with_gpu: bool) -> Non
 
 def _set_environment(task: PipelineTask, cluster: ClusterParams) -> None:
     """Set the environment variables; models of the Hugging Face hub are downloaded into the workspace, once."""
-    for name, value in ({"HF_HOME": CACHE_OF_HUB} | cluster.env).items():
+    remote = {} if cluster.workspace == NONE else {ADDRESS: cluster.workspace}
+    if cluster.scratch_gib:
+        remote[LIMIT] = f"{cluster.scratch_gib:g}"
+    for name, value in ({"HF_HOME": CACHE_OF_HUB} | cluster.env | remote).items():
         task.set_env_variable(name, value)
     for name, ref in cluster.secrets.items():
         _kubernetes().use_secret_as_env(task, secret_name=ref.secret, secret_key_to_env={ref.key: name})

@@ -56,7 +56,9 @@ def tune(
         profile: Text of a profile of your own encoders; empty for the one that ``features.profile`` names.
         params: Changes to ``params.yaml``, as YAML or JSON, for example ``{tuning: {trials: 100}}``.
     """
-    digests = fingerprint(corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params)
+    digests = fingerprint(
+        corpus=corpus, root=root, transcribe=transcribe, profile=profile, params=params, workspace=workspace
+    )
     digests.set_caching_options(enable_caching=False)  # it looks at files, which no parameter tells
     plan = plan_tuning(
         models=models,

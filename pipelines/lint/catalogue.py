@@ -65,6 +65,7 @@ RULES: dict[str, Rule] = {
     "gpu-eviction": Rule(pods.gpu_evictions, "compile it with this version of merflow, which sets them"),
     "retry-window": Rule(pods.retry_windows, "set backoff_max_duration to (retries + 1) x timeout and all backoffs"),
     "access-modes": Rule(pods.access_modes, "add accessModes: [ReadWriteMany] to pvcSpecPatch"),
+    "scratch-folder": Rule(pods.scratch_folders, "compile it with cluster.workspace, and cluster.pvc none"),
     "constant-name": Rule(pods.constant_names, "write the name as a constant"),
     "image-tag": Rule(images.tags, "name it by digest in cluster.image, as REGISTRY/NAME@sha256:DIGEST", "warning"),
     "image-registry": Rule(images.registries, "name it with its registry in cluster.image", "warning"),

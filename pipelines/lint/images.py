@@ -45,14 +45,16 @@ def compilers(package: Package) -> Problems:
 
 
 def sqlite_on_volumes(package: Package) -> Problems:
-    """Yield the settings that keep a database on the volume that all pods share."""
-    params = _params(package)
-    if params is None or not any(pod.settings.get("pvcMount") for _, pod in package.steps):
+    """Yield the settings that keep a database on the volume that all pods share, or in one pod's scratch folder."""
+    params, facts = _params(package), _facts(package)
+    scratch = facts is not None and facts.scratch
+    if params is None or not (scratch or any(pod.settings.get("pvcMount") for _, pod in package.steps)):
         return
+    where = "in the scratch folder of a pod" if scratch else "on the shared volume"
     if params.tracking.uri == "auto":
-        yield "parameter params", "has tracking.uri auto, SQLite on the shared volume"
+        yield "parameter params", f"has tracking.uri auto, SQLite {where}"
     if params.tuning.storage == "auto" and any(task.name == "open-study" for task in package.tasks):
-        yield "parameter params", "has tuning.storage auto, SQLite on the shared volume"
+        yield "parameter params", f"has tuning.storage auto, SQLite {where}"
 
 
 def wrong_params(package: Package) -> Problems:

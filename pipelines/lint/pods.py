@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from merflow.contracts.cluster import WORKSPACE
 from merflow.pipelines.lint.package import Package
+from merflow.runs.remote.location import ADDRESS
 
 Problems = Iterator[tuple[str, str]]
 
@@ -93,6 +95,18 @@ def access_modes(package: Package) -> Problems:
     workspace = package.platform.get("pipelineConfig", {}).get("workspace")
     if workspace is not None and not workspace.get("kubernetes", {}).get("pvcSpecPatch", {}).get(_MODES):
         yield "pipelineConfig.workspace", f"has no {_MODES}"
+
+
+def scratch_folders(package: Package) -> Problems:
+    """Yield pods of a workspace in S3 that have no scratch folder of their own, or a volume in its place."""
+    for task, pod in package.steps:
+        if not pod.variables.get(ADDRESS):
+            continue
+        folders = [each.get("mountPath") for each in pod.settings.get("emptyDirMounts", [])]
+        if WORKSPACE not in folders:
+            yield task.path, f"has its workspace in S3 and no emptyDir at {WORKSPACE}"
+        if any(each.get("mountPath") == WORKSPACE for each in pod.settings.get("pvcMount", [])):
+            yield task.path, f"has its workspace in S3 and a PVC at {WORKSPACE}"
 
 
 def constant_names(package: Package) -> Problems:

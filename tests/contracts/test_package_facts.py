@@ -52,6 +52,19 @@ def test_all_reasons_are_told_at_once() -> None:
     assert len(str(told.value).splitlines()) == 4
 
 
+def test_databases_and_stores_outside_of_a_workspace_in_s3_are_refused() -> None:
+    remote = {"cluster": {"pvc": "none", "workspace": "s3://runs/team"}}
+    check(params(**remote))
+    check(params(features={"store": "/workspace/features"}, **remote))
+    changes = {"tracking": {"uri": "auto"}, "tuning": {"storage": "auto"}, "features": {"store": "/data/features"}}
+    with pytest.raises(ParamsError) as told:
+        check(params(**changes, **remote))
+    said = str(told.value)
+    assert "tracking.uri auto would be SQLite in the scratch folder of a pod, which is deleted with it" in said
+    assert "tuning.storage auto would be SQLite in the scratch folder" in said
+    assert "features.store '/data/features' is not in the workspace, whose files alone pods share through S3" in said
+
+
 def test_what_is_said_to_be_there_is_accepted() -> None:
     check(params(training={"compile": "default"}, cluster={"compiler": True}))
     check(params(tracking={"uri": "auto"}, tuning={"storage": "auto"}, cluster={"pvc": "none"}))

@@ -97,7 +97,7 @@ def test_parameters_hold_the_content_of_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, MINE)
     params = read_params(Path("params.yaml"), overrides=(f"corpus.taxonomy={path}",))
     path.unlink()
-    request = ValidateRequest(quarantine=False, params=params.corpus, data="", code="")
+    request = ValidateRequest(workspace="", quarantine=False, params=params.corpus, data="", code="")
     assert ValidateRequest.from_json(request.to_json()) == request
     again = with_changes(shipped_params(), changes_json(params, base=shipped_params()))
     assert again == params

@@ -209,7 +209,9 @@ def test_a_study_is_of_one_variant_and_takes_no_password() -> None:
 
 
 def test_a_run_may_not_ask_for_what_its_package_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = PackageFacts(gpus={"transcribe": 0, "extract": 0, "train": 1}, shared_volume=True, compiler=False, code={})
+    facts = PackageFacts(
+        gpus={"transcribe": 0, "extract": 0, "train": 1}, shared_volume=True, scratch=False, compiler=False, code={}
+    )
     monkeypatch.setenv(VARIABLE, facts.model_dump_json())
     with pytest.raises(ParamsError, match=r"tracking\.uri auto would be SQLite"):
         planned()
@@ -233,14 +235,14 @@ def test_digests_that_a_first_step_took_are_those_of_the_requests() -> None:
     ready = planned(digests=digests.model_dump_json()).preparation
     assert {ready.index.data, ready.validate.data, ready.transcribe.data} == {"c"}
     assert (ready.extract.encoders, ready.transcribe.recognizer) == ("e", "r")
-    said = fingerprint(corpus="synthetic", root="", transcribe=False, profile="", params="")
+    said = fingerprint(corpus="synthetic", root="", transcribe=False, profile="", params="", workspace="")
     assert DataDigests.model_validate_json(said) == DataDigests(corpus="", encoders="", recognizer="")
 
 
 def test_a_package_runs_on_images_with_its_own_code_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {"params": "{tracking: {uri: none}}"}
     for code, refused in ((code_digests(), ""), (code_digests() | {"train": "0", "models": "0"}, "in models, train;")):
-        facts = PackageFacts(gpus={}, shared_volume=True, compiler=False, code=code)
+        facts = PackageFacts(gpus={}, shared_volume=True, scratch=False, compiler=False, code=code)
         monkeypatch.setenv(VARIABLE, facts.model_dump_json())
         if refused:
             with pytest.raises(ParamsError, match=f"the image has other code than this package .* {refused}"):

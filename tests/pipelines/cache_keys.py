@@ -28,7 +28,7 @@ from tests.jobs.inputs_of_folds import inputs_of_folds, write_features
 
 settings, changed = json.loads(sys.argv[1])
 names = "index validate transcribe split extract list_folds classics track evaluate".split()
-looks = {name: settings[name] for name in ("corpus", "root", "transcribe", "profile", "params")}
+looks = {name: settings[name] for name in ("corpus", "root", "transcribe", "profile", "params", "workspace")}
 requests = dict(zip(names, steps.plan_benchmark(command="", digests=steps.fingerprint(**looks), **settings)))
 trainings = ListFoldsRequest.from_json(requests["list_folds"]).trainings
 streams = dict.fromkeys(stream for each in trainings for stream in each.streams)

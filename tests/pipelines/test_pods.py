@@ -240,6 +240,25 @@ def test_what_is_switched_off_is_not_asked_for(tmp_path: Path) -> None:
     assert "retryPolicy" not in package.tasks()["train"]
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_workspace_in_s3_gives_every_pod_its_address_and_a_scratch_folder(name: str, tmp_path: Path) -> None:
+    package = compiled(
+        tmp_path, name, "cluster.pvc=none", "cluster.workspace=s3://runs/team/", "cluster.scratch_gib=40"
+    )
+    assert package.containers().keys() == package.pods().keys()
+    for step, container in package.containers().items():
+        variables = {each["name"]: each["value"] for each in container["env"]}
+        assert (variables["MERFLOW_WORKSPACE"], variables["MERFLOW_SCRATCH_GIB"]) == ("s3://runs/team", "40")
+        mounts = {each["mountPath"]: each.get("sizeLimit") for each in package.pods()[step]["emptyDirMounts"]}
+        assert mounts["/workspace"] == "40960Mi"
+        assert "pvcMount" not in package.pods()[step]
+    unlimited = compiled(tmp_path, name, "cluster.pvc=none", "cluster.workspace=s3://runs/team")
+    for pod in unlimited.pods().values():
+        (mount,) = [each for each in pod["emptyDirMounts"] if each["mountPath"] == "/workspace"]
+        assert "sizeLimit" not in mount
+    assert "MERFLOW_WORKSPACE" not in str(Package.read(COMPILED / f"{name}.yaml").spec)
+
+
 def test_a_profile_of_the_users_own_travels_with_the_package(tmp_path: Path) -> None:
     profile = tmp_path / "mine.yaml"
     profile.write_text("{base: lite, roles: {text: {name: bert, settings: {model: owner/name, layers: last}}}}")
@@ -280,6 +299,9 @@ def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> Non
         ("parallel_folds=-1", "cluster.parallel_folds: .*greater than or equal to 0"),
         ("ttl_h=never", "cluster.ttl_h: .*found 'never'"),
         ("pvc=My Claim", "cluster.pvc: 'My Claim' cannot be the name of a PVC"),
+        ("workspace=s3://runs/merflow", "cluster: .*but pvc merflow would be mounted in its place; set pvc: none"),
+        ("workspace=runs/merflow", "cluster.workspace: 'runs/merflow' is no address of S3.*, or none"),
+        ("scratch_gib=9", "cluster: .*scratch_gib limits the scratch folder of a workspace in S3"),
         ("pods.train.memory=8Gi", "cluster.pods.train.memory: unknown key; did you mean 'memory_gib'?"),
         ("pods.train.memory_gib=8Gi", "cluster.pods.train.memory_gib: .*found '8Gi'"),
         ("pods.training.cpu=4", "cluster.pods.training: unknown key; did you mean 'train'?"),

@@ -6,9 +6,10 @@ It is compiled into pipelines and changes no result. Keys and values are those o
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from merflow.contracts.kubernetes_names import (
+    NONE,
     VARIABLE_NAMES,
     Annotations,
     Image,
@@ -21,7 +22,11 @@ from merflow.contracts.kubernetes_names import (
 )
 from merflow.contracts.passwords import without_password
 from merflow.contracts.strict import Strict
+from merflow.errors import StorageError
+from merflow.storage.s3.address import S3Address
 
+# The folder that the steps of a run share, as every pod sees it.
+WORKSPACE = "/workspace"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 # Names of environment variables whose values are secrets; those that name a file are not.
 _SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET|ACCESS_?KEY|API_?KEY|(^|_)TOKEN(_|$)")
@@ -32,6 +37,18 @@ def is_secret_name(variable: str) -> bool:
     """Return True if the value of an environment variable of this name is a secret."""
     name = variable.upper()
     return bool(_SECRET_NAME.search(name)) and not _FILE_NAME.search(name)
+
+
+def _address(text: str) -> str:
+    if text == NONE:
+        return text
+    try:
+        return str(S3Address.parse(text))
+    except StorageError as error:
+        raise ValueError(f"{error}, or none") from error
+
+
+WorkspaceAddress = Annotated[str, AfterValidator(_address)]
 
 
 class Toleration(Strict):
@@ -123,6 +140,9 @@ class ClusterParams(Strict):
         image_pull_secret: Secret with the credentials of the registry; ``none`` for a registry that needs none.
         accelerator: Resource name of the GPUs, or ``none``.
         pvc: PVC (ReadWriteMany) that every pod mounts at ``/workspace``; ``none`` mounts nothing.
+        workspace: Address of the workspace in S3, which needs no volume: every pod then has a scratch folder at
+            ``/workspace``; ``none`` for a workspace on a volume.
+        scratch_gib: Size limit of the scratch folder; 0 for none.
         env: Environment variables of all pods; a package shows them to everyone who may read it.
         secrets: Environment variables of all pods whose values come from Secrets.
         labels: Labels of all pods.
@@ -144,6 +164,8 @@ class ClusterParams(Strict):
     image_pull_secret: ObjectName
     accelerator: ResourceName
     pvc: PvcName
+    workspace: WorkspaceAddress
+    scratch_gib: float = Field(ge=0)
     env: Variables
     secrets: Annotated[dict[str, SecretRef], VARIABLE_NAMES]
     labels: Labels
@@ -158,6 +180,16 @@ class ClusterParams(Strict):
     gpu_node_selector: dict[str, str]
     gpu_tolerations: list[Toleration]
     pods: Pods
+
+    @model_validator(mode="after")
+    def _one_workspace(self) -> "ClusterParams":
+        if self.workspace != NONE and self.pvc != NONE:
+            raise ValueError(
+                f"workspace {self.workspace} is in S3, but pvc {self.pvc} would be mounted in its place; set pvc: none"
+            )
+        if self.scratch_gib and self.workspace == NONE:
+            raise ValueError("scratch_gib limits the scratch folder of a workspace in S3; set it to 0 or set workspace")
+        return self
 
     @model_validator(mode="after")
     def _no_secret_among_variables(self) -> "ClusterParams":

@@ -5,8 +5,10 @@ on several nodes can share. The package hands the facts to that step in the envi
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from merflow.contracts.cluster import WORKSPACE
 from merflow.contracts.gpu_steps import SECTIONS
 from merflow.contracts.kubernetes_names import NONE
 from merflow.contracts.params import Params
@@ -24,12 +26,14 @@ class PackageFacts(Strict):
     Attributes:
         gpus: GPUs by step; empty for a cluster without GPUs.
         shared_volume: True if pods on several nodes share a volume.
+        scratch: True if the workspace is in S3, and each pod has a scratch folder that is deleted with it.
         compiler: True if the image has a C compiler.
         code: Digest of the code of every step that the package was compiled from; empty to run any code.
     """
 
     gpus: dict[str, int]
     shared_volume: bool
+    scratch: bool
     compiler: bool
     code: dict[str, str]
 
@@ -38,7 +42,13 @@ class PackageFacts(Strict):
         """Return the facts of a package that is compiled with these parameters."""
         cluster = params.cluster
         given = {} if cluster.accelerator == NONE else dict(gpus)
-        return cls(gpus=given, shared_volume=cluster.pvc != NONE, compiler=cluster.compiler, code=dict(code))
+        return cls(
+            gpus=given,
+            shared_volume=cluster.pvc != NONE,
+            scratch=cluster.workspace != NONE,
+            compiler=cluster.compiler,
+            code=dict(code),
+        )
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "PackageFacts | None":
@@ -59,7 +69,8 @@ def refuse(params: Params, facts: PackageFacts, *, used: Mapping[str, int], tune
     Raises:
         ParamsError: With every reason.
     """
-    reasons = [*_passwords(params), *_not_shared(params, facts, tunes=tunes), *_not_given(facts, used)]
+    reasons = [*_passwords(params), *_not_shared(params, facts, tunes=tunes), *_outside(params, facts)]
+    reasons += _not_given(facts, used)
     if params.training.compile != "off" and not facts.compiler:
         reasons.append(
             f"training.compile {params.training.compile} needs a C compiler in the image, which merflow's own has not; "
@@ -103,13 +114,24 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN
 
 
 def _not_shared(params: Params, facts: PackageFacts, *, tunes: bool) -> Iterator[str]:
-    if not facts.shared_volume:
+    if not facts.shared_volume and not facts.scratch:
         return
     why = "would be SQLite on a volume that pods on several nodes write to, which damages it"
+    if facts.scratch:
+        why = "would be SQLite in the scratch folder of a pod, which is deleted with it"
     if params.tracking.uri == "auto":
         yield f"tracking.uri auto {why}; set it to a server's URI, for example http://mlflow.mlops:5000, or to none"
     if tunes and params.tuning.storage == "auto":
         yield f"tuning.storage auto {why}; set it to a database, for example postgresql://optuna@postgres.mlops/optuna"
+
+
+def _outside(params: Params, facts: PackageFacts) -> Iterator[str]:
+    store = params.features.store
+    if facts.scratch and store and not Path(store).is_relative_to(WORKSPACE):
+        yield (
+            f"features.store {store!r} is not in the workspace, whose files alone pods share through S3; leave it "
+            f"empty, or name a folder below {WORKSPACE}"
+        )
 
 
 def _not_given(facts: PackageFacts, used: Mapping[str, int]) -> Iterator[str]:

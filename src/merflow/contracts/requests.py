@@ -86,10 +86,12 @@ class ValidateRequest(Request):
 
     Attributes:
         quarantine: True to set bad rows aside instead of failing.
+        workspace: Folder that all steps share.
         data: Digest of the corpus's files.
     """
 
     quarantine: bool
+    workspace: str
     params: CorpusParams
     data: str
 

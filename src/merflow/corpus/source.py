@@ -50,8 +50,11 @@ class CorpusSource:
         if self.root is not None or generate is None:
             assert self.root is not None
             return self.root
-        name = f"{self.size}-video" if video else self.size
-        return generate(generated / name, size=self.size, video=video, progress=progress)
+        return generate(generated / self.generated_name(video=video), size=self.size, video=video, progress=progress)
+
+    def generated_name(self, *, video: bool) -> str:
+        """Return the name of the folder of a generated corpus."""
+        return f"{self.size}-video" if video else self.size
 
     def _check_root(self) -> None:
         kind = reader(self.corpus)

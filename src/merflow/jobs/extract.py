@@ -1,6 +1,7 @@
 """The features that some variants need, extracted into the store."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.extracted_features import (
@@ -9,13 +10,14 @@ from merflow.contracts.extracted_features import (
     write_extracted_features,
 )
 from merflow.contracts.params import CorpusParams, FeatureParams
-from merflow.contracts.presets import EncoderProfile, UserPresets
+from merflow.contracts.presets import EncoderProfile, Profile, UserPresets, spec_of
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.quarantine import quarantine_beside, write_quarantine
-from merflow.contracts.streams import Modality, Stream
+from merflow.contracts.streams import Modality, Stream, Transcript
 from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
-from merflow.corpus.manifest import read_manifest
+from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.features.encoders.huggingface.checkpoints import located
+from merflow.features.encoders.keys import feature_key
 from merflow.features.extraction.filling import Effort
 from merflow.features.extraction.stored_streams import Pace, StoredStream, extract_streams
 from merflow.features.extraction.transcript_choice import choose_transcripts, has_both_transcripts
@@ -62,20 +64,13 @@ def extract(
         FeatureError: The corpus lacks a modality, or none of its inputs can be encoded (or one cannot, if ``strict``).
         OutputError: The store cannot be written.
     """
-    presets = chosen(variants, user_presets)
     profile = profile or profile_of(params.profile)
-    check_encoders(profile, presets=presets, encoders_folder=params.encoders_folder)
     utterances = read_manifest(manifest)
-    requested = streams_of_all(presets)
-    choice = choose_transcripts(utterances, transcripts=params.transcripts)
-    read = with_transcripts(requested, choice)
-    has_both = has_both_transcripts(utterances)
-    streams = tuple(dict.fromkeys([*read, *with_other_transcripts(read)])) if has_both else read
-    encoders = located(profile.roles, streams=streams, encoders_folder=params.encoders_folder)
+    plan = _planned(utterances, variants, params=params, user_presets=user_presets, profile=profile)
     stored = extract_streams(
         utterances,
-        streams=streams,
-        profile=encoders,
+        streams=plan.streams,
+        profile=plan.encoders,
         store=store,
         shard_utterances=params.shard_utterances,
         pace=Pace(device=params.device, workers=params.workers, batch_cost=_batch_cost(params)),
@@ -90,18 +85,72 @@ def extract(
         ExtractedFeatures(
             store=str(store.resolve()),
             profile=profile,
-            encoders=encoders,
+            encoders=plan.encoders,
             manifest_hash=utterances.hash,
-            transcripts=choice,
-            has_both_transcripts=has_both,
-            streams=tuple(_record(each) for each in stored if each.stream in read),
-            other_transcripts=tuple(_record(each) for each in stored if each.stream not in read),
+            transcripts=plan.transcripts,
+            has_both_transcripts=plan.has_both_transcripts,
+            streams=tuple(_record(each) for each in stored if each.stream in plan.read),
+            other_transcripts=tuple(_record(each) for each in stored if each.stream not in plan.read),
         ),
     )
-    _say_streams(stored, read=read, requested=requested)
+    _say_streams(stored, read=plan.read, requested=plan.requested)
     listed = f"; {quarantined} input(s) quarantined, see {quarantine}" if quarantined else ""
     say(f"extract: {len(stored)} stream(s) of {len(utterances.rows)} utterances in {store}{listed}")
     return out
+
+
+def keys_of(
+    manifest: Path,
+    *,
+    variants: Sequence[str],
+    params: FeatureParams,
+    user_presets: UserPresets | None = None,
+    profile: EncoderProfile | None = None,
+) -> set[str]:
+    """Return the keys of the store that :func:`extract` would fill with these arguments."""
+    profile = profile or profile_of(params.profile)
+    plan = _planned(read_manifest(manifest), variants, params=params, user_presets=user_presets, profile=profile)
+    return {feature_key(spec_of(stream, plan.encoders), stream).digest for stream in plan.streams}
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The streams to extract.
+
+    Attributes:
+        requested: Streams that the variants request.
+        read: The same with the words that the corpus has.
+        streams: Those and, if the corpus has both kinds of words, the ones with the other kind.
+        encoders: Their encoders, located.
+        transcripts: Kind of words that is requested -> the kind that is read.
+        has_both_transcripts: True if the corpus has both kinds of words.
+    """
+
+    requested: Sequence[Stream]
+    read: Sequence[Stream]
+    streams: Sequence[Stream]
+    encoders: Profile
+    transcripts: dict[Transcript, Transcript]
+    has_both_transcripts: bool
+
+
+def _planned(
+    utterances: Manifest,
+    variants: Sequence[str],
+    *,
+    params: FeatureParams,
+    user_presets: UserPresets | None,
+    profile: EncoderProfile,
+) -> _Plan:
+    presets = chosen(variants, user_presets)
+    check_encoders(profile, presets=presets, encoders_folder=params.encoders_folder)
+    requested = streams_of_all(presets)
+    choice = choose_transcripts(utterances, transcripts=params.transcripts)
+    read = with_transcripts(requested, choice)
+    has_both = has_both_transcripts(utterances)
+    streams = tuple(dict.fromkeys([*read, *with_other_transcripts(read)])) if has_both else read
+    encoders = located(profile.roles, streams=streams, encoders_folder=params.encoders_folder)
+    return _Plan(requested, read, streams, encoders, choice, has_both)
 
 
 def _record(stored: StoredStream) -> ExtractedStream:

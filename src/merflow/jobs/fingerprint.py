@@ -6,9 +6,10 @@ because a corpus is too large to read in every run. A file that is replaced gets
 another volume do, too, and their corpus is then indexed again.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from merflow.contracts.params import Params
+from merflow.contracts.params import FeatureParams, Params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.requests import DataDigests
 from merflow.corpus.readers.catalogue import reader
@@ -32,7 +33,7 @@ def fingerprint(*, corpus: str, root: str, transcribe: bool, params: Params, pro
     """
     return DataDigests(
         corpus=reader(corpus).fingerprint(Path(root)) if root and Path(root).exists() else "",
-        encoders=_of_encoders(profile, encoders_folder=params.features.encoders_folder),
+        encoders=models_digest([_of_folder(name) for name in encoder_models(profile, params.features)]),
         recognizer=_of_folder(params.transcription.model) if transcribe else "",
     )
 
@@ -43,8 +44,12 @@ def _of_folder(name: str) -> str:
     return folder_fingerprint(folder) if name and folder.is_dir() else ""
 
 
-def _of_encoders(profile: EncoderProfile, *, encoders_folder: str) -> str:
-    """Return a digest of the files of all local encoders; empty if the hub's commits pin every encoder."""
+def encoder_models(profile: EncoderProfile, params: FeatureParams) -> list[str]:
+    """Return the folders of local encoders: that of all of them, which may be empty, and those that are named."""
     models = {str(spec.settings.get("model", "")) for spec in profile.roles.values()}
-    digests = [_of_folder(name) for name in (encoders_folder, *sorted(filter(is_path, models)))]
-    return digest(digests) if any(digests) else ""
+    return [params.encoders_folder, *sorted(filter(is_path, models))]
+
+
+def models_digest(digests: Sequence[str]) -> str:
+    """Return a digest of the digests of local models; empty if the hub's commits pin every one of them."""
+    return digest(list(digests)) if any(digests) else ""

@@ -143,12 +143,17 @@ def _written(features: ExtractedFeatures, folder: Path) -> Path:
     return path
 
 
+def run_file(run: Path, workspace: Workspace) -> Path:
+    """Return the path in the workspace under which folds find a run."""
+    return workspace.run_of(read_tracked_run(run).name)
+
+
 def _named_run(run: Path, workspace: Workspace) -> Path:
     """Return a copy of the run's file under a path that the run's name alone decides.
 
     A fold logs into the run, but its result does not depend on it.
     """
-    copy = workspace.run_of(read_tracked_run(run).name)
+    copy = run_file(run, workspace)
     with replacing(copy) as part:
         shutil.copyfile(run, part)
     return copy

@@ -31,6 +31,7 @@ from merflow.contracts.requests import (
     ValidateRequest,
     VariantTraining,
 )
+from merflow.corpus.readers.catalogue import check_protocol
 from merflow.corpus.source import CorpusSource
 from merflow.errors import TuningError
 from merflow.folds.presets import parse_presets, streams_of, training_of
@@ -192,9 +193,12 @@ def _preparation(
     profile: EncoderProfile,
     user_presets: UserPresets,
 ) -> PreparationPlan:
-    root = Path(settings.root) if settings.root else None
-    CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
     digests = digests_of(settings, params, profile=profile)
+    if digests.corpus:  # whoever has taken the digest has seen the files; this machine may not have them
+        check_protocol(settings.corpus, params.splits.protocol)
+    else:
+        root = Path(settings.root) if settings.root else None
+        CorpusSource(settings.corpus, root, settings.size).check(protocol=params.splits.protocol)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
     return PreparationPlan(
         index=IndexRequest(
@@ -208,7 +212,11 @@ def _preparation(
             code=code_digest("index"),
         ),
         validate=ValidateRequest(
-            quarantine=settings.quarantine, params=params.corpus, data=digests.corpus, code=code_digest("validate")
+            quarantine=settings.quarantine,
+            workspace=settings.workspace,
+            params=params.corpus,
+            data=digests.corpus,
+            code=code_digest("validate"),
         ),
         transcribe=TranscribeRequest(
             transcribe=settings.transcribe,

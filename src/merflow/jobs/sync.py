@@ -110,6 +110,18 @@ def log_benchmark(run: Path, *, trained: Sequence[Path], files: Mapping[str, Pat
         say(f"track: nothing is lost; once MLflow answers, upload what it lacks with: {again}")
 
 
+def lacking(run: Path, trained: Sequence[Path]) -> list[Path]:
+    """Return the folds that :func:`log_benchmark` may upload: those that MLflow lacks, or all if it does not answer."""
+    tracked = read_tracked_run(run)
+    if tracked.uri is None:
+        return []
+    benchmark = open_benchmark(tracked)
+    try:
+        return [folder for folder in trained if not benchmark.has_finished(read_record(folder))]
+    except TrackingError:
+        return list(trained)
+
+
 def upload(folder: Path, *, uri: str | None) -> Uploaded:
     """Upload what MLflow lacks of one remembered benchmark.
 

@@ -36,13 +36,18 @@ class Workspace:
         """Return the folder of a fold that a pipeline trained, by the fingerprints of the fold and of its data."""
         return self.root / "folds" / name
 
+    @property
+    def identity_file(self) -> Path:
+        """File of :meth:`identity`; it lies among the trained folds, to be deleted with them."""
+        return self.root / "folds" / "identity"
+
     def identity(self) -> str:
         """Return eight hexadecimal digits that change when the trained folds are deleted; make them at the first call.
 
         Raises:
             OutputError: The workspace cannot be written.
         """
-        path = self.root / "folds" / "identity"
+        path = self.identity_file
         if not path.is_file():
             with replacing(path) as part:
                 part.write_text(secrets.token_hex(4), encoding="utf-8")
@@ -106,3 +111,8 @@ class Workspace:
     def tracking_artifacts(self) -> Path:
         """Folder of MLflow's artifacts if no server is named."""
         return self.root.resolve() / "mlartifacts"
+
+
+def workspace_of(request: Path) -> Path:
+    """Return the workspace that the request of a fold lies in (:attr:`Workspace.requests`)."""
+    return request.parents[2]

@@ -58,6 +58,15 @@ class BenchmarkRun:
         machine = Sampler(every_s=every_s) if every_s else None
         return FoldRun(fold, self._parent, machine=machine, forgiving=True)
 
+    def has_finished(self, fold: PlannedFold) -> bool:
+        """Return True if the fold's own run is complete.
+
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
+        """
+        runs = self._runs("fold", {**identity(fold), UPLOADED_TAG: fold.fingerprint})
+        return any(run.info.status == "FINISHED" for run in runs)
+
     def log_finished_fold(self, folder: Path, fold: PlannedFold) -> bool:
         """Log a fold from its files if its own run is missing or incomplete.
 
@@ -69,8 +78,7 @@ class BenchmarkRun:
         Raises:
             TrackingError: The server cannot be reached or refuses.
         """
-        runs = self._runs("fold", {**identity(fold), UPLOADED_TAG: fold.fingerprint})
-        if any(run.info.status == "FINISHED" for run in runs):
+        if self.has_finished(fold):
             return False
         FoldRun(fold, self._parent, machine=None, forgiving=False).log_folder(folder)
         return True

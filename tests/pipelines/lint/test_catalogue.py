@@ -74,6 +74,10 @@ BROKEN: dict[str, tuple[Callable[[Documents], Any], str]] = {
     "gpu-retry": (lambda it: task(it).pop("retryPolicy"), "for-loop-1/train"),
     "gpu-eviction": (lambda it: pod(it).pop("podMetadata"), "for-loop-1/train"),
     "retry-window": (lambda it: task(it)["retryPolicy"].update(backoffMaxDuration="3600s"), "for-loop-1/train"),
+    "scratch-folder": (
+        lambda it: container(it)["env"].append({"name": "MERFLOW_WORKSPACE", "value": "s3://runs/team"}),
+        "for-loop-1/train",
+    ),
     "image-tag": (lambda it: container(it).update(image="registry.example/merflow/python:1"), "merflow/python:1"),
     "image-registry": (lambda it: container(it).update(image="merflow/python:1"), "merflow/python:1"),
     "one-image": (lambda it: container(it).update(image=IMAGE.replace("0", "1")), "merflow/python@sha256:"),

@@ -13,8 +13,20 @@ from merflow.contracts.requests import (
     TrainRequest,
 )
 from merflow.errors import PipelineError
-from merflow.jobs.steps.preparation import parsed_presets
-from merflow.runs.workspace import Workspace
+from merflow.jobs.steps.corpus_files import fetch_recordings
+from merflow.jobs.steps.feature_files import fetch_indices
+from merflow.jobs.steps.fold_files import (
+    fetch_evaluated,
+    fetch_fold,
+    fetch_inputs,
+    mirror_remembered,
+    remembered_files,
+    training,
+)
+from merflow.jobs.steps.preparation import fetch_planned, parsed_presets
+from merflow.jobs.steps.shared_files import SharedFiles
+from merflow.runs.data import Data
+from merflow.runs.workspace import workspace_of
 from merflow.storage.local import write_json
 
 
@@ -28,7 +40,9 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
     from merflow.jobs.plan import plan_benchmark as job
     from merflow.jobs.run_settings import RunSettings
 
-    plan = job(RunSettings(**settings), command=command)
+    run = RunSettings(**settings)
+    fetch_planned(run)
+    plan = job(run, command=command)
     return (
         *plan.preparation.to_json(),
         plan.list_folds.to_json(),
@@ -42,14 +56,22 @@ def plan_benchmark(*, command: str, **settings: Any) -> tuple[Any, ...]:  # noqa
 def list_folds(request: str, *, manifest: str, splits: str, features: str, run: str) -> list[str]:
     """Run :func:`merflow.jobs.list_folds.list_folds`; return the paths of the requests of training, one per fold."""
     from merflow.jobs.list_folds import list_folds as job
+    from merflow.jobs.list_folds import run_file
 
+    parsed = ListFoldsRequest.from_json(request)
+    shared = SharedFiles(Path(parsed.workspace))
+    fetch_indices(Path(features), shared)
+    shared.agree_on_identity()
     paths = job(
-        ListFoldsRequest.from_json(request),
+        parsed,
         manifest=Path(manifest),
         splits=Path(splits),
         features=Path(features),
         run=Path(run),
     )
+    shared.upload(shared.workspace.inputs.glob("*"), immutable=True)
+    shared.upload([run_file(Path(run), shared.workspace)], immutable=False)
+    shared.upload(paths, immutable=True)
     return [str(path) for path in paths]
 
 
@@ -59,16 +81,21 @@ def classics(request: str, *, manifest: str, splits: str, features: str, classic
     from merflow.jobs.classics import classics as job
 
     parsed = ClassicsRequest.from_json(request)
-    records = job(
-        Path(manifest),
-        splits=Path(splits),
-        out=Path(classics),
-        cache=Workspace(Path(parsed.workspace)).functionals,
-        params=parsed.params,
-        corpus=parsed.corpus,
-        transcripts=parsed.transcripts,
-        features=Path(features),
-    )
+    shared = SharedFiles(Path(parsed.workspace))
+    functionals = shared.workspace.functionals
+    fetch_recordings(Path(manifest), shared, video=False)
+    shared.fetch_below(functionals)
+    with shared.uploading(lambda: functionals.rglob("*.parquet"), immutable=True):
+        records = job(
+            Path(manifest),
+            splits=Path(splits),
+            out=Path(classics),
+            cache=functionals,
+            params=parsed.params,
+            corpus=parsed.corpus,
+            transcripts=parsed.transcripts,
+            features=Path(features),
+        )
     return len(records)
 
 
@@ -78,18 +105,20 @@ def track(request: str, *, manifest: str, splits: str, features: str, run: str) 
     from merflow.jobs.track import track as job
 
     parsed = TrackRequest.from_json(request)
+    shared = SharedFiles(Path(parsed.workspace))
     job(
         Path(manifest),
         splits=Path(splits),
         features=Path(features),
         variants=parsed.variants,
         name=parsed.name,
-        workspace=Workspace(Path(parsed.workspace)),
+        workspace=shared.workspace,
         out=Path(run),
         training=parsed.training,
         seeds=parsed.seeds,
         params=parsed.params,
     )
+    shared.upload(remembered_files(Path(run)), immutable=False)
 
 
 @saying_errors()
@@ -110,9 +139,13 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
     from merflow.jobs.train import train as job
     from merflow.runs.fold_folder import read_record
 
+    shared = SharedFiles(workspace_of(Path(request)))
+    shared.fetch(Path(request))
     parsed = _request_in(Path(request))
-    workspace, user_presets = Workspace(Path(parsed.workspace)), parsed_presets(parsed.presets)
-    manifest, splits, features = Path(parsed.manifest), Path(parsed.splits), Path(parsed.features)
+    workspace, user_presets = shared.workspace, parsed_presets(parsed.presets)
+    manifest, splits, features, run = map(Path, (parsed.manifest, parsed.splits, parsed.features, parsed.run))
+    shared.fetch(manifest, splits, features)
+    shared.fetch(run, immutable=False)
     planned = FoldInputs.read(
         parsed.fold,
         manifest=manifest,
@@ -122,17 +155,22 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
         user_presets=user_presets,
     )
     name = f"{planned.fingerprint}-{parsed.data}"
-    folder = job(
-        parsed.fold,
-        manifest=manifest,
-        splits=splits,
-        features=features,
-        out=workspace.trained(name),
-        checkpoints=workspace.checkpoints / parsed.data,
-        params=parsed.params,
-        run=Path(parsed.run),
-        user_presets=user_presets,
-    )
+    folder, checkpoints = workspace.trained(name), workspace.checkpoints / parsed.data
+    if not fetch_fold(folder, shared, weights=False):
+        fetch_inputs(planned, Data(manifest, splits, features), shared, folds={planned.fold})
+    with training(checkpoints / planned.fingerprint, shared, folder):
+        job(
+            parsed.fold,
+            manifest=manifest,
+            splits=splits,
+            features=features,
+            out=folder,
+            checkpoints=checkpoints,
+            params=parsed.params,
+            run=run,
+            user_presets=user_presets,
+        )
+    shared.upload(remembered_files(run), immutable=False)
     record = read_record(folder)
     Path(summary).write_text(fold_markdown(record, read_history(folder)), encoding="utf-8")
     chosen = record.chosen
@@ -173,9 +211,11 @@ def evaluate(
     from merflow.presets import catalogue
 
     parsed = EvaluateRequest.from_json(request)
-    workspace = Workspace(Path(parsed.workspace))
+    shared = SharedFiles(Path(parsed.workspace))
+    trained = [shared.workspace.trained(fold) for fold in folds]
+    fetch_evaluated(trained, shared, run=Path(run))
     summary = job(
-        [workspace.trained(fold) for fold in folds],
+        trained,
         manifest=Path(manifest),
         splits=Path(splits),
         results=Path(results),
@@ -186,6 +226,7 @@ def evaluate(
         run=Path(run),
         classics=Path(classics),
     )
+    mirror_remembered(shared, run=Path(run))
     Path(tables).write_text(markdown_tables(summary, papers=catalogue.published_tables()), encoding="utf-8")
     figures = {
         f"{name} {figure}": value

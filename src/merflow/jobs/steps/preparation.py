@@ -1,7 +1,9 @@
 """Steps from a corpus to features, which every pipeline begins with."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from merflow.contracts.params import FeatureParams
 from merflow.contracts.presets import EncoderProfile, Preset
 from merflow.contracts.progress import saying_errors
 from merflow.contracts.requests import (
@@ -11,20 +13,45 @@ from merflow.contracts.requests import (
     TranscribeRequest,
     ValidateRequest,
 )
-from merflow.runs.workspace import Workspace
+from merflow.jobs.steps.corpus_files import (
+    corpus_digest,
+    fetch_corpus,
+    fetch_generated,
+    fetch_recordings,
+    publish_generated,
+)
+from merflow.jobs.steps.feature_files import fetch_models, fetch_store, filling, model_digests, publish_encoders
+from merflow.jobs.steps.shared_files import SharedFiles, adding_lines
 from merflow.storage.local import write_json
+
+if TYPE_CHECKING:
+    from merflow.jobs.run_settings import RunSettings
 
 
 @saying_errors()
-def fingerprint(*, corpus: str, root: str, transcribe: bool, profile: str, params: str) -> str:
+def fingerprint(*, corpus: str, root: str, transcribe: bool, profile: str, params: str, workspace: str) -> str:
     """Run :func:`merflow.jobs.fingerprint.fingerprint`; return the digests as JSON."""
     from merflow.contracts.params import shipped_params, with_changes
     from merflow.folds.profiles import profile_of
+    from merflow.jobs.fingerprint import encoder_models, models_digest
     from merflow.jobs.fingerprint import fingerprint as job
 
-    chosen = with_changes(shipped_params(), params)
+    chosen, shared = with_changes(shipped_params(), params), SharedFiles(Path(workspace))
     encoders = profile_of(chosen.features.profile, text=profile)
-    return job(corpus=corpus, root=root, transcribe=transcribe, params=chosen, profile=encoders).model_dump_json()
+    stored = corpus_digest(root, shared)
+    digests = job(
+        corpus=corpus,
+        root=root if stored is None else "",
+        transcribe=transcribe,
+        params=chosen,
+        profile=encoders,
+    )
+    update = {} if stored is None else {"corpus": stored}
+    if (models := model_digests(encoder_models(encoders, chosen.features), shared)) is not None:
+        update["encoders"] = models_digest(models)
+    if transcribe and (models := model_digests([chosen.transcription.model], shared)) is not None:
+        update["recognizer"] = models_digest(models)
+    return digests.model_copy(update=update).model_dump_json()
 
 
 @saying_errors()
@@ -34,9 +61,14 @@ def index(request: str, *, manifest: str) -> None:
     from merflow.jobs.index import index as job
 
     parsed = IndexRequest.from_json(request)
-    source = CorpusSource(parsed.corpus, Path(parsed.root) if parsed.root else None, parsed.size)
-    root = source.locate(Workspace(Path(parsed.workspace)).corpus, video=parsed.video)
+    shared = SharedFiles(Path(parsed.workspace))
+    source = CorpusSource(parsed.corpus, fetch_corpus(parsed.root, shared), parsed.size)
+    if source.root is None:
+        fetch_generated(shared, name=source.generated_name(video=parsed.video))
+    root = source.locate(shared.workspace.corpus, video=parsed.video)
     job(root, corpus=parsed.corpus, out=Path(manifest), params=parsed.params)
+    if source.root is None:
+        publish_generated(root, shared)
 
 
 @saying_errors()
@@ -45,6 +77,7 @@ def validate(request: str, *, manifest: str, validated: str, summary: str, docs:
     from merflow.jobs.validate import validate as job
 
     parsed = ValidateRequest.from_json(request)
+    fetch_recordings(Path(manifest), SharedFiles(Path(parsed.workspace)), video=True)
     Path(set_aside).touch()
     job(
         Path(manifest),
@@ -71,15 +104,19 @@ def transcribe(request: str, *, manifest: str, transcribed: str, summary: str, r
         return
     from merflow.jobs.transcribe import transcribe as job
 
-    job(
-        Path(manifest),
-        out=Path(transcribed),
-        report=Path(report),
-        quarantine=Path(set_aside),
-        journal=Workspace(Path(parsed.workspace)).journal,
-        params=parsed.params,
-        corpus=parsed.corpus,
-    )
+    shared = SharedFiles(Path(parsed.workspace))
+    fetch_recordings(Path(manifest), shared, video=False)
+    fetch_models([parsed.params.model], shared)
+    with adding_lines(shared.workspace.journal, shared):
+        job(
+            Path(manifest),
+            out=Path(transcribed),
+            report=Path(report),
+            quarantine=Path(set_aside),
+            journal=shared.workspace.journal,
+            params=parsed.params,
+            corpus=parsed.corpus,
+        )
     Path(summary).write_bytes(Path(report).with_suffix(".md").read_bytes())
 
 
@@ -96,26 +133,58 @@ def split(request: str, *, manifest: str, splits: str, summary: str) -> None:
 def extract(request: str, *, manifest: str, features: str) -> int:
     """Run :func:`merflow.jobs.extract.extract` into the workspace's store; return how many inputs were set aside."""
     from merflow.contracts.quarantine import quarantine_beside, read_quarantine
+    from merflow.folds.profiles import profile_of
     from merflow.jobs.extract import extract as job
+    from merflow.jobs.extract import keys_of
+    from merflow.presets.variants import read_video
 
     parsed = ExtractRequest.from_json(request)
-    written = job(
-        Path(manifest),
-        variants=parsed.variants,
-        store=Workspace(Path(parsed.workspace)).store_of(parsed.params.store),
-        out=Path(features),
-        params=parsed.params,
-        corpus=parsed.corpus,
-        user_presets=parsed_presets(parsed.presets),
-        profile=_parsed_profile(parsed.profile),
-    )
+    shared, user_presets = SharedFiles(Path(parsed.workspace)), parsed_presets(parsed.presets)
+    store = shared.workspace.store_of(parsed.params.store)
+    profile = profile_of(parsed.params.profile, text=parsed.profile)
+    fetch_encoders(profile, parsed.params, shared)
+    if shared.remote is not None:
+        fetch_recordings(Path(manifest), shared, video=read_video(parsed.variants, user_presets))
+        keys = keys_of(
+            Path(manifest),
+            variants=parsed.variants,
+            params=parsed.params,
+            user_presets=user_presets,
+            profile=profile,
+        )
+        fetch_store(store, keys, shared)
+    with filling(store, shared):
+        written = job(
+            Path(manifest),
+            variants=parsed.variants,
+            store=store,
+            out=Path(features),
+            params=parsed.params,
+            corpus=parsed.corpus,
+            user_presets=user_presets,
+            profile=profile,
+        )
+    publish_encoders(written, shared)
     return len(read_quarantine(quarantine_beside(written)))
 
 
-def _parsed_profile(text: str) -> EncoderProfile | None:
-    from merflow.folds.profiles import profile_of
+def fetch_encoders(profile: EncoderProfile, params: FeatureParams, shared: SharedFiles) -> None:
+    """Fetch the local encoders of a profile that are in the workspace."""
+    if shared.remote is not None:
+        from merflow.jobs.fingerprint import encoder_models
 
-    return profile_of("", text=text) if text.strip() else None
+        fetch_models(encoder_models(profile, params), shared)
+
+
+def fetch_planned(settings: "RunSettings") -> None:
+    """Fetch the local models whose files a plan checks."""
+    shared = SharedFiles(Path(settings.workspace))
+    if shared.remote is not None:
+        from merflow.folds.profiles import profile_of
+        from merflow.jobs.run_settings import params_of
+
+        params = params_of(settings)
+        fetch_encoders(profile_of(params.features.profile, text=settings.profile), params.features, shared)
 
 
 def parsed_presets(text: str) -> dict[str, Preset]:

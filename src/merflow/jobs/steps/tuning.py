@@ -7,6 +7,9 @@ from typing import Any
 
 from merflow.contracts.progress import saying_errors
 from merflow.contracts.requests import ChoiceRequest, StudyRequest, TrialsRequest
+from merflow.jobs.steps.fold_files import fetch_inputs, trying
+from merflow.jobs.steps.preparation import fetch_planned
+from merflow.jobs.steps.shared_files import SharedFiles
 from merflow.runs.data import Data
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import write_json
@@ -23,7 +26,9 @@ def plan_tuning(*, preset: str, **settings: Any) -> tuple[Any, ...]:  # noqa: AN
     from merflow.jobs.plan import plan_tuning as job
     from merflow.jobs.run_settings import RunSettings
 
-    plan = job(RunSettings(**settings), preset=preset)
+    run = RunSettings(**settings)
+    fetch_planned(run)
+    plan = job(run, preset=preset)
     workers = [request.to_json() for request in plan.trials]
     return (workers, *plan.preparation.to_json(), plan.study.to_json(), plan.choice.to_json())
 
@@ -51,15 +56,20 @@ def open_study(request: str, *, manifest: str, splits: str, features: str, study
 def run_trials(request: str, *, manifest: str, splits: str, features: str, study: str, run: str) -> str:
     """Run :func:`merflow.jobs.trials.run_trials`; return the worker and how many trials it ran, as JSON."""
     from merflow.jobs.trials import run_trials as job
+    from merflow.tuning.search import Search
 
     parsed = TrialsRequest.from_json(request)
-    count = job(
-        Path(study),
-        Data(Path(manifest), Path(splits), Path(features)),
-        checkpoints=Workspace(Path(parsed.workspace)).trials,
-        run=Path(run),
-        worker=parsed.worker,
-    )
+    shared, data = SharedFiles(Path(parsed.workspace)), Data(Path(manifest), Path(splits), Path(features))
+    search = Search.load(Path(study), data)
+    fetch_inputs(search.first, data, shared, folds=search.params.folds)
+    with trying(shared.workspace.trials, shared):
+        count = job(
+            Path(study),
+            data,
+            checkpoints=shared.workspace.trials,
+            run=Path(run),
+            worker=parsed.worker,
+        )
     return json.dumps({"worker": parsed.worker, "trials": count})
 
 

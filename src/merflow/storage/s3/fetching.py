@@ -1,5 +1,6 @@
 """A folder in S3 becomes a local folder, checked and resumable."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,19 @@ class Fetched:
     unchecked: int
 
 
-def fetch(address: S3Address, folder: Path, transfers: Transfers, *, progress: Progress | None = None) -> Fetched:
+class NothingThereError(StorageError):
+    """There is no such folder."""
+
+
+def fetch(
+    address: S3Address,
+    folder: Path,
+    transfers: Transfers,
+    *,
+    wanted: Callable[[str], bool] = lambda _path: True,
+    make_room: Callable[[Sequence[tuple[Path, int]]], None] = lambda _files: None,
+    progress: Progress | None = None,
+) -> Fetched:
     """Download a folder. Files that are there and equal are kept, others replaced, and more files left alone.
 
     A published folder is checked against its SHA-256 digests, another one against the MD5 tags that S3 gives.
@@ -46,10 +59,13 @@ def fetch(address: S3Address, folder: Path, transfers: Transfers, *, progress: P
         address: The folder in S3.
         folder: The local folder; it is made if needed.
         transfers: Connection and patience.
+        wanted: Returns True for the relative path of a file that should be downloaded; the others are left out.
+        make_room: Called with the paths and bytes of the files before any of them is downloaded.
         progress: Called with the stage, the MiB done and the MiB of all files.
 
     Raises:
-        StorageError: There is no such folder, a file of it is missing or damaged, or S3 cannot be reached or refuses.
+        NothingThereError: There is no such folder.
+        StorageError: A file of it is missing or damaged, or S3 cannot be reached or refuses.
         OutputError: The local folder is read-only or the disk is full.
     """
     published = read_published(transfers.client, address, transfers.retries)
@@ -57,6 +73,8 @@ def fetch(address: S3Address, folder: Path, transfers: Transfers, *, progress: P
         files = published.files(transfers.client, transfers.retries)
     else:
         files = _listed_files(address, transfers)
+    files = [file for file in files if wanted(file.path)]
+    make_room([(folder / file.path, file.size) for file in files])
     if folder.is_dir():
         remove_abandoned_parts(folder)
     size = sum(file.size for file in files)
@@ -100,7 +118,7 @@ def _listed_files(address: S3Address, transfers: Transfers) -> list[StoredFile]:
     """
     listed = list_objects(transfers.client, address, transfers.retries)
     if not listed:
-        raise StorageError(
+        raise NothingThereError(
             f"there is nothing in {address} at {transfers.client.meta.endpoint_url}; check the address, which must be "
             "that of a folder"
         )

@@ -1,6 +1,6 @@
 """The upload of a large file in parts, which either all appear as one object or leave nothing behind."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
 from threading import Semaphore
@@ -19,6 +19,7 @@ def upload_in_parts(
     address: S3Address,
     contents: Iterable[bytes],
     *,
+    metadata: Mapping[str, str],
     pool: Executor,
     permits: Semaphore,
     retries: Retries,
@@ -30,6 +31,7 @@ def upload_in_parts(
         client: A client.
         address: The object.
         contents: The parts in order, none of them empty; an error of theirs ends the upload.
+        metadata: Kept with the object.
         pool: Threads for the parts.
         permits: Limits how many parts of all files are in memory.
         retries: Patience with one part.
@@ -41,7 +43,8 @@ def upload_in_parts(
     target = {"Bucket": address.bucket, "Key": address.key}
     checked = client.meta.config.request_checksum_calculation == "when_supported"
     algorithm = {"ChecksumAlgorithm": _CHECKSUM} if checked else {}
-    upload = target | {"UploadId": client.create_multipart_upload(**target, **algorithm)["UploadId"]}
+    started = client.create_multipart_upload(**target, **algorithm, Metadata=dict(metadata))
+    upload = target | {"UploadId": started["UploadId"]}
 
     def send(number: int, content: bytes) -> dict[str, Any]:
         try:

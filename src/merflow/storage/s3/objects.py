@@ -86,3 +86,39 @@ def _listed(client: S3Client, folder: S3Address) -> Iterator[ListedObject]:
             path = each["Key"].removeprefix(folder.prefix)
             if path and not path.endswith("/"):
                 yield ListedObject(path, each["Size"], each["ETag"].strip('"'))
+
+
+def head_object(client: S3Client, address: S3Address, retries: Retries) -> ListedObject | None:
+    """Return an object's size and tag, or None if there is none of this name.
+
+    Raises:
+        StorageError: S3 cannot be reached or refuses.
+    """
+    from botocore.exceptions import ClientError
+
+    def attempt(_number: int) -> ListedObject | None:
+        try:
+            head = client.head_object(Bucket=address.bucket, Key=address.key)
+        except ClientError as error:
+            if is_missing(error):
+                return None
+            raise
+        return ListedObject(address.key, head["ContentLength"], head["ETag"].strip('"'))
+
+    with explained("read", address, client):
+        return retries.persist(attempt)
+
+
+def delete_objects(client: S3Client, folder: S3Address, retries: Retries) -> None:
+    """Delete all objects in a folder and its folders.
+
+    Raises:
+        StorageError: S3 cannot be reached or refuses.
+    """
+    for listed in list_objects(client, folder, retries):
+        _delete(client, folder / listed.path, retries)
+
+
+def _delete(client: S3Client, address: S3Address, retries: Retries) -> None:
+    with explained("delete", address, client):
+        retries.persist(lambda _number: client.delete_object(Bucket=address.bucket, Key=address.key))

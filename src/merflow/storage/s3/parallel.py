@@ -74,17 +74,16 @@ def each_of(
     return [future.result() for future in futures]
 
 
-def parts_of(parts: Iterable[Item], work: Callable[[Item], None], *, pool: Executor) -> None:
-    """Call ``work`` on every part of one file in threads that other files share; none of it goes on after the end.
+def parts_of(parts: Iterable[Item], work: Callable[[Item], Result], *, pool: Executor) -> list[Result]:
+    """Return the result of ``work`` on every part of one file, in threads that other files share.
 
-    The first error is raised once the parts that have begun are done.
+    The first error is raised once the parts that have begun are done, so that none goes on after the end.
     """
     futures = [pool.submit(work, part) for part in parts]
     try:
         wait(futures, return_when=FIRST_EXCEPTION)
-        for future in futures:
-            if future.done():
-                future.result()
+        _raise_first(futures)
+        return [future.result() for future in futures]
     finally:
         for future in futures:
             future.cancel()

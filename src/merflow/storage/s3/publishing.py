@@ -18,6 +18,10 @@ from merflow.storage.s3.transfers import Transfers
 _ROUNDS = 3  # of uploads: one, and two more if the server was restarted and has lost something
 
 
+class DifferentFolderError(StorageError):
+    """Another folder is published at the address."""
+
+
 @dataclass(frozen=True)
 class Publication:
     """The outcome of publishing a folder.
@@ -49,8 +53,8 @@ def publish(folder: Path, address: S3Address, transfers: Transfers, *, progress:
         progress: Called with the stage, the MiB done and the MiB of all files.
 
     Raises:
-        StorageError: The address holds another folder, the local folder is empty or changes, or S3 cannot be reached
-            or refuses.
+        DifferentFolderError: The address holds another folder.
+        StorageError: The local folder is empty or changes, or S3 cannot be reached or refuses.
     """
     client, retries = transfers.client, transfers.retries
     files = files_of(folder)
@@ -132,11 +136,11 @@ def _check_equal(there: PublishedFolder, inventory: Inventory, folder: Path) -> 
     """Raise if another folder is published.
 
     Raises:
-        StorageError: With the paths that differ.
+        DifferentFolderError: With the paths that differ.
     """
     differences = there.inventory.differences(inventory)
     if differences:
-        raise StorageError(
+        raise DifferentFolderError(
             f"{there.address} holds a folder that differs from {folder}: {differences}; choose another address, since "
             "what is published never changes"
         )

@@ -29,6 +29,7 @@ class Retries:
         first_wait_s: Longest wait before the second attempt; each further wait may be twice as long.
         longest_wait_s: Limit of a wait.
         stopped: Set if all threads should give up.
+        answered: True once the server has answered.
     """
 
     attempts: int = 8
@@ -36,7 +37,7 @@ class Retries:
     first_wait_s: float = 1.0
     longest_wait_s: float = 30.0
     stopped: threading.Event = field(default_factory=threading.Event)
-    _answered: bool = field(default=False, init=False)
+    answered: bool = False
 
     def persist(self, attempt: Callable[[int], Result]) -> Result:
         """Call ``attempt`` with 0, 1, ... until it succeeds, and return its result; raise its last error.
@@ -50,14 +51,14 @@ class Retries:
             try:
                 result = attempt(number)
             except Exception as error:
-                self._answered |= not is_unreachable(error)
+                self.answered |= not is_unreachable(error)
                 damages += isinstance(error, DamagedError)
                 is_last = number + 1 == self.attempts or damages == self.damages
-                if is_last or not is_passing(error) or not self._answered:
+                if is_last or not is_passing(error) or not self.answered:
                     raise
                 self.stopped.wait(self._wait_s(number))
             else:
-                self._answered = True
+                self.answered = True
                 return result
         raise AssertionError("a loop over no attempts")
 

@@ -10,6 +10,7 @@ from merflow.storage.s3.checked_stream import sha256_of
 from merflow.storage.s3.client import S3Client
 
 _BLOCK = 1 << 20
+SHA256 = "sha256"  # in the metadata of objects that merflow wrote
 # Encryption whose ETag is no digest of the content.
 _KEYED = "aws:kms"
 

@@ -7,6 +7,7 @@ and the manager's end waits for it for ever (0.19).
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from merflow.storage.local import replacing
@@ -17,7 +18,7 @@ from merflow.storage.s3.failures import DamagedError, explained
 from merflow.storage.s3.multipart import upload_in_parts
 from merflow.storage.s3.parallel import Tally, parts_of
 from merflow.storage.s3.retries import Retries
-from merflow.storage.s3.stored_files import StoredFile
+from merflow.storage.s3.stored_files import SHA256, StoredFile
 
 PART_BYTES = 8 << 20  # files from this size on go in parts
 _BLOCK = 256 << 10
@@ -37,7 +38,7 @@ class Transfers:
     def __init__(self, client: S3Client, retries: Retries | None = None) -> None:
         self.client = client
         self.retries = retries or Retries()
-        # Files are worked on in threads of their callers. These wait for the threads of the parts, and never the reverse.
+        # Files are worked on in threads of their callers, which wait for those of the parts, and never the reverse.
         self._parts = ThreadPoolExecutor(THREADS, thread_name_prefix="s3-parts")
         self._in_memory = threading.Semaphore(THREADS)
 
@@ -70,8 +71,9 @@ class Transfers:
         counted = _Counted(tally)
         try:
             with part.open("wb") as file:
-                self._read_parts(stored, file.fileno(), counted)
-            equal = stored.is_at(part, self.client)
+                told = self._read_parts(stored, file.fileno(), counted)
+            known = stored if stored.sha256 or not told else replace(stored, sha256=told)
+            equal = known.is_at(part, self.client)
             if equal is False:
                 raise _damaged(stored)
         except BaseException:
@@ -79,26 +81,26 @@ class Transfers:
             raise
         return equal is True
 
-    def _read_parts(self, stored: StoredFile, file: int, counted: "_Counted") -> None:
-        """Read all bytes of an object into an open file."""
+    def _read_parts(self, stored: StoredFile, file: int, counted: "_Counted") -> str:
+        """Read all bytes of an object into an open file; return the SHA-256 in its metadata, empty if it has none."""
         if stored.size < PART_BYTES:
-            self._read(stored, file, counted, start=0, end=stored.size)
-            return
+            return self._read(stored, file, counted, start=0, end=stored.size)
         starts = range(0, stored.size, PART_BYTES)
 
-        def read(start: int) -> None:
-            self._read(stored, file, counted, start=start, end=min(start + PART_BYTES, stored.size))
+        def read(start: int) -> str:
+            return self._read(stored, file, counted, start=start, end=min(start + PART_BYTES, stored.size))
 
-        parts_of(starts, read, pool=self._parts)
+        told = set(parts_of(starts, read, pool=self._parts))
+        return told.pop() if len(told) == 1 else ""
 
-    def _read(self, stored: StoredFile, file: int, counted: "_Counted", *, start: int, end: int) -> None:
+    def _read(self, stored: StoredFile, file: int, counted: "_Counted", *, start: int, end: int) -> str:
         """Read the bytes of an object from ``start`` to before ``end``; a part of a large file is tried some times."""
         whole = end - start == stored.size
 
-        def attempt(_number: int) -> None:
+        def attempt(_number: int) -> str:
             options = {} if whole else {"Range": f"bytes={start}-{end - 1}"}
-            body = self.client.get_object(Bucket=stored.address.bucket, Key=stored.address.key, **options)["Body"]
-            position = start
+            answer = self.client.get_object(Bucket=stored.address.bucket, Key=stored.address.key, **options)
+            body, position = answer["Body"], start
             try:
                 for block in iter(lambda: body.read(_BLOCK), b""):
                     self.retries.go_on()
@@ -114,11 +116,14 @@ class Transfers:
                 raise
             finally:
                 body.close()
+            return str(answer.get("Metadata", {}).get(SHA256, ""))
 
-        self._for_a_part(attempts=1 if whole else _PART_ATTEMPTS).persist(attempt)
+        return self._for_a_part(attempts=1 if whole else _PART_ATTEMPTS).persist(attempt)
 
     def upload(self, path: Path, address: S3Address, *, size: int, sha256: str, tally: Tally) -> None:
         """Upload a file whose size and digest are known; it appears in S3 as a whole or not at all.
+
+        The object's metadata hold the digest, by which downloads of it are checked.
 
         Raises:
             StorageError: S3 cannot be reached or refuses, or the file has changed since its digest was computed.
@@ -129,10 +134,12 @@ class Transfers:
             try:
                 with CheckedStream(path, size=size, sha256=sha256) as stream:
                     if size < PART_BYTES:
-                        self.client.put_object(Bucket=address.bucket, Key=address.key, Body=stream.read())
+                        self.client.put_object(
+                            Bucket=address.bucket, Key=address.key, Body=stream.read(), Metadata={SHA256: sha256}
+                        )
                         counted.add(size)
                     else:
-                        self._upload_parts(stream, address, counted)
+                        self._upload_parts(stream, address, sha256, counted)
             except BaseException:
                 counted.take_back()
                 raise
@@ -140,11 +147,12 @@ class Transfers:
         with explained("write", address, self.client):
             self.retries.persist(attempt)
 
-    def _upload_parts(self, stream: CheckedStream, address: S3Address, counted: "_Counted") -> None:
+    def _upload_parts(self, stream: CheckedStream, address: S3Address, sha256: str, counted: "_Counted") -> None:
         upload_in_parts(
             self.client,
             address,
             iter(lambda: stream.read(PART_BYTES), b""),
+            metadata={SHA256: sha256},
             pool=self._parts,
             permits=self._in_memory,
             retries=self._for_a_part(),
