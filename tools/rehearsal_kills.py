@@ -100,7 +100,8 @@ def main() -> int:
         print(f"{len(killer.killed)} kills, {ends[-1]}", flush=True)
     wrong = [end for end in ends if end.get("differences")]
     unclear = [end for end in ends if end["code"] not in (0, 2)]
-    print(f"{len(killer.killed)} kills, {len(ends)} starts, {rehearsals} right ends, {len(wrong)} wrong, {len(unclear)} unclear")
+    right = rehearsals - len(wrong)
+    print(f"{len(killer.killed)} kills, {len(ends)} starts, {right} right, {len(wrong)} wrong, {len(unclear)} unclear")
     return int(bool(wrong or unclear or not rehearsals))
 
 

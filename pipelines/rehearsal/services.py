@@ -34,7 +34,7 @@ Manifest = dict[str, Any]
 _PROJECT_LABEL = "merflow.io/project"
 _DIGEST_LABEL = "merflow.io/manifest"
 _TRIES = 20  # of a Job, as the manifests' own backoffLimit
-_PAUSE_S = 3.0
+_PAUSE_S, _GROWTH, _LONGEST_PAUSE_S = 3.0, 1.3, 30.0
 _PATIENCE_S = 600.0
 _HOST = "127.0.0.1"
 
@@ -174,7 +174,7 @@ class Services:
             return
         for attempt in range(_TRIES):
             if attempt:
-                self.stopping.wait(_PAUSE_S)
+                self.stopping.wait(min(_LONGEST_PAUSE_S, _PAUSE_S * _GROWTH**attempt))
             made = self._prepared(job, restarts=False)
             failed = next((bad for pod in (*made.inits, made.main) if (bad := self._failed_container(pod))), "")
             if self.stopping.is_set():

@@ -80,8 +80,10 @@ def prepare(folder: Path, *, project: str = "merflow-test") -> Stage:
     runs.write_text(f"{runs.read_text()}CANARY={CANARY}\n")
     overlay = kustomize / "overlays/here"
     overlay.mkdir()
-    images = [("postgres", POSTGRES), ("chrislusf/seaweedfs", SEAWEEDFS)]
-    replaced = [dict(zip(("name", "newName", "newTag"), (old, *new.rsplit(":", 1)), strict=True)) for old, new in images]
+    images = {"postgres": POSTGRES, "chrislusf/seaweedfs": SEAWEEDFS}
+    replaced = [
+        {"name": old, "newName": new.partition(":")[0], "newTag": new.partition(":")[2]} for old, new in images.items()
+    ]
     kind = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
     (overlay / "kustomization.yaml").write_text(
         yaml.safe_dump({**kind, "resources": ["../podman"], "images": replaced})
@@ -100,8 +102,8 @@ def prepare(folder: Path, *, project: str = "merflow-test") -> Stage:
 def cluster() -> dict[str, object]:
     """Return the settings of a cluster whose pods share nothing but S3."""
     keys = {"AWS_ACCESS_KEY_ID": "RUNS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY": "RUNS_SECRET_KEY"}
-    own = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "CANARY")
-    secrets = {name: {"secret": "merflow", "key": key} for name, key in [*keys.items(), *((name, name) for name in own)]}
+    keys |= {name: name for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "CANARY")}
+    secrets = {name: {"secret": "merflow", "key": key} for name, key in keys.items()}
     return {
         "accelerator": "none",
         "pvc": "none",

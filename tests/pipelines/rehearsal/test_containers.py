@@ -78,7 +78,7 @@ def test_finished_steps_are_not_repeated(run: Run) -> None:
 
 def test_every_pod_ran_as_the_clusters_user_and_could_not_write_to_its_root(run: Run) -> None:
     """What the security context says was in force: seen from inside a pod of the same kind."""
-    security = "--user=1000680000:0 --read-only --cap-drop=ALL --security-opt=no-new-privileges".split()
+    security = ["--user=1000680000:0", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
     program = "touch /opt/x 2>&1; id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; python3 -m pip --version"
     said = subprocess.run(
         ["podman", "run", "--rm", "--network=none", *security, IMAGE, "sh", "-c", program],
@@ -104,7 +104,7 @@ def test_no_secret_is_in_a_package_a_log_an_artifact_the_image_or_mlflow(run: Ru
     history = PODMAN.call("history", "--no-trunc", "--format", "json", IMAGE) + PODMAN.call("image", "inspect", IMAGE)
     places["the image"] = history.encode()
     assert len(places) > 40
-    found = [(place, secret[:4]) for place, content in places.items() for secret in secrets if secret.encode() in content]
+    found = [(place, secret[:4]) for place, text in places.items() for secret in secrets if secret.encode() in text]
     assert found == []
 
 
@@ -113,8 +113,8 @@ def test_the_run_is_in_mlflow(run: Run) -> None:
 
 
 def test_ctrl_c_ends_all_pods_and_the_same_command_resumes(run: Run, tmp_path: Path) -> None:
-    command = [word if word != "size=tiny" else "size=tiny" for word in run.stage.command(tmp_path / "out", "--keep")]
-    process = subprocess.Popen([*command, "--arg", "name=another"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = run.stage.command(tmp_path / "out", "--keep", "--arg", "name=another")
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     until = time.monotonic() + 240
     while not (pods := _pods_of_runs()):
         assert process.poll() is None
@@ -158,10 +158,11 @@ def _objects(run: Run) -> Iterator[tuple[str, bytes]]:
 
 
 def _dump(run: Run, database: str) -> bytes:
-    container = f"{run.stage.project}-postgres-postgres"
+    server = f"{run.stage.project}-postgres-postgres"
+    program = ["pg_dump", "--host=127.0.0.1", "--username=postgres", database]
     password = run.services.secret("mlops", "postgres")["POSTGRES_PASSWORD"]
     done = subprocess.run(
-        ["podman", "exec", "--env=PGPASSWORD", container, "pg_dump", "--host=127.0.0.1", "--username=postgres", database],
+        ["podman", "exec", "--env=PGPASSWORD", server, *program],
         capture_output=True,
         check=True,
         env={**os.environ, "PGPASSWORD": password},
