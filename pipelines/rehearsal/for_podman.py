@@ -24,7 +24,7 @@ _INHERITED = ("runAsUser", "runAsGroup", "runAsNonRoot")
 
 @dataclass(frozen=True)
 class ForPodman:
-    """What podman is given for one pod.
+    """One pod in podman's terms.
 
     Attributes:
         inits: A pod for each init container, to be run to its end, in order.

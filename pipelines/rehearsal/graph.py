@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a task hands on.
+    """Outputs of a task.
 
     Attributes:
         parameters: Values by name.

@@ -1,4 +1,4 @@
-"""What finished steps of a rehearsal handed on, so that a rehearsal that is run again resumes."""
+"""Outputs of finished steps, kept so that a rehearsal that is run again resumes."""
 
 import hashlib
 import json

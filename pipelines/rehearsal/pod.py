@@ -52,7 +52,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Place:
-    """What all pods of a rehearsal share.
+    """Settings that all pods of a rehearsal share.
 
     Attributes:
         run: Name of the run, which begins the names of its pods.

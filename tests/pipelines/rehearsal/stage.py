@@ -51,7 +51,7 @@ def missing() -> str:
 
 @dataclass(frozen=True)
 class Stage:
-    """What is ready to be rehearsed.
+    """A package and services, ready to be rehearsed.
 
     Attributes:
         folder: Folder of all of it.

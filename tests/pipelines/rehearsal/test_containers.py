@@ -77,7 +77,6 @@ def test_finished_steps_are_not_repeated(run: Run) -> None:
 
 
 def test_every_pod_ran_as_the_clusters_user_and_could_not_write_to_its_root(run: Run) -> None:
-    """What the security context says was in force: seen from inside a pod of the same kind."""
     security = ["--user=1000680000:0", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"]
     program = "touch /opt/x 2>&1; id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; python3 -m pip --version"
     said = subprocess.run(

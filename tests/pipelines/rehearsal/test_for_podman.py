@@ -1,4 +1,4 @@
-"""What podman is given for a pod, on a pod of the overlay that has everything."""
+"""A pod in podman's terms, on a pod that has everything."""
 
 import copy
 from pathlib import Path
