@@ -61,6 +61,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "features verify",
         "pipeline compile",
         "pipeline lint",
+        "pipeline rehearse",
         "pipeline run",
         "plots",
         "presets",

@@ -73,7 +73,8 @@ def rehearse_package(
     settings = Settings(user=user, parallel=parallel, backoff_scale=backoff_scale, project=project, store=STORE)
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-        with _interruptible(stopping), _services(played, keep=keep, stopping=stopping), LiveRun(ERR, _LOOPS) as live:
+        loops = {task.name: _LOOPS[task.name] for task in read.tasks if task.in_loop and task.name in _LOOPS}
+        with _interruptible(stopping), _services(played, keep=keep, stopping=stopping), LiveRun(ERR, loops) as live:
             finished = rehearse(
                 read, values, services=played, settings=settings, out=out, watcher=live, stopping=stopping
             )
