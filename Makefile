@@ -12,7 +12,13 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := 1
 export MPLBACKEND := Agg
 
-.PHONY: help install demo screenshots repro test check format pipelines dvc bench clean
+# make images: the base by digest, the targets, and what the builder is given beside that (tools/images.py).
+BASE ?=
+TARGETS ?= cpu
+BUILD_OPTIONS ?=
+OVERLAY ?= infra/kustomize/overlays/podman
+
+.PHONY: help install demo screenshots repro test check format pipelines images services dvc bench clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -51,8 +57,15 @@ format: $(STAMP) ## format the code and fix what the linter can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled
+pipelines: $(STAMP) ## compile the pipelines into pipelines/compiled, and write the pods of a rehearsal
 	@$(BIN)/python -m tools.packages
+	@$(BIN)/python -m tools.rehearsal_pods
+
+images: $(STAMP) ## build images with podman, buildah or docker: make images BASE=NAME@sha256:DIGEST TARGETS="cpu serve"
+	@$(BIN)/python -m tools.images $(TARGETS) --base "$(BASE)" -- $(BUILD_OPTIONS)
+
+services: $(STAMP) ## start PostgreSQL, SeaweedFS and MLflow of an overlay with podman
+	@$(BIN)/python -m tools.services up $(OVERLAY)
 
 dvc: $(STAMP) ## write the code that each DVC stage depends on into dvc.yaml
 	@$(BIN)/python -m tools.dvc_deps

@@ -1,6 +1,6 @@
-"""A printer of the requirements of ``merflow[all]`` without merflow itself; edits of code do not touch them.
+"""A printer of what a target of the image installs beside merflow itself, from ``pyproject.toml``.
 
-The image installs them in a layer of their own, which is rebuilt only when ``pyproject.toml`` changes.
+``tools/image_locks.py`` resolves it into ``locks/TARGET.txt``, with a hash for every file.
 """
 
 import re
@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# Target -> extra of pyproject.toml. Both images of the pipelines have the same packages; they differ in torch's build.
+EXTRAS = {"cpu": "all", "cuda": "all", "serve": "serving"}
 _MERFLOW_EXTRAS = re.compile(r"merflow\[([\w,\s-]+)\]")
 
 
@@ -30,5 +32,6 @@ def _of_extra(extras: dict[str, list[str]], name: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    project = tomllib.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["project"]
-    sys.stdout.write("\n".join(requirements(project, extra="all")) + "\n")
+    target, file = sys.argv[1:]
+    project = tomllib.loads(Path(file).read_text(encoding="utf-8"))["project"]
+    sys.stdout.write("\n".join(requirements(project, extra=EXTRAS[target])) + "\n")

@@ -67,6 +67,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "pipeline logs",
         "pipeline profiles",
         "pipeline retry",
+        "pipeline rehearse",
         "pipeline run",
         "pipeline schedule create",
         "pipeline schedule delete",

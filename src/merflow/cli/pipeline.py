@@ -35,6 +35,7 @@ from merflow.cli.options import (
     variants_of,
 )
 from merflow.cli.packages import compile_packages, kfp_packages, lint_package
+from merflow.cli.rehearse import rehearse_package
 from merflow.cli.submit import submit
 from merflow.contracts.params import Params, changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
@@ -48,6 +49,7 @@ _HERE, _ON_CLUSTER = "On this machine", "On a cluster"
 
 app.command("compile", rich_help_panel=_HERE)(compile_packages)
 app.command("lint", rich_help_panel=_HERE)(lint_package)
+app.command("rehearse", rich_help_panel=_HERE)(rehearse_package)
 
 
 @app.command("run", rich_help_panel=_HERE)

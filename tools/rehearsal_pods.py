@@ -1,0 +1,56 @@
+"""The Pods of the shipped packages, as a rehearsal makes them; ``python -m tools.rehearsal_pods`` writes them again.
+
+They are checked in with inputs that only name themselves, so that a change of what a cluster would be given is seen.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from merflow.pipelines.lint.package import Package, Task
+from merflow.pipelines.packages import COMPILED, PIPELINES
+from merflow.pipelines.rehearsal.inputs import executor_input
+from merflow.pipelines.rehearsal.pod import Manifest, Place, pod_manifest
+from merflow.pipelines.rehearsal.rehearsal import NAMESPACE, STORE
+
+FOLDER = Path(__file__).parents[1] / "tests/pipelines/rehearsal/pods"
+_PLACE = Place(run="run", namespace=NAMESPACE, user=1000680000, store=STORE)
+
+
+def main() -> None:
+    """Write them, and remove those of steps that are gone."""
+    for old in FOLDER.glob("*.yaml"):
+        old.unlink()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, pod in pods():
+        (FOLDER / f"{name}.yaml").write_text(text(pod), encoding="utf-8")
+
+
+def pods() -> Iterator[tuple[str, Manifest]]:
+    """Yield the Pod of every step of every package, with the names of both."""
+    for pipeline in PIPELINES:
+        package = Package.read(COMPILED / f"{pipeline}.yaml")
+        for task, executor in package.steps:
+            given = executor_input(
+                task.component,
+                parameters={name: f"({name})" for name in task.inputs("parameters")},
+                artifacts={name: [_artifact(task, name)] for name in task.inputs("artifacts")},
+                root=f"{STORE.root}/run/{task.path}",
+            )
+            yield f"{pipeline}.{task.name}", pod_manifest(executor, given, name=f"run-{task.name}-0", place=_PLACE)
+
+
+def text(pod: Manifest) -> str:
+    """Return a Pod as YAML."""
+    return yaml.safe_dump(pod, sort_keys=False, width=120)
+
+
+def _artifact(task: Task, name: str) -> dict[str, Any]:
+    kind = task.defined("artifacts")[name]["artifactType"]
+    return {"name": name, "uri": f"{STORE.root}/run/{name}", "type": kind, "metadata": {}}
+
+
+if __name__ == "__main__":
+    main()
