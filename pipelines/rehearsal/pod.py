@@ -25,7 +25,14 @@ _SCRATCH = {"s3": "/s3", "dot-local": "/.local", "dot-cache": "/.cache", "dot-co
 _WORKSPACE = "/workspace"
 _KNOWN = frozenset(
     {
-        *("activeDeadlineSeconds", "emptyDirMounts", "imagePullPolicy", "imagePullSecret", "nodeSelector"),
+        *(
+            "activeDeadlineSeconds",
+            "emptyDirMounts",
+            "fieldPathAsEnv",
+            "imagePullPolicy",
+            "imagePullSecret",
+            "nodeSelector",
+        ),
         *("podMetadata", "pvcMount", "secretAsEnv", "tolerations"),
     }
 )
@@ -127,6 +134,7 @@ def pod_manifest(executor: Pod, executor_input: Mapping[str, Any], *, name: str,
             "namespace": place.namespace,
             "labels": {
                 **metadata.get("labels", {}),
+                "pipeline/runid": place.run,
                 "pipelines.kubeflow.org/v2_component": "true",
                 RUN_LABEL: place.run,
             },
@@ -167,6 +175,8 @@ def _environment(executor: Pod, store: Store) -> Iterator[Manifest]:
     for each in executor.settings.get("secretAsEnv", []):
         for pair in each["keyToEnv"]:
             yield _from_secret(pair["envVar"], secret=each["secretName"], key=pair["secretKey"])
+    for each in executor.settings.get("fieldPathAsEnv", []):
+        yield {"name": each["name"], "valueFrom": {"fieldRef": {"fieldPath": each["fieldPath"]}}}
     yield {"name": "LAUNCHER_S3_ENDPOINT", "value": store.endpoint}
     yield _from_secret("LAUNCHER_S3_ACCESS_KEY", secret=store.secret, key=store.access_key)
     yield _from_secret("LAUNCHER_S3_SECRET_KEY", secret=store.secret, key=store.secret_key)

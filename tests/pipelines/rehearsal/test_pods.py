@@ -93,6 +93,9 @@ def test_secrets_labels_and_the_node_selector_reach_the_pod() -> None:
     (container,) = made["spec"]["containers"]
     reference = {"secretKeyRef": {"name": "optuna", "key": "password"}}
     assert {"name": "PGPASSWORD", "valueFrom": reference} in container["env"]
+    field = {"fieldRef": {"fieldPath": "metadata.labels['pipeline/runid']"}}
+    assert {"name": "MERFLOW_KFP_RUN_ID", "valueFrom": field} in container["env"]
+    assert made["metadata"]["labels"]["pipeline/runid"] == "run"
     assert made["metadata"]["labels"]["team"] == "speech"
     assert made["metadata"]["annotations"] == {"note": "long"}
     assert made["spec"]["nodeSelector"] == {"gpu": "H100"}
