@@ -11,7 +11,7 @@ from merflow.errors import SubmissionError
 from merflow.pipelines.lint.package import Package
 from merflow.runs.code_closure import code_digests
 from merflow.runs.provenance import git_commit
-from merflow.storage.local import digest
+from merflow.runs.whole_code import whole_code_digest
 from merflow.submission.checkout import Checkout
 from merflow.submission.checks import check
 from merflow.submission.labels import CODE, REVISION, labels_of
@@ -53,11 +53,13 @@ def test_an_image_by_tag_is_refused_unless_it_is_allowed(kfp: KfpServer, package
     assert merflow(*SUBMIT, package, *MODELS, "--allow-tag").code == 0
 
 
-def test_another_code_than_the_packages_is_refused_unless_it_is_allowed(packages: Path) -> None:
+def test_another_code_than_the_packages_is_refused_unless_it_is_allowed(kfp: KfpServer, packages: Path) -> None:
     package = changed(packages / "benchmark.yaml", code_digests()["extract"], "0" * 16)
     error = refused(*SUBMIT, package, *MODELS)
     assert "the code here is not the one that the package was compiled from, in extract; compile it again" in error
     assert merflow(*SUBMIT, package, *MODELS, "--allow-other-code").code == 0
+    (version,) = kfp.versions.values()
+    assert version["tags"] == {"merflow.image": IMAGE}
 
 
 def test_a_package_that_breaks_a_rule_is_refused(kfp: KfpServer, packages: Path) -> None:
@@ -116,7 +118,7 @@ def checked(packages: Path, image: str, *, allowed: tuple[str, ...] = ("tag",)) 
 def test_the_images_label_is_compared_with_the_package(
     images: Images, packages: Path, platforms: tuple[str, ...]
 ) -> None:
-    reference = images.put({CODE: digest(code_digests())}, platforms=platforms)
+    reference = images.put({CODE: whole_code_digest()}, platforms=platforms)
     notes = checked(packages, f"{images.host}/merflow/python@{reference}")
     assert not any("labels of the image" in note for note in notes)
 
@@ -124,7 +126,7 @@ def test_the_images_label_is_compared_with_the_package(
 def test_an_image_of_other_code_is_refused(images: Images, packages: Path) -> None:
     reference = f"{images.host}/merflow/python@{images.put({CODE: '0' * 16})}"
     with pytest.raises(
-        SubmissionError, match=r"has other code than the package: its label io.merflow.code-digest is 0{16}"
+        SubmissionError, match=r"has other code than is here: its label io.merflow.code-digest is 0{16}"
     ):
         checked(packages, reference)
 

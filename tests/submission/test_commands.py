@@ -111,6 +111,15 @@ def test_status_shows_steps_and_folds(kfp: KfpServer, packages: Path) -> None:
     assert train["failed_folds"] == [2]
 
 
+def test_a_run_whose_pipeline_is_gone_still_has_a_status(kfp: KfpServer, packages: Path) -> None:
+    run = started(kfp, packages, "--name", "first")
+    kfp.versions.clear()
+    assert json.loads(merflow("pipeline", "status", "first", "--json").out)["steps"] == []
+    del run["pipeline_version_reference"]
+    assert "first: pending" in merflow("pipeline", "status", "first").out
+    assert "no step of run" in refused("pipeline", "logs", "first")
+
+
 def test_a_run_is_found_by_prefix_and_name_and_never_guessed(kfp: KfpServer, packages: Path) -> None:
     first = started(kfp, packages, "--name", "first")
     started(kfp, packages, "--name", "twin")

@@ -94,8 +94,8 @@ def create(
     allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
     server = server_of(profile, host, namespace)
     with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):
-        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
         values = arguments(chosen, options)
+        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
         made = create_schedule(
             server,
             upload(server, chosen, checked),

@@ -119,8 +119,8 @@ def submit(
     allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
     choose(profile, host=host, namespace=namespace)  # before anything is compiled
     with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):
-        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
         values = arguments(chosen, options)
+        checked = check_all(chosen, path, revision=revision, allowed=allowed, rules=allow or (), quiet=as_json)
         title = name or default_run_name(pipeline_name(chosen))
         if dry_run:
             _tell_dry(chosen, checked, title=title, values=values, account=account, as_json=as_json)

@@ -2,9 +2,8 @@
 
 from merflow.contracts.kubernetes_names import image_digest, image_registry
 from merflow.doctor.findings import Finding
-from merflow.runs.code_closure import code_digests
 from merflow.runs.provenance import git_commit, merflow_version
-from merflow.storage.local import digest
+from merflow.runs.whole_code import whole_code_digest
 from merflow.submission.labels import CODE, REVISION, VERSION, labels_of
 
 
@@ -22,7 +21,7 @@ def check_image(image: str) -> Finding:
     if not version and not commit and not code:
         return Finding("warning", f"{image} has none of merflow's labels", "build it from infra/images/Containerfile")
     again = "build and push the image again, or check out its commit"
-    if code and code != digest(code_digests()):
+    if code and code != whole_code_digest():
         return Finding("wrong", f"{about}: it has other code than is here", again)
     if not code and commit not in ("", "unknown") and commit != git_commit():
         return Finding("wrong", f"{about}: the code here is {git_commit()[:18]}", again)

@@ -10,7 +10,7 @@ from merflow.jobs.data_versions import STAGES
 from merflow.pipelines.lint.catalogue import lint
 from merflow.pipelines.lint.package import Package
 from merflow.runs.code_closure import code_digests
-from merflow.storage.local import digest
+from merflow.runs.whole_code import whole_code_digest
 from merflow.submission.arguments import facts_of
 from merflow.submission.checkout import Checkout
 from merflow.submission.labels import CODE, REVISION, labels_of
@@ -18,7 +18,8 @@ from merflow.versioning.project import Project
 from merflow.versioning.remote import Remote
 
 TAG, OTHER_CODE, UNPUSHED = "tag", "other-code", "unpushed"
-_UNREADABLE_DIGEST = "unknown"
+_UNKNOWN = "unknown"  # the revision of an image that was built without one
+_OTHER = "the package has other code than is here, so that no commit is recorded with the run"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Checked:
     Attributes:
         image: Image of the steps.
         commit: Commit of the code, with ``-dirty`` if files differ from it; empty if it is not known.
-        code: Digest of all code; empty if the package holds no digests.
+        code: Digest of all code; empty if the package's code is not that, or holds no digests.
         notes: Sentences about what was not checked.
     """
 
@@ -78,7 +79,7 @@ def check(
     code, found, note = _code(package, allowed=allowed)
     problems += found
     notes += note
-    found, note = _image(image, commit=commit, code=code, allowed=allowed)
+    found, note = _image(image, commit=commit, allowed=allowed)
     problems += found
     notes += note
     found, note = _data(around, allowed=allowed)
@@ -86,6 +87,7 @@ def check(
     notes += note
     if problems:
         raise SubmissionError("\n".join([f"{path} is not submitted:", *(f"  {each}" for each in problems)]))
+    commit = "" if _OTHER in notes else commit
     return Checked(image=image, commit=commit, code=code, notes=tuple(notes))
 
 
@@ -127,36 +129,35 @@ def _code(package: Package, *, allowed: Collection[str]) -> tuple[str, list[str]
         return "", [], ["the package holds no digests of code, so that its code is not compared with the code here"]
     here = code_digests()
     differing = sorted(step for step, code in facts.code.items() if here.get(step) != code)
-    if differing and OTHER_CODE not in allowed:
-        return (
-            "",
-            [
-                f"the code here is not the one that the package was compiled from, in {', '.join(differing)}; compile "
-                "it again, or pass --allow-other-code"
-            ],
-            [],
+    if differing and OTHER_CODE in allowed:
+        return "", [], [_OTHER]
+    if differing:
+        problem = (
+            f"the code here is not the one that the package was compiled from, in {', '.join(differing)}; compile it "
+            "again, or pass --allow-other-code"
         )
-    return digest(facts.code), [], []
+        return "", [problem], []
+    return whole_code_digest(), [], []
 
 
-def _image(image: str, *, commit: str, code: str, allowed: Collection[str]) -> tuple[list[str], list[str]]:
-    """Compare the labels of the image with the package's code and the commit."""
+def _image(image: str, *, commit: str, allowed: Collection[str]) -> tuple[list[str], list[str]]:
+    """Compare the labels of the image with the code that is here and its commit."""
     try:
         labels = labels_of(image)
     except SubmissionError as error:
         return [], [f"the labels of the image are not checked: {error}"]
     if OTHER_CODE in allowed:
         return [], []
-    label = labels.get(CODE)
-    if label and code:
+    label, code = labels.get(CODE), whole_code_digest()
+    if label:
         if label == code:
             return [], []
         return [
-            f"image {image} has other code than the package: its label {CODE} is {label}, the package's code is "
+            f"image {image} has other code than is here: its label {CODE} is {label}, the code here is "
             f"{code}; build and push the image again, or pass --allow-other-code"
         ], []
     revision = labels.get(REVISION, "")
-    if revision in ("", _UNREADABLE_DIGEST) or not commit:
+    if revision in ("", _UNKNOWN) or not commit:
         return [], [
             f"image {image} tells neither its code ({CODE}) nor its commit ({REVISION}); its code is not checked"
         ]

@@ -68,7 +68,8 @@ def logs_of(
     chosen = [step] if step else [each.name for each in steps if each.state == "FAILED"]
     chosen = chosen or [each.name for each in steps if each.state == "RUNNING"]
     if not chosen:
-        raise SubmissionError(f"no step of run {run.id} failed or runs; name one: {', '.join(by_name)}")
+        known = f"name one: {', '.join(by_name)}" if by_name else "KFP tells no steps of it"
+        raise SubmissionError(f"no step of run {run.id} failed or runs; {known}")
     for name in chosen:
         folds = by_name[name].failed_iterations if step is None else ()
         yield from _logs_of_step(server, run, graph, name=name, folds=(fold,) if fold else folds)

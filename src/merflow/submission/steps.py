@@ -7,7 +7,7 @@ does not say which node lies in which, so folds are told by the nodes of iterati
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from graphlib import TopologicalSorter
@@ -15,7 +15,7 @@ from typing import Any
 
 from merflow.pipelines.lint.package import Package, Task
 from merflow.submission.runs import CANCELED, CANCELING, FAILED, SKIPPED, SUCCEEDED, Run, moment
-from merflow.submission.server import Server
+from merflow.submission.server import MissingError, Server
 
 WAITING, RUNNING, PENDING = "waiting", "RUNNING", "PENDING"
 _ITERATION = re.compile(r"iteration-iterations\((\d+):")
@@ -77,22 +77,30 @@ class Step:
 
 
 def graph_of(server: Server, run: Run) -> Package:
-    """Return the package of a run.
+    """Return the package of a run; one without steps if KFP no longer has it, or if it is not of KFP's second version.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached.
     """
-    spec = run.raw.pipeline_spec
-    if not spec:
-        reference = run.raw.pipeline_version_reference
+    spec = run.raw.pipeline_spec or _spec_of_version(server, run)
+    pipeline = spec.get("pipeline_spec", spec)
+    if not {"root", "components", "deploymentSpec"} <= pipeline.keys():
+        return Package("", {"root": {"dag": {"tasks": {}}}, "components": {}, "deploymentSpec": {}}, {})
+    return Package("", pipeline, spec.get("platform_spec", {}).get("platforms", {}).get("kubernetes", {}))
+
+
+def _spec_of_version(server: Server, run: Run) -> Mapping[str, Any]:
+    reference = run.raw.pipeline_version_reference
+    if reference is None:
+        return {}
+    try:
         version = server.call(
             f"read the pipeline of run {run.id}",
             lambda: server.client.get_pipeline_version(reference.pipeline_id, reference.pipeline_version_id),
         )
-        spec = version.pipeline_spec
-    spec = spec or {}
-    platform = spec.get("platform_spec", {}).get("platforms", {}).get("kubernetes", {})
-    return Package("", spec.get("pipeline_spec", spec), platform)
+    except MissingError:
+        return {}
+    return version.pipeline_spec or {}
 
 
 def steps_of(run: Run, graph: Package) -> list[Step]:
