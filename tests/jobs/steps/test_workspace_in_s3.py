@@ -81,7 +81,6 @@ def test_faults_and_a_server_that_is_killed_cost_attempts_and_no_digit(
         for thread in starting:
             thread.join()
         server.kill()
-    assert not keys(in_s3), "the other server was not asked"
 
 
 def test_a_killed_training_goes_on_in_another_pod(
