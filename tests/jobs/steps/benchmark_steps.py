@@ -122,7 +122,7 @@ def settings_of(workspace: Path, *models: str, **changes: Any) -> dict[str, Any]
         "splits": {"protocol": "session5-only"},
         "tracking": {"uri": "none"},
         "features": {"shard_utterances": 16},
-        "classics": {"audio": False},
+        "classics": {"audio": False, "opensmile": "off"},
     }
     params |= changes.pop("params", {})
     return {

