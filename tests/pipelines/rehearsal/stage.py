@@ -91,7 +91,11 @@ def prepare(folder: Path, *, project: str = "merflow-test") -> Stage:
     services = folder / "services.yaml"
     services.write_bytes(subprocess.run([kubectl(), "kustomize", overlay], check=True, capture_output=True).stdout)
     command = [sys.executable, "-m", "merflow", "pipeline", "compile", "benchmark", "--out", str(folder / "packages")]
-    sections = {**CHANGES, "tracking": {"uri": "http://mlflow.mlops:5000"}, "cluster": cluster()}
+    sections: dict[str, dict[str, object]] = {
+        **CHANGES,
+        "tracking": {"uri": "http://mlflow.mlops:5000"},
+        "cluster": cluster(),
+    }
     for section, values in sections.items():
         for key, value in values.items():
             command += ["--set", f"{section}.{key}={json.dumps(value)}"]
