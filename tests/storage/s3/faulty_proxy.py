@@ -60,7 +60,7 @@ def first_times(count: int, fault: Fault) -> Plan:
 
 def fitting(method: str, path: str) -> list[Fault]:
     """Return the faults that can happen to a request."""
-    is_content = "/files/" in path or path.endswith(".json")
+    is_content = "/files/" in path or path.endswith((".json", ".parquet", ".safetensors"))
     unfit = set() if method == "GET" else {Fault.CUT, Fault.STALLED, Fault.SLOW}
     unfit |= set() if method == "GET" and is_content else {Fault.FLIPPED_ANSWER}
     unfit |= set() if method == "PUT" and is_content else {Fault.FLIPPED_REQUEST}

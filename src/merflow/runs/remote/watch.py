@@ -25,7 +25,7 @@ class Watch:
         remote: The workspace.
         find: Returns the files that exist now; each appears in its folder as a whole.
         immutable: True if the files never change.
-        every_s: Seconds between two looks.
+        every_s: Seconds between two looks; None for :data:`EVERY_S`.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Watch:
         find: Callable[[], Iterable[Path]],
         *,
         immutable: bool,
-        every_s: float = EVERY_S,
+        every_s: float | None = None,
     ) -> None:
         self._remote = remote
         self._find = find
         self._immutable = immutable
-        self._every_s = every_s
+        self._every_s = EVERY_S if every_s is None else every_s
         self._uploaded: dict[Path, _State] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="workspace", daemon=True)
