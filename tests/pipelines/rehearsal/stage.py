@@ -25,6 +25,7 @@ VARIANT = "context-mmt:mmt-frozen"
 CHANGES: dict[str, dict[str, object]] = {
     "features": {"profile": "lite"},
     "training": {"max_epochs": 2, "device": "cpu"},
+    "classics": {"opensmile": "off"},  # the image has not this package, which whoever runs the tests may have
 }
 _POD = {"cpu_request": 0.1, "cpu_limit": None, "memory_gib": 3, "shared_memory_gib": 0, "retries": 6, "timeout_h": 1}
 
