@@ -21,7 +21,7 @@ from typing import Any
 from merflow.contracts.results import read_results
 
 _STARTS = 30
-_PAUSE_S = (4.0, 16.0)  # between two kills
+_PAUSE_S = (10.0, 60.0)  # between two kills, so that steps can also end
 _NEVER_TWICE_S = 20.0  # a server needs that long to come back
 
 

@@ -20,10 +20,10 @@ _POLL_S = 0.5
 _ENDED = ("exited", "stopped", "dead")
 # What podman says, and what to do about it.
 _REMEDIES = {
-    "setting rlimit": "set default_ulimits of podman's containers.conf to what this machine permits",
+    "rlimit": "set default_ulimits of podman's containers.conf to what this machine permits",
     "cgroups in hybrid mode": 'install runc, and set runtime = "runc" in the section [engine] of containers.conf',
     "newuidmap": "install the package uidmap, or run as root",
-    "cannot find UID/GID": "give your user subordinate IDs in /etc/subuid and /etc/subgid, or run as root",
+    "cannot find uid/gid": "give your user subordinate IDs in /etc/subuid and /etc/subgid, or run as root",
     "executable file not found": "the image has no such program: build it from infra/images",
 }
 
@@ -58,7 +58,7 @@ class Podman:
         done = self._run(*arguments, content=content, patience_s=patience_s)
         if done.returncode:
             said = _last_lines(done.stderr) or _last_lines(done.stdout) or f"exit code {done.returncode}"
-            remedy = next((f"; {each}" for words, each in _REMEDIES.items() if words in done.stderr), "")
+            remedy = next((f"; {each}" for words, each in _REMEDIES.items() if words in done.stderr.lower()), "")
             raise PipelineError(f"podman {' '.join(arguments[:2])}: {said}{remedy}")
         return done.stdout
 

@@ -23,7 +23,7 @@ from merflow.pipelines.rehearsal.podman import Podman
 from merflow.pipelines.rehearsal.retries import Attempt, GiveUp, Outcome, RetryPolicy, after
 
 _LIMIT = 63  # characters in the name of a pod
-_POLL_S = 1.0
+_SIGKILL = 137  # exit code of a process that was killed
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Steps:
             name = _pod_name(self.place.run, step.path, len(attempts))
             started_s = time.monotonic()
             until_s = policy.deadline_s(attempts, now_s=started_s, limit_s=executor.timeout_s)
-            outcome, log = self._attempt(name, given, step=step, until_s=until_s)
+            outcome, log, reason = self._attempt(name, given, step=step, until_s=until_s)
             attempts.append(Attempt(started_s, time.monotonic(), outcome))
             self.attempts.append(f"{step.path} {outcome.value}")
             if self.stopping.is_set():
@@ -97,16 +97,14 @@ class Steps:
             follows = after(attempts, policy)
             if isinstance(follows, GiveUp):
                 path = self.logs / f"{name}.log"
-                raise PipelineError(f"{step.path}: {_reason(log) or follows.reason} ({follows.reason}; log: {path})")
+                raise PipelineError(f"{step.path}: {reason} ({follows.reason}; log: {path})")
             wait_s = max(0.0, follows.at_s - time.monotonic())
-            words = (
-                f"{step.path}: attempt {len(attempts)} failed ({_reason(log) or 'killed'}); the next in {wait_s:.0f} s"
-            )
+            words = f"{step.path}: attempt {len(attempts)} failed ({reason}); the next in {wait_s:.0f} s"
             self._tell(lambda words=words: self.watcher.job_line(words))  # type: ignore[misc]
             self.stopping.wait(wait_s)
 
-    def _attempt(self, name: str, given: dict[str, Any], *, step: Step, until_s: float) -> tuple[Outcome, str]:
-        """Run one pod; return how it ended, and its log."""
+    def _attempt(self, name: str, given: dict[str, Any], *, step: Step, until_s: float) -> tuple[Outcome, str, str]:
+        """Run one pod; return how it ended, its log, and the reason for a failure."""
         executor = self.package.pods[step.component["executorLabel"]]
         pod = pod_manifest(executor, given, name=name, place=self.place)
         folder = self.scratch / name
@@ -128,9 +126,12 @@ class Steps:
             self.podman.remove_pods(name)
             self.podman.remove_folder(folder)
         if state is None:
-            return Outcome.ERROR, log
-        late = state["Status"] == "running"
-        return (Outcome.FAILED if late or state["ExitCode"] else Outcome.SUCCEEDED), log
+            return Outcome.ERROR, log, "its pod vanished"
+        if state["Status"] == "running":
+            return Outcome.FAILED, log, "its time was up"
+        if not state["ExitCode"]:
+            return Outcome.SUCCEEDED, log, ""
+        return Outcome.FAILED, log, _reason(log, state["ExitCode"])
 
     def _keep_log(self, container: str, name: str) -> str:
         log = self.podman.logs(container)
@@ -166,10 +167,10 @@ def _pod_name(run: str, path: str, attempt: int) -> str:
     return f"{run}-{text}"[: _LIMIT - len(end)].rstrip("-") + end
 
 
-def _reason(log: str) -> str:
-    """Return a step's own words for its failure; empty if it said nothing."""
+def _reason(log: str, code: int) -> str:
+    """Return a step's own words for its failure, or what its exit code tells."""
+    if code == _SIGKILL:
+        return "it was killed, by the system for too little memory or by somebody"
     said = [line.partition(ERROR_PREFIX)[2] for line in log.splitlines() if ERROR_PREFIX in line]
-    if said:
-        return " ".join(dict.fromkeys(said))
-    lines = [line for line in log.splitlines() if line.strip()]
-    return lines[-1].strip()[:300] if lines else ""
+    lines = said or [line.strip()[:300] for line in log.splitlines() if line.strip()][-1:]
+    return " ".join(dict.fromkeys(lines)) or f"exit code {code}"

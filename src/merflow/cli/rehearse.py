@@ -41,7 +41,7 @@ def rehearse_package(
     project: Annotated[
         str, typer.Option(help="Begins the names of all that podman keeps; another one for a second rehearsal.")
     ] = "merflow",
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the services and their data when it is done.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the services and their data, however it ends.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a package in containers on this machine, with podman, as a cluster would run it.
@@ -117,7 +117,7 @@ def _services(played: Any, *, keep: bool, stopping: threading.Event) -> Iterator
             raise typer.Exit(INTERRUPTED_CODE) from None
         raise
     finally:
-        if done and keep:
+        if keep:
             for line in played.addresses():
                 OUT.print(line, markup=False)
         else:

@@ -25,6 +25,7 @@ VARIANT = "context-mmt:mmt-frozen"
 CHANGES: dict[str, dict[str, object]] = {
     "features": {"profile": "lite"},
     "training": {"max_epochs": 2, "device": "cpu"},
+    "classics": {"opensmile": "off"},  # the image has not this package, which whoever runs the tests may have
 }
 _POD = {"cpu_request": 0.1, "cpu_limit": None, "memory_gib": 3, "shared_memory_gib": 0, "retries": 6, "timeout_h": 1}
 
@@ -91,7 +92,11 @@ def prepare(folder: Path, *, project: str = "merflow-test") -> Stage:
     services = folder / "services.yaml"
     services.write_bytes(subprocess.run([kubectl(), "kustomize", overlay], check=True, capture_output=True).stdout)
     command = [sys.executable, "-m", "merflow", "pipeline", "compile", "benchmark", "--out", str(folder / "packages")]
-    sections = {**CHANGES, "tracking": {"uri": "http://mlflow.mlops:5000"}, "cluster": cluster()}
+    sections: dict[str, dict[str, object]] = {
+        **CHANGES,
+        "tracking": {"uri": "http://mlflow.mlops:5000"},
+        "cluster": cluster(),
+    }
     for section, values in sections.items():
         for key, value in values.items():
             command += ["--set", f"{section}.{key}={json.dumps(value)}"]

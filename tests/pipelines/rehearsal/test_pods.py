@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 from kfp.dsl.executor import Executor
-from kubernetes_validate import validate
 
 from merflow.components.split import split
 from merflow.errors import PipelineError
@@ -21,6 +20,7 @@ from merflow.pipelines.rehearsal.rehearsal import STORE
 from tests.infra import policy
 from tools.rehearsal_pods import FOLDER, pods, text
 
+validate = pytest.importorskip("kubernetes_validate").validate
 PODS = dict(pods())
 PLACE = Place(run="run", namespace="merflow", user=123456, store=STORE)
 
