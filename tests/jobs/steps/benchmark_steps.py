@@ -94,7 +94,7 @@ class StepByStep:
         self.prepare(planned[:5])
         list_folds, _, track, _ = planned[5:]
         data = self.paths("manifest", "splits", "features")
-        self.call("track", track, run=self.path("run"), **data)
+        self.call("track", track, **self.paths("run", "summary"), **data)
         requests = self.call("list_folds", list_folds, run=self.path("run"), **data)
         return [self.call("train", request, **self.paths("metrics", "summary"))[0] for request in requests]
 
