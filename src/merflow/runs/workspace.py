@@ -70,7 +70,7 @@ class Workspace:
 
     @property
     def trials(self) -> Path:
-        """Unfinished trials."""
+        """Unfinished trials; a pipeline keeps those of each study in a folder of their own."""
         return self.root / "trials"
 
     @property

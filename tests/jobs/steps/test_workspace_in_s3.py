@@ -90,6 +90,12 @@ def test_a_killed_training_goes_on_in_another_pod(
 ) -> None:
     settings = settings_of(workspace, MODELS[1], params={"training": {"max_epochs": 40, "device": "cpu"}})
     killed: list[int] = []
+    client = connect()
+
+    def checkpoint() -> str:
+        """Return the tag of the only checkpoint in the workspace; empty for none."""
+        listed = client.list_objects_v2(Bucket=in_s3.bucket, Prefix=f"{in_s3.key}/checkpoints/").get("Contents", [])
+        return "".join(each["ETag"] for each in listed)
 
     def kill(name: str, arguments: tuple[str, ...], named: dict[str, Any]) -> None:
         while name == "train" and len(killed) < KILLS:
@@ -104,8 +110,8 @@ def test_a_killed_training_goes_on_in_another_pod(
                 named["summary"],
             ]
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            before = checkpoint(in_s3)
-            while process.poll() is None and checkpoint(in_s3) == before:
+            before = checkpoint()
+            while process.poll() is None and checkpoint() == before:
                 time.sleep(0.02)
             time.sleep(random.uniform(0, 0.1))
             process.kill()
@@ -121,12 +127,6 @@ def test_a_killed_training_goes_on_in_another_pod(
     assert -9 in killed
 
 
-def checkpoint(address: S3Address) -> str:
-    """Return the tag of the only checkpoint in a workspace; empty for none."""
-    listed = connect().list_objects_v2(Bucket=address.bucket, Prefix=f"{address.key}/checkpoints/").get("Contents", [])
-    return "".join(each["ETag"] for each in listed)
-
-
 def figures_of(fold: Path) -> tuple[bytes, Any]:
     """Return the predictions of a fold, and its figures per epoch without their times."""
     history = [replace(row, seconds=0.0) for row in read_history(fold)]
@@ -137,24 +137,24 @@ def figures_of(fold: Path) -> tuple[bytes, Any]:
 def test_a_corpus_has_an_address_of_its_own(
     in_s3: S3Address, workspace: Path, tiny_release: Path, tmp_path: Path, published: bool
 ) -> None:
-    corpus = in_s3 / "corpora/tiny"
-    with Transfers(connect()) as transfers:
+    corpus, client = in_s3 / "corpora/tiny", connect()
+    with Transfers(client) as transfers:
         if published:
             publish(tiny_release, corpus, transfers)
         else:
             for path in tiny_release.rglob("*"):
                 if path.is_file():
                     key = (corpus / path.relative_to(tiny_release).as_posix()).key
-                    connect().put_object(Bucket=corpus.bucket, Key=key, Body=path.read_bytes())
+                    client.put_object(Bucket=corpus.bucket, Key=key, Body=path.read_bytes())
     settings = settings_of(workspace, MODELS[1], corpus="iemocap", root=str(corpus))
     steps = StepByStep(settings, tmp_path / "run", pods=True)
     first = json.loads(steps.digests())["corpus"]
     assert first == json.loads(steps.digests())["corpus"] != ""
     (fold,) = steps.trained()
     assert (workspace / "folds" / fold / "predictions.parquet").is_file()
-    with Transfers(connect()) as transfers:
+    with Transfers(client) as transfers:
         fetch(corpus, tmp_path / "copy", transfers)
-        connect().put_object(Bucket=corpus.bucket, Key=f"{corpus.key}/more.txt", Body=b"x")
+        client.put_object(Bucket=corpus.bucket, Key=f"{corpus.key}/more.txt", Body=b"x")
     assert first != json.loads(steps.digests())["corpus"]
     none = StepByStep(settings | {"root": f"{corpus}-none"}, tmp_path / "run", pods=True)
     with pytest.raises(StorageError, match=f"there is no corpus at {corpus}-none; pass the address of its folder"):

@@ -12,7 +12,7 @@ from merflow.jobs.steps.preparation import fetch_planned
 from merflow.jobs.steps.shared_files import SharedFiles
 from merflow.runs.data import Data
 from merflow.runs.workspace import Workspace
-from merflow.storage.local import write_json
+from merflow.storage.local import digest, write_json
 
 
 @saying_errors()
@@ -62,14 +62,9 @@ def run_trials(request: str, *, manifest: str, splits: str, features: str, study
     shared, data = SharedFiles(Path(parsed.workspace)), Data(Path(manifest), Path(splits), Path(features))
     search = Search.load(Path(study), data)
     fetch_inputs(search.first, data, shared, folds=search.params.folds)
-    with trying(shared.workspace.trials, shared):
-        count = job(
-            Path(study),
-            data,
-            checkpoints=shared.workspace.trials,
-            run=Path(run),
-            worker=parsed.worker,
-        )
+    trials = shared.workspace.trials / digest([search.location.url, search.location.name])
+    with trying(trials, shared):
+        count = job(Path(study), data, checkpoints=trials, run=Path(run), worker=parsed.worker)
     return json.dumps({"worker": parsed.worker, "trials": count})
 
 
