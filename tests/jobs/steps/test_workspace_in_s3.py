@@ -112,7 +112,7 @@ def test_a_killed_training_goes_on_in_another_pod(
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
             before = checkpoint()
             while process.poll() is None and checkpoint() == before:
-                time.sleep(0.02)
+                time.sleep(0.2)
             time.sleep(random.uniform(0, 0.1))
             process.kill()
             killed.append(process.wait())
