@@ -12,35 +12,19 @@ import pytest
 
 from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
-from merflow.jobs.extract import extract
-from merflow.jobs.index import index
-from merflow.jobs.split import split
 from merflow.runs.fold_folder import read_record
 from tests.cli.test_interrupt import alive
+from tests.integration.one_fold import ITEM, train_words
 
 pytestmark = pytest.mark.skipif(shutil.which("setsid") is None, reason="looks at the processes of a session")
 
-ITEM, EPOCHS = "mfdr:full:1", 8
+EPOCHS = 8
 
 
 @pytest.fixture(scope="module")
 def command(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    place = tmp_path_factory.mktemp("devices")
-    manifest, splits, features = (place / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
-    index(tiny_release, corpus="synthetic", out=manifest, params=params.corpus)
-    split(manifest, out=splits, params=params.splits)
-    extract(
-        manifest,
-        variants=["mfdr:full"],
-        store=place / "store",
-        out=features,
-        params=params.features,
-        corpus=params.corpus,
-    )
-    given = ["--manifest", str(manifest), "--splits", str(splits), "--features", str(features)]
-    settings = [f"training.max_epochs={EPOCHS}", "training.devices_per_fold=2", "training.device=cpu"]
-    options = [part for each in settings for part in ("--set", each)]
-    return [sys.executable, "-m", "merflow", "train", ITEM, *given, *options, "--out"]
+    words = train_words(tiny_release, params, tmp_path_factory.mktemp("devices"), epochs=EPOCHS)
+    return [sys.executable, "-m", "merflow", *words]
 
 
 class Running:

@@ -10,34 +10,18 @@ import pytest
 
 from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
-from merflow.jobs.extract import extract
-from merflow.jobs.index import index
-from merflow.jobs.split import split
 from merflow.runs.fold_folder import read_predictions
+from tests.integration.one_fold import train_words
 
-ITEM, EPOCHS = "mfdr:full:1", 3
+EPOCHS = 3
 
 
 @pytest.fixture(scope="module")
-def options(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    place = tmp_path_factory.mktemp("torchrun")
-    manifest, splits, features = (place / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
-    index(tiny_release, corpus="synthetic", out=manifest, params=params.corpus)
-    split(manifest, out=splits, params=params.splits)
-    extract(
-        manifest,
-        variants=["mfdr:full"],
-        store=place / "store",
-        out=features,
-        params=params.features,
-        corpus=params.corpus,
-    )
-    given = ["--manifest", str(manifest), "--splits", str(splits), "--features", str(features)]
-    settings = [f"training.max_epochs={EPOCHS}", "training.devices_per_fold=2", "training.device=cpu"]
-    return [ITEM, *given, *(part for each in settings for part in ("--set", each))]
+def words(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return train_words(tiny_release, params, tmp_path_factory.mktemp("torchrun"), epochs=EPOCHS)
 
 
-def nodes(options: list[str], out: Path, *, count: int = 2) -> list[subprocess.Popen[str]]:
+def nodes(words: list[str], out: Path, *, count: int = 2) -> list[subprocess.Popen[str]]:
     """Start one torchrun per node, each with one process; the address of the first node is known to all."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -45,7 +29,7 @@ def nodes(options: list[str], out: Path, *, count: int = 2) -> list[subprocess.P
     shared = {"PET_NNODES": str(count), "PET_NPROC_PER_NODE": "1", "PET_MASTER_ADDR": "127.0.0.1"}
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "torch.distributed.run", "-m", "merflow", "train", *options, "--out", str(out)],
+            [sys.executable, "-m", "torch.distributed.run", "-m", "merflow", *words, str(out)],
             env={**os.environ, **shared, "PET_MASTER_PORT": str(port), "PET_NODE_RANK": str(rank)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -55,13 +39,13 @@ def nodes(options: list[str], out: Path, *, count: int = 2) -> list[subprocess.P
     ]
 
 
-def test_two_nodes_train_what_two_processes_of_one_node_train(options: list[str], tmp_path: Path) -> None:
-    agents = nodes(options, tmp_path / "two-nodes" / "fold")
+def test_two_nodes_train_what_two_processes_of_one_node_train(words: list[str], tmp_path: Path) -> None:
+    agents = nodes(words, tmp_path / "two-nodes" / "fold")
     said = [agent.communicate(timeout=300)[0] for agent in agents]
     assert [agent.returncode for agent in agents] == [0, 0], said
     assert "was chosen" in said[0]
     assert "was chosen" not in said[1]
-    here = [sys.executable, "-m", "merflow", "train", *options, "--out", str(tmp_path / "one-node" / "fold")]
+    here = [sys.executable, "-m", "merflow", *words, str(tmp_path / "one-node" / "fold")]
     subprocess.run(here, check=True, capture_output=True, timeout=300)
     folders = [tmp_path / place / "fold" for place in ("two-nodes", "one-node")]
     histories = [[epoch.figures["dev_loss"] for epoch in read_history(folder)] for folder in folders]
@@ -72,8 +56,8 @@ def test_two_nodes_train_what_two_processes_of_one_node_train(options: list[str]
     assert not (tmp_path / "two-nodes" / "checkpoints").exists()
 
 
-def test_another_number_of_processes_is_refused_with_the_setting(options: list[str], tmp_path: Path) -> None:
-    (agent,) = nodes(options, tmp_path / "fold", count=1)
+def test_another_number_of_processes_is_refused_with_the_setting(words: list[str], tmp_path: Path) -> None:
+    (agent,) = nodes(words, tmp_path / "fold", count=1)
     said, _ = agent.communicate(timeout=300)
     assert agent.returncode != 0
     assert "torchrun started 1 process(es), but training.devices_per_fold is 2" in said
