@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from merflow.contracts.kubernetes_names import image_digest, image_registry
-from merflow.contracts.package_facts import VARIABLE, PackageFacts
 from merflow.contracts.params import Params, shipped_params, with_changes
 from merflow.errors import ParamsError
 from merflow.pipelines.lint.package import Package
@@ -39,14 +38,14 @@ def installations(package: Package) -> Problems:
 
 def compilers(package: Package) -> Problems:
     """Yield the setting that compiles models, if the image has no compiler."""
-    params, facts = _params(package), _facts(package)
+    params, facts = _params(package), package.facts
     if params is not None and params.training.compile != "off" and not (facts and facts.compiler):
         yield "parameter params", f"has training.compile {params.training.compile}, and the image has no compiler"
 
 
 def sqlite_on_volumes(package: Package) -> Problems:
     """Yield the settings that keep a database on the volume that all pods share, or in one pod's scratch folder."""
-    params, facts = _params(package), _facts(package)
+    params, facts = _params(package), package.facts
     scratch = facts is not None and facts.scratch
     if params is None or not (scratch or any(pod.settings.get("pvcMount") for _, pod in package.steps)):
         return
@@ -82,8 +81,3 @@ def _parsed(package: Package) -> Params | None:
     if definition is None or "models" not in package.parameters:
         return None
     return with_changes(shipped_params(), str(definition.get("defaultValue", "")))
-
-
-def _facts(package: Package) -> PackageFacts | None:
-    found = (PackageFacts.read(pod.variables) for _, pod in package.steps if VARIABLE in pod.variables)
-    return next(found, None)

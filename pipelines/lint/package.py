@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from merflow.contracts.package_facts import VARIABLE, PackageFacts
 from merflow.errors import PipelineError
 
 # The loader of libyaml if it is available: a package has thousands of lines.
@@ -164,6 +165,12 @@ class Package:
     def steps(self) -> tuple[tuple[Task, Pod], ...]:
         """Every task that starts a container, with its pod."""
         return tuple((task, self.pods[task.executor]) for task in self.tasks if task.executor in self.pods)
+
+    @property
+    def facts(self) -> PackageFacts | None:
+        """The facts that the package was compiled with; None for a package that merflow did not compile."""
+        found = (PackageFacts.read(pod.variables) for _, pod in self.steps if VARIABLE in pod.variables)
+        return next(found, None)
 
     @property
     def parameters(self) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.gpu_steps import gpus_used
-from merflow.contracts.package_facts import VARIABLE, PackageFacts, refuse, refuse_passwords
+from merflow.contracts.package_facts import refuse, refuse_passwords
 from merflow.contracts.params import Params, changes_json, read_params, shipped_params, with_changes, with_overrides
 from merflow.contracts.presets import EncoderProfile
 from merflow.corpus.readers.catalogue import READERS
@@ -51,12 +51,6 @@ class RunOptions:
     params: Path | None
     overrides: tuple[str, ...]
     command: str
-
-
-def facts_of(package: Package) -> PackageFacts | None:
-    """Return the facts of a package; None for a package that merflow did not compile."""
-    found = (PackageFacts.read(pod.variables) for _, pod in package.steps if VARIABLE in pod.variables)
-    return next(found, None)
 
 
 def pipeline_name(package: Package) -> str:
@@ -165,7 +159,7 @@ def _check(package: Package, params: Params, options: RunOptions, *, tunes: bool
         raise SubmissionError(f"{TUNE} takes one variant, {len(options.models)} are given; name one with --models")
     _check_variants(options)
     refuse_passwords(params)
-    facts = facts_of(package)
+    facts = package.facts
     if facts is not None:
         profile = _profile(package, params)
         refuse(params, facts, used=gpus_used(params, profile=profile, transcribe=options.transcribe), tunes=tunes)

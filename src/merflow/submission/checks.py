@@ -11,7 +11,6 @@ from merflow.pipelines.lint.catalogue import lint
 from merflow.pipelines.lint.package import Package
 from merflow.runs.code_closure import code_digests
 from merflow.runs.whole_code import whole_code_digest
-from merflow.submission.arguments import facts_of
 from merflow.submission.checkout import Checkout
 from merflow.submission.labels import CODE, REVISION, labels_of
 from merflow.versioning.project import Project
@@ -124,7 +123,7 @@ def _commit(revision: str | None) -> tuple[str, list[str]]:
 
 
 def _code(package: Package, *, allowed: Collection[str]) -> tuple[str, list[str], list[str]]:
-    facts = facts_of(package)
+    facts = package.facts
     if facts is None or not facts.code:
         return "", [], ["the package holds no digests of code, so that its code is not compared with the code here"]
     here = code_digests()
