@@ -123,10 +123,10 @@ def test_a_file_of_an_earlier_version_is_told_every_new_key_and_nothing_else(tmp
     with pytest.raises(ParamsError) as caught:
         read_params(path)
     first, *lines = str(caught.value).splitlines()
-    assert first.endswith("22 problem(s)")
+    assert first.endswith("25 problem(s)")
     added = {line.removeprefix("  cluster.").partition(":")[0] for line in lines if ": missing; to keep what" in line}
     new = "annotations compiler env gpu_labels image image_pull_secret labels parallel_folds queue secrets"
-    assert added == {*new.split(), "service_account", "ttl_h"}
+    assert added == {*new.split(), "kfp_ui", "scratch_gib", "service_account", "ttl_h", "workspace"}
     assert "  cluster.image: missing; to keep what merflow ships, add `image: merflow/python:0.1.0`" in lines
     assert "  cluster.claim: renamed; write cluster.pvc" in lines
     assert "  cluster.nodes: renamed; write cluster.node_selector" in lines
