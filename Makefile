@@ -77,6 +77,7 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.store
 	@$(BIN)/python -m benchmarks.store_on_disk
 	@$(BIN)/python -m benchmarks.s3_transfer
+	@$(BIN)/python -m benchmarks.s3_first_batch
 	@$(BIN)/python -m benchmarks.video
 	@$(BIN)/python -m benchmarks.extraction
 	@$(BIN)/python -m benchmarks.extraction_growth

@@ -232,6 +232,21 @@ def _s3_transfer(result: Result) -> str:
     return "\n".join([*lines, ""])
 
 
+def _s3_first_batch(result: Result) -> str:
+    figures = result["figures"]
+    lines = [
+        "### The first batch of a fold from a cold workspace in S3\n",
+        f"Seconds from an empty scratch folder to the first training batch, against a folder whose files are not in "
+        f"memory; synthetic corpus, lite features, {figures['bytes'] / 2**20:.0f} MiB; median of {figures['rounds']} "
+        f"rounds, server: {figures['server']}. Command: `{result['command']}`.",
+        "",
+        "| folder | S3 | ratio |",
+        "|---|---|---|",
+        f"| {figures['folder_s']:.2f} s | {figures['s3_s']:.2f} s | {figures['s3_is_times']:.1f} |",
+    ]
+    return "\n".join([*lines, ""])
+
+
 def _share(value: float) -> str:
     return f"{100 * value + 0.0:.1f}%"
 
@@ -249,6 +264,7 @@ SPEED: dict[str, Callable[[Result], str]] = {
     "store": _store,
     "store_on_disk": _store_on_disk,
     "s3_transfer": _s3_transfer,
+    "s3_first_batch": _s3_first_batch,
     "video": _video,
     "extraction": _extraction,
     "extraction_growth": _extraction_growth,
