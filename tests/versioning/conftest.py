@@ -20,11 +20,14 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "dvc-site"))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def run(project: Path, *words: str) -> str:
-    return subprocess.run(words, cwd=project, check=True, capture_output=True, text=True).stdout
+    """Run git, or DVC from the environment of the tests, in the project; return what it prints."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(words, cwd=project, env=environment, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def commit(project: Path, message: str) -> str:
