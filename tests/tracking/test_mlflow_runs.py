@@ -36,7 +36,9 @@ def test_a_fold_is_a_child_run_with_figures_files_and_identity(uri: str, benchma
     assert steps(uri, run) == [1, 2, 3, 4, 5]
     assert artifacts(uri, run) == {"history.json", "model", "predictions.parquet"}
     assert artifacts(uri, run, "model") == {"model/fold_record.json"}
-    inputs = {item.tags[0].value: item.dataset for item in run.inputs.dataset_inputs}
+    tagged = [({tag.key: tag.value for tag in item.tags}, item.dataset) for item in run.inputs.dataset_inputs]
+    inputs = {tags["mlflow.data.context"]: dataset for tags, dataset in tagged}
+    assert {(tags["corpus"], tags["fold"], tags["split_id"]) for tags, _ in tagged} == {("emodb", "3", "b" * 16)}
     assert inputs.keys() == {"train", "dev", "test"}
     assert inputs["train"].name == "emodb session-5fold fold 3 train"
     assert inputs["train"].digest == f"{'a' * 16}/{'b' * 16}"
