@@ -74,7 +74,9 @@ def test_kfp_shows_what_the_report_shows(through_kfp: Path) -> None:
     assert shown[f"{best} UA"] == round(results["variants"][best]["ua"]["pooled"], 4)
     assert shown.keys() == {f"{name} {figure}" for name in MODELS.split(",") for figure in ("UA", "WA", "macro F1")}
     tables = evaluated["tables"]["path"].read_text()
-    assert tables.startswith("## Results by variant")
+    link, _, results_by_variant = tables.partition("\n\n")
+    assert link.startswith("MLflow: ")
+    assert results_by_variant.startswith("## Results by variant")
     assert f"| {best} | {100 * results['variants'][best]['ua']['pooled']:.1f} |" in tables
 
     trained = artifacts_of(through_kfp, "train")
