@@ -49,5 +49,5 @@ def test_any_user_of_group_0_may_write_and_a_volume_of_others_is_refused(mode: i
 def test_the_page_on_clusters_names_every_setting(params: Params) -> None:
     page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
     settings = [*type(params.cluster).model_fields, *type(params.cluster.pods.train).model_fields]
-    assert len(settings) == 25
+    assert len(settings) == 28
     assert [name for name in settings if name not in page] == []
