@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ class Steps:
                 raise PipelineError(f"{step.path}: {reason} ({follows.reason}; log: {path})")
             wait_s = max(0.0, follows.at_s - time.monotonic())
             words = f"{step.path}: attempt {len(attempts)} failed ({reason}); the next in {wait_s:.0f} s"
-            self._tell(lambda words=words: self.watcher.job_line(words))  # type: ignore[misc]
+            self._tell(partial(self.watcher.job_line, words))
             self.stopping.wait(wait_s)
 
     def _attempt(self, name: str, given: dict[str, Any], *, step: Step, until_s: float) -> tuple[Outcome, str, str]:
@@ -139,7 +140,7 @@ class Steps:
         (self.logs / f"{name}.log").write_text(log, encoding="utf-8")
         for line in log.splitlines():
             if line.startswith(PREFIX):
-                self._tell(lambda line=line: self.watcher.job_line(line.removeprefix(PREFIX)))  # type: ignore[misc]
+                self._tell(partial(self.watcher.job_line, line.removeprefix(PREFIX)))
         return log
 
     def _outputs(self, step: Step, log: str) -> Outputs:

@@ -195,7 +195,7 @@ def _preparation(
     user_presets: UserPresets,
 ) -> PreparationPlan:
     digests = digests_of(settings, params, profile=profile)
-    if digests.corpus:  # whoever has taken the digest has seen the files; this machine may not have them
+    if digests.corpus:  # an earlier step took the digest, so the files exist, though perhaps not on this machine
         check_protocol(settings.corpus, params.splits.protocol)
     else:
         root = Path(settings.root) if settings.root else None

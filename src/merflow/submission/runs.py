@@ -116,9 +116,9 @@ def list_runs(
 
     Args:
         server: The server.
-        limit: At most so many; None for all.
+        limit: Largest number of runs to return; None for all.
         experiment: Name of an experiment; None for all.
-        filters: Operation and text by field, as KFP's filters have them.
+        filters: Operation and value by field, in the terms of KFP's list filters.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached, or has no such experiment.

@@ -47,7 +47,7 @@ def connect(endpoint: str | None = None, *, read_timeout_s: float = _READ_S) -> 
         client = session.client("s3", endpoint_url=endpoint, config=config)
         if _is_amazon(client.meta.endpoint_url):
             return client
-        # Servers of one's own seldom have a host name for each bucket.
+        # Self-hosted servers seldom have a host name per bucket.
         by_path = config.merge(Config(s3={"addressing_style": "path"}))
         return session.client("s3", endpoint_url=endpoint, config=by_path)
     except (BotoCoreError, ValueError) as error:
