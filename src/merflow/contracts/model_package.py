@@ -1,0 +1,168 @@
+"""The model package: a folder with everything that a registered model version consists of.
+
+``members/NN`` are model folders, one for a model refitted on all data, several for an ensemble of fold models.
+``evidence/`` holds what was measured of the variant on held-out data, so that a gate can compare two packages without
+the runs that they come from: ``predictions.parquet`` (the folds' test predictions, before calibration) and
+``utterances.parquet`` (the groups of these utterances). ``package.json`` names all of it.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import FiniteFloat
+
+from merflow.contracts.formats import read_typed, write_typed
+from merflow.contracts.protocols import Protocol
+from merflow.contracts.selection import Selection
+from merflow.contracts.streams import Modality, Role
+from merflow.contracts.strict import Strict
+from merflow.errors import ModelError
+
+PACKAGE = "package.json"
+MEMBERS = "members"
+EVIDENCE = "evidence"
+PREDICTIONS_FILE = f"{EVIDENCE}/predictions.parquet"
+UTTERANCES_FILE = f"{EVIDENCE}/utterances.parquet"
+CARD_MD, CARD_HTML = "card.md", "card.html"
+FORMAT = 1
+REMEDY = "register the model again with merflow registry register"
+
+Kind = Literal["refit", "ensemble"]
+
+
+class Member(Strict):
+    """One model of a package.
+
+    Attributes:
+        folder: Its model folder, relative to the package.
+        digest: SHA-256 over its files.
+        fold: The fold whose training part it learned from; None for a refit on all data.
+        seed: Training seed.
+        epochs: Epochs that it was trained for, over all stages.
+    """
+
+    folder: str
+    digest: str
+    fold: int | None
+    seed: int
+    epochs: int
+
+
+class PackagedEncoder(Strict):
+    """A reference to a pretrained encoder, which the package does not hold.
+
+    Attributes:
+        citation: Model, revision and layers.
+        digest: Digest of its files.
+    """
+
+    citation: str
+    digest: str
+
+
+class Validation(Strict):
+    """The outcome of the corpus validation that preceded the training.
+
+    Attributes:
+        passed: True if no check failed.
+        checks: Number of checks.
+        failed: Names of the failed checks.
+    """
+
+    passed: bool
+    checks: int
+    failed: tuple[str, ...]
+
+
+class Lineage(Strict):
+    """The sources of a package. An empty text stands for a source that is unknown.
+
+    Attributes:
+        corpus: Name of the corpus.
+        manifest_hash: Version of the corpus.
+        split_id: Identity of the splits.
+        dvc_revision: Git commit of the DVC files that hold manifest and splits.
+        git_commit: Commit of the code that trained, with ``-dirty`` behind it where files differed.
+        image: Image of the steps, by digest.
+        sbom: Digest of the image's SBOM.
+        benchmark_run: MLflow run of the benchmark.
+        variant_run: MLflow run of the variant.
+        fold_fingerprints: Fingerprints of the folds that chose the variant and its epochs.
+        environment: Versions of the software that trained.
+    """
+
+    corpus: str
+    manifest_hash: str
+    split_id: str
+    dvc_revision: str
+    git_commit: str
+    image: str
+    sbom: str
+    benchmark_run: str
+    variant_run: str
+    fold_fingerprints: tuple[str, ...]
+    environment: str
+
+
+class ModelPackage(Strict):
+    """Everything that is known about a package, its predictions and calibration aside.
+
+    Attributes:
+        kind: ``refit`` on all data, or ``ensemble`` of the fold models.
+        variant: ``model:preset``.
+        taxonomy: Name of the taxonomy.
+        classes: Emotion classes in the order of the probabilities.
+        modalities: Modalities that the model reads.
+        transcripts: Whose words it reads; None if it reads none.
+        protocol: Protocol of the cross-validation behind it.
+        selection: The rule that chose the epochs of the folds.
+        promotable: True if no test data took part in any choice.
+        members: Its models.
+        fold_epochs: Chosen epoch of each fold, from which the epochs of a refit follow.
+        encoders: References to the pretrained encoders, by role.
+        training_seconds: Durations of the training utterances, shortest and longest, in seconds.
+        synthetic: True if the corpus is merflow's synthetic one.
+        data_licence: Licence of the corpus in words.
+        validation: Outcome of the corpus validation; None if it is unknown.
+        lineage: Sources.
+    """
+
+    kind: Kind
+    variant: str
+    taxonomy: str
+    classes: tuple[str, ...]
+    modalities: tuple[Modality, ...]
+    transcripts: str | None
+    protocol: Protocol
+    selection: Selection
+    promotable: bool
+    members: tuple[Member, ...]
+    fold_epochs: tuple[int, ...]
+    encoders: dict[Role, PackagedEncoder]
+    training_seconds: tuple[FiniteFloat, FiniteFloat]
+    synthetic: bool
+    data_licence: str
+    validation: Validation | None
+    lineage: Lineage
+
+
+def write_package(folder: Path, package: ModelPackage) -> None:
+    """Write ``package.json``; last of all files, for it makes a folder a package.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    write_typed(folder / PACKAGE, package, number=FORMAT)
+
+
+def read_package(folder: Path) -> ModelPackage:
+    """Read ``package.json``.
+
+    Raises:
+        ModelError: The folder is no package.
+        FormatError: Another version of merflow wrote it, or it is damaged.
+    """
+    path = folder / PACKAGE
+    if not path.is_file():
+        raise ModelError(f"{folder} is no model package: {PACKAGE} is missing; {REMEDY}")
+    return read_typed(ModelPackage, path, number=FORMAT, remedy=REMEDY)
