@@ -68,6 +68,10 @@ class TrackingError(MerflowError):
     """The tracking server refuses a request or cannot be reached."""
 
 
+class RegistryError(MerflowError):
+    """A registered model, version or alias is unknown or unusable, or somebody else is moving its aliases."""
+
+
 class VersioningError(MerflowError):
     """There is no DVC project, or its remote cannot be reached, refuses a request or lacks a file."""
 

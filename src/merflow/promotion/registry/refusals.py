@@ -1,0 +1,25 @@
+"""MLflow's refusals, told apart by their codes."""
+
+from merflow.errors import RegistryError, TrackingError
+
+_NUMBERS = {"PERMISSION_DENIED": "403", "UNAUTHENTICATED": "401"}
+
+
+def is_refusal(error: TrackingError, code: str) -> bool:
+    """Return True if MLflow refused a request with this code.
+
+    A server with basic authentication answers in plain text, where only the number of the HTTP status tells.
+    """
+    cause = error.__cause__
+    return getattr(cause, "error_code", "") == code or (
+        code in _NUMBERS and f"error code {_NUMBERS[code]}" in f"{cause}"
+    )
+
+
+def permission_denied(name: str, error: TrackingError) -> RegistryError:
+    """Return the error for a user who may read the registry and not write it."""
+    said = str(error).partition(":")[0] if "failed to" not in str(error) else str(error)
+    return RegistryError(
+        f"you may not write the registered model {name!r} or its audit trail ({said}); ask MLflow's administrator for "
+        f"the permission EDIT on the registered model {name} and on the experiment merflow-registry/{name}"
+    )
