@@ -95,6 +95,10 @@ class AuditEntry(Strict):
         """SHA-256 of the stored text."""
         return text_digest(self.text)
 
+    def concerns(self, version: int) -> bool:
+        """Return True if the entry is about a version or moves an alias from it or to it."""
+        return self.version == version or any(version in (move.before, move.after) for move in self.moves)
+
     def has_expired(self, now: datetime) -> bool:
         """Return True if the entry's lock is over at this time."""
         return self.until is not None and datetime.fromisoformat(self.until) <= now

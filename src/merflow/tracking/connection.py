@@ -103,6 +103,11 @@ class Connection:
             ) from error
         self._client: Any = None
 
+    @property
+    def shown_uri(self) -> str:
+        """The URI without its password."""
+        return _without_password(self.uri, uri=self.uri)
+
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any arguments of MLflow's client
         """Call a method of the client; retry where another process was in the way for a moment.
 

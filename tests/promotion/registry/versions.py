@@ -27,7 +27,7 @@ mlflow.models.set_model(Constant())
 
 
 def package(variant: str = "mfdr:full") -> ModelPackage:
-    """A package without members."""
+    """Return a package without members."""
     lineage = Lineage(
         corpus="synthetic",
         manifest_hash="m" * 16,
@@ -116,13 +116,12 @@ class Verdict:
 
     promoted: bool = True
     passed: bool = True
-    mode: str = "enforce"
     forced: str = ""
     verdict: str = "all checks passed."
     sentences: tuple[str, ...] = field(default=("all checks passed.",))
 
     def model_dump_json(self) -> str:
-        """Itself as JSON."""
+        """Return itself as JSON."""
         return f'{{"promoted": {str(self.promoted).lower()}, "verdict": "{self.verdict}"}}'
 
 
@@ -130,7 +129,7 @@ REFUSED = Verdict(promoted=False, passed=False, verdict="2 checks failed.", sent
 
 
 def says(decision: Decision) -> Decide:
-    """A gate that always decides so."""
+    """Return a gate that always decides so."""
 
     def decide(_candidate: RegisteredVersion, _champion: RegisteredVersion | None) -> Decision:
         return decision

@@ -1,11 +1,9 @@
 """The aliases of a registered model in MLflow."""
 
 from merflow.errors import RegistryError, TrackingError, nearest
-from merflow.promotion.registry.refusals import is_refusal, permission_denied
+from merflow.promotion.registry.refusals import MISSING, is_refusal, permission_denied
 from merflow.promotion.registry.state import ALIASES
 from merflow.tracking.connection import Connection
-
-MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
 def read_aliases(connection: Connection, name: str) -> dict[str, int]:
@@ -22,7 +20,7 @@ def read_aliases(connection: Connection, name: str) -> dict[str, int]:
             raise
         known = [str(each.name) for each in connection.call("search_registered_models")]
         hint = nearest(name, known) if known else "register one with `merflow registry register RUN VARIANT`"
-        raise RegistryError(f"no registered model {name!r} in MLflow at {connection.uri}; {hint}") from error
+        raise RegistryError(f"no registered model {name!r} in MLflow at {connection.shown_uri}; {hint}") from error
     return {alias: int(version) for alias, version in model.aliases.items() if alias in ALIASES}
 
 

@@ -6,12 +6,20 @@ from typing import Any
 from merflow.contracts.model_package import CARD_MD, PACKAGE
 from merflow.contracts.registered_version import RegisteredVersion
 from merflow.errors import RegistryError, TrackingError
-from merflow.promotion.registry.aliases import MISSING
-from merflow.promotion.registry.refusals import is_refusal
+from merflow.promotion.registry.refusals import MISSING, is_refusal
 from merflow.tracking.connection import Connection
 
-MODEL_FILE = "MLmodel"
+_MODEL_FILE = "MLmodel"
 _ARTIFACTS = "artifacts"
+
+
+def has_files(connection: Connection, version: RegisteredVersion) -> bool:
+    """Return True if MLflow has the files of the version's model.
+
+    Raises:
+        TrackingError: The server cannot be reached or refuses.
+    """
+    return _MODEL_FILE in _names(connection, version, None)
 
 
 def check_files(connection: Connection, version: RegisteredVersion) -> None:
@@ -21,9 +29,9 @@ def check_files(connection: Connection, version: RegisteredVersion) -> None:
         RegistryError: The logged model, or its file ``MLmodel``, is gone.
         TrackingError: The server cannot be reached or refuses.
     """
-    if MODEL_FILE not in _names(connection, version, None):
+    if not has_files(connection, version):
         raise RegistryError(
-            f"{version.title} has no files: MLflow lists no {MODEL_FILE} at {version.source}; restore its artifacts, "
+            f"{version.title} has no files: MLflow lists no {_MODEL_FILE} at {version.source}; restore its artifacts, "
             "or choose another version"
         )
 
@@ -95,5 +103,5 @@ def _artifacts(connection: Connection, method: str, uri: str, **options: str) ->
     try:
         return getattr(mlflow.artifacts, method)(artifact_uri=uri, tracking_uri=connection.uri, **options)
     except (MlflowException, OSError) as error:
-        what = f"MLflow at {connection.uri} failed to {method.replace('_', ' ')} of {uri}: {error}"
+        what = f"MLflow at {connection.shown_uri} failed to {method.replace('_', ' ')} of {uri}: {error}"
         raise TrackingError(what.partition("\n")[0]) from error

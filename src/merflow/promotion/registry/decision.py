@@ -11,10 +11,6 @@ class Decision(Protocol):
     """The outcome of comparing a candidate with the champion."""
 
     @property
-    def mode(self) -> str:
-        """``enforce``, ``warn`` or ``dry-run``."""
-
-    @property
     def promoted(self) -> bool:
         """True if the candidate may become the champion."""
 

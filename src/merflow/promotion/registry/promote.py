@@ -62,14 +62,12 @@ def promote_version(
     stored, state = registry.mover.settled(patient=False)
     champion = registry.champion_of(state)
     if champion is not None and champion.version == version.version:
-        return Promotion("unchanged", version, champion, "", (f"{version.title} is the champion already",), None)
+        return _unchanged(version, champion)
     known = state.decision_on(version.version) if require_approval else None
     if known is not None and known.evidence is not None and known.evidence.promoted:
         return _on_known_decision(registry, version, champion, known, state)
     decision = decide(version, champion)
     digest = decision_digest(decision)
-    if decision.mode == "dry-run":
-        return Promotion("dry-run", version, champion, digest, decision.sentences, None)
     wrong = problems(stored)
     if wrong and not decision.forced:
         raise RegistryError(
@@ -84,6 +82,21 @@ def promote_version(
         return _waiting(version, champion, entry, digest)
     plan = _promotion(version, evidence, why=decision.verdict, forced=bool(decision.forced))
     return Promotion("promoted", version, champion, digest, decision.sentences, registry.mover.move(plan))
+
+
+def preview_promotion(registry: Registry, text: str = CANDIDATE, *, decide: Decide) -> Promotion:
+    """Return what a promotion would decide; write nothing.
+
+    Raises:
+        RegistryError: There is no such version, or its files are gone.
+        TrackingError: The server cannot be reached or refuses.
+    """
+    version = registry.usable(text)
+    champion = next((each for each in registry.versions() if CHAMPION in each.aliases), None)
+    if champion is not None and champion.version == version.version:
+        return _unchanged(version, champion)
+    decision = decide(version, champion)
+    return Promotion("dry-run", version, champion, decision_digest(decision), decision.sentences, None)
 
 
 def approve_version(registry: Registry, text: str = CANDIDATE, *, reason: str) -> AuditEntry:
@@ -183,6 +196,10 @@ def _on_known_decision(
     entry = registry.mover.move(_promotion(version, known.evidence, why=why, forced=known.forced))
     sentence = f"{version.title} is promoted: decision {digest}, approved by {approval.who}"
     return Promotion("promoted", version, champion, digest, (sentence,), entry)
+
+
+def _unchanged(version: RegisteredVersion, champion: RegisteredVersion) -> Promotion:
+    return Promotion("unchanged", version, champion, "", (f"{version.title} is the champion already",), None)
 
 
 def _waiting(

@@ -2,6 +2,7 @@
 
 from merflow.errors import RegistryError, TrackingError
 
+MISSING = "RESOURCE_DOES_NOT_EXIST"
 _NUMBERS = {"PERMISSION_DENIED": "403", "UNAUTHENTICATED": "401"}
 
 

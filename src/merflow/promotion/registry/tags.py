@@ -6,8 +6,7 @@ were deleted from the database.
 
 from merflow.contracts.audit_trail import AuditEntry
 from merflow.errors import TrackingError
-from merflow.promotion.registry.aliases import MISSING
-from merflow.promotion.registry.refusals import is_refusal, permission_denied
+from merflow.promotion.registry.refusals import MISSING, is_refusal, permission_denied
 from merflow.promotion.registry.trail import RUN_TAG, Trail
 from merflow.tracking.connection import Connection
 

@@ -9,8 +9,8 @@ from typing import Any
 from merflow.contracts.model_package import ModelPackage
 from merflow.contracts.registered_version import RegisteredVersion, VersionFacts
 from merflow.errors import RegistryError, TrackingError, nearest
-from merflow.promotion.registry.aliases import MISSING, read_aliases
-from merflow.promotion.registry.refusals import is_refusal, permission_denied
+from merflow.promotion.registry.aliases import read_aliases
+from merflow.promotion.registry.refusals import MISSING, is_refusal, permission_denied
 from merflow.promotion.registry.state import ALIASES
 from merflow.tracking.connection import Connection
 
@@ -51,7 +51,16 @@ def find_version(connection: Connection, name: str, text: str) -> RegisteredVers
             raise
         numbers = [str(each.version) for each in list_versions(connection, name)]
         has = f"it has {', '.join(numbers[:20])}" if numbers else "it has no version"
-        raise RegistryError(f"no version {number} of {name!r} in MLflow at {connection.uri}; {has}") from error
+        raise RegistryError(f"no version {number} of {name!r} in MLflow at {connection.shown_uri}; {has}") from error
+
+
+def version_tags(connection: Connection, name: str) -> dict[int, dict[str, str]]:
+    """Return the tags of every version, by its number.
+
+    Raises:
+        TrackingError: The server cannot be reached or refuses.
+    """
+    return {int(each.version): dict(each.tags) for each in _search(connection, f"name = '{name}'")}
 
 
 def create_version(
