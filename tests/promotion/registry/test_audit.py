@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -69,8 +70,6 @@ def test_a_missing_decision_is_found(promoted: Registry) -> None:
     promote_version(promoted, "1", decide=says(REFUSED))
     run = promoted.connection.call("get_run", promoted.trail.run_id())
     folder = run.info.artifact_uri.removeprefix("file://")
-    from pathlib import Path
-
     next(path for path in Path(folder).rglob("*.json") if "false" in path.read_text()).unlink()
     (problem,) = audit(promoted).problems
     assert problem.startswith("the decision of entry 9 is gone: decisions/")
@@ -80,7 +79,7 @@ def test_with_a_damaged_trail_one_can_go_back_and_force_but_not_promote(promoted
     change(promoted, "DELETE FROM params WHERE key = 'entry.000003'")
     rollback(promoted, reason="an emergency")
     assert promoted.version("champion").version == 1
-    with pytest.raises(RegistryError, match="is damaged: entries between entry.000002 and entry.000004 are missing"):
+    with pytest.raises(RegistryError, match=r"is damaged: entries between entry.000002 and entry.000004 are missing"):
         promote_version(promoted, "2", decide=YES)
     promote_version(promoted, "2", decide=says(Verdict(forced="we know")))
     assert audit(promoted).problems == ("entries between entry.000002 and entry.000004 are missing",)
