@@ -9,12 +9,12 @@ _NUMBERS = {"PERMISSION_DENIED": "403", "UNAUTHENTICATED": "401"}
 def is_refusal(error: TrackingError, code: str) -> bool:
     """Return True if MLflow refused a request with this code.
 
-    A server with basic authentication answers in plain text, where only the number of the HTTP status tells.
+    For basic authentication and artifacts, only the number of the HTTP status tells.
     """
-    cause = error.__cause__
-    return getattr(cause, "error_code", "") == code or (
-        code in _NUMBERS and f"error code {_NUMBERS[code]}" in f"{cause}"
-    )
+    cause, number = error.__cause__, _NUMBERS.get(code, "")
+    if getattr(cause, "error_code", "") == code:
+        return True
+    return bool(number) and any(words in str(cause) for words in (f"error code {number}", f"{number} Client Error"))
 
 
 def permission_denied(name: str, error: TrackingError) -> RegistryError:

@@ -82,6 +82,7 @@ def create_version(
                 run_id=run_id,
                 tags=VersionFacts.of(package).tags(),
                 description=description,
+                await_creation_for=0,  # it is there when the answer comes
                 model_id=model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None,
             )
     except TrackingError as error:
