@@ -11,7 +11,7 @@ from merflow.errors import ParamsError
 from merflow.storage.local import digest
 
 Grouping = Literal["emotion", "gender", "session", "speaker"]
-# Uses in which Article 5(1)(f) of the EU AI Act prohibits the inference of emotions, save for medical or safety reasons.
+# Article 5(1)(f) of the EU AI Act prohibits inferring emotions in these uses, save for medical or safety reasons.
 PROHIBITED_BY_LAW = ("workplace", "education")
 
 Share = Annotated[float, Field(ge=0, le=1)]

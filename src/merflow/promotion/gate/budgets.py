@@ -1,7 +1,7 @@
 """Checks of latency, resident memory and size: budgets, and growth against the champion."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from merflow.contracts.costs import Costs
 from merflow.contracts.gate_decision import Check, Unit
@@ -52,32 +52,17 @@ def cost_checks(candidate: Costs | None, champion: Costs | None, *, first: bool,
 
 
 def _costs(candidate: Costs, champion: Costs | None, policy: CostPolicy) -> tuple[_Cost, ...]:
+    theirs = _figures(champion) if champion is not None else (None, None, None)
+    (latency, resident, size), (their_latency, their_resident, their_size) = _figures(candidate), theirs
     return (
-        _Cost(
-            "latency",
-            "ms",
-            candidate.latency_p95_ms,
-            champion and champion.latency_p95_ms,
-            policy.max_latency_p95_ms,
-            policy.latency_growth,
-        ),
-        _Cost(
-            "resident memory",
-            "MiB",
-            candidate.peak_resident_mib,
-            champion and champion.peak_resident_mib,
-            policy.max_resident_mib,
-            policy.resident_growth,
-        ),
-        _Cost(
-            "size",
-            "MiB",
-            candidate.size_mib,
-            champion and champion.size_mib,
-            policy.max_size_mib,
-            policy.size_growth,
-        ),
+        _Cost("latency", "ms", latency, their_latency, policy.max_latency_p95_ms, policy.latency_growth),
+        _Cost("resident memory", "MiB", resident, their_resident, policy.max_resident_mib, policy.resident_growth),
+        _Cost("size", "MiB", size, their_size, policy.max_size_mib, policy.size_growth),
     )
+
+
+def _figures(costs: Costs) -> tuple[float, float, float]:
+    return costs.latency_p95_ms, costs.peak_resident_mib, costs.size_mib
 
 
 def _budget(cost: _Cost) -> Check:
@@ -90,7 +75,7 @@ def _budget(cost: _Cost) -> Check:
         limit=cost.budget,
         unit=cost.unit,
         sentence=f"The {_figure(cost.name)} is {cost.candidate:,.1f} {cost.unit}; {allowed}.",
-        remedy="" if passed else _remedy(cost),
+        remedy="" if passed else _remedy(cost, limit="budget"),
     )
 
 
@@ -105,16 +90,20 @@ def _growth(cost: _Cost, *, champion: float, limit: float) -> Check:
         unit="ratio",
         sentence=f"The {_figure(cost.name)} is {ratio:.2f} times the champion's {champion:,.1f} {cost.unit}; at most "
         f"{limit:g} times is allowed.",
-        remedy="" if passed else _remedy(cost),
+        remedy="" if passed else _remedy(cost, limit="growth"),
     )
 
 
 def _figure(name: str) -> str:
-    return {"latency": "95th percentile of the time per clip", "resident memory": "peak resident memory"}.get(
-        name, name
-    )
+    words = {"latency": "95th percentile of the time per clip", "resident memory": "peak resident memory"}
+    return words.get(name, name)
 
 
-def _remedy(cost: _Cost) -> str:
-    keys = {"latency": "latency", "resident memory": "resident", "size": "size"}
-    return f"Take a smaller encoder or a refit instead of an ensemble, or raise the limits of costs.{keys[cost.name]}"
+def _remedy(cost: _Cost, *, limit: Literal["budget", "growth"]) -> str:
+    keys = {
+        "latency": ("max_latency_p95_ms", "latency_growth"),
+        "resident memory": ("max_resident_mib", "resident_growth"),
+        "size": ("max_size_mib", "size_growth"),
+    }
+    key = keys[cost.name][limit == "growth"]
+    return f"Take a smaller encoder, or a refit instead of an ensemble, or raise costs.{key}"

@@ -8,6 +8,8 @@ from merflow.contracts.numerals import listed
 from merflow.contracts.use_exception import UseException
 from merflow.promotion.gate.evidence import Signature
 
+_SIGNATURE = "Choose a model that reads what the champion does, or tell the callers and set package.new_inputs: allow"
+
 
 def honest_selection(package: ModelPackage) -> Check:
     """Check that no test data took part in any choice."""
@@ -52,7 +54,7 @@ def signature_check(candidate: Signature, champion: Signature, *, policy: Packag
         name="signature",
         passed=False,
         sentence=f"Callers of the champion cannot use the candidate: {'; '.join(problems)}.",
-        remedy="Tell the callers and set package.new_inputs: allow, or choose a model that reads what the champion does",
+        remedy=_SIGNATURE,
     )
 
 
