@@ -15,8 +15,7 @@ Grouping = Literal["emotion", "gender", "session", "speaker"]
 PROHIBITED_BY_LAW = ("workplace", "education")
 
 Share = Annotated[float, Field(ge=0, le=1)]
-# A level of a test that a bootstrap can still resolve.
-Level = Annotated[float, Field(ge=0.0005, le=0.2)]
+Level = Annotated[float, Field(gt=0, le=0.2)]
 Growth = Annotated[float, Field(ge=1)]
 Budget = Annotated[float, Field(gt=0)]
 
@@ -41,7 +40,7 @@ class AccuracyPolicy(Strict):
     margin: Share
     above_chance: Share
     min_dialogues: int = Field(ge=5)
-    resamples: int = Field(ge=2000, le=200_000)
+    resamples: int = Field(ge=500, le=200_000)
     seed: int = Field(ge=0)
 
 

@@ -101,23 +101,18 @@ def percentile_interval(values: np.ndarray, *, groups: int) -> tuple[float, floa
     return float(low), float(high)
 
 
-def widened_interval(values: np.ndarray, *, groups: int, tail: float = 0.025) -> tuple[float, float] | None:
-    """Return an interval for few dialogues, 95% unless told otherwise; None below :data:`FEWEST_DIALOGUES`.
+def widened_interval(values: np.ndarray, *, groups: int) -> tuple[float, float] | None:
+    """Return a 95% interval for few dialogues; None below :data:`FEWEST_DIALOGUES`.
 
     Percentile intervals of few dialogues are too narrow: the variance of the resamples is too small by a factor of
     ``(G - 1) / G``, and a normal tail replaces Student's. Percentiles further out correct both (the expanded percentile
     interval of Hesterberg 2015). For a hundred dialogues or more, the result is that of :func:`percentile_interval`.
-
-    Args:
-        values: Resampled figures.
-        groups: G.
-        tail: Probability that the true value lies below the interval, and that it lies above.
     """
     if groups < FEWEST_DIALOGUES:
         return None
-    reach = float(stdtrit(groups - 1, 1 - tail)) * (groups / (groups - 1)) ** 0.5
-    further = 100 * float(ndtr(-reach))
-    low, high = np.percentile(values, [further, 100 - further])
+    reach = float(stdtrit(groups - 1, 0.975)) * (groups / (groups - 1)) ** 0.5
+    tail = 100 * float(ndtr(-reach))
+    low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)
 
 

@@ -9,8 +9,13 @@ from merflow.evaluation.comparisons import difference_over_seeds
 from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.power import POWER, detectable
 from merflow.evaluation.predictions import VariantPredictions
-from merflow.evaluation.significance import widened_interval
-from merflow.promotion.gate.pairing import Difference, counts_by_dialogue, paired_difference_of, resampled_ua
+from merflow.promotion.gate.pairing import (
+    Difference,
+    counts_by_dialogue,
+    paired_difference_of,
+    resampled_ua,
+    student_interval,
+)
 
 _FEW = "Test on more dialogues"
 
@@ -22,12 +27,12 @@ def above_chance(candidate: VariantPredictions, *, classes: int, policy: Accurac
     ua, chance = float(unweighted_accuracy_of(pooled)), 1 / int((pooled.sum(axis=1) > 0).sum())
     limit = chance + policy.above_chance
     figures = resampled_ua(counts[None], policy=policy)
-    bounds = None if figures is None else widened_interval(figures[0], groups=groups, tail=policy.level)
-    if bounds is None or groups < policy.min_dialogues:
+    if figures is None or groups < policy.min_dialogues:
         words = f"UA is {percent(ua)}% on {plural(groups, 'dialogue')}, too few for an interval that can be believed."
         return Check(
             name="above chance", passed=False, measured=ua, limit=limit, unit="share", sentence=words, remedy=_FEW
         )
+    bounds = student_interval(ua, float(figures[0].std(ddof=1)), groups=groups, tail=policy.level)
     passed = bounds[0] > limit
     return Check(
         name="above chance",
