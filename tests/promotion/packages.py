@@ -113,7 +113,7 @@ def predictions(
 def package(*, kind: Kind = "refit", variant: str = VARIANT, **changes: object) -> ModelPackage:
     """Return the facts of a package."""
     member = Member(folder="members/01", digest="ab" * 32, fold=None, seed=0, epochs=7)
-    members = (member,)
+    members: tuple[Member, ...] = (member,)
     if kind == "ensemble":
         members = tuple(member.model_copy(update={"folder": f"members/0{n}", "fold": n}) for n in range(1, 6))
     values: dict[str, object] = {

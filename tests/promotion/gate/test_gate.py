@@ -53,8 +53,9 @@ def champion(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
 def policy(**sections: dict[str, Any]) -> GatePolicy:
     """Return the shipped policy with other values; fewer resamples, to be fast."""
     values = policy_of().model_dump()
-    for name, changes in ({"accuracy": {}} | sections).items():
-        values[name] |= {"resamples": 500} | changes if name == "accuracy" else changes
+    values["accuracy"]["resamples"] = 500
+    for name, changes in sections.items():
+        values[name] |= changes
     return GatePolicy.model_validate(values)
 
 
@@ -238,8 +239,8 @@ def test_few_dialogues_decide_nothing() -> None:
 
 
 def test_non_inferior_accepts_an_equal_model_and_refuses_a_worse_one() -> None:
-    loose = policy(accuracy={"require": "non-inferior", "margin": 0.08})
-    equal, worse = (evidence(predictions=predicted(skill=skill, chance=4)) for skill in (CHAMPION_SKILL, -0.2))
+    loose = policy(accuracy={"require": "non-inferior", "margin": 0.1})
+    equal, worse = (evidence(predictions=predicted(skill=skill, chance=8)) for skill in (CHAMPION_SKILL, -0.4))
 
     assert decided(equal, champion(), loose).promoted
     assert "accuracy" in failed(decided(worse, champion(), loose))

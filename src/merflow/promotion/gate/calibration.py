@@ -1,6 +1,6 @@
 """Checks of the calibration: expected calibration error, and coverage of the conformal sets in every group."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from scipy.special import ndtri
 
@@ -27,9 +27,15 @@ def calibration_checks(
     yield _absolute(candidate, policy=policy)
     if champion is not None:
         yield _against(candidate, champion, policy=policy)
-    groups = candidate.held_out.groups
+    yield from coverage_checks(candidate.held_out.groups, nominal=candidate.coverage, policy=policy)
+
+
+def coverage_checks(
+    groups: Mapping[str, GroupCoverage], *, nominal: float, policy: CalibrationPolicy
+) -> Iterator[Check]:
+    """Yield one check per group; the level is split among them (Bonferroni's inequality)."""
     for name, group in groups.items():
-        yield _coverage(name, group, nominal=candidate.coverage, level=policy.level / len(groups))
+        yield _coverage(name, group, nominal=nominal, level=policy.level / len(groups))
 
 
 def _absolute(candidate: Calibration, *, policy: CalibrationPolicy) -> Check:
