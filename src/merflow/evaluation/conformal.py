@@ -10,6 +10,7 @@ Shapes: n utterances, C classes.
 
 from collections.abc import Mapping, Sequence
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -40,20 +41,21 @@ def fit_thresholds(of_true_class: np.ndarray, *, groups: Sequence[str], coverage
     if not len(of_true_class):
         raise EvaluationError("there are no development predictions to fit conformal sets on; train the folds again")
     names = np.asarray(groups, dtype=object)
-    scores = 1.0 - np.asarray(of_true_class, dtype=np.float64)
+    scores = -np.asarray(of_true_class, dtype=np.float64)
     by_group = {name: _threshold(scores[names == name], coverage=coverage) for name in sorted(set(groups))}
     return {**by_group, ANY_GROUP: min(by_group.values())}
 
 
 def _threshold(scores: np.ndarray, *, coverage: float) -> float:
-    """Return the probability of the least typical class that still has a p-value above ``1 - coverage``."""
-    candidates = np.unique(np.append(scores, 1.0))
+    """Return the lowest probability that still has a p-value above ``1 - coverage``."""
+    candidates = np.unique(np.append(scores, 0.0))
     p_values = _conformal(scores).predict_p(candidates[:, None], smoothing=False)[:, 0]
     within = candidates[p_values > 1 - coverage + _ROUNDING]
-    return float(1.0 - within.max()) if len(within) else 1.0
+    return abs(float(within.max())) if len(within) else 1.0
 
 
-def _conformal(scores: np.ndarray):  # type: ignore[no-untyped-def] # noqa: ANN202 - crepes has no types
+def _conformal(scores: np.ndarray) -> Any:  # noqa: ANN401 - crepes has no types
+    """Return crepes' classifier, fitted on nonconformity scores: the negative probability of the true class."""
     try:
         from crepes import ConformalClassifier
     except ModuleNotFoundError as error:
