@@ -111,8 +111,7 @@ READERS: dict[str, Reader] = {
     "iemocap": Reader(
         _read_iemocap,
         root="the IEMOCAP_full_release folder",
-        licence="Licensed by the University of Southern California to each user, for research; the recordings may not be "
-        "passed on.",
+        licence="Licensed to each user by the University of Southern California; recordings may not be passed on.",
         protocols=_RELEASE_PROTOCOLS,
         known_counts=_iemocap_counts,
         published=True,
