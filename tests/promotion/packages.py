@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from merflow.contracts.calibration_record import (
@@ -29,9 +28,10 @@ from merflow.contracts.model_package import (
     Validation,
     write_package,
 )
+from merflow.contracts.package_files import file_digests
 from merflow.contracts.selection import Selection
 from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults, write_stress
-from merflow.contracts.tables import PREDICTIONS, conform
+from merflow.contracts.tables import PREDICTIONS, TESTED, conform
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 SESSIONS, DIALOGUES, TURNS = 5, 8, 20
@@ -47,7 +47,6 @@ def utterances(*, dialogues: int = DIALOGUES) -> pd.DataFrame:
             "session": str(session),
             "speaker": f"Ses{session}{'FM'[turn % 2]}",
             "gender": "FM"[turn % 2],
-            "scripted": dialogue % 2 == 0,
             "duration_s": 2.0 + turn / 10,
         }
         for session in range(1, SESSIONS + 1)
@@ -135,6 +134,7 @@ def package(*, kind: Kind = "refit", variant: str = VARIANT, **changes: object) 
         "training_seconds": (0.6, 34.1),
         "synthetic": True,
         "data_licence": "made up by merflow; no licence is needed",
+        "files": {},
         "validation": Validation(passed=True, checks=24, failed=()),
         "lineage": Lineage(
             corpus="iemocap",
@@ -263,7 +263,7 @@ def write_folder(folder: Path, *, skill: float = 1.0, chance: int = 0, whole: bo
     drawn = predictions(frame, skill=skill, chance=chance, variant=facts.variant)
     (folder / "evidence").mkdir(parents=True)
     pq.write_table(conform(drawn, PREDICTIONS, where="predictions"), folder / PREDICTIONS_FILE)
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), folder / UTTERANCES_FILE)
+    pq.write_table(conform(frame, TESTED, where="utterances"), folder / UTTERANCES_FILE)
     if whole:
         write_calibration(folder, calibration())
         write_stress(folder, stress(failed=("noise-10dB",), variant=facts.variant))
@@ -271,5 +271,5 @@ def write_folder(folder: Path, *, skill: float = 1.0, chance: int = 0, whole: bo
         write_smoke_test(folder, SMOKE)
         for name in (CARD_MD, CARD_HTML):
             (folder / name).write_text("a card", encoding="utf-8")
-    write_package(folder, facts)
+    write_package(folder, facts.model_copy(update={"files": file_digests(folder)}))
     return folder

@@ -48,7 +48,7 @@ class PackageLoader:
         model = load_package(folder, encoders_folder=self.encoders_folder, device=self.device)
 
         def predict(clips: Sequence[Clip]) -> np.ndarray:
-            return np.asarray(model.predict(clips).probabilities)
+            return np.array([list(found.probabilities.values()) for found in model.predict(clips)])
 
         return predict
 

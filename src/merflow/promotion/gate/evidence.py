@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from merflow.contracts.calibration_record import CALIBRATION, Calibration, read_calibration
 from merflow.contracts.costs import COSTS, SMOKE, Costs, SmokeTest, read_costs, read_smoke_test
@@ -16,20 +14,21 @@ from merflow.contracts.gate_decision import Contender
 from merflow.contracts.model_package import (
     CARD_HTML,
     CARD_MD,
+    MEMBERS,
     PACKAGE,
     PREDICTIONS_FILE,
+    REMEDY,
     UTTERANCES_FILE,
     ModelPackage,
     read_package,
 )
 from merflow.contracts.stress_results import STRESS, StressResults, read_stress
-from merflow.contracts.tables import PREDICTIONS, read_table
+from merflow.contracts.tables import PREDICTIONS, TESTED, read_table
 from merflow.contracts.use_exception import EXCEPTION, UseException, read_exception
 from merflow.errors import ModelError
 
 # Files that a decision rests on; costs and smoke test are measured for one decision and stored with it.
 _EVIDENCE = (PACKAGE, PREDICTIONS_FILE, UTTERANCES_FILE, CALIBRATION, STRESS, CARD_MD, CARD_HTML, EXCEPTION)
-_NEEDED = ("utterance_id", "dialogue_id")
 
 Content = TypeVar("Content")
 
@@ -55,7 +54,7 @@ class Evidence:
         package: The package.
         predictions: Test predictions of the folds, before calibration; rows of
             :data:`merflow.contracts.tables.PREDICTIONS`.
-        utterances: utterance_id and dialogue_id of the tested utterances; session, speaker and gender where known.
+        utterances: Groups of the tested utterances; rows of :data:`merflow.contracts.tables.TESTED`.
         calibration: Its calibration.
         stress: Results of the stress suite.
         costs: Its costs, measured beside those of the other package.
@@ -94,19 +93,21 @@ def read_evidence(folder: Path) -> Evidence:
     is an error.
 
     Raises:
-        ModelError: The folder is no package, or lacks its predictions or utterances.
+        ModelError: The folder is no package, or evidence is missing or was changed.
         FormatError: A file is damaged, or another version of merflow wrote it.
-        MerflowError: The predictions have other columns.
+        MerflowError: A table has other columns.
     """
     package = read_package(folder)
     for name in (PREDICTIONS_FILE, UTTERANCES_FILE):
         if not (folder / name).is_file():
-            raise ModelError(f"no such file: {folder / name}; register the model again with merflow registry register")
+            raise ModelError(f"no such file: {folder / name}; {REMEDY}")
+    _unchanged(folder, package)
     predictions, _ = read_table(folder / PREDICTIONS_FILE, PREDICTIONS)
+    utterances, _ = read_table(folder / UTTERANCES_FILE, TESTED)
     return Evidence(
         package=package,
         predictions=predictions,
-        utterances=_utterances(folder / UTTERANCES_FILE),
+        utterances=utterances,
         calibration=_if_there(read_calibration, folder, CALIBRATION),
         stress=_if_there(read_stress, folder, STRESS),
         costs=_if_there(read_costs, folder, COSTS),
@@ -118,15 +119,17 @@ def read_evidence(folder: Path) -> Evidence:
     )
 
 
-def _utterances(path: Path) -> pd.DataFrame:
-    try:
-        frame = pq.read_table(path).to_pandas()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ModelError(f"{path} is not a readable Parquet file ({error}); register the model again") from error
-    lacking = [name for name in _NEEDED if name not in frame.columns]
-    if lacking:
-        raise ModelError(f"{path} has no column {', '.join(lacking)}; register the model again")
-    return frame
+def _unchanged(folder: Path, package: ModelPackage) -> None:
+    """Raise if evidence or calibration is missing or was changed; whoever loads the models checks their files."""
+    for name, value in package.files.items():
+        path = folder / name
+        if name.startswith(f"{MEMBERS}/"):
+            continue
+        if not path.is_file():
+            raise ModelError(f"no such file: {path}; {REMEDY}")
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != value:
+                raise ModelError(f"{path} was changed after the model was packaged; {REMEDY}")
 
 
 def _if_there(read: Callable[[Path], Content], folder: Path, name: str) -> Content | None:
