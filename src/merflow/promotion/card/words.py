@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from merflow.contracts.gate_policy import PROHIBITED_BY_LAW
 from merflow.contracts.model_package import ModelPackage
 from merflow.contracts.numerals import listed, percent, plural
 from merflow.contracts.stress_results import StressResults
@@ -62,7 +61,6 @@ def intended_uses(intended: str) -> tuple[str, ...]:
 
 def refused_uses(exception: UseException | None) -> tuple[str, ...]:
     """Return the uses that the model is not for."""
-    uses = listed([f"the {use}" if use == "workplace" else use for use in PROHIBITED_BY_LAW])
     recorded = (
         f"{exception.by} recorded an exception for the use {exception.use!r} on {exception.ground} grounds: "
         f"{exception.reason}."
@@ -71,7 +69,7 @@ def refused_uses(exception: UseException | None) -> tuple[str, ...]:
     )
     return (
         "At work and in education: the EU AI Act (Regulation (EU) 2024/1689, Article 5(1)(f)) prohibits AI systems "
-        f"that infer the emotions of a person there ({uses}). Only medical and safety reasons are exempt. {recorded}",
+        f"that infer the emotions of people there. Only medical and safety reasons are exempt. {recorded}",
         "Lie detection, hiring, policing, credit, insurance or any other decision about a person.",
         "Speech of people who have not been told about it.",
     )

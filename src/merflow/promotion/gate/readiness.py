@@ -29,12 +29,11 @@ def validated(package: ModelPackage, *, policy: PackagePolicy) -> Check:
     if found is None:
         passed, words = not policy.validation_required, "Nothing is known about a validation of the corpus."
     elif found.passed:
-        passed, words = True, f"The corpus passed {found.checks} checks."
+        aside = f"; {found.set_aside} utterances were set aside" if found.set_aside else ""
+        passed, words = True, f"The corpus passed {found.checks} checks{aside}."
     else:
-        passed, words = (
-            False,
-            f"The corpus failed {len(found.failed)} of {found.checks} checks: {listed(found.failed)}.",
-        )
+        passed = False
+        words = f"The corpus failed {len(found.failed)} of {found.checks} checks: {', '.join(found.failed)}."
     remedy = "" if passed else "Run merflow data validate, mend the corpus and train again"
     return Check(name="corpus validation", passed=passed, sentence=words, remedy=remedy)
 
