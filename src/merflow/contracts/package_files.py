@@ -1,15 +1,25 @@
 """The files of a model package: their digests, and the refusal of any that changed or could run code when read."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from merflow.contracts.calibration_record import CALIBRATION
 from merflow.contracts.model_package import EVIDENCE, MEMBERS, REMEDY, ModelPackage
 from merflow.errors import ModelError
+from merflow.storage.local import digest
 
 # Endings of files that are, or may be, pickles: reading one runs whatever code it holds.
 _PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth")
+
+
+def whole_digest(folder: Path) -> str:
+    """Return 16 hexadecimal digits over the names and the content of all files of a package.
+
+    Raises:
+        ModelError: One of them is a link.
+    """
+    return digest(_digests(folder, [path for path in folder.rglob("*") if not path.is_dir()]))
 
 
 def file_digests(folder: Path) -> dict[str, str]:
@@ -18,8 +28,13 @@ def file_digests(folder: Path) -> dict[str, str]:
     Raises:
         ModelError: One of them is a link.
     """
+    inside = [path for part in (MEMBERS, EVIDENCE) for path in (folder / part).rglob("*") if not path.is_dir()]
+    return _digests(folder, [*inside, *(path for path in [folder / CALIBRATION] if path.is_file())])
+
+
+def _digests(folder: Path, paths: Iterable[Path]) -> dict[str, str]:
     digests = {}
-    for path in _files(folder):
+    for path in sorted(paths):
         if path.is_symlink():
             raise ModelError(f"{path} is a link, and a package holds its files itself; {REMEDY}")
         with path.open("rb") as file:
@@ -68,8 +83,3 @@ def check_files(folder: Path, package: ModelPackage) -> None:
     for member in package.members:
         if member_digest(member.folder, found) != member.digest:
             raise ModelError(f"{folder / member.folder} is not the model that package.json names; {REMEDY}")
-
-
-def _files(folder: Path) -> list[Path]:
-    inside = [path for part in (MEMBERS, EVIDENCE) for path in (folder / part).rglob("*") if not path.is_dir()]
-    return sorted([*inside, *(path for path in [folder / CALIBRATION] if path.is_file())])
