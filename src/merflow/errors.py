@@ -64,6 +64,10 @@ class EvaluationError(MerflowError):
     """Prediction tables are incomplete or do not belong together."""
 
 
+class PromotionError(MerflowError):
+    """A variant, package or model version cannot be promoted as asked."""
+
+
 class TrackingError(MerflowError):
     """The tracking server refuses a request or cannot be reached."""
 
