@@ -1,0 +1,205 @@
+"""Error rates of the gate, by simulation: two made-up models whose true difference is known, again and again.
+
+Utterances of a dialogue are easy or hard together, for both models (what they share) and for each in its own way.
+The table says how often the gate promotes or refuses, beside what its policy states::
+
+    python -m benchmarks.gate_error_rates
+
+Shapes: n tests, C classes.
+"""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.record import write_result
+from merflow.contracts.calibration_record import GroupCoverage
+from merflow.contracts.gate_policy import AccuracyPolicy, CalibrationPolicy, GroupPolicy
+from merflow.evaluation.predictions import VariantPredictions
+from merflow.promotion.gate.accuracy import promotes
+from merflow.promotion.gate.calibration import coverage_checks
+from merflow.promotion.gate.gate import policy_of
+from merflow.promotion.gate.groups import group_checks
+from merflow.promotion.gate.pairing import paired_difference_of
+
+CLASSES = ("angry", "happy", "neutral", "sad")
+SESSIONS, TURNS = 5, 20
+_SHARES = np.array([0.2, 0.3, 0.3, 0.2])
+_EASE = np.array([1.2, 0.8, 0.4, 0.6])  # logit of being right, by class
+_SHARED, _OWN = 1.0, 0.7  # deviations of the logit: of an utterance, for both models; of a dialogue, for one model
+_QUADRATURE = np.polynomial.hermite_e.hermegauss(60)
+
+
+@dataclass(frozen=True)
+class World:
+    """A made-up test set and the true difference between two models on it.
+
+    Attributes:
+        dialogues: Dialogues in all, spread over five sessions.
+        gain: True UA of the candidate minus that of the champion.
+        session: Session to which the difference is limited; None for all of them.
+        seeds: Training seeds of both models.
+    """
+
+    dialogues: int = 40
+    gain: float = 0.0
+    session: int | None = None
+    seeds: int = 1
+
+    def draw(self, random: np.random.Generator) -> tuple[VariantPredictions, VariantPredictions, pd.DataFrame]:
+        """Return the predictions of candidate and champion, and the groups of the utterances."""
+        dialogue = np.repeat(np.arange(self.dialogues), TURNS)
+        session = dialogue % SESSIONS + 1
+        labels = random.choice(len(CLASSES), size=len(dialogue), p=_SHARES)
+        ease = _EASE[labels] + random.normal(0, _SHARED, size=len(dialogue))
+        there = True if self.session is None else session == self.session
+        names = np.array([f"u{index:06}" for index in range(len(dialogue))], dtype=object)
+        sides = []
+        for skill in (np.where(there, skill_of(self.gain), 0.0), np.zeros(len(dialogue))):
+            own = random.normal(0, _OWN, size=self.dialogues)[dialogue]
+            chance = 1 / (1 + np.exp(-(ease + skill + own)))
+            right = random.random((self.seeds, len(dialogue))) < chance
+            predicted = np.where(right, labels, (labels + random.integers(1, 4, size=right.shape)) % len(CLASSES))
+            sides.append(
+                VariantPredictions(
+                    variant="made:up",
+                    utterance_ids=np.tile(names, self.seeds),
+                    folds=np.tile(session, self.seeds),
+                    seeds=np.repeat(np.arange(self.seeds), len(dialogue)),
+                    dialogues=np.tile(dialogue, self.seeds),
+                    labels=np.tile(labels, self.seeds),
+                    probabilities=np.eye(len(CLASSES))[predicted.ravel()],
+                )
+            )
+        gender = np.array(["F", "M"])[np.arange(len(dialogue)) % 2]
+        facts = pd.DataFrame({"utterance_id": names, "session": session.astype(str), "gender": gender})
+        return sides[0], sides[1], facts
+
+
+def true_ua(skill: float) -> float:
+    """Return the UA of a model over all possible dialogues, by Gauss-Hermite quadrature."""
+    places, weights = _QUADRATURE
+    deviation = (_SHARED**2 + _OWN**2) ** 0.5
+    chance = 1 / (1 + np.exp(-(skill + _EASE[:, None] + deviation * places)))
+    return float((chance @ weights / weights.sum()).mean())
+
+
+@cache
+def skill_of(gain: float) -> float:
+    """Return the logit that changes the true UA by so much, by bisection."""
+    low, high, wanted = -3.0, 3.0, true_ua(0.0) + gain
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if true_ua(middle) < wanted else (low, middle)
+    return (low + high) / 2
+
+
+def promotion_rate(world: World, policy: AccuracyPolicy, *, trials: int, seed: int = 0) -> float:
+    """Return the share of trials in which the rule for UA promotes the candidate."""
+    random = np.random.default_rng(seed)
+    promoted = 0
+    for _ in range(trials):
+        candidate, champion, _facts = world.draw(random)
+        rows = np.full(len(candidate.labels), fill_value=True)
+        found = paired_difference_of(
+            candidate, champion, (rows, rows), classes=len(CLASSES), tail=policy.level, policy=policy
+        )
+        promoted += promotes(found, policy=policy)
+    return promoted / trials
+
+
+def group_refusal_rate(
+    world: World, policy: GroupPolicy, accuracy: AccuracyPolicy, *, trials: int, only: str = "", seed: int = 0
+) -> float:
+    """Return the share of trials in which any group refuses the candidate, or one named group does."""
+    random = np.random.default_rng(seed)
+    refused = 0
+    for _ in range(trials):
+        checks = group_checks(*world.draw(random), classes=CLASSES, policy=policy, accuracy=accuracy)
+        refused += any(not check.passed for check in checks if only in ("", check.name))
+    return refused / trials
+
+
+def coverage_refusal_rate(
+    policy: CalibrationPolicy, *, coverage: float, trials: int, nominal: float = 0.9, seed: int = 0
+) -> float:
+    """Return the share of trials in which one of three groups of 400 independent utterances refuses the candidate."""
+    random = np.random.default_rng(seed)
+    refused = 0
+    for _ in range(trials):
+        drawn = {name: _coverage(random, coverage) for name in ("F", "M", "any")}
+        refused += any(not check.passed for check in coverage_checks(drawn, nominal=nominal, policy=policy))
+    return refused / trials
+
+
+def _coverage(random: np.random.Generator, coverage: float, *, utterances: int = 400) -> GroupCoverage:
+    share = random.binomial(utterances, coverage) / utterances
+    reach = 1.96 * (share * (1 - share) / utterances) ** 0.5
+    return GroupCoverage(
+        utterances=utterances,
+        coverage=share,
+        ci95=(share - reach, min(1.0, share + reach)),
+        mean_size=1.5,
+        answered=0.6,
+        accuracy_when_answered=None,
+    )
+
+
+Row = tuple[str, str, float]
+
+
+def rows(trials: int) -> Iterator[Row]:
+    """Yield the situation, what the policy states, and the measured rate."""
+    shipped = policy_of()
+    superior = shipped.accuracy.model_copy(update={"resamples": 1000})
+    inferior = superior.model_copy(update={"require": "non-inferior", "margin": 0.03})
+    level, gain = f"promoted ≤ {superior.level:g}", 0.04
+    for dialogues in (15, 40, 150):
+        world, size = World(dialogues), f"{dialogues} dialogues"
+        yield f"superior, equal models, {size}", level, promotion_rate(world, superior, trials=trials)
+        better = promotion_rate(replace(world, gain=gain), superior, trials=trials)
+        yield f"superior, candidate better by {100 * gain:g} points, {size}", "promoted (power)", better
+        worse = promotion_rate(replace(world, gain=-0.03), inferior, trials=trials)
+        yield f"non-inferior, worse by the margin of 3 points, {size}", level, worse
+        equal = promotion_rate(world, inferior, trials=trials)
+        yield f"non-inferior, equal models, {size}", "promoted (power)", equal
+    three = promotion_rate(World(40, seeds=3), superior, trials=trials)
+    yield "superior, equal models, 40 dialogues, 3 seeds", level, three
+    yield from _group_rows(shipped.groups, superior, trials=max(trials // 4, 1))
+    promised, low = (coverage_refusal_rate(shipped.calibration, coverage=share, trials=trials) for share in (0.9, 0.85))
+    yield "coverage as promised, 3 groups of 400", f"refused ≤ {shipped.calibration.level:g}", promised
+    yield "coverage 5 points too low, 3 groups of 400", "refused (power)", low
+
+
+def _group_rows(policy: GroupPolicy, accuracy: AccuracyPolicy, *, trials: int) -> Iterator[Row]:
+    proof = policy.model_copy(update={"refuse": "not-shown-equal", "margin": 0.1, "level": 0.025})
+    for dialogues in (40, 150):
+        world, size = World(dialogues), f"{dialogues} dialogues"
+        equal = group_refusal_rate(world, policy, accuracy, trials=trials)
+        yield f"shown-worse, all groups equal, {size}", f"any refused ≤ {policy.level:g}", equal
+        one = replace(world, gain=-0.15, session=1)
+        found = group_refusal_rate(one, policy, accuracy, trials=trials, only="session 1")
+        yield f"shown-worse, session 1 worse by 15 points, {size}", "refused (power)", found
+        one = replace(world, gain=-proof.margin, session=1)
+        margin = group_refusal_rate(one, proof, accuracy, trials=trials, only="session 1")
+        yield f"not-shown-equal, session 1 worse by the margin of 10 points, {size}", "refused ≥ 0.975", margin
+
+
+def main() -> None:
+    """Print the table and record it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=2000, help="Repetitions per row.")
+    trials = parser.parse_args().trials
+    table = []
+    for situation, stated, rate in rows(trials):
+        print(f"{situation:72}  {stated:22}  {rate:.4f}", flush=True)
+        table.append({"situation": situation, "stated": stated, "rate": rate})
+    write_result("gate_error_rates", {"trials": trials, "rows": table})
+
+
+if __name__ == "__main__":
+    main()
