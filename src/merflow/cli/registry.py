@@ -102,8 +102,9 @@ def register(
     if as_json:
         print_json({**asdict(done), "package": str(done.package)})
         return
+    role = ", the candidate" if done.new else ", registered before"
     OUT.print(
-        f"{done.variant} ({done.kind}) is version {done.version} of {done.name!r}{', the candidate' if done.new else ''}\n"
+        f"{done.variant} ({done.kind}) is version {done.version} of {done.name!r}{role}\n"
         f"package: {done.package}, with card.html\n"
         f"next: merflow registry promote {done.version} --folder {run}",
         markup=False,

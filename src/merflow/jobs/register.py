@@ -194,16 +194,20 @@ def publish(package: Path, *, registry: Registry, encoders_folder: str = "") -> 
             "with `merflow tracking sync`, and register again"
         )
     logged = log_version_model(registry.connection, package, variant_run_id=run_id, encoders_folder=encoders_folder)
-    version = register_version(
-        registry.connection,
-        registry.name,
-        model_uri=logged.model_uri,
-        run_id=run_id,
-        package=described,
-        description=_first_lines(package / CARD_MD),
-        who=registry.trail.who,
-    )
-    say(f"register: version {version} of {registry.name!r} is the candidate; {registry.connection.shown_uri}")
+    version = None if logged.new else registry.version_of_model(logged.model_id)
+    new = version is None
+    if version is None:
+        version = register_version(
+            registry.connection,
+            registry.name,
+            model_uri=logged.model_uri,
+            run_id=run_id,
+            package=described,
+            description=_first_lines(package / CARD_MD),
+            who=registry.trail.who,
+        )
+    is_now = "is the candidate" if new else "is this very package"
+    say(f"register: version {version} of {registry.name!r} {is_now}; {registry.connection.shown_uri}")
     return Registered(
         name=registry.name,
         version=version,

@@ -1,4 +1,4 @@
-"""Where the registry is; what its commands do is in :mod:`merflow.promotion.registry`."""
+"""The location of the registry; what its commands do is in :mod:`merflow.promotion.registry`."""
 
 import os
 from pathlib import Path
