@@ -88,6 +88,10 @@ def promote(
         typer.Option("--force", help="Promote against the gate; the trail and the version say so for ever."),
     ] = False,
     reason: Annotated[str, typer.Option("--reason", help="The reason for --force.")] = "",
+    encoders_folder: Annotated[
+        Path | None,
+        typer.Option(help="Read pretrained encoders from this folder. [default: the hub's cache on this machine]"),
+    ] = None,
     require_approval: Annotated[
         bool,
         typer.Option(
@@ -106,6 +110,7 @@ def promote(
 
     Example: `merflow registry promote candidate --folder runs/mine`
     """
+    from merflow.jobs.promote import PackageLoader
     from merflow.jobs.promote import promote as promote_job
 
     if force != bool(reason.strip()):
@@ -117,6 +122,7 @@ def promote(
         forced=reason.strip(),
         policy=policy,
         require_approval=require_approval,
+        load=PackageLoader(encoders_folder=str(encoders_folder or "")),
     )
     if as_json:
         print_json(outcome_json(done))
