@@ -183,6 +183,7 @@ def promote(
 
     Example: `merflow registry promote candidate --folder runs/mine`
     """
+    from merflow.jobs.promote import PackageLoader
     from merflow.jobs.promote import promote as promote_job
 
     if force != bool(reason.strip()):
@@ -194,7 +195,7 @@ def promote(
         forced=reason.strip(),
         policy=policy,
         require_approval=require_approval,
-        encoders_folder=load_params(params, overrides).features.encoders_folder,
+        load=PackageLoader(encoders_folder=load_params(params, overrides).features.encoders_folder),
     )
     if as_json:
         print_json(outcome_json(done))

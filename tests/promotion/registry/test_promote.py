@@ -15,7 +15,8 @@ from merflow.promotion.registry.promote import (
 from merflow.promotion.registry.registry import Registry, register_version
 from merflow.promotion.registry.state import state_of
 from merflow.promotion.registry.story import story
-from tests.promotion.registry.versions import REFUSED, YES, Verdict, logged_model, package, register, says
+from tests.promotion.packages import package
+from tests.promotion.registry.versions import REFUSED, YES, Verdict, logged_model, register, says
 
 Make = Callable[[int], Registry]
 
@@ -29,7 +30,7 @@ def test_a_registered_version_is_the_candidate_and_states_its_package(registered
     first, second = registry.version("1"), registry.version("candidate")
     assert (first.aliases, second.aliases, second.version) == ((), ("candidate",), 2)
     assert second.facts is not None
-    assert (second.facts.variant, second.facts.kind, second.facts.synthetic) == ("mfdr:full", "ensemble", True)
+    assert (second.facts.variant, second.facts.kind, second.facts.synthetic) == ("mfdr:full", "refit", True)
     assert second.description == "A card"
     assert [each.version for each in registry.versions()] == [2, 1]
 

@@ -1,16 +1,15 @@
 """Registered versions for tests: a minimal pyfunc model from code, with a package that says it is one."""
 
 import os
-from collections.abc import Callable
+import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from merflow.contracts.model_package import CARD_MD, Lineage, ModelPackage, write_package
+from merflow.contracts.model_package import CARD_HTML, CARD_MD
 from merflow.contracts.registered_version import RegisteredVersion
-from merflow.contracts.selection import Selection
 from merflow.promotion.registry.decision import Decide, Decision
 from merflow.promotion.registry.registry import Registry, register_version
-from merflow.tracking.connection import Connection
+from tests.promotion.packages import package, write_folder
 
 _MODEL = """
 import mlflow
@@ -26,51 +25,36 @@ mlflow.models.set_model(Constant())
 """
 
 
-def package(variant: str = "mfdr:full") -> ModelPackage:
-    """Return a package without members."""
-    lineage = Lineage(
-        corpus="synthetic",
-        manifest_hash="m" * 16,
-        split_id="s" * 16,
-        dvc_revision="",
-        git_commit="",
-        image="",
-        sbom="",
-        benchmark_run="",
-        variant_run="",
-        fold_fingerprints=(),
-        environment="",
-    )
-    return ModelPackage(
-        kind="ensemble",
-        variant=variant,
-        taxonomy="iemocap4",
-        classes=("angry", "happy"),
-        modalities=(),
-        transcripts=None,
-        protocol="session-5fold",
-        selection=Selection(figure="loss", data="speaker"),
-        promotable=True,
-        members=(),
-        fold_epochs=(3, 4),
-        encoders={},
-        training_seconds=(0.5, 9.0),
-        synthetic=True,
-        data_licence="none",
-        validation=None,
-        lineage=lineage,
-    )
+def logged_model(
+    uri: str,
+    folder: Path,
+    *,
+    card: bool = True,
+    pickled: bool = False,
+    skill: float = 1.0,
+    experiment: str = "models",
+) -> tuple[str, str]:
+    """Log a model with a package in it; return its URI and its run.
 
-
-def logged_model(uri: str, folder: Path, *, card: bool = True, experiment: str = "models") -> tuple[str, str]:
-    """Log a model with a package in it; return its URI and its run."""
+    Args:
+        uri: The server or database.
+        folder: A folder for its files.
+        card: False to leave the card out.
+        pickled: True to plant a pickle.
+        skill: Logit of being right, of the predictions in the package.
+        experiment: Name of the experiment.
+    """
     import mlflow
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.py").write_text(_MODEL)
-    write_package(folder / "package", package())
-    if card:
-        (folder / "package" / CARD_MD).write_text("# A card\n")
+    write_folder(folder / "package", skill=skill)
+    if pickled:
+        (folder / "package" / "members").mkdir()
+        (folder / "package" / "members" / "model.pkl").write_bytes(pickle.dumps({}))
+    if not card:
+        for name in (CARD_MD, CARD_HTML):
+            (folder / "package" / name).unlink()
     before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)
     try:
@@ -104,7 +88,7 @@ def register(
         registry.name,
         model_uri=model[0],
         run_id=model[1],
-        package=package(variant),
+        package=package(variant=variant),
         description=description,
         who=registry.trail.who,
     )
@@ -137,5 +121,4 @@ def says(decision: Decision) -> Decide:
     return decide
 
 
-Connect = Callable[..., Connection]
 YES = says(Verdict())

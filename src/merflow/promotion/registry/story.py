@@ -61,10 +61,16 @@ def story(registry: Registry, text: str) -> Story:
         figures=figures,
         card=card_location(registry.connection, version) if complete else None,
         has_files=complete,
-        entries=tuple(entry for entry in entries if entry.concerns(version.version)),
+        entries=_about(version.version, entries),
         page=f"{server}/#/models/{version.name}/versions/{version.version}" if server else "",
         run_page=f"{server}/#/experiments/{experiment}/runs/{version.run_id}" if server and experiment else "",
     )
+
+
+def _about(version: int, entries: tuple[AuditEntry, ...]) -> tuple[AuditEntry, ...]:
+    """Return the entries about a version, each with the one that finishes it."""
+    numbers = {entry.number for entry in entries if entry.concerns(version)}
+    return tuple(entry for entry in entries if entry.number in numbers or entry.closes in numbers)
 
 
 def _server(uri: str) -> str:

@@ -1,8 +1,5 @@
 """Versions of a registered model: made from a logged model, listed, and found by number or alias."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,7 +81,8 @@ def create_version(
     """
     try:
         _ensure_model(connection, name)
-        with _as_default(connection):
+        # Without a server, MLflow looks the logged model up in its default database alone.
+        with connection.as_current("create_model_version"):
             made = connection.call(
                 "create_model_version",
                 name,
@@ -114,24 +112,6 @@ def _ensure_model(connection: Connection, name: str) -> None:
     except TrackingError as error:
         if not is_refusal(error, "RESOURCE_ALREADY_EXISTS"):  # another process made it in the same instant
             raise
-
-
-@contextmanager
-def _as_default(connection: Connection) -> Iterator[None]:
-    """Make this MLflow's default for a moment: without a server, it looks a logged model up in the default alone."""
-    import mlflow
-
-    if connection.database is None:
-        yield
-        return
-    variable, before = os.environ.get("MLFLOW_TRACKING_URI"), mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(connection.uri)
-    try:
-        yield
-    finally:
-        mlflow.set_tracking_uri(before)
-        if variable is None:
-            os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 def _search(connection: Connection, condition: str) -> list[Any]:
