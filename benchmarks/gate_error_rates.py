@@ -9,6 +9,7 @@ Shapes: n tests, C classes.
 """
 
 import argparse
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -153,22 +154,23 @@ Row = tuple[str, str, float]
 
 
 def rows(trials: int) -> Iterator[Row]:
-    """Yield the situation, what the policy states, and the measured rate."""
+    """Yield the situation, what the policy states, and the measured rate; every row has draws of its own."""
     shipped = policy_of()
     superior = shipped.accuracy.model_copy(update={"resamples": 1000})
     inferior = superior.model_copy(update={"require": "non-inferior", "margin": 0.03})
-    level, gain = f"promoted ≤ {superior.level:g}", 0.04
+    level, power = f"promoted ≤ {superior.level:g}", "promoted (power)"
     for dialogues in (15, 40, 150):
         world, size = World(dialogues), f"{dialogues} dialogues"
-        yield f"superior, equal models, {size}", level, promotion_rate(world, superior, trials=trials)
-        better = promotion_rate(replace(world, gain=gain), superior, trials=trials)
-        yield f"superior, candidate better by {100 * gain:g} points, {size}", "promoted (power)", better
-        worse = promotion_rate(replace(world, gain=-0.03), inferior, trials=trials)
-        yield f"non-inferior, worse by the margin of 3 points, {size}", level, worse
-        equal = promotion_rate(world, inferior, trials=trials)
-        yield f"non-inferior, equal models, {size}", "promoted (power)", equal
-    three = promotion_rate(World(40, seeds=3), superior, trials=trials)
-    yield "superior, equal models, 40 dialogues, 3 seeds", level, three
+        for words, stated, truth, policy in (
+            ("superior, equal models", level, world, superior),
+            ("superior, candidate better by 4 points", power, replace(world, gain=0.04), superior),
+            ("non-inferior, worse by the margin of 3 points", level, replace(world, gain=-0.03), inferior),
+            ("non-inferior, equal models", power, world, inferior),
+        ):
+            situation = f"{words}, {size}"
+            yield situation, stated, promotion_rate(truth, policy, trials=trials, seed=_seed(situation))
+    situation = "superior, equal models, 40 dialogues, 3 seeds"
+    yield situation, level, promotion_rate(World(40, seeds=3), superior, trials=trials, seed=_seed(situation))
     yield from _group_rows(shipped.groups, superior, trials=max(trials // 4, 1))
     promised, low = (coverage_refusal_rate(shipped.calibration, coverage=share, trials=trials) for share in (0.9, 0.85))
     yield "coverage as promised, 3 groups of 400", f"refused ≤ {shipped.calibration.level:g}", promised
@@ -179,14 +181,19 @@ def _group_rows(policy: GroupPolicy, accuracy: AccuracyPolicy, *, trials: int) -
     proof = policy.model_copy(update={"refuse": "not-shown-equal", "margin": 0.1, "level": 0.025})
     for dialogues in (40, 150):
         world, size = World(dialogues), f"{dialogues} dialogues"
-        equal = group_refusal_rate(world, policy, accuracy, trials=trials)
-        yield f"shown-worse, all groups equal, {size}", f"any refused ≤ {policy.level:g}", equal
-        one = replace(world, gain=-0.15, session=1)
-        found = group_refusal_rate(one, policy, accuracy, trials=trials, only="session 1")
-        yield f"shown-worse, session 1 worse by 15 points, {size}", "refused (power)", found
-        one = replace(world, gain=-proof.margin, session=1)
-        margin = group_refusal_rate(one, proof, accuracy, trials=trials, only="session 1")
-        yield f"not-shown-equal, session 1 worse by the margin of 10 points, {size}", "refused ≥ 0.975", margin
+        for words, stated, gain, asked, only in (
+            ("shown-worse, all groups equal", f"any refused ≤ {policy.level:g}", 0.0, policy, ""),
+            ("shown-worse, session 1 worse by 15 points", "refused (power)", -0.15, policy, "session 1"),
+            ("not-shown-equal, session 1 worse by the margin of 10", "refused ≥ 0.975", -0.1, proof, "session 1"),
+        ):
+            situation = f"{words}, {size}"
+            truth = replace(world, gain=gain, session=1 if gain else None)
+            rate = group_refusal_rate(truth, asked, accuracy, trials=trials, only=only, seed=_seed(situation))
+            yield situation, stated, rate
+
+
+def _seed(situation: str) -> int:
+    return zlib.crc32(situation.encode())
 
 
 def main() -> None:
