@@ -64,6 +64,10 @@ class EvaluationError(MerflowError):
     """Prediction tables are incomplete or do not belong together."""
 
 
+class StressError(MerflowError):
+    """A condition or variant of the stress suite is unknown, or a run cannot be tested with it."""
+
+
 class TrackingError(MerflowError):
     """The tracking server refuses a request or cannot be reached."""
 
