@@ -33,7 +33,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
+class Reference:
     """The utterances of the suite with the predictions of the unchanged inputs.
 
     Attributes:
@@ -72,15 +72,15 @@ class Tested:
         return dialogue_counts(cells[taken], dialogues[taken], groups=int(dialogues.max()) + 1, classes=classes)
 
 
-def condition_result(condition: Condition, tested: Tested, predicted: np.ndarray) -> ConditionResult:
+def condition_result(condition: Condition, reference: Reference, predicted: np.ndarray) -> ConditionResult:
     """Compare the predictions ``(U,)`` under a condition with those of the unchanged inputs."""
-    counts = np.stack([tested.counts(predicted), tested.counts(tested.predicted)])  # (2, G, C, C)
+    counts = np.stack([reference.counts(predicted), reference.counts(reference.predicted)])  # (2, G, C, C)
     ua, before = unweighted_accuracy_of(counts.sum(axis=1)).tolist()
-    resampled = unweighted_accuracy_of(resampled_counts(counts, samples=RESAMPLES, seed=tested.seed))
-    unchanged = float(np.mean(predicted == tested.predicted))
-    chance = chance_drop(tested.random, min_unchanged=condition.min_unchanged, seed=tested.seed)
+    resampled = unweighted_accuracy_of(resampled_counts(counts, samples=RESAMPLES, seed=reference.seed))
+    unchanged = float(np.mean(predicted == reference.predicted))
+    chance = chance_drop(reference.random, min_unchanged=condition.min_unchanged, seed=reference.seed)
     allowed_drop = condition.allowed_drop + chance
-    min_unchanged = chance_unchanged(condition.min_unchanged, utterances=len(predicted), seed=tested.seed)
+    min_unchanged = chance_unchanged(condition.min_unchanged, utterances=len(predicted), seed=reference.seed)
     return ConditionResult(
         name=condition.name,
         family=condition.family,
@@ -96,31 +96,31 @@ def condition_result(condition: Condition, tested: Tested, predicted: np.ndarray
     )
 
 
-def group_results(tested: Tested) -> list[GroupResult]:
+def group_results(reference: Reference) -> list[GroupResult]:
     """Compare every group of utterances with all others, nothing changed.
 
     An utterance whose group the corpus does not know is among the others.
     """
     groupings: Mapping[str, dict[str, np.ndarray]] = {
-        "gender": values_in(tested.rows, "gender"),
-        "speaker": values_in(tested.rows, "speaker"),
-        "session": values_in(tested.rows, "session"),
-        "length": quarters_by_length(tested.rows),
+        "gender": values_in(reference.rows, "gender"),
+        "speaker": values_in(reference.rows, "speaker"),
+        "session": values_in(reference.rows, "session"),
+        "length": quarters_by_length(reference.rows),
     }
     return [
-        _group(by, name, mask, tested, groups=len(masks))
+        _group(by, name, mask, reference, groups=len(masks))
         for by, masks in groupings.items()
         if len(masks) > 1
         for name, mask in masks.items()
     ]
 
 
-def _group(by: str, name: str, mask: np.ndarray, tested: Tested, *, groups: int) -> GroupResult:
-    counts = np.stack([tested.counts(tested.predicted, rows) for rows in (mask, ~mask)])  # (2, G, C, C)
+def _group(by: str, name: str, mask: np.ndarray, reference: Reference, *, groups: int) -> GroupResult:
+    counts = np.stack([reference.counts(reference.predicted, rows) for rows in (mask, ~mask)])  # (2, G, C, C)
     per_class = counts.sum(axis=(1, 3))  # (2, C)
     shared = (per_class > 0).all(axis=0)
     delta = _gap(counts.sum(axis=1), shared) if shared.any() else None
-    chance = chance_gap(tested.random, *per_class, groups=groups, seed=tested.seed) if shared.any() else 0.0
+    chance = chance_gap(reference.random, *per_class, groups=groups, seed=reference.seed) if shared.any() else 0.0
     allowed = max(ALLOWED_GAP, chance)
     return GroupResult(
         by=by,
@@ -128,7 +128,7 @@ def _group(by: str, name: str, mask: np.ndarray, tested: Tested, *, groups: int)
         utterances=int(mask.sum()),
         ua=float(unweighted_accuracy_of(counts[0].sum(axis=0))) if mask.any() else None,
         delta_ua=None if delta is None else float(delta),
-        ci95=_gap_interval(counts, shared, seed=tested.seed) if shared.any() else None,
+        ci95=_gap_interval(counts, shared, seed=reference.seed) if shared.any() else None,
         allowed_gap=allowed,
         passed=delta is None or float(delta) >= -allowed - _ROUNDING,
     )

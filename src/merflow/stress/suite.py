@@ -30,7 +30,7 @@ from merflow.stress.finished_variant import FinishedVariant
 from merflow.stress.fold_model import FoldModel, generator
 from merflow.stress.kept_predictions import KeptPredictions
 from merflow.stress.sample import draw
-from merflow.stress.scoring import Tested, condition_result, group_results
+from merflow.stress.scoring import Reference, condition_result, group_results
 
 # Name of the inputs as they are, among the conditions' names.
 UNCHANGED = "unchanged"
@@ -105,7 +105,7 @@ class Suite:
         classes = self._variant.record.classes
         predicted = {name: values.argmax(axis=1) for name, values in self._probabilities(progress).items()}
         rows = self.rows.set_index("utterance_id")
-        tested = Tested(rows, predicted[UNCHANGED], classes=classes, seed=self._settings.seed)
+        reference = Reference(rows, predicted[UNCHANGED], classes=classes, seed=self._settings.seed)
         return StressResults(
             variant=self._variant.name,
             corpus=self._variant.manifest.corpus,
@@ -115,9 +115,9 @@ class Suite:
             suite=self.digest,
             seed=self._settings.seed,
             utterances=len(rows),
-            ua=tested.ua,
-            conditions=tuple(condition_result(each, tested, predicted[each.name]) for each in self.conditions),
-            groups=tuple(group_results(tested)),
+            ua=reference.ua,
+            conditions=tuple(condition_result(each, reference, predicted[each.name]) for each in self.conditions),
+            groups=tuple(group_results(reference)),
             skipped=self.skipped,
         )
 

@@ -150,7 +150,7 @@ def _conditions() -> tuple[Condition, ...]:
 
 _MISSING: dict[Modality, str] = {
     "audio": "no recordings",
-    "text": "no words, in the turns around it neither",
+    "text": "no words, nor those of the turns around it",
     "video": "no video",
 }
 

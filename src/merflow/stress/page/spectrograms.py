@@ -21,6 +21,7 @@ _FLOOR_DB = -60.0  # below the loudest point
 _SYLLABLES = 4
 _WIDTH = 300  # pixels; a taller picture shows no more of 64 bands
 _BANDS = 64
+_QUALITY = 70
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def syllables() -> np.ndarray:
 
 
 def _drawn(samples: np.ndarray) -> str:
-    """Return the spectrogram of the first seconds as the data URL of a PNG; white is silence."""
+    """Return the spectrogram of the first seconds as a data URL; white is silence."""
     from matplotlib.image import imsave
 
     # On the scale of the unchanged signal, so that louder and quieter sound looks it.
@@ -76,14 +77,6 @@ def _drawn(samples: np.ndarray) -> str:
     canvas = np.full((_WIDTH, _BANDS), _FLOOR_DB)
     canvas[: min(_WIDTH, len(bands))] = bands[:_WIDTH]
     file = io.BytesIO()
-    imsave(
-        file,
-        canvas.T,
-        origin="lower",
-        vmin=_FLOOR_DB,
-        vmax=0.0,
-        cmap="Blues",
-        format="png",
-        metadata={"Software": None},
-    )
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    shades = {"vmin": _FLOOR_DB, "vmax": 0.0, "cmap": "Blues"}
+    imsave(file, canvas.T, origin="lower", format="webp", pil_kwargs={"quality": _QUALITY}, **shades)
+    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

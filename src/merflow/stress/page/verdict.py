@@ -8,7 +8,7 @@ from merflow.contracts.stress_results import ConditionResult, GroupResult, Stres
 from merflow.stress.thresholds import LEVEL
 
 # More sentences than this are a table, which the page has.
-_MOST_GROUPS = 4
+_MOST_FAMILIES, _MOST_GROUPS = 3, 4
 _FEW_UTTERANCES = 200
 
 
@@ -41,8 +41,8 @@ def stress_verdict(results: StressResults) -> StressVerdict:
     if worse:
         headline += f" and is worse for {plural(len(worse), 'group')}"
     start = f"UA is {percent(results.ua)}% on {plural(results.utterances, 'test utterance')} as they are."
-    first = [_failure(result) for result in failed_first(results.conditions)]
-    return StressVerdict(headline, (start, *first, *_groups(results.groups, worse)), tuple(_cautions(results)))
+    sentences = (start, *_first_failures(results.conditions), *_groups(results.groups, worse))
+    return StressVerdict(headline, sentences, tuple(_cautions(results)))
 
 
 def failed_first(conditions: Sequence[ConditionResult]) -> list[ConditionResult]:
@@ -62,15 +62,22 @@ def excess(result: ConditionResult) -> float:
     return max(-result.delta_ua - result.allowed_drop, result.min_unchanged - result.unchanged)
 
 
+def _first_failures(conditions: Sequence[ConditionResult]) -> list[str]:
+    """Tell the failures that come first; those of further families are in the table."""
+    first = failed_first(conditions)
+    said = [_failure(result) for result in first[:_MOST_FAMILIES]]
+    rest = [result.name for result in first[_MOST_FAMILIES:]]
+    return said + ([f"Less far beyond their limits: {listed(rest)}."] if rest else [])
+
+
 def _failure(result: ConditionResult) -> str:
     reasons = []
     if -result.delta_ua > result.allowed_drop:
-        reasons.append(f"UA falls by {percent(-result.delta_ua)} points, where {percent(result.allowed_drop)} pass")
+        reasons.append(f"UA falls by {percent(-result.delta_ua)} points ({percent(result.allowed_drop)} are allowed)")
     if result.unchanged < result.min_unchanged:
-        reasons.append(
-            f"{percent(result.unchanged)}% of predictions stay the same, where {percent(result.min_unchanged)}% pass"
-        )
-    return f"{result.name} ({result.description}): {listed(reasons)}."
+        needed = percent(result.min_unchanged)
+        reasons.append(f"{percent(result.unchanged)}% of predictions stay the same ({needed}% are needed)")
+    return f"Under {result.name} ({result.description}), {listed(reasons)}."
 
 
 def _groups(groups: Sequence[GroupResult], worse: Sequence[GroupResult]) -> list[str]:
@@ -81,7 +88,7 @@ def _groups(groups: Sequence[GroupResult], worse: Sequence[GroupResult]) -> list
         return [f"No group by {kinds} is worse than the others beyond what chance explains."]
     ordered = sorted(worse, key=lambda group: (group.delta_ua or 0.0) + group.allowed_gap)
     said = [
-        f"{group.by} {group.group} ({signed(group.delta_ua)} points, {percent(group.allowed_gap)} pass)"
+        f"{group.by} {group.group} ({signed(group.delta_ua)} points; {percent(group.allowed_gap)} are allowed)"
         for group in ordered[:_MOST_GROUPS]
     ]
     rest = len(worse) - len(said)
