@@ -183,7 +183,7 @@ def promote(
 
     Example: `merflow registry promote candidate --folder runs/mine`
     """
-    from merflow.jobs.promote import PackageLoader
+    from merflow.promotion.costs import PackageLoader
     from merflow.jobs.promote import promote as promote_job
 
     if force != bool(reason.strip()):
