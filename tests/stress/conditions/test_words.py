@@ -62,4 +62,5 @@ def test_a_condition_needs_what_it_changes(modalities: tuple[Modality, ...], lef
 
 
 def test_a_model_of_words_alone_is_tested_with_wrong_words_alone() -> None:
-    assert [each.name for each in CONDITIONS if each.applies_to(("text",))] == ["wrong-transcript"]
+    words: tuple[Modality, ...] = ("text",)
+    assert [each.name for each in CONDITIONS if each.applies_to(words)] == ["wrong-transcript"]
