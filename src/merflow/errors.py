@@ -64,12 +64,20 @@ class EvaluationError(MerflowError):
     """Prediction tables are incomplete or do not belong together."""
 
 
+class PromotionError(MerflowError):
+    """A variant, package or model version cannot be promoted as asked."""
+
+
 class StressError(MerflowError):
     """A condition or variant of the stress suite is unknown, or a run cannot be tested with it."""
 
 
 class TrackingError(MerflowError):
     """The tracking server refuses a request or cannot be reached."""
+
+
+class RegistryError(MerflowError):
+    """A registered model, version or alias is unknown or unusable, or somebody else is moving its aliases."""
 
 
 class VersioningError(MerflowError):

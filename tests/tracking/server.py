@@ -1,4 +1,4 @@
-"""A real MLflow server on SQLite that can be killed and started again."""
+"""A real MLflow server, on SQLite unless told otherwise, that can be killed and started again."""
 
 import os
 import signal
@@ -7,29 +7,43 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PATIENCE_S = 120.0  # it takes 5 s, and more on a busy machine
 
 
 class Server:
-    """An ``mlflow server`` with a port of its own; not started yet."""
+    """An ``mlflow server`` with a port of its own; not started yet.
 
-    def __init__(self, folder: Path) -> None:
+    The database is a file in the folder unless a URL of another one is given.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database: str | None = None,
+        options: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self.uri = f"http://127.0.0.1:{self.port}"
         self._folder = folder
+        self._database = database or f"sqlite:///{folder}/server.db"
+        self._options, self._variables = options, dict(variables or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start the server on the data of an earlier one, and wait until it answers."""
-        places = [f"--backend-store-uri=sqlite:///{self._folder}/server.db", f"--artifacts-destination={self._folder}"]
+        places = [f"--backend-store-uri={self._database}", f"--artifacts-destination={self._folder}", *self._options]
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
         with (self._folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", "server", *places, "--workers=1", f"--port={self.port}"],
-                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"},
+                env={**os.environ, **quiet, **self._variables},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # so that its workers can be killed with it

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from merflow.cli import data, features, pipeline, runs, tracking
+from merflow.cli import data, features, pipeline, registry, runs, tracking
 from merflow.cli.classics import classics
 from merflow.cli.compare import compare
 from merflow.cli.console import OUT, run
@@ -90,6 +90,12 @@ app.add_typer(
     help="Compile pipelines, run them here, and submit them to a cluster.",
 )
 app.command("doctor", rich_help_panel=_ELSEWHERE)(doctor)
+app.add_typer(
+    registry.app,
+    name="registry",
+    rich_help_panel=_ELSEWHERE,
+    help="Promote models in MLflow's registry, roll back, and read who did what.",
+)
 app.add_typer(tracking.app, name="tracking", rich_help_panel=_ELSEWHERE, help="Upload runs to MLflow.")
 
 

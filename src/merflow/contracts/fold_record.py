@@ -111,6 +111,8 @@ class PlannedFold(Strict):
 
     Attributes:
         fingerprint: Digest of all that decides the result; equal fingerprints are equal trainings.
+        fold: Counted from 1; 0 for a refit on the utterances of all folds, whose ``split_id`` is of a split without
+            development and test part.
         config: Switches of the model's config.
         classes: Emotion classes in the order of the logits.
         selection: The rule that chooses the epoch.
@@ -247,12 +249,14 @@ class ChosenEpoch(Strict):
     Attributes:
         epoch: Counted from 1 through all stages.
         stage: Its stage, counted from 1. In a stage before the last, encoders had not learned yet.
+        dev_ua: None for a refit, which sets no development data aside.
+        dev_loss: None likewise.
     """
 
     epoch: int
     stage: int
-    dev_ua: float
-    dev_loss: float
+    dev_ua: float | None
+    dev_loss: float | None
 
 
 class ShadowEpoch(Strict):

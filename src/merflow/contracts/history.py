@@ -1,5 +1,6 @@
 """The figures of a fold's epochs, and the file that keeps them beside its record."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ class EpochFigures:
     Attributes:
         stage: Counted from 1.
         train_loss: Mean over training utterances, as seen while the weights moved.
-        dev_loss: Mean over development utterances after the epoch.
+        dev_loss: Mean over development utterances after the epoch; NaN without any, as are the next two.
         dev_ua: Mean recall, 0 to 1.
         dev_wa: Accuracy, 0 to 1.
         lr: Learning rate of the first parameter group.
@@ -35,6 +36,11 @@ class EpochFigures:
     dev_wa: float
     lr: float
     seconds: float
+
+    @property
+    def has_development(self) -> bool:
+        """True if there were development utterances to compute figures on."""
+        return not math.isnan(self.dev_ua)
 
     @property
     def figures(self) -> dict[str, float]:

@@ -35,10 +35,10 @@ class Member(Strict):
 
     Attributes:
         folder: Its model folder, relative to the package.
-        digest: SHA-256 over its files.
+        digest: SHA-256 over the names and the content of its files.
         fold: The fold whose training part it learned from; None for a refit on all data.
         seed: Training seed.
-        epochs: Epochs that it was trained for, over all stages.
+        epochs: Epochs that its weights went through, over all stages.
     """
 
     folder: str
@@ -64,14 +64,16 @@ class Validation(Strict):
     """The outcome of the corpus validation that preceded the training.
 
     Attributes:
-        passed: True if no check failed.
+        passed: True if every utterance that is left meets every check.
         checks: Number of checks.
-        failed: Names of the failed checks.
+        failed: Names of the checks that failed at first.
+        set_aside: Number of utterances that were set aside because they failed one.
     """
 
     passed: bool
     checks: int
     failed: tuple[str, ...]
+    set_aside: int = 0
 
 
 class Lineage(Strict):
@@ -118,13 +120,14 @@ class ModelPackage(Strict):
         selection: The rule that chose the epochs of the folds.
         promotable: True if no test data took part in any choice.
         members: Its models.
-        fold_epochs: Chosen epoch of each fold, from which the epochs of a refit follow.
+        fold_epochs: Chosen epoch of each fold and seed, counted through all stages, from which a refit's epochs follow.
         encoders: References to the pretrained encoders, by role.
         training_seconds: Durations of the training utterances, shortest and longest, in seconds.
         synthetic: True if the corpus is merflow's synthetic one.
         data_licence: Licence of the corpus in words.
         validation: Outcome of the corpus validation; None if it is unknown.
         lineage: Sources.
+        files: SHA-256 of every file of members, evidence and calibration, by path relative to the package.
     """
 
     kind: Kind
@@ -144,6 +147,7 @@ class ModelPackage(Strict):
     data_licence: str
     validation: Validation | None
     lineage: Lineage
+    files: dict[str, str]
 
 
 def write_package(folder: Path, package: ModelPackage) -> None:

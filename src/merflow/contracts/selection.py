@@ -5,7 +5,7 @@ from typing import Literal
 from merflow.contracts.protocols import Development
 from merflow.contracts.strict import Strict
 
-_FIGURES = {"loss": "lowest loss", "ua": "highest UA"}
+_FIGURES = {"loss": "lowest loss", "ua": "highest UA", "epochs": "median epoch of the folds"}
 _DEVELOPMENT: dict[Development, str] = {
     "speaker": "one training speaker",
     "session": "one training session",
@@ -17,12 +17,13 @@ class Selection(Strict):
     """The rule that chose an epoch; its text is a phrase such as "lowest loss of one training speaker".
 
     Attributes:
-        figure: ``loss`` keeps the epoch with the lowest mean loss, ``ua`` the one with the highest unweighted accuracy.
-        data: The utterances behind the figure: development data of one kind, or the ``test`` part.
+        figure: ``loss`` keeps the epoch with the lowest mean loss, ``ua`` the one with the highest unweighted accuracy;
+            ``epochs`` keeps the last of a number of epochs that was fixed before the training.
+        data: The utterances behind the figure: development data of one kind, the ``test`` part, or ``none``.
     """
 
-    figure: Literal["loss", "ua"]
-    data: Development | Literal["test"]
+    figure: Literal["loss", "ua", "epochs"]
+    data: Development | Literal["test", "none"]
 
     @property
     def promotable(self) -> bool:
@@ -30,6 +31,8 @@ class Selection(Strict):
         return self.data != "test"
 
     def __str__(self) -> str:
+        if self.data == "none":
+            return f"{_FIGURES[self.figure]}, with no data set aside"
         if self.data != "test":
             return f"{_FIGURES[self.figure]} of {_DEVELOPMENT[self.data]}"
         figure = _FIGURES[self.figure].replace(" ", " test ")
@@ -38,3 +41,5 @@ class Selection(Strict):
 
 # The rule of the shadow selection: some published code chooses the epoch on the test part. Here it only shows the bias.
 NONE_PAPER = Selection(figure="ua", data="test")
+# The rule of a refit on all data, which has nothing left to choose an epoch on.
+FIXED_EPOCHS = Selection(figure="epochs", data="none")

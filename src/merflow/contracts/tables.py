@@ -72,6 +72,18 @@ PREDICTIONS = pa.schema(
 # "text=truth").
 MISSING = PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
 
+# The groups of the tested utterances that a model package carries; no words and no paths.
+TESTED = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("dialogue_id", pa.string(), nullable=False),
+        pa.field("session", pa.string(), nullable=False),
+        pa.field("speaker", pa.string(), nullable=False),
+        pa.field("gender", pa.string()),
+        pa.field("duration_s", pa.float64()),
+    ]
+)
+
 _SWAPPED = {"a manifest": MANIFEST, "splits": SPLITS}
 
 

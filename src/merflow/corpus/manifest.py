@@ -10,7 +10,9 @@ from typing import Any, cast
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
+from merflow.contracts.model_package import Validation
 from merflow.contracts.params import TagRule
 from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.contracts.taxonomy import TAXONOMIES, Taxonomy, parse_taxonomy
@@ -33,6 +35,7 @@ class Manifest:
         taxonomy: Taxonomy that made the ``emotion`` column.
         tags: Treatment of the transcribers' tags in ``transcript`` (``corpus.tags``).
         accepted: Known differences from the real release that validation was told to accept, in words.
+        validation: Outcome of the validation that wrote it; None before that. It takes no part in the hash.
     """
 
     rows: pd.DataFrame
@@ -41,6 +44,7 @@ class Manifest:
     taxonomy: Taxonomy
     tags: TagRule = "drop"
     accepted: tuple[str, ...] = ()
+    validation: Validation | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -105,6 +109,8 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         "accepted": json.dumps(manifest.accepted),
         "hash": manifest.hash,
     }
+    if manifest.validation is not None:
+        metadata["validation"] = manifest.validation.model_dump_json()
     table = conform(manifest.rows, MANIFEST, where=f"manifest for {path}").replace_schema_metadata(metadata)
     with replacing(path) as part:
         pq.write_table(table, part)
@@ -153,6 +159,7 @@ def read_manifest(path: Path) -> Manifest:
         taxonomy=_taxonomy(metadata, path=path),
         tags=cast(TagRule, metadata["tags"]),
         accepted=tuple(json.loads(metadata["accepted"])),
+        validation=_validation(metadata, path=path),
     )
     if manifest.hash != metadata["hash"]:
         raise CorpusError(
@@ -160,6 +167,17 @@ def read_manifest(path: Path) -> Manifest:
             f"{metadata['hash']}; index the corpus again"
         )
     return manifest
+
+
+def _validation(metadata: Mapping[str, str], *, path: Path) -> Validation | None:
+    if "validation" not in metadata:
+        return None
+    try:
+        return Validation.model_validate_json(metadata["validation"])
+    except ValidationError as error:
+        raise CorpusError(
+            f"{path} does not hold the outcome of its validation ({error.errors()[0]['msg']}); validate it again"
+        ) from error
 
 
 def _taxonomy(metadata: Mapping[str, str], *, path: Path) -> Taxonomy:

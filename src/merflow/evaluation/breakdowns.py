@@ -68,6 +68,25 @@ def breakdowns(
     return by_variant
 
 
+def group_figures(
+    variant: VariantPredictions, values: pd.Series, *, classes: int, samples: int, seed: int
+) -> tuple[Group, ...]:
+    """Compute the figures of every group of one variant, sorted by name.
+
+    Args:
+        variant: Predictions.
+        values: Group of each utterance, indexed by utterance_id; an utterance whose value is null is in no group.
+        classes: C.
+        samples: B.
+        seed: Seed of the resamples.
+    """
+    facts = values.rename("group").to_frame().reindex(variant.utterance_ids)
+    return tuple(
+        _groups(name, {variant.variant: variant}, mask, classes=classes, samples=samples, seed=seed)[0]
+        for name, mask in values_in(facts, "group").items()
+    )
+
+
 def _settings(facts: pd.DataFrame) -> Masks:
     by_value = values_in(facts, "scripted")
     words = {"True": "scripted", "False": "improvised"}

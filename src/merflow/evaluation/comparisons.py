@@ -140,7 +140,7 @@ def comparisons(
             p_holm=bootstrap_holm,
             p_mcnemar=mcnemars,
             p_mcnemar_holm=mcnemars_holm,
-            over_seeds=_over_seeds(variants[a], variants[b], classes=classes),
+            over_seeds=difference_over_seeds(variants[a], variants[b], classes=classes),
         )
         for (a, b), difference, (bootstrap, bootstrap_holm, mcnemars, mcnemars_holm) in zip(
             pairs, differences, adjusted, strict=True
@@ -148,8 +148,11 @@ def comparisons(
     )
 
 
-def _over_seeds(a: VariantPredictions, b: VariantPredictions, *, classes: int) -> DifferenceOverSeeds | None:
-    """Compute the UA difference of each seed, its mean, deviation and interval; None for one seed."""
+def difference_over_seeds(a: VariantPredictions, b: VariantPredictions, *, classes: int) -> DifferenceOverSeeds | None:
+    """Compute the UA difference of each seed, its mean, deviation and interval; None for one seed.
+
+    Both variants have the same seeds.
+    """
     seeds = sorted(set(a.seeds.tolist()))
     if len(seeds) < 2:
         return None

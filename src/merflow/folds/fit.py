@@ -30,7 +30,7 @@ def fit(
 ) -> tuple[nn.Module, TrainedFold]:
     """Train a fresh model on the fold's training part; the epoch is chosen on its development part.
 
-    Only the shadow selection opens the test part.
+    Only the shadow selection opens the test part. A refit has a training part alone, and keeps its last epoch.
 
     Args:
         inputs: The fold.
@@ -63,11 +63,12 @@ def _stages(inputs: FoldInputs, *, model: nn.Module, datasets: FoldDatasets) -> 
         return Material(
             _learner(inputs, recipe, model=model, standardizer=datasets.standardizer),
             train=datasets.part("train", recipe),
-            dev=datasets.part("dev", recipe),
+            dev=datasets.part("dev", recipe) if inputs.epochs is None else None,
             test=datasets.part("test", recipe) if shadowed else None,
         )
 
-    return [Stage(recipe, partial(opened, recipe)) for recipe in inputs.recipes]
+    epochs = inputs.epochs or (None,) * len(inputs.recipes)
+    return [Stage(recipe, partial(opened, recipe), count) for recipe, count in zip(inputs.recipes, epochs, strict=True)]
 
 
 def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer | None) -> nn.Module:

@@ -1,6 +1,6 @@
 """The data, variant and settings that one fold is trained from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,11 @@ from merflow.contracts.params import TrainingParams
 from merflow.contracts.presets import Preset, Profile, UserPresets, spec_of
 from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
-from merflow.contracts.selection import Selection
+from merflow.contracts.selection import FIXED_EPOCHS, Selection
 from merflow.contracts.streams import EncoderPart, Role, Stream
 from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
 from merflow.corpus.manifest import Manifest, read_manifest
-from merflow.corpus.splitting.splits import Splits, ids, read_splits
+from merflow.corpus.splitting.splits import Splits, all_in_training, ids, read_splits
 from merflow.errors import FeatureError, SplitError
 from merflow.features.encoders.huggingface.networks import PARTS
 from merflow.features.encoders.keys import feature_key
@@ -38,6 +38,8 @@ class FoldInputs:
             stages.
         features: The extracted features, and the encoders that made them.
         data_md5: MD5 of the files ``manifest`` and ``splits``.
+        epochs: Number of epochs of each stage of a refit (:meth:`refitted`), whose training part has every utterance;
+            None for a fold, whose development part chooses.
     """
 
     preset: Preset
@@ -48,6 +50,7 @@ class FoldInputs:
     features: ExtractedFeatures
     params: TrainingParams
     data_md5: Mapping[str, str]
+    epochs: tuple[int, ...] | None = None
 
     @classmethod
     def read(
@@ -185,6 +188,8 @@ class FoldInputs:
     @property
     def selection(self) -> Selection:
         """The rule that chooses the epoch: that of the last stage, on the fold's development data."""
+        if self.epochs is not None:
+            return FIXED_EPOCHS
         monitor = self.recipes[-1].monitor
         return Selection(figure="ua" if monitor == "dev_ua" else "loss", data=self.splits.development)
 
@@ -197,11 +202,29 @@ class FoldInputs:
         """Return the utterance ids of a part, in the order of the splits."""
         return ids(self.splits, fold=self.fold, part=part)
 
-    def tested(self) -> LabelledUtterances:
-        """Return the test utterances with their emotions, in the order of the splits."""
-        rows, tested = self.manifest.rows, self.utterances("test")
+    def labelled(self, part: Part) -> LabelledUtterances:
+        """Return the utterances of a part with their emotions, in the order of the splits."""
+        rows, names = self.manifest.rows, self.utterances(part)
         emotions = dict(zip(rows["utterance_id"], rows["emotion"], strict=True))
-        return LabelledUtterances(tested, [emotions[utterance] for utterance in tested])
+        return LabelledUtterances(names, [emotions[utterance] for utterance in names])
+
+    def refitted(self, epochs: Sequence[int]) -> "FoldInputs":
+        """Return the inputs of a refit: fold 0, in which the utterances of all parts of all folds are trained on.
+
+        Args:
+            epochs: Number of epochs of each stage; a stage with 0 is left out.
+        """
+        kept = [stage for stage, count in enumerate(epochs) if count]
+        changes = self.preset.changes and tuple(self.preset.changes[stage] for stage in kept)
+        recipes = tuple(self.recipes[stage] for stage in kept)
+        return replace(
+            self,
+            preset=replace(self.preset, recipes=recipes, changes=changes),
+            fold=0,
+            splits=all_in_training(self.splits),
+            params=self.params.model_copy(update={"shadow_selection": "off", "devices_per_fold": 1}),
+            epochs=tuple(epochs[stage] for stage in kept),
+        )
 
     @cached_property
     def fingerprint(self) -> str:
@@ -220,6 +243,7 @@ class FoldInputs:
                     "device": device_of(self.params).type,
                 },
                 "code": [code_digest("train"), model_code(self.preset.model)],
+                **({} if self.epochs is None else {"epochs": self.epochs}),
             }
         )
 

@@ -1,10 +1,12 @@
-"""A trained fold, opened with the test part of the data that it was trained on."""
+"""A trained fold, opened with the test or development part of the data that it was trained on."""
 
 from pathlib import Path
 
+import pandas as pd
 from torch import nn
 
 from merflow.contracts.params import TrainingParams
+from merflow.contracts.protocols import Part
 from merflow.errors import EvaluationError, TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.standardize import read_standardizer
@@ -13,6 +15,7 @@ from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import LoadedFold
 from merflow.inference.devices import device_of
 from merflow.inference.encoded import EncodedSource, has_encoders, load_encoded
+from merflow.inference.prediction import predict
 from merflow.models.folder import load_model
 from merflow.presets.user_presets import recorded_preset
 from merflow.runs import fold_folder
@@ -25,6 +28,31 @@ def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, devic
         EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
         PresetError: This version of merflow ships no preset that its variant is based on.
         ModelError: Its model cannot be loaded.
+    """
+    inputs = inputs_of(fold, manifest=manifest, splits=splits, features=features, device=device)
+    return LoadedFold.of(inputs, *_model_and_part(fold / fold_folder.MODEL, inputs, "test"))
+
+
+def development_predictions(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> pd.DataFrame:
+    """Return the predictions of a trained fold for its development part, as its test predictions are stored.
+
+    Raises:
+        MerflowError: See :func:`open_fold`.
+    """
+    inputs = inputs_of(fold, manifest=manifest, splits=splits, features=features, device=device)
+    record = fold_folder.read_record(fold)
+    model, dev = _model_and_part(fold / fold_folder.MODEL, inputs, "dev")
+    recipe = record.chosen_recipe
+    predicted = predict(model, dev, batch_size=recipe.batch_size, params=inputs.params, precision=recipe.precision)
+    return fold_folder.prediction_rows(record, inputs.labelled("dev"), probabilities=predicted)
+
+
+def inputs_of(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> FoldInputs:
+    """Read the inputs that a fold was trained from.
+
+    Raises:
+        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
+        PresetError: This version of merflow ships no preset that its variant is based on.
     """
     record = fold_folder.read_record(fold)
     params = record.training.model_copy(update={"device": device})
@@ -44,10 +72,10 @@ def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, devic
     ):
         if trained != given:
             raise EvaluationError(
-                f"{fold} was trained with {name} {trained}, the given files have {given}; explain it with the "
-                "manifest, splits and features that it was trained on"
+                f"{fold} was trained with {name} {trained}, the given files have {given}; name the manifest, splits "
+                "and features that it was trained on"
             )
-    return LoadedFold.of(inputs, *_model_and_test(fold / fold_folder.MODEL, inputs))
+    return inputs
 
 
 def _check_device(params: TrainingParams) -> None:
@@ -57,13 +85,13 @@ def _check_device(params: TrainingParams) -> None:
         raise EvaluationError("torch sees no GPU; leave out --device cuda, or use --device auto") from error
 
 
-def _model_and_test(folder: Path, inputs: FoldInputs) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
-    """Load the model of a model folder, and the test part as its encoders encode it."""
+def _model_and_part(folder: Path, inputs: FoldInputs, part: Part) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
+    """Load the model of a model folder, and a part of its fold as its encoders encode it."""
     model, record = load_model(folder)
     standardizer = read_standardizer(folder, standardized=record.standardized)
     if not has_encoders(folder):
-        return model, stored_dataset(inputs, "test", standardizer=standardizer)
+        return model, stored_dataset(inputs, part, standardizer=standardizer)
     learned = load_encoded(folder, standardizer=standardizer, profile=inputs.profile)
     encoders = learned.encoders.to(device_of(inputs.params))
-    raw = raw_dataset(inputs, "test", record.chosen_recipe, standardizer=standardizer)
+    raw = raw_dataset(inputs, part, record.chosen_recipe, standardizer=standardizer)
     return learned.model, EncodedSource(raw, encoders)

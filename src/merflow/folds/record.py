@@ -74,7 +74,12 @@ def fold_record(planned: PlannedFold, trained: TrainedFold, *, shapes: Mapping[R
     return FoldRecord(
         **dict(planned),
         shapes=dict(shapes),
-        chosen=ChosenEpoch(epoch=best.epoch, stage=best.stage, dev_ua=best.dev_ua, dev_loss=best.dev_loss),
+        chosen=ChosenEpoch(
+            epoch=best.epoch,
+            stage=best.stage,
+            dev_ua=best.dev_ua if best.has_development else None,
+            dev_loss=best.dev_loss if best.has_development else None,
+        ),
         none_paper=None if shadow is None else ShadowEpoch(epoch=shadow.epoch),
         epochs=len(history.epochs),
         seconds=sum(epoch.seconds for epoch in history.epochs),

@@ -29,6 +29,7 @@ from merflow.features.extraction.shard_writer import storable
 from merflow.features.store.shards import entry_shape
 from merflow.inference.media_clips import Clip
 from merflow.inference.media_inputs import inputs_of
+from merflow.inference.shared_encoders import SharedEncoders
 
 
 class RefusedInput(NamedTuple):
@@ -52,6 +53,7 @@ class MediaEncoders:
             that a clip's features do not depend on the other clips in the batch, not even in the last bits.
         micro_batch: Number of recordings, texts, windows or pictures of the longest kind that an encoder in the graph
             processes at once; None for a whole batch.
+        shared: Encoders that other models read too; None for this model alone.
 
     Raises:
         FeatureError: An encoder is missing from the profile or cannot be loaded, or the statistics do not fit it.
@@ -68,6 +70,7 @@ class MediaEncoders:
         device: str = "auto",
         cost: Mapping[Modality, int] | None = None,
         micro_batch: int | None = None,
+        shared: SharedEncoders | None = None,
     ) -> None:
         self._encoded: list[_EncodedStream] = []
         self._raw: list[_RawStream] = []
@@ -77,7 +80,9 @@ class MediaEncoders:
                 self._raw.append(_RawStream(stream, spec, micro_batch=micro_batch))
             else:
                 most = batch_cost(spec, device=device, most=(cost or {}).get(MODALITY_OF[stream.role], 1))
-                self._encoded.append(_EncodedStream(stream, spec, standardizer, device=device, most=most))
+                self._encoded.append(
+                    _EncodedStream(stream, spec, standardizer, device=device, most=most, shared=shared)
+                )
         self._streams = tuple(streams)
 
     @property
@@ -179,9 +184,21 @@ class _EncodedStream(_Stream):
     """A stream whose encoder runs here and did not learn with the model."""
 
     def __init__(
-        self, stream: Stream, spec: EncoderSpec, standardizer: Standardizer | None, *, device: str, most: int
+        self,
+        stream: Stream,
+        spec: EncoderSpec,
+        standardizer: Standardizer | None,
+        *,
+        device: str,
+        most: int,
+        shared: SharedEncoders | None,
     ) -> None:
-        self._encoder: Encoder = build_encoder(spec, stream, device=device)
+        self._spec, self._shared = spec, shared
+        self._encoder: Encoder = (
+            build_encoder(spec, stream, device=device)
+            if shared is None
+            else shared.encoder(spec, stream, device=device)
+        )
         super().__init__(stream, self._encoder)
         self._entry_shape = entry_shape(self._encoder.shape)
         self._scale: Scale | None = (
@@ -192,7 +209,11 @@ class _EncodedStream(_Stream):
     def features(self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> tuple[Tensor, Tensor]:
         """Return standardized features ``(N, K, *entry_shape)`` float32 and their mask ``(N, K)``."""
         turns, members = self._turns(clips)
-        entries = self._entries(turns, refused)
+        entries = None if self._shared is None else self._shared.known(self._spec, self._stream, turns)
+        if entries is None:
+            entries = self._entries(turns, refused)
+            if self._shared is not None:
+                self._shared.keep(self._spec, self._stream, turns, entries)
         return padded_rows(
             members,
             turns=members.shape[1] > 1,

@@ -14,6 +14,7 @@ from merflow.features.batches.standardize import read_standardizer
 from merflow.features.encoders.huggingface.checkpoints import relocated
 from merflow.inference.encoded import has_encoders, load_encoded
 from merflow.inference.media_batches import MediaEncoders
+from merflow.inference.shared_encoders import SharedEncoders
 from merflow.models import MODELS
 from merflow.models.folder import load_model
 
@@ -39,6 +40,7 @@ def load_trained(
     encoders_folder: str = "",
     device: str = "auto",
     cost: Mapping[Modality, int] | None = None,
+    shared: SharedEncoders | None = None,
 ) -> TrainedModel:
     """Load a model folder with its encoders.
 
@@ -47,6 +49,7 @@ def load_trained(
         encoders_folder: ``features.encoders_folder``: a folder with the pretrained encoders; empty for the hub's cache.
         device: Device of the encoders that did not learn: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
         cost: Modality -> highest cost of an encoder's padded batch; see :class:`MediaEncoders`.
+        shared: Encoders that other models read too; None for this model alone.
 
     Raises:
         ModelError: A file is missing or damaged, or the files do not belong together.
@@ -67,6 +70,7 @@ def load_trained(
         device=device,
         cost=cost,
         micro_batch=record.chosen_recipe.micro_batch,
+        shared=shared,
     )
     return TrainedModel(model, encoders, record)
 

@@ -27,18 +27,17 @@ from merflow.contracts.transcripts import transcripts_of
 from merflow.errors import TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.raw_dataset import RawDataset
-from merflow.features.batches.standardize import STANDARDIZER
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.fit import fit
 from merflow.folds.inputs import FoldInputs
 from merflow.folds.inspection import LoadedFold, inspected
 from merflow.folds.record import fold_record, planned_fold
+from merflow.folds.saving import save_trained
 from merflow.inference.devices import device_of
-from merflow.inference.encoded import EncodedModel, EncodedSource, save_encoders
+from merflow.inference.encoded import EncodedModel, EncodedSource
 from merflow.inference.missing import Without, missing_sets
 from merflow.inference.prediction import predict
 from merflow.inference.ranks import ALONE, Ranks
-from merflow.models.folder import save_model
 from merflow.runs import fold_folder
 from merflow.runs.remembered import remember_trained
 from merflow.storage.local import output_errors, replacing_folder
@@ -210,7 +209,7 @@ def _train(
         tracker = tracked or NullTracker()
         datasets = FoldDatasets(inputs)
         unfinished = checkpoints / inputs.fingerprint
-        model, trained = fit(
+        _, trained = fit(
             inputs,
             datasets,
             folder=unfinished,
@@ -229,12 +228,7 @@ def _train(
                 _write_tables(part, inputs, record, predicted, shadow=trained.shadow)
                 write_history(part, trained.history.epochs)
                 shown.save(part / fold_folder.INSPECTION)
-                folder = part / fold_folder.MODEL
-                if isinstance(learner, EncodedModel):
-                    save_encoders(folder, learner.encoders, record=record)
-                if datasets.standardizer is not None:
-                    datasets.standardizer.save(folder / STANDARDIZER)
-                save_model(folder, model, record)
+                save_trained(part / fold_folder.MODEL, learner, record, standardizer=datasets.standardizer)
             tracker.log_folder(out)
             shutil.rmtree(unfinished, ignore_errors=True)
     return trained.history
@@ -254,7 +248,7 @@ def _write_tables(
     *,
     shadow: Shadow | None,
 ) -> None:
-    tested = inputs.tested()
+    tested = inputs.labelled("test")
     fold_folder.write_predictions(folder, record, tested, probabilities=predicted[""])
     if by_missing := {missing: values for missing, values in predicted.items() if missing}:
         fold_folder.write_missing(folder, record, tested, by_missing=by_missing)

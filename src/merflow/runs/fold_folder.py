@@ -40,7 +40,7 @@ FIRST_FORMAT = "fold.json"
 
 @dataclass(frozen=True)
 class LabelledUtterances:
-    """The test utterances of a fold with their labels, in the order of the splits."""
+    """The utterances of a part of a fold with their labels, in the order of the splits."""
 
     utterance_ids: Sequence[str]
     labels: Sequence[str]
@@ -50,13 +50,13 @@ def write_predictions(
     folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, probabilities: np.ndarray
 ) -> None:
     """Write one row per test utterance; ``probabilities`` is ``(utterances, C)`` in the order of ``tested``."""
-    rows = _rows(fold, tested, probabilities)
+    rows = prediction_rows(fold, tested, probabilities=probabilities)
     _write(folder / PREDICTIONS_FILE, rows, fold, schema=PREDICTIONS, selection=fold.selection)
 
 
 def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, probabilities: np.ndarray) -> None:
     """Write the test predictions of the epoch that the test part likes best, see :func:`write_predictions`."""
-    rows = _rows(fold, tested, probabilities)
+    rows = prediction_rows(fold, tested, probabilities=probabilities)
     _write(folder / _NONE_PAPER_FILE, rows, fold, schema=PREDICTIONS, selection=NONE_PAPER)
 
 
@@ -64,12 +64,16 @@ def write_missing(
     folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, by_missing: Mapping[str, np.ndarray]
 ) -> None:
     """Write the predictions for each thing that was missing, named as in :data:`merflow.contracts.tables.MISSING`."""
-    tables = [_rows(fold, tested, values).assign(missing=missing) for missing, values in by_missing.items()]
+    tables = [
+        prediction_rows(fold, tested, probabilities=values).assign(missing=missing)
+        for missing, values in by_missing.items()
+    ]
     rows = pd.concat(tables, ignore_index=True)
     _write(folder / _MISSING_FILE, rows, fold, schema=MISSING, selection=fold.selection)
 
 
-def _rows(fold: PlannedFold, tested: LabelledUtterances, probabilities: np.ndarray) -> pd.DataFrame:
+def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, *, probabilities: np.ndarray) -> pd.DataFrame:
+    """Return one row of :data:`merflow.contracts.tables.PREDICTIONS` per utterance; arguments as when written."""
     return pd.DataFrame(
         {
             "run": fold.fingerprint,
@@ -78,8 +82,8 @@ def _rows(fold: PlannedFold, tested: LabelledUtterances, probabilities: np.ndarr
             "protocol": fold.protocol,
             "fold": fold.fold,
             "seed": fold.seed,
-            "utterance_id": list(tested.utterance_ids),
-            "label": list(tested.labels),
+            "utterance_id": list(labelled.utterance_ids),
+            "label": list(labelled.labels),
             "probabilities": list(probabilities),
         }
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from merflow.contracts.classics import CLASSIC_RECORD, read_classics
+from merflow.contracts.extracted_features import read_extracted_features
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.invocation import read_invocation
 from merflow.contracts.presets import variant_of
@@ -20,6 +21,7 @@ RESULTS = "results.json"
 _IGNORED = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus")
 # Names of these files in the folder of plain jobs, and among a pipeline's artifacts.
 _MANIFESTS, _SPLITS = ("manifest.parquet", "transcribed", "validated"), ("splits.parquet", "splits")
+_FEATURES = ("features.json", "features")
 # Records of classics, of plain jobs and among a pipeline's artifacts.
 _CLASSICS = (f"classics/*/{CLASSIC_RECORD}", f"kfp/**/classics/*/{CLASSIC_RECORD}")
 # Pipelines of earlier versions nest deepest: their fold folders are this many levels below the run's, in kfp/.
@@ -85,6 +87,21 @@ class RunFolder:
             EvaluationError: They are neither in the folder nor above it.
         """
         return _find([self.root], _SPLITS, "splits", self.split_id, lambda path: read_splits(path).split_id)
+
+    def features(self, fold: FoldRecord) -> Path:
+        """Find the record of the extracted features that a fold was trained on.
+
+        Raises:
+            EvaluationError: It is neither in the folder nor above it.
+        """
+        needed, version = set(fold.encoder_keys.values()), f"{fold.manifest_hash} with {fold.variant}"
+
+        def identify(path: Path) -> str:
+            extracted = read_extracted_features(path)
+            fits = extracted.manifest_hash == fold.manifest_hash and needed <= {each.key for each in extracted.streams}
+            return version if fits else ""
+
+        return _find([self.root], _FEATURES, "features", version, identify)
 
 
 def manifest_of(folders: Sequence[Path], *, manifest_hash: str) -> Path:

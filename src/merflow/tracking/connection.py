@@ -20,6 +20,7 @@ from merflow.tracking.database import ensure_database, locked
 
 SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https", "databricks")
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"  # seconds
+_URI = "MLFLOW_TRACKING_URI"
 _UPLOAD_TIMEOUT_S = 600
 _IN_PARTS = "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD"
 _LARGE = "MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE"  # bytes
@@ -103,6 +104,11 @@ class Connection:
             ) from error
         self._client: Any = None
 
+    @property
+    def shown_uri(self) -> str:
+        """The URI without its password."""
+        return _without_password(self.uri, uri=self.uri)
+
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any arguments of MLflow's client
         """Call a method of the client; retry where another process was in the way for a moment.
 
@@ -121,10 +127,43 @@ class Connection:
                     os.environ[_IN_PARTS] = "false"  # the object store may be out of reach from here
                     continue
                 if pause_s is None or not _is_temporary(method, error):
-                    what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"
-                    raise TrackingError(_without_password(what, uri=self.uri)) from error
+                    raise self._failed(method, error) from error
                 time.sleep(pause_s)
         raise AssertionError("the last try returns or raises")  # _went_in_parts is true only once
+
+    @contextmanager
+    def as_current(self, method: str) -> Iterator[None]:
+        """Let MLflow's module-level functions, which take no address, use this server or database in the block.
+
+        Args:
+            method: The client's method that the block amounts to, for its time limit and for errors.
+
+        Raises:
+            TrackingError: The server or database cannot be reached, or refuses.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking._tracking_service.utils import _use_tracking_uri
+        from sqlalchemy.exc import SQLAlchemyError
+
+        self._opened()
+        registry_uri, variable = mlflow.get_registry_uri(), os.environ.get(_URI)
+        try:
+            with _quiet_retries(), _patience(method), _use_tracking_uri(self.uri):
+                mlflow.set_registry_uri(self.uri)
+                yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise self._failed(method, error) from error
+        finally:
+            mlflow.set_registry_uri(registry_uri)
+            if variable is None:
+                os.environ.pop(_URI, None)
+            else:
+                os.environ[_URI] = variable
+
+    def _failed(self, method: str, error: Exception) -> TrackingError:
+        what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"
+        return TrackingError(_without_password(what, uri=self.uri))
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

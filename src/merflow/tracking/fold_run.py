@@ -12,6 +12,7 @@ from merflow.contracts.fold_record import PlannedFold
 from merflow.contracts.history import HISTORY, read_history
 from merflow.errors import OutputError, TrackingError
 from merflow.storage.local import read_json, write_json
+from merflow.tracking.deletion import retire_run
 from merflow.tracking.fold_tags import fold_params, identity, part_datasets, run_name, variant_tags
 from merflow.tracking.machine import PREFIX, Sampler
 from merflow.tracking.runs import (
@@ -102,7 +103,7 @@ class FoldRun:
         """Upload the finished fold's files, log the figures of its history that the run lacks, and end the run.
 
         Measurements of the machine are written into the folder first. A run whose figures differ from the history
-        belongs to an earlier training of the same fold; it is deleted, and a new run takes its place.
+        belongs to an earlier training of the same fold; a new run takes its place (:mod:`merflow.tracking.deletion`).
         """
         self._attempt(lambda: self._write_system(folder), even_if_lost=True)
         self._attempt(lambda: self._log_folder(folder))
@@ -207,7 +208,7 @@ class FoldRun:
         self._call("set_tag", UPLOADED_TAG, self._fold.fingerprint)
 
     def _replace(self) -> None:
-        self._call("delete_run")
+        retire_run(self._parent.connection, str(self._run_id))
         run, _ = self._get_or_create()
         self._run_id, self._logged, self._waiting = str(run.info.run_id), {}, []
 

@@ -16,6 +16,7 @@ from merflow.contracts.published import by_test
 from merflow.contracts.results import Results
 from merflow.contracts.scores import NonePaper, Variant
 from merflow.contracts.selection import NONE_PAPER
+from merflow.tracking.deletion import retire_run
 from merflow.tracking.fold_tags import all_folds_dataset, promotable_tag, variant_params, variant_tags
 from merflow.tracking.notes import variant_note
 from merflow.tracking.runs import (
@@ -33,7 +34,9 @@ from merflow.tracking.runs import (
 
 
 def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - mlflow's Run
-    """Make or find the variant's run; a run with other settings is deleted, and a new one takes its place.
+    """Make or find the variant's run; a run with other settings makes room for a new one.
+
+    It is deleted, or kept aside if a registered model version points to it.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
@@ -41,7 +44,7 @@ def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - ml
     with parent.connection.exclusive():
         run, continued = _find(parent, fold)
         if continued and _is_of_other_settings(run, fold):
-            parent.connection.call("delete_run", run.info.run_id)
+            retire_run(parent.connection, str(run.info.run_id))
             run, _ = _find(parent, fold)
     log_params(parent.connection, run, variant_params(fold))
     parent.connection.call("log_inputs", run.info.run_id, all_folds_dataset(fold, url=parent.data_url))

@@ -36,8 +36,10 @@ class FoldHistory:
         """Return the history with one more epoch, which is chosen if it beats the best so far, of whatever stage.
 
         The figures are compared by the monitor of the current stage. In case of a tie, the earlier epoch stays chosen.
+        Without development utterances there is nothing to compare: the last epoch is the chosen one.
         """
-        better = not self.best_epoch or _score(figures, recipe) > _score(self.best, recipe)
+        compared = self.best_epoch and figures.has_development
+        better = not compared or _score(figures, recipe) > _score(self.best, recipe)
         best_epoch = figures.epoch if better else self.best_epoch
         return FoldHistory((*self.epochs, figures), best_epoch, self.stage)
 

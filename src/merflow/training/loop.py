@@ -1,5 +1,6 @@
 """Training of one fold: stages of epochs in seeded order, the epoch chosen on development data, resumable."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ def train_fold(
     never interrupted. It reports the earlier epochs to the tracker and to ``progress`` again. The checkpoint of a
     finished fold stays, and a call on it returns at once: remove the folder once you have stored the result.
 
+    A stage without development utterances keeps the weights of its last epoch.
+
     Args:
         stages: One or more stages. Stages before the one that a checkpoint is in are not opened again, unless one of
             them has the best epoch in the end.
@@ -87,7 +90,8 @@ def train_fold(
     """
     device = device_of(params)
     caps = [min(stage.recipe.max_epochs, params.max_epochs or stage.recipe.max_epochs) for stage in stages]
-    report = _reporter(tracker, progress, caps=caps)
+    ends = [stage.epochs or cap for stage, cap in zip(stages, caps, strict=True)]
+    report = _reporter(tracker, progress, ends=ends)
     if restart:
         remove_checkpoint(folder)
     ranks.wait()
@@ -97,7 +101,8 @@ def train_fold(
         for number, stage in enumerate(stages[reached - 1 :], start=reached):
             material = stage.open()
             _check(material.train, "training")
-            _check(material.dev, "development")
+            if material.dev is not None:
+                _check(material.dev, "development")
             training_state = TrainingState.of(
                 material.model, recipe=stage.recipe, params=params, seed=seed, device=device, ranks=ranks
             )
@@ -106,7 +111,7 @@ def train_fold(
                 state = load_checkpoint(folder, training_state=training_state, fresh=state, fingerprint=fingerprint)
                 for figures in state.history.epochs:
                     report(figures, state.history)
-            while not state.history.finished(recipe=stage.recipe, max_epochs=caps[number - 1]):
+            while not state.history.finished(recipe=stage.recipe, max_epochs=ends[number - 1]):
                 state = _one_more(training_state, material, state, max_epochs=caps[number - 1])
                 if ranks.is_first:
                     save_checkpoint(folder, training_state=training_state, state=state, fingerprint=fingerprint)
@@ -146,7 +151,9 @@ def _epoch(training_state: TrainingState, material: Material, *, history: FoldHi
     seed_epoch(training_state.seed, epoch=epoch, rank=training_state.ranks.rank)
     set_lr(training_state.optimizer, training_state.recipe, epoch=epoch - history.before, max_epochs=max_epochs)
     train_loss = train_epoch(training_state, material.train, epoch=epoch)
-    dev_loss, dev_ua, dev_wa = develop(training_state, material.dev, epoch=epoch)
+    dev_loss, dev_ua, dev_wa = (
+        (math.nan,) * 3 if material.dev is None else develop(training_state, material.dev, epoch=epoch)
+    )
     return EpochFigures(
         epoch=epoch,
         stage=history.stage,
@@ -160,12 +167,12 @@ def _epoch(training_state: TrainingState, material: Material, *, history: FoldHi
 
 
 def _reporter(
-    tracker: Tracker, progress: EpochProgress | None, *, caps: Sequence[int]
+    tracker: Tracker, progress: EpochProgress | None, *, ends: Sequence[int]
 ) -> Callable[[EpochFigures, FoldHistory], None]:
     def report(figures: EpochFigures, history: FoldHistory) -> None:
         tracker.log_metrics(figures.figures, epoch=figures.epoch)
         if progress is not None:
-            progress(figures.epoch, history.before + sum(caps[history.stage - 1 :]), figures.figures)
+            progress(figures.epoch, history.before + sum(ends[history.stage - 1 :]), figures.figures)
 
     return report
 

@@ -74,10 +74,11 @@ def fingerprint_of(
         for index, stage in enumerate(stages, start=1)
         for key, value in stage.recipe.model_dump().items()
     }
+    facts |= {f"epochs {index}": str(stage.epochs) for index, stage in enumerate(stages, start=1) if stage.epochs}
     facts |= {f"training.{key}": str(getattr(params, key)) for key in _DECIDING_PARAMS}
     facts |= {"seed": str(seed), "training.device": device.type, "stage": f"{number} of {len(stages)}"}
     facts |= {"model": f"{type(model).__name__} of {digest(sizes)}", "model.config": str(getattr(model, "config", ""))}
-    facts |= {"training data": _data(material.train), "development data": _data(material.dev)}
+    facts |= {"training data": _data(material.train), "development data": _dev(material)}
     return facts | {"shadow selection on": "nothing" if material.test is None else _data(material.test)}
 
 
@@ -162,6 +163,10 @@ def _no_checkpoint(path: Path) -> Iterator[None]:
         raise TrainingError(f"{path} is corrupt ({error}); delete it to start the fold over") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TrainingError(f"{path} is no checkpoint of a fold ({error!r}); delete it to start over") from error
+
+
+def _dev(material: Material) -> str:
+    return "none" if material.dev is None else _data(material.dev)
 
 
 def _data(source: UtteranceSource) -> str:

@@ -16,13 +16,13 @@ class Material:
     Attributes:
         model: Called on the batches of the sources; returns an ``Output``. The stage learns its state dict.
         train: Labeled utterances to learn from.
-        dev: Labeled utterances on which the epoch is chosen.
+        dev: Labeled utterances on which the epoch is chosen; None where the number of epochs is fixed.
         test: Labeled utterances for the shadow selection alone (``training.shadow``); None to leave it out.
     """
 
     model: nn.Module
     train: UtteranceSource
-    dev: UtteranceSource
+    dev: UtteranceSource | None
     test: UtteranceSource | None = None
 
 
@@ -34,7 +34,10 @@ class Stage:
         recipe: Optimization and stopping rule.
         open: Returns the stage's material when the stage begins or is resumed. The model of a later stage contains the
             modules of the stage before, so that it starts from that stage's best weights.
+        epochs: Number of epochs, fixed beforehand; learning rates go as if the stage went on to its recipe's last
+            epoch. None to stop by the recipe's rule.
     """
 
     recipe: Recipe
     open: Callable[[], Material]
+    epochs: int | None = None

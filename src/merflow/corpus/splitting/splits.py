@@ -1,7 +1,7 @@
 """Splits: the part (train, dev or test) of every labelled utterance in every fold, as a file with an identity."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -85,7 +85,7 @@ class Splits:
         Raises:
             SplitError: There is none; the message has the number of folds.
         """
-        if not 1 <= fold <= len(self.folds):
+        if not 1 <= fold <= len(self.folds) and fold not in set(self.rows["fold"]):
             raise SplitError(f"no fold {fold}; {self.protocol} has folds 1 to {len(self.folds)}")
 
 
@@ -122,6 +122,13 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
         folds=tuple(facts),
         accepted=manifest.accepted,
     )
+
+
+def all_in_training(splits: Splits) -> Splits:
+    """Return splits of a single fold 0, in whose training part is every utterance that has a part in any fold."""
+    names = sorted(set(splits.rows["utterance_id"]))
+    rows = pd.DataFrame({"protocol": splits.protocol, "fold": 0, "utterance_id": names, "part": "train"})
+    return replace(splits, rows=conform(rows, SPLITS, where="splits").to_pandas(), folds=())
 
 
 def ids(splits: Splits, *, fold: int, part: Part) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.model_package import Validation
 from merflow.contracts.taxonomy import UNLABELLED
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import with_tags
@@ -117,7 +118,14 @@ class ValidationOutcome:
         rows = self.manifest.rows
         bad = rows["utterance_id"].isin(reasons)
         bad_rows = rows[bad].assign(reasons=["; ".join(reasons[name]) for name in rows.loc[bad, "utterance_id"]])
-        return replace(self.manifest, rows=rows[~bad].reset_index(drop=True)), bad_rows.reset_index(drop=True)
+        validation = Validation(
+            passed=not self.corpus_problems,
+            checks=len(self.checks),
+            failed=tuple(check.expectation for check in self.checks if check.failed),
+            set_aside=len(bad_rows),
+        )
+        good = replace(self.manifest, rows=rows[~bad].reset_index(drop=True), validation=validation)
+        return good, bad_rows.reset_index(drop=True)
 
 
 def describe(outcome: ValidationOutcome, *, limit: int = 5) -> str:

@@ -1,0 +1,103 @@
+"""A version of the registry before the gate: both packages are fetched and measured, and the aliases move."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from merflow.contracts.costs import write_costs, write_smoke_test
+from merflow.contracts.gate_decision import GateDecision, Mode
+from merflow.contracts.gate_policy import GatePolicy
+from merflow.contracts.model_package import read_package
+from merflow.contracts.package_files import refuse_pickles
+from merflow.contracts.progress import say
+from merflow.contracts.registered_version import RegisteredVersion
+from merflow.promotion.costs import Loader, PackageLoader, measure_costs, smoke_test
+from merflow.promotion.gate.evidence import Evidence, read_evidence
+from merflow.promotion.gate.gate import decide as decide_by_evidence
+from merflow.promotion.gate.gate import policy_of
+from merflow.promotion.probe_clips import probe_clips
+from merflow.promotion.registry.artifacts import fetch_package
+from merflow.promotion.registry.decision import Decide
+from merflow.promotion.registry.promote import Promotion, preview_promotion, promote_version
+from merflow.promotion.registry.registry import Registry
+
+_SMOKE_CLIPS = 2
+
+
+def promote(
+    registry: Registry,
+    version: str,
+    *,
+    mode: Mode = "enforce",
+    forced: str = "",
+    policy: Path | None = None,
+    require_approval: bool = False,
+    load: Loader | None = None,
+) -> Promotion:
+    """Promote a version if the gate lets it through; see :func:`merflow.promotion.registry.promote.promote_version`.
+
+    Args:
+        registry: The registered model.
+        version: Number or alias of the version.
+        mode: ``enforce``, ``warn`` or ``dry-run``; the last writes nothing.
+        forced: Reason of a forced promotion; empty if it is not forced.
+        policy: Policy file; merflow's own if None.
+        require_approval: Promote only on a decision that a person has approved.
+        load: Loads a package in another process, with encoders from the hub's cache by default.
+
+    Raises:
+        ParamsError: The policy file is wrong.
+        RegistryError: There is no such version, or it cannot be promoted now.
+        ModelError: A package is damaged or holds a pickle.
+        TrackingError: The server cannot be reached or refuses.
+    """
+    decide = gate_by(registry, policy_of(policy), mode=mode, forced=forced, load=load or PackageLoader())
+    if mode == "dry-run":
+        return preview_promotion(registry, version, decide=decide)
+    return promote_version(registry, version, decide=decide, require_approval=require_approval)
+
+
+def gate_by(registry: Registry, policy: GatePolicy, *, mode: Mode, forced: str, load: Loader) -> Decide:
+    """Return the gate for versions of a registry."""
+
+    def decide(candidate: RegisteredVersion, champion: RegisteredVersion | None) -> GateDecision:
+        versions = [candidate] if champion is None else [candidate, champion]
+        say(f"promote: comparing {' with '.join(each.title for each in versions)}")
+        with tempfile.TemporaryDirectory(prefix="merflow-promote-") as work:
+            folders = [
+                fetch_package(registry.connection, each, into=Path(work) / str(each.version)) for each in versions
+            ]
+            evidence = _measured(folders, versions, load=load)
+        return decide_by_evidence(
+            evidence[0],
+            evidence[1] if champion is not None else None,
+            policy,
+            mode=mode,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            by=registry.trail.who,
+            forced=forced,
+        )
+
+    return decide
+
+
+def _measured(folders: Sequence[Path], versions: Sequence[RegisteredVersion], *, load: Loader) -> list[Evidence]:
+    """Try and time packages side by side, the candidate first, and read the evidence of each.
+
+    Nothing is timed where the candidate does not load: the gate refuses it then.
+    """
+    for folder in folders:
+        refuse_pickles(folder)
+    described = read_package(folders[0])
+    clips = probe_clips(described)
+    outcome = smoke_test(folders[0], clips[:_SMOKE_CLIPS], classes=len(described.classes), load=load)
+    write_smoke_test(folders[0], outcome)
+    if outcome.passed:
+        for folder, costs in zip(folders, measure_costs(folders, clips, load=load), strict=True):
+            write_costs(folder, costs)
+    return [
+        replace(read_evidence(folder), version=str(version.version))
+        for folder, version in zip(folders, versions, strict=True)
+    ]

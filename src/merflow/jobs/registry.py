@@ -1,0 +1,63 @@
+"""The location of the registry; what its commands do is in :mod:`merflow.promotion.registry`."""
+
+import os
+from pathlib import Path
+
+from merflow.contracts.tracked_run import read_tracked_run
+from merflow.errors import RegistryError
+from merflow.promotion.registry.registry import DEFAULT_NAME, Registry
+from merflow.runs import remembered
+from merflow.tracking.lookup import existing
+
+_VARIABLE = "MLFLOW_TRACKING_URI"
+
+
+def open_registry(
+    *, uri: str | None = None, folder: Path | None = None, name: str = DEFAULT_NAME, who: str | None = None
+) -> Registry:
+    """Return a registered model, found by a URI, a benchmark's folder, or ``MLFLOW_TRACKING_URI``, in this order.
+
+    Args:
+        uri: A tracking server or database.
+        folder: The ``--out`` folder of a benchmark, whose tracking server or database is used.
+        name: The registered model.
+        who: Person in the audit trail; by default whoever is logged in.
+
+    Raises:
+        RegistryError: Nothing says where the registry is.
+        TrackingError: MLflow is not installed, cannot track at the URI, or its file is missing.
+    """
+    return Registry(existing(registry_uri(uri=uri, folder=folder)), name, who=who)
+
+
+def registry_uri(*, uri: str | None, folder: Path | None) -> str:
+    """Return the server or database that holds the registry; see :func:`open_registry`.
+
+    Raises:
+        RegistryError: Nothing says where the registry is.
+    """
+    if uri:
+        return uri
+    if folder is not None:
+        return _uri_of(folder)
+    if os.environ.get(_VARIABLE):
+        return os.environ[_VARIABLE]
+    raise RegistryError(
+        f"nothing says where the registry is; give --tracking-uri URI, set {_VARIABLE}, or name a benchmark's folder "
+        "with --folder"
+    )
+
+
+def _uri_of(folder: Path) -> str:
+    runs = [read_tracked_run(each / "run.json") for each in remembered.remembered_below(folder)]
+    uris = sorted({run.uri for run in runs if run.uri is not None})
+    if len(uris) > 1:
+        raise RegistryError(f"the benchmarks in {folder} track to {' and '.join(uris)}; choose one with --tracking-uri")
+    if uris:
+        return uris[0]
+    if (folder / "mlflow.db").is_file():
+        return f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+    raise RegistryError(
+        f"{folder} is no folder of a tracked benchmark: it has neither a remembered run nor an mlflow.db; pass the "
+        "--out folder of `merflow benchmark`"
+    )

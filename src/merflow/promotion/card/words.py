@@ -1,0 +1,146 @@
+"""Sentences of a model card that depend on the package."""
+
+from collections.abc import Sequence
+
+from merflow.contracts.model_package import ModelPackage
+from merflow.contracts.numerals import listed, percent, plural
+from merflow.contracts.stress_results import StressResults
+from merflow.contracts.use_exception import UseException
+from merflow.promotion.card.facts import Measured
+from merflow.promotion.gate.evidence import Evidence
+
+_SOUND = {"audio": "the sound of the voice", "video": "the picture of the speaker", "text": "the words"}
+_SHOWN = 6
+# Fewer dialogues give intervals that are too narrow.
+_FEW_DIALOGUES = 30
+
+
+def synthetic_line(package: ModelPackage) -> str:
+    """Return the first line of the card of a model of made-up data; empty for a model of real recordings."""
+    if not package.synthetic:
+        return ""
+    return (
+        f"Synthetic data: merflow generated the corpus {package.lineage.corpus}, nobody was recorded, and no figure on "
+        "this card says anything about real speech."
+    )
+
+
+def summary(package: ModelPackage) -> str:
+    """Return what the model is, in a paragraph."""
+    inputs = listed([_SOUND[modality] for modality in package.modalities])
+    return (
+        f"The model reads {inputs} of one utterance and returns a probability for each of {len(package.classes)} "
+        f"emotions: {listed(package.classes)}. {_members(package)}"
+    )
+
+
+def whose_figures(package: ModelPackage) -> str:
+    """Return whose figures the card shows, which are never those of the packaged weights."""
+    if package.kind == "refit":
+        return (
+            "These are figures of the procedure: cross-validation trained one model per fold and tested each on "
+            "speakers that it had never heard. The packaged model was then trained anew on all of these data. No test "
+            "data is left for it, so it has no test figure of its own."
+        )
+    return (
+        "These are figures of the fold models one by one, each on speakers that it had never heard. The packaged "
+        "ensemble averages all of them. Every test utterance was training data of some member, so the ensemble has no "
+        "test figure of its own."
+    )
+
+
+def intended_uses(intended: str) -> tuple[str, ...]:
+    """Return the uses that the model is meant for."""
+    return (
+        f"Intended use, as the person who wrote this card states it: {intended}.",
+        "Its answer is the emotion that listeners would probably name, as annotators did for the training data. It is "
+        "not what the speaker feels.",
+        "A person should look at a result before it has any consequence for the speaker.",
+    )
+
+
+def refused_uses(exception: UseException | None) -> tuple[str, ...]:
+    """Return the uses that the model is not for."""
+    recorded = (
+        f"{exception.by} recorded an exception for the use {exception.use!r} on {exception.ground} grounds: "
+        f"{exception.reason}."
+        if exception is not None
+        else "No exception is recorded for this model."
+    )
+    return (
+        "At work and in education: the EU AI Act (Regulation (EU) 2024/1689, Article 5(1)(f)) prohibits AI systems "
+        f"that infer the emotions of people there. Only medical and safety reasons are exempt. {recorded}",
+        "Lie detection, hiring, policing, credit, insurance or any other decision about a person.",
+        "Speech of people who have not been told about it.",
+    )
+
+
+def limits(package: ModelPackage, found: Measured, stress: StressResults | None) -> tuple[str, ...]:
+    """Return what is known to limit the model."""
+    shortest, longest = package.training_seconds
+    lines = [
+        f"It knows {plural(len(package.classes), 'emotion')} only and calls every utterance one of them, or abstains.",
+        f"Training utterances lasted {shortest:.1f} to {longest:.1f} s; shorter and longer ones are new to it.",
+        f"It was trained and tested on one corpus, {package.lineage.corpus}. Other languages, microphones, ages and "
+        "ways of speaking were not tested, and accuracy usually falls there.",
+    ]
+    if "text" in package.modalities:
+        words = {"truth": "transcripts typed by people", "asr": "a speech recognizer's transcripts"}
+        known = words.get(package.transcripts or "", "several kinds of transcripts")
+        lines.append(f"It learned from {known}; other words may change its answers.")
+    if found.dialogues < _FEW_DIALOGUES:
+        lines.append(f"The {plural(found.dialogues, 'test dialogue')} are few, so the intervals are rather too narrow.")
+    lines.extend(_weak_groups(found))
+    if stress is None:
+        lines.append("The stress suite was not run: nothing is known about noise, telephones, rooms or wrong words.")
+    elif stress.failed:
+        rest = len(stress.failed) - _SHOWN
+        named = ", ".join(stress.failed[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+        lines.append(f"In the stress suite it failed: {named}.")
+    return tuple(lines)
+
+
+def lineage(evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    """Return the sources of the package with their names; an unknown one says so."""
+    sources = evidence.package.lineage
+    named = (
+        ("corpus", f"{sources.corpus}, version {sources.manifest_hash}"),
+        ("split id", sources.split_id),
+        ("DVC revision", sources.dvc_revision),
+        ("commit of the code", sources.git_commit),
+        ("image", sources.image),
+        ("SBOM", sources.sbom),
+        ("MLflow run of the benchmark", sources.benchmark_run),
+        ("MLflow run of the variant", sources.variant_run),
+        ("folds", ", ".join(sources.fold_fingerprints)),
+        ("environment", sources.environment),
+        *((f"model {member.folder}", f"SHA-256 {member.digest}") for member in evidence.package.members),
+    )
+    return tuple((name, value or "unknown") for name, value in named)
+
+
+def _members(package: ModelPackage) -> str:
+    epochs = listed([str(number) for number in package.fold_epochs])
+    if package.kind == "refit":
+        trained = plural(package.members[0].epochs, "epoch")
+        return f"One model was trained on all sessions for {trained}; the folds had chosen {epochs}."
+    return f"It is the mean of {plural(len(package.members), 'fold model')}, whose chosen epochs were {epochs}."
+
+
+def _weak_groups(found: Measured) -> Sequence[str]:
+    """Return a sentence per kind of group whose weakest member is clearly below the strongest."""
+    lines = []
+    for kind, groups in found.groups.items():
+        known = [group for group in groups if group.ua is not None and group.ci95 is not None]
+        if len(known) < 2:
+            continue
+        weakest, strongest = (pick(known, key=lambda group: group.ua or 0.0) for pick in (min, max))
+        assert weakest.ci95 is not None
+        assert strongest.ci95 is not None
+        if weakest.ci95[1] < strongest.ci95[0]:
+            figure = "recall" if kind == "emotion" else "UA"
+            lines.append(
+                f"The {figure} of {kind} {weakest.group} is {percent(weakest.ua)}%, that of {strongest.group} "
+                f"{percent(strongest.ua)}%, and their intervals do not overlap."
+            )
+    return lines

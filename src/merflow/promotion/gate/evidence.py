@@ -1,0 +1,146 @@
+"""Everything that the gate and the card know about a package, read from its folder."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+
+from merflow.contracts.calibration_record import CALIBRATION, Calibration, read_calibration
+from merflow.contracts.costs import COSTS, SMOKE, Costs, SmokeTest, read_costs, read_smoke_test
+from merflow.contracts.gate_decision import Contender
+from merflow.contracts.model_package import (
+    CARD_HTML,
+    CARD_MD,
+    MEMBERS,
+    PACKAGE,
+    PREDICTIONS_FILE,
+    REMEDY,
+    UTTERANCES_FILE,
+    ModelPackage,
+    read_package,
+)
+from merflow.contracts.stress_results import STRESS, StressResults, read_stress
+from merflow.contracts.tables import PREDICTIONS, TESTED, read_table
+from merflow.contracts.use_exception import EXCEPTION, UseException, read_exception
+from merflow.errors import ModelError
+
+# Files that a decision rests on; costs and smoke test are measured for one decision and stored with it.
+_EVIDENCE = (PACKAGE, PREDICTIONS_FILE, UTTERANCES_FILE, CALIBRATION, STRESS, CARD_MD, CARD_HTML, EXCEPTION)
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The inputs and outputs of a package, as its callers see them.
+
+    Attributes:
+        inputs: Names of the inputs that it reads.
+        outputs: Classes in the order of the probabilities.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The evidence about a package. None stands for what the package lacks.
+
+    Attributes:
+        package: The package.
+        predictions: Test predictions of the folds, before calibration; rows of
+            :data:`merflow.contracts.tables.PREDICTIONS`.
+        utterances: Groups of the tested utterances; rows of :data:`merflow.contracts.tables.TESTED`.
+        calibration: Its calibration.
+        stress: Results of the stress suite.
+        costs: Its costs, measured beside those of the other package.
+        smoke_test: Outcome of loading and predicting in a fresh process.
+        has_card: True if it has a model card, as Markdown and as HTML.
+        use_exception: The recorded exception for a prohibited use.
+        signature: Its inputs and outputs.
+        digest: SHA-256 over the files of the evidence.
+        version: Version in the registry; empty if it has none.
+    """
+
+    package: ModelPackage
+    predictions: pd.DataFrame
+    utterances: pd.DataFrame
+    calibration: Calibration | None
+    stress: StressResults | None
+    costs: Costs | None
+    smoke_test: SmokeTest | None
+    has_card: bool
+    use_exception: UseException | None
+    signature: Signature
+    digest: str
+    version: str = ""
+
+    @property
+    def contender(self) -> Contender:
+        """The package as a decision names it."""
+        package = self.package
+        return Contender(variant=package.variant, kind=package.kind, version=self.version, digest=self.digest)
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """Read the evidence of a package folder.
+
+    Calibration, stress results, costs, smoke test, card and exception may be missing. A file that is there but damaged
+    is an error.
+
+    Raises:
+        ModelError: The folder is no package, or evidence is missing or was changed.
+        FormatError: A file is damaged, or another version of merflow wrote it.
+        MerflowError: A table has other columns.
+    """
+    package = read_package(folder)
+    for name in (PREDICTIONS_FILE, UTTERANCES_FILE):
+        if not (folder / name).is_file():
+            raise ModelError(f"no such file: {folder / name}; {REMEDY}")
+    _unchanged(folder, package)
+    predictions, _ = read_table(folder / PREDICTIONS_FILE, PREDICTIONS)
+    utterances, _ = read_table(folder / UTTERANCES_FILE, TESTED)
+    return Evidence(
+        package=package,
+        predictions=predictions,
+        utterances=utterances,
+        calibration=_if_there(read_calibration, folder, CALIBRATION),
+        stress=_if_there(read_stress, folder, STRESS),
+        costs=_if_there(read_costs, folder, COSTS),
+        smoke_test=_if_there(read_smoke_test, folder, SMOKE),
+        has_card=all((folder / name).is_file() for name in (CARD_MD, CARD_HTML)),
+        use_exception=_if_there(read_exception, folder, EXCEPTION),
+        signature=Signature(inputs=tuple(sorted(package.modalities)), outputs=package.classes),
+        digest=_digest(folder),
+    )
+
+
+def _unchanged(folder: Path, package: ModelPackage) -> None:
+    """Raise if evidence or calibration is missing or was changed; whoever loads the models checks their files."""
+    for name, value in package.files.items():
+        path = folder / name
+        if name.startswith(f"{MEMBERS}/"):
+            continue
+        if not path.is_file():
+            raise ModelError(f"no such file: {path}; {REMEDY}")
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != value:
+                raise ModelError(f"{path} was changed after the model was packaged; {REMEDY}")
+
+
+def _if_there(read: Callable[[Path], Content], folder: Path, name: str) -> Content | None:
+    return read(folder) if (folder / name).exists() else None
+
+
+def _digest(folder: Path) -> str:
+    sha = hashlib.sha256()
+    for name in _EVIDENCE:
+        if (folder / name).is_file():
+            content = (folder / name).read_bytes()
+            sha.update(f"{name} {len(content)}\n".encode())
+            sha.update(content)
+    return sha.hexdigest()

@@ -1,0 +1,112 @@
+"""The gate: evidence of two packages and a policy in, a decision with all its reasons out.
+
+It is pure: it reads no file and no clock, and the same inputs give the same decision.
+"""
+
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from merflow.contracts.gate_decision import Check, GateDecision, Mode, verdict_of
+from merflow.contracts.gate_policy import GatePolicy, read_policy
+from merflow.evaluation.predictions import VariantPredictions
+from merflow.promotion.gate import comparability, readiness
+from merflow.promotion.gate.accuracy import above_chance, against_champion
+from merflow.promotion.gate.budgets import cost_checks
+from merflow.promotion.gate.calibration import calibration_checks
+from merflow.promotion.gate.evidence import Evidence
+from merflow.promotion.gate.groups import group_checks
+from merflow.promotion.gate.robustness import stress_checks
+
+
+def decide(
+    candidate: Evidence,
+    champion: Evidence | None,
+    policy: GatePolicy,
+    *,
+    mode: Mode,
+    at: str,
+    by: str,
+    forced: str = "",
+) -> GateDecision:
+    """Compare a candidate with the champion; without one, with the policy's floors alone.
+
+    Args:
+        candidate: The package that wants to become the champion.
+        champion: The present champion; None if there is none.
+        policy: What the candidate must show.
+        mode: ``enforce``, ``warn`` or ``dry-run``.
+        at: Time in UTC, ISO 8601.
+        by: Who asks.
+        forced: Reason of a forced promotion; empty if it is not forced.
+    """
+    checks = tuple(_checks(candidate, champion, policy))
+    return GateDecision(
+        candidate=candidate.contender,
+        champion=champion.contender if champion is not None else None,
+        mode=mode,
+        checks=checks,
+        promoted=verdict_of(checks, mode=mode, forced=forced),
+        forced=forced,
+        policy=policy.digest,
+        at=at,
+        by=by,
+    )
+
+
+def policy_of(path: Path | None = None) -> GatePolicy:
+    """Read a policy file; merflow's own if none is given.
+
+    Raises:
+        ParamsError: The file is missing or not YAML, or with every problem of its values.
+    """
+    with as_file(files("merflow.promotion.gate") / "policy.yaml") as shipped:
+        return read_policy(path or shipped, shipped=shipped)
+
+
+def _checks(candidate: Evidence, champion: Evidence | None, policy: GatePolicy) -> Iterator[Check]:
+    """Yield every check, cheap ones about the package first."""
+    package = candidate.package
+    yield readiness.smoke_check(candidate.smoke_test)
+    yield readiness.use_check(candidate.use_exception, policy=policy.use)
+    yield readiness.honest_selection(package)
+    yield readiness.validated(package, policy=policy.package)
+    yield readiness.card_check(has_card=candidate.has_card)
+    check, predictions = comparability.predictions_check(candidate)
+    yield check
+    if predictions is not None:
+        yield above_chance(predictions, classes=len(package.classes), policy=policy.accuracy)
+    if champion is not None:
+        yield from _against(candidate, champion, predictions, policy)
+    yield from calibration_checks(
+        candidate.calibration, champion.calibration if champion else None, policy=policy.calibration
+    )
+    yield from stress_checks(candidate.stress, package, policy=policy.stress)
+    yield from cost_checks(
+        candidate.costs, champion.costs if champion else None, first=champion is None, policy=policy.costs
+    )
+
+
+def _against(
+    candidate: Evidence, champion: Evidence, predictions: VariantPredictions | None, policy: GatePolicy
+) -> Iterator[Check]:
+    """Yield the checks that compare predictions; none of them if the two cannot be compared."""
+    yield readiness.signature_check(candidate.signature, champion.signature, policy=policy.package)
+    alike = [comparability.same_taxonomy(candidate, champion), comparability.same_split(candidate, champion)]
+    yield from alike
+    if not all(check.passed for check in alike):
+        return
+    pairs, theirs = comparability.pairs_check(predictions, champion)
+    yield pairs
+    if predictions is None or theirs is None:
+        return
+    classes = candidate.package.classes
+    yield against_champion(predictions, theirs, classes=len(classes), policy=policy.accuracy)
+    yield from group_checks(
+        predictions,
+        theirs,
+        candidate.utterances,
+        classes=classes,
+        policy=policy.groups,
+        accuracy=policy.accuracy,
+    )

@@ -1,0 +1,93 @@
+"""The evidence that a package carries: test predictions, groups of the tested utterances, and the calibration."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from merflow.contracts.calibration_record import Calibration, write_calibration
+from merflow.contracts.model_package import PREDICTIONS_FILE, UTTERANCES_FILE
+from merflow.contracts.tables import PREDICTIONS, TESTED, conform
+from merflow.corpus.durations import durations_s
+from merflow.corpus.manifest import Manifest
+from merflow.evaluation.model_calibration import calibrate
+from merflow.folds.opening import development_predictions
+from merflow.promotion.packaging.benchmarked import BenchmarkedVariant
+from merflow.runs.fold_folder import read_predictions
+from merflow.storage.local import replacing
+
+_GROUPED_BY = "gender"
+
+
+def write_evidence(variant: BenchmarkedVariant, manifest: Manifest, package: Path) -> None:
+    """Write the test predictions of all folds and seeds, and the groups of their utterances; no words.
+
+    Raises:
+        OutputError: The package cannot be written.
+    """
+    predictions, record = tested(variant), variant.folds[0].record
+    metadata = {"classes": ",".join(record.classes), "selection": str(record.selection)}
+    _write(package / PREDICTIONS_FILE, conform(predictions, PREDICTIONS, where=PREDICTIONS_FILE), metadata)
+    rows = manifest.rows.join(durations_s(manifest.rows))
+    rows = rows[rows["utterance_id"].isin(set(predictions["utterance_id"]))].sort_values("utterance_id")
+    _write(package / UTTERANCES_FILE, conform(rows[TESTED.names], TESTED, where=UTTERANCES_FILE), {})
+
+
+def write_calibration_of(
+    variant: BenchmarkedVariant,
+    manifest: Manifest,
+    package: Path,
+    *,
+    coverage: float,
+    device: str,
+    fold_done: Callable[[int, int], None],
+) -> Calibration:
+    """Calibrate the variant on its development predictions and write ``calibration.json``.
+
+    Args:
+        variant: The variant, whose folds predict their development parts anew.
+        manifest: The manifest that it was trained on.
+        package: The package.
+        coverage: Share of conformal sets that shall hold the true class.
+        device: Device of the predictions.
+        fold_done: Called after each fold with its number and the number of folds.
+
+    Raises:
+        EvaluationError: The data of a fold are gone, ``coverage`` is no share, or crepes is not installed.
+        FeatureError: The store lacks a feature.
+        OutputError: The package cannot be written.
+    """
+    tables = []
+    for number, fold in enumerate(variant.folds, start=1):
+        tables.append(development_predictions(fold.folder, **variant.files, device=device))
+        fold_done(number, len(variant.folds))
+    groups = groups_of(manifest)
+    calibration = calibrate(
+        pd.concat(tables, ignore_index=True),
+        tested(variant),
+        classes=variant.folds[0].record.classes,
+        groups=groups,
+        grouped_by=_GROUPED_BY if groups else "",
+        bins=variant.results.evaluation.calibration_bins,
+        coverage=coverage,
+    )
+    write_calibration(package, calibration)
+    return calibration
+
+
+def tested(variant: BenchmarkedVariant) -> pd.DataFrame:
+    """Return the test predictions of all folds and seeds."""
+    return pd.concat([read_predictions(fold.folder) for fold in variant.folds], ignore_index=True)
+
+
+def groups_of(manifest: Manifest) -> dict[str, str]:
+    """Return the gender of the speaker of each utterance, where the manifest has it."""
+    known = manifest.rows[manifest.rows[_GROUPED_BY].notna()]
+    return dict(zip(known["utterance_id"], known[_GROUPED_BY], strict=True))
+
+
+def _write(path: Path, table: pa.Table, metadata: dict[str, str]) -> None:
+    with replacing(path) as part:
+        pq.write_table(table.replace_schema_metadata(metadata), part)

@@ -1,0 +1,213 @@
+"""A package as an MLflow model of its variant's run: files, signature, and the figures of the cross-validation.
+
+The figures bear names such as ``cv/test_UA``. They are of the folds' models on data that these had not seen; of a refit
+itself there are none.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from merflow.contracts.calibration_record import ANY_GROUP, Calibration, read_calibration
+from merflow.contracts.model_package import PREDICTIONS_FILE, ModelPackage, read_package
+from merflow.contracts.package_files import check_files, refuse_pickles, whole_digest
+from merflow.contracts.tables import PREDICTIONS, read_table
+from merflow.evaluation.metrics import macro_f1, unweighted_accuracy, weighted_accuracy
+from merflow.promotion.packaging.signature import input_example, requirements_of, signature_of
+from merflow.tracking.connection import Connection
+
+NAME = "model"
+PACKAGE_TAG = "merflow.package"
+_ENCODERS_FOLDER = "MERFLOW_ENCODERS_FOLDER"
+_MODEL_FILE = Path(__file__).with_name("pyfunc_model.py")
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class LoggedVersion:
+    """A package in MLflow, ready to be registered.
+
+    Attributes:
+        model_id: MLflow's id of the logged model.
+        model_uri: ``models:/<model_id>``, which registers and loads it.
+        run_id: The variant's run, which it is linked to.
+        package_digest: Digest of all files of the package, cards and stress results included.
+        new: False if MLflow had this very package already.
+    """
+
+    model_id: str
+    model_uri: str
+    run_id: str
+    package_digest: str
+    new: bool
+
+
+def log_version_model(
+    connection: Connection, package: Path, *, variant_run_id: str, encoders_folder: str = ""
+) -> LoggedVersion:
+    """Log a package as a model of its variant's run; a package that MLflow has already is not uploaded twice.
+
+    MLflow loads the model once and predicts its input example, as a first check. An upload that is cut short leaves a
+    model whose status is FAILED or PENDING, which nothing registers.
+
+    Args:
+        connection: The tracking server or database.
+        package: The package.
+        variant_run_id: MLflow's id of the variant's run.
+        encoders_folder: A folder with the pretrained encoders, for that check; empty for the hub's cache.
+
+    Raises:
+        ModelError: The folder is no package, holds a pickle, or one of its files was changed.
+        TrackingError: The server cannot be reached or refuses, or has no such run.
+    """
+    described, calibration = read_package(package), read_calibration(package)
+    refuse_pickles(package)
+    check_files(package, described)
+    identity = whole_digest(package)
+    run = connection.call("get_run", variant_run_id)
+    earlier = _ready(connection, run, identity)
+    if earlier is not None:
+        return LoggedVersion(earlier, f"models:/{earlier}", variant_run_id, identity, new=False)
+    model = connection.call(
+        "create_logged_model",
+        run.info.experiment_id,
+        name=NAME,
+        source_run_id=variant_run_id,
+        tags={PACKAGE_TAG: identity, **_tags(described)},
+        params=_params(described, calibration),
+        model_type=described.kind,
+    )
+    _upload(connection, package, described, model_id=model.model_id, encoders_folder=encoders_folder)
+    _link(connection, run, model.model_id, _figures(package, described, calibration))
+    return LoggedVersion(model.model_id, f"models:/{model.model_id}", variant_run_id, identity, new=True)
+
+
+def _ready(connection: Connection, run: Any, identity: str) -> str | None:  # noqa: ANN401 - mlflow's Run
+    """Return the id of a complete model of this package and run; None if there is none."""
+    found = connection.call(
+        "search_logged_models",
+        [run.info.experiment_id],
+        f"source_run_id = '{run.info.run_id}' AND tags.`{PACKAGE_TAG}` = '{identity}'",
+    )
+    ready = [str(model.model_id) for model in found if str(model.status.value) == "READY"]
+    return ready[0] if ready else None
+
+
+def _upload(
+    connection: Connection, package: Path, described: ModelPackage, *, model_id: str, encoders_folder: str
+) -> None:
+    with connection.as_current("log_artifacts"), _environment(_ENCODERS_FOLDER, encoders_folder):
+        import mlflow
+
+        mlflow.pyfunc.log_model(
+            name=NAME,
+            model_id=model_id,
+            python_model=str(_MODEL_FILE),
+            artifacts={"package": str(package)},
+            signature=signature_of(described),
+            input_example=input_example(described),
+            pip_requirements=requirements_of(described),
+            metadata=_metadata(described),
+        )
+
+
+def _link(connection: Connection, run: Any, model_id: str, figures: dict[str, float]) -> None:  # noqa: ANN401 - mlflow's Run
+    """Link the model to its run, and log the figures of both with the data that they were measured on."""
+    from mlflow.entities import LoggedModelOutput, Metric
+
+    connection.call("log_outputs", run.info.run_id, [LoggedModelOutput(model_id, step=0)])
+    dataset = next((entry.dataset for entry in run.inputs.dataset_inputs), None)
+    now_ms = int(time.time() * 1000)
+    metrics = [
+        Metric(
+            name,
+            round(value, _DIGITS),
+            now_ms,
+            0,
+            model_id=model_id,
+            dataset_name=None if dataset is None else dataset.name,
+            dataset_digest=None if dataset is None else dataset.digest,
+            run_id=run.info.run_id,
+        )
+        for name, value in figures.items()
+    ]
+    connection.call("log_batch", run.info.run_id, metrics=metrics)
+
+
+def _figures(package: Path, described: ModelPackage, calibration: Calibration) -> dict[str, float]:
+    """Return the figures of the folds' models on their test parts."""
+    rows = read_table(package / PREDICTIONS_FILE, PREDICTIONS)[0]
+    index_of = {name: index for index, name in enumerate(described.classes)}
+    labels = rows["label"].map(index_of).to_numpy(dtype=np.int64)
+    predicted = np.stack(rows["probabilities"].tolist()).argmax(axis=1)
+    held_out = calibration.held_out
+    every = held_out.groups[ANY_GROUP]
+    return {
+        "cv/test_UA": unweighted_accuracy(labels, predicted, classes=len(described.classes)),
+        "cv/test_WA": weighted_accuracy(labels, predicted),
+        "cv/test_macro_f1": macro_f1(labels, predicted, classes=len(described.classes)),
+        "cv/ece_before": held_out.ece_before,
+        "cv/ece_after": held_out.ece_after,
+        "cv/nll_before": held_out.nll_before,
+        "cv/nll_after": held_out.nll_after,
+        "cv/coverage": every.coverage,
+        "cv/answered": every.answered,
+        "cv/set_size": every.mean_size,
+    }
+
+
+def _tags(described: ModelPackage) -> dict[str, str]:
+    return {
+        "variant": described.variant,
+        "kind": described.kind,
+        "taxonomy": described.taxonomy,
+        "corpus": described.lineage.corpus,
+        "manifest_hash": described.lineage.manifest_hash,
+        "split_id": described.lineage.split_id,
+        "protocol": described.protocol,
+        "selection": str(described.selection),
+    }
+
+
+def _params(described: ModelPackage, calibration: Calibration) -> dict[str, str]:
+    return {
+        "members": str(len(described.members)),
+        "epochs": ", ".join(str(member.epochs) for member in described.members),
+        "temperature": f"{calibration.temperature:.4f}",
+        "coverage": str(calibration.coverage),
+        **{f"encoder.{role}": encoder.citation for role, encoder in described.encoders.items()},
+    }
+
+
+def _metadata(described: ModelPackage) -> dict[str, Any]:
+    return {
+        "merflow": {
+            "variant": described.variant,
+            "kind": described.kind,
+            "classes": list(described.classes),
+            "modalities": list(described.modalities),
+            "encoders": {role: each.model_dump() for role, each in described.encoders.items()},
+            "lineage": described.lineage.model_dump(mode="json"),
+        }
+    }
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable in the block, unless the value is empty."""
+    before = os.environ.get(name)
+    if value:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        if value and before is None:
+            del os.environ[name]
+        elif before is not None:
+            os.environ[name] = before

@@ -1,0 +1,49 @@
+"""Traces of the audit trail on registered models and their versions.
+
+A tag per entry on the version: it shows in MLflow's pages, and shows that an entry existed if the trail's last entries
+were deleted from the database.
+"""
+
+from merflow.contracts.audit_trail import AuditEntry
+from merflow.errors import TrackingError
+from merflow.promotion.registry.refusals import MISSING, is_refusal, permission_denied
+from merflow.promotion.registry.trail import RUN_TAG, Trail
+from merflow.tracking.connection import Connection
+
+TRACE = "merflow.trail."
+_TAGGED = ("promote", "rollback", "approve")
+
+
+def tag_version(connection: Connection, name: str, entry: AuditEntry) -> None:
+    """Leave a trace of the entry on its version; a forced promotion says so for ever.
+
+    Raises:
+        TrackingError: The server cannot be reached or refuses.
+    """
+    if entry.action not in _TAGGED or entry.version is None:
+        return
+    action = "FORCED promotion" if entry.forced else entry.action
+    text = f"{entry.digest}: {action} by {entry.who} at {entry.at}: {entry.why}"
+    try:
+        connection.call("set_model_version_tag", name, str(entry.version), f"{TRACE}{entry.number:06d}", text)
+        if entry.forced:
+            connection.call("set_model_version_tag", name, str(entry.version), "merflow.forced", "true")
+    except TrackingError as error:
+        if not is_refusal(error, MISSING):  # the version was deleted meanwhile
+            raise
+
+
+def probe_permission(connection: Connection, trail: Trail) -> None:
+    """Link the registered model to its trail; who may not, may not move its aliases either.
+
+    Raises:
+        RegistryError: The user may not write the registered model.
+        TrackingError: The server cannot be reached or refuses.
+    """
+    try:
+        connection.call("set_registered_model_tag", trail.name, RUN_TAG, trail.ensure())
+    except TrackingError as error:
+        if is_refusal(error, "PERMISSION_DENIED"):
+            raise permission_denied(trail.name, error) from error
+        if not is_refusal(error, MISSING):  # read_aliases names the nearest
+            raise

@@ -1,0 +1,69 @@
+"""The gate on versions of a registry; only the loading of models is replaced, for no model is trained here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from merflow.errors import ModelError, ParamsError
+from merflow.inference.media_clips import Clip
+from merflow.jobs.promote import promote
+from merflow.promotion.costs import Predict
+from merflow.promotion.registry.aliases import read_aliases
+from merflow.promotion.registry.promote import promote_version
+from merflow.promotion.registry.registry import Registry
+from merflow.promotion.registry.story import story
+from merflow.tracking.connection import Connection
+from tests.promotion.registry.versions import YES, logged_model, register
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A loader of a model that knows nothing."""
+
+    def __call__(self, _folder: Path) -> Predict:
+        def predict(clips: Sequence[Clip]) -> np.ndarray:
+            return np.full((len(clips), 4), 0.25)
+
+        return predict
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """Return a registry with a fair model, a better and a worse one."""
+    folder = tmp_path_factory.mktemp("promote")
+    found = Registry(Connection(f"sqlite:///{folder / 'mlflow.db'}"), who="anna")
+    for name, skill in {"fair": 1.0, "better": 1.6, "worse": 0.2}.items():
+        register(found, logged_model(found.connection.uri, folder / name, skill=skill, experiment=name))
+    return found
+
+
+def test_a_better_candidate_is_promoted_and_a_worse_one_refused_with_reasons(registry: Registry) -> None:
+    promote_version(registry, "1", decide=YES)
+    assert promote(registry, "2", load=Uniform()).status == "promoted"
+    done = promote(registry, "3", load=Uniform())
+    assert done.status == "refused"
+    assert any("accuracy" in sentence for sentence in done.sentences)
+    assert read_aliases(registry.connection, registry.name) == {"champion": 2, "previous": 1, "candidate": 3}
+    assert [entry.action for entry in story(registry, "3").entries][-1] == "decide"
+
+
+def test_a_planted_pickle_and_a_wrong_policy_are_refused(registry: Registry, tmp_path: Path) -> None:
+    planted = logged_model(registry.connection.uri, tmp_path / "planted", pickled=True, experiment="planted")
+    number = register(registry, planted)
+    with pytest.raises(ModelError, match="pickle"):
+        promote(registry, str(number), load=Uniform())
+    (tmp_path / "policy.yaml").write_text("accurcy: 1\n")
+    with pytest.raises(ParamsError, match="accurcy"):
+        promote(registry, "2", policy=tmp_path / "policy.yaml", load=Uniform())
+
+
+def test_a_dry_run_tells_what_is_wrong_and_writes_nothing(registry: Registry) -> None:
+    """Even of a model that does not load, as here."""
+    before = registry.trail.read()
+    done = promote(registry, "3", mode="dry-run")
+    assert (done.status, registry.trail.read()) == ("dry-run", before)
+    assert done.sentences[0].startswith("mfdr:full would be refused")
+    assert any("smoke" in sentence for sentence in done.sentences)
