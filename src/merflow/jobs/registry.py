@@ -1,4 +1,4 @@
-"""Where the registry is; what its commands do is in :mod:`merflow.promotion.registry`."""
+"""The way to a registry: by its address, a benchmark's folder, or the environment."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an audit finds in a database that somebody changed by hand."""
+"""Audits of a database that somebody changed by hand."""
 
 import json
 import sqlite3
@@ -86,7 +86,7 @@ def test_with_a_damaged_trail_one_can_go_back_and_force_but_not_promote(promoted
 
 
 def test_mlflow_refuses_to_change_an_entry(promoted: Registry) -> None:
-    """What the trail rests on, asked of MLflow itself."""
+    """The trail rests on this."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

@@ -29,7 +29,7 @@ class OpenMove:
 
 @dataclass(frozen=True)
 class RegistryState:
-    """What the trail says.
+    """The outcome of all entries.
 
     Attributes:
         entries: Entries that are readable, the oldest first.
