@@ -35,7 +35,7 @@ from merflow.tracking.connection import Connection
 LOCK_S = 120.0
 # Longer than one request with all its retries, see merflow.tracking.connection.
 MARGIN_S = 60.0
-_POLL_S = 0.1
+_POLL_S = 0.25
 # Moves that are over in a moment; even an impatient command waits for them.
 _SHORT = ("register", "restore")
 
