@@ -86,6 +86,7 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.mfdr
 	@$(BIN)/python -m benchmarks.real_size
 	@$(BIN)/python -m benchmarks.finetuning
+	@$(BIN)/python -m benchmarks.gate_error_rates
 	@$(BIN)/python -m benchmarks.results_page
 
 clean: ## remove runs and caches; the environment stays

@@ -9,12 +9,14 @@ Shapes: n tests, C classes.
 """
 
 import argparse
+import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 
 import numpy as np
 import pandas as pd
+from scipy.special import betaincinv
 
 from benchmarks.record import write_result
 from merflow.contracts.calibration_record import GroupCoverage
@@ -57,7 +59,7 @@ class World:
         labels = random.choice(len(CLASSES), size=len(dialogue), p=_SHARES)
         ease = _EASE[labels] + random.normal(0, _SHARED, size=len(dialogue))
         there = True if self.session is None else session == self.session
-        names = np.array([f"u{index:06}" for index in range(len(dialogue))], dtype=object)
+        names = _names(len(dialogue))
         sides = []
         for skill in (np.where(there, skill_of(self.gain), 0.0), np.zeros(len(dialogue))):
             own = random.normal(0, _OWN, size=self.dialogues)[dialogue]
@@ -78,6 +80,11 @@ class World:
         gender = np.array(["F", "M"])[np.arange(len(dialogue)) % 2]
         facts = pd.DataFrame({"utterance_id": names, "session": session.astype(str), "gender": gender})
         return sides[0], sides[1], facts
+
+
+@cache
+def _names(count: int) -> np.ndarray:
+    return np.array([f"u{index:06}" for index in range(count)], dtype=object)
 
 
 def true_ua(skill: float) -> float:
@@ -149,56 +156,85 @@ def _coverage(random: np.random.Generator, coverage: float, *, utterances: int =
     )
 
 
-Row = tuple[str, str, float]
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        situation: What is true of the two models.
+        stated: What the policy says about the rate.
+        rate: The measured rate.
+        trials: Number of made-up pairs.
+    """
+
+    situation: str
+    stated: str
+    rate: float
+    trials: int
+
+    @property
+    def ci95(self) -> tuple[float, float]:
+        """Exact binomial interval of the rate (Clopper and Pearson 1934)."""
+        hits = round(self.rate * self.trials)
+        low = betaincinv(hits, self.trials - hits + 1, 0.025) if hits else 0.0
+        high = betaincinv(hits + 1, self.trials - hits, 0.975) if hits < self.trials else 1.0
+        return float(low), float(high)
 
 
 def rows(trials: int) -> Iterator[Row]:
-    """Yield the situation, what the policy states, and the measured rate."""
+    """Yield the rows; each has draws of its own, and slower ones fewer of them."""
     shipped = policy_of()
-    superior = shipped.accuracy.model_copy(update={"resamples": 1000})
+    superior = shipped.accuracy.model_copy(update={"resamples": 500})
     inferior = superior.model_copy(update={"require": "non-inferior", "margin": 0.03})
-    level, gain = f"promoted ≤ {superior.level:g}", 0.04
-    for dialogues in (15, 40, 150):
-        world, size = World(dialogues), f"{dialogues} dialogues"
-        yield f"superior, equal models, {size}", level, promotion_rate(world, superior, trials=trials)
-        better = promotion_rate(replace(world, gain=gain), superior, trials=trials)
-        yield f"superior, candidate better by {100 * gain:g} points, {size}", "promoted (power)", better
-        worse = promotion_rate(replace(world, gain=-0.03), inferior, trials=trials)
-        yield f"non-inferior, worse by the margin of 3 points, {size}", level, worse
-        equal = promotion_rate(world, inferior, trials=trials)
-        yield f"non-inferior, equal models, {size}", "promoted (power)", equal
-    three = promotion_rate(World(40, seeds=3), superior, trials=trials)
-    yield "superior, equal models, 40 dialogues, 3 seeds", level, three
-    yield from _group_rows(shipped.groups, superior, trials=max(trials // 4, 1))
+    level, power = f"promoted ≤ {superior.level:g}", "promoted (power)"
+    for dialogues in (20, 40, 150):
+        world, size, some = World(dialogues), f"{dialogues} dialogues", trials if dialogues < 100 else trials // 2
+        for words, stated, truth, policy in (
+            ("superior, equal models", level, world, superior),
+            ("superior, candidate better by 4 points", power, replace(world, gain=0.04), superior),
+            ("non-inferior, worse by the margin of 3 points", level, replace(world, gain=-0.03), inferior),
+            ("non-inferior, equal models", power, world, inferior),
+        ):
+            situation = f"{words}, {size}"
+            rate = promotion_rate(truth, policy, trials=some, seed=_seed(situation))
+            yield Row(situation, stated, rate, some)
+    situation = "superior, equal models, 40 dialogues, 3 seeds"
+    rate = promotion_rate(World(40, seeds=3), superior, trials=trials, seed=_seed(situation))
+    yield Row(situation, level, rate, trials)
+    yield from _group_rows(shipped.groups, superior, trials=trials // 8)
     promised, low = (coverage_refusal_rate(shipped.calibration, coverage=share, trials=trials) for share in (0.9, 0.85))
-    yield "coverage as promised, 3 groups of 400", f"refused ≤ {shipped.calibration.level:g}", promised
-    yield "coverage 5 points too low, 3 groups of 400", "refused (power)", low
+    yield Row("coverage as promised, 3 groups of 400", f"refused ≤ {shipped.calibration.level:g}", promised, trials)
+    yield Row("coverage 5 points too low, 3 groups of 400", "refused (power)", low, trials)
 
 
 def _group_rows(policy: GroupPolicy, accuracy: AccuracyPolicy, *, trials: int) -> Iterator[Row]:
     proof = policy.model_copy(update={"refuse": "not-shown-equal", "margin": 0.1, "level": 0.025})
     for dialogues in (40, 150):
         world, size = World(dialogues), f"{dialogues} dialogues"
-        equal = group_refusal_rate(world, policy, accuracy, trials=trials)
-        yield f"shown-worse, all groups equal, {size}", f"any refused ≤ {policy.level:g}", equal
-        one = replace(world, gain=-0.15, session=1)
-        found = group_refusal_rate(one, policy, accuracy, trials=trials, only="session 1")
-        yield f"shown-worse, session 1 worse by 15 points, {size}", "refused (power)", found
-        one = replace(world, gain=-proof.margin, session=1)
-        margin = group_refusal_rate(one, proof, accuracy, trials=trials, only="session 1")
-        yield f"not-shown-equal, session 1 worse by the margin of 10 points, {size}", "refused ≥ 0.975", margin
+        for words, stated, gain, asked, only in (
+            ("shown-worse, all groups equal", f"any refused ≤ {policy.level:g}", 0.0, policy, ""),
+            ("shown-worse, session 1 worse by 15 points", "refused (power)", -0.15, policy, "session 1"),
+            ("not-shown-equal, session 1 worse by the margin of 10", "refused ≥ 0.975", -0.1, proof, "session 1"),
+        ):
+            situation = f"{words}, {size}"
+            truth = replace(world, gain=gain, session=1 if gain else None)
+            rate = group_refusal_rate(truth, asked, accuracy, trials=trials, only=only, seed=_seed(situation))
+            yield Row(situation, stated, rate, trials)
+
+
+def _seed(situation: str) -> int:
+    return zlib.crc32(situation.encode())
 
 
 def main() -> None:
     """Print the table and record it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=2000, help="Repetitions per row.")
-    trials = parser.parse_args().trials
+    parser.add_argument("--trials", type=int, default=2000, help="Pairs of models per row; at least 8.")
     table = []
-    for situation, stated, rate in rows(trials):
-        print(f"{situation:72}  {stated:22}  {rate:.4f}", flush=True)
-        table.append({"situation": situation, "stated": stated, "rate": rate})
-    write_result("gate_error_rates", {"trials": trials, "rows": table})
+    for row in rows(parser.parse_args().trials):
+        print(f"{row.situation:72}  {row.stated:22}  {row.rate:.4f} of {row.trials}", flush=True)
+        table.append({**asdict(row), "ci95": row.ci95})
+    write_result("gate_error_rates", {"rows": table})
 
 
 if __name__ == "__main__":

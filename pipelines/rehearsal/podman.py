@@ -24,6 +24,7 @@ _REMEDIES = {
     "cgroups in hybrid mode": 'install runc, and set runtime = "runc" in the section [engine] of containers.conf',
     "newuidmap": "install the package uidmap, or run as root",
     "cannot find uid/gid": "give your user subordinate IDs in /etc/subuid and /etc/subgid, or run as root",
+    "catatonit": "install the package catatonit, which podman needs for pods",
     "executable file not found": "the image has no such program: build it from infra/images",
 }
 

@@ -12,6 +12,7 @@ def test_the_page_shows_the_recorded_results() -> None:
         "extraction_growth",
         "finetuning",
         "foal_net",
+        "gate_error_rates",
         "indexing",
         "learning_curves",
         "mfdr",

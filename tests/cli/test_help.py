@@ -86,6 +86,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "registry rollback",
         "registry show",
         "report",
+        "stress",
         "tracking sync",
         "train",
         "tune",

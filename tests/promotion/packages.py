@@ -248,19 +248,32 @@ def costs(*, latency_ms: float = 40, resident_mib: float = 700, size_mib: float 
 SMOKE = SmokeTest(passed=True, clips=3, seconds=4.2, error="")
 
 
-def write_folder(folder: Path, *, skill: float = 1.0, chance: int = 0, whole: bool = True, **changes: object) -> Path:
+def write_folder(
+    folder: Path,
+    *,
+    skill: float = 1.0,
+    chance: int = 0,
+    weak: Mapping[str, float] | None = None,
+    without: str = "",
+    whole: bool = True,
+    **changes: object,
+) -> Path:
     """Write a package folder.
 
     Args:
         folder: The folder.
         skill: Logit of being right.
         chance: Seed of what differs between two models.
+        weak: Value of emotion, gender or session -> skill that is lost there.
+        without: Column of the utterances that is unknown.
         whole: False to leave out calibration, stress results, costs, smoke test and card.
         changes: Facts of the package that differ.
     """
     facts = package(**changes)  # type: ignore[arg-type]
     frame = utterances()
-    drawn = predictions(frame, skill=skill, chance=chance, variant=facts.variant)
+    drawn = predictions(frame, skill=skill, chance=chance, weak=weak, variant=facts.variant)
+    if without:
+        frame[without] = None
     (folder / "evidence").mkdir(parents=True)
     pq.write_table(conform(drawn, PREDICTIONS, where="predictions"), folder / PREDICTIONS_FILE)
     pq.write_table(conform(frame, TESTED, where="utterances"), folder / UTTERANCES_FILE)

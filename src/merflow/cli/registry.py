@@ -1,12 +1,13 @@
 """``merflow registry``: versions of a model, which of them is the champion, and who decided so."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from merflow.cli.console import OUT, print_json, print_tree
-from merflow.cli.options import JsonOption
+from merflow.cli.console import OUT, print_json, print_tree, progress_bars
+from merflow.cli.options import JsonOption, ParamsOption, SetOption, command_line, load_params
 from merflow.cli.registry_words import audit_text, outcome_json, story_tree, versions_table
 
 if TYPE_CHECKING:  # commands import their jobs when they run
@@ -34,6 +35,80 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="The reason, which t
 @app.callback()
 def registry() -> None:
     """Promote models, roll back, and read who did what."""
+
+
+@app.command()
+def register(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished benchmark, that is, its --out.")],
+    variant: Annotated[
+        str, typer.Argument(help="The variant to register, MODEL:PRESET, or best for the one with the highest UA.")
+    ],
+    kind: Annotated[
+        Literal["refit", "ensemble"],
+        typer.Option(help="refit trains the variant on all sessions; ensemble keeps the models of all folds."),
+    ] = "refit",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the package to this folder. [default: packages/MODEL/PRESET-KIND in the run]"),
+    ] = None,
+    coverage: Annotated[
+        float, typer.Option(help="Share of the conformal sets that shall hold the true emotion.", min=0.5, max=0.999)
+    ] = 0.9,
+    stress_utterances: Annotated[
+        int, typer.Option(help="Number of test utterances of the stress suite; 0 leaves it out.", min=0)
+    ] = 400,
+    intended: Annotated[
+        str | None, typer.Option(help="The use that the model is meant for, for its card. [default: research]")
+    ] = None,
+    exception: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file with the exception for a prohibited use: use, ground (medical or safety), reason, by."
+        ),
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Train and predict on this device.")] = "auto",
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    uri: UriOption = None,
+    name: NameOption = "merflow",
+    as_json: JsonOption = False,
+) -> None:
+    """Package a variant of a finished benchmark, and register it as the candidate.
+
+    The package has the model, its calibration, the stress suite's results, the model card and the evidence that the
+    gate compares. An interrupted refit or stress suite continues where it stopped.
+
+    Example: `merflow registry register runs/demo best`
+    """
+    from merflow.contracts.use_exception import parse_exception
+    from merflow.jobs.register import PackageSettings
+    from merflow.jobs.register import register as register_job
+    from merflow.promotion.card.page import INTENDED
+
+    settings = PackageSettings(
+        kind=kind,
+        coverage=coverage,
+        stress_utterances=stress_utterances,
+        intended=intended or INTENDED,
+        exception=None if exception is None else parse_exception(exception),
+        encoders_folder=load_params(params, overrides).features.encoders_folder,
+        device=device,
+    )
+    opened = _opened(uri, run, name)
+    with progress_bars() as progress:
+        done = register_job(
+            run, variant, registry=opened, settings=settings, command=command_line(), out=out, progress=progress
+        )
+    if as_json:
+        print_json({**asdict(done), "package": str(done.package)})
+        return
+    role = ", the candidate" if done.new else ", registered before"
+    OUT.print(
+        f"{done.variant} ({done.kind}) is version {done.version} of {done.name!r}{role}\n"
+        f"package: {done.package}, with card.html\n"
+        f"next: merflow registry promote {done.version} --folder {run}",
+        markup=False,
+    )
 
 
 @app.command("list")
@@ -88,10 +163,6 @@ def promote(
         typer.Option("--force", help="Promote against the gate; the trail and the version say so for ever."),
     ] = False,
     reason: Annotated[str, typer.Option("--reason", help="The reason for --force.")] = "",
-    encoders_folder: Annotated[
-        Path | None,
-        typer.Option(help="Read pretrained encoders from this folder. [default: the hub's cache on this machine]"),
-    ] = None,
     require_approval: Annotated[
         bool,
         typer.Option(
@@ -99,6 +170,8 @@ def promote(
             help="Record the decision and wait; promote once `merflow registry approve` has approved this decision.",
         ),
     ] = False,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
     uri: UriOption = None,
     folder: FolderOption = None,
     name: NameOption = "merflow",
@@ -110,7 +183,7 @@ def promote(
 
     Example: `merflow registry promote candidate --folder runs/mine`
     """
-    from merflow.jobs.promote import PackageLoader
+    from merflow.promotion.costs import PackageLoader
     from merflow.jobs.promote import promote as promote_job
 
     if force != bool(reason.strip()):
@@ -122,7 +195,7 @@ def promote(
         forced=reason.strip(),
         policy=policy,
         require_approval=require_approval,
-        load=PackageLoader(encoders_folder=str(encoders_folder or "")),
+        load=PackageLoader(encoders_folder=load_params(params, overrides).features.encoders_folder),
     )
     if as_json:
         print_json(outcome_json(done))

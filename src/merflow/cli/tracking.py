@@ -19,7 +19,10 @@ def tracking() -> None:
 
 @app.command()
 def sync(
-    folder: Annotated[Path, typer.Argument(help="The folder that was --out of a benchmark.")],
+    folder: Annotated[
+        str,
+        typer.Argument(help="The folder that was --out of a benchmark, or the s3:// address of a cluster's workspace."),
+    ],
     uri: Annotated[
         str | None,
         typer.Option(help="Upload to this server or database. [default: the one that the benchmark tracks to]"),
@@ -32,9 +35,14 @@ def sync(
 
     Example: `merflow tracking sync runs/mine`
     """
-    from merflow.jobs.sync import sync as sync_job
+    if folder.startswith("s3://"):
+        from merflow.jobs.sync_from_s3 import sync_from_s3
 
-    done = sync_job(folder, uri=uri)
+        done = sync_from_s3(folder, uri=uri)
+    else:
+        from merflow.jobs.sync import sync as sync_job
+
+        done = sync_job(Path(folder), uri=uri)
     if as_json:
         print_json([asdict(each) for each in done])
         return

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, field_validator
 
-from merflow.contracts.strict import Strict, parse
-from merflow.errors import ParamsError
+from merflow.contracts.strict import Strict, parse, read_yaml
 from merflow.storage.local import digest
 
 Grouping = Literal["emotion", "gender", "session", "speaker"]
@@ -176,13 +174,9 @@ def read_policy(path: Path, *, shipped: Path) -> GatePolicy:
     Raises:
         ParamsError: The file is missing or not YAML, or with every problem of its values.
     """
-    return parse(GatePolicy, _values(path), where=f"policy {path}", shipped=lambda: _values(shipped))
-
-
-def _values(path: Path) -> object:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ParamsError(f"cannot read policy {path} ({error.strerror}); pass the path of a policy file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"policy {path} is not YAML ({' '.join(str(error).split())}); correct it") from error
+    return parse(
+        GatePolicy,
+        read_yaml(path, what="policy"),
+        where=f"policy {path}",
+        shipped=lambda: read_yaml(shipped, what="policy"),
+    )

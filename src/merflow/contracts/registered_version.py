@@ -13,7 +13,7 @@ _PREFIX = "merflow."
 
 
 class VersionFacts(Strict):
-    """What the tags of a version say about its package.
+    """The facts about a package that a version carries as tags.
 
     Attributes:
         variant: ``model:preset``.

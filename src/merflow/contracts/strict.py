@@ -5,9 +5,11 @@ Unknown keys are errors that name the nearest known one, and all problems of a f
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -50,6 +52,24 @@ def parse(
         return kind.model_validate(values)
     except ValidationError as error:
         raise _named(error, kind, where=where, renamed=renamed, shipped=shipped()) from error
+
+
+def read_yaml(path: Path, *, what: str) -> Any:  # noqa: ANN401 - YAML is of any type
+    """Return the values of a user's YAML file.
+
+    Args:
+        path: The file.
+        what: The kind of file in a word or two, for errors.
+
+    Raises:
+        ParamsError: The file is missing, unreadable or not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ParamsError(f"cannot read {what} {path} ({error.strerror}); pass the path of a {what} file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{what} {path} is not YAML ({' '.join(str(error).split())}); correct it") from error
 
 
 def parse_json(kind: type[Model], text: str, *, where: str) -> Model:

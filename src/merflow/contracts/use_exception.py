@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from merflow.contracts.formats import read_typed, write_typed
-from merflow.contracts.strict import Strict
+from merflow.contracts.strict import Strict, parse, read_yaml
 
 EXCEPTION = "use_exception.json"
 FORMAT = 1
@@ -27,6 +27,15 @@ class UseException(Strict):
     ground: Literal["medical", "safety"]
     reason: str = Field(min_length=20)
     by: str = Field(min_length=1)
+
+
+def parse_exception(path: Path) -> UseException:
+    """Read an exception that a person has written, as YAML with the keys ``use``, ``ground``, ``reason`` and ``by``.
+
+    Raises:
+        ParamsError: The file is missing or not YAML, or with every problem of its values.
+    """
+    return parse(UseException, read_yaml(path, what="exception"), where=str(path))
 
 
 def write_exception(folder: Path, exception: UseException) -> None:

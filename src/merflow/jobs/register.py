@@ -1,44 +1,232 @@
-"""From a variant of a finished benchmark to a model package that can be registered."""
+"""From a variant of a finished benchmark to a registered version: package, stress suite, card, MLflow."""
 
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
-from merflow.contracts.model_package import Kind
+from merflow.contracts.model_package import CARD_MD, Kind, ModelPackage, read_package
 from merflow.contracts.numerals import percent, plural
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.results import read_results
+from merflow.contracts.stress_results import write_stress
+from merflow.contracts.use_exception import UseException, write_exception
+from merflow.errors import PromotionError
 from merflow.evaluation.model_calibration import COVERAGE
-from merflow.promotion.packaging.package import build_package
+from merflow.jobs.stress import stress
+from merflow.promotion.card.page import INTENDED, write_card
+from merflow.promotion.packaging.mlflow_model import log_version_model
+from merflow.promotion.packaging.package import build_package, existing_package
+from merflow.promotion.registry.registry import Registry, register_version
+from merflow.runs.run_folder import RESULTS
+
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class PackageSettings:
+    """The settings of a package.
+
+    Attributes:
+        kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
+        coverage: Share of conformal sets that shall hold the true class, between 0 and 1.
+        stress_utterances: Number of test utterances of the stress suite; 0 leaves the suite out.
+        intended: The use that the model is meant for, for its card.
+        exception: The reason for which a prohibited use is allowed; None for none.
+        encoders_folder: ``features.encoders_folder``.
+        device: ``cpu``, ``cuda`` or ``auto``.
+    """
+
+    kind: Kind = "refit"
+    coverage: float = COVERAGE
+    stress_utterances: int = 400
+    intended: str = INTENDED
+    exception: UseException | None = None
+    encoders_folder: str = ""
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version that was registered.
+
+    Attributes:
+        name: The registered model.
+        version: Number of the version.
+        new: False if this very package was registered before.
+        variant: ``model:preset``.
+        kind: ``refit`` or ``ensemble``.
+        package: Folder of the package.
+        model_uri: Location of the logged model.
+        uri: The tracking server or database.
+    """
+
+    name: str
+    version: int
+    new: bool
+    variant: str
+    kind: Kind
+    package: Path
+    model_uri: str
+    uri: str
+
+
+def register(
+    run: Path,
+    variant: str,
+    *,
+    registry: Registry,
+    settings: PackageSettings,
+    command: str,
+    out: Path | None = None,
+    progress: Progress | None = None,
+) -> Registered:
+    """Package a variant of a finished benchmark, log it on the variant's run, and register it as ``candidate``.
+
+    Args:
+        run: Folder of the benchmark.
+        variant: ``model:preset``, or ``best`` for the one with the highest pooled UA.
+        registry: The registered model.
+        settings: Settings of the package.
+        command: Command to print on the page of the stress suite.
+        out: Folder of the package; None for ``packages/MODEL/PRESET-KIND`` in the run.
+        progress: Told of folds, epochs and conditions.
+
+    Raises:
+        PromotionError: The benchmark is not finished, has no such variant that can be promoted, or was not tracked.
+        TrackingError: MLflow cannot be reached or refuses.
+        RegistryError: The user may not write the registered model.
+        MerflowError: See :func:`build` and :func:`merflow.jobs.stress.stress`.
+    """
+    chosen = best_of(run) if variant == BEST else variant
+    folder = out or package_folder(run, chosen, settings.kind)
+    build(run, chosen, out=folder, settings=settings, command=command, progress=progress)
+    return publish(folder, registry=registry, encoders_folder=settings.encoders_folder)
+
+
+def best_of(run: Path) -> str:
+    """Return the variant of a finished benchmark with the highest pooled UA.
+
+    Raises:
+        PromotionError: The benchmark is not finished.
+        FormatError: Another version of merflow evaluated it.
+    """
+    if not (run / RESULTS).is_file():
+        raise PromotionError(
+            f"{run} is not finished ({RESULTS} is missing); finish it with the command that began it, which keeps its "
+            "finished folds"
+        )
+    return read_results(run / RESULTS).best
+
+
+def package_folder(run: Path, variant: str, kind: Kind) -> Path:
+    """Return the folder of a variant's package in a run."""
+    model, preset = variant.split(":", maxsplit=1)
+    return run / "packages" / model / f"{preset}-{kind}"
 
 
 def build(
     run: Path,
     variant: str,
     *,
-    kind: Kind,
     out: Path,
-    coverage: float = COVERAGE,
-    device: str = "auto",
+    settings: PackageSettings,
+    command: str,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Build the model package of a variant; see :func:`merflow.promotion.packaging.package.build_package`.
+    """Build the package of a variant with stress results and card; return ``out``.
 
-    Returns:
-        ``out``.
+    Models, calibration and evidence of an earlier package of the same folds and settings are kept.
+
+    Raises:
+        MerflowError: See :func:`merflow.promotion.packaging.package.build_package` and
+            :func:`merflow.jobs.stress.stress`.
     """
-    package = build_package(
-        run,
-        variant,
-        kind=kind,
-        out=out,
-        coverage=coverage,
-        device=device,
-        checkpoints=checkpoints,
-        progress=progress or plain_lines(),
-    )
-    made = (
-        f"refitted on all sessions for {plural(package.members[0].epochs, 'epoch')}"
-        if kind == "refit"
-        else f"an ensemble of {plural(len(package.members), 'fold model')}"
-    )
-    say(f"register: {variant}, {made}; sets for {percent(coverage)}% coverage; {out}")
+    package = existing_package(run, variant, kind=settings.kind, coverage=settings.coverage, out=out)
+    if package is not None:
+        say(f"register: {out} has the models already; delete it to make them again")
+    else:
+        package = build_package(
+            run,
+            variant,
+            kind=settings.kind,
+            out=out,
+            coverage=settings.coverage,
+            device=settings.device,
+            checkpoints=checkpoints,
+            progress=progress or plain_lines(),
+        )
+    if settings.stress_utterances:
+        results, _ = stress(
+            run,
+            variant,
+            out=None,
+            utterances=settings.stress_utterances,
+            seed=0,
+            command=command,
+            encoders_folder=settings.encoders_folder,
+            device=settings.device,
+            progress=progress,
+        )
+        write_stress(out, results)
+    if settings.exception is not None:
+        write_exception(out, settings.exception)
+    write_card(out, intended=settings.intended)
+    sets = f"sets for {percent(settings.coverage)}% coverage"
+    say(f"register: {variant}, {_made(package)}; {sets}; {out}")
     return out
+
+
+def publish(package: Path, *, registry: Registry, encoders_folder: str = "") -> Registered:
+    """Log a package on its variant's run, and register it as the next version and as ``candidate``.
+
+    Raises:
+        PromotionError: The package knows no run of its variant.
+        ModelError: The folder is no package, or was changed.
+        TrackingError: MLflow cannot be reached or refuses.
+        RegistryError: The user may not write the registered model.
+    """
+    described = read_package(package)
+    run_id = described.lineage.variant_run
+    if not run_id:
+        raise PromotionError(
+            f"{package} knows no MLflow run of {described.variant}, to which a version belongs; upload the benchmark "
+            "with `merflow tracking sync`, and register again"
+        )
+    logged = log_version_model(registry.connection, package, variant_run_id=run_id, encoders_folder=encoders_folder)
+    version = None if logged.new else registry.version_of_model(logged.model_id)
+    new = version is None
+    if version is None:
+        version = register_version(
+            registry.connection,
+            registry.name,
+            model_uri=logged.model_uri,
+            run_id=run_id,
+            package=described,
+            description=_first_lines(package / CARD_MD),
+            who=registry.trail.who,
+        )
+    is_now = "is the candidate" if new else "is this very package"
+    say(f"register: version {version} of {registry.name!r} {is_now}; {registry.connection.shown_uri}")
+    return Registered(
+        name=registry.name,
+        version=version,
+        new=new,
+        variant=described.variant,
+        kind=described.kind,
+        package=package,
+        model_uri=logged.model_uri,
+        uri=registry.connection.shown_uri,
+    )
+
+
+def _made(package: ModelPackage) -> str:
+    if package.kind == "refit":
+        return f"refitted on all sessions for {plural(package.members[0].epochs, 'epoch')}"
+    return f"an ensemble of {plural(len(package.members), 'fold model')}"
+
+
+def _first_lines(card: Path) -> str:
+    """Return the card up to its first section."""
+    lines = card.read_text(encoding="utf-8").splitlines()
+    return "\n".join(takewhile(lambda line: not line.startswith("## "), lines)).strip()

@@ -1,4 +1,4 @@
-"""The way to a registry: by its address, a benchmark's folder, or the environment."""
+"""The location of the registry; what its commands do is in :mod:`merflow.promotion.registry`."""
 
 import os
 from pathlib import Path

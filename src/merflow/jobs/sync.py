@@ -4,6 +4,7 @@ What there is to upload is remembered in the benchmark's workspace (:mod:`merflo
 what it has: an upload that was cut short is completed, and nothing is uploaded twice.
 """
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from merflow.evaluation.report.figures import confusion_figure, learning_figure
 from merflow.runs import remembered
 from merflow.runs.fold_folder import read_record
 from merflow.runs.remembered import RememberedBenchmark
+from merflow.runs.remote.location import remote_address
 from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
 from merflow.tracking.connection import tracking_uri
@@ -105,17 +107,23 @@ def log_benchmark(run: Path, *, trained: Sequence[Path], files: Mapping[str, Pat
         remembered.forget_after_pod(tracked)
     except TrackingError as error:
         remembered.keep_copies(tracked)
-        again = shlex.join(["merflow", "tracking", "sync", tracked.workspace])
+        again = shlex.join(["merflow", "tracking", "sync", str(remote_address(os.environ) or tracked.workspace)])
         say(f"track: {error}")
         say(f"track: nothing is lost; once MLflow answers, upload what it lacks with: {again}")
 
 
-def lacking(run: Path, trained: Sequence[Path]) -> list[Path]:
-    """Return the folds that :func:`log_benchmark` may upload: those that MLflow lacks, or all if it does not answer."""
+def lacking(run: Path, trained: Sequence[Path], *, uri: str | None = None) -> list[Path]:
+    """Return the folds that an upload may need: those that MLflow lacks, or all if it does not answer.
+
+    Args:
+        run: File of the benchmark's run.
+        trained: Fold folders.
+        uri: The server or database to upload to; None for the benchmark's own.
+    """
     tracked = read_tracked_run(run)
-    if tracked.uri is None:
+    if tracked.uri is None and uri is None:
         return []
-    benchmark = open_benchmark(tracked)
+    benchmark = open_benchmark(tracked, uri=uri)
     try:
         return [folder for folder in trained if not benchmark.has_finished(read_record(folder))]
     except TrackingError:

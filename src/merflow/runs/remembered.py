@@ -48,6 +48,11 @@ class RememberedBenchmark:
     command: str
 
 
+def run_file(folder: Path) -> Path:
+    """Return the file of a benchmark's run in the folder in which it is remembered."""
+    return folder / _RUN
+
+
 def remembered_below(workspace: Path) -> list[Path]:
     """List the folders of the benchmarks that a workspace remembers."""
     return sorted(path.parent for path in Workspace(workspace).tracked.glob(f"*/{_RUN}"))
@@ -60,7 +65,7 @@ def read_remembered(folder: Path) -> RememberedBenchmark:
         FormatError: Another version of merflow wrote it, or it is damaged.
     """
     workspace, results = folder.parents[1], folder / _RESULTS
-    run = read_tracked_run(folder / _RUN)
+    run = read_tracked_run(run_file(folder))
     evaluated = read_remembered_results(results) if results.is_file() else RememberedResults(files={}, command="")
     folds = [workspace / read_remembered_fold(path).folder for path in sorted(folder.glob(_FOLDS))]
     files = {name: workspace / path for name, path in evaluated.files.items()}
@@ -73,7 +78,7 @@ def remember_run(run: TrackedRun) -> None:
     Raises:
         OutputError: The workspace cannot be written.
     """
-    write_tracked_run(folder_of(run) / _RUN, run)
+    write_tracked_run(run_file(folder_of(run)), run)
 
 
 def remember_fold(run: TrackedRun, fold: Path) -> None:

@@ -1,4 +1,4 @@
-"""Audits of a database that somebody changed by hand."""
+"""Tests of audits of a database that somebody changed by hand."""
 
 import json
 import sqlite3
@@ -86,7 +86,7 @@ def test_with_a_damaged_trail_one_can_go_back_and_force_but_not_promote(promoted
 
 
 def test_mlflow_refuses_to_change_an_entry(promoted: Registry) -> None:
-    """The trail rests on this."""
+    """Ask MLflow itself for what the trail rests on."""
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
@@ -115,7 +115,7 @@ def test_lines_say_it_in_words_and_json_has_all(promoted: Registry) -> None:
     found = audit(promoted)
     lines = audit_lines(found.entries)
     assert [line.title for line in lines] == ["registered", "registered", "promoted", "promoted", "rolled back"]
-    assert lines[-2].moves == ("previous none → 1", "champion 1 → 2", "candidate 2 → none")
+    assert lines[-2].moves == ("previous 1", "champion 1 → 2", "candidate 2 → none")
     assert lines[-2].evidence.startswith("decision ")
     assert json.loads(json.dumps(found.plain()))["entries"][-1]["action"] == "finish"
     assert all(len(entry.text) <= LONGEST_ENTRY for entry in found.entries)

@@ -48,7 +48,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about a package. None stands for what the package lacks.
+    """The evidence about a package. None stands for what the package lacks.
 
     Attributes:
         package: The package.

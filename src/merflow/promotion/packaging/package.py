@@ -3,12 +3,14 @@
 import shutil
 from pathlib import Path
 
+from merflow.contracts.calibration_record import read_calibration
 from merflow.contracts.model_package import (
     PACKAGE,
     Kind,
     Member,
     ModelPackage,
     PackagedEncoder,
+    read_package,
     write_package,
 )
 from merflow.contracts.package_files import file_digests, member_digest, refuse_pickles
@@ -18,7 +20,7 @@ from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.splits import read_splits
-from merflow.errors import OutputError
+from merflow.errors import MerflowError, OutputError
 from merflow.promotion.packaging.benchmarked import BenchmarkedVariant, find_variant
 from merflow.promotion.packaging.evidence import write_calibration_of, write_evidence
 from merflow.promotion.packaging.lineage import lineage_of
@@ -89,6 +91,27 @@ def build_package(
     if checkpoint is not None:
         shutil.rmtree(checkpoint, ignore_errors=True)
     return package
+
+
+def existing_package(run: Path, variant: str, *, kind: Kind, coverage: float, out: Path) -> ModelPackage | None:
+    """Return the package at ``out`` if it was made from the same folds with the same settings; else None.
+
+    Raises:
+        PromotionError: See :func:`build_package`.
+        EvaluationError: See :func:`build_package`.
+        FormatError: See :func:`build_package`.
+    """
+    if not (out / PACKAGE).is_file():
+        return None
+    found = find_variant(run, variant)
+    try:
+        package = read_package(out)
+        same_coverage = read_calibration(out).coverage == coverage
+    except MerflowError:
+        return None  # a package of another version, or damaged: it is made again
+    made_of = (package.kind, package.variant, package.lineage.fold_fingerprints)
+    wanted = (kind, found.name, tuple(fold.record.fingerprint for fold in found.folds))
+    return package if made_of == wanted and same_coverage else None
 
 
 def _check_replaceable(out: Path) -> None:

@@ -8,7 +8,7 @@ from merflow.promotion.registry.moves import LOCK_S, MARGIN_S, Mover
 from merflow.promotion.registry.person import person
 from merflow.promotion.registry.state import CANDIDATE, RegistryState, alias_moves
 from merflow.promotion.registry.trail import Trail
-from merflow.promotion.registry.versions import create_version, find_version, list_versions
+from merflow.promotion.registry.versions import create_version, find_version, find_version_of_model, list_versions
 from merflow.tracking.connection import Connection
 
 DEFAULT_NAME = "merflow"
@@ -55,6 +55,14 @@ class Registry:
             TrackingError: The server cannot be reached or refuses.
         """
         return find_version(self.connection, self.name, text)
+
+    def version_of_model(self, model_id: str) -> int | None:
+        """Return the number of the newest version that was made from a logged model; None if there is none.
+
+        Raises:
+            TrackingError: The server cannot be reached or refuses.
+        """
+        return find_version_of_model(self.connection, self.name, model_id)
 
     def usable(self, text: str) -> RegisteredVersion:
         """Return a version that MLflow has the files of; see :meth:`version`.

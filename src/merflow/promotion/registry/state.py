@@ -29,7 +29,7 @@ class OpenMove:
 
 @dataclass(frozen=True)
 class RegistryState:
-    """The outcome of all entries.
+    """The state that the trail describes.
 
     Attributes:
         entries: Entries that are readable, the oldest first.

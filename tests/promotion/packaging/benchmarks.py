@@ -1,0 +1,71 @@
+"""A finished benchmark without classics and validation, small enough for tests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from merflow.contracts.fold_id import parse_fold_id
+from merflow.contracts.params import Params
+from merflow.contracts.tracked_run import read_tracked_run
+from merflow.corpus.splitting.splits import read_splits
+from merflow.jobs.evaluate import evaluate
+from merflow.jobs.extract import extract
+from merflow.jobs.index import index
+from merflow.jobs.split import split
+from merflow.jobs.track import track
+from merflow.jobs.train import train
+from merflow.presets.variants import folds_of
+from merflow.runs.run_folder import RESULTS
+from merflow.runs.workspace import Workspace
+
+
+def finish_benchmark(
+    release: Path, out: Path, *, variants: Sequence[str], params: Params, tracked: bool = False
+) -> Path:
+    """Run the jobs of a benchmark and return its folder."""
+    manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
+    index(release, corpus="synthetic", out=manifest, params=params.corpus)
+    split(manifest, out=splits, params=params.splits)
+    workspace, run = Workspace(out), out / "run.json"
+    extract(
+        manifest, variants=variants, store=workspace.store, out=features, params=params.features, corpus=params.corpus
+    )
+    if tracked:
+        track(
+            manifest,
+            splits=splits,
+            features=features,
+            variants=variants,
+            name="tiny",
+            workspace=workspace,
+            out=run,
+            training=params.training,
+            seeds=params.plan.seeds,
+            params=params.tracking,
+        )
+        assert read_tracked_run(run).uri == workspace.tracking_uri
+    items = folds_of(variants, folds=len(read_splits(splits).folds), seeds=params.plan.seeds)
+    folders = [
+        train(
+            item,
+            manifest=manifest,
+            splits=splits,
+            features=features,
+            out=workspace.fold(parse_fold_id(item)),
+            checkpoints=workspace.checkpoints,
+            params=params.training,
+            run=run if tracked else None,
+        )
+        for item in items
+    ]
+    evaluate(
+        folders,
+        manifest=manifest,
+        splits=splits,
+        results=out / RESULTS,
+        report=out / "report.html",
+        name="tiny",
+        command="merflow benchmark",
+        params=params.evaluation,
+        run=run if tracked else None,
+    )
+    return out
