@@ -68,6 +68,10 @@ class PromotionError(MerflowError):
     """A variant, package or model version cannot be promoted as asked."""
 
 
+class StressError(MerflowError):
+    """A condition or variant of the stress suite is unknown, or a run cannot be tested with it."""
+
+
 class TrackingError(MerflowError):
     """The tracking server refuses a request or cannot be reached."""
 

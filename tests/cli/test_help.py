@@ -80,6 +80,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "plots",
         "presets",
         "report",
+        "stress",
         "tracking sync",
         "train",
         "tune",

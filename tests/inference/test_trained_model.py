@@ -199,6 +199,35 @@ def test_encoders_that_learned_run_in_the_graph(fine_tuned: Fold) -> None:
     assert predicted(fine_tuned, trained, clips) == pytest.approx(fine_tuned.probabilities, abs=1e-5)
 
 
+@pytest.mark.parametrize("name", ["video", "fine_tuned"])
+def test_the_part_of_a_modality_is_that_of_the_whole_batch(name: str, request: pytest.FixtureRequest) -> None:
+    fold: Fold = request.getfixturevalue(name)
+    encoders = fold.load().encoders
+    clips = clips_of(fold, reach=encoders.reach)[:3]
+    whole = encoders.batch(clips)
+    modalities: dict[Modality, int] = {"audio": 1, "text": 1} | ({"video": 1} if name == "video" else {})
+    for modality, roles in modalities.items():
+        alone = [
+            replace(clip, **{other: None for other in ("audio", "video", "text") if other != modality})
+            for clip in clips
+        ]
+        part = encoders.part(alone, modality)
+        if isinstance(whole, RawBatch):
+            assert isinstance(part, RawBatch)
+            assert len(part.streams) == roles
+            for role, stream in part.streams.items():
+                assert torch.equal(stream.positions, whole.streams[role].positions)
+                pairs = zip(stream.slices, whole.streams[role].slices, strict=True)
+                assert all(torch.equal(mine.values, theirs.values) for mine, theirs in pairs)
+        else:
+            assert isinstance(part, Batch)
+            assert len(part.features) == roles
+            for key, values in part.features.items():
+                assert torch.equal(values, whole.features[key])
+                assert torch.equal(part.present[key], whole.present[key])
+    assert encoders.part([Clip("mute")], "audio").utterance_ids == ("mute",)
+
+
 def test_samples_in_memory_at_any_rate_are_as_a_file(context: Fold) -> None:
     trained = context.load()
     clip = clips_of(context, reach=0)[0]

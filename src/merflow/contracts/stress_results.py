@@ -26,8 +26,9 @@ class ConditionResult(Strict):
         delta_ua: ``ua`` minus the UA of the same utterances unchanged.
         ci95: Paired 95% interval of ``delta_ua``; None for fewer than five dialogues.
         unchanged: Share of utterances whose predicted class stays the same.
-        allowed_drop: Largest drop of UA that passes, 0 to 1.
-        min_unchanged: Smallest share of unchanged predictions that passes.
+        allowed_drop: Largest drop of UA that passes, 0 to 1: what the condition may cost, and what chance adds to it in
+            a sample of this size.
+        min_unchanged: Smallest share of unchanged predictions that passes; it has room for chance too.
         passed: True if both hold.
     """
 
@@ -52,9 +53,10 @@ class GroupResult(Strict):
         group: Name of the group.
         utterances: Number of utterances.
         ua: UA of the group over the classes that occur in it; None for an empty group.
-        delta_ua: ``ua`` minus the UA of the others.
+        delta_ua: UA of the group minus that of the others, over the classes that both have; None if they share none.
         ci95: 95% interval of ``delta_ua``; None where it cannot be computed.
-        allowed_gap: Largest gap that passes: what a random model of the same accuracy shows by chance.
+        allowed_gap: Largest gap that passes: what a random model of the same accuracy shows by chance, and at least a
+            few points.
         passed: True if the group is not worse than the others by more than that.
     """
 
@@ -68,22 +70,39 @@ class GroupResult(Strict):
     passed: bool
 
 
+class SkippedCondition(Strict):
+    """A condition that was not tested.
+
+    Attributes:
+        name: Its name.
+        reason: Why not, in words.
+    """
+
+    name: str
+    reason: str
+
+
 class StressResults(Strict):
     """The results of one run of the suite.
 
     Attributes:
         variant: ``model:preset``.
+        corpus: Name of the corpus.
+        synthetic: True if the corpus is generated, so that the figures say nothing about people.
         classes: Emotion classes.
         split_id: Identity of the splits whose test parts were used.
-        suite: Digest of conditions, levels and seed.
+        suite: Digest of conditions, levels, seed and utterances: results of one suite can be compared.
         seed: Seed of noise and thresholds.
         utterances: Number of utterances.
         ua: UA of these utterances unchanged.
         conditions: One result per condition.
         groups: One result per group.
+        skipped: Conditions of the suite that were not tested.
     """
 
     variant: str
+    corpus: str
+    synthetic: bool
     classes: tuple[str, ...]
     split_id: str
     suite: str
@@ -92,6 +111,12 @@ class StressResults(Strict):
     ua: FiniteFloat
     conditions: tuple[ConditionResult, ...]
     groups: tuple[GroupResult, ...]
+    skipped: tuple[SkippedCondition, ...]
+
+    @property
+    def checks(self) -> int:
+        """Number of conditions and groups that were checked."""
+        return len(self.conditions) + len(self.groups)
 
     @property
     def failed(self) -> tuple[str, ...]:

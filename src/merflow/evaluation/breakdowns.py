@@ -49,10 +49,10 @@ def breakdowns(
     facts = utterances.set_index("utterance_id").reindex(first.utterance_ids)
     by_kind: dict[Breakdown, Masks] = {
         "setting": _settings(facts),
-        "session": _values(facts, "session"),
-        "speaker": _values(facts, "speaker"),
+        "session": values_in(facts, "session"),
+        "speaker": values_in(facts, "speaker"),
         "emotion": {name: first.labels == index for index, name in enumerate(classes)},
-        "length": _lengths(facts),
+        "length": quarters_by_length(facts),
     }
     by_variant: dict[str, dict[Breakdown, tuple[Group, ...]]] = {name: {} for name in variants}
     for kind, masks in by_kind.items():
@@ -88,13 +88,13 @@ def group_figures(
 
 
 def _settings(facts: pd.DataFrame) -> Masks:
-    by_value = _values(facts, "scripted")
+    by_value = values_in(facts, "scripted")
     words = {"True": "scripted", "False": "improvised"}
     return {word: by_value[value] for value, word in words.items() if value in by_value}
 
 
-def _values(facts: pd.DataFrame, column: str) -> Masks:
-    """Return a mask per value of a column, as text and sorted."""
+def values_in(facts: pd.DataFrame, column: str) -> Masks:
+    """Return a mask per value of a column, as text and sorted; none for a column that the corpus lacks."""
     if column not in facts:
         return {}
     values = facts[column].astype("string")
@@ -103,8 +103,8 @@ def _values(facts: pd.DataFrame, column: str) -> Masks:
     }
 
 
-def _lengths(facts: pd.DataFrame) -> Masks:
-    """Divide the tested utterances into quarters by length, with edges at tenths of a second."""
+def quarters_by_length(facts: pd.DataFrame) -> Masks:
+    """Divide the utterances into quarters by ``duration_s``, with edges at tenths of a second."""
     if "duration_s" not in facts or facts["duration_s"].isna().all():
         return {}
     lengths_s = facts["duration_s"].to_numpy(dtype=np.float64)

@@ -107,16 +107,34 @@ class MediaEncoders:
                 encoded and ``refused`` is None.
         """
         self._check(clips)
-        stored = {stream.role: stream.features(clips, refused or _raise) for stream in self._encoded}
+        return self._batch(clips, self._encoded, self._raw, refused or _raise)
+
+    def part(
+        self, clips: Sequence[Clip], modality: Modality, *, refused: Callable[[RefusedInput], None] | None = None
+    ) -> Batch | RawBatch:
+        """Return only the roles of one modality, to be put into a batch of the same clips; see :meth:`batch`.
+
+        Clips may lack the modality.
+        """
+        encoded = [stream for stream in self._encoded if MODALITY_OF[stream.role] == modality]
+        raw = [stream for stream in self._raw if MODALITY_OF[stream.role] == modality]
+        return self._batch(clips, encoded, raw, refused or _raise)
+
+    def _batch(
+        self,
+        clips: Sequence[Clip],
+        encoded: Sequence["_EncodedStream"],
+        raw: Sequence["_RawStream"],
+        refused: Callable[[RefusedInput], None],
+    ) -> Batch | RawBatch:
+        stored = {stream.role: stream.features(clips, refused) for stream in encoded}
         batch = Batch(
             features={role: values for role, (values, _) in stored.items()},
             present={role: mask for role, (_, mask) in stored.items()},
             labels=None,
             utterance_ids=tuple(clip.clip_id for clip in clips),
         )
-        if not self._raw:
-            return batch
-        return RawBatch({stream.role: stream.inputs(clips, refused or _raise) for stream in self._raw}, batch)
+        return RawBatch({stream.role: stream.inputs(clips, refused) for stream in raw}, batch) if raw else batch
 
     def _check(self, clips: Sequence[Clip]) -> None:
         if not clips:

@@ -1,0 +1,114 @@
+"""The suite's results in words: what failed, and what failed first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from merflow.contracts.numerals import listed, percent, plural, signed
+from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults
+from merflow.stress.thresholds import LEVEL
+
+# More sentences than this are a table, which the page has.
+_MOST_FAMILIES, _MOST_GROUPS = 3, 4
+_FEW_UTTERANCES = 200
+
+
+@dataclass(frozen=True)
+class StressVerdict:
+    """The answer of the page.
+
+    Attributes:
+        headline: One line.
+        sentences: What failed first, the worst first.
+        cautions: Limits of the figures.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+    cautions: tuple[str, ...]
+
+
+def stress_verdict(results: StressResults) -> StressVerdict:
+    """Return the verdict of the results."""
+    failed = [result for result in results.conditions if not result.passed]
+    held = len(results.conditions) - len(failed)
+    if not results.conditions:
+        headline = f"{results.variant} was tested under no condition"
+    elif not failed:
+        headline = f"{results.variant} bears all {plural(len(results.conditions), 'condition')}"
+    else:
+        headline = f"{results.variant} bears {held} of {plural(len(results.conditions), 'condition')}"
+    worse = [group for group in results.groups if not group.passed]
+    if worse:
+        headline += f" and is worse for {plural(len(worse), 'group')}"
+    start = f"UA is {percent(results.ua)}% on {plural(results.utterances, 'test utterance')} as they are."
+    sentences = (start, *_first_failures(results.conditions), *_groups(results.groups, worse))
+    return StressVerdict(headline, sentences, tuple(_cautions(results)))
+
+
+def failed_first(conditions: Sequence[ConditionResult]) -> list[ConditionResult]:
+    """Return the mildest failed condition of each family, the furthest beyond its limits first.
+
+    Conditions of a family stand from mild to severe where they are levels of one change.
+    """
+    first: dict[str, ConditionResult] = {}
+    for result in conditions:
+        if not result.passed:
+            first.setdefault(result.family, result)
+    return sorted(first.values(), key=excess, reverse=True)
+
+
+def excess(result: ConditionResult) -> float:
+    """Return how far a condition is beyond its limits, as a share; negative within them."""
+    return max(-result.delta_ua - result.allowed_drop, result.min_unchanged - result.unchanged)
+
+
+def _first_failures(conditions: Sequence[ConditionResult]) -> list[str]:
+    """Tell the failures that come first; those of further families are in the table."""
+    first = failed_first(conditions)
+    said = [_failure(result) for result in first[:_MOST_FAMILIES]]
+    rest = [result.name for result in first[_MOST_FAMILIES:]]
+    return said + ([f"Less far beyond their limits: {listed(rest)}."] if rest else [])
+
+
+def _failure(result: ConditionResult) -> str:
+    reasons = []
+    if -result.delta_ua > result.allowed_drop:
+        reasons.append(f"UA falls by {percent(-result.delta_ua)} points ({percent(result.allowed_drop)} are allowed)")
+    if result.unchanged < result.min_unchanged:
+        needed = percent(result.min_unchanged)
+        reasons.append(f"{percent(result.unchanged)}% of predictions stay the same ({needed}% are needed)")
+    return f"Under {result.name} ({result.description}), {listed(reasons)}."
+
+
+def _groups(groups: Sequence[GroupResult], worse: Sequence[GroupResult]) -> list[str]:
+    if not groups:
+        return ["The corpus knows no groups of utterances to compare."]
+    if not worse:
+        kinds = listed(list(dict.fromkeys(group.by for group in groups)))
+        return [f"No group by {kinds} is worse than the others beyond what chance explains."]
+    ordered = sorted(worse, key=lambda group: (group.delta_ua or 0.0) + group.allowed_gap)
+    said = [
+        f"{group.by} {group.group} ({signed(group.delta_ua)} points; {percent(group.allowed_gap)} are allowed)"
+        for group in ordered[:_MOST_GROUPS]
+    ]
+    rest = len(worse) - len(said)
+    more = f", and {plural(rest, 'more group')}" if rest else ""
+    return [f"UA is lower than that of the others, beyond chance, for {'; '.join(said)}{more}."]
+
+
+def _cautions(results: StressResults) -> list[str]:
+    cautions = []
+    if results.synthetic:
+        cautions.append("The corpus is synthetic. These figures say nothing about real speech.")
+    if results.utterances < _FEW_UTTERANCES:
+        cautions.append(
+            f"{plural(results.utterances, 'utterance')} are few: chance explains much, so only large drops fail."
+        )
+    if results.conditions and results.conditions[0].ci95 is None:
+        cautions.append("There are fewer than five dialogues, too few for intervals.")
+    if results.checks:
+        cautions.append(
+            f"Each limit has room for chance, but {results.checks} checks are many: a model exactly at a limit fails "
+            f"it in {100 * LEVEL:.0f} of 100 samples."
+        )
+    return cautions

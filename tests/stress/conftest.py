@@ -1,0 +1,58 @@
+"""A finished benchmark on a corpus whose emotions differ in loudness, so that a model of loudness alone is right."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from merflow.contracts.params import Params
+from merflow.corpus.manifest import read_manifest
+from merflow.corpus.synthetic.release import synthesize
+from merflow.jobs.extract import extract
+from merflow.jobs.index import index
+from merflow.jobs.split import split
+from merflow.jobs.train import train
+
+VARIANT = "context-mmt:mmt-frozen"
+LEVELS_DB = {"angry": -6.0, "happy": -18.0, "neutral": -30.0, "sad": -42.0}
+
+
+def level_out(manifest: Path) -> None:
+    """Replace every labelled recording by noise of the same length, at the level of its emotion."""
+    corpus = read_manifest(manifest)
+    labelled = corpus.rows[corpus.rows["emotion"].notna()]
+    for number, row in enumerate(labelled.itertuples()):
+        noise = np.random.default_rng(number).normal(0, 0.3, row.n_samples)
+        loud = np.clip(noise * 10 ** (LEVELS_DB[row.emotion] / 20), -1, 1)
+        soundfile.write(corpus.root / row.audio_path, loud, row.rate_hz, subtype="PCM_16")
+
+
+@pytest.fixture(scope="session")
+def finished(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run: five folds of a model that hears and reads."""
+    run = tmp_path_factory.mktemp("stressed") / "run"
+    manifest, splits, features = run / "manifest.parquet", run / "splits.parquet", run / "features.json"
+    release = synthesize(run / "corpus", size="tiny")
+    index(release, corpus="synthetic", out=manifest, params=params.corpus)
+    level_out(manifest)
+    split(manifest, out=splits, params=params.splits.model_copy(update={"protocol": "session-5fold"}))
+    extract(
+        manifest,
+        variants=[VARIANT],
+        store=run / "store",
+        out=features,
+        params=params.features.model_copy(update={"workers": 0}),
+        corpus=params.corpus,
+    )
+    for fold in range(1, 6):
+        train(
+            f"{VARIANT}:{fold}",
+            manifest=manifest,
+            splits=splits,
+            features=features,
+            out=run / "folds" / Path(*VARIANT.split(":")) / f"fold-{fold}",
+            checkpoints=run / "checkpoints",
+            params=params.training.model_copy(update={"max_epochs": 1, "shadow_selection": "off"}),
+        )
+    return run
