@@ -83,7 +83,7 @@ def group_figures(
     facts = values.rename("group").to_frame().reindex(variant.utterance_ids)
     return tuple(
         _groups(name, {variant.variant: variant}, mask, classes=classes, samples=samples, seed=seed)[0]
-        for name, mask in _values(facts, "group").items()
+        for name, mask in values_in(facts, "group").items()
     )
 
 
