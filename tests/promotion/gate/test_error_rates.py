@@ -85,7 +85,7 @@ def test_coverage_as_promised_is_refused_no_more_often_than_the_level() -> None:
 @pytest.mark.parametrize("gain", [0.0, -0.05, 0.1])
 def test_the_simulated_models_differ_by_what_they_should(gain: float) -> None:
     """The simulation itself is right: its true difference is that of very many dialogues."""
-    candidate, champion, _ = replace(World(4000), gain=gain).draw(np.random.default_rng(3))
+    candidate, champion = replace(World(4000), gain=gain).draw(np.random.default_rng(3))
     found = [unweighted_accuracy(v.labels, v.predicted, classes=len(CLASSES)) for v in (candidate, champion)]
 
     assert true_ua(skill_of(gain)) - true_ua(0.0) == pytest.approx(gain, abs=1e-6)
