@@ -52,8 +52,8 @@ def whose_figures(package: ModelPackage) -> str:
     if package.kind == "refit":
         return (
             "These are figures of the procedure: cross-validation trained one model per fold and tested each "
-            f"{unseen}. The packaged model was then trained anew on all of these data. No test data is left for it, so it "
-            "has no test figure of its own."
+            f"{unseen}. The packaged model was then trained anew on all of these data. No test data is left for it, so "
+            "it has no test figure of its own."
         )
     return (
         f"These are figures of the fold models one by one, each tested {unseen}. The packaged ensemble averages all of "
