@@ -183,8 +183,8 @@ def promote(
 
     Example: `merflow registry promote candidate --folder runs/mine`
     """
-    from merflow.promotion.costs import PackageLoader
     from merflow.jobs.promote import promote as promote_job
+    from merflow.promotion.costs import PackageLoader
 
     if force != bool(reason.strip()):
         raise typer.BadParameter("--force and --reason TEXT go together", param_hint="'--force'")
