@@ -83,6 +83,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "registry audit",
         "registry list",
         "registry promote",
+        "registry register",
         "registry rollback",
         "registry show",
         "report",
