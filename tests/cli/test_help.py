@@ -127,7 +127,7 @@ def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> Non
 
 
 def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
-    assert "No such command 'prests'. Did you mean 'presets'?" in refused("prests")
+    assert "No such command 'presetz'. Did you mean 'presets'?" in refused("presetz")
     said = refused("presets", "--jsn")
     assert "No such option: --jsn" in said
     assert "--json" in said

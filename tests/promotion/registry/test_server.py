@@ -73,7 +73,7 @@ def test_of_fifty_promotions_by_two_clients_one_of_each_pair_wins(
     for client in clients:
         client.start()
     for client in clients:
-        client.join(PATIENCE_S)
+        client.join(5 * PATIENCE_S)
         assert client.exitcode == 0
 
     said = {who: (tmp_path / who).read_text().splitlines() for who in work}
