@@ -81,7 +81,7 @@ def promote_version(
             return Promotion("refused", version, champion, digest, decision.sentences, entry)
         return _waiting(version, champion, entry, digest)
     plan = _promotion(version, evidence, why=decision.verdict, forced=bool(decision.forced))
-    return Promotion("promoted", version, champion, digest, decision.sentences, registry.mover.move(plan))
+    return Promotion("promoted", version, champion, digest, decision.sentences, _moved(registry, plan, version))
 
 
 def preview_promotion(registry: Registry, text: str = CANDIDATE, *, decide: Decide) -> Promotion:
@@ -153,7 +153,13 @@ def rollback(registry: Registry, *, reason: str) -> AuditEntry:
         moves = alias_moves(current, {CHAMPION: seen, PREVIOUS: earlier[-1] if earlier else None})
         return {"action": "rollback", "version": current.champion, "why": reason, "moves": moves}
 
-    return registry.mover.move(plan)
+    return registry.mover.move(plan, removes_from=seen)
+
+
+def _moved(
+    registry: Registry, plan: Callable[[RegistryState], dict[str, Any]], version: RegisteredVersion
+) -> AuditEntry:
+    return registry.mover.move(plan, removes_from=version.version)
 
 
 def _promotion(
@@ -193,7 +199,7 @@ def _on_known_decision(
     if approval is None:
         return _waiting(version, champion, known, digest)
     why = f"{known.why} Approved by {approval.who} (entry {approval.number}): {approval.why}"
-    entry = registry.mover.move(_promotion(version, known.evidence, why=why, forced=known.forced))
+    entry = _moved(registry, _promotion(version, known.evidence, why=why, forced=known.forced), version)
     sentence = f"{version.title} is promoted: decision {digest}, approved by {approval.who}"
     return Promotion("promoted", version, champion, digest, (sentence,), entry)
 
