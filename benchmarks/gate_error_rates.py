@@ -235,7 +235,7 @@ def _seed(situation: str) -> int:
 def main() -> None:
     """Print the table and record it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=3000, help="Pairs of models per row; at least 8.")
+    parser.add_argument("--trials", type=int, default=2000, help="Pairs of models per row; at least 8.")
     table = []
     for row in rows(parser.parse_args().trials):
         print(f"{row.situation:72}  {row.stated:22}  {row.rate:.4f} of {row.trials}", flush=True)
