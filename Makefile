@@ -49,6 +49,7 @@ demo: $(STAMP) ## run the whole pipeline on a synthetic corpus, up to a promoted
 screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report
 	@$(BIN)/python -m tools.mlflow_screenshots runs/demo --out docs/images
+	@$(BIN)/python -m tools.registry_screenshots runs/demo --out docs/images
 
 repro: $(STAMP) ## run a benchmark as DVC stages; only what changed runs again
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
