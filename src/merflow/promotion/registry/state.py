@@ -55,6 +55,14 @@ class RegistryState:
                 return entry if entry.evidence.champion == self.champion else None
         return None
 
+    def entry_of(self, version: int, decision: str) -> AuditEntry | None:
+        """Return the entry that recorded a decision about a version; None if there is none."""
+        for entry in reversed(self.entries):
+            if entry.action == "decide" and entry.version == version and entry.evidence is not None:
+                if entry.evidence.decision == decision:
+                    return entry
+        return None
+
     def approval_of(self, version: int, evidence: Evidence) -> AuditEntry | None:
         """Return the approval of this version and this decision; None if nobody gave one."""
         return next(
