@@ -1,12 +1,17 @@
 """The settings by which the pipeline ``promote`` goes on from a benchmark, as a user gives them."""
 
-from typing import Annotated
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
 
+import yaml
 from pydantic import Field
 
 from merflow.contracts.gate_decision import Mode
 from merflow.contracts.model_package import Kind
-from merflow.contracts.strict import Strict
+from merflow.contracts.strict import Strict, parse
+from merflow.errors import ParamsError, nearest
 
 
 class PromotionSettings(Strict):
@@ -32,3 +37,46 @@ class PromotionSettings(Strict):
     coverage: Annotated[float, Field(ge=0.5, le=0.999)] = 0.9
     stress_utterances: Annotated[int, Field(ge=0)] = 400
     approval_h: Annotated[float, Field(ge=0)] = 0.0
+
+
+def promotion_of(given: Iterable[str]) -> dict[str, Any]:
+    """Return the settings that somebody wrote as ``NAME=VALUE``, checked; those that were left out are absent.
+
+    The value of ``policy`` is the path of a policy file, whose text is returned.
+
+    Raises:
+        ParamsError: A name or a value is wrong, or the policy file cannot be read.
+    """
+    values: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name not in PromotionSettings.model_fields:
+            raise ParamsError(
+                f"--arg {text}: promote takes NAME=VALUE, such as kind=ensemble; "
+                f"{nearest(name, PromotionSettings.model_fields)}"
+            )
+        values[name] = _value(name, value)
+    settings = parse(PromotionSettings, values, where="--arg")
+    return {name: getattr(settings, name) for name in values}
+
+
+def benchmark_command(command: str) -> str:
+    """Return the command that repeats the benchmark of a promotion, without promoting anything."""
+    words, kept = iter(shlex.split(command)), []
+    for word in words:
+        if word == "--arg":
+            next(words, None)
+        elif word == "promote" or Path(word).name == "promote.yaml":
+            kept.append(str(Path(word).with_name(Path(word).name.replace("promote", "benchmark"))))
+        elif not word.startswith("--arg="):
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def _value(name: str, text: str) -> Any:  # noqa: ANN401 - as the settings
+    if name == "policy" and text:
+        try:
+            return Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ParamsError(f"--arg policy={text}: cannot read the file ({error}); name a policy file") from error
+    return yaml.safe_load(text) if PromotionSettings.model_fields[name].annotation in (int, float) else text

@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 
 from merflow.contracts.package_facts import PackageFacts
+from merflow.contracts.promotion_requests import GateRequest, PackageRequest, PromoteRequest, RegisterRequest
 from merflow.contracts.promotion_settings import PromotionSettings
-from merflow.contracts.requests import GateRequest, PackageRequest, PromoteRequest, RegisterRequest
 from merflow.errors import ParamsError, PresetError, nearest
 from merflow.jobs.plan import BenchmarkPlan, plan_benchmark
 from merflow.jobs.register import BEST
@@ -105,6 +105,6 @@ def _check_wait(promotion: PromotionSettings) -> None:
     facts = PackageFacts.read(os.environ)
     if facts is not None and facts.wait_h and promotion.approval_h > facts.wait_h:
         raise ParamsError(
-            f"approval_h {promotion.approval_h:g}: the package ends the pod that waits after {facts.wait_h:g} h; compile "
-            f"it again with --set cluster.pods.other.timeout_h={promotion.approval_h:g} or more, or wait less"
+            f"approval_h {promotion.approval_h:g}: the package ends the pod that waits after {facts.wait_h:g} h; "
+            f"compile it again with --set cluster.pods.other.timeout_h={promotion.approval_h:g} or more, or wait less"
         )

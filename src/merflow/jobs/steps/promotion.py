@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from merflow.contracts.extracted_features import read_extracted_features
 from merflow.contracts.progress import saying_errors
-from merflow.contracts.requests import GateRequest, PackageRequest, PromoteRequest, RegisterRequest
+from merflow.contracts.promotion_requests import GateRequest, PackageRequest, PromoteRequest, RegisterRequest
 from merflow.errors import RegistryError
 from merflow.jobs.steps.corpus_files import fetch_recordings
 from merflow.jobs.steps.feature_files import encoder_folders, fetch_features, fetch_models

@@ -57,11 +57,8 @@ class RegistryState:
 
     def entry_of(self, version: int, decision: str) -> AuditEntry | None:
         """Return the entry that recorded a decision about a version; None if there is none."""
-        for entry in reversed(self.entries):
-            if entry.action == "decide" and entry.version == version and entry.evidence is not None:
-                if entry.evidence.decision == decision:
-                    return entry
-        return None
+        of_version = (entry for entry in self.entries if entry.action == "decide" and entry.version == version)
+        return next((entry for entry in of_version if entry.evidence and entry.evidence.decision == decision), None)
 
     def approval_of(self, version: int, evidence: Evidence) -> AuditEntry | None:
         """Return the approval of this version and this decision; None if nobody gave one."""
