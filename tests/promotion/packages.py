@@ -224,6 +224,9 @@ def stress(*, failed: tuple[str, ...] = (), **changes: object) -> StressResults:
     )
     values: dict[str, object] = {
         "variant": VARIANT,
+        "corpus": "iemocap",
+        "synthetic": True,
+        "skipped": (),
         "classes": CLASSES,
         "split_id": "22" * 8,
         "suite": "66" * 8,

@@ -13,8 +13,8 @@ from merflow.errors import RegistryError
 from merflow.promotion.registry.audit import audit
 from merflow.promotion.registry.lines import audit_lines
 from merflow.promotion.registry.promote import promote_version
-from merflow.promotion.registry.rollback import rollback
 from merflow.promotion.registry.registry import Registry
+from merflow.promotion.registry.rollback import rollback
 from tests.promotion.registry.versions import REFUSED, YES, Verdict, says
 
 Make = Callable[[int], Registry]
