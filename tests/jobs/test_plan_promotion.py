@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,8 @@ POLICY = (Path(gate.__file__).parent / "policy.yaml").read_text(encoding="utf-8"
 STRICTER = POLICY.replace("level: 0.025", "level: 0.01")
 
 
-def planned(params: str = "", **changes: object) -> PromotionPlan:
-    return plan_promotion(replace(SETTINGS, params=params), PromotionSettings(**changes), command="")  # type: ignore[arg-type]
+def planned(params: str = "", **changes: Any) -> PromotionPlan:  # noqa: ANN401
+    return plan_promotion(replace(SETTINGS, params=params), PromotionSettings(**changes), command="")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def planned(params: str = "", **changes: object) -> PromotionPlan:
         ({"registered_name": "speech"}, {"register", "gate", "promote"}),
     ],
 )
-def test_a_setting_reaches_the_steps_that_read_it_and_no_other(change: dict[str, object], steps: set[str]) -> None:
+def test_a_setting_reaches_the_steps_that_read_it_and_no_other(change: dict[str, Any], steps: set[str]) -> None:
     before, after = planned(), planned(**change)
     names = ("benchmark", "package", "register", "gate", "promote")
     assert {name for name in names if getattr(before, name) != getattr(after, name)} == steps

@@ -41,9 +41,11 @@ def gate(registry: Registry, version: str, *, mode: Mode, policy: GatePolicy, lo
 
 def outcome_of(done: Promotion) -> GateOutcome:
     """Return the outcome of :func:`gate` for :func:`promote_decided`."""
-    assert done.status not in ("promoted", "waiting")
-    decision = "" if done.status == "dry-run" else done.decision
-    return GateOutcome(status=done.status, version=done.version.version, decision=decision)
+    status = done.status
+    assert status not in ("promoted", "waiting")
+    return GateOutcome(
+        status=status, version=done.version.version, decision="" if status == "dry-run" else done.decision
+    )
 
 
 def promote_decided(
