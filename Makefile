@@ -5,6 +5,9 @@ EMODB ?= ../shared/data/emodb/utterances.csv
 MELD ?= ../shared/data/meld/utterances.csv
 # The fullest preset of each model, and one ablation.
 DEMO := context-mmt:mmt-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,layer-adapter-fusion:stc-mf-la,mfdr:full
+# What the demo's gate refuses, and the test utterances of its stress suites.
+WEAKER := foal-net:audio-only
+STRESSED := 60
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -32,9 +35,16 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## run the whole pipeline on a synthetic corpus: table, report and MLflow runs in runs/demo (5 minutes)
+demo: $(STAMP) ## run the whole pipeline on a synthetic corpus, up to a promoted model in MLflow: runs/demo (7 minutes)
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size demo --profile lite \
 		--models $(DEMO) --set training.max_epochs=3 --out runs/demo
+	@echo "Registering the best model, which becomes the champion if it passes the gate ..."
+	@$(BIN)/merflow registry register runs/demo best --stress-utterances $(STRESSED)
+	@$(BIN)/merflow registry promote 1 --folder runs/demo
+	@echo "Registering a weaker model, which the gate refuses ..."
+	@$(BIN)/merflow registry register runs/demo $(WEAKER) --stress-utterances $(STRESSED)
+	@$(BIN)/merflow registry promote 2 --folder runs/demo; test $$? -eq 2
+	@$(BIN)/merflow registry list --folder runs/demo
 
 screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report

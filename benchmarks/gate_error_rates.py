@@ -12,7 +12,7 @@ import argparse
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
@@ -52,8 +52,8 @@ class World:
     session: int | None = None
     seeds: int = 1
 
-    def draw(self, random: np.random.Generator) -> tuple[VariantPredictions, VariantPredictions, pd.DataFrame]:
-        """Return the predictions of candidate and champion, and the groups of the utterances."""
+    def draw(self, random: np.random.Generator) -> tuple[VariantPredictions, VariantPredictions]:
+        """Return the predictions of candidate and champion."""
         dialogue = np.repeat(np.arange(self.dialogues), TURNS)
         session = dialogue % SESSIONS + 1
         labels = random.choice(len(CLASSES), size=len(dialogue), p=_SHARES)
@@ -77,9 +77,15 @@ class World:
                     probabilities=np.eye(len(CLASSES))[predicted.ravel()],
                 )
             )
-        gender = np.array(["F", "M"])[np.arange(len(dialogue)) % 2]
-        facts = pd.DataFrame({"utterance_id": names, "session": session.astype(str), "gender": gender})
-        return sides[0], sides[1], facts
+        return sides[0], sides[1]
+
+    @cached_property
+    def utterances(self) -> pd.DataFrame:
+        """The groups of the utterances."""
+        count = self.dialogues * TURNS
+        session = (np.arange(count) // TURNS % SESSIONS + 1).astype(str)
+        gender = np.array(["F", "M"])[np.arange(count) % 2]
+        return pd.DataFrame({"utterance_id": _names(count), "session": session, "gender": gender})
 
 
 @cache
@@ -110,7 +116,7 @@ def promotion_rate(world: World, policy: AccuracyPolicy, *, trials: int, seed: i
     random = np.random.default_rng(seed)
     promoted = 0
     for _ in range(trials):
-        candidate, champion, _facts = world.draw(random)
+        candidate, champion = world.draw(random)
         rows = np.full(len(candidate.labels), fill_value=True)
         found = paired_difference_of(
             candidate, champion, (rows, rows), classes=len(CLASSES), tail=policy.level, policy=policy
@@ -126,7 +132,7 @@ def group_refusal_rate(
     random = np.random.default_rng(seed)
     refused = 0
     for _ in range(trials):
-        checks = group_checks(*world.draw(random), classes=CLASSES, policy=policy, accuracy=accuracy)
+        checks = group_checks(*world.draw(random), world.utterances, classes=CLASSES, policy=policy, accuracy=accuracy)
         refused += any(not check.passed for check in checks if only in ("", check.name))
     return refused / trials
 

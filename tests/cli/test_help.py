@@ -83,6 +83,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "registry audit",
         "registry list",
         "registry promote",
+        "registry register",
         "registry rollback",
         "registry show",
         "report",
@@ -126,7 +127,7 @@ def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> Non
 
 
 def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
-    assert "No such command 'prests'. Did you mean 'presets'?" in refused("prests")
+    assert "No such command 'prsets'. Did you mean 'presets'?" in refused("prsets")
     said = refused("presets", "--jsn")
     assert "No such option: --jsn" in said
     assert "--json" in said

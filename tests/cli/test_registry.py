@@ -41,7 +41,7 @@ def test_the_story_of_a_version_is_told(uri: str) -> None:
     said = merflow("registry", "show", "champion", "--tracking-uri", uri).out
     for part in ("version 2 of 'merflow', champion", "card: artifacts/package/card.md", "test_UA 0.6100"):
         assert part in said
-    assert "version 2 promoted by anna (previous 1, champion 1 → 2): all checks passed.; decision" in said
+    assert "anna: version 2 promoted (previous none → 1, champion 1 → 2); all checks passed; decision" in said
     told = json.loads(merflow("registry", "show", "2", "--tracking-uri", uri, "--json").out)
     assert told["version"]["facts"]["taxonomy"] == "iemocap4"
     assert [entry["action"] for entry in told["entries"]] == [
@@ -101,7 +101,7 @@ def test_approval_rollback_and_audit(uri: str, tmp_path: Path) -> None:
     assert said.code == 0
     lines = said.out.splitlines()
     assert lines[-1].endswith("entries, no gap and no change")
-    assert sum("rolled back by" in line for line in lines) == 1
+    assert sum("version 2 rolled back" in line for line in lines) == 1
     assert "refused by the gate" in page.read_text()
     found = json.loads(merflow("registry", "audit", "--tracking-uri", uri, "--json").out)
     assert (found["intact"], len(found["entries"])) == (True, int(lines[-1].split()[0]))

@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from merflow.contracts.corpus_validation import Validation
 from merflow.contracts.tables import MANIFEST
 from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy
 from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
@@ -144,3 +145,17 @@ def test_an_official_split_is_part_of_the_version_where_there_is_one(tmp_path: P
     plain = manifest(tmp_path)
     split = replace(plain, rows=plain.rows.assign(official_split="train"))
     assert split.hash != plain.hash
+
+
+def test_the_outcome_of_the_validation_travels_with_the_manifest_and_changes_no_hash(tmp_path: Path) -> None:
+    plain, path = manifest(tmp_path), tmp_path / "manifest.parquet"
+    write_manifest(plain, path)
+    assert read_manifest(path).validation is None
+    outcome = Validation(passed=True, checks=7, failed=("ids are unique",), set_aside=2)
+    write_manifest(replace(plain, validation=outcome), path)
+    read = read_manifest(path)
+    assert (read.validation, read.hash) == (outcome, plain.hash)
+    table = pq.read_table(path)
+    pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"validation": b'{"passed": 1}'}), path)
+    with pytest.raises(CorpusError, match=r"does not hold the outcome of its validation .*; validate it again"):
+        read_manifest(path)

@@ -26,7 +26,7 @@ def test_scikit_learn_finds_the_same_temperature() -> None:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
-    class Given(ClassifierMixin, BaseEstimator):
+    class Given(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         classes_ = np.arange(4)
 
         def fit(self, X: np.ndarray, y: np.ndarray) -> "Given":  # noqa: N803, ARG002 - scikit-learn's names
@@ -37,7 +37,7 @@ def test_scikit_learn_finds_the_same_temperature() -> None:
             return X
 
         def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
-            return X.argmax(axis=1)
+            return np.asarray(X.argmax(axis=1))
 
     labels, probabilities = overconfident(2000, sharpness=2.0)
     logits = np.log(probabilities.astype(np.float64))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from merflow.contracts.gate_decision import GateDecision
 from merflow.errors import ModelError, ParamsError
 from merflow.inference.media_clips import Clip
 from merflow.jobs.promote import promote
@@ -32,22 +33,27 @@ class Uniform:
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    """Return a registry with a fair model, a better and a worse one."""
+    """Return a registry with a fair model, a better one and another."""
     folder = tmp_path_factory.mktemp("promote")
     found = Registry(Connection(f"sqlite:///{folder / 'mlflow.db'}"), who="anna")
-    for name, skill in {"fair": 1.0, "better": 1.6, "worse": 0.2}.items():
+    for name, skill in {"fair": 1.0, "better": 1.6, "other": 1.0}.items():
         register(found, logged_model(found.connection.uri, folder / name, skill=skill, experiment=name))
     return found
 
 
-def test_a_better_candidate_is_promoted_and_a_worse_one_refused_with_reasons(registry: Registry) -> None:
+def test_a_better_candidate_takes_the_place_of_the_champion(registry: Registry) -> None:
     promote_version(registry, "1", decide=YES)
-    assert promote(registry, "2", load=Uniform()).status == "promoted"
-    done = promote(registry, "3", load=Uniform())
-    assert done.status == "refused"
-    assert any("accuracy" in sentence for sentence in done.sentences)
+    done = promote(registry, "2", load=Uniform())
+    assert (done.status, done.champion and done.champion.version) == ("promoted", 1)
+    assert done.sentences[0].startswith("mfdr:full is promoted: all ")
     assert read_aliases(registry.connection, registry.name) == {"champion": 2, "previous": 1, "candidate": 3}
-    assert [entry.action for entry in story(registry, "3").entries][-1] == "decide"
+    (entry,) = [each for each in story(registry, "2").entries if each.action == "promote" and each.version == 2]
+    assert entry.evidence is not None
+    stored = registry.connection.call("download_artifacts", registry.trail.run_id(), entry.evidence.file)
+    decision = GateDecision.model_validate_json(Path(stored).read_text())
+    assert decision.champion is not None
+    assert (decision.candidate.version, decision.champion.version, decision.by) == ("2", "1", "anna")
+    assert any(check.name.startswith("latency") and check.passed for check in decision.checks)
 
 
 def test_a_planted_pickle_and_a_wrong_policy_are_refused(registry: Registry, tmp_path: Path) -> None:

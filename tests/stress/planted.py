@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, Output
-from merflow.contracts.streams import Modality
+from merflow.contracts.streams import Modality, Role
 from merflow.corpus.samples import read_samples
 from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.trained_model import TrainedModel, load_trained
 from tests.stress.conftest import LEVELS_DB
 
-_ROLE = "speech_layers"
+_ROLE: Role = "speech_layers"
 
 
 class LoudnessModel(nn.Module):

@@ -21,7 +21,8 @@ def guesses(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def ua(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return UA per trial of ``(trials, utterances)`` predictions."""
     right = predicted == labels
-    return np.mean([right[:, labels == each].mean(axis=1) for each in range(4) if (labels == each).any()], axis=0)
+    recalls = [right[:, labels == each].mean(axis=1) for each in range(4) if (labels == each).any()]
+    return np.asarray(np.mean(recalls, axis=0))
 
 
 def test_a_model_that_guesses_anew_without_loss_fails_at_the_stated_rate() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from merflow.contracts.tracker import NullTracker
+from merflow.errors import TrainingError
 from merflow.training.loop import TrainedFold, train_fold
 from merflow.training.stages import Material, Stage
 from tests.training.separable import SEED, fold, fresh_model, params, recipe, separable
@@ -157,3 +158,43 @@ def test_encoders_have_their_own_rate_and_the_schedule_moves_both(tmp_path: Path
     assert gates
     for name, value in before.items():
         assert torch.allclose(after[name], value, rtol=0, atol=1e-25) == (name in gates), name
+
+
+def fixed(model: nn.Module, folder: Path, *counts: int, **changes: Any) -> TrainedFold:  # noqa: ANN401 - any
+    """Train stages of fixed numbers of epochs, without development utterances."""
+    material = Material(model, separable(96, seed=1), dev=None)
+    stages = [Stage(recipe(**changes), lambda: material, epochs=count) for count in counts]
+    return train_fold(stages, seed=SEED, params=params(), folder=folder, tracker=NullTracker())
+
+
+def test_without_development_utterances_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    model = fresh_model()
+    trained = fixed(model, tmp_path / "fixed", 3, 2)
+    history = trained.history
+    assert [(figures.epoch, figures.stage) for figures in history.epochs] == [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2)]
+    assert history.best_epoch == 5
+    assert not any(figures.has_development for figures in history.epochs)
+    again, longer = fresh_model(), fresh_model()
+    fixed(again, tmp_path / "again", 3, 2)
+    fixed(longer, tmp_path / "longer", 3, 3)
+    weights = model.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in again.state_dict().items())
+    assert not all(torch.equal(value, weights[name]) for name, value in longer.state_dict().items())
+
+
+def test_a_fixed_number_of_epochs_gives_the_weights_that_development_data_would_choose(tmp_path: Path) -> None:
+    """The learning rate goes as if the stage went on to its recipe's last epoch."""
+    halved: dict[str, Any] = {"max_epochs": 8, "schedule": "tenth-after-half"}
+    chosen = fresh_model()
+    history = fold(chosen, tmp_path / "chosen", **halved).history
+    model = fresh_model()
+    rates = [figures.lr for figures in fixed(model, tmp_path / "fixed", history.best_epoch, **halved).history.epochs]
+    assert rates == [figures.lr for figures in history.epochs][: history.best_epoch]
+    weights = chosen.state_dict()
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def test_a_checkpoint_of_another_number_of_epochs_is_refused(tmp_path: Path) -> None:
+    fixed(fresh_model(), tmp_path, 2)
+    with pytest.raises(TrainingError, match="epochs 1"):
+        fixed(fresh_model(), tmp_path, 3)

@@ -93,7 +93,7 @@ app.command("doctor", rich_help_panel=_ELSEWHERE)(doctor)
 app.add_typer(
     registry.app,
     name="registry",
-    rich_help_panel=_ELSEWHERE,
+    rich_help_panel=_PROMOTE,
     help="Promote models in MLflow's registry, roll back, and read who did what.",
 )
 app.add_typer(tracking.app, name="tracking", rich_help_panel=_ELSEWHERE, help="Upload runs to MLflow.")

@@ -59,7 +59,7 @@ def audit_text(audited: "Audit") -> Iterator[str]:
     aliases = ", ".join(f"{alias} {version}" for alias, version in sorted(audited.aliases.items()))
     yield f"audit trail of {audited.name!r} at {audited.uri}; aliases: {aliases or 'none'}"
     for line in _lines(audited.entries):
-        yield f"{line.number:>5}  {_in_one_line(line)}"
+        yield f"{line.numbers:>8}  {_in_one_line(line)}"
     for note in audited.notes:
         yield f"note: {note}"
     for problem in audited.problems:
@@ -101,5 +101,5 @@ def _row(version: "RegisteredVersion") -> tuple[str, ...]:
 def _in_one_line(line: "AuditLine") -> str:
     version = f"version {line.version} " if line.version else ""
     moves = f" ({', '.join(line.moves)})" if line.moves else ""
-    rest = "; ".join(part for part in (line.why, line.evidence, line.state) if part)
-    return f"{line.at}  {version}{line.title} by {line.who}{moves}: {rest}".rstrip(": ")
+    rest = "".join(f"; {part.rstrip('.')}" for part in (line.why, line.evidence, line.state) if part)
+    return f"{line.at}  {line.who}: {version}{line.title}{moves}{rest}"

@@ -119,7 +119,7 @@ def _services(played: Any, *, keep: bool, stopping: threading.Event) -> Iterator
     finally:
         if keep:
             for line in played.addresses():
-                OUT.print(line, markup=False)
+                _say(line)
         else:
             played.down(volumes=done)
 

@@ -105,7 +105,14 @@ class GateDecision(Strict):
     @property
     def sentences(self) -> tuple[str, ...]:
         """The verdict and then each failed check, in words."""
-        return (self.verdict, *(f"{check.name}: {check.sentence} {check.remedy}." for check in self.failed))
+        return (self.verdict, *(f"{check.name}: {_whole(check)}" for check in self.failed))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The verdict and then every check, passed or failed, in words."""
+        marks = {True: "passed", False: "FAILED"}
+        checks = (f"{marks[check.passed]}  {check.name}: {_whole(check)}" for check in self.checks)
+        return (self.verdict, *checks)
 
     @property
     def verdict(self) -> str:
@@ -125,6 +132,10 @@ class GateDecision(Strict):
         if self.promoted != expected:
             raise ValueError(f"promoted is {self.promoted}, but the checks say {expected}")
         return self
+
+
+def _whole(check: Check) -> str:
+    return f"{check.sentence} {check.remedy}." if check.remedy else check.sentence
 
 
 def verdict_of(checks: tuple[Check, ...], *, mode: Mode, forced: str) -> bool:

@@ -82,12 +82,14 @@ class StressPolicy(Strict):
 
     Attributes:
         required: True to refuse a package without stress results.
+        min_conditions: Fewest conditions that must have been tested.
         max_failed_conditions: Largest share of conditions that may fail.
         max_failed_groups: Largest share of groups that may fail.
         must_pass: Names of conditions, or ``gender F`` and the like for groups, none of which may fail.
     """
 
     required: bool
+    min_conditions: int = Field(ge=1)
     max_failed_conditions: Share
     max_failed_groups: Share
     must_pass: list[str]

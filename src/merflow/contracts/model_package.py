@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import FiniteFloat
 
+from merflow.contracts.corpus_validation import Validation as Validation  # packages are made and read with it
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.protocols import Protocol
 from merflow.contracts.selection import Selection
@@ -58,22 +59,6 @@ class PackagedEncoder(Strict):
 
     citation: str
     digest: str
-
-
-class Validation(Strict):
-    """The outcome of the corpus validation that preceded the training.
-
-    Attributes:
-        passed: True if every utterance that is left meets every check.
-        checks: Number of checks.
-        failed: Names of the checks that failed at first.
-        set_aside: Number of utterances that were set aside because they failed one.
-    """
-
-    passed: bool
-    checks: int
-    failed: tuple[str, ...]
-    set_aside: int = 0
 
 
 class Lineage(Strict):

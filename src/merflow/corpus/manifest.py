@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from merflow.contracts.model_package import Validation
+from merflow.contracts.corpus_validation import Validation
 from merflow.contracts.params import TagRule
 from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.contracts.taxonomy import TAXONOMIES, Taxonomy, parse_taxonomy

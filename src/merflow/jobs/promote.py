@@ -13,6 +13,8 @@ from merflow.contracts.model_package import read_package
 from merflow.contracts.package_files import refuse_pickles
 from merflow.contracts.progress import say
 from merflow.contracts.registered_version import RegisteredVersion
+from merflow.errors import RegistryError
+from merflow.inference.media_clips import Clip
 from merflow.promotion.costs import Loader, PackageLoader, measure_costs, smoke_test
 from merflow.promotion.gate.evidence import Evidence, read_evidence
 from merflow.promotion.gate.gate import decide as decide_by_evidence
@@ -66,13 +68,17 @@ def gate_by(registry: Registry, policy: GatePolicy, *, mode: Mode, forced: str, 
         versions = [candidate] if champion is None else [candidate, champion]
         say(f"promote: comparing {' with '.join(each.title for each in versions)}")
         with tempfile.TemporaryDirectory(prefix="merflow-promote-") as work:
-            folders = [
-                fetch_package(registry.connection, each, into=Path(work) / str(each.version)) for each in versions
-            ]
-            evidence = _measured(folders, versions, load=load)
+            folders = [_fetched(registry, candidate, into=Path(work))]
+            try:
+                folders += [_fetched(registry, each, into=Path(work)) for each in versions[1:]]
+            except RegistryError as error:
+                if not forced:
+                    raise RegistryError(f"{error}; or promote with --force --reason, without a comparison") from error
+                say(f"promote: {error}; promoted by force, without a comparison")
+            evidence = _measured(folders, versions[: len(folders)], load=load)
         return decide_by_evidence(
             evidence[0],
-            evidence[1] if champion is not None else None,
+            evidence[1] if len(evidence) > 1 else None,
             policy,
             mode=mode,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,21 +89,36 @@ def gate_by(registry: Registry, policy: GatePolicy, *, mode: Mode, forced: str, 
     return decide
 
 
+def _fetched(registry: Registry, version: RegisteredVersion, *, into: Path) -> Path:
+    return fetch_package(registry.connection, version, into=into / str(version.version))
+
+
 def _measured(folders: Sequence[Path], versions: Sequence[RegisteredVersion], *, load: Loader) -> list[Evidence]:
     """Try and time packages side by side, the candidate first, and read the evidence of each.
 
-    Nothing is timed where the candidate does not load: the gate refuses it then.
+    Nothing is timed where the candidate does not load: the gate refuses it then. A champion that does not load has no
+    costs, so that it does not block every later model for good: the gate names them as missing, and force gets past.
     """
     for folder in folders:
         refuse_pickles(folder)
-    described = read_package(folders[0])
-    clips = probe_clips(described)
+    described, *others = [read_package(folder) for folder in folders]
+    clips = probe_clips(described, also={modality for each in others for modality in each.modalities})
     outcome = smoke_test(folders[0], clips[:_SMOKE_CLIPS], classes=len(described.classes), load=load)
     write_smoke_test(folders[0], outcome)
     if outcome.passed:
-        for folder, costs in zip(folders, measure_costs(folders, clips, load=load), strict=True):
+        timed = [folders[0], *(each for each in folders[1:] if _loads(each, clips, load=load))]
+        for folder, costs in zip(timed, measure_costs(timed, clips, load=load), strict=True):
             write_costs(folder, costs)
     return [
         replace(read_evidence(folder), version=str(version.version))
         for folder, version in zip(folders, versions, strict=True)
     ]
+
+
+def _loads(champion: Path, clips: Sequence[Clip], *, load: Loader) -> bool:
+    """Return True if the champion can still be loaded; else say why not."""
+    classes = len(read_package(champion).classes)
+    outcome = smoke_test(champion, clips[:1], classes=classes, load=load)
+    if not outcome.passed:
+        say(f"promote: the champion cannot be loaded: {outcome.error}")
+    return outcome.passed

@@ -194,7 +194,7 @@ def publish(package: Path, *, registry: Registry, encoders_folder: str = "") -> 
             "with `merflow tracking sync`, and register again"
         )
     logged = log_version_model(registry.connection, package, variant_run_id=run_id, encoders_folder=encoders_folder)
-    version = None if logged.new else registry.version_of_model(logged.model_id)
+    version = None if logged.new else registry.version_of_model(logged.model_uri)
     new = version is None
     if version is None:
         version = register_version(

@@ -3,9 +3,12 @@
 They are as long as the utterances of the training, so that the time per clip is realistic; what they say is not.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from merflow.contracts.model_package import ModelPackage
+from merflow.contracts.streams import Modality
 from merflow.corpus.samples import RATE_HZ
 from merflow.inference.media_clips import Clip, Frames, Samples
 
@@ -16,23 +19,25 @@ _WORDS = ("well", "I", "did", "not", "think", "that", "you", "would", "really", 
 _WORDS_PER_S = 2.5
 
 
-def probe_clips(package: ModelPackage, *, count: int = 6, seed: int = 0) -> list[Clip]:
+def probe_clips(package: ModelPackage, *, also: Collection[Modality] = (), count: int = 6, seed: int = 0) -> list[Clip]:
     """Return clips with every input that the package reads, from its shortest training utterance to its longest.
 
     Args:
         package: The package.
+        also: Further modalities, which another package reads that is measured on the same clips.
         count: Number of clips.
         seed: Seed of sounds and pictures.
     """
     random = np.random.default_rng(seed)
+    modalities = {*package.modalities, *also}
     shortest_s, longest_s = (min(seconds, _LONGEST_S) for seconds in package.training_seconds)
     lengths_s = np.linspace(max(shortest_s, 0.5), max(longest_s, 0.5), count)
     return [
         Clip(
             f"probe-{number}",
-            audio=Samples(_voice(random, seconds)) if "audio" in package.modalities else None,
-            video=_pictures(random, seconds) if "video" in package.modalities else None,
-            text=_words(seconds) if "text" in package.modalities else None,
+            audio=Samples(_voice(random, seconds)) if "audio" in modalities else None,
+            video=_pictures(random, seconds) if "video" in modalities else None,
+            text=_words(seconds) if "text" in modalities else None,
         )
         for number, seconds in enumerate(lengths_s.tolist(), start=1)
     ]

@@ -141,25 +141,22 @@ class Connection:
         Raises:
             TrackingError: The server or database cannot be reached, or refuses.
         """
-        import mlflow
         from mlflow.exceptions import MlflowException
         from mlflow.tracking._tracking_service.utils import _use_tracking_uri
         from sqlalchemy.exc import SQLAlchemyError
 
         self._opened()
-        registry_uri, variable = mlflow.get_registry_uri(), os.environ.get(_URI)
+        before = os.environ.get(_URI)
         try:
             with _quiet_retries(), _patience(method), _use_tracking_uri(self.uri):
-                mlflow.set_registry_uri(self.uri)
                 yield
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise self._failed(method, error) from error
         finally:
-            mlflow.set_registry_uri(registry_uri)
-            if variable is None:
+            if before is None:
                 os.environ.pop(_URI, None)
             else:
-                os.environ[_URI] = variable
+                os.environ[_URI] = before
 
     def _failed(self, method: str, error: Exception) -> TrackingError:
         what = f"MLflow at {self.uri} failed to {method.replace('_', ' ')}: {_first_line(error)}"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import soundfile
 
+from merflow.contracts.corpus_validation import Validation
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.taxonomy import taxonomy
 from merflow.corpus.manifest import build_manifest
@@ -116,6 +117,7 @@ def test_a_clean_corpus_passes_and_is_counted(root: Path, capfd: pytest.CaptureF
     good, bad = outcome.quarantine()
     assert good.hash == manifest.hash
     assert bad.empty
+    assert good.validation == Validation(passed=True, checks=len(outcome.checks), failed=(), set_aside=0)
     assert steps == [("recordings", 12, 12)]
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
@@ -143,6 +145,9 @@ def test_each_bad_recording_is_named_with_its_problem_and_set_aside(root: Path) 
     assert list(bad.columns) == [*outcome.manifest.rows.columns, "reasons"]
     assert good.rows["utterance_id"].tolist() == ["d1_5", "d2_4"]
     assert len(good.rows) + len(bad) == len(rows)
+    assert good.validation is not None
+    assert (good.validation.passed, good.validation.set_aside) == (True, len(bad))
+    assert "every utterance has a transcript" in good.validation.failed
     assert dict(zip(bad["utterance_id"], bad["reasons"], strict=True)) == {
         "d1_0": "recording d1_0.wav is sampled at 8000 Hz, not 16000 Hz; resample it, or set corpus.resample=true",
         "d1_1": "recording d1_1.wav has 2 channels, not 1; mix it down, or set corpus.resample=true; "

@@ -10,7 +10,7 @@ import pytest
 from merflow.contracts.calibration_record import CALIBRATION
 from merflow.contracts.model_package import CARD_HTML, CARD_MD, PREDICTIONS_FILE, Lineage, Validation
 from merflow.contracts.numerals import percent
-from merflow.contracts.stress_results import STRESS
+from merflow.contracts.stress_results import STRESS, SkippedCondition, write_stress
 from merflow.contracts.use_exception import UseException, write_exception
 from merflow.errors import ModelError
 from merflow.promotion.card.facts import measured
@@ -153,6 +153,14 @@ def test_what_the_stress_suite_found(tmp_path: Path) -> None:
     for card in cards(folder):
         assert "1 of 5 conditions and 0 of 2 groups failed" in card
         assert "In the stress suite it failed: noise-10dB." in card
+
+
+def test_conditions_that_were_not_tested(tmp_path: Path) -> None:
+    folder = packages.write_folder(tmp_path / "package")
+    skipped = (SkippedCondition(name="codec-opus", reason="PyAV is not installed"),)
+    write_stress(folder, packages.stress(skipped=skipped))
+    for card in cards(folder):
+        assert "Not tested: codec-opus (PyAV is not installed)" in card
 
 
 def test_a_bare_package_says_what_it_lacks(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from merflow.contracts.calibration_record import GroupCoverage
 from merflow.contracts.model_package import Validation
 from merflow.contracts.selection import NONE_PAPER
+from merflow.contracts.stress_results import SkippedCondition
 from merflow.contracts.use_exception import UseException
 from merflow.promotion.gate.evidence import Signature
 from tests.promotion import packages
@@ -44,6 +45,7 @@ from tests.promotion.gate.contenders import (
         (of(calibration=packages.calibration(coverage=0.8)), ["coverage M", "coverage all utterances"]),
         (of(stress=None), ["stress suite"]),
         (of(stress=packages.stress(split_id="another")), ["stress suite"]),
+        (of(stress=packages.stress(conditions=())), ["stress suite"]),
         (of(stress=packages.stress(failed=("telephone", "no-text"))), ["stress conditions"]),
         (of(stress=packages.stress(failed=("gender F",))), ["stress groups"]),
         (of(costs=None), ["costs"]),
@@ -130,6 +132,16 @@ def test_must_pass() -> None:
 
     assert failed(decision) == ["stress noise-10dB", "stress telefone"]
     assert "did you mean 'telephone'?" in decision.failed[1].remedy
+
+
+def test_a_condition_that_was_skipped_has_not_passed() -> None:
+    skipped = (SkippedCondition(name="codec-opus", reason="PyAV is not installed"),)
+    candidate = evidence(stress=packages.stress(skipped=skipped))
+
+    assert decided(candidate, champion()).promoted
+    decision = decided(candidate, champion(), policy(stress={"must_pass": ["codec-opus"]}))
+    assert failed(decision) == ["stress codec-opus"]
+    assert "PyAV" in decision.failed[0].sentence
 
 
 @pytest.mark.parametrize(

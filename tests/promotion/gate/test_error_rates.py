@@ -17,6 +17,7 @@ from benchmarks.gate_error_rates import (
 )
 from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.promotion.gate.gate import policy_of
+from merflow.promotion.gate.pairing import counts_by_dialogue, difference, resampled_ua
 
 SHIPPED = policy_of()
 ACCURACY = SHIPPED.accuracy.model_copy(update={"resamples": 500})
@@ -82,10 +83,28 @@ def test_coverage_as_promised_is_refused_no_more_often_than_the_level() -> None:
     assert coverage_refusal_rate(SHIPPED.calibration, coverage=0.84, trials=trials) > 0.8
 
 
+def test_student_s_interval_keeps_its_level_with_five_dialogues_and_percentiles_do_not() -> None:
+    random, tail, trials = np.random.default_rng(11), 0.005, 600
+    missed = np.zeros(2)
+    for _ in range(trials):
+        counts = np.stack(
+            [counts_by_dialogue(side, side.labels >= 0, classes=len(CLASSES)) for side in World(5).draw(random)]
+        )
+        figures = resampled_ua(counts, policy=ACCURACY)
+        assert figures is not None
+        found = difference(counts, utterances=100, tail=tail, policy=ACCURACY)
+        assert found.interval is not None
+        low, high = np.percentile(figures[0] - figures[1], [100 * tail, 100 * (1 - tail)])
+        missed += [found.interval[0] > 0 or found.interval[1] < 0, low > 0 or high < 0]
+
+    assert missed[0] / trials <= at_most(2 * tail, trials=trials)
+    assert missed[1] / trials > 5 * 2 * tail
+
+
 @pytest.mark.parametrize("gain", [0.0, -0.05, 0.1])
 def test_the_simulated_models_differ_by_what_they_should(gain: float) -> None:
     """The simulation itself is right: its true difference is that of very many dialogues."""
-    candidate, champion, _ = replace(World(4000), gain=gain).draw(np.random.default_rng(3))
+    candidate, champion = replace(World(4000), gain=gain).draw(np.random.default_rng(3))
     found = [unweighted_accuracy(v.labels, v.predicted, classes=len(CLASSES)) for v in (candidate, champion)]
 
     assert true_ua(skill_of(gain)) - true_ua(0.0) == pytest.approx(gain, abs=1e-6)

@@ -1,5 +1,6 @@
 """The decision as a whole: verdicts, modes, what cannot be compared, purity."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,19 @@ def test_the_first_champion_needs_no_other() -> None:
     assert decision.champion is None
     assert "above chance" in [check.name for check in decision.checks]
     assert "accuracy" not in [check.name for check in decision.checks]
+
+
+def test_every_check_is_shown_with_its_numbers() -> None:
+    decision = decided(evidence(has_card=False), champion())
+
+    assert decision.sentences[0] == decision.lines[0] == "mfdr:full is refused: 1 of 37 checks failed."
+    assert len(decision.sentences) == 2
+    assert len(decision.lines) == 38
+    card = "model card: The package has no model card. Register the model again with merflow registry register, which"
+    assert decision.sentences[1].startswith(card)
+    assert [line for line in decision.lines if line.startswith("FAILED")] == [f"FAILED  {decision.sentences[1]}"]
+    accuracy = next(line for line in decision.lines if line.startswith("passed  accuracy: "))
+    assert re.search(r"UA is \+\d+\.\d points .*95% interval \+\d+\.\d to \+\d+\.\d", accuracy)
 
 
 @pytest.mark.parametrize("mode", ["enforce", "warn", "dry-run"])

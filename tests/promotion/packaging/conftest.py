@@ -13,9 +13,9 @@ VARIANT = "context-mmt:mmt-frozen"
 TWO_STAGES = "context-mmt:mmt-finetuned"
 
 
-def packaged(run: Path, out: Path, *, variant: str = VARIANT, kind: Kind = "ensemble") -> Path:
+def packaged(run: Path, out: Path, *, variant: str = VARIANT, kind: Kind = "ensemble", coverage: float = 0.8) -> Path:
     """Build a package on the CPU and return its folder."""
-    build_package(run, variant, kind=kind, out=out, coverage=0.8, device="cpu", progress=lambda *_: None)
+    build_package(run, variant, kind=kind, out=out, coverage=coverage, device="cpu", progress=lambda *_: None)
     return out
 
 

@@ -176,7 +176,9 @@ def test_a_run_that_does_not_exist_is_named(connection: Connection, one_member: 
         log_version_model(connection, one_member, variant_run_id="f" * 32)
 
 
-def test_the_address_of_mlflow_is_as_before(logged: LoggedVersion, connection: Connection) -> None:
+def test_the_address_of_mlflow_is_as_before(
+    logged: LoggedVersion, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
 
     before = mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")
@@ -191,4 +193,6 @@ def test_the_address_of_mlflow_is_as_before(logged: LoggedVersion, connection: C
         fail()
     assert seen == [connection.uri]
     assert (mlflow.get_tracking_uri(), os.environ.get("MLFLOW_TRACKING_URI")) == before
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////another/mlflow.db")
+    assert mlflow.get_registry_uri() == "sqlite:////another/mlflow.db", "nothing is pinned to an earlier address"
     assert logged.model_uri == f"models:/{logged.model_id}"

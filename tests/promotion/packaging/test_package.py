@@ -15,7 +15,7 @@ from merflow.contracts.tables import PREDICTIONS, TESTED, read_table
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import EvaluationError, FormatError, OutputError, PromotionError
 from merflow.evaluation.metrics import unweighted_accuracy
-from merflow.jobs.register import build
+from merflow.jobs.register import PackageSettings, build
 from merflow.promotion.packaging.benchmarked import find_variant
 from merflow.runs.fold_folder import folds_below, read_predictions
 from tests.promotion.packaging.conftest import VARIANT, packaged
@@ -97,7 +97,8 @@ def test_both_kinds_share_evidence_and_calibration(ensemble: Path, refitted: Pat
 
 
 def test_the_job_tells_what_it_made(benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    build(benchmark, VARIANT, kind="ensemble", out=tmp_path / "package", device="cpu")
+    settings = PackageSettings(kind="ensemble", stress_utterances=0, device="cpu")
+    build(benchmark, VARIANT, out=tmp_path / "package", settings=settings, command="")
     assert f"{VARIANT}, an ensemble of 2 fold models; sets for 90.0% coverage" in capsys.readouterr().err
 
 
@@ -150,7 +151,7 @@ def test_a_folder_of_something_else_is_never_replaced(benchmark: Path, tmp_path:
 
 def test_a_package_that_fails_leaves_nothing(benchmark: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"coverage 1.5 is no share"):
-        build(benchmark, VARIANT, kind="ensemble", out=tmp_path / "package", coverage=1.5, device="cpu")
+        packaged(benchmark, tmp_path / "package", coverage=1.5)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -116,7 +116,7 @@ def test_lines_say_it_in_words_and_json_has_all(promoted: Registry) -> None:
     found = audit(promoted)
     lines = audit_lines(found.entries)
     assert [line.title for line in lines] == ["registered", "registered", "promoted", "promoted", "rolled back"]
-    assert lines[-2].moves == ("previous 1", "champion 1 → 2", "candidate 2 → none")
+    assert lines[-2].moves == ("previous none → 1", "champion 1 → 2", "candidate 2 → none")
     assert lines[-2].evidence.startswith("decision ")
     assert json.loads(json.dumps(found.plain()))["entries"][-1]["action"] == "finish"
     assert all(len(entry.text) <= LONGEST_ENTRY for entry in found.entries)

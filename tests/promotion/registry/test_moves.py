@@ -128,7 +128,7 @@ def test_one_holds_the_lock_and_the_other_is_told_who_and_until_when(registered:
 
 def test_of_two_that_find_an_old_lock_one_takes_it_over(registered: Make) -> None:
     registry = registered(2)
-    lost = Registry(Dying(registry.connection.uri, at=4, done=False), registry.name, who="ben", **OVER)
+    lost = Registry(Dying(registry.connection.uri, at=5, done=False), registry.name, who="ben", **OVER)
     with pytest.raises(TrackingError):
         promote_version(lost, "2", decide=YES)
     others = [Registry(registry.connection, registry.name, who=who) for who in ("carla", "dora")]

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from merflow.contracts.streams import Modality
 from merflow.errors import StressError
 from merflow.stress.conditions.catalogue import CONDITIONS, chosen
 from merflow.stress.conditions.words import none_at_all, of_other_emotions
@@ -56,9 +57,10 @@ def test_conditions_are_chosen_by_name_in_the_order_of_the_suite() -> None:
         (("audio", "text"), {"missing-video"}),
     ],
 )
-def test_a_condition_needs_what_it_changes(modalities: tuple[str, ...], left_out: set[str]) -> None:
-    assert {each.name for each in CONDITIONS if not each.applies_to(modalities)} == left_out  # type: ignore[arg-type]
+def test_a_condition_needs_what_it_changes(modalities: tuple[Modality, ...], left_out: set[str]) -> None:
+    assert {each.name for each in CONDITIONS if not each.applies_to(modalities)} == left_out
 
 
 def test_a_model_of_words_alone_is_tested_with_wrong_words_alone() -> None:
-    assert [each.name for each in CONDITIONS if each.applies_to(("text",))] == ["wrong-transcript"]
+    words: tuple[Modality, ...] = ("text",)
+    assert [each.name for each in CONDITIONS if each.applies_to(words)] == ["wrong-transcript"]

@@ -50,7 +50,7 @@ class Reader:
     Attributes:
         read: Reads the corpus into a manifest.
         root: The thing that ``--root`` names, with its article.
-        licence: The terms of its recordings in a sentence.
+        licence: The terms of its recordings in a sentence, for the card of a model that learned from them.
         protocols: The split protocols that suit the corpus.
         fingerprint: Returns a digest of the corpus's files, which changes when one of them does. It is cheap, and it
             tells a pipeline when to index the corpus again.
@@ -63,7 +63,7 @@ class Reader:
 
     read: Read
     root: str
-    licence: str
+    licence: str = "Unknown to merflow; ask whoever recorded the utterances."
     protocols: tuple[SplitProtocol, ...] = PROTOCOLS
     fingerprint: Callable[[Path], str] = folder_fingerprint
     generate: Generate | None = None
@@ -127,7 +127,6 @@ READERS: dict[str, Reader] = {
     "table": Reader(
         _read_table,
         root="the CSV file of utterances",
-        licence="Unknown to merflow; ask whoever recorded the utterances.",
         fingerprint=_table_fingerprint,
     ),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from merflow.contracts.model_package import Validation
+from merflow.contracts.corpus_validation import Validation
 from merflow.contracts.taxonomy import UNLABELLED
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import with_tags

@@ -69,6 +69,7 @@ def _facts(evidence: Evidence, *, intended: str) -> Mapping[str, Any]:
         "stress": evidence.stress,
         "samples": SAMPLES,
         "synthetic": words.synthetic_line(package),
+        "corpus": words.corpus_name(package),
         "summary": words.summary(package),
         "whose": words.whose_figures(package),
         "intended": words.intended_uses(intended),

@@ -10,6 +10,7 @@ from merflow.promotion.card.facts import Measured
 from merflow.promotion.gate.evidence import Evidence
 
 _SOUND = {"audio": "the sound of the voice", "video": "the picture of the speaker", "text": "the words"}
+_SYNTHETIC = "synthetic"  # name of the generated corpus
 _SHOWN = 6
 # Fewer dialogues give intervals that are too narrow.
 _FEW_DIALOGUES = 30
@@ -19,10 +20,17 @@ def synthetic_line(package: ModelPackage) -> str:
     """Return the first line of the card of a model of made-up data; empty for a model of real recordings."""
     if not package.synthetic:
         return ""
+    named = "the corpus" if package.lineage.corpus == _SYNTHETIC else f"the corpus {package.lineage.corpus}"
     return (
-        f"Synthetic data: merflow generated the corpus {package.lineage.corpus}, nobody was recorded, and no figure on "
-        "this card says anything about real speech."
+        f"Synthetic data: merflow generated {named}, nobody was recorded, and no figure on this card says anything "
+        "about real speech."
     )
+
+
+def corpus_name(package: ModelPackage) -> str:
+    """Return the name of the corpus, which says whether it is synthetic."""
+    name = package.lineage.corpus
+    return f"{name} (synthetic)" if package.synthetic and name != _SYNTHETIC else name
 
 
 def summary(package: ModelPackage) -> str:
@@ -36,16 +44,20 @@ def summary(package: ModelPackage) -> str:
 
 def whose_figures(package: ModelPackage) -> str:
     """Return whose figures the card shows, which are never those of the packaged weights."""
+    unseen = (
+        "on the corpus's own test part"
+        if package.protocol == "official"
+        else "on dialogues and speakers that it had never heard"
+    )
     if package.kind == "refit":
         return (
-            "These are figures of the procedure: cross-validation trained one model per fold and tested each on "
-            "speakers that it had never heard. The packaged model was then trained anew on all of these data. No test "
-            "data is left for it, so it has no test figure of its own."
+            "These are figures of the procedure: cross-validation trained one model per fold and tested each "
+            f"{unseen}. The packaged model was then trained anew on all of these data. No test data is left for it, so "
+            "it has no test figure of its own."
         )
     return (
-        "These are figures of the fold models one by one, each on speakers that it had never heard. The packaged "
-        "ensemble averages all of them. Every test utterance was training data of some member, so the ensemble has no "
-        "test figure of its own."
+        f"These are figures of the fold models one by one, each tested {unseen}. The packaged ensemble averages all of "
+        "them. Every test utterance was training data of some member, so the ensemble has no test figure of its own."
     )
 
 
@@ -81,7 +93,7 @@ def limits(package: ModelPackage, found: Measured, stress: StressResults | None)
     lines = [
         f"It knows {plural(len(package.classes), 'emotion')} only and calls every utterance one of them, or abstains.",
         f"Training utterances lasted {shortest:.1f} to {longest:.1f} s; shorter and longer ones are new to it.",
-        f"It was trained and tested on one corpus, {package.lineage.corpus}. Other languages, microphones, ages and "
+        f"It was trained and tested on one corpus, {corpus_name(package)}. Other languages, microphones, ages and "
         "ways of speaking were not tested, and accuracy usually falls there.",
     ]
     if "text" in package.modalities:

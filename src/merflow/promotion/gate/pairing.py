@@ -5,8 +5,7 @@ utterances; the two packages may have been trained with different seeds.
 
 The intervals are Student's, with the standard deviation of the resamples as the standard error. Percentiles of the
 resamples need no normal distribution, but with few dialogues and far tails, as for a session among eleven groups, they
-refuse too often: with five dialogues 3 times in 100 instead of 0.5. Student's keeps its level there
-(``benchmarks/gate_error_rates.py``).
+miss the true difference several times too often; ``tests/promotion/gate/test_error_rates.py`` compares the two.
 
 Shapes: n tests, G dialogues, B resamples, C classes.
 """

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from merflow.contracts.gate_decision import Check
 from merflow.contracts.gate_policy import StressPolicy
 from merflow.contracts.model_package import ModelPackage
-from merflow.contracts.numerals import listed, percent
+from merflow.contracts.numerals import listed, percent, plural
 from merflow.contracts.stress_results import StressResults
 from merflow.errors import nearest
 
@@ -33,11 +33,29 @@ def stress_checks(results: StressResults | None, package: ModelPackage, *, polic
         return
     conditions = {result.name: result.passed for result in results.conditions}
     groups = {f"{result.by} {result.group}": result.passed for result in results.groups}
+    yield _enough(results, policy=policy)
     yield _share("stress conditions", conditions, most=policy.max_failed_conditions)
     yield _share("stress groups", groups, most=policy.max_failed_groups)
-    everything = conditions | groups
+    skipped = {each.name: each.reason for each in results.skipped}
     for name in policy.must_pass:
-        yield _must_pass(name, everything)
+        yield _must_pass(name, conditions | groups, skipped=skipped)
+
+
+def _enough(results: StressResults, *, policy: StressPolicy) -> Check:
+    """Check that the suite was run, and not a few chosen conditions of it."""
+    tested = len(results.conditions)
+    passed = tested >= policy.min_conditions
+    skipped = f" {len(results.skipped)} could not be tested: {results.skipped[0].reason}." if results.skipped else ""
+    return Check(
+        name="stress suite",
+        passed=passed,
+        measured=tested,
+        limit=policy.min_conditions,
+        unit="count",
+        sentence=f"{plural(tested, 'condition')} were tested on {plural(results.utterances, 'utterance')}; at least "
+        f"{policy.min_conditions} must be.{skipped}",
+        remedy="" if passed else "Run merflow stress on this version without --conditions",
+    )
 
 
 def _share(name: str, outcomes: dict[str, bool], *, most: float) -> Check:
@@ -56,7 +74,11 @@ def _share(name: str, outcomes: dict[str, bool], *, most: float) -> Check:
     )
 
 
-def _must_pass(name: str, outcomes: dict[str, bool]) -> Check:
+def _must_pass(name: str, outcomes: dict[str, bool], *, skipped: dict[str, str]) -> Check:
+    if name in skipped:
+        words = f"The policy demands {name}, which could not be tested: {skipped[name]}."
+        remedy = "Make it testable, or take it out of stress.must_pass"
+        return Check(name=f"stress {name}", passed=False, sentence=words, remedy=remedy)
     if name not in outcomes:
         words = f"The policy demands {name!r}, which was not measured."
         hint = nearest(name, outcomes)

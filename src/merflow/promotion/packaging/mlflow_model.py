@@ -83,8 +83,9 @@ def log_version_model(
         params=_params(described, calibration),
         model_type=described.kind,
     )
-    _upload(connection, package, described, model_id=model.model_id, encoders_folder=encoders_folder)
     _link(connection, run, model.model_id, _figures(package, described, calibration))
+    # Last, for it makes the model READY: whatever is READY is complete.
+    _upload(connection, package, described, model_id=model.model_id, encoders_folder=encoders_folder)
     return LoggedVersion(model.model_id, f"models:/{model.model_id}", variant_run_id, identity, new=True)
 
 

@@ -7,7 +7,7 @@ from jinja2 import Environment, StrictUndefined
 
 from merflow.promotion.registry.audit import Audit
 from merflow.promotion.registry.lines import audit_lines
-from merflow.promotion.registry.state import ALIASES
+from merflow.promotion.registry.state import CANDIDATE, CHAMPION, PREVIOUS
 from merflow.storage.local import replacing
 
 
@@ -20,7 +20,7 @@ def write_audit_page(audited: Audit, path: Path) -> None:
     template = files("merflow.promotion.registry").joinpath("audit.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page = environment.from_string(template).render(
-        audit=audited, lines=audit_lines(audited.entries)[::-1], order=ALIASES[::-1]
+        audit=audited, lines=audit_lines(audited.entries)[::-1], order=(CHAMPION, PREVIOUS, CANDIDATE)
     )
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")

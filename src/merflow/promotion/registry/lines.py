@@ -23,7 +23,7 @@ class AuditLine:
     """One event.
 
     Attributes:
-        number: Number of its entry.
+        numbers: Number of its entry, and that of the entry that finishes it.
         at: Time in UTC, to the second.
         who: Person.
         title: The event in a word or two.
@@ -35,7 +35,7 @@ class AuditLine:
         kind: ``forced``, ``refused``, ``open``, ``notice`` or empty, for a colour.
     """
 
-    number: int
+    numbers: str
     at: str
     who: str
     title: str
@@ -56,7 +56,7 @@ def audit_lines(entries: Sequence[AuditEntry]) -> list[AuditLine]:
 def _line(entry: AuditEntry, finish: AuditEntry | None) -> AuditLine:
     is_open = entry.until is not None and entry.action != "takeover" and finish is None
     return AuditLine(
-        number=entry.number,
+        numbers=str(entry.number) if finish is None else f"{entry.number}, {finish.number}",
         at=entry.at[:19].replace("T", " "),
         who=entry.who,
         title=_title(entry),
@@ -92,7 +92,7 @@ def _state(entry: AuditEntry, finish: AuditEntry | None, *, is_open: bool) -> st
         return f"not finished; lock until {(entry.until or '')[:19].replace('T', ' ')}"
     if finish is None:
         return ""
-    by = "" if finish.writer == entry.writer else f"finished by {finish.who} (entry {finish.number})"
+    by = "" if finish.writer == entry.writer else f"finished by {finish.who}"
     return "; ".join(part for part in (by, finish.why) if part)
 
 
@@ -104,6 +104,5 @@ def _evidence(entry: AuditEntry) -> str:
 
 
 def _move(move: AliasMove) -> str:
-    if move.after is None:
-        return f"{move.alias} {move.before} → none"
-    return f"{move.alias} {move.after}" if move.before is None else f"{move.alias} {move.before} → {move.after}"
+    before, after = ("none" if version is None else str(version) for version in (move.before, move.after))
+    return f"{move.alias} {before} → {after}"

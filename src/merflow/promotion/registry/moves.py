@@ -35,7 +35,7 @@ from merflow.tracking.connection import Connection
 LOCK_S = 120.0
 # Longer than one request with all its retries, see merflow.tracking.connection.
 MARGIN_S = 60.0
-_POLL_S = 0.1
+_POLL_S = 0.25
 # Moves that are over in a moment; even an impatient command waits for them.
 _SHORT = ("register", "restore")
 
@@ -82,11 +82,12 @@ class Mover:
             elif not self._notice(stored, state):
                 return stored, state
 
-    def move(self, plan: Plan, *, patient: bool = False) -> AuditEntry:
+    def move(self, plan: Plan, *, removes_from: int | None = None, patient: bool = False) -> AuditEntry:
         """Record a move, and carry it out.
 
         Args:
             plan: Returns the fields of the entry for a state, or raises if the state does not allow the move.
+            removes_from: A version that the move may remove an alias from; None if it removes none.
             patient: Wait for somebody else's move.
 
         Raises:
@@ -95,7 +96,7 @@ class Mover:
             RegistryError: ``plan`` raises, or the user may not write.
             TrackingError: The server cannot be reached or refuses. The next command finishes what was begun.
         """
-        probe_permission(self._connection, self.trail)
+        probe_permission(self._connection, self.trail, version=removes_from)
         while True:
             stored, state = self.settled(patient=patient)
             entry = self.trail.append(stored, {**plan(state), "until": self._until()})

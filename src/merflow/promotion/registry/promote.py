@@ -76,7 +76,7 @@ def promote_version(
         done = _record(registry, decision, evidence, version, champion)
         return done if done.status == "refused" else _waiting(done)
     plan = _promotion(version, evidence, why=decision.verdict, forced=bool(decision.forced))
-    entry = registry.mover.move(plan)
+    entry = registry.mover.move(plan, removes_from=version.version)
     return Promotion("promoted", version, champion, evidence.decision, decision.sentences, entry, decision)
 
 
@@ -212,7 +212,8 @@ def _on_known_decision(
     if approval is not None:
         why = f"{why} Approved by {approval.who} (entry {approval.number}): {approval.why}"
         sentence = f"{sentence}, approved by {approval.who}"
-    entry = registry.mover.move(_promotion(version, known.evidence, why=why, forced=known.forced))
+    plan = _promotion(version, known.evidence, why=why, forced=known.forced)
+    entry = registry.mover.move(plan, removes_from=version.version)
     return Promotion("promoted", version, champion, digest, (sentence,), entry)
 
 

@@ -22,5 +22,5 @@ def permission_denied(name: str, error: TrackingError) -> RegistryError:
     said = str(error).partition(":")[0] if "failed to" not in str(error) else str(error)
     return RegistryError(
         f"you may not write the registered model {name!r} or its audit trail ({said}); ask MLflow's administrator for "
-        f"the permission EDIT on the registered model {name} and on the experiment merflow-registry/{name}"
+        f"the permission MANAGE on the registered model {name} and EDIT on the experiment merflow-registry/{name}"
     )

@@ -56,13 +56,13 @@ class Registry:
         """
         return find_version(self.connection, self.name, text)
 
-    def version_of_model(self, model_id: str) -> int | None:
+    def version_of_model(self, model_uri: str) -> int | None:
         """Return the number of the newest version that was made from a logged model; None if there is none.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.
         """
-        return find_version_of_model(self.connection, self.name, model_id)
+        return find_version_of_model(self.connection, self.name, model_uri)
 
     def usable(self, text: str) -> RegisteredVersion:
         """Return a version that MLflow has the files of; see :meth:`version`.

@@ -35,7 +35,7 @@ def rollback(registry: Registry, *, reason: str) -> AuditEntry:
         moves = alias_moves(current, {CHAMPION: seen, PREVIOUS: earlier[-1] if earlier else None})
         return {"action": "rollback", "version": current.champion, "why": reason, "moves": moves}
 
-    return registry.mover.move(plan)
+    return registry.mover.move(plan, removes_from=seen)
 
 
 def need(reason: str) -> None:

@@ -11,6 +11,7 @@ from merflow.promotion.registry.trail import RUN_TAG, Trail
 from merflow.tracking.connection import Connection
 
 TRACE = "merflow.trail."
+_PROBE_TAG = "merflow.permission"
 _TAGGED = ("promote", "rollback", "approve")
 
 
@@ -33,8 +34,16 @@ def tag_version(connection: Connection, name: str, entry: AuditEntry) -> None:
             raise
 
 
-def probe_permission(connection: Connection, trail: Trail) -> None:
-    """Link the registered model to its trail; who may not, may not move its aliases either.
+def probe_permission(connection: Connection, trail: Trail, *, version: int | None) -> None:
+    """Find out before a move is recorded if the user may carry it out.
+
+    Setting a tag needs MLflow's permission EDIT: the registered model is linked to its trail. Removing an alias needs
+    MANAGE, as removing a tag does: one that does not exist.
+
+    Args:
+        connection: The server or database.
+        trail: The audit trail.
+        version: A version that an alias may be removed from; None if none is.
 
     Raises:
         RegistryError: The user may not write the registered model.
@@ -42,6 +51,8 @@ def probe_permission(connection: Connection, trail: Trail) -> None:
     """
     try:
         connection.call("set_registered_model_tag", trail.name, RUN_TAG, trail.ensure())
+        if version is not None:
+            connection.call("delete_model_version_tag", trail.name, str(version), _PROBE_TAG)
     except TrackingError as error:
         if is_refusal(error, "PERMISSION_DENIED"):
             raise permission_denied(trail.name, error) from error

@@ -51,13 +51,13 @@ def find_version(connection: Connection, name: str, text: str) -> RegisteredVers
         raise RegistryError(f"no version {number} of {name!r} in MLflow at {connection.shown_uri}; {has}") from error
 
 
-def find_version_of_model(connection: Connection, name: str, model_id: str) -> int | None:
+def find_version_of_model(connection: Connection, name: str, model_uri: str) -> int | None:
     """Return the number of the newest version that was made from a logged model; None if there is none.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    made = [int(each.version) for each in _search(connection, f"name = '{name}'") if each.model_id == model_id]
+    made = [int(each.version) for each in _search(connection, f"name = '{name}'") if each.source == model_uri]
     return max(made, default=None)
 
 

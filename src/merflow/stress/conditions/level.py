@@ -13,7 +13,7 @@ def amplified(gain_db: float) -> Callable[[np.ndarray, np.random.Generator], np.
     factor = 10 ** (gain_db / 20)
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
-        return np.clip(samples * factor, -1.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip(samples * factor, -1.0, 1.0), dtype=np.float32)
 
     return change
 
@@ -27,6 +27,6 @@ def clipped(share: float) -> Callable[[np.ndarray, np.random.Generator], np.ndar
 
     def change(samples: np.ndarray, _rng: np.random.Generator) -> np.ndarray:
         peak = float(np.quantile(np.abs(samples), 1 - share))
-        return np.clip(samples, -peak, peak).astype(np.float32)
+        return np.asarray(np.clip(samples, -peak, peak), dtype=np.float32)
 
     return change

@@ -68,6 +68,8 @@ def syllables() -> np.ndarray:
 
 def _drawn(samples: np.ndarray) -> str:
     """Return the spectrogram of the first seconds as a data URL; white is silence."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.image import imsave
 
     # On the scale of the unchanged signal, so that louder and quieter sound looks it.
@@ -77,6 +79,6 @@ def _drawn(samples: np.ndarray) -> str:
     canvas = np.full((_WIDTH, _BANDS), _FLOOR_DB)
     canvas[: min(_WIDTH, len(bands))] = bands[:_WIDTH]
     file = io.BytesIO()
-    shades = {"vmin": _FLOOR_DB, "vmax": 0.0, "cmap": "Blues"}
-    imsave(file, canvas.T, origin="lower", format="webp", pil_kwargs={"quality": _QUALITY}, **shades)
+    shades = ScalarMappable(Normalize(_FLOOR_DB, 0.0), "Blues").to_rgba(canvas.T)
+    imsave(file, shades, origin="lower", format="webp", pil_kwargs={"quality": _QUALITY})
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
