@@ -6,10 +6,13 @@ in the workspace, which has its digest, and the loop takes nothing else. So KFP 
 fold hands on its fingerprint, under which the workspace has its folder: a thousand of them fit into one argument.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact
+from kfp.dsl.pipeline_channel import PipelineChannel
+from kfp.dsl.pipeline_task import PipelineTask
 
 from merflow.components.classics import classics
 from merflow.components.evaluate import evaluate
@@ -18,7 +21,7 @@ from merflow.components.list_folds import list_folds
 from merflow.components.plan_benchmark import plan_benchmark
 from merflow.components.track import track
 from merflow.components.train import train
-from merflow.pipelines.preparation import FOLDS, prepare
+from merflow.pipelines.preparation import FOLDS, Prepared, prepare
 
 
 class Outputs(NamedTuple):
@@ -26,6 +29,51 @@ class Outputs(NamedTuple):
 
     results: Artifact
     report: HTML
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The outputs of a benchmark's steps, for those that follow."""
+
+    ready: Prepared
+    run: PipelineChannel
+    folds: PipelineChannel
+    results: PipelineChannel
+    report: PipelineChannel
+
+
+def measure(plan: PipelineTask) -> Measured:
+    """Add all steps of a benchmark that follow its plan to the pipeline that calls it; ``promote`` has them as well."""
+    ready = prepare(plan)
+    baselines = classics(
+        request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
+    )
+    run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
+    listed = list_folds(
+        request=plan.outputs["list_folds"],
+        manifest=ready.manifest,
+        splits=ready.splits,
+        features=ready.features,
+        run=run.outputs["run"],
+    )
+    listed.set_caching_options(enable_caching=False)  # it looks at the workspace, which no parameter tells
+    with dsl.ParallelFor(listed.output, name=FOLDS) as fold:
+        trained = train(request=fold)
+    compared = evaluate(
+        request=plan.outputs["evaluate"],
+        folds=dsl.Collected(trained.outputs["Output"]),
+        manifest=ready.manifest,
+        splits=ready.splits,
+        run=run.outputs["run"],
+        classics=baselines.outputs["classics"],
+    )
+    return Measured(
+        ready=ready,
+        run=run.outputs["run"],
+        folds=trained.outputs["Output"],
+        results=compared.outputs["results"],
+        report=compared.outputs["report"],
+    )
 
 
 @dsl.pipeline(
@@ -81,27 +129,5 @@ def benchmark(
         digests=digests.output,
         command=command,
     )
-    ready = prepare(plan)
-    baselines = classics(
-        request=plan.outputs["classics"], manifest=ready.manifest, splits=ready.splits, features=ready.features
-    )
-    run = track(request=plan.outputs["track"], manifest=ready.manifest, splits=ready.splits, features=ready.features)
-    listed = list_folds(
-        request=plan.outputs["list_folds"],
-        manifest=ready.manifest,
-        splits=ready.splits,
-        features=ready.features,
-        run=run.outputs["run"],
-    )
-    listed.set_caching_options(enable_caching=False)  # it looks at the workspace, which no parameter tells
-    with dsl.ParallelFor(listed.output, name=FOLDS) as fold:
-        trained = train(request=fold)
-    compared = evaluate(
-        request=plan.outputs["evaluate"],
-        folds=dsl.Collected(trained.outputs["Output"]),
-        manifest=ready.manifest,
-        splits=ready.splits,
-        run=run.outputs["run"],
-        classics=baselines.outputs["classics"],
-    )
-    return Outputs(results=compared.outputs["results"], report=compared.outputs["report"])
+    done = measure(plan)
+    return Outputs(results=done.results, report=done.report)

@@ -19,12 +19,13 @@ from merflow.pipelines.benchmark import benchmark
 from merflow.pipelines.lint.catalogue import lint
 from merflow.pipelines.lint.package import Package
 from merflow.pipelines.pods import gpus, on_cluster
+from merflow.pipelines.promotion import promote
 from merflow.pipelines.tuning import tune
 from merflow.presets.profiles import is_file, profile_text, read_profile
 from merflow.runs.code_closure import code_digests
 from merflow.storage.local import replacing
 
-PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark, "tune": tune}
+PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark, "tune": tune, "promote": promote}
 COMPILED = Path(__file__).parent / "compiled"
 # Settings of the checked-in packages that differ from the shipped ones, which suit one machine.
 SERVERS = {

@@ -31,6 +31,8 @@ DO_NOT_EVICT = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false", "karp
 _BACKOFF_S = 60  # before the first retry; it doubles with every further one
 _PENDING_S = 24 * 3600  # a pod may wait this long for a node
 _UNLIMITED_S = 365 * 24 * 3600
+# Steps whose pods are those of another one: a refit trains, and registration and gate load the encoders.
+_LIKE = {"package": "train", "register": "extract", "gate": "extract"}
 
 
 def on_cluster(pipeline: Any, params: Params, facts: PackageFacts) -> Any:  # noqa: ANN401 - kfp has no types
@@ -112,7 +114,8 @@ def _step(task: PipelineTask) -> str:
 
 def _equip(task: PipelineTask, *, params: Params, gpu_count: int) -> None:
     cluster = params.cluster
-    pod: PodParams = dict(cluster.pods).get(_step(task), cluster.pods.other)
+    step = _step(task)
+    pod: PodParams = dict(cluster.pods).get(_LIKE.get(step, step), cluster.pods.other)
     _request(task, pod, accelerator=cluster.accelerator, gpu_count=gpu_count)
     _place(task, cluster, with_gpu=gpu_count > 0)
     _label(task, cluster, with_gpu=gpu_count > 0)

@@ -35,7 +35,7 @@ def pods() -> Iterator[tuple[str, Manifest]]:
         for task, executor in package.steps:
             given = executor_input(
                 task.component,
-                parameters={name: f"({name})" for name in task.inputs("parameters")},
+                parameters={name: _value(task, name) for name in task.inputs("parameters")},
                 artifacts={name: [_artifact(task, name)] for name in task.inputs("artifacts")},
                 root=f"{STORE.root}/run/{task.path}",
             )
@@ -45,6 +45,11 @@ def pods() -> Iterator[tuple[str, Manifest]]:
 def text(pod: Manifest) -> str:
     """Return a Pod as YAML."""
     return yaml.safe_dump(pod, sort_keys=False, width=120)
+
+
+def _value(task: Task, name: str) -> str | int:
+    kind = str(task.defined("parameters")[name]["parameterType"])
+    return 1 if kind.startswith("NUMBER") else f"({name})"
 
 
 def _artifact(task: Task, name: str) -> dict[str, Any]:

@@ -6,10 +6,15 @@ import yaml
 from merflow.pipelines.packages import COMPILED, PIPELINES, stale
 
 NAMES = sorted(PIPELINES)
-STEPS = {"benchmark": 12, "tune": 10}
-COLLECTED = {"comp-evaluate": "folds", "comp-choose-trial": "trials"}
-UNCACHED = {"benchmark": {"fingerprint", "list-folds"}, "tune": {"fingerprint", "choose-trial"}}
-PLANS = {"benchmark": "plan-benchmark", "tune": "plan-tuning"}
+STEPS = {"benchmark": 12, "promote": 16, "tune": 10}
+COLLECTED = {"comp-evaluate": "folds", "comp-package": "folds", "comp-choose-trial": "trials"}
+TEXTS = {"comp-gate": "version", "comp-promote": "outcome"}  # what a step says, and the next one takes
+UNCACHED = {
+    "benchmark": {"fingerprint", "list-folds"},
+    "promote": {"fingerprint", "list-folds", "register", "gate", "promote"},
+    "tune": {"fingerprint", "choose-trial"},
+}
+PLANS = {"benchmark": "plan-benchmark", "promote": "plan-promotion", "tune": "plan-tuning"}
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -28,7 +33,7 @@ def loops(pipeline: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_checked_in_packages_are_those_of_the_source() -> None:
-    assert NAMES == ["benchmark", "tune"]
+    assert NAMES == ["benchmark", "promote", "tune"]
     assert stale() == [], "run `make pipelines` and commit pipelines/compiled"
 
 
@@ -63,11 +68,12 @@ def test_a_step_takes_one_request_and_artifacts_and_the_plan_takes_what_the_user
     assert len(steps) == STEPS[name] - 2
     for name_of_step, step in steps.items():
         collected = {COLLECTED[name_of_step]: {"parameterType": "LIST"}} if name_of_step in COLLECTED else {}
-        assert step["inputDefinitions"]["parameters"] == {"request": {"parameterType": "STRING"}} | collected
+        texts = {TEXTS[name_of_step]: {"parameterType": "STRING"}} if name_of_step in TEXTS else {}
+        assert step["inputDefinitions"]["parameters"] == {"request": {"parameterType": "STRING"}} | collected | texts
     parameters = pipeline["root"]["inputDefinitions"]["parameters"]
     assert plan["inputDefinitions"]["parameters"].keys() == parameters.keys() | {"digests"}
     assert looks["inputDefinitions"]["parameters"].keys() < parameters.keys()
-    assert len(parameters) <= 13
+    assert len(parameters) <= (20 if name == "promote" else 13)
     assert all(each.get("description") for each in parameters.values()), "a person fills them in"
     assert [key for key in parameters if key.endswith("_params") or key.startswith("code")] == []
 

@@ -14,8 +14,9 @@ from merflow.pipelines.packages import COMPILED, PIPELINES, compile_packages
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 NAMES = sorted(PIPELINES)
-TRAINING = {"benchmark": {"train"}, "tune": {"run-trials"}}
-LONG = {"benchmark": {"extract", "transcribe", "train"}, "tune": {"extract", "transcribe", "run-trials"}}
+TRAINING = {"benchmark": {"train"}, "promote": {"train", "package"}, "tune": {"run-trials"}}
+ON_GPU = {name: steps | {"extract", "transcribe"} for name, steps in TRAINING.items()}
+LONG = ON_GPU | {"promote": ON_GPU["promote"] | {"register", "gate"}}
 SERVERS = ("tracking.uri=http://mlflow:5000", "tuning.storage=postgresql://optuna@postgres/optuna")
 
 
@@ -79,7 +80,7 @@ def test_a_step_asks_for_a_gpu_only_if_it_will_use_one(name: str, tmp_path: Path
     paper = compiled(tmp_path, name, "features.profile=paper")
     assert paper.gpus().keys() == TRAINING[name] | {"extract"}
     everything = compiled(tmp_path, name, "features.profile=paper", transcribe=True)
-    assert everything.gpus().keys() == LONG[name]
+    assert everything.gpus().keys() == ON_GPU[name]
     assert everything.spec["root"]["inputDefinitions"]["parameters"]["transcribe"]["defaultValue"] is True
     for package in (lite, paper, everything):
         assert {step for step, pod in package.pods().items() if pod.get("tolerations")} == package.gpus().keys()

@@ -15,7 +15,11 @@ from merflow.pipelines.packages import COMPILED
 from merflow.runs.workspace import Workspace
 from merflow.storage.local import digest
 
-STEPS = {"benchmark": ("comp-evaluate", "folds"), "tune": ("comp-choose-trial", "trials")}
+STEPS = {
+    "benchmark": ("comp-evaluate", "folds"),
+    "promote": ("comp-package", "folds"),
+    "tune": ("comp-choose-trial", "trials"),
+}
 
 
 def component(pipeline: str, name: str) -> dict[str, Any]:

@@ -84,6 +84,17 @@ TranscribeOption = Annotated[
 ]
 
 
+PromotionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--arg",
+        metavar="NAME=VALUE",
+        help="A parameter of promote: variant, kind, registered_name, mode, policy (a file), coverage, "
+        "stress_utterances or approval_h; repeatable.",
+    ),
+]
+
+
 def load_params(path: Path | None, overrides: list[str] | None = None) -> Params:
     """Read the parameters from a file, this folder or the package, and apply the overrides."""
     here = Path("params.yaml")

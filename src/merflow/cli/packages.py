@@ -19,7 +19,8 @@ AllowOption = Annotated[
 
 def compile_packages(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[PIPELINE]...", help="benchmark or tune; both if none is named.")
+        list[str] | None,
+        typer.Argument(metavar="[PIPELINE]...", help="benchmark, tune, promote; all if none is named."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("packages"),
     transcribe: Annotated[

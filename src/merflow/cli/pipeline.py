@@ -21,6 +21,7 @@ from merflow.cli.options import (
     ParamsOption,
     PresetsOption,
     ProfileOption,
+    PromotionOption,
     ProtocolOption,
     QuarantineOption,
     RootOption,
@@ -39,6 +40,7 @@ from merflow.cli.rehearse import rehearse_package
 from merflow.cli.submit import submit
 from merflow.contracts.params import Params, changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
+from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command, promotion_of
 from merflow.contracts.study import read_study_results
 from merflow.errors import PipelineError, TuningError, nearest
 from merflow.storage.local import output_errors, replacing
@@ -54,7 +56,7 @@ app.command("rehearse", rich_help_panel=_HERE)(rehearse_package)
 
 @app.command("run", rich_help_panel=_HERE)
 def run_pipeline(
-    name: Annotated[str, typer.Argument(metavar="PIPELINE", help="benchmark or tune")],
+    name: Annotated[str, typer.Argument(metavar="PIPELINE", help="benchmark, tune or promote")],
     models: ModelsOption,
     out: Annotated[Path, typer.Option(help="Folder of the run. Repeat the command to reuse finished steps.")],
     corpus: CorpusOption = "synthetic",
@@ -71,6 +73,7 @@ def run_pipeline(
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
     presets: PresetsOption = None,
+    further: PromotionOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -78,7 +81,8 @@ def run_pipeline(
     """Run a pipeline on this machine, two folds or workers at a time.
 
     `tune` takes one variant. The section `tuning` of the parameters sets its trials, workers and storage; `--seed` sets
-    the seed of its sampler and of every trial.
+    the seed of its sampler and of every trial. `promote` goes on from a benchmark: it packages its best variant, or
+    the one that `--arg variant=MODEL:PRESET` names, registers it, and makes it the champion if it passes the gate.
 
     Example: `merflow pipeline run benchmark --models context-mmt:mmt-frozen --out runs/mine`
     """
@@ -103,12 +107,20 @@ def run_pipeline(
     chosen, presets = own_files.found(chosen, presets=presets, out=out)
     if tunes and seed is not None:
         chosen = chosen.model_copy(update={"tuning": chosen.tuning.model_copy(update={"seed": seed})})
+    if further and name != "promote":
+        raise PipelineError(f"--arg {further[0]} is for promote; leave it out for {name}")
     if preset and not tunes:
         raise PipelineError(f"--name {preset} names the preset that tune writes; leave it out for {name}")
     if tunes:
         _check_tunable(variants, presets, name=preset, params=chosen)
     encoders = read_profile(chosen.features.profile)
     _check_names(variants, presets, profile=encoders, params=chosen, corpus=corpus, root=root, size=size)
+    promotion, command = promotion_of(further or ()), command_line()
+    if name == "promote":
+        from merflow.jobs.plan_promotion import check_promotion
+
+        check_promotion(PromotionSettings(**promotion), models=variants, tracking=chosen.tracking.uri)
+        command = benchmark_command(command)
     arguments = {
         "models": variants,
         "corpus": corpus,
@@ -120,16 +132,17 @@ def run_pipeline(
         "transcribe": transcribe,
         "profile": profile_text(encoders) if is_file(chosen.features.profile) else "",
         "params": changes_json(chosen, base=shipped_params()),
-        **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command_line()}),
+        **({"preset": preset} if tunes else {"presets": presets_text(presets), "command": command}),
+        **promotion,
     }
     own_files.carry_along(encoders, presets=presets, out=out)
     folds = chosen.splits.known_folds
     total = folds and folds * len(variants) * len(chosen.plan.seeds)
-    loops = {"train": Loop(total, "folds")} if name == "benchmark" else {}
+    loops = {} if tunes else {"train": Loop(total, "folds")}
     finished = _run(packages.PIPELINES[name], arguments, out=out, loops=loops)
     content, table = _collect(finished.outputs, out=out)
-    if name == "benchmark":
-        write_invocation(out, Invocation(name=out.name, command=command_line()))
+    if not tunes:
+        write_invocation(out, Invocation(name=out.name, command=command))
     if as_json:
         print_json(content)
         return
@@ -208,6 +221,8 @@ _FILES = {
     "summary": "study.json",
     "presets": "presets.yaml",
     "page": "study.html",
+    "card": "card.html",
+    "decision": "decision.md",
 }
 
 
@@ -234,7 +249,10 @@ def _left(name: str, out: Path) -> str:
     """Return the sentence that names the files to open."""
     if name == "tune":
         return f"Preset: {out / _FILES['presets']}. Figures: {out / _FILES['page']}"
-    return f"Report: {out / _FILES['report']}"
+    report = f"Report: {out / _FILES['report']}"
+    if name == "promote":
+        return f"{report}\nCard: {out / _FILES['card']}. Decision of the gate: {out / _FILES['decision']}"
+    return report
 
 
 app.command("submit", rich_help_panel=_ON_CLUSTER)(submit)

@@ -248,7 +248,7 @@ def rollback(
 
     Example: `merflow registry rollback --reason "It mistakes calm speech for sadness on the phone line."`
     """
-    from merflow.promotion.registry.promote import rollback as rollback_job
+    from merflow.promotion.registry.rollback import rollback as rollback_job
 
     entry = rollback_job(_opened(uri, folder, name), reason=reason)
     if as_json:

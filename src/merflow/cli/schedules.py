@@ -7,7 +7,7 @@ from rich.table import Table
 
 from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, server_of
 from merflow.cli.console import OUT, print_json, print_table
-from merflow.cli.options import JsonOption, ModelsOption, SetOption
+from merflow.cli.options import JsonOption, ModelsOption, PromotionOption, SetOption
 from merflow.cli.packages import AllowOption
 from merflow.cli.submit import (
     AllowCodeOption,
@@ -62,6 +62,7 @@ def create(
     quarantine: QuarantineOnClusterOption = False,
     transcribe: TranscribeOnClusterOption = False,
     presets: PresetsOnClusterOption = None,
+    further: PromotionOption = None,
     params: ParamsOnClusterOption = None,
     overrides: SetOption = None,
     experiment: ExperimentOption = None,
@@ -90,7 +91,9 @@ def create(
         raise SubmissionError("a schedule has either a cron expression or an interval; pass --cron or --every")
     expression = cron_of(cron) if cron is not None else None
     seconds = interval_s(every) if every is not None else None
-    options = run_options(models, corpus, root, size, name, preset, quarantine, transcribe, presets, params, overrides)
+    options = run_options(
+        models, corpus, root, size, name, preset, quarantine, transcribe, presets, further, params, overrides
+    )
     allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
     server = server_of(profile, host, namespace)
     with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):

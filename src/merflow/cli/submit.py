@@ -12,7 +12,15 @@ import typer
 from merflow.cli.cluster_options import ClusterProfileOption, HostOption, NamespaceOption, server_of
 from merflow.cli.cluster_runs import EveryOption, TimeoutOption, follow
 from merflow.cli.console import ERR, OUT, print_json
-from merflow.cli.options import JsonOption, ModelsOption, SetOption, command_line, load_params, variants_of
+from merflow.cli.options import (
+    JsonOption,
+    ModelsOption,
+    PromotionOption,
+    SetOption,
+    command_line,
+    load_params,
+    variants_of,
+)
 from merflow.cli.packages import AllowOption, kfp_packages
 from merflow.errors import SubmissionError, nearest
 
@@ -24,7 +32,8 @@ if TYPE_CHECKING:
 PackageArgument = Annotated[
     str,
     typer.Argument(
-        metavar="PACKAGE", help="A package of `merflow pipeline compile`, or benchmark or tune to compile one now."
+        metavar="PACKAGE",
+        help="A package of `merflow pipeline compile`, or benchmark, tune or promote to compile one now.",
     ),
 ]
 CorpusOnClusterOption = Annotated[
@@ -85,6 +94,7 @@ def submit(
     quarantine: QuarantineOnClusterOption = False,
     transcribe: TranscribeOnClusterOption = False,
     presets: PresetsOnClusterOption = None,
+    further: PromotionOption = None,
     params: ParamsOnClusterOption = None,
     overrides: SetOption = None,
     experiment: ExperimentOption = None,
@@ -115,7 +125,9 @@ def submit(
     from merflow.submission.profiles import choose
     from merflow.submission.submit import default_run_name, start, upload
 
-    options = run_options(models, corpus, root, size, name, preset, quarantine, transcribe, presets, params, overrides)
+    options = run_options(
+        models, corpus, root, size, name, preset, quarantine, transcribe, presets, further, params, overrides
+    )
     allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
     choose(profile, host=host, namespace=namespace)  # before anything is compiled
     with prepared(package, options, no_cache=no_cache) as (chosen, options, account, path):
@@ -164,10 +176,12 @@ def run_options(
     quarantine: bool,
     transcribe: bool,
     presets: Path | None,
+    further: list[str] | None,
     params: Path | None,
     overrides: list[str] | None,
 ) -> "RunOptions":
     """Return the options of a run."""
+    from merflow.contracts.promotion_settings import promotion_of
     from merflow.submission.arguments import RunOptions
 
     return RunOptions(
@@ -180,6 +194,7 @@ def run_options(
         quarantine=quarantine,
         transcribe=transcribe,
         presets=presets,
+        promotion=promotion_of(further or ()),
         params=params,
         overrides=tuple(overrides or ()),
         command=command_line(),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from merflow.contracts.strict import Strict, parse, read_yaml
+from merflow.contracts.strict import Strict, parse, read_yaml, yaml_of
 from merflow.storage.local import digest
 
 Grouping = Literal["emotion", "gender", "session", "speaker"]
@@ -176,9 +176,17 @@ def read_policy(path: Path, *, shipped: Path) -> GatePolicy:
     Raises:
         ParamsError: The file is missing or not YAML, or with every problem of its values.
     """
-    return parse(
-        GatePolicy,
-        read_yaml(path, what="policy"),
-        where=f"policy {path}",
-        shipped=lambda: read_yaml(shipped, what="policy"),
-    )
+    return _parsed(read_yaml(path, what="policy"), where=f"policy {path}", shipped=shipped)
+
+
+def parse_policy(text: str, *, shipped: Path) -> GatePolicy:
+    """Parse the text of a policy file; see :func:`read_policy`.
+
+    Raises:
+        ParamsError: The text is not YAML, or with every problem of its values.
+    """
+    return _parsed(yaml_of(text, where="policy"), where="policy", shipped=shipped)
+
+
+def _parsed(values: object, *, where: str, shipped: Path) -> GatePolicy:
+    return parse(GatePolicy, values, where=where, shipped=lambda: read_yaml(shipped, what="policy"))

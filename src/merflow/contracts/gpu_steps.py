@@ -4,7 +4,13 @@ from merflow.contracts.params import Params
 from merflow.contracts.presets import EncoderProfile
 
 # Step -> the section of the parameters with its device.
-SECTIONS = {"transcribe": "transcription", "extract": "features", "train": "training", "run_trials": "training"}
+SECTIONS = {
+    "transcribe": "transcription",
+    "extract": "features",
+    "train": "training",
+    "run_trials": "training",
+    "package": "training",
+}
 _ON_CPU = "lite-"  # beginning of the names of encoders that compute on the CPU alone (features/encoders/lite)
 
 
@@ -22,6 +28,7 @@ def gpus_used(params: Params, *, profile: EncoderProfile, transcribe: bool) -> d
         "extract": int(networks),
         "train": params.training.devices_per_fold,
         "run_trials": 1,  # a worker's trials train on one device
+        "package": 1,  # a refit trains on one device
     }
     return {step: 0 if device_of_step(step, params) == "cpu" else count for step, count in counts.items()}
 

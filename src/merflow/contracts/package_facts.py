@@ -31,6 +31,7 @@ class PackageFacts(Strict):
         compiler: True if the image has a C compiler.
         code: Digest of the code of every step that the package was compiled from; empty to run any code.
         dvc: Versions of the DVC project in which the package was compiled; None without one.
+        wait_h: Hours that the step which waits for an approval may take; 0 for no limit.
     """
 
     gpus: dict[str, int]
@@ -39,6 +40,7 @@ class PackageFacts(Strict):
     compiler: bool
     code: dict[str, str]
     dvc: DvcVersions | None = None
+    wait_h: float = 0.0
 
     @classmethod
     def of(
@@ -54,6 +56,7 @@ class PackageFacts(Strict):
             compiler=cluster.compiler,
             code=dict(code),
             dvc=dvc,
+            wait_h=cluster.pods.other.timeout_h,
         )
 
     @classmethod

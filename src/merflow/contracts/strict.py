@@ -65,11 +65,24 @@ def read_yaml(path: Path, *, what: str) -> Any:  # noqa: ANN401 - YAML is of any
         ParamsError: The file is missing, unreadable or not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ParamsError(f"cannot read {what} {path} ({error.strerror}); pass the path of a {what} file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ParamsError(f"{what} {path} is not YAML ({' '.join(str(error).split())}); correct it") from error
+    return yaml_of(text, where=f"{what} {path}")
+
+
+def yaml_of(text: str, *, where: str) -> Any:  # noqa: ANN401 - YAML is of any type
+    """Return the values of a text in YAML.
+
+    Raises:
+        ParamsError: The text is not YAML.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{where} is not YAML ({' '.join(str(error).split())}); correct it") from error
 
 
 def parse_json(kind: type[Model], text: str, *, where: str) -> Model:

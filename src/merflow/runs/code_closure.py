@@ -33,6 +33,10 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "train": ("jobs/train.py",),
     "study": ("jobs/tune.py", "jobs/trials.py"),
     "evaluate": ("jobs/evaluate.py",),
+    "package": ("jobs/package.py",),
+    "register": ("jobs/register.py",),
+    "gate": ("jobs/gate.py",),
+    "promote": ("jobs/gate.py",),
     "plots": ("jobs/plots.py",),
 }
 
@@ -45,12 +49,18 @@ BY_CONTENT: dict[str, tuple[str, ...]] = {
     "extract": ("presets/*.yaml", "presets/*.csv"),
     "train": (_MODELS, "folds/presets.py", "presets"),
     "study": (_MODELS, "folds/presets.py", "presets"),
+    "package": (_MODELS, "folds/presets.py", "presets"),
 }
 
 # Imports that end here. Extraction asks a model for nothing but its streams, which come by content. MLflow records what
 # training computes and decides none of it, so an edit there does not train every fold again.
 _RECORDS = ("tracking", "runs/remembered.py", "jobs/study_tracking.py")
-ENDS: dict[str, tuple[str, ...]] = {"extract": ("models",), "train": _RECORDS, "study": _RECORDS}
+ENDS: dict[str, tuple[str, ...]] = {
+    "extract": ("models",),
+    "train": _RECORDS,
+    "study": _RECORDS,
+    "package": (*_RECORDS, "promotion/registry", "promotion/packaging/mlflow_model.py"),
+}
 
 _DATA = (".css", ".csv", ".j2", ".js", ".json", ".yaml")
 

@@ -18,7 +18,7 @@ from merflow.runs.fold_folder import RECORD, folds_below, read_record
 
 RESULTS = "results.json"
 # Folders that hold copies, unfinished folds or data, and no results.
-_IGNORED = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus")
+_IGNORED = ("mlartifacts", "mlruns", "checkpoints", "store", "corpus", "benchmarks")
 # Names of these files in the folder of plain jobs, and among a pipeline's artifacts.
 _MANIFESTS, _SPLITS = ("manifest.parquet", "transcribed", "validated"), ("splits.parquet", "splits")
 _FEATURES = ("features.json", "features")

@@ -73,6 +73,10 @@ class Workspace:
         """Unfinished trials; a pipeline keeps those of each study in a folder of their own."""
         return self.root / "trials"
 
+    def benchmark(self, name: str) -> Path:
+        """Return the folder of a finished benchmark of a pipeline, from which its models are packaged."""
+        return self.root / "benchmarks" / name
+
     @property
     def corpus(self) -> Path:
         """Generated releases."""

@@ -9,6 +9,7 @@ from merflow.contracts.gpu_steps import gpus_used
 from merflow.contracts.package_facts import refuse, refuse_passwords
 from merflow.contracts.params import Params, changes_json, read_params, shipped_params, with_changes, with_overrides
 from merflow.contracts.presets import EncoderProfile
+from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command
 from merflow.corpus.readers.catalogue import READERS
 from merflow.corpus.synthetic.sizes import SIZES
 from merflow.errors import ParamsError, PresetError, SubmissionError, nearest
@@ -17,7 +18,7 @@ from merflow.presets.profiles import is_file, parse_profile, profile_text, read_
 from merflow.presets.user_presets import presets_text
 from merflow.presets.variants import chosen as check_variants
 
-TUNE = "merflow-tune"
+TUNE, PROMOTE = "merflow-tune", "merflow-promote"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class RunOptions:
         quarantine: True to set bad rows aside.
         transcribe: True to transcribe the recordings.
         presets: File of user presets.
+        promotion: Parameters of ``promote`` (:mod:`merflow.contracts.promotion_settings`).
         params: File of parameters in place of the package's.
         overrides: Changes of single parameters, ``training.threads=2`` each.
         command: The command that repeats the run.
@@ -48,6 +50,7 @@ class RunOptions:
     quarantine: bool
     transcribe: bool
     presets: Path | None
+    promotion: Mapping[str, Any]
     params: Path | None
     overrides: tuple[str, ...]
     command: str
@@ -85,7 +88,8 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
         "presets": presets_text(options.presets) if options.presets else None,
         "profile": own_profile,
         "params": None if chosen is None else changes_json(chosen, base=shipped_params()),
-        "command": options.command if "command" in package.parameters else None,
+        "command": _command(package, options),
+        **options.promotion,
     }
     values = {name: value for name, value in given.items() if value is not None}
     for name in values:
@@ -95,6 +99,12 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
                 f"({nearest(name, package.parameters)})"
             )
     return values
+
+
+def _command(package: Package, options: RunOptions) -> str | None:
+    if "command" not in package.parameters:
+        return None
+    return benchmark_command(options.command) if pipeline_name(package) == PROMOTE else options.command
 
 
 def folds_expected(package: Package, values: Mapping[str, Any]) -> int | None:
@@ -158,6 +168,11 @@ def _check(package: Package, params: Params, options: RunOptions, *, tunes: bool
     if tunes and len(options.models) != 1:
         raise SubmissionError(f"{TUNE} takes one variant, {len(options.models)} are given; name one with --models")
     _check_variants(options)
+    if pipeline_name(package) == PROMOTE:
+        from merflow.jobs.plan_promotion import check_promotion  # loads torch
+
+        settings = PromotionSettings(**options.promotion)
+        check_promotion(settings, models=list(options.models), tracking=params.tracking.uri)
     refuse_passwords(params)
     facts = package.facts
     if facts is not None:

@@ -114,7 +114,7 @@ def test_wrong_arguments_are_refused(given: dict[str, Any], words: str) -> None:
         arguments_of(PACKAGE, given)
 
 
-@pytest.mark.parametrize("name", ["benchmark", "tune"])
+@pytest.mark.parametrize("name", ["benchmark", "promote", "tune"])
 def test_the_shipped_packages_hold_only_what_a_rehearsal_knows(name: str) -> None:
     check_graph(Package.read(COMPILED / f"{name}.yaml"))
 

@@ -12,8 +12,9 @@ from merflow.contracts.audit_trail import LONGEST_ENTRY
 from merflow.errors import RegistryError
 from merflow.promotion.registry.audit import audit
 from merflow.promotion.registry.lines import audit_lines
-from merflow.promotion.registry.promote import promote_version, rollback
+from merflow.promotion.registry.promote import promote_version
 from merflow.promotion.registry.registry import Registry
+from merflow.promotion.registry.rollback import rollback
 from tests.promotion.registry.versions import REFUSED, YES, Verdict, says
 
 Make = Callable[[int], Registry]

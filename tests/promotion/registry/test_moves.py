@@ -9,8 +9,9 @@ from merflow.errors import TrackingError
 from merflow.promotion.registry.aliases import read_aliases, set_alias
 from merflow.promotion.registry.audit import Audit, audit
 from merflow.promotion.registry.moves import HeldError, LostLockError
-from merflow.promotion.registry.promote import promote_version, rollback
+from merflow.promotion.registry.promote import promote_version
 from merflow.promotion.registry.registry import Registry
+from merflow.promotion.registry.rollback import rollback
 from merflow.promotion.registry.state import state_of
 from merflow.tracking.connection import Connection
 from tests.promotion.registry.versions import YES, register

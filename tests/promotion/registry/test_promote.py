@@ -6,13 +6,9 @@ from merflow.contracts.registered_version import RegisteredVersion
 from merflow.errors import RegistryError
 from merflow.promotion.registry.aliases import read_aliases
 from merflow.promotion.registry.audit import audit
-from merflow.promotion.registry.promote import (
-    approve_version,
-    preview_promotion,
-    promote_version,
-    rollback,
-)
+from merflow.promotion.registry.promote import approve_version, preview_promotion, promote_version
 from merflow.promotion.registry.registry import Registry, register_version
+from merflow.promotion.registry.rollback import rollback
 from merflow.promotion.registry.state import state_of
 from merflow.promotion.registry.story import story
 from tests.promotion.packages import package

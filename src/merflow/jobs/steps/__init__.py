@@ -6,6 +6,7 @@ of another.
 
 from merflow.jobs.steps.benchmark import classics, evaluate, list_folds, plan_benchmark, track, train
 from merflow.jobs.steps.preparation import extract, fingerprint, index, split, transcribe, validate
+from merflow.jobs.steps.promotion import gate, package, plan_promotion, promote, register
 from merflow.jobs.steps.tuning import choose_trial, open_study, plan_tuning, run_trials
 
 __all__ = [
@@ -14,11 +15,16 @@ __all__ = [
     "evaluate",
     "extract",
     "fingerprint",
+    "gate",
     "index",
     "list_folds",
     "open_study",
+    "package",
     "plan_benchmark",
+    "plan_promotion",
     "plan_tuning",
+    "promote",
+    "register",
     "run_trials",
     "split",
     "track",

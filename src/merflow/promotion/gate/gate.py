@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from merflow.contracts.gate_decision import Check, GateDecision, Mode, verdict_of
-from merflow.contracts.gate_policy import GatePolicy, read_policy
+from merflow.contracts.gate_policy import GatePolicy, parse_policy, read_policy
 from merflow.evaluation.predictions import VariantPredictions
 from merflow.promotion.gate import comparability, readiness
 from merflow.promotion.gate.accuracy import above_chance, against_champion
@@ -62,6 +62,18 @@ def policy_of(path: Path | None = None) -> GatePolicy:
     """
     with as_file(files("merflow.promotion.gate") / "policy.yaml") as shipped:
         return read_policy(path or shipped, shipped=shipped)
+
+
+def policy_in(text: str) -> GatePolicy:
+    """Parse the text of a policy file; merflow's own policy if it is empty.
+
+    Raises:
+        ParamsError: The text is not YAML, or with every problem of its values.
+    """
+    if not text.strip():
+        return policy_of()
+    with as_file(files("merflow.promotion.gate") / "policy.yaml") as shipped:
+        return parse_policy(text, shipped=shipped)
 
 
 def _checks(candidate: Evidence, champion: Evidence | None, policy: GatePolicy) -> Iterator[Check]:

@@ -62,6 +62,11 @@ def tracked_run(variant: BenchmarkedVariant) -> TrackedRun | None:
     return None
 
 
+def variant_run_of(variant: BenchmarkedVariant) -> str:
+    """Return MLflow's id of the variant's run; empty if there is none, or MLflow does not answer."""
+    return _run_ids(tracked_run(variant), variant.name)[1]
+
+
 def _run_ids(run: TrackedRun | None, variant: str) -> tuple[str, str]:
     """Return MLflow's ids of the runs of the benchmark and the variant; empty where there is none."""
     if run is None or run.uri is None:

@@ -1,18 +1,19 @@
-"""Promotion, approval and rollback: which aliases move, and on which evidence."""
+"""Promotion and approval: which aliases move, and on which evidence."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from merflow.contracts.audit_trail import AuditEntry, Evidence, problems
+from merflow.contracts.audit_trail import AuditEntry, Evidence, StoredEntry, problems
 from merflow.contracts.registered_version import RegisteredVersion
 from merflow.errors import RegistryError
 from merflow.promotion.registry.decision import Decide, Decision, decision_digest
 from merflow.promotion.registry.registry import Registry
+from merflow.promotion.registry.rollback import need
 from merflow.promotion.registry.state import CANDIDATE, CHAMPION, PREVIOUS, RegistryState, alias_moves
 from merflow.promotion.registry.tags import tag_version
 
-Status = Literal["promoted", "refused", "waiting", "dry-run", "unchanged"]
+Status = Literal["promoted", "decided", "refused", "waiting", "dry-run", "unchanged"]
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,15 @@ class Promotion:
     """The outcome of a promotion.
 
     Attributes:
-        status: ``promoted``; ``refused`` by the gate; ``waiting`` for an approval; ``dry-run``; ``unchanged``, for the
-            version is the champion already.
+        status: ``promoted``; ``decided``, if the gate lets the version through and nothing has moved yet; ``refused``
+            by the gate; ``waiting`` for an approval; ``dry-run``; ``unchanged``, for the version is the champion
+            already.
         version: The candidate.
         champion: The champion before; None if there was none.
         decision: Digest of the decision; empty without one.
         sentences: The outcome in words, with what to do.
         entry: Entry of the audit trail; None if nothing was recorded.
+        made: The decision itself, if it was made just now.
     """
 
     status: Status
@@ -35,6 +38,7 @@ class Promotion:
     decision: str
     sentences: tuple[str, ...]
     entry: AuditEntry | None
+    made: Decision | None = None
 
 
 def promote_version(
@@ -65,23 +69,59 @@ def promote_version(
         return _unchanged(version, champion)
     known = state.decision_on(version.version) if require_approval else None
     if known is not None and known.evidence is not None and known.evidence.promoted:
-        return _on_known_decision(registry, version, champion, known, state)
+        return _on_known_decision(registry, version, champion, known, state, require_approval=True)
     decision = decide(version, champion)
-    digest = decision_digest(decision)
-    wrong = problems(stored)
-    if wrong and not decision.forced:
-        raise RegistryError(
-            f"the audit trail of {registry.name!r} is damaged: {wrong[0]}; look at `merflow registry audit`, restore "
-            "MLflow's database, or promote with --force --reason"
-        )
-    evidence = _keep(registry, decision, version, champion)
+    evidence = _keep(registry, decision, version, champion, stored)
     if not decision.promoted or require_approval:
-        entry = registry.mover.record(lambda _state: _decided(version, decision, evidence))
-        if not decision.promoted:
-            return Promotion("refused", version, champion, digest, decision.sentences, entry)
-        return _waiting(version, champion, entry, digest)
+        done = _record(registry, decision, evidence, version, champion)
+        return done if done.status == "refused" else _waiting(done)
     plan = _promotion(version, evidence, why=decision.verdict, forced=bool(decision.forced))
-    return Promotion("promoted", version, champion, digest, decision.sentences, _moved(registry, plan, version))
+    entry = registry.mover.move(plan, removes_from=version.version)
+    return Promotion("promoted", version, champion, evidence.decision, decision.sentences, entry, decision)
+
+
+def decide_version(registry: Registry, text: str = CANDIDATE, *, decide: Decide) -> Promotion:
+    """Decide about a version and record the decision; move nothing. :func:`promote_on` acts on it.
+
+    Raises:
+        RegistryError: See :func:`promote_version`.
+        TrackingError: The server cannot be reached or refuses.
+    """
+    version = registry.usable(text)
+    stored, state = registry.mover.settled(patient=True)
+    champion = registry.champion_of(state)
+    if champion is not None and champion.version == version.version:
+        return _unchanged(version, champion)
+    decision = decide(version, champion)
+    return _record(registry, decision, _keep(registry, decision, version, champion, stored), version, champion)
+
+
+def promote_on(registry: Registry, text: str, *, decision: str, require_approval: bool) -> Promotion:
+    """Make a version the champion on a recorded decision, or say what it waits for.
+
+    Args:
+        registry: The registered model.
+        text: Number or alias of the version.
+        decision: Digest of the decision.
+        require_approval: Promote only if a person has approved it.
+
+    Raises:
+        HeldError: Somebody else moves the aliases.
+        RegistryError: There is no such version or decision, its files are gone, or the champion changed meanwhile.
+        TrackingError: The server cannot be reached or refuses.
+    """
+    version = registry.usable(text)
+    _, state = registry.mover.settled(patient=True)
+    champion = registry.champion_of(state)
+    if champion is not None and champion.version == version.version:
+        return _unchanged(version, champion)
+    known = state.entry_of(version.version, decision)
+    if known is None or known.evidence is None:
+        raise RegistryError(f"the audit trail of {registry.name!r} has no decision {decision} about {version.title}")
+    if not known.evidence.promoted:
+        return Promotion("refused", version, champion, decision, (known.why,), known)
+    _check_champion(version, known.evidence, state)
+    return _on_known_decision(registry, version, champion, known, state, require_approval=require_approval)
 
 
 def preview_promotion(registry: Registry, text: str = CANDIDATE, *, decide: Decide) -> Promotion:
@@ -96,7 +136,7 @@ def preview_promotion(registry: Registry, text: str = CANDIDATE, *, decide: Deci
     if champion is not None and champion.version == version.version:
         return _unchanged(version, champion)
     decision = decide(version, champion)
-    return Promotion("dry-run", version, champion, decision_digest(decision), decision.sentences, None)
+    return Promotion("dry-run", version, champion, decision_digest(decision), decision.sentences, None, decision)
 
 
 def approve_version(registry: Registry, text: str = CANDIDATE, *, reason: str) -> AuditEntry:
@@ -109,7 +149,7 @@ def approve_version(registry: Registry, text: str = CANDIDATE, *, reason: str) -
         TrackingError: The server cannot be reached or refuses.
     """
     version = registry.version(text)
-    _need(reason)
+    need(reason)
 
     def plan(state: RegistryState) -> dict[str, Any]:
         decided = state.decision_on(version.version)
@@ -126,53 +166,13 @@ def approve_version(registry: Registry, text: str = CANDIDATE, *, reason: str) -
     return entry
 
 
-def rollback(registry: Registry, *, reason: str) -> AuditEntry:
-    """Make ``previous`` the champion again, and ``previous`` the champion before that.
-
-    Raises:
-        HeldError: Somebody else moves the aliases.
-        RegistryError: There is no previous version, its files are gone, or there is no reason.
-        TrackingError: The server cannot be reached or refuses.
-    """
-    _need(reason)
-    numbers = {each.version for each in registry.versions()}
-    _, state = registry.mover.settled(patient=False)
-    seen = state.aliases.get(PREVIOUS)
-    if seen is None or state.champion is None:
-        raise RegistryError(
-            f"{registry.name!r} has no previous champion to go back to; see `merflow registry list`, and promote a "
-            "version"
-        )
-    registry.usable(str(seen))
-
-    def plan(current: RegistryState) -> dict[str, Any]:
-        if current.champion != state.champion or current.aliases.get(PREVIOUS) != seen:
-            raise RegistryError(f"the champion of {registry.name!r} has just changed; see `merflow registry list`")
-        earlier = [each for each in _before(current.champions, seen) if each in numbers and each != seen]
-        # The champion first: it is what serves.
-        moves = alias_moves(current, {CHAMPION: seen, PREVIOUS: earlier[-1] if earlier else None})
-        return {"action": "rollback", "version": current.champion, "why": reason, "moves": moves}
-
-    return registry.mover.move(plan, removes_from=seen)
-
-
-def _moved(
-    registry: Registry, plan: Callable[[RegistryState], dict[str, Any]], version: RegisteredVersion
-) -> AuditEntry:
-    return registry.mover.move(plan, removes_from=version.version)
-
-
 def _promotion(
     version: RegisteredVersion, evidence: Evidence, *, why: str, forced: bool
 ) -> Callable[[RegistryState], dict[str, Any]]:
     """Return the plan of a promotion on this evidence."""
 
     def plan(state: RegistryState) -> dict[str, Any]:
-        if state.champion != evidence.champion:
-            raise RegistryError(
-                f"{version.title} was compared with {_named(evidence.champion)}, but the champion is now "
-                f"{_named(state.champion)}; run the command again to compare it with that one"
-            )
+        _check_champion(version, evidence, state)
         # `previous` first: at no moment is the old champion without an alias.
         after: dict[str, int | None] = {CHAMPION: version.version}
         if state.champion is not None:
@@ -185,22 +185,35 @@ def _promotion(
     return plan
 
 
+def _check_champion(version: RegisteredVersion, evidence: Evidence, state: RegistryState) -> None:
+    if state.champion != evidence.champion:
+        raise RegistryError(
+            f"{version.title} was compared with {_named(evidence.champion)}, but the champion is now "
+            f"{_named(state.champion)}; run the command again to compare it with that one"
+        )
+
+
 def _on_known_decision(
     registry: Registry,
     version: RegisteredVersion,
     champion: RegisteredVersion | None,
     known: AuditEntry,
     state: RegistryState,
+    *,
+    require_approval: bool,
 ) -> Promotion:
-    """Promote on a recorded decision if a person approved it; else say what it waits for."""
+    """Promote on a recorded decision if a person approved it, where that is asked for; else say what it waits for."""
     assert known.evidence is not None
-    digest = known.evidence.decision
+    digest, why = known.evidence.decision, known.why
+    sentence = f"{version.title} is promoted: decision {digest}"
     approval = state.approval_of(version.version, known.evidence)
-    if approval is None:
-        return _waiting(version, champion, known, digest)
-    why = f"{known.why} Approved by {approval.who} (entry {approval.number}): {approval.why}"
-    entry = _moved(registry, _promotion(version, known.evidence, why=why, forced=known.forced), version)
-    sentence = f"{version.title} is promoted: decision {digest}, approved by {approval.who}"
+    if approval is None and require_approval:
+        return _waiting(Promotion("decided", version, champion, digest, (known.why,), known))
+    if approval is not None:
+        why = f"{why} Approved by {approval.who} (entry {approval.number}): {approval.why}"
+        sentence = f"{sentence}, approved by {approval.who}"
+    plan = _promotion(version, known.evidence, why=why, forced=known.forced)
+    entry = registry.mover.move(plan, removes_from=version.version)
     return Promotion("promoted", version, champion, digest, (sentence,), entry)
 
 
@@ -208,20 +221,43 @@ def _unchanged(version: RegisteredVersion, champion: RegisteredVersion) -> Promo
     return Promotion("unchanged", version, champion, "", (f"{version.title} is the champion already",), None)
 
 
-def _waiting(
-    version: RegisteredVersion, champion: RegisteredVersion | None, entry: AuditEntry, digest: str
-) -> Promotion:
+def _waiting(decided: Promotion) -> Promotion:
+    assert decided.entry is not None
+    version = decided.version
     sentence = (
-        f"{version.title} waits for the approval of decision {digest}: merflow registry approve {version.version} "
-        "--by NAME --reason TEXT"
+        f"{version.title} waits for the approval of decision {decided.decision}: merflow registry approve "
+        f"{version.version} --by NAME --reason TEXT"
     )
-    return Promotion("waiting", version, champion, digest, (entry.why, sentence), entry)
+    return replace(decided, status="waiting", sentences=(decided.entry.why, sentence))
+
+
+def _record(
+    registry: Registry,
+    decision: Decision,
+    evidence: Evidence,
+    version: RegisteredVersion,
+    champion: RegisteredVersion | None,
+) -> Promotion:
+    """Record a decision that moves nothing now."""
+    entry = registry.mover.record(lambda _state: _decided(version, decision, evidence))
+    status: Status = "decided" if decision.promoted else "refused"
+    return Promotion(status, version, champion, evidence.decision, decision.sentences, entry, decision)
 
 
 def _keep(
-    registry: Registry, decision: Decision, version: RegisteredVersion, champion: RegisteredVersion | None
+    registry: Registry,
+    decision: Decision,
+    version: RegisteredVersion,
+    champion: RegisteredVersion | None,
+    stored: Sequence[StoredEntry],
 ) -> Evidence:
-    """Store the decision beside the audit trail."""
+    """Store the decision beside an audit trail that is whole, or that a forced decision may go on with."""
+    wrong = problems(stored)
+    if wrong and not decision.forced:
+        raise RegistryError(
+            f"the audit trail of {registry.name!r} is damaged: {wrong[0]}; look at `merflow registry audit`, restore "
+            "MLflow's database, or promote with --force --reason"
+        )
     digest = decision_digest(decision)
     file = f"decisions/{digest}.json"
     registry.trail.store(decision.model_dump_json(), file)
@@ -233,18 +269,6 @@ def _decided(version: RegisteredVersion, decision: Decision, evidence: Evidence)
     why = decision.verdict if decision.promoted else " ".join(decision.sentences)[:2000]
     fields = {"action": "decide", "version": version.version, "why": why}
     return {**fields, "forced": bool(decision.forced), "evidence": evidence}
-
-
-def _before(champions: tuple[int, ...], version: int) -> tuple[int, ...]:
-    """Return the champions before the last time that the version was one."""
-    if version not in champions:
-        return ()
-    return champions[: len(champions) - 1 - champions[::-1].index(version)]
-
-
-def _need(reason: str) -> None:
-    if not reason.strip():
-        raise RegistryError("the audit trail needs a reason; give --reason TEXT")
 
 
 def _named(version: int | None) -> str:

@@ -55,6 +55,11 @@ class RegistryState:
                 return entry if entry.evidence.champion == self.champion else None
         return None
 
+    def entry_of(self, version: int, decision: str) -> AuditEntry | None:
+        """Return the entry that recorded a decision about a version; None if there is none."""
+        of_version = (entry for entry in self.entries if entry.action == "decide" and entry.version == version)
+        return next((entry for entry in of_version if entry.evidence and entry.evidence.decision == decision), None)
+
     def approval_of(self, version: int, evidence: Evidence) -> AuditEntry | None:
         """Return the approval of this version and this decision; None if nobody gave one."""
         return next(

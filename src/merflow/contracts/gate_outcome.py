@@ -1,0 +1,33 @@
+"""The outcome of a pipeline's gate, as it hands it to the step that moves the alias."""
+
+from typing import Literal
+
+from merflow.contracts.strict import Strict, parse_json
+
+
+class GateOutcome(Strict):
+    """The outcome.
+
+    Attributes:
+        status: ``decided``, if the gate lets the version through; ``refused``; ``dry-run``, if it only says what it
+            would decide; ``unchanged``, for the version is the champion already.
+        version: Number of the version.
+        decision: Digest of the decision, by which the audit trail names it; empty without one.
+    """
+
+    status: Literal["decided", "refused", "dry-run", "unchanged"]
+    version: int
+    decision: str
+
+    def to_json(self) -> str:
+        """Return the outcome as one line of JSON."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> "GateOutcome":
+        """Parse an outcome from its JSON.
+
+        Raises:
+            ParamsError: The text is no outcome.
+        """
+        return parse_json(cls, text, where="outcome of the gate")

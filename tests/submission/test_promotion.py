@@ -1,0 +1,48 @@
+"""The parameters of a promotion on a cluster, checked before it is submitted."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from merflow.errors import ParamsError, PresetError, SubmissionError
+from merflow.pipelines.lint.package import Package
+from merflow.submission.arguments import RunOptions, arguments
+
+
+def options(**promotion: Any) -> RunOptions:  # noqa: ANN401
+    return RunOptions(
+        models=["mfdr:gru"],
+        corpus=None,
+        root=None,
+        size=None,
+        name=None,
+        preset=None,
+        quarantine=False,
+        transcribe=False,
+        presets=None,
+        promotion=promotion,
+        params=None,
+        overrides=(),
+        command="merflow pipeline submit packages/promote.yaml --models mfdr:gru --arg kind=ensemble",
+    )
+
+
+def test_a_promotion_takes_its_settings_and_reports_the_command_of_its_benchmark(compiled: Path) -> None:
+    given = arguments(Package.read(compiled / "promote.yaml"), options(kind="ensemble", approval_h=2.0))
+    assert given == {
+        "models": ["mfdr:gru"],
+        "kind": "ensemble",
+        "approval_h": 2.0,
+        "command": "merflow pipeline submit packages/benchmark.yaml --models mfdr:gru",
+    }
+
+
+def test_what_the_plan_would_refuse_is_not_submitted(compiled: Path) -> None:
+    promote = Package.read(compiled / "promote.yaml")
+    with pytest.raises(PresetError, match="'mfdr:gro' is not among the models"):
+        arguments(promote, options(variant="mfdr:gro"))
+    with pytest.raises(ParamsError, match="policy: 1 problem"):
+        arguments(promote, options(policy="accuracy"))
+    with pytest.raises(SubmissionError, match="merflow-benchmark has no parameter kind"):
+        arguments(Package.read(compiled / "benchmark.yaml"), options(kind="ensemble"))
