@@ -42,7 +42,8 @@ def gate(registry: Registry, version: str, *, mode: Mode, policy: GatePolicy, lo
 def outcome_of(done: Promotion) -> GateOutcome:
     """Return the outcome of :func:`gate` for :func:`promote_decided`."""
     status = done.status
-    assert status not in ("promoted", "waiting")
+    assert status != "promoted"
+    assert status != "waiting"
     return GateOutcome(
         status=status, version=done.version.version, decision="" if status == "dry-run" else done.decision
     )
