@@ -20,6 +20,8 @@ from tools.report_screenshots import browser, open_page
 
 WIDTH = 1440
 _COLOURS = 128
+# What the switch "Model training" does to an address.
+_NO_LANGUAGE_MODELS = "?workflowType=machine_learning"
 # MLflow's pages draw their tables when the figures have come, and say so nowhere.
 _DRAWN_MS = 6_000
 
@@ -39,9 +41,9 @@ def screenshots(run: Path, out: Path) -> list[Path]:
             experiment = client.get_experiment_by_name("merflow")
             assert experiment is not None
             addresses = {
-                "model": f"{server.uri}/#/models/{DEFAULT_NAME}",
-                "version": f"{server.uri}/#/models/{DEFAULT_NAME}/versions/{champion.version}",
-                "logged": f"{server.uri}/#/experiments/{experiment.experiment_id}/models",
+                "model": f"{server.uri}/#/models/{DEFAULT_NAME}{_NO_LANGUAGE_MODELS}",
+                "version": f"{server.uri}/#/models/{DEFAULT_NAME}/versions/{champion.version}{_NO_LANGUAGE_MODELS}",
+                "logged": f"{server.uri}/#/experiments/{experiment.experiment_id}/models{_NO_LANGUAGE_MODELS}",
                 "audit": page.as_uri(),
             }
             with browser() as opened:

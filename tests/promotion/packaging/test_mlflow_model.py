@@ -69,7 +69,11 @@ def test_the_model_is_linked_to_run_data_and_figures(
     connection: Connection, one_member: Path, logged: LoggedVersion
 ) -> None:
     model = connection.call("get_logged_model", logged.model_id)
-    assert (model.status.value, model.name, model.source_run_id) == ("READY", "model", logged.run_id)
+    assert (model.status.value, model.name, model.source_run_id) == (
+        "READY",
+        "context-mmt-mmt-frozen-ensemble",
+        logged.run_id,
+    )
     run = connection.call("get_run", logged.run_id)
     assert run.data.tags["variant"] == VARIANT
     assert run.info.status == "FINISHED"

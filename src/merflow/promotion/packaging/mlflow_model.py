@@ -22,7 +22,6 @@ from merflow.evaluation.metrics import macro_f1, unweighted_accuracy, weighted_a
 from merflow.promotion.packaging.signature import input_example, requirements_of, signature_of
 from merflow.tracking.connection import Connection
 
-NAME = "model"
 PACKAGE_TAG = "merflow.package"
 _ENCODERS_FOLDER = "MERFLOW_ENCODERS_FOLDER"
 _MODEL_FILE = Path(__file__).with_name("pyfunc_model.py")
@@ -77,7 +76,7 @@ def log_version_model(
     model = connection.call(
         "create_logged_model",
         run.info.experiment_id,
-        name=NAME,
+        name=_name(described),
         source_run_id=variant_run_id,
         tags={PACKAGE_TAG: identity, **_tags(described)},
         params=_params(described, calibration),
@@ -107,7 +106,7 @@ def _upload(
         import mlflow
 
         mlflow.pyfunc.log_model(
-            name=NAME,
+            name=_name(described),
             model_id=model_id,
             python_model=str(_MODEL_FILE),
             artifacts={"package": str(package)},
@@ -161,6 +160,11 @@ def _figures(package: Path, described: ModelPackage, calibration: Calibration) -
         "cv/answered": every.answered,
         "cv/set_size": every.mean_size,
     }
+
+
+def _name(described: ModelPackage) -> str:
+    """Return the model's name in MLflow, which allows no colon in it."""
+    return f"{described.variant.replace(':', '-')}-{described.kind}"
 
 
 def _tags(described: ModelPackage) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Versions of a registered model: made from a logged model, listed, and found by number or alias."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from merflow.promotion.registry.state import ALIASES
 from merflow.tracking.connection import Connection
 
 FORCED_TAG = "merflow.forced"
+_VERSIONS_TAG = "mlflow.modelVersions"
 
 
 def list_versions(connection: Connection, name: str) -> list[RegisteredVersion]:
@@ -79,6 +81,7 @@ def create_version(
         RegistryError: The user may not write the registered model.
         TrackingError: The server cannot be reached or refuses.
     """
+    model_id = model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None
     try:
         _ensure_model(connection, name)
         # Without a server, MLflow looks the logged model up in its default database alone.
@@ -91,13 +94,23 @@ def create_version(
                 tags=VersionFacts.of(package).tags(),
                 description=description,
                 await_creation_for=0,  # it is there when the answer comes
-                model_id=model_uri.removeprefix("models:/") if model_uri.startswith("models:/m-") else None,
+                model_id=model_id,
             )
+        if model_id is not None:
+            _name_in_model(connection, model_id, {"name": name, "version": str(made.version)})
     except TrackingError as error:
         if is_refusal(error, "PERMISSION_DENIED"):
             raise permission_denied(name, error) from error
         raise
     return _version(made, read_aliases(connection, name))
+
+
+def _name_in_model(connection: Connection, model_id: str, version: dict[str, str]) -> None:
+    """Name the version in the tag by which MLflow's pages link a logged model to it; a server has done so itself."""
+    tags = connection.call("get_logged_model", model_id).tags
+    known = json.loads(tags.get(_VERSIONS_TAG, "[]"))
+    if version not in [{**each, "version": str(each["version"])} for each in known]:
+        connection.call("set_logged_model_tags", model_id, {_VERSIONS_TAG: json.dumps([*known, version])})
 
 
 def _ensure_model(connection: Connection, name: str) -> None:
