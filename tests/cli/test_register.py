@@ -38,7 +38,7 @@ def benchmark(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempP
 def lenient(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a policy that asks little of a model, and nothing of the machine, but still asks for a better one."""
     policy: dict[str, Any] = policy_of().model_dump(mode="json")
-    policy["accuracy"] |= {"above_chance": -1.0, "min_dialogues": 2}
+    policy["accuracy"] |= {"min_dialogues": 5}
     policy["calibration"] |= {"max_ece": 1.0, "level": 0.000001}
     policy["stress"] |= {"max_failed_conditions": 1.0, "max_failed_groups": 1.0}
     policy["costs"] |= {"max_latency_p95_ms": 1e9, "latency_growth": 1e3, "resident_growth": 1e3, "size_growth": 1e3}
@@ -75,7 +75,8 @@ def test_a_model_goes_from_a_benchmark_to_champion_and_back(benchmark: Path, len
     again = register(benchmark, VARIANTS[0])
     assert (again["version"], again["new"]) == (1, False), "the very same package is no new version"
 
-    done = registry("promote", *folder, *policy)
+    # A model of so little data is hardly above chance, so that it is promoted in mode warn.
+    done = registry("promote", *folder, *policy, "--mode", "warn")
     assert done["status"] == "promoted"
     assert aliases(benchmark) == {"champion": 1}
 
@@ -92,9 +93,11 @@ def test_a_model_goes_from_a_benchmark_to_champion_and_back(benchmark: Path, len
     assert aliases(benchmark)["champion"] == 1
 
     audited = registry("audit", *folder)
-    assert [entry["action"] for entry in audited["entries"]] == [
-        *("register", "promote", "register", "decide", "promote", "rollback"),
+    actions = [entry["action"] for entry in audited["entries"]]
+    assert [each for each in actions if each != "finish"] == [
+        *("register", "promote", "register", "decide", "promote", "rollback")
     ]
+    assert actions.count("finish") == 5, "every move of an alias is finished"
     assert audited["problems"] == []
 
 

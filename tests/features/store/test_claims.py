@@ -55,6 +55,22 @@ def test_the_claim_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     holder.stdout.close()
 
 
+def test_claims_that_a_killed_process_left_are_removed_and_no_others(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path), NAME], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    with Claims(tmp_path) as mine:
+        assert mine.acquire("another")
+        mine.remove_dead()
+        assert len(claim_files(tmp_path)) == 2
+        holder.kill()
+        holder.wait()
+        mine.remove_dead()
+        assert [path.name for path in claim_files(tmp_path)] == ["another.1"]
+        assert mine.holds("another")
+    holder.stdout.close()
+
+
 def test_a_killed_process_that_nobody_has_reaped_is_gone_too(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path), NAME], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None

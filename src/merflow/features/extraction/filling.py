@@ -158,6 +158,7 @@ class StreamFilling:
         self._report()
         plan = Plan(self._keyed.folder, list(self._inputs.unique))
         if not self.missing:
+            Claims(self._keyed.claims).remove_dead()
             plan.done()
             return self._stored.locations
         began = time.monotonic()
@@ -169,6 +170,7 @@ class StreamFilling:
                 groups = self._pass(groups, encoder, readers, claims)
                 if groups:  # other processes are at work on these
                     time.sleep(_POLL_S)
+            claims.remove_dead()
         self._refresh()
         plan.done()
         self.effort.wall_s = time.monotonic() - began

@@ -129,6 +129,12 @@ class Claims:
         if claim is not None:
             claim.unlink(missing_ok=True)
 
+    def remove_dead(self) -> None:
+        """Delete the claims of holders that were killed, for example between finishing a shard and releasing it."""
+        for claim in list(self._folder.glob("*.*")):
+            if self._dead(claim):
+                claim.unlink(missing_ok=True)
+
     def _newest(self, name: str) -> list[Path]:
         """Return the shard's claims, oldest generation first."""
         return sorted(self._folder.glob(f"{name}.*"), key=_generation)
