@@ -2,8 +2,8 @@
 
 Why params. MLflow's aliases and tags can be set by anybody at any time; the last writer wins, and there is no
 compare-and-set. A param is different: its key and run are the primary key of a table, and MLflow refuses another value
-under the same key. So of all processes that write ``entry.000007``, exactly one succeeds, on every database that MLflow
-supports. A process writes entry 7 only after it has read entries 1 to 6, and so every entry is a decision upon all
+under the same key. So of all processes that write ``entry.000007``, exactly one succeeds (tested on SQLite and
+PostgreSQL). A process writes entry 7 only after it has read entries 1 to 6, and so every entry is a decision upon all
 entries before it. If it loses, it reads again and decides again. Numbers are consecutive because no one writes 7 who
 has not seen 6; MLflow's API has no way to delete or change a param.
 
