@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from merflow.contracts.gate_decision import GateDecision
-from merflow.errors import ModelError, ParamsError
+from merflow.errors import ModelError, ParamsError, RegistryError
 from merflow.inference.media_clips import Clip
 from merflow.jobs.promote import promote
 from merflow.promotion.costs import Predict
@@ -22,9 +22,18 @@ from tests.promotion.registry.versions import YES, logged_model, register
 
 @dataclass(frozen=True)
 class Uniform:
-    """A loader of a model that knows nothing."""
+    """A loader of a model that knows nothing.
 
-    def __call__(self, _folder: Path) -> Predict:
+    Attributes:
+        broken: Number of a version that cannot be loaded; empty for none.
+    """
+
+    broken: str = ""
+
+    def __call__(self, folder: Path) -> Predict:
+        if self.broken in folder.parts:
+            raise ModelError("its encoder is gone; restore it")
+
         def predict(clips: Sequence[Clip]) -> np.ndarray:
             return np.full((len(clips), 4), 0.25)
 
@@ -73,3 +82,22 @@ def test_a_dry_run_tells_what_is_wrong_and_writes_nothing(registry: Registry) ->
     assert (done.status, registry.trail.read()) == ("dry-run", before)
     assert done.sentences[0].startswith("mfdr:full would be refused")
     assert any("smoke" in sentence for sentence in done.sentences)
+
+
+def test_a_champion_that_does_not_load_gives_way_by_force_alone(registry: Registry) -> None:
+    """The last of the file, for it makes the weakest model the champion."""
+    load = Uniform(broken="2")
+    done = promote(registry, "3", load=load)
+    assert done.status == "refused"
+    assert any("were not measured" in sentence for sentence in done.sentences)
+    assert promote(registry, "3", forced="The champion's encoder is lost.", load=load).status == "promoted"
+    assert read_aliases(registry.connection, registry.name)["champion"] == 3
+
+
+def test_a_champion_whose_files_are_gone_gives_way_by_force_alone(registry: Registry, tmp_path: Path) -> None:
+    champion = registry.version("champion")
+    location = str(registry.connection.call("get_model_version_download_uri", champion.name, str(champion.version)))
+    Path(location.removeprefix("file://")).rename(tmp_path / "gone")
+    with pytest.raises(RegistryError, match=r"has no files: .*; or promote with --force --reason"):
+        promote(registry, "1", load=Uniform())
+    assert promote(registry, "1", forced="Its files are lost.", load=Uniform()).status == "promoted"
