@@ -86,7 +86,9 @@ class Answering:
         except MerflowError as error:
             raise RefusedRequestError("unreadable", str(error)) from error
         except Exception as error:
-            raise RefusedRequestError("failed", "the model failed on this request; the server's log says why") from error
+            raise RefusedRequestError(
+                "failed", "the model failed on this request; the server's log says why"
+            ) from error
 
     async def decoded(self, work: Callable[[], _Result]) -> _Result:
         """Return what ``work`` returns in a thread for decoding.
