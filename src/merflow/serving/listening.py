@@ -52,6 +52,7 @@ class Listener:
         remembered: RememberedSegments,
         copy: PlaybackCopy | None = None,
         tell: Callable[[float], None] = lambda _heard_s: None,
+        tell_segment: Callable[[HeardSegment], None] = lambda _segment: None,
     ) -> tuple[list[HeardSegment], Waveform]:
         """Hear a recording to its end.
 
@@ -60,6 +61,7 @@ class Listener:
             remembered: Finished segments of an earlier run; new ones are added.
             copy: The copy for playback; None to make none.
             tell: Told of the seconds that were heard.
+            tell_segment: Told of every segment as soon as it is predicted.
 
         Returns:
             The segments in order, not smoothed, and the outline of the recording.
@@ -74,16 +76,22 @@ class Listener:
         turns = _Turns(self, remembered)
         heard: list[HeardSegment] = []
         n_samples = 0
+
+        def keep(segments: Sequence[HeardSegment]) -> None:
+            heard.extend(segments)
+            for segment in segments:
+                tell_segment(segment)
+
         for block in in_seconds(blocks):
             waveform.add(block)
             if copy is not None:
                 copy.add(block)
-            heard += turns.add(segmenter.feed(block, detector.feed(block)))
+            keep(turns.add(segmenter.feed(block, detector.feed(block))))
             n_samples += len(block)
             tell(n_samples / RATE_HZ)
         rest = segmenter.feed(np.zeros(0, dtype=np.float32), detector.finish())
-        heard += turns.add([*rest, *segmenter.finish()])
-        heard += turns.finish()
+        keep(turns.add([*rest, *segmenter.finish()]))
+        keep(turns.finish())
         return heard, waveform
 
 

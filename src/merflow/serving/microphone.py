@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ListeningError
 from merflow.features.media.frames import library
 from merflow.serving.decoding import Decoded, opened
@@ -23,12 +24,13 @@ _MOST_WAITING = 20_000  # blocks of about 20 ms: several minutes, below 30 MB
 
 
 @contextmanager
-def open_microphone(device: str | None, *, stop: threading.Event) -> Iterator[Decoded]:
+def open_microphone(device: str | None, *, stop: threading.Event, limit_s: float | None = None) -> Iterator[Decoded]:
     """Open a microphone.
 
     Args:
         device: ``INPUT:DEVICE`` in FFmpeg's words, such as ``alsa:hw:1``; None for the system's usual one.
         stop: The recording ends when it is set.
+        limit_s: Seconds to record; None for no limit.
 
     Raises:
         ListeningError: There is no such device.
@@ -46,7 +48,7 @@ def open_microphone(device: str | None, *, stop: threading.Event) -> Iterator[De
             f"no microphone at {form}:{name} ({reason}); plug one in, or name it: --device alsa:hw:1"
         ) from error
     with container:
-        yield _Microphone(opened(container, name=f"{form}:{name}"), stop=stop)
+        yield _Microphone(opened(container, name=f"{form}:{name}"), stop=stop, limit_s=limit_s)
 
 
 def _named(device: str | None) -> tuple[str, str]:
@@ -66,9 +68,10 @@ def _named(device: str | None) -> tuple[str, str]:
 class _Microphone(Decoded):
     """An open microphone: it records in a thread of its own."""
 
-    def __init__(self, sound: Decoded, *, stop: threading.Event) -> None:
+    def __init__(self, sound: Decoded, *, stop: threading.Event, limit_s: float | None) -> None:
         super().__init__(sound.name, sound.container, sound.stream, expected_s=None, origin_s=0.0)
         self._stop = stop
+        self._most = None if limit_s is None else round(limit_s * RATE_HZ)
         self._waiting: queue.Queue[Any] = queue.Queue()
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -91,10 +94,10 @@ class _Microphone(Decoded):
                     self._waiting.put(block)
                 else:
                     self._damage("the model is slower than the microphone; sound was lost")
-                if self._stop.is_set():
+                if self._stop.is_set() or (self._most is not None and self.n_samples >= self._most):
                     break
             self._waiting.put(None)
-        except BaseException as error:  # noqa: BLE001 - the listening thread raises it
+        except BaseException as error:
             self._waiting.put(error)
 
     def _gap(self, frame: Any, sounded_s: float) -> float:  # noqa: ANN401, ARG002 - av has no types
