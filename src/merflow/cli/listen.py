@@ -68,7 +68,7 @@ def listen(
 ) -> None:
     """Find the speech in a long recording, and the emotion of every segment over time.
 
-    Writes a page with waveform, timeline and playback, which works offline; CSV; JSON; an ELAN file; and Audacity labels.
+    Writes a page with waveform, timeline and playback, which works offline, and CSV, JSON, ELAN and Audacity files.
     Where the model is not sure, the answer is "not sure". An interrupted run continues where it stopped; Ctrl-C ends a
     microphone's recording.
 

@@ -1,14 +1,14 @@
 """Segments as an ELAN annotation file (EAF 3.0).
 
-Tiers: ``emotion`` has one annotation per segment, with a controlled vocabulary; ``smoothed``, ``probability``, ``possible``
-and ``words`` belong to its annotations, so that moving one in ELAN moves them all.
+Tiers: ``emotion`` has one annotation per segment, with a controlled vocabulary. ``smoothed``, ``probability``,
+``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from xml.etree import ElementTree as XML
+from xml.etree import ElementTree
 
 from merflow.contracts.listening_results import NOT_SURE, HeardSegment, ListeningResults
 from merflow.serving.exports.audacity import REFUSED
@@ -44,7 +44,7 @@ def write_elan(path: Path, results: ListeningResults, *, media: Path | None) -> 
     Raises:
         OutputError: The file cannot be written.
     """
-    document = XML.Element("ANNOTATION_DOCUMENT")
+    document = ElementTree.Element("ANNOTATION_DOCUMENT")
     document.set("xmlns:xsi", _INSTANCE)
     document.set("xsi:noNamespaceSchemaLocation", _SCHEMA)
     document.set("AUTHOR", "merflow")
@@ -63,13 +63,13 @@ def write_elan(path: Path, results: ListeningResults, *, media: Path | None) -> 
     last.text = str(int(next(identifiers)[1:]) - 1)
     _types(document)
     _vocabulary(document, (*results.model.classes, NOT_SURE, REFUSED))
-    XML.indent(document)
+    ElementTree.indent(document)
     with replacing(path) as part:
-        XML.ElementTree(document).write(part, encoding="UTF-8", xml_declaration=True)
+        ElementTree.ElementTree(document).write(part, encoding="UTF-8", xml_declaration=True)
 
 
-def _child(parent: XML.Element, tag: str, **attributes: str) -> XML.Element:
-    return XML.SubElement(parent, tag, {name: _clean(value) for name, value in attributes.items()})
+def _child(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, {name: _clean(value) for name, value in attributes.items()})
 
 
 def _clean(text: str) -> str:
@@ -77,7 +77,7 @@ def _clean(text: str) -> str:
     return _FORBIDDEN.sub(" ", text)
 
 
-def _media(header: XML.Element, media: Path, *, beside: Path) -> None:
+def _media(header: ElementTree.Element, media: Path, *, beside: Path) -> None:
     kind = _MIME.get(media.suffix.lower(), "unknown")
     facts = {"MEDIA_URL": media.resolve().as_uri(), "MIME_TYPE": kind}
     if media.resolve().parent == beside.resolve().parent:
@@ -85,7 +85,7 @@ def _media(header: XML.Element, media: Path, *, beside: Path) -> None:
     _child(header, "MEDIA_DESCRIPTOR", **facts)
 
 
-def _times(document: XML.Element, results: ListeningResults) -> list[tuple[str, str]]:
+def _times(document: ElementTree.Element, results: ListeningResults) -> list[tuple[str, str]]:
     """Add the start and end of every segment; return their names."""
     order = _child(document, "TIME_ORDER")
     named = []
@@ -98,7 +98,7 @@ def _times(document: XML.Element, results: ListeningResults) -> list[tuple[str, 
 
 
 def _emotions(
-    document: XML.Element, results: ListeningResults, times: list[tuple[str, str]], identifiers: Iterator[str]
+    document: ElementTree.Element, results: ListeningResults, times: list[tuple[str, str]], identifiers: Iterator[str]
 ) -> list[str]:
     """Add the tier of emotions; return the names of its annotations."""
     tier = _child(document, "TIER", TIER_ID="emotion", LINGUISTIC_TYPE_REF="emotion")
@@ -118,7 +118,7 @@ def _emotions(
 
 
 def _references(
-    document: XML.Element, name: str, texts: list[str], parents: list[str], identifiers: Iterator[str]
+    document: ElementTree.Element, name: str, texts: list[str], parents: list[str], identifiers: Iterator[str]
 ) -> None:
     """Add a tier whose annotations belong to those of the emotions; a segment without a text has none."""
     tier = _child(document, "TIER", TIER_ID=name, LINGUISTIC_TYPE_REF="note", PARENT_REF="emotion")
@@ -131,7 +131,7 @@ def _references(
         _child(annotation, "ANNOTATION_VALUE").text = _clean(text)
 
 
-def _types(document: XML.Element) -> None:
+def _types(document: ElementTree.Element) -> None:
     _child(
         document,
         "LINGUISTIC_TYPE",
@@ -153,7 +153,7 @@ def _types(document: XML.Element) -> None:
     _child(document, "CONSTRAINT", STEREOTYPE="Symbolic_Association", DESCRIPTION=one_to_one)
 
 
-def _vocabulary(document: XML.Element, words: tuple[str, ...]) -> None:
+def _vocabulary(document: ElementTree.Element, words: tuple[str, ...]) -> None:
     vocabulary = _child(document, "CONTROLLED_VOCABULARY", CV_ID=_VOCABULARY)
     _child(vocabulary, "DESCRIPTION", LANG_REF=_LANGUAGE)
     for number, word in enumerate(words, start=1):

@@ -14,8 +14,8 @@ def write_csv(path: Path, results: ListeningResults) -> None:
     """Write one row per segment, in UTF-8.
 
     Columns: times; the answer, which may be ``not sure``; the most likely emotion and its probability; the possible
-    emotions; the smoothed answer; ``p_EMOTION`` and ``smoothed_EMOTION`` for every emotion; words, modalities, warnings,
-    and the reason if the segment was refused. Several values in a cell are separated by ``; ``.
+    emotions; the smoothed answer; ``p_EMOTION`` and ``smoothed_EMOTION`` for every emotion; words, modalities,
+    warnings, and the reason if the segment was refused. Several values in a cell are separated by ``; ``.
 
     Raises:
         OutputError: The file cannot be written.

@@ -5,6 +5,7 @@ const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 const audio = $("audio");
 const player = document.querySelector(".player");
+const dock = $("dock"); // a small player for when the large one is out of view
 const hasSound = player.dataset.sound !== "";
 const outline = Int8Array.from(atob(data.outline), (letter) => letter.charCodeAt(0));
 const rows = [...document.querySelectorAll("#table tbody tr")];
@@ -63,12 +64,12 @@ function tick() {
 }
 
 audio.addEventListener("play", () => {
-  player.classList.add("playing");
+  document.body.classList.add("playing");
   $("play").setAttribute("aria-label", "Pause");
   requestAnimationFrame(tick);
 });
 audio.addEventListener("pause", () => {
-  player.classList.remove("playing");
+  document.body.classList.remove("playing");
   $("play").setAttribute("aria-label", "Play");
 });
 audio.addEventListener("error", () => {
@@ -110,6 +111,7 @@ function segmentAt(seconds) {
 /** Show a time: the clock, the pictures, and the segment there. */
 function show(seconds) {
   $("time").value = timeText(seconds);
+  dock.querySelector(".at").textContent = timeText(seconds);
   $("seek").value = seconds;
   $("seek").setAttribute("aria-valuetext", timeText(seconds));
   if (seconds < view.start || seconds > view.start + view.length * 0.97) {
@@ -123,6 +125,7 @@ function show(seconds) {
 function choose(index) {
   if (current >= 0) rows[current].removeAttribute("aria-current");
   current = index;
+  dock.querySelector(".said").textContent = index < 0 ? "" : answerOf(data.segments[index]);
   if (index < 0) return;
   rows[index].setAttribute("aria-current", "true");
   $("now").replaceChildren(...described(data.segments[index]));
@@ -389,6 +392,15 @@ for (const filter of document.querySelectorAll(".filter")) {
   });
 }
 
+dock.querySelector("button").addEventListener("click", toggle);
+new IntersectionObserver(([seen]) => {
+  dock.hidden = seen.isIntersecting || (audio.paused && position === 0);
+}).observe(document.querySelector(".transport"));
+audio.addEventListener("play", () => {
+  const box = document.querySelector(".transport").getBoundingClientRect();
+  dock.hidden = box.bottom > 0 && box.top < innerHeight;
+});
+
 const KEYS = {
   " ": toggle,
   ArrowLeft: () => seek(position - STEP_S),
@@ -397,10 +409,10 @@ const KEYS = {
   p: previous,
 };
 addEventListener("keydown", (event) => {
-  const busy = event.target.closest("button, input, select, summary, a, [tabindex]");
+  const busy = event.target.closest("button, input, select, a, [tabindex]");
   const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (busy && !/^[np]$/i.test(event.key)) return;
+  if (event.target.closest("input, select") || (busy && !/^[np]$/i.test(event.key))) return;
   event.preventDefault();
   action();
 });
@@ -411,5 +423,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
 });
 new ResizeObserver(draw).observe($("detail"));
 readColours();
+if (player.clientWidth < 600) $("zoom").value = "30";
 zoom();
 document.documentElement.dataset.listening = "ready";

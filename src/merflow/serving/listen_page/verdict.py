@@ -35,7 +35,8 @@ def _headline(results: ListeningResults) -> str:
     most = max(seconds, key=seconds.__getitem__)
     if not seconds[most]:
         return "The model is not sure of a single segment"
-    return f"{round(100 * seconds[most] / results.speech_s)}% of the speech sounds {most}"
+    share = round(100 * seconds[most] / results.speech_s)
+    return f"{share}% of the speech sounds {most}" if share > 50 else f"Most often {most}: {share}% of the speech"
 
 
 def _sentences(results: ListeningResults) -> Iterator[str]:
@@ -75,4 +76,4 @@ def _measured(segments: tuple[HeardSegment, ...]) -> Iterator[str]:
     """Yield one sentence per kind of warning: the words before its colon, with the number of segments."""
     kinds = Counter(warning.partition(":")[0] for each in segments if each.heard for warning in each.heard.warnings)
     for kind, count in kinds.most_common():
-        yield f"{plural(count, 'segment')} of {len(segments):,}: {kind}."
+        yield f"{count:,} of {plural(len(segments), 'segment')}: {kind}."
