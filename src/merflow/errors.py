@@ -60,10 +60,6 @@ class TuningError(MerflowError):
     """A search space is malformed, or a study cannot be opened or belongs to something else."""
 
 
-class ListeningError(MerflowError):
-    """A recording or microphone cannot be listened to."""
-
-
 class EvaluationError(MerflowError):
     """Prediction tables are incomplete or do not belong together."""
 

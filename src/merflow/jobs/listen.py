@@ -105,8 +105,8 @@ def listen(
         The results, and the path of the page.
 
     Raises:
-        ListeningError: The recording or microphone cannot be heard, or another process listens with the same ``out``.
-        ServingError: ``model`` is no model.
+        MediaError: The recording or microphone cannot be heard.
+        ServingError: ``model`` is no model, or another process listens with the same ``out``.
         CorpusError: Whisper is missing, or does not know the language.
         FeatureError: silero-vad, PyAV or an encoder is not installed.
         OutputError: ``out`` cannot be written.

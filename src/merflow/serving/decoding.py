@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from merflow.corpus.samples import RATE_HZ
-from merflow.errors import ListeningError
+from merflow.errors import MediaError
 from merflow.features.media.frames import library
+from merflow.serving.media import CONTAINER_OPTIONS, is_cover
 
 _GAP_S = 0.1  # shorter ones are how encoders begin and how cameras count
 _LONGEST_GAP_S = 3600.0  # a longer one is a wrong time, not a pause
@@ -64,14 +65,13 @@ class Decoded:
     @property
     def has_video(self) -> bool:
         """True if the file holds moving pictures, not only a cover."""
-        cover = library().stream.Disposition.attached_pic
-        return any(not stream.disposition & cover for stream in self.container.streams.video)
+        return any(not is_cover(stream) for stream in self.container.streams.video)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield the samples in order, ``(n,)`` float32 at 16 kHz, all finite.
 
         Raises:
-            ListeningError: Not one sample can be decoded.
+            MediaError: Not one sample can be decoded.
         """
         converter: _Converter | None = None
         for frame in self._frames():
@@ -85,7 +85,7 @@ class Decoded:
             yield from self._counted(converter.finish())
         if not self.n_samples:
             first = f" ({self.damaged[0].reason})" if self.damaged else ""
-            raise ListeningError(f"no sound of {self.name} can be decoded{first}; replace the file")
+            raise MediaError(f"no sound of {self.name} can be decoded{first}; replace the file")
         self._check_end()
 
     def _frames(self) -> Iterator[tuple[np.ndarray, int]]:
@@ -160,18 +160,18 @@ def open_recording(path: Path) -> Iterator[Decoded]:
     """Open the sound of a recording.
 
     Raises:
-        ListeningError: The file is missing, no recording, or has no sound.
+        MediaError: The file is missing, no recording, or has no sound.
         FeatureError: PyAV is not installed.
     """
     if not path.is_file():
-        raise ListeningError(f"no such recording: {path}; check the path")
+        raise MediaError(f"no such recording: {path}; check the path")
     av = library()
     try:
         # The prefix keeps a name with a colon from being taken for an address.
-        container = av.open(f"file:{path}", metadata_errors="replace")
+        container = av.open(f"file:{path}", options=CONTAINER_OPTIONS, metadata_errors="replace")
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ListeningError(f"{path} is no recording that FFmpeg reads ({reason}); convert it to WAV") from error
+        raise MediaError(f"{path} is no recording that FFmpeg reads ({reason}); convert it to WAV") from error
     with container:
         yield opened(container, name=str(path))
 
@@ -180,10 +180,10 @@ def opened(container: Any, *, name: str) -> Decoded:  # noqa: ANN401 - av has no
     """Return the sound of an open container.
 
     Raises:
-        ListeningError: It has none.
+        MediaError: It has none.
     """
     if not container.streams.audio:
-        raise ListeningError(f"{name} has no sound; name a recording with an audio track")
+        raise MediaError(f"{name} has no sound; name a recording with an audio track")
     expected_s = None if not container.duration or container.duration < 0 else container.duration / 1e6
     origin_s = (container.start_time or 0) / 1e6
     return Decoded(name, container, container.streams.best("audio"), expected_s, origin_s)

@@ -67,7 +67,7 @@ class Listener:
             The segments in order, not smoothed, and the outline of the recording.
 
         Raises:
-            ListeningError: The recording has no sound.
+            MediaError: The recording has no sound.
             CorpusError: The words cannot be recognized.
             FeatureError: silero-vad is not installed.
             OutputError: The disk is full.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from merflow.corpus.samples import RATE_HZ
-from merflow.errors import ListeningError
+from merflow.errors import MediaError
 from merflow.features.media.frames import library
 from merflow.serving.decoding import Decoded, opened
 
@@ -33,7 +33,7 @@ def open_microphone(device: str | None, *, stop: threading.Event, limit_s: float
         limit_s: Seconds to record; None for no limit.
 
     Raises:
-        ListeningError: There is no such device.
+        MediaError: There is no such device.
         FeatureError: PyAV is not installed.
     """
     form, name = _named(device)
@@ -44,7 +44,7 @@ def open_microphone(device: str | None, *, stop: threading.Event, limit_s: float
         container = av.open(name, format=form)
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ListeningError(
+        raise MediaError(
             f"no microphone at {form}:{name} ({reason}); plug one in, or name it: --device alsa:hw:1"
         ) from error
     with container:
@@ -55,13 +55,13 @@ def _named(device: str | None) -> tuple[str, str]:
     """Return FFmpeg's names of the input and its device."""
     if device is None:
         if sys.platform not in _SYSTEM_DEVICES:
-            raise ListeningError("the microphone's name is unknown on this system; name it: --device dshow:audio=NAME")
+            raise MediaError("the microphone's name is unknown on this system; name it: --device dshow:audio=NAME")
         return _SYSTEM_DEVICES[sys.platform]
     form, separator, name = device.partition(":")
     if not separator or not name:
-        raise ListeningError(f"--device {device} is not INPUT:DEVICE; for example --device alsa:hw:1")
+        raise MediaError(f"--device {device} is not INPUT:DEVICE; for example --device alsa:hw:1")
     if form not in library().formats_available:
-        raise ListeningError(f"the PyAV that is installed has no input {form!r}; on Linux, use alsa")
+        raise MediaError(f"the PyAV that is installed has no input {form!r}; on Linux, use alsa")
     return form, name
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from merflow.contracts.listening_results import HeardSegment
-from merflow.errors import ListeningError
+from merflow.errors import ServingError
 from merflow.serving.segments import SpeechSegment
 from merflow.storage.line_journal import LineJournal, open_line_journal
 
@@ -60,12 +60,12 @@ def open_remembered(path: Path | None, *, key: str) -> Iterator[RememberedSegmen
         key: Identity of recording, model and settings.
 
     Raises:
-        ListeningError: Another process listens with the same journal.
+        ServingError: Another process listens with the same journal.
         OutputError: The journal cannot be written.
     """
     if path is None:
         yield RememberedSegments(None, key=key)
         return
-    busy = ListeningError(f"{path} is in use by another merflow listen; wait for it, or choose another --out")
+    busy = ServingError(f"{path} is in use by another merflow listen; wait for it, or choose another --out")
     with open_line_journal(path, busy=busy) as journal:
         yield RememberedSegments(journal, key=key)

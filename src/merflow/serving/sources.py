@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from merflow.errors import ListeningError
+from merflow.errors import MediaError
 from merflow.serving.decoding import Decoded, open_recording
 from merflow.serving.microphone import open_microphone
 from merflow.storage.local import output_errors
@@ -48,7 +48,7 @@ def open_file(path: Path) -> Iterator[Source]:
     """Open a recording.
 
     Raises:
-        ListeningError: The file is missing or unreadable, no recording, or has no sound.
+        MediaError: The file is missing or unreadable, no recording, or has no sound.
         FeatureError: PyAV is not installed.
     """
     with open_recording(path) as sound:
@@ -60,7 +60,7 @@ def open_input(stream: BinaryIO) -> Iterator[Source]:
     """Open standard input once it has ended.
 
     Raises:
-        ListeningError: It is empty, no recording, or has no sound.
+        MediaError: It is empty, no recording, or has no sound.
         OutputError: The disk of temporary files is full.
         FeatureError: PyAV is not installed.
     """
@@ -69,7 +69,7 @@ def open_input(stream: BinaryIO) -> Iterator[Source]:
         with output_errors(path), path.open("wb") as file:
             shutil.copyfileobj(stream, file)
         if not path.stat().st_size:
-            raise ListeningError("standard input is empty; pipe a recording into merflow listen -")
+            raise MediaError("standard input is empty; pipe a recording into merflow listen -")
         with open_recording(path) as sound:
             sound.name = path.name
             yield Source(path.name, sound, _digest(path))
@@ -84,7 +84,7 @@ def open_device(device: str | None, *, limit_s: float | None) -> Iterator[Source
         limit_s: Seconds to record; None for no limit.
 
     Raises:
-        ListeningError: There is no such device.
+        MediaError: There is no such device.
         FeatureError: PyAV is not installed.
     """
     with _stopping() as stop, open_microphone(device, stop=stop, limit_s=limit_s) as sound:
@@ -117,4 +117,4 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ListeningError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+        raise MediaError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
