@@ -1,4 +1,4 @@
-"""One pass over a recording: sound in, speech segments with their emotions out, in memory that its length does not change.
+"""One pass over a recording: sound in, speech segments with their emotions out, in memory that does not grow.
 
 Decisions:
     - Segments are predicted in batches of fixed positions, and a batch is remembered as a whole. An interrupted run and

@@ -1,4 +1,4 @@
-"""Segments that an earlier run of the same recording, model and settings finished, so that an interrupted run goes on."""
+"""Segments that an earlier, interrupted run of the same recording, model and settings finished."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,9 +1,9 @@
 """Emotion over time: probabilities smoothed over neighbouring segments.
 
-A segment of a few seconds is a noisy measurement, and a speaker's state seldom changes from one sentence to the next. The
-smoothed probabilities of a segment are therefore a weighted mean of those around it. A neighbour weighs its duration
-times 0.5 to the power of (distance between the middles / half-life): with the half-life of 5 s, a segment 10 s away counts
-a quarter as much per second of speech. Beyond six half-lives nothing counts.
+A segment of a few seconds is a noisy measurement, and a speaker's state seldom changes from one sentence to the next.
+The smoothed probabilities of a segment are therefore a weighted mean of those around it. A neighbour weighs its
+duration times 0.5 to the power of (distance between the middles / half-life): with the half-life of 5 s, a segment 10 s
+away counts a quarter as much per second of speech. Beyond six half-lives nothing counts.
 
 The smoothing is for the eye. It changes no segment's own prediction, and a segment of which the model is not sure stays
 "not sure" in the smoothed timeline.

@@ -46,7 +46,7 @@ class Waveform:
         self._rest = waiting.copy()
 
     def outline(self) -> np.ndarray:
-        """Return ``(P, 2)`` int8: lowest and highest sample per stretch, where the recording's loudest sample is 127."""
+        """Return ``(P, 2)`` int8: lowest and highest sample per stretch; the loudest of the recording is 127."""
         ends = self._ends[: self._used]
         if len(self._rest):
             ends = np.concatenate([ends, [[self._rest.min(), self._rest.max()]]])

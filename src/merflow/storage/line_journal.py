@@ -1,7 +1,7 @@
 """A journal of JSON objects, one per line, safe if the process is killed at any point.
 
-Objects that belong together are written in one piece. A killed process may leave a torn line at the end; the next writer
-ends that line, and readers skip it. One process at a time may have a journal open.
+Objects that belong together are written in one piece. A killed process may leave a torn line at the end; the next
+writer ends that line, and readers skip it. One process at a time may have a journal open.
 """
 
 import fcntl
