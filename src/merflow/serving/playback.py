@@ -1,6 +1,6 @@
 """A compressed copy of the sound that every browser plays: MP3, 16 kHz mono.
 
-Its rate is constant, so that seeking is exact. The copy is what the model heard. It takes 4 kB per second, 14 MB per hour.
+Its rate is constant, so that seeking is exact. The copy is what the model heard, and takes 4 kB per second.
 """
 
 from collections.abc import Iterator
