@@ -21,7 +21,7 @@ def noise(seconds: float) -> np.ndarray:
     """Return noise whose level rises and falls, so that the network's state matters."""
     time_s = np.arange(round(seconds * 16_000)) / 16_000
     random = np.random.default_rng(0).standard_normal(len(time_s))
-    return (0.2 * random * np.sin(time_s) ** 2).astype(np.float32)
+    return np.asarray(0.2 * random * np.sin(time_s) ** 2, dtype=np.float32)
 
 
 def released(samples: np.ndarray) -> Any:  # noqa: ANN401 - TorchScript has no types

@@ -131,7 +131,7 @@ class _Turns:
         heard: list[HeardSegment] = []
         for segment in segments:
             known = self._remembered.find(segment)
-            self._waiting.append(_Turn(segment, known, self._clip(segment, text=known and known.text)))
+            self._waiting.append(_Turn(segment, known, self._clip(segment, text=None if known is None else known.text)))
             if len(self._waiting) >= self._listener.batch + self._reach:
                 heard += self._next_batch()
         return heard
