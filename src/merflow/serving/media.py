@@ -24,7 +24,7 @@ _CONTAINERS = (
     "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dv,eac3,f4v,flac,flv,loas,m4v,matroska,mov,mp3,mp4,"
     "mpc,mpeg,mpegts,mxf,ogg,opus,rm,spx,tak,tta,voc,w64,wav,webm,wtv,wv"
 )
-_OPTIONS = {"format_whitelist": _CONTAINERS}
+CONTAINER_OPTIONS = {"format_whitelist": _CONTAINERS}
 _MAX_CHANNELS = 64
 _MOST_HZ = 768_000
 
@@ -99,8 +99,8 @@ def _decoded(source: Path | bytes, *, limit_s: float | None) -> tuple[np.ndarray
     """Return the samples ``(n,)`` float32 of a file that PyAV reads, None without sound; True if it has video."""
     av = library()
     try:
-        with av.open(_readable(source), options=_OPTIONS, metadata_errors="ignore") as container:
-            films = [each for each in container.streams.video if not _is_cover(each)]
+        with av.open(_readable(source), options=CONTAINER_OPTIONS, metadata_errors="ignore") as container:
+            films = [each for each in container.streams.video if not is_cover(each)]
             if not container.streams.audio:
                 if not films:
                     raise MediaError(f"{_named(source)} has neither sound nor video")
@@ -155,7 +155,7 @@ def _check_length(source: Path | bytes, seconds: float, *, limit_s: float | None
         raise TooLongError(f"{_named(source)} is longer than {limit_s:g} s; cut it, or see `merflow listen`")
 
 
-def _is_cover(stream: Any) -> bool:  # noqa: ANN401 - PyAV has no types
+def is_cover(stream: Any) -> bool:  # noqa: ANN401 - PyAV has no types
     """Return True if a video stream is the picture of an album."""
     import av.stream
 

@@ -24,10 +24,6 @@ export function seconds(value) {
   return value < 60 ? `${value.toFixed(1)} s` : clock(value);
 }
 
-export function colour(index) {
-  return `var(--e${index % 8})`;
-}
-
 function ticks(svg, duration, height) {
   const narrow = matchMedia("(max-width: 44rem)").matches;
   const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600].find((each) => duration / each <= (narrow ? 4 : 8)) ?? 1200;
@@ -55,25 +51,26 @@ export function waveform(parent, envelope, duration) {
   return svg;
 }
 
-export function timeline(parent, segments, classes, duration) {
+export function timeline(parent, segments, colours, duration) {
+  const classes = Object.keys(colours);
   const [top, height] = [26, 150];
   const svg = canvas(parent, top + height + 28, "Emotion over time; the table below has the numbers");
   const hatch = add(add(svg, "defs"), "pattern", { id: "unsure", width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
   add(hatch, "line", { class: "hatch", x1: 0, x2: 0, y1: 0, y2: 7 });
-  segments.forEach((segment, place) => {
+  segments.forEach((segment) => {
     if (segment.answer.error) return;
-    const [left, right] = edges(segments, place).map((at) => (at / duration) * WIDTH);
+    const [left, right] = [segment.start_s, segment.end_s].map((at) => (at / duration) * WIDTH);
     const box = { x: left, width: Math.max(0.5, right - left - 1) };
     const { emotion, probabilities, sure } = segment.answer;
     const strip = add(svg, "rect", { ...box, y: 0, height: 14, rx: 2 });
-    strip.style.fill = colour(classes.indexOf(emotion));
+    strip.style.fill = `var(--${colours[emotion]})`;
     if (!sure) add(svg, "rect", { ...box, class: "unsure", y: 0, height: 14 });
     let y = top + height;
-    classes.forEach((name, index) => {
+    classes.forEach((name) => {
       const part = probabilities[name] * height;
       y -= part;
       const rect = add(svg, "rect", { ...box, y, height: Math.max(0, part) });
-      rect.style.fill = colour(index);
+      rect.style.fill = `var(--${colours[name]})`;
     });
     const whole = add(svg, "rect", { ...box, y: 0, height: top + height, fill: "transparent" });
     const listed = classes.map((name) => `${name} ${Math.round(100 * probabilities[name])}%`).join(", ");
@@ -81,16 +78,6 @@ export function timeline(parent, segments, classes, duration) {
   });
   ticks(svg, duration, top + height);
   return svg;
-}
-
-// Overlapping windows share the time between their centres; parts with silence between them keep their own edges.
-function edges(segments, place) {
-  const [before, here, after] = [segments[place - 1], segments[place], segments[place + 1]];
-  const between = (one, other) => ((one.start_s + one.end_s) / 2 + (other.start_s + other.end_s) / 2) / 2;
-  return [
-    before && before.end_s > here.start_s ? between(before, here) : here.start_s,
-    after && here.end_s > after.start_s ? between(here, after) : here.end_s,
-  ];
 }
 
 export function playhead(svg, media, duration) {

@@ -1,4 +1,4 @@
-import { colour, playhead, seconds, timeline, waveform } from "./chart.js";
+import { playhead, seconds, timeline, waveform } from "./chart.js";
 import { Recorder } from "./recorder.js";
 
 const $ = (id) => document.getElementById(id);
@@ -108,7 +108,7 @@ function show(found) {
   $("answer-title").textContent = title;
   $("answer-note").textContent = note;
   $("warnings").replaceChildren(...(answer?.warnings ?? []).map((text) => element("li", { text })));
-  $("bars").replaceChildren(...(answer ? model.classes.map((name, index) => bar(name, index, answer)) : []));
+  $("bars").replaceChildren(...(answer ? model.classes.map((name) => bar(name, answer)) : []));
   $("counted").parentElement.hidden = !answer;
   $("counted").replaceChildren(
     ...model.modalities.map((name) => {
@@ -122,10 +122,10 @@ function show(found) {
   $("answer").scrollIntoView({ block: "start" });
 }
 
-function bar(name, index, answer) {
+function bar(name, answer) {
   const row = element("li");
   const possible = answer.possible.includes(name);
-  row.style.setProperty("--colour", colour(index));
+  row.style.setProperty("--colour", `var(--${model.colours[name]})`);
   const label = element("span", { text: name, className: possible ? "name possible" : "name" });
   if (possible) label.title = "possible";
   const rail = element("span", { className: "rail" });
@@ -148,16 +148,16 @@ function hear(found) {
   $("timeline").hidden = !found.segments.length;
   if (!found.segments.length) return;
   $("timeline-note").textContent =
-    "Parts of the recording, predicted from their sound alone. The strip on top is the most likely emotion, hatched where the model is not sure.";
+    "Each stretch of speech, predicted from its sound alone. The strip on top is the most likely emotion, hatched where the model is not sure.";
   $("legend").replaceChildren(
-    ...model.classes.map((name, index) => {
+    ...model.classes.map((name) => {
       const item = element("li");
-      item.style.setProperty("--colour", colour(index));
+      item.style.setProperty("--colour", `var(--${model.colours[name]})`);
       item.append(element("i"), name);
       return item;
     }),
   );
-  playhead(timeline($("timeline-chart"), found.segments, model.classes, found.duration_s), media, found.duration_s);
+  playhead(timeline($("timeline-chart"), found.segments, Object.fromEntries(model.classes.map((name) => [name, model.colours[name]])), found.duration_s), media, found.duration_s);
   table(found.segments, media);
 }
 
