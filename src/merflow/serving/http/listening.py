@@ -18,8 +18,8 @@ _FEWEST = 2  # stretches; a single one is the clip itself
 async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Listened:
     """Return the answers to a recording and to its stretches of speech.
 
-    The words of the request are those of the whole; stretches are predicted from their sound. A recording longer than the
-    longest clip has no answer as a whole.
+    The words of the request are those of the whole; stretches are predicted from their sound. A recording longer than
+    the longest clip has no answer as a whole.
 
     Args:
         service: The server.

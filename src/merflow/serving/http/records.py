@@ -115,7 +115,7 @@ class ModelFacts(Record):
             version=model.version,
             title=model.title,
             classes=list(model.classes),
-            colours=colours(model.classes),
+            colours={name: colours(model.classes)[name] for name in model.classes},
             modalities=list(model.modalities),
             calibrated=model.calibrated,
             abstains=model.abstains,

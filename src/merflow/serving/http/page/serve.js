@@ -8,6 +8,7 @@ let clip = null;
 let key = "";
 let address = "";
 let asked = 0;
+let draw = () => {};
 
 function listed(words, last = "and") {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
@@ -39,9 +40,9 @@ async function open() {
   $("key-form").hidden = true;
   $("clip-form").hidden = false;
   document.title = `${model.title} · merflow`;
-  $("model-name").textContent = `${model.name}, version ${model.version}`;
+  $("model-name").textContent = `${model.title}, version ${model.version}`;
   const reads = model.modalities.map((name) => ({ audio: "speech", text: "words", video: "faces" })[name]);
-  $("intro").textContent = `${model.title} tells ${listed(model.classes)} apart, from ${listed(reads)}. ${model.remark}`;
+  $("intro").textContent = `This model tells ${listed(model.classes)} apart, from ${listed(reads)}. ${model.remark}`;
   $("words").hidden = !model.modalities.includes("text");
   $("text").maxLength = model.limits.text_chars;
   $("kept").textContent = model.keeps_requests ? "This server keeps what you send." : "Nothing that you send is kept.";
@@ -144,8 +145,13 @@ function hear(found) {
   media.setAttribute("aria-label", "The clip");
   $("player").replaceChildren(media);
   $("duration").textContent = seconds(found.duration_s);
-  playhead(waveform($("waveform"), found.envelope, found.duration_s), media, found.duration_s);
   $("timeline").hidden = !found.segments.length;
+  draw = () => {
+    playhead(waveform($("waveform"), found.envelope, found.duration_s), media, found.duration_s);
+    if (!found.segments.length) return;
+    playhead(timeline($("timeline-chart"), found.segments, model.colours, found.duration_s), media, found.duration_s);
+  };
+  draw();
   if (!found.segments.length) return;
   $("timeline-note").textContent =
     "Each stretch of speech, predicted from its sound alone. The strip on top is the most likely emotion, hatched where the model is not sure.";
@@ -157,7 +163,6 @@ function hear(found) {
       return item;
     }),
   );
-  playhead(timeline($("timeline-chart"), found.segments, Object.fromEntries(model.classes.map((name) => [name, model.colours[name]])), found.duration_s), media, found.duration_s);
   table(found.segments, media);
 }
 
@@ -231,6 +236,7 @@ $("key-form").addEventListener("submit", (event) => {
   key = $("key").value;
   open();
 });
+addEventListener("resize", () => draw());
 open().catch(() => {
   $("problem").textContent = "The server cannot be reached.";
 });
