@@ -40,8 +40,9 @@ def planted(voices: Sequence[np.ndarray], *, pause_s: float = 1.0, noise: float 
 
 
 def voices_in(folder: Path, *, count: int) -> list[np.ndarray]:
-    """Return the samples of the first recordings below a folder, each at 16 kHz."""
-    paths = sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))[:count]
+    """Return the samples of the first utterances below a folder, each at 16 kHz."""
+    found = (path for path in folder.rglob("*.wav") if not path.name.startswith(".") and "dialog" not in path.parts)
+    paths = sorted(found)[:count]
     assert len(paths) == count
     read = [soundfile.read(path, dtype="float32") for path in paths]
     assert {rate_hz for _, rate_hz in read} == {RATE_HZ}
