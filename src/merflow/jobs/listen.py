@@ -165,8 +165,7 @@ def _heard(
     expected_s = source.sound.expected_s
 
     def tell(heard_s: float) -> None:
-        total_s = max(heard_s, expected_s or 0.0)
-        progress("listen", int(heard_s), int(total_s) + (expected_s is None or heard_s < total_s))
+        progress("listen", int(heard_s), int(max(heard_s, expected_s or 0.0)) + 1)
 
     segments, waveform = listener.listen(
         source.sound.blocks(), remembered=remembered, copy=copy, tell=tell, tell_segment=tell_segment
