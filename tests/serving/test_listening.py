@@ -95,7 +95,8 @@ def test_words_come_before_the_prediction_and_once_per_segment(blocks: list[np.n
     assert lengths == [round(segment.duration_s * RATE_HZ) for segment in heard]
     assert [segment.text for segment in heard] == [f"{length} samples" for length in lengths]
     for batch in model.batches:
-        for clip in (*batch, *(each for clip in batch for each in clip.after if each is not None)):
+        later = [each for clip in batch for each in clip.after if each is not None]
+        for clip in (*batch, *later):
             assert clip.text == f"{len(cast(Samples, clip.audio).values)} samples"
 
 
@@ -121,7 +122,9 @@ def test_an_interrupted_run_continues_and_gives_the_same(tmp_path: Path, blocks:
     assert starts(model.batches[0][0].before) == [f"segment at {whole[5].start_s:.2f} s"]
 
 
-def test_another_model_or_recording_starts_anew_and_a_damaged_line_is_no_harm(tmp_path: Path, blocks: list[np.ndarray]) -> None:
+def test_another_model_or_recording_starts_anew_and_a_damaged_line_is_no_harm(
+    tmp_path: Path, blocks: list[np.ndarray]
+) -> None:
     journal = tmp_path / "journal.jsonl"
     with open_remembered(journal, key="k") as remembered:
         first, _ = listener(Loudness()).listen(blocks, remembered=remembered)

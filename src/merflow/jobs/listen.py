@@ -11,7 +11,6 @@ from merflow.contracts.listening_results import (
     LISTENING,
     DamagedSound,
     HeardSegment,
-    ListeningModel,
     ListeningResults,
     ListeningSpeed,
     SegmentSettings,
@@ -206,20 +205,11 @@ def _results(
     seconds: float,
 ) -> ListeningResults:
     duration_s = source.sound.n_samples / RATE_HZ
-    model = predictor.model
     return ListeningResults(
         recording=source.name,
         digest=source.digest,
         duration_s=duration_s,
-        model=ListeningModel(
-            name=model.name,
-            version=model.version,
-            title=model.title,
-            classes=model.classes,
-            modalities=model.modalities,
-            calibrated=model.calibrated,
-            abstains=model.abstains,
-        ),
+        model=predictor.model.facts,
         settings=request.settings,
         half_life_s=request.half_life_s,
         transcription=None if whisper is None else whisper.params.model,
