@@ -183,6 +183,7 @@ def _checks(loaded: Ensemble, *, seconds: _Seconds | None) -> ClipChecks:
         training_seconds=seconds,
         hears="audio" in loaded.modalities,
         finds_speech=finds_speech,
+        usual_distances={} if loaded.calibration is None else loaded.calibration.usual_distances,
     )
 
 

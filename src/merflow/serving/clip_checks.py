@@ -3,12 +3,13 @@
 Shapes: n samples.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from merflow.contracts.numerals import percent
+from merflow.contracts.streams import MODALITY_OF, Modality, Role
 from merflow.inference.media_clips import Clip, Samples
 from merflow.serving.media import seconds_of
 from merflow.serving.speech import SpeechDetector
@@ -43,12 +44,15 @@ class ClipChecks:
         training_seconds: Shortest and longest utterance of the training data; None if they are unknown.
         hears: True if the model reads the sound.
         finds_speech: True if silero-vad is installed.
+        usual_distances: Distance from the training data that 99% of new speakers' utterances stay below, by role; roles
+            without one are not judged.
     """
 
     silence_dbfs: float
     training_seconds: tuple[float, float] | None
     hears: bool
     finds_speech: bool = False
+    usual_distances: Mapping[Role, float] = field(default_factory=dict)
 
     def of(self, clip: Clip) -> Measured:
         """Measure a clip whose recording, if any, is in memory as 16 kHz mono."""
@@ -56,6 +60,19 @@ class ClipChecks:
             return Measured(None, ())
         samples = clip.audio.values
         return Measured(seconds_of(samples), tuple(self._warnings(samples)) if self.hears else ())
+
+    def of_distances(self, distances: Mapping[Role, float]) -> tuple[str, ...]:
+        """Return a warning for every modality that is farther from the training data than usual."""
+        farthest: dict[Modality, tuple[float, float]] = {}
+        for role, distance in distances.items():
+            usual = self.usual_distances.get(role, np.inf)
+            if distance > usual:
+                farthest.setdefault(MODALITY_OF[role], (distance, usual))
+        return tuple(
+            f"outside the training range: its {modality} is {distance:.2f} deviations from the training data, "
+            f"above {usual:.2f}"
+            for modality, (distance, usual) in farthest.items()
+        )
 
     def _warnings(self, samples: np.ndarray) -> Iterator[str]:
         seconds, level = seconds_of(samples), level_dbfs(samples)
