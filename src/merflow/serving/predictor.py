@@ -208,6 +208,7 @@ class Predictor:
             f"its {modality} cannot be read: {reason}" for modality, reason in reasons.items() if modality not in read
         ]
         measured = self._checks.of(clip)
+        far = self._checks.of_distances(prediction.distances)
         return ClipPrediction(
             clip_id=clip.clip_id,
             emotion=prediction.emotion,
@@ -215,7 +216,7 @@ class Predictor:
             possible=prediction.possible,
             sure=not prediction.abstained,
             modalities=tuple(modality for modality in self.model.modalities if modality in read),
-            warnings=(*unread, *measured.warnings),
+            warnings=(*unread, *measured.warnings, *far),
             duration_s=measured.duration_s,
         )
 
