@@ -11,6 +11,7 @@ from merflow.cli.compare import compare
 from merflow.cli.console import OUT, run
 from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
+from merflow.cli.listen import listen
 from merflow.cli.report import report
 from merflow.cli.stress import stress
 from merflow.cli.tune import tune
@@ -61,7 +62,7 @@ def options(
 
 
 _WHOLE, _STEPS, _ELSEWHERE = "From a corpus to a report", "Single steps", "On a cluster and in MLflow"
-_PROMOTE = "Promote"
+_PROMOTE, _USE = "Promote", "Use a trained model"
 
 app.command("benchmark", rich_help_panel=_WHOLE)(runs.benchmark)
 app.command("presets", rich_help_panel=_WHOLE)(runs.presets)
@@ -82,6 +83,7 @@ app.command("train", rich_help_panel=_STEPS)(runs.train)
 app.command("classics", rich_help_panel=_STEPS)(classics)
 app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
 app.command("plots", rich_help_panel=_STEPS)(runs.plots)
+app.command("listen", rich_help_panel=_USE)(listen)
 app.command("stress", rich_help_panel=_PROMOTE)(stress)
 app.add_typer(
     pipeline.app,
