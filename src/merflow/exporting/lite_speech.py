@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from merflow.corpus.samples import RATE_HZ
 from merflow.exporting.lite_voice import Voice
-from merflow.exporting.steps import constant, frames, loud, spectrum_maps
+from merflow.exporting.steps import constant, exact, frames, loud, spectrum_maps
 from merflow.features.encoders.lite import measurements as numbers
 from merflow.features.encoders.lite.frames import FLOOR, HOP, LEVELS_RANGE, WINDOW
 
@@ -43,18 +43,19 @@ class LiteMeasurements(nn.Module):
     def forward(self, samples: Tensor) -> Tensor:
         """Return ``(T, M)``."""
         waves = frames(samples, WINDOW)  # (T, 400)
-        power = (waves @ self.get_buffer("cosines")) ** 2 + (waves @ self.get_buffer("sines")) ** 2 + FLOOR  # (T, F)
+        power = (waves @ self.get_buffer("cosines")) ** 2 + (waves @ self.get_buffer("sines")) ** 2  # (T, F)
+        power = power + exact(FLOOR)
         mel = power @ self.get_buffer("mel")  # (T, B)
-        level = _floored(torch.log((waves**2).mean(dim=1, keepdim=True) + FLOOR))[:, 0]
-        loudness = (mel**numbers.COMPRESSION).sum(dim=1)
+        level = _floored(torch.log((waves**2).mean(dim=1, keepdim=True) + exact(FLOOR)))[:, 0]
+        loudness = (mel ** exact(numbers.COMPRESSION)).sum(dim=1)
         columns = [
             level,
             level - loud(level),
             loudness,
             loudness / loud(loudness),
             *self._shape(power),
-            torch.log(_crossings(waves) + 0.01),
-            *self.voice(samples, audible=level > loud(level) - numbers.AUDIBLE),
+            torch.log(_crossings(waves) + exact(0.01)),
+            *self.voice(samples, audible=level > loud(level) - exact(numbers.AUDIBLE)),
         ]
         return torch.cat([_floored(torch.log(mel)) @ self.get_buffer("cepstral"), torch.stack(columns, dim=1)], dim=1)
 
@@ -84,7 +85,7 @@ class LiteMeasurements(nn.Module):
                 for low, high in numbers.SLOPES_HZ
             ),
             *(
-                torch.log(hertz[torch.argmax((reached >= share).to(torch.int32), dim=1)] + numbers.HERTZ[1])
+                torch.log(hertz[torch.argmax((reached >= exact(share)).to(torch.int32), dim=1)] + numbers.HERTZ[1])
                 for share in numbers.ROLLOFFS
             ),
         ]
@@ -111,7 +112,7 @@ def view(measured: Tensor, *, span_s: float | None) -> Tensor:
 
 
 def _floored(logs: Tensor) -> Tensor:
-    return torch.maximum(logs, loud(logs.amax(dim=1)) - LEVELS_RANGE)
+    return torch.maximum(logs, loud(logs.amax(dim=1)) - exact(LEVELS_RANGE))
 
 
 def _crossings(waves: Tensor) -> Tensor:
@@ -131,7 +132,7 @@ def _band(columns: Tensor, low: float, high: float) -> Tensor:
 
 def _slope_over(places: np.ndarray, values: Tensor) -> Tensor:
     centred = places - places.mean()
-    return (values @ constant(centred)) / float((centred**2).sum())
+    return (values @ constant(centred)) / exact((centred**2).sum())
 
 
 def _slope(values: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from merflow.corpus.samples import RATE_HZ
-from merflow.exporting.steps import constant, frames, spectrum_maps
+from merflow.exporting.steps import constant, exact, frames, spectrum_maps
 from merflow.features.encoders.lite import voice as numbers
 from merflow.features.encoders.lite.frames import FLOOR, WINDOW
 
@@ -43,18 +43,18 @@ class Voice(nn.Module):
         spectrum = (waves @ self.get_buffer("cosines")) ** 2 + (waves @ self.get_buffer("sines")) ** 2  # (T, F)
         period, strength = self._periodicity(spectrum)
         jitter, shimmer = _perturbation(waves, period)
-        share = strength.clamp(1e-3, 1 - 1e-4)
-        octaves = torch.log2(RATE_HZ / period / 100.0)
+        share = torch.minimum(torch.maximum(strength, exact(1e-3)), exact(1 - 1e-4))
+        octaves = torch.log(RATE_HZ / period / 100.0) / exact(math.log(2))
         first, second, formant = _harmonics(spectrum, period)
         series = [octaves, jitter, shimmer, torch.log(share / (1 - share)), first - second, first - formant]
-        voiced = (strength > numbers.VOICED) & audible
+        voiced = (strength > exact(numbers.VOICED)) & audible
         pitch, *others = _across_unvoiced(torch.stack(series, dim=1), voiced).unbind(dim=1)
         return [_median(pitch), strength, *others]
 
     def _periodicity(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
         """Return samples per period, and the strength of the periodicity, ``(T,)`` each."""
         correlated = spectrum @ self.get_buffer("correlate")  # (T, 1 + lags + 1)
-        normal = (correlated[:, 1:] / (correlated[:, :1] + FLOOR)) / self.get_buffer("of_window")
+        normal = (correlated[:, 1:] / (correlated[:, :1] + exact(FLOOR))) / self.get_buffer("of_window")
         best = torch.argmax(normal[:, :-1] - self.get_buffer("octave_costs"), dim=1, keepdim=True)
         before, at, after = (
             normal.gather(1, place)[:, 0] for place in ((best - 1).clamp(min=0), best, best + 1)
@@ -85,7 +85,7 @@ def _perturbation(waves: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
         peak = torch.argmax(torch.where(near, inner, -math.inf), dim=1, keepdim=True).clamp(1, _SIZE - 2)
         before, at, after = (waves.gather(1, peak + offset) for offset in (-1, 0, 1))
         places.append(peak + _vertex(before, at, after))
-        heights.append(torch.log(at.clamp(min=1e-9)))
+        heights.append(torch.log(torch.maximum(at, exact(1e-9))))
         low, high = places[-1] + 0.75 * period, places[-1] + 1.25 * period
     jitter = (places[2] - 2 * places[1] + places[0]).abs() / period
     shimmer = ((heights[1] - heights[0]).abs() + (heights[2] - heights[1]).abs()) / 2
@@ -94,7 +94,7 @@ def _perturbation(waves: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
 
 def _harmonics(spectrum: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the log power of the first and the second harmonic, and the highest near the third formant."""
-    logs = torch.log(spectrum + FLOOR)
+    logs = torch.log(spectrum + exact(FLOOR))
     bins = torch.arange(-2, 3)
 
     def highest(hertz: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def _harmonics(spectrum: Tensor, period: Tensor) -> tuple[Tensor, Tensor, Tensor
 
 def _vertex(before: Tensor, at: Tensor, after: Tensor) -> Tensor:
     bend = before - 2 * at + after
-    curved = bend < -1e-12
+    curved = bend < exact(-1e-12)
     found = (0.5 * (before - after) / torch.where(curved, bend, -1.0)).clamp(-0.5, 0.5)
     return torch.where(curved, found, 0.0)
 

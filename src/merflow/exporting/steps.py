@@ -15,6 +15,15 @@ def constant(values: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float64))
 
 
+def exact(value: float) -> Tensor:
+    """Return a number as ``(1,)`` float64.
+
+    A plain number would be rounded to float32 on its way into the graph, and PyTorch's optimizer of graphs takes one
+    below 1e-8 for zero.
+    """
+    return torch.tensor([value], dtype=torch.float64)
+
+
 def frames(samples: Tensor, window: int, *, pad: int = 0) -> Tensor:
     """Return ``(T, window)`` float64, one row per hop, for at least 400 samples ``(n,)`` float64."""
     silence = torch.zeros(pad, dtype=torch.float64)
@@ -32,7 +41,7 @@ def percentile(values: Tensor, share: float) -> Tensor:
     """Return ``(1,)``, interpolated between the two nearest of the values ``(T,)`` as NumPy does."""
     ordered = torch.sort(values).values
     last = torch.arange(values.shape[0])[-1:]
-    place = last.double() * share
+    place = last.double() * exact(share)
     below = torch.floor(place).long()
     low, high = ordered[below], ordered[torch.minimum(below + 1, last)]
     part = place - below
