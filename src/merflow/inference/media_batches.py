@@ -103,6 +103,21 @@ class MediaEncoders:
         """Number of turns before and after a clip that the model reads."""
         return max(stream.neighbours for stream in self._streams)
 
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that the model reads."""
+        return self._streams
+
+    @property
+    def specs(self) -> dict[Role, EncoderSpec]:
+        """Role -> its encoder, located on this machine."""
+        return {each.role: each.spec for each in (*self._encoded, *self._raw)}
+
+    @property
+    def scales(self) -> dict[Role, Scale]:
+        """Role -> the scale of its features, for encoders that did not learn with a model that standardizes."""
+        return {each.role: each.scale for each in self._encoded if each.scale is not None}
+
     def batch(
         self, clips: Sequence[Clip], *, refused: Callable[[RefusedInput], None] | None = None
     ) -> Batch | RawBatch:
@@ -161,8 +176,9 @@ class MediaEncoders:
 class _Stream:
     """One stream of a model, with the half of its encoder that prepares inputs."""
 
-    def __init__(self, stream: Stream, preparer: Preparer) -> None:
+    def __init__(self, stream: Stream, preparer: Preparer, *, spec: EncoderSpec) -> None:
         self.role = stream.role
+        self.spec = spec
         self._stream = stream
         self._preparer = preparer
 
@@ -205,15 +221,15 @@ class _EncodedStream(_Stream):
         most: int,
         shared: SharedEncoders | None,
     ) -> None:
-        self._spec, self._shared = spec, shared
+        self._shared = shared
         self._encoder: Encoder = (
             build_encoder(spec, stream, device=device)
             if shared is None
             else shared.encoder(spec, stream, device=device)
         )
-        super().__init__(stream, self._encoder)
+        super().__init__(stream, self._encoder, spec=spec)
         self._entry_shape = entry_shape(self._encoder.shape)
-        self._scale: Scale | None = (
+        self.scale: Scale | None = (
             None if standardizer is None else standardizer.scale(stream.role, entry_shape=self._entry_shape)
         )
         self._most = most
@@ -221,18 +237,18 @@ class _EncodedStream(_Stream):
     def features(self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> tuple[Tensor, Tensor]:
         """Return standardized features ``(N, K, *entry_shape)`` float32 and their mask ``(N, K)``."""
         turns, members = self._turns(clips)
-        entries = None if self._shared is None else self._shared.known(self._spec, self._stream, turns)
+        entries = None if self._shared is None else self._shared.known(self.spec, self._stream, turns)
         if entries is None:
             entries = self._entries(turns, refused)
             if self._shared is not None:
-                self._shared.keep(self._spec, self._stream, turns, entries)
+                self._shared.keep(self.spec, self._stream, turns, entries)
         return padded_rows(
             members,
             turns=members.shape[1] > 1,
             steps=np.array([len(entry) for entry in entries], dtype=np.int64),
             entries=lambda rows: [entries[row] for row in rows],
             entry_shape=self._entry_shape,
-            scale=self._scale,
+            scale=self.scale,
             blanks=Blanks(),
         )
 
@@ -273,7 +289,7 @@ class _RawStream(_Stream):
     """A stream whose encoder learned with the model and runs in its graph."""
 
     def __init__(self, stream: Stream, spec: EncoderSpec, *, micro_batch: int | None) -> None:
-        super().__init__(stream, build_preparer(spec, stream))
+        super().__init__(stream, build_preparer(spec, stream), spec=spec)
         self._name = spec.name
         self._config = config_of(folder_of(spec))
         self._micro_batch = micro_batch

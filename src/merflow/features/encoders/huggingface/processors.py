@@ -26,7 +26,7 @@ Loaded = TypeVar("Loaded")
 _SETTINGS = "preprocessor_config.json"
 
 # WavLM's feature extractor adds this to a recording's variance.
-_LEAST_VARIANCE = 1e-7
+LEAST_VARIANCE = 1e-7
 
 # Names of a picture's sides in these settings.
 _KEYS = ("shortest_edge", "height", "width")
@@ -44,11 +44,14 @@ class SpeechPreparer:
     Args:
         folder: The encoder's folder.
         raw: True to leave samples as they are, whatever the folder's settings say.
+
+    Attributes:
+        normalizes: True if it scales samples.
     """
 
     def __init__(self, folder: Path, *, raw: bool = False) -> None:
         settings = json_of(folder / _SETTINGS)
-        self._normalizes = bool(settings.get("do_normalize", True)) and not raw
+        self.normalizes = bool(settings.get("do_normalize", True)) and not raw
         self._config = config_of(folder)
         _refuse_rate(folder, settings.get("sampling_rate", RATE_HZ))
 
@@ -57,8 +60,8 @@ class SpeechPreparer:
         steps = speech_steps(len(source), self._config)
         if not steps:
             return Prepared(np.zeros(0, dtype=np.float32), cost=1)
-        if self._normalizes:
-            source = (source - source.mean()) / np.sqrt(source.var() + _LEAST_VARIANCE)
+        if self.normalizes:
+            source = (source - source.mean()) / np.sqrt(source.var() + LEAST_VARIANCE)
         return Prepared(np.asarray(source, dtype=np.float32), cost=steps)
 
 

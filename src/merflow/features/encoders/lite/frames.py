@@ -13,8 +13,8 @@ HOP = 320
 # Smallest power, so that the logarithm of silence is finite.
 FLOOR = 1e-8
 
-_LOUD = 95  # percentile of the steps that counts as loud
-_RANGE = 50 / 10 * math.log(10)  # 50 dB as the natural logarithm of a power
+LOUD = 95  # percentile of the steps that counts as loud
+LEVELS_RANGE = 50 / 10 * math.log(10)  # 50 dB as the natural logarithm of a power
 
 
 def frames(samples: np.ndarray, window: int, *, pad: int = 0) -> np.ndarray:
@@ -25,9 +25,9 @@ def frames(samples: np.ndarray, window: int, *, pad: int = 0) -> np.ndarray:
 
 def loud(values: np.ndarray) -> float:
     """Return the value of a recording's loud steps, given one value per step ``(T,)``."""
-    return float(np.percentile(values, _LOUD))
+    return float(np.percentile(values, LOUD))
 
 
 def floored(logs: np.ndarray) -> np.ndarray:
     """Floor logarithms of power ``(T, K)`` at a fixed range below the recording's loud steps."""
-    return np.asarray(np.maximum(logs, loud(logs.max(axis=1)) - _RANGE))
+    return np.asarray(np.maximum(logs, loud(logs.max(axis=1)) - LEVELS_RANGE))

@@ -28,12 +28,12 @@ NAMES = (
     *("roll-off 90%", "zero crossings", "pitch", "voicing", "jitter", "shimmer", "harmonicity", "H1-H2", "H1-A3"),
 )
 
-_FFT = 512
-_HERTZ = np.fft.rfftfreq(_FFT, 1 / RATE_HZ)
-_AUDIBLE = 30 / 10 * math.log(10)  # steps up to 30 dB below the loud ones can be voiced
-_COMPRESSION = 0.23  # exponent of loudness (H. Hermansky, 1990, rounded)
-_SLOPES_HZ = ((0, 500), (500, 1500), (1500, 5000))
-_ROLLOFFS = (0.25, 0.5, 0.75, 0.9)
+FFT = 512
+HERTZ = np.fft.rfftfreq(FFT, 1 / RATE_HZ)
+AUDIBLE = 30 / 10 * math.log(10)  # steps up to 30 dB below the loud ones can be voiced
+COMPRESSION = 0.23  # exponent of loudness (H. Hermansky, 1990, rounded)
+SLOPES_HZ = ((0, 500), (500, 1500), (1500, 5000))
+ROLLOFFS = (0.25, 0.5, 0.75, 0.9)
 
 
 def measure(samples: np.ndarray, *, bands: int) -> np.ndarray:
@@ -42,17 +42,17 @@ def measure(samples: np.ndarray, *, bands: int) -> np.ndarray:
     Only the level and the loudness of a step depend on the recording's gain.
     """
     waves = frames(samples, WINDOW)  # (T, 400)
-    power = np.abs(np.fft.rfft(waves * np.hanning(WINDOW), n=_FFT)) ** 2 + FLOOR  # (T, F)
-    mel = np.einsum("tf,fb->tb", power, _mel_filters(bands))  # (T, B)
+    power = np.abs(np.fft.rfft(waves * np.hanning(WINDOW), n=FFT)) ** 2 + FLOOR  # (T, F)
+    mel = np.einsum("tf,fb->tb", power, mel_filters(bands))  # (T, B)
     level = floored(np.log(np.mean(waves**2, axis=1, keepdims=True) + FLOOR))[:, 0]
-    loudness = (mel**_COMPRESSION).sum(axis=1)
+    loudness = (mel**COMPRESSION).sum(axis=1)
     return np.column_stack(
         [
-            np.einsum("tb,bc->tc", floored(np.log(mel)), _cosines(bands)),
+            np.einsum("tb,bc->tc", floored(np.log(mel)), cosines(bands)),
             *(level, level - loud(level), loudness, loudness / loud(loudness)),
             *_shape(power),
             np.log(np.diff(np.signbit(waves), axis=1).mean(axis=1) + 0.01),
-            *voice(samples, audible=level > loud(level) - _AUDIBLE),
+            *voice(samples, audible=level > loud(level) - AUDIBLE),
         ]
     )
 
@@ -63,26 +63,26 @@ def _shape(power: np.ndarray) -> list[np.ndarray]:
     power = np.exp(logs)  # (T, F)
     total = power.sum(axis=1)
     shares = power / total[:, None]
-    centroid = np.einsum("tf,f->t", shares, _HERTZ)
-    spread = np.sqrt(np.einsum("tf,tf->t", shares, (_HERTZ - centroid[:, None]) ** 2))
+    centroid = np.einsum("tf,f->t", shares, HERTZ)
+    spread = np.sqrt(np.einsum("tf,tf->t", shares, (HERTZ - centroid[:, None]) ** 2))
     form = np.sqrt(shares)
     flux = np.linalg.norm(np.diff(form, axis=0, prepend=form[:1]), axis=1)
     reached = np.cumsum(shares, axis=1)
-    octaves = np.log2(_HERTZ[4:])
+    octaves = np.log2(HERTZ[4:])
     return [
         *(np.log(centroid), np.log(spread + 1)),
         *(logs.mean(axis=1) - np.log(power.mean(axis=1)), -(shares * np.log(shares)).sum(axis=1), flux),
         np.log(_band(power, 50, 1000).sum(axis=1) / _band(power, 1000, 5000).sum(axis=1)),
         _band(logs, 0, 2000).max(axis=1) - _band(logs, 2000, 5000).max(axis=1),
         _slope_over(octaves, logs[:, 4:]),
-        *(_slope_over(_band(_HERTZ[None], low, high)[0] / 1000, _band(logs, low, high)) for low, high in _SLOPES_HZ),
-        *(np.log(_HERTZ[np.argmax(reached >= share, axis=1)] + _HERTZ[1]) for share in _ROLLOFFS),
+        *(_slope_over(_band(HERTZ[None], low, high)[0] / 1000, _band(logs, low, high)) for low, high in SLOPES_HZ),
+        *(np.log(HERTZ[np.argmax(reached >= share, axis=1)] + HERTZ[1]) for share in ROLLOFFS),
     ]
 
 
 def _band(columns: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return the bins of ``(T, F)`` between two frequencies."""
-    return columns[:, (low <= _HERTZ) & (high > _HERTZ)]
+    return columns[:, (low <= HERTZ) & (high > HERTZ)]
 
 
 def _slope_over(places: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -92,17 +92,17 @@ def _slope_over(places: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _cosines(bands: int) -> np.ndarray:
+def cosines(bands: int) -> np.ndarray:
     """Return the cosine transform ``(B, C)`` from log-mel bands to cepstral coefficients without the zeroth."""
     middles = np.arange(bands) + 0.5
     return np.cos(np.pi / bands * np.outer(middles, np.arange(1, COEFFICIENTS + 1))) * math.sqrt(2 / bands)
 
 
 @lru_cache(maxsize=8)
-def _mel_filters(bands: int) -> np.ndarray:
+def mel_filters(bands: int) -> np.ndarray:
     """Return triangular filters ``(F, B)`` between 60 Hz and 7.6 kHz, each with sum 1 over the spectrum's bins."""
     edges = np.linspace(_mel(60.0), _mel(7600.0), bands + 2)
-    mels = np.array([_mel(hertz) for hertz in _HERTZ])[:, None]
+    mels = np.array([_mel(hertz) for hertz in HERTZ])[:, None]
     rising = (mels - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - mels) / (edges[2:] - edges[1:-1])
     filters = np.maximum(np.minimum(rising, falling), 0.0)

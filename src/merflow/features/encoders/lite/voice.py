@@ -14,15 +14,15 @@ import numpy as np
 from merflow.corpus.samples import RATE_HZ
 from merflow.features.encoders.lite.frames import FLOOR, WINDOW, frames
 
-_WINDOW = 640
-_FFT = 1024
+FRAME = 640
+FFT = 1024
 _LOW_HZ, _HIGH_HZ = 62.5, 500.0
-_LAGS = np.arange(int(RATE_HZ / _HIGH_HZ), int(RATE_HZ / _LOW_HZ) + 1)
-_VOICED = 0.45
-_OCTAVE_COST = 0.03
-_LONGEST = 200.0  # samples; three peaks of a longer period do not fit into a frame
-_MOST_JITTER, _MOST_SHIMMER = 0.5, 2.0
-_FORMANT_HZ = (2000.0, 3500.0)  # the third formant lies here
+LAGS = np.arange(int(RATE_HZ / _HIGH_HZ), int(RATE_HZ / _LOW_HZ) + 1)
+VOICED = 0.45
+OCTAVE_COST = 0.03
+LONGEST = 200.0  # samples; three peaks of a longer period do not fit into a frame
+MOST_JITTER, MOST_SHIMMER = 0.5, 2.0
+FORMANT_HZ = (2000.0, 3500.0)  # the third formant lies here
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def voice(samples: np.ndarray, *, audible: np.ndarray) -> list[np.ndarray]:
         audible: ``(T,)``, True at steps that are loud enough to be voiced.
     """
     pitch = _periodicity(samples, steps=len(audible))
-    voiced = (pitch.strength > _VOICED) & audible
+    voiced = (pitch.strength > VOICED) & audible
     jitter, shimmer = _perturbation(pitch)
     share = np.clip(pitch.strength, 1e-3, 1 - 1e-4)
     octaves = np.log2(RATE_HZ / pitch.period / 100.0)
@@ -70,24 +70,24 @@ def voice(samples: np.ndarray, *, audible: np.ndarray) -> list[np.ndarray]:
 
 def _periodicity(samples: np.ndarray, *, steps: int) -> Pitch:
     """Find the lag with the highest autocorrelation; each octave down costs a little, to avoid half the pitch."""
-    window = np.hanning(_WINDOW)
-    waves = frames(samples, _WINDOW, pad=(_WINDOW - WINDOW) // 2)[:steps]
+    window = np.hanning(FRAME)
+    waves = frames(samples, FRAME, pad=(FRAME - WINDOW) // 2)[:steps]
     waves = waves - waves.mean(axis=1, keepdims=True)
-    spectrum = np.abs(np.fft.rfft(waves * window, n=_FFT)) ** 2
-    of_frames, of_window = np.fft.irfft(spectrum), np.fft.irfft(np.abs(np.fft.rfft(window, n=_FFT)) ** 2)
-    lags = np.append(_LAGS, _LAGS[-1] + 1)
+    spectrum = np.abs(np.fft.rfft(waves * window, n=FFT)) ** 2
+    of_frames, of_window = np.fft.irfft(spectrum), np.fft.irfft(np.abs(np.fft.rfft(window, n=FFT)) ** 2)
+    lags = np.append(LAGS, LAGS[-1] + 1)
     normal = (of_frames[:, lags] / (of_frames[:, :1] + FLOOR)) / (of_window[lags] / of_window[0])  # (T, lags + 1)
-    best = np.argmax(normal[:, :-1] - _OCTAVE_COST * np.log2(_LAGS / _LAGS[0]), axis=1)
+    best = np.argmax(normal[:, :-1] - OCTAVE_COST * np.log2(LAGS / LAGS[0]), axis=1)
     row = np.arange(steps)
     before, at, after = normal[row, np.maximum(best - 1, 0)], normal[row, best], normal[row, best + 1]
-    period = _LAGS[best] + np.where(best > 0, _vertex(before, at, after), 0.0)
+    period = LAGS[best] + np.where(best > 0, _vertex(before, at, after), 0.0)
     return Pitch(period, np.clip(at, 0.0, 1.0), waves, spectrum)
 
 
 def _perturbation(pitch: Pitch) -> tuple[np.ndarray, np.ndarray]:
     """Return jitter and shimmer: how much two consecutive periods differ in length and in height, ``(T,)`` each."""
     steps, size = pitch.waves.shape
-    period = np.minimum(pitch.period, _LONGEST)[:, None]
+    period = np.minimum(pitch.period, LONGEST)[:, None]
     upward = np.abs(pitch.waves.max(axis=1)) >= np.abs(pitch.waves.min(axis=1))
     waves = np.where(upward[:, None], pitch.waves, -pitch.waves)
     inner = np.where((np.arange(size) > 0) & (np.arange(size) < size - 1), waves, -np.inf)
@@ -102,7 +102,7 @@ def _perturbation(pitch: Pitch) -> tuple[np.ndarray, np.ndarray]:
         low, high = places[-1] + 0.75 * period, places[-1] + 1.25 * period
     jitter = np.abs(places[2] - 2 * places[1] + places[0]) / period
     shimmer = (np.abs(heights[1] - heights[0]) + np.abs(heights[2] - heights[1])) / 2
-    return np.minimum(jitter[:, 0], _MOST_JITTER), np.minimum(shimmer, _MOST_SHIMMER)
+    return np.minimum(jitter[:, 0], MOST_JITTER), np.minimum(shimmer, MOST_SHIMMER)
 
 
 def _harmonics(pitch: Pitch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,10 +111,10 @@ def _harmonics(pitch: Pitch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     bins = np.arange(-2, 3)  # a harmonic is as wide as the window's main lobe
 
     def highest(hertz: np.ndarray) -> np.ndarray:
-        near = np.clip(np.round(hertz * _FFT / RATE_HZ).astype(int)[:, None] + bins, 1, logs.shape[1] - 1)
+        near = np.clip(np.round(hertz * FFT / RATE_HZ).astype(int)[:, None] + bins, 1, logs.shape[1] - 1)
         return np.asarray(np.take_along_axis(logs, near, axis=1).max(axis=1))
 
-    first, last = (round(hertz * _FFT / RATE_HZ) for hertz in _FORMANT_HZ)
+    first, last = (round(hertz * FFT / RATE_HZ) for hertz in FORMANT_HZ)
     pitch_hz = RATE_HZ / pitch.period
     return highest(pitch_hz), highest(2 * pitch_hz), logs[:, first:last].max(axis=1)
 

@@ -1,0 +1,154 @@
+"""A trained model as one module from a clip's inputs to probabilities: front ends, encoders, heads, calibration.
+
+It takes one clip, and computes what :class:`merflow.inference.ensemble.Ensemble` does for it.
+
+Shapes: n samples at 16 kHz, W words of the text, T steps, K turns, C classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from merflow.contracts.batch import Batch
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.streams import MODALITY_OF, Role, Stream
+from merflow.exporting.fronts import Cut, LiteSpeechFront, LiteWords, PretrainedSpeech
+from merflow.exporting.steps import exact
+from merflow.features.encoders.huggingface.networks import Network
+from merflow.inference.encoded import EncodedModel
+from merflow.inference.ensemble import Ensemble
+from merflow.inference.trained_model import TrainedModel
+
+SAMPLES, WORDS = "samples", "words"
+_FEWEST_STEPS = 64  # of text, padding included: models that read a fixed number of words cut, and never pad
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+class ClipGraph(nn.Module):
+    """An ensemble as one module.
+
+    Args:
+        ensemble: The trained models; their front ends and encoders are supported (``exporting.limits``).
+
+    Attributes:
+        inputs: Names of the inputs, in order: ``samples`` ``(n,)`` float32 and ``words`` ``(W, 3, D)`` float32, whose
+            rows of zeros are padding.
+    """
+
+    def __init__(self, ensemble: Ensemble) -> None:
+        super().__init__()
+        first = ensemble.members[0]
+        self._streams = {stream.role: stream for stream in first.encoders.streams}
+        modalities = {MODALITY_OF[role] for role in self._streams}
+        named = {"audio": SAMPLES, "text": WORDS}
+        self.inputs = tuple(name for modality, name in named.items() if modality in modalities)
+        learning = learning_roles(first)
+        self.fronts = nn.ModuleDict(
+            {
+                role: _front(first.encoders.specs[role], stream, network=None)
+                for role, stream in self._streams.items()
+                if role not in learning
+            }
+        )
+        self.members = nn.ModuleList(_Member(member) for member in ensemble.members)
+        self._temperature = 1.0 if ensemble.calibration is None else ensemble.calibration.temperature
+        self.cpu().eval().requires_grad_(False)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Return calibrated and raw probabilities, ``(C,)`` float32 each."""
+        given = dict(zip(self.inputs, inputs, strict=True))
+        features, present = {}, {}
+        for role, front in self.fronts.items():
+            stream = self._streams[cast(Role, role)]
+            values, real = _read(front, stream, given)
+            features[role], present[role] = _stored(values, real, stream)
+        rows = [member(given, features, present) for member in self.members]
+        raw = torch.stack(rows).double().mean(dim=0).float()  # (C,)
+        logits = torch.log(torch.maximum(raw.double(), exact(_SMALLEST))) / exact(self._temperature)
+        return logits.softmax(dim=0).float(), raw
+
+
+class _Member(nn.Module):
+    """One trained model with its own statistics, and its own encoders where they learned."""
+
+    def __init__(self, member: TrainedModel) -> None:
+        super().__init__()
+        self._streams = {stream.role: stream for stream in member.encoders.streams}
+        own: dict[str, nn.Module] = {}
+        self.model = member.model
+        if isinstance(member.model, EncodedModel):
+            self.model = member.model.model
+            encoders = member.model.encoders
+            for role in encoders.parts:
+                network = cast(Network, encoders.networks[role])
+                own[role] = _front(member.encoders.specs[role], self._streams[role], network=network)
+                self.register_buffer(f"{role}_mean", encoders.get_buffer(f"{role}_mean"))
+                self.register_buffer(f"{role}_deviation", encoders.get_buffer(f"{role}_deviation"))
+        for scaled, scale in member.encoders.scales.items():
+            self.register_buffer(f"{scaled}_mean", scale.mean)
+            self.register_buffer(f"{scaled}_deviation", scale.deviation)
+        self.fronts = nn.ModuleDict(own)
+
+    def forward(self, given: Mapping[str, Tensor], stored: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Tensor:
+        """Return the probabilities ``(C,)``."""
+        features: dict[Role, Tensor] = {}
+        present: dict[Role, Tensor] = {}
+        for role, values in stored.items():
+            features[cast(Role, role)] = self._scaled(role, values, masks[role])
+            present[cast(Role, role)] = masks[role]
+        for role, front in self.fronts.items():
+            values, real = _read(front, self._streams[cast(Role, role)], given)
+            features[cast(Role, role)] = self._scaled(role, values[None], real[None])
+            present[cast(Role, role)] = real[None]
+        output = self.model(Batch(features, present, labels=None, utterance_ids=("clip",)))
+        probabilities: Tensor = output.logits.float().softmax(dim=-1)[0]
+        return probabilities
+
+    def _scaled(self, role: str, values: Tensor, present: Tensor) -> Tensor:
+        """Return ``(1, T, ...)`` standardized, zeros where nothing is present."""
+        if hasattr(self, f"{role}_mean"):
+            values = (values - self.get_buffer(f"{role}_mean")) / self.get_buffer(f"{role}_deviation")
+        return torch.where(_over(present, values), values, 0.0)
+
+
+def learning_roles(member: TrainedModel) -> Sequence[Role]:
+    """Return the roles whose encoders learned with a model."""
+    return tuple(member.model.encoders.parts) if isinstance(member.model, EncodedModel) else ()
+
+
+def _front(spec: EncoderSpec, stream: Stream, *, network: Network | None) -> nn.Module:
+    if MODALITY_OF[stream.role] == "text":
+        return LiteWords(spec)
+    front = LiteSpeechFront(spec) if spec.name.startswith("lite") else PretrainedSpeech(spec, stream, network=network)
+    return nn.Sequential(Cut(stream), front)
+
+
+def _read(front: nn.Module, stream: Stream, given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return features ``(T, ...)`` and their mask ``(T,)``."""
+    if MODALITY_OF[stream.role] == "audio":
+        heard = front(given[SAMPLES])
+        return heard, torch.ones(heard.shape[0], dtype=torch.bool)
+    words = given[WORDS]
+    padded = torch.cat([words, torch.zeros(_FEWEST_STEPS, *words.shape[1:])])
+    return front(padded), (padded != 0).any(dim=-1).any(dim=-1)
+
+
+def _stored(values: Tensor, real: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
+    """Return features ``(1, T or K, ...)`` and their mask, pooled and rounded as a feature store does."""
+    if stream.pooled:
+        count = real.sum(dim=0, keepdim=True).clamp(min=1)
+        mean = torch.where(_over(real, values), values, 0.0).double().sum(dim=0, keepdim=True) / count
+        around = torch.zeros(stream.neighbours, *mean.shape[1:], dtype=torch.float64)
+        nobody = torch.zeros(stream.neighbours, dtype=torch.bool)
+        values = torch.cat([around, mean, around])  # (K, ...): the turns around the clip are not known
+        real = torch.cat([nobody, real.any(dim=0, keepdim=True), nobody])
+    return values.half().float()[None], real[None]
+
+
+def _over(mask: Tensor, values: Tensor) -> Tensor:
+    """Return a mask with as many axes as the values that it shall be applied to."""
+    shape: Any = (*mask.shape, *[1] * (values.dim() - mask.dim()))
+    return mask.reshape(shape)
