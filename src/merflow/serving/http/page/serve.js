@@ -108,7 +108,7 @@ function show(found) {
   const [title, note] = answer ? verdict(answer) : long;
   $("answer-title").textContent = title;
   const heard = new Set((found.segments ?? []).map((segment) => segment.answer.emotion));
-  $("answer-note").textContent = answer && heard.size > 1 ? `${note} Its stretches of speech differ: see emotion over time.` : note;
+  $("answer-note").textContent = answer && heard.size > 1 ? `${note} Stretches of speech differ: see emotion over time.` : note;
   $("warnings").replaceChildren(...(answer?.warnings ?? []).map((text) => element("li", { text })));
   $("bars").replaceChildren(...(answer ? model.classes.map((name) => bar(name, answer)) : []));
   $("counted").parentElement.hidden = !answer;
