@@ -80,6 +80,18 @@ class RegistryError(MerflowError):
     """A registered model, version or alias is unknown or unusable, or somebody else is moving its aliases."""
 
 
+class MediaError(MerflowError):
+    """A recording or video cannot be read."""
+
+
+class TooLongError(MediaError):
+    """A recording or video is longer than it may be."""
+
+
+class ServingError(MerflowError):
+    """A model's location is none, or clips cannot be predicted as asked."""
+
+
 class VersioningError(MerflowError):
     """There is no DVC project, or its remote cannot be reached, refuses a request or lacks a file."""
 

@@ -87,6 +87,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "registry rollback",
         "registry show",
         "report",
+        "serve",
         "stress",
         "tracking sync",
         "train",

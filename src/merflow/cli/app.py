@@ -12,6 +12,7 @@ from merflow.cli.console import OUT, run
 from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
 from merflow.cli.report import report
+from merflow.cli.serve import serve
 from merflow.cli.stress import stress
 from merflow.cli.tune import tune
 from merflow.contracts.protocols import NO_PROTOCOL
@@ -61,7 +62,7 @@ def options(
 
 
 _WHOLE, _STEPS, _ELSEWHERE = "From a corpus to a report", "Single steps", "On a cluster and in MLflow"
-_PROMOTE = "Promote"
+_PROMOTE, _USE = "Promote", "Use a model"
 
 app.command("benchmark", rich_help_panel=_WHOLE)(runs.benchmark)
 app.command("presets", rich_help_panel=_WHOLE)(runs.presets)
@@ -83,6 +84,7 @@ app.command("classics", rich_help_panel=_STEPS)(classics)
 app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
 app.command("plots", rich_help_panel=_STEPS)(runs.plots)
 app.command("stress", rich_help_panel=_PROMOTE)(stress)
+app.command("serve", rich_help_panel=_USE)(serve)
 app.add_typer(
     pipeline.app,
     name="pipeline",

@@ -13,6 +13,7 @@ from pydantic import FiniteFloat
 
 from merflow.contracts.corpus_validation import Validation as Validation  # packages are made and read with it
 from merflow.contracts.formats import read_typed, write_typed
+from merflow.contracts.numerals import plural
 from merflow.contracts.protocols import Protocol
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Modality, Role
@@ -133,6 +134,13 @@ class ModelPackage(Strict):
     validation: Validation | None
     lineage: Lineage
     files: dict[str, str]
+
+    @property
+    def made(self) -> str:
+        """Words that say how the models were made."""
+        if self.kind == "refit":
+            return f"refitted on all sessions for {plural(self.members[0].epochs, 'epoch')}"
+        return f"an ensemble of {plural(len(self.members), 'fold model')}"
 
 
 def write_package(folder: Path, package: ModelPackage) -> None:

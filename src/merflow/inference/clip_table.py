@@ -21,8 +21,8 @@ import pandas as pd
 import soundfile
 
 from merflow.errors import FeatureError
+from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_clips import Clip, Samples, VideoFile, dialogue
-from merflow.inference.packaged_model import PackagedModel
 
 COLUMNS = ("audio", "video", "text", "gender", "dialogue")
 EMOTION, SET, ABSTAINED = "emotion", "set", "abstained"
@@ -34,7 +34,7 @@ def probability_column(name: str) -> str:
     return f"probability_{name}"
 
 
-def predict_table(model: PackagedModel, table: pd.DataFrame, *, calibrated: bool = True) -> pd.DataFrame:
+def predict_table(model: Ensemble, table: pd.DataFrame, *, calibrated: bool = True) -> pd.DataFrame:
     """Return one row per clip: emotion, probability of every class, conformal set, and True if the model abstains.
 
     Args:
@@ -49,7 +49,7 @@ def predict_table(model: PackagedModel, table: pd.DataFrame, *, calibrated: bool
     raw = model.raw(clips)
     scaled = model.calibrated(raw)
     inside = model.sets(scaled, groups=_texts(table, "gender"))
-    classes = np.array(model.package.classes, dtype=object)
+    classes = np.array(model.classes, dtype=object)
     shown = (scaled if calibrated else raw).astype(np.float64)
     return pd.DataFrame(
         {

@@ -33,11 +33,24 @@ from merflow.inference.shared_encoders import SharedEncoders
 
 
 class RefusedInput(NamedTuple):
-    """An input that cannot be read or encoded, so that its modality is masked."""
+    """An input that cannot be read or encoded, so that its modality is masked.
+
+    Attributes:
+        clip_id: Name of ``turn``.
+        role: Role of the stream.
+        reason: The reason.
+        turn: The first clip, or turn around a clip, that has this input.
+    """
 
     clip_id: str
     role: Role
     reason: str
+    turn: Clip
+
+    @property
+    def source(self) -> Hashable:
+        """The input, see :func:`source_of`."""
+        return source_of(self.turn, MODALITY_OF[self.role])
 
 
 class MediaEncoders:
@@ -164,8 +177,7 @@ class _Stream:
         return list(distinct.values()), np.array(members, dtype=np.int64)
 
     def _key(self, turn: Clip) -> Hashable:
-        """Return a key that is equal for turns with the same input; a video may get its duration from the recording."""
-        return {"audio": turn.audio, "video": (turn.video, turn.audio), "text": turn.text}[MODALITY_OF[self.role]]
+        return source_of(turn, MODALITY_OF[self.role])
 
     def _prepared(self, turns: Sequence[Clip], refused: Callable[[RefusedInput], None]) -> list[Prepared | None]:
         """Return each turn's input, prepared for the encoder; None if it is missing or refused."""
@@ -176,7 +188,7 @@ class _Stream:
                     raise source
                 prepared[index] = self._preparer.prepare(source)
             except (CorpusError, FeatureError) as error:
-                refused(RefusedInput(turns[index].clip_id, self.role, str(error)))
+                refused(_refusal(turns[index], self.role, error))
         return prepared
 
 
@@ -235,7 +247,7 @@ class _EncodedStream(_Stream):
                 try:
                     entries[index] = storable(array, pooled=self._stream.pooled)
                 except FeatureError as error:
-                    refused(RefusedInput(turns[index].clip_id, self.role, str(error)))
+                    refused(_refusal(turns[index], self.role, error))
         return entries
 
     def _encode(
@@ -249,7 +261,7 @@ class _EncodedStream(_Stream):
             arrays = self._encoder.encode([prepared for _, prepared in inputs])
         except FeatureError as error:
             if len(inputs) == 1:
-                refused(RefusedInput(turns[inputs[0][0]].clip_id, self.role, str(error)))
+                refused(_refusal(turns[inputs[0][0]], self.role, error))
                 return
             for each in inputs:
                 yield from self._encode([each], turns, refused)
@@ -286,6 +298,15 @@ class _RawStream(_Stream):
         if self._micro_batch is None:
             return None
         return self._micro_batch * max((unit.cost for entry in entries for unit in entry), default=1)
+
+
+def source_of(clip: Clip, modality: Modality) -> Hashable:
+    """Return a key that is equal for clips with the same input; a video may get its duration from the recording."""
+    return {"audio": clip.audio, "video": (clip.video, clip.audio), "text": clip.text}[modality]
+
+
+def _refusal(turn: Clip, role: Role, error: Exception) -> RefusedInput:
+    return RefusedInput(turn.clip_id, role, str(error), turn)
 
 
 def _around(clip: Clip, reach: int) -> list[Clip | None]:

@@ -44,12 +44,12 @@ def _recordings(clips: Sequence[tuple[int, Clip]], stream: Stream) -> Iterable[t
     """Yield the samples of each clip."""
     for index, clip in clips:
         try:
-            yield index, cut(_samples(clip), clip_s=stream.clip_s, skip_silence=stream.skip_silence)
+            yield index, cut(samples_of(clip), clip_s=stream.clip_s, skip_silence=stream.skip_silence)
         except CorpusError as error:
             yield index, error
 
 
-def _samples(clip: Clip) -> np.ndarray:
+def samples_of(clip: Clip) -> np.ndarray:
     """Return the clip's sound, ``(n,)`` float32 at 16 kHz.
 
     Raises:
@@ -92,7 +92,7 @@ def _videos(clips: Sequence[tuple[int, Clip]], *, clip_s: float | None) -> Itera
 def _duration_s(clip: Clip) -> float:
     """Return the duration of a clip whose video file has no given end: its recording's, or the rest of the file."""
     if clip.audio is not None:
-        return len(_samples(clip)) / RATE_HZ
+        return len(samples_of(clip)) / RATE_HZ
     assert isinstance(clip.video, VideoFile)
     try:
         with Film(clip.video.path) as film:

@@ -1,142 +1,26 @@
-"""A model package, loaded from its folder alone: calibrated probabilities and conformal sets for clips.
+"""A model package, loaded from its folder alone.
 
 Loading it takes none of the code that trains, and reads no pickle.
-
-Shapes: N clips, C classes.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from merflow.contracts.batch import Batch, RawBatch
-from merflow.contracts.calibration_record import Calibration, read_calibration
+from merflow.contracts.calibration_record import read_calibration
 from merflow.contracts.model_package import ModelPackage, read_package
 from merflow.contracts.package_files import check_files, refuse_pickles
-from merflow.errors import FeatureError
-from merflow.evaluation.conformal import in_sets
-from merflow.evaluation.temperature import scaled
-from merflow.inference.media_batches import MediaEncoders, RefusedInput
-from merflow.inference.media_clips import Clip
-from merflow.inference.prediction import predict
-from merflow.inference.shared_encoders import SharedEncoders
-from merflow.inference.trained_model import TrainedModel, load_trained
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The emotions that a clip may have.
-
-    Attributes:
-        clip_id: Name of the clip.
-        emotion: The most likely class.
-        probabilities: Calibrated probability of every class.
-        possible: The conformal set, in the order of the classes; it may be empty.
-        abstained: True unless exactly one class is possible, and it is ``emotion``.
-    """
-
-    clip_id: str
-    emotion: str
-    probabilities: dict[str, float]
-    possible: tuple[str, ...]
-    abstained: bool
+from merflow.inference.ensemble import Ensemble, load_ensemble
 
 
 @dataclass(frozen=True, eq=False)
-class PackagedModel:
+class PackagedModel(Ensemble):
     """A loaded package.
 
     Attributes:
         package: Everything that is known about it.
-        calibration: Temperature and thresholds.
-        members: Its models.
-        device: Device of the models: ``cpu``, ``cuda`` or ``auto``.
     """
 
     package: ModelPackage
-    calibration: Calibration
-    members: tuple[TrainedModel, ...]
-    device: str
-    _shared: SharedEncoders
-
-    @property
-    def reach(self) -> int:
-        """Number of turns before and after a clip that the models read."""
-        return max(member.encoders.reach for member in self.members)
-
-    def raw(self, clips: Sequence[Clip], *, refused: Callable[[RefusedInput], None] | None = None) -> np.ndarray:
-        """Return the models' mean probabilities ``(N, C)`` float32 before calibration.
-
-        Args:
-            clips: One or more clips. A modality that a clip lacks is masked.
-            refused: Called once with each input that cannot be read or encoded, which is then masked; None to raise.
-
-        Raises:
-            FeatureError: There is no clip, a clip has no input that the models read, or an input cannot be read or
-                encoded and ``refused`` is None.
-        """
-        if not clips:
-            raise FeatureError("no clips to predict; pass at least one")
-        size = self.members[0].record.chosen_recipe.batch_size
-        batches = [clips[start : start + size] for start in range(0, len(clips), size)]
-        return np.concatenate([self._of_batch(batch, refused) for batch in batches])
-
-    def calibrated(self, raw: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities ``(N, C)`` float64 for those of :meth:`raw`."""
-        return scaled(raw, self.calibration.temperature)
-
-    def sets(self, calibrated: np.ndarray, *, groups: Sequence[str | None]) -> np.ndarray:
-        """Return ``(N, C)`` bool: True for the classes in each clip's conformal set.
-
-        Args:
-            calibrated: Calibrated probabilities.
-            groups: Group of each clip, such as the speaker's gender; None where it is unknown.
-        """
-        return in_sets(calibrated, groups=groups, thresholds=self.calibration.thresholds)
-
-    def predict(
-        self,
-        clips: Sequence[Clip],
-        *,
-        groups: Sequence[str | None] | None = None,
-        refused: Callable[[RefusedInput], None] | None = None,
-    ) -> list[Prediction]:
-        """Return a prediction for each clip; arguments as :meth:`raw` and :meth:`sets`, and no groups if None."""
-        probabilities = self.calibrated(self.raw(clips, refused=refused))
-        possible = self.sets(probabilities, groups=groups or [None] * len(clips))
-        classes = self.package.classes
-        return [
-            Prediction(
-                clip_id=clip.clip_id,
-                emotion=classes[int(row.argmax())],
-                probabilities=dict(zip(classes, row.tolist(), strict=True)),
-                possible=tuple(name for name, inside in zip(classes, of_clip, strict=True) if inside),
-                abstained=int(of_clip.sum()) != 1,
-            )
-            for clip, row, of_clip in zip(clips, probabilities, possible, strict=True)
-        ]
-
-    def _of_batch(self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None] | None) -> np.ndarray:
-        """Return the mean probabilities of the members for one batch; encoders that they share run once."""
-        rows = []
-        try:
-            for member in self.members:
-                recipe = member.record.chosen_recipe
-                rows.append(
-                    predict(
-                        member.model,
-                        _Clips(clips, member.encoders, refused),
-                        batch_size=len(clips),
-                        params=member.record.training.model_copy(update={"device": self.device}),
-                        precision=recipe.precision,
-                    )
-                )
-                refused = None if refused is None else _ignore
-        finally:
-            self._shared.forget()
-        return np.asarray(np.mean(np.stack(rows), axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def load_package(folder: Path, *, encoders_folder: str = "", device: str = "auto") -> PackagedModel:
@@ -156,35 +40,10 @@ def load_package(folder: Path, *, encoders_folder: str = "", device: str = "auto
     package = read_package(folder)
     refuse_pickles(folder)
     check_files(folder, package)
-    shared = SharedEncoders()
-    members = tuple(
-        load_trained(folder / member.folder, encoders_folder=encoders_folder, device=device, shared=shared)
-        for member in package.members
+    loaded = load_ensemble(
+        [folder / member.folder for member in package.members],
+        calibration=read_calibration(folder),
+        encoders_folder=encoders_folder,
+        device=device,
     )
-    return PackagedModel(package, read_calibration(folder), members, device, shared)
-
-
-@dataclass(frozen=True)
-class _Clips:
-    """Clips as a source of batches, in their own order."""
-
-    clips: Sequence[Clip]
-    encoders: MediaEncoders
-    refused: Callable[[RefusedInput], None] | None
-    labels: None = None
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """Equal lengths, so that the clips stay in their order."""
-        return np.ones(len(self.clips), dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
-        """Return the clips with these indices."""
-        return self.encoders.batch([self.clips[index] for index in indices], refused=self.refused)
-
-
-def _ignore(_refused: RefusedInput) -> None:
-    """Do nothing: another member has told of it."""
+    return PackagedModel(loaded.members, loaded.calibration, loaded.device, loaded.shared, package)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from merflow.contracts.model_package import CARD_MD, Kind, ModelPackage, read_package
-from merflow.contracts.numerals import percent, plural
+from merflow.contracts.model_package import CARD_MD, Kind, read_package
+from merflow.contracts.numerals import percent
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.results import read_results
 from merflow.contracts.stress_results import write_stress
@@ -173,7 +173,7 @@ def build(
         write_exception(out, settings.exception)
     write_card(out, intended=settings.intended)
     sets = f"sets for {percent(settings.coverage)}% coverage"
-    say(f"register: {variant}, {_made(package)}; {sets}; {out}")
+    say(f"register: {variant}, {package.made}; {sets}; {out}")
     return out
 
 
@@ -218,12 +218,6 @@ def publish(package: Path, *, registry: Registry, encoders_folder: str = "") -> 
         model_uri=logged.model_uri,
         uri=registry.connection.shown_uri,
     )
-
-
-def _made(package: ModelPackage) -> str:
-    if package.kind == "refit":
-        return f"refitted on all sessions for {plural(package.members[0].epochs, 'epoch')}"
-    return f"an ensemble of {plural(len(package.members), 'fold model')}"
 
 
 def _first_lines(card: Path) -> str:

@@ -18,6 +18,7 @@ from merflow.evaluation.temperature import scaled
 from merflow.features.encoders.builders import build_encoder
 from merflow.features.encoders.interface import Encoder, Prepared
 from merflow.inference import shared_encoders
+from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, dialogue
 from merflow.inference.packaged_model import PackagedModel, load_package
@@ -57,7 +58,7 @@ def test_each_member_predicts_its_fold_s_test_part_as_in_training(
     assert len(folds) == len(loaded.members) == 2
     for member, fold in zip(loaded.members, folds, strict=True):
         rows = read_predictions(fold)
-        alone = PackagedModel(loaded.package, loaded.calibration, (member,), "cpu", loaded._shared)
+        alone = Ensemble((member,), loaded.calibration, "cpu", loaded.shared)
         clips = clips_of(manifest, rows["utterance_id"].tolist(), reach=alone.reach)
         assert alone.raw(clips) == pytest.approx(np.stack(rows["probabilities"].tolist()), abs=1e-5)
 
@@ -65,18 +66,17 @@ def test_each_member_predicts_its_fold_s_test_part_as_in_training(
 def test_an_ensemble_is_the_mean_of_its_members(manifest: Manifest, loaded: PackagedModel) -> None:
     names = manifest.rows["utterance_id"].tolist()[:40]
     clips = clips_of(manifest, names, reach=loaded.reach)
-    alone = [
-        PackagedModel(loaded.package, loaded.calibration, (member,), "cpu", loaded._shared).raw(clips)
-        for member in loaded.members
-    ]
+    alone = [Ensemble((member,), loaded.calibration, "cpu", loaded.shared).raw(clips) for member in loaded.members]
     assert np.abs(alone[0] - alone[1]).max() > 1e-3
     raw = loaded.raw(clips)
     assert raw == pytest.approx(np.mean(alone, axis=0), abs=1e-6)
+    assert loaded.calibration is not None
     assert loaded.calibrated(raw) == pytest.approx(scaled(raw, loaded.calibration.temperature))
 
 
 def test_a_prediction_has_the_set_of_its_group(manifest: Manifest, loaded: PackagedModel) -> None:
     clips = clips_of(manifest, manifest.rows["utterance_id"].tolist()[:3], reach=loaded.reach)
+    assert loaded.calibration is not None
     thresholds = loaded.calibration.thresholds
     for prediction, group in zip(loaded.predict(clips, groups=["F", "M", None]), ("F", "M", ANY_GROUP), strict=True):
         expected = [name for name, share in prediction.probabilities.items() if share >= thresholds[group]]

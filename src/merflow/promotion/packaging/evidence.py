@@ -1,13 +1,13 @@
 """The evidence that a package carries: test predictions, groups of the tested utterances, and the calibration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from merflow.contracts.calibration_record import Calibration, write_calibration
+from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.model_package import PREDICTIONS_FILE, UTTERANCES_FILE
 from merflow.contracts.tables import PREDICTIONS, TESTED, conform
 from merflow.corpus.durations import durations_s
@@ -16,6 +16,7 @@ from merflow.evaluation.model_calibration import calibrate
 from merflow.folds.opening import development_predictions
 from merflow.promotion.packaging.benchmarked import BenchmarkedVariant
 from merflow.runs.fold_folder import read_predictions
+from merflow.runs.run_folder import TrainedFold
 from merflow.storage.local import replacing
 
 _GROUPED_BY = "gender"
@@ -27,7 +28,7 @@ def write_evidence(variant: BenchmarkedVariant, manifest: Manifest, package: Pat
     Raises:
         OutputError: The package cannot be written.
     """
-    predictions, record = tested(variant), variant.folds[0].record
+    predictions, record = tested(variant.folds), variant.folds[0].record
     metadata = {"classes": ",".join(record.classes), "selection": str(record.selection)}
     _write(package / PREDICTIONS_FILE, conform(predictions, PREDICTIONS, where=PREDICTIONS_FILE), metadata)
     rows = manifest.rows.join(durations_s(manifest.rows))
@@ -35,21 +36,23 @@ def write_evidence(variant: BenchmarkedVariant, manifest: Manifest, package: Pat
     _write(package / UTTERANCES_FILE, conform(rows[TESTED.names], TESTED, where=UTTERANCES_FILE), {})
 
 
-def write_calibration_of(
-    variant: BenchmarkedVariant,
+def calibration_of(
+    folds: Sequence[TrainedFold],
     manifest: Manifest,
-    package: Path,
     *,
+    files: Mapping[str, Path],
+    bins: int,
     coverage: float,
     device: str,
     fold_done: Callable[[int, int], None],
 ) -> Calibration:
-    """Calibrate the variant on its development predictions and write ``calibration.json``.
+    """Calibrate the folds of a variant on their development predictions.
 
     Args:
-        variant: The variant, whose folds predict their development parts anew.
-        manifest: The manifest that it was trained on.
-        package: The package.
+        folds: The folds, which predict their development parts anew.
+        manifest: The manifest that they were trained on.
+        files: Paths of ``manifest``, ``splits`` and ``features``.
+        bins: Bins of the expected calibration error.
         coverage: Share of conformal sets that shall hold the true class.
         device: Device of the predictions.
         fold_done: Called after each fold with its number and the number of folds.
@@ -57,29 +60,26 @@ def write_calibration_of(
     Raises:
         EvaluationError: The data of a fold are gone, ``coverage`` is no share, or crepes is not installed.
         FeatureError: The store lacks a feature.
-        OutputError: The package cannot be written.
     """
     tables = []
-    for number, fold in enumerate(variant.folds, start=1):
-        tables.append(development_predictions(fold.folder, **variant.files, device=device))
-        fold_done(number, len(variant.folds))
+    for number, fold in enumerate(folds, start=1):
+        tables.append(development_predictions(fold.folder, device=device, **files))
+        fold_done(number, len(folds))
     groups = groups_of(manifest)
-    calibration = calibrate(
+    return calibrate(
         pd.concat(tables, ignore_index=True),
-        tested(variant),
-        classes=variant.folds[0].record.classes,
+        tested(folds),
+        classes=folds[0].record.classes,
         groups=groups,
         grouped_by=_GROUPED_BY if groups else "",
-        bins=variant.results.evaluation.calibration_bins,
+        bins=bins,
         coverage=coverage,
     )
-    write_calibration(package, calibration)
-    return calibration
 
 
-def tested(variant: BenchmarkedVariant) -> pd.DataFrame:
+def tested(folds: Sequence[TrainedFold]) -> pd.DataFrame:
     """Return the test predictions of all folds and seeds."""
-    return pd.concat([read_predictions(fold.folder) for fold in variant.folds], ignore_index=True)
+    return pd.concat([read_predictions(fold.folder) for fold in folds], ignore_index=True)
 
 
 def groups_of(manifest: Manifest) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from merflow.contracts.calibration_record import read_calibration
+from merflow.contracts.calibration_record import read_calibration, write_calibration
 from merflow.contracts.model_package import (
     PACKAGE,
     Kind,
@@ -22,7 +22,7 @@ from merflow.corpus.readers.catalogue import reader
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, OutputError
 from merflow.promotion.packaging.benchmarked import BenchmarkedVariant, find_variant
-from merflow.promotion.packaging.evidence import write_calibration_of, write_evidence
+from merflow.promotion.packaging.evidence import calibration_of, write_evidence
 from merflow.promotion.packaging.lineage import lineage_of
 from merflow.promotion.packaging.members import Made, copy_folds, refit
 from merflow.runs.workspace import Workspace
@@ -65,14 +65,16 @@ def build_package(
     manifest = read_manifest(found.manifest)
     checkpoint = None
     with replacing_folder(out) as part, output_errors(out):
-        write_calibration_of(
-            found,
+        calibration = calibration_of(
+            found.folds,
             manifest,
-            part,
+            files=found.files,
+            bins=found.results.evaluation.calibration_bins,
             coverage=coverage,
             device=device,
             fold_done=lambda done, total: progress("calibrate folds", done, total),
         )
+        write_calibration(part, calibration)
         write_evidence(found, manifest, part)
         if kind == "ensemble":
             made = copy_folds(found, part)

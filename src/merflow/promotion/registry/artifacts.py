@@ -19,7 +19,7 @@ def has_files(connection: Connection, version: RegisteredVersion) -> bool:
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    return _MODEL_FILE in _names(connection, version, None)
+    return _MODEL_FILE in _names(connection, _root(connection, version), None)
 
 
 def check_files(connection: Connection, version: RegisteredVersion) -> None:
@@ -42,10 +42,7 @@ def package_location(connection: Connection, version: RegisteredVersion) -> str 
     Raises:
         TrackingError: The server cannot be reached or refuses.
     """
-    for folder in sorted(_names(connection, version, _ARTIFACTS)):
-        if PACKAGE in {name.rpartition("/")[2] for name in _names(connection, version, folder)}:
-            return folder
-    return None
+    return _package_in(connection, _root(connection, version))
 
 
 def card_location(connection: Connection, version: RegisteredVersion) -> str | None:
@@ -56,7 +53,7 @@ def card_location(connection: Connection, version: RegisteredVersion) -> str | N
     """
     package = package_location(connection, version)
     card = f"{package}/{CARD_MD}"
-    return card if package is not None and card in _names(connection, version, package) else None
+    return card if package is not None and card in _names(connection, _root(connection, version), package) else None
 
 
 def fetch_package(connection: Connection, version: RegisteredVersion, *, into: Path) -> Path:
@@ -73,15 +70,54 @@ def fetch_package(connection: Connection, version: RegisteredVersion, *, into: P
             f"{version.title} has no package: there is no {PACKAGE} among its artifacts; register the model with "
             "merflow registry register"
         )
+    return _downloaded(connection, _root(connection, version), package, into=into)
+
+
+def fetch_run_package(connection: Connection, run_id: str, *, into: Path, name: str = "") -> Path:
+    """Download the newest package that was logged on a run, and return its folder.
+
+    Args:
+        connection: The server or database.
+        run_id: MLflow's id of a variant's run.
+        into: Folder for the package.
+        name: Name of the logged model; empty for any.
+
+    Raises:
+        RegistryError: The run has no such package.
+        TrackingError: The server cannot be reached or refuses, or has no such run.
+    """
+    experiment = connection.call("get_run", run_id).info.experiment_id
+    models = connection.call("search_logged_models", [experiment], f"source_run_id = '{run_id}'")
+    ready = [each for each in models if str(each.status.value) == "READY" and name in ("", each.name)]
+    for model in sorted(ready, key=lambda each: -each.creation_timestamp):
+        root = str(model.artifact_location)
+        package = _package_in(connection, root)
+        if package is not None:
+            return _downloaded(connection, root, package, into=into)
+    raise RegistryError(
+        f"run {run_id} has no model package{f' {name!r}' if name else ''} in MLflow at {connection.shown_uri}; name "
+        "the run of a fold, or of a variant that was registered"
+    )
+
+
+def _package_in(connection: Connection, root: str) -> str | None:
+    """Return the path of the package within a logged model; None if it has none."""
+    for folder in sorted(_names(connection, root, _ARTIFACTS)):
+        if PACKAGE in {name.rpartition("/")[2] for name in _names(connection, root, folder)}:
+            return folder
+    return None
+
+
+def _downloaded(connection: Connection, root: str, folder: str, *, into: Path) -> Path:
     into.mkdir(parents=True, exist_ok=True)
-    root = _download_uri(connection, version)
-    return Path(_artifacts(connection, "download_artifacts", f"{root.rstrip('/')}/{package}", dst_path=str(into)))
+    return Path(_artifacts(connection, "download_artifacts", f"{root.rstrip('/')}/{folder}", dst_path=str(into)))
 
 
-def _names(connection: Connection, version: RegisteredVersion, folder: str | None) -> set[str]:
-    """Return the paths of files and folders in a folder of the logged model; none if it is gone."""
+def _names(connection: Connection, root: str, folder: str | None) -> set[str]:
+    """Return the paths of files and folders in a folder of a logged model; none if it is gone."""
+    if not root:
+        return set()
     try:
-        root = _download_uri(connection, version)
         listed = _artifacts(connection, "list_artifacts", f"{root.rstrip('/')}/{folder}" if folder else root)
     except TrackingError as error:
         if is_refusal(error, MISSING):
@@ -91,8 +127,14 @@ def _names(connection: Connection, version: RegisteredVersion, folder: str | Non
     return {prefix + str(each.path).rpartition("/")[2] for each in listed}
 
 
-def _download_uri(connection: Connection, version: RegisteredVersion) -> str:
-    return str(connection.call("get_model_version_download_uri", version.name, str(version.version)))
+def _root(connection: Connection, version: RegisteredVersion) -> str:
+    """Return the location of the version's model; empty if it is gone."""
+    try:
+        return str(connection.call("get_model_version_download_uri", version.name, str(version.version)))
+    except TrackingError as error:
+        if is_refusal(error, MISSING):
+            return ""
+        raise
 
 
 def _artifacts(connection: Connection, method: str, uri: str, **options: str) -> Any:  # noqa: ANN401 - as MLflow's

@@ -1,0 +1,101 @@
+"""A trained model, opened for use from wherever it is: a folder, a run of MLflow or its registry."""
+
+from pathlib import Path
+
+from merflow.contracts.fold_record import FOLD_RECORD
+from merflow.contracts.model_package import PACKAGE, read_package
+from merflow.contracts.progress import say
+from merflow.contracts.registered_version import RegisteredVersion
+from merflow.errors import EvaluationError, RegistryError, ServingError, TrackingError
+from merflow.jobs.fetched_models import fetched_run, fetched_version
+from merflow.jobs.predictors import Placement, of_folds, of_model_folder, of_package
+from merflow.jobs.registry import open_registry
+from merflow.promotion.registry.state import CHAMPION
+from merflow.runs.fold_folder import is_fold
+from merflow.runs.run_folder import RunFolder, read_run
+from merflow.serving.predictor import Predictor
+
+_VERSION, _RUN = "models:/", "runs:/"
+_EXPECTED = (
+    "name the folder of a fold, of a model package or of a finished benchmark, or models:/NAME@champion, "
+    "models:/NAME/VERSION or runs:/RUN_ID"
+)
+
+
+def open_model(
+    location: str, *, tracking_uri: str | None = None, encoders_folder: str = "", device: str = "auto"
+) -> Predictor:
+    """Open a model.
+
+    A benchmark's folder stands for its champion, or else for the folds of its best variant together. Folds are
+    calibrated on their development predictions, as a registered ensemble is, if the data are still there.
+
+    Args:
+        location: Folder of a fold, of a package or of a benchmark, ``runs:/RUN_ID``, ``runs:/RUN_ID/MODEL_NAME``,
+            ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        tracking_uri: The MLflow server or database of a run or version; None for that of ``MLFLOW_TRACKING_URI``.
+        encoders_folder: ``features.encoders_folder``.
+        device: ``cpu``, ``cuda`` or ``auto``.
+
+    Raises:
+        ServingError: The location is none of these.
+        RegistryError: There is no such version or alias, or nothing says where the registry is.
+        TrackingError: MLflow is not installed, cannot be reached or refuses.
+        MerflowError: A file of the model is missing, damaged, or of another version of merflow.
+    """
+    placement = Placement(encoders_folder=encoders_folder, device=device)
+    if location.startswith(_VERSION):
+        name, text = _version_named(location)
+        version, folder = fetched_version(open_registry(uri=tracking_uri, name=name), text)
+        return of_package(folder, placement, version=version)
+    if location.startswith(_RUN):
+        run_id, _, name = location.removeprefix(_RUN).partition("/")
+        folder = fetched_run(open_registry(uri=tracking_uri).connection, run_id, name=name)
+    else:
+        folder = Path(location)
+    if not folder.is_dir():
+        raise ServingError(f"no such folder: {location}; {_EXPECTED}")
+    if (folder / PACKAGE).is_file():
+        return of_package(folder, placement)
+    if (folder / FOLD_RECORD).is_file():
+        return of_model_folder(folder, placement)
+    return _of_run(folder, placement)
+
+
+def _of_run(folder: Path, placement: Placement) -> Predictor:
+    """Open a fold, or the champion or best variant of a benchmark."""
+    try:
+        run = read_run(folder)
+    except EvaluationError as error:
+        raise ServingError(f"{folder} holds no model; {_EXPECTED}") from error
+    champion = None if is_fold(folder) else _champion(run)
+    if champion is None:
+        return of_folds(run, placement)
+    return of_package(champion[1], placement, version=champion[0])
+
+
+def _champion(run: RunFolder) -> tuple[RegisteredVersion, Path] | None:
+    """Return the champion and its package if it was made from folds of the benchmark; else None."""
+    try:
+        version, package = fetched_version(open_registry(folder=run.root), CHAMPION)
+    except RegistryError:
+        return None  # the benchmark was not tracked, or nobody has promoted a model
+    except TrackingError as error:
+        say(f"model: {error}; the best variant of {run.root} is used, whether there is a champion or not")
+        return None
+    own = {fold.record.fingerprint for fold in run.folds.values()}
+    return (version, package) if own.issuperset(read_package(package).lineage.fold_fingerprints) else None
+
+
+def _version_named(location: str) -> tuple[str, str]:
+    """Return the name, and the alias or number, of a location of the registry.
+
+    Raises:
+        ServingError: It has another form.
+    """
+    name, at, text = location.removeprefix(_VERSION).partition("@")
+    if not at:
+        name, _, text = name.partition("/")
+    if not name or not text or "/" in name or "/" in text:
+        raise ServingError(f"{location} names no version; write models:/NAME@champion or models:/NAME/VERSION")
+    return name, text

@@ -1,0 +1,192 @@
+"""Predictors of packages and of folds, with the facts about each."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from merflow.contracts.calibration_record import Calibration
+from merflow.contracts.model_package import CARD_MD
+from merflow.contracts.numerals import plural
+from merflow.contracts.params import Params, read_params
+from merflow.contracts.progress import plain_lines
+from merflow.contracts.registered_version import RegisteredVersion
+from merflow.contracts.results import read_results
+from merflow.corpus.durations import durations_s
+from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.errors import MerflowError, ServingError
+from merflow.evaluation.model_calibration import COVERAGE
+from merflow.inference.ensemble import Ensemble, load_ensemble
+from merflow.inference.packaged_model import load_package
+from merflow.promotion.packaging.evidence import calibration_of
+from merflow.runs.fold_folder import MODEL
+from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold
+from merflow.runs.variant_names import named
+from merflow.serving.clip_checks import ClipChecks
+from merflow.serving.predictor import Predictor, ServedModel
+
+_DIGITS = 12
+_Seconds = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Folder of the pretrained encoders, and the device that predicts."""
+
+    encoders_folder: str
+    device: str
+
+
+def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion | None = None) -> Predictor:
+    """Load a package, which may be that of a registered version.
+
+    Raises:
+        MerflowError: See :func:`merflow.inference.packaged_model.load_package`.
+    """
+    loaded = load_package(folder, encoders_folder=placement.encoders_folder, device=placement.device)
+    package, card = loaded.package, folder / CARD_MD
+    made = f"{package.variant}, {package.made}"
+    if version is None:
+        name, number = package.variant, _digest([folder / member.folder for member in package.members])
+    else:
+        name, number = version.name, str(version.version)
+        aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
+        made = f"{version.title}{aliases}: {made}"
+    text = card.read_text(encoding="utf-8") if card.is_file() else None
+    facts = _facts(loaded, name=name, version=number, title=made, card=text)
+    return Predictor(loaded, facts, checks=_checks(loaded, seconds=package.training_seconds))
+
+
+def of_model_folder(folder: Path, placement: Placement) -> Predictor:
+    """Load a model folder that stands alone, whose development data are unknown.
+
+    Raises:
+        MerflowError: See :func:`merflow.inference.ensemble.load_ensemble`.
+    """
+    loaded = load_ensemble(
+        [folder], calibration=None, encoders_folder=placement.encoders_folder, device=placement.device
+    )
+    record = loaded.members[0].record
+    facts = _facts(
+        loaded,
+        name=record.variant,
+        version=_digest([folder]),
+        title=f"fold {record.fold} of {record.variant}",
+        remark="it stands alone, without its development data",
+    )
+    return Predictor(loaded, facts, checks=_checks(loaded, seconds=None))
+
+
+def of_folds(run: RunFolder, placement: Placement) -> Predictor:
+    """Load the folds of a run's best variant together; the only fold if there is one.
+
+    Raises:
+        ServingError: The run has several variants and no results.
+        MerflowError: See :func:`merflow.inference.ensemble.load_ensemble`.
+    """
+    folds = _best_folds(run)
+    calibration, remark, seconds = _calibrated(run, folds, device=placement.device)
+    loaded = load_ensemble(
+        [fold.folder / MODEL for fold in folds],
+        calibration=calibration,
+        encoders_folder=placement.encoders_folder,
+        device=placement.device,
+    )
+    record = folds[0].record
+    made = f"fold {record.fold}" if len(folds) == 1 else f"an ensemble of {plural(len(folds), 'fold model')}"
+    facts = _facts(
+        loaded,
+        name=record.variant,
+        version=_digest([fold.folder / MODEL for fold in folds]),
+        title=f"{record.variant}, {made} of {run.name}",
+        remark=remark,
+    )
+    return Predictor(loaded, facts, checks=_checks(loaded, seconds=seconds))
+
+
+def _best_folds(run: RunFolder) -> tuple[TrainedFold, ...]:
+    """Return the folds of the best variant in the order of fold and seed."""
+    variants = named(run.folds.values())
+    if (run.root / RESULTS).is_file():
+        best = read_results(run.root / RESULTS).best
+    elif len(variants) == 1:
+        (best,) = variants
+    else:
+        raise ServingError(
+            f"{run.root} is not finished ({RESULTS} is missing), so its best variant is unknown; finish it with the "
+            "command that began it, or name the folder of one fold"
+        )
+    return tuple(sorted(variants[best], key=lambda fold: (fold.record.fold, fold.record.seed)))
+
+
+def _calibrated(
+    run: RunFolder, folds: Sequence[TrainedFold], *, device: str
+) -> tuple[Calibration | None, str, _Seconds | None]:
+    """Return the calibration, the reason if there is none, and the shortest and longest utterance of the folds' data.
+
+    Whatever lacks for a calibration makes a remark, not an error: the folds predict all the same.
+    """
+    seconds = None
+    progress = plain_lines()
+    try:
+        path = run.manifest()
+        manifest = read_manifest(path)
+        seconds = _seconds(manifest)
+        results = run.root / RESULTS
+        evaluation = read_results(results).evaluation if results.is_file() else _params().evaluation
+        calibration = calibration_of(
+            folds,
+            manifest,
+            files={"manifest": path, "splits": run.splits(), "features": run.features(folds[0].record)},
+            bins=evaluation.calibration_bins,
+            coverage=COVERAGE,
+            device=device,
+            fold_done=lambda done, total: progress("calibrate folds", done, total),
+        )
+    except MerflowError as error:
+        return None, str(error).partition(";")[0], seconds
+    return calibration, "", seconds
+
+
+def _seconds(manifest: Manifest) -> _Seconds | None:
+    """Return the duration of the shortest and longest labelled utterance; None if none is known."""
+    seconds = durations_s(manifest.rows)[manifest.rows["emotion"].notna()].dropna()
+    return (float(seconds.min()), float(seconds.max())) if len(seconds) else None
+
+
+def _facts(
+    loaded: Ensemble, *, name: str, version: str, title: str, card: str | None = None, remark: str = ""
+) -> ServedModel:
+    calibrated = loaded.calibration is not None
+    return ServedModel(
+        name=name,
+        version=version,
+        title=title,
+        classes=loaded.classes,
+        modalities=loaded.modalities,
+        calibrated=calibrated,
+        abstains=calibrated,
+        card=card,
+        remark=remark,
+    )
+
+
+def _checks(loaded: Ensemble, *, seconds: _Seconds | None) -> ClipChecks:
+    return ClipChecks(
+        silence_dbfs=_params().corpus.silence_dbfs, training_seconds=seconds, hears="audio" in loaded.modalities
+    )
+
+
+def _params() -> Params:
+    return read_params(Path(str(files("merflow") / "params.yaml")))
+
+
+def _digest(folders: Sequence[Path]) -> str:
+    """Return the first digits of the SHA-256 of all files of model folders."""
+    summary = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+            with path.open("rb") as file:
+                summary.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return summary.hexdigest()[:_DIGITS]

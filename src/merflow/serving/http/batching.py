@@ -1,0 +1,143 @@
+"""Dynamic micro-batches: one thread runs the model on the clips of all requests that wait."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import monotonic
+
+from merflow.inference.media_clips import Clip
+from merflow.serving.http.metrics import Metrics
+from merflow.serving.http.refusals import RefusedRequestError
+from merflow.serving.http.settings import Batching
+from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip
+
+Answers = list[ClipPrediction | RefusedClip]
+Observer = Callable[[Answers], None]
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Clips of one request; ``groups`` as :meth:`Predictor.predict` takes them."""
+
+    clips: Sequence[Clip]
+    groups: Sequence[str | None]
+    answers: Future[Answers] = field(default_factory=Future)
+    since: float = field(default_factory=monotonic)
+
+
+class MicroBatches:
+    """A bounded queue before the model, and the thread that empties it."""
+
+    def __init__(
+        self, predictor: Predictor, *, batching: Batching, queue: int, metrics: Metrics, observe: Observer | None = None
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            predictor: The model.
+            batching: Size and waiting time of batches.
+            queue: Most clips that may wait.
+            metrics: Told of the queue, batches and answers.
+            observe: Called in the model's thread with the answers of every batch.
+        """
+        self._predictor, self._batching, self._limit = predictor, batching, queue
+        self._metrics, self._observe = metrics, observe
+        self._waiting: deque[_Asked] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._thread = threading.Thread(target=self._work, name="merflow-model", daemon=True)
+        self._thread.start()
+
+    def submit(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> Future[Answers]:
+        """Queue the clips of one request; its answers come in their order.
+
+        Raises:
+            RefusedRequestError: The queue is full, or the server shuts down.
+        """
+        with self._changed:
+            if self._closed:
+                raise RefusedRequestError("draining", "the server is shutting down; send the request to another one")
+            waiting = self._clips_waiting()
+            if waiting and waiting + len(clips) > self._limit:
+                raise RefusedRequestError(
+                    "queue-full", f"{waiting} clips wait already, of {self._limit} that may; try again in a second"
+                )
+            asked = _Asked(clips, groups)
+            self._waiting.append(asked)
+            self._metrics.queue_clips.set(waiting + len(clips))
+            self._changed.notify()
+        return asked.answers
+
+    def close(self) -> None:
+        """Answer what waits, and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _clips_waiting(self) -> int:
+        return sum(len(asked.clips) for asked in self._waiting)
+
+    def _work(self) -> None:
+        while batch := self._next_batch():
+            running = [asked for asked in batch if asked.answers.set_running_or_notify_cancel()]
+            if running:
+                self._answer(running)
+
+    def _next_batch(self) -> list[_Asked]:
+        """Wait for clips and return the next batch; nothing once the queue is closed and empty."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            if not self._waiting:
+                return []
+            full_at = self._waiting[0].since + self._batching.wait_ms / 1000
+            while self._clips_waiting() < self._batching.clips and not self._closed:
+                left = full_at - monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            batch = [self._waiting.popleft()]
+            size = len(batch[0].clips)
+            while self._waiting and size + len(self._waiting[0].clips) <= self._batching.clips:
+                batch.append(self._waiting.popleft())
+                size += len(batch[-1].clips)
+            self._metrics.queue_clips.set(self._clips_waiting())
+            return batch
+
+    def _answer(self, batch: Sequence[_Asked]) -> None:
+        """Predict a batch; if that fails, each request alone, so that only the one at fault fails."""
+        started = monotonic()
+        clips = [clip for asked in batch for clip in asked.clips]
+        try:
+            found = self._predictor.predict(clips, groups=[group for asked in batch for group in asked.groups])
+        except Exception as error:
+            if len(batch) > 1:
+                for asked in batch:
+                    self._answer([asked])
+                return
+            _LOG.exception("the model failed on a request of %d clips", len(clips))
+            batch[0].answers.set_exception(error)
+            return
+        seconds = monotonic() - started
+        start = 0
+        for asked in batch:
+            asked.answers.set_result(found[start : start + len(asked.clips)])
+            start += len(asked.clips)
+        self._tell(found, seconds)
+
+    def _tell(self, found: Answers, seconds: float) -> None:
+        """Tell metrics and observer of a batch; what they raise is logged, for the answers have gone out."""
+        try:
+            self._metrics.model_seconds.observe(seconds)
+            self._metrics.batch_clips.observe(len(found))
+            self._metrics.count(found)
+            if self._observe is not None:
+                self._observe(found)
+        except Exception:
+            _LOG.exception("the metrics of %d clips are lost", len(found))

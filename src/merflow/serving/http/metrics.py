@@ -1,0 +1,85 @@
+"""Prometheus metrics of a server.
+
+Other gauges, such as those of drift, are registered on :attr:`Metrics.registry`, and ``/metrics`` shows them too.
+"""
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from merflow.serving.http.refusals import Reason
+from merflow.serving.predictor import ClipPrediction, RefusedClip, ServedModel
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SHARES = tuple(step / 20 for step in range(4, 21))
+_CLIPS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+
+class Metrics:
+    """Counters and histograms of one server.
+
+    Attributes:
+        registry: All of them.
+    """
+
+    def __init__(self, model: ServedModel) -> None:
+        self.registry = CollectorRegistry()
+        info = Gauge(
+            "merflow_model_info", "The model that is served.", ("name", "version", "title"), registry=self.registry
+        )
+        info.labels(model.name, model.version, model.title).set(1)
+        self.request_seconds = Histogram(
+            "merflow_request_seconds",
+            "Time from the request's head to the end of its answer.",
+            ("route", "status"),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.model_seconds = Histogram(
+            "merflow_model_seconds", "Time of the model per batch.", buckets=_SECONDS, registry=self.registry
+        )
+        self.batch_clips = Histogram(
+            "merflow_batch_clips", "Clips per batch.", buckets=_CLIPS, registry=self.registry
+        )
+        self.queue_clips = Gauge("merflow_queue_clips", "Clips that wait for the model.", registry=self.registry)
+        self.open_requests = Gauge(
+            "merflow_open_requests", "Requests that are read, decoded or answered.", registry=self.registry
+        )
+        self.confidence = Histogram(
+            "merflow_confidence",
+            "Probability of the predicted emotion.",
+            buckets=_SHARES,
+            registry=self.registry,
+        )
+        self.predictions = Counter(
+            "merflow_predictions", "Answered clips by predicted emotion.", ("emotion",), registry=self.registry
+        )
+        self.abstentions = Counter(
+            "merflow_abstentions", "Answered clips of which the model is not sure.", registry=self.registry
+        )
+        self.refused = Counter(
+            "merflow_refused", "Requests that were refused, by reason.", ("reason",), registry=self.registry
+        )
+        self.warnings = Counter(
+            "merflow_clips_with_warnings", "Answered clips with a warning, such as silence.", registry=self.registry
+        )
+        for emotion in model.classes:
+            self.predictions.labels(emotion)
+
+    def count(self, answers: Sequence[ClipPrediction | RefusedClip]) -> None:
+        """Count what the model answered."""
+        for answer in answers:
+            if isinstance(answer, RefusedClip):
+                continue
+            self.predictions.labels(answer.emotion).inc()
+            self.confidence.observe(answer.probabilities[answer.emotion])
+            self.abstentions.inc(not answer.sure)
+            self.warnings.inc(bool(answer.warnings))
+
+    def count_refusal(self, reason: Reason) -> None:
+        """Count a refused request."""
+        self.refused.labels(reason).inc()
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return bytes(generate_latest(self.registry))

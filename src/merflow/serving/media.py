@@ -1,0 +1,175 @@
+"""Clips from media of any format that libsndfile or PyAV reads: files, or bytes of an upload.
+
+Recordings that libsndfile reads (WAV, FLAC, OGG, MP3) are read as in training, so that predictions are the same. PyAV
+reads all others, and the sound of videos.
+
+Shapes: n samples.
+"""
+
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from merflow.corpus.samples import RATE_HZ, read_samples, to_16_khz_mono
+from merflow.errors import CorpusError, MediaError, TooLongError
+from merflow.features.media.frames import library
+from merflow.inference.media_clips import Clip, Samples, VideoFile
+
+# Containers that hold sound and pictures themselves. Playlists and the like are left out: they name other files, which
+# an upload must not make anybody read, and so are still pictures.
+_CONTAINERS = (
+    "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dv,eac3,f4v,flac,flv,loas,m4v,matroska,mov,mp3,mp4,"
+    "mpc,mpeg,mpegts,mxf,ogg,opus,rm,spx,tak,tta,voc,w64,wav,webm,wtv,wv"
+)
+_OPTIONS = {"format_whitelist": _CONTAINERS}
+_MAX_CHANNELS = 64
+_MOST_HZ = 768_000
+
+
+def open_clip(
+    source: Path | bytes,
+    *,
+    clip_id: str,
+    text: str | None = None,
+    limit_s: float | None = None,
+    folder: Path | None = None,
+) -> Clip:
+    """Return a clip with the sound of a media file in memory, and with its video.
+
+    The sound is 16 kHz mono. The video is the whole frame and lasts as long as the sound.
+
+    Args:
+        source: The file, or its bytes.
+        clip_id: Name of the clip.
+        text: The words; None if they are unknown.
+        limit_s: Seconds of sound that are accepted; None for any number.
+        folder: Folder in which the bytes of a video are stored, for the clip to refer to; the caller deletes it. None
+            leaves the video of bytes out. A file stays where it is.
+
+    Raises:
+        TooLongError: It is longer than ``limit_s``.
+        MediaError: It is missing, empty, damaged, or has neither sound nor video.
+    """
+    if isinstance(source, Path) and not source.is_file():
+        raise MediaError(f"no such file: {source}")
+    if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
+        raise MediaError(f"{_named(source)} is empty")
+    if _is_sound_file(source):
+        return Clip(clip_id, audio=Samples(_sound_file(source, limit_s=limit_s)), text=text)
+    samples, has_video = _decoded(source, limit_s=limit_s)
+    path = source if isinstance(source, Path) else None
+    if has_video and path is None and folder is not None:
+        assert isinstance(source, bytes)
+        path = folder / f"video-{len(list(folder.iterdir()))}"
+        path.write_bytes(source)
+    video = VideoFile(path) if has_video and path is not None else None
+    return Clip(clip_id, audio=None if samples is None else Samples(samples), video=video, text=text)
+
+
+def _is_sound_file(source: Path | bytes) -> bool:
+    """Return True if libsndfile knows the format."""
+    try:
+        soundfile.info(_readable(source))
+    except (soundfile.SoundFileError, OSError, TypeError):
+        return False
+    return True
+
+
+def _sound_file(source: Path | bytes, *, limit_s: float | None) -> np.ndarray:
+    """Return the samples ``(n,)`` float32 of a file that libsndfile reads."""
+    header = soundfile.info(_readable(source))
+    _check_layout(source, channels=header.channels, rate_hz=header.samplerate)
+    _check_length(source, header.frames / header.samplerate, limit_s=limit_s)
+    if isinstance(source, Path):
+        try:
+            return read_samples(source, n_samples=None, resample=True)
+        except CorpusError as error:
+            raise MediaError(str(error).partition(";")[0]) from error
+    try:
+        values, rate_hz = soundfile.read(BytesIO(source), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, OSError) as error:
+        raise MediaError(f"{_named(source)} is no readable recording: {error}") from error
+    return _checked(source, values, rate_hz=int(rate_hz))
+
+
+def _decoded(source: Path | bytes, *, limit_s: float | None) -> tuple[np.ndarray | None, bool]:
+    """Return the samples ``(n,)`` float32 of a file that PyAV reads, None without sound; True if it has video."""
+    av = library()
+    try:
+        with av.open(_readable(source), options=_OPTIONS, metadata_errors="ignore") as container:
+            films = [each for each in container.streams.video if not _is_cover(each)]
+            if not container.streams.audio:
+                if not films:
+                    raise MediaError(f"{_named(source)} has neither sound nor video")
+                seconds = float(container.duration or 0) / av.time_base
+                _check_length(source, seconds, limit_s=limit_s)
+                return None, True
+            stream = container.streams.audio[0]
+            stream.thread_count = 1
+            values, rate_hz = _sound(source, container.decode(stream), limit_s=limit_s)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MediaError(f"{_named(source)} cannot be read as audio or video: {reason}") from error
+    return _checked(source, values, rate_hz=rate_hz), bool(films)
+
+
+def _sound(source: Path | bytes, frames: Any, *, limit_s: float | None) -> tuple[np.ndarray, int]:  # noqa: ANN401 - PyAV has no types
+    """Return all samples ``(n, channels)`` float32 and their rate; stop as soon as there are too many."""
+    import av
+
+    parts: list[np.ndarray] = []
+    rate_hz, count = 0, 0
+    resampler = av.AudioResampler(format="fltp")
+    for frame in frames:
+        if not rate_hz:
+            rate_hz = int(frame.sample_rate)
+            _check_layout(source, channels=len(frame.layout.channels), rate_hz=rate_hz)
+        for converted in resampler.resample(frame):
+            parts.append(converted.to_ndarray().T)
+            count += len(parts[-1])
+        _check_length(source, count / rate_hz, limit_s=limit_s)
+    if not count:
+        raise MediaError(f"{_named(source)} has no samples")
+    return np.concatenate(parts), rate_hz
+
+
+def _checked(source: Path | bytes, values: np.ndarray, *, rate_hz: int) -> np.ndarray:
+    """Return samples ``(n, channels)`` as 16 kHz mono, ``(m,)``."""
+    if not len(values):
+        raise MediaError(f"{_named(source)} has no samples")
+    if not np.isfinite(values).all():
+        raise MediaError(f"{_named(source)} has samples that are no numbers")
+    return to_16_khz_mono(values, rate_hz=rate_hz)
+
+
+def _check_layout(source: Path | bytes, *, channels: int, rate_hz: int) -> None:
+    if not 1 <= channels <= _MAX_CHANNELS or not 1 <= rate_hz <= _MOST_HZ:
+        raise MediaError(f"{_named(source)} claims {channels} channels at {rate_hz} Hz, which is no speech")
+
+
+def _check_length(source: Path | bytes, seconds: float, *, limit_s: float | None) -> None:
+    if limit_s is not None and seconds > limit_s:
+        raise TooLongError(f"{_named(source)} is longer than {limit_s:g} s; cut it, or see `merflow listen`")
+
+
+def _is_cover(stream: Any) -> bool:  # noqa: ANN401 - PyAV has no types
+    """Return True if a video stream is the picture of an album."""
+    import av.stream
+
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _readable(source: Path | bytes) -> str | BytesIO:
+    return BytesIO(source) if isinstance(source, bytes) else str(source)
+
+
+def _named(source: Path | bytes) -> str:
+    return "the upload" if isinstance(source, bytes) else str(source)
+
+
+def seconds_of(samples: np.ndarray) -> float:
+    """Return the duration of 16 kHz samples ``(n,)``."""
+    return len(samples) / RATE_HZ

@@ -1,0 +1,199 @@
+"""Emotions of clips from anywhere, by a trained model: the one object behind the commands and servers that use models.
+
+Shapes: N clips, n samples.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from merflow.contracts.streams import MODALITY_OF, Modality, Role
+from merflow.errors import CorpusError, FeatureError, MediaError
+from merflow.inference.ensemble import Ensemble, Prediction
+from merflow.inference.media_batches import RefusedInput, source_of
+from merflow.inference.media_clips import Clip, Samples
+from merflow.inference.media_inputs import samples_of
+from merflow.serving.clip_checks import ClipChecks
+from merflow.serving.media import open_clip
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """Facts about a model, for people.
+
+    Attributes:
+        name: Its registered name, or ``MODEL:PRESET``.
+        version: Its number in the registry, or a short digest of its files.
+        title: The model in words.
+        classes: Emotion classes in the order of the probabilities.
+        modalities: Modalities that it reads.
+        calibrated: True if its probabilities are calibrated.
+        abstains: True if it has conformal thresholds, so that it says when it is not sure.
+        card: Its card as Markdown; None if it has none.
+        remark: Why it is not calibrated; empty if it is.
+    """
+
+    name: str
+    version: str
+    title: str
+    classes: tuple[str, ...]
+    modalities: tuple[Modality, ...]
+    calibrated: bool
+    abstains: bool
+    card: str | None
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class ClipPrediction:
+    """The emotions that a clip may have.
+
+    Attributes:
+        clip_id: Name of the clip.
+        emotion: The most likely class.
+        probabilities: Probability of every class; calibrated if the model is.
+        possible: The conformal set, in the order of the classes. It may be empty, and is without thresholds.
+        sure: True if exactly one class is possible.
+        modalities: Modalities that counted.
+        warnings: Reasons to trust the prediction less, as measured.
+        duration_s: Duration of the recording; None without one.
+    """
+
+    clip_id: str
+    emotion: str
+    probabilities: dict[str, float]
+    possible: tuple[str, ...]
+    sure: bool
+    modalities: tuple[Modality, ...]
+    warnings: tuple[str, ...]
+    duration_s: float | None
+
+
+@dataclass(frozen=True)
+class RefusedClip:
+    """A clip that cannot be predicted.
+
+    Attributes:
+        clip_id: Name of the clip.
+        reason: The reason.
+    """
+
+    clip_id: str
+    reason: str
+
+
+class Predictor:
+    """A loaded model that answers for every clip, with a prediction or a refusal.
+
+    Attributes:
+        model: Facts about it.
+        ensemble: The model itself.
+    """
+
+    def __init__(self, ensemble: Ensemble, model: ServedModel, *, checks: ClipChecks) -> None:
+        """Wrap a loaded model.
+
+        Args:
+            ensemble: The model.
+            model: Facts about it.
+            checks: Measurements of clips that lead to warnings.
+        """
+        self.model = model
+        self.ensemble = ensemble
+        self._checks = checks
+
+    @property
+    def reach(self) -> int:
+        """Turns of dialogue on either side of a clip that the model reads."""
+        return self.ensemble.reach
+
+    def predict(
+        self, clips: Sequence[Clip], *, groups: Sequence[str | None] | None = None
+    ) -> list[ClipPrediction | RefusedClip]:
+        """Return one answer per clip, in order.
+
+        A clip of which nothing can be read is refused. One that lacks a modality, or of which one cannot be read, is
+        predicted from the others.
+
+        Args:
+            clips: Any number of clips.
+            groups: Group of each clip, such as the speaker's gender, for the thresholds of the conformal sets; None
+                where it is unknown, or for all.
+        """
+        heard = [self._heard(clip) for clip in clips]
+        kept = [index for index, each in enumerate(heard) if isinstance(each, _Heard)]
+        answers: list[ClipPrediction | RefusedClip] = [
+            each if isinstance(each, RefusedClip) else RefusedClip(each.clip.clip_id, "it was not predicted")
+            for each in heard
+        ]
+        readable = [each for each in heard if isinstance(each, _Heard)]
+        if readable:
+            refused: dict[tuple[Role, Hashable], str] = {}
+
+            def note(each: RefusedInput) -> None:
+                refused[each.role, each.source] = each.reason
+
+            predictions = self.ensemble.predict(
+                [each.clip for each in readable],
+                groups=None if groups is None else [groups[index] for index in kept],
+                refused=note,
+            )
+            for index, each, prediction in zip(kept, readable, predictions, strict=True):
+                answers[index] = self._answer(each, prediction, refused)
+        return answers
+
+    def _heard(self, clip: Clip) -> "_Heard | RefusedClip":
+        """Return the clip with its sound in memory; refuse it if the model can read nothing of it."""
+        problem = ""
+        try:
+            if isinstance(clip.audio, Path):
+                clip = replace(clip, audio=open_clip(clip.audio, clip_id=clip.clip_id).audio)
+            elif clip.audio is not None:
+                clip = replace(clip, audio=Samples(samples_of(clip)))
+        except (MediaError, CorpusError, FeatureError) as error:
+            clip, problem = replace(clip, audio=None), str(error)
+        if any(clip.has(modality) for modality in self.model.modalities):
+            return _Heard(clip, problem if "audio" in self.model.modalities else "")
+        return RefusedClip(
+            clip.clip_id, problem or f"it has no {' or '.join(self.model.modalities)}, which the model reads"
+        )
+
+    def _answer(
+        self, heard: "_Heard", prediction: Prediction, refused: Mapping[tuple[Role, Hashable], str]
+    ) -> ClipPrediction | RefusedClip:
+        clip = heard.clip
+        reasons: dict[Modality, str] = {"audio": heard.problem} if heard.problem else {}
+        read: set[Modality] = set()
+        for role in self.ensemble.roles:
+            modality = MODALITY_OF[role]
+            if not clip.has(modality):
+                continue
+            reason = refused.get((role, source_of(clip, modality)))
+            if reason is None:
+                read.add(modality)
+            else:
+                reasons[modality] = reason
+        if not read:
+            return RefusedClip(clip.clip_id, "; ".join(reasons.values()))
+        unread = [
+            f"its {modality} cannot be read: {reason}" for modality, reason in reasons.items() if modality not in read
+        ]
+        measured = self._checks.of(clip)
+        return ClipPrediction(
+            clip_id=clip.clip_id,
+            emotion=prediction.emotion,
+            probabilities=prediction.probabilities,
+            possible=prediction.possible,
+            sure=not prediction.abstained,
+            modalities=tuple(modality for modality in self.model.modalities if modality in read),
+            warnings=(*unread, *measured.warnings),
+            duration_s=measured.duration_s,
+        )
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A clip whose sound, if it can be read, is in memory; and the reason if it cannot."""
+
+    clip: Clip
+    problem: str
