@@ -1,10 +1,12 @@
 """A registered version becomes manifests and a fetched package, with a real registry on SQLite."""
 
+import json
 import shutil
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
 
 from merflow.contracts.fetched_version import read_fetched
 from merflow.contracts.model_package import PACKAGE, PREDICTIONS_FILE, Member, read_package
@@ -14,10 +16,11 @@ from merflow.jobs.deploy import deploy, settings_of, write_deployment
 from merflow.jobs.fetch_package import fetch_package
 from merflow.promotion.registry.registry import Registry, register_version
 from merflow.tracking.connection import Connection
+from tests.cli.command import merflow, refused
 from tests.promotion.registry.versions import logged_model, register
 
-DIGEST = f"registry.example.com/merflow/python@sha256:{'1' * 64}"
-SETTINGS = settings_of(changes={"image": DIGEST})
+IMAGE = f"registry.example.com/merflow/python@sha256:{'1' * 64}"
+SETTINGS = settings_of(changes={"image": IMAGE})
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,8 @@ def test_a_package_is_fetched_once_and_again_if_it_is_not_whole(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["package", "package.version.json"]
 
 
-def test_a_package_that_is_there_needs_no_server(registry: Registry, digest: str, folder: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("registry")
+def test_a_package_that_is_there_needs_no_server(digest: str, folder: Path, tmp_path: Path) -> None:
     shutil.copyfile(folder / "mlflow.db", tmp_path / "mlflow.db")
     offline = Registry(Connection(f"sqlite:///{tmp_path / 'mlflow.db'}"))
     fetch_package(offline, "1", into=tmp_path / "models", expected=digest)
@@ -127,4 +131,48 @@ def test_a_server_that_is_away_is_an_error(tmp_path: Path, monkeypatch: pytest.M
     away = Registry(Connection("http://127.0.0.1:9"))
     with pytest.raises(TrackingError, match="failed to"):
         fetch_package(away, "1", into=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands_write_fetch_and_tell(registry: Registry, digest: str, tmp_path: Path) -> None:
+    registry.connection.call("set_registered_model_alias", "merflow", "candidate", "2")
+    at = ("--tracking-uri", registry.connection.uri)
+    image = ("--image", IMAGE)
+    said = merflow("registry", "deploy", "1", *image, *at)
+    assert (said.code, said.err) == (0, "")
+    assert [each["kind"] for each in yaml.safe_load_all(said.out)] == ["InferenceService", "HTTPRoute"]
+
+    out = tmp_path / "out"
+    both = ("--canary", "candidate", "--traffic", "10", "--mode", "knative", "--out", out)
+    said = merflow("registry", "deploy", "1", *image, *at, *both, "--json")
+    told = json.loads(said.out)
+    assert told["versions"] == [{"name": "merflow", "version": number, "digest": digest} for number in (1, 2)]
+    assert told["files"] == [str(out / "inferenceservice.yaml"), str(out / "canary/inferenceservice.yaml")]
+
+    fetch = ("registry", "fetch", "models:/merflow/1", "--into", tmp_path / "models", "--digest", digest, *at)
+    assert merflow(*fetch).out.startswith("version 1 of 'merflow' is fetched")
+    assert merflow(*fetch).out.startswith("version 1 of 'merflow' is there already")
+
+
+def test_the_commands_refuse_in_a_sentence(registry: Registry, tmp_path: Path) -> None:
+    at = ("--tracking-uri", registry.connection.uri)
+    image = ("--image", IMAGE)
+    assert "has no digest" in refused("registry", "deploy", "1", *at)
+    assert "has no digest" in refused("registry", "deploy", "1", "--image", "merflow/python:1", *at)
+    for traffic in (0, 101, -1):
+        with_canary = ("--canary", "2", f"--traffic={traffic}")
+        assert f"--traffic {traffic} is no share" in refused("registry", "deploy", "1", *image, *at, *with_canary)
+    assert "go together" in refused("registry", "deploy", "1", *image, *at, "--canary", "2")
+    assert "go together" in refused("registry", "deploy", "1", *image, *at, "--traffic", "10")
+    knative = ("--mode", "knative", "--canary", "2", "--traffic", "10")
+    assert "give --out FOLDER" in refused("registry", "deploy", "1", *image, *at, *knative)
+    assert "no version 9" in refused("registry", "deploy", "9", *image, *at)
+    assert "did you mean 'candidate'" in refused("registry", "deploy", "candidat", *image, *at)
+    assert "no registered model 'merfow'" in refused("registry", "deploy", "1", "--name", "merfow", *image, *at)
+    into = ("--into", tmp_path, *at)
+    assert "names no version" in refused("registry", "fetch", "merflow/1", *into)
+    assert "names no version" in refused("registry", "fetch", "models:/../1/2", *into)
+    assert "is no digest" in refused("registry", "fetch", "models:/merflow/1", "--digest", "sha256:12", *into)
+    wrong = ("--digest", f"sha256:{'0' * 64}")
+    assert "is not the package that was asked for" in refused("registry", "fetch", "models:/merflow/1", *wrong, *into)
     assert list(tmp_path.iterdir()) == []
