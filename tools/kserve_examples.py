@@ -33,7 +33,7 @@ def main() -> None:
     """Write all examples."""
     for name, made in examples().items():
         for path in write_deployment(made, FOLDER / name):
-            print(path.relative_to(Path.cwd()))
+            print(path.relative_to(FOLDER.parents[2]))
 
 
 if __name__ == "__main__":

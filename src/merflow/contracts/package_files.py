@@ -45,12 +45,13 @@ def package_digest(folder: Path) -> str:
     return f"sha256:{hashlib.sha256((folder / PACKAGE).read_bytes()).hexdigest()}"
 
 
-def check_package(folder: Path, *, expected: str) -> None:
+def check_package(folder: Path, *, expected: str, title: str = "") -> None:
     """Raise unless the folder is the package with this digest, whole and without pickles.
 
     Args:
         folder: The package.
         expected: Its :func:`package_digest`.
+        title: The package in words, for errors; empty for its folder.
 
     Raises:
         ModelError: It is another package, or a file of it was changed, removed or added.
@@ -59,8 +60,8 @@ def check_package(folder: Path, *, expected: str) -> None:
     found = package_digest(folder)
     if found != expected:
         raise ModelError(
-            f"{folder} is not the package that was asked for: its {PACKAGE} has the digest {found}, not {expected}; "
-            "deploy the version again, or find out who changed it"
+            f"{title or folder} is not the package that was asked for: its {PACKAGE} has the digest {found}, not "
+            f"{expected}; deploy the version again, or find out who changed it"
         )
     refuse_pickles(folder)
     check_files(folder, read_package(folder))

@@ -59,7 +59,8 @@ def fetch_package(registry: Registry, text: str, *, into: Path, expected: str | 
     version = registry.usable(text)
     with replacing_folder(folder) as part:
         inside = download(registry.connection, version, into=part / ".download")
-        check_package(inside, expected=expected or package_digest(inside))
+        title = f"the package of {version.title}"
+        check_package(inside, expected=expected or package_digest(inside), title=title)
         for path in inside.iterdir():
             shutil.move(path, part / path.name)
         shutil.rmtree(part / ".download")
