@@ -12,6 +12,8 @@ from merflow.cli.console import OUT, run
 from merflow.cli.deploy import deploy, fetch
 from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
+from merflow.cli.listen import listen
+from merflow.cli.predict import predict
 from merflow.cli.report import report
 from merflow.cli.serve import serve
 from merflow.cli.stress import stress
@@ -63,7 +65,7 @@ def options(
 
 
 _WHOLE, _STEPS, _ELSEWHERE = "From a corpus to a report", "Single steps", "On a cluster and in MLflow"
-_PROMOTE, _USE = "Promote", "Use a model"
+_PROMOTE, _USE = "Promote", "Use a trained model"
 
 app.command("benchmark", rich_help_panel=_WHOLE)(runs.benchmark)
 app.command("presets", rich_help_panel=_WHOLE)(runs.presets)
@@ -84,8 +86,10 @@ app.command("train", rich_help_panel=_STEPS)(runs.train)
 app.command("classics", rich_help_panel=_STEPS)(classics)
 app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
 app.command("plots", rich_help_panel=_STEPS)(runs.plots)
-app.command("stress", rich_help_panel=_PROMOTE)(stress)
+app.command("predict", rich_help_panel=_USE)(predict)
+app.command("listen", rich_help_panel=_USE)(listen)
 app.command("serve", rich_help_panel=_USE)(serve)
+app.command("stress", rich_help_panel=_PROMOTE)(stress)
 app.add_typer(
     pipeline.app,
     name="pipeline",

@@ -227,8 +227,8 @@ def retry(
 
 
 def _print_head(run: "Run") -> None:
-    from merflow.cli.live import clock_text
     from merflow.cli.run_table import state_word
+    from merflow.contracts.numerals import clock_text
 
     time = "" if run.seconds is None else f", {clock_text(run.seconds)}"
     OUT.print(f"{run.name}: {state_word(run.state)}{time}", markup=False)

@@ -127,6 +127,7 @@ def fetch(
         typer.Option(help="Refuse a package with another digest than this one of `merflow registry deploy`."),
     ] = None,
     uri: UriOption = None,
+    folder: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Download the package of a version, and check every file. A package that is there already stays.
@@ -139,7 +140,7 @@ def fetch(
     from merflow.jobs.registry import open_registry, version_named
 
     name, text = version_named(location)
-    done = fetch_package(open_registry(uri=uri, name=name), text, into=into, expected=digest)
+    done = fetch_package(open_registry(uri=uri, folder=folder, name=name), text, into=into, expected=digest)
     if as_json:
         print_json({"folder": str(done.folder), "new": done.new, **done.version.model_dump(mode="json")})
         return

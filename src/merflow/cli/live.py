@@ -11,6 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from merflow.contracts.numerals import clock_text
 from merflow.contracts.pipeline_steps import StepTime
 
 _COUNT = re.compile(r"(?P<stage>.+): (?:epoch )?(?P<done>\d+)/(?P<total>\d+) \(\d+ s\)$")
@@ -159,10 +160,3 @@ def _outcome(step: StepTime) -> str:
     if step.ran + step.cached == 1:
         return "ran" if step.ran else "cached"
     return ", ".join(f"{count} {word}" for count, word in ((step.ran, "ran"), (step.cached, "cached")) if count)
-
-
-def clock_text(seconds: float) -> str:
-    """Return a duration as people read it: 1:05, or 1:02:05."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

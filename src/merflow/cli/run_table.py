@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from merflow.cli.live import clock_text
+from merflow.contracts.numerals import clock_text
 
 if TYPE_CHECKING:
     from merflow.submission.runs import Run

@@ -22,7 +22,8 @@ def serve(
         str, typer.Option(help="Listen on this address; 0.0.0.0 is every one.", rich_help_panel=_SERVER)
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="Listen on this port; 0 takes any that is free.", min=0, max=65535, rich_help_panel=_SERVER)
+        int,
+        typer.Option(help="Listen on this port; 0 takes any that is free.", min=0, max=65535, rich_help_panel=_SERVER),
     ] = 8080,
     api_key_file: Annotated[
         Path | None,
@@ -90,14 +91,18 @@ def serve(
     ] = 64,
     max_queue: Annotated[
         int,
-        typer.Option(help="Refuse requests while this many clips wait for the model (429).", min=1, rich_help_panel=_LIMITS),
+        typer.Option(
+            help="Refuse requests while this many clips wait for the model (429).", min=1, rich_help_panel=_LIMITS
+        ),
     ] = 256,
     max_upload_s: Annotated[
         float, typer.Option(help="Refuse requests that take longer to arrive (408).", min=0.1, rich_help_panel=_LIMITS)
     ] = 30,
     max_answer_s: Annotated[
         float,
-        typer.Option(help="Give up on requests that wait longer for the model (503).", min=0.1, rich_help_panel=_LIMITS),
+        typer.Option(
+            help="Give up on requests that wait longer for the model (503).", min=0.1, rich_help_panel=_LIMITS
+        ),
     ] = 60,
     params: ParamsOption = None,
     overrides: SetOption = None,

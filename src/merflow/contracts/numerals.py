@@ -55,6 +55,13 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
+def clock_text(seconds: float) -> str:
+    """Return a duration as people read it: 1:05, or 1:02:05."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def training_name(fold: int, seed: int) -> str:
     """Return ``fold 1``, or ``fold 1, seed 2`` if the seed is not 0."""
     return f"fold {fold}" + (f", seed {seed}" if seed else "")

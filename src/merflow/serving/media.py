@@ -6,6 +6,7 @@ reads all others, and the sound of videos.
 Shapes: n samples.
 """
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ _CONTAINERS = (
     "aac,ac3,adts,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dv,eac3,f4v,flac,flv,loas,m4v,matroska,mov,mp3,mp4,"
     "mpc,mpeg,mpegts,mxf,ogg,opus,rm,spx,tak,tta,voc,w64,wav,webm,wtv,wv"
 )
-_OPTIONS = {"format_whitelist": _CONTAINERS}
+CONTAINER_OPTIONS = {"format_whitelist": _CONTAINERS}
 _MAX_CHANNELS = 64
-_MOST_HZ = 768_000
+_MOST_HZ = 384_000
+_BLOCK = 65_536  # samples
 
 
 def open_clip(
@@ -88,19 +90,22 @@ def _sound_file(source: Path | bytes, *, limit_s: float | None) -> np.ndarray:
             return read_samples(source, n_samples=None, resample=True)
         except CorpusError as error:
             raise MediaError(str(error).partition(";")[0]) from error
+    parts: list[np.ndarray] = []
     try:
-        values, rate_hz = soundfile.read(BytesIO(source), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(BytesIO(source)) as opened:
+            for block in opened.blocks(_BLOCK, dtype="float32", always_2d=True):
+                parts.append(_mono(block))
     except (soundfile.SoundFileError, OSError) as error:
         raise MediaError(f"{_named(source)} is no readable recording: {error}") from error
-    return _checked(source, values, rate_hz=int(rate_hz))
+    return _checked(source, parts, rate_hz=header.samplerate)
 
 
 def _decoded(source: Path | bytes, *, limit_s: float | None) -> tuple[np.ndarray | None, bool]:
     """Return the samples ``(n,)`` float32 of a file that PyAV reads, None without sound; True if it has video."""
     av = library()
     try:
-        with av.open(_readable(source), options=_OPTIONS, metadata_errors="ignore") as container:
-            films = [each for each in container.streams.video if not _is_cover(each)]
+        with av.open(_readable(source), options=CONTAINER_OPTIONS, metadata_errors="ignore") as container:
+            films = [each for each in container.streams.video if not is_cover(each)]
             if not container.streams.audio:
                 if not films:
                     raise MediaError(f"{_named(source)} has neither sound nor video")
@@ -109,15 +114,15 @@ def _decoded(source: Path | bytes, *, limit_s: float | None) -> tuple[np.ndarray
                 return None, True
             stream = container.streams.audio[0]
             stream.thread_count = 1
-            values, rate_hz = _sound(source, container.decode(stream), limit_s=limit_s)
+            parts, rate_hz = _sound(source, container.decode(stream), limit_s=limit_s)
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MediaError(f"{_named(source)} cannot be read as audio or video: {reason}") from error
-    return _checked(source, values, rate_hz=rate_hz), bool(films)
+    return _checked(source, parts, rate_hz=rate_hz), bool(films)
 
 
-def _sound(source: Path | bytes, frames: Any, *, limit_s: float | None) -> tuple[np.ndarray, int]:  # noqa: ANN401 - PyAV has no types
-    """Return all samples ``(n, channels)`` float32 and their rate; stop as soon as there are too many."""
+def _sound(source: Path | bytes, frames: Any, *, limit_s: float | None) -> tuple[list[np.ndarray], int]:  # noqa: ANN401 - PyAV has no types
+    """Return all samples, mono in parts ``(n,)`` float32, and their rate; stop as soon as there are too many."""
     import av
 
     parts: list[np.ndarray] = []
@@ -128,21 +133,28 @@ def _sound(source: Path | bytes, frames: Any, *, limit_s: float | None) -> tuple
             rate_hz = int(frame.sample_rate)
             _check_layout(source, channels=len(frame.layout.channels), rate_hz=rate_hz)
         for converted in resampler.resample(frame):
-            parts.append(converted.to_ndarray().T)
+            parts.append(_mono(converted.to_ndarray().T))
             count += len(parts[-1])
         _check_length(source, count / rate_hz, limit_s=limit_s)
-    if not count:
-        raise MediaError(f"{_named(source)} has no samples")
-    return np.concatenate(parts), rate_hz
+    return parts, rate_hz
 
 
-def _checked(source: Path | bytes, values: np.ndarray, *, rate_hz: int) -> np.ndarray:
-    """Return samples ``(n, channels)`` as 16 kHz mono, ``(m,)``."""
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """Return the mean of the channels, ``(n, channels)`` -> ``(n,)`` float32.
+
+    It is taken while the sound is read: many channels of silence take no room in a file, and much in memory.
+    """
+    return np.ascontiguousarray(samples.mean(axis=1, dtype=np.float64), dtype=np.float32)
+
+
+def _checked(source: Path | bytes, parts: Sequence[np.ndarray], *, rate_hz: int) -> np.ndarray:
+    """Return mono samples in parts ``(n,)`` as 16 kHz ``(m,)``."""
+    values = np.concatenate([np.zeros(0, dtype=np.float32), *parts])
     if not len(values):
         raise MediaError(f"{_named(source)} has no samples")
     if not np.isfinite(values).all():
         raise MediaError(f"{_named(source)} has samples that are no numbers")
-    return to_16_khz_mono(values, rate_hz=rate_hz)
+    return to_16_khz_mono(values[:, None], rate_hz=rate_hz)
 
 
 def _check_layout(source: Path | bytes, *, channels: int, rate_hz: int) -> None:
@@ -155,7 +167,7 @@ def _check_length(source: Path | bytes, seconds: float, *, limit_s: float | None
         raise TooLongError(f"{_named(source)} is longer than {limit_s:g} s; cut it, or see `merflow listen`")
 
 
-def _is_cover(stream: Any) -> bool:  # noqa: ANN401 - PyAV has no types
+def is_cover(stream: Any) -> bool:  # noqa: ANN401 - PyAV has no types
     """Return True if a video stream is the picture of an album."""
     import av.stream
 

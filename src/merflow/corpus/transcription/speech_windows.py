@@ -17,14 +17,20 @@ def windows(samples: np.ndarray, *, longest: int) -> list[np.ndarray]:
     """
     pieces: list[np.ndarray] = []
     while len(samples) > longest:
-        cut = _quietest(samples, first=longest // 2, last=min(longest, len(samples) - longest // 6))
+        cut = quietest(samples, first=longest // 2, last=min(longest, len(samples) - longest // 6))
         pieces.append(samples[:cut])
         samples = samples[cut:]
     return [*pieces, samples]
 
 
-def _quietest(samples: np.ndarray, *, first: int, last: int) -> int:
-    """Return the middle of the quietest 200 ms whose middle lies in ``[first, last]``; of equals, the latest."""
+def quietest(samples: np.ndarray, *, first: int, last: int) -> int:
+    """Return the sample at which speech is best cut: the middle of the quietest 200 ms, of equals the latest.
+
+    Args:
+        samples: 16 kHz mono, ``(n,)``.
+        first: First sample that the middle may lie at.
+        last: Last one.
+    """
     half = _BLOCK * _PAUSE_BLOCKS // 2
     span = samples[max(first - half, 0) : last + half].astype(np.float64)
     n_blocks = len(span) // _BLOCK

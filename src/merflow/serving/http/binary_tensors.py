@@ -1,8 +1,8 @@
 """The binary tensor extension of the Open Inference Protocol.
 
-The header ``Inference-Header-Content-Length`` gives the length of the JSON part; the tensors follow it in the order of the
-inputs, each as long as its parameter ``binary_data_size`` says. Every element of a BYTES tensor is preceded by its length,
-four bytes, little-endian.
+The header ``Inference-Header-Content-Length`` gives the length of the JSON part; the tensors follow it in the order of
+the inputs, each as long as its parameter ``binary_data_size`` says. Every element of a BYTES tensor is preceded by its
+length, four bytes, little-endian.
 """
 
 import struct
@@ -50,12 +50,15 @@ def read_elements(content: bytes, *, name: str, count: int) -> list[bytes]:
     elements, at = [], 0
     while at < len(content):
         if at + _LENGTH.size > len(content):
-            raise RefusedRequestError("malformed", f"input {name!r} ends inside a length, {len(content) - at} bytes left")
+            raise RefusedRequestError(
+                "malformed", f"input {name!r} ends inside a length, {len(content) - at} bytes left"
+            )
         (length,) = _LENGTH.unpack_from(content, at)
         at += _LENGTH.size
         if at + length > len(content):
             raise RefusedRequestError(
-                "malformed", f"input {name!r}: an element of {length} bytes exceeds the {len(content) - at} that are left"
+                "malformed",
+                f"input {name!r}: an element of {length} bytes exceeds the {len(content) - at} that are left",
             )
         elements.append(content[at : at + length])
         at += length

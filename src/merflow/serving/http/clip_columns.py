@@ -1,7 +1,7 @@
 """Clips as columns, the form in which V1 and V2 requests name them: sound, video, words, gender, dialogue.
 
-Sound and video are the bytes of a file, whatever the client calls them. Text in their place is base64, or a data URI; it
-is never taken for a path.
+Sound and video are the bytes of a file, whatever the client calls them. Text in their place is base64, or a data URI;
+it is never taken for a path.
 """
 
 import base64

@@ -88,7 +88,8 @@ class Guard:
             return RefusedRequestError("draining", "the server is shutting down; send the request to another one")
         if self._state.open_requests >= self._settings.limits.concurrency:
             return RefusedRequestError(
-                "queue-full", f"{self._state.open_requests} requests are open, which is the limit; try again in a second"
+                "queue-full",
+                f"{self._state.open_requests} requests are open, which is the limit; try again in a second",
             )
         return None
 

@@ -1,21 +1,25 @@
-"""A recording as a whole and in parts."""
+"""A recording as a whole and in its stretches of speech."""
 
 from pathlib import Path
 
+import numpy as np
+
 from merflow.corpus.samples import RATE_HZ
-from merflow.inference.media_clips import Samples
+from merflow.inference.media_clips import Clip, Samples, dialogue
 from merflow.serving.http.answering import ClipRequest
 from merflow.serving.http.records import Answer, Listened, Segment
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.service import Service
-from merflow.serving.http.timeline import envelope, windows
+from merflow.serving.http.speech_parts import envelope, speech_parts
+
+_FEWEST = 2  # stretches; a single one is the clip itself
 
 
 async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Listened:
-    """Return the answers to a recording and to its parts.
+    """Return the answers to a recording and to its stretches of speech.
 
-    The words of the request are those of the whole; parts are predicted from their sound. A recording longer than the
-    longest clip has no answer as a whole.
+    The words of the request are those of the whole; stretches are predicted from their sound. A recording longer than
+    the longest clip has no answer as a whole.
 
     Args:
         service: The server.
@@ -34,20 +38,35 @@ async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Liste
     whole = None
     if duration_s <= limits.clip_s:
         whole = Answer.of((await answering.predict([clip], groups=[asked.group]))[0])
-    parts = windows(samples) if "audio" in service.model.modalities else ()
-    segments = []
-    for start in range(0, len(parts), service.settings.batching.clips):
-        batch = parts[start : start + service.settings.batching.clips]
-        answers = await answering.predict([part.clip for part in batch], groups=[asked.group] * len(batch))
-        segments += [
-            Segment(start_s=part.start_s, end_s=part.end_s, answer=Answer.of(answer))
-            for part, answer in zip(batch, answers, strict=True)
-        ]
+    segments = await _segments(service, samples, group=asked.group) if "audio" in service.model.modalities else []
     return Listened(
         model=service.name,
         version=service.model.version,
         duration_s=duration_s,
         whole=whole,
         segments=segments,
-        envelope=envelope(samples),
+        envelope=await answering.decoded(lambda: envelope(samples)),
     )
+
+
+async def _segments(service: Service, samples: np.ndarray, *, group: str | None) -> list[Segment]:
+    """Return the answers to the stretches of speech; none for a recording that is one stretch.
+
+    A model of dialogue context reads the stretches around each, as ``merflow listen`` has it.
+    """
+    answering, size = service.answering, service.settings.batching.clips
+    parts = await answering.decoded(lambda: speech_parts(samples))
+    if len(parts) < _FEWEST:
+        return []
+    turns = dialogue(
+        [Clip(f"{part.start_s:.2f} s", audio=Samples(part.samples)) for part in parts], reach=service.predictor.reach
+    )
+    segments = []
+    for start in range(0, len(parts), size):
+        batch = turns[start : start + size]
+        answers = await answering.predict(batch, groups=[group] * len(batch))
+        segments += [
+            Segment(start_s=part.start_s, end_s=part.end_s, answer=Answer.of(answer))
+            for part, answer in zip(parts[start : start + size], answers, strict=True)
+        ]
+    return segments

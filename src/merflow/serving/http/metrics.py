@@ -38,9 +38,7 @@ class Metrics:
         self.model_seconds = Histogram(
             "merflow_model_seconds", "Time of the model per batch.", buckets=_SECONDS, registry=self.registry
         )
-        self.batch_clips = Histogram(
-            "merflow_batch_clips", "Clips per batch.", buckets=_CLIPS, registry=self.registry
-        )
+        self.batch_clips = Histogram("merflow_batch_clips", "Clips per batch.", buckets=_CLIPS, registry=self.registry)
         self.queue_clips = Gauge("merflow_queue_clips", "Clips that wait for the model.", registry=self.registry)
         self.open_requests = Gauge(
             "merflow_open_requests", "Requests that are read, decoded or answered.", registry=self.registry

@@ -14,6 +14,7 @@ from merflow.serving.http.service import Service
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _FILES = {
     "report.css": "merflow.evaluation.report",
+    "listen.css": "merflow.serving.listen_page",
     "serve.css": "merflow.serving.http.page",
     "serve.js": "merflow.serving.http.page",
     "chart.js": "merflow.serving.http.page",

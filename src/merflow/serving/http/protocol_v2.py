@@ -1,7 +1,7 @@
 """The Open Inference Protocol (KServe V2): tensors in, tensors out.
 
-Inputs are BYTES columns (:mod:`merflow.serving.http.clip_columns`) of shape [N] or [N, 1], one element per clip; an empty
-element stands for none. Outputs have one row per clip.
+Inputs are BYTES columns (:mod:`merflow.serving.http.clip_columns`) of shape [N] or [N, 1], one element per clip; an
+empty element stands for none. Outputs have one row per clip.
 """
 
 import json
@@ -49,9 +49,7 @@ def metadata_of(model: ServedModel, *, name: str) -> ModelMetadata:
         platform=PLATFORM,
         inputs=[TensorMetadata(name=column, datatype="BYTES", shape=[-1]) for column in reads],
         outputs=[
-            TensorMetadata(
-                name=output, datatype=datatype, shape=shape, parameters=labels if len(shape) > 1 else {}
-            )
+            TensorMetadata(name=output, datatype=datatype, shape=shape, parameters=labels if len(shape) > 1 else {})
             for output, (datatype, shape) in shapes.items()
         ],
     )
@@ -104,7 +102,9 @@ def _checked_count(tensor: V2Input, *, known: Mapping[str, object], clips: int) 
     if tensor.datatype != "BYTES":
         raise RefusedRequestError("malformed", f"input {name!r} is {tensor.datatype!r:.20}; it must be BYTES")
     if tensor.shape[0] < 1 or tensor.shape[1:] not in ([], [1]):
-        raise RefusedRequestError("malformed", f"input {name!r} has shape {tensor.shape!r:.60}; it must be [N] or [N, 1]")
+        raise RefusedRequestError(
+            "malformed", f"input {name!r} has shape {tensor.shape!r:.60}; it must be [N] or [N, 1]"
+        )
     if tensor.shape[0] > clips:
         raise RefusedRequestError("too-large", f"input {name!r} has more than {clips} clips, which is the limit")
     return tensor.shape[0]
@@ -148,9 +148,7 @@ def _clip(row: int, values: Mapping[str, str | bytes], *, limits: Limits) -> Cli
     return clip
 
 
-def answer_of(
-    answers: Answers, request: V2Request, *, model: ServedModel, name: str
-) -> tuple[V2Answer, bytes]:
+def answer_of(answers: Answers, request: V2Request, *, model: ServedModel, name: str) -> tuple[V2Answer, bytes]:
     """Return the JSON part of the answer and the tensors behind it.
 
     Raises:
@@ -165,9 +163,7 @@ def answer_of(
         facts: dict[str, Any] = {"labels": list(model.classes)} if len(shape) > 1 else {}
         binary = parameters.get("binary_data", every_binary) is True
         if binary:
-            parts.append(
-                write_elements(values) if datatype == "BYTES" else write_numbers(values, datatype=datatype)
-            )
+            parts.append(write_elements(values) if datatype == "BYTES" else write_numbers(values, datatype=datatype))
             facts[_BINARY_SIZE] = len(parts[-1])
         tensors.append(
             V2Tensor.model_validate(
@@ -184,9 +180,7 @@ def answer_of(
     return answer, b"".join(parts)
 
 
-def _values(
-    output: str, rows: Sequence[ClipPrediction], *, classes: Sequence[str]
-) -> tuple[str, list[int], list[Any]]:
+def _values(output: str, rows: Sequence[ClipPrediction], *, classes: Sequence[str]) -> tuple[str, list[int], list[Any]]:
     """Return the type, shape and flat values of an output."""
     count = len(rows)
     if output == "probabilities":

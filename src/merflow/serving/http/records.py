@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from merflow.serving.listen_page.palette import colours
 from merflow.serving.predictor import ClipPrediction, RefusedClip, ServedModel
 
 
@@ -91,12 +92,13 @@ class ModelLimits(Record):
 
 
 class ModelFacts(Record):
-    """Facts about the model that is served."""
+    """Facts about the model that is served. ``colours`` are names of the page's colours, one per class."""
 
     name: str
     version: str
     title: str
     classes: list[str]
+    colours: dict[str, str]
     modalities: list[str]
     calibrated: bool
     abstains: bool
@@ -113,6 +115,7 @@ class ModelFacts(Record):
             version=model.version,
             title=model.title,
             classes=list(model.classes),
+            colours={name: colours(model.classes)[name] for name in model.classes},
             modalities=list(model.modalities),
             calibrated=model.calibrated,
             abstains=model.abstains,

@@ -55,7 +55,9 @@ def add_uploads(app: FastAPI, service: Service) -> None:
         with tempfile.TemporaryDirectory(prefix="merflow-serve-") as folder:
             return await listen(service, clips[0], folder=Path(folder))
 
-    @app.get("/model", tags=_TAGS, summary="Facts about the model, and the limits of a request", responses=refusals(401))
+    @app.get(
+        "/model", tags=_TAGS, summary="Facts about the model, and the limits of a request", responses=refusals(401)
+    )
     async def model() -> ModelFacts:
         shown = ModelLimits(
             upload_mib=limits.upload_mib,

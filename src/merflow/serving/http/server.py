@@ -54,7 +54,7 @@ class _Impatient(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """A server that drains: on SIGTERM or Ctrl-C it refuses new requests, answers the accepted ones, and ends with 0."""
+    """A server that drains: on SIGTERM or Ctrl-C it refuses new requests, answers the accepted ones, and ends."""
 
     def __init__(
         self, app: FastAPI, state: ServerState, *, drain_s: float = 0.0, ready: Callable[[], None] = lambda: None

@@ -52,9 +52,7 @@ class Service:
             metrics=metrics,
             observe=observe,
         )
-        return cls(
-            predictor, name or predictor.model.name, settings, metrics, Answering(predictor, batches, settings)
-        )
+        return cls(predictor, name or predictor.model.name, settings, metrics, Answering(predictor, batches, settings))
 
     @property
     def model(self) -> ServedModel:

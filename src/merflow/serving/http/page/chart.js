@@ -1,7 +1,6 @@
 // Waveform and emotion over time as SVG on one scale of time.
 
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 1000;
 
 function add(parent, name, attributes = {}, text = "") {
   const node = document.createElementNS(SVG, name);
@@ -13,7 +12,8 @@ function add(parent, name, attributes = {}, text = "") {
 
 function canvas(parent, height, label) {
   parent.replaceChildren();
-  return add(parent, "svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": label });
+  const width = Math.max(200, parent.clientWidth);
+  return [add(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }), width];
 }
 
 function clock(value) {
@@ -24,79 +24,65 @@ export function seconds(value) {
   return value < 60 ? `${value.toFixed(1)} s` : clock(value);
 }
 
-export function colour(index) {
-  return `var(--e${index % 8})`;
-}
-
-function ticks(svg, duration, height) {
-  const narrow = matchMedia("(max-width: 44rem)").matches;
-  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600].find((each) => duration / each <= (narrow ? 4 : 8)) ?? 1200;
+function ticks(svg, duration, width, height) {
+  const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600].find((each) => duration / each <= width / 75) ?? 1200;
   for (let at = 0; at <= duration + 1e-6; at += step) {
-    const x = (at / duration) * WIDTH;
+    const x = (at / duration) * width;
     add(svg, "line", { class: "axis", x1: x, x2: x, y1: height, y2: height + 5 });
-    const anchor = at === 0 ? "start" : x > WIDTH - 30 ? "end" : "middle";
+    const anchor = at === 0 ? "start" : x > width - 30 ? "end" : "middle";
     const label = duration >= 60 ? clock(at) : `${step < 1 ? at.toFixed(1) : Math.round(at)} s`;
     add(svg, "text", { class: "tick", x, y: height + 22, "text-anchor": anchor }, label);
   }
-  add(svg, "line", { class: "axis", x1: 0, x2: WIDTH, y1: height, y2: height });
+  add(svg, "line", { class: "axis", x1: 0, x2: width, y1: height, y2: height });
 }
 
 export function waveform(parent, envelope, duration) {
   const height = 110;
-  const svg = canvas(parent, height + 28, `Waveform, ${seconds(duration)}`);
+  const [svg, width] = canvas(parent, height + 28, `Waveform, ${seconds(duration)}`);
   const peak = Math.max(...envelope, 0.02);
-  const width = WIDTH / envelope.length;
+  const step = width / envelope.length;
   const points = envelope.map((value, place) => {
     const half = Math.max(0.75, (value / peak) * (height / 2 - 3));
-    return `M${(place * width).toFixed(2)} ${(height / 2 - half).toFixed(2)}h${(width * 0.8).toFixed(2)}v${(2 * half).toFixed(2)}h${(-width * 0.8).toFixed(2)}z`;
+    return `M${(place * step).toFixed(2)} ${(height / 2 - half).toFixed(2)}h${(step * 0.8).toFixed(2)}v${(2 * half).toFixed(2)}h${(-step * 0.8).toFixed(2)}z`;
   });
   add(svg, "path", { class: "wave", d: points.join("") });
-  ticks(svg, duration, height);
+  ticks(svg, duration, width, height);
   return svg;
 }
 
-export function timeline(parent, segments, classes, duration) {
+export function timeline(parent, segments, colours, duration) {
+  const classes = Object.keys(colours);
   const [top, height] = [26, 150];
-  const svg = canvas(parent, top + height + 28, "Emotion over time; the table below has the numbers");
+  const [svg, width] = canvas(parent, top + height + 28, "Emotion over time; the table below has the numbers");
   const hatch = add(add(svg, "defs"), "pattern", { id: "unsure", width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
   add(hatch, "line", { class: "hatch", x1: 0, x2: 0, y1: 0, y2: 7 });
-  segments.forEach((segment, place) => {
+  segments.forEach((segment) => {
     if (segment.answer.error) return;
-    const [left, right] = edges(segments, place).map((at) => (at / duration) * WIDTH);
+    const [left, right] = [segment.start_s, segment.end_s].map((at) => (at / duration) * width);
     const box = { x: left, width: Math.max(0.5, right - left - 1) };
     const { emotion, probabilities, sure } = segment.answer;
     const strip = add(svg, "rect", { ...box, y: 0, height: 14, rx: 2 });
-    strip.style.fill = colour(classes.indexOf(emotion));
+    strip.style.fill = `var(--${colours[emotion]})`;
     if (!sure) add(svg, "rect", { ...box, class: "unsure", y: 0, height: 14 });
     let y = top + height;
-    classes.forEach((name, index) => {
+    classes.forEach((name) => {
       const part = probabilities[name] * height;
       y -= part;
       const rect = add(svg, "rect", { ...box, y, height: Math.max(0, part) });
-      rect.style.fill = colour(index);
+      rect.style.fill = `var(--${colours[name]})`;
     });
     const whole = add(svg, "rect", { ...box, y: 0, height: top + height, fill: "transparent" });
     const listed = classes.map((name) => `${name} ${Math.round(100 * probabilities[name])}%`).join(", ");
     add(whole, "title", {}, `${seconds(segment.start_s)} to ${seconds(segment.end_s)}: ${listed}`);
   });
-  ticks(svg, duration, top + height);
+  ticks(svg, duration, width, top + height);
   return svg;
-}
-
-// Overlapping windows share the time between their centres; parts with silence between them keep their own edges.
-function edges(segments, place) {
-  const [before, here, after] = [segments[place - 1], segments[place], segments[place + 1]];
-  const between = (one, other) => ((one.start_s + one.end_s) / 2 + (other.start_s + other.end_s) / 2) / 2;
-  return [
-    before && before.end_s > here.start_s ? between(before, here) : here.start_s,
-    after && here.end_s > after.start_s ? between(here, after) : here.end_s,
-  ];
 }
 
 export function playhead(svg, media, duration) {
   const line = add(svg, "line", { class: "playhead", x1: 0, x2: 0, y1: 0, y2: svg.viewBox.baseVal.height - 28 });
   media.addEventListener("timeupdate", () => {
-    const x = Math.min(1, media.currentTime / duration) * WIDTH;
+    const x = Math.min(1, media.currentTime / duration) * svg.viewBox.baseVal.width;
     line.setAttribute("x1", x);
     line.setAttribute("x2", x);
   });

@@ -1,4 +1,4 @@
-import { colour, playhead, seconds, timeline, waveform } from "./chart.js";
+import { playhead, seconds, timeline, waveform } from "./chart.js";
 import { Recorder } from "./recorder.js";
 
 const $ = (id) => document.getElementById(id);
@@ -8,6 +8,7 @@ let clip = null;
 let key = "";
 let address = "";
 let asked = 0;
+let draw = () => {};
 
 function listed(words, last = "and") {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
@@ -39,13 +40,13 @@ async function open() {
   $("key-form").hidden = true;
   $("clip-form").hidden = false;
   document.title = `${model.title} · merflow`;
-  $("model-name").textContent = `${model.name}, version ${model.version}`;
+  $("model-name").textContent = `${model.title}, version ${model.version}`;
   const reads = model.modalities.map((name) => ({ audio: "speech", text: "words", video: "faces" })[name]);
-  $("intro").textContent = `${model.title} tells ${listed(model.classes)} apart, from ${listed(reads)}. ${model.remark}`;
+  $("intro").textContent = `This model tells ${listed(model.classes)} apart, from ${listed(reads)}. ${model.remark}`;
   $("words").hidden = !model.modalities.includes("text");
   $("text").maxLength = model.limits.text_chars;
   $("kept").textContent = model.keeps_requests ? "This server keeps what you send." : "Nothing that you send is kept.";
-  $("drop-hint").textContent = `or drop audio or video here, up to ${model.limits.upload_mib} MiB`;
+  $("drop-hint").textContent = `or drop audio or video here, up to ${model.limits.upload_mib}\u00a0MiB`;
   if (!navigator.mediaDevices || !window.MediaRecorder) {
     $("record").disabled = true;
     $("record-hint").textContent = "Browsers record only on https:// or on this machine itself.";
@@ -106,9 +107,10 @@ function show(found) {
   const long = ["See emotion over time", `The recording is longer than ${seconds(model.limits.clip_s)}, and is predicted in parts only.`];
   const [title, note] = answer ? verdict(answer) : long;
   $("answer-title").textContent = title;
-  $("answer-note").textContent = note;
+  const heard = new Set((found.segments ?? []).map((segment) => segment.answer.emotion));
+  $("answer-note").textContent = answer && heard.size > 1 ? `${note} Stretches of speech differ: see emotion over time.` : note;
   $("warnings").replaceChildren(...(answer?.warnings ?? []).map((text) => element("li", { text })));
-  $("bars").replaceChildren(...(answer ? model.classes.map((name, index) => bar(name, index, answer)) : []));
+  $("bars").replaceChildren(...(answer ? model.classes.map((name) => bar(name, answer)) : []));
   $("counted").parentElement.hidden = !answer;
   $("counted").replaceChildren(
     ...model.modalities.map((name) => {
@@ -122,10 +124,10 @@ function show(found) {
   $("answer").scrollIntoView({ block: "start" });
 }
 
-function bar(name, index, answer) {
+function bar(name, answer) {
   const row = element("li");
   const possible = answer.possible.includes(name);
-  row.style.setProperty("--colour", colour(index));
+  row.style.setProperty("--colour", `var(--${model.colours[name]})`);
   const label = element("span", { text: name, className: possible ? "name possible" : "name" });
   if (possible) label.title = "possible";
   const rail = element("span", { className: "rail" });
@@ -144,20 +146,24 @@ function hear(found) {
   media.setAttribute("aria-label", "The clip");
   $("player").replaceChildren(media);
   $("duration").textContent = seconds(found.duration_s);
-  playhead(waveform($("waveform"), found.envelope, found.duration_s), media, found.duration_s);
   $("timeline").hidden = !found.segments.length;
+  draw = () => {
+    playhead(waveform($("waveform"), found.envelope, found.duration_s), media, found.duration_s);
+    if (!found.segments.length) return;
+    playhead(timeline($("timeline-chart"), found.segments, model.colours, found.duration_s), media, found.duration_s);
+  };
+  draw();
   if (!found.segments.length) return;
   $("timeline-note").textContent =
-    "Parts of the recording, predicted from their sound alone. The strip on top is the most likely emotion, hatched where the model is not sure.";
+    "Each stretch of speech, predicted from its sound alone. The strip on top is the most likely emotion, hatched where the model is not sure.";
   $("legend").replaceChildren(
-    ...model.classes.map((name, index) => {
+    ...model.classes.map((name) => {
       const item = element("li");
-      item.style.setProperty("--colour", colour(index));
+      item.style.setProperty("--colour", `var(--${model.colours[name]})`);
       item.append(element("i"), name);
       return item;
     }),
   );
-  playhead(timeline($("timeline-chart"), found.segments, model.classes, found.duration_s), media, found.duration_s);
   table(found.segments, media);
 }
 
@@ -231,6 +237,7 @@ $("key-form").addEventListener("submit", (event) => {
   key = $("key").value;
   open();
 });
+addEventListener("resize", () => draw());
 open().catch(() => {
   $("problem").textContent = "The server cannot be reached.";
 });

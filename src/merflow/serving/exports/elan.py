@@ -1,0 +1,161 @@
+"""Segments as an ELAN annotation file (EAF 3.0).
+
+Tiers: ``emotion`` has one annotation per segment, with a controlled vocabulary. ``smoothed``, ``probability``,
+``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from xml.etree import ElementTree
+
+from merflow.contracts.listening_results import NOT_SURE, HeardSegment, ListeningResults
+from merflow.serving.exports.audacity import REFUSED
+from merflow.storage.local import replacing
+
+_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
+_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+_MIME = {
+    ".wav": "audio/x-wav",
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".mpg": "video/mpeg",
+}
+_VOCABULARY, _LANGUAGE = "emotions", "eng"
+_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # by XML 1.0
+_REFERENCES: dict[str, Callable[[HeardSegment], str]] = {
+    "smoothed": lambda segment: segment.smoothed_answer,
+    "probability": lambda segment: f"{segment.heard.probabilities[segment.heard.emotion]:.3f}" if segment.heard else "",
+    "possible": lambda segment: " or ".join(segment.heard.possible) if segment.heard else "",
+    "words": lambda segment: segment.text or "",
+}
+
+
+def write_elan(path: Path, results: ListeningResults, *, media: Path | None) -> None:
+    """Write an EAF file.
+
+    Args:
+        path: The file.
+        results: The segments.
+        media: The recording that ELAN plays; None if there is none.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    document = ElementTree.Element("ANNOTATION_DOCUMENT")
+    document.set("xmlns:xsi", _INSTANCE)
+    document.set("xsi:noNamespaceSchemaLocation", _SCHEMA)
+    document.set("AUTHOR", "merflow")
+    document.set("DATE", datetime.now(UTC).isoformat(timespec="seconds"))
+    document.set("FORMAT", "3.0")
+    document.set("VERSION", "3.0")
+    identifiers = (f"a{number}" for number in range(1, 10**9))
+    header = _child(document, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+    if media is not None:
+        _media(header, media, beside=path)
+    times = _times(document, results)
+    names = _emotions(document, results, times, identifiers)
+    for tier, text_of in _REFERENCES.items():
+        _references(document, tier, [text_of(each) for each in results.segments], names, identifiers)
+    last = _child(header, "PROPERTY", NAME="lastUsedAnnotationId")
+    last.text = str(int(next(identifiers)[1:]) - 1)
+    _types(document)
+    _vocabulary(document, (*results.model.classes, NOT_SURE, REFUSED))
+    ElementTree.indent(document)
+    with replacing(path) as part:
+        ElementTree.ElementTree(document).write(part, encoding="UTF-8", xml_declaration=True)
+
+
+def _child(parent: ElementTree.Element, tag: str, **attributes: str) -> ElementTree.Element:
+    return ElementTree.SubElement(parent, tag, {name: _clean(value) for name, value in attributes.items()})
+
+
+def _clean(text: str) -> str:
+    """Return the text without characters that XML cannot hold."""
+    return _FORBIDDEN.sub(" ", text)
+
+
+def _media(header: ElementTree.Element, media: Path, *, beside: Path) -> None:
+    kind = _MIME.get(media.suffix.lower(), "unknown")
+    facts = {"MEDIA_URL": media.resolve().as_uri(), "MIME_TYPE": kind}
+    if media.resolve().parent == beside.resolve().parent:
+        facts["RELATIVE_MEDIA_URL"] = f"./{media.name}"
+    _child(header, "MEDIA_DESCRIPTOR", **facts)
+
+
+def _times(document: ElementTree.Element, results: ListeningResults) -> list[tuple[str, str]]:
+    """Add the start and end of every segment; return their names."""
+    order = _child(document, "TIME_ORDER")
+    named = []
+    for number, segment in enumerate(results.segments):
+        start, end = f"ts{2 * number + 1}", f"ts{2 * number + 2}"
+        for name, seconds in ((start, segment.start_s), (end, segment.end_s)):
+            _child(order, "TIME_SLOT", TIME_SLOT_ID=name, TIME_VALUE=str(round(1000 * seconds)))
+        named.append((start, end))
+    return named
+
+
+def _emotions(
+    document: ElementTree.Element, results: ListeningResults, times: list[tuple[str, str]], identifiers: Iterator[str]
+) -> list[str]:
+    """Add the tier of emotions; return the names of its annotations."""
+    tier = _child(document, "TIER", TIER_ID="emotion", LINGUISTIC_TYPE_REF="emotion")
+    names = []
+    for segment, (start, end) in zip(results.segments, times, strict=True):
+        name = next(identifiers)
+        annotation = _child(
+            _child(tier, "ANNOTATION"),
+            "ALIGNABLE_ANNOTATION",
+            ANNOTATION_ID=name,
+            TIME_SLOT_REF1=start,
+            TIME_SLOT_REF2=end,
+        )
+        _child(annotation, "ANNOTATION_VALUE").text = _clean(segment.answer or REFUSED)
+        names.append(name)
+    return names
+
+
+def _references(
+    document: ElementTree.Element, name: str, texts: list[str], parents: list[str], identifiers: Iterator[str]
+) -> None:
+    """Add a tier whose annotations belong to those of the emotions; a segment without a text has none."""
+    tier = _child(document, "TIER", TIER_ID=name, LINGUISTIC_TYPE_REF="note", PARENT_REF="emotion")
+    for text, parent in zip(texts, parents, strict=True):
+        if not text:
+            continue
+        annotation = _child(
+            _child(tier, "ANNOTATION"), "REF_ANNOTATION", ANNOTATION_ID=next(identifiers), ANNOTATION_REF=parent
+        )
+        _child(annotation, "ANNOTATION_VALUE").text = _clean(text)
+
+
+def _types(document: ElementTree.Element) -> None:
+    _child(
+        document,
+        "LINGUISTIC_TYPE",
+        LINGUISTIC_TYPE_ID="emotion",
+        TIME_ALIGNABLE="true",
+        GRAPHIC_REFERENCES="false",
+        CONTROLLED_VOCABULARY_REF=_VOCABULARY,
+    )
+    _child(
+        document,
+        "LINGUISTIC_TYPE",
+        LINGUISTIC_TYPE_ID="note",
+        TIME_ALIGNABLE="false",
+        GRAPHIC_REFERENCES="false",
+        CONSTRAINTS="Symbolic_Association",
+    )
+    _child(document, "LANGUAGE", LANG_ID=_LANGUAGE, LANG_LABEL="English (eng)")
+    one_to_one = "1-1 association with a parent annotation"
+    _child(document, "CONSTRAINT", STEREOTYPE="Symbolic_Association", DESCRIPTION=one_to_one)
+
+
+def _vocabulary(document: ElementTree.Element, words: tuple[str, ...]) -> None:
+    vocabulary = _child(document, "CONTROLLED_VOCABULARY", CV_ID=_VOCABULARY)
+    _child(vocabulary, "DESCRIPTION", LANG_REF=_LANGUAGE)
+    for number, word in enumerate(words, start=1):
+        entry = _child(vocabulary, "CV_ENTRY_ML", CVE_ID=f"cve{number}")
+        _child(entry, "CVE_VALUE", LANG_REF=_LANGUAGE, DESCRIPTION="").text = _clean(word)

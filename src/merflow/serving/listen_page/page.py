@@ -1,0 +1,129 @@
+"""One HTML page per recording: waveform, timeline and playback, which work offline and from a folder."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+
+from merflow.contracts.listening_results import NOT_SURE, HeardSegment, ListeningResults
+from merflow.contracts.numerals import clock_text, listed, percent, plural
+from merflow.serving.listen_page.palette import colours
+from merflow.serving.listen_page.verdict import listening_verdict
+from merflow.serving.playback import MIME
+from merflow.serving.waveform import Waveform
+from merflow.storage.local import output_errors, replacing
+
+_SOUND_GOES_HERE = "<!--sound-->"
+_CHUNK = 3 * 2**18  # a multiple of 3, so that the pieces of base64 join
+
+
+def write_page(
+    path: Path,
+    results: ListeningResults,
+    *,
+    waveform: Waveform,
+    embedded: Path | None,
+    beside: str | None,
+    files_beside: dict[str, str],
+    command: str,
+) -> None:
+    """Write the page. Its size grows with the number of segments and with the embedded sound, nothing else.
+
+    Args:
+        path: File to write.
+        results: Results of listening.
+        waveform: Outline of the recording.
+        embedded: MP3 file to put into the page; None to put none.
+        beside: Name of an MP3 file in the page's folder to play instead; None for a page without playback.
+        files_beside: Name and description of the other files in the page's folder.
+        command: Command that repeats the run.
+
+    Raises:
+        OutputError: The page cannot be written.
+    """
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(percent=percent, clock=clock_text, time=precise_time)
+    environment.globals.update(plural=plural, listed=listed)
+    room, report = files("merflow.serving.listen_page"), files("merflow.evaluation.report")
+    style = [(report / "report.css"), (room / "listen.css")]
+    sound = "embedded" if embedded else ("beside" if beside else "")
+    html = environment.from_string((room / "listen.html.j2").read_text(encoding="utf-8")).render(
+        style="".join(each.read_text(encoding="utf-8") for each in style),
+        script=(room / "listen.js").read_text(encoding="utf-8"),
+        results=results,
+        verdict=listening_verdict(results),
+        colour_of=colours(results.model.classes),
+        not_sure=NOT_SURE,
+        sound=sound,
+        beside=beside,
+        files_beside=files_beside,
+        data=_script_json(_data(results, waveform)),
+        command=command,
+    )
+    head, _, tail = html.partition(_SOUND_GOES_HERE)
+    with replacing(path) as part, output_errors(path), part.open("wb") as file:
+        file.write(head.encode())
+        if embedded is not None:
+            file.write(f'<script type="text/plain" id="sound" data-mime="{MIME}">'.encode())
+            with embedded.open("rb") as source:
+                for chunk in _base64(source):
+                    file.write(chunk)
+            file.write(b"</script>")
+        file.write(tail.encode())
+
+
+def precise_time(seconds: float) -> str:
+    """Return a time such as ``1:02.5``, or ``1:01:02.5``."""
+    tenths = round(10 * seconds)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    second = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{second}" if hours else f"{minutes}:{second}"
+
+
+def _data(results: ListeningResults, waveform: Waveform) -> dict[str, Any]:
+    """Return what the page's script draws."""
+    classes = results.model.classes
+    outline: np.ndarray = waveform.outline()
+    return {
+        "duration": round(results.duration_s, 3),
+        "classes": classes,
+        "colours": [colours(classes)[name] for name in classes],
+        "stretch": waveform.stretch_s,
+        "outline": base64.b64encode(outline.tobytes()).decode(),
+        "segments": [_drawn(segment, classes) for segment in results.segments],
+    }
+
+
+def _drawn(segment: HeardSegment, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return a segment for the script; ``answer`` is the number of its class, -1 if not sure, -2 without prediction."""
+    drawn: dict[str, Any] = {"start": round(segment.start_s, 3), "end": round(segment.end_s, 3), "answer": -2}
+    heard = segment.heard
+    if heard is not None:
+        drawn["answer"] = classes.index(heard.emotion) if heard.sure else -1
+        drawn["own"] = [round(1000 * heard.probabilities[name]) for name in classes]
+        drawn["possible"] = [classes.index(name) for name in heard.possible]
+    if segment.smoothed is not None:
+        drawn["smoothed"] = [round(1000 * segment.smoothed[name]) for name in classes]
+    notes = [*(heard.warnings if heard else ()), *filter(None, [segment.refusal])]
+    return drawn | ({"text": segment.text} if segment.text else {}) | ({"notes": notes} if notes else {})
+
+
+def _script_json(value: dict[str, Any]) -> str:
+    """Return JSON that cannot end the script element it stands in."""
+    return re.sub(
+        "[<>&\u2028\u2029]",
+        lambda found: f"\\u{ord(found[0]):04x}",
+        json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+    )
+
+
+def _base64(source: BinaryIO) -> Iterator[bytes]:
+    while chunk := source.read(_CHUNK):
+        yield base64.b64encode(chunk)

@@ -1,0 +1,147 @@
+"""Speech detection with silero-vad, block by block at any length.
+
+The network is silero-vad's own for 16 kHz, written in torch, with the weights of its package's TorchScript. (The
+safetensors beside it hold older weights.) The package takes one window per call, and its import sets the number of
+torch's threads for the whole process. This network takes all windows of a block at once and leaves the threads alone;
+its probabilities are the same.
+
+Shapes: W windows of 512 samples.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from merflow.corpus.samples import RATE_HZ
+from merflow.errors import FeatureError
+
+WINDOW = 512  # samples that share one probability
+WINDOW_S = WINDOW / RATE_HZ
+IDENTITY = "silero-vad 16k 6.2"  # raise it when probabilities change; part of the key of remembered results
+
+_CONTEXT = 64  # samples before a window that the network reads too
+_REFLECTED = 64
+_BINS = 129  # of a transform of 256 samples
+_WIDTH = 128
+_RELEASED_NAMES = {
+    "stft_conv.weight": "stft.forward_basis_buffer",
+    **{
+        f"conv{number + 1}.{part}": f"encoder.{number}.reparam_conv.{part}"
+        for number in range(4)
+        for part in ("weight", "bias")
+    },
+    **{f"lstm.{part}_l0": f"decoder.rnn.{part}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")},
+    **{f"final_conv.{part}": f"decoder.decoder.2.{part}" for part in ("weight", "bias")},
+}
+_AT_ONCE = 1024  # windows; bounds the memory of one call
+
+
+class _Network(nn.Module):
+    """Magnitude spectrum, four convolutions, an LSTM over the windows, and a probability per window."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stft_conv = nn.Conv1d(1, 2 * _BINS, kernel_size=256, stride=128, bias=False)
+        self.conv1 = nn.Conv1d(_BINS, 128, kernel_size=3, padding=1)
+        self.conv2 = nn.Conv1d(128, 64, kernel_size=3, stride=2, padding=1)
+        self.conv3 = nn.Conv1d(64, 64, kernel_size=3, stride=2, padding=1)
+        self.conv4 = nn.Conv1d(64, _WIDTH, kernel_size=3, padding=1)
+        self.lstm = nn.LSTM(_WIDTH, _WIDTH)
+        self.final_conv = nn.Conv1d(_WIDTH, 1, kernel_size=1)
+
+    def forward(
+        self, windows: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        """Return ``(W,)`` probabilities and the next state for ``(W, 64 + 512)`` samples in order."""
+        reflected = F.pad(windows[:, None], (0, _REFLECTED), mode="reflect")
+        real, imaginary = self.stft_conv(reflected).split(_BINS, dim=1)  # (W, 129, 4)
+        steps = (real.square() + imaginary.square()).sqrt()
+        for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
+            steps = F.relu(convolution(steps))
+        hidden, state = self.lstm(steps.squeeze(-1), state)  # (W, 128)
+        return torch.sigmoid(self.final_conv(F.relu(hidden)[:, :, None])).flatten(), state
+
+
+class SpeechDetector:
+    """A detector that hears one recording from its start; it keeps what it needs of the past."""
+
+    def __init__(self) -> None:
+        """Load the network.
+
+        Raises:
+            FeatureError: silero-vad is not installed.
+        """
+        self._network = _network()
+        self._state = (torch.zeros(1, _WIDTH), torch.zeros(1, _WIDTH))
+        self._context = np.zeros(_CONTEXT, dtype=np.float32)
+        self._rest = np.zeros(0, dtype=np.float32)
+
+    def feed(self, samples: np.ndarray) -> np.ndarray:
+        """Return the probabilities ``(W,)`` float32 of the windows that are complete with these samples.
+
+        Args:
+            samples: The next samples at 16 kHz, ``(n,)`` float32 of any number.
+        """
+        waiting = np.concatenate([self._rest, samples.astype(np.float32, copy=False)])
+        whole = len(waiting) // WINDOW * WINDOW
+        self._rest = waiting[whole:]
+        step = _AT_ONCE * WINDOW
+        parts = [self._probabilities(waiting[start : min(start + step, whole)]) for start in range(0, whole, step)]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
+
+    def finish(self) -> np.ndarray:
+        """Return the probability of the last, incomplete window, filled with silence; empty if there is none."""
+        if not len(self._rest):
+            return np.zeros(0, dtype=np.float32)
+        return self.feed(np.zeros(WINDOW - len(self._rest), dtype=np.float32))
+
+    def _probabilities(self, samples: np.ndarray) -> np.ndarray:
+        """Return the probabilities of whole windows, and keep the state."""
+        seen = torch.from_numpy(np.concatenate([self._context, samples]))
+        self._context = samples[-_CONTEXT:].copy()
+        with torch.inference_mode():
+            probabilities, self._state = self._network(seen.unfold(0, _CONTEXT + WINDOW, WINDOW), self._state)
+        values: np.ndarray = probabilities.numpy()
+        return values
+
+
+def speech_probabilities(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the probability of speech in each window of 32 ms, as blocks of a recording come in.
+
+    Args:
+        blocks: 16 kHz mono samples in order, ``(n,)`` float32 of any lengths.
+
+    Yields:
+        ``(W,)`` float32: the windows that each block completed; last, the incomplete one.
+
+    Raises:
+        FeatureError: silero-vad is not installed.
+    """
+    detector = SpeechDetector()
+    for block in blocks:
+        yield detector.feed(block)
+    yield detector.finish()
+
+
+@cache
+def _network() -> _Network:
+    """Return the network with silero-vad's weights, which all detectors share."""
+    package = find_spec("silero_vad")  # found, not imported: its import changes torch's threads
+    if package is None or not package.submodule_search_locations:
+        raise FeatureError("speech is found by silero-vad, which is not installed; pip install 'merflow[listening]'")
+    load: Any = torch.jit.load
+    path = Path(package.submodule_search_locations[0]) / "data" / "silero_vad.jit"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript, the only form of these weights for torch
+        released = load(path, map_location="cpu").state_dict()
+    network = _Network()
+    network.load_state_dict({ours: released[f"_model.{theirs}"] for ours, theirs in _RELEASED_NAMES.items()})
+    return network.eval()
