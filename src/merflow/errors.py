@@ -80,6 +80,10 @@ class RegistryError(MerflowError):
     """A registered model, version or alias is unknown or unusable, or somebody else is moving its aliases."""
 
 
+class DeploymentError(MerflowError):
+    """A model version cannot be deployed as asked."""
+
+
 class MediaError(MerflowError):
     """A recording or video cannot be read."""
 

@@ -83,6 +83,8 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "presets",
         "registry approve",
         "registry audit",
+        "registry deploy",
+        "registry fetch",
         "registry list",
         "registry promote",
         "registry register",

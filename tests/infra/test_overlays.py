@@ -118,7 +118,7 @@ def test_an_overlay_of_your_own_sets_names_and_digests_of_images(folder: Path) -
 
 def test_policies_name_labels_that_pods_and_namespaces_have(rendered: dict[str, list[Manifest]]) -> None:
     outside = {("kubernetes.io/metadata.name", name) for name in ("kube-system", "kubeflow", "monitoring")}
-    outside |= {("application-crd-id", "kubeflow-pipelines")}
+    outside |= {("application-crd-id", "kubeflow-pipelines"), ("merflow/serves", "true")}  # the latter: infra/kserve
     for overlay in ("gpu", "kind"):
         manifests = rendered[overlay]
         labels = {

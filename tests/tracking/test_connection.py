@@ -89,3 +89,11 @@ def test_a_dataset_that_another_process_adds_at_the_same_moment_is_found_then(
     assert client.calls == ["log_inputs"] * 2
     with pytest.raises(TrackingError, match="failed to create experiment"):
         connection.call("create_experiment")
+
+
+def test_a_server_is_asked_without_the_packages_of_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image that serves has MLflow's small client, which brings no SQLAlchemy."""
+    monkeypatch.setitem(sys.modules, "sqlalchemy.exc", None)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingError, match="failed to get run"):
+        Connection("http://127.0.0.1:9").call("get_run", "0" * 32)

@@ -9,6 +9,7 @@ from merflow.cli import data, features, pipeline, registry, runs, tracking
 from merflow.cli.classics import classics
 from merflow.cli.compare import compare
 from merflow.cli.console import OUT, run
+from merflow.cli.deploy import deploy, fetch
 from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
 from merflow.cli.listen import listen
@@ -96,6 +97,8 @@ app.add_typer(
     help="Compile pipelines, run them here, and submit them to a cluster.",
 )
 app.command("doctor", rich_help_panel=_ELSEWHERE)(doctor)
+registry.app.command("deploy")(deploy)
+registry.app.command("fetch")(fetch)
 app.add_typer(
     registry.app,
     name="registry",

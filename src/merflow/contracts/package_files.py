@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from merflow.contracts.calibration_record import CALIBRATION
-from merflow.contracts.model_package import EVIDENCE, MEMBERS, REMEDY, ModelPackage
+from merflow.contracts.model_package import EVIDENCE, MEMBERS, PACKAGE, REMEDY, ModelPackage, read_package
 from merflow.errors import ModelError
 from merflow.storage.local import digest
 
@@ -30,6 +30,41 @@ def file_digests(folder: Path) -> dict[str, str]:
     """
     inside = [path for part in (MEMBERS, EVIDENCE) for path in (folder / part).rglob("*") if not path.is_dir()]
     return _digests(folder, [*inside, *(path for path in [folder / CALIBRATION] if path.is_file())])
+
+
+def package_digest(folder: Path) -> str:
+    """Return the SHA-256 of ``package.json``, as ``sha256:`` and 64 hexadecimal digits, as ``sha256sum`` prints them.
+
+    ``package.json`` names the SHA-256 of all files that decide about predictions, so this one digest stands for them.
+
+    Raises:
+        ModelError: The folder is no package.
+    """
+    if not (folder / PACKAGE).is_file():
+        raise ModelError(f"{folder} is no model package: {PACKAGE} is missing; {REMEDY}")
+    return f"sha256:{hashlib.sha256((folder / PACKAGE).read_bytes()).hexdigest()}"
+
+
+def check_package(folder: Path, *, expected: str, title: str = "") -> None:
+    """Raise unless the folder is the package with this digest, whole and without pickles.
+
+    Args:
+        folder: The package.
+        expected: Its :func:`package_digest`.
+        title: The package in words, for errors; empty for its folder.
+
+    Raises:
+        ModelError: It is another package, or a file of it was changed, removed or added.
+        FormatError: Another version of merflow wrote it, or it is damaged.
+    """
+    found = package_digest(folder)
+    if found != expected:
+        raise ModelError(
+            f"{title or folder} is not the package that was asked for: its {PACKAGE} has the digest {found}, not "
+            f"{expected}; deploy the version again, or find out who changed it"
+        )
+    refuse_pickles(folder)
+    check_files(folder, read_package(folder))
 
 
 def _digests(folder: Path, paths: Iterable[Path]) -> dict[str, str]:

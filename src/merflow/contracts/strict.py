@@ -6,7 +6,7 @@ Unknown keys are errors that name the nearest known one, and all problems of a f
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
@@ -158,5 +158,7 @@ def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> Iterable[str]
             annotation = get_args(annotation)[-1]
         else:
             annotation = annotation.model_fields[str(step)].annotation
+        if get_origin(annotation) is UnionType:  # a mapping or none
+            annotation = get_args(annotation)[0]
     keys: Mapping[str, object] = annotation.model_fields
     return keys

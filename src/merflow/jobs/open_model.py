@@ -10,13 +10,13 @@ from merflow.contracts.registered_version import RegisteredVersion
 from merflow.errors import EvaluationError, RegistryError, ServingError, TrackingError
 from merflow.jobs.fetched_models import fetched_run, fetched_version
 from merflow.jobs.predictors import Placement, of_folds, of_model_folder, of_package
-from merflow.jobs.registry import open_registry
+from merflow.jobs.registry import VERSION_SCHEME, open_registry, version_named
 from merflow.promotion.registry.state import CHAMPION
 from merflow.runs.fold_folder import is_fold
 from merflow.runs.run_folder import RunFolder, read_run
 from merflow.serving.predictor import Predictor
 
-_VERSION, _RUN = "models:/", "runs:/"
+_RUN = "runs:/"
 _EXPECTED = (
     "name the folder of a fold, of a model package or of a finished benchmark, or models:/NAME@champion, "
     "models:/NAME/VERSION or runs:/RUN_ID"
@@ -45,8 +45,8 @@ def open_model(
         MerflowError: A file of the model is missing, damaged, or of another version of merflow.
     """
     placement = Placement(encoders_folder=encoders_folder, device=device)
-    if location.startswith(_VERSION):
-        name, text = _version_named(location)
+    if location.startswith(VERSION_SCHEME):
+        name, text = version_named(location)
         version, folder = fetched_version(open_registry(uri=_uri(location, tracking_uri), name=name), text)
         return of_package(folder, placement, version=version)
     if location.startswith(_RUN):
@@ -98,17 +98,3 @@ def _uri(location: str, given: str | None) -> str:
     if not uri:
         raise RegistryError(f"nothing says where {location} is; give --tracking-uri URI, or set MLFLOW_TRACKING_URI")
     return uri
-
-
-def _version_named(location: str) -> tuple[str, str]:
-    """Return the name, and the alias or number, of a location of the registry.
-
-    Raises:
-        ServingError: It has another form.
-    """
-    name, at, text = location.removeprefix(_VERSION).partition("@")
-    if not at:
-        name, _, text = name.partition("/")
-    if not name or not text or "/" in name or "/" in text:
-        raise ServingError(f"{location} names no version; write models:/NAME@champion or models:/NAME/VERSION")
-    return name, text

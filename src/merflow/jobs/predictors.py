@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.calibration_record import Calibration
+from merflow.contracts.fetched_version import read_fetched
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
+from merflow.contracts.package_files import package_digest
 from merflow.contracts.params import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
@@ -39,7 +41,7 @@ class Placement:
 
 
 def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion | None = None) -> Predictor:
-    """Load a package, which may be that of a registered version.
+    """Load a package, which may be that of a registered version, given or named by the file beside a fetched package.
 
     Raises:
         MerflowError: See :func:`merflow.inference.packaged_model.load_package`.
@@ -47,7 +49,11 @@ def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion
     loaded = load_package(folder, encoders_folder=placement.encoders_folder, device=placement.device)
     package, card = loaded.package, folder / CARD_MD
     made = f"{package.variant}, {package.made}"
-    if version is None:
+    fetched = read_fetched(folder) if version is None else None
+    if fetched is not None and fetched.digest == package_digest(folder):
+        name, number = fetched.name, str(fetched.version)
+        made = f"version {number} of {name!r}: {made}"
+    elif version is None:
         name, number = package.variant, _digest([folder / member.folder for member in package.members])
     else:
         name, number = version.name, str(version.version)

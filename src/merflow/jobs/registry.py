@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 from merflow.contracts.tracked_run import read_tracked_run
-from merflow.errors import RegistryError
+from merflow.errors import RegistryError, ServingError
 from merflow.promotion.registry.registry import DEFAULT_NAME, Registry
 from merflow.runs import remembered
 from merflow.tracking.lookup import existing
 
+VERSION_SCHEME = "models:/"
 _VARIABLE = "MLFLOW_TRACKING_URI"
 
 
@@ -46,6 +47,20 @@ def registry_uri(*, uri: str | None, folder: Path | None) -> str:
         f"nothing says where the registry is; give --tracking-uri URI, set {_VARIABLE}, or name a benchmark's folder "
         "with --folder"
     )
+
+
+def version_named(location: str) -> tuple[str, str]:
+    """Return the name, and the alias or number, of ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+
+    Raises:
+        ServingError: The location has another form.
+    """
+    name, at, text = location.removeprefix(VERSION_SCHEME).partition("@")
+    if not at:
+        name, _, text = name.partition("/")
+    if not location.startswith(VERSION_SCHEME) or not name or not text or "/" in name or "/" in text:
+        raise ServingError(f"{location} names no version; write models:/NAME@champion or models:/NAME/VERSION")
+    return name, text
 
 
 def _uri_of(folder: Path) -> str:

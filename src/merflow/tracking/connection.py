@@ -116,13 +116,12 @@ class Connection:
             TrackingError: The server or database cannot be reached, refuses, or is no MLflow server.
         """
         from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
 
         for pause_s in (*_PAUSES_S, None):
             try:
                 with _quiet_retries(), _patience(method):
                     return getattr(self._opened(), method)(*args, **kwargs)
-            except (MlflowException, SQLAlchemyError, OSError, ValueError, ModuleNotFoundError) as error:
+            except (MlflowException, *_database_errors(), OSError, ValueError, ModuleNotFoundError) as error:
                 if method in _UPLOADS and _went_in_parts(*args):
                     os.environ[_IN_PARTS] = "false"  # the object store may be out of reach from here
                     continue
@@ -143,14 +142,13 @@ class Connection:
         """
         from mlflow.exceptions import MlflowException
         from mlflow.tracking._tracking_service.utils import _use_tracking_uri
-        from sqlalchemy.exc import SQLAlchemyError
 
         self._opened()
         before = os.environ.get(_URI)
         try:
             with _quiet_retries(), _patience(method), _use_tracking_uri(self.uri):
                 yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, *_database_errors(), OSError) as error:
             raise self._failed(method, error) from error
         finally:
             if before is None:
@@ -180,6 +178,15 @@ class Connection:
                 ensure_database(self.database)
             self._client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         return self._client
+
+
+def _database_errors() -> tuple[type[Exception], ...]:
+    """Return the errors of a database that MLflow opens itself; none where only MLflow's small client is installed."""
+    try:
+        from sqlalchemy.exc import SQLAlchemyError
+    except ModuleNotFoundError:
+        return ()
+    return (SQLAlchemyError,)
 
 
 @contextmanager

@@ -33,6 +33,7 @@ def logged_model(
     pickled: bool = False,
     skill: float = 1.0,
     experiment: str = "models",
+    **changes: object,
 ) -> tuple[str, str]:
     """Log a model with a package in it; return its URI and its run.
 
@@ -43,12 +44,13 @@ def logged_model(
         pickled: True to plant a pickle.
         skill: Logit of being right, of the predictions in the package.
         experiment: Name of the experiment.
+        changes: Facts of the package that differ.
     """
     import mlflow
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.py").write_text(_MODEL)
-    write_folder(folder / "package", skill=skill)
+    write_folder(folder / "package", skill=skill, **changes)  # type: ignore[arg-type]
     if pickled:
         (folder / "package" / "members").mkdir()
         (folder / "package" / "members" / "model.pkl").write_bytes(pickle.dumps({}))

@@ -63,14 +63,18 @@ def fetch_package(connection: Connection, version: RegisteredVersion, *, into: P
         RegistryError: The version has no package, or its files are gone.
         TrackingError: The server cannot be reached or refuses.
     """
-    check_files(connection, version)
-    package = package_location(connection, version)
-    if package is None:
-        raise RegistryError(
-            f"{version.title} has no package: there is no {PACKAGE} among its artifacts; register the model with "
-            "merflow registry register"
-        )
-    return _downloaded(connection, _root(connection, version), package, into=into)
+    return _downloaded(connection, _root(connection, version), _package_of(connection, version), into=into)
+
+
+def fetch_package_json(connection: Connection, version: RegisteredVersion, *, into: Path) -> Path:
+    """Download ``package.json`` alone, and return the folder that it is in.
+
+    Raises:
+        RegistryError: The version has no package, or its files are gone.
+        TrackingError: The server cannot be reached or refuses.
+    """
+    package = _package_of(connection, version)
+    return _downloaded(connection, _root(connection, version), f"{package}/{PACKAGE}", into=into).parent
 
 
 def fetch_run_package(connection: Connection, run_id: str, *, into: Path, name: str = "") -> Path:
@@ -98,6 +102,17 @@ def fetch_run_package(connection: Connection, run_id: str, *, into: Path, name: 
         f"run {run_id} has no model package{f' {name!r}' if name else ''} in MLflow at {connection.shown_uri}; name "
         "the run of a fold, or of a variant that was registered"
     )
+
+
+def _package_of(connection: Connection, version: RegisteredVersion) -> str:
+    check_files(connection, version)
+    package = package_location(connection, version)
+    if package is None:
+        raise RegistryError(
+            f"{version.title} has no package: there is no {PACKAGE} among its artifacts; register the model with "
+            "merflow registry register"
+        )
+    return package
 
 
 def _package_in(connection: Connection, root: str) -> str | None:
