@@ -11,6 +11,7 @@ from merflow.cli.compare import compare
 from merflow.cli.console import OUT, run
 from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
+from merflow.cli.export import export
 from merflow.cli.listen import listen
 from merflow.cli.report import report
 from merflow.cli.stress import stress
@@ -84,6 +85,7 @@ app.command("classics", rich_help_panel=_STEPS)(classics)
 app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
 app.command("plots", rich_help_panel=_STEPS)(runs.plots)
 app.command("listen", rich_help_panel=_USE)(listen)
+app.command("export", rich_help_panel=_USE)(export)
 app.command("stress", rich_help_panel=_PROMOTE)(stress)
 app.add_typer(
     pipeline.app,
