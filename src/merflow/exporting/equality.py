@@ -45,7 +45,7 @@ def compared(
     worst = max(differences, key=lambda each: each.difference)
     if not worst.difference <= TOLERANCE:
         raise ExportError(
-            f"the exported model is not equal to the model: its probabilities differ by up to {worst.difference:.2g} on "
+            f"the exported model is not equal to PyTorch's: probabilities differ by up to {worst.difference:.2g} on "
             f"clip {worst.clip_id} ({worst.seconds:.1f} s), and {TOLERANCE:g} is allowed; nothing was kept"
         )
     return tuple(differences)

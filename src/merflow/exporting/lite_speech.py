@@ -3,7 +3,7 @@
 There is no fast Fourier transform here but products with its matrix, and no step whose result has a size that depends
 on the sound. So the graph has few kinds of operators, all of which ONNX Runtime computes in float64.
 
-Shapes: n samples at 16 kHz, at least 400; T steps, w samples of a frame, F bins of the spectrum, M measurements, D = 5 M
+Shapes: n samples at 16 kHz, at least 400; T steps, F bins of the spectrum, B mel bands, M measurements, D = 5 M
 columns.
 """
 
