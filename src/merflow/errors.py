@@ -96,6 +96,10 @@ class ServingError(MerflowError):
     """A model's location is none, or clips cannot be predicted as asked."""
 
 
+class ExportError(MerflowError):
+    """A model cannot be exported, or what was exported differs from it."""
+
+
 class VersioningError(MerflowError):
     """There is no DVC project, or its remote cannot be reached, refuses a request or lacks a file."""
 

@@ -12,6 +12,7 @@ from merflow.cli.console import OUT, run
 from merflow.cli.deploy import deploy, fetch
 from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
+from merflow.cli.export import export
 from merflow.cli.listen import listen
 from merflow.cli.predict import predict
 from merflow.cli.report import report
@@ -89,6 +90,7 @@ app.command("plots", rich_help_panel=_STEPS)(runs.plots)
 app.command("predict", rich_help_panel=_USE)(predict)
 app.command("listen", rich_help_panel=_USE)(listen)
 app.command("serve", rich_help_panel=_USE)(serve)
+app.command("export", rich_help_panel=_USE)(export)
 app.command("stress", rich_help_panel=_PROMOTE)(stress)
 app.add_typer(
     pipeline.app,

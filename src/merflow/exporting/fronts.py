@@ -51,7 +51,7 @@ class Cut(nn.Module):
 
 
 def voice_start(samples: Tensor) -> Tensor:
-    """Return the sample ``(1,)`` at which leading silence ends; see :func:`merflow.features.media.clips.voice_start`."""
+    """Return the sample ``(1,)`` at which leading silence ends, as :mod:`merflow.features.media.clips` does."""
     count = samples.shape[0] // clips.BLOCK
     starts = clips.BLOCK * torch.arange(count)
     blocks = samples[starts[:, None] + torch.arange(clips.BLOCK)].double()

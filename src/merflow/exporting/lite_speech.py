@@ -3,7 +3,7 @@
 There is no fast Fourier transform here but products with its matrix, and no step whose result has a size that depends
 on the sound. So the graph has few kinds of operators, all of which ONNX Runtime computes in float64.
 
-Shapes: n samples at 16 kHz, at least 400; T steps, w samples of a frame, F bins of the spectrum, M measurements, D = 5 M
+Shapes: n samples at 16 kHz, at least 400; T steps, F bins of the spectrum, B mel bands, M measurements, D = 5 M
 columns.
 """
 
@@ -21,7 +21,9 @@ _EVERYTHING = 2**40  # steps, longer than any recording
 
 
 class LiteMeasurements(nn.Module):
-    """Samples ``(n,)`` -> measurements ``(T, M)`` float64; see :func:`merflow.features.encoders.lite.measurements.measure`.
+    """Samples ``(n,)`` -> measurements ``(T, M)`` float64.
+
+    See :func:`merflow.features.encoders.lite.measurements.measure`.
 
     Args:
         bands: Mel bands.
@@ -92,7 +94,7 @@ class LiteMeasurements(nn.Module):
 
 
 def view(measured: Tensor, *, span_s: float | None) -> Tensor:
-    """Return ``(T, D)`` float32: statistics around each step; see :func:`merflow.features.encoders.lite.speech.view`."""
+    """Return statistics around each step, ``(T, D)`` float32, as :func:`merflow.features.encoders.lite.speech.view`."""
     count = measured.shape[0]
     steps = torch.arange(count)
     reach = _EVERYTHING if span_s is None else max(1, round(span_s * RATE_HZ / HOP / 2))

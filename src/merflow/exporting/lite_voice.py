@@ -56,9 +56,7 @@ class Voice(nn.Module):
         correlated = spectrum @ self.get_buffer("correlate")  # (T, 1 + lags + 1)
         normal = (correlated[:, 1:] / (correlated[:, :1] + exact(FLOOR))) / self.get_buffer("of_window")
         best = torch.argmax(normal[:, :-1] - self.get_buffer("octave_costs"), dim=1, keepdim=True)
-        before, at, after = (
-            normal.gather(1, place)[:, 0] for place in ((best - 1).clamp(min=0), best, best + 1)
-        )
+        before, at, after = (normal.gather(1, place)[:, 0] for place in ((best - 1).clamp(min=0), best, best + 1))
         best = best[:, 0]
         period = self.get_buffer("lags")[best] + torch.where(best > 0, _vertex(before, at, after), 0.0)
         return period, at.clamp(0.0, 1.0)

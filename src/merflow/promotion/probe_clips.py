@@ -28,18 +28,24 @@ def probe_clips(package: ModelPackage, *, also: Collection[Modality] = (), count
         count: Number of clips.
         seed: Seed of sounds and pictures.
     """
+    return made_up_clips({*package.modalities, *also}, seconds=package.training_seconds, count=count, seed=seed)
+
+
+def made_up_clips(
+    modalities: Collection[Modality], *, seconds: tuple[float, float], count: int = 6, seed: int = 0
+) -> list[Clip]:
+    """Return clips with these modalities, from the shortest to the longest of these seconds."""
     random = np.random.default_rng(seed)
-    modalities = {*package.modalities, *also}
-    shortest_s, longest_s = (min(seconds, _LONGEST_S) for seconds in package.training_seconds)
+    shortest_s, longest_s = (min(each, _LONGEST_S) for each in seconds)
     lengths_s = np.linspace(max(shortest_s, 0.5), max(longest_s, 0.5), count)
     return [
         Clip(
             f"probe-{number}",
-            audio=Samples(_voice(random, seconds)) if "audio" in modalities else None,
-            video=_pictures(random, seconds) if "video" in modalities else None,
-            text=_words(seconds) if "text" in modalities else None,
+            audio=Samples(_voice(random, length_s)) if "audio" in modalities else None,
+            video=_pictures(random, length_s) if "video" in modalities else None,
+            text=_words(length_s) if "text" in modalities else None,
         )
-        for number, seconds in enumerate(lengths_s.tolist(), start=1)
+        for number, length_s in enumerate(lengths_s.tolist(), start=1)
     ]
 
 

@@ -1,0 +1,82 @@
+"""``merflow export``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from merflow.cli.console import OUT, print_json, print_table, progress_bars
+from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.contracts.numerals import plural
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from merflow.contracts.exported_model import ExportResult
+
+
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="The model: the folder of a benchmark, fold or package, runs:/RUN_ID, models:/NAME@champion or "
+            "models:/NAME/VERSION."
+        ),
+    ],
+    onnx: Annotated[bool, typer.Option("--onnx", help="Export to ONNX, the only format so far.")] = False,
+    out: Annotated[Path, typer.Option(help="Write model.onnx and predict.py to this folder.")] = Path("exported"),
+    clips: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Check the exported model on this recording, or on all of this folder. [default: recordings of the "
+            "corpus that a benchmark's folder was made of]",
+        ),
+    ] = None,
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a trained model to one ONNX file, from samples to calibrated probabilities.
+
+    It is compared with PyTorch on every clip before it is kept. The script beside it, predict.py, needs onnxruntime and
+    numpy only. Models that read video, and those whose text encoder needs a tokenizer, are refused with the reason.
+
+    Example: `merflow export runs/demo --onnx --out exported`
+    """
+    if not onnx:
+        raise typer.BadParameter("name the format: --onnx")
+    from merflow.jobs.export import ExportRequest
+    from merflow.jobs.export import export as export_job
+
+    request = ExportRequest(
+        model=model,
+        out=out,
+        clips=tuple(clips or ()),
+        encoders_folder=load_params(params, overrides).features.encoders_folder,
+    )
+    with progress_bars() as progress:
+        result = export_job(request, progress=progress)
+    if as_json:
+        print_json(result.model_dump(mode="json"))
+        return
+    print_table(_table(result))
+    kind = "made-up clips" if result.made_up else "clips"
+    OUT.print(
+        f"\nLargest difference to PyTorch over {len(result.checked)} {kind}: {result.largest:.1e} "
+        f"(allowed: {result.tolerance:g})"
+    )
+    for remark in result.model.remarks:
+        OUT.print(f"Note: {remark}")
+    OUT.print(
+        f"{', '.join(map(str, result.files))}: {result.size_mib:.1f} MiB, {plural(result.model.members, 'model')}"
+    )
+
+
+def _table(result: "ExportResult") -> "Table":
+    """Return one line per clip."""
+    from rich.table import Table
+
+    table = Table("clip", "seconds", "words", "emotion", "largest difference")
+    for each in result.checked:
+        table.add_row(each.clip_id, f"{each.seconds:.1f}", str(each.words), each.emotion, f"{each.difference:.1e}")
+    return table

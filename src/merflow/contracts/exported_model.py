@@ -1,0 +1,93 @@
+"""The facts that an exported model carries in its ONNX file, so that it needs no other file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import FiniteFloat
+
+from merflow.contracts.strict import Strict
+
+MODEL_ONNX = "model.onnx"
+EXAMPLE = "predict.py"
+METADATA = "merflow"
+"""Key of the facts in the file's metadata; they are JSON."""
+
+
+class ExportedModel(Strict):
+    """The facts in the metadata of an exported model.
+
+    Attributes:
+        name: Registered name, or ``MODEL:PRESET``.
+        version: Number in the registry, or a digest of the model's files.
+        title: The model in words.
+        members: Number of models whose probabilities are averaged.
+        classes: Emotion classes in the order of the probabilities.
+        inputs: Inputs of the graph.
+        rate_hz: Sample rate of ``samples``, mono.
+        least_samples: Samples of the shortest recording that may be given.
+        word_width: Width of the vectors in ``words``; None if the model reads no words.
+        calibrated: True if ``calibrated`` differs from ``raw``.
+        temperature: Divides the logits; 1 without calibration.
+        thresholds: Lowest calibrated probability of a class in the conformal set, by group, and ``any`` for clips whose
+            group is unknown; empty without calibration.
+        coverage: Share of conformal sets that shall hold the true class; None without calibration.
+        remarks: Limits of the export, for people.
+    """
+
+    name: str
+    version: str
+    title: str
+    members: int
+    classes: tuple[str, ...]
+    inputs: tuple[str, ...]
+    rate_hz: int
+    least_samples: int
+    word_width: int | None
+    calibrated: bool
+    temperature: FiniteFloat
+    thresholds: Mapping[str, FiniteFloat]
+    coverage: FiniteFloat | None
+    remarks: tuple[str, ...]
+
+
+class ClipDifference(Strict):
+    """The difference between the exported model and PyTorch on one clip.
+
+    Attributes:
+        clip_id: Name of the clip.
+        seconds: Its length.
+        words: Words that were given with it.
+        emotion: The most likely class, by PyTorch.
+        difference: Largest difference between two probabilities, raw or calibrated.
+    """
+
+    clip_id: str
+    seconds: FiniteFloat
+    words: int
+    emotion: str
+    difference: FiniteFloat
+
+
+class ExportResult(Strict):
+    """Files of an exported model, and how it compares with PyTorch.
+
+    Attributes:
+        files: The files.
+        size_mib: Size of all of them, in MiB.
+        model: The facts in the ONNX file.
+        checked: One difference per clip, none above ``tolerance``.
+        tolerance: Largest difference that is accepted.
+        made_up: True if the clips were made up, because no recording was at hand.
+    """
+
+    files: tuple[Path, ...]
+    size_mib: FiniteFloat
+    model: ExportedModel
+    checked: tuple[ClipDifference, ...]
+    tolerance: FiniteFloat
+    made_up: bool
+
+    @property
+    def largest(self) -> float:
+        """The largest difference over all clips."""
+        return max(each.difference for each in self.checked)

@@ -1,0 +1,68 @@
+"""Models that cannot be exported, with the reasons."""
+
+from collections.abc import Mapping, Sequence
+
+from merflow.contracts.presets import EncoderSpec
+from merflow.contracts.streams import MODALITY_OF, Role, Stream
+from merflow.errors import ExportError
+from merflow.features.encoders.builders import build_preparer
+from merflow.features.encoders.huggingface.processors import SpeechPreparer
+from merflow.inference.ensemble import Ensemble
+
+_TOKENIZED = ("roberta", "bert", "text")
+
+
+def check_exportable(ensemble: Ensemble, *, name: str) -> None:
+    """Raise if a model cannot be exported.
+
+    Args:
+        ensemble: The model.
+        name: Its name, for the error.
+
+    Raises:
+        ExportError: It cannot be; the error names every reason.
+    """
+    member = ensemble.members[0]
+    reasons = reasons_against(member.encoders.specs, streams=member.encoders.streams)
+    if member.record.config.get("target") == "score":
+        reasons.append("it predicts a score, not classes")
+    if reasons:
+        raise ExportError(
+            f"{name} cannot be exported to ONNX: {'; '.join(reasons)}. docs/exporting.md lists the models and encoders "
+            "that can be"
+        )
+
+
+def reasons_against(specs: Mapping[Role, EncoderSpec], *, streams: Sequence[Stream]) -> list[str]:
+    """Return why a model with these encoders cannot be exported; empty if it can be."""
+    reasons = [reason for role, spec in specs.items() if (reason := _reason(role, spec, streams))]
+    if not any(MODALITY_OF[role] == "audio" for role in specs):
+        reasons.append("it reads no sound, where the exported graph begins")
+    return list(dict.fromkeys(reasons))
+
+
+def remarks_on(ensemble: Ensemble) -> tuple[str, ...]:
+    """Return what the exported model does not do that the model does."""
+    reach = ensemble.reach
+    if not reach:
+        return ()
+    return (
+        f"It reads one clip. The model also reads up to {reach} turns of dialogue on either side where they are known; "
+        "the exported one predicts every clip as if they were not.",
+    )
+
+
+def _reason(role: Role, spec: EncoderSpec, streams: Sequence[Stream]) -> str:
+    """Return the reason why an encoder cannot be part of a graph; empty if it can be."""
+    if MODALITY_OF[role] == "video":
+        return "it reads video, whose decoder and pictures are outside of ONNX"
+    if spec.name.startswith("lite"):
+        return ""
+    if spec.name in _TOKENIZED:
+        return f"its text encoder ({spec.label}) needs a tokenizer, for which ONNX has no operator"
+    if spec.name == "whisper-encoder":
+        return f"{spec.label} reads log-mel bands of 30 s, which its feature extractor computes outside of the model"
+    stream = next(each for each in streams if each.role == role)
+    if not isinstance(build_preparer(spec, stream), SpeechPreparer):
+        return f"{spec.label} does not read samples but what its feature extractor makes of them outside of the model"
+    return ""

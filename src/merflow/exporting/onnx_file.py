@@ -1,0 +1,119 @@
+"""Graphs as ONNX files: written with PyTorch's exporter, and run with ONNX Runtime."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from merflow.contracts.exported_model import METADATA, ExportedModel
+from merflow.corpus.samples import RATE_HZ
+from merflow.errors import ExportError
+from merflow.exporting.fronts import SHORTEST
+from merflow.exporting.graph import SAMPLES, ClipGraph
+from merflow.features.encoders.lite.text import VIEWS
+
+CALIBRATED, RAW = "calibrated", "raw"
+PADDING = 2  # rows of zeros after the words, so that there are at least as many
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")
+_LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+_ONE_FILE_BYTES = 1_900_000_000  # of weights; Protocol Buffers end at 2 GiB
+
+
+def require_onnx() -> None:
+    """Raise if the packages that write, optimize and run ONNX files are not all installed.
+
+    Raises:
+        ExportError: One is missing.
+    """
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise ExportError(
+            f"exporting needs {', '.join(missing)}, which is not installed; pip install 'merflow[export]'"
+        )
+
+
+def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
+    """Write a graph with its weights; weights of more than 1.9 GB go to a file beside it.
+
+    Args:
+        graph: The graph.
+        path: The file.
+        facts: Facts for its metadata.
+
+    Raises:
+        ExportError: PyTorch cannot export it.
+    """
+    sizes = {SAMPLES: torch.export.Dim("samples", min=SHORTEST)}
+    shapes = tuple({0: sizes.get(name) or torch.export.Dim(name, min=PADDING)} for name in graph.inputs)
+    try:
+        with _quiet():
+            exported = torch.export.export(
+                graph,
+                _example(facts),
+                dynamic_shapes=(shapes,),
+                strict=False,
+                prefer_deferred_runtime_asserts_over_guards=True,  # guards on lengths that hold for any are not proven
+            )
+            program: Any = torch.onnx.export(
+                exported, input_names=list(graph.inputs), output_names=[CALIBRATED, RAW], dynamo=True, verbose=False
+            )
+    except Exception as error:  # whatever an operator without a translation leads to
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ExportError(
+            f"PyTorch {torch.__version__} cannot export {facts.name} to ONNX: {reason}; report it with the preset"
+        ) from error
+    program.model.metadata_props[METADATA] = facts.model_dump_json()
+    weights = sum(value.nbytes for value in (*graph.parameters(), *graph.buffers()))
+    program.save(path, external_data=weights > _ONE_FILE_BYTES)
+
+
+class OnnxModel:
+    """An exported model in ONNX Runtime, on the CPU.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        self._session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        self.facts = ExportedModel.model_validate_json(self._session.get_modelmeta().custom_metadata_map[METADATA])
+
+    def probabilities(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return calibrated and raw probabilities, ``(C,)`` float32 each."""
+        calibrated, raw = self._session.run([CALIBRATED, RAW], {name: inputs[name] for name in self.facts.inputs})
+        return calibrated, raw
+
+
+def _example(facts: ExportedModel) -> tuple[Tensor, ...]:
+    """Return inputs of a usual size."""
+    random = torch.Generator().manual_seed(0)
+    samples = torch.randn(RATE_HZ, generator=random) / 10
+    width = facts.word_width or 0
+    return tuple(
+        samples if name == SAMPLES else torch.randn(7, len(VIEWS), width, generator=random) for name in facts.inputs
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter's remarks about other libraries and its own plans."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,162 @@
+"""Export a trained model to ONNX, checked against PyTorch on recordings before a file is kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from merflow.contracts.exported_model import EXAMPLE, MODEL_ONNX, ExportedModel, ExportResult
+from merflow.contracts.progress import Progress, plain_lines
+from merflow.contracts.streams import MODALITY_OF
+from merflow.corpus.manifest import read_manifest
+from merflow.corpus.samples import RATE_HZ
+from merflow.errors import ExportError, MerflowError, OutputError
+from merflow.exporting.equality import TOLERANCE, compared
+from merflow.exporting.example import write_example
+from merflow.exporting.fronts import SHORTEST
+from merflow.exporting.graph import ClipGraph
+from merflow.exporting.limits import check_exportable, remarks_on
+from merflow.exporting.onnx_file import OnnxModel, require_onnx, write_graph
+from merflow.inference.ensemble import Ensemble
+from merflow.inference.media_clips import Clip
+from merflow.jobs.open_model import open_model
+from merflow.promotion.probe_clips import made_up_clips
+from merflow.runs.run_folder import read_run
+from merflow.serving.media import open_clip
+from merflow.serving.predictor import ServedModel
+from merflow.storage.local import replacing_folder
+
+CLIPS = 8
+_SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
+_SENTENCE = "Well, I did not think that you would really say that to us!"
+_SECONDS = (0.5, 8.0)  # of made-up clips
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """A model to export, and the way to do it.
+
+    Attributes:
+        model: Its location; see :func:`merflow.jobs.open_model.open_model`.
+        out: Folder of the files, which must be absent or empty.
+        clips: Recordings, or folders of them, to check the exported model on; empty for recordings of the corpus of a
+            benchmark's folder, or made-up sounds where there are none.
+        encoders_folder: ``features.encoders_folder``.
+    """
+
+    model: str
+    out: Path
+    clips: Sequence[Path] = ()
+    encoders_folder: str = ""
+
+
+def export(request: ExportRequest, *, progress: Progress | None = None) -> ExportResult:
+    """Write ``model.onnx`` and ``predict.py``, which uses it.
+
+    Nothing is left behind unless the exported model is equal to PyTorch's on every clip.
+
+    Args:
+        request: The model, and the way to export it.
+        progress: Receives the stages ``export`` and ``check``; None prints plain lines.
+
+    Raises:
+        ExportError: A package is missing, the model cannot be exported, or the result is not equal to it.
+        OutputError: The folder exists and is not empty, or cannot be written.
+        MerflowError: The model cannot be opened, or a clip cannot be read.
+    """
+    tell = progress or plain_lines()
+    require_onnx()
+    if request.out.is_file() or (request.out.is_dir() and any(request.out.iterdir())):
+        raise OutputError(f"{request.out} exists already; choose another --out, or delete it")
+    predictor = open_model(request.model, encoders_folder=request.encoders_folder, device="cpu")
+    ensemble = predictor.ensemble
+    check_exportable(ensemble, name=predictor.model.name)
+    clips, made_up = _clips(request, words="text" in ensemble.modalities)
+    with replacing_folder(request.out) as folder:
+        tell("export", 0, 1)
+        graph = ClipGraph(ensemble)
+        facts = _facts(predictor.model, ensemble, inputs=graph.inputs)
+        write_graph(graph, folder / MODEL_ONNX, facts=facts)
+        write_example(folder / EXAMPLE, facts=facts)
+        tell("export", 1, 1)
+        checked = compared(
+            OnnxModel(folder / MODEL_ONNX), ensemble, clips, done=lambda number, total: tell("check", number, total)
+        )
+        names = sorted(path.name for path in folder.iterdir())
+        size = sum((folder / name).stat().st_size for name in names)
+    return ExportResult(
+        files=tuple(request.out / name for name in names),
+        size_mib=size / 2**20,
+        model=facts,
+        checked=checked,
+        tolerance=TOLERANCE,
+        made_up=made_up,
+    )
+
+
+def _facts(model: ServedModel, ensemble: Ensemble, *, inputs: tuple[str, ...]) -> ExportedModel:
+    calibration, member = ensemble.calibration, ensemble.members[0]
+    widths = {
+        int(spec.settings["width"]) for role, spec in member.encoders.specs.items() if MODALITY_OF[role] == "text"
+    }
+    return ExportedModel(
+        name=model.name,
+        version=model.version,
+        title=model.title,
+        members=len(ensemble.members),
+        classes=ensemble.classes,
+        inputs=inputs,
+        rate_hz=RATE_HZ,
+        least_samples=SHORTEST,
+        word_width=next(iter(widths), None),
+        calibrated=calibration is not None,
+        temperature=1.0 if calibration is None else calibration.temperature,
+        thresholds={} if calibration is None else calibration.thresholds,
+        coverage=None if calibration is None else calibration.coverage,
+        remarks=remarks_on(ensemble),
+    )
+
+
+def _clips(request: ExportRequest, *, words: bool) -> tuple[list[Clip], bool]:
+    """Return the clips to check with, the last of them without words; True if they were made up."""
+    made_up = False
+    if request.clips:
+        clips = [open_clip(path, clip_id=path.name, text=_SENTENCE) for path in _recordings(request.clips)]
+    else:
+        clips = _of_corpus(Path(request.model))
+        made_up = not clips
+        clips = clips or made_up_clips({"audio", "text"}, seconds=_SECONDS, count=CLIPS)
+    spoken = [Clip(each.clip_id, audio=each.audio, text=each.text if words else None) for each in clips]
+    if len(spoken) > 1:
+        spoken[-1] = Clip(spoken[-1].clip_id, audio=spoken[-1].audio)
+    return spoken, made_up
+
+
+def _recordings(paths: Sequence[Path]) -> list[Path]:
+    """Return the recordings that the paths name.
+
+    Raises:
+        ExportError: A path does not exist, or a folder has no recording.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(each for each in path.rglob("*") if each.suffix.lower() in _SOUNDS) if path.is_dir() else [path]
+        inside = [each for each in inside if each.is_file() and not each.name.startswith(".")]
+        if not inside:
+            raise ExportError(f"no recording to check the exported model on: {path}; correct --clips")
+        found += inside
+    return found
+
+
+def _of_corpus(location: Path) -> list[Clip]:
+    """Return recordings of the corpus that a benchmark's folder was made of; none if it is not there."""
+    try:
+        manifest = read_manifest(read_run(location).manifest())
+    except MerflowError:
+        return []
+    rows = manifest.rows[manifest.rows["audio_path"].notna()].sort_values("utterance_id")
+    rows = rows.iloc[:: max(1, len(rows) // CLIPS)].head(CLIPS)
+    clips = [
+        Clip(str(row["utterance_id"]), audio=manifest.root / str(row["audio_path"]), text=str(row["transcript"] or ""))
+        for row in rows.to_dict("records")
+    ]
+    return [clip for clip in clips if isinstance(clip.audio, Path) and clip.audio.is_file()]
