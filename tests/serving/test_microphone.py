@@ -43,6 +43,14 @@ def test_a_slow_listener_loses_nothing_and_a_stop_ends_the_recording() -> None:
     assert sound.damaged == []
 
 
+def test_a_listener_that_fails_ends_the_recording() -> None:
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt), open_microphone(TONE, stop=threading.Event()) as sound:
+        for _ in sound.blocks():
+            raise KeyboardInterrupt
+    assert threading.active_count() == before
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="ALSA is Linux's")
 def test_alsa_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tone = np.sin(np.arange(3 * 48_000) / 20) * 8000
