@@ -55,9 +55,7 @@ def exported(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
     index(tiny_release, corpus="synthetic", out=manifest, params=params.corpus)
     split(manifest, out=splits, params=params.splits)
     alone = params.features.model_copy(update={"workers": 0})
-    extract(
-        manifest, variants=[VARIANT], store=place / "store", out=features, params=alone, corpus=params.corpus
-    )
+    extract(manifest, variants=[VARIANT], store=place / "store", out=features, params=alone, corpus=params.corpus)
     train(
         f"{VARIANT}:1",
         manifest=manifest,
@@ -87,7 +85,10 @@ def test_the_exported_model_is_equal_on_recordings_with_and_without_words(export
 def test_the_example_needs_onnxruntime_and_numpy_only_and_predicts_the_same(exported: Exported) -> None:
     script = exported.out / "predict.py"
     imported = {
-        alias.name for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Import) for alias in node.names
+        alias.name
+        for node in ast.walk(ast.parse(script.read_text()))
+        if isinstance(node, ast.Import)
+        for alias in node.names
     }
     assert imported - sys.stdlib_module_names == {"numpy", "onnxruntime"}
     done = subprocess.run(

@@ -24,7 +24,7 @@ def recordings(tiny_release: Path) -> list[np.ndarray]:
     noise = random.normal(0, 1, size=RATE_HZ).astype(np.float32)
     silence = np.zeros(RATE_HZ // 3, dtype=np.float32)
     heard = [read_samples(path, n_samples=None, resample=True) for path in paths[:12]]
-    made_up = [silence, noise / 10, noise[:5000] / 1e4, noise[:400], noise[:719], -silence]
+    made_up: list[np.ndarray] = [silence, noise / 10, noise[:5000] / 1e4, noise[:400], noise[:719], -silence]
     return [*heard, *made_up, np.concatenate([silence, heard[0]])]
 
 

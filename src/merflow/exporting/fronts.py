@@ -39,14 +39,17 @@ class Cut(nn.Module):
         stream = self._stream
         limit = None if stream.clip_s is None else round(stream.clip_s * RATE_HZ)
         if not stream.skip_silence:
-            return samples if limit is None else samples[torch.arange(torch.sym_min(samples.shape[0], limit))]
+            if limit is None:
+                return samples
+            count = torch.sym_min(samples.shape[0], limit)  # type: ignore[no-untyped-call]
+            return samples[torch.arange(count)]
         place = torch.arange(samples.shape[0])
         start = voice_start(samples)
         inside = place >= start
         if limit is not None:
             inside = inside & (place < start + limit)
         kept = torch.nonzero(inside)[:, 0]
-        torch._check(kept.shape[0] >= SHORTEST)
+        torch._check(kept.shape[0] >= SHORTEST)  # type: ignore[no-untyped-call]
         return samples[kept]
 
 
