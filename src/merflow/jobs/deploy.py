@@ -19,6 +19,8 @@ from merflow.promotion.registry.artifacts import fetch_package_json
 from merflow.promotion.registry.registry import Registry
 from merflow.storage.local import output_errors, replacing
 
+_NO_WEIGHTS = "lite-"  # encoders of this name download nothing
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -127,7 +129,7 @@ def _served(registry: Registry, text: str) -> tuple[ServedVersion, ModelPackage]
 def _notes(packages: list[ModelPackage], settings: DeploymentSettings) -> tuple[str, ...]:
     """Return what pods download beside the package: encoders of the hub."""
     cited = {each.citation for package in packages for each in package.encoders.values()}
-    pretrained = sorted(text for text in cited if not text.startswith("lite "))
+    pretrained = sorted(text for text in cited if not text.startswith(_NO_WEIGHTS))
     if not pretrained or settings.encoders_pvc != NONE:
         return ()
     return (
