@@ -93,7 +93,6 @@ def write_deployment(made: Deployment, out: Path) -> list[Path]:
     """Write the manifests to a folder, delete those of an earlier deployment that this one has not; return the files.
 
     Raises:
-        DeploymentError: The deployment is two steps, and ``out`` has a file in the way of the second one's folder.
         OutputError: The folder cannot be written.
     """
     written = []
