@@ -1,5 +1,6 @@
 """The manifests of infra/kserve: they render, are valid, keep the rules, and fit those that ``deploy`` writes."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -102,6 +103,24 @@ def test_mlflows_policy_lets_the_namespace_in(rendered: dict[str, list[Manifest]
     (policy_, _) = yaml.safe_load_all((KUSTOMIZE / "base/services/mlflow/network.yaml").read_text())
     allowed = [peer["namespaceSelector"]["matchLabels"] for peer in policy_["spec"]["ingress"][0]["from"][1:]]
     assert [selector for selector in allowed if selector.items() <= labels.items()] == [{"merflow/serves": "true"}]
+
+
+def test_alerts_and_autoscaler_read_metrics_that_a_server_has(rendered: dict[str, list[Manifest]]) -> None:
+    pytest.importorskip("prometheus_client")
+    from merflow.serving.http.metrics import Metrics
+    from merflow.serving.predictor import ServedModel
+
+    model = ServedModel("merflow", "7", "a model", ("angry",), ("audio",), calibrated=False, abstains=False, card=None)
+    metrics = Metrics(model)
+    metrics.refused.labels("queue-full")
+    metrics.request_seconds.labels("/predict", "500")
+    exported = {line.partition("{")[0].partition(" ")[0] for line in metrics.text().decode().splitlines()}
+    rules = find(rendered["standard"], "PrometheusRule", "merflow-serve")["spec"]["groups"][0]["rules"]
+    queries = [rule["expr"] for rule in rules]
+    queries += [text for made in examples().values() for text in made.files.values() if "avg_over_time" in text]
+    read = {name for query in queries for name in re.findall(r"\bmerflow_[a-z_]+(?=\{)", query)}
+    assert read == {"merflow_request_seconds_count", "merflow_refused_total", "merflow_open_requests"}
+    assert read <= exported
 
 
 def test_the_examples_are_what_deploy_writes() -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from merflow.contracts.fetched_version import read_fetched
-from merflow.contracts.model_package import PACKAGE, PREDICTIONS_FILE, Member, read_package
+from merflow.contracts.model_package import PACKAGE, PREDICTIONS_FILE, Member, PackagedEncoder, read_package
 from merflow.contracts.package_files import package_digest
 from merflow.errors import DeploymentError, ModelError, OutputError, RegistryError, ServingError, TrackingError
 from merflow.jobs.deploy import deploy, settings_of, write_deployment
@@ -20,7 +20,11 @@ from tests.cli.command import merflow, refused
 from tests.promotion.registry.versions import logged_model, register
 
 IMAGE = f"registry.example.com/merflow/python@sha256:{'1' * 64}"
-SETTINGS = settings_of(changes={"image": IMAGE})
+SETTINGS = settings_of(changes={"image": IMAGE, "encoders_pvc": "encoders"})
+ENCODERS = {
+    "speech": PackagedEncoder(citation="lite-speech", digest=""),
+    "text": PackagedEncoder(citation="bert-base-uncased@86b5e09", digest="ef" * 32),
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def registry(folder: Path) -> Registry:
     """Return a registry with two versions of one package, and a third whose tags tell of another one."""
     registry = Registry(Connection(f"sqlite:///{folder / 'mlflow.db'}"), who="anna")
     empty = Member(folder="members/01", digest=sha256().hexdigest(), fold=None, seed=0, epochs=7)
-    model = logged_model(registry.connection.uri, folder / "model", members=(empty,))
+    model = logged_model(registry.connection.uri, folder / "model", members=(empty,), encoders=ENCODERS)
     package = read_package(folder / "model/package")
     for _ in range(2):
         register_version(
@@ -56,6 +60,11 @@ def test_an_alias_becomes_an_exact_version_with_the_digest_of_its_package(regist
     assert f"--digest={digest}" in text
     assert "champion" not in text
     assert made.notes == ()
+
+
+def test_a_download_of_encoders_is_told(registry: Registry) -> None:
+    (note,) = deploy(registry, "1", settings=settings_of(changes={"image": IMAGE}), mode="standard").notes
+    assert note.startswith("every new pod downloads encoders from the hub: bert-base-uncased@86b5e09;")
 
 
 def test_a_package_that_is_not_the_registered_one_is_refused(registry: Registry) -> None:
@@ -139,7 +148,8 @@ def test_the_commands_write_fetch_and_tell(registry: Registry, digest: str, tmp_
     at = ("--tracking-uri", registry.connection.uri)
     image = ("--image", IMAGE)
     said = merflow("registry", "deploy", "1", *image, *at)
-    assert (said.code, said.err) == (0, "")
+    assert said.code == 0
+    assert said.err.startswith("note: every new pod downloads encoders from the hub: ")
     assert [each["kind"] for each in yaml.safe_load_all(said.out)] == ["InferenceService", "HTTPRoute"]
 
     out = tmp_path / "out"

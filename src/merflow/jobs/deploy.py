@@ -19,6 +19,8 @@ from merflow.promotion.registry.artifacts import fetch_package_json
 from merflow.promotion.registry.registry import Registry
 from merflow.storage.local import output_errors, replacing
 
+_NO_WEIGHTS = "lite-"  # encoders of this name download nothing
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -91,7 +93,6 @@ def write_deployment(made: Deployment, out: Path) -> list[Path]:
     """Write the manifests to a folder, delete those of an earlier deployment that this one has not; return the files.
 
     Raises:
-        DeploymentError: The deployment is two steps, and ``out`` has a file in the way of the second one's folder.
         OutputError: The folder cannot be written.
     """
     written = []
@@ -127,7 +128,7 @@ def _served(registry: Registry, text: str) -> tuple[ServedVersion, ModelPackage]
 def _notes(packages: list[ModelPackage], settings: DeploymentSettings) -> tuple[str, ...]:
     """Return what pods download beside the package: encoders of the hub."""
     cited = {each.citation for package in packages for each in package.encoders.values()}
-    pretrained = sorted(text for text in cited if not text.startswith("lite "))
+    pretrained = sorted(text for text in cited if not text.startswith(_NO_WEIGHTS))
     if not pretrained or settings.encoders_pvc != NONE:
         return ()
     return (
