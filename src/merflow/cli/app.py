@@ -13,6 +13,7 @@ from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
 from merflow.cli.export import export
 from merflow.cli.listen import listen
+from merflow.cli.predict import predict
 from merflow.cli.report import report
 from merflow.cli.stress import stress
 from merflow.cli.tune import tune
@@ -84,6 +85,7 @@ app.command("train", rich_help_panel=_STEPS)(runs.train)
 app.command("classics", rich_help_panel=_STEPS)(classics)
 app.command("evaluate", rich_help_panel=_STEPS)(runs.evaluate)
 app.command("plots", rich_help_panel=_STEPS)(runs.plots)
+app.command("predict", rich_help_panel=_USE)(predict)
 app.command("listen", rich_help_panel=_USE)(listen)
 app.command("export", rich_help_panel=_USE)(export)
 app.command("stress", rich_help_panel=_PROMOTE)(stress)

@@ -3,19 +3,18 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
 from merflow.contracts.results import read_results
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest, read_manifest
-from merflow.errors import MerflowError, ServingError
+from merflow.errors import FeatureError, MerflowError, ServingError
 from merflow.evaluation.model_calibration import COVERAGE
 from merflow.inference.ensemble import Ensemble, load_ensemble
 from merflow.inference.packaged_model import load_package
@@ -25,6 +24,7 @@ from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold
 from merflow.runs.variant_names import named
 from merflow.serving.clip_checks import ClipChecks
 from merflow.serving.predictor import Predictor, ServedModel
+from merflow.serving.speech import SpeechDetector
 
 _DIGITS = 12
 _Seconds = tuple[float, float]
@@ -134,7 +134,7 @@ def _calibrated(
         manifest = read_manifest(path)
         seconds = _seconds(manifest)
         results = run.root / RESULTS
-        evaluation = read_results(results).evaluation if results.is_file() else _params().evaluation
+        evaluation = read_results(results).evaluation if results.is_file() else shipped_params().evaluation
         calibration = calibration_of(
             folds,
             manifest,
@@ -173,13 +173,18 @@ def _facts(
 
 
 def _checks(loaded: Ensemble, *, seconds: _Seconds | None) -> ClipChecks:
+    try:
+        SpeechDetector()
+        finds_speech = True
+    except FeatureError:  # silero-vad is not installed
+        finds_speech = False
     return ClipChecks(
-        silence_dbfs=_params().corpus.silence_dbfs, training_seconds=seconds, hears="audio" in loaded.modalities
+        silence_dbfs=shipped_params().corpus.silence_dbfs,
+        training_seconds=seconds,
+        hears="audio" in loaded.modalities,
+        finds_speech=finds_speech,
+        usual_distances={} if loaded.calibration is None else loaded.calibration.usual_distances,
     )
-
-
-def _params() -> Params:
-    return read_params(Path(str(files("merflow") / "params.yaml")))
 
 
 def _digest(folders: Sequence[Path]) -> str:

@@ -130,7 +130,11 @@ class Decoded:
         if frame.pts is None or not frame.time_base:
             return 0.0
         gap_s = float(frame.pts * frame.time_base) - self.origin_s - sounded_s
-        return gap_s if _GAP_S < gap_s < _LONGEST_GAP_S else 0.0
+        if not _GAP_S < gap_s < _LONGEST_GAP_S:
+            return 0.0
+        if sounded_s:
+            self._damage(f"{gap_s:.1f} s of sound are missing; they are silence here")
+        return gap_s
 
     def _finite(self, mono: np.ndarray) -> np.ndarray:
         finite = np.isfinite(mono)

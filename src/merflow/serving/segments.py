@@ -49,7 +49,11 @@ class SpeechSegment:
 
 
 class Segmenter:
-    """A cutter of one recording, from its start."""
+    """A cutter of one recording, from its start.
+
+    Attributes:
+        sound: Samples that a segment may still need.
+    """
 
     def __init__(self, settings: SegmentSettings) -> None:
         """Begin a recording.
@@ -64,8 +68,8 @@ class Segmenter:
             round(seconds * RATE_HZ)
             for seconds in (settings.margin_s, settings.pause_s, settings.shortest_s, settings.longest_s)
         )
-        self._sound = np.zeros(0, dtype=np.float32)
-        self._origin = 0  # sample of the recording at which the kept sound begins
+        self.sound = np.zeros(0, dtype=np.float32)
+        self._origin = 0  # sample of the recording at which it begins
         self._windows = 0
         self._free = 0  # where the last segment ended
         self._begun: int | None = None  # where the speech of the open segment began
@@ -78,7 +82,7 @@ class Segmenter:
             samples: The next samples, ``(n,)`` float32.
             probabilities: Probability of speech of the windows that are complete with them, ``(W,)``.
         """
-        self._sound = np.concatenate([self._sound, samples])
+        self.sound = np.concatenate([self.sound, samples])
         found: list[SpeechSegment] = []
         for probability in probabilities.tolist():
             found += self._window(probability)
@@ -93,7 +97,7 @@ class Segmenter:
 
     @property
     def _end(self) -> int:
-        return self._origin + len(self._sound)
+        return self._origin + len(self.sound)
 
     def _window(self, probability: float) -> list[SpeechSegment]:
         """Return the segments that end with the next window."""
@@ -142,12 +146,12 @@ class Segmenter:
         return SpeechSegment(opening, self._between(opening, cut))
 
     def _between(self, first: int, end: int) -> np.ndarray:
-        return self._sound[first - self._origin : end - self._origin].copy()
+        return self.sound[first - self._origin : end - self._origin].copy()
 
     def _forget(self) -> None:
         """Drop the sound that no segment can need any more."""
         needed = self._windows * WINDOW - self._margin if self._begun is None else self._opening
         surplus = max(needed, self._origin) - self._origin
         if surplus > 0:
-            self._sound = self._sound[surplus:].copy()
+            self.sound = self.sound[surplus:].copy()
             self._origin += surplus
