@@ -55,6 +55,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "doctor",
         "evaluate",
         "explain",
+        "export",
         "features extract",
         "features gc",
         "features ls",
