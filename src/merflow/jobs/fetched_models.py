@@ -52,13 +52,15 @@ def fetched_run(connection: Connection, run_id: str, *, name: str = "") -> Path:
     if not is_run(run_id):
         raise ServingError(f"runs:/{run_id} names no run; copy the id of 32 hexadecimal digits from the run's page")
     run = run_of(connection, run_id)
-    asked = {"uri": connection.uri, "run": run_id, "name": name}
+    asked = {"uri": connection.uri, "run": run_id}
     if run.kind == "fold":
         return _cached(
             asked,
             lambda folder: Path(connection.call("download_artifacts", run_id, MODEL, str(folder))),
         )
-    return _cached(asked, lambda folder: fetch_run_package(connection, run_id, into=folder, name=name))
+    return _cached(
+        {**asked, "name": name}, lambda folder: fetch_run_package(connection, run_id, into=folder, name=name)
+    )
 
 
 def _cached(what: Mapping[str, object], fetch: Callable[[Path], Path]) -> Path:

@@ -3,13 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
 from merflow.contracts.results import read_results
@@ -134,7 +133,7 @@ def _calibrated(
         manifest = read_manifest(path)
         seconds = _seconds(manifest)
         results = run.root / RESULTS
-        evaluation = read_results(results).evaluation if results.is_file() else _params().evaluation
+        evaluation = read_results(results).evaluation if results.is_file() else shipped_params().evaluation
         calibration = calibration_of(
             folds,
             manifest,
@@ -174,12 +173,8 @@ def _facts(
 
 def _checks(loaded: Ensemble, *, seconds: _Seconds | None) -> ClipChecks:
     return ClipChecks(
-        silence_dbfs=_params().corpus.silence_dbfs, training_seconds=seconds, hears="audio" in loaded.modalities
+        silence_dbfs=shipped_params().corpus.silence_dbfs, training_seconds=seconds, hears="audio" in loaded.modalities
     )
-
-
-def _params() -> Params:
-    return read_params(Path(str(files("merflow") / "params.yaml")))
 
 
 def _digest(folders: Sequence[Path]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from merflow.contracts.listening_results import HeardEmotion, ListeningModel
 from merflow.contracts.streams import MODALITY_OF, Modality, Role
 from merflow.errors import CorpusError, FeatureError, MediaError
 from merflow.inference.ensemble import Ensemble, Prediction
@@ -43,6 +44,19 @@ class ServedModel:
     card: str | None
     remark: str = ""
 
+    @property
+    def facts(self) -> ListeningModel:
+        """The facts that results keep of the model."""
+        return ListeningModel(
+            name=self.name,
+            version=self.version,
+            title=self.title,
+            classes=self.classes,
+            modalities=self.modalities,
+            calibrated=self.calibrated,
+            abstains=self.abstains,
+        )
+
 
 @dataclass(frozen=True)
 class ClipPrediction:
@@ -67,6 +81,21 @@ class ClipPrediction:
     modalities: tuple[Modality, ...]
     warnings: tuple[str, ...]
     duration_s: float | None
+
+    def heard(self, *, abstains: bool) -> HeardEmotion:
+        """Return what results keep of the prediction.
+
+        Args:
+            abstains: True if the model has thresholds; without any, it is never unsure.
+        """
+        return HeardEmotion(
+            emotion=self.emotion,
+            probabilities=self.probabilities,
+            possible=self.possible,
+            sure=self.sure or not abstains,
+            modalities=self.modalities,
+            warnings=self.warnings,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,155 @@
+"""``merflow predict``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from merflow.cli.console import OUT, print_json, print_table, progress_bars
+from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.contracts.numerals import percent, plural
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from merflow.contracts.clip_results import ClipResult, ClipResults
+    from merflow.serving.clip_list import ClipList
+
+
+def predict(
+    clips: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Recordings and videos of any format, folders of them, or a table (.csv, .parquet) with some of the "
+            "columns audio, video, text, gender, dialogue; - for standard input.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="The model: the folder of a benchmark, fold or package, runs:/RUN_ID, models:/NAME@champion or "
+            "models:/NAME/VERSION.",
+            show_default=False,
+        ),
+    ],
+    text: Annotated[str | None, typer.Option(help="The words of the clip, if there is only one.")] = None,
+    transcribe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHISPER",
+            help="Recognize the words of clips without any with this Whisper model: a size, a hub id or a folder.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            "--gender",
+            help="Group of the speakers, usually the gender as the training corpus writes it, for the limits of "
+            '"not sure". Without it, the strictest limits count.',
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write the results to this CSV file; the same command continues an interrupted run."),
+    ] = None,
+    stdin_table: Annotated[
+        bool, typer.Option("--stdin-table", help="Read a CSV table from standard input, not a recording.")
+    ] = False,
+    tracking_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or database of the model. [default: MLFLOW_TRACKING_URI]")
+    ] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
+    params: ParamsOption = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Predict the emotion of recordings and videos.
+
+    Where several emotions are possible, the answer is "not sure". Unusual clips get a warning: short, silent, without
+    speech, or unlike the training data. Files that cannot be read are set aside with the reason; the exit code is 2 if
+    nothing could be predicted.
+
+    Example: `merflow predict clip.wav --model runs/demo --text "I did not expect that"`
+    """
+    from merflow.jobs.predict import PredictRequest
+    from merflow.jobs.predict import predict as predict_job
+
+    chosen = load_params(params, overrides)
+    transcription = chosen.transcription.model_copy(update={"model": transcribe, "revision": None})
+    request = PredictRequest(
+        clips=_listed(clips, stdin_table=stdin_table, text=text, group=group),
+        model=model,
+        out=out,
+        transcription=transcription if transcribe else None,
+        tracking_uri=tracking_uri,
+        encoders_folder=chosen.features.encoders_folder,
+        device=device,
+    )
+    with progress_bars() as progress:
+        results = predict_job(request, progress=progress)
+    if as_json:
+        print_json(results.model_dump(mode="json"))
+    else:
+        _print_results(results, out=out)
+    if not results.predicted:
+        raise typer.Exit(2)
+
+
+def _listed(clips: list[Path], *, stdin_table: bool, text: str | None, group: str | None) -> "ClipList":
+    from merflow.serving.clip_list import STANDARD_INPUT, list_clips, with_settings
+
+    reads = clips.count(STANDARD_INPUT)
+    if reads > 1 or (stdin_table and not reads):
+        raise typer.BadParameter("give - once, for standard input", param_hint="CLIPS")
+    listed = list_clips(clips, standard_input=sys.stdin.buffer.read() if reads else None, table_on_input=stdin_table)
+    return with_settings(listed, text=text, group=group)
+
+
+def _print_results(results: "ClipResults", *, out: Path | None) -> None:
+    if results.predicted:
+        print_table(_table(results.predicted))
+        OUT.print()
+    for clip in results.refused:
+        OUT.print(f"not predicted: {clip.clip}: {clip.refusal}", markup=False)
+    model = results.model
+    OUT.print(f"model: {model.title} ({model.name}, version {model.version})", markup=False)
+    if not model.calibrated:
+        OUT.print(f"Not calibrated, so that it never says that it is not sure: {results.remark}.", markup=False)
+    lacking = [name for name in model.modalities if not any(name in _read(clip) for clip in results.predicted)]
+    if lacking and results.predicted:
+        words = "; give words with --text, a table or --transcribe" if "text" in lacking else ""
+        OUT.print(f"The model also reads {' and '.join(lacking)}, which no clip has{words}.", markup=False)
+    if results.ignored:
+        OUT.print(f"{plural(results.ignored, 'other file')} in the folders left out.", markup=False)
+    if out is not None:
+        OUT.print(f"Results: {out}", markup=False)
+
+
+def _table(clips: "tuple[ClipResult, ...]") -> "Table":
+    """Return one row per clip."""
+    from rich.table import Table
+
+    warned = any(clip.heard and clip.heard.warnings for clip in clips)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("clip", "emotion"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("probability", justify="right", no_wrap=True)
+    table.add_column("read", no_wrap=True)
+    if warned:
+        table.add_column("warnings", no_wrap=True)
+    for clip in clips:
+        heard = clip.heard
+        assert heard is not None
+        possible = f" ({' or '.join(heard.possible)})" if heard.possible else ""
+        answer = heard.emotion if heard.sure else f"{heard.answer}{possible}"
+        probability = f"{percent(heard.probabilities[heard.emotion])}%"
+        shown = probability if heard.sure else f"{heard.emotion} {probability}"
+        table.add_row(clip.clip, answer, shown, ", ".join(heard.modalities), "; ".join(heard.warnings))
+    return table
+
+
+def _read(clip: "ClipResult") -> tuple[str, ...]:
+    return clip.heard.modalities if clip.heard else ()
