@@ -22,10 +22,12 @@ class Measured:
 
     Attributes:
         duration_s: Duration of its recording; None without one.
+        level_dbfs: Its level; None without one.
         warnings: What is unusual about it.
     """
 
     duration_s: float | None
+    level_dbfs: float | None
     warnings: tuple[str, ...]
 
 
@@ -46,9 +48,10 @@ class ClipChecks:
     def of(self, clip: Clip) -> Measured:
         """Measure a clip whose recording, if any, is in memory as 16 kHz mono."""
         if not isinstance(clip.audio, Samples):
-            return Measured(None, ())
+            return Measured(None, None, ())
         samples = clip.audio.values
-        return Measured(seconds_of(samples), tuple(self._warnings(samples)) if self.hears else ())
+        warnings = tuple(self._warnings(samples)) if self.hears else ()
+        return Measured(seconds_of(samples), level_dbfs(samples), warnings)
 
     def _warnings(self, samples: np.ndarray) -> Iterator[str]:
         seconds, level = seconds_of(samples), level_dbfs(samples)

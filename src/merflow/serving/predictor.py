@@ -71,6 +71,8 @@ class ClipPrediction:
         modalities: Modalities that counted.
         warnings: Reasons to trust the prediction less, as measured.
         duration_s: Duration of the recording; None without one.
+        level_dbfs: Its level; None without one.
+        words: Number of words of the transcript; None without one.
     """
 
     clip_id: str
@@ -81,6 +83,8 @@ class ClipPrediction:
     modalities: tuple[Modality, ...]
     warnings: tuple[str, ...]
     duration_s: float | None
+    level_dbfs: float | None = None
+    words: int | None = None
 
     def heard(self, *, abstains: bool) -> HeardEmotion:
         """Return what results keep of the prediction.
@@ -217,6 +221,8 @@ class Predictor:
             modalities=tuple(modality for modality in self.model.modalities if modality in read),
             warnings=(*unread, *measured.warnings),
             duration_s=measured.duration_s,
+            level_dbfs=measured.level_dbfs,
+            words=None if clip.text is None else len(clip.text.split()),
         )
 
 
