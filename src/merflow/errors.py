@@ -92,6 +92,10 @@ class ServingError(MerflowError):
     """A model's location is none, or clips cannot be predicted as asked."""
 
 
+class MonitoringError(MerflowError):
+    """Logs of traffic, labels and model do not belong together, or there is nothing to compare."""
+
+
 class VersioningError(MerflowError):
     """There is no DVC project, or its remote cannot be reached, refuses a request or lacks a file."""
 

@@ -37,7 +37,6 @@ def test_a_torn_line_is_skipped_and_ended(tmp_path: Path, torn: bytes) -> None:
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    with open_line_journal(path, busy=BUSY):
-        with pytest.raises(MerflowError, match="it is busy; wait"):
-            entries(path)
+    with open_line_journal(path, busy=BUSY), pytest.raises(MerflowError, match="it is busy; wait"):
+        entries(path)
     assert entries(path) == []

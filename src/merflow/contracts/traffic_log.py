@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from pydantic import FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from merflow.contracts.streams import Modality
 from merflow.contracts.strict import Strict
@@ -48,7 +48,7 @@ class TrafficRecord(Strict):
     speech_share: FiniteFloat | None = None
     words: int | None = None
     modalities: tuple[Modality, ...] = ()
-    probabilities: dict[str, FiniteFloat] = {}
+    probabilities: dict[str, FiniteFloat] = Field(default_factory=dict)
     possible: tuple[str, ...] = ()
     sure: bool = False
     abstains: bool = False

@@ -1,6 +1,5 @@
 """Predictors of packages and of folds, with the facts about each."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
+from merflow.contracts.package_files import weights_digest
 from merflow.contracts.params import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
@@ -25,7 +25,6 @@ from merflow.runs.variant_names import named
 from merflow.serving.clip_checks import ClipChecks
 from merflow.serving.predictor import Predictor, ServedModel
 
-_DIGITS = 12
 _Seconds = tuple[float, float]
 
 
@@ -47,7 +46,7 @@ def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion
     package, card = loaded.package, folder / CARD_MD
     made = f"{package.variant}, {package.made}"
     if version is None:
-        name, number = package.variant, _digest([folder / member.folder for member in package.members])
+        name, number = package.variant, weights_digest([folder / member.folder for member in package.members])
     else:
         name, number = version.name, str(version.version)
         aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
@@ -70,7 +69,7 @@ def of_model_folder(folder: Path, placement: Placement) -> Predictor:
     facts = _facts(
         loaded,
         name=record.variant,
-        version=_digest([folder]),
+        version=weights_digest([folder]),
         title=f"fold {record.fold} of {record.variant}",
         remark="it stands alone, without its development data",
     )
@@ -97,7 +96,7 @@ def of_folds(run: RunFolder, placement: Placement) -> Predictor:
     facts = _facts(
         loaded,
         name=record.variant,
-        version=_digest([fold.folder / MODEL for fold in folds]),
+        version=weights_digest([fold.folder / MODEL for fold in folds]),
         title=f"{record.variant}, {made} of {run.name}",
         remark=remark,
     )
@@ -175,13 +174,3 @@ def _checks(loaded: Ensemble, *, seconds: _Seconds | None) -> ClipChecks:
     return ClipChecks(
         silence_dbfs=shipped_params().corpus.silence_dbfs, training_seconds=seconds, hears="audio" in loaded.modalities
     )
-
-
-def _digest(folders: Sequence[Path]) -> str:
-    """Return the first digits of the SHA-256 of all files of model folders."""
-    summary = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-            with path.open("rb") as file:
-                summary.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return summary.hexdigest()[:_DIGITS]

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from merflow.corpus.samples import level_dbfs
 from merflow.inference.media_clips import Clip, Samples
 from merflow.serving.media import seconds_of
 
 # Below it, models that were measured by duration are right less often; see docs/predicting.md.
 SHORT_S = 1.5
-_LOWEST = 1e-10
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,3 @@ class ClipChecks:
                 yield f"outside the training range: {seconds:.2f} s, the shortest training clip has {least:.2f} s"
             elif seconds > most:
                 yield f"outside the training range: {seconds:.1f} s, the longest training clip has {most:.1f} s"
-
-
-def level_dbfs(samples: np.ndarray) -> float:
-    """Return the level of samples ``(n,)`` in dB below full scale, as the validation of corpora measures it."""
-    return 20 * float(np.log10(max(_LOWEST, float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))))
