@@ -38,7 +38,8 @@ def psi(reference: np.ndarray, window: np.ndarray) -> float:
 
 def inner_edges(reference: np.ndarray, *, bins: int = BINS) -> np.ndarray:
     """Return the edges between bins that hold about as many reference values ``(n,)`` each; fewer bins for ties."""
-    return np.unique(np.quantile(reference, np.arange(1, bins) / bins))
+    edges = np.unique(np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"))
+    return edges[edges < reference.max()]  # a bin above the highest value would be empty
 
 
 def binned(values: np.ndarray, *, edges: np.ndarray) -> np.ndarray:

@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from merflow.contracts.numerals import listed
 from merflow.contracts.streams import Modality
 from merflow.contracts.traffic_log import TrafficRecord
+from merflow.errors import MonitoringError
 
 
 class Number(NamedTuple):
@@ -63,7 +65,11 @@ def sample_of(
         records: Predictions, all of one model.
         classes: Its classes.
         labels: True class by clip_id, for some of the clips.
+
+    Raises:
+        MonitoringError: A prediction is of other classes; the message names its clip.
     """
+    _check_classes(records, classes=classes)
     known = {name: [getattr(record, name) for record in records] for name in NUMBERS}
     predicted = np.array([classes.index(record.emotion) for record in records], dtype=np.int64)
     abstains = bool(records) and all(record.abstains for record in records)
@@ -81,3 +87,13 @@ def sample_of(
         right=(right, len(labelled)) if labelled else None,
         covered=(covered, len(labelled)) if labelled and abstains else None,
     )
+
+
+def _check_classes(records: Sequence[TrafficRecord], *, classes: Sequence[str]) -> None:
+    """Raise if a prediction is of other classes."""
+    for record in records:
+        if set(record.probabilities) != set(classes):
+            raise MonitoringError(
+                f"clip {record.clip_id} has probabilities of {listed(sorted(record.probabilities))}, but the model's "
+                f"classes are {listed(sorted(classes))}; give the logs of this model"
+            )

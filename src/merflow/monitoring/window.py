@@ -79,20 +79,6 @@ def only_version(records: Sequence[TrafficRecord]) -> tuple[str, str]:
     return found[0]
 
 
-def check_classes(records: Sequence[TrafficRecord], *, classes: Sequence[str]) -> None:
-    """Raise if a prediction is of other classes.
-
-    Raises:
-        MonitoringError: One is; the message names its clip.
-    """
-    for record in records:
-        if set(record.probabilities) != set(classes):
-            raise MonitoringError(
-                f"clip {record.clip_id} has probabilities of {listed(sorted(record.probabilities))}, but the model's "
-                f"classes are {listed(sorted(classes))}; give the logs of this model"
-            )
-
-
 def moment(text: str, *, option: str, now: datetime | None = None) -> datetime | None:
     """Return the moment of a date, a time, or a span before now such as ``24h``, ``7d`` or ``2w``; None if empty.
 
@@ -146,7 +132,7 @@ def read_labels(path: Path, *, classes: Sequence[str]) -> dict[str, str]:
                     f"{path} has no column {' and '.join(sorted(missing))}; its head is clip_id,label"
                 )
             for row in rows:
-                clip, label = row["clip_id"], row["label"]
+                clip, label = row["clip_id"], row["label"] or ""
                 where = f"{path} line {rows.line_num}"
                 if label not in classes:
                     raise MonitoringError(
