@@ -78,6 +78,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "pipeline submit",
         "pipeline wait",
         "plots",
+        "predict",
         "presets",
         "registry approve",
         "registry audit",

@@ -13,7 +13,7 @@ from merflow.contracts.model_package import CARD_HTML, CARD_MD, read_package
 from merflow.contracts.params import Params
 from merflow.contracts.stress_results import read_stress
 from merflow.promotion.gate.gate import policy_of
-from tests.cli.command import refused
+from tests.cli.command import merflow, refused
 from tests.promotion.packaging.benchmarks import finish_benchmark
 
 VARIANTS = ("context-mmt:mmt-frozen", "context-mmt:bert-fc-frozen")
@@ -63,7 +63,9 @@ def aliases(run: Path) -> dict[str, int]:
     return {alias: version["version"] for version in listed for alias in version["aliases"]}
 
 
-def test_a_model_goes_from_a_benchmark_to_champion_and_back(benchmark: Path, lenient: Path) -> None:
+def test_a_model_goes_from_a_benchmark_to_champion_and_back(
+    benchmark: Path, lenient: Path, tiny_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, policy = ("--folder", str(benchmark)), ("--policy", str(lenient))
     first = register(benchmark, VARIANTS[0])
     assert (first["version"], first["new"], first["kind"]) == (1, True, "refit")
@@ -91,6 +93,15 @@ def test_a_model_goes_from_a_benchmark_to_champion_and_back(benchmark: Path, len
     assert aliases(benchmark) == {"champion": 2, "previous": 1}
     registry("rollback", *folder, "--reason", "It answers twice as slowly.")
     assert aliases(benchmark)["champion"] == 1
+
+    # The benchmark's folder stands for its champion.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    recording = next(path for path in sorted(tiny_release.rglob("*.wav")) if not path.name.startswith("."))
+    said = merflow("predict", recording, "--model", benchmark, "--text", "hello", "--device", "cpu", "--json")
+    assert said.code == 0, said
+    champion = json.loads(said.out)["model"]
+    assert (champion["name"], champion["version"], champion["calibrated"]) == ("merflow", "1", True)
+    assert "version 1 of 'merflow' (champion): context-mmt:mmt-frozen, refitted" in champion["title"]
 
     audited = registry("audit", *folder)
     actions = [entry["action"] for entry in audited["entries"]]

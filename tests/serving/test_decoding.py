@@ -106,7 +106,7 @@ def test_what_is_no_recording_is_refused_with_the_reason(tmp_path: Path) -> None
     for name in ("notes.txt", "empty.wav", "list.m3u8"):
         with pytest.raises(MediaError, match=f"{name} is no recording that FFmpeg reads"):
             heard(tmp_path / name)
-    with pytest.raises(MediaError, match="no such recording: .*absent.wav; check the path"):
+    with pytest.raises(MediaError, match=r"no such recording: .*absent\.wav; check the path"):
         heard(tmp_path / "absent.wav")
     with pytest.raises(MediaError, match="no such recording"):
         heard(tmp_path)

@@ -1,5 +1,6 @@
 """``merflow predict``."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -140,15 +141,25 @@ def _table(clips: "tuple[ClipResult, ...]") -> "Table":
     table.add_column("read", no_wrap=True)
     if warned:
         table.add_column("warnings", no_wrap=True)
+    above = _above([clip.clip for clip in clips])
     for clip in clips:
         heard = clip.heard
         assert heard is not None
-        possible = f" ({' or '.join(heard.possible)})" if heard.possible else ""
+        possible = f" ({' or '.join(heard.possible)})" if 0 < len(heard.possible) < len(heard.probabilities) else ""
         answer = heard.emotion if heard.sure else f"{heard.answer}{possible}"
         probability = f"{percent(heard.probabilities[heard.emotion])}%"
         shown = probability if heard.sure else f"{heard.emotion} {probability}"
-        table.add_row(clip.clip, answer, shown, ", ".join(heard.modalities), "; ".join(heard.warnings))
+        table.add_row(
+            clip.clip.removeprefix(above), answer, shown, ", ".join(heard.modalities), "; ".join(heard.warnings)
+        )
     return table
+
+
+def _above(names: list[str]) -> str:
+    """Return the folder that all clips of a list are in, with a slash behind it, to be left out of their names."""
+    folders = [name.rpartition("/")[0] for name in names]
+    above = os.path.commonpath(folders) if len(names) > 1 and all(folders) else ""
+    return f"{above}/" if above else ""
 
 
 def _read(clip: "ClipResult") -> tuple[str, ...]:

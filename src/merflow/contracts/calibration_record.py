@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.scores import Interval
+from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 from merflow.errors import ModelError
 
@@ -67,6 +68,8 @@ class Calibration(Strict):
         thresholds: Lowest calibrated probability of a class in the set, by group, and below :data:`ANY_GROUP`.
         utterances: Number of development utterances behind each threshold.
         held_out: Figures on held-out data.
+        usual_distances: Distance from the training data that 99% of the development utterances stay below, by role
+            (:mod:`merflow.inference.training_range`); empty where it is unknown.
     """
 
     temperature: FiniteFloat
@@ -75,6 +78,7 @@ class Calibration(Strict):
     thresholds: Mapping[str, FiniteFloat]
     utterances: Mapping[str, int]
     held_out: HeldOutCalibration
+    usual_distances: Mapping[Role, FiniteFloat] = Field(default_factory=dict)
 
 
 def write_calibration(folder: Path, calibration: Calibration) -> None:

@@ -1,12 +1,15 @@
 """A trained fold, opened with the test or development part of the data that it was trained on."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from torch import nn
 
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.protocols import Part
+from merflow.contracts.streams import Role
 from merflow.errors import EvaluationError, TrainingError
 from merflow.features.batches.dataset import FeatureDataset
 from merflow.features.batches.standardize import read_standardizer
@@ -16,6 +19,7 @@ from merflow.folds.inspection import LoadedFold
 from merflow.inference.devices import device_of
 from merflow.inference.encoded import EncodedSource, has_encoders, load_encoded
 from merflow.inference.prediction import predict
+from merflow.inference.training_range import distances_of
 from merflow.models.folder import load_model
 from merflow.presets.user_presets import recorded_preset
 from merflow.runs import fold_folder
@@ -33,8 +37,22 @@ def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, devic
     return LoadedFold.of(inputs, *_model_and_part(fold / fold_folder.MODEL, inputs, "test"))
 
 
-def development_predictions(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> pd.DataFrame:
-    """Return the predictions of a trained fold for its development part, as its test predictions are stored.
+@dataclass(frozen=True, eq=False)
+class DevelopmentPart:
+    """The development part of a trained fold, as its model sees it.
+
+    Attributes:
+        predictions: Its predictions, as test predictions are stored.
+        distances: Distances of its utterances from the training data, by role; empty where features are not stored or
+            not standardized.
+    """
+
+    predictions: pd.DataFrame
+    distances: dict[Role, np.ndarray]
+
+
+def development_part(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> DevelopmentPart:
+    """Return the predictions of a trained fold for its development part, and the distances of its utterances.
 
     Raises:
         MerflowError: See :func:`open_fold`.
@@ -44,7 +62,10 @@ def development_predictions(fold: Path, *, manifest: Path, splits: Path, feature
     model, dev = _model_and_part(fold / fold_folder.MODEL, inputs, "dev")
     recipe = record.chosen_recipe
     predicted = predict(model, dev, batch_size=recipe.batch_size, params=inputs.params, precision=recipe.precision)
-    return fold_folder.prediction_rows(record, inputs.labelled("dev"), probabilities=predicted)
+    return DevelopmentPart(
+        fold_folder.prediction_rows(record, inputs.labelled("dev"), probabilities=predicted),
+        distances_of(dev) if record.standardized and isinstance(dev, FeatureDataset) else {},
+    )
 
 
 def inputs_of(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> FoldInputs:

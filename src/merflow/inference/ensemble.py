@@ -5,7 +5,7 @@ Loading them takes none of the code that trains.
 Shapes: N clips, C classes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from merflow.inference.media_clips import Clip
 from merflow.inference.prediction import predict
 from merflow.inference.shared_encoders import SharedEncoders
 from merflow.inference.trained_model import TrainedModel, load_trained
+from merflow.inference.training_range import distances
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Prediction:
         probabilities: Calibrated probability of every class.
         possible: The conformal set, in the order of the classes; it may be empty.
         abstained: True unless exactly one class is possible, and it is ``emotion``.
+        distances: Distance from the training data by role, where it is known.
     """
 
     clip_id: str
@@ -41,6 +43,7 @@ class Prediction:
     probabilities: dict[str, float]
     possible: tuple[str, ...]
     abstained: bool
+    distances: dict[Role, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +93,7 @@ class Ensemble:
             FeatureError: There is no clip, a clip has no input that the models read, or an input cannot be read or
                 encoded and ``refused`` is None.
         """
-        if not clips:
-            raise FeatureError("no clips to predict; pass at least one")
-        size = self.members[0].record.chosen_recipe.batch_size
-        batches = [clips[start : start + size] for start in range(0, len(clips), size)]
-        return np.concatenate([self._of_batch(batch, refused) for batch in batches])
+        return np.concatenate([probabilities for probabilities, _ in self._by_batch(clips, refused)])
 
     def calibrated(self, raw: np.ndarray) -> np.ndarray:
         """Return calibrated probabilities ``(N, C)`` float64 for those of :meth:`raw`; the same without calibration."""
@@ -121,7 +120,9 @@ class Ensemble:
         refused: Callable[[RefusedInput], None] | None = None,
     ) -> list[Prediction]:
         """Return a prediction for each clip; arguments as :meth:`raw` and :meth:`sets`, and no groups if None."""
-        probabilities = self.calibrated(self.raw(clips, refused=refused))
+        batches = list(self._by_batch(clips, refused))
+        probabilities = self.calibrated(np.concatenate([raw for raw, _ in batches]))
+        far = [each for _, of_batch in batches for each in of_batch]
         possible = self.sets(probabilities, groups=groups or [None] * len(clips))
         classes = self.classes
         return [
@@ -131,20 +132,36 @@ class Ensemble:
                 probabilities=dict(zip(classes, row.tolist(), strict=True)),
                 possible=tuple(name for name, inside in zip(classes, of_clip, strict=True) if inside),
                 abstained=int(of_clip.sum()) != 1,
+                distances=far_off,
             )
-            for clip, row, of_clip in zip(clips, probabilities, possible, strict=True)
+            for clip, row, of_clip, far_off in zip(clips, probabilities, possible, far, strict=True)
         ]
 
-    def _of_batch(self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None] | None) -> np.ndarray:
-        """Return the mean probabilities of the members for one batch; encoders that they share run once."""
-        rows = []
+    def _by_batch(
+        self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None] | None
+    ) -> Iterator[tuple[np.ndarray, list[dict[Role, float]]]]:
+        if not clips:
+            raise FeatureError("no clips to predict; pass at least one")
+        size = self.members[0].record.chosen_recipe.batch_size
+        for start in range(0, len(clips), size):
+            yield self._of_batch(clips[start : start + size], refused)
+
+    def _of_batch(
+        self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None] | None
+    ) -> tuple[np.ndarray, list[dict[Role, float]]]:
+        """Return the members' mean probabilities for one batch, and each clip's distances from the first one's data.
+
+        Encoders that the members share run once.
+        """
+        rows: list[np.ndarray] = []
+        batches: list[Batch | RawBatch] = []
         try:
             for member in self.members:
                 recipe = member.record.chosen_recipe
                 rows.append(
                     predict(
                         member.model,
-                        _Clips(clips, member.encoders, refused),
+                        _Clips(clips, member.encoders, refused, batches),
                         batch_size=len(clips),
                         params=member.record.training.model_copy(update={"device": self.device}),
                         precision=recipe.precision,
@@ -153,7 +170,16 @@ class Ensemble:
                 refused = None if refused is None else _ignore
         finally:
             self.shared.forget()
-        return np.asarray(np.mean(np.stack(rows), axis=0, dtype=np.float64), dtype=np.float32)
+        mean = np.asarray(np.mean(np.stack(rows), axis=0, dtype=np.float64), dtype=np.float32)
+        return mean, self._distances(batches[0])
+
+    def _distances(self, batch: Batch | RawBatch) -> list[dict[Role, float]]:
+        stored = batch.stored if isinstance(batch, RawBatch) else batch
+        found = distances(stored) if self.members[0].record.standardized else {}
+        return [
+            {role: float(values[index]) for role, values in found.items() if np.isfinite(values[index])}
+            for index in range(len(batch))
+        ]
 
 
 def load_ensemble(
@@ -193,6 +219,7 @@ class _Clips:
     clips: Sequence[Clip]
     encoders: MediaEncoders
     refused: Callable[[RefusedInput], None] | None
+    made: list[Batch | RawBatch]
     labels: None = None
 
     @property
@@ -205,7 +232,8 @@ class _Clips:
 
     def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
         """Return the clips with these indices."""
-        return self.encoders.batch([self.clips[index] for index in indices], refused=self.refused)
+        self.made.append(self.encoders.batch([self.clips[index] for index in indices], refused=self.refused))
+        return self.made[-1]
 
 
 def _ignore(_refused: RefusedInput) -> None:

@@ -11,7 +11,6 @@ from merflow.contracts.listening_results import (
     LISTENING,
     DamagedSound,
     HeardSegment,
-    ListeningModel,
     ListeningResults,
     ListeningSpeed,
     SegmentSettings,
@@ -165,8 +164,7 @@ def _heard(
     expected_s = source.sound.expected_s
 
     def tell(heard_s: float) -> None:
-        total_s = max(heard_s, expected_s or 0.0)
-        progress("listen", int(heard_s), int(total_s) + (expected_s is None or heard_s < total_s))
+        progress("listen", int(heard_s), int(max(heard_s, expected_s or 0.0)) + 1)
 
     segments, waveform = listener.listen(
         source.sound.blocks(), remembered=remembered, copy=copy, tell=tell, tell_segment=tell_segment
@@ -207,20 +205,11 @@ def _results(
     seconds: float,
 ) -> ListeningResults:
     duration_s = source.sound.n_samples / RATE_HZ
-    model = predictor.model
     return ListeningResults(
         recording=source.name,
         digest=source.digest,
         duration_s=duration_s,
-        model=ListeningModel(
-            name=model.name,
-            version=model.version,
-            title=model.title,
-            classes=model.classes,
-            modalities=model.modalities,
-            calibrated=model.calibrated,
-            abstains=model.abstains,
-        ),
+        model=predictor.model.facts,
         settings=request.settings,
         half_life_s=request.half_life_s,
         transcription=None if whisper is None else whisper.params.model,

@@ -14,7 +14,7 @@ from merflow.contracts.registered_version import RegisteredVersion
 from merflow.contracts.results import read_results
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest, read_manifest
-from merflow.errors import MerflowError, ServingError
+from merflow.errors import FeatureError, MerflowError, ServingError
 from merflow.evaluation.model_calibration import COVERAGE
 from merflow.inference.ensemble import Ensemble, load_ensemble
 from merflow.inference.packaged_model import load_package
@@ -24,6 +24,7 @@ from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold
 from merflow.runs.variant_names import named
 from merflow.serving.clip_checks import ClipChecks
 from merflow.serving.predictor import Predictor, ServedModel
+from merflow.serving.speech import SpeechDetector
 
 _Seconds = tuple[float, float]
 
@@ -171,6 +172,15 @@ def _facts(
 
 
 def _checks(loaded: Ensemble, *, seconds: _Seconds | None) -> ClipChecks:
+    try:
+        SpeechDetector()
+        finds_speech = True
+    except FeatureError:  # silero-vad is not installed
+        finds_speech = False
     return ClipChecks(
-        silence_dbfs=shipped_params().corpus.silence_dbfs, training_seconds=seconds, hears="audio" in loaded.modalities
+        silence_dbfs=shipped_params().corpus.silence_dbfs,
+        training_seconds=seconds,
+        hears="audio" in loaded.modalities,
+        finds_speech=finds_speech,
+        usual_distances={} if loaded.calibration is None else loaded.calibration.usual_distances,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from merflow.contracts.drift_results import Check, DriftResults, NumberCheck, RateCheck, SharesCheck
-from merflow.contracts.numerals import listed, p_value, percent, plural
+from merflow.contracts.numerals import MINUS, listed, p_value, percent, plural
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ def drift_verdict(results: DriftResults) -> DriftVerdict:
     if not drifted:
         none = f"None of {plural(len(results.checks), 'check')} found a difference beyond chance that is large enough."
         return DriftVerdict(f"{what}: no drift", (against, none))
-    names = listed([check.title for check in drifted])
-    return DriftVerdict(f"{what}: drift in {names[0].lower()}{names[1:]}", (against, *map(sentence, drifted)))
+    names = listed([f"{check.title[0].lower()}{check.title[1:]}" for check in drifted])
+    return DriftVerdict(f"{what}: drift in {names}", (against, *map(sentence, drifted)))
 
 
 def sentence(check: Check) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from merflow.contracts.listening_results import HeardEmotion, HeardSegment, SegmentSettings
+from merflow.contracts.listening_results import HeardSegment, SegmentSettings
 from merflow.corpus.samples import RATE_HZ
 from merflow.inference.media_clips import Clip, Samples, VideoFile
 from merflow.serving.playback import PlaybackCopy
@@ -193,12 +193,4 @@ def _heard(turn: _Turn, answer: ClipPrediction | RefusedClip, *, abstains: bool)
     segment = HeardSegment(start_s=turn.segment.start_s, end_s=turn.segment.end_s, text=turn.clip.text)
     if isinstance(answer, RefusedClip):
         return segment.model_copy(update={"refusal": answer.reason})
-    heard = HeardEmotion(
-        emotion=answer.emotion,
-        probabilities=answer.probabilities,
-        possible=answer.possible,
-        sure=answer.sure or not abstains,
-        modalities=answer.modalities,
-        warnings=answer.warnings,
-    )
-    return segment.model_copy(update={"heard": heard})
+    return segment.model_copy(update={"heard": answer.heard(abstains=abstains)})

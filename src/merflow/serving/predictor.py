@@ -212,6 +212,7 @@ class Predictor:
             f"its {modality} cannot be read: {reason}" for modality, reason in reasons.items() if modality not in read
         ]
         measured = self._checks.of(clip)
+        far = self._checks.of_distances(prediction.distances)
         return ClipPrediction(
             clip_id=clip.clip_id,
             emotion=prediction.emotion,
@@ -219,7 +220,7 @@ class Predictor:
             possible=prediction.possible,
             sure=not prediction.abstained,
             modalities=tuple(modality for modality in self.model.modalities if modality in read),
-            warnings=(*unread, *measured.warnings),
+            warnings=(*unread, *measured.warnings, *far),
             duration_s=measured.duration_s,
             level_dbfs=measured.level_dbfs,
             words=None if clip.text is None else len(clip.text.split()),

@@ -13,7 +13,8 @@ from merflow.contracts.tables import MEASURED, PREDICTIONS, TESTED, conform
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest
 from merflow.evaluation.model_calibration import calibrate
-from merflow.folds.opening import development_predictions
+from merflow.folds.opening import development_part
+from merflow.inference.training_range import usual_distances
 from merflow.promotion.packaging.benchmarked import BenchmarkedVariant
 from merflow.promotion.packaging.measurements import measurements
 from merflow.runs.fold_folder import read_predictions
@@ -72,13 +73,13 @@ def calibration_of(
         EvaluationError: The data of a fold are gone, ``coverage`` is no share, or crepes is not installed.
         FeatureError: The store lacks a feature.
     """
-    tables = []
+    parts = []
     for number, fold in enumerate(folds, start=1):
-        tables.append(development_predictions(fold.folder, device=device, **files))
+        parts.append(development_part(fold.folder, device=device, **files))
         fold_done(number, len(folds))
     groups = groups_of(manifest)
-    return calibrate(
-        pd.concat(tables, ignore_index=True),
+    calibration = calibrate(
+        pd.concat([part.predictions for part in parts], ignore_index=True),
         tested(folds),
         classes=folds[0].record.classes,
         groups=groups,
@@ -86,6 +87,8 @@ def calibration_of(
         bins=bins,
         coverage=coverage,
     )
+    usual = usual_distances([part.distances for part in parts])
+    return calibration.model_copy(update={"usual_distances": usual})
 
 
 def tested(folds: Sequence[TrainedFold]) -> pd.DataFrame:
