@@ -68,7 +68,7 @@ def recording(voices: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def request_of(recording: Path, model: Path, out: Path) -> ListenRequest:
-    return ListenRequest(recording, str(model), out, "merflow listen talk.wav", run_on="cpu")
+    return ListenRequest(recording, str(model), out, "merflow listen talk.wav", device="cpu")
 
 
 def found(results: ListeningResults, voices: Planted) -> float:
@@ -128,7 +128,7 @@ import os, signal, sys
 from pathlib import Path
 from merflow.jobs.listen import ListenRequest, listen
 recording, model, out = sys.argv[1:]
-request = ListenRequest(Path(recording), model, Path(out), "merflow listen", run_on="cpu")
+request = ListenRequest(Path(recording), model, Path(out), "merflow listen", device="cpu")
 listen(request, tell_segment=lambda _: os.kill(os.getpid(), signal.SIGKILL))
 """
 

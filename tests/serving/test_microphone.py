@@ -57,7 +57,7 @@ def test_alsa_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_device_is_told_with_one_thing_to_do() -> None:
     with (
-        pytest.raises(MediaError, match=r"no microphone at alsa:absent \(.*\); plug one in, or name it: --device"),
+        pytest.raises(MediaError, match=r"no microphone at alsa:absent \(.*\); plug one in, or name it: --input"),
         open_microphone("alsa:absent", stop=threading.Event()),
     ):
         pass

@@ -16,23 +16,26 @@ if TYPE_CHECKING:
 
 
 def listen(
-    recording: Annotated[
-        Path | None,
-        typer.Argument(help="A recording or video of any length and format; - for standard input.", show_default=False),
-    ] = None,
     model: Annotated[
         str,
         typer.Option(
             help="The model: the folder of a benchmark, fold or package, runs:/RUN_ID, models:/NAME@champion or "
-            "models:/NAME/VERSION."
+            "models:/NAME/VERSION.",
+            show_default=False,
         ),
-    ] = "",
+    ],
+    recording: Annotated[
+        Path | None,
+        typer.Argument(help="A recording or video of any length and format; - for standard input.", show_default=False),
+    ] = None,
     microphone: Annotated[
         bool, typer.Option("--microphone", help="Listen to the microphone until Ctrl-C instead of to a recording.")
     ] = False,
-    device: Annotated[
+    microphone_input: Annotated[
         str | None,
-        typer.Option(help="Listen to this microphone, INPUT:DEVICE in FFmpeg's words, for example alsa:hw:1."),
+        typer.Option(
+            "--input", help="Listen to this microphone, INPUT:DEVICE in FFmpeg's words, for example alsa:hw:1."
+        ),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option(help="Stop the microphone after this number of seconds.", min=1)
@@ -61,7 +64,7 @@ def listen(
     sound: Annotated[
         bool, typer.Option(help="Keep a compressed copy of the sound, in the page or beside it, for playback.")
     ] = True,
-    run_on: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -74,7 +77,7 @@ def listen(
 
     Example: `merflow listen interview.mp4 --model runs/demo --transcribe`
     """
-    _check(recording, model=model, microphone=microphone, device=device, seconds=seconds)
+    _check(recording, microphone=microphone, named=microphone_input, seconds=seconds)
     from merflow.contracts.listening_results import SegmentSettings
     from merflow.jobs.listen import ListenRequest
     from merflow.jobs.listen import listen as listen_job
@@ -85,14 +88,14 @@ def listen(
         model=model,
         out=out or Path("listening") / _name(recording),
         command=command_line(),
-        device=device,
+        microphone=microphone_input,
         limit_s=seconds,
         settings=SegmentSettings(longest_s=longest, pause_s=pause),
         half_life_s=half_life,
         sound=sound,
         transcription=chosen.transcription if transcribe else None,
         encoders_folder=chosen.features.encoders_folder,
-        run_on=run_on,
+        device=device,
     )
     if microphone:
         say_when_interrupted("interrupted; nothing of the recording was kept")
@@ -108,14 +111,12 @@ def listen(
     OUT.print(f"\nPage: {page}")
 
 
-def _check(recording: Path | None, *, model: str, microphone: bool, device: str | None, seconds: float | None) -> None:
+def _check(recording: Path | None, *, microphone: bool, named: str | None, seconds: float | None) -> None:
     """Refuse options that contradict each other."""
-    if not model:
-        raise typer.BadParameter("name the model, for example --model runs/demo", param_hint="--model")
     if microphone == (recording is not None):
         raise typer.BadParameter("name a recording, - for standard input, or --microphone, one of the three")
-    if not microphone and (device or seconds):
-        raise typer.BadParameter("--device and --seconds are for --microphone alone")
+    if not microphone and (named or seconds):
+        raise typer.BadParameter("--input and --seconds are for --microphone alone")
 
 
 def _name(recording: Path | None) -> str:

@@ -51,33 +51,33 @@ class ListenRequest:
         model: Location of the model.
         out: Folder of the results.
         command: Command to print on the page.
-        device: Microphone, ``INPUT:DEVICE``; None for the usual one.
+        microphone: Microphone, ``INPUT:DEVICE``; None for the usual one.
         limit_s: Seconds to record from a microphone; None for no limit.
         settings: Rules for segments.
         half_life_s: Half-life of the smoothing.
         sound: If false, the page has no playback, and no sound is kept.
         transcription: Settings of Whisper; None to do without words.
         encoders_folder: ``features.encoders_folder``.
-        run_on: Device of the models: ``cpu``, ``cuda`` or ``auto``.
+        device: Device of the models: ``cpu``, ``cuda`` or ``auto``.
     """
 
     recording: Path | None
     model: str
     out: Path
     command: str
-    device: str | None = None
+    microphone: str | None = None
     limit_s: float | None = None
     settings: SegmentSettings = field(default_factory=SegmentSettings)
     half_life_s: float = HALF_LIFE_S
     sound: bool = True
     transcription: TranscriptionParams | None = None
     encoders_folder: str = ""
-    run_on: str = "auto"
+    device: str = "auto"
 
     def source(self) -> AbstractContextManager[Source]:
         """Return the source of sound, to be opened."""
         if self.recording is None:
-            return open_device(self.device, limit_s=self.limit_s)
+            return open_device(self.microphone, limit_s=self.limit_s)
         if str(self.recording) == "-":
             return open_input(sys.stdin.buffer)
         return open_file(self.recording)
@@ -175,7 +175,7 @@ def _heard(
 
 
 def _model(request: ListenRequest) -> Predictor:
-    return open_model(request.model, encoders_folder=request.encoders_folder, device=request.run_on)
+    return open_model(request.model, encoders_folder=request.encoders_folder, device=request.device)
 
 
 def _whisper(params: TranscriptionParams | None) -> Whisper | None:

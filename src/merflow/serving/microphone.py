@@ -45,7 +45,7 @@ def open_microphone(device: str | None, *, stop: threading.Event, limit_s: float
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MediaError(
-            f"no microphone at {form}:{name} ({reason}); plug one in, or name it: --device alsa:hw:1"
+            f"no microphone at {form}:{name} ({reason}); plug one in, or name it: --input alsa:hw:1"
         ) from error
     with container:
         yield _Microphone(opened(container, name=f"{form}:{name}"), stop=stop, limit_s=limit_s)
@@ -55,11 +55,11 @@ def _named(device: str | None) -> tuple[str, str]:
     """Return FFmpeg's names of the input and its device."""
     if device is None:
         if sys.platform not in _SYSTEM_DEVICES:
-            raise MediaError("the microphone's name is unknown on this system; name it: --device dshow:audio=NAME")
+            raise MediaError("the microphone's name is unknown on this system; name it: --input dshow:audio=NAME")
         return _SYSTEM_DEVICES[sys.platform]
     form, separator, name = device.partition(":")
     if not separator or not name:
-        raise MediaError(f"--device {device} is not INPUT:DEVICE; for example --device alsa:hw:1")
+        raise MediaError(f"--input {device} is not INPUT:DEVICE; for example --input alsa:hw:1")
     if form not in library().formats_available:
         raise MediaError(f"the PyAV that is installed has no input {form!r}; on Linux, use alsa")
     return form, name

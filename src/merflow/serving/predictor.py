@@ -72,6 +72,7 @@ class ClipPrediction:
         warnings: Reasons to trust the prediction less, as measured.
         duration_s: Duration of the recording; None without one.
         level_dbfs: Its level; None without one.
+        speech_share: Share of it that is speech; None if it is silent, or nobody looked.
         words: Number of words of the transcript; None without one.
     """
 
@@ -84,6 +85,7 @@ class ClipPrediction:
     warnings: tuple[str, ...]
     duration_s: float | None
     level_dbfs: float | None = None
+    speech_share: float | None = None
     words: int | None = None
 
     def heard(self, *, abstains: bool) -> HeardEmotion:
@@ -223,6 +225,7 @@ class Predictor:
             warnings=(*unread, *measured.warnings, *far),
             duration_s=measured.duration_s,
             level_dbfs=measured.level_dbfs,
+            speech_share=measured.speech_share,
             words=None if clip.text is None else len(clip.text.split()),
         )
 

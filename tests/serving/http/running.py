@@ -94,11 +94,13 @@ def _read(response: HTTPResponse) -> Reply:
 
 
 @contextmanager
-def running(predictor: Predictor, settings: ServeSettings | None = None, *, name: str = "tiny") -> Iterator[Running]:
+def running(
+    predictor: Predictor, settings: ServeSettings | None = None, *, name: str = "tiny", drain_s: float = 0.0
+) -> Iterator[Running]:
     """Run a server until the block ends."""
     service = Service.start(predictor, settings or ServeSettings(), name=name)
     started = threading.Event()
-    server = Server(build_app(service, version="0"), service.state, ready=started.set)
+    server = Server(build_app(service, version="0"), service.state, drain_s=drain_s, ready=started.set)
     opened = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]})
     thread.start()
