@@ -60,6 +60,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "features ls",
         "features tiny",
         "features verify",
+        "monitor",
         "pipeline cancel",
         "pipeline compile",
         "pipeline lint",

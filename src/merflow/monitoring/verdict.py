@@ -40,10 +40,10 @@ def sentence(check: Check) -> str:
     match check:
         case NumberCheck():
             unit = f" {check.unit}" if check.unit and check.unit != "share" else ""
-            was, now = check.reference.quantiles[2], check.window.quantiles[2]
-            said = (
-                f"the median was {was:.4g}{unit} and is {now:.4g}{unit} (PSI {check.psi:.2f}, energy {check.energy:.2f}"
+            was, now = (
+                f"{values.quantiles[2]:.4g}{unit}".replace("-", MINUS) for values in (check.reference, check.window)
             )
+            said = f"the median was {was} and is {now} (PSI {check.psi:.2f}, energy {check.energy:.2f}"
         case SharesCheck():
             most = max(check.window, key=lambda name: abs(check.window[name] - check.reference[name]))
             said = (
