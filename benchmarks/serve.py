@@ -93,7 +93,8 @@ def _merflow(*words: object) -> str:
 
 
 def _trained(run: Path) -> Path:
-    _merflow("benchmark", "--corpus", "synthetic", "--size", "tiny", "--models", VARIANT, "--out", run)
+    few = ("--set", "training.max_epochs=2", "--set", "splits.protocol=session5-only")  # speed, not quality
+    _merflow("benchmark", "--corpus", "synthetic", "--size", "tiny", "--models", VARIANT, "--out", run, *few)
     return run
 
 

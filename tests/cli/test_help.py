@@ -60,6 +60,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "features ls",
         "features tiny",
         "features verify",
+        "listen",
         "monitor",
         "pipeline cancel",
         "pipeline compile",
@@ -130,7 +131,7 @@ def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> Non
 
 
 def test_usage_errors_name_what_is_near_and_where_help_is() -> None:
-    assert "No such command 'prsets'. Did you mean 'presets'?" in refused("prsets")
+    assert "No such command 'presetz'. Did you mean 'presets'?" in refused("presetz")
     said = refused("presets", "--jsn")
     assert "No such option: --jsn" in said
     assert "--json" in said

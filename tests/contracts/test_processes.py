@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -84,6 +85,29 @@ def test_an_error_stops_the_others_and_leaves_nothing_half_written(tmp_path: Pat
     with pytest.raises(PresetError, match="no such variant"):
         run(waiting[0], fail, *waiting[1:])
     assert time.monotonic() - started < 20
+    assert list(tmp_path.iterdir()) == []
+
+
+def end_between_start_and_block(path: Path) -> str:
+    """Receive SIGTERM when a write has begun and its block has not."""
+
+    def on_call(frame: FrameType, event: str, function: object) -> None:
+        if (
+            event == "c_return"
+            and function is next
+            and frame.f_code.co_name == "__enter__"
+            and any(path.parent.iterdir())
+        ):
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGTERM)
+
+    sys.setprofile(on_call)
+    return write_and_wait(path, seconds=60)
+
+
+def test_an_end_before_the_block_of_a_write_leaves_nothing_either(tmp_path: Path) -> None:
+    with pytest.raises(BrokenProcessPool):
+        run(partial(end_between_start_and_block, tmp_path / "a"))
     assert list(tmp_path.iterdir()) == []
 
 

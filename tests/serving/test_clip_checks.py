@@ -31,6 +31,15 @@ def test_durations_and_levels_are_measured() -> None:
     assert CHECKS.of(Clip("a", text="no sound")).duration_s is None
 
 
+def test_a_modality_that_is_farther_from_the_training_data_than_usual_is_told_once() -> None:
+    checks = ClipChecks(
+        silence_dbfs=-60.0, training_seconds=None, hears=True, usual_distances={"speech": 1.0, "text": 1}
+    )
+    (warning,) = checks.of_distances({"speech": 1.25, "context": 9.0, "text": 0.5})
+    assert warning == ("outside the training range: its audio is 1.25 deviations from the training data, above 1.00")
+    assert checks.of_distances({"speech": 1.0}) == ()
+
+
 def test_the_level_is_that_of_corpus_validation() -> None:
     assert level_dbfs(np.ones(100, dtype=np.float32)) == pytest.approx(0)
     assert level_dbfs(np.full(100, 0.1, dtype=np.float32)) == pytest.approx(-20)

@@ -272,7 +272,9 @@ def _run(call: Callable[[], Result]) -> Result:
         if _ending.is_set():
             sys.exit()
         return call()
-    except SystemExit:  # the cleanup is done; the pool would catch the exception and run the next call
+    except SystemExit as error:  # the pool would catch it and run the next call
+        # An exception between the start of a context manager and its block leaves the manager open in a frame.
+        traceback.clear_frames(error.__traceback__)
         os._exit(1)
     finally:
         _calling.clear()

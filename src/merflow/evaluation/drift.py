@@ -38,8 +38,9 @@ def psi(reference: np.ndarray, window: np.ndarray) -> float:
 
 def inner_edges(reference: np.ndarray, *, bins: int = BINS) -> np.ndarray:
     """Return the edges between bins that hold about as many reference values ``(n,)`` each; fewer bins for ties."""
-    edges = np.unique(np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"))
-    return edges[edges < reference.max()]  # a bin above the highest value would be empty
+    edges: np.ndarray = np.unique(np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"))
+    inner: np.ndarray = edges[edges < reference.max()]  # a bin above the highest value would be empty
+    return inner
 
 
 def binned(values: np.ndarray, *, edges: np.ndarray) -> np.ndarray:

@@ -82,7 +82,8 @@ def predict(
             folder=Path(folder),
             transcribe=None if whisper is None else lambda parts: whisper.transcribe(whisper.prepare(parts)),
         )
-        remembered = _Remembered(journal, _keys(request.clips, clips, opened.model, whisper))
+        keys = [] if journal is None else _keys(request.clips, clips, opened.model, whisper)
+        remembered = _Remembered(journal, keys)
         found = _predicted(request.clips, clips, opened, remembered, progress or plain_lines())
     results = ClipResults(
         model=opened.model.facts,
@@ -120,7 +121,7 @@ class _Remembered:
 
     def find(self, index: int, *, name: str) -> ClipResult | None:
         """Return what is known of a clip, under its present name."""
-        known = self._known.get(self._keys[index])
+        known = self._known.get(self._keys[index]) if self._known else None
         if known is None:
             return None
         self.reused += 1

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from merflow.serving.http.app import build_app
+from merflow.serving.http.pages import card_html
 from merflow.serving.http.service import Service
 from merflow.serving.http.settings import ServeSettings
 from merflow.serving.predictor import Predictor
@@ -105,3 +106,12 @@ def test_metadata_of_the_protocols(server: Running, predictor: Predictor) -> Non
     assert server.send("GET", "/v1/models/tiny").json == {"name": "tiny", "ready": True}
     assert server.send("GET", "/v1/models").json == {"models": ["tiny"]}
     assert server.send("GET", "/v2/models/other/ready").status == 404
+
+
+def test_the_card_is_markdown_whose_html_is_only_text(server: Running) -> None:
+    assert server.send("GET", "/model/card").status == 404
+    shown = card_html("# Card\n\n| a | b |\n|---|---|\n| 1 | <script>x</script> |\n\n[bad](javascript:x)")
+    assert "<h1>Card</h1>" in shown
+    assert "<td>1</td>" in shown
+    assert "<script>" not in shown
+    assert "href" not in shown

@@ -91,13 +91,15 @@ class Answering:
             ) from error
 
     async def decoded(self, work: Callable[[], _Result]) -> _Result:
-        """Return what ``work`` returns in a thread for decoding.
+        """Return what ``work`` returns in a thread for decoding, so that probes are answered meanwhile.
 
         Raises:
-            RefusedRequestError: It raises an error of a media file.
+            RefusedRequestError: ``work`` raises it, or an error of a media file.
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._decoders, work)
+        except RefusedRequestError:
+            raise
         except TooLongError as error:
             raise RefusedRequestError("too-long", str(error)) from error
         except MediaError as error:

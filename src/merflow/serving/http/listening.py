@@ -45,7 +45,7 @@ async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Liste
         duration_s=duration_s,
         whole=whole,
         segments=segments,
-        envelope=envelope(samples),
+        envelope=await answering.decoded(lambda: envelope(samples)),
     )
 
 

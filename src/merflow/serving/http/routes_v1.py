@@ -42,5 +42,7 @@ def add_v1(app: FastAPI, service: Service) -> None:
     async def predict(name: str, request: Request) -> V1Answer:
         service.check_name(name)
         check_content_type(request, allowed=("application/json",))
-        asked = read_record(V1Request, await read_body(request, service.settings.limits))
-        return answer_of(await service.answer(clips_of(asked, limits=service.settings.limits)))
+        limits = service.settings.limits
+        body = await read_body(request, limits)
+        clips = await service.answering.decoded(lambda: clips_of(read_record(V1Request, body), limits=limits))
+        return answer_of(await service.answer(clips))

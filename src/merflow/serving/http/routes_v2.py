@@ -81,10 +81,11 @@ def _add_infer(app: FastAPI, service: Service) -> None:
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         service.check_name(name, version)
         check_content_type(request, allowed=(_JSON, _BINARY))
-        body = await read_body(request, service.settings.limits)
-        head, tensors = split_body(body, request.headers.get(HEADER))
-        asked = read_record(V2Request, head)
-        answers = await service.answer(clips_of(asked, tensors, limits=service.settings.limits))
+        limits = service.settings.limits
+        head, tensors = split_body(await read_body(request, limits), request.headers.get(HEADER))
+        asked = await service.answering.decoded(lambda: read_record(V2Request, head))
+        clips = await service.answering.decoded(lambda: clips_of(asked, tensors, limits=limits))
+        answers = await service.answer(clips)
         answer, parts = answer_of(answers, asked, model=service.model, name=service.name)
         text = answer.model_dump_json(exclude_none=True).encode()
         if not parts:

@@ -46,7 +46,7 @@ async function open() {
   $("words").hidden = !model.modalities.includes("text");
   $("text").maxLength = model.limits.text_chars;
   $("kept").textContent = model.keeps_requests ? "This server keeps what you send." : "Nothing that you send is kept.";
-  $("drop-hint").textContent = `or drop audio or video here, up to ${model.limits.upload_mib} MiB`;
+  $("drop-hint").textContent = `or drop audio or video here, up to ${model.limits.upload_mib}\u00a0MiB`;
   if (!navigator.mediaDevices || !window.MediaRecorder) {
     $("record").disabled = true;
     $("record-hint").textContent = "Browsers record only on https:// or on this machine itself.";
@@ -107,7 +107,8 @@ function show(found) {
   const long = ["See emotion over time", `The recording is longer than ${seconds(model.limits.clip_s)}, and is predicted in parts only.`];
   const [title, note] = answer ? verdict(answer) : long;
   $("answer-title").textContent = title;
-  $("answer-note").textContent = note;
+  const heard = new Set((found.segments ?? []).map((segment) => segment.answer.emotion));
+  $("answer-note").textContent = answer && heard.size > 1 ? `${note} Stretches of speech differ: see emotion over time.` : note;
   $("warnings").replaceChildren(...(answer?.warnings ?? []).map((text) => element("li", { text })));
   $("bars").replaceChildren(...(answer ? model.classes.map((name) => bar(name, answer)) : []));
   $("counted").parentElement.hidden = !answer;
