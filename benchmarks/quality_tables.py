@@ -221,6 +221,25 @@ def _gate_error_rates(result: Result) -> str:
     return "\n".join([*lines, ""])
 
 
+def _monitor_false_alarms(result: Result) -> str:
+    lines = [
+        "### False alarms of monitoring\n",
+        "Share of simulated windows in which `merflow monitor` finds a drift. Reference (2,000 clips) and window are "
+        "drawn from one population, or the window from a shifted one. With 25 clips per speaker, clips are not independent, "
+        f"and no rate is stated. Command: `{result['command']}`.",
+        "",
+        "| shift | clips | clips per speaker | windows | stated | measured | 95% interval |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["figures"]["rows"]:
+        low, high = row["ci95"]
+        lines.append(
+            f"| {row['shift']} | {row['clips']} | {row['clips_per_speaker']} | {row['windows']} | {row['stated']} | "
+            f"{row['rate']:.3f} | {low:.3f} to {high:.3f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
 QUALITY: dict[str, Callable[[Result], str]] = {
     "against_classics": _against_classics,
     "learning_curves": _learning_curves,
@@ -230,4 +249,5 @@ QUALITY: dict[str, Callable[[Result], str]] = {
     "emodb_presets": _emodb_presets,
     "finetuning": _finetuning,
     "gate_error_rates": _gate_error_rates,
+    "monitor_false_alarms": _monitor_false_alarms,
 }

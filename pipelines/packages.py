@@ -18,6 +18,7 @@ from merflow.errors import PipelineError, nearest
 from merflow.pipelines.benchmark import benchmark
 from merflow.pipelines.lint.catalogue import lint
 from merflow.pipelines.lint.package import Package
+from merflow.pipelines.monitoring import monitor
 from merflow.pipelines.pods import gpus, on_cluster
 from merflow.pipelines.promotion import promote
 from merflow.pipelines.tuning import tune
@@ -25,7 +26,12 @@ from merflow.presets.profiles import is_file, profile_text, read_profile
 from merflow.runs.code_closure import code_digests
 from merflow.storage.local import replacing
 
-PIPELINES: dict[str, Callable[..., Any]] = {"benchmark": benchmark, "tune": tune, "promote": promote}
+PIPELINES: dict[str, Callable[..., Any]] = {
+    "benchmark": benchmark,
+    "tune": tune,
+    "promote": promote,
+    "monitor": monitor,
+}
 COMPILED = Path(__file__).parent / "compiled"
 # Settings of the checked-in packages that differ from the shipped ones, which suit one machine.
 SERVERS = {
@@ -106,7 +112,9 @@ def _compile(pipeline: Any, path: Path, *, defaults: Mapping[str, Any]) -> None:
         compiler.Compiler().compile(
             pipeline,
             package_path=str(path),
-            pipeline_parameters={name: value for name, value in defaults.items() if value},
+            pipeline_parameters={
+                name: value for name, value in defaults.items() if value and name in pipeline.component_spec.inputs
+            },
         )
 
 

@@ -100,6 +100,10 @@ class ExportError(MerflowError):
     """A model cannot be exported, or what was exported differs from it."""
 
 
+class MonitoringError(MerflowError):
+    """Logs of traffic, labels and model do not belong together, or there is nothing to compare."""
+
+
 class VersioningError(MerflowError):
     """There is no DVC project, or its remote cannot be reached, refuses a request or lacks a file."""
 

@@ -18,6 +18,7 @@ def test_the_page_shows_the_recorded_results() -> None:
         "mfdr",
         "mfdr_presets",
         "modalities",
+        "monitor_false_alarms",
         "real_size",
         "store",
         "store_on_disk",

@@ -62,6 +62,7 @@ def test_every_command_shows_an_example_that_it_understands() -> None:
         "features tiny",
         "features verify",
         "listen",
+        "monitor",
         "pipeline cancel",
         "pipeline compile",
         "pipeline lint",

@@ -6,7 +6,8 @@ import yaml
 from merflow.pipelines.packages import COMPILED, PIPELINES, stale
 
 NAMES = sorted(PIPELINES)
-STEPS = {"benchmark": 12, "promote": 16, "tune": 10}
+TRAINING = [name for name in NAMES if name != "monitor"]
+STEPS = {"benchmark": 12, "promote": 16, "tune": 10, "monitor": 3}
 COLLECTED = {"comp-evaluate": "folds", "comp-package": "folds", "comp-choose-trial": "trials"}
 TEXTS = {"comp-gate": "version", "comp-promote": "outcome"}  # what a step says, and the next one takes
 UNCACHED = {
@@ -33,11 +34,11 @@ def loops(pipeline: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_checked_in_packages_are_those_of_the_source() -> None:
-    assert NAMES == ["benchmark", "promote", "tune"]
+    assert NAMES == ["benchmark", "monitor", "promote", "tune"]
     assert stale() == [], "run `make pipelines` and commit pipelines/compiled"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINING)
 def test_a_loop_takes_only_its_item_pipeline_parameters_and_artifacts(name: str) -> None:
     pipeline = spec(name)
     found = loops(pipeline)
@@ -59,7 +60,7 @@ def test_every_step_runs_on_the_image_and_installs_nothing(name: str) -> None:
         assert "pip install" not in " ".join(executor["container"]["command"])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINING)
 def test_a_step_takes_one_request_and_artifacts_and_the_plan_takes_what_the_user_gives(name: str) -> None:
     pipeline = spec(name)
     steps = {key: each for key, each in pipeline["components"].items() if "executorLabel" in each}
@@ -78,7 +79,7 @@ def test_a_step_takes_one_request_and_artifacts_and_the_plan_takes_what_the_user
     assert [key for key in parameters if key.endswith("_params") or key.startswith("code")] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRAINING)
 def test_the_plan_is_made_anew_in_every_run_and_what_it_decides_may_be_cached(name: str) -> None:
     tasks = spec(name)["root"]["dag"]["tasks"]
     uncached = {key for key, task in tasks.items() if not task.get("cachingOptions", {}).get("enableCache")}
@@ -86,3 +87,14 @@ def test_the_plan_is_made_anew_in_every_run_and_what_it_decides_may_be_cached(na
     assert uncached - loop_tasks == {PLANS[name]} | UNCACHED[name]
     source = {"outputParameterKey": "index", "producerTask": PLANS[name]}
     assert tasks["index"]["inputs"]["parameters"] == {"request": {"taskOutputParameter": source}}
+
+
+def test_monitoring_takes_requests_too_and_is_never_cached() -> None:
+    pipeline = spec("monitor")
+    taken = {name: set(each["inputDefinitions"]["parameters"]) for name, each in pipeline["components"].items()}
+    parameters = pipeline["root"]["inputDefinitions"]["parameters"]
+    assert taken.pop("comp-plan-monitoring") == parameters.keys()
+    assert taken == {"comp-monitor": {"request"}, "comp-act-on-drift": {"request", "outcome"}}
+    assert all(each.get("description") for each in parameters.values()), "a person fills them in"
+    tasks = pipeline["root"]["dag"]["tasks"].values()
+    assert not any(task.get("cachingOptions", {}).get("enableCache") for task in tasks)

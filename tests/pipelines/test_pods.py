@@ -14,7 +14,8 @@ from merflow.pipelines.packages import COMPILED, PIPELINES, compile_packages
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 NAMES = sorted(PIPELINES)
-TRAINING = {"benchmark": {"train"}, "promote": {"train", "package"}, "tune": {"run-trials"}}
+WITH_GPU = [name for name in NAMES if name != "monitor"]
+TRAINING = {"benchmark": {"train"}, "promote": {"train", "package"}, "tune": {"run-trials"}, "monitor": set()}
 ON_GPU = {name: steps | {"extract", "transcribe"} for name, steps in TRAINING.items()}
 LONG = ON_GPU | {"promote": ON_GPU["promote"] | {"register", "gate"}}
 SERVERS = ("tracking.uri=http://mlflow:5000", "tuning.storage=postgresql://optuna@postgres/optuna")
@@ -73,7 +74,7 @@ def compiled(folder: Path, name: str, *overrides: str, transcribe: bool = False)
     return Package.read(path)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_GPU)
 def test_a_step_asks_for_a_gpu_only_if_it_will_use_one(name: str, tmp_path: Path) -> None:
     lite = Package.read(COMPILED / f"{name}.yaml")
     assert lite.gpus() == dict.fromkeys(TRAINING[name], ("nvidia.com/gpu", "1"))
@@ -203,7 +204,7 @@ def test_what_this_machine_runs_is_the_same_graph_and_asks_for_nothing(name: str
     assert here.spec == Package.read(COMPILED / f"{name}.yaml").graph()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITH_GPU)
 def test_no_setting_of_the_cluster_touches_what_a_step_is_cached_by(name: str, tmp_path: Path) -> None:
     settings = ["accelerator=amd.com/gpu", "node_selector={pool: speech}", "gpu_node_selector={card: h100}"]
     settings += ["tolerations=[{key: speech, value: yes, effect: NoSchedule}]"]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from merflow.corpus.samples import level_dbfs
 from merflow.inference.media_clips import Clip, Samples
-from merflow.serving.clip_checks import ClipChecks, level_dbfs
+from merflow.serving.clip_checks import ClipChecks
 from tests.real_data import EMODB, needs_emodb
 
 CHECKS = ClipChecks(silence_dbfs=-60.0, training_seconds=(1.0, 4.0), hears=True)

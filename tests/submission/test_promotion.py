@@ -21,7 +21,7 @@ def options(**promotion: Any) -> RunOptions:  # noqa: ANN401
         quarantine=False,
         transcribe=False,
         presets=None,
-        promotion=promotion,
+        further=promotion,
         params=None,
         overrides=(),
         command="merflow pipeline submit packages/promote.yaml --models mfdr:gru --arg kind=ensemble",

@@ -14,6 +14,7 @@ from merflow.cli.doctor import doctor
 from merflow.cli.explain import explain
 from merflow.cli.export import export
 from merflow.cli.listen import listen
+from merflow.cli.monitor import monitor
 from merflow.cli.predict import predict
 from merflow.cli.report import report
 from merflow.cli.serve import serve
@@ -91,6 +92,7 @@ app.command("predict", rich_help_panel=_USE)(predict)
 app.command("listen", rich_help_panel=_USE)(listen)
 app.command("serve", rich_help_panel=_USE)(serve)
 app.command("export", rich_help_panel=_USE)(export)
+app.command("monitor", rich_help_panel=_USE)(monitor)
 app.command("stress", rich_help_panel=_PROMOTE)(stress)
 app.add_typer(
     pipeline.app,

@@ -90,7 +90,8 @@ PromotionOption = Annotated[
         "--arg",
         metavar="NAME=VALUE",
         help="A parameter of promote: variant, kind, registered_name, mode, policy (a file), coverage, "
-        "stress_utterances or approval_h; repeatable.",
+        "stress_utterances or approval_h; or of monitor: traffic, model, since, on_drift and others, see "
+        "docs/monitoring.md; repeatable.",
     ),
 ]
 

@@ -20,7 +20,7 @@ AllowOption = Annotated[
 def compile_packages(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PIPELINE]...", help="benchmark, tune, promote; all if none is named."),
+        typer.Argument(metavar="[PIPELINE]...", help="benchmark, tune, promote, monitor; all if none is named."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("packages"),
     transcribe: Annotated[

@@ -95,6 +95,8 @@ def run_pipeline(
     packages, variants = kfp_packages(), variants_of(models)
     if name not in packages.PIPELINES:
         raise PipelineError(f"unknown pipeline {name!r}; {nearest(name, packages.PIPELINES)}")
+    if name == "monitor":
+        raise PipelineError("pipeline monitor is for a cluster; on this machine, run `merflow monitor`")
     tunes = name == "tune"
     chosen = adjusted(
         load_params(params, overrides),

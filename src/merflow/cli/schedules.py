@@ -42,8 +42,8 @@ ScheduleArgument = Annotated[
 @app.command("create")
 def create(
     package: PackageArgument,
-    models: ModelsOption,
     name: Annotated[str, typer.Option("--name", help="Name of the schedule, and of its runs in MLflow.")],
+    models: ModelsOption = "",
     cron: Annotated[
         str | None,
         typer.Option("--cron", help='Start by a cron expression in the time zone of KFP: "30 3 * * 1-5".'),

@@ -40,6 +40,14 @@ def serve(
             rich_help_panel=_SERVER,
         ),
     ] = None,
+    log_predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Append numbers of every answered clip to this file for merflow monitor: its name, duration, level, "
+            "number of words and probabilities; never sound or words. [default: nothing is logged]",
+            rich_help_panel=_SERVER,
+        ),
+    ] = None,
     drain_s: Annotated[
         float,
         typer.Option(
@@ -153,4 +161,5 @@ def serve(
         device=device,
         drain_s=drain_s,
         log_requests=log_requests,
+        log_predictions=log_predictions,
     )

@@ -33,7 +33,7 @@ PackageArgument = Annotated[
     str,
     typer.Argument(
         metavar="PACKAGE",
-        help="A package of `merflow pipeline compile`, or benchmark, tune or promote to compile one now.",
+        help="A package of `merflow pipeline compile`, or benchmark, tune, promote or monitor to compile one now.",
     ),
 ]
 CorpusOnClusterOption = Annotated[
@@ -85,7 +85,7 @@ AllowUnpushedOption = Annotated[
 
 def submit(
     package: PackageArgument,
-    models: ModelsOption,
+    models: ModelsOption = "",
     corpus: CorpusOnClusterOption = None,
     root: RootOnClusterOption = None,
     size: SizeOnClusterOption = None,
@@ -181,11 +181,14 @@ def run_options(
     overrides: list[str] | None,
 ) -> "RunOptions":
     """Return the options of a run."""
+    from merflow.contracts.monitoring_requests import monitoring_of
     from merflow.contracts.promotion_settings import promotion_of
     from merflow.submission.arguments import RunOptions
 
+    given = further or []
+    monitors = any(text.startswith("traffic=") for text in given)  # which `monitor` needs, and no other pipeline has
     return RunOptions(
-        models=variants_of(models),
+        models=variants_of(models) if models else [],
         corpus=corpus,
         root=root,
         size=size,
@@ -194,7 +197,7 @@ def run_options(
         quarantine=quarantine,
         transcribe=transcribe,
         presets=presets,
-        promotion=promotion_of(further or ()),
+        further=monitoring_of(given) if monitors else promotion_of(given),
         params=params,
         overrides=tuple(overrides or ()),
         command=command_line(),

@@ -3,7 +3,8 @@
 ``members/NN`` are model folders, one for a model refitted on all data, several for an ensemble of fold models.
 ``evidence/`` holds what was measured of the variant on held-out data, so that a gate can compare two packages without
 the runs that they come from: ``predictions.parquet`` (the folds' test predictions, before calibration) and
-``utterances.parquet`` (the groups of these utterances). ``package.json`` names all of it.
+``utterances.parquet`` (the groups of these utterances). ``reference.parquet`` holds their measurements, with which
+monitoring compares traffic; packages of earlier versions lack it. ``package.json`` names all of it.
 """
 
 from pathlib import Path
@@ -25,6 +26,7 @@ MEMBERS = "members"
 EVIDENCE = "evidence"
 PREDICTIONS_FILE = f"{EVIDENCE}/predictions.parquet"
 UTTERANCES_FILE = f"{EVIDENCE}/utterances.parquet"
+REFERENCE_FILE = f"{EVIDENCE}/reference.parquet"
 CARD_MD, CARD_HTML = "card.md", "card.html"
 FORMAT = 1
 REMEDY = "register the model again with merflow registry register"

@@ -1,7 +1,7 @@
 """The files of a model package: their digests, and the refusal of any that changed or could run code when read."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from merflow.contracts.calibration_record import CALIBRATION
@@ -11,6 +11,7 @@ from merflow.storage.local import digest
 
 # Endings of files that are, or may be, pickles: reading one runs whatever code it holds.
 _PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth")
+_DIGITS = 12
 
 
 def whole_digest(folder: Path) -> str:
@@ -84,6 +85,16 @@ def member_digest(member: str, files: Mapping[str, str]) -> str:
         if name.startswith(f"{member}/"):
             summary.update(f"{name.removeprefix(member)}\0{value}\n".encode())
     return summary.hexdigest()
+
+
+def weights_digest(folders: Sequence[Path]) -> str:
+    """Return the first digits of the SHA-256 of all files of model folders: the version of a model outside MLflow."""
+    summary = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+            with path.open("rb") as file:
+                summary.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
+    return summary.hexdigest()[:_DIGITS]
 
 
 def refuse_pickles(folder: Path) -> None:

@@ -84,6 +84,16 @@ TESTED = pa.schema(
     ]
 )
 
+# Measurements of the tested utterances, with which monitoring compares the clips of traffic. Null where unknown.
+MEASURED = pa.schema(
+    [
+        pa.field("utterance_id", pa.string(), nullable=False),
+        pa.field("duration_s", pa.float64()),
+        pa.field("level_dbfs", pa.float64()),
+        pa.field("words", pa.int32()),
+    ]
+)
+
 _SWAPPED = {"a manifest": MANIFEST, "splits": SPLITS}
 
 

@@ -9,6 +9,7 @@ from merflow.corpus.audio_header import truncation
 from merflow.errors import CorpusError
 
 RATE_HZ = 16_000
+_LOWEST = 1e-10  # of full scale: -200 dB, for a recording of zeros
 
 _QUARANTINE = "set it aside with `merflow data validate --quarantine`"
 _RESAMPLE = "convert it, set corpus.resample=true"
@@ -77,3 +78,8 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
             f"{_QUARANTINE}"
         )
     return samples, int(rate_hz)
+
+
+def level_dbfs(samples: np.ndarray) -> float:
+    """Return the level of samples ``(n,)`` in dB below full scale, as the validation of corpora measures it."""
+    return 20 * float(np.log10(max(_LOWEST, float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))))

@@ -1,6 +1,5 @@
 """A trained model, opened for use from wherever it is: a folder, a run of MLflow or its registry."""
 
-import os
 from pathlib import Path
 
 from merflow.contracts.fold_record import FOLD_RECORD
@@ -8,7 +7,7 @@ from merflow.contracts.model_package import PACKAGE, read_package
 from merflow.contracts.progress import say
 from merflow.contracts.registered_version import RegisteredVersion
 from merflow.errors import EvaluationError, RegistryError, ServingError, TrackingError
-from merflow.jobs.fetched_models import fetched_run, fetched_version
+from merflow.jobs.fetched_models import fetched_run, fetched_version, registry_of
 from merflow.jobs.predictors import Placement, of_folds, of_model_folder, of_package
 from merflow.jobs.registry import VERSION_SCHEME, open_registry, version_named
 from merflow.promotion.registry.state import CHAMPION
@@ -47,11 +46,11 @@ def open_model(
     placement = Placement(encoders_folder=encoders_folder, device=device)
     if location.startswith(VERSION_SCHEME):
         name, text = version_named(location)
-        version, folder = fetched_version(open_registry(uri=_uri(location, tracking_uri), name=name), text)
+        version, folder = fetched_version(open_registry(uri=registry_of(location, tracking_uri), name=name), text)
         return of_package(folder, placement, version=version)
     if location.startswith(_RUN):
         run_id, _, name = location.removeprefix(_RUN).partition("/")
-        folder = fetched_run(open_registry(uri=_uri(location, tracking_uri)).connection, run_id, name=name)
+        folder = fetched_run(open_registry(uri=registry_of(location, tracking_uri)).connection, run_id, name=name)
     else:
         folder = Path(location)
     if not folder.is_dir():
@@ -86,15 +85,3 @@ def _champion(run: RunFolder) -> tuple[RegisteredVersion, Path] | None:
         return None
     own = {fold.record.fingerprint for fold in run.folds.values()}
     return (version, package) if own.issuperset(read_package(package).lineage.fold_fingerprints) else None
-
-
-def _uri(location: str, given: str | None) -> str:
-    """Return the server or database of a run or version.
-
-    Raises:
-        RegistryError: Nothing says where it is.
-    """
-    uri = given or os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri:
-        raise RegistryError(f"nothing says where {location} is; give --tracking-uri URI, or set MLFLOW_TRACKING_URI")
-    return uri

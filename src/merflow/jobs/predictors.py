@@ -1,6 +1,5 @@
 """Predictors of packages and of folds, with the facts about each."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.fetched_version import read_fetched
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
-from merflow.contracts.package_files import package_digest
+from merflow.contracts.package_files import package_digest, weights_digest
 from merflow.contracts.params import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
@@ -28,7 +27,6 @@ from merflow.serving.clip_checks import ClipChecks
 from merflow.serving.predictor import Predictor, ServedModel
 from merflow.serving.speech import SpeechDetector
 
-_DIGITS = 12
 _Seconds = tuple[float, float]
 
 
@@ -54,7 +52,7 @@ def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion
         name, number = fetched.name, str(fetched.version)
         made = f"version {number} of {name!r}: {made}"
     elif version is None:
-        name, number = package.variant, _digest([folder / member.folder for member in package.members])
+        name, number = package.variant, weights_digest([folder / member.folder for member in package.members])
     else:
         name, number = version.name, str(version.version)
         aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
@@ -77,7 +75,7 @@ def of_model_folder(folder: Path, placement: Placement) -> Predictor:
     facts = _facts(
         loaded,
         name=record.variant,
-        version=_digest([folder]),
+        version=weights_digest([folder]),
         title=f"fold {record.fold} of {record.variant}",
         remark="it stands alone, without its development data",
     )
@@ -104,7 +102,7 @@ def of_folds(run: RunFolder, placement: Placement) -> Predictor:
     facts = _facts(
         loaded,
         name=record.variant,
-        version=_digest([fold.folder / MODEL for fold in folds]),
+        version=weights_digest([fold.folder / MODEL for fold in folds]),
         title=f"{record.variant}, {made} of {run.name}",
         remark=remark,
     )
@@ -191,13 +189,3 @@ def _checks(loaded: Ensemble, *, seconds: _Seconds | None) -> ClipChecks:
         finds_speech=finds_speech,
         usual_distances={} if loaded.calibration is None else loaded.calibration.usual_distances,
     )
-
-
-def _digest(folders: Sequence[Path]) -> str:
-    """Return the first digits of the SHA-256 of all files of model folders."""
-    summary = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-            with path.open("rb") as file:
-                summary.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
-    return summary.hexdigest()[:_DIGITS]

@@ -11,6 +11,7 @@ from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ServingError
 from merflow.inference.media_clips import Clip, Samples
 from merflow.jobs.open_model import open_model
+from merflow.jobs.watched_traffic import watched
 from merflow.runs.provenance import merflow_version
 from merflow.serving.http.app import build_app
 from merflow.serving.http.server import Server, listen
@@ -33,6 +34,7 @@ def serve(
     device: str = "auto",
     drain_s: float = 0.0,
     log_requests: bool = False,
+    log_predictions: Path | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve a model until SIGTERM or Ctrl-C; then answer what was accepted, and return.
@@ -48,28 +50,34 @@ def serve(
         device: ``cpu``, ``cuda`` or ``auto``.
         drain_s: Seconds in which it still listens after SIGTERM, with readiness 503.
         log_requests: True to log method, route, status and time of every request; never what is in it.
+        log_predictions: The traffic log; None to write none. With one, ``/metrics`` compares the latest clips with the
+            held-out data of the model's package.
         ready: Called with the address once requests are answered.
 
     Raises:
         ServingError: The address cannot be listened on.
+        OutputError: The traffic log cannot be written.
         MerflowError: The model cannot be loaded.
     """
     predictor = open_model(location, tracking_uri=tracking_uri, encoders_folder=encoders_folder, device=device)
     _warm_up(predictor)
     if log_requests:
         logging.getLogger("merflow.serve").setLevel(logging.INFO)
-    socket = listen(host, port)
-    service = Service.start(predictor, settings, name=name)
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{socket.getsockname()[1]}"
+    with watched(predictor.model, log_predictions, location=location, tracking_uri=tracking_uri) as traffic:
+        socket = listen(host, port)
+        service = Service.start(predictor, settings, name=name, observe=None if traffic is None else traffic.take)
+        if traffic is not None and traffic.recent is not None:
+            service.metrics.registry.register(traffic.recent)
+        shown = f"[{host}]" if ":" in host else host
+        address = f"http://{shown}:{socket.getsockname()[1]}"
 
-    def tell() -> None:
-        say(f"serve {service.name}, version {service.model.version}: {address}")
-        if ready is not None:
-            ready(address)
+        def tell() -> None:
+            say(f"serve {service.name}, version {service.model.version}: {address}")
+            if ready is not None:
+                ready(address)
 
-    server = Server(build_app(service, version=merflow_version()), service.state, drain_s=drain_s, ready=tell)
-    server.run(sockets=[socket])
+        server = Server(build_app(service, version=merflow_version()), service.state, drain_s=drain_s, ready=tell)
+        server.run(sockets=[socket])
     say("serve: all accepted requests are answered")
 
 

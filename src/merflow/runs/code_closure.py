@@ -37,6 +37,8 @@ ENTRIES: dict[str, tuple[str, ...]] = {
     "register": ("jobs/register.py",),
     "gate": ("jobs/gate.py",),
     "promote": ("jobs/gate.py",),
+    "monitor": ("jobs/monitor.py",),
+    "act_on_drift": ("jobs/act_on_drift.py",),
     "plots": ("jobs/plots.py",),
 }
 

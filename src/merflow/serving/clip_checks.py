@@ -10,6 +10,7 @@ import numpy as np
 
 from merflow.contracts.numerals import percent
 from merflow.contracts.streams import MODALITY_OF, Modality, Role
+from merflow.corpus.samples import level_dbfs
 from merflow.inference.media_clips import Clip, Samples
 from merflow.serving.media import seconds_of
 from merflow.serving.speech import WINDOW, SpeechDetector
@@ -19,7 +20,6 @@ SHORT_S = 1.5
 # Share of windows of 32 ms that silero-vad takes for speech. Of 339 real utterances none has less than 0.50; noise,
 # tones, hum and melodies have 0.
 SPEECH_PROBABILITY, LEAST_SPEECH = 0.5, 0.25
-_LOWEST = 1e-10
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,14 @@ class Measured:
 
     Attributes:
         duration_s: Duration of its recording; None without one.
+        level_dbfs: Its level; None without one.
+        speech_share: Share of it that is speech; None if it is silent, or nobody looked.
         warnings: What is unusual about it.
     """
 
     duration_s: float | None
+    level_dbfs: float | None
+    speech_share: float | None
     warnings: tuple[str, ...]
 
 
@@ -57,9 +61,13 @@ class ClipChecks:
     def of(self, clip: Clip) -> Measured:
         """Measure a clip whose recording, if any, is in memory as 16 kHz mono."""
         if not isinstance(clip.audio, Samples):
-            return Measured(None, ())
+            return Measured(None, None, None, ())
         samples = clip.audio.values
-        return Measured(seconds_of(samples), tuple(self._warnings(samples)) if self.hears else ())
+        seconds, level = seconds_of(samples), level_dbfs(samples)
+        looks = self.hears and self.finds_speech and level >= self.silence_dbfs
+        share = speech_share(samples) if looks else None
+        warnings = tuple(self._warnings(seconds, level, share)) if self.hears else ()
+        return Measured(seconds, level, share, warnings)
 
     def of_distances(self, distances: Mapping[Role, float]) -> tuple[str, ...]:
         """Return a warning for every modality that is farther from the training data than usual."""
@@ -74,13 +82,12 @@ class ClipChecks:
             for modality, (distance, usual) in farthest.items()
         )
 
-    def _warnings(self, samples: np.ndarray) -> Iterator[str]:
-        seconds, level = seconds_of(samples), level_dbfs(samples)
+    def _warnings(self, seconds: float, level: float, share: float | None) -> Iterator[str]:
         if seconds < SHORT_S:
             yield f"short: {seconds:.2f} s, below {SHORT_S:g} s"
         if level < self.silence_dbfs:
             yield f"silent: its level is {level:.0f} dBFS, below {self.silence_dbfs:g} dBFS"
-        elif self.finds_speech and (share := speech_share(samples)) < LEAST_SPEECH:
+        elif share is not None and share < LEAST_SPEECH:
             yield f"hardly any speech: in {percent(share)}% of it, below {percent(LEAST_SPEECH)}%"
         if self.training_seconds is not None and any(self.training_seconds):
             least, most = self.training_seconds
@@ -99,8 +106,3 @@ def speech_share(samples: np.ndarray) -> float:
     whole = np.pad(samples, (0, -len(samples) % WINDOW))  # one call of the network instead of a second one at the end
     probabilities = SpeechDetector().feed(whole)
     return float((probabilities >= SPEECH_PROBABILITY).mean()) if len(probabilities) else 0.0
-
-
-def level_dbfs(samples: np.ndarray) -> float:
-    """Return the level of samples ``(n,)`` in dB below full scale, as the validation of corpora measures it."""
-    return 20 * float(np.log10(max(_LOWEST, float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))))

@@ -72,6 +72,9 @@ class ClipPrediction:
         modalities: Modalities that counted.
         warnings: Reasons to trust the prediction less, as measured.
         duration_s: Duration of the recording; None without one.
+        level_dbfs: Its level; None without one.
+        speech_share: Share of it that is speech; None if it is silent, or nobody looked.
+        words: Number of words of the transcript; None without one.
     """
 
     clip_id: str
@@ -82,6 +85,9 @@ class ClipPrediction:
     modalities: tuple[Modality, ...]
     warnings: tuple[str, ...]
     duration_s: float | None
+    level_dbfs: float | None = None
+    speech_share: float | None = None
+    words: int | None = None
 
     def heard(self, *, abstains: bool) -> HeardEmotion:
         """Return what results keep of the prediction.
@@ -232,6 +238,9 @@ class Predictor:
             modalities=tuple(modality for modality in self.model.modalities if modality in read),
             warnings=(*unread, *measured.warnings, *far),
             duration_s=measured.duration_s,
+            level_dbfs=measured.level_dbfs,
+            speech_share=measured.speech_share,
+            words=None if clip.text is None else len(clip.text.split()),
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from merflow.contracts.gpu_steps import gpus_used
+from merflow.contracts.monitoring_requests import MonitoringSettings
 from merflow.contracts.package_facts import refuse, refuse_passwords
 from merflow.contracts.params import Params, changes_json, read_params, shipped_params, with_changes, with_overrides
 from merflow.contracts.presets import EncoderProfile
@@ -13,12 +14,13 @@ from merflow.contracts.promotion_settings import PromotionSettings, benchmark_co
 from merflow.corpus.readers.catalogue import READERS
 from merflow.corpus.synthetic.sizes import SIZES
 from merflow.errors import ParamsError, PresetError, SubmissionError, nearest
+from merflow.jobs.plan_monitoring import plan_monitoring
 from merflow.pipelines.lint.package import Package
 from merflow.presets.profiles import is_file, parse_profile, profile_text, read_profile
 from merflow.presets.user_presets import presets_text
 from merflow.presets.variants import chosen as check_variants
 
-TUNE, PROMOTE = "merflow-tune", "merflow-promote"
+TUNE, PROMOTE, MONITOR = "merflow-tune", "merflow-promote", "merflow-monitor"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class RunOptions:
         quarantine: True to set bad rows aside.
         transcribe: True to transcribe the recordings.
         presets: File of user presets.
-        promotion: Parameters of ``promote`` (:mod:`merflow.contracts.promotion_settings`).
+        further: Parameters of ``promote`` (:mod:`merflow.contracts.promotion_settings`) or of ``monitor``
+            (:mod:`merflow.contracts.monitoring_requests`).
         params: File of parameters in place of the package's.
         overrides: Changes of single parameters, ``training.threads=2`` each.
         command: The command that repeats the run.
@@ -50,7 +53,7 @@ class RunOptions:
     quarantine: bool
     transcribe: bool
     presets: Path | None
-    promotion: Mapping[str, Any]
+    further: Mapping[str, Any]
     params: Path | None
     overrides: tuple[str, ...]
     command: str
@@ -69,8 +72,12 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
         ParamsError: The parameters are wrong, or cannot work in this package.
         PresetError: A variant is unknown.
     """
+    if pipeline_name(package) == MONITOR:
+        return _of_monitor(package, options)
     if "models" not in package.parameters:
         raise SubmissionError("this package is none of merflow's: it has no parameter models; compile one of merflow's")
+    if not options.models:
+        raise SubmissionError(f"{pipeline_name(package)} trains variants; name them with --models")
     params = _params(package, options)
     tunes = pipeline_name(package) == TUNE
     _check(package, params, options, tunes=tunes)
@@ -89,7 +96,7 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
         "profile": own_profile,
         "params": None if chosen is None else changes_json(chosen, base=shipped_params()),
         "command": _command(package, options),
-        **options.promotion,
+        **options.further,
     }
     values = {name: value for name, value in given.items() if value is not None}
     for name in values:
@@ -99,6 +106,26 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
                 f"({nearest(name, package.parameters)})"
             )
     return values
+
+
+def _of_monitor(package: Package, options: RunOptions) -> dict[str, Any]:
+    """Return the parameters of a comparison.
+
+    Raises:
+        SubmissionError: An option is for pipelines that train, or no traffic is named.
+        ParamsError: A parameter is wrong.
+    """
+    if options.models or options.corpus or options.root:
+        raise SubmissionError(f"{MONITOR} trains nothing; leave --models, --corpus and --root out")
+    if "traffic" not in options.further:
+        raise SubmissionError(f"{MONITOR} compares traffic; name it with --arg traffic=/workspace/traffic")
+    params, chosen = _params(package, options), _chosen_params(package, options)
+    plan_monitoring(
+        MonitoringSettings(**options.further), workspace="", params=changes_json(params, base=shipped_params())
+    )
+    refuse_passwords(params)
+    changed = {} if chosen is None else {"params": changes_json(chosen, base=shipped_params())}
+    return {**options.further, **changed}
 
 
 def _command(package: Package, options: RunOptions) -> str | None:
@@ -171,7 +198,7 @@ def _check(package: Package, params: Params, options: RunOptions, *, tunes: bool
     if pipeline_name(package) == PROMOTE:
         from merflow.jobs.plan_promotion import check_promotion  # loads torch
 
-        settings = PromotionSettings(**options.promotion)
+        settings = PromotionSettings(**options.further)
         check_promotion(settings, models=list(options.models), tracking=params.tracking.uri)
     refuse_passwords(params)
     facts = package.facts

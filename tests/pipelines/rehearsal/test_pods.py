@@ -28,7 +28,7 @@ PLACE = Place(run="run", namespace="merflow", user=123456, store=STORE)
 def test_the_checked_in_pods_are_those_of_the_shipped_packages() -> None:
     """If this fails, run `python -m tools.rehearsal_pods` and look at what changed."""
     checked_in = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.yaml")}
-    assert len(checked_in) == 38
+    assert len(checked_in) == 41
     assert checked_in == {name: text(pod) for name, pod in PODS.items()}
 
 

@@ -9,9 +9,9 @@ import pytest
 from merflow.contracts.calibration_record import ANY_GROUP, read_calibration
 from merflow.contracts.fold_record import FOLD_RECORD, read_fold_record
 from merflow.contracts.history import read_history
-from merflow.contracts.model_package import PREDICTIONS_FILE, UTTERANCES_FILE, read_package
+from merflow.contracts.model_package import PREDICTIONS_FILE, REFERENCE_FILE, UTTERANCES_FILE, read_package
 from merflow.contracts.results import read_results
-from merflow.contracts.tables import PREDICTIONS, TESTED, read_table
+from merflow.contracts.tables import MEASURED, PREDICTIONS, TESTED, read_table
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import EvaluationError, FormatError, OutputError, PromotionError
 from merflow.evaluation.metrics import unweighted_accuracy
@@ -61,6 +61,12 @@ def test_the_evidence_gives_the_benchmark_s_own_figure(benchmark: Path, ensemble
     assert set(utterances["utterance_id"]) == set(rows["utterance_id"])
     assert len(utterances) == 60
     assert "transcript" not in utterances.columns
+    measured, _ = read_table(ensemble / REFERENCE_FILE, MEASURED)
+    assert measured["utterance_id"].tolist() == utterances["utterance_id"].tolist()
+    assert measured["duration_s"].tolist() == utterances["duration_s"].tolist()
+    assert measured["level_dbfs"].between(-60, -5).all()
+    assert measured["words"].min() >= 0
+    assert measured["words"].sum() > 60
 
 
 def test_every_test_utterance_counts_in_the_calibration(ensemble: Path) -> None:

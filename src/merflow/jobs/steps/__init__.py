@@ -5,11 +5,13 @@ of another.
 """
 
 from merflow.jobs.steps.benchmark import classics, evaluate, list_folds, plan_benchmark, track, train
+from merflow.jobs.steps.monitoring import act_on_drift, monitor, plan_monitoring
 from merflow.jobs.steps.preparation import extract, fingerprint, index, split, transcribe, validate
 from merflow.jobs.steps.promotion import gate, package, plan_promotion, promote, register
 from merflow.jobs.steps.tuning import choose_trial, open_study, plan_tuning, run_trials
 
 __all__ = [
+    "act_on_drift",
     "choose_trial",
     "classics",
     "evaluate",
@@ -18,9 +20,11 @@ __all__ = [
     "gate",
     "index",
     "list_folds",
+    "monitor",
     "open_study",
     "package",
     "plan_benchmark",
+    "plan_monitoring",
     "plan_promotion",
     "plan_tuning",
     "promote",

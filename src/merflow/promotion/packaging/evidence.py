@@ -8,14 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from merflow.contracts.calibration_record import Calibration
-from merflow.contracts.model_package import PREDICTIONS_FILE, UTTERANCES_FILE
-from merflow.contracts.tables import PREDICTIONS, TESTED, conform
+from merflow.contracts.model_package import PREDICTIONS_FILE, REFERENCE_FILE, UTTERANCES_FILE
+from merflow.contracts.tables import MEASURED, PREDICTIONS, TESTED, conform
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest
 from merflow.evaluation.model_calibration import calibrate
 from merflow.folds.opening import development_part
 from merflow.inference.training_range import usual_distances
 from merflow.promotion.packaging.benchmarked import BenchmarkedVariant
+from merflow.promotion.packaging.measurements import measurements
 from merflow.runs.fold_folder import read_predictions
 from merflow.runs.run_folder import TrainedFold
 from merflow.storage.local import replacing
@@ -23,8 +24,16 @@ from merflow.storage.local import replacing
 _GROUPED_BY = "gender"
 
 
-def write_evidence(variant: BenchmarkedVariant, manifest: Manifest, package: Path) -> None:
-    """Write the test predictions of all folds and seeds, and the groups of their utterances; no words.
+def write_evidence(
+    variant: BenchmarkedVariant, manifest: Manifest, package: Path, *, measured: Callable[[int, int], None]
+) -> None:
+    """Write the test predictions of all folds and seeds, and groups and measurements of their utterances; no words.
+
+    Args:
+        variant: The variant.
+        manifest: The manifest that it was trained on.
+        package: The package.
+        measured: Called after each recording with its number and the number of recordings.
 
     Raises:
         OutputError: The package cannot be written.
@@ -35,6 +44,8 @@ def write_evidence(variant: BenchmarkedVariant, manifest: Manifest, package: Pat
     rows = manifest.rows.join(durations_s(manifest.rows))
     rows = rows[rows["utterance_id"].isin(set(predictions["utterance_id"]))].sort_values("utterance_id")
     _write(package / UTTERANCES_FILE, conform(rows[TESTED.names], TESTED, where=UTTERANCES_FILE), {})
+    reference = measurements(rows, root=manifest.root, transcripts=record.transcripts, measured=measured)
+    _write(package / REFERENCE_FILE, conform(reference, MEASURED, where=REFERENCE_FILE), {})
 
 
 def calibration_of(

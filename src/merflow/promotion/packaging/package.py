@@ -75,7 +75,7 @@ def build_package(
             fold_done=lambda done, total: progress("calibrate folds", done, total),
         )
         write_calibration(part, calibration)
-        write_evidence(found, manifest, part)
+        write_evidence(found, manifest, part, measured=lambda done, total: progress("measure recordings", done, total))
         if kind == "ensemble":
             made = copy_folds(found, part)
         else:

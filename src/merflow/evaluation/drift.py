@@ -1,0 +1,109 @@
+"""Distances and tests between what a model was measured on and what it meets in use.
+
+A p-value says that a difference is no chance; with a million clips, every difference is one. So a distance goes with
+each test. A number has drifted if its Kolmogorov-Smirnov test, adjusted by Holm's method together with all other
+tests, is below :data:`ALPHA`, and its population stability index or its energy distance is above its limit.
+
+``scipy.stats`` takes two seconds to import, so that it is imported where it is used.
+
+Shapes: n reference values, m values of the window, B bins.
+"""
+
+import numpy as np
+from scipy.special import bdtr, chdtrc, ndtr
+
+# Family-wise level of one comparison: with independent clips, at most one healthy window in a hundred alarms.
+ALPHA = 0.01
+# The usual rule of thumb for a major shift. A normal distribution that moves by 0.45 standard deviations has it.
+PSI_LIMIT = 0.2
+# The energy distance of the same move, in standard deviations of the reference. It sees what happens within a bin,
+# such as a tail that becomes longer.
+ENERGY_LIMIT = 0.34
+BINS = 10
+# Half a clip is added to every bin, so that an empty one does not make the index infinite.
+_SMOOTHING = 0.5
+
+
+def psi(reference: np.ndarray, window: np.ndarray) -> float:
+    """Return the population stability index of counts per bin, ``(B,)`` each.
+
+    It is the sum of ``(q - p) ln(q / p)`` over the bins, the symmetric Kullback-Leibler divergence of the shares.
+    """
+    p, q = (
+        (np.asarray(counts, dtype=np.float64) + _SMOOTHING) / (np.sum(counts) + _SMOOTHING * len(counts))
+        for counts in (reference, window)
+    )
+    return float(np.sum((q - p) * np.log(q / p)))
+
+
+def inner_edges(reference: np.ndarray, *, bins: int = BINS) -> np.ndarray:
+    """Return the edges between bins that hold about as many reference values ``(n,)`` each; fewer bins for ties."""
+    edges: np.ndarray = np.unique(np.quantile(reference, np.arange(1, bins) / bins, method="inverted_cdf"))
+    inner: np.ndarray = edges[edges < reference.max()]  # a bin above the highest value would be empty
+    return inner
+
+
+def binned(values: np.ndarray, *, edges: np.ndarray) -> np.ndarray:
+    """Count values per bin, ``(len(edges) + 1,)``; the outer bins have no end, and a value at an edge is below it."""
+    return np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
+
+
+def number_psi(reference: np.ndarray, window: np.ndarray) -> float:
+    """Return the population stability index of values ``(n,)`` and ``(m,)``, over tenths of the reference."""
+    edges = inner_edges(reference)
+    return psi(binned(reference, edges=edges), binned(window, edges=edges))
+
+
+def energy(reference: np.ndarray, window: np.ndarray) -> float:
+    """Return the energy distance of values ``(n,)`` and ``(m,)``, in standard deviations of the reference.
+
+    It is the square root of ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``. It grows with the square root of the unit, so the
+    values are divided first.
+    """
+    from scipy.stats import energy_distance
+
+    deviation = float(np.std(reference)) or 1.0
+    return float(energy_distance(reference / deviation, window / deviation))
+
+
+def kolmogorov_smirnov(reference: np.ndarray, window: np.ndarray) -> tuple[float, float]:
+    """Return the largest distance of the two distribution functions, and the two-sided p-value.
+
+    The p-value is asymptotic: the exact one differs little from a hundred values on, and takes long for thousands.
+    """
+    from scipy.stats import ks_2samp
+
+    found = ks_2samp(reference, window, method="asymp")
+    return float(found.statistic), float(found.pvalue)
+
+
+def shares_p_value(reference: np.ndarray, window: np.ndarray) -> float:
+    """Return the p-value of the chi-squared test that counts per class, ``(C,)`` each, have the same shares."""
+    table = np.stack([reference, window]).astype(np.float64)
+    table = table[:, table.sum(axis=0) > 0]
+    if table.shape[1] < 2:
+        return 1.0
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    return float(chdtrc(table.shape[1] - 1, float(((table - expected) ** 2 / expected).sum())))
+
+
+def rates_p_value(reference: tuple[int, int], window: tuple[int, int], *, lower_only: bool = False) -> float:
+    """Return the p-value of the test that two shares are equal (normal approximation, pooled variance).
+
+    Args:
+        reference: Hits and number of clips.
+        window: Hits and number of clips.
+        lower_only: True if only a lower share in the window counts (one-sided).
+    """
+    (hits, of), (window_hits, window_of) = reference, window
+    pooled = (hits + window_hits) / (of + window_of)
+    variance = pooled * (1 - pooled) * (1 / of + 1 / window_of)
+    if variance == 0:
+        return 1.0
+    z = (window_hits / window_of - hits / of) / variance**0.5
+    return float(ndtr(z) if lower_only else 2 * ndtr(-abs(z)))
+
+
+def below_p_value(hits: int, clips: int, *, promised: float) -> float:
+    """Return the exact binomial probability of so few hits, or fewer, if the true share is the promised one."""
+    return float(bdtr(hits, clips, promised))

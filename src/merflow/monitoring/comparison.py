@@ -1,0 +1,83 @@
+"""A window of traffic against a reference, with everything that a reader should know about it."""
+
+from collections.abc import Mapping
+
+from merflow.contracts.drift_results import DriftResults
+from merflow.contracts.numerals import plural
+from merflow.evaluation.drift import ALPHA
+from merflow.monitoring.checks import FEWEST_LABELS, compare
+from merflow.monitoring.reference import Reference
+from merflow.monitoring.samples import sample_of
+from merflow.monitoring.window import Window, check_labels
+
+MIN_CLIPS = 100
+
+
+def compared(
+    window: Window,
+    reference: Reference,
+    *,
+    model: str,
+    version: str,
+    labels: Mapping[str, str],
+    alpha: float = ALPHA,
+    min_clips: int = MIN_CLIPS,
+) -> DriftResults:
+    """Return the results; below ``min_clips`` answered clips, or as many of the reference, nothing is compared.
+
+    Args:
+        window: The traffic.
+        reference: What it is compared with.
+        model: Name of the model.
+        version: Its version.
+        labels: True class by clip_id, for some of the clips.
+        alpha: Family-wise level of the checks.
+        min_clips: Fewest clips.
+
+    Raises:
+        MonitoringError: The window has other classes, or the labels are of other clips.
+    """
+    elsewhere = check_labels(labels, window.answered)
+    sample = sample_of(window.answered, classes=reference.classes, labels=labels)
+    enough = min(sample.clips, reference.sample.clips) >= min_clips
+    labelled = sample.right[1] if sample.right else 0
+    facts = DriftResults(
+        model=model,
+        version=version,
+        reference=reference.words,
+        reference_clips=reference.sample.clips,
+        since=window.since,
+        until=window.until,
+        clips=sample.clips,
+        refused=window.refused,
+        left_out=window.left_out,
+        labelled=labelled,
+        alpha=alpha,
+        min_clips=min_clips,
+        enough=enough,
+        cautions=(*reference.cautions, *_cautions(window, labelled=labelled, elsewhere=elsewhere)),
+    )
+    if not enough:
+        return facts
+    found = compare(
+        reference.sample,
+        sample,
+        classes=reference.classes,
+        promised=reference.promised,
+        min_clips=min_clips,
+        alpha=alpha,
+    )
+    return facts.model_copy(update={"numbers": found.numbers, "shares": found.shares, "rates": found.rates})
+
+
+def _cautions(window: Window, *, labelled: int, elsewhere: int) -> list[str]:
+    cautions = []
+    if window.left_out:
+        cautions.append(f"{plural(window.left_out, 'clip')} of other versions in the logs were left out.")
+    if 0 < labelled < FEWEST_LABELS:
+        cautions.append(
+            f"{plural(labelled, 'label')} came back; it takes {FEWEST_LABELS} to check accuracy and coverage."
+        )
+    if elsewhere:
+        cautions.append(f"{plural(elsewhere, 'label')} are of clips that are not in this window.")
+    return cautions

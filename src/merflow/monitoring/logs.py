@@ -1,0 +1,106 @@
+"""Traffic from files: logs of a server, and what ``merflow predict`` and ``merflow listen`` wrote."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from merflow.contracts.listening_results import LISTENING, ListeningResults, read_listening
+from merflow.contracts.traffic_log import TrafficRecord, read_traffic
+from merflow.errors import MonitoringError
+
+_PROBABILITY = "p_"
+_NEEDED = ("clip", "refusal", "modalities", "duration_s", "text", "possible", "model", "version")
+_EXPECTED = "name a log of merflow serve, a folder of such logs (*.jsonl), a CSV of merflow predict, or listening.json"
+
+
+def read_records(path: Path) -> list[TrafficRecord]:
+    """Read the clips of a file or of a folder.
+
+    A folder holds logs, ``*.jsonl``, or is that of ``merflow listen``, whose segments count as clips.
+
+    Raises:
+        MonitoringError: There is no such file, or it is none of these.
+        FormatError: A file is damaged; the message names the line.
+    """
+    if path.is_dir():
+        if (path / LISTENING).is_file():
+            return list(_segments(read_listening(path)))
+        logs = sorted(path.glob("*.jsonl"))
+        if not logs:
+            raise MonitoringError(f"{path} holds no log; {_EXPECTED}")
+        return [record for log in logs for record in read_traffic(log)]
+    if not path.is_file():
+        raise MonitoringError(f"no such file: {path}; {_EXPECTED}")
+    if path.name == LISTENING:
+        return list(_segments(read_listening(path.parent)))
+    if path.suffix == ".csv":
+        return list(_predicted(path))
+    return list(read_traffic(path))
+
+
+def _segments(results: ListeningResults) -> Iterator[TrafficRecord]:
+    for number, segment in enumerate(results.segments, start=1):
+        heard = segment.heard
+        yield TrafficRecord(
+            time="",
+            model=results.model.name,
+            version=results.model.version,
+            clip_id=f"{results.recording}#{number}",
+            duration_s=segment.duration_s,
+            words=None if segment.text is None else len(segment.text.split()),
+            modalities=heard.modalities if heard else (),
+            probabilities=heard.probabilities if heard else {},
+            possible=heard.possible if heard else (),
+            sure=heard.sure if heard else False,
+            abstains=results.model.abstains,
+            refused=None if heard else segment.refusal or "refused",
+        )
+
+
+def _predicted(path: Path) -> Iterator[TrafficRecord]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            table = csv.DictReader(file)
+            missing = [name for name in _NEEDED if name not in (table.fieldnames or ())]
+            if missing:
+                raise MonitoringError(
+                    f"{path} has no column {missing[0]}, so it is no CSV of merflow predict; {_EXPECTED}"
+                )
+            rows = list(table)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise MonitoringError(f"cannot read {path} ({error}); {_EXPECTED}") from error
+    abstains = any(row["possible"] for row in rows)
+    for number, row in enumerate(rows, start=2):
+        try:
+            yield _of_row(row, abstains=abstains)
+        except (ValueError, ValidationError) as error:
+            raise MonitoringError(f"{path} line {number} is damaged; predict these clips again") from error
+
+
+def _of_row(row: dict[str, str], *, abstains: bool) -> TrafficRecord:
+    possible = tuple(row["possible"].split("; ")) if row["possible"] else ()
+    refused = row["refusal"] or None
+    return TrafficRecord.model_validate(
+        {
+            "time": "",
+            "model": row["model"],
+            "version": row["version"],
+            "clip_id": row["clip"],
+            "duration_s": float(row["duration_s"]) if row["duration_s"] else None,
+            "words": len(row["text"].split()) if row["text"] else None,
+            "modalities": tuple(row["modalities"].split("; ")) if row["modalities"] else (),
+            "probabilities": {}
+            if refused
+            else {
+                name.removeprefix(_PROBABILITY): float(value)
+                for name, value in row.items()
+                if name.startswith(_PROBABILITY)
+            },
+            "possible": possible,
+            "sure": len(possible) == 1,
+            "abstains": abstains,
+            "refused": refused,
+        }
+    )

@@ -1,0 +1,115 @@
+"""The reference of a comparison: what a package keeps of its held-out data, or earlier traffic.
+
+Shapes: n utterances, C classes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from merflow.contracts.calibration_record import ANY_GROUP, Calibration, read_calibration
+from merflow.contracts.model_package import PREDICTIONS_FILE, REFERENCE_FILE, REMEDY, ModelPackage, read_package
+from merflow.contracts.numerals import plural
+from merflow.contracts.tables import MEASURED, PREDICTIONS, read_table
+from merflow.contracts.traffic_log import TrafficRecord
+from merflow.errors import ModelError
+from merflow.evaluation.conformal import in_sets
+from merflow.evaluation.temperature import scaled
+from merflow.monitoring.samples import NUMBERS, Sample, sample_of
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A sample to compare with.
+
+    Attributes:
+        sample: The clips.
+        classes: Classes of the model.
+        promised: Coverage that its sets promise; None if it is unknown.
+        words: The reference in words.
+        cautions: Limits of a comparison with it.
+    """
+
+    sample: Sample
+    classes: tuple[str, ...]
+    promised: float | None
+    words: str
+    cautions: tuple[str, ...] = ()
+
+
+def reference_of_package(folder: Path) -> Reference:
+    """Return the held-out data of a package: every utterance once, as the fold that did not learn it predicts it.
+
+    Raises:
+        ModelError: The folder is no package, or it was made before monitoring.
+        FormatError: Another version of merflow made it.
+    """
+    package, calibration = read_package(folder), read_calibration(folder)
+    if not (folder / REFERENCE_FILE).is_file():
+        raise ModelError(
+            f"{folder} has no {REFERENCE_FILE}: the model was registered before monitoring; {REMEDY}, or compare with "
+            "earlier traffic (--reference)"
+        )
+    measured, _ = read_table(folder / REFERENCE_FILE, MEASURED)
+    predictions, _ = read_table(folder / PREDICTIONS_FILE, PREDICTIONS)
+    first = predictions[predictions["seed"] == predictions["seed"].min()]
+    raw = np.stack([np.asarray(row, dtype=np.float64) for row in first["probabilities"]])
+    probabilities = scaled(raw, calibration.temperature)
+    known = measured.set_index("utterance_id")
+    numbers = {
+        name: known[name].dropna().to_numpy(dtype=np.float64)
+        for name in known.columns
+        if NUMBERS[name].needs in package.modalities
+    }
+    return Reference(
+        sample=_sample(probabilities, first["label"].tolist(), numbers, package, calibration),
+        classes=package.classes,
+        promised=calibration.coverage,
+        words=f"{plural(len(first), 'held-out utterance')} of {package.lineage.corpus}",
+        cautions=(
+            f"Confidence, predicted emotions and abstention of the reference are those of the fold models, each on "
+            f"utterances that it did not learn from. The model in use is {package.made}, which may differ a little; "
+            "earlier traffic of the same version is an exact reference.",
+            *(["The corpus is synthetic, and nothing real resembles it."] if package.synthetic else []),
+        ),
+    )
+
+
+def _sample(
+    probabilities: np.ndarray,
+    labels: Sequence[str],
+    numbers: dict[str, np.ndarray],
+    package: ModelPackage,
+    calibration: Calibration,
+) -> Sample:
+    sets = in_sets(probabilities, groups=[ANY_GROUP] * len(labels), thresholds=calibration.thresholds)
+    predicted = probabilities.argmax(axis=1)
+    truth = np.array([package.classes.index(label) for label in labels], dtype=np.int64)
+    return Sample(
+        clips=len(labels),
+        numbers={**numbers, "confidence": probabilities.max(axis=1)},
+        predicted=np.bincount(predicted, minlength=len(package.classes)),
+        abstained=int((sets.sum(axis=1) != 1).sum()),
+        right=(int((predicted == truth).sum()), len(labels)),
+        covered=None,
+    )
+
+
+def reference_of_traffic(
+    records: Sequence[TrafficRecord], *, classes: tuple[str, ...], promised: float | None = None
+) -> Reference:
+    """Return earlier traffic of the same version of a model; its accuracy is unknown.
+
+    Args:
+        records: Predictions.
+        classes: Classes of the model.
+        promised: Coverage that its sets promise; None if it is unknown.
+    """
+    return Reference(
+        sample=sample_of(records, classes=classes),
+        classes=classes,
+        promised=promised,
+        words=f"{plural(len(records), 'clip')} of earlier traffic",
+    )

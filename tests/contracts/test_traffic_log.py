@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import pytest
+
+from merflow.contracts.traffic_log import TrafficLog, TrafficRecord, read_traffic
+from merflow.errors import FormatError, OutputError
+
+
+def record(number: int) -> TrafficRecord:
+    return TrafficRecord(
+        time="2026-05-01T12:00:00+00:00",
+        model="speech",
+        version="3",
+        clip_id=f"clip {number}",
+        duration_s=2.5,
+        words=number,
+        modalities=("audio",),
+        probabilities={"happy": 0.25, "sad": 0.75},
+        possible=("sad",),
+        sure=True,
+        abstains=True,
+    )
+
+
+def test_records_come_back_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "traffic.jsonl"
+    refused = TrafficRecord(time="", model="speech", version="3", clip_id="x", refused="it is empty")
+    with TrafficLog(path) as log:
+        log.add([record(1), refused])
+    with TrafficLog(path) as log:
+        log.add([record(2)])
+    assert list(read_traffic(path)) == [record(1), refused, record(2)]
+    assert record(1).emotion == "sad"
+    assert record(1).confidence == 0.75
+
+
+def test_one_process_writes(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    with TrafficLog(path), pytest.raises(OutputError, match="another process writes to"):
+        TrafficLog(path)
+
+
+def test_what_a_killed_process_left_is_skipped_and_then_removed(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    with TrafficLog(path) as log:
+        log.add([record(1)])
+    with path.open("ab") as file:
+        file.write(b'{"time": "2026-')
+    assert list(read_traffic(path)) == [record(1)]
+    with TrafficLog(path) as log:
+        log.add([record(2)])
+    assert list(read_traffic(path)) == [record(1), record(2)]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("no json", "line 2 is damaged"),
+        ('{"time": ""}', "line 2 is damaged .model: Field required"),
+        (
+            '{"time": "", "model": "m", "version": "1", "clip_id": "c", "probabilities": {"a": 0.4}}',
+            "line 2 is damaged .*probabilities are no distribution",
+        ),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+    path = tmp_path / "traffic.jsonl"
+    path.write_text(f"{record(1).model_dump_json()}\n{line}\n{record(2).model_dump_json()}\n")
+    with pytest.raises(FormatError, match=said):
+        list(read_traffic(path))
+    with pytest.raises(FormatError, match="cannot read"):
+        list(read_traffic(tmp_path / "absent.jsonl"))
