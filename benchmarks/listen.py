@@ -1,7 +1,7 @@
 """Speed and memory of ``merflow listen`` over the length of a recording.
 
-A recording is made of a folder's voices in random order, with pauses between them, and each length is heard in a process
-of its own. The ratios say if memory stays flat and time grows with the length alone::
+A recording is made of a folder's voices in random order, with pauses between them, and each length is heard in a
+process of its own. The ratios say if memory stays flat and time grows with the length alone::
 
     python -m benchmarks.listen --model runs/demo --voices runs/demo/corpus --minutes 10 60
 """
@@ -16,12 +16,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import soundfile
 
 from merflow.corpus.samples import RATE_HZ
 from merflow.jobs.listen import ListenRequest, listen
+from merflow.jobs.open_model import open_model
 
 _PAUSE_S = (0.4, 3.0)
 _NOISE = 0.001
@@ -35,6 +37,7 @@ class Measured:
         minutes: Length of the recording.
         segments: Segments that were found.
         real_time_factor: Seconds of work per second of sound, without loading the model.
+        cpu_factor: The same in processor time, which a busy machine changes less.
         peak_mb: Largest resident memory of the process.
         page_mb: Size of the page.
     """
@@ -42,6 +45,7 @@ class Measured:
     minutes: float
     segments: int
     real_time_factor: float
+    cpu_factor: float
     peak_mb: float
     page_mb: float
 
@@ -60,11 +64,14 @@ def record(path: Path, *, voices: Sequence[Path], minutes: float) -> None:
 
 def measure(recording: Path, *, model: str, out: Path) -> Measured:
     """Listen in this process."""
-    results, page = listen(ListenRequest(recording, model, out, "python -m benchmarks.listen"))
+    predictor, request = open_model(model), ListenRequest(recording, model, out, "python -m benchmarks.listen")
+    started = process_time()
+    results, page = listen(request, predictor=predictor)
     return Measured(
         minutes=results.duration_s / 60,
         segments=len(results.segments),
         real_time_factor=results.speed.real_time_factor,
+        cpu_factor=(process_time() - started) / results.duration_s,
         peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         page_mb=page.stat().st_size / 1e6,
     )
@@ -82,15 +89,17 @@ def in_own_process(minutes: float, *, voices: Sequence[Path], model: str) -> Mea
 
 def table(measured: Sequence[Measured]) -> str:
     """Return one line per length, and the ratios of the last to the first."""
-    head = f"{'minutes':>8} {'segments':>9} {'real-time factor':>17} {'peak MB':>8} {'page MB':>8}"
+    head = f"{'minutes':>8} {'segments':>9} {'real-time factor':>17} {'CPU':>7} {'peak MB':>8} {'page MB':>8}"
     lines = [
-        f"{each.minutes:8.1f} {each.segments:9d} {each.real_time_factor:17.4f} {each.peak_mb:8.0f} {each.page_mb:8.1f}"
+        f"{each.minutes:8.1f} {each.segments:9d} {each.real_time_factor:17.4f} {each.cpu_factor:7.4f} "
+        f"{each.peak_mb:8.0f} {each.page_mb:8.1f}"
         for each in measured
     ]
     first, last = measured[0], measured[-1]
     ratios = (
         f"{last.minutes / first.minutes:.1f} times the length: {last.peak_mb / first.peak_mb:.2f} times the memory, "
-        f"{last.real_time_factor / first.real_time_factor:.2f} times the real-time factor"
+        f"{last.real_time_factor / first.real_time_factor:.2f} times the real-time factor, "
+        f"{last.cpu_factor / first.cpu_factor:.2f} times the processor time per second"
     )
     return "\n".join([head, *lines, ratios])
 

@@ -145,7 +145,9 @@ def _measured(target: Target, *, requests: int, memory_requests: int, uri: str) 
         _load(target, clients=1, requests=20)
         load = {}
         for clients in CLIENTS:
+            spent = _cpu_s(process)
             load[str(clients)] = _load(target, clients=clients, requests=requests)
+            load[str(clients)]["cpu_ms"] = round(1000 * (_cpu_s(process) - spent) / requests, 1)
             print(f"{target.name}, {clients} clients: {json.dumps(load[str(clients)])}")
         before = _resident_mib(process)
         _load(target, clients=8, requests=memory_requests)
@@ -216,6 +218,12 @@ def _load(target: Target, *, clients: int, requests: int) -> dict[str, float]:
         "p99_ms": round(float(p99), 1),
         "errors": sum(not right for _, right in answered),
     }
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """Return the processor time of a server so far, which other programs on the machine hardly change."""
+    times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+    return float(sum(each.user + each.system for each in times))
 
 
 def _resident_mib(process: psutil.Process) -> float:

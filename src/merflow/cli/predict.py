@@ -49,7 +49,7 @@ def predict(
             "--group",
             "--gender",
             help="Group of the speakers, usually the gender as the training corpus writes it, for the limits of "
-            '"not sure". Without it, the strictest limits count.',
+            '"not sure". Without it, the most cautious limits count.',
         ),
     ] = None,
     out: Annotated[

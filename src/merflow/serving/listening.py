@@ -97,12 +97,13 @@ class Listener:
 
 def in_seconds(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield the same samples in blocks of at least one second, and the rest."""
-    waiting: list[np.ndarray] = []
+    waiting, count = list[np.ndarray](), 0
     for block in blocks:
         waiting.append(block)
-        if sum(map(len, waiting)) >= RATE_HZ:
+        count += len(block)
+        if count >= RATE_HZ:
             yield np.concatenate(waiting)
-            waiting = []
+            waiting, count = [], 0
     if waiting:
         yield np.concatenate(waiting)
 

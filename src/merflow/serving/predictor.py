@@ -4,6 +4,7 @@ Shapes: N clips, n samples.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from merflow.inference.ensemble import Ensemble, Prediction
 from merflow.inference.media_batches import RefusedInput, source_of
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.media_inputs import samples_of
-from merflow.serving.clip_checks import ClipChecks
+from merflow.serving.clip_checks import ClipChecks, Measured
 from merflow.serving.media import open_clip
 
 
@@ -142,8 +143,16 @@ class Predictor:
         """Turns of dialogue on either side of a clip that the model reads."""
         return self.ensemble.reach
 
+    def measure(self, clip: Clip) -> Measured:
+        """Measure a clip that :func:`merflow.serving.media.open_clip` opened; any thread may do it."""
+        return self._checks.of(clip)
+
     def predict(
-        self, clips: Sequence[Clip], *, groups: Sequence[str | None] | None = None
+        self,
+        clips: Sequence[Clip],
+        *,
+        groups: Sequence[str | None] | None = None,
+        measured: Sequence[Future[Measured]] | None = None,
     ) -> list[ClipPrediction | RefusedClip]:
         """Return one answer per clip, in order.
 
@@ -154,6 +163,7 @@ class Predictor:
             clips: Any number of clips.
             groups: Group of each clip, such as the speaker's gender, for the thresholds of the conformal sets; None
                 where it is unknown, or for all.
+            measured: Results of :meth:`measure` for each clip, on which other threads work; None to measure here.
         """
         heard = [self._heard(clip) for clip in clips]
         kept = [index for index, each in enumerate(heard) if isinstance(each, _Heard)]
@@ -174,7 +184,8 @@ class Predictor:
                 refused=note,
             )
             for index, each, prediction in zip(kept, readable, predictions, strict=True):
-                answers[index] = self._answer(each, prediction, refused)
+                of_clip = self._checks.of(each.clip) if measured is None else measured[index].result()
+                answers[index] = self._answer(each, prediction, refused, of_clip)
         return answers
 
     def _heard(self, clip: Clip) -> "_Heard | RefusedClip":
@@ -194,7 +205,11 @@ class Predictor:
         )
 
     def _answer(
-        self, heard: "_Heard", prediction: Prediction, refused: Mapping[tuple[Role, Hashable], str]
+        self,
+        heard: "_Heard",
+        prediction: Prediction,
+        refused: Mapping[tuple[Role, Hashable], str],
+        measured: Measured,
     ) -> ClipPrediction | RefusedClip:
         clip = heard.clip
         reasons: dict[Modality, str] = {"audio": heard.problem} if heard.problem else {}
@@ -213,7 +228,6 @@ class Predictor:
         unread = [
             f"its {modality} cannot be read: {reason}" for modality, reason in reasons.items() if modality not in read
         ]
-        measured = self._checks.of(clip)
         far = self._checks.of_distances(prediction.distances)
         return ClipPrediction(
             clip_id=clip.clip_id,

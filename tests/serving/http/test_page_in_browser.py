@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FilePayload, sync_playwright
 
 from merflow.serving.http.settings import ServeSettings
 from merflow.serving.predictor import Predictor
@@ -65,7 +65,7 @@ def answered(page: Any) -> str:  # noqa: ANN401
     return str(page.locator("#answer-title").inner_text())
 
 
-def file(content: bytes, name: str = "clip.wav", kind: str = "audio/wav") -> dict[str, Any]:
+def file(content: bytes, name: str = "clip.wav", kind: str = "audio/wav") -> FilePayload:
     return {"name": name, "mimeType": kind, "buffer": content}
 
 

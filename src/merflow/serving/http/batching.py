@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from merflow.inference.media_clips import Clip
+from merflow.serving.clip_checks import Measured
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import Batching
@@ -22,10 +23,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """Clips of one request; ``groups`` as :meth:`Predictor.predict` takes them."""
+    """Clips of one request; ``groups`` and ``measured`` as :meth:`Predictor.predict` takes them."""
 
     clips: Sequence[Clip]
     groups: Sequence[str | None]
+    measured: Sequence[Future[Measured]]
     answers: Future[Answers] = field(default_factory=Future)
     since: float = field(default_factory=monotonic)
 
@@ -53,7 +55,9 @@ class MicroBatches:
         self._thread = threading.Thread(target=self._work, name="merflow-model", daemon=True)
         self._thread.start()
 
-    def submit(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> Future[Answers]:
+    def submit(
+        self, clips: Sequence[Clip], *, groups: Sequence[str | None], measured: Sequence[Future[Measured]]
+    ) -> Future[Answers]:
         """Queue the clips of one request; its answers come in their order.
 
         Raises:
@@ -67,7 +71,7 @@ class MicroBatches:
                 raise RefusedRequestError(
                     "queue-full", f"{waiting} clips wait already, of {self._limit} that may; try again in a second"
                 )
-            asked = _Asked(clips, groups)
+            asked = _Asked(clips, groups, measured)
             self._waiting.append(asked)
             self._metrics.queue_clips.set(waiting + len(clips))
             self._changed.notify()
@@ -115,7 +119,11 @@ class MicroBatches:
         started = monotonic()
         clips = [clip for asked in batch for clip in asked.clips]
         try:
-            found = self._predictor.predict(clips, groups=[group for asked in batch for group in asked.groups])
+            found = self._predictor.predict(
+                clips,
+                groups=[group for asked in batch for group in asked.groups],
+                measured=[each for asked in batch for each in asked.measured],
+            )
         except Exception as error:
             if len(batch) > 1:
                 for asked in batch:

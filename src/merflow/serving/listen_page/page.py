@@ -55,7 +55,7 @@ def write_page(
     sound = "embedded" if embedded else ("beside" if beside else "")
     html = environment.from_string((room / "listen.html.j2").read_text(encoding="utf-8")).render(
         style="".join(each.read_text(encoding="utf-8") for each in style),
-        script=(room / "listen.js").read_text(encoding="utf-8"),
+        script="".join((room / name).read_text(encoding="utf-8") for name in ("pictures.js", "listen.js")),
         results=results,
         verdict=listening_verdict(results),
         colour_of=colours(results.model.classes),
