@@ -19,7 +19,7 @@ import soundfile
 pytest.importorskip("silero_vad")
 pytest.importorskip("av")
 
-from merflow.contracts.listening_results import ListeningResults, read_listening
+from merflow.contracts.listening_results import HeardSegment, ListeningResults, read_listening
 from merflow.contracts.params import Params
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import MediaError, ServingError
@@ -253,6 +253,22 @@ def test_standard_input_is_heard_and_its_sound_stays(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     with pytest.raises(MediaError, match="standard input is empty; pipe a recording into merflow listen -"):
         listen(request_of(Path("-"), model, tmp_path / "empty"), predictor=predictor)
+
+
+def test_a_microphone_hears_what_is_played(recording: Path, model: Path, predictor: Predictor, tmp_path: Path) -> None:
+    direct, _ = listen(request_of(recording, model, tmp_path / "direct"), predictor=predictor)
+    played = replace(
+        request_of(recording, model, tmp_path / "heard"), recording=None, microphone=f"lavfi:amovie={recording}"
+    )
+    told: list[HeardSegment] = []
+    heard, page = listen(played, predictor=predictor, tell_segment=told.append)
+    assert [(each.start_s, each.end_s) for each in told] == [(each.start_s, each.end_s) for each in direct.segments]
+    assert (heard.recording, heard.digest, heard.duration_s) == ("microphone", None, direct.duration_s)
+    assert {path.name for path in page.parent.iterdir()} == FILES - {JOURNAL} | {SOUND}
+    for one, other in zip(heard.segments, direct.segments, strict=True):
+        assert one.heard is not None
+        assert other.heard is not None
+        assert one.heard.probabilities == pytest.approx(other.heard.probabilities, abs=1e-5)
 
 
 def test_a_recording_without_speech_has_all_files(model: Path, predictor: Predictor, tmp_path: Path) -> None:

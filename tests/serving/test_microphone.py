@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,16 @@ def test_a_slow_listener_loses_nothing_and_a_stop_ends_the_recording() -> None:
                 stop.set()
     assert heard == sound.n_samples
     assert sound.damaged == []
+
+
+def test_a_listener_that_fails_ends_the_recording() -> None:
+    before = threading.active_count()
+    stack = ExitStack()
+    sound = stack.enter_context(open_microphone(TONE, stop=threading.Event()))
+    assert len(next(sound.blocks()))
+    assert threading.active_count() == before + 1
+    stack.close()
+    assert threading.active_count() == before
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ALSA is Linux's")

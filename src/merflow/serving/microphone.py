@@ -20,6 +20,7 @@ from merflow.serving.decoding import Decoded, opened
 _SYSTEM_DEVICES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":default")}
 # PyAV's wheels bring an ALSA that looks for its configuration where there is none.
 _ALSA_CONFIGURATION = Path("/usr/share/alsa/alsa.conf")
+_PATIENCE_S = 5.0  # for a device that gives no more sound
 _MOST_WAITING = 20_000  # blocks of about 20 ms: several minutes, below 30 MB
 
 
@@ -48,7 +49,11 @@ def open_microphone(device: str | None, *, stop: threading.Event, limit_s: float
             f"no microphone at {form}:{name} ({reason}); plug one in, or name it: --input alsa:hw:1"
         ) from error
     with container:
-        yield _Microphone(opened(container, name=f"{form}:{name}"), stop=stop, limit_s=limit_s)
+        microphone = _Microphone(opened(container, name=f"{form}:{name}"), stop=stop, limit_s=limit_s)
+        try:
+            yield microphone
+        finally:
+            microphone.end()
 
 
 def _named(device: str | None) -> tuple[str, str]:
@@ -73,11 +78,11 @@ class _Microphone(Decoded):
         self._stop = stop
         self._most = None if limit_s is None else round(limit_s * RATE_HZ)
         self._waiting: queue.Queue[Any] = queue.Queue()
+        self._recorder = threading.Thread(target=self._record, daemon=True)
 
     def blocks(self) -> Iterator[np.ndarray]:
         """Yield what is recorded, until the microphone is stopped."""
-        recorder = threading.Thread(target=self._record, daemon=True)
-        recorder.start()
+        self._recorder.start()
         while True:
             block = self._waiting.get()
             if isinstance(block, BaseException):
@@ -85,7 +90,12 @@ class _Microphone(Decoded):
             if block is None:
                 break
             yield block
-        recorder.join()
+
+    def end(self) -> None:
+        """Stop recording; the device may be closed after it."""
+        self._stop.set()
+        if self._recorder.is_alive():
+            self._recorder.join(_PATIENCE_S)
 
     def _record(self) -> None:
         try:
