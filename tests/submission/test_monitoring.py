@@ -30,7 +30,7 @@ def options(*, models: tuple[str, ...] = (), **further: Any) -> RunOptions:  # n
 
 def test_a_comparison_takes_its_settings_alone() -> None:
     package = Package.read(COMPILED / "monitor.yaml")
-    given = {"traffic": "/workspace/traffic", "since": "7d"}
+    given: dict[str, Any] = {"traffic": "/workspace/traffic", "since": "7d"}
     assert arguments(package, options(**given)) == given
     for wrong, kind, said in (
         (options(models=("mfdr:full",), **given), SubmissionError, "trains nothing; leave --models"),
