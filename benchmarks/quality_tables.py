@@ -226,8 +226,7 @@ def _monitor_false_alarms(result: Result) -> str:
         "### False alarms of monitoring\n",
         "Share of simulated windows in which `merflow monitor` finds a drift. Reference (2,000 clips) and window are "
         "drawn from one population, or the window from a shifted one. With 25 clips per speaker, clips are not "
-        "independent, "
-        f"and no rate is stated. Command: `{result['command']}`.",
+        f"independent, and no rate is stated. Command: `{result['command']}`.",
         "",
         "| shift | clips | clips per speaker | windows | stated | measured | 95% interval |",
         "|---|---|---|---|---|---|---|",

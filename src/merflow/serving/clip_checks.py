@@ -28,15 +28,15 @@ class Measured:
 
     Attributes:
         duration_s: Duration of its recording; None without one.
+        warnings: What is unusual about it.
         level_dbfs: Its level; None without one.
         speech_share: Share of it that is speech; None if it is silent, or nobody looked.
-        warnings: What is unusual about it.
     """
 
     duration_s: float | None
-    level_dbfs: float | None
-    speech_share: float | None
     warnings: tuple[str, ...]
+    level_dbfs: float | None = None
+    speech_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class ClipChecks:
     def of(self, clip: Clip) -> Measured:
         """Measure a clip whose recording, if any, is in memory as 16 kHz mono."""
         if not isinstance(clip.audio, Samples):
-            return Measured(None, None, None, ())
+            return Measured(None, ())
         samples = clip.audio.values
         seconds, level = seconds_of(samples), level_dbfs(samples)
         looks = self.hears and self.finds_speech and level >= self.silence_dbfs
         share = speech_share(samples) if looks else None
         warnings = tuple(self._warnings(seconds, level, share)) if self.hears else ()
-        return Measured(seconds, level, share, warnings)
+        return Measured(seconds, warnings, level_dbfs=level, speech_share=share)
 
     def of_distances(self, distances: Mapping[Role, float]) -> tuple[str, ...]:
         """Return a warning for every modality that is farther from the training data than usual."""
