@@ -7,7 +7,7 @@ MELD ?= ../shared/data/meld/utterances.csv
 DEMO := context-mmt:mmt-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,layer-adapter-fusion:stc-mf-la,mfdr:full
 # What the demo's gate refuses, and the test utterances of its stress suites.
 WEAKER := foal-net:audio-only
-STRESSED := 60
+STRESSED := 40
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## run the whole pipeline on a synthetic corpus, up to a promoted model in MLflow: runs/demo (10 to 15 minutes)
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size demo --profile lite \
-		--models $(DEMO) --set training.max_epochs=3 --out runs/demo
+		--models $(DEMO) --set training.max_epochs=2 --out runs/demo
 	@echo "Registering the best model, which becomes the champion if it passes the gate ..."
 	@$(BIN)/merflow registry register runs/demo best --stress-utterances $(STRESSED)
 	@$(BIN)/merflow registry promote 1 --folder runs/demo
