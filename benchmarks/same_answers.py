@@ -90,7 +90,9 @@ def by_table(model: Path, clips: Clips) -> np.ndarray:
     from merflow.inference.ensemble import load_ensemble
 
     loaded = load_ensemble([model], calibration=None, encoders_folder="", device="cpu")
-    table: pd.DataFrame = predict_table(loaded, pd.DataFrame({"audio": [str(clip) for clip in clips]}), calibrated=False)
+    table: pd.DataFrame = predict_table(
+        loaded, pd.DataFrame({"audio": [str(clip) for clip in clips]}), calibrated=False
+    )
     found: np.ndarray = table[[probability_column(name) for name in loaded.classes]].to_numpy()
     return found
 

@@ -29,18 +29,18 @@ def deterministic(*, threads: int) -> Iterator[None]:
     Sums depend on the number of threads, so identical results need the same number. On CUDA, cuBLAS reads its workspace
     setting when the first kernel starts; it is set here unless the user has set it. Torch's deterministic mode also
     fills every new tensor with NaN, to expose kernels that read uninitialized memory. None here does, so that is off.
+    ``torch.use_deterministic_algorithms`` would also load the compiler, which takes more than a second.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     threads_before = torch.get_num_threads()
-    enabled = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    mode = torch.get_deterministic_debug_mode()
     filling = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
         torch.utils.deterministic.fill_uninitialized_memory = filling  # type: ignore[attr-defined]
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(mode)
         torch.set_num_threads(threads_before)

@@ -171,6 +171,8 @@ def _data_beside(module: Path) -> tuple[Path, ...]:
         return ()
     without_modules = [each for each in folder.iterdir() if each.is_dir() and not any(each.glob("*.py"))]
     files = [path for each in (folder, *without_modules) for path in each.iterdir() if path.suffix in _DATA]
+    if not files:
+        return ()
     named_by_others = {name for other in folder.glob("*.py") for name in _strings(other.relative_to(SOURCE))}
     named_here = _strings(module)
     return tuple(

@@ -27,6 +27,9 @@ def forward_of(model: nn.Module, params: TrainingParams) -> Forward:
     if params.compile == "off":
         return model
     graphs = params.compile == "cuda-graphs" and torch.cuda.is_available()
+    torch.use_deterministic_algorithms(
+        torch.are_deterministic_algorithms_enabled(), warn_only=True
+    )  # tells the compiler
     compiled = torch.compile(model, mode="reduce-overhead" if graphs else None)
     config: ModelConfig = model.config  # type: ignore[assignment]
     # Streams with neighbours have the same number of steps in every batch.

@@ -37,7 +37,7 @@ class Lengths(NamedTuple):
 
 _LENGTHS = {
     "tiny": Lengths(0.22, 0.55, 1.3),
-    "demo": Lengths(0.52, 0.8, 7.0),
+    "demo": Lengths(0.52, 0.8, 4.0),
     "small": Lengths(0.52, 0.8, 7.0),
     "full": Lengths(1.0, 0.0, math.inf),
 }
