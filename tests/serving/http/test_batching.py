@@ -38,7 +38,7 @@ def submitted(batches: MicroBatches, predictor: Predictor, clips: list[Clip]) ->
     measured: list[Future[Measured]] = []
     for clip in clips:
         measured.append(Future())
-        measured[-1].set_result(Measured(1.0, None, None, ()) if clip.clip_id == "broken" else predictor.measure(clip))
+        measured[-1].set_result(Measured(1.0, ()) if clip.clip_id == "broken" else predictor.measure(clip))
     return batches.submit(clips, groups=[None] * len(clips), measured=measured)
 
 
