@@ -40,7 +40,8 @@ async function open() {
   $("key-form").hidden = true;
   $("clip-form").hidden = false;
   document.title = `${model.title} · merflow`;
-  $("model-name").textContent = `${model.title}, version ${model.version}`;
+  const named = model.title.startsWith("version ");
+  $("model-name").textContent = named ? model.title : `${model.title}, version ${model.version}`;
   const reads = model.modalities.map((name) => ({ audio: "speech", text: "words", video: "faces" })[name]);
   $("intro").textContent = `This model tells ${listed(model.classes)} apart, from ${listed(reads)}. ${model.remark}`;
   $("words").hidden = !model.modalities.includes("text");

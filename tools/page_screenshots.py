@@ -1,0 +1,56 @@
+"""Screenshots of a page that merflow wrote, for the docs, taken with Debian's Chromium.
+
+``python -m tools.page_screenshots PAGE NAME --out docs/images`` takes ``NAME.png`` at desktop width in light, and
+``NAME-dark.png`` and ``NAME-phone.png`` in dark.
+"""
+
+import argparse
+from pathlib import Path
+
+from tools.report_screenshots import DESKTOP, PHONE, Scheme, browser, open_page
+
+_PICTURES: tuple[tuple[str, int, Scheme], ...] = (
+    ("", DESKTOP, "light"),
+    ("-dark", DESKTOP, "dark"),
+    ("-phone", PHONE, "dark"),
+)
+
+
+def take(page: Path, name: str, *, out: Path, keys: str, whole: bool) -> list[Path]:
+    """Write the pictures and return their paths.
+
+    Args:
+        page: The page.
+        name: Name of the pictures.
+        out: Folder of the pictures.
+        keys: Keys to press first, one after the other.
+        whole: True for the whole page, False for what a window shows.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    taken = []
+    with browser() as opened:
+        for ending, width, scheme in _PICTURES:
+            with open_page(opened, page.resolve().as_uri(), width=width, scheme=scheme) as shown:
+                for key in keys:
+                    shown.keyboard.press(key)
+                path = out / f"{name}{ending}.png"
+                shown.screenshot(path=path, full_page=whole)
+                taken.append(path)
+    return taken
+
+
+def main() -> None:
+    """Take the screenshots that the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", type=Path, help="the page")
+    parser.add_argument("name", help="name of the pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the pictures")
+    parser.add_argument("--keys", default="", help="keys to press first")
+    parser.add_argument("--whole", action="store_true", help="take the whole page, not what a window shows")
+    arguments = parser.parse_args()
+    for path in take(arguments.page, arguments.name, out=arguments.out, keys=arguments.keys, whole=arguments.whole):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
