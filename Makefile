@@ -8,6 +8,8 @@ DEMO := context-mmt:mmt-frozen,foal-net:full,foal-net:audio-only,gia-mic:full,la
 # What the demo's gate refuses, and the test utterances of its stress suites.
 WEAKER := foal-net:audio-only
 STRESSED := 40
+# What the demo's champion listens to for the pictures in docs.
+DIALOGUE := runs/demo/corpus/demo-video/Session5/dialog/wav/Ses05F_impro05.wav
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
@@ -50,6 +52,8 @@ screenshots: demo ## take the screenshots in docs again, from the demo
 	@$(BIN)/python -m tools.report_screenshots runs/demo/report.html --out docs/report
 	@$(BIN)/python -m tools.mlflow_screenshots runs/demo --out docs/images
 	@$(BIN)/python -m tools.registry_screenshots runs/demo --out docs/images
+	@$(BIN)/merflow listen $(DIALOGUE) --model runs/demo --out runs/demo/listening
+	@$(BIN)/python -m tools.page_screenshots runs/demo/listening/listening.html listening --keys nnn --out docs/images
 
 repro: $(STAMP) ## run a benchmark as DVC stages; only what changed runs again
 	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/dvc repro
