@@ -3,7 +3,7 @@
 The fold's model alone is asked, so that the answers are not calibrated and can be compared with the stored ones. Its
 clips come from a speaker that it never heard.
 
-``python -m benchmarks.same_answers FOLD --manifest MANIFEST [--onnx-model MODEL.onnx]``
+``python -m benchmarks.same_answers FOLD --manifest MANIFEST --corpus NAME [--onnx MODEL.onnx]``
 """
 
 import argparse
@@ -23,6 +23,7 @@ import pandas as pd
 
 from benchmarks.record import write_result
 from merflow.corpus.manifest import read_manifest
+from merflow.corpus.samples import read_samples
 from merflow.inference.clip_table import probability_column
 from merflow.runs.fold_folder import MODEL, read_predictions
 
@@ -97,13 +98,13 @@ def by_table(model: Path, clips: Clips) -> np.ndarray:
     return found
 
 
-def by_onnx(script: Path, clips: Clips) -> np.ndarray:
-    """Run the example that ``merflow export`` wrote beside the model; it needs onnxruntime and numpy alone."""
-    rows = []
-    for clip in clips:
-        said = subprocess.run([sys.executable, script, clip], capture_output=True, text=True, check=True).stdout
-        rows.append(list(json.loads(said)["probabilities"].values()))
-    return np.array(rows)
+def by_onnx(model: Path, clips: Clips) -> np.ndarray:
+    """Run the file that ``merflow export`` wrote, in ONNX Runtime alone."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model)
+    sounds = [read_samples(clip, n_samples=None, resample=True) for clip in clips]
+    return np.stack([session.run(["raw"], {"samples": sound})[0] for sound in sounds])
 
 
 @contextmanager
@@ -171,7 +172,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("fold", type=Path, help="folder of a trained fold of a model that reads sound alone")
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of its corpus")
-    parser.add_argument("--onnx", type=Path, help="the example beside a model that merflow export made of the fold")
+    parser.add_argument("--onnx", type=Path, help="the model.onnx that merflow export made of the fold")
     parser.add_argument("--corpus", required=True, help="name of the corpus, for the record")
     chosen = parser.parse_args()
     figures = largest_differences(chosen.fold, manifest=chosen.manifest, onnx=chosen.onnx)
