@@ -29,6 +29,7 @@ CONTAINER_OPTIONS = {"format_whitelist": _CONTAINERS}
 _MAX_CHANNELS = 64
 _MOST_HZ = 384_000
 _BLOCK = 65_536  # samples
+_WHOLE = 1 << 24  # samples that are read at once, five minutes at 48 kHz, whatever a header claims
 
 
 def open_clip(
@@ -90,10 +91,12 @@ def _sound_file(source: Path | bytes, *, limit_s: float | None) -> np.ndarray:
             return read_samples(source, n_samples=None, resample=True)
         except CorpusError as error:
             raise MediaError(str(error).partition(";")[0]) from error
+    # Whole, as a path is read: libsndfile decodes blocks of an MP3 with other last bits.
+    block_frames = min(max(1, header.frames), _WHOLE) if header.channels <= 2 else _BLOCK
     parts: list[np.ndarray] = []
     try:
         with soundfile.SoundFile(BytesIO(source)) as opened:
-            for block in opened.blocks(_BLOCK, dtype="float32", always_2d=True):
+            for block in opened.blocks(block_frames, dtype="float32", always_2d=True):
                 parts.append(_mono(block))
     except (soundfile.SoundFileError, OSError) as error:
         raise MediaError(f"{_named(source)} is no readable recording: {error}") from error
