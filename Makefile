@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP) ## run the whole pipeline on a synthetic corpus, up to a promoted model in MLflow: runs/demo (10 to 15 minutes)
+demo: $(STAMP) ## run the whole pipeline on a synthetic corpus, up to a promoted model in MLflow: runs/demo (about 8 minutes)
 	@$(BIN)/merflow pipeline run benchmark --corpus synthetic --size demo --profile lite \
 		--models $(DEMO) --set training.max_epochs=2 --out runs/demo
 	@echo "Registering the best model, which becomes the champion if it passes the gate ..."
