@@ -146,8 +146,9 @@ def _in_batches(ask: Callable[[str, Clips], np.ndarray], url: str, clips: Clips)
 def largest_differences(fold: Path, *, manifest: Path, onnx: Path | None) -> dict[str, Any]:
     """Return the largest difference of a probability, per way in, over the fold's test clips."""
     stored = read_predictions(fold)
-    rows = read_manifest(manifest).rows.set_index("utterance_id")
-    clips = [Path(rows.loc[name, "audio_path"]) for name in stored["utterance_id"]]
+    corpus = read_manifest(manifest)
+    paths = corpus.rows.set_index("utterance_id")["audio_path"]
+    clips = [corpus.root / paths[name] for name in stored["utterance_id"]]
     expected = np.stack(stored["probabilities"].to_list()).astype(np.float64)
     model = fold / MODEL
     found = {"merflow predict": by_command(model, clips), "clip table, as in the pyfunc": by_table(model, clips)}
