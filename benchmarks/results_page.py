@@ -6,6 +6,7 @@ from pathlib import Path
 from benchmarks.quality_tables import QUALITY
 from benchmarks.record import ON_GPU, RESULTS, Result, read_result
 from benchmarks.speed_tables import SPEED
+from benchmarks.use_tables import USE
 
 PAGE = Path(__file__).with_name("RESULTS.md")
 _INTRODUCTION = """\
@@ -31,7 +32,8 @@ How to read the quality figures:
 def rendered() -> str:
     """Return the whole page as Markdown."""
     introduction = _INTRODUCTION.format(or_gpu="" if list(RESULTS.glob(f"*{ON_GPU}.json")) else ", on a GPU")
-    return "\n".join([introduction, *_section("Quality", QUALITY), *_section("Speed and memory", SPEED)])
+    sections = (("Quality", QUALITY), ("Speed and memory", SPEED), ("Models in use", USE))
+    return "\n".join([introduction, *(line for heading, tables in sections for line in _section(heading, tables))])
 
 
 def _section(heading: str, tables: Mapping[str, Callable[[Result], str]]) -> list[str]:

@@ -2,6 +2,7 @@ from benchmarks.quality_tables import QUALITY
 from benchmarks.record import ON_GPU, RESULTS
 from benchmarks.results_page import PAGE, rendered
 from benchmarks.speed_tables import SPEED
+from benchmarks.use_tables import USE
 
 
 def test_the_page_shows_the_recorded_results() -> None:
@@ -20,6 +21,9 @@ def test_the_page_shows_the_recorded_results() -> None:
         "modalities",
         "monitor_false_alarms",
         "real_size",
+        "same_answers",
+        "serve",
+        "serve_kills",
         "store",
         "store_on_disk",
         "trainer",
@@ -29,9 +33,10 @@ def test_the_page_shows_the_recorded_results() -> None:
     assert rendered() == PAGE.read_text(encoding="utf-8"), "run `python -m benchmarks.results_page`"
 
 
-def test_every_recorded_result_has_a_table_in_one_of_two_sections() -> None:
+def test_every_recorded_result_has_a_table_in_one_of_three_sections() -> None:
     names = {path.stem for path in RESULTS.glob("*.json")}
     assert len(names) > 10
-    assert {name.removesuffix(ON_GPU) for name in names} <= QUALITY.keys() | SPEED.keys()
-    assert not QUALITY.keys() & SPEED.keys()
-    assert 0 < rendered().index("## Quality\n") < rendered().index("## Speed and memory\n")
+    assert {name.removesuffix(ON_GPU) for name in names} <= QUALITY.keys() | SPEED.keys() | USE.keys()
+    assert len(QUALITY.keys() | SPEED.keys() | USE.keys()) == len(QUALITY) + len(SPEED) + len(USE)
+    headings = [rendered().index(f"## {name}\n") for name in ("Quality", "Speed and memory", "Models in use")]
+    assert headings == sorted(headings)
