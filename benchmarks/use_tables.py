@@ -24,8 +24,8 @@ def _serve_kills(result: Result) -> str:
     figures = result["figures"]
     lines = [
         "### A server that is killed\n",
-        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {figures['kills']} times at random moments. "
-        f"It was ready again after {figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
+        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {figures['kills']} times at random "
+        f"moments. It was ready again after {figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
         "",
         "| outcome of a request | requests |",
         "|---|---|",
@@ -39,8 +39,8 @@ def _serve(result: Result) -> str:
     figures = result["figures"]
     lines = [
         "### Load\n",
-        "`merflow serve` and `mlflow models serve` of the same version, a small model of the synthetic corpus, one after "
-        f"the other on two cores that the clients share; {figures['requests']} requests per row. merflow also measures "
+        "`merflow serve` and `mlflow models serve` of the same version, a small model of the synthetic corpus, one "
+        f"after the other on two cores that the clients share; {figures['requests']} requests per row. merflow also measures "
         f"every clip for its warnings, which MLflow's server does not. Command: `{result['command']}`.",
         "",
         "| server | clients | requests per s | p50 ms | p95 ms | p99 ms | errors | processor ms per request |",
