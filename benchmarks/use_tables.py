@@ -22,10 +22,10 @@ def _same_answers(result: Result) -> str:
 
 def _serve_kills(result: Result) -> str:
     figures = result["figures"]
+    kills = f"{figures['kills']} times at random moments"
     lines = [
         "### A server that is killed\n",
-        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {figures['kills']} times at random "
-        f"moments. It was ready again after {figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
+        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {kills}. It was ready again after {figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
         "",
         "| outcome of a request | requests |",
         "|---|---|",
@@ -40,8 +40,8 @@ def _serve(result: Result) -> str:
     lines = [
         "### Load\n",
         "`merflow serve` and `mlflow models serve` of the same version, a small model of the synthetic corpus, one "
-        f"after the other on two cores that the clients share; {figures['requests']} requests per row. merflow also measures "
-        f"every clip for its warnings, which MLflow's server does not. Command: `{result['command']}`.",
+        f"after the other on two cores that the clients share; {figures['requests']} requests per row. merflow also "
+        f"measures every clip for its warnings, which MLflow's server does not. Command: `{result['command']}`.",
         "",
         "| server | clients | requests per s | p50 ms | p95 ms | p99 ms | errors | processor ms per request |",
         "|---|---|---|---|---|---|---|---|",
