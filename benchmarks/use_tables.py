@@ -25,7 +25,8 @@ def _serve_kills(result: Result) -> str:
     kills = f"{figures['kills']} times at random moments"
     lines = [
         "### A server that is killed\n",
-        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {kills}. It was ready again after {figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
+        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {kills}. It was ready again after "
+        f"{figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
         "",
         "| outcome of a request | requests |",
         "|---|---|",
