@@ -4,6 +4,7 @@ It is compiled into pipelines and changes no result. Keys and values are those o
 """
 
 import re
+from collections.abc import Container, Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -38,6 +39,27 @@ def is_secret_name(variable: str) -> bool:
     """Return True if the value of an environment variable of this name is a secret."""
     name = variable.upper()
     return bool(_SECRET_NAME.search(name)) and not _FILE_NAME.search(name)
+
+
+def refuse_secrets(env: Mapping[str, str], *, secrets: Container[str], shown_in: str) -> None:
+    """Check variables whose values everyone may read.
+
+    Args:
+        env: Value of each variable.
+        secrets: Variables that come from Secrets.
+        shown_in: Document that shows the values.
+
+    Raises:
+        ValueError: A value is a secret, or a variable is in ``secrets`` too.
+    """
+    for name, value in env.items():
+        if name in secrets:
+            raise ValueError(f"{name} is in env and in secrets; remove it from env")
+        if is_secret_name(name) or without_password(value)[1] is not None:
+            raise ValueError(
+                f"env.{name} holds a secret, which {shown_in} would show to everyone who may read it; write "
+                f"secrets: {{{name}: {{secret: NAME_OF_SECRET, key: KEY_IN_IT}}}}"
+            )
 
 
 def _address(text: str) -> str:
@@ -196,14 +218,7 @@ class ClusterParams(Strict):
 
     @model_validator(mode="after")
     def _no_secret_among_variables(self) -> "ClusterParams":
-        for name, value in self.env.items():
-            if name in self.secrets:
-                raise ValueError(f"{name} is in env and in secrets; remove it from env")
-            if is_secret_name(name) or without_password(value)[1] is not None:
-                raise ValueError(
-                    f"env.{name} holds a secret, which a package would show to everyone who may read it; write "
-                    f"secrets: {{{name}: {{secret: NAME_OF_SECRET, key: KEY_IN_IT}}}}"
-                )
+        refuse_secrets(self.env, secrets=self.secrets, shown_in="a package")
         return self
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from merflow.contracts.cluster import SecretRef, Toleration, is_secret_name
+from merflow.contracts.cluster import SecretRef, Toleration, refuse_secrets
 from merflow.contracts.kubernetes_names import (
     NONE,
     VARIABLE_NAMES,
@@ -153,14 +153,7 @@ class DeploymentSettings(Strict):
 
     @model_validator(mode="after")
     def _no_secret_among_variables(self) -> "DeploymentSettings":
-        for name, value in self.env.items():
-            if name in self.secrets:
-                raise ValueError(f"{name} is in env and in secrets; remove it from env")
-            if is_secret_name(name) or without_password(value)[1] is not None:
-                raise ValueError(
-                    f"env.{name} holds a secret, which a manifest would show to everyone who may read it; write "
-                    f"secrets: {{{name}: {{secret: NAME_OF_SECRET, key: KEY_IN_IT}}}}"
-                )
+        refuse_secrets(self.env, secrets=self.secrets, shown_in="a manifest")
         return self
 
 

@@ -1,7 +1,7 @@
 """The pod that serves: one container that fetches the package and checks its digest, one that answers requests.
 
-Knative takes no security context of a pod, no grace period and no port names of one's own (its ``config-features`` can
-allow the first), so every container states its security itself, and probes name the port by number.
+Knative refuses a pod's security context unless its ``config-features`` allow one. It always refuses a grace period and
+port names of your choice. So every container has a security context, and probes give the port by number.
 """
 
 import math
