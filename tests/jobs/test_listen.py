@@ -26,7 +26,7 @@ from merflow.errors import MediaError, ServingError
 from merflow.inference.media_clips import Clip, Samples, dialogue
 from merflow.jobs import listen as job
 from merflow.jobs.listen import ELAN, JOURNAL, LABELS, PAGE, SOUND, TABLE, ListenRequest, listen
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.serving.decoding import open_recording
 from merflow.serving.predictor import ClipPrediction, Predictor
 from tests.corpus.transcription.whisper_miniature import build_whisper

@@ -15,11 +15,9 @@ import soundfile
 from merflow.contracts.params import Params
 from merflow.contracts.progress import plain_lines
 from merflow.corpus.manifest import Manifest, read_manifest
-from merflow.errors import RegistryError, ServingError, TrackingError
 from merflow.inference.media_clips import Clip, Samples
 from merflow.jobs import predict as job
-from merflow.jobs.open_model import open_model
-from merflow.promotion.packaging.package import build_package
+from merflow.opening.open_model import open_model
 from merflow.runs.fold_folder import folds_below, read_predictions
 from merflow.serving.predictor import ClipPrediction, RefusedClip
 from tests.cli.command import merflow, refused
@@ -90,22 +88,6 @@ def test_a_fold_predicts_its_test_part_as_in_training(run: Path, table: Path, tm
     assert len(found) == len(tested) > 20
     assert found[columns].to_numpy() == pytest.approx(np.stack(tested["probabilities"].tolist()), abs=1e-5)
     assert (found["answer"] == found["emotion"]).all()
-
-
-def test_folds_together_are_the_package_that_would_be_registered(run: Path, manifest: Manifest, tmp_path: Path) -> None:
-    package = tmp_path / "package"
-    build_package(run, VARIANT, kind="ensemble", out=package, coverage=0.9, device="cpu", progress=lambda *_: None)
-    clips = [Clip(path.name, audio=path, text="well i do not know") for path in recordings(manifest, 5)]
-    of_run, of_package = (open_model(str(each), device="cpu") for each in (run, package))
-    assert of_run.model.calibrated
-    assert of_run.model.abstains
-    assert of_run.predict(clips, groups=["F", "M", None, "F", "M"]) == of_package.predict(
-        clips, groups=["F", "M", None, "F", "M"]
-    )
-    assert of_run.model.version == of_package.model.version, "the same weights"
-    single = open_model(str(first_fold(run)), device="cpu")
-    assert single.model.calibrated, "its development data are above it"
-    assert single.model.version != of_run.model.version
 
 
 def test_a_clip_that_cannot_be_read_does_not_stop_the_others(run: Path, manifest: Manifest, tmp_path: Path) -> None:
@@ -222,15 +204,3 @@ def test_bad_input_is_refused_with_a_remedy(run: Path, manifest: Manifest, tmp_p
     table = tmp_path / "table.csv"
     table.write_text("file\na.wav\n")
     assert "has the columns file; it needs one of audio, video, text" in refused("predict", table, "--model", fold)
-
-
-def test_locations_that_are_no_model_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(ServingError, match="holds no model; name the folder of a fold"):
-        open_model(str(tmp_path))
-    with pytest.raises(RegistryError, match=r"nothing says where models:/a@champion is; give --tracking-uri"):
-        open_model("models:/a@champion")
-    with pytest.raises(ServingError, match="names no version; write models:/NAME@champion"):
-        open_model("models:/a")
-    with pytest.raises(TrackingError, match="no such file"):
-        open_model("models:/a/1", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")

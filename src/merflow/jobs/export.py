@@ -18,7 +18,7 @@ from merflow.exporting.limits import check_exportable, remarks_on
 from merflow.exporting.onnx_file import OnnxModel, require_onnx, write_graph
 from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_clips import Clip
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.promotion.probe_clips import made_up_clips
 from merflow.runs.run_folder import read_run
 from merflow.serving.media import open_clip
@@ -36,7 +36,7 @@ class ExportRequest:
     """A model to export, and the way to do it.
 
     Attributes:
-        model: Its location; see :func:`merflow.jobs.open_model.open_model`.
+        model: Its location; see :func:`merflow.opening.open_model.open_model`.
         out: Folder of the files, which must be absent or empty.
         clips: Recordings, or folders of them, to check the exported model on; empty for recordings of the corpus of a
             benchmark's folder, or made-up sounds where there are none.

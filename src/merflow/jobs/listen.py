@@ -21,7 +21,7 @@ from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.samples import RATE_HZ
 from merflow.corpus.transcription.whisper import Whisper
 from merflow.corpus.transcription.whisper_folder import find_whisper
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.serving.exports.audacity import write_labels
 from merflow.serving.exports.elan import write_elan
 from merflow.serving.exports.table import write_csv
