@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -70,29 +71,37 @@ def ensemble(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return packaged(benchmark, tmp_path_factory.mktemp("packages") / "ensemble")
 
 
+class Registered(NamedTuple):
+    """A registered model's database, and the run that it was logged on."""
+
+    uri: str
+    run_id: str
+
+
 @pytest.fixture(scope="session")
-def registered(benchmark: Path, ensemble: Path) -> str:
-    """Register the ensemble as version 1 of ``emotions``, its champion; return the database of the registry."""
+def registered(ensemble: Path, tmp_path_factory: pytest.TempPathFactory) -> Registered:
+    """Register the ensemble as version 1 of ``emotions``, its champion, in a database of its own."""
     from merflow.contracts.model_package import read_package
     from merflow.promotion.packaging.mlflow_model import log_version_model
     from merflow.promotion.registry.registry import register_version
-    from merflow.runs.workspace import Workspace
     from merflow.tracking.connection import Connection
 
-    connection, package = Connection(Workspace(benchmark).tracking_uri), read_package(ensemble)
-    run_id = package.lineage.variant_run
+    folder = tmp_path_factory.mktemp("registered")
+    connection = Connection(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = connection.call("create_experiment", "emotions", artifact_location=str(folder / "artifacts"))
+    run_id = connection.call("create_run", experiment).info.run_id
     model = log_version_model(connection, ensemble, variant_run_id=run_id)
     register_version(
         connection,
         "emotions",
         model_uri=model.model_uri,
         run_id=run_id,
-        package=package,
+        package=read_package(ensemble),
         description="An ensemble",
         who="anna",
     )
     connection.call("set_registered_model_alias", "emotions", "champion", "1")
-    return connection.uri
+    return Registered(connection.uri, run_id)
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.model_package import read_package
 from merflow.contracts.package_files import weights_digest
 from merflow.corpus.manifest import read_manifest
 from merflow.errors import RegistryError, ServingError, TrackingError
 from merflow.inference.media_clips import Clip
 from merflow.opening.open_model import open_model
 from merflow.runs.fold_folder import folds_below
+from merflow.runs.workspace import Workspace
 from merflow.serving.predictor import ClipPrediction, Predictor
 from merflow.tracking.connection import Connection
+from tests.conftest import Registered
 
 GROUPS = ["F", "M", None, "F", "M"]
 
@@ -42,37 +43,35 @@ def test_folds_together_are_the_package_that_would_be_registered(
 
 
 def test_a_version_and_a_run_of_mlflow_are_the_package(
-    registered: str, ensemble: Path, clips: list[Clip], cache: Path
+    registered: Registered, ensemble: Path, clips: list[Clip], cache: Path
 ) -> None:
     expected = open_model(str(ensemble), device="cpu")
-    run = read_package(ensemble).lineage.variant_run
     for location, version in (
         ("models:/emotions@champion", "1"),
         ("models:/emotions/1", "1"),
-        (f"runs:/{run}", expected.model.version),
+        (f"runs:/{registered.run_id}", expected.model.version),
     ):
-        opened = open_model(location, tracking_uri=registered, device="cpu")
+        opened = open_model(location, tracking_uri=registered.uri, device="cpu")
         assert opened.model.version == version
         assert opened.predict(clips, groups=GROUPS) == expected.predict(clips, groups=GROUPS)
     assert len(list(cache.iterdir())) == 2, "the alias and the number are one download"
 
 
-def test_a_damaged_download_is_fetched_again(registered: str, cache: Path) -> None:
-    open_model("models:/emotions/1", tracking_uri=registered, device="cpu")
+def test_a_damaged_download_is_fetched_again(registered: Registered, cache: Path) -> None:
+    open_model("models:/emotions/1", tracking_uri=registered.uri, device="cpu")
     (weights,) = cache.glob("*/*/members/01/model.safetensors")
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1])
-    open_model("models:/emotions/1", tracking_uri=registered, device="cpu")
+    open_model("models:/emotions/1", tracking_uri=registered.uri, device="cpu")
     assert weights.read_bytes() == whole
 
 
-def test_the_run_of_a_fold_is_its_model(benchmark: Path, registered: str) -> None:
-    connection = Connection(registered)
+def test_the_run_of_a_fold_is_its_model(benchmark: Path) -> None:
+    connection = Connection(Workspace(benchmark).tracking_uri)
     experiments = [each.experiment_id for each in connection.call("search_experiments")]
     runs = connection.call("search_runs", experiments, "tags.`merflow.kind` = 'fold'")
-    opened = {
-        open_model(f"runs:/{run.info.run_id}", tracking_uri=registered, device="cpu").model.version for run in runs
-    }
+    locations = [f"runs:/{run.info.run_id}" for run in runs]
+    opened = {open_model(each, tracking_uri=connection.uri, device="cpu").model.version for each in locations}
     assert opened == {weights_digest([fold / "model"]) for fold in folds_below(benchmark / "folds")}
     assert len(opened) == 2
 
@@ -90,8 +89,8 @@ def test_locations_that_are_no_model_are_named(tmp_path: Path) -> None:
         open_model("models:/a/1", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
 
 
-def test_a_run_or_version_that_is_not_there_is_named(registered: str) -> None:
+def test_a_run_or_version_that_is_not_there_is_named(registered: Registered) -> None:
     with pytest.raises(RegistryError, match="no version 7"):
-        open_model("models:/emotions/7", tracking_uri=registered)
+        open_model("models:/emotions/7", tracking_uri=registered.uri)
     with pytest.raises(ServingError, match="runs:/latest names no run; copy the id"):
-        open_model("runs:/latest", tracking_uri=registered)
+        open_model("runs:/latest", tracking_uri=registered.uri)

@@ -8,11 +8,12 @@ pytest.importorskip("prometheus_client")
 
 from merflow.opening.open_model import open_model
 from merflow.opening.watched_traffic import watched
+from tests.conftest import Registered
 
 
-def test_the_served_model_is_the_monitored_one(ensemble: Path, registered: str, tmp_path: Path) -> None:
+def test_the_served_model_is_the_monitored_one(ensemble: Path, registered: Registered, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
-    for location, uri in ((str(ensemble), None), ("models:/emotions@champion", registered)):
+    for location, uri in ((str(ensemble), None), ("models:/emotions@champion", registered.uri)):
         model = open_model(location, tracking_uri=uri, device="cpu").model
         with watched(model, log, location=location, tracking_uri=uri) as traffic:
             assert traffic is not None
