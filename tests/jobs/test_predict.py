@@ -165,7 +165,8 @@ def test_words_come_from_whisper_where_there_are_none(benchmark: Path, manifest:
         "--model",
         first_fold(benchmark) / "model",
         "--transcribe",
-        whisper,
+        "--set",
+        f"transcription.model={whisper}",
         "--out",
         tmp_path / "a.csv",
     )
