@@ -23,7 +23,7 @@ import soundfile
 
 from merflow.corpus.samples import RATE_HZ
 from merflow.jobs.listen import ListenRequest, listen
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 
 _PAUSE_S = (0.4, 3.0)
 _NOISE = 0.001

@@ -1,9 +1,10 @@
-"""Small real things that several rooms test with: a generated release, miniature encoders, parameters, an S3 server."""
+"""Small real things that several rooms test with: a release, encoders, parameters, a benchmark, an S3 server."""
 
 import signal
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -37,6 +38,70 @@ def params() -> Params:
         Path(str(files("merflow") / "params.yaml")),
         overrides=("training.max_epochs=3", "evaluation.bootstrap_samples=200", "splits.protocol=session5-only"),
     )
+
+
+@pytest.fixture(scope="session")
+def two_folds(params: Params) -> Params:
+    """Return parameters of two folds, with a third of the training dialogues as development data."""
+    drawn = {"protocol": "k-fold", "folds": 2, "development": "random", "random_share": 0.34}
+    training = {"device": "cpu", "max_epochs": 4}
+    return params.model_copy(
+        update={
+            "splits": params.splits.model_copy(update=drawn),
+            "training": params.training.model_copy(update=training),
+            "tracking": params.tracking.model_copy(update={"system_metrics_every_s": 0.0}),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def benchmark(tiny_release: Path, two_folds: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished benchmark of one variant, tracked in SQLite, without a champion; copy it before changing it."""
+    from tests.promotion.packaging.benchmarks import VARIANT, finish_benchmark
+
+    out = tmp_path_factory.mktemp("benchmark")
+    return finish_benchmark(tiny_release, out, variants=[VARIANT], params=two_folds, tracked=True)
+
+
+@pytest.fixture(scope="session")
+def ensemble(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ensemble of the benchmark's fold models; copy it before changing it."""
+    from tests.promotion.packaging.benchmarks import packaged
+
+    return packaged(benchmark, tmp_path_factory.mktemp("packages") / "ensemble")
+
+
+class Registered(NamedTuple):
+    """A registered model's database, and the run that it was logged on."""
+
+    uri: str
+    run_id: str
+
+
+@pytest.fixture(scope="session")
+def registered(ensemble: Path, tmp_path_factory: pytest.TempPathFactory) -> Registered:
+    """Register the ensemble as version 1 of ``emotions``, its champion, in a database of its own."""
+    from merflow.contracts.model_package import read_package
+    from merflow.promotion.packaging.mlflow_model import log_version_model
+    from merflow.promotion.registry.registry import register_version
+    from merflow.tracking.connection import Connection
+
+    folder = tmp_path_factory.mktemp("registered")
+    connection = Connection(f"sqlite:///{folder / 'mlflow.db'}")
+    experiment = connection.call("create_experiment", "emotions", artifact_location=str(folder / "artifacts"))
+    run_id = connection.call("create_run", experiment).info.run_id
+    model = log_version_model(connection, ensemble, variant_run_id=run_id)
+    register_version(
+        connection,
+        "emotions",
+        model_uri=model.model_uri,
+        run_id=run_id,
+        package=read_package(ensemble),
+        description="An ensemble",
+        who="anna",
+    )
+    connection.call("set_registered_model_alias", "emotions", "champion", "1")
+    return Registered(connection.uri, run_id)
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 from PIL import Image
 from playwright.sync_api import Browser
 
-from merflow.jobs.registry import open_registry
 from merflow.promotion.registry.audit import audit
 from merflow.promotion.registry.audit_page import write_audit_page
+from merflow.promotion.registry.location import open_registry
 from merflow.promotion.registry.registry import DEFAULT_NAME
 from tests.tracking.server import Server
 from tools.report_screenshots import browser, open_page

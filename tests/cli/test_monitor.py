@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow.jobs.monitored_model import monitored_model
+from merflow.opening.monitored_model import monitored_model
 from tests.cli.command import merflow, refused
 from tests.monitoring.made import World, write_log, write_made_package
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.audit_trail import AuditEntry
-from merflow.jobs.registry import open_registry
 from merflow.promotion.registry.audit import audit
+from merflow.promotion.registry.location import open_registry
 from merflow.promotion.registry.promote import approve_version
 from tests.cli.command import merflow
 

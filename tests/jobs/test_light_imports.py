@@ -12,7 +12,7 @@ READERS = [
     "merflow.jobs.lineage",
     "merflow.jobs.sync",
     "merflow.jobs.track",
-    "merflow.jobs.registry",
+    "merflow.promotion.registry.location",
     "merflow.promotion.registry.audit_page",
     "merflow.runs.fold_folder",
     "merflow.runs.finished_runs",

@@ -26,33 +26,19 @@ from merflow.errors import MediaError, ServingError
 from merflow.inference.media_clips import Clip, Samples, dialogue
 from merflow.jobs import listen as job
 from merflow.jobs.listen import ELAN, JOURNAL, LABELS, PAGE, SOUND, TABLE, ListenRequest, listen
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.serving.decoding import open_recording
 from merflow.serving.predictor import ClipPrediction, Predictor
 from tests.corpus.transcription.whisper_miniature import build_whisper
-from tests.promotion.packaging.benchmarks import finish_benchmark
+from tests.promotion.packaging.benchmarks import VARIANT
 from tests.serving.sounds import Planted, planted, voices_in, write_film
 
-VARIANT = "context-mmt:mmt-frozen"
 FILES = {"listening.json", JOURNAL, PAGE, TABLE, ELAN, LABELS}
 
 
 @pytest.fixture(scope="module")
-def model(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a finished benchmark of one model that hears and reads."""
-    changed = params.model_copy(
-        update={
-            "splits": params.splits.model_copy(update={"protocol": "session5-only"}),
-            "training": params.training.model_copy(update={"device": "cpu", "max_epochs": 1}),
-            "features": params.features.model_copy(update={"workers": 0}),
-        }
-    )
-    return finish_benchmark(tiny_release, tmp_path_factory.mktemp("run"), variants=[VARIANT], params=changed)
-
-
-@pytest.fixture(scope="module")
-def predictor(model: Path) -> Predictor:
-    return open_model(str(model), device="cpu")
+def predictor(ensemble: Path) -> Predictor:
+    return open_model(str(ensemble), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +53,8 @@ def recording(voices: Planted, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def request_of(recording: Path, model: Path, out: Path) -> ListenRequest:
-    return ListenRequest(recording, str(model), out, "merflow listen talk.wav", device="cpu")
+def request_of(recording: Path, ensemble: Path, out: Path) -> ListenRequest:
+    return ListenRequest(recording, str(ensemble), out, "merflow listen talk.wav", device="cpu")
 
 
 def found(results: ListeningResults, voices: Planted) -> float:
@@ -86,10 +72,10 @@ def judged(results: ListeningResults) -> list[Any]:
 
 
 def test_a_recording_becomes_a_page_and_files(
-    recording: Path, voices: Planted, model: Path, predictor: Predictor, tmp_path: Path
+    recording: Path, voices: Planted, ensemble: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
     out = tmp_path / "deep" / "out"
-    results, page = listen(request_of(recording, model, out), predictor=predictor)
+    results, page = listen(request_of(recording, ensemble, out), predictor=predictor)
     assert {path.name for path in out.iterdir()} == FILES
     assert page == out / PAGE
     assert read_listening(out) == results
@@ -109,9 +95,9 @@ def test_a_recording_becomes_a_page_and_files(
 
 
 def test_segments_are_predicted_as_clips_of_one_dialogue(
-    recording: Path, model: Path, predictor: Predictor, tmp_path: Path
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
-    results, _ = listen(request_of(recording, model, tmp_path), predictor=predictor)
+    results, _ = listen(request_of(recording, ensemble, tmp_path), predictor=predictor)
     samples, _ = soundfile.read(recording, dtype="float32")
     ends = [(round(each.start_s * RATE_HZ), round(each.end_s * RATE_HZ)) for each in results.segments]
     clips = [Clip(str(first), audio=Samples(samples[first:end])) for first, end in ends]
@@ -127,32 +113,34 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from merflow.jobs.listen import ListenRequest, listen
-recording, model, out = sys.argv[1:]
-request = ListenRequest(Path(recording), model, Path(out), "merflow listen", device="cpu")
+recording, ensemble, out = sys.argv[1:]
+request = ListenRequest(Path(recording), ensemble, Path(out), "merflow listen", device="cpu")
 listen(request, tell_segment=lambda _: os.kill(os.getpid(), signal.SIGKILL))
 """
 
 
 def test_a_killed_run_continues_and_gives_the_same(
-    recording: Path, model: Path, predictor: Predictor, tmp_path: Path
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
-    whole, _ = listen(request_of(recording, model, tmp_path / "whole"), predictor=predictor)
+    whole, _ = listen(request_of(recording, ensemble, tmp_path / "whole"), predictor=predictor)
     out = tmp_path / "stopped"
-    command = [sys.executable, "-c", KILLED, str(recording), str(model), str(out)]
+    command = [sys.executable, "-c", KILLED, str(recording), str(ensemble), str(out)]
     stopped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert stopped.returncode == -signal.SIGKILL, stopped.stderr
     assert {path.name for path in out.iterdir() if not path.name.startswith(".")} == {JOURNAL}
-    again, _ = listen(request_of(recording, model, out), predictor=predictor)
+    again, _ = listen(request_of(recording, ensemble, out), predictor=predictor)
     assert 16 == again.speed.remembered < len(again.segments), "the first batch"
     assert judged(again) == judged(whole)
     assert {path.name for path in out.iterdir()} >= FILES
 
 
-def test_ctrl_c_leaves_nothing_half_written(recording: Path, model: Path, predictor: Predictor, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing_half_written(
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path
+) -> None:
     def interrupt(_: object) -> None:
         raise KeyboardInterrupt
 
-    request = request_of(recording, model, tmp_path)
+    request = request_of(recording, ensemble, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         listen(request, predictor=predictor, tell_segment=interrupt)
     assert [path.name for path in tmp_path.iterdir()] == [JOURNAL]
@@ -162,9 +150,9 @@ def test_ctrl_c_leaves_nothing_half_written(recording: Path, model: Path, predic
 
 
 def test_a_finished_run_is_remembered_and_other_settings_are_not(
-    recording: Path, model: Path, predictor: Predictor, tmp_path: Path
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path
 ) -> None:
-    request = request_of(recording, model, tmp_path)
+    request = request_of(recording, ensemble, tmp_path)
     first, _ = listen(request, predictor=predictor)
     again, _ = listen(replace(request, half_life_s=0.0), predictor=predictor)
     assert (first.speed.remembered, again.speed.remembered) == (0, len(first.segments))
@@ -177,17 +165,17 @@ def test_a_finished_run_is_remembered_and_other_settings_are_not(
     assert max(segment.duration_s for segment in other.segments) <= 2.0 + 2 * shorter.margin_s
 
 
-def test_two_runs_do_not_share_a_folder(recording: Path, model: Path, predictor: Predictor, tmp_path: Path) -> None:
-    request = request_of(recording, model, tmp_path)
+def test_two_runs_do_not_share_a_folder(recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path) -> None:
+    request = request_of(recording, ensemble, tmp_path)
     with pytest.raises(ServingError, match=r"journal\.jsonl is in use by another merflow listen"):
         listen(request, predictor=predictor, tell_segment=lambda _: listen(request, predictor=predictor) and None)
 
 
 def test_long_sound_stays_beside_the_page(
-    recording: Path, model: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "EMBEDDED_BYTES", 1000)
-    results, page = listen(request_of(recording, model, tmp_path), predictor=predictor)
+    results, page = listen(request_of(recording, ensemble, tmp_path), predictor=predictor)
     assert {path.name for path in tmp_path.iterdir()} == {*FILES, SOUND}
     html = page.read_text(encoding="utf-8")
     assert f'src="{SOUND}"' in html
@@ -197,15 +185,17 @@ def test_long_sound_stays_beside_the_page(
     assert seconds == pytest.approx(results.duration_s, abs=0.1)
 
 
-def test_no_sound_is_kept_without_playback(recording: Path, model: Path, predictor: Predictor, tmp_path: Path) -> None:
-    _, page = listen(replace(request_of(recording, model, tmp_path), sound=False), predictor=predictor)
+def test_no_sound_is_kept_without_playback(
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path
+) -> None:
+    _, page = listen(replace(request_of(recording, ensemble, tmp_path), sound=False), predictor=predictor)
     assert {path.name for path in tmp_path.iterdir()} == FILES
     assert "This page has no sound." in page.read_text(encoding="utf-8")
 
 
-def test_a_film_is_heard_at_its_own_time(voices: Planted, model: Path, predictor: Predictor, tmp_path: Path) -> None:
+def test_a_film_is_heard_at_its_own_time(voices: Planted, ensemble: Path, predictor: Predictor, tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mp4", voices.samples[: 30 * RATE_HZ], late_s=2.0)
-    results, _ = listen(request_of(film, model, tmp_path / "out"), predictor=predictor)
+    results, _ = listen(request_of(film, ensemble, tmp_path / "out"), predictor=predictor)
     later = Planted(
         voices.samples,
         tuple((first + 2 * RATE_HZ, end + 2 * RATE_HZ) for first, end in voices.voices if end < 29 * RATE_HZ),
@@ -217,7 +207,7 @@ def test_a_film_is_heard_at_its_own_time(voices: Planted, model: Path, predictor
 
 
 def test_words_are_recognized_and_read(
-    recording: Path, model: Path, predictor: Predictor, params: Params, tmp_path: Path
+    recording: Path, ensemble: Path, predictor: Predictor, params: Params, tmp_path: Path
 ) -> None:
     pytest.importorskip("transformers")
     whisper = params.transcription.model_copy(
@@ -228,7 +218,7 @@ def test_words_are_recognized_and_read(
             "max_new_tokens": 8,
         }
     )
-    request = replace(request_of(recording, model, tmp_path / "out"), transcription=whisper)
+    request = replace(request_of(recording, ensemble, tmp_path / "out"), transcription=whisper)
     results, page = listen(request, predictor=predictor)
     texts = [segment.text for segment in results.segments]
     assert all(text is not None for text in texts)
@@ -242,23 +232,25 @@ def test_words_are_recognized_and_read(
 
 
 def test_standard_input_is_heard_and_its_sound_stays(
-    recording: Path, model: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    direct, _ = listen(request_of(recording, model, tmp_path / "direct"), predictor=predictor)
+    direct, _ = listen(request_of(recording, ensemble, tmp_path / "direct"), predictor=predictor)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(recording.read_bytes())))
-    piped, page = listen(request_of(Path("-"), model, tmp_path / "piped"), predictor=predictor)
+    piped, page = listen(request_of(Path("-"), ensemble, tmp_path / "piped"), predictor=predictor)
     assert judged(piped) == judged(direct)
     assert (piped.recording, piped.digest) == ("standard input", direct.digest)
     assert (page.parent / SOUND).is_file()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
     with pytest.raises(MediaError, match="standard input is empty; pipe a recording into merflow listen -"):
-        listen(request_of(Path("-"), model, tmp_path / "empty"), predictor=predictor)
+        listen(request_of(Path("-"), ensemble, tmp_path / "empty"), predictor=predictor)
 
 
-def test_a_microphone_hears_what_is_played(recording: Path, model: Path, predictor: Predictor, tmp_path: Path) -> None:
-    direct, _ = listen(request_of(recording, model, tmp_path / "direct"), predictor=predictor)
+def test_a_microphone_hears_what_is_played(
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path
+) -> None:
+    direct, _ = listen(request_of(recording, ensemble, tmp_path / "direct"), predictor=predictor)
     played = replace(
-        request_of(recording, model, tmp_path / "heard"), recording=None, microphone=f"lavfi:amovie={recording}"
+        request_of(recording, ensemble, tmp_path / "heard"), recording=None, microphone=f"lavfi:amovie={recording}"
     )
     told: list[HeardSegment] = []
     heard, page = listen(played, predictor=predictor, tell_segment=told.append)
@@ -271,23 +263,27 @@ def test_a_microphone_hears_what_is_played(recording: Path, model: Path, predict
         assert one.heard.probabilities == pytest.approx(other.heard.probabilities, abs=1e-5)
 
 
-def test_a_recording_without_speech_has_all_files(model: Path, predictor: Predictor, tmp_path: Path) -> None:
+def test_a_recording_without_speech_has_all_files(ensemble: Path, predictor: Predictor, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "hush.wav", np.zeros(3 * RATE_HZ), RATE_HZ)
-    results, page = listen(request_of(tmp_path / "hush.wav", model, tmp_path / "out"), predictor=predictor)
+    results, page = listen(request_of(tmp_path / "hush.wav", ensemble, tmp_path / "out"), predictor=predictor)
     assert results.segments == ()
     assert {path.name for path in page.parent.iterdir()} == FILES
 
 
-def test_nothing_is_left_of_a_recording_that_cannot_be_read(model: Path, predictor: Predictor, tmp_path: Path) -> None:
+def test_nothing_is_left_of_a_recording_that_cannot_be_read(
+    ensemble: Path, predictor: Predictor, tmp_path: Path
+) -> None:
     (tmp_path / "talk.mp3").write_bytes(os.urandom(4000))
     with pytest.raises(MediaError):
-        listen(request_of(tmp_path / "talk.mp3", model, tmp_path / "out"), predictor=predictor)
+        listen(request_of(tmp_path / "talk.mp3", ensemble, tmp_path / "out"), predictor=predictor)
     assert not (tmp_path / "out" / PAGE).exists()
     assert list(tmp_path.rglob("*.part")) == []
 
 
-def test_the_results_are_json_with_a_format(recording: Path, model: Path, predictor: Predictor, tmp_path: Path) -> None:
-    listen(request_of(recording, model, tmp_path), predictor=predictor)
+def test_the_results_are_json_with_a_format(
+    recording: Path, ensemble: Path, predictor: Predictor, tmp_path: Path
+) -> None:
+    listen(request_of(recording, ensemble, tmp_path), predictor=predictor)
     content = json.loads((tmp_path / "listening.json").read_text(encoding="utf-8"))
     assert content["format"] == 1
     assert content["segments"][0].keys() == {"start_s", "end_s", "text", "heard", "refusal", "smoothed"}

@@ -21,7 +21,7 @@ from merflow.contracts.listening_results import (
 from merflow.contracts.traffic_log import TrafficRecord
 from merflow.errors import FormatError, ModelError, MonitoringError, ParamsError
 from merflow.jobs.monitor import MonitorRequest, monitor
-from merflow.jobs.monitored_model import MonitoredModel, monitored_model
+from merflow.opening.monitored_model import MonitoredModel, monitored_model
 from merflow.serving.exports.clip_csv import write_clips
 from tests.monitoring.made import CLASSES, World, write_log, write_made_package
 

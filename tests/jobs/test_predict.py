@@ -12,40 +12,20 @@ import pandas as pd
 import pytest
 import soundfile
 
-from merflow.contracts.params import Params
 from merflow.contracts.progress import plain_lines
 from merflow.corpus.manifest import Manifest, read_manifest
-from merflow.errors import RegistryError, ServingError, TrackingError
 from merflow.inference.media_clips import Clip, Samples
 from merflow.jobs import predict as job
-from merflow.jobs.open_model import open_model
-from merflow.promotion.packaging.package import build_package
+from merflow.opening.open_model import open_model
 from merflow.runs.fold_folder import folds_below, read_predictions
 from merflow.serving.predictor import ClipPrediction, RefusedClip
 from tests.cli.command import merflow, refused
 from tests.corpus.transcription.whisper_miniature import build_whisper
-from tests.promotion.packaging.benchmarks import finish_benchmark
-
-VARIANT = "context-mmt:mmt-frozen"
 
 
 @pytest.fixture(scope="module")
-def run(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a finished benchmark of two folds."""
-    drawn = {"protocol": "k-fold", "folds": 2, "development": "random", "random_share": 0.34}
-    changed = params.model_copy(
-        update={
-            "splits": params.splits.model_copy(update=drawn),
-            "training": params.training.model_copy(update={"device": "cpu", "max_epochs": 2}),
-            "features": params.features.model_copy(update={"workers": 0}),
-        }
-    )
-    return finish_benchmark(tiny_release, tmp_path_factory.mktemp("run"), variants=[VARIANT], params=changed)
-
-
-@pytest.fixture(scope="module")
-def manifest(run: Path) -> Manifest:
-    return read_manifest(run / "manifest.parquet")
+def manifest(benchmark: Path) -> Manifest:
+    return read_manifest(benchmark / "manifest.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +45,8 @@ def table(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def first_fold(run: Path) -> Path:
-    return min(folds_below(run / "folds"))
+def first_fold(benchmark: Path) -> Path:
+    return min(folds_below(benchmark / "folds"))
 
 
 def recordings(manifest: Manifest, count: int) -> list[Path]:
@@ -79,8 +59,8 @@ def predicted(*arguments: object) -> Any:  # noqa: ANN401 - JSON
     return json.loads(said.out)
 
 
-def test_a_fold_predicts_its_test_part_as_in_training(run: Path, table: Path, tmp_path: Path) -> None:
-    fold, out = first_fold(run), tmp_path / "results.csv"
+def test_a_fold_predicts_its_test_part_as_in_training(benchmark: Path, table: Path, tmp_path: Path) -> None:
+    fold, out = first_fold(benchmark), tmp_path / "results.csv"
     said = merflow("predict", table, "--model", fold / "model", "--out", out, "--device", "cpu")
     assert said.code == 0, said
     assert "Not calibrated, so that it never says that it is not sure" in said.out
@@ -92,24 +72,10 @@ def test_a_fold_predicts_its_test_part_as_in_training(run: Path, table: Path, tm
     assert (found["answer"] == found["emotion"]).all()
 
 
-def test_folds_together_are_the_package_that_would_be_registered(run: Path, manifest: Manifest, tmp_path: Path) -> None:
-    package = tmp_path / "package"
-    build_package(run, VARIANT, kind="ensemble", out=package, coverage=0.9, device="cpu", progress=lambda *_: None)
-    clips = [Clip(path.name, audio=path, text="well i do not know") for path in recordings(manifest, 5)]
-    of_run, of_package = (open_model(str(each), device="cpu") for each in (run, package))
-    assert of_run.model.calibrated
-    assert of_run.model.abstains
-    assert of_run.predict(clips, groups=["F", "M", None, "F", "M"]) == of_package.predict(
-        clips, groups=["F", "M", None, "F", "M"]
-    )
-    assert of_run.model.version == of_package.model.version, "the same weights"
-    single = open_model(str(first_fold(run)), device="cpu")
-    assert single.model.calibrated, "its development data are above it"
-    assert single.model.version != of_run.model.version
-
-
-def test_a_clip_that_cannot_be_read_does_not_stop_the_others(run: Path, manifest: Manifest, tmp_path: Path) -> None:
-    predictor = open_model(str(first_fold(run) / "model"), device="cpu")
+def test_a_clip_that_cannot_be_read_does_not_stop_the_others(
+    benchmark: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    predictor = open_model(str(first_fold(benchmark) / "model"), device="cpu")
     good = recordings(manifest, 1)[0]
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"no sound")
@@ -139,7 +105,7 @@ def test_a_clip_that_cannot_be_read_does_not_stop_the_others(run: Path, manifest
 
 
 def test_an_interrupted_run_continues_and_files_that_cannot_be_read_are_set_aside(
-    run: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    benchmark: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, out = tmp_path / "clips", tmp_path / "results.csv"
     (folder / "inner").mkdir(parents=True)
@@ -148,7 +114,7 @@ def test_an_interrupted_run_continues_and_files_that_cannot_be_read_are_set_asid
     (folder / "bad.mp3").write_bytes(b"no sound")
     (folder / "notes.txt").write_text("no clip")
     (folder / ".hidden.wav").write_bytes(b"")
-    arguments = (folder, "--model", first_fold(run) / "model", "--out", out)
+    arguments = (folder, "--model", first_fold(benchmark) / "model", "--out", out)
     monkeypatch.setattr(job, "BATCH", 3)
     progress = plain_lines()
 
@@ -170,14 +136,14 @@ def test_an_interrupted_run_continues_and_files_that_cannot_be_read_are_set_asid
     changed = predicted(*arguments)
     assert changed["remembered"] == 5, "a file that changed is predicted again"
     assert len(pd.read_csv(out)) == 7
-    other = (folder, "--model", max(folds_below(run / "folds")) / "model", "--out", out)
+    other = (folder, "--model", max(folds_below(benchmark / "folds")) / "model", "--out", out)
     assert predicted(*other)["remembered"] == 0, "another model has its own results"
 
 
 def test_standard_input_is_a_recording_or_a_table(
-    run: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+    benchmark: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, (path,) = ("--model", first_fold(run) / "model"), recordings(manifest, 1)
+    model, (path,) = ("--model", first_fold(benchmark) / "model"), recordings(manifest, 1)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(path.read_bytes())))
     (piped,) = predicted("-", *model, "--text", "hello")["clips"]
     (named,) = predicted(path, *model, "--text", "hello")["clips"]
@@ -191,15 +157,16 @@ def test_standard_input_is_a_recording_or_a_table(
     assert second["heard"]["modalities"] == ["text"]
 
 
-def test_words_come_from_whisper_where_there_are_none(run: Path, manifest: Manifest, tmp_path: Path) -> None:
+def test_words_come_from_whisper_where_there_are_none(benchmark: Path, manifest: Manifest, tmp_path: Path) -> None:
     pytest.importorskip("transformers")
     whisper = build_whisper(tmp_path / "whisper")
     found = predicted(
         *recordings(manifest, 2),
         "--model",
-        first_fold(run) / "model",
+        first_fold(benchmark) / "model",
         "--transcribe",
-        whisper,
+        "--set",
+        f"transcription.model={whisper}",
         "--out",
         tmp_path / "a.csv",
     )
@@ -207,8 +174,8 @@ def test_words_come_from_whisper_where_there_are_none(run: Path, manifest: Manif
     assert all(clip["text"] and clip["heard"]["modalities"] == ["audio", "text"] for clip in found["clips"])
 
 
-def test_bad_input_is_refused_with_a_remedy(run: Path, manifest: Manifest, tmp_path: Path) -> None:
-    fold = first_fold(run)
+def test_bad_input_is_refused_with_a_remedy(benchmark: Path, manifest: Manifest, tmp_path: Path) -> None:
+    fold = first_fold(benchmark)
     clips = recordings(manifest, 2)
     assert "no such folder: runs/nowhere; name the folder of" in refused("predict", clips[0], "--model", "runs/nowhere")
     assert "no such file or folder: nowhere.wav" in refused("predict", "nowhere.wav", "--model", fold)
@@ -222,15 +189,3 @@ def test_bad_input_is_refused_with_a_remedy(run: Path, manifest: Manifest, tmp_p
     table = tmp_path / "table.csv"
     table.write_text("file\na.wav\n")
     assert "has the columns file; it needs one of audio, video, text" in refused("predict", table, "--model", fold)
-
-
-def test_locations_that_are_no_model_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(ServingError, match="holds no model; name the folder of a fold"):
-        open_model(str(tmp_path))
-    with pytest.raises(RegistryError, match=r"nothing says where models:/a@champion is; give --tracking-uri"):
-        open_model("models:/a@champion")
-    with pytest.raises(ServingError, match="names no version; write models:/NAME@champion"):
-        open_model("models:/a")
-    with pytest.raises(TrackingError, match="no such file"):
-        open_model("models:/a/1", tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")

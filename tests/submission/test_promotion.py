@@ -1,35 +1,23 @@
 """The parameters of a promotion on a cluster, checked before it is submitted."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from merflow.errors import ParamsError, PresetError, SubmissionError
 from merflow.pipelines.lint.package import Package
-from merflow.submission.arguments import RunOptions, arguments
+from merflow.submission.arguments import arguments
+from tests.submission.run_options import run_options
 
-
-def options(**promotion: Any) -> RunOptions:  # noqa: ANN401
-    return RunOptions(
-        models=["mfdr:gru"],
-        corpus=None,
-        root=None,
-        size=None,
-        name=None,
-        preset=None,
-        quarantine=False,
-        transcribe=False,
-        presets=None,
-        further=promotion,
-        params=None,
-        overrides=(),
-        command="merflow pipeline submit packages/promote.yaml --models mfdr:gru --arg kind=ensemble",
-    )
+MODELS = ["mfdr:gru"]
+COMMAND = "merflow pipeline submit packages/promote.yaml --models mfdr:gru --arg kind=ensemble"
 
 
 def test_a_promotion_takes_its_settings_and_reports_the_command_of_its_benchmark(compiled: Path) -> None:
-    given = arguments(Package.read(compiled / "promote.yaml"), options(kind="ensemble", approval_h=2.0))
+    given = arguments(
+        Package.read(compiled / "promote.yaml"),
+        run_options(models=MODELS, command=COMMAND, kind="ensemble", approval_h=2.0),
+    )
     assert given == {
         "models": ["mfdr:gru"],
         "kind": "ensemble",
@@ -41,8 +29,8 @@ def test_a_promotion_takes_its_settings_and_reports_the_command_of_its_benchmark
 def test_what_the_plan_would_refuse_is_not_submitted(compiled: Path) -> None:
     promote = Package.read(compiled / "promote.yaml")
     with pytest.raises(PresetError, match="'mfdr:gro' is not among the models"):
-        arguments(promote, options(variant="mfdr:gro"))
+        arguments(promote, run_options(models=MODELS, variant="mfdr:gro"))
     with pytest.raises(ParamsError, match="policy: 1 problem"):
-        arguments(promote, options(policy="accuracy"))
+        arguments(promote, run_options(models=MODELS, policy="accuracy"))
     with pytest.raises(SubmissionError, match="merflow-benchmark has no parameter kind"):
-        arguments(Package.read(compiled / "benchmark.yaml"), options(kind="ensemble"))
+        arguments(Package.read(compiled / "benchmark.yaml"), run_options(models=MODELS, kind="ensemble"))

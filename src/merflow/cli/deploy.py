@@ -77,7 +77,7 @@ def deploy(
     """
     from merflow.jobs.deploy import deploy as deploy_job
     from merflow.jobs.deploy import settings_of, write_deployment
-    from merflow.jobs.registry import open_registry
+    from merflow.promotion.registry.location import open_registry
 
     if (canary is None) != (traffic is None):
         raise typer.BadParameter("--canary VERSION and --traffic PERCENT go together", param_hint="'--canary'")
@@ -137,7 +137,7 @@ def fetch(
     Example: `merflow registry fetch models:/merflow@champion --into models`
     """
     from merflow.jobs.fetch_package import fetch_package
-    from merflow.jobs.registry import open_registry, version_named
+    from merflow.promotion.registry.location import open_registry, version_named
 
     name, text = version_named(location)
     done = fetch_package(open_registry(uri=uri, folder=folder, name=name), text, into=into, expected=digest)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from merflow.cli.console import OUT, print_json, print_table, progress_bars
-from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.cli.options import MODEL_HELP, JsonOption, ParamsOption, SetOption, TrackingUriOption, load_params
 from merflow.contracts.numerals import plural
 
 if TYPE_CHECKING:
@@ -16,15 +16,9 @@ if TYPE_CHECKING:
 
 
 def export(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="The model: the folder of a benchmark, fold or package, runs:/RUN_ID, models:/NAME@champion or "
-            "models:/NAME/VERSION."
-        ),
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     onnx: Annotated[bool, typer.Option("--onnx", help="Export to ONNX, the only format so far.")] = False,
-    out: Annotated[Path, typer.Option(help="Write model.onnx and predict.py to this folder.")] = Path("exported"),
+    out: Annotated[Path, typer.Option(help="Write model.onnx and predict.py, an example, here.")] = Path("exported"),
     clips: Annotated[
         list[Path] | None,
         typer.Option(
@@ -32,6 +26,7 @@ def export(
             "corpus that a benchmark's folder was made of]",
         ),
     ] = None,
+    tracking_uri: TrackingUriOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -39,7 +34,7 @@ def export(
     """Export a trained model to one ONNX file, from samples to calibrated probabilities.
 
     It is compared with PyTorch on every clip before it is kept. The script beside it, predict.py, needs onnxruntime and
-    numpy only. Models that read video, and those whose text encoder needs a tokenizer, are refused with the reason.
+    numpy only. Models that read video, and others that cannot be exported, are refused with the reason.
 
     Example: `merflow export runs/demo --onnx --out exported`
     """
@@ -52,6 +47,7 @@ def export(
         model=model,
         out=out,
         clips=tuple(clips or ()),
+        tracking_uri=tracking_uri,
         encoders_folder=load_params(params, overrides).features.encoders_folder,
     )
     with progress_bars() as progress:

@@ -1,12 +1,22 @@
 """``merflow listen``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merflow.cli.console import ERR, OUT, print_json, print_table, progress_bars, say_when_interrupted
-from merflow.cli.options import JsonOption, ParamsOption, SetOption, command_line, load_params
+from merflow.cli.options import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    ParamsOption,
+    RecognizeOption,
+    SetOption,
+    TrackingUriOption,
+    command_line,
+    load_params,
+)
 from merflow.contracts.numerals import clock_text, percent
 
 if TYPE_CHECKING:
@@ -16,14 +26,7 @@ if TYPE_CHECKING:
 
 
 def listen(
-    model: Annotated[
-        str,
-        typer.Option(
-            help="The model: the folder of a benchmark, fold or package, runs:/RUN_ID, models:/NAME@champion or "
-            "models:/NAME/VERSION.",
-            show_default=False,
-        ),
-    ],
+    model: ModelOption,
     recording: Annotated[
         Path | None,
         typer.Argument(help="A recording or video of any length and format; - for standard input.", show_default=False),
@@ -43,14 +46,7 @@ def listen(
     out: Annotated[
         Path | None, typer.Option(help="Write page, tables and labels to this folder. [default: listening/NAME]")
     ] = None,
-    transcribe: Annotated[
-        bool,
-        typer.Option(
-            "--transcribe",
-            help="Recognize the words with Whisper (parameter transcription.model), for models that "
-            "read text and for the page.",
-        ),
-    ] = False,
+    transcribe: RecognizeOption = False,
     longest: Annotated[
         float, typer.Option(help="Cut speech that is longer than this number of seconds at its quietest point.", min=2)
     ] = 12.0,
@@ -64,7 +60,8 @@ def listen(
     sound: Annotated[
         bool, typer.Option(help="Keep a compressed copy of the sound, in the page or beside it, for playback.")
     ] = True,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
+    tracking_uri: TrackingUriOption = None,
+    device: DeviceOption = "auto",
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -94,6 +91,7 @@ def listen(
         half_life_s=half_life,
         sound=sound,
         transcription=chosen.transcription if transcribe else None,
+        tracking_uri=tracking_uri,
         encoders_folder=chosen.features.encoders_folder,
         device=device,
     )

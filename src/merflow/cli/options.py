@@ -4,7 +4,7 @@ import shlex
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -83,6 +83,24 @@ TranscribeOption = Annotated[
     ),
 ]
 
+# Options of the commands that use a trained model.
+MODEL_HELP = (
+    "The model: the folder of a benchmark, fold or package, runs:/RUN_ID, models:/NAME@champion or "
+    "models:/NAME/VERSION."
+)
+ModelOption = Annotated[str, typer.Option(help=MODEL_HELP, show_default=False)]
+TrackingUriOption = Annotated[
+    str | None,
+    typer.Option(help="Find runs:/ and models:/ on this MLflow server or database. [default: MLFLOW_TRACKING_URI]"),
+]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")]
+RecognizeOption = Annotated[
+    bool,
+    typer.Option(
+        "--transcribe",
+        help="Recognize the words with Whisper (parameter transcription.model) where none are given.",
+    ),
+]
 
 PromotionOption = Annotated[
     list[str] | None,

@@ -3,12 +3,21 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from merflow.cli.console import OUT, print_json, print_table, progress_bars
-from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.cli.options import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    ParamsOption,
+    RecognizeOption,
+    SetOption,
+    TrackingUriOption,
+    load_params,
+)
 from merflow.contracts.numerals import percent, plural
 
 if TYPE_CHECKING:
@@ -27,22 +36,9 @@ def predict(
             show_default=False,
         ),
     ],
-    model: Annotated[
-        str,
-        typer.Option(
-            help="The model: the folder of a benchmark, fold or package, runs:/RUN_ID, models:/NAME@champion or "
-            "models:/NAME/VERSION.",
-            show_default=False,
-        ),
-    ],
+    model: ModelOption,
     text: Annotated[str | None, typer.Option(help="The words of the clip, if there is only one.")] = None,
-    transcribe: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHISPER",
-            help="Recognize the words of clips without any with this Whisper model: a size, a hub id or a folder.",
-        ),
-    ] = None,
+    transcribe: RecognizeOption = False,
     group: Annotated[
         str | None,
         typer.Option(
@@ -59,10 +55,8 @@ def predict(
     stdin_table: Annotated[
         bool, typer.Option("--stdin-table", help="Read a CSV table from standard input, not a recording.")
     ] = False,
-    tracking_uri: Annotated[
-        str | None, typer.Option(help="MLflow server or database of the model. [default: MLFLOW_TRACKING_URI]")
-    ] = None,
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
+    tracking_uri: TrackingUriOption = None,
+    device: DeviceOption = "auto",
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
@@ -79,12 +73,11 @@ def predict(
     from merflow.jobs.predict import predict as predict_job
 
     chosen = load_params(params, overrides)
-    transcription = chosen.transcription.model_copy(update={"model": transcribe, "revision": None})
     request = PredictRequest(
         clips=_listed(clips, stdin_table=stdin_table, text=text, group=group),
         model=model,
         out=out,
-        transcription=transcription if transcribe else None,
+        transcription=chosen.transcription if transcribe else None,
         tracking_uri=tracking_uri,
         encoders_folder=chosen.features.encoders_folder,
         device=device,

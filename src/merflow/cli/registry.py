@@ -293,6 +293,6 @@ def audit(
 
 
 def _opened(uri: str | None, folder: Path | None, name: str, *, who: str | None = None) -> "Registry":
-    from merflow.jobs.registry import open_registry
+    from merflow.promotion.registry.location import open_registry
 
     return open_registry(uri=uri, folder=folder, name=name, who=who)

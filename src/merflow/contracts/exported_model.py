@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import FiniteFloat
 
@@ -9,8 +10,13 @@ from merflow.contracts.strict import Strict
 
 MODEL_ONNX = "model.onnx"
 EXAMPLE = "predict.py"
+WORDS_FILE = "words.py"
 METADATA = "merflow"
 """Key of the facts in the file's metadata; they are JSON."""
+WORDS_METADATA = "words"
+"""Key of the facts that ``words.py`` needs, a vocabulary for example; they are JSON."""
+
+WordsKind = Literal["vectors", "word-pieces", "byte-pairs"]
 
 
 class ExportedModel(Strict):
@@ -25,7 +31,8 @@ class ExportedModel(Strict):
         inputs: Inputs of the graph.
         rate_hz: Sample rate of ``samples``, mono.
         least_samples: Samples of the shortest recording that may be given.
-        word_width: Width of the vectors in ``words``; None if the model reads no words.
+        words: Content of the input ``words``, as ``words.py`` makes it: hashed vectors, or BERT's or RoBERTa's tokens;
+            None if the model reads no words.
         calibrated: True if ``calibrated`` differs from ``raw``.
         temperature: Divides the logits; 1 without calibration.
         thresholds: Lowest calibrated probability of a class in the conformal set, by group, and ``any`` for clips whose
@@ -42,7 +49,7 @@ class ExportedModel(Strict):
     inputs: tuple[str, ...]
     rate_hz: int
     least_samples: int
-    word_width: int | None
+    words: WordsKind | None
     calibrated: bool
     temperature: FiniteFloat
     thresholds: Mapping[str, FiniteFloat]

@@ -8,8 +8,8 @@ from merflow.contracts.exported_model import ClipDifference
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ExportError
 from merflow.exporting.graph import SAMPLES, WORDS
-from merflow.exporting.onnx_file import PADDING, OnnxModel
-from merflow.features.encoders.lite.text import VIEWS, word_vectors
+from merflow.exporting.onnx_file import OnnxModel
+from merflow.exporting.words_input import WordsInput
 from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.media_inputs import samples_of
@@ -18,14 +18,20 @@ TOLERANCE = 1e-4
 
 
 def compared(
-    exported: OnnxModel, ensemble: Ensemble, clips: Sequence[Clip], *, done: Callable[[int, int], None]
+    exported: OnnxModel,
+    ensemble: Ensemble,
+    clips: Sequence[Clip],
+    *,
+    words: WordsInput | None,
+    done: Callable[[int, int], None],
 ) -> tuple[ClipDifference, ...]:
-    """Return the difference of every clip that is long enough.
+    """Return the difference of every clip that the model can read.
 
     Args:
         exported: The exported model.
         ensemble: The PyTorch model.
-        clips: Clips with sound; those with words are given with them.
+        clips: Clips with what the model reads.
+        words: The input ``words``; None if the model reads none.
         done: Called after each clip with its number and the number of clips.
 
     Raises:
@@ -33,9 +39,9 @@ def compared(
     """
     differences = []
     for number, clip in enumerate(clips, start=1):
-        samples = samples_of(clip)
-        if len(samples) >= exported.facts.least_samples:
-            differences.append(_difference(exported, ensemble, clip, samples))
+        samples = samples_of(clip) if SAMPLES in exported.facts.inputs else None
+        if samples is None or len(samples) >= exported.facts.least_samples:
+            differences.append(_difference(exported, ensemble, clip, samples, words))
         done(number, len(clips))
     if not differences:
         raise ExportError(
@@ -51,22 +57,20 @@ def compared(
     return tuple(differences)
 
 
-def _difference(exported: OnnxModel, ensemble: Ensemble, clip: Clip, samples: np.ndarray) -> ClipDifference:
-    raw = ensemble.raw([Clip(clip.clip_id, audio=Samples(samples), text=clip.text)])
+def _difference(
+    exported: OnnxModel, ensemble: Ensemble, clip: Clip, samples: np.ndarray | None, words: WordsInput | None
+) -> ClipDifference:
+    raw = ensemble.raw([Clip(clip.clip_id, audio=None if samples is None else Samples(samples), text=clip.text)])
     calibrated = ensemble.calibrated(raw)
-    vectors = _vectors(clip.text or "", width=exported.facts.word_width)
-    found, found_raw = exported.probabilities({SAMPLES: samples, WORDS: vectors})
+    inputs = {} if samples is None else {SAMPLES: samples}
+    if words is not None:
+        inputs[WORDS] = words.array(clip.text or "")
+    found, found_raw = exported.probabilities(inputs)
     apart = np.nan_to_num(np.abs(np.stack([found - calibrated[0], found_raw - raw[0]])), nan=1.0)
     return ClipDifference(
         clip_id=clip.clip_id,
-        seconds=len(samples) / RATE_HZ,
-        words=len(vectors) - PADDING,
+        seconds=0.0 if samples is None else len(samples) / RATE_HZ,
+        words=len((clip.text or "").split()),
         emotion=ensemble.classes[int(raw[0].argmax())],
         difference=float(apart.max()),
     )
-
-
-def _vectors(text: str, *, width: int | None) -> np.ndarray:
-    """Return the input ``words``, ``(W, 3, D)`` float32 with rows of zeros at the end."""
-    vectors = word_vectors(text, width=width or 1) if width else np.zeros((0, len(VIEWS), 1), dtype=np.float32)
-    return np.concatenate([vectors, np.zeros((PADDING, *vectors.shape[1:]), dtype=np.float32)])

@@ -2,7 +2,7 @@
 
 It takes one clip, and computes what :class:`merflow.inference.ensemble.Ensemble` does for it.
 
-Shapes: n samples at 16 kHz, W words of the text, T steps, K turns, C classes.
+Shapes: n samples at 16 kHz, T steps, K turns, C classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,17 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
-from merflow.exporting.fronts import Cut, LiteSpeechFront, LiteWords, PretrainedSpeech
+from merflow.exporting.speech_fronts import SpeechFront
 from merflow.exporting.steps import exact
+from merflow.exporting.text_fronts import TextFront
+from merflow.exporting.words_input import WordsInput
 from merflow.features.encoders.huggingface.networks import Network
 from merflow.inference.encoded import EncodedModel
 from merflow.inference.ensemble import Ensemble
 from merflow.inference.trained_model import TrainedModel
 
 SAMPLES, WORDS = "samples", "words"
-_FEWEST_STEPS = 64  # of text, padding included: models that read a fixed number of words cut, and never pad
+_INPUTS = {"audio": SAMPLES, "text": WORDS}
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
@@ -34,26 +36,26 @@ class ClipGraph(nn.Module):
         ensemble: The trained models; their front ends and encoders are supported (``exporting.limits``).
 
     Attributes:
-        inputs: Names of the inputs, in order: ``samples`` ``(n,)`` float32 and ``words`` ``(W, 3, D)`` float32, whose
-            rows of zeros are padding.
+        inputs: Names of the inputs, in order: ``samples`` ``(n,)`` float32, and ``words`` as ``words`` makes them.
+        words: The input ``words``; None if the models read none.
     """
 
     def __init__(self, ensemble: Ensemble) -> None:
         super().__init__()
-        first = ensemble.members[0]
-        self._streams = {stream.role: stream for stream in first.encoders.streams}
+        encoders = ensemble.members[0].encoders
+        self._streams = {stream.role: stream for stream in encoders.streams}
         modalities = {MODALITY_OF[role] for role in self._streams}
-        named = {"audio": SAMPLES, "text": WORDS}
-        self.inputs = tuple(name for modality, name in named.items() if modality in modalities)
-        learning = learning_roles(first)
+        self.inputs = tuple(name for modality, name in _INPUTS.items() if modality in modalities)
+        self.words = words_of_streams(encoders.specs, streams=encoders.streams)
+        learning = learning_roles(ensemble.members[0])
         self.fronts = nn.ModuleDict(
             {
-                role: _front(first.encoders.specs[role], stream, network=None)
+                role: _front(encoders.specs[role], stream, self.words)
                 for role, stream in self._streams.items()
                 if role not in learning
             }
         )
-        self.members = nn.ModuleList(_Member(member) for member in ensemble.members)
+        self.members = nn.ModuleList(_Member(member, self.words) for member in ensemble.members)
         self._temperature = 1.0 if ensemble.calibration is None else ensemble.calibration.temperature
         self.cpu().eval().requires_grad_(False)
 
@@ -63,7 +65,7 @@ class ClipGraph(nn.Module):
         features, present = {}, {}
         for role, front in self.fronts.items():
             stream = self._streams[cast(Role, role)]
-            values, real = _read(front, stream, given)
+            values, real = front(given[_input_of(stream)])
             features[role], present[role] = _stored(values, real, stream)
         rows = [member(given, features, present) for member in self.members]
         raw = torch.stack(rows).double().mean(dim=0).float()  # (C,)
@@ -74,7 +76,7 @@ class ClipGraph(nn.Module):
 class _Member(nn.Module):
     """One trained model with its own statistics, and its own encoders where they learned."""
 
-    def __init__(self, member: TrainedModel) -> None:
+    def __init__(self, member: TrainedModel, words: WordsInput | None) -> None:
         super().__init__()
         self._streams = {stream.role: stream for stream in member.encoders.streams}
         own: dict[str, nn.Module] = {}
@@ -84,7 +86,7 @@ class _Member(nn.Module):
             encoders = member.model.encoders
             for role in encoders.parts:
                 network = cast(Network, encoders.networks[role])
-                own[role] = _front(member.encoders.specs[role], self._streams[role], network=network)
+                own[role] = _front(member.encoders.specs[role], self._streams[role], words, network=network)
                 self.register_buffer(f"{role}_mean", encoders.get_buffer(f"{role}_mean"))
                 self.register_buffer(f"{role}_deviation", encoders.get_buffer(f"{role}_deviation"))
         for scaled, scale in member.encoders.scales.items():
@@ -100,15 +102,16 @@ class _Member(nn.Module):
             features[cast(Role, role)] = self._scaled(role, values, masks[role])
             present[cast(Role, role)] = masks[role]
         for role, front in self.fronts.items():
-            values, real = _read(front, self._streams[cast(Role, role)], given)
-            features[cast(Role, role)] = self._scaled(role, values[None], real[None])
-            present[cast(Role, role)] = real[None]
+            stream = self._streams[cast(Role, role)]
+            values, real = front(given[_input_of(stream)])
+            values, real = _pooled(self._scaled(role, values, real), real, stream)
+            features[cast(Role, role)], present[cast(Role, role)] = values[None], real[None]
         output = self.model(Batch(features, present, labels=None, utterance_ids=("clip",)))
         probabilities: Tensor = output.logits.float().softmax(dim=-1)[0]
         return probabilities
 
     def _scaled(self, role: str, values: Tensor, present: Tensor) -> Tensor:
-        """Return ``(1, T, ...)`` standardized, zeros where nothing is present."""
+        """Return features standardized, zeros where nothing is present."""
         if hasattr(self, f"{role}_mean"):
             values = (values - self.get_buffer(f"{role}_mean")) / self.get_buffer(f"{role}_deviation")
         return torch.where(_over(present, values), values, 0.0)
@@ -119,33 +122,44 @@ def learning_roles(member: TrainedModel) -> Sequence[Role]:
     return tuple(member.model.encoders.parts) if isinstance(member.model, EncodedModel) else ()
 
 
-def _front(spec: EncoderSpec, stream: Stream, *, network: Network | None) -> nn.Module:
-    if MODALITY_OF[stream.role] == "text":
-        return LiteWords(spec)
-    front = LiteSpeechFront(spec) if spec.name.startswith("lite") else PretrainedSpeech(spec, stream, network=network)
-    return nn.Sequential(Cut(stream), front)
+def words_of_streams(specs: Mapping[Role, EncoderSpec], *, streams: Sequence[Stream]) -> WordsInput | None:
+    """Return the input of the streams that read words; None if there are none.
+
+    Raises:
+        ExportError: See :class:`WordsInput`.
+    """
+    return next((WordsInput(specs[each.role], each) for each in streams if MODALITY_OF[each.role] == "text"), None)
 
 
-def _read(front: nn.Module, stream: Stream, given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return features ``(T, ...)`` and their mask ``(T,)``."""
+def _front(
+    spec: EncoderSpec, stream: Stream, words: WordsInput | None, *, network: Network | None = None
+) -> SpeechFront | TextFront:
     if MODALITY_OF[stream.role] == "audio":
-        heard = front(given[SAMPLES])
-        return heard, torch.ones(heard.shape[0], dtype=torch.bool)
-    words = given[WORDS]
-    padded = torch.cat([words, torch.zeros(_FEWEST_STEPS, *words.shape[1:])])
-    return front(padded), (padded != 0).any(dim=-1).any(dim=-1)
+        return SpeechFront(spec, stream, network=network)
+    assert words is not None
+    return TextFront(spec, network=network, padding=words.facts.get("padding"))
+
+
+def _input_of(stream: Stream) -> str:
+    return _INPUTS[MODALITY_OF[stream.role]]
 
 
 def _stored(values: Tensor, real: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
     """Return features ``(1, T or K, ...)`` and their mask, pooled and rounded as a feature store does."""
     if stream.pooled:
-        count = real.sum(dim=0, keepdim=True).clamp(min=1)
-        mean = torch.where(_over(real, values), values, 0.0).double().sum(dim=0, keepdim=True) / count
-        around = torch.zeros(stream.neighbours, *mean.shape[1:], dtype=torch.float64)
-        nobody = torch.zeros(stream.neighbours, dtype=torch.bool)
-        values = torch.cat([around, mean, around])  # (K, ...): the turns around the clip are not known
-        real = torch.cat([nobody, real.any(dim=0, keepdim=True), nobody])
+        values = values.double()
+    values, real = _pooled(torch.where(_over(real, values), values, 0.0), real, stream)
     return values.half().float()[None], real[None]
+
+
+def _pooled(values: Tensor, real: Tensor, stream: Stream) -> tuple[Tensor, Tensor]:
+    """Return the mean over the real steps as one of K turns, of which the others are unknown; or all, if not pooled."""
+    if not stream.pooled:
+        return values, real
+    mean = values.sum(dim=0, keepdim=True) / real.sum(dim=0, keepdim=True).clamp(min=1)
+    around = torch.zeros(stream.neighbours, *mean.shape[1:], dtype=mean.dtype)
+    nobody = torch.zeros(stream.neighbours, dtype=torch.bool)
+    return torch.cat([around, mean, around]), torch.cat([nobody, real.any(dim=0, keepdim=True), nobody])
 
 
 def _over(mask: Tensor, values: Tensor) -> Tensor:

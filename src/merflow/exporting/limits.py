@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
 from merflow.errors import ExportError
+from merflow.exporting.words_input import WordsInput
 from merflow.features.encoders.builders import build_preparer
 from merflow.features.encoders.huggingface.processors import SpeechPreparer
 from merflow.inference.ensemble import Ensemble
-
-_TOKENIZED = ("roberta", "bert", "text")
 
 
 def check_exportable(ensemble: Ensemble, *, name: str) -> None:
@@ -36,8 +35,6 @@ def check_exportable(ensemble: Ensemble, *, name: str) -> None:
 def reasons_against(specs: Mapping[Role, EncoderSpec], *, streams: Sequence[Stream]) -> list[str]:
     """Return why a model with these encoders cannot be exported; empty if it can be."""
     reasons = [reason for role, spec in specs.items() if (reason := _reason(role, spec, streams))]
-    if not any(MODALITY_OF[role] == "audio" for role in specs):
-        reasons.append("it reads no sound, where the exported graph begins")
     return list(dict.fromkeys(reasons))
 
 
@@ -54,15 +51,14 @@ def remarks_on(ensemble: Ensemble) -> tuple[str, ...]:
 
 def _reason(role: Role, spec: EncoderSpec, streams: Sequence[Stream]) -> str:
     """Return the reason why an encoder cannot be part of a graph; empty if it can be."""
-    if MODALITY_OF[role] == "video":
-        return "it reads video, whose decoder and pictures are outside of ONNX"
-    if spec.name.startswith("lite"):
-        return ""
-    if spec.name in _TOKENIZED:
-        return f"its text encoder ({spec.label}) needs a tokenizer, for which ONNX has no operator"
-    if spec.name == "whisper-encoder":
-        return f"{spec.label} reads log-mel bands of 30 s, which its feature extractor computes outside of the model"
     stream = next(each for each in streams if each.role == role)
-    if not isinstance(build_preparer(spec, stream), SpeechPreparer):
+    if MODALITY_OF[role] == "video":
+        return "it reads video, which neither ONNX Runtime nor NumPy decodes"
+    if MODALITY_OF[role] == "text":
+        try:
+            WordsInput(spec, stream)
+        except ExportError as error:
+            return str(error)
+    elif spec.name == "audio" and not isinstance(build_preparer(spec, stream), SpeechPreparer):
         return f"{spec.label} does not read samples but what its feature extractor makes of them outside of the model"
     return ""

@@ -1,5 +1,6 @@
 """Graphs as ONNX files: written with PyTorch's exporter, and run with ONNX Runtime."""
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,15 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from merflow.contracts.exported_model import METADATA, ExportedModel
+from merflow.contracts.exported_model import METADATA, WORDS_METADATA, ExportedModel
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ExportError
-from merflow.exporting.fronts import SHORTEST
-from merflow.exporting.graph import SAMPLES, ClipGraph
-from merflow.features.encoders.lite.text import VIEWS
+from merflow.exporting.graph import SAMPLES, WORDS, ClipGraph
+from merflow.exporting.speech_fronts import SHORTEST
 
 CALIBRATED, RAW = "calibrated", "raw"
-PADDING = 2  # rows of zeros after the words, so that there are at least as many
+_FEWEST_WORDS = 2  # padding included; PyTorch's exporter takes a length of 1 for a constant
+_SECONDS = 31  # of the example, for the same reason: two windows of Whisper
+_SENTENCE = "one two three four five six seven"
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
 _LOGGERS = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 _ONE_FILE_BYTES = 1_900_000_000  # of weights; Protocol Buffers end at 2 GiB
@@ -51,12 +53,12 @@ def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
         ExportError: PyTorch cannot export it.
     """
     sizes = {SAMPLES: torch.export.Dim("samples", min=SHORTEST)}
-    shapes = tuple({0: sizes.get(name) or torch.export.Dim(name, min=PADDING)} for name in graph.inputs)
+    shapes = tuple({0: sizes.get(name) or torch.export.Dim(name, min=_FEWEST_WORDS)} for name in graph.inputs)
     try:
         with _quiet():
             exported = torch.export.export(
                 graph,
-                _example(facts),
+                _example(graph),
                 dynamic_shapes=(shapes,),
                 strict=False,
                 prefer_deferred_runtime_asserts_over_guards=True,  # guards on lengths that hold for any are not proven
@@ -65,11 +67,13 @@ def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
                 exported, input_names=list(graph.inputs), output_names=[CALIBRATED, RAW], dynamo=True, verbose=False
             )
     except Exception as error:  # whatever an operator without a translation leads to
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        reason = _reason(error)
         raise ExportError(
             f"PyTorch {torch.__version__} cannot export {facts.name} to ONNX: {reason}; report it with the preset"
         ) from error
     program.model.metadata_props[METADATA] = facts.model_dump_json()
+    if graph.words is not None:
+        program.model.metadata_props[WORDS_METADATA] = json.dumps(graph.words.facts)
     weights = sum(value.nbytes for value in (*graph.parameters(), *graph.buffers()))
     program.save(path, external_data=weights > _ONE_FILE_BYTES)
 
@@ -93,14 +97,20 @@ class OnnxModel:
         return calibrated, raw
 
 
-def _example(facts: ExportedModel) -> tuple[Tensor, ...]:
+def _example(graph: ClipGraph) -> tuple[Tensor, ...]:
     """Return inputs of a usual size."""
-    random = torch.Generator().manual_seed(0)
-    samples = torch.randn(RATE_HZ, generator=random) / 10
-    width = facts.word_width or 0
-    return tuple(
-        samples if name == SAMPLES else torch.randn(7, len(VIEWS), width, generator=random) for name in facts.inputs
-    )
+    samples = torch.randn(_SECONDS * RATE_HZ, generator=torch.Generator().manual_seed(0)) / 10
+    given = {SAMPLES: samples}
+    if graph.words is not None:
+        given[WORDS] = torch.from_numpy(graph.words.array(_SENTENCE))
+    return tuple(given[name] for name in graph.inputs)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of what began it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 @contextmanager

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from merflow.contracts.exported_model import EXAMPLE, MODEL_ONNX, ExportedModel, ExportResult
+from merflow.contracts.exported_model import MODEL_ONNX, ExportedModel, ExportResult
 from merflow.contracts.progress import Progress, plain_lines
-from merflow.contracts.streams import MODALITY_OF
+from merflow.contracts.streams import Modality
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ExportError, MerflowError, OutputError
 from merflow.exporting.equality import TOLERANCE, compared
 from merflow.exporting.example import write_example
-from merflow.exporting.fronts import SHORTEST
 from merflow.exporting.graph import ClipGraph
 from merflow.exporting.limits import check_exportable, remarks_on
 from merflow.exporting.onnx_file import OnnxModel, require_onnx, write_graph
+from merflow.exporting.speech_fronts import SHORTEST
 from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_clips import Clip
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.promotion.probe_clips import made_up_clips
 from merflow.runs.run_folder import read_run
 from merflow.serving.media import open_clip
@@ -36,16 +36,18 @@ class ExportRequest:
     """A model to export, and the way to do it.
 
     Attributes:
-        model: Its location; see :func:`merflow.jobs.open_model.open_model`.
+        model: Its location; see :func:`merflow.opening.open_model.open_model`.
         out: Folder of the files, which must be absent or empty.
         clips: Recordings, or folders of them, to check the exported model on; empty for recordings of the corpus of a
             benchmark's folder, or made-up sounds where there are none.
+        tracking_uri: MLflow server or database of the model.
         encoders_folder: ``features.encoders_folder``.
     """
 
     model: str
     out: Path
     clips: Sequence[Path] = ()
+    tracking_uri: str | None = None
     encoders_folder: str = ""
 
 
@@ -67,19 +69,25 @@ def export(request: ExportRequest, *, progress: Progress | None = None) -> Expor
     require_onnx()
     if request.out.is_file() or (request.out.is_dir() and any(request.out.iterdir())):
         raise OutputError(f"{request.out} exists already; choose another --out, or delete it")
-    predictor = open_model(request.model, encoders_folder=request.encoders_folder, device="cpu")
+    predictor = open_model(
+        request.model, tracking_uri=request.tracking_uri, encoders_folder=request.encoders_folder, device="cpu"
+    )
     ensemble = predictor.ensemble
     check_exportable(ensemble, name=predictor.model.name)
-    clips, made_up = _clips(request, words="text" in ensemble.modalities)
+    clips, made_up = _clips(request, modalities=ensemble.modalities)
     with replacing_folder(request.out) as folder:
         tell("export", 0, 1)
         graph = ClipGraph(ensemble)
-        facts = _facts(predictor.model, ensemble, inputs=graph.inputs)
+        facts = _facts(predictor.model, ensemble, graph)
         write_graph(graph, folder / MODEL_ONNX, facts=facts)
-        write_example(folder / EXAMPLE, facts=facts)
+        write_example(folder, inputs=graph.inputs, words=graph.words)
         tell("export", 1, 1)
         checked = compared(
-            OnnxModel(folder / MODEL_ONNX), ensemble, clips, done=lambda number, total: tell("check", number, total)
+            OnnxModel(folder / MODEL_ONNX),
+            ensemble,
+            clips,
+            words=graph.words,
+            done=lambda number, total: tell("check", number, total),
         )
         names = sorted(path.name for path in folder.iterdir())
         size = sum((folder / name).stat().st_size for name in names)
@@ -93,21 +101,18 @@ def export(request: ExportRequest, *, progress: Progress | None = None) -> Expor
     )
 
 
-def _facts(model: ServedModel, ensemble: Ensemble, *, inputs: tuple[str, ...]) -> ExportedModel:
-    calibration, member = ensemble.calibration, ensemble.members[0]
-    widths = {
-        int(spec.settings["width"]) for role, spec in member.encoders.specs.items() if MODALITY_OF[role] == "text"
-    }
+def _facts(model: ServedModel, ensemble: Ensemble, graph: ClipGraph) -> ExportedModel:
+    calibration = ensemble.calibration
     return ExportedModel(
         name=model.name,
         version=model.version,
         title=model.title,
         members=len(ensemble.members),
         classes=ensemble.classes,
-        inputs=inputs,
+        inputs=graph.inputs,
         rate_hz=RATE_HZ,
         least_samples=SHORTEST,
-        word_width=next(iter(widths), None),
+        words=None if graph.words is None else graph.words.kind,
         calibrated=calibration is not None,
         temperature=1.0 if calibration is None else calibration.temperature,
         thresholds={} if calibration is None else calibration.thresholds,
@@ -116,8 +121,8 @@ def _facts(model: ServedModel, ensemble: Ensemble, *, inputs: tuple[str, ...]) -
     )
 
 
-def _clips(request: ExportRequest, *, words: bool) -> tuple[list[Clip], bool]:
-    """Return the clips to check with, the last of them without words; True if they were made up."""
+def _clips(request: ExportRequest, *, modalities: Sequence[Modality]) -> tuple[list[Clip], bool]:
+    """Return the clips to check with, the last without words if the model hears; True if they were made up."""
     made_up = False
     if request.clips:
         clips = [open_clip(path, clip_id=path.name, text=_SENTENCE) for path in _recordings(request.clips)]
@@ -125,7 +130,11 @@ def _clips(request: ExportRequest, *, words: bool) -> tuple[list[Clip], bool]:
         clips = _of_corpus(Path(request.model))
         made_up = not clips
         clips = clips or made_up_clips({"audio", "text"}, seconds=_SECONDS, count=CLIPS)
-    spoken = [Clip(each.clip_id, audio=each.audio, text=each.text if words else None) for each in clips]
+    if "text" not in modalities:
+        return [Clip(each.clip_id, audio=each.audio) for each in clips], made_up
+    if "audio" not in modalities:
+        return [Clip(each.clip_id, text=each.text) for each in clips if each.has("text")], made_up
+    spoken = [Clip(each.clip_id, audio=each.audio, text=each.text) for each in clips]
     if len(spoken) > 1:
         spoken[-1] = Clip(spoken[-1].clip_id, audio=spoken[-1].audio)
     return spoken, made_up

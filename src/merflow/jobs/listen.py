@@ -21,7 +21,7 @@ from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.samples import RATE_HZ
 from merflow.corpus.transcription.whisper import Whisper
 from merflow.corpus.transcription.whisper_folder import find_whisper
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.serving.exports.audacity import write_labels
 from merflow.serving.exports.elan import write_elan
 from merflow.serving.exports.table import write_csv
@@ -57,6 +57,7 @@ class ListenRequest:
         half_life_s: Half-life of the smoothing.
         sound: If false, the page has no playback, and no sound is kept.
         transcription: Settings of Whisper; None to do without words.
+        tracking_uri: MLflow server or database of the model.
         encoders_folder: ``features.encoders_folder``.
         device: Device of the models: ``cpu``, ``cuda`` or ``auto``.
     """
@@ -71,6 +72,7 @@ class ListenRequest:
     half_life_s: float = HALF_LIFE_S
     sound: bool = True
     transcription: TranscriptionParams | None = None
+    tracking_uri: str | None = None
     encoders_folder: str = ""
     device: str = "auto"
 
@@ -175,7 +177,9 @@ def _heard(
 
 
 def _model(request: ListenRequest) -> Predictor:
-    return open_model(request.model, encoders_folder=request.encoders_folder, device=request.device)
+    return open_model(
+        request.model, tracking_uri=request.tracking_uri, encoders_folder=request.encoders_folder, device=request.device
+    )
 
 
 def _whisper(params: TranscriptionParams | None) -> Whisper | None:

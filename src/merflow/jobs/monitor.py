@@ -11,7 +11,6 @@ from merflow.contracts.progress import say
 from merflow.contracts.traffic_log import TrafficRecord
 from merflow.errors import MonitoringError, ParamsError
 from merflow.evaluation.drift import ALPHA
-from merflow.jobs.monitored_model import MonitoredModel, monitored_model
 from merflow.monitoring.comparison import MIN_CLIPS, compared
 from merflow.monitoring.gauges import write_prometheus
 from merflow.monitoring.logs import read_records
@@ -19,6 +18,7 @@ from merflow.monitoring.page.page import PAGE, write_page
 from merflow.monitoring.reference import Reference, reference_of_package, reference_of_traffic
 from merflow.monitoring.verdict import drift_verdict
 from merflow.monitoring.window import moment, only_version, read_labels, window_of
+from merflow.opening.monitored_model import MonitoredModel, monitored_model
 
 
 @dataclass(frozen=True)

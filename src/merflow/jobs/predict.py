@@ -15,7 +15,7 @@ from merflow.corpus.transcription.whisper import Whisper
 from merflow.corpus.transcription.whisper_folder import find_whisper
 from merflow.errors import ServingError
 from merflow.inference.media_clips import Clip
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.serving.clip_list import ClipList
 from merflow.serving.exports.clip_csv import write_clips
 from merflow.serving.opened_clips import OpenedClips
@@ -68,7 +68,7 @@ def predict(
         ServingError: ``model`` is no model, or another process writes to the same ``out``.
         CorpusError: Whisper is missing, or does not know the language.
         OutputError: ``out`` cannot be written.
-        MerflowError: See :func:`merflow.jobs.open_model.open_model`.
+        MerflowError: See :func:`merflow.opening.open_model.open_model`.
     """
     opened = predictor or open_model(
         request.model, tracking_uri=request.tracking_uri, encoders_folder=request.encoders_folder, device=request.device

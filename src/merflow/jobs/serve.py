@@ -10,8 +10,8 @@ from merflow.contracts.progress import say
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ServingError
 from merflow.inference.media_clips import Clip, Samples
-from merflow.jobs.open_model import open_model
-from merflow.jobs.watched_traffic import watched
+from merflow.opening.open_model import open_model
+from merflow.opening.watched_traffic import watched
 from merflow.runs.provenance import merflow_version
 from merflow.serving.http.app import build_app
 from merflow.serving.http.server import Server, listen
@@ -40,7 +40,7 @@ def serve(
     """Serve a model until SIGTERM or Ctrl-C; then answer what was accepted, and return.
 
     Args:
-        location: The model, as :func:`merflow.jobs.open_model.open_model` takes it.
+        location: The model, as :func:`merflow.opening.open_model.open_model` takes it.
         host: Address to listen on.
         port: Port; 0 for any that is free.
         settings: Limits, batches, API key, and the folder that keeps requests.

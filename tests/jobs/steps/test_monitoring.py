@@ -5,7 +5,7 @@ from pathlib import Path
 
 from merflow.contracts.monitoring_requests import MonitoringSettings, MonitorOutcome
 from merflow.jobs import steps
-from merflow.jobs.monitored_model import monitored_model
+from merflow.opening.monitored_model import monitored_model
 from tests.monitoring.made import World, write_log, write_made_package
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from merflow.contracts.model_package import read_package
 from merflow.errors import RegistryError
-from merflow.jobs.registry import open_registry
+from merflow.promotion.registry.location import open_registry
 from merflow.storage.s3.address import S3Address
 from merflow.storage.s3.client import connect
 from tests.jobs.steps.benchmark_steps import StepByStep, settings_of

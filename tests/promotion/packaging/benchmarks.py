@@ -1,9 +1,10 @@
-"""A finished benchmark without classics and validation, small enough for tests."""
+"""A finished benchmark without classics and validation, small enough for tests, and packages of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from merflow.contracts.fold_id import parse_fold_id
+from merflow.contracts.model_package import Kind
 from merflow.contracts.params import Params
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.corpus.splitting.splits import read_splits
@@ -14,8 +15,12 @@ from merflow.jobs.split import split
 from merflow.jobs.track import track
 from merflow.jobs.train import train
 from merflow.presets.variants import folds_of
+from merflow.promotion.packaging.package import build_package
 from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
+
+VARIANT = "context-mmt:mmt-frozen"
+"""It hears and reads, and reads the turns around a clip."""
 
 
 def finish_benchmark(
@@ -68,4 +73,10 @@ def finish_benchmark(
         params=params.evaluation,
         run=run if tracked else None,
     )
+    return out
+
+
+def packaged(run: Path, out: Path, *, variant: str = VARIANT, kind: Kind = "ensemble", coverage: float = 0.8) -> Path:
+    """Build a package on the CPU and return its folder."""
+    build_package(run, variant, kind=kind, out=out, coverage=coverage, device="cpu", progress=lambda *_: None)
     return out

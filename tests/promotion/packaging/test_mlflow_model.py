@@ -21,7 +21,7 @@ from merflow.promotion.packaging.mlflow_model import LoggedVersion, log_version_
 from merflow.runs.fold_folder import folds_below, read_predictions
 from merflow.runs.workspace import Workspace
 from merflow.tracking.connection import Connection
-from tests.promotion.packaging.conftest import VARIANT
+from tests.promotion.packaging.benchmarks import VARIANT
 
 # A process that finds none of the rooms that train, and in which MLflow may not unpickle.
 LOADS = """

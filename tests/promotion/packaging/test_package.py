@@ -18,7 +18,7 @@ from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.jobs.register import PackageSettings, build
 from merflow.promotion.packaging.benchmarked import find_variant
 from merflow.runs.fold_folder import folds_below, read_predictions
-from tests.promotion.packaging.conftest import VARIANT, packaged
+from tests.promotion.packaging.benchmarks import VARIANT, packaged
 
 
 def test_an_ensemble_has_the_folds_own_models(benchmark: Path, ensemble: Path) -> None:

@@ -17,7 +17,8 @@ from merflow.promotion.packaging.benchmarked import find_variant
 from merflow.promotion.packaging.chosen_epochs import stage_epochs
 from merflow.promotion.packaging.package import build_package
 from merflow.training.resume import CHECKPOINT
-from tests.promotion.packaging.conftest import TWO_STAGES, VARIANT, packaged
+from tests.promotion.packaging.benchmarks import VARIANT, packaged
+from tests.promotion.packaging.conftest import TWO_STAGES
 
 
 def built(run: Path, out: Path, checkpoints: Path, *, stop: str = "") -> None:

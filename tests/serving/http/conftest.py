@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.params import Params
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.promotion.packaging.package import build_package
 from merflow.serving.predictor import Predictor
 from tests.promotion.packaging.benchmarks import finish_benchmark

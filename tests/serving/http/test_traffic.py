@@ -5,8 +5,6 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from merflow.contracts.traffic_log import TrafficLog, read_traffic
-from merflow.jobs.monitored_model import monitored_model
-from merflow.jobs.watched_traffic import watched
 from merflow.monitoring.comparison import MIN_CLIPS
 from merflow.monitoring.reference import reference_of_traffic
 from merflow.serving.http.traffic import RecentDrift, Traffic
@@ -34,16 +32,6 @@ def test_answers_become_records(predictor: Predictor, recordings: list[Path], tm
         assert -80 < record.level_dbfs < 0
         assert record.words == len(secret.split())
     assert secret not in log.read_text()
-
-
-def test_the_served_package_is_the_monitored_one(predictor: Predictor, package: Path, tmp_path: Path) -> None:
-    found = monitored_model(str(package))
-    assert (found.name, found.version) == (predictor.model.name, predictor.model.version)
-    with watched(predictor.model, tmp_path / "log.jsonl", location=str(package), tracking_uri=None) as traffic:
-        assert traffic is not None
-        assert traffic.recent is not None
-    with watched(predictor.model, None, location=str(package), tracking_uri=None) as nothing:
-        assert nothing is None
 
 
 def test_metrics_show_drift(predictor: Predictor, recordings: list[Path], tmp_path: Path) -> None:

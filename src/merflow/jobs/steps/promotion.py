@@ -224,7 +224,7 @@ def promote(request: str, *, outcome: str, run: str, summary: str) -> str:
 def _registry(name: str, *, run: str) -> "Registry":
     """Return the registered model on the server or database that has the benchmark's run."""
     from merflow.contracts.tracked_run import read_tracked_run
-    from merflow.jobs.registry import open_registry
+    from merflow.promotion.registry.location import open_registry
 
     uri = read_tracked_run(Path(run)).uri
     if uri is None:

@@ -5,14 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from merflow.features.encoders.lite.text import (
-    LiteText,
-    LiteTextLayers,
-    LiteTextLayersSettings,
-    LiteTextSettings,
-    word_vectors,
-    words,
-)
+from merflow.features.encoders.lite.hashed_words import word_vectors, words
+from merflow.features.encoders.lite.text import LiteText, LiteTextLayers, LiteTextLayersSettings, LiteTextSettings
 
 
 def _layers(*, width: int) -> LiteTextLayersSettings:
@@ -67,7 +61,7 @@ def test_layers_are_the_first_views_and_the_plain_encoder_has_their_sum() -> Non
 
 def test_vectors_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     program = (
-        "from merflow.features.encoders.lite.text import word_vectors\n"
+        "from merflow.features.encoders.lite.hashed_words import word_vectors\n"
         "print(word_vectors('What on earth is that?', width=1032).tobytes().hex())\n"
     )
     there = subprocess.run(

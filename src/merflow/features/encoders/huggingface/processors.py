@@ -66,21 +66,25 @@ class SpeechPreparer:
 
 
 class WhisperPreparer:
-    """Whisper's feature extractor: log-mel bands of consecutive windows of 30 s, the last one padded with silence."""
+    """Whisper's feature extractor: log-mel bands of consecutive windows of 30 s, the last one padded with silence.
+
+    Attributes:
+        extractor: transformers' feature extractor.
+    """
 
     def __init__(self, folder: Path) -> None:
         from transformers import WhisperFeatureExtractor
 
-        self._extractor = read_processor(folder, WhisperFeatureExtractor.from_pretrained)
-        _refuse_rate(folder, self._extractor.sampling_rate)
+        self.extractor: Any = read_processor(folder, WhisperFeatureExtractor.from_pretrained)
+        _refuse_rate(folder, self.extractor.sampling_rate)
 
     def prepare(self, source: np.ndarray) -> Prepared:
         """Return ``{"mel": (V, M, 3000) float32, "steps": (V,) int64}``; the cost is in steps, padding included."""
-        spans = windows_of(len(source), window=self._extractor.n_samples)
-        bands, frames = self._extractor.feature_size, self._extractor.nb_max_frames
+        spans = windows_of(len(source), window=self.extractor.n_samples)
+        bands, frames = self.extractor.feature_size, self.extractor.nb_max_frames
         mel = np.zeros((len(spans), bands, frames), dtype=np.float32)
         for row, span in enumerate(spans):
-            mel[row] = self._extractor(source[span], sampling_rate=RATE_HZ, return_tensors="np")["input_features"][0]
+            mel[row] = self.extractor(source[span], sampling_rate=RATE_HZ, return_tensors="np")["input_features"][0]
         steps = [-(-(span.stop - span.start) // FRAME_SAMPLES) for span in spans]
         return Prepared({"mel": mel, "steps": np.array(steps, dtype=np.int64)}, cost=max(1, len(spans) * frames // 2))
 
@@ -113,20 +117,25 @@ def audio_preparer(folder: Path) -> "SpeechPreparer | AnyAudioPreparer":
 
 
 class TextPreparer:
-    """A tokenizer: token ids with the special tokens at both ends, truncated to the encoder's limit."""
+    """A tokenizer: token ids with the special tokens at both ends, truncated to the encoder's limit.
+
+    Attributes:
+        tokenizer: transformers' tokenizer.
+        limit: The most tokens of a text, special ones included.
+    """
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoTokenizer
 
-        self._tokenizer = read_processor(folder, AutoTokenizer.from_pretrained)
-        self._limit = token_limit(config_of(folder), self._tokenizer.model_max_length)
+        self.tokenizer: Any = read_processor(folder, AutoTokenizer.from_pretrained)
+        self.limit = token_limit(config_of(folder), self.tokenizer.model_max_length)
 
     def prepare(self, source: str) -> Prepared:
         """Return ``(I,)`` int64, I = 0 for an empty text; the cost is in tokens."""
         if not source.strip():
             return Prepared(np.zeros(0, dtype=np.int64), cost=1)
-        ids = np.array(self._tokenizer(source, truncation=True, max_length=self._limit)["input_ids"], dtype=np.int64)
-        if len(ids) <= self._tokenizer.num_special_tokens_to_add():  # the tokenizer drops all of the text's characters
+        ids = np.array(self.tokenizer(source, truncation=True, max_length=self.limit)["input_ids"], dtype=np.int64)
+        if len(ids) <= self.tokenizer.num_special_tokens_to_add():  # the tokenizer drops all of the text's characters
             return Prepared(np.zeros(0, dtype=np.int64), cost=1)
         return Prepared(ids, cost=len(ids))
 

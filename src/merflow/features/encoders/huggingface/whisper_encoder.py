@@ -26,10 +26,10 @@ class WhisperEncoder(WhisperPreparer):
 
         super().__init__(folder)
         model = load_weights(WhisperModel, folder, attn_implementation="sdpa").encoder
-        if 2 * model.config.max_source_positions != self._extractor.nb_max_frames:
+        if 2 * model.config.max_source_positions != self.extractor.nb_max_frames:
             raise FeatureError(
                 f"the encoder in {folder} has {model.config.max_source_positions} positions, but its feature "
-                f"extractor makes {self._extractor.nb_max_frames} frames; download both from one checkpoint"
+                f"extractor makes {self.extractor.nb_max_frames} frames; download both from one checkpoint"
             )
         self._weights = LayeredWeights(model, settings, blocks=model.layers, device=device)
         self.shape = self._weights.shape

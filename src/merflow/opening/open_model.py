@@ -7,19 +7,14 @@ from merflow.contracts.model_package import PACKAGE, read_package
 from merflow.contracts.progress import say
 from merflow.contracts.registered_version import RegisteredVersion
 from merflow.errors import EvaluationError, RegistryError, ServingError, TrackingError
-from merflow.jobs.fetched_models import fetched_run, fetched_version, registry_of
-from merflow.jobs.predictors import Placement, of_folds, of_model_folder, of_package
-from merflow.jobs.registry import VERSION_SCHEME, open_registry, version_named
+from merflow.opening.fetched_models import fetched_version
+from merflow.opening.located_model import EXPECTED, located_model
+from merflow.opening.predictors import Placement, of_folds, of_model_folder, of_package
+from merflow.promotion.registry.location import open_registry
 from merflow.promotion.registry.state import CHAMPION
 from merflow.runs.fold_folder import is_fold
 from merflow.runs.run_folder import RunFolder, read_run
 from merflow.serving.predictor import Predictor
-
-_RUN = "runs:/"
-_EXPECTED = (
-    "name the folder of a fold, of a model package or of a finished benchmark, or models:/NAME@champion, "
-    "models:/NAME/VERSION or runs:/RUN_ID"
-)
 
 
 def open_model(
@@ -31,8 +26,7 @@ def open_model(
     calibrated on their development predictions, as a registered ensemble is, if the data are still there.
 
     Args:
-        location: Folder of a fold, of a package or of a benchmark, ``runs:/RUN_ID``, ``runs:/RUN_ID/MODEL_NAME``,
-            ``models:/NAME@ALIAS`` or ``models:/NAME/VERSION``.
+        location: A folder, a run or a version; see :func:`merflow.opening.located_model.located_model`.
         tracking_uri: The MLflow server or database of a run or version; None for that of ``MLFLOW_TRACKING_URI``.
         encoders_folder: ``features.encoders_folder``.
         device: ``cpu``, ``cuda`` or ``auto``.
@@ -44,22 +38,12 @@ def open_model(
         MerflowError: A file of the model is missing, damaged, or of another version of merflow.
     """
     placement = Placement(encoders_folder=encoders_folder, device=device)
-    if location.startswith(VERSION_SCHEME):
-        name, text = version_named(location)
-        version, folder = fetched_version(open_registry(uri=registry_of(location, tracking_uri), name=name), text)
-        return of_package(folder, placement, version=version)
-    if location.startswith(_RUN):
-        run_id, _, name = location.removeprefix(_RUN).partition("/")
-        folder = fetched_run(open_registry(uri=registry_of(location, tracking_uri)).connection, run_id, name=name)
-    else:
-        folder = Path(location)
-    if not folder.is_dir():
-        raise ServingError(f"no such folder: {location}; {_EXPECTED}")
-    if (folder / PACKAGE).is_file():
-        return of_package(folder, placement)
-    if (folder / FOLD_RECORD).is_file():
-        return of_model_folder(folder, placement)
-    return _of_run(folder, placement)
+    located = located_model(location, tracking_uri=tracking_uri)
+    if (located.folder / PACKAGE).is_file():
+        return of_package(located.folder, placement, version=located.version)
+    if (located.folder / FOLD_RECORD).is_file():
+        return of_model_folder(located.folder, placement)
+    return _of_run(located.folder, placement)
 
 
 def _of_run(folder: Path, placement: Placement) -> Predictor:
@@ -67,7 +51,7 @@ def _of_run(folder: Path, placement: Placement) -> Predictor:
     try:
         run = read_run(folder)
     except EvaluationError as error:
-        raise ServingError(f"{folder} holds no model; {_EXPECTED}") from error
+        raise ServingError(f"{folder} holds no model; {EXPECTED}") from error
     champion = None if is_fold(folder) else _champion(run)
     if champion is None:
         return of_folds(run, placement)

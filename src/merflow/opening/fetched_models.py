@@ -9,7 +9,7 @@ from merflow.contracts.fold_record import read_fold_record
 from merflow.contracts.model_package import PACKAGE, read_package
 from merflow.contracts.package_files import check_files
 from merflow.contracts.registered_version import RegisteredVersion
-from merflow.errors import MerflowError, RegistryError, ServingError
+from merflow.errors import MerflowError, ServingError
 from merflow.promotion.registry.artifacts import fetch_package, fetch_run_package
 from merflow.promotion.registry.registry import Registry
 from merflow.runs.fold_folder import MODEL
@@ -61,18 +61,6 @@ def fetched_run(connection: Connection, run_id: str, *, name: str = "") -> Path:
     return _cached(
         {**asked, "name": name}, lambda folder: fetch_run_package(connection, run_id, into=folder, name=name)
     )
-
-
-def registry_of(location: str, given: str | None) -> str:
-    """Return the server or database of a run or version.
-
-    Raises:
-        RegistryError: Nothing says where it is.
-    """
-    uri = given or os.environ.get("MLFLOW_TRACKING_URI")
-    if not uri:
-        raise RegistryError(f"nothing says where {location} is; give --tracking-uri URI, or set MLFLOW_TRACKING_URI")
-    return uri
 
 
 def _cached(what: Mapping[str, object], fetch: Callable[[Path], Path]) -> Path:

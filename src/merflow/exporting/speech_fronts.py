@@ -1,13 +1,12 @@
-"""Inputs of a graph to features: a recording to the steps of its encoder, words to their vectors.
+"""Samples of a recording to the steps of its speech encoder.
 
-Every front takes one recording or text, and computes what the encoder of the same name does.
+Every front takes one recording, and computes what the encoder of the same name does.
 
-Shapes: n samples at 16 kHz; T steps, L layers, D width.
+Shapes: n samples at 16 kHz; T steps, L layers, D width; V windows of 30 s, M mel bands.
 """
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,16 +14,43 @@ from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.samples import RATE_HZ
 from merflow.exporting.lite_speech import LiteMeasurements, view
-from merflow.exporting.steps import constant, exact, percentile
+from merflow.exporting.steps import exact, percentile
+from merflow.exporting.whisper_bands import WhisperBands
 from merflow.features.encoders.builders import build_preparer
 from merflow.features.encoders.huggingface.networks import Network, build_network
 from merflow.features.encoders.huggingface.processors import LEAST_VARIANCE, SpeechPreparer
+from merflow.features.encoders.huggingface.step_times import FRAME_SAMPLES
 from merflow.features.encoders.lite.speech import LiteSpeechLayersSettings, LiteSpeechSettings
-from merflow.features.encoders.lite.text import VIEWS
 from merflow.features.media import clips
 
 # The shortest recording for which the graph is traced, in samples: a tenth of a second.
 SHORTEST = RATE_HZ // 10
+
+
+class SpeechFront(nn.Module):
+    """Samples ``(n,)`` -> features ``(T, ...)`` of a stream, all of them real.
+
+    Args:
+        spec: The encoder.
+        stream: The stream that reads it.
+        network: Its fine-tuned weights; None for those as published.
+    """
+
+    def __init__(self, spec: EncoderSpec, stream: Stream, *, network: Network | None) -> None:
+        super().__init__()
+        self.cut = Cut(stream)
+        self.encoder: nn.Module
+        if spec.name.startswith("lite"):
+            self.encoder = LiteSpeech(spec)
+        elif spec.name == "whisper-encoder":
+            self.encoder = Whisper(spec, network=network)
+        else:
+            self.encoder = PretrainedSpeech(spec, stream, network=network)
+
+    def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features, and their mask ``(T,)``."""
+        heard = self.encoder(self.cut(samples))
+        return heard, torch.ones(heard.shape[0], dtype=torch.bool)
 
 
 class Cut(nn.Module):
@@ -68,7 +94,7 @@ def voice_start(samples: Tensor) -> Tensor:
     return (first - clips.ONSET_BLOCKS).clamp(min=0) * clips.BLOCK
 
 
-class LiteSpeechFront(nn.Module):
+class LiteSpeech(nn.Module):
     """Samples ``(n,)`` -> ``(T, D)`` of ``lite-speech``, or ``(T, L, D)`` of ``lite-speech-layers``."""
 
     def __init__(self, spec: EncoderSpec) -> None:
@@ -92,13 +118,7 @@ class LiteSpeechFront(nn.Module):
 
 
 class PretrainedSpeech(nn.Module):
-    """Samples ``(n,)`` -> hidden states of a speech encoder, ``(T, D)`` or ``(T, L, D)``.
-
-    Args:
-        spec: The encoder.
-        stream: The stream that reads it.
-        network: Its fine-tuned weights; None for those as published.
-    """
+    """Samples ``(n,)`` -> hidden states of a speech encoder, ``(T, D)`` or ``(T, L, D)``."""
 
     def __init__(self, spec: EncoderSpec, stream: Stream, *, network: Network | None) -> None:
         super().__init__()
@@ -116,15 +136,17 @@ class PretrainedSpeech(nn.Module):
         return states[0].float()
 
 
-class LiteWords(nn.Module):
-    """Views of words ``(T, 3, D)`` -> ``(T, D)`` of ``lite-text``, or ``(T, L, D)`` of ``lite-text-layers``."""
+class Whisper(nn.Module):
+    """Samples ``(n,)`` -> hidden states of Whisper's encoder, ``(T, D)`` or ``(T, L, D)``, window by window."""
 
-    def __init__(self, spec: EncoderSpec) -> None:
+    def __init__(self, spec: EncoderSpec, *, network: Network | None) -> None:
         super().__init__()
-        self._layers = int(spec.settings["layers"]) if spec.name == "lite-text-layers" else None
+        self.bands = WhisperBands(spec)
+        self.network = build_network(spec) if network is None else network
 
-    def forward(self, words: Tensor) -> Tensor:
+    def forward(self, samples: Tensor) -> Tensor:
         """Return the features."""
-        if self._layers is None:
-            return words.sum(dim=1) / constant(np.array([len(VIEWS) ** 0.5])).float()
-        return words[:, : self._layers]
+        bands = self.bands(samples)  # (V, M, 3000)
+        states: Tensor = self.network(bands, torch.full((1,), samples.shape[0]))
+        steps = (samples.shape[0] + FRAME_SAMPLES - 1) // FRAME_SAMPLES
+        return states.flatten(0, 1)[torch.arange(steps)].float()

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from merflow.corpus.samples import RATE_HZ, read_samples
-from merflow.exporting.fronts import voice_start
 from merflow.exporting.lite_speech import LiteMeasurements, view
+from merflow.exporting.speech_fronts import voice_start
 from merflow.features.encoders.lite import speech
 from merflow.features.encoders.lite.measurements import measure
 from merflow.features.media import clips

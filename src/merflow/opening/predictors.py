@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.calibration_record import Calibration
-from merflow.contracts.fetched_version import read_fetched
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
-from merflow.contracts.package_files import package_digest, weights_digest
+from merflow.contracts.package_files import weights_digest
 from merflow.contracts.params import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
@@ -19,6 +18,7 @@ from merflow.errors import FeatureError, MerflowError, ServingError
 from merflow.evaluation.model_calibration import COVERAGE
 from merflow.inference.ensemble import Ensemble, load_ensemble
 from merflow.inference.packaged_model import load_package
+from merflow.opening.package_identity import identity_of
 from merflow.promotion.packaging.evidence import calibration_of
 from merflow.runs.fold_folder import MODEL
 from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold
@@ -45,21 +45,10 @@ def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion
         MerflowError: See :func:`merflow.inference.packaged_model.load_package`.
     """
     loaded = load_package(folder, encoders_folder=placement.encoders_folder, device=placement.device)
-    package, card = loaded.package, folder / CARD_MD
-    made = f"{package.variant}, {package.made}"
-    fetched = read_fetched(folder) if version is None else None
-    if fetched is not None and fetched.digest == package_digest(folder):
-        name, number = fetched.name, str(fetched.version)
-        made = f"version {number} of {name!r}: {made}"
-    elif version is None:
-        name, number = package.variant, weights_digest([folder / member.folder for member in package.members])
-    else:
-        name, number = version.name, str(version.version)
-        aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
-        made = f"{version.title}{aliases}: {made}"
+    identity, card = identity_of(folder, loaded.package, version=version), folder / CARD_MD
     text = card.read_text(encoding="utf-8") if card.is_file() else None
-    facts = _facts(loaded, name=name, version=number, title=made, card=text)
-    return Predictor(loaded, facts, checks=_checks(loaded, seconds=package.training_seconds))
+    facts = _facts(loaded, name=identity.name, version=identity.version, title=identity.title, card=text)
+    return Predictor(loaded, facts, checks=_checks(loaded, seconds=loaded.package.training_seconds))
 
 
 def of_model_folder(folder: Path, placement: Placement) -> Predictor:

@@ -1,4 +1,4 @@
-"""The location of the registry; what its commands do is in :mod:`merflow.promotion.registry`."""
+"""The location of the registry, and of a version in it."""
 
 import os
 from pathlib import Path
@@ -47,6 +47,24 @@ def registry_uri(*, uri: str | None, folder: Path | None) -> str:
         f"nothing says where the registry is; give --tracking-uri URI, set {_VARIABLE}, or name a benchmark's folder "
         "with --folder"
     )
+
+
+def registry_of(location: str, *, uri: str | None, name: str = DEFAULT_NAME) -> Registry:
+    """Return the registered model of a location ``models:/`` or ``runs:/``.
+
+    Args:
+        location: The location, for the error.
+        uri: A tracking server or database; None for that of ``MLFLOW_TRACKING_URI``.
+        name: The registered model.
+
+    Raises:
+        RegistryError: Nothing says where the registry is.
+        TrackingError: See :func:`open_registry`.
+    """
+    found = uri or os.environ.get(_VARIABLE)
+    if not found:
+        raise RegistryError(f"nothing says where {location} is; give --tracking-uri URI, or set {_VARIABLE}")
+    return open_registry(uri=found, name=name)
 
 
 def version_named(location: str) -> tuple[str, str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from merflow.contracts.progress import say
 from merflow.contracts.traffic_log import TrafficLog
 from merflow.errors import MerflowError
-from merflow.jobs.monitored_model import monitored_model
 from merflow.monitoring.reference import reference_of_package
+from merflow.opening.monitored_model import monitored_model
 from merflow.serving.http.traffic import RecentDrift, Traffic
 from merflow.serving.predictor import ServedModel
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from merflow.errors import RegistryError
-from merflow.jobs.registry import registry_uri
+from merflow.promotion.registry.location import registry_uri
 from merflow.runs.remembered import remember_run
 from tests.tracking.recorded import tracked_run
 

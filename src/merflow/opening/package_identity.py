@@ -1,0 +1,48 @@
+"""The name and version by which a package's answers are told from those of any other model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from merflow.contracts.fetched_version import read_fetched
+from merflow.contracts.model_package import ModelPackage
+from merflow.contracts.package_files import package_digest, weights_digest
+from merflow.contracts.registered_version import RegisteredVersion
+
+
+@dataclass(frozen=True)
+class PackageIdentity:
+    """A package among all models.
+
+    Attributes:
+        name: Registered name, or the variant.
+        version: Number in the registry, or a digest of the weights.
+        title: The package in words.
+    """
+
+    name: str
+    version: str
+    title: str
+
+
+def identity_of(folder: Path, package: ModelPackage, *, version: RegisteredVersion | None = None) -> PackageIdentity:
+    """Return the identity of a package.
+
+    Args:
+        folder: Its folder.
+        package: Its facts.
+        version: The registered version that it is; None for the one that the file beside a fetched package names, if
+            there is one and the package is still the same.
+
+    Raises:
+        FormatError: The file beside it is damaged, or of another version of merflow.
+    """
+    made = f"{package.variant}, {package.made}"
+    if version is not None:
+        aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
+        return PackageIdentity(version.name, str(version.version), f"{version.title}{aliases}: {made}")
+    fetched = read_fetched(folder)
+    if fetched is not None and fetched.digest == package_digest(folder):
+        title = f"version {fetched.version} of {fetched.name!r}: {made}"
+        return PackageIdentity(fetched.name, str(fetched.version), title)
+    digest = weights_digest([folder / member.folder for member in package.members])
+    return PackageIdentity(package.variant, digest, made)
