@@ -13,7 +13,8 @@ def batches(
     source: UtteranceSource, order: Sequence[Sequence[int]], *, device: torch.device
 ) -> Iterator[Batch | RawBatch]:
     """Yield the batches in order, on the device; a thread prepares the next one in the meantime."""
-    if not order:
+    if len(order) < 2:
+        yield from (source.batch(indices).to(device) for indices in order)
         return
     with ThreadPoolExecutor(max_workers=1) as executor:
         waiting = [executor.submit(source.batch, order[0])]
