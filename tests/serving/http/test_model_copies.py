@@ -1,13 +1,14 @@
 """Copies of a real model in processes: the same answers, and what happens when one is killed."""
 
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from merflow.contracts.machine import usable_cores
@@ -16,7 +17,7 @@ from merflow.serving.clip_checks import Measured
 from merflow.serving.http.batching import MicroBatches
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.model_copies import ModelCopy, model_copies, usual_workers
-from merflow.serving.http.settings import Batching, ServeSettings
+from merflow.serving.http.settings import Batching
 from merflow.serving.media import open_clip
 from merflow.serving.predictor import Predictor
 from tests.serving.http.running import running
@@ -43,15 +44,9 @@ def measured(predictor: Predictor, clips: Sequence[Clip]) -> list[Future[Measure
     return found
 
 
-def children() -> list[psutil.Process]:
+def processes() -> set[BaseProcess]:
     """Return the processes of models."""
-    return [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())]
-
-
-def kill(number: int = 0) -> None:
-    """Kill a process of a model, as a machine without memory does."""
-    process = children()[number]
-    os.kill(process.pid, signal.SIGKILL)
+    return {each for each in multiprocessing.active_children() if each.name == "merflow model"}
 
 
 def test_a_copy_answers_as_the_model_does_to_the_last_bit(
@@ -66,10 +61,10 @@ def test_a_clip_that_breaks_the_model_leaves_the_process_alive(
     copy: ModelCopy, predictor: Predictor, clips: list[Clip]
 ) -> None:
     broken = Clip("broken", audio=Samples(np.array(["no", "sound"])))
-    before = children()
+    before = processes()
     with pytest.raises(RuntimeError, match="could not convert string to float"):
         copy.predict([broken], groups=[None], measured=measured(predictor, clips[:1]))
-    assert children() == before
+    assert processes() == before
     assert copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1]))
 
 
@@ -77,53 +72,56 @@ def test_a_signal_to_the_whole_group_does_not_end_a_copy(
     copy: ModelCopy, predictor: Predictor, clips: list[Clip]
 ) -> None:
     copy.start()
-    (process,) = children()
+    (process,) = processes()
+    assert process.pid is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(process.pid, number)
     assert copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1]))
-    assert children() == [process]
+    assert processes() == {process}
 
 
 def test_a_killed_process_is_replaced(copy: ModelCopy, predictor: Predictor, clips: list[Clip]) -> None:
     copy.start()
-    kill()
+    (process,) = processes()
+    process.kill()
     with pytest.raises(RuntimeError, match="ended with exit code -9"):
         copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1]))
     expected = predictor.predict(clips[:1])
     assert copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1])) == expected
 
 
-def test_requests_of_a_killed_process_are_predicted_again(predictor: Predictor, clips: list[Clip]) -> None:
+def test_requests_of_a_killed_process_are_answered_or_fail_visibly(predictor: Predictor, clips: list[Clip]) -> None:
+    before = processes()
+    with model_copies(predictor, count=1) as (one,):
+        one.start()
+        batches = MicroBatches(
+            predictor, batching=Batching(clips=4), queue=100, metrics=Metrics(predictor.model), copies=[one]
+        )
+        done = measured(predictor, clips[:1])
+        asked = [batches.submit(clips[:1], groups=[None], measured=done) for _ in range(40)]
+        (process,) = processes() - before
+        process.kill()
+        failed = [each for each in asked if each.exception(60) is not None]
+        assert len(failed) <= 1, "only a request that was alone in the process may fail"
+        batches.close()
+    assert processes() == before
+
+
+def test_a_server_answers_with_all_copies_and_leaves_none(predictor: Predictor, recordings: list[Path]) -> None:
+    before = processes()
     with model_copies(predictor, count=1) as copies:
         copies[0].start()
-        kill()
-        batches = MicroBatches(
-            predictor, batching=Batching(clips=1), queue=100, metrics=Metrics(predictor.model), copies=copies
-        )
-        asked = [
-            batches.submit(clips[:2], groups=[None] * 2, measured=measured(predictor, clips[:2])) for _ in range(20)
-        ]
-        failed = [each for each in asked if each.exception(60) is not None]
-        assert len(failed) <= 1, "only the request that the process was working on may fail"
-        batches.close()
-    assert not children()
-
-
-def test_a_server_with_copies_answers_with_all_of_them_and_leaves_none(
-    predictor: Predictor, recordings: list[Path]
-) -> None:
-    with model_copies(predictor, count=2) as copies:
-        for each in copies:
-            each.start()
-        with running(predictor, ServeSettings(), copies=copies) as server:
+        with running(predictor, copies=copies) as server:
             files = [("file", path.name, path.read_bytes()) for path in recordings]
-            reply = server.upload("/predict", *files)
-            alone = [server.upload("/predict", each).json["predictions"][0] for each in files]
-            assert [each["clip"] for each in reply.json["predictions"]] == [path.name for path in recordings]
-            for one, other in zip(reply.json["predictions"], alone, strict=True):
+            expected = server.upload("/predict", *files).json["predictions"]
+            with ThreadPoolExecutor(8) as clients:
+                found = list(
+                    clients.map(lambda file: server.upload("/predict", file).json["predictions"][0], 4 * files)
+                )
+            for one, other in zip(found, 4 * expected, strict=True):
                 assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-5)
-        assert len(children()) == 2
-    assert not children()
+        assert len(processes() - before) == 1
+    assert processes() == before
 
 
 def test_as_many_workers_as_cores_and_memory_allow(predictor: Predictor) -> None:
