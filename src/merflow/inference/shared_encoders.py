@@ -21,10 +21,6 @@ class SharedEncoders:
         self._encoders: dict[tuple[str, Stream], Encoder] = {}
         self._entries: dict[tuple[str, Stream], tuple[Sequence[Clip], list[np.ndarray]]] = {}
 
-    def __getstate__(self) -> dict[str, object]:
-        """Return what a copy in another process needs: the encoders, without features of a batch."""
-        return self.__dict__ | {"_entries": {}}
-
     def encoder(self, spec: EncoderSpec, stream: Stream, *, device: str) -> Encoder:
         """Return the encoder of a stream, loaded at the first call."""
         key = _key(spec, stream)

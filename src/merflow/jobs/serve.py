@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from merflow.contracts.progress import say
@@ -58,14 +59,16 @@ def serve(
         OutputError: The traffic log cannot be written.
         MerflowError: The model cannot be loaded.
     """
-    predictor = open_model(location, tracking_uri=tracking_uri, encoders_folder=encoders_folder, device=device)
+    opener = partial(open_model, location, tracking_uri=tracking_uri, encoders_folder=encoders_folder, device=device)
+    predictor = opener()
     predictor.warm_up()
+    workers = workers or usual_workers(on_gpu=predictor.uses_gpu)
     if log_requests:
         logging.getLogger("merflow.serve").setLevel(logging.INFO)
     with (
         watched(predictor.model, log_predictions, location=location, tracking_uri=tracking_uri) as traffic,
         listen(host, port) as socket,
-        model_copies(predictor, count=(workers or usual_workers(predictor)) - 1) as copies,
+        model_copies(opener, predictor.model, count=workers - 1) as copies,
     ):
         observe = None if traffic is None else traffic.take
         service = Service.start(predictor, settings, name=name, observe=observe, copies=copies)

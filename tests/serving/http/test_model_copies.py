@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from merflow.contracts.machine import usable_cores
 from merflow.inference.media_clips import Clip, Samples, dialogue
+from merflow.jobs.open_model import open_model
 from merflow.serving.clip_checks import Measured
 from merflow.serving.http.batching import MicroBatches
 from merflow.serving.http.metrics import Metrics
@@ -24,8 +27,13 @@ from tests.serving.http.running import running
 
 
 @pytest.fixture(scope="module")
-def copy(predictor: Predictor) -> Iterator[ModelCopy]:
-    with model_copies(predictor, count=1) as (one,):
+def opener(package: Path) -> Callable[[], Predictor]:
+    return partial(open_model, str(package), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def copy(opener: Callable[[], Predictor], predictor: Predictor) -> Iterator[ModelCopy]:
+    with model_copies(opener, predictor.model, count=1) as (one,):
         yield one
 
 
@@ -90,9 +98,11 @@ def test_a_killed_process_is_replaced(copy: ModelCopy, predictor: Predictor, cli
     assert copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1])) == expected
 
 
-def test_requests_of_a_killed_process_are_answered_or_fail_visibly(predictor: Predictor, clips: list[Clip]) -> None:
+def test_requests_of_a_killed_process_are_answered_or_fail_visibly(
+    opener: Callable[[], Predictor], predictor: Predictor, clips: list[Clip]
+) -> None:
     before = processes()
-    with model_copies(predictor, count=1) as (one,):
+    with model_copies(opener, predictor.model, count=1) as (one,):
         one.start()
         batches = MicroBatches(
             predictor, batching=Batching(clips=4), queue=100, metrics=Metrics(predictor.model), copies=[one]
@@ -107,9 +117,11 @@ def test_requests_of_a_killed_process_are_answered_or_fail_visibly(predictor: Pr
     assert processes() == before
 
 
-def test_a_server_answers_with_all_copies_and_leaves_none(predictor: Predictor, recordings: list[Path]) -> None:
+def test_a_server_answers_with_all_copies_and_leaves_none(
+    opener: Callable[[], Predictor], predictor: Predictor, recordings: list[Path]
+) -> None:
     before = processes()
-    with model_copies(predictor, count=1) as copies:
+    with model_copies(opener, predictor.model, count=1) as copies:
         copies[0].start()
         with running(predictor, copies=copies) as server:
             files = [("file", path.name, path.read_bytes()) for path in recordings]
@@ -124,5 +136,17 @@ def test_a_server_answers_with_all_copies_and_leaves_none(predictor: Predictor, 
     assert processes() == before
 
 
-def test_as_many_workers_as_cores_and_memory_allow(predictor: Predictor) -> None:
-    assert 1 <= usual_workers(predictor) <= min(4, usable_cores())
+def test_a_process_that_finds_another_model_does_not_start(
+    opener: Callable[[], Predictor], predictor: Predictor
+) -> None:
+    earlier = replace(predictor.model, version="earlier")
+    with (
+        model_copies(opener, earlier, count=1) as (one,),
+        pytest.raises(RuntimeError, match="version earlier, but now .* is in its place; start the server again"),
+    ):
+        one.start()
+
+
+def test_as_many_workers_as_cores_and_memory_allow() -> None:
+    assert 1 <= usual_workers(on_gpu=False) <= min(4, usable_cores())
+    assert usual_workers(on_gpu=True) == 1

@@ -20,7 +20,7 @@ Answers = list[ClipPrediction | RefusedClip]
 Observer = Callable[[Answers], None]
 
 _LOG = logging.getLogger(__name__)
-_START_AGAIN_S = 5.0
+_START_AGAIN_S = 30.0
 
 
 @dataclass(frozen=True, eq=False)

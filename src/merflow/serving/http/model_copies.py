@@ -1,15 +1,16 @@
 """Copies of the model in processes of their own, which predict at the same time.
 
-Threads share Python's lock, which features of many small steps hold most of the time. A copy is the pickled model, so
-that it answers as the model does, whatever happens to its files meanwhile.
+Threads share Python's lock, which features of many small steps hold most of the time. A process opens the model anew,
+for not every network can be pickled. It does not start if it finds another model, such as the champion of a later day.
 """
 
 import multiprocessing
 import os
 import pickle
+import resource
 import signal
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from multiprocessing.connection import Connection
@@ -20,18 +21,22 @@ from merflow.contracts.processes import interrupts_ignored, when_parent_ends
 from merflow.errors import MerflowError, ServingError
 from merflow.inference.media_clips import Clip
 from merflow.serving.clip_checks import Measured
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip
+from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip, ServedModel
 
-_MOST = 4  # workers that a server has unasked; more of them, and requests wait for the one process that speaks HTTP
-_PROCESS_GIB = 0.4  # Python and torch; docs/serving.md shows what was measured
+_MOST = 4  # workers that a server has unasked; one process speaks HTTP for all of them
 
 
 class ModelCopy:
     """A process that predicts, and its successor if it ends. One thread at a time may use it."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        """Start the process, and return before it can predict."""
-        self._predictor = predictor
+    def __init__(self, opener: Callable[[], Predictor], model: ServedModel) -> None:
+        """Start the process, and return before it can predict.
+
+        Args:
+            opener: Opens the model; it can be pickled.
+            model: The model that it must find.
+        """
+        self._opener, self._model = opener, model
         self._is_ready = self._is_closed = False
         self._start_process()
 
@@ -39,17 +44,20 @@ class ModelCopy:
         """Wait until the process can predict; start another one if it has ended.
 
         Raises:
-            RuntimeError: It ends before it can.
+            RuntimeError: It ends before it can, or does not find the model.
         """
         if self._is_ready:
             return
         if self._pipe.closed:
             self._start_process()
         try:
-            self._pipe.send_bytes(pickle.dumps(self._predictor))
-            self._pipe.recv_bytes()
+            self._pipe.send_bytes(pickle.dumps((self._opener, self._model)))
+            problem = pickle.loads(self._pipe.recv_bytes())
         except (EOFError, OSError) as error:
             raise self._ended() from error
+        if problem:
+            self._ended()
+            raise RuntimeError(problem)
         self._is_ready = True
 
     def predict(
@@ -99,39 +107,57 @@ class ModelCopy:
 
 
 @contextmanager
-def model_copies(predictor: Predictor, *, count: int) -> Iterator[list[ModelCopy]]:
-    """Yield copies of a model, which end with the block."""
+def model_copies(opener: Callable[[], Predictor], model: ServedModel, *, count: int) -> Iterator[list[ModelCopy]]:
+    """Yield copies of a model, which end with the block; arguments as :class:`ModelCopy` takes them."""
     with ExitStack() as stack:
-        yield [stack.enter_context(closing(ModelCopy(predictor))) for _ in range(count)]
+        yield [stack.enter_context(closing(ModelCopy(opener, model))) for _ in range(count)]
 
 
-def usual_workers(predictor: Predictor) -> int:
-    """Return how many workers a server has unasked: as many as there are cores, at most four, and fit into memory.
+def usual_workers(*, on_gpu: bool) -> int:
+    """Return how many workers a server has unasked, once its model is loaded.
 
-    A model on a GPU has one.
+    There is one per core, at most four, and only as many as fit into memory if each takes what this process took at
+    most. A model on a GPU has one.
     """
-    if predictor.uses_gpu:
+    if on_gpu:
         return 1
-    copy_gib = _PROCESS_GIB + len(pickle.dumps(predictor)) / 2**30
     free_gib = free_memory_gib()
-    fit = _MOST if free_gib is None else 1 + int(free_gib / copy_gib)
-    return min(_MOST, usable_cores(), fit)
+    if free_gib is None:
+        return min(_MOST, usable_cores())
+    most_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
+    return max(1, min(_MOST, usable_cores(), int(free_gib / most_gib)))
 
 
 def _serve(pipe: Connection) -> None:
-    """Receive the model and then clips, and send answers, until the server ends."""
+    """Open the model, receive clips and send answers, until the server ends."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the server answers what it has accepted, and then ends this process
     when_parent_ends(lambda: os._exit(1))
-    predictor: Predictor = pickle.loads(pipe.recv_bytes())
-    predictor.warm_up()
-    pipe.send_bytes(b"ready")
+    opener, model = pickle.loads(pipe.recv_bytes())
+    try:
+        predictor = _opened(opener, model)
+    except MerflowError as error:
+        pipe.send_bytes(pickle.dumps(str(error)))
+        return
+    pipe.send_bytes(pickle.dumps(""))
     while True:
         try:
             clips, groups, measured = pickle.loads(pipe.recv_bytes())
         except (EOFError, OSError):
             return
         pipe.send_bytes(pickle.dumps(_answer(predictor, clips, groups, measured)))
+
+
+def _opened(opener: Callable[[], Predictor], model: ServedModel) -> Predictor:
+    predictor = opener()
+    found = predictor.model
+    if found != model:
+        raise ServingError(
+            f"the server answers with {model.name}, version {model.version}, but now {found.name}, version "
+            f"{found.version}, is in its place; start the server again"
+        )
+    predictor.warm_up()
+    return predictor
 
 
 def _answer(
