@@ -142,7 +142,7 @@ def test_a_process_that_finds_another_model_does_not_start(
     earlier = replace(predictor.model, version="earlier")
     with (
         model_copies(opener, earlier, count=1) as (one,),
-        pytest.raises(RuntimeError, match="version earlier, but now .* is in its place; start the server again"),
+        pytest.raises(RuntimeError, match=r"version earlier, but now .* is in its place; start the server again"),
     ):
         one.start()
 
