@@ -46,8 +46,8 @@ def predict(
     if not len(source):
         raise TrainingError("there is nothing to predict: the source has no utterances; check the parts of the split")
     device = device_of(params)
-    was_training = any(module.training for module in model.modules())
-    if was_training:
+    was_training = model.training
+    if any(module.training for module in model.modules()):
         model.eval()
     if any(value.device != device for value in model.parameters()):
         model.to(device)

@@ -116,7 +116,7 @@ class MicroBatches:
         while True:
             try:
                 copy.start()
-            except RuntimeError:
+            except (RuntimeError, OSError):
                 _LOG.exception("a process of the model does not start; the next attempt is in %g s", _START_AGAIN_S)
                 with self._changed:
                     if self._changed.wait_for(lambda: self._closed, timeout=_START_AGAIN_S):
