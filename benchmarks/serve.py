@@ -1,8 +1,9 @@
 """Load on ``merflow serve`` and on ``mlflow models serve`` of the same registered version, in the same run.
 
 ``python -m benchmarks.serve`` trains a small model on the synthetic corpus, registers it in a database of its own,
-starts one server after the other, and sends the same clips with 1, 8 and 32 clients. ``--run`` takes a finished,
-tracked benchmark instead. Both servers get two cores; the clients share them.
+starts one server after the other, and sends both the same clips with 1, 8 and 32 clients. They take turns, so that a
+slower minute of the machine meets both. Then only merflow is asked, while its memory is watched. ``--run`` takes a
+finished, tracked benchmark instead. Both servers get two cores; the clients share them.
 """
 
 import argparse
@@ -13,9 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from itertools import cycle, islice
@@ -36,7 +37,7 @@ _CLIPS = 24
 _JSON = {"Content-Type": "application/json"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Target:
     """A server under load.
 
@@ -61,7 +62,8 @@ def main() -> None:
     """Measure, print and record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, help="a finished benchmark that was tracked")
-    parser.add_argument("--requests", type=int, default=1000, help="requests per number of clients")
+    parser.add_argument("--requests", type=int, default=200, help="requests per turn of a server")
+    parser.add_argument("--turns", type=int, default=5, help="turns of each server per number of clients")
     parser.add_argument("--memory-requests", type=int, default=10_000, help="requests while memory is watched")
     parser.add_argument("--no-record", action="store_true", help="print only")
     arguments = parser.parse_args()
@@ -69,20 +71,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         run = arguments.run or _trained(Path(scratch) / "run")
         location, uri = _registered(run)
-        figures = {
-            target.name: _measured(
-                target, requests=arguments.requests, memory_requests=arguments.memory_requests, uri=uri
-            )
-            for target in _targets(location, uri, run)
-        }
-    ratios = {
-        f"{clients} clients": figures["merflow"]["load"][str(clients)]["per_s"]
-        / figures["mlflow"]["load"][str(clients)]["per_s"]
-        for clients in CLIENTS
-    }
-    print(json.dumps({"throughput, merflow to mlflow": ratios}, indent=2))
+        targets = _targets(location, uri, run)
+        with ExitStack() as stack:
+            running = {target: stack.enter_context(_running(target, uri)) for target in targets}
+            starts = {
+                target.name: {"ready_s": each.ready_s, "first_answer_s": each.first_answer_s}
+                for target, each in running.items()
+            }
+            load, ratios = _compared(running, requests=arguments.requests, turns=arguments.turns)
+        with _running(targets[0], uri) as server:
+            memory = _memory(targets[0], server.process, requests=arguments.memory_requests)
+    figures = {"start": starts, "load": load, "throughput_ratios": ratios, "memory": memory}
+    print(json.dumps(figures, indent=2))
     if not arguments.no_record:
-        write_result("serve", {"servers": figures, "throughput_ratios": ratios, "requests": arguments.requests})
+        write_result("serve", {**figures, "requests": arguments.requests, "turns": arguments.turns})
 
 
 def _merflow(*words: object) -> str:
@@ -137,30 +139,20 @@ def _targets(location: str, uri: str, run: Path) -> tuple[Target, Target]:
     )
 
 
-def _measured(target: Target, *, requests: int, memory_requests: int, uri: str) -> dict[str, Any]:
-    """Start a server, load it, and stop it."""
-    started = time.monotonic()
-    with _running(target, uri) as process:
-        ready_s = time.monotonic() - started
-        _load(target, clients=1, requests=20)
-        load = {}
-        for clients in CLIENTS:
-            spent = _cpu_s(process)
-            load[str(clients)] = _load(target, clients=clients, requests=requests)
-            load[str(clients)]["cpu_ms"] = round(1000 * (_cpu_s(process) - spent) / requests, 1)
-            print(f"{target.name}, {clients} clients: {json.dumps(load[str(clients)])}")
-        before = _resident_mib(process)
-        _load(target, clients=8, requests=memory_requests)
-        after = _resident_mib(process)
-        print(
-            f"{target.name}: ready in {ready_s:.1f} s; {before:.0f} MiB, {memory_requests} requests later {after:.0f}"
-        )
-        return {"ready_s": ready_s, "load": load, "resident_mib": [before, after], "memory_requests": memory_requests}
+@dataclass(frozen=True)
+class _Started:
+    """A server that has answered once; seconds count from the start of its process."""
+
+    process: psutil.Process
+    ready_s: float
+    first_answer_s: float
 
 
 @contextmanager
-def _running(target: Target, uri: str) -> Iterator[psutil.Process]:
+def _running(target: Target, uri: str) -> Iterator[_Started]:
+    """Start a server, and stop it at the end of the block."""
     with tempfile.TemporaryFile() as log:
+        began = time.monotonic()
         child = subprocess.Popen(target.command, stdout=log, stderr=log, env={**os.environ, "MLFLOW_TRACKING_URI": uri})
         process = psutil.Process(child.pid)
         try:
@@ -169,11 +161,53 @@ def _running(target: Target, uri: str) -> Iterator[psutil.Process]:
                     log.seek(0)
                     raise SystemExit(f"{target.name} ended:\n{log.read().decode(errors='replace')[-3000:]}")
                 time.sleep(0.1)
-            yield process
+            ready_s = time.monotonic() - began
+            _ask(target, "POST", target.path, target.bodies[0])
+            yield _Started(process, round(ready_s, 1), round(time.monotonic() - began, 1))
         finally:
             for each in (*process.children(recursive=True), process):
                 each.terminate()
             child.wait(60)
+
+
+def _compared(
+    running: Mapping[Target, _Started], *, requests: int, turns: int
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Return the figures by server and number of clients, and merflow's throughput to MLflow's in every turn."""
+    for target in running:
+        _load(target, clients=32, requests=100)  # starts all threads and processes
+    load: dict[str, Any] = {target.name: {} for target in running}
+    ratios = {}
+    for clients in CLIENTS:
+        loads: dict[str, list[_Load]] = {target.name: [] for target in running}
+        spent = {target.name: 0.0 for target in running}
+        for _ in range(turns):
+            for target, server in running.items():
+                before = _cpu_s(server.process)
+                loads[target.name].append(_load(target, clients=clients, requests=requests))
+                spent[target.name] += _cpu_s(server.process) - before
+        for name, each in loads.items():
+            load[name][str(clients)] = _summary(each) | {"cpu_ms": round(1000 * spent[name] / (requests * turns), 1)}
+        ratios[str(clients)] = [
+            round(theirs.seconds / ours.seconds, 2)
+            for ours, theirs in zip(loads["merflow"], loads["mlflow"], strict=True)
+        ]
+        print(f"{clients} clients: {json.dumps({name: each[str(clients)] for name, each in load.items()})}")
+    return load, ratios
+
+
+def _memory(target: Target, process: psutil.Process, *, requests: int) -> dict[str, Any]:
+    """Return the memory of a server before and after many requests, of all its processes together."""
+    _load(target, clients=32, requests=1000)  # after it, everything is loaded and every pool is full
+    before = _resident_mib(process)
+    answered = _load(target, clients=8, requests=requests)
+    return {
+        "requests": requests,
+        "errors": answered.errors,
+        "processes": 1 + len(process.children(recursive=True)),
+        "before_mib": round(before),
+        "after_mib": round(_resident_mib(process)),
+    }
 
 
 def _is_ready(target: Target) -> bool:
@@ -194,7 +228,16 @@ def _ask(target: Target, method: str, path: str, body: bytes | None) -> int:
         connection.close()
 
 
-def _load(target: Target, *, clients: int, requests: int) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Load:
+    """Requests that were sent and answered: all together in ``seconds``, each in one of ``each_ms``."""
+
+    seconds: float
+    each_ms: tuple[float, ...]
+    errors: int
+
+
+def _load(target: Target, *, clients: int, requests: int) -> _Load:
     """Send requests from threads; each sends its next one when the last is answered."""
     bodies = list(islice(cycle(target.bodies), requests))
 
@@ -204,19 +247,25 @@ def _load(target: Target, *, clients: int, requests: int) -> dict[str, float]:
             right = _ask(target, "POST", target.path, body) == 200
         except OSError:
             right = False
-        return time.monotonic() - started, right
+        return 1000 * (time.monotonic() - started), right
 
     started = time.monotonic()
     with ThreadPoolExecutor(clients) as pool:
         answered = list(pool.map(timed, bodies))
     seconds = time.monotonic() - started
-    p50, p95, p99 = np.percentile([1000 * spent for spent, _ in answered], [50, 95, 99])
+    return _Load(seconds, tuple(spent for spent, _ in answered), sum(not right for _, right in answered))
+
+
+def _summary(loads: Sequence[_Load]) -> dict[str, float]:
+    """Return the figures of all turns together."""
+    spent = [each for load in loads for each in load.each_ms]
+    p50, p95, p99 = (round(float(value), 1) for value in np.percentile(spent, [50, 95, 99]))
     return {
-        "per_s": round(requests / seconds, 1),
-        "p50_ms": round(float(p50), 1),
-        "p95_ms": round(float(p95), 1),
-        "p99_ms": round(float(p99), 1),
-        "errors": sum(not right for _, right in answered),
+        "per_s": round(len(spent) / sum(load.seconds for load in loads), 1),
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "p99_ms": p99,
+        "errors": sum(load.errors for load in loads),
     }
 
 

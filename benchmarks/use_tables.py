@@ -1,6 +1,7 @@
 """Tables of measurements of models in use: the same answers everywhere, a server that is killed, load."""
 
 from collections.abc import Callable
+from statistics import median
 
 from benchmarks.record import Result
 
@@ -40,22 +41,39 @@ def _serve(result: Result) -> str:
     figures = result["figures"]
     lines = [
         "### Load\n",
-        "`merflow serve` and `mlflow models serve` of the same version, a small model of the synthetic corpus, one "
-        f"after the other on two cores that the clients share; {figures['requests']} requests per row. merflow also "
-        f"measures every clip for its warnings, which MLflow's server does not. Command: `{result['command']}`.",
+        "`merflow serve` and `mlflow models serve` of the same version, a small model of the synthetic corpus, on two "
+        f"cores that the clients share. The servers took turns: {figures['turns']} turns of {figures['requests']} "
+        "requests per row. merflow also measures every clip for its warnings, which MLflow's server does not. "
+        f"Command: `{result['command']}`.",
         "",
         "| server | clients | requests per s | p50 ms | p95 ms | p99 ms | errors | processor ms per request |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for name, server in figures["servers"].items():
+    for name, server in figures["load"].items():
         lines += [
             f"| {name} | {clients} | {load['per_s']} | {load['p50_ms']} | {load['p95_ms']} | {load['p99_ms']} | "
             f"{load['errors']} | {load['cpu_ms']} |"
-            for clients, load in sorted(server["load"].items(), key=lambda row: int(row[0]))
+            for clients, load in sorted(server.items(), key=lambda row: int(row[0]))
         ]
-    by_clients = sorted(figures["throughput_ratios"].items(), key=lambda row: int(row[0].split()[0]))
-    ratios = ", ".join(f"{ratio:.2f} with {name}" for name, ratio in by_clients)
-    return "\n".join([*lines, "", f"Throughput of merflow divided by MLflow's: {ratios}.", ""])
+    lines += ["", "| clients | throughput of merflow divided by MLflow's: median | lowest turn | highest turn |"]
+    lines += ["|---|---|---|---|"]
+    for clients, ratios in sorted(figures["throughput_ratios"].items(), key=lambda row: int(row[0])):
+        lines.append(f"| {clients} | {median(ratios):.2f} | {min(ratios):.2f} | {max(ratios):.2f} |")
+    starts = ", ".join(
+        f"{name} is ready after {start['ready_s']:.1f} s and has answered after {start['first_answer_s']:.1f} s"
+        for name, start in figures["start"].items()
+    )
+    memory = figures["memory"]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"From a cold start, {starts}. Resident memory of merflow's {memory['processes']} processes together: "
+            f"{memory['before_mib']} MiB, and {memory['after_mib']} MiB {memory['requests']} requests later, of which "
+            f"{memory['errors']} failed.",
+            "",
+        ]
+    )
 
 
 USE: dict[str, Callable[[Result], str]] = {

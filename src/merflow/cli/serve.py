@@ -74,13 +74,22 @@ def serve(
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.", rich_help_panel=_MODEL)
     ] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Predict in this many processes at the same time, each with a copy of the model. [default: one per "
+            "core, at most 4, and as many as fit into memory; 1 on a GPU]",
+            min=1,
+            rich_help_panel=_MODEL,
+        ),
+    ] = None,
     max_batch: Annotated[
         int, typer.Option(help="Predict at most this many clips at once.", min=1, rich_help_panel=_MODEL)
     ] = 16,
     max_wait_ms: Annotated[
         float,
         typer.Option(help="Wait at most this long for other clips to fill a batch.", min=0, rich_help_panel=_MODEL),
-    ] = 5,
+    ] = 0,
     max_upload_mib: Annotated[
         float, typer.Option(help="Refuse larger requests (413).", min=0.01, rich_help_panel=_LIMITS)
     ] = 32,
@@ -159,6 +168,7 @@ def serve(
         tracking_uri=tracking_uri,
         encoders_folder=load_params(params, overrides).features.encoders_folder,
         device=device,
+        workers=workers,
         drain_s=drain_s,
         log_requests=log_requests,
         log_predictions=log_predictions,

@@ -12,8 +12,9 @@ from merflow.contracts.sources import UtteranceSource
 def batches(
     source: UtteranceSource, order: Sequence[Sequence[int]], *, device: torch.device
 ) -> Iterator[Batch | RawBatch]:
-    """Yield the batches in order, on the device; a thread prepares the next one in the meantime."""
-    if not order:
+    """Yield the batches in order, on the device; if there are several, a thread prepares the next one meanwhile."""
+    if len(order) < 2:
+        yield from (source.batch(indices).to(device) for indices in order)
         return
     with ThreadPoolExecutor(max_workers=1) as executor:
         waiting = [executor.submit(source.batch, order[0])]

@@ -47,7 +47,10 @@ def predict(
         raise TrainingError("there is nothing to predict: the source has no utterances; check the parts of the split")
     device = device_of(params)
     was_training = model.training
-    model.to(device).eval()
+    if any(module.training for module in model.modules()):
+        model.eval()
+    if any(value.device != device for value in model.parameters()):
+        model.to(device)
 
     def forward(batch: Batch | RawBatch) -> Output:
         with autocast(params, device=device, precision=precision):
@@ -56,7 +59,8 @@ def predict(
 
     with deterministic(threads=params.threads):
         predicted = probabilities(forward, source, batch_size=batch_size, device=device, ranks=ranks)
-    model.train(was_training)
+    if was_training:
+        model.train()
     return predicted
 
 

@@ -2,22 +2,19 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from merflow.contracts.progress import say
-from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ServingError
-from merflow.inference.media_clips import Clip, Samples
 from merflow.opening.open_model import open_model
 from merflow.opening.watched_traffic import watched
 from merflow.runs.provenance import merflow_version
 from merflow.serving.http.app import build_app
+from merflow.serving.http.model_copies import model_copies, usual_workers
 from merflow.serving.http.server import Server, listen
 from merflow.serving.http.service import Service
 from merflow.serving.http.settings import ServeSettings
-from merflow.serving.predictor import Predictor
 
 _SHORTEST_KEY = 8
 
@@ -32,6 +29,7 @@ def serve(
     tracking_uri: str | None = None,
     encoders_folder: str = "",
     device: str = "auto",
+    workers: int | None = None,
     drain_s: float = 0.0,
     log_requests: bool = False,
     log_predictions: Path | None = None,
@@ -48,6 +46,8 @@ def serve(
         tracking_uri: The MLflow server or database of ``runs:`` and ``models:`` locations.
         encoders_folder: A folder with the pretrained encoders; empty for the hub's cache.
         device: ``cpu``, ``cuda`` or ``auto``.
+        workers: Number of processes that predict at the same time, this one among them; None for
+            :func:`merflow.serving.http.model_copies.usual_workers`.
         drain_s: Seconds in which it still listens after SIGTERM, with readiness 503.
         log_requests: True to log method, route, status and time of every request; never what is in it.
         log_predictions: The traffic log; None to write none. With one, ``/metrics`` compares the latest clips with the
@@ -59,13 +59,19 @@ def serve(
         OutputError: The traffic log cannot be written.
         MerflowError: The model cannot be loaded.
     """
-    predictor = open_model(location, tracking_uri=tracking_uri, encoders_folder=encoders_folder, device=device)
-    _warm_up(predictor)
+    opener = partial(open_model, location, tracking_uri=tracking_uri, encoders_folder=encoders_folder, device=device)
+    predictor = opener()
+    predictor.warm_up()
+    workers = workers or usual_workers(on_gpu=predictor.uses_gpu)
     if log_requests:
         logging.getLogger("merflow.serve").setLevel(logging.INFO)
-    with watched(predictor.model, log_predictions, location=location, tracking_uri=tracking_uri) as traffic:
-        socket = listen(host, port)
-        service = Service.start(predictor, settings, name=name, observe=None if traffic is None else traffic.take)
+    with (
+        watched(predictor.model, log_predictions, location=location, tracking_uri=tracking_uri) as traffic,
+        listen(host, port) as socket,
+        model_copies(opener, predictor.model, count=workers - 1) as copies,
+    ):
+        observe = None if traffic is None else traffic.take
+        service = Service.start(predictor, settings, name=name, observe=observe, copies=copies)
         if traffic is not None and traffic.recent is not None:
             service.metrics.registry.register(traffic.recent)
         shown = f"[{host}]" if ":" in host else host
@@ -105,9 +111,3 @@ def checked_key(key: str, *, where: str) -> str:
             "make one with `openssl rand -hex 32`"
         )
     return key
-
-
-def _warm_up(predictor: Predictor) -> None:
-    """Predict a clip, so that the first request finds everything loaded."""
-    noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
-    predictor.predict([Clip("warm-up", audio=Samples(noise), text="one two three")])

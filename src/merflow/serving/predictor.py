@@ -8,8 +8,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from merflow.contracts.listening_results import HeardEmotion, ListeningModel
 from merflow.contracts.streams import MODALITY_OF, Modality, Role
+from merflow.corpus.samples import RATE_HZ
 from merflow.errors import CorpusError, FeatureError, MediaError
 from merflow.inference.ensemble import Ensemble, Prediction
 from merflow.inference.media_batches import RefusedInput, source_of
@@ -142,6 +146,16 @@ class Predictor:
     def reach(self) -> int:
         """Turns of dialogue on either side of a clip that the model reads."""
         return self.ensemble.reach
+
+    @property
+    def uses_gpu(self) -> bool:
+        """True if the model runs on a GPU."""
+        return self.ensemble.device != "cpu" and torch.cuda.is_available()
+
+    def warm_up(self) -> None:
+        """Predict a clip of noise, so that the first request finds everything loaded."""
+        noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
+        self.predict([Clip("warm-up", audio=Samples(noise), text="one two three")])
 
     def measure(self, clip: Clip) -> Measured:
         """Measure a clip that :func:`merflow.serving.media.open_clip` opened; any thread may do it."""

@@ -24,11 +24,17 @@ VARIANT = "context-mmt:mmt-frozen"
 
 
 def finish_benchmark(
-    release: Path, out: Path, *, variants: Sequence[str], params: Params, tracked: bool = False
+    release: Path,
+    out: Path,
+    *,
+    variants: Sequence[str],
+    params: Params,
+    tracked: bool = False,
+    corpus: str = "synthetic",
 ) -> Path:
     """Run the jobs of a benchmark and return its folder."""
     manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
-    index(release, corpus="synthetic", out=manifest, params=params.corpus)
+    index(release, corpus=corpus, out=manifest, params=params.corpus)
     split(manifest, out=splits, params=params.splits)
     workspace, run = Workspace(out), out / "run.json"
     extract(

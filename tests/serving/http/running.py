@@ -3,13 +3,14 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any, NamedTuple
 
 from merflow.serving.http.app import build_app
+from merflow.serving.http.model_copies import ModelCopy
 from merflow.serving.http.server import Server, listen
 from merflow.serving.http.service import Service
 from merflow.serving.http.settings import ServeSettings
@@ -95,10 +96,15 @@ def _read(response: HTTPResponse) -> Reply:
 
 @contextmanager
 def running(
-    predictor: Predictor, settings: ServeSettings | None = None, *, name: str = "tiny", drain_s: float = 0.0
+    predictor: Predictor,
+    settings: ServeSettings | None = None,
+    *,
+    name: str = "tiny",
+    drain_s: float = 0.0,
+    copies: Sequence[ModelCopy] = (),
 ) -> Iterator[Running]:
     """Run a server until the block ends."""
-    service = Service.start(predictor, settings or ServeSettings(), name=name)
+    service = Service.start(predictor, settings or ServeSettings(), name=name, copies=copies)
     started = threading.Event()
     server = Server(build_app(service, version="0"), service.state, drain_s=drain_s, ready=started.set)
     opened = listen("127.0.0.1", 0)

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.cli.command import refused
@@ -67,7 +69,7 @@ def test_sigterm_under_load_answers_what_was_accepted_and_ends_with_0(package: P
             except (HTTPException, OSError) as error:
                 statuses.append(repr(error))
 
-    with served(package) as (process, port):
+    with served(package, "--workers", "2") as (process, port):
         clients = [threading.Thread(target=client, args=(port,)) for _ in range(8)]
         for each in clients:
             each.start()
@@ -81,6 +83,25 @@ def test_sigterm_under_load_answers_what_was_accepted_and_ends_with_0(package: P
         assert process.stderr is not None
         assert "all accepted requests are answered" in process.stderr.read()
     assert set(statuses) <= {200, 503}, "an accepted request got no answer"
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_no_worker_outlives_a_killed_server(package: Path) -> None:
+    with served(package, "--workers", "2") as (process, _):
+        others = psutil.Process(process.pid).children()
+        assert others
+        process.kill()
+        process.wait()
+        deadline_s = time.monotonic() + 60
+        while any(map(is_alive, others)):
+            assert time.monotonic() < deadline_s, "a worker is still there"
+            time.sleep(0.1)
 
 
 def test_the_key_comes_from_the_environment_or_a_file(package: Path, tmp_path: Path) -> None:

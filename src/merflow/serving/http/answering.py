@@ -2,8 +2,9 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -54,8 +55,8 @@ class Answering:
         Raises:
             RefusedRequestError: The only clip, or all of them, cannot be read; or the server has no room or time.
         """
-        with tempfile.TemporaryDirectory(prefix="merflow-serve-") as folder:
-            opened = await self._open(asked, Path(folder))
+        with _folder(asked) as folder:
+            opened = await self._open(asked, folder)
             clips = [clip for clip in opened if isinstance(clip, Clip)]
             if not clips:
                 first = next(refusal for refusal in opened if isinstance(refusal, RefusedRequestError))
@@ -63,9 +64,10 @@ class Answering:
             places = [place for place, clip in enumerate(opened) if isinstance(clip, Clip)]
             clips = _with_turns(clips, [asked[place].dialogue for place in places], reach=self.predictor.reach)
             found = await self.predict(clips, groups=[asked[place].group for place in places])
-        answers: Answers = [RefusedClip(one.clip_id, str(opened[place])) for place, one in enumerate(asked)]
-        for place, answer in zip(places, found, strict=True):
-            answers[place] = answer
+        answered = dict(zip(places, found, strict=True))
+        answers = [
+            answered.get(place) or RefusedClip(one.clip_id, str(opened[place])) for place, one in enumerate(asked)
+        ]
         if all(isinstance(answer, RefusedClip) for answer in answers):
             all_answered(answers)
         return answers
@@ -113,7 +115,7 @@ class Answering:
         except MerflowError as error:
             raise RefusedRequestError("unreadable", str(error)) from error
 
-    async def _open(self, asked: Sequence[ClipRequest], folder: Path) -> list[Clip | RefusedRequestError]:
+    async def _open(self, asked: Sequence[ClipRequest], folder: Path | None) -> list[Clip | RefusedRequestError]:
         async def opened(one: ClipRequest) -> Clip | RefusedRequestError:
             try:
                 return await self.decoded(lambda: self.open(one, folder=folder))
@@ -122,8 +124,10 @@ class Answering:
 
         return list(await asyncio.gather(*map(opened, asked)))
 
-    def open(self, one: ClipRequest, *, folder: Path, limit_s: float | None = None) -> Clip:
+    def open(self, one: ClipRequest, *, folder: Path | None, limit_s: float | None = None) -> Clip:
         """Return a clip with its sound in memory and its video, if the model reads video, in ``folder``.
+
+        A request without video needs no folder.
 
         Raises:
             MediaError: A file cannot be read.
@@ -133,10 +137,9 @@ class Answering:
         looks = "video" in self.predictor.model.modalities
         clip = Clip(one.clip_id, text=one.text)
         if one.video is not None and (looks or one.audio is None):
-            own = Path(tempfile.mkdtemp(dir=folder))  # several threads open the clips of one request
-            clip = open_clip(
-                one.video, clip_id=one.clip_id, text=one.text, limit_s=limit_s, folder=own if looks else None
-            )
+            # A folder of its own: several threads open the clips of one request.
+            own = Path(tempfile.mkdtemp(dir=folder)) if looks else None
+            clip = open_clip(one.video, clip_id=one.clip_id, text=one.text, limit_s=limit_s, folder=own)
         if one.audio is not None:
             heard = open_clip(one.audio, clip_id=one.clip_id, text=one.text, limit_s=limit_s)
             clip = replace(clip, audio=heard.audio)
@@ -158,6 +161,16 @@ def all_answered(answers: Answers) -> list[ClipPrediction]:
         if isinstance(answer, RefusedClip):
             raise RefusedRequestError("unreadable", f"{answer.clip_id}: {answer.reason}")
     return [answer for answer in answers if isinstance(answer, ClipPrediction)]
+
+
+@contextmanager
+def _folder(asked: Sequence[ClipRequest]) -> Iterator[Path | None]:
+    """Yield a folder for the videos of a request; None if it has none, for a folder takes time."""
+    if all(one.video is None for one in asked):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="merflow-serve-") as folder:
+        yield Path(folder)
 
 
 def _with_turns(clips: Sequence[Clip], dialogues: Sequence[str | None], *, reach: int) -> list[Clip]:

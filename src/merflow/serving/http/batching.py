@@ -1,4 +1,4 @@
-"""Dynamic micro-batches: one thread runs the model on the clips of all requests that wait."""
+"""Dynamic micro-batches: the clips of all requests that wait, for the next worker that is free."""
 
 import logging
 import threading
@@ -11,6 +11,7 @@ from time import monotonic
 from merflow.inference.media_clips import Clip
 from merflow.serving.clip_checks import Measured
 from merflow.serving.http.metrics import Metrics
+from merflow.serving.http.model_copies import ModelCopy
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import Batching
 from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip
@@ -19,6 +20,7 @@ Answers = list[ClipPrediction | RefusedClip]
 Observer = Callable[[Answers], None]
 
 _LOG = logging.getLogger(__name__)
+_START_AGAIN_S = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,27 +35,40 @@ class _Asked:
 
 
 class MicroBatches:
-    """A bounded queue before the model, and the thread that empties it."""
+    """A bounded queue before the model and its copies, and a thread for each of them that empties it."""
 
     def __init__(
-        self, predictor: Predictor, *, batching: Batching, queue: int, metrics: Metrics, observe: Observer | None = None
+        self,
+        predictor: Predictor,
+        *,
+        batching: Batching,
+        queue: int,
+        metrics: Metrics,
+        observe: Observer | None = None,
+        copies: Sequence[ModelCopy] = (),
     ) -> None:
-        """Start the thread.
+        """Start the threads.
 
         Args:
             predictor: The model.
             batching: Size and waiting time of batches.
             queue: Most clips that may wait.
             metrics: Told of the queue, batches and answers.
-            observe: Called in the model's thread with the answers of every batch.
+            observe: Called with the answers of every batch, of one at a time.
+            copies: Copies of the model in processes of their own.
         """
         self._predictor, self._batching, self._limit = predictor, batching, queue
         self._metrics, self._observe = metrics, observe
         self._waiting: deque[_Asked] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="merflow-model", daemon=True)
-        self._thread.start()
+        self._telling = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._work, args=(copy,), name="merflow-model", daemon=True)
+            for copy in (None, *copies)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(
         self, clips: Sequence[Clip], *, groups: Sequence[str | None], measured: Sequence[Future[Measured]]
@@ -74,38 +89,48 @@ class MicroBatches:
             asked = _Asked(clips, groups, measured)
             self._waiting.append(asked)
             self._metrics.queue_clips.set(waiting + len(clips))
-            self._changed.notify()
+            self._changed.notify_all()
         return asked.answers
 
     def close(self) -> None:
-        """Answer what waits, and end the thread."""
+        """Answer what waits, and end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _clips_waiting(self) -> int:
         return sum(len(asked.clips) for asked in self._waiting)
 
-    def _work(self) -> None:
-        while batch := self._next_batch():
+    def _work(self, copy: ModelCopy | None) -> None:
+        """Answer batches with a copy of the model, or with the model itself."""
+        model = self._predictor if copy is None else copy
+        while (copy is None or self._started(copy)) and (batch := self._next_batch()):
             running = [asked for asked in batch if asked.answers.set_running_or_notify_cancel()]
             if running:
-                self._answer(running)
+                self._answer(running, model)
+
+    def _started(self, copy: ModelCopy) -> bool:
+        """Wait until a copy can predict; return False if the queue is closed before."""
+        while True:
+            try:
+                copy.start()
+            except (RuntimeError, OSError):
+                _LOG.exception("a process of the model does not start; the next attempt is in %g s", _START_AGAIN_S)
+                with self._changed:
+                    if self._changed.wait_for(lambda: self._closed, timeout=_START_AGAIN_S):
+                        return False
+            else:
+                return True
 
     def _next_batch(self) -> list[_Asked]:
         """Wait for clips and return the next batch; nothing once the queue is closed and empty."""
         with self._changed:
-            while not self._waiting and not self._closed:
-                self._changed.wait()
+            while not self._closed and (left := self._seconds_left()) > 0:
+                self._changed.wait(left)
             if not self._waiting:
                 return []
-            full_at = self._waiting[0].since + self._batching.wait_ms / 1000
-            while self._clips_waiting() < self._batching.clips and not self._closed:
-                left = full_at - monotonic()
-                if left <= 0:
-                    break
-                self._changed.wait(left)
             batch = [self._waiting.popleft()]
             size = len(batch[0].clips)
             while self._waiting and size + len(self._waiting[0].clips) <= self._batching.clips:
@@ -114,12 +139,20 @@ class MicroBatches:
             self._metrics.queue_clips.set(self._clips_waiting())
             return batch
 
-    def _answer(self, batch: Sequence[_Asked]) -> None:
+    def _seconds_left(self) -> float:
+        """Return how long the next batch may still wait for clips; for ever if there are none."""
+        if not self._waiting:
+            return threading.TIMEOUT_MAX
+        if self._clips_waiting() >= self._batching.clips:
+            return 0.0
+        return self._waiting[0].since + self._batching.wait_ms / 1000 - monotonic()
+
+    def _answer(self, batch: Sequence[_Asked], model: Predictor | ModelCopy) -> None:
         """Predict a batch; if that fails, each request alone, so that only the one at fault fails."""
         started = monotonic()
         clips = [clip for asked in batch for clip in asked.clips]
         try:
-            found = self._predictor.predict(
+            found = model.predict(
                 clips,
                 groups=[group for asked in batch for group in asked.groups],
                 measured=[each for asked in batch for each in asked.measured],
@@ -127,7 +160,7 @@ class MicroBatches:
         except Exception as error:
             if len(batch) > 1:
                 for asked in batch:
-                    self._answer([asked])
+                    self._answer([asked], model)
                 return
             _LOG.exception("the model failed on a request of %d clips", len(clips))
             batch[0].answers.set_exception(error)
@@ -146,6 +179,7 @@ class MicroBatches:
             self._metrics.batch_clips.observe(len(found))
             self._metrics.count(found)
             if self._observe is not None:
-                self._observe(found)
+                with self._telling:
+                    self._observe(found)
         except Exception:
             _LOG.exception("the metrics of %d clips are lost", len(found))

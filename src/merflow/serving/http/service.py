@@ -1,11 +1,13 @@
 """Everything that the routes of one server share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from merflow.serving.http.answering import Answering, ClipRequest
 from merflow.serving.http.batching import Answers, MicroBatches, Observer
 from merflow.serving.http.keeping import keep
 from merflow.serving.http.metrics import Metrics
+from merflow.serving.http.model_copies import ModelCopy
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import ServeSettings
 from merflow.serving.http.state import ServerState
@@ -34,7 +36,13 @@ class Service:
 
     @classmethod
     def start(
-        cls, predictor: Predictor, settings: ServeSettings, *, name: str = "", observe: Observer | None = None
+        cls,
+        predictor: Predictor,
+        settings: ServeSettings,
+        *,
+        name: str = "",
+        observe: Observer | None = None,
+        copies: Sequence[ModelCopy] = (),
     ) -> "Service":
         """Start the threads.
 
@@ -42,7 +50,8 @@ class Service:
             predictor: The model.
             settings: Settings of the server.
             name: Name in URLs; empty for the model's own.
-            observe: Called in the model's thread with the answers of every batch.
+            observe: Called with the answers of every batch, of one at a time.
+            copies: Copies of the model in processes of their own.
         """
         metrics = Metrics(predictor.model)
         batches = MicroBatches(
@@ -51,6 +60,7 @@ class Service:
             queue=settings.limits.queue,
             metrics=metrics,
             observe=observe,
+            copies=copies,
         )
         return cls(predictor, name or predictor.model.name, settings, metrics, Answering(predictor, batches, settings))
 

@@ -48,7 +48,7 @@ class Batching:
     """
 
     clips: int = 16
-    wait_ms: float = 5
+    wait_ms: float = 0
 
 
 @dataclass(frozen=True)

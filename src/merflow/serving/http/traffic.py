@@ -29,7 +29,7 @@ class RecentDrift(Collector):
         self._latest: deque[TrafficRecord] = deque(maxlen=LATEST)
         self._seen, self._shown = 0, -_EVERY
         self._metrics: list[Metric] = []
-        self._lock = threading.Lock()  # the model's thread adds clips, and that of the routes collects
+        self._lock = threading.Lock()  # threads of the model add clips, and that of the routes collects
 
     def add(self, records: Sequence[TrafficRecord]) -> None:
         """Take answered clips."""

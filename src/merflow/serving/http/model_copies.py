@@ -1,0 +1,178 @@
+"""Copies of the model in processes of their own, which predict at the same time.
+
+Threads share Python's lock, which features of many small steps hold most of the time. A process opens the model anew,
+for not every network can be pickled. It does not start if it finds another model, such as the champion of a later day.
+"""
+
+import multiprocessing
+import os
+import pickle
+import resource
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+from merflow.contracts.machine import free_memory_gib, usable_cores
+from merflow.contracts.processes import interrupts_ignored, when_parent_ends
+from merflow.errors import MerflowError, ServingError
+from merflow.inference.media_clips import Clip
+from merflow.serving.clip_checks import Measured
+from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip, ServedModel
+
+_MOST = 4  # workers that a server has unasked; one process speaks HTTP for all of them
+
+
+class ModelCopy:
+    """A process that predicts, and its successor if it ends. One thread at a time may use it."""
+
+    def __init__(self, opener: Callable[[], Predictor], model: ServedModel) -> None:
+        """Start the process, and return before it can predict.
+
+        Args:
+            opener: Opens the model; it can be pickled.
+            model: The model that it must find.
+        """
+        self._opener, self._model = opener, model
+        self._is_ready = self._is_closed = False
+        self._start_process()
+
+    def start(self) -> None:
+        """Wait until the process can predict; start another one if it has ended.
+
+        Raises:
+            RuntimeError: It ends before it can, or does not find the model.
+        """
+        if self._is_ready:
+            return
+        if self._pipe.closed:
+            self._start_process()
+        try:
+            self._pipe.send_bytes(pickle.dumps((self._opener, self._model)))
+            problem = pickle.loads(self._pipe.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+        if problem:
+            self._ended()
+            raise RuntimeError(problem)
+        self._is_ready = True
+
+    def predict(
+        self, clips: Sequence[Clip], *, groups: Sequence[str | None], measured: Sequence[Future[Measured]]
+    ) -> list[ClipPrediction | RefusedClip]:
+        """Return one answer per clip; arguments as :meth:`merflow.serving.predictor.Predictor.predict` takes them.
+
+        Raises:
+            ServingError: The model refuses the clips.
+            RuntimeError: The model fails, or the process ends.
+        """
+        self.start()
+        try:
+            self._pipe.send_bytes(pickle.dumps((clips, groups, [each.result() for each in measured])))
+            kind, content = pickle.loads(self._pipe.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise self._ended() from error
+        if kind == "refused":
+            raise ServingError(content)
+        if kind == "failed":
+            raise RuntimeError(f"the model failed in its process:\n{content}")
+        answers: list[ClipPrediction | RefusedClip] = content
+        return answers
+
+    def close(self) -> None:
+        """End the process, which leaves nothing behind."""
+        self._is_closed = True
+        self._process.kill()
+        self._process.join()
+
+    def _start_process(self) -> None:
+        if self._is_closed:
+            raise RuntimeError("the copy of the model is closed")
+        context = multiprocessing.get_context("spawn")  # a fork would freeze the locks of this process's threads
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), name="merflow model", daemon=True)
+        with interrupts_ignored():
+            self._process.start()
+        theirs.close()
+
+    def _ended(self) -> RuntimeError:
+        self._is_ready = False
+        self._pipe.close()
+        self._process.kill()  # had it only closed its pipe
+        self._process.join()
+        return RuntimeError(f"a process of the model ended with exit code {self._process.exitcode}")
+
+
+@contextmanager
+def model_copies(opener: Callable[[], Predictor], model: ServedModel, *, count: int) -> Iterator[list[ModelCopy]]:
+    """Yield copies of a model, which end with the block; arguments as :class:`ModelCopy` takes them."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(closing(ModelCopy(opener, model))) for _ in range(count)]
+
+
+def usual_workers(*, on_gpu: bool) -> int:
+    """Return how many workers a server has unasked, once its model is loaded.
+
+    There is one per core, at most four, and only as many as fit into memory if each takes what this process took at
+    most. A model on a GPU has one.
+    """
+    if on_gpu:
+        return 1
+    free_gib = free_memory_gib()
+    if free_gib is None:
+        return min(_MOST, usable_cores())
+    most_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # Linux counts in KiB
+    return max(1, min(_MOST, usable_cores(), int(free_gib / most_gib)))
+
+
+def _serve(pipe: Connection) -> None:
+    """Open the model, receive clips and send answers, until the server ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the server answers what it has accepted, and then ends this process
+    when_parent_ends(lambda: os._exit(1))
+    opener, model = pickle.loads(pipe.recv_bytes())
+    try:
+        predictor = _opened(opener, model)
+    except MerflowError as error:
+        pipe.send_bytes(pickle.dumps(str(error)))
+        return
+    pipe.send_bytes(pickle.dumps(""))
+    while True:
+        try:
+            clips, groups, measured = pickle.loads(pipe.recv_bytes())
+        except (EOFError, OSError):
+            return
+        pipe.send_bytes(pickle.dumps(_answer(predictor, clips, groups, measured)))
+
+
+def _opened(opener: Callable[[], Predictor], model: ServedModel) -> Predictor:
+    predictor = opener()
+    found = predictor.model
+    if found != model:
+        raise ServingError(
+            f"the server answers with {model.name}, version {model.version}, but now {found.name}, version "
+            f"{found.version}, is in its place; start the server again"
+        )
+    predictor.warm_up()
+    return predictor
+
+
+def _answer(
+    predictor: Predictor, clips: Sequence[Clip], groups: Sequence[str | None], measured: Sequence[Measured]
+) -> tuple[str, Any]:
+    """Return the kind of an answer, and its content."""
+    try:
+        return "answers", predictor.predict(clips, groups=groups, measured=[_done(each) for each in measured])
+    except MerflowError as error:
+        return "refused", str(error)
+    except Exception:  # as text: an error object may not survive pickling
+        return "failed", traceback.format_exc()
+
+
+def _done(measured: Measured) -> Future[Measured]:
+    future: Future[Measured] = Future()
+    future.set_result(measured)
+    return future
