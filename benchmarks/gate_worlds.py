@@ -81,7 +81,8 @@ class World:
             return random.choice(len(CLASSES), size=len(self.dialogue), p=self.shares)
         likely = random.dirichlet(self.shares, size=self.dialogues).cumsum(axis=1)
         passed = random.random(len(self.dialogue))[:, None] > likely[self.dialogue]
-        return np.minimum(passed.sum(axis=1), len(CLASSES) - 1)
+        labels: np.ndarray = np.minimum(passed.sum(axis=1), len(CLASSES) - 1)
+        return labels
 
     def _skills(self, labels: np.ndarray) -> np.ndarray:
         """Return the candidate's further logit of being right, ``(n,)``."""
@@ -99,7 +100,8 @@ class World:
             random.normal(0, OWN, size=self.dialogues)
             + random.normal(0, self.suits, size=SESSIONS)[np.arange(self.dialogues) % SESSIONS]
         )
-        return random.random((self.seeds, len(ease))) < expit(ease + own[self.dialogue])
+        right: np.ndarray = random.random((self.seeds, len(ease))) < expit(ease + own[self.dialogue])
+        return right
 
     def _predictions(self, labels: np.ndarray, right: np.ndarray, random: np.random.Generator) -> VariantPredictions:
         predicted = np.where(right, labels, (labels + random.integers(1, 4, size=right.shape)) % len(CLASSES))
