@@ -10,9 +10,9 @@ from merflow.promotion.gate.interval import Spread, spread_of
 UTTERANCES, CLASSES = 30, 3
 
 
-def counts(*, sizes: tuple[int, ...] = (UTTERANCES,) * 6, seed: int = 0) -> np.ndarray:
-    """Return confusion counts ``(2, G, C, C)`` of two made-up models; a third of each dialogue belongs to each class."""
-    random = np.random.default_rng(seed)
+def counts(*, sizes: tuple[int, ...] = (UTTERANCES,) * 6) -> np.ndarray:
+    """Return confusion counts ``(2, G, C, C)`` of two made-up models; all classes are equally frequent."""
+    random = np.random.default_rng(0)
     likely = np.full((CLASSES, CLASSES), 0.2) + 0.4 * np.eye(CLASSES)
     drawn = [[random.multinomial(size // CLASSES, likely) for size in sizes] for _ in range(2)]
     return np.array(drawn)

@@ -6,8 +6,9 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ PATIENCE_S = 60.0
 class Request:
     """A request as it arrived."""
 
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     @property
@@ -144,7 +145,8 @@ def test_a_receiver_hears_of_every_champion_and_can_check_who_says_so(
     assert not sent_by_mlflow(first.headers, first.body, secret="another")
     assert not sent_by_mlflow(first.headers, first.body.replace(b'"1"', b'"2"'), secret=SECRET)
     assert not sent_by_mlflow(second.headers, first.body, secret=SECRET)
-    assert not sent_by_mlflow({**first.headers, "X-MLflow-Timestamp": "1"}, first.body, secret=SECRET)
+    later = dict(first.headers.items()) | {"X-MLflow-Timestamp": "1"}
+    assert not sent_by_mlflow(later, first.body, secret=SECRET)
     assert abs(int(second.headers["X-MLflow-Timestamp"]) - time.time()) < PATIENCE_S
     removed = {"name": "merflow", "alias": "candidate"}
     assert {"entity": "model_version_alias", "action": "deleted", "data": removed} in [r.event for r in kept.requests]
