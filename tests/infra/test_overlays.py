@@ -57,6 +57,23 @@ def test_every_object_is_valid_to_the_letter(rendered: dict[str, list[Manifest]]
     assert len(rendered[overlay]) > 35
 
 
+def test_an_overlay_may_let_mlflow_call_webhooks(folder: Path) -> None:
+    overlay = folder / "overlays/with-webhooks"
+    overlay.mkdir()
+    kind = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+    parts = {"resources": ["../podman"], "components": ["../../components/webhooks"]}
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump({**kind, **parts}))
+
+    objects = render(overlay)
+
+    policy, server = find(objects, "NetworkPolicy", "mlflow-webhooks"), find(objects, "Deployment", "mlflow")
+    kubernetes_validate.validate(policy, VERSION, strict=True)
+    selected = policy["spec"]["podSelector"]["matchLabels"]
+    assert selected.items() <= server["spec"]["template"]["metadata"]["labels"].items()
+    assert policy["metadata"]["namespace"] == server["metadata"]["namespace"]
+    assert "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY" in find(objects, "Secret", "mlflow")["data"]
+
+
 def test_a_misspelt_field_is_not_valid(rendered: dict[str, list[Manifest]]) -> None:
     manifest = yaml.safe_load(yaml.safe_dump(find(rendered["kind"], "Deployment", "mlflow")))
     manifest["spec"]["template"]["spec"]["containers"][0]["imaage"] = "merflow/python:0.1.0"

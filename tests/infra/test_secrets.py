@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 from tests.infra.manifests import KUSTOMIZE, ROOT, copy
 
@@ -52,9 +53,11 @@ def test_git_has_no_secret_file_and_ignores_new_ones() -> None:
 
 def test_fill_writes_random_values_for_the_owner_alone(folder: Path) -> None:
     assert len(fill(folder)) == 6
-    secrets = [value for path in folder.glob("*.env") for key, value in values(path).items() if "USERNAME" not in key]
-    assert len(secrets) == len(set(secrets)) == 11
-    assert all(re.fullmatch("[0-9a-f]{48}", value) for value in secrets)
+    secrets = {key: value for path in folder.glob("*.env") for key, value in values(path).items()}
+    secrets = {key: value for key, value in secrets.items() if "USERNAME" not in key}
+    assert len(secrets) == len(set(secrets.values())) == 12
+    Fernet(secrets.pop("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"))
+    assert all(re.fullmatch("[0-9a-f]{48}", value) for value in secrets.values())
     assert {path.stat().st_mode & 0o777 for path in folder.glob("*.env")} == {0o600}
 
 

@@ -1,4 +1,4 @@
-"""KFP's cache keys of a benchmark's steps, from its compiled package and from what its first steps really say.
+"""KFP's cache keys of a pipeline's steps, from its compiled package and from what its first steps really say.
 
 The key of a step holds its image, command, environment, volumes, parameters and the names of its input artifacts
 (``cacheutils`` of KFP's backend). An artifact has a new name with every execution of the step that makes it.
@@ -16,20 +16,24 @@ from merflow.pipelines.lint.package import Package, Task
 from merflow.storage.local import digest
 
 ROOT = Path(__file__).parents[2]
-_FIRST = ("fingerprint", "plan-benchmark", "list-folds")  # never cached, and run here
 
 _PROGRAM = """
 import json, sys
+from functools import partial
 from pathlib import Path
 from merflow.contracts.requests import ListFoldsRequest
 from merflow.contracts.transcripts import with_transcripts
 from merflow.jobs import steps
 from tests.jobs.inputs_of_folds import inputs_of_folds, write_features
 
-settings, changed = json.loads(sys.argv[1])
+settings, promotion, changed = json.loads(sys.argv[1])
 names = "index validate transcribe split extract list_folds classics track evaluate".split()
+plan = steps.plan_benchmark
+if promotion:
+    names += "package register gate promote".split()
+    plan = partial(steps.plan_promotion, **promotion)
 looks = {name: settings[name] for name in ("corpus", "root", "transcribe", "profile", "params", "workspace")}
-requests = dict(zip(names, steps.plan_benchmark(command="", digests=steps.fingerprint(**looks), **settings)))
+requests = dict(zip(names, plan(command="", digests=steps.fingerprint(**looks), **settings), strict=True))
 trainings = ListFoldsRequest.from_json(requests["list_folds"]).trainings
 streams = dict.fromkeys(stream for each in trainings for stream in each.streams)
 features = Path(settings["workspace"]) / "artifacts/features"
@@ -42,7 +46,7 @@ print(json.dumps([requests, items]))
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the benchmark.
+    """One run of a pipeline.
 
     Attributes:
         workspace: Folder that all steps share.
@@ -53,6 +57,7 @@ class Run:
         inputs: Digests of the inputs of streams that were replaced, by role.
         source: Folder that holds merflow's code in the image.
         package: The package.
+        promotion: Settings of the promotion; None for the pipeline ``benchmark``.
     """
 
     workspace: Path
@@ -63,24 +68,32 @@ class Run:
     inputs: tuple[tuple[str, str], ...]
     source: Path
     package: Path
+    promotion: dict[str, object] | None = None
 
     def keys(self) -> dict[str, str]:
         """Return the cache key of every cached step; that of a fold under the name of its request."""
         requests, items = self._said()
         package = Package.read(self.package)
-        steps = {task.name: task for task, _ in package.steps}
+        steps = {task.name: task for task, _ in package.steps if task.spec["cachingOptions"]}
         names: dict[str, str] = {}
         keys: dict[str, str] = {}
-        waiting = [name for name in steps if name not in (*_FIRST, "train", "evaluate")]
+        folds: dict[str, str] = {}
+        waiting = list(steps)
         while waiting:
             name = next(each for each in waiting if not (_producers(steps[each]) & set(waiting)))
             waiting.remove(name)
-            keys[name] = self._key(package, steps[name], {"request": requests[name]}, names)
-            names[name] = keys[name]
-        folds = {item: self._key(package, steps["train"], {"request": item}, names) for item in items}
-        collected = {"request": requests["evaluate"], "folds": sorted(folds.values())}
-        keys["evaluate"] = self._key(package, steps["evaluate"], collected, names)
+            if name == "train":
+                folds = {item: self._key(package, steps[name], {"request": item}, names) for item in items}
+                continue
+            parameters: dict[str, Any] = {"request": requests[name]}
+            if "folds" in steps[name].inputs("parameters"):
+                parameters["folds"] = sorted(folds.values())
+            keys[name] = names[name] = self._key(package, steps[name], parameters, names)
         return keys | {Path(item).name.rpartition("-")[0]: key for item, key in folds.items()}
+
+    def uncached(self) -> set[str]:
+        """Return the steps that run every time."""
+        return {task.name for task, _ in Package.read(self.package).steps if not task.spec["cachingOptions"]}
 
     def _said(self) -> tuple[dict[str, str], list[str]]:
         settings = {
@@ -96,7 +109,7 @@ class Run:
             "presets": "",
             "params": self.params,
         }
-        command = [sys.executable, "-c", _PROGRAM, json.dumps([settings, dict(self.inputs)])]
+        command = [sys.executable, "-c", _PROGRAM, json.dumps([settings, self.promotion, dict(self.inputs)])]
         environment = {**os.environ, "PYTHONPATH": f"{self.source}{os.pathsep}{ROOT}"}
         done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -117,4 +130,5 @@ class Run:
 
 
 def _producers(task: Task) -> set[str]:
-    return {source["taskOutputArtifact"]["producerTask"] for source in task.inputs("artifacts").values()}
+    of_artifacts = {source["taskOutputArtifact"]["producerTask"] for source in task.inputs("artifacts").values()}
+    return of_artifacts | ({"train"} if "folds" in task.inputs("parameters") else set())

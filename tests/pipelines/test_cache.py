@@ -17,6 +17,16 @@ from tests.pipelines.cache_keys import ROOT, Run
 AUDIO, VIDEO = "foal-net:audio-only", "foal-net:video-only"
 PREPARED = {"index", "validate", "transcribe", "split", "extract", "classics", "track", "evaluate"}
 AFTER_EXTRACTION = {"extract", "classics", "track", "evaluate"}
+PROMOTION: dict[str, object] = {
+    "variant": "best",
+    "kind": "refit",
+    "registered_name": "merflow",
+    "mode": "enforce",
+    "policy": "",
+    "coverage": 0.9,
+    "stress_utterances": 400,
+    "approval_h": 0.0,
+}
 FOLDS = {name: {f"{name.replace(':', '-')}-fold-{fold}" for fold in range(1, 6)} for name in (AUDIO, VIDEO)}
 
 
@@ -51,6 +61,19 @@ def run(tmp_path_factory: pytest.TempPathFactory, tiny_release: Path, encoder: P
         source=ROOT / "src",
         package=COMPILED / "benchmark.yaml",
     )
+
+
+@pytest.fixture(scope="module")
+def promotion(tmp_path_factory: pytest.TempPathFactory, tiny_release: Path, run: Run) -> Run:
+    """Return a run that goes on to a promotion, on a release of its own."""
+    root = Path(shutil.copytree(tiny_release, tmp_path_factory.mktemp("corpus") / "release"))
+    return replace(run, root=root, package=COMPILED / "promote.yaml", promotion=PROMOTION)
+
+
+@pytest.fixture(scope="module")
+def promoted(promotion: Run) -> dict[str, str]:
+    """Return the keys of the promotion."""
+    return promotion.keys()
 
 
 def edited(tmp_path: Path, module: str) -> Path:
@@ -122,3 +145,65 @@ def test_by_digest_another_image_runs_every_step_and_finds_the_trained_folds(run
     names = {path.name for path in run.workspace.glob("requests/*/*")}
     replace(run, package=package).keys()
     assert {path.name for path in run.workspace.glob("requests/*/*")} == names, "their requests are the same"
+
+
+def test_a_promotion_finds_the_steps_of_a_benchmark(promotion: Run, promoted: dict[str, str]) -> None:
+    benchmark = replace(promotion, package=COMPILED / "benchmark.yaml", promotion=None).keys()
+
+    assert benchmark.keys() == PREPARED | FOLDS[AUDIO] | FOLDS[VIDEO]
+    assert promoted == benchmark | {"package": promoted["package"]}
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "steps"),
+    [
+        ("benchmark", {"fingerprint", "plan-benchmark", "list-folds"}),
+        ("promote", {"fingerprint", "plan-promotion", "list-folds", "register", "gate", "promote"}),
+        ("monitor", {"plan-monitoring", "monitor", "act-on-drift"}),
+    ],
+)
+def test_what_looks_at_files_or_at_the_registry_is_never_cached(run: Run, pipeline: str, steps: set[str]) -> None:
+    assert replace(run, package=COMPILED / f"{pipeline}.yaml").uncached() == steps
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps"),
+    [
+        ({"mode": "warn", "registered_name": "another", "approval_h": 2.0}, set()),
+        ({"kind": "ensemble"}, {"package"}),
+        ({"stress_utterances": 0}, {"package"}),
+    ],
+)
+def test_settings_of_the_package_make_it_again_and_those_of_the_gate_do_not(
+    promotion: Run, promoted: dict[str, str], settings: dict[str, object], steps: set[str]
+) -> None:
+    after = replace(promotion, promotion=PROMOTION | settings).keys()
+
+    assert {step for step in promoted if promoted[step] != after[step]} == steps
+
+
+@pytest.mark.parametrize(
+    ("module", "steps"),
+    [
+        ("promotion/card/page.py", {"package"}),
+        ("training/history.py", {"evaluate", "package"} | FOLDS[AUDIO] | FOLDS[VIDEO]),
+        ("promotion/gate/interval.py", set()),  # the gate is never cached
+    ],
+)
+def test_an_edited_module_runs_its_steps_of_a_promotion(
+    promotion: Run, promoted: dict[str, str], module: str, steps: set[str], tmp_path: Path
+) -> None:
+    after = replace(promotion, source=edited(tmp_path, module)).keys()
+
+    assert {step for step in promoted if promoted[step] != after[step]} == steps
+
+
+def test_a_replaced_recording_makes_the_package_again_and_leaves_the_folds_of_the_video_alone(
+    promotion: Run, tmp_path: Path
+) -> None:
+    replaced = replace(promotion, root=Path(shutil.copytree(promotion.root, tmp_path / "release")))
+    before = replaced.keys()
+    touch(next(iter(sorted(replaced.root.rglob("*.wav")))))
+    after = replace(replaced, inputs=(("speech", "replaced"),)).keys()
+
+    assert {step for step in before if before[step] != after[step]} == PREPARED | FOLDS[AUDIO] | {"package"}

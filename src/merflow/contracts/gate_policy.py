@@ -29,8 +29,6 @@ class AccuracyPolicy(Strict):
         margin: UA that a non-inferior candidate may lose.
         above_chance: UA by which the lower bound must exceed a constant guess, with or without a champion.
         min_dialogues: Fewest test dialogues on which a difference is believed.
-        resamples: Resamples of dialogues, for all intervals of the gate.
-        seed: Seed of the resamples.
     """
 
     require: Literal["superior", "non-inferior"]
@@ -38,8 +36,6 @@ class AccuracyPolicy(Strict):
     margin: Share
     above_chance: Share
     min_dialogues: int = Field(ge=5)
-    resamples: int = Field(ge=500, le=200_000)
-    seed: int = Field(ge=0)
 
 
 class GroupPolicy(Strict):

@@ -73,7 +73,7 @@ class Stage:
         return [sys.executable, *words, "--backoff-scale", "0.02", *more]
 
 
-def prepare(folder: Path, *, project: str = "merflow-test") -> Stage:
+def prepare(folder: Path, *, project: str = "merflow-test", pipeline: str = "benchmark") -> Stage:
     """Build the stand-ins, render the overlay with random secrets and a canary, and compile the package."""
     _build_stand_ins(folder)
     kustomize = copy_with_secrets(folder)
@@ -91,7 +91,7 @@ def prepare(folder: Path, *, project: str = "merflow-test") -> Stage:
     )
     services = folder / "services.yaml"
     services.write_bytes(subprocess.run([kubectl(), "kustomize", overlay], check=True, capture_output=True).stdout)
-    command = [sys.executable, "-m", "merflow", "pipeline", "compile", "benchmark", "--out", str(folder / "packages")]
+    command = [sys.executable, "-m", "merflow", "pipeline", "compile", pipeline, "--out", str(folder / "packages")]
     sections: dict[str, dict[str, object]] = {
         **CHANGES,
         "tracking": {"uri": "http://mlflow.mlops:5000"},
@@ -101,7 +101,7 @@ def prepare(folder: Path, *, project: str = "merflow-test") -> Stage:
         for key, value in values.items():
             command += ["--set", f"{section}.{key}={json.dumps(value)}"]
     subprocess.run(command, check=True, capture_output=True)
-    return Stage(folder, services, folder / "packages/benchmark.yaml", project)
+    return Stage(folder, services, folder / f"packages/{pipeline}.yaml", project)
 
 
 def cluster() -> dict[str, object]:

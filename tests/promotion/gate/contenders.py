@@ -44,9 +44,8 @@ def champion(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
 
 
 def policy(**sections: dict[str, Any]) -> GatePolicy:
-    """Return the shipped policy with other values; fewer resamples, to be fast."""
+    """Return the shipped policy with other values."""
     values = policy_of().model_dump()
-    values["accuracy"]["resamples"] = 500
     for name, changes in sections.items():
         values[name] |= changes
     return GatePolicy.model_validate(values)

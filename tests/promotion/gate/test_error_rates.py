@@ -6,22 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.gate_error_rates import (
-    CLASSES,
-    World,
-    coverage_refusal_rate,
-    group_refusal_rate,
-    promotion_rate,
-    skill_of,
-    true_ua,
-)
-from merflow.evaluation.metrics import unweighted_accuracy
+from benchmarks.gate_error_rates import coverage_refusal_rate, group_refusal_rate, promotion_rate
+from benchmarks.gate_worlds import CLASSES, World, skill_of, true_ua
+from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of
+from merflow.evaluation.significance import resampled_counts
 from merflow.promotion.gate.gate import policy_of
-from merflow.promotion.gate.pairing import counts_by_dialogue, difference, resampled_ua
+from merflow.promotion.gate.pairing import counts_by_dialogue, difference
 
 SHIPPED = policy_of()
-ACCURACY = SHIPPED.accuracy.model_copy(update={"resamples": 500})
-TRIALS = 300
+ACCURACY = SHIPPED.accuracy
+TRIALS = 1000
+RARE = World(20, shares=(0.06, 0.14, 0.5, 0.3), unequal=1.0, moods=True)
+GOOD = World(20, ease=(4.0, 3.5, 3.0, 3.2))
 
 
 def at_most(level: float, *, trials: int) -> float:
@@ -29,48 +25,51 @@ def at_most(level: float, *, trials: int) -> float:
     return float(stats.binom.ppf(0.9995, trials, level)) / trials
 
 
-def test_equal_models_are_promoted_no_more_often_than_the_level() -> None:
-    rate = promotion_rate(World(40), ACCURACY, trials=TRIALS)
-
-    assert rate <= at_most(ACCURACY.level, trials=TRIALS)
-
-
-def test_several_seeds_of_equal_models_do_not_make_them_differ() -> None:
-    rate = promotion_rate(World(20, seeds=3), ACCURACY, trials=TRIALS)
+@pytest.mark.parametrize("world", [World(20), RARE, World(20, unequal=1.0), World(20, seeds=3), World(20, alike=0.95)])
+def test_equal_models_are_promoted_no_more_often_than_the_level(world: World) -> None:
+    rate = promotion_rate(world, ACCURACY, trials=TRIALS)
 
     assert rate <= at_most(ACCURACY.level, trials=TRIALS)
 
 
 def test_a_better_model_is_found() -> None:
-    assert promotion_rate(World(150, gain=0.06), ACCURACY, trials=40) > 0.9
+    assert promotion_rate(World(150, gain=0.06), ACCURACY, trials=TRIALS) > 0.9
 
 
-def test_a_model_that_is_worse_by_the_margin_is_refused_at_the_stated_power() -> None:
+@pytest.mark.parametrize("world", [World(20), RARE, GOOD])
+def test_a_model_that_is_worse_by_the_margin_is_refused_at_the_stated_power(world: World) -> None:
+    policy = ACCURACY.model_copy(update={"require": "non-inferior", "margin": 0.03})
+
+    rate = promotion_rate(replace(world, gain=-policy.margin), policy, trials=TRIALS)
+
+    assert rate <= at_most(policy.level, trials=TRIALS)
+
+
+def test_an_equal_model_is_found_to_be_non_inferior() -> None:
     policy = ACCURACY.model_copy(update={"require": "non-inferior", "margin": 0.05})
 
-    assert promotion_rate(World(40, gain=-0.05), policy, trials=TRIALS) <= at_most(policy.level, trials=TRIALS)
     assert promotion_rate(World(150), policy, trials=40) > 0.8
 
 
 def test_equal_groups_are_refused_no_more_often_than_the_level_of_the_family() -> None:
     trials = 100
-    rate = group_refusal_rate(World(40), SHIPPED.groups, ACCURACY, trials=trials)
+    rate = group_refusal_rate(World(40), SHIPPED.groups, trials=trials)
 
     assert rate <= at_most(SHIPPED.groups.level, trials=trials)
 
 
 def test_a_much_worse_session_is_refused() -> None:
-    worse = World(150, gain=-0.3, session=1)
+    worse = World(150, gain=-0.3, group="session 1")
 
-    assert group_refusal_rate(worse, SHIPPED.groups, ACCURACY, trials=10, only="session 1") == 1.0
+    assert group_refusal_rate(worse, SHIPPED.groups, trials=10, only="session 1") == 1.0
 
 
 def test_a_session_that_is_worse_by_the_margin_does_not_pass_as_not_worse() -> None:
     policy = SHIPPED.groups.model_copy(
         update={"refuse": "not-shown-equal", "margin": 0.1, "level": 0.025, "by": ["session"]}
     )
-    worse, trials = World(40, gain=-0.1, session=1), 120
-    passed = 1 - group_refusal_rate(worse, policy, ACCURACY, trials=trials, only="session 1")
+    worse, trials = World(40, gain=-0.1, group="session 1"), 120
+    passed = 1 - group_refusal_rate(worse, policy, trials=trials, only="session 1")
 
     assert passed <= at_most(policy.level, trials=trials)
 
@@ -83,29 +82,29 @@ def test_coverage_as_promised_is_refused_no_more_often_than_the_level() -> None:
     assert coverage_refusal_rate(SHIPPED.calibration, coverage=0.84, trials=trials) > 0.8
 
 
-def test_student_s_interval_keeps_its_level_with_five_dialogues_and_percentiles_do_not() -> None:
-    random, tail, trials = np.random.default_rng(11), 0.005, 600
+def test_with_few_unequal_dialogues_a_bootstrap_of_them_misses_too_often_and_the_interval_does_not() -> None:
+    random, tail, trials = np.random.default_rng(11), 0.025, 600
     missed = np.zeros(2)
     for _ in range(trials):
         counts = np.stack(
-            [counts_by_dialogue(side, side.labels >= 0, classes=len(CLASSES)) for side in World(5).draw(random)]
+            [counts_by_dialogue(side, side.labels >= 0, classes=len(CLASSES)) for side in RARE.draw(random)]
         )
-        figures = resampled_ua(counts, policy=ACCURACY)
-        assert figures is not None
-        found = difference(counts, utterances=100, tail=tail, policy=ACCURACY)
+        found = difference(counts, utterances=len(RARE.dialogue), tail=tail)
         assert found.interval is not None
+        figures = unweighted_accuracy_of(resampled_counts(counts, samples=500, seed=0))
         low, high = np.percentile(figures[0] - figures[1], [100 * tail, 100 * (1 - tail)])
         missed += [found.interval[0] > 0 or found.interval[1] < 0, low > 0 or high < 0]
 
     assert missed[0] / trials <= at_most(2 * tail, trials=trials)
-    assert missed[1] / trials > 5 * 2 * tail
+    assert missed[1] / trials > 2 * 2 * tail
 
 
 @pytest.mark.parametrize("gain", [0.0, -0.05, 0.1])
 def test_the_simulated_models_differ_by_what_they_should(gain: float) -> None:
     """The simulation itself is right: its true difference is that of very many dialogues."""
     candidate, champion = replace(World(4000), gain=gain).draw(np.random.default_rng(3))
+    ease = World().ease
     found = [unweighted_accuracy(v.labels, v.predicted, classes=len(CLASSES)) for v in (candidate, champion)]
 
-    assert true_ua(skill_of(gain)) - true_ua(0.0) == pytest.approx(gain, abs=1e-6)
+    assert true_ua(skill_of(gain, ease=ease), ease=ease) - true_ua(0.0, ease=ease) == pytest.approx(gain, abs=1e-6)
     assert found[0] - found[1] == pytest.approx(gain, abs=0.01)

@@ -15,7 +15,7 @@ import pytest
 
 from merflow.contracts.machine import usable_cores
 from merflow.inference.media_clips import Clip, Samples, dialogue
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.serving.clip_checks import Measured
 from merflow.serving.http.batching import MicroBatches
 from merflow.serving.http.metrics import Metrics

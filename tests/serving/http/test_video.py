@@ -15,7 +15,7 @@ from merflow.contracts.params import Params
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.samples import RATE_HZ
 from merflow.jobs.index import index
-from merflow.jobs.open_model import open_model
+from merflow.opening.open_model import open_model
 from merflow.runs.fold_folder import MODEL, read_predictions
 from merflow.runs.workspace import Workspace
 from tests.promotion.packaging.benchmarks import finish_benchmark

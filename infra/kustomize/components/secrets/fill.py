@@ -5,20 +5,27 @@ python3 infra/kustomize/components/secrets/fill.py [FOLDER]
 A file that exists stays as it is.
 """
 
+import base64
 import os
 import secrets
 import sys
 from pathlib import Path
 
 LENGTH_BYTES = 24
+FERNET_BYTES = 32
 
 
 def filled(example: str) -> str:
-    """Return the text with a random value, in hexadecimal digits, for every empty one."""
-    lines = (
-        f"{line}{secrets.token_hex(LENGTH_BYTES)}" if line.endswith("=") else line for line in example.splitlines()
-    )
+    """Return the text with a random value for every empty one."""
+    lines = (f"{line}{random_value(line[:-1])}" if line.endswith("=") else line for line in example.splitlines())
     return "\n".join(lines) + "\n"
+
+
+def random_value(name: str) -> str:
+    """Return hexadecimal digits; a Fernet key, which is URL-safe base64, for the name of an encryption key."""
+    if name.endswith("_ENCRYPTION_KEY"):
+        return base64.urlsafe_b64encode(secrets.token_bytes(FERNET_BYTES)).decode()
+    return secrets.token_hex(LENGTH_BYTES)
 
 
 def fill(folder: Path) -> list[Path]:

@@ -1,21 +1,17 @@
 """Checks of UA: above a constant guess, and against the champion."""
 
 import numpy as np
+from scipy.special import ndtri
 
 from merflow.contracts.gate_decision import Check
 from merflow.contracts.gate_policy import AccuracyPolicy
 from merflow.contracts.numerals import percent, plural, signed, signed_interval
 from merflow.evaluation.comparisons import difference_over_seeds
 from merflow.evaluation.metrics import unweighted_accuracy_of
-from merflow.evaluation.power import POWER, detectable
+from merflow.evaluation.power import POWER
 from merflow.evaluation.predictions import VariantPredictions
-from merflow.promotion.gate.pairing import (
-    Difference,
-    counts_by_dialogue,
-    paired_difference_of,
-    resampled_ua,
-    student_interval,
-)
+from merflow.promotion.gate.interval import spread_of
+from merflow.promotion.gate.pairing import Difference, counts_by_dialogue, paired_difference_of
 
 _FEW = "Test on more dialogues"
 
@@ -26,13 +22,13 @@ def above_chance(candidate: VariantPredictions, *, classes: int, policy: Accurac
     pooled, groups = counts.sum(axis=0), len(counts)
     ua, chance = float(unweighted_accuracy_of(pooled)), 1 / int((pooled.sum(axis=1) > 0).sum())
     limit = chance + policy.above_chance
-    figures = resampled_ua(counts[None], policy=policy)
-    if figures is None or groups < policy.min_dialogues:
+    spread = spread_of(counts[None], utterances=len(set(candidate.utterance_ids.tolist())))
+    if spread is None or groups < policy.min_dialogues:
         words = f"UA is {percent(ua)}% on {plural(groups, 'dialogue')}, too few for an interval that can be believed."
         return Check(
             name="above chance", passed=False, measured=ua, limit=limit, unit="share", sentence=words, remedy=_FEW
         )
-    bounds = student_interval(ua, float(figures[0].std(ddof=1)), groups=groups, tail=policy.level)
+    bounds = spread.interval(ua, tail=policy.level)
     passed = bounds[0] > limit
     return Check(
         name="above chance",
@@ -54,7 +50,7 @@ def against_champion(
     """Check that the candidate is superior or non-inferior to the champion, as the policy requires."""
     everything = tuple(np.full(len(variant.labels), fill_value=True) for variant in (candidate, champion))
     found = paired_difference_of(
-        candidate, champion, (everything[0], everything[1]), classes=classes, tail=policy.level, policy=policy
+        candidate, champion, (everything[0], everything[1]), classes=classes, tail=policy.level
     )
     limit = limit_of(policy)
     passed = promotes(found, policy=policy)
@@ -97,10 +93,11 @@ def promotes(found: Difference, *, policy: AccuracyPolicy) -> bool:
 
 
 def _remedy(found: Difference, *, policy: AccuracyPolicy) -> str:
+    assert found.interval is not None
     assert found.standard_error is not None
-    visible = detectable(found.standard_error, alpha=2 * policy.level, power=POWER)
+    visible = found.delta - found.interval[0] + float(ndtri(POWER)) * found.standard_error
     words = f"Train a better model; this test data shows a true gain of {percent(visible)} points 4 times in 5"
-    if policy.require == "superior" and found.interval is not None and found.interval[0] > -policy.margin:
+    if policy.require == "superior" and found.interval[0] > -policy.margin:
         words += "; the candidate would pass accuracy.require: non-inferior"
     return words
 

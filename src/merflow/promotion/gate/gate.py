@@ -120,5 +120,4 @@ def _against(
         candidate.utterances,
         classes=classes,
         policy=policy.groups,
-        accuracy=policy.accuracy,
     )

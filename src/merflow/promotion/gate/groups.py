@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.gate_decision import Check
-from merflow.contracts.gate_policy import AccuracyPolicy, Grouping, GroupPolicy
+from merflow.contracts.gate_policy import Grouping, GroupPolicy
 from merflow.contracts.numerals import percent, plural, signed, signed_interval
 from merflow.evaluation.predictions import VariantPredictions
 from merflow.promotion.gate.pairing import Difference, paired_difference_of
@@ -41,7 +41,6 @@ def group_checks(
     *,
     classes: tuple[str, ...],
     policy: GroupPolicy,
-    accuracy: AccuracyPolicy,
 ) -> Iterator[Check]:
     """Yield one check per group, and one per grouping that the corpus does not know."""
     groups = groups_of(candidate, champion, utterances, classes=classes, by=policy.by)
@@ -50,7 +49,7 @@ def group_checks(
             yield Check(name=grouping, passed=True, sentence=f"Not compared: the corpus does not know {grouping}.")
     tail = tail_of(policy, groups=len(groups))
     for name, rows in groups.items():
-        found = paired_difference_of(candidate, champion, rows, classes=len(classes), tail=tail, policy=accuracy)
+        found = paired_difference_of(candidate, champion, rows, classes=len(classes), tail=tail)
         yield _check(name, found, policy=policy, groups=len(groups))
 
 

@@ -1,30 +1,22 @@
-"""Two packages on the same test utterances, and the resampled difference of their UA.
+"""Two packages on the same test utterances, and the difference of their UA.
 
-A resampled dialogue brings its predictions of all seeds, so that several seeds of one utterance never count as several
+Each dialogue counts with its predictions of all seeds, so that several seeds of one utterance never count as several
 utterances; the two packages may have been trained with different seeds.
 
-The intervals are Student's, with the standard deviation of the resamples as the standard error. Percentiles of the
-resamples need no normal distribution, but with few dialogues and far tails, as for a session among eleven groups, they
-miss the true difference several times too often; ``tests/promotion/gate/test_error_rates.py`` compares the two.
-
-Shapes: n tests, G dialogues, B resamples, C classes.
+Shapes: n tests, G dialogues, C classes.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
-from merflow.contracts.gate_policy import AccuracyPolicy
 from merflow.contracts.scores import Interval
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
-from merflow.evaluation.significance import FEWEST_DIALOGUES, dialogue_counts, resampled_counts
+from merflow.evaluation.significance import dialogue_counts
 from merflow.promotion.gate.evidence import Evidence
-
-# An interval needs at least this share of resamples that hold every class of the group.
-_WHOLE_SHARE = 0.5
+from merflow.promotion.gate.interval import spread_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class Difference:
     Attributes:
         delta: The difference on the test utterances.
         interval: Interval with the asked-for tails; None for too few dialogues or too rare classes.
-        standard_error: Standard deviation of the resampled difference; None where there is no interval.
+        standard_error: Standard error of the difference; None where there is no interval.
         dialogues: Number of dialogues.
         utterances: Number of utterances; each counts once, whatever the seeds.
     """
@@ -76,58 +68,23 @@ def counts_by_dialogue(variant: VariantPredictions, rows: np.ndarray, *, classes
     return dialogue_counts(cells, dialogues, groups=len(names), classes=classes)
 
 
-def difference(counts: np.ndarray, *, utterances: int, tail: float, policy: AccuracyPolicy) -> Difference:
+def difference(counts: np.ndarray, *, utterances: int, tail: float) -> Difference:
     """Compute the difference of UA with its interval.
 
     Args:
         counts: ``(2, G, C, C)`` per dialogue, candidate first.
         utterances: Number of utterances behind them.
         tail: Probability that the true difference lies below the interval, and that it lies above.
-        policy: Number and seed of the resamples.
     """
-    pooled = counts.sum(axis=1)
-    candidate, champion = unweighted_accuracy_of(pooled)
-    delta, figures = float(candidate - champion), resampled_ua(counts, policy=policy)
-    error = None if figures is None else float((figures[0] - figures[1]).std(ddof=1))
+    delta = float(np.subtract.reduce(unweighted_accuracy_of(counts.sum(axis=1))))
+    spread = spread_of(counts, utterances=utterances)
     return Difference(
         delta=delta,
-        interval=None if error is None else student_interval(delta, error, groups=counts.shape[1], tail=tail),
-        standard_error=error,
+        interval=None if spread is None else spread.interval(delta, tail=tail),
+        standard_error=None if spread is None else spread.standard_error,
         dialogues=counts.shape[1],
         utterances=utterances,
     )
-
-
-def student_interval(figure: float, error: float, *, groups: int, tail: float) -> Interval:
-    """Return Student's interval of a figure.
-
-    The variance of the resamples is too small by a factor of ``(G - 1) / G``, which is made up for.
-
-    Args:
-        figure: The figure on all test utterances.
-        error: Standard deviation of the resampled figure.
-        groups: G.
-        tail: Probability that the true value lies below the interval, and that it lies above.
-    """
-    reach = float(stdtrit(groups - 1, 1 - tail)) * error * (groups / (groups - 1)) ** 0.5
-    return figure - reach, figure + reach
-
-
-def resampled_ua(counts: np.ndarray, *, policy: AccuracyPolicy) -> np.ndarray | None:
-    """Return UA ``(packages, B)`` over resamples of dialogues; None for too few dialogues or too rare classes.
-
-    Resamples without one of the classes are left out, for their UA would average over other classes.
-
-    Args:
-        counts: ``(packages, G, C, C)`` per dialogue.
-        policy: Number and seed of the resamples.
-    """
-    if counts.shape[1] < FEWEST_DIALOGUES:
-        return None
-    occurs = counts[0].sum(axis=(0, 2)) > 0
-    resampled = resampled_counts(counts, samples=policy.resamples, seed=policy.seed)
-    whole = (resampled.sum(axis=-1) > 0)[:, :, occurs].all(axis=(0, 2))
-    return unweighted_accuracy_of(resampled[:, whole]) if whole.mean() >= _WHOLE_SHARE else None
 
 
 def paired_difference_of(
@@ -137,7 +94,6 @@ def paired_difference_of(
     *,
     classes: int,
     tail: float,
-    policy: AccuracyPolicy,
 ) -> Difference:
     """Compute the difference on some rows of both packages, which belong to the same utterances."""
     counts = [
@@ -145,7 +101,7 @@ def paired_difference_of(
         for variant, mask in zip((candidate, champion), rows, strict=True)
     ]
     utterances = len(set(candidate.utterance_ids[rows[0]].tolist()))
-    return difference(np.stack(counts), utterances=utterances, tail=tail, policy=policy)
+    return difference(np.stack(counts), utterances=utterances, tail=tail)
 
 
 def same_tests(candidate: VariantPredictions, champion: VariantPredictions) -> str:

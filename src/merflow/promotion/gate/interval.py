@@ -1,0 +1,74 @@
+"""The gate's interval of a UA, or of the difference of two.
+
+A policy states how often chance may promote or refuse a model, so the interval must keep its level with few dialogues
+of unequal sizes, with rare classes, and with models that are seldom wrong. Three things make it do so:
+
+* The standard error is the jackknife's: each dialogue is left out once. For few clusters it errs on the large side,
+  whereas that of a bootstrap over clusters is too small (MacKinnon, Nielsen and Webb 2023, "Cluster-robust inference").
+* Student's distribution has as many degrees of freedom as there are *effective* dialogues, minus one. If dialogues are
+  of one size, that is their number; if a few of them hold most utterances, it is close to the number of these few
+  (Kish 1965; Carter, Schnepel and Steigerwald 2017).
+* Each end lies one utterance further out: what is shown must still be shown if one more answer had been another.
+  Differences come in steps of an utterance, and those of models that are seldom wrong are skewed.
+
+``python -m benchmarks.gate_error_rates`` measures the levels. The reports' intervals are percentiles of a bootstrap
+(``merflow.evaluation.significance``), for no decision depends on their last digit.
+
+Shapes: K is 1 for a UA and 2 for a difference, G dialogues, C classes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from merflow.contracts.scores import Interval
+from merflow.evaluation.metrics import unweighted_accuracy_of
+from merflow.evaluation.significance import FEWEST_DIALOGUES
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Spread of a figure over the choice of test dialogues.
+
+    Attributes:
+        standard_error: The jackknife's standard error.
+        dialogues: Effective number of dialogues; at most G, and G if all hold as many utterances of each class.
+        step: Change of UA by one utterance of an average class.
+    """
+
+    standard_error: float
+    dialogues: float
+    step: float
+
+    def interval(self, figure: float, *, tail: float) -> Interval:
+        """Return the interval of the figure; the true one lies below or above it with probability ``tail`` each."""
+        reach = float(stdtrit(self.dialogues - 1, 1 - tail)) * self.standard_error + self.step
+        return figure - reach, figure + reach
+
+
+def spread_of(counts: np.ndarray, *, utterances: int) -> Spread | None:
+    """Compute the spread of a UA or of a difference of two; None for too few dialogues or too rare classes.
+
+    Dialogues are too few if one of them outweighs all others, and a class is too rare if a single dialogue holds it.
+
+    Args:
+        counts: Confusion counts per dialogue, ``(K, G, C, C)``.
+        utterances: Number of utterances behind them; each counts once, whatever the seeds.
+    """
+    groups, support = counts.shape[1], counts[0].sum(axis=-1)  # support: (G, C), of the same tests for both models
+    occurs = support.sum(axis=0) > 0
+    if groups < FEWEST_DIALOGUES or ((support > 0).sum(axis=0)[occurs] == 1).any():
+        return None
+    share = (support[:, occurs] / support.sum(axis=0)[occurs]).mean(axis=1)  # (G,), weight of each dialogue in UA
+    dialogues = float(1 / (share**2).sum())
+    if dialogues < 2:
+        return None
+    pooled = counts.sum(axis=1, keepdims=True)
+    left_out = np.subtract.reduce(unweighted_accuracy_of(pooled - counts))  # (G,)
+    seeds = support.sum() / utterances
+    return Spread(
+        standard_error=float(((groups - 1) * left_out.var()) ** 0.5),
+        dialogues=dialogues,
+        step=float((seeds / support.sum(axis=0)[occurs]).mean() / occurs.sum()),
+    )
