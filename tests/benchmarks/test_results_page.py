@@ -22,6 +22,7 @@ def test_the_page_shows_the_recorded_results() -> None:
         "monitor_false_alarms",
         "real_size",
         "s3_first_batch",
+        "s3_transfer",
         "same_answers",
         "serve",
         "serve_kills",
