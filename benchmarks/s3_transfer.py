@@ -11,9 +11,10 @@ import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -104,6 +105,13 @@ def _rclone(client: S3Client, source: str, target: str) -> None:
 def _aws(client: S3Client, source: str, target: str) -> None:
     options = ("--recursive", "--only-show-errors", f"--endpoint-url={client.meta.endpoint_url}")
     subprocess.run(["aws", "s3", "cp", *options, source, target], check=True)
+
+
+def versions(ways: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the programs that merflow is compared with."""
+    commands = {"rclone": ["rclone", "version"], "aws cli": ["aws", "--version"]}
+    said = {way: subprocess.check_output(commands[way], text=True) for way in commands if way in ways}
+    return {"boto3 loop": f"boto3 {version('boto3')}"} | {way: " ".join(text.split()[:2]) for way, text in said.items()}
 
 
 def measured(source: Path, target: S3Address, *, client: S3Client, rounds: int) -> dict[str, dict[str, float]]:
@@ -198,7 +206,8 @@ def main() -> None:
                 print(f"{name:26} {way:12} " + "  ".join(f"{key} {value:.2f}" for key, value in row.items()))
     if options.share == 1.0:
         where = "at the given endpoint" if options.endpoint else "SeaweedFS on the same machine"
-        write_result("s3_transfer", {"folders": folders, "server": where, "rounds": options.rounds})
+        figures = {"folders": folders, "versions": versions(ways), "server": where, "rounds": options.rounds}
+        write_result("s3_transfer", figures)
 
 
 if __name__ == "__main__":

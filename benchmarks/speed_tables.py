@@ -218,7 +218,8 @@ def _s3_transfer(result: Result) -> str:
     lines = [
         "### Folders to and from S3\n",
         f"Seconds up and down, in the median of {figures['rounds']} rounds, with the server: {figures['server']}. "
-        f"merflow checks every file by its SHA-256. Command: `{result['command']}`.",
+        f"merflow checks every file by its SHA-256. Versions: {', '.join(figures['versions'].values())}. "
+        f"Command: `{result['command']}`.",
         "",
         "| folder | program | up | times merflow's | down | times merflow's |",
         "|---|---|---|---|---|---|",

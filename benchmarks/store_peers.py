@@ -66,10 +66,11 @@ def prepare(folder: Path, item: Entries) -> None:
 
 
 def forget_files(folder: Path) -> None:
-    """Drop every file below a folder from the page cache."""
+    """Write every file below a folder to disk, and drop it from the page cache."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:
+                os.fsync(file.fileno())  # the cache keeps what is not on disk yet
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 

@@ -53,7 +53,7 @@ class Killer:
         now_s = time.monotonic()
         if len(self.killed) >= self.kills or now_s < self._next_s:
             return
-        pods = _running("label=merflow.io/rehearsal", "-main")
+        pods = _running(self.project)
         if not pods:
             return
         victim = self._random.choice(pods)
@@ -117,18 +117,22 @@ def _rehearse(command: list[str], killer: Killer, *, log: Path) -> dict[str, Any
     return {"code": process.returncode, "said": lines[-1] if lines else "", "kills": len(killer.killed) - before}
 
 
-def _running(pods: str, suffix: str) -> list[str]:
-    """Return the running containers of pods with a label, whose names end like this."""
+def pods_of_runs(project: str) -> list[str]:
+    """Return the names of the pods of steps of this project's rehearsals; others may run beside them."""
+    filters = ("--filter=label=merflow.io/rehearsal", f"--filter=network={project}")
+    command = ["podman", "pod", "ps", *filters, "--format={{.Name}}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+
+
+def _running(project: str) -> list[str]:
+    """Return the running containers of steps."""
     listed = subprocess.run(
-        ["podman", "ps", "--format", "{{.Names}} {{.PodName}}", "--filter", "status=running"],
+        ["podman", "ps", "--format", "{{.Names}}", "--filter", "status=running"],
         capture_output=True,
         text=True,
         check=False,
-    ).stdout.split("\n")
-    named = subprocess.run(
-        ["podman", "pod", "ps", "--filter", pods, "--format", "{{.Name}}"], capture_output=True, text=True, check=False
     ).stdout.split()
-    return sorted(f"{pod}{suffix}" for pod in named if any(line.startswith(f"{pod}{suffix} ") for line in listed))
+    return sorted({f"{pod}-main" for pod in pods_of_runs(project)} & set(listed))
 
 
 def _kill(container: str) -> bool:

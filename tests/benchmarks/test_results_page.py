@@ -21,6 +21,8 @@ def test_the_page_shows_the_recorded_results() -> None:
         "modalities",
         "monitor_false_alarms",
         "real_size",
+        "s3_first_batch",
+        "s3_transfer",
         "same_answers",
         "serve",
         "serve_kills",

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = {"kfp", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "torch"}
+HEAVY = {"boto3", "kfp", "matplotlib", "mlflow", "numpy", "pandas", "pyarrow", "scipy", "sklearn", "soundfile", "torch"}
 
 
 def test_the_commands_are_known_without_a_heavy_library() -> None:

@@ -16,7 +16,7 @@ from merflow.components import IMAGE
 from merflow.pipelines.rehearsal.services import Services, rendered
 from tests.pipelines.rehearsal import stage as stages
 from tests.pipelines.rehearsal.leaks import PODMAN, Run, dump, leaks
-from tools.rehearsal_kills import Killer, differences
+from tools.rehearsal_kills import Killer, differences, pods_of_runs
 
 pytestmark = [
     pytest.mark.containers,
@@ -92,7 +92,7 @@ def test_ctrl_c_ends_all_pods_and_the_same_command_resumes(run: Run, tmp_path: P
     command = run.stage.command(tmp_path / "out", "--keep", "--arg", "name=another")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     until = time.monotonic() + 240
-    while not (pods := _pods_of_runs()):
+    while not (pods := pods_of_runs(run.stage.project)):
         assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.5)
@@ -100,9 +100,5 @@ def test_ctrl_c_ends_all_pods_and_the_same_command_resumes(run: Run, tmp_path: P
     said = process.communicate(timeout=120)[0].decode()
     assert process.returncode == 130, said
     assert "the same command continues" in said
-    assert not set(pods) & set(_pods_of_runs())
+    assert not set(pods) & set(pods_of_runs(run.stage.project))
     run.services.up()
-
-
-def _pods_of_runs() -> list[str]:
-    return PODMAN.call("pod", "ps", "--filter", "label=merflow.io/rehearsal", "--format", "{{.Name}}").split()
