@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from merflow.contracts.corpus_validation import Validation
-from merflow.contracts.params import TagRule
+from merflow.contracts.params import AcceptedDifference, TagRule
 from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.contracts.taxonomy import TAXONOMIES, Taxonomy, parse_taxonomy
 from merflow.corpus.samples import Excerpt
@@ -22,6 +22,8 @@ from merflow.storage.local import replacing
 
 # Columns that few corpora have. Where one is empty it takes no part in the hash, so that the others keep their version.
 _RARE = ("audio_of_dialogue", "official_split", "sentiment")
+# Accepted differences from a release after which results cannot be compared with those on the release.
+_TELLING: tuple[AcceptedDifference, ...] = ("missing-sessions", "four-classes", "other-split", "other-scores")
 _HASHED_ROWS = 1000  # rows that are hashed at a time, which bounds the memory
 
 
@@ -54,8 +56,8 @@ class Manifest:
 
     @property
     def differs(self) -> bool:
-        """True if the corpus is known to lack sessions of the release, or to have other labels in the four classes."""
-        return any(known.startswith(("missing-sessions", "four-classes")) for known in self.accepted)
+        """True if the corpus is known to lack utterances that are tested, or to have other labels of them."""
+        return any(known.startswith(_TELLING) for known in self.accepted)
 
     @property
     def hash(self) -> str:

@@ -28,7 +28,7 @@ class Excerpt(NamedTuple):
 
     def samples(self, *, rate_hz: int, of: int) -> range:
         """Return the numbers of the samples in a file of ``of`` samples; an empty range if it ends before the part."""
-        return range(round(self.start_s * rate_hz), min(round(self.end_s * rate_hz), of))
+        return range(max(0, round(self.start_s * rate_hz)), min(round(self.end_s * rate_hz), of))
 
 
 def read_samples(recording: Path | Excerpt, *, n_samples: int | None, resample: bool) -> np.ndarray:

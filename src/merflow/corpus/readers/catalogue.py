@@ -18,9 +18,8 @@ from merflow.errors import CorpusError, SplitError, nearest
 from merflow.storage.fingerprints import folder_fingerprint
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from merflow.corpus.manifest import Manifest
+    from merflow.corpus.validation.known_counts import KnownRelease
 
 
 class Read(Protocol):
@@ -41,6 +40,8 @@ class Generate(Protocol):
 
 # A release of IEMOCAP brings no split of its own.
 _RELEASE_PROTOCOLS = tuple(protocol for protocol in PROTOCOLS if protocol != "official")
+# CMU-MOSEI has an official split, and no sessions.
+_MOSEI_PROTOCOLS: tuple[SplitProtocol, ...] = ("official", "k-fold")
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ class Reader:
             tells a pipeline when to index the corpus again.
         generate: Makes the corpus if no root is given; None for a corpus that has to be on disk.
         sizes: The sizes in which it can be generated.
-        known_counts: Compares manifest rows with the counts that are known of the corpus, in the columns
-            ``difference``, ``what``, ``expected`` and ``found``; None if nothing is known in advance.
+        known_release: Returns the counts that are known of the corpus; None if nothing is known in advance.
         published: True if the papers' numbers were measured on this corpus, with the emotions of its taxonomy.
     """
 
@@ -68,7 +68,7 @@ class Reader:
     fingerprint: Callable[[Path], str] = folder_fingerprint
     generate: Generate | None = None
     sizes: tuple[str, ...] = ()
-    known_counts: "Callable[[pd.DataFrame], pd.DataFrame] | None" = None
+    known_release: "Callable[[], KnownRelease] | None" = None
     published: bool = False
 
     @property
@@ -83,16 +83,28 @@ def _read_iemocap(root: Path, *, taxonomy: Taxonomy) -> "Manifest":
     return read_iemocap(root, taxonomy=taxonomy)
 
 
-def _iemocap_counts(rows: "pd.DataFrame") -> "pd.DataFrame":
-    from merflow.corpus.validation.known_counts import compare_with_release
+def _iemocap_release() -> "KnownRelease":
+    from merflow.corpus.validation.iemocap_release import IEMOCAP
 
-    return compare_with_release(rows)
+    return IEMOCAP
 
 
 def _generate_release(out: Path, *, size: str, video: bool, progress: Progress | None = None) -> Path:
     from merflow.corpus.synthetic.release import synthesize
 
     return synthesize(out, size=size, video=video, progress=progress)
+
+
+def _read_mosei(root: Path, *, taxonomy: Taxonomy) -> "Manifest":
+    from merflow.corpus.readers.mosei import read_mosei
+
+    return read_mosei(root, taxonomy=taxonomy)
+
+
+def _mosei_release() -> "KnownRelease":
+    from merflow.corpus.validation.mosei_release import MOSEI
+
+    return MOSEI
 
 
 def _read_table(root: Path, *, taxonomy: Taxonomy) -> "Manifest":
@@ -113,8 +125,15 @@ READERS: dict[str, Reader] = {
         root="the IEMOCAP_full_release folder",
         licence="Licensed to each user by the University of Southern California; recordings may not be passed on.",
         protocols=_RELEASE_PROTOCOLS,
-        known_counts=_iemocap_counts,
+        known_release=_iemocap_release,
         published=True,
+    ),
+    "mosei": Reader(
+        _read_mosei,
+        root="the CMU-MOSEI folder that contains Raw and label.csv",
+        licence="YouTube videos that Carnegie Mellon University collected for research; each belongs to its author.",
+        protocols=_MOSEI_PROTOCOLS,
+        known_release=_mosei_release,
     ),
     "synthetic": Reader(
         _read_iemocap,

@@ -46,10 +46,11 @@ def validate(
     known = reader(manifest.corpus)
     accepted: dict[str, str] = {}
     line = ""
-    if known.known_counts is not None:
-        compared = known.known_counts(manifest.rows)
-        accepted = {name: what for name, what in differences(compared).items() if name in params.accept}
-        line = verdict(compared, accepted=params.accept)
+    if known.known_release is not None:
+        release = known.known_release()
+        compared = release.compare(manifest.rows)
+        accepted = {name: what for name, what in differences(release, compared).items() if name in params.accept}
+        line = verdict(release, compared, accepted=params.accept)
         tables[KNOWN_COUNTS] = compared[~compared["difference"].isin(accepted)].reset_index(drop=True)
     rules = [rule for rule in corpus_rules(manifest, params) if rule.table in tables]
     results = run_rules(rules, tables=tables, docs=docs)
