@@ -3,7 +3,7 @@
 T frames.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def _record(video: Video, spoken: dict[str, list[Syllable]], *, seed: int) -> np
             showing=clip.shows["voice"],
             seed=int(of_clip.integers(2**31)),
         )
-    return np.clip(np.rint(mix * 32767.0), -32767, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(mix * 32767.0), -32767, 32767), dtype=np.int16)
 
 
 def _frames(video: Video, spoken: dict[str, list[Syllable]], *, seed: int) -> Iterator[np.ndarray]:
@@ -108,5 +108,5 @@ def _write_film(path: Path, pictures: Iterator[np.ndarray], samples: np.ndarray)
 
 def _chunks(samples: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """Return the first sample and the float32 values of each whole frame of sound."""
-    starts: Sequence[int] = range(0, len(samples) - _CHUNK + 1, _CHUNK)
+    starts = range(0, len(samples) - _CHUNK + 1, _CHUNK)
     return [(start, samples[start : start + _CHUNK].astype(np.float32) / 32768) for start in starts]

@@ -100,16 +100,16 @@ def _write(root: Path, videos: Sequence[Video], *, seed: int, film: bool, worker
 
 
 def _write_labels(path: Path, videos: Sequence[Video]) -> None:
+    rows = [
+        [video.name, clip.number, clip.text, f"{clip.sentiment:.10g}", _word(clip.sentiment), _MODES[video.part]]
+        for video in videos
+        for clip in video.clips
+        if clip.sentiment is not None and video.part is not None
+    ]
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["video_id", "clip_id", "text", "label", "annotation", "mode"])
-        for video in videos:
-            for clip in video.clips:
-                if clip.sentiment is not None and video.part is not None:
-                    score = f"{clip.sentiment:.10g}"
-                    table.writerow(
-                        [video.name, clip.number, clip.text, score, _word(clip.sentiment), _MODES[video.part]]
-                    )
+        table.writerows(rows)
 
 
 def _word(sentiment: float) -> str:
