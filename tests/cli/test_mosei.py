@@ -49,7 +49,6 @@ def test_bad_clips_are_set_aside_with_their_reasons(tiny_mosei: Path, tmp_path: 
     reasons = spoil(root)
     manifest, checked = tmp_path / "all.parquet", tmp_path / "checked"
     assert merflow("data", "index", "--corpus", "synthetic-mosei", "--root", root, "--out", manifest).code == 0
-    assert "problems in 84 utterances" in refused("data", "validate", manifest, "--out", checked)
     assert merflow("data", "validate", manifest, "--out", checked, "--quarantine").code == 0
     aside = pd.read_csv(checked / "quarantine.csv").set_index("utterance_id")["reasons"]
     missing = [reason for name, words in reasons.items() for reason in words if reason not in aside.get(name, "")]
