@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -119,7 +119,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         pq.write_table(table, part)
 
 
-def recording_of(row: Mapping[Hashable, Any], *, root: Path) -> Path | Excerpt | None:
+def recording_of(row: Mapping[Any, Any], *, root: Path) -> Path | Excerpt | None:
     """Return the recording of a manifest row: a file, or the utterance's part of the dialogue's file; None without one.
 
     Args:

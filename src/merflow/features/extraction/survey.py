@@ -6,7 +6,7 @@ side. Neither the path nor the modification time takes part, so a copied corpus 
 """
 
 import hashlib
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ def sources_of(manifest: Manifest, stream: Stream, *, resample: bool) -> dict[in
     return sources
 
 
-def _recording(record: dict[Hashable, Any], root: Path, *, resample: bool) -> UtteranceInput:
+def _recording(record: dict[Any, Any], root: Path, *, resample: bool) -> UtteranceInput:
     counted, recording = record["n_samples"], recording_of(record, root=root)
     return UtteranceInput(
         str(record["utterance_id"]),
@@ -182,7 +182,7 @@ def _recording(record: dict[Hashable, Any], root: Path, *, resample: bool) -> Ut
     )
 
 
-def _frames(record: dict[Hashable, Any], root: Path) -> UtteranceInput:
+def _frames(record: dict[Any, Any], root: Path) -> UtteranceInput:
     """Return an utterance's part of a video; without times, the video is its own and as long as its recording."""
     utterance, side = str(record["utterance_id"]), record["video_side"]
     start, end = record["start_s"], record["end_s"]
