@@ -74,6 +74,7 @@ def test_each_clip_is_a_turn_of_its_video(root: Path, capfd: pytest.CaptureFixtu
     assert "1 videos with a transcript have no labelled clip; they are left out" in said
     assert "1 of 6 clips have no label" in said
     assert "2 clips began or ended up to 1 s outside their recording" in said
+    assert "1 clips have other words in label.csv than in the transcripts" in said  # "words, and more" and more
 
 
 def test_words_are_those_of_the_transcript_or_else_of_the_label(root: Path) -> None:

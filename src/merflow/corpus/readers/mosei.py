@@ -18,6 +18,7 @@ from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.readers.mosei_text import LABELS, Clip, Label, read_clips, read_labels
 from merflow.corpus.samples import Excerpt
 from merflow.corpus.synthetic.identity import SYNTHETIC_MARK
+from merflow.corpus.transcript import folded_words
 from merflow.errors import CorpusError
 
 TRANSCRIPTS = Path("Raw/Transcript/Segmented/Combined")
@@ -75,6 +76,7 @@ def read_mosei(root: Path, *, taxonomy: Taxonomy) -> Manifest:
         rows,
         moved=sum(clip not in spoken[video] for video, clips in placed.items() for clip in clips),
         skipped=len({path.stem for path in _transcripts(root)} - labels.keys()),
+        reworded=sum(_is_reworded(clip, labels[video]) for video, clips in spoken.items() for clip in clips),
     )
     corpus = "synthetic-mosei" if (root / SYNTHETIC_MARK).is_file() else "mosei"
     return build_manifest(rows, root=root, corpus=corpus, taxonomy=taxonomy)
@@ -90,6 +92,14 @@ def _clips(root: Path, video: str) -> list[Clip]:
     transcript = root / TRANSCRIPTS / f"{video}.txt"
     clips = read_clips(transcript) if transcript.is_file() else []
     return sorted(clips, key=lambda clip: (clip.start_s, clip.end_s, clip.number))
+
+
+def _is_reworded(clip: Clip, labels: dict[int, Label]) -> bool:
+    """Return True if the label of a clip has other words than its transcript, whatever their case and punctuation."""
+    label = labels.get(clip.number)
+    if label is None or not label.text or not clip.text:
+        return False
+    return folded_words(label.text) != folded_words(clip.text)
 
 
 def _media(root: Path, videos: Sequence[str]) -> _Media:
@@ -155,7 +165,7 @@ def _timed_row(video: str, clip: Clip, label: Label | None, media: _Media) -> di
     return row
 
 
-def _report(rows: Sequence[dict[str, Any]], *, moved: int, skipped: int) -> None:
+def _report(rows: Sequence[dict[str, Any]], *, moved: int, skipped: int, reworded: int) -> None:
     """Say what the manifest doesn't have as the release has it."""
     if skipped:
         say(f"index: {skipped} videos with a transcript have no labelled clip; they are left out")
@@ -163,3 +173,8 @@ def _report(rows: Sequence[dict[str, Any]], *, moved: int, skipped: int) -> None
         say(f"index: {unlabelled} of {len(rows)} clips have no label; they stay as turns around the labelled ones")
     if moved:
         say(f"index: {moved} clips began or ended up to {_SLACK_S:g} s outside their recording; their times are moved")
+    if reworded:
+        say(
+            f"index: {reworded} clips have other words in {LABELS} than in the transcripts, which count; if they are "
+            "many, the two may number the clips differently"
+        )
