@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.synthetic.mosei_release import synthesize_mosei
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
 from tests.seaweed import BUCKET, OWNER, Seaweed, missing
@@ -21,6 +22,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesize(tmp_path_factory.mktemp("release") / "tiny", size="tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_mosei(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthesize_mosei(tmp_path_factory.mktemp("mosei") / "tiny", size="tiny")
 
 
 @pytest.fixture(scope="session")

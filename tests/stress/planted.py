@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, Output
 from merflow.contracts.streams import Modality, Role
-from merflow.corpus.samples import read_samples
+from merflow.corpus.samples import Excerpt, read_samples
 from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.trained_model import TrainedModel, load_trained
@@ -63,8 +63,8 @@ def _level_db(clip: Clip) -> float:
     return float(10 * np.log10(np.mean(sound.astype(np.float64) ** 2) + 1e-12)) + 10.5  # of noise with deviation 0.3
 
 
-def _read(path: Path) -> np.ndarray:
-    return read_samples(path, n_samples=None, resample=False)
+def _read(recording: Path | Excerpt) -> np.ndarray:
+    return read_samples(recording, n_samples=None, resample=False)
 
 
 def load_planted(folder: Path, **options: Any) -> TrainedModel:  # noqa: ANN401 - those of load_trained

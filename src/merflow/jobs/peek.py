@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.progress import say
-from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.manifest import Manifest, read_manifest, recording_of
 from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.media.contact_sheet import Pictures, Specimen, contact_sheet
@@ -54,11 +54,12 @@ def peek(manifest: Path, *, utterance: str, out: Path) -> Path:
 
 
 def _samples(manifest: Manifest, row: dict[str, Any]) -> np.ndarray | str:
-    if not _known(row["audio_path"]):
+    recording = recording_of(row, root=manifest.root)
+    if recording is None:
         return _lacking(manifest, "audio_path", "recording")
     try:
         # Resampled whatever corpus.resample is, for no number is computed from the figure.
-        return read_samples(manifest.root / str(row["audio_path"]), n_samples=None, resample=True)
+        return read_samples(recording, n_samples=None, resample=True)
     except CorpusError as error:
         return str(error)
 
@@ -83,7 +84,6 @@ def _pictures(manifest: Manifest, row: dict[str, Any]) -> Pictures | str:
 
 
 def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
-    raw = f"{row['emotion_raw']}" if _known(row["emotion_raw"]) else "none"
     sound = "none shown" if isinstance(samples, str) else f"{len(samples) / RATE_HZ:.2f} s"
     if _known(row["rate_hz"]) and not isinstance(samples, str):
         sound += f" at {int(row['rate_hz']):,} Hz"
@@ -91,7 +91,7 @@ def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
     turn = f"{row['dialogue_id']}, turn {int(row['turn_index'])}"
     gender = {"F": "female", "M": "male"}.get(str(row["gender"]), str(row["gender"])) if _known(row["gender"]) else ""
     return {
-        "emotion": f"{row['emotion'] if _known(row['emotion']) else 'outside the taxonomy'} (label {raw})",
+        **_label(row),
         "speaker": ", ".join(filter(None, (str(row["speaker"]), gender))),
         "dialogue": turn + (f" ({scene})" if scene else ""),
         "session": str(row["session"]),
@@ -100,6 +100,13 @@ def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
         "side of the picture": str(row["video_side"]) if _known(row["video_side"]) else "none",
         "corpus": str(row["corpus"]),
     }
+
+
+def _label(row: dict[str, Any]) -> dict[str, str]:
+    if _known(row["sentiment"]) and not _known(row["emotion_raw"]):
+        return {"sentiment": f"{row['sentiment']:+.2f}"}
+    raw = str(row["emotion_raw"]) if _known(row["emotion_raw"]) else "none"
+    return {"emotion": f"{row['emotion'] if _known(row['emotion']) else 'outside the taxonomy'} (label {raw})"}
 
 
 def _times(row: dict[str, Any]) -> tuple[float, float]:

@@ -1,21 +1,19 @@
 """Generator of a release in the format of IEMOCAP from a seed."""
 
-import json
 import os
 from functools import partial
 from pathlib import Path
 
-from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.corpus.readers.iemocap import SYNTHETIC_MARK
-from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
 from merflow.corpus.synthetic.files import APPLE_DOUBLE
+from merflow.corpus.synthetic.identity import SYNTHETIC_MARK, is_present
+from merflow.corpus.synthetic.parallel import run_all
 from merflow.corpus.synthetic.picture import FORMATS, HEIGHT, WIDTH, Format, require_video
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.sizes import SIZES, Size
 from merflow.corpus.synthetic.voice import RATE_HZ
-from merflow.errors import CorpusError, OutputError, nearest
+from merflow.errors import CorpusError, nearest
 from merflow.storage.local import replacing_folder, write_json
 
 GENERATOR_VERSION = 2
@@ -70,7 +68,7 @@ def synthesize(
         raise CorpusError(f"the seed of a synthetic release is 0 or more, not {seed}")
     layout = FORMATS[known] if video else None
     identity = _identity(known, seed, layout)
-    present = _is_present(out, identity)
+    present = is_present(out, identity)
     if not present:
         _generate(out, known, seed=seed, layout=layout, identity=identity, progress=progress, workers=workers)
     dialogues = list(out.glob("Session*/sentences/wav/Ses*"))
@@ -98,7 +96,9 @@ def _generate(
     with replacing_folder(out) as part:
         (part / "README.txt").write_text(_README, encoding="ascii")
         _write_documentation(part)
-        _write_all(part, dialogues, seed=seed, layout=layout, workers=count, progress=progress or plain_lines())
+        longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
+        calls = [partial(write_dialogue, part, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
+        run_all(calls, stage="dialogues", workers=count, progress=progress or plain_lines())
         write_json(part / SYNTHETIC_MARK, identity)
 
 
@@ -113,51 +113,6 @@ def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]
             "audio_rate_hz": audio_rate_hz,
         }
     return {"size": size, "seed": seed, "generator_version": GENERATOR_VERSION, "video": picture}
-
-
-def _is_present(out: Path, identity: dict[str, object]) -> bool:
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file; choose a folder with --out")
-    if not out.is_dir() or not any(out.iterdir()):
-        return False
-    try:
-        recorded = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise OutputError(
-            f"{out} is not empty and holds no synthetic release (no readable {SYNTHETIC_MARK}); "
-            "choose another folder with --out"
-        ) from None
-    if recorded != identity:
-        raise OutputError(
-            f"{out} holds another release ({recorded}, not {identity}); remove it, or choose another --out"
-        )
-    return True
-
-
-def _write_all(
-    root: Path,
-    dialogues: tuple[Dialogue, ...],
-    *,
-    seed: int,
-    layout: Format | None,
-    workers: int,
-    progress: Progress,
-) -> None:
-    done = 0
-
-    def finished(_: None) -> None:
-        nonlocal done
-        done += 1
-        progress("dialogues", done, len(dialogues))
-
-    longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
-    calls = [partial(write_dialogue, root, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
-    if workers > 1:
-        in_processes(calls, workers=workers, finished=finished)
-        return
-    for call in calls:
-        call()
-        finished(None)
 
 
 def _write_documentation(root: Path) -> None:

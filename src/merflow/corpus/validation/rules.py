@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.tables import MANIFEST
+from merflow.contracts.task import SCALES
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.validation.data_docs import Rule
 
@@ -12,6 +13,8 @@ UTTERANCES, SPEAKERS, DIALOGUES, KNOWN_COUNTS = "utterances", "speakers", "dialo
 RATE_HZ = 16_000  # the rate of every speech encoder
 # A turn cut at [start, end) may be one sample short, and tables write times to the millisecond.
 SPAN_TOLERANCE_S = 0.002
+# Neighbours that are cut out of one recording may share a word or two.
+MOST_COVERED = 0.5
 
 
 def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
@@ -35,6 +38,21 @@ def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
         yield _state_rule(
             "no video is missing", "missing", "video {video_path} is missing; restore it", column="video_state"
         )
+    if rows["audio_of_dialogue"].notna().any():
+        yield Rule(
+            UTTERANCES,
+            "every utterance has times",
+            lambda gxe: gxe.ExpectColumnValuesToNotBeNull(column="end_s"),
+            "has no times, so that it cannot be found in the recording; restore its transcript, or leave it out",
+        )
+        yield Rule(
+            UTTERANCES,
+            f"no other utterance covers more than {MOST_COVERED:.0%} of an utterance",
+            lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="covered_share", max_value=MOST_COVERED),
+            "another utterance of {dialogue_id} covers {covered_share:.0%} of it; correct the times, or leave it out",
+        )
+    if rows["sentiment"].notna().any():
+        yield from _sentiment_rules()
     yield from _group_rules()
     yield Rule(
         KNOWN_COUNTS,
@@ -94,6 +112,30 @@ def _table_rules(manifest: Manifest) -> Iterator[Rule]:
         ),
         "ends at {end_s:.3f} s, but starts at {start_s:.3f} s; correct the times",
     )
+    yield Rule(
+        UTTERANCES,
+        "turns start at 0 s or later",
+        lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="start_s", min_value=0),
+        "starts at {start_s:.3f} s, before its recording; correct the times",
+    )
+
+
+def _sentiment_rules() -> Iterator[Rule]:
+    scale = SCALES["sentiment"]
+    yield Rule(
+        UTTERANCES,
+        f"sentiments are from {scale.low:g} to {scale.high:g}",
+        lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="sentiment", min_value=scale.low, max_value=scale.high),
+        f"has the sentiment {{sentiment:g}}, outside {scale.low:g} to {scale.high:g}; correct it, or leave it out",
+    )
+    yield Rule(
+        UTTERANCES,
+        "utterances of the official split have a sentiment",
+        lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(
+            column_A="official_split", column_B="scored_part", ignore_row_if="both_values_are_missing"
+        ),
+        "is in part {official_split!r} of the official split and has no sentiment; add it, or leave it out",
+    )
 
 
 def _needed_rule(column: str) -> Rule:
@@ -115,20 +157,18 @@ def _file_rules() -> Iterator[Rule]:
         "dialogue {dialogue_id} has no audio in any of its {dialogue_turns} turns; restore it",
     )
     yield _state_rule("no recording is missing", "missing", "{note}; restore it")
-    yield _state_rule("no recording is empty", "empty", "recording {audio_path} is empty ({note}); copy it again")
-    yield _state_rule(
-        "no recording is cut off", "truncated", "recording {audio_path} is cut off: {note}; copy it again"
-    )
+    yield _state_rule("no recording is empty", "empty", "recording {recording} is empty ({note}); copy it again")
+    yield _state_rule("no recording is cut off", "truncated", "recording {recording} is cut off: {note}; copy it again")
     yield _state_rule(
         "every recording can be read",
         "unreadable",
-        "recording {audio_path} cannot be read ({note}); copy or convert it again",
+        "recording {recording} cannot be read ({note}); copy or convert it again",
     )
     yield Rule(
         UTTERANCES,
         "a recording belongs to one utterance",
-        lambda gxe: gxe.ExpectColumnValuesToBeUnique(column="audio_path"),
-        "recording {audio_path} belongs to other utterances, too; correct audio_path",
+        lambda gxe: gxe.ExpectColumnValuesToBeUnique(column="recording"),
+        "recording {recording} belongs to other utterances, too; correct audio_path",
     )
 
 
@@ -146,14 +186,14 @@ def _format_rules() -> Iterator[Rule]:
         UTTERANCES,
         f"recordings are sampled at {RATE_HZ} Hz",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="file_rate_hz", value_set=[RATE_HZ]),
-        f"recording {{audio_path}} is sampled at {{file_rate_hz:.0f}} Hz, not {RATE_HZ} Hz; "
+        f"recording {{recording}} is sampled at {{file_rate_hz:.0f}} Hz, not {RATE_HZ} Hz; "
         "resample it, or set corpus.resample=true",
     )
     yield Rule(
         UTTERANCES,
         "recordings are mono",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=[1]),
-        "recording {audio_path} has {channels:.0f} channels, not 1; mix it down, or set corpus.resample=true",
+        "recording {recording} has {channels:.0f} channels, not 1; mix it down, or set corpus.resample=true",
     )
 
 
@@ -162,20 +202,20 @@ def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
         UTTERANCES,
         "samples are finite",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="non_finite", max_value=0),
-        "recording {audio_path} has {non_finite:.0f} NaN or infinite samples out of {samples:.0f}; convert it again",
+        "recording {recording} has {non_finite:.0f} NaN or infinite samples out of {samples:.0f}; convert it again",
     )
     yield Rule(
         UTTERANCES,
         f"recordings are louder than {params.silence_dbfs:g} dBFS",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="rms_dbfs", min_value=params.silence_dbfs),
-        f"recording {{audio_path}} is silent: its level is {{rms_dbfs:.1f}} dBFS, below {params.silence_dbfs:g} dBFS; "
+        f"recording {{recording}} is silent: its level is {{rms_dbfs:.1f}} dBFS, below {params.silence_dbfs:g} dBFS; "
         "replace it, or lower corpus.silence_dbfs",
     )
     yield Rule(
         UTTERANCES,
         f"at most {params.max_clipped_share:.1%} of a recording is clipped",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="clipped_share", max_value=params.max_clipped_share),
-        f"recording {{audio_path}} is clipped: {{clipped_share:.1%}} of its samples are at full scale, more than "
+        f"recording {{recording}} is clipped: {{clipped_share:.1%}} of its samples are at full scale, more than "
         f"{params.max_clipped_share:.1%}; replace it, or raise corpus.max_clipped_share",
     )
     yield Rule(
@@ -184,14 +224,14 @@ def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
         lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(
             column_A="n_samples", column_B="samples", ignore_row_if="either_value_is_missing"
         ),
-        "recording {audio_path} has changed: it has {samples:.0f} samples, and had {n_samples:.0f} when it was "
+        "recording {recording} has changed: it has {samples:.0f} samples, and had {n_samples:.0f} when it was "
         "indexed; index the corpus again",
     )
     yield Rule(
         UTTERANCES,
         "recordings are as long as their turns",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="span_gap_s", max_value=SPAN_TOLERANCE_S),
-        "recording {audio_path} is {recorded_s:.4f} s long, but its turn {span_s:.4f} s; correct one of them",
+        "recording {recording} is {recorded_s:.4f} s long, but its turn {span_s:.4f} s; correct one of them",
     )
 
 
