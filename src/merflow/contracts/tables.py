@@ -44,7 +44,7 @@ MANIFEST = pa.schema(
     ]
 )
 
-# Contains only utterances with an emotion. Folds are counted from 1.
+# Contains only utterances with a label of the task. Folds are counted from 1.
 SPLITS = pa.schema(
     [
         pa.field("protocol", pa.string(), nullable=False),
@@ -69,9 +69,19 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+# The same of a task whose labels are scores (:mod:`merflow.contracts.task`).
+SCORE_PREDICTIONS = pa.schema(
+    [
+        *[field for field in PREDICTIONS if field.name not in ("label", "probabilities")],
+        pa.field("label", pa.float64(), nullable=False),
+        pa.field("score", pa.float64(), nullable=False),
+    ]
+)
+
 # Predictions without some modalities ("audio", "audio+video", ...), or with other words than in training ("text=asr",
 # "text=truth").
 MISSING = PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
+SCORE_MISSING = SCORE_PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
 
 # The groups of the tested utterances that a model package carries; no words and no paths.
 TESTED = pa.schema(
