@@ -1,6 +1,9 @@
-"""The sizes of a synthetic release."""
+"""The sizes of generated corpora."""
 
 from typing import Literal, get_args
 
 Size = Literal["tiny", "demo", "small", "full"]
 SIZES: tuple[Size, ...] = get_args(Size)
+
+PickleSize = Literal["tiny", "small", "full"]
+PICKLE_SIZES: tuple[PickleSize, ...] = get_args(PickleSize)
