@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.readers.iemocap import SYNTHETIC_MARK
+from merflow.corpus.synthetic.identity import SYNTHETIC_MARK
 from tests.cli.command import merflow, refused
 from tests.cli.tables import HEADER, text_table
 

@@ -9,7 +9,8 @@ import pytest
 from merflow.contracts.corpus_validation import Validation
 from merflow.contracts.tables import MANIFEST
 from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy
-from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, write_manifest
+from merflow.corpus.manifest import Manifest, build_manifest, read_manifest, recording_of, write_manifest
+from merflow.corpus.samples import Excerpt
 from merflow.errors import CorpusError, MerflowError
 
 
@@ -141,7 +142,9 @@ def mine_reversed(mine: Taxonomy) -> Taxonomy:
     return replace(mine, classes=mine.classes[::-1])
 
 
-@pytest.mark.parametrize(("column", "value"), [("official_split", "train"), ("sentiment", -1 / 3)])
+@pytest.mark.parametrize(
+    ("column", "value"), [("official_split", "train"), ("sentiment", -1 / 3), ("audio_of_dialogue", True)]
+)
 def test_a_rare_column_is_part_of_the_version_where_there_is_one(tmp_path: Path, column: str, value: object) -> None:
     plain = manifest(tmp_path)
     filled = replace(plain, rows=plain.rows.assign(**{column: value}))
@@ -160,3 +163,15 @@ def test_the_outcome_of_the_validation_travels_with_the_manifest_and_changes_no_
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"validation": b'{"passed": 1}'}), path)
     with pytest.raises(CorpusError, match=r"does not hold the outcome of its validation .*; validate it again"):
         read_manifest(path)
+
+
+def test_a_recording_is_the_utterances_own_or_a_part_of_the_dialogues(tmp_path: Path) -> None:
+    times = {"start_s": 1.5, "end_s": 2.25}
+    rows = [
+        row("own", dialogue="a", turn=0, audio_path="own.wav", **times),
+        row("part", dialogue="a", turn=1, audio_path="a.wav", audio_of_dialogue=True, **times),
+        row("silent", dialogue="a", turn=2),
+    ]
+    made = build_manifest(rows, root=tmp_path, corpus="table", taxonomy="iemocap4")
+    found = [recording_of(each, root=tmp_path) for each in made.rows.to_dict("records")]
+    assert found == [tmp_path / "own.wav", Excerpt(tmp_path / "a.wav", 1.5, 2.25), None]

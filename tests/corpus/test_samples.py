@@ -6,7 +6,7 @@ import pytest
 import soundfile as sf
 import soxr
 
-from merflow.corpus.samples import read_samples
+from merflow.corpus.samples import Excerpt, read_samples
 from merflow.errors import CorpusError
 
 
@@ -23,6 +23,19 @@ def test_reads_16_bit_and_flac_alike(tmp_path: Path) -> None:
     for name in ("a.wav", "a.flac"):
         sf.write(tmp_path / name, samples, 16_000, subtype="PCM_16")
         assert read_samples(tmp_path / name, n_samples=None, resample=False).tolist() == [0.0, 0.5, -1.0, 32767 / 32768]
+
+
+def test_an_excerpt_is_the_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    samples = np.random.default_rng(0).uniform(-1, 1, (32_000, 2)).astype(np.float32)
+    sf.write(path, samples, 16_000, subtype="FLOAT")
+    part = read_samples(Excerpt(path, 0.5, 1.25), n_samples=12_000, resample=True)
+    assert np.array_equal(part, samples[8_000:20_000].mean(axis=1, dtype=np.float64).astype(np.float32))
+    assert len(read_samples(Excerpt(path, 1.9, 5.0), n_samples=None, resample=True)) == 1_600
+    with pytest.raises(CorpusError, match=r"long.wav \(1.900 to 5.000 s\) has 1600 samples, but 49600 in the manifest"):
+        read_samples(Excerpt(path, 1.9, 5.0), n_samples=49_600, resample=True)
+    with pytest.raises(CorpusError, match=r"long.wav \(3.000 to 5.000 s\) has no samples"):
+        read_samples(Excerpt(path, 3.0, 5.0), n_samples=None, resample=True)
 
 
 def _eight_kilohertz(path: Path) -> None:

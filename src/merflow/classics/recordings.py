@@ -12,8 +12,8 @@ from merflow.classics.catalogue import FunctionalSet
 from merflow.classics.functionals import functionals
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, say
-from merflow.corpus.manifest import Manifest
-from merflow.corpus.samples import read_samples
+from merflow.corpus.manifest import Manifest, recording_of
+from merflow.corpus.samples import Excerpt, read_samples
 from merflow.errors import CorpusError
 from merflow.storage.local import replacing
 
@@ -47,14 +47,14 @@ def functionals_of(
         CorpusError: No recording can be read.
         OutputError: The folder cannot be written.
     """
-    path_of = manifest.rows.set_index(_ID)["audio_path"]
+    recordings = {row[_ID]: recording_of(row, root=manifest.root) for row in manifest.rows.to_dict("records")}
     portions = [utterances[start : start + _PORTION] for start in range(0, len(utterances), _PORTION)]
     files = [folder / f"{number:05d}.parquet" for number in range(len(portions))]
     done = sum(len(portion) for portion, file in zip(portions, files, strict=True) if file.is_file())
     calls = [
         partial(
             _write_portion,
-            [(name, None if pd.isna(path_of[name]) else manifest.root / path_of[name]) for name in portion],
+            [(name, recordings[name]) for name in portion],
             kind=kind,
             file=file,
             resample=resample,
@@ -93,11 +93,11 @@ def _read(files: Sequence[Path], utterances: Sequence[str]) -> dict[str, np.ndar
 
 
 def _write_portion(
-    recordings: Sequence[tuple[str, Path | None]], *, kind: FunctionalSet, file: Path, resample: bool
+    recordings: Sequence[tuple[str, Path | Excerpt | None]], *, kind: FunctionalSet, file: Path, resample: bool
 ) -> int:
     """Write the functionals of a few recordings and return their number."""
     compute = _function(kind)
-    rows = [_row(path, compute, resample=resample) for _, path in recordings]
+    rows = [_row(recording, compute, resample=resample) for _, recording in recordings]
     width = max(len(row) for row in rows)
     values = np.stack([row if len(row) else np.full(width, np.nan) for row in rows])
     values[~np.isfinite(values)] = np.nan
@@ -108,12 +108,14 @@ def _write_portion(
     return len(recordings)
 
 
-def _row(path: Path | None, compute: Callable[[np.ndarray], np.ndarray], *, resample: bool) -> np.ndarray:
+def _row(
+    recording: Path | Excerpt | None, compute: Callable[[np.ndarray], np.ndarray], *, resample: bool
+) -> np.ndarray:
     """Return the functionals of one recording; nothing if it is missing or unreadable."""
-    if path is None:
+    if recording is None:
         return np.empty(0)
     try:
-        samples = read_samples(path, n_samples=None, resample=resample)
+        samples = read_samples(recording, n_samples=None, resample=resample)
     except CorpusError:
         return np.empty(0)
     return compute(samples)

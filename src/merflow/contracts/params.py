@@ -28,7 +28,9 @@ from merflow.errors import LabelError, ParamsError
 
 Transcripts = Literal["auto", "truth", "asr"]
 TagRule = Literal["drop", "keep", "words"]
-AcceptedDifference = Literal["missing-sessions", "no-audio", "rare-labels", "four-classes"]
+AcceptedDifference = Literal[
+    "missing-sessions", "no-audio", "rare-labels", "four-classes", "other-split", "other-scores"
+]
 
 _EXAMPLE = "{training: {max_epochs: 6}}"
 
@@ -54,7 +56,7 @@ class CorpusParams(Strict):
         resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
         tags: Treatment of transcribers' tags such as ``[LAUGHTER]``: ``drop`` them, ``keep`` them as they are, or read
             them as ``words`` (laughter).
-        accept: Differences from the real IEMOCAP release that are known; validation records them and goes on.
+        accept: Differences from the real release of a corpus that are known; validation records them and goes on.
     """
 
     taxonomy: Taxonomy

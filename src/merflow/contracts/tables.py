@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 from merflow.errors import CorpusError, MerflowError
 
 # One row per utterance of the whole release, labelled or not, sorted by dialogue and turn.
-# start_s and end_s locate the utterance in its dialogue (video, order); audio_path is the utterance's own recording.
+# start_s and end_s locate the utterance in its dialogue (video, order). audio_path is the utterance's own recording, or
+# the whole dialogue's where audio_of_dialogue is true; then start_s and end_s cut the utterance out of that, too.
 # Paths are relative to the corpus root, which the file's metadata names, so that the hash is the same on every machine.
 MANIFEST = pa.schema(
     [
@@ -28,6 +29,7 @@ MANIFEST = pa.schema(
         pa.field("start_s", pa.float64()),
         pa.field("end_s", pa.float64()),
         pa.field("audio_path", pa.string()),
+        pa.field("audio_of_dialogue", pa.bool_()),
         pa.field("video_path", pa.string()),
         pa.field("video_side", pa.string()),
         pa.field("transcript", pa.string()),

@@ -18,6 +18,11 @@ class AudioHeader(NamedTuple):
     n_samples: int
     rate_hz: int
 
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.rate_hz
+
 
 class Truncation(NamedTuple):
     """Bytes of samples that a header promises, and the smaller number that the file has."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from merflow.contracts.corpus_validation import Validation
-from merflow.contracts.params import TagRule
+from merflow.contracts.params import AcceptedDifference, TagRule
 from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.contracts.taxonomy import TAXONOMIES, Taxonomy, parse_taxonomy
+from merflow.corpus.samples import Excerpt
 from merflow.errors import CorpusError, LabelError, MerflowError
 from merflow.storage.local import replacing
 
 # Columns that few corpora have. Where one is empty it takes no part in the hash, so that the others keep their version.
-_RARE = ("official_split", "sentiment")
+_RARE = ("audio_of_dialogue", "official_split", "sentiment")
+# Accepted differences from a release after which results cannot be compared with those on the release.
+_TELLING: tuple[AcceptedDifference, ...] = ("missing-sessions", "four-classes", "other-split", "other-scores")
 _HASHED_ROWS = 1000  # rows that are hashed at a time, which bounds the memory
 
 
@@ -53,8 +56,8 @@ class Manifest:
 
     @property
     def differs(self) -> bool:
-        """True if the corpus is known to lack sessions of the release, or to have other labels in the four classes."""
-        return any(known.startswith(("missing-sessions", "four-classes")) for known in self.accepted)
+        """True if the corpus is known to lack utterances that are tested, or to have other labels of them."""
+        return any(known.startswith(_TELLING) for known in self.accepted)
 
     @property
     def hash(self) -> str:
@@ -114,6 +117,21 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
     table = conform(manifest.rows, MANIFEST, where=f"manifest for {path}").replace_schema_metadata(metadata)
     with replacing(path) as part:
         pq.write_table(table, part)
+
+
+def recording_of(row: Mapping[Hashable, Any], *, root: Path) -> Path | Excerpt | None:
+    """Return the recording of a manifest row: a file, or the utterance's part of the dialogue's file; None without one.
+
+    Args:
+        row: Row of the manifest.
+        root: Corpus folder.
+    """
+    path = row["audio_path"]
+    if pd.isna(path) or not str(path).strip():
+        return None
+    if pd.isna(row["audio_of_dialogue"]) or not row["audio_of_dialogue"]:
+        return root / str(path)
+    return Excerpt(root / str(path), start_s=float(row["start_s"]), end_s=float(row["end_s"]))
 
 
 def failure_beside(path: Path) -> Path:

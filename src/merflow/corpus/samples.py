@@ -1,6 +1,7 @@
 """Samples of recordings at 16 kHz mono, the common input of encoders, the speech recognizer and figures."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -15,11 +16,26 @@ _QUARANTINE = "set it aside with `merflow data validate --quarantine`"
 _RESAMPLE = "convert it, set corpus.resample=true"
 
 
-def read_samples(path: Path, *, n_samples: int | None, resample: bool) -> np.ndarray:
+class Excerpt(NamedTuple):
+    """A part of a long recording, from ``start_s`` to ``end_s``; what lies beyond the file's end is left out."""
+
+    path: Path
+    start_s: float
+    end_s: float
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.start_s:.3f} to {self.end_s:.3f} s)"
+
+    def samples(self, *, rate_hz: int, of: int) -> range:
+        """Return the numbers of the samples in a file of ``of`` samples; an empty range if it ends before the part."""
+        return range(max(0, round(self.start_s * rate_hz)), min(round(self.end_s * rate_hz), of))
+
+
+def read_samples(recording: Path | Excerpt, *, n_samples: int | None, resample: bool) -> np.ndarray:
     """Read the samples of a recording as 16 kHz mono, ``(n,)`` float32.
 
     Args:
-        path: A WAV, FLAC or other file that libsndfile reads.
+        recording: A WAV, FLAC or other file that libsndfile reads, or a part of one; only the part is decoded.
         n_samples: Samples per channel at the file's own rate, as the manifest counted them; None if it didn't.
         resample: If true, mix down and resample other rates and channel counts (``corpus.resample``). A recording that
             is 16 kHz mono already is never changed.
@@ -28,22 +44,22 @@ def read_samples(path: Path, *, n_samples: int | None, resample: bool) -> np.nda
         CorpusError: The file is missing, unreadable, truncated, empty, of another rate or channel count without
             ``resample``, changed since it was indexed, or it contains NaN or infinity.
     """
-    samples, rate_hz = _read(path)
+    samples, rate_hz = _read(recording)
     if not resample and rate_hz != RATE_HZ:
-        raise CorpusError(f"{path} has {rate_hz} Hz, not {RATE_HZ} Hz; {_RESAMPLE}, or {_QUARANTINE}")
+        raise CorpusError(f"{recording} has {rate_hz} Hz, not {RATE_HZ} Hz; {_RESAMPLE}, or {_QUARANTINE}")
     if not resample and samples.shape[1] != 1:
-        raise CorpusError(f"{path} has {samples.shape[1]} channels, not 1; {_RESAMPLE}, or {_QUARANTINE}")
+        raise CorpusError(f"{recording} has {samples.shape[1]} channels, not 1; {_RESAMPLE}, or {_QUARANTINE}")
     if not len(samples):
-        raise CorpusError(f"{path} has no samples; replace it, or {_QUARANTINE}")
+        raise CorpusError(f"{recording} has no samples; replace it, or {_QUARANTINE}")
     if n_samples is not None and len(samples) != n_samples:
         raise CorpusError(
-            f"{path} has {len(samples)} samples, but {n_samples} in the manifest: it has changed; "
+            f"{recording} has {len(samples)} samples, but {n_samples} in the manifest: it has changed; "
             "index the corpus again with `merflow data index`"
         )
     finite = np.isfinite(samples)
     if not finite.all():
         first, channel = np.argwhere(~finite)[0].tolist()
-        raise CorpusError(f"{path} has {samples[first, channel]} at sample {first}; replace it, or {_QUARANTINE}")
+        raise CorpusError(f"{recording} has {samples[first, channel]} at sample {first}; replace it, or {_QUARANTINE}")
     return to_16_khz_mono(samples, rate_hz=rate_hz)
 
 
@@ -63,11 +79,14 @@ def to_16_khz_mono(samples: np.ndarray, *, rate_hz: int) -> np.ndarray:
     return resampled if len(resampled) else mono[:1]
 
 
-def _read(path: Path) -> tuple[np.ndarray, int]:
-    """Return ``(n, channels)`` float32 and the rate of a whole file."""
+def _read(recording: Path | Excerpt) -> tuple[np.ndarray, int]:
+    """Return ``(n, channels)`` float32 and the rate of a whole file or of a part of one."""
+    path = recording if isinstance(recording, Path) else recording.path
     if not path.is_file():
         raise CorpusError(f"no such recording: {path}; restore it, or {_QUARANTINE}")
     try:
+        if isinstance(recording, Excerpt):
+            return _read_part(recording)
         lost = truncation(path)
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
@@ -78,6 +97,13 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
             f"{_QUARANTINE}"
         )
     return samples, int(rate_hz)
+
+
+def _read_part(part: Excerpt) -> tuple[np.ndarray, int]:
+    with soundfile.SoundFile(part.path) as sound:
+        numbers = part.samples(rate_hz=sound.samplerate, of=sound.frames)
+        sound.seek(min(numbers.start, sound.frames))
+        return sound.read(len(numbers), dtype="float32", always_2d=True), int(sound.samplerate)
 
 
 def level_dbfs(samples: np.ndarray) -> float:

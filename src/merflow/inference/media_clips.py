@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from merflow.contracts.streams import Modality
-from merflow.corpus.samples import RATE_HZ
+from merflow.corpus.samples import RATE_HZ, Excerpt
 from merflow.features.media.dialogue_video import Side
 
 
@@ -64,7 +64,7 @@ class Clip:
 
     Attributes:
         clip_id: Name of the clip, for results and error messages.
-        audio: A sound file of any rate, or samples; None if there is no recording.
+        audio: A sound file of any rate, a part of one, or samples; None if there is no recording.
         video: A video file, or frames; None if there is no video.
         text: The words; None or blank if they are unknown.
         before: Turns of the dialogue before this one, oldest first; None for a turn of which nothing is known.
@@ -72,7 +72,7 @@ class Clip:
     """
 
     clip_id: str
-    audio: Path | Samples | None = None
+    audio: Path | Excerpt | Samples | None = None
     video: VideoFile | Frames | None = None
     text: str | None = None
     before: tuple["Clip | None", ...] = ()

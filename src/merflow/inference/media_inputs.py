@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from merflow.contracts.streams import MODALITY_OF, Stream
-from merflow.corpus.samples import RATE_HZ, read_samples, to_16_khz_mono
+from merflow.corpus.samples import RATE_HZ, Excerpt, read_samples, to_16_khz_mono
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.media.clips import cut
 from merflow.features.media.dialogue_video import VideoSpan, read_dialogue
@@ -55,7 +55,7 @@ def samples_of(clip: Clip) -> np.ndarray:
     Raises:
         CorpusError: The file cannot be read, or the samples are empty or not finite.
     """
-    if isinstance(clip.audio, Path):
+    if isinstance(clip.audio, Path | Excerpt):
         return read_samples(clip.audio, n_samples=None, resample=True)
     assert clip.audio is not None
     values = np.asarray(clip.audio.values, dtype=np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 from merflow.contracts.exported_model import EXAMPLE, MODEL_ONNX, ExportedModel, ExportResult
 from merflow.contracts.progress import Progress, plain_lines
 from merflow.contracts.streams import MODALITY_OF
-from merflow.corpus.manifest import read_manifest
+from merflow.corpus.manifest import read_manifest, recording_of
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ExportError, MerflowError, OutputError
 from merflow.exporting.equality import TOLERANCE, compared
@@ -156,7 +156,7 @@ def _of_corpus(location: Path) -> list[Clip]:
     rows = manifest.rows[manifest.rows["audio_path"].notna()].sort_values("utterance_id")
     rows = rows.iloc[:: max(1, len(rows) // CLIPS)].head(CLIPS)
     clips = [
-        Clip(str(row["utterance_id"]), audio=manifest.root / str(row["audio_path"]), text=str(row["transcript"] or ""))
+        Clip(str(row["utterance_id"]), audio=recording_of(row, root=manifest.root), text=str(row["transcript"] or ""))
         for row in rows.to_dict("records")
     ]
-    return [clip for clip in clips if isinstance(clip.audio, Path) and clip.audio.is_file()]
+    return [clip for clip, path in zip(clips, rows["audio_path"], strict=True) if (manifest.root / path).is_file()]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.progress import say
-from merflow.corpus.manifest import Manifest, read_manifest
+from merflow.corpus.manifest import Manifest, read_manifest, recording_of
 from merflow.corpus.samples import RATE_HZ, read_samples
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.media.contact_sheet import Pictures, Specimen, contact_sheet
@@ -54,11 +54,12 @@ def peek(manifest: Path, *, utterance: str, out: Path) -> Path:
 
 
 def _samples(manifest: Manifest, row: dict[str, Any]) -> np.ndarray | str:
-    if not _known(row["audio_path"]):
+    recording = recording_of(row, root=manifest.root)
+    if recording is None:
         return _lacking(manifest, "audio_path", "recording")
     try:
         # Resampled whatever corpus.resample is, for no number is computed from the figure.
-        return read_samples(manifest.root / str(row["audio_path"]), n_samples=None, resample=True)
+        return read_samples(recording, n_samples=None, resample=True)
     except CorpusError as error:
         return str(error)
 

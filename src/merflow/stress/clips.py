@@ -7,7 +7,7 @@ import pandas as pd
 
 from merflow.contracts.streams import Transcript
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
-from merflow.corpus.manifest import Manifest
+from merflow.corpus.manifest import Manifest, recording_of
 from merflow.features.media.dialogue_video import Side
 from merflow.inference.media_clips import Clip, VideoFile, dialogue
 
@@ -34,11 +34,11 @@ def clips_of(
 
 
 def _clip(row: Mapping[Hashable, Any], manifest: Manifest, transcripts: Transcript | None) -> Clip:
-    audio, video = row["audio_path"], row["video_path"]
+    video = row["video_path"]
     text = None if transcripts is None else row[TRANSCRIPT_COLUMNS[transcripts]]
     return Clip(
         str(row["utterance_id"]),
-        audio=manifest.root / audio if _is_given(audio) else None,
+        audio=recording_of(row, root=manifest.root),
         video=_video(row, manifest) if _is_given(video) else None,
         text=str(text) if _is_given(text) else None,
     )

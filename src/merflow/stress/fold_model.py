@@ -17,7 +17,7 @@ import torch
 
 from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.streams import MODALITY_OF
-from merflow.corpus.samples import read_samples
+from merflow.corpus.samples import Excerpt, read_samples
 from merflow.errors import CorpusError
 from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, Samples
@@ -66,7 +66,7 @@ class FoldModel:
         if isinstance(change, Removal):
             return self._predict(lambda indices: _removed(self._batch(indices), change))
         if isinstance(change, SoundChange):
-            sounds: dict[str, Samples | Path | None] = {}
+            sounds: dict[str, Samples | Path | Excerpt | None] = {}
             return self._predict(
                 lambda indices: self._with_part(
                     indices, condition, [self._resounded(self._clips[index], condition, sounds) for index in indices]
@@ -102,7 +102,7 @@ class FoldModel:
         part = self._trained.encoders.part(clips, condition.modality, refused=self.refused.append)
         return _merged(self._batch(indices), part)
 
-    def _resounded(self, clip: Clip, condition: Condition, sounds: dict[str, Samples | Path | None]) -> Clip:
+    def _resounded(self, clip: Clip, condition: Condition, sounds: dict[str, Samples | Path | Excerpt | None]) -> Clip:
         """Return the clip with its recording changed, and those of the turns around it if the model hears them."""
 
         def changed(turn: Clip | None) -> Clip | None:
@@ -114,8 +114,8 @@ class FoldModel:
         return replace(clip, audio=self._sound(clip, condition, sounds), before=before, after=after)
 
     def _sound(
-        self, clip: Clip, condition: Condition, sounds: dict[str, Samples | Path | None]
-    ) -> Samples | Path | None:
+        self, clip: Clip, condition: Condition, sounds: dict[str, Samples | Path | Excerpt | None]
+    ) -> Samples | Path | Excerpt | None:
         """Return the clip's recording, changed; a recording that cannot be read as it is, to be refused later."""
         if clip.clip_id not in sounds:
             samples = self._samples(clip)
@@ -131,7 +131,7 @@ class FoldModel:
     def _samples(self, clip: Clip) -> np.ndarray | None:
         """Return the samples of a clip, ``(n,)`` float32; None if it has no readable recording."""
         if clip.clip_id not in self._sounds:
-            assert clip.audio is None or isinstance(clip.audio, Path)
+            assert not isinstance(clip.audio, Samples)
             try:
                 read = None if clip.audio is None else read_samples(clip.audio, n_samples=None, resample=True)
             except CorpusError:

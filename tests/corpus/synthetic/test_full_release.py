@@ -9,7 +9,7 @@ from merflow.corpus.manifest import Manifest
 from merflow.corpus.readers.iemocap import read_iemocap
 from merflow.corpus.synthetic.files import write_texts
 from merflow.corpus.synthetic.plan import plan
-from merflow.corpus.validation.known_counts import compare_with_release
+from merflow.corpus.validation.iemocap_release import compare_with_release
 from tests.real_data import IEMOCAP_COUNTS, needs_iemocap_counts
 
 

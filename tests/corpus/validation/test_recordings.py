@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from merflow.corpus.samples import Excerpt
 from merflow.corpus.validation.recordings import BLOCK_FRAMES, SILENCE_FLOOR_DBFS, Recording, measure, measure_all
 from tests.real_data import EMODB, needs_emodb
 
@@ -130,16 +131,27 @@ def test_all_recordings_are_measured_in_order(tmp_path: Path) -> None:
     for number in range(20):
         wav(tmp_path / f"{number}.wav", tone(0.1 + 0.01 * number))
     told: list[tuple[str, int, int]] = []
-    paths = [None, *(f"{number}.wav" for number in range(20)), "none.wav"]
-    table = measure_all(tmp_path, paths=paths, progress=lambda *figures: told.append(figures))
+    sources = [None, *(tmp_path / f"{number}.wav" for number in range(20)), tmp_path / "none.wav"]
+    table = measure_all(sources, progress=lambda *figures: told.append(figures))
 
     assert table["state"].tolist() == ["none", *["ok"] * 20, "missing"]
     assert table["samples"].iloc[1:21].tolist() == [1600 + 160 * number for number in range(20)]
     assert told[-1] == ("recordings", 22, 22)
 
 
-def test_nothing_to_measure_gives_an_empty_table(tmp_path: Path) -> None:
-    table = measure_all(tmp_path, paths=[])
+def test_an_excerpt_is_measured_like_a_recording_of_its_own(tmp_path: Path) -> None:
+    long = wav(tmp_path / "long.wav", np.concatenate([np.zeros(8000), tone(0.25), np.zeros(8000)]))
+    own = wav(tmp_path / "own.wav", tone(0.25))
+
+    assert measure(Excerpt(long, 0.5, 0.75)) == measure(own)
+    assert measure(Excerpt(long, 1.0, 3.0)).samples == 4000  # up to the end of the file
+    beyond = measure(Excerpt(long, 1.5, 2.0))
+    assert (beyond.state, beyond.note) == ("empty", "it ends at 1.250 s")
+    assert measure(Excerpt(tmp_path / "none.wav", 0.0, 1.0)).state == "missing"
+
+
+def test_nothing_to_measure_gives_an_empty_table() -> None:
+    table = measure_all([])
 
     assert len(table) == 0
     assert list(table.columns) == list(Recording.__dataclass_fields__)
@@ -147,8 +159,7 @@ def test_nothing_to_measure_gives_an_empty_table(tmp_path: Path) -> None:
 
 @needs_emodb
 def test_every_emodb_recording_is_sound() -> None:
-    paths = sorted((EMODB / "wav").glob("*.wav"))
-    table = measure_all(EMODB, paths=[f"wav/{path.name}" for path in paths])
+    table = measure_all(sorted((EMODB / "wav").glob("*.wav")))
 
     assert len(table) == 339
     assert set(table["state"]) == {"ok"}

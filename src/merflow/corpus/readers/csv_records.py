@@ -9,7 +9,15 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from merflow.contracts.protocols import Part
 from merflow.errors import CorpusError, nearest
+
+# The words for the parts of a corpus's own split.
+PARTS: dict[str, Part] = {
+    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
+    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
+}
+_LISTED = 20  # kinds of problem in one message
 
 
 @dataclass(frozen=True)
@@ -20,16 +28,19 @@ class Record:
         path: The file.
         line: Line on which the row starts, from 1.
         cells: Cells that are not empty, by column, without surrounding spaces.
+        key: Columns that name the row.
     """
 
     path: Path
     line: int
     cells: dict[str, str]
+    key: tuple[str, ...] = ("utterance_id",)
 
     @property
     def where(self) -> str:
         """Position of the row, for messages."""
-        return f"{self.path} line {self.line} ({self.cells.get('utterance_id', 'no utterance_id')})"
+        name = " ".join(self.cells.get(column, f"no {column}") for column in self.key)
+        return f"{self.path} line {self.line} ({name})"
 
     def number(self, column: str) -> float | None:
         """Return a cell as a number; None if it is empty.
@@ -63,8 +74,12 @@ class Record:
         return words[word]
 
 
-def read_records(path: Path) -> tuple[list[str], list[Record]]:
+def read_records(path: Path, *, key: tuple[str, ...] = ("utterance_id",)) -> tuple[list[str], list[Record]]:
     """Read the column names and the rows of a comma-separated UTF-8 file with a header line.
+
+    Args:
+        path: The file.
+        key: Columns that name a row, for messages.
 
     Raises:
         CorpusError: The file is missing, empty, not UTF-8 or malformed, or a row has more or fewer cells than the
@@ -82,10 +97,23 @@ def read_records(path: Path) -> tuple[list[str], list[Record]]:
                 "put quotes around a text that contains a comma"
             )
         stripped = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
-        records.append(Record(path, line, {column: cell for column, cell in stripped.items() if cell}))
+        records.append(Record(path, line, {column: cell for column, cell in stripped.items() if cell}, key))
     if not records:
         raise CorpusError(f"{path} has a header but no utterance; add a row for each")
     return columns, records
+
+
+def listed(problems: dict[str, list[Record]], *, rows: int) -> str:
+    """Return the problems of all rows as one message, equal ones as one; the records of each are in order."""
+    lines = []
+    for problem, records in list(problems.items())[:_LISTED]:
+        others = f" and {len(records) - 1} more" if len(records) > 1 else ""
+        lines.append(f"{records[0].where}{others}: {problem}")
+    if len(lines) == 1:
+        return lines[0]
+    bad = sum(len(records) for records in problems.values())
+    rest = [f"and {len(problems) - _LISTED} more kinds of problem"] if len(problems) > _LISTED else []
+    return "\n  ".join([f"{bad} of {rows} rows are wrong", *lines, *rest])
 
 
 def _check_header(columns: list[str], *, path: Path) -> None:

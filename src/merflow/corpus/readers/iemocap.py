@@ -16,10 +16,10 @@ from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.readers.iemocap_text import DIALOGUE_ID, UTTERANCE_ID, Turn, read_transcripts, read_turns
+from merflow.corpus.synthetic.identity import SYNTHETIC_MARK
 from merflow.errors import CorpusError, LabelError
 
 RELEASE = "IEMOCAP_full_release"
-SYNTHETIC_MARK = "SYNTHETIC.json"  # a file that only generated releases have
 
 _SESSION = re.compile(r"Session(?P<digit>[1-5])")
 

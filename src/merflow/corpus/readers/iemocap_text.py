@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from merflow.corpus.readers.text_lines import read_lines
 from merflow.corpus.transcript import without_tags
 from merflow.errors import CorpusError
 
@@ -55,7 +56,7 @@ def read_turns(path: Path) -> list[Turn]:
         CorpusError: A summary line is malformed, names another dialogue or repeats an utterance, or there is none.
     """
     turns: dict[str, Turn] = {}
-    for number, line in enumerate(_read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.startswith("["):
             continue
         turn = _parse_summary(line, number=number, path=path)
@@ -77,7 +78,7 @@ def read_transcripts(path: Path) -> dict[str, str]:
         CorpusError: Two lines have different words for one utterance.
     """
     texts: dict[str, str] = {}
-    for number, line in enumerate(_read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or _UNLABELLED_TURN.match(line):
             continue
         match = _TRANSCRIBED.fullmatch(line)
@@ -114,16 +115,3 @@ def _parse_summary(line: str, *, number: int, path: Path) -> Turn:
         activation=activation,
         dominance=dominance,
     )
-
-
-def _read_lines(path: Path) -> list[str]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CorpusError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    # str.splitlines would also break at bytes such as 0x85, which occur in Latin-1 comments.
-    return re.split(r"\r\n|\n|\r", text)

@@ -11,11 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from merflow.contracts.protocols import Part
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.audio_header import read_headers
 from merflow.corpus.manifest import Manifest, build_manifest
-from merflow.corpus.readers.csv_records import Record, read_records
+from merflow.corpus.readers.csv_records import PARTS, Record, listed, read_records
 from merflow.errors import CorpusError, LabelError
 from merflow.storage.fingerprints import files_fingerprint
 
@@ -37,15 +36,9 @@ OPTIONAL = (
     "official_split",
 )
 
-LISTED = 20  # kinds of problem in one message
-
 _GENDERS = {"f": "F", "female": "F", "m": "M", "male": "M"}  # other words are null
 _SIDES = {"left": "left", "right": "right"}
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_PARTS: dict[str, Part] = {
-    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
-    **dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev"),
-}
 _TURN_DIGITS = 9  # what 32 bits hold
 
 _log = logging.getLogger(__name__)
@@ -116,20 +109,8 @@ def _rows(records: Sequence[Record], *, taxonomy: Taxonomy) -> list[dict[str, An
             kind = kind if problems else type(error)
             problems.setdefault(str(error).removeprefix(f"{record.where}: "), []).append(record)
     if problems:
-        raise kind(_listed(problems, rows=len(records)))
+        raise kind(listed(problems, rows=len(records)))
     return rows
-
-
-def _listed(problems: dict[str, list[Record]], *, rows: int) -> str:
-    lines = []
-    for problem, records in list(problems.items())[:LISTED]:
-        others = f" and {len(records) - 1} more" if len(records) > 1 else ""
-        lines.append(f"{records[0].where}{others}: {problem}")
-    if len(lines) == 1:
-        return lines[0]
-    bad = sum(len(records) for records in problems.values())
-    rest = [f"and {len(problems) - LISTED} more kinds of problem"] if len(problems) > LISTED else []
-    return "\n  ".join([f"{bad} of {rows} rows are wrong", *lines, *rest])
 
 
 def _check_id(record: Record, lines: dict[str, int]) -> None:
@@ -162,7 +143,7 @@ def _row(record: Record, *, taxonomy: Taxonomy) -> dict[str, Any]:
         "valence": record.number("valence"),
         "activation": record.number("activation"),
         "dominance": record.number("dominance"),
-        "official_split": record.choice("official_split", _PARTS),
+        "official_split": record.choice("official_split", PARTS),
     }
 
 

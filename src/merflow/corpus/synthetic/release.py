@@ -1,21 +1,20 @@
 """Generator of a release in the format of IEMOCAP from a seed."""
 
-import json
 import os
 from functools import partial
 from pathlib import Path
 
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.corpus.readers.iemocap import SYNTHETIC_MARK
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
 from merflow.corpus.synthetic.files import APPLE_DOUBLE
+from merflow.corpus.synthetic.identity import SYNTHETIC_MARK, is_present
 from merflow.corpus.synthetic.picture import FORMATS, HEIGHT, WIDTH, Format, require_video
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.sizes import SIZES, Size
 from merflow.corpus.synthetic.voice import RATE_HZ
-from merflow.errors import CorpusError, OutputError, nearest
+from merflow.errors import CorpusError, nearest
 from merflow.storage.local import replacing_folder, write_json
 
 GENERATOR_VERSION = 2
@@ -70,7 +69,7 @@ def synthesize(
         raise CorpusError(f"the seed of a synthetic release is 0 or more, not {seed}")
     layout = FORMATS[known] if video else None
     identity = _identity(known, seed, layout)
-    present = _is_present(out, identity)
+    present = is_present(out, identity)
     if not present:
         _generate(out, known, seed=seed, layout=layout, identity=identity, progress=progress, workers=workers)
     dialogues = list(out.glob("Session*/sentences/wav/Ses*"))
@@ -113,25 +112,6 @@ def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]
             "audio_rate_hz": audio_rate_hz,
         }
     return {"size": size, "seed": seed, "generator_version": GENERATOR_VERSION, "video": picture}
-
-
-def _is_present(out: Path, identity: dict[str, object]) -> bool:
-    if out.exists() and not out.is_dir():
-        raise OutputError(f"{out} is a file; choose a folder with --out")
-    if not out.is_dir() or not any(out.iterdir()):
-        return False
-    try:
-        recorded = json.loads((out / SYNTHETIC_MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise OutputError(
-            f"{out} is not empty and holds no synthetic release (no readable {SYNTHETIC_MARK}); "
-            "choose another folder with --out"
-        ) from None
-    if recorded != identity:
-        raise OutputError(
-            f"{out} holds another release ({recorded}, not {identity}); remove it, or choose another --out"
-        )
-    return True
 
 
 def _write_all(

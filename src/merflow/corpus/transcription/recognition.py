@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.progress import Progress
-from merflow.corpus.manifest import Manifest
-from merflow.corpus.samples import RATE_HZ, read_samples
+from merflow.corpus.manifest import Manifest, recording_of
+from merflow.corpus.samples import RATE_HZ, Excerpt, read_samples
 from merflow.corpus.transcription.journal import Journal
 from merflow.corpus.transcription.whisper import Prepared, Whisper
 from merflow.errors import CorpusError
@@ -43,7 +43,7 @@ class _Recording:
     """A recording by its content, so that equal files are transcribed once."""
 
     digest: str
-    path: Path
+    source: Path | Excerpt
     n_samples: int | None
     seconds: float
 
@@ -100,20 +100,34 @@ def _set_aside(rows: pd.DataFrame, reasons: dict[str, str]) -> pd.DataFrame:
 
 def _digests(manifest: Manifest, *, progress: Progress) -> tuple[dict[str, str], dict[str, str]]:
     """Return utterance_id -> digest of its recording, and utterance_id -> reason why there is none."""
-    rows = manifest.rows[manifest.rows["audio_path"].notna()]
+    rows = manifest.rows.to_dict("records")
+    recordings = {str(row["utterance_id"]): recording_of(row, root=manifest.root) for row in rows}
+    paths = list(dict.fromkeys(_file_of(recording) for recording in recordings.values() if recording is not None))
+    files: dict[Path, tuple[str, str]] = {}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for number, (path, result) in enumerate(zip(paths, pool.map(_digest, paths), strict=True), start=1):
+            files[path] = result
+            if number % 256 == 0 or number == len(paths):
+                progress("recordings", number, len(paths))
     digests: dict[str, str] = {}
     reasons: dict[str, str] = {}
-    names, paths = list(rows["utterance_id"]), [manifest.root / path for path in rows["audio_path"]]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for number, (name, result) in enumerate(zip(names, pool.map(_digest, paths), strict=True), start=1):
-            digest, reason = result
-            if digest:
-                digests[name] = digest
-            else:
-                reasons[name] = reason
-            if number % 256 == 0 or number == len(names):
-                progress("recordings", number, len(names))
+    for name, recording in recordings.items():
+        if recording is None:
+            continue
+        digest, reason = files[_file_of(recording)]
+        if digest:
+            digests[name] = digest if isinstance(recording, Path) else _digest_of_part(digest, recording)
+        else:
+            reasons[name] = reason
     return digests, reasons
+
+
+def _file_of(recording: Path | Excerpt) -> Path:
+    return recording if isinstance(recording, Path) else recording.path
+
+
+def _digest_of_part(digest: str, part: Excerpt) -> str:
+    return hashlib.sha256(f"{digest} {part.start_s!r} {part.end_s!r}".encode()).hexdigest()
 
 
 def _digest(path: Path) -> tuple[str, str]:
@@ -130,14 +144,12 @@ def _digest(path: Path) -> tuple[str, str]:
 def _distinct(manifest: Manifest, digests: dict[str, str]) -> list[_Recording]:
     """Return each recording once, longest first; those of unknown length come last."""
     recordings: dict[str, _Recording] = {}
-    rows = manifest.rows[manifest.rows["utterance_id"].isin(digests)]
-    for name, path, n_samples, rate_hz in zip(
-        rows["utterance_id"], rows["audio_path"], rows["n_samples"], rows["rate_hz"], strict=True
-    ):
-        counted = None if pd.isna(n_samples) else int(n_samples)
-        seconds = 0.0 if counted is None or pd.isna(rate_hz) else counted / float(rate_hz)
-        digest = digests[name]
-        recordings.setdefault(digest, _Recording(digest, manifest.root / path, counted, seconds))
+    for row in manifest.rows[manifest.rows["utterance_id"].isin(digests)].to_dict("records"):
+        counted = None if pd.isna(row["n_samples"]) else int(row["n_samples"])
+        seconds = 0.0 if counted is None or pd.isna(row["rate_hz"]) else counted / float(row["rate_hz"])
+        digest, source = digests[row["utterance_id"]], recording_of(row, root=manifest.root)
+        assert source is not None
+        recordings.setdefault(digest, _Recording(digest, source, counted, seconds))
     return sorted(recordings.values(), key=lambda recording: (-recording.seconds, recording.digest))
 
 
@@ -164,7 +176,7 @@ def _load(batch: Sequence[_Recording], *, whisper: Whisper, resample: bool) -> _
     failures: dict[str, str] = {}
     for recording in batch:
         try:
-            samples[recording.digest] = read_samples(recording.path, n_samples=recording.n_samples, resample=resample)
+            samples[recording.digest] = read_samples(recording.source, n_samples=recording.n_samples, resample=resample)
         except CorpusError as error:
             failures[recording.digest] = str(error)
     prepared = whisper.prepare(list(samples.values())) if samples else None

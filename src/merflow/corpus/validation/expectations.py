@@ -8,8 +8,9 @@ import pandas as pd
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.tables import MANIFEST, conform
-from merflow.corpus.manifest import Manifest
+from merflow.corpus.manifest import Manifest, recording_of
 from merflow.corpus.readers.catalogue import reader
+from merflow.corpus.samples import Excerpt
 from merflow.corpus.validation.data_docs import RuleResult, run_rules
 from merflow.corpus.validation.known_counts import differences, verdict
 from merflow.corpus.validation.outcome import Check, Problem, ValidationOutcome, figures_of
@@ -45,10 +46,11 @@ def validate(
     known = reader(manifest.corpus)
     accepted: dict[str, str] = {}
     line = ""
-    if known.known_counts is not None:
-        compared = known.known_counts(manifest.rows)
-        accepted = {name: what for name, what in differences(compared).items() if name in params.accept}
-        line = verdict(compared, accepted=params.accept)
+    if known.known_release is not None:
+        release = known.known_release()
+        compared = release.compare(manifest.rows)
+        accepted = {name: what for name, what in differences(release, compared).items() if name in params.accept}
+        line = verdict(release, compared, accepted=params.accept)
         tables[KNOWN_COUNTS] = compared[~compared["difference"].isin(accepted)].reset_index(drop=True)
     rules = [rule for rule in corpus_rules(manifest, params) if rule.table in tables]
     results = run_rules(rules, tables=tables, docs=docs)
@@ -65,8 +67,8 @@ def validate(
 def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None] | None) -> pd.DataFrame:
     """Return the manifest's rows with the measures of their recordings, and with columns to compare the two by."""
     rows = manifest.rows
-    paths = [None if pd.isna(path) else str(path) for path in rows["audio_path"]]
-    table = rows.join(measure_all(manifest.root, paths=paths, progress=progress))
+    sources = [recording_of(row, root=manifest.root) for row in rows.to_dict("records")]
+    table = rows.join(measure_all(sources, progress=progress))
     raw = table["emotion_raw"]
     known = raw.isna() | raw.isin(manifest.taxonomy.known_labels)  # another rule reports unknown labels
     absent = table["state"].isin(["none", "missing"])
@@ -76,6 +78,7 @@ def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None]
     recorded_s = table["samples"] / table["file_rate_hz"]
     span_s = table["end_s"] - table["start_s"]
     return table.assign(
+        recording=[_in_words(source, root=manifest.root) for source in sources],
         emotion_of_raw=emotions.where(known, table["emotion"]),
         state=table["state"].mask(without_audio, "dialogue"),
         dialogue_turns=turns,
@@ -85,6 +88,14 @@ def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None]
         duration_s=recorded_s.where(table["state"] != "none", span_s),
         video_state=_video_states(manifest),
     )
+
+
+def _in_words(recording: Path | Excerpt | None, *, root: Path) -> str | None:
+    if recording is None:
+        return None
+    if isinstance(recording, Path):
+        return recording.relative_to(root).as_posix()
+    return str(recording._replace(path=recording.path.relative_to(root)))
 
 
 def _video_states(manifest: Manifest) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 import soundfile
 
 from merflow.corpus.audio_header import truncation
+from merflow.corpus.samples import Excerpt
 
 AudioState = Literal["ok", "none", "missing", "empty", "truncated", "unreadable"]
 
@@ -22,7 +23,7 @@ SILENCE_FLOOR_DBFS = -180.0  # stands for the level of digital silence, which ha
 
 @dataclass(frozen=True)
 class Recording:
-    """The measures of a recording; the figures are None unless ``state`` is ``ok``.
+    """The measures of a recording or of an utterance's part of one; the figures are None unless ``state`` is ``ok``.
 
     Attributes:
         state: State of the file; ``none`` if the row names no recording.
@@ -43,18 +44,21 @@ class Recording:
     non_finite: int | None = None
 
 
-def measure(path: Path) -> Recording:
+def measure(recording: Path | Excerpt) -> Recording:
     """Measure one recording, decoded in blocks; an unreadable file gets a state and a note instead of an error."""
+    path = recording if isinstance(recording, Path) else recording.path
     if not path.is_file():
         return Recording("missing", f"no such recording: {path}")
     if path.stat().st_size == 0:
         return Recording("empty", "the file has 0 bytes")
     try:
+        if isinstance(recording, Excerpt):
+            return _measure_part(recording)
         if lost := truncation(path):
             note = f"the header promises {lost.promised_bytes} bytes of samples, the file has {lost.held_bytes}"
             return Recording("truncated", note)
         with soundfile.SoundFile(path) as sound:
-            return _measure(sound)
+            return _measure(sound, promised=sound.frames)
     except soundfile.LibsndfileError as error:
         return Recording("unreadable", error.error_string.rstrip("."))
     except (soundfile.SoundFileError, OSError) as error:
@@ -62,34 +66,43 @@ def measure(path: Path) -> Recording:
 
 
 def measure_all(
-    root: Path, *, paths: Sequence[str | None], progress: Callable[[str, int, int], None] | None = None
+    sources: Sequence[Path | Excerpt | None], *, progress: Callable[[str, int, int], None] | None = None
 ) -> pd.DataFrame:
-    """Measure many recordings; return one row of :class:`Recording` per path, in the order of the paths.
+    """Measure many recordings; return one row of :class:`Recording` per source, in the order of the sources.
 
     Args:
-        root: Folder that the paths are relative to.
-        paths: Recordings; None for a row without one.
+        sources: Recordings, or parts of them; None for a row without one.
         progress: Receives the stage's name, the files done and the number of files.
     """
 
-    def one(path: str | None) -> Recording:
-        return Recording("none") if path is None else measure(root / path)
+    def one(source: Path | Excerpt | None) -> Recording:
+        return Recording("none") if source is None else measure(source)
 
     recordings: list[Recording] = []
     with ThreadPoolExecutor(WORKERS) as pool:
-        for start in range(0, len(paths), 256):
-            recordings += pool.map(one, paths[start : start + 256])
+        for start in range(0, len(sources), 256):
+            recordings += pool.map(one, sources[start : start + 256])
             if progress is not None:
-                progress("recordings", len(recordings), len(paths))
+                progress("recordings", len(recordings), len(sources))
     columns = list(Recording.__dataclass_fields__)
     frame = pd.DataFrame([asdict(recording) for recording in recordings], columns=columns)
     figures = columns[2:]
     return frame.astype({"state": "str", "note": "str"} | dict.fromkeys(figures, "float64"))
 
 
-def _measure(sound: soundfile.SoundFile) -> Recording:
+def _measure_part(part: Excerpt) -> Recording:
+    with soundfile.SoundFile(part.path) as sound:
+        numbers = part.samples(rate_hz=sound.samplerate, of=sound.frames)
+        if not numbers:
+            return Recording("empty", f"it ends at {sound.frames / sound.samplerate:.3f} s")
+        sound.seek(numbers.start)
+        return _measure(sound, promised=len(numbers))
+
+
+def _measure(sound: soundfile.SoundFile, *, promised: int) -> Recording:
+    """Measure so many samples, from the current position of the file."""
     frames, non_finite, clipped, energy = 0, 0, 0, 0.0
-    for block in sound.blocks(BLOCK_FRAMES, dtype="float32", always_2d=True):
+    for block in sound.blocks(BLOCK_FRAMES, frames=promised, dtype="float32", always_2d=True):
         frames += len(block)
         if not np.isfinite(block).all():
             non_finite += int(np.count_nonzero(~np.isfinite(block)))
@@ -99,8 +112,8 @@ def _measure(sound: soundfile.SoundFile) -> Recording:
     values = frames * sound.channels
     if frames == 0:
         return Recording("empty", "the file has 0 samples")
-    if frames < sound.frames:
-        return Recording("truncated", f"the header promises {sound.frames} samples, the file has {frames}")
+    if frames < promised:
+        return Recording("truncated", f"the header promises {promised} samples, the file has {frames}")
     power = energy / max(values - non_finite, 1)
     return Recording(
         state="ok",

@@ -115,20 +115,18 @@ def _file_rules() -> Iterator[Rule]:
         "dialogue {dialogue_id} has no audio in any of its {dialogue_turns} turns; restore it",
     )
     yield _state_rule("no recording is missing", "missing", "{note}; restore it")
-    yield _state_rule("no recording is empty", "empty", "recording {audio_path} is empty ({note}); copy it again")
-    yield _state_rule(
-        "no recording is cut off", "truncated", "recording {audio_path} is cut off: {note}; copy it again"
-    )
+    yield _state_rule("no recording is empty", "empty", "recording {recording} is empty ({note}); copy it again")
+    yield _state_rule("no recording is cut off", "truncated", "recording {recording} is cut off: {note}; copy it again")
     yield _state_rule(
         "every recording can be read",
         "unreadable",
-        "recording {audio_path} cannot be read ({note}); copy or convert it again",
+        "recording {recording} cannot be read ({note}); copy or convert it again",
     )
     yield Rule(
         UTTERANCES,
         "a recording belongs to one utterance",
-        lambda gxe: gxe.ExpectColumnValuesToBeUnique(column="audio_path"),
-        "recording {audio_path} belongs to other utterances, too; correct audio_path",
+        lambda gxe: gxe.ExpectColumnValuesToBeUnique(column="recording"),
+        "recording {recording} belongs to other utterances, too; correct audio_path",
     )
 
 
@@ -146,14 +144,14 @@ def _format_rules() -> Iterator[Rule]:
         UTTERANCES,
         f"recordings are sampled at {RATE_HZ} Hz",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="file_rate_hz", value_set=[RATE_HZ]),
-        f"recording {{audio_path}} is sampled at {{file_rate_hz:.0f}} Hz, not {RATE_HZ} Hz; "
+        f"recording {{recording}} is sampled at {{file_rate_hz:.0f}} Hz, not {RATE_HZ} Hz; "
         "resample it, or set corpus.resample=true",
     )
     yield Rule(
         UTTERANCES,
         "recordings are mono",
         lambda gxe: gxe.ExpectColumnValuesToBeInSet(column="channels", value_set=[1]),
-        "recording {audio_path} has {channels:.0f} channels, not 1; mix it down, or set corpus.resample=true",
+        "recording {recording} has {channels:.0f} channels, not 1; mix it down, or set corpus.resample=true",
     )
 
 
@@ -162,20 +160,20 @@ def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
         UTTERANCES,
         "samples are finite",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="non_finite", max_value=0),
-        "recording {audio_path} has {non_finite:.0f} NaN or infinite samples out of {samples:.0f}; convert it again",
+        "recording {recording} has {non_finite:.0f} NaN or infinite samples out of {samples:.0f}; convert it again",
     )
     yield Rule(
         UTTERANCES,
         f"recordings are louder than {params.silence_dbfs:g} dBFS",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="rms_dbfs", min_value=params.silence_dbfs),
-        f"recording {{audio_path}} is silent: its level is {{rms_dbfs:.1f}} dBFS, below {params.silence_dbfs:g} dBFS; "
+        f"recording {{recording}} is silent: its level is {{rms_dbfs:.1f}} dBFS, below {params.silence_dbfs:g} dBFS; "
         "replace it, or lower corpus.silence_dbfs",
     )
     yield Rule(
         UTTERANCES,
         f"at most {params.max_clipped_share:.1%} of a recording is clipped",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="clipped_share", max_value=params.max_clipped_share),
-        f"recording {{audio_path}} is clipped: {{clipped_share:.1%}} of its samples are at full scale, more than "
+        f"recording {{recording}} is clipped: {{clipped_share:.1%}} of its samples are at full scale, more than "
         f"{params.max_clipped_share:.1%}; replace it, or raise corpus.max_clipped_share",
     )
     yield Rule(
@@ -184,14 +182,14 @@ def _sound_rules(params: CorpusParams) -> Iterator[Rule]:
         lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(
             column_A="n_samples", column_B="samples", ignore_row_if="either_value_is_missing"
         ),
-        "recording {audio_path} has changed: it has {samples:.0f} samples, and had {n_samples:.0f} when it was "
+        "recording {recording} has changed: it has {samples:.0f} samples, and had {n_samples:.0f} when it was "
         "indexed; index the corpus again",
     )
     yield Rule(
         UTTERANCES,
         "recordings are as long as their turns",
         lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="span_gap_s", max_value=SPAN_TOLERANCE_S),
-        "recording {audio_path} is {recorded_s:.4f} s long, but its turn {span_s:.4f} s; correct one of them",
+        "recording {recording} is {recorded_s:.4f} s long, but its turn {span_s:.4f} s; correct one of them",
     )
 
 

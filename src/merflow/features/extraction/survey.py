@@ -6,16 +6,18 @@ side. Neither the path nor the modification time takes part, so a copied corpus 
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from merflow.contracts.progress import Progress
 from merflow.contracts.streams import MODALITY_OF, Modality, Stream
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
-from merflow.corpus.manifest import Manifest
+from merflow.corpus.manifest import Manifest, recording_of
+from merflow.corpus.samples import Excerpt
 from merflow.errors import FeatureError
 from merflow.features.extraction.reader_pool import ReaderPool
 from merflow.features.extraction.reading_tasks import Measurement, RecordingSurvey
@@ -169,17 +171,18 @@ def sources_of(manifest: Manifest, stream: Stream, *, resample: bool) -> dict[in
     return sources
 
 
-def _recording(record: dict[str, object], root: Path, *, resample: bool) -> UtteranceInput:
-    counted = record["n_samples"]
+def _recording(record: dict[Hashable, Any], root: Path, *, resample: bool) -> UtteranceInput:
+    counted, recording = record["n_samples"], recording_of(record, root=root)
     return UtteranceInput(
         str(record["utterance_id"]),
         path=root / str(record["audio_path"]),
+        excerpt=recording if isinstance(recording, Excerpt) else None,
         n_samples=None if pd.isna(counted) else int(str(counted).partition(".")[0]),
         resample=resample,
     )
 
 
-def _frames(record: dict[str, object], root: Path) -> UtteranceInput:
+def _frames(record: dict[Hashable, Any], root: Path) -> UtteranceInput:
     """Return an utterance's part of a video; without times, the video is its own and as long as its recording."""
     utterance, side = str(record["utterance_id"]), record["video_side"]
     start, end = record["start_s"], record["end_s"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from merflow.contracts.streams import MODALITY_OF, Modality, Stream
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
-from merflow.corpus.samples import RATE_HZ, read_samples
+from merflow.corpus.samples import RATE_HZ, Excerpt, read_samples
 from merflow.features.media.dialogue_video import VideoSpan
 
 if TYPE_CHECKING:  # pandas would double the time that a reader process takes to start
@@ -22,6 +22,7 @@ class UtteranceInput(NamedTuple):
 
     Attributes:
         path: The recording or video; None for a text.
+        excerpt: The utterance's part of the recording; None if the recording is the utterance's own.
         n_samples: Samples of the recording as the manifest counted them; None if it did not.
         resample: True to convert a recording of another rate or channel count, False to refuse it.
         text: The transcript.
@@ -30,6 +31,7 @@ class UtteranceInput(NamedTuple):
 
     utterance_id: str
     path: Path | None = None
+    excerpt: Excerpt | None = None
     n_samples: int | None = None
     resample: bool = False
     text: str | None = None
@@ -65,7 +67,7 @@ def read_recording(source: UtteranceInput) -> np.ndarray:
         CorpusError: The recording cannot be read.
     """
     assert source.path is not None
-    return read_samples(source.path, n_samples=source.n_samples, resample=source.resample)
+    return read_samples(source.excerpt or source.path, n_samples=source.n_samples, resample=source.resample)
 
 
 def digest_of(content: np.ndarray | str) -> str:

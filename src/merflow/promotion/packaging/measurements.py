@@ -7,7 +7,8 @@ import pandas as pd
 
 from merflow.contracts.tables import MEASURED
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
-from merflow.corpus.samples import level_dbfs, read_samples
+from merflow.corpus.manifest import recording_of
+from merflow.corpus.samples import Excerpt, level_dbfs, read_samples
 from merflow.errors import CorpusError
 
 _STEP = 100
@@ -25,8 +26,9 @@ def measurements(
         measured: Called now and then with the recordings that are done and their number.
     """
     levels: list[float | None] = []
-    for number, path in enumerate(rows["audio_path"], start=1):
-        levels.append(None if pd.isna(path) else _level(root / path))
+    for number, row in enumerate(rows.to_dict("records"), start=1):
+        recording = recording_of(row, root=root)
+        levels.append(None if recording is None else _level(recording))
         if number % _STEP == 0 or number == len(rows):
             measured(number, len(rows))
     spoken = rows[TRANSCRIPT_COLUMNS["asr" if transcripts == "asr" else "truth"]]
@@ -41,9 +43,9 @@ def measurements(
     return table[MEASURED.names]
 
 
-def _level(path: Path) -> float | None:
+def _level(recording: Path | Excerpt) -> float | None:
     """Return the level of a recording as a server measures it; None if it can no longer be read."""
     try:
-        return level_dbfs(read_samples(path, n_samples=None, resample=True))
+        return level_dbfs(read_samples(recording, n_samples=None, resample=True))
     except CorpusError:
         return None

@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from merflow.corpus.iemocap_counts import MERGED, iemocap_counts
-from merflow.corpus.validation.known_counts import compare_with_release, differences, verdict
+from merflow.corpus.validation.iemocap_release import IEMOCAP, compare_with_release
+from merflow.corpus.validation.known_counts import differences, verdict
 
 ROWS = pd.DataFrame(
     {
@@ -81,9 +82,9 @@ def with_differences(rows: pd.DataFrame, *what: str) -> pd.DataFrame:
 )
 def test_the_verdict_says_what_is_wrong_and_right_and_how_to_go_on(what: str, kind: str, line: str) -> None:
     compared = with_differences(FIVE.assign(audio_path=None), what)
-    assert list(differences(compared)) == [kind]
-    assert verdict(compared, accepted=[]) == f"this is not IEMOCAP as released: {line}"
-    assert verdict(compared, accepted=[kind]) == ""
+    assert list(differences(IEMOCAP, compared)) == [kind]
+    assert verdict(IEMOCAP, compared, accepted=[]) == f"this is not IEMOCAP as released: {line}"
+    assert verdict(IEMOCAP, compared, accepted=[kind]) == ""
 
 
 def test_a_release_without_a_session_is_compared_in_the_others() -> None:
@@ -91,10 +92,10 @@ def test_a_release_without_a_session_is_compared_in_the_others() -> None:
     compared = with_differences(rows, "sessions")
     assert not compared["what"].str.contains("Session5|Ses05|checksum").any()
     assert compared.set_index("what").loc["turns", "expected"] == "7869"
-    assert verdict(compared, accepted=[]) == (
+    assert verdict(IEMOCAP, compared, accepted=[]) == (
         "this is not IEMOCAP as released: Session5 is missing; the 4,290 four-class labels of Session1, "
         "Session2, Session3, Session4 match by count; restore what is missing, or go on with --set "
         "'corpus.accept=[missing-sessions]', which records it, and --protocol leave-one-session-out"
     )
     both = with_differences(rows, "sessions", "turns")
-    assert "'corpus.accept=[missing-sessions,rare-labels]'" in verdict(both, accepted=["missing-sessions"])
+    assert "'corpus.accept=[missing-sessions,rare-labels]'" in verdict(IEMOCAP, both, accepted=["missing-sessions"])
