@@ -73,6 +73,10 @@ class PickledPart:
             steps[_lacking(steps)] = 0.0
         return steps
 
+    def step_count(self, array: Array, row: int) -> int:
+        """Return the number of real steps of an utterance."""
+        return int(self.lengths[array][row] if array in self.lengths else self.words[row].sum())
+
     def lacking(self) -> int:
         """Return how many numbers of its real steps audio lacks."""
         return sum(int(_lacking(self._real("audio", row)).sum()) for row in range(len(self.words)))

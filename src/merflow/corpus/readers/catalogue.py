@@ -59,6 +59,7 @@ class Reader:
         generate: Makes the corpus if no root is given; None for a corpus that has to be on disk.
         sizes: The sizes in which it can be generated.
         known_release: Returns the counts that are known of the corpus; None if nothing is known in advance.
+        profile: The encoder profile that reads the features that came with the corpus; None if none did.
         notes: Returns facts about the corpus's files that validation tells, one line each.
         published: True if the papers' numbers were measured on this corpus, with the emotions of its taxonomy.
     """
@@ -71,6 +72,7 @@ class Reader:
     generate: Generate | None = None
     sizes: tuple[str, ...] = ()
     known_release: "Callable[[], KnownRelease] | None" = None
+    profile: str | None = None
     notes: Callable[[Path], tuple[str, ...]] | None = None
     published: bool = False
 
@@ -173,6 +175,7 @@ READERS: dict[str, Reader] = {
         protocols=_MOSEI_PROTOCOLS,
         fingerprint=_file_fingerprint,
         known_release=_mosei_pickle_release,
+        profile="mosei",
         notes=_mosei_pickle_notes,
     ),
     "synthetic": Reader(
@@ -191,6 +194,7 @@ READERS: dict[str, Reader] = {
         fingerprint=_file_fingerprint,
         generate=_generate_mosei_pickles,
         sizes=PICKLE_SIZES,
+        profile="mosei",
         notes=_mosei_pickle_notes,
     ),
     "table": Reader(
