@@ -1,7 +1,8 @@
 """Generator of pickles in the format of CMU-MOSEI's processed files, aligned and unaligned, from a seed.
 
-An utterance has a sentiment. It decides how many of the words are good and bad ones, and shifts every step of audio and
-vision along a direction that all utterances share, under noise. Audio lacks a number here and there, as COVAREP's does.
+An utterance has a sentiment. It decides how many of the words are good and bad ones, whose features differ, and shifts
+every step of audio and vision along a direction that all utterances share, under noise. Audio lacks a number here and
+there, as COVAREP's does.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ _WORDS = {
     "plain": "the a this movie film it was and i think they people really about story so in of you to",
 }
 _VOCABULARY = [word for words in _WORDS.values() for word in words.split()]
+_COUNTS = {kind: len(words.split()) for kind, words in _WORDS.items()}
 _FIRST_TOKEN = 1000
 _START, _END = 101, 102  # tokens of BERT at both ends of a text
 _LEANING = 0.4  # share of good and bad words
@@ -183,6 +185,8 @@ class _Part:
         width = self._shape.widths[name]
         words = shared.standard_normal((2 + len(_VOCABULARY), width), dtype=np.float32)  # both ends, and words
         direction = shared.standard_normal(width, dtype=np.float32)
+        words[2 : 2 + _COUNTS["good"]] += direction
+        words[2 + _COUNTS["good"] : 2 + _COUNTS["good"] + _COUNTS["bad"]] -= direction
         scale = 10 ** shared.uniform(-1, 1.5, width).astype(np.float32)
         for start in range(0, self._size, _ROWS):
             rows = np.arange(start, min(start + _ROWS, self._size))
@@ -221,7 +225,7 @@ def _tokens(sentiment: np.ndarray, words: int, rng: np.random.Generator) -> np.n
     """Return the tokens of each text, ``(N, W)`` int64, 0 after its end."""
     size = len(sentiment)
     counts = np.clip(rng.lognormal(2.8, 0.5, size).astype(int), 3, words - 2)
-    good, bad, plain = (len(words.split()) for words in _WORDS.values())
+    good, bad, plain = _COUNTS.values()
     leaning = rng.uniform(size=(size, words)) < _LEANING
     positive = rng.uniform(size=(size, words)) < (sentiment[:, None] + 3) / 6
     word = np.where(
