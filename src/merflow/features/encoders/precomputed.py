@@ -62,7 +62,16 @@ class Precomputed:
         self._array = settings.array
         self._file = _opened(Path(spec.folder), spec.digest)
         self._clips: dict[str, PickledClip] = {clip.utterance_id: clip for clip in self._file.clips}
+        self._places = {name: place for place, name in enumerate(self._clips)}
         self.shape = StreamShape(layers=None, width=self._file.widths[settings.array])
+
+    def place(self, utterance_id: str) -> int:
+        """Return an utterance's place in the file.
+
+        Raises:
+            FeatureError: The file does not have it.
+        """
+        return self._places[self._clip(utterance_id).utterance_id]
 
     def steps(self, utterance_id: str) -> int:
         """Return T of an utterance.

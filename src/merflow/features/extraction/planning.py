@@ -32,6 +32,8 @@ def divide(
 ) -> tuple[Group, ...]:
     """Return the digests of each shard: similar lengths together, longest first; utterances of one video together.
 
+    Precomputed features keep the order of their file.
+
     Args:
         missing: Digests that the store lacks.
         inputs: Their lengths and files.
@@ -45,6 +47,8 @@ def divide(
         steps = 1 if stream.pooled else inputs.length(digest, stream) // _PER_STEP[inputs.kind] + 1
         return steps * step_bytes
 
+    if inputs.kind == "precomputed":  # no padding to save: the file is read from its start to its end
+        return tuple(_cut(missing, size, most))
     if inputs.kind != "video":
         longest_first = sorted(missing, key=lambda one: (-inputs.length(one, stream), one))
         return tuple(_cut(longest_first, size, most))

@@ -29,10 +29,14 @@ def survey_precomputed(manifest: Manifest, streams: Sequence[Stream], *, spec: E
     """
     encoder = Precomputed(PrecomputedSettings.model_validate(spec.settings), spec)
     cuts = tuple(dict.fromkeys(cut_of(stream) for stream in streams))
-    inputs = SurveyedInputs("precomputed", cuts)
-    for utterance in manifest.rows["utterance_id"].astype(str):
-        digest = hashlib.sha256(f"precomputed\n{utterance}".encode()).hexdigest()
+    utterances = manifest.rows["utterance_id"].astype(str).tolist()
+    inputs = SurveyedInputs("precomputed", cuts, digests=[_digest(utterance) for utterance in utterances])
+    for utterance in sorted(utterances, key=encoder.place):
         lengths = (encoder.steps(utterance),) * len(cuts)  # a step has no time, so no cut shortens it
-        inputs.digests.append(digest)
+        digest = _digest(utterance)
         inputs.unique[digest] = SurveyedInput(UtteranceInput(utterance), digest, 0.0, lengths)
     return inputs
+
+
+def _digest(utterance: str) -> str:
+    return hashlib.sha256(f"precomputed\n{utterance}".encode()).hexdigest()
