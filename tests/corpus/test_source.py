@@ -8,7 +8,7 @@ import pytest
 from merflow.contracts.params import Params
 from merflow.contracts.requests import IndexRequest
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.source import CorpusSource
+from merflow.corpus.source import CorpusSource, generator_of
 from merflow.corpus.synthetic.release import synthesize
 from merflow.errors import CorpusError
 from merflow.jobs import steps
@@ -70,3 +70,10 @@ def test_a_source_that_cannot_be_read_is_refused(source: CorpusSource, message: 
     with pytest.raises(CorpusError) as refused:
         source.check(protocol="session-5fold")
     assert str(refused.value).startswith(message)
+
+
+def test_only_generated_corpora_have_a_generator(tmp_path: Path) -> None:
+    root = generator_of("synthetic-mosei")(tmp_path / "mosei", size="tiny", seed=3, video=False)
+    assert json.loads((root / "SYNTHETIC.json").read_text())["seed"] == 3
+    with pytest.raises(CorpusError, match=r"'mosei' cannot be generated; choose --corpus synthetic or synthetic-mosei"):
+        generator_of("mosei")

@@ -132,6 +132,7 @@ def test_the_sheet_shows_frames_sound_words_and_labels(
         ({"transcript": None}, "this corpus has no transcripts"),
         ({"valence": None, "activation": None, "dominance": None}, "no ratings"),
         ({"gender": None, "scripted": None, "emotion_raw": None}, "outside the taxonomy (label none)"),
+        ({"emotion_raw": None, "sentiment": -1 / 3}, "-0.33"),
     ],
 )
 def test_what_is_missing_is_said_in_its_place(

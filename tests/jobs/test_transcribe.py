@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -128,6 +129,22 @@ def corpus_of(folder: Path, texts: Sequence[str | None], *, seconds: float = 0.4
     return folder / "m.parquet"
 
 
+def as_one_recording(manifest: Path, folder: Path) -> Path:
+    """Write a manifest whose utterances are parts of one recording of the whole dialogue, a second apart."""
+    own = read_manifest(manifest)
+    whole = np.zeros(len(own.rows) * 2 * 16_000, dtype=np.float32)
+    rows = []
+    for number, row in enumerate(own.rows.drop(columns="corpus").to_dict("records")):
+        samples, _ = soundfile.read(own.root / row["audio_path"], dtype="float32")
+        whole[number * 32_000 : number * 32_000 + len(samples)] = samples
+        times = {"start_s": 2.0 * number, "end_s": 2.0 * number + len(samples) / 16_000}
+        row |= times | {"audio_path": "whole.wav", "audio_of_dialogue": True}
+        rows.append({name: None if pd.isna(value) else value for name, value in row.items()})
+    soundfile.write(folder / "whole.wav", whole, 16_000)
+    write_manifest(build_manifest(rows, root=folder, corpus="table", taxonomy="iemocap4"), folder / "parts.parquet")
+    return folder / "parts.parquet"
+
+
 def distance(said: Sequence[str], heard: Sequence[str]) -> int:
     """Return the fewest edits from one sequence to the other, cell by cell."""
     row = list(range(len(heard) + 1))
@@ -150,6 +167,16 @@ def test_a_release_is_transcribed_and_nothing_else_changes(manifest: Path, whole
     assert after.hash != before.hash
     assert (after.root, after.corpus, after.taxonomy) == (before.root, before.corpus, before.taxonomy)
     assert report_of(whole).manifest == Manifests(before=before.hash, after=after.hash, corpus="synthetic")
+
+
+def test_parts_of_one_recording_are_heard_like_recordings_of_their_own(tmp_path: Path, settings: Params) -> None:
+    own, parts = Files(tmp_path / "own"), Files(tmp_path / "parts")
+    manifest = corpus_of(tmp_path, ["one", "two", "three"])
+    for files, given in ((own, manifest), (parts, as_one_recording(manifest, tmp_path))):
+        files.folder.mkdir()
+        run(given, files, settings)
+    assert parts.texts() == own.texts()
+    assert len(set(parts.recordings())) == 3
 
 
 def test_reported_rates_are_those_of_a_slow_loop(whole: Files, model: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 from merflow.cli.console import print_json, progress_bars
 from merflow.cli.options import (
     ROOT_HELP,
+    SIZES_HELP,
     CorpusOption,
     DevelopmentOption,
     JsonOption,
@@ -25,23 +26,19 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def synthesize(
     out: Annotated[Path, typer.Option(help="Write the release to this folder.")],
-    size: Annotated[
-        str,
-        typer.Option(
-            help="Generate this size: tiny (70 turns), demo (450), small (900) or full (10,039, like IEMOCAP)."
-        ),
-    ] = "small",
+    corpus: CorpusOption = "synthetic",
+    size: Annotated[str, typer.Option(help=f"Generate this size: {SIZES_HELP}.")] = "small",
     seed: Annotated[int, typer.Option(help="Generate the corpus from this seed.", min=0)] = 0,
     video: Annotated[bool, typer.Option("--video/--no-video", help="Generate the video recordings too.")] = False,
 ) -> None:
-    """Generate a synthetic corpus in the format of IEMOCAP.
+    """Generate a synthetic corpus: synthetic in the format of IEMOCAP, or synthetic-mosei in that of CMU-MOSEI.
 
     Example: `merflow data synthesize --size small --out data/synthetic`
     """
-    from merflow.corpus.synthetic.release import synthesize as synthesize_release
+    from merflow.corpus.source import generator_of
 
     with progress_bars() as progress:
-        synthesize_release(out, size=size, seed=seed, video=video, progress=progress)
+        generator_of(corpus)(out, size=size, seed=seed, video=video, progress=progress)
 
 
 @app.command()

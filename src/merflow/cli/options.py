@@ -31,11 +31,10 @@ ROOT_HELP = (
     "Location of the corpus: " + "; ".join(f"for {name}, {reader.root}" for name, reader in READERS.items()) + "."
 )
 RootOption = Annotated[Path | None, typer.Option(help=ROOT_HELP)]
+SIZES_HELP = "; ".join(f"of {name}, {', '.join(reader.sizes)}" for name, reader in READERS.items() if reader.sizes)
 SizeOption = Annotated[
     str,
-    typer.Option(
-        help="Size of a synthetic corpus: tiny, demo, small or full. It has video if one of the models reads video."
-    ),
+    typer.Option(help=f"Size of a synthetic corpus: {SIZES_HELP}. It has video if one of the models reads video."),
 ]
 ModelsOption = Annotated[
     str, typer.Option(help="Train these variants: MODEL:PRESET, separated by commas. `merflow presets` lists them.")

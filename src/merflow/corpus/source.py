@@ -5,7 +5,7 @@ from pathlib import Path
 
 from merflow.contracts.progress import Progress
 from merflow.contracts.protocols import Protocol
-from merflow.corpus.readers.catalogue import check_protocol, reader
+from merflow.corpus.readers.catalogue import READERS, Generate, check_protocol, reader
 from merflow.errors import CorpusError, nearest
 
 
@@ -64,3 +64,16 @@ class CorpusSource:
             raise CorpusError(f"corpus {self.corpus!r} needs a root; pass {kind.root} with --root")
         if self.root is None and self.size not in kind.sizes:
             raise CorpusError(f"unknown size {self.size!r} of corpus {self.corpus!r}; {nearest(self.size, kind.sizes)}")
+
+
+def generator_of(corpus: str) -> Generate:
+    """Return the generator of a corpus.
+
+    Raises:
+        CorpusError: No corpus has this name, or it cannot be generated.
+    """
+    generate = reader(corpus).generate
+    if generate is None:
+        generated = [name for name, each in READERS.items() if each.synthetic]
+        raise CorpusError(f"corpus {corpus!r} cannot be generated; choose --corpus {' or '.join(generated)}")
+    return generate

@@ -23,8 +23,10 @@ def index(root: Path, *, corpus: str, out: Path, params: CorpusParams) -> Path:
     manifest = replace(found, rows=found.rows.assign(transcript=words), tags=params.tags)
     write_manifest(manifest, out)
     labelled = int(manifest.rows["emotion"].notna().sum())
-    name = manifest.taxonomy.name
-    say(f"index: {len(manifest.rows)} utterances, {labelled} with an emotion of {name}, hash {manifest.hash}")
+    scored = int(manifest.rows["sentiment"].notna().sum())
+    labels = [f"{labelled} with an emotion of {manifest.taxonomy.name}"] if labelled or not scored else []
+    labels += [f"{scored} with a sentiment"] if scored else []
+    say(f"index: {len(manifest.rows)} utterances, {', '.join(labels)}, hash {manifest.hash}")
     if manifest.rows["audio_path"].isna().all():
         profile = reader(corpus).profile
         models = "models that read text alone can be trained on it"

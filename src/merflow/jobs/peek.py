@@ -84,7 +84,6 @@ def _pictures(manifest: Manifest, row: dict[str, Any]) -> Pictures | str:
 
 
 def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
-    raw = f"{row['emotion_raw']}" if _known(row["emotion_raw"]) else "none"
     sound = "none shown" if isinstance(samples, str) else f"{len(samples) / RATE_HZ:.2f} s"
     if _known(row["rate_hz"]) and not isinstance(samples, str):
         sound += f" at {int(row['rate_hz']):,} Hz"
@@ -92,7 +91,7 @@ def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
     turn = f"{row['dialogue_id']}, turn {int(row['turn_index'])}"
     gender = {"F": "female", "M": "male"}.get(str(row["gender"]), str(row["gender"])) if _known(row["gender"]) else ""
     return {
-        "emotion": f"{row['emotion'] if _known(row['emotion']) else 'outside the taxonomy'} (label {raw})",
+        **_label(row),
         "speaker": ", ".join(filter(None, (str(row["speaker"]), gender))),
         "dialogue": turn + (f" ({scene})" if scene else ""),
         "session": str(row["session"]),
@@ -101,6 +100,13 @@ def _facts(row: dict[str, Any], samples: np.ndarray | str) -> dict[str, str]:
         "side of the picture": str(row["video_side"]) if _known(row["video_side"]) else "none",
         "corpus": str(row["corpus"]),
     }
+
+
+def _label(row: dict[str, Any]) -> dict[str, str]:
+    if _known(row["sentiment"]) and not _known(row["emotion_raw"]):
+        return {"sentiment": f"{row['sentiment']:+.2f}"}
+    raw = str(row["emotion_raw"]) if _known(row["emotion_raw"]) else "none"
+    return {"emotion": f"{row['emotion'] if _known(row['emotion']) else 'outside the taxonomy'} (label {raw})"}
 
 
 def _times(row: dict[str, Any]) -> tuple[float, float]:

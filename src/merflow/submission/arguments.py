@@ -12,7 +12,6 @@ from merflow.contracts.params import Params, changes_json, read_params, shipped_
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command
 from merflow.corpus.readers.catalogue import READERS
-from merflow.corpus.synthetic.sizes import SIZES
 from merflow.errors import ParamsError, PresetError, SubmissionError, nearest
 from merflow.jobs.plan_monitoring import plan_monitoring
 from merflow.pipelines.lint.package import Package
@@ -182,9 +181,10 @@ def _chosen_params(package: Package, options: RunOptions) -> Params | None:
 def _check(package: Package, params: Params, options: RunOptions, *, tunes: bool) -> None:
     if options.corpus is not None and options.corpus not in READERS:
         raise SubmissionError(f"unknown corpus {options.corpus!r}; {nearest(options.corpus, READERS)}")
-    if options.size is not None and options.size not in SIZES:
-        raise SubmissionError(f"unknown size {options.size!r}; {nearest(options.size, SIZES)}")
-    if options.corpus not in (None, "synthetic") and not options.root:
+    kind = READERS.get(options.corpus or str(package.parameters.get("corpus", {}).get("defaultValue", "")))
+    if kind is not None and kind.synthetic and options.size is not None and options.size not in kind.sizes:
+        raise SubmissionError(f"unknown size {options.size!r}; {nearest(options.size, kind.sizes)}")
+    if options.corpus is not None and not READERS[options.corpus].synthetic and not options.root:
         raise SubmissionError(
             f"corpus {options.corpus} needs --root: its folder as the pods see it, for example /workspace/corpus"
         )

@@ -114,7 +114,5 @@ def test_a_number_that_is_not_finite_sets_its_utterance_aside(mosei_pickles: Pat
 def test_a_file_without_an_utterance_of_the_manifest_is_refused(mosei_pickles: Path, tmp_path: Path) -> None:
     manifest, profile = corpus(mosei_pickles / FILES["aligned"])
     other = replace(manifest, rows=manifest.rows.assign(utterance_id=["absent_1", *manifest.rows["utterance_id"][1:]]))
-    with pytest.raises(
-        FeatureError, match="has no utterance absent_1: it is another file"
-    ):
+    with pytest.raises(FeatureError, match="has no utterance absent_1: it is another file"):
         extracted(other, profile, tmp_path)

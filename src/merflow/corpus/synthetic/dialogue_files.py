@@ -1,16 +1,13 @@
 """Files of one dialogue in the release."""
 
-import wave
 from pathlib import Path
-
-import numpy as np
 
 from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.files import APPLE_DOUBLE, write_alignment, write_texts
 from merflow.corpus.synthetic.picture import Format, write_video
 from merflow.corpus.synthetic.recording import Recording, record
 from merflow.corpus.synthetic.seeds import generator
-from merflow.corpus.synthetic.voice import RATE_HZ
+from merflow.corpus.synthetic.wav import write_wav
 
 
 def write_dialogue(root: Path, dialogue: Dialogue, *, seed: int, layout: Format | None) -> None:
@@ -34,17 +31,8 @@ def _write_sound(session: Path, dialogue: Dialogue, recording: Recording) -> Non
     cuts = session / "sentences" / "wav" / str(dialogue.name)
     for folder in (whole, cuts):
         folder.mkdir(parents=True, exist_ok=True)
-    _write_wav(whole / f"{dialogue.name}.wav", recording.channels)
+    write_wav(whole / f"{dialogue.name}.wav", recording.channels)
     (whole / f"._{dialogue.name}.wav").write_bytes(APPLE_DOUBLE)
     for turn in dialogue.turns:
-        _write_wav(cuts / f"{turn.utterance_id}.wav", recording.cut(turn.first_sample, turn.samples))
+        write_wav(cuts / f"{turn.utterance_id}.wav", recording.cut(turn.first_sample, turn.samples))
     (cuts / f"._{dialogue.turns[0].utterance_id}.wav").write_bytes(APPLE_DOUBLE)
-
-
-def _write_wav(path: Path, samples: np.ndarray) -> None:
-    """Write ``(samples,)`` or ``(samples, channels)`` int16 as RIFF PCM with a 44-byte header."""
-    with path.open("wb") as stream, wave.open(stream, "wb") as sound:
-        sound.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
-        sound.setsampwidth(2)
-        sound.setframerate(RATE_HZ)
-        sound.writeframes(samples.astype("<i2").tobytes())

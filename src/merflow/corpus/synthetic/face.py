@@ -97,6 +97,29 @@ def palette(person: Features) -> np.ndarray:
     return np.array(colours, dtype=np.uint8)
 
 
+def seat(
+    picture: np.ndarray, person: Features, *, within: tuple[slice, slice], at: tuple[int, int], wall: np.ndarray
+) -> None:
+    """Draw a wall and the body of a person in front of it, without the head.
+
+    Args:
+        picture: ``(H, W, 3)`` uint8 RGB, which is changed.
+        person: The actor.
+        within: Rows and columns of the wall.
+        at: Centre of the head in the picture, x and y.
+        wall: Colour of the wall at its upper edge, ``(3,)`` RGB.
+    """
+    band = within[0]
+    shade = np.linspace(1.0, 0.75, band.stop - band.start)[:, None, None]
+    picture[within] = (shade * wall).astype(np.uint8)
+    x, y = at
+    rows, columns = np.mgrid[within]
+    body = ((columns - x) / 78.0) ** 2 + ((rows - y - 150) / 100.0) ** 2 < 1
+    picture[rows[body], columns[body]] = person.shirt
+    neck = (np.abs(columns - x) < 13) & (rows > y) & (rows < y + 66)
+    picture[rows[neck], columns[neck]] = tuple(0.9 * c for c in person.skin)
+
+
 def draw(person: Features, face: Look, *, at: tuple[float, float], markers: bool) -> np.ndarray:
     """Draw a head as ``(PATCH, PATCH)`` uint8 shades; 0 is the background.
 

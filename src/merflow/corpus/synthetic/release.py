@@ -4,12 +4,11 @@ import os
 from functools import partial
 from pathlib import Path
 
-from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.corpus.synthetic.dialogue import Dialogue
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
 from merflow.corpus.synthetic.files import APPLE_DOUBLE
 from merflow.corpus.synthetic.identity import SYNTHETIC_MARK, is_present
+from merflow.corpus.synthetic.parallel import run_all
 from merflow.corpus.synthetic.picture import FORMATS, HEIGHT, WIDTH, Format, require_video
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.sizes import SIZES, Size
@@ -97,7 +96,9 @@ def _generate(
     with replacing_folder(out) as part:
         (part / "README.txt").write_text(_README, encoding="ascii")
         _write_documentation(part)
-        _write_all(part, dialogues, seed=seed, layout=layout, workers=count, progress=progress or plain_lines())
+        longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
+        calls = [partial(write_dialogue, part, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
+        run_all(calls, stage="dialogues", workers=count, progress=progress or plain_lines())
         write_json(part / SYNTHETIC_MARK, identity)
 
 
@@ -112,32 +113,6 @@ def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]
             "audio_rate_hz": audio_rate_hz,
         }
     return {"size": size, "seed": seed, "generator_version": GENERATOR_VERSION, "video": picture}
-
-
-def _write_all(
-    root: Path,
-    dialogues: tuple[Dialogue, ...],
-    *,
-    seed: int,
-    layout: Format | None,
-    workers: int,
-    progress: Progress,
-) -> None:
-    done = 0
-
-    def finished(_: None) -> None:
-        nonlocal done
-        done += 1
-        progress("dialogues", done, len(dialogues))
-
-    longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
-    calls = [partial(write_dialogue, root, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
-    if workers > 1:
-        in_processes(calls, workers=workers, finished=finished)
-        return
-    for call in calls:
-        call()
-        finished(None)
 
 
 def _write_documentation(root: Path) -> None:

@@ -14,6 +14,7 @@ from merflow.corpus.samples import Excerpt
 from merflow.corpus.validation.data_docs import RuleResult, run_rules
 from merflow.corpus.validation.known_counts import differences, verdict
 from merflow.corpus.validation.outcome import Check, Problem, ValidationOutcome, figures_of
+from merflow.corpus.validation.overlaps import covered_shares
 from merflow.corpus.validation.recordings import measure_all
 from merflow.corpus.validation.rules import DIALOGUES, KNOWN_COUNTS, SPEAKERS, UTTERANCES, corpus_rules
 from merflow.errors import CorpusError
@@ -87,6 +88,8 @@ def _utterances(manifest: Manifest, *, progress: Callable[[str, int, int], None]
         span_gap_s=(span_s - recorded_s).abs(),
         duration_s=recorded_s.where(table["state"] != "none", span_s),
         video_state=_video_states(manifest),
+        covered_share=covered_shares(rows),
+        scored_part=rows["official_split"].where(rows["sentiment"].notna()),
     )
 
 

@@ -11,6 +11,7 @@ from merflow.contracts.taxonomy import UNLABELLED
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.transcript import with_tags
 from merflow.corpus.validation.confounds import Confound, confounds_of
+from merflow.corpus.validation.scores import Scores, scores_of
 
 HISTOGRAM_BINS = 30
 
@@ -67,6 +68,7 @@ class Figures:
             transcripts.
         left_share: Class -> share of its utterances on the left of the picture; empty if no side is known.
         confounds: How well side and gender alone predict the emotion; empty if no side is known.
+        scores: Part of the official split -> sentiments; empty if no sentiment is known.
     """
 
     utterances: int
@@ -79,6 +81,7 @@ class Figures:
     empty_transcripts: int | None
     left_share: dict[str, float]
     confounds: tuple[Confound, ...]
+    scores: dict[str, Scores]
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +180,7 @@ def figures_of(manifest: Manifest, *, durations_s: pd.Series) -> Figures:
         empty_transcripts=None if transcripts.empty else int(transcripts.eq("").sum()),
         left_share={name: float(left[name]) for name in classes if name in left},
         confounds=confounds_of(rows),
+        scores=scores_of(rows),
     )
 
 

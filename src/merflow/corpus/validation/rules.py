@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from merflow.contracts.params import CorpusParams
 from merflow.contracts.tables import MANIFEST
+from merflow.contracts.task import SCALES
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.validation.data_docs import Rule
 
@@ -12,6 +13,8 @@ UTTERANCES, SPEAKERS, DIALOGUES, KNOWN_COUNTS = "utterances", "speakers", "dialo
 RATE_HZ = 16_000  # the rate of every speech encoder
 # A turn cut at [start, end) may be one sample short, and tables write times to the millisecond.
 SPAN_TOLERANCE_S = 0.002
+# Neighbours that are cut out of one recording may share a word or two.
+MOST_COVERED = 0.5
 
 
 def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
@@ -35,6 +38,21 @@ def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
         yield _state_rule(
             "no video is missing", "missing", "video {video_path} is missing; restore it", column="video_state"
         )
+    if rows["audio_of_dialogue"].notna().any():
+        yield Rule(
+            UTTERANCES,
+            "every utterance has times",
+            lambda gxe: gxe.ExpectColumnValuesToNotBeNull(column="end_s"),
+            "has no times, so that it cannot be found in the recording; restore its transcript, or leave it out",
+        )
+        yield Rule(
+            UTTERANCES,
+            f"no other utterance covers more than {MOST_COVERED:.0%} of an utterance",
+            lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="covered_share", max_value=MOST_COVERED),
+            "another utterance of {dialogue_id} covers {covered_share:.0%} of it; correct the times, or leave it out",
+        )
+    if rows["sentiment"].notna().any():
+        yield from _sentiment_rules()
     yield from _group_rules()
     yield Rule(
         KNOWN_COUNTS,
@@ -93,6 +111,30 @@ def _table_rules(manifest: Manifest) -> Iterator[Rule]:
             column_A="end_s", column_B="start_s", ignore_row_if="either_value_is_missing"
         ),
         "ends at {end_s:.3f} s, but starts at {start_s:.3f} s; correct the times",
+    )
+    yield Rule(
+        UTTERANCES,
+        "turns start at 0 s or later",
+        lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="start_s", min_value=0),
+        "starts at {start_s:.3f} s, before its recording; correct the times",
+    )
+
+
+def _sentiment_rules() -> Iterator[Rule]:
+    scale = SCALES["sentiment"]
+    yield Rule(
+        UTTERANCES,
+        f"sentiments are from {scale.low:g} to {scale.high:g}",
+        lambda gxe: gxe.ExpectColumnValuesToBeBetween(column="sentiment", min_value=scale.low, max_value=scale.high),
+        f"has the sentiment {{sentiment:g}}, outside {scale.low:g} to {scale.high:g}; correct it, or leave it out",
+    )
+    yield Rule(
+        UTTERANCES,
+        "utterances of the official split have a sentiment",
+        lambda gxe: gxe.ExpectColumnPairValuesToBeEqual(
+            column_A="official_split", column_B="scored_part", ignore_row_if="both_values_are_missing"
+        ),
+        "is in part {official_split!r} of the official split and has no sentiment; add it, or leave it out",
     )
 
 
