@@ -42,7 +42,7 @@ ModelsOption = Annotated[
 ProfileOption = Annotated[
     str | None,
     typer.Option(
-        help="Extract features with this profile of encoders: lite (no download), paper, tiny, or a YAML file of your "
+        help="Extract features with this profile of encoders: lite (no download), paper, tiny, mosei (features that came with the corpus), or a YAML file of your "
         "own: `base: paper` and the encoders that differ; see docs/encoders.md."
     ),
 ]
