@@ -10,10 +10,11 @@ def mosei(result: Result) -> str:
     lines = [
         "### CMU-MOSEI's pickle\n",
         f"A generated {figures['form']} file of {figures['utterances']:,} utterances in the real shapes, text "
-        f"{figures['text_width']} wide ({figures['file_gib']:.1f} GiB; the store takes {figures['store_gib']:.1f} GiB). "
-        f"An epoch is the {figures['train']:,} training utterances as shuffled float32 batches. The plain way unpickles "
-        "the file and reads it with a torch DataLoader. Each process starts with a cold page cache; times are elapsed "
-        f"and, in parentheses, of the processor, on a machine with other work. Command: `{result['command']}`.",
+        f"{figures['text_width']} wide: {figures['file_gib']:.1f} GiB, of which the store takes "
+        f"{figures['store_gib']:.1f} GiB. An epoch is the {figures['train']:,} training utterances as shuffled float32 "
+        "batches. The plain way unpickles the file and reads it with a torch DataLoader. Each process starts with a "
+        "cold page cache. Times are elapsed and, in parentheses, of the processor, on a machine with other work. "
+        f"Command: `{result['command']}`.",
         "",
         "| step | seconds | private memory |",
         "|---|---|---|",

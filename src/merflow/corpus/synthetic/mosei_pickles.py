@@ -40,6 +40,7 @@ _FIRST_TOKEN = 1000
 _START, _END = 101, 102  # tokens of BERT at both ends of a text
 _LEANING = 0.4  # share of good and bad words
 _SIGNAL = 0.35  # shift of audio and vision per point of sentiment, in deviations of the noise
+_DOUBT = 1.0  # standard deviation of the sentiment that audio or vision shows, around the true one
 _LACKING_EVERY = 20  # utterances
 _STEPS_PER_WORD: dict[Array, int] = {"audio": 8, "vision": 6}
 _ROWS = 256  # utterances that are made at a time
@@ -198,8 +199,8 @@ class _Part:
                     words[np.where(tokens >= _FIRST_TOKEN, tokens - _FIRST_TOKEN + 2, tokens == _END)] + 0.5 * noise
                 )
             else:
-                lean = _SIGNAL * self.sentiment[rows, None, None].astype(np.float32) * direction
-                values = (noise + lean) * scale
+                shown = self.sentiment[rows] + rng.normal(0, _DOUBT, len(rows))
+                values = (noise + _SIGNAL * shown[:, None, None].astype(np.float32) * direction) * scale
             values[~self._real(name, rows, steps)] = 0.0
             if name == "audio":
                 lacking = rows % _LACKING_EVERY == 0
