@@ -91,6 +91,7 @@ bench: $(STAMP) ## run every measurement and write benchmarks/RESULTS.md
 	@$(BIN)/python -m benchmarks.learning_curves runs/against-classics --out runs/learning-curves
 	@$(BIN)/python -m benchmarks.store
 	@$(BIN)/python -m benchmarks.store_on_disk
+	@$(BIN)/python -m benchmarks.mosei
 	@$(BIN)/python -m benchmarks.s3_transfer
 	@$(BIN)/python -m benchmarks.s3_first_batch
 	@$(BIN)/python -m benchmarks.video

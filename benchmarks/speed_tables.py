@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from benchmarks.mosei_table import mosei
 from benchmarks.record import ON_GPU, Result, read_result
 
 
@@ -264,6 +265,7 @@ SPEED: dict[str, Callable[[Result], str]] = {
     "indexing": _indexing,
     "store": _store,
     "store_on_disk": _store_on_disk,
+    "mosei": mosei,
     "s3_transfer": _s3_transfer,
     "s3_first_batch": _s3_first_batch,
     "video": _video,

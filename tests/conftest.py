@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.synthetic.mosei_pickles import synthesize_pickles
 from merflow.corpus.synthetic.mosei_release import synthesize_mosei
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
@@ -22,6 +23,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(scope="session")
 def tiny_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesize(tmp_path_factory.mktemp("release") / "tiny", size="tiny")
+
+
+@pytest.fixture(scope="session")
+def mosei_pickles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with small pickles in the format of CMU-MOSEI's, aligned and unaligned."""
+    return synthesize_pickles(tmp_path_factory.mktemp("mosei") / "tiny", size="tiny").parent
 
 
 @pytest.fixture(scope="session")

@@ -42,8 +42,9 @@ ModelsOption = Annotated[
 ProfileOption = Annotated[
     str | None,
     typer.Option(
-        help="Extract features with this profile of encoders: lite (no download), paper, tiny, or a YAML file of your "
-        "own: `base: paper` and the encoders that differ; see docs/encoders.md."
+        help="Extract features with this profile of encoders: lite (no download), paper, tiny, mosei (those that came "
+        "with the corpus), or a YAML file of your own: `base: paper` and the encoders that differ; see "
+        "docs/encoders.md."
     ),
 ]
 StoreOption = Annotated[

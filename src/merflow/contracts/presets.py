@@ -23,8 +23,9 @@ class EncoderSpec(Strict):
         revision: The hub's commit of its weights; None for a folder that does not come from the hub, and for an encoder
             without weights.
         settings: Values for the encoder's own settings class.
-        folder: Folder of its weights on this machine, once it has been located; it influences no stored number.
-        digest: Digest of the files that decide its numbers, once it has been located; None if it has no weights.
+        folder: Folder of its weights on this machine, once it has been located, or the corpus's file if its features
+            came with the corpus; it influences no stored number.
+        digest: Digest of the files that decide its numbers, once it has been located; None if there are none.
     """
 
     name: str
@@ -35,17 +36,17 @@ class EncoderSpec(Strict):
 
     @property
     def label(self) -> str:
-        """The encoder's name, followed by the model and its layers where it has weights."""
+        """The encoder's name, followed by the model and its layers where it has weights, or by its array."""
         if "model" not in self.settings:
-            return self.name
+            return f"{self.name} {self.settings['array']}" if "array" in self.settings else self.name
         words = (self.name, self.settings["model"], self.settings.get("layers"))
         return " ".join(str(word) for word in words if word is not None)
 
     @property
     def citation(self) -> str:
-        """The model, the revision or digest of its weights, and its layers; the encoder's name if it has no weights."""
+        """The model, the revision or digest of its weights, and its layers; the label if it has no weights."""
         if "model" not in self.settings:
-            return self.name
+            return self.label + (f" (file {self.digest[:8]})" if self.digest else "")
         model, layers = self.settings["model"], self.settings.get("layers")
         if self.revision is not None:
             weights = f"@{self.revision[:7]}"
@@ -90,7 +91,10 @@ def spec_of(stream: Stream, profile: Profile) -> EncoderSpec:
     if choices and stream.encoder is not None:
         raise FeatureError(f"the profile has no encoder {stream.slot!r}; it has {', '.join(choices)}")
     if stream.role not in profile:
-        raise FeatureError(f"the profile has no encoder for role {stream.role!r}; it has {', '.join(profile)}")
+        raise FeatureError(
+            f"the profile has no encoder for role {stream.role!r}; it has {', '.join(profile)}; choose variants that "
+            "read these, or another features.profile"
+        )
     return profile[stream.role]
 
 

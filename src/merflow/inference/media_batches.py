@@ -24,6 +24,7 @@ from merflow.features.encoders.builders import batch_cost, build_encoder, build_
 from merflow.features.encoders.huggingface.checkpoints import config_of
 from merflow.features.encoders.huggingface.processors import folder_of
 from merflow.features.encoders.interface import Encoder, Prepared, Preparer
+from merflow.features.encoders.precomputed import is_precomputed
 from merflow.features.extraction.encoder_batches import budgeted_batches
 from merflow.features.extraction.shard_writer import storable
 from merflow.features.store.shards import entry_shape
@@ -69,7 +70,8 @@ class MediaEncoders:
         shared: Encoders that other models read too; None for this model alone.
 
     Raises:
-        FeatureError: An encoder is missing from the profile or cannot be loaded, or the statistics do not fit it.
+        FeatureError: An encoder is missing from the profile or cannot be loaded, or the statistics do not fit it; or
+            the model reads features that came with a corpus.
         ParamsError: The settings of an encoder are wrong.
     """
 
@@ -89,6 +91,11 @@ class MediaEncoders:
         self._raw: list[_RawStream] = []
         for stream in streams:
             spec = spec_of(stream, profile)
+            if is_precomputed(spec):
+                raise FeatureError(
+                    f"role {stream.role!r} reads features that came with its corpus ({spec.citation}); nothing can "
+                    "compute them from recordings, so train on encoders that merflow runs (features.profile=lite)"
+                )
             if stream.role in learning:
                 self._raw.append(_RawStream(stream, spec, micro_batch=micro_batch))
             else:

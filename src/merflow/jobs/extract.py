@@ -18,6 +18,7 @@ from merflow.contracts.transcripts import transcripts_of, with_other_transcripts
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.features.encoders.huggingface.checkpoints import located
 from merflow.features.encoders.keys import feature_key
+from merflow.features.encoders.precomputed import bound
 from merflow.features.extraction.filling import Effort
 from merflow.features.extraction.stored_streams import Pace, StoredStream, extract_streams
 from merflow.features.extraction.transcript_choice import choose_transcripts, has_both_transcripts
@@ -150,6 +151,7 @@ def _planned(
     has_both = has_both_transcripts(utterances)
     streams = tuple(dict.fromkeys([*read, *with_other_transcripts(read)])) if has_both else read
     encoders = located(profile.roles, streams=streams, encoders_folder=params.encoders_folder)
+    encoders = bound(encoders, root=utterances.root)
     return _Plan(requested, read, streams, encoders, choice, has_both)
 
 

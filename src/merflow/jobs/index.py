@@ -28,5 +28,8 @@ def index(root: Path, *, corpus: str, out: Path, params: CorpusParams) -> Path:
     labels += [f"{scored} with a sentiment"] if scored else []
     say(f"index: {len(manifest.rows)} utterances, {', '.join(labels)}, hash {manifest.hash}")
     if manifest.rows["audio_path"].isna().all():
-        say("index: the corpus has no recordings; models that read text alone can be trained on it")
+        profile = reader(corpus).profile
+        models = "models that read text alone can be trained on it"
+        brought = f"features.profile={profile} reads the features that came with it"
+        say(f"index: the corpus has no recordings; {models if profile is None else brought}")
     return out

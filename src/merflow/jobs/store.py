@@ -7,7 +7,7 @@ from pathlib import Path
 
 from merflow.contracts.progress import Progress, plain_lines
 from merflow.corpus.manifest import read_manifest
-from merflow.features.encoders.builders import ENCODERS
+from merflow.features.encoders.builders import modality_of
 from merflow.features.encoders.keys import why_unreadable
 from merflow.features.store import housekeeping
 from merflow.features.store.housekeeping import KeySummary, Unused
@@ -33,7 +33,7 @@ def summaries(store: Path) -> list[KeySummary]:
     Raises:
         FeatureError: The folder is no store, or a shard is corrupt.
     """
-    return housekeeping.summaries(store, modalities={name: entry.modality for name, entry in ENCODERS.items()})
+    return housekeeping.summaries(store, modality_of=modality_of)
 
 
 def verify(store: Path, *, progress: Progress | None = None) -> Verification:

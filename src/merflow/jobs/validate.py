@@ -66,6 +66,8 @@ def validate(
         say(f"validate: {len(good.rows)} utterances meet all expectations; summary in {summary}")
     else:
         say(f"validate: {len(bad)} of {len(given.rows)} utterances set aside in {quarantine}; summary in {summary}")
+    for note in outcome.notes:
+        say(f"validate: {note}")
     for known in good.accepted:
         say(f"validate: accepted {known}")
     if empty := outcome.figures.empty_transcripts:

@@ -1,8 +1,9 @@
-"""Cheap fingerprints of files: they change when a file does, and they read none of the large ones."""
+"""Fingerprints of files: cheap ones, which change when a file does and read none of the large ones, and checksums."""
 
 import hashlib
 import os
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 
@@ -23,3 +24,15 @@ def files_fingerprint(paths: Iterable[Path], *, content: bytes = b"") -> str:
         facts = path.stat() if path.is_file() else None
         summary.update(f"{path}\0{facts and (facts.st_size, facts.st_mtime_ns)}\n".encode())
     return summary.hexdigest()[:16]
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content; a process reads a file again only once it has changed."""
+    facts = path.stat()
+    return _sha256_of(path, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _sha256_of(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

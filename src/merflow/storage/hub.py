@@ -5,11 +5,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from merflow.errors import PretrainedError
+from merflow.storage.fingerprints import file_sha256
 
 _INDEX = ".index.json"  # suffix of the index of weights in several files
 _DOCUMENTS = ("*.json", "*.txt")
@@ -148,7 +148,7 @@ def files_digest(folder: Path, names: Iterable[str]) -> str:
     """Return the SHA-256 of these files of a folder as 16 hexadecimal digits, independent of the folder's location."""
     sha = hashlib.sha256()
     for name in sorted(set(names)):
-        sha.update(f"{name} {_sha256(folder / name)}\n".encode())
+        sha.update(f"{name} {file_sha256(folder / name)}\n".encode())
     return sha.hexdigest()[:16]
 
 
@@ -162,22 +162,10 @@ def commit_of(folder: Path, names: Iterable[str]) -> str | None:
         note = folder / ".cache" / "huggingface" / "download" / f"{name}.metadata"
         words = note.read_text(encoding="utf-8").split() if note.is_file() else []
         commit, checksum = words[:2] if len(words) > 1 else ("", "")
-        if not is_commit(commit) or checksum not in (_sha256(folder / name), _git_blob(folder / name)):
+        if not is_commit(commit) or checksum not in (file_sha256(folder / name), _git_blob(folder / name)):
             return None
         commits.add(commit)
     return commits.pop() if len(commits) == 1 else None
-
-
-def _sha256(path: Path) -> str:
-    facts = path.stat()
-    return _sha256_of(path, facts.st_size, facts.st_mtime_ns)
-
-
-@cache
-def _sha256_of(path: Path, _size: int, _mtime_ns: int) -> str:
-    """Return the checksum of a file that large files of the hub have; a file is read again once it has changed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _git_blob(path: Path) -> str:

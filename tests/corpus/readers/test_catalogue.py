@@ -23,11 +23,13 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_reader_makes_a_manifest(table: Path, tiny_release: Path, tiny_mosei: Path) -> None:
+def test_each_reader_makes_a_manifest(table: Path, tiny_release: Path, tiny_mosei: Path, mosei_pickles: Path) -> None:
     roots = {"iemocap": tiny_release, "synthetic": tiny_release, "table": table}
     roots |= {"mosei": tiny_mosei, "synthetic-mosei": tiny_mosei}
+    roots |= dict.fromkeys(("mosei-pickle", "synthetic-mosei-pickle"), mosei_pickles / "unaligned_50.pkl")
     sizes = {name: len(entry.read(roots[name], taxonomy=taxonomy("iemocap4")).rows) for name, entry in READERS.items()}
-    assert sizes == {"iemocap": 70, "mosei": 84, "synthetic": 70, "synthetic-mosei": 84, "table": 1}
+    releases = {"iemocap": 70, "synthetic": 70, "mosei": 84, "synthetic-mosei": 84}
+    assert sizes == releases | {"mosei-pickle": 100, "synthetic-mosei-pickle": 100, "table": 1}
 
 
 def test_an_unknown_corpus_names_the_nearest() -> None:

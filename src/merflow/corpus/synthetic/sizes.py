@@ -1,4 +1,4 @@
-"""The sizes of the synthetic releases."""
+"""The sizes of generated corpora."""
 
 from typing import Literal, get_args
 
@@ -7,3 +7,6 @@ SIZES: tuple[Size, ...] = get_args(Size)
 
 MoseiSize = Literal["tiny", "small", "medium"]
 MOSEI_SIZES: tuple[MoseiSize, ...] = get_args(MoseiSize)
+
+PickleSize = Literal["tiny", "small", "full"]
+PICKLE_SIZES: tuple[PickleSize, ...] = get_args(PickleSize)

@@ -61,6 +61,7 @@ def validate(
         checks=tuple(_check(result) for result in results),
         problems=tuple(problem for result in results for problem in _problems(result, tables)),
         figures=figures_of(manifest, durations_s=utterances["duration_s"]),
+        notes=() if known.notes is None else known.notes(manifest.root),
     )
 
 

@@ -1,6 +1,7 @@
 """An indexed CMU-MOSEI against what is known of the one that papers use, with a name for each kind of difference."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -68,3 +69,5 @@ MOSEI = KnownRelease(
     match=_match,
     advice={"no-audio": "models that read no sound"},
 )
+MOSEI_PICKLE = replace(MOSEI, compare=compare_with_mosei, advice={})
+"""The processed pickles, which hold no recording."""

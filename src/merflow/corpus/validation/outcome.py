@@ -93,6 +93,7 @@ class ValidationOutcome:
         verdict: What is wrong and what is right of a release whose counts are known, in a line; empty if all is well.
         checks: Results of all expectations, in the order of the suite.
         problems: All problems, by expectation.
+        notes: Facts about the corpus's files, one line each.
     """
 
     manifest: Manifest
@@ -100,6 +101,7 @@ class ValidationOutcome:
     checks: tuple[Check, ...]
     problems: tuple[Problem, ...]
     figures: Figures
+    notes: tuple[str, ...] = ()
 
     @property
     def success(self) -> bool:

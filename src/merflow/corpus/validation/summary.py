@@ -36,6 +36,7 @@ def write_summary(outcome: ValidationOutcome, path: Path) -> None:
         bad_rows=len({problem.utterance_id for problem in outcome.problems} - {None}),
         corpus_problems=len(outcome.corpus_problems),
         figures=outcome.figures,
+        notes=outcome.notes,
         with_emotions=outcome.figures.labelled or not outcome.figures.scores,
         classes=[name for name, count in outcome.figures.emotions.items() if count],
     )

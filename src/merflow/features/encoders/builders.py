@@ -27,6 +27,7 @@ from merflow.features.encoders.lite.speech import (
 )
 from merflow.features.encoders.lite.text import LiteText, LiteTextLayers, LiteTextLayersSettings, LiteTextSettings
 from merflow.features.encoders.lite.video import LiteVideo, LiteVideoSettings
+from merflow.features.encoders.precomputed import PRECOMPUTED, PrecomputedSettings, precomputed, settings_modality
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class EncoderEntry:
     """One encoder that profiles can name.
 
     Attributes:
-        modality: The encoder's input: samples, a text, or frames.
+        modality: The encoder's input: samples, a text, or frames; None if its settings decide.
         settings: Class of the settings that a profile gives it.
         version: Raised with every change of the numbers that the encoder makes, so that a store never mixes two of
             them.
@@ -47,7 +48,7 @@ class EncoderEntry:
             size).
     """
 
-    modality: Modality
+    modality: Modality | None
     settings: type[Strict]
     version: int
     preparer: Callable[[Any, EncoderSpec], Preparer]
@@ -73,6 +74,7 @@ ENCODERS: dict[str, EncoderEntry] = {
     "lite-text": _lite("text", LiteTextSettings, 2, LiteText),
     "lite-text-layers": _lite("text", LiteTextLayersSettings, 2, LiteTextLayers),
     "lite-video": _lite("video", LiteVideoSettings, 1, LiteVideo),
+    PRECOMPUTED: EncoderEntry(None, PrecomputedSettings, 1, precomputed, precomputed),
     "wavlm": EncoderEntry(
         "audio", SpeechSettings, 1, families.speech_preparer, families.wavlm, revised=True, cpu_cost=250
     ),
@@ -108,6 +110,13 @@ def encoder_entry(spec: EncoderSpec) -> EncoderEntry:
     if spec.name not in ENCODERS:
         raise FeatureError(f"unknown encoder {spec.name!r}; {nearest(spec.name, ENCODERS)}")
     return ENCODERS[spec.name]
+
+
+def modality_of(spec: EncoderSpec) -> Modality | None:
+    """Return an encoder's input; None if no encoder has this name, or its settings do not tell."""
+    if spec.name not in ENCODERS:
+        return None
+    return ENCODERS[spec.name].modality or settings_modality(spec.settings)
 
 
 def build_preparer(spec: EncoderSpec, stream: Stream) -> Preparer:
@@ -176,14 +185,15 @@ def batch_cost(spec: EncoderSpec, *, device: str, most: int) -> int:
 
 
 def _checked(spec: EncoderSpec, stream: Stream) -> tuple[EncoderEntry, Strict]:
-    entry = encoder_entry(spec)
-    modality = MODALITY_OF[stream.role]
-    if entry.modality != modality:
+    entry, modality = encoder_entry(spec), MODALITY_OF[stream.role]
+    settings = parse(entry.settings, spec.settings, where=f"settings of encoder {spec.name!r}")
+    reads = modality_of(spec)
+    if reads != modality:
         raise FeatureError(
-            f"encoder {spec.name!r} reads {entry.modality}, but role {stream.role!r} is {modality}; correct the profile"
+            f"encoder {spec.name!r} reads {reads}, but role {stream.role!r} is {modality}; correct the profile"
         )
     if spec.revision is not None and not entry.revised:
         raise FeatureError(
             f"encoder {spec.name!r} has no revisions, but the profile gives {spec.revision!r}; remove it there"
         )
-    return entry, parse(entry.settings, spec.settings, where=f"settings of encoder {spec.name!r}")
+    return entry, settings

@@ -6,6 +6,7 @@ from merflow.contracts.streams import Stream
 from merflow.contracts.strict import parse
 from merflow.errors import FeatureError
 from merflow.features.encoders.builders import ENCODERS, encoder_entry
+from merflow.features.encoders.precomputed import is_precomputed
 
 STORED_DTYPE = "float16"
 
@@ -25,6 +26,14 @@ def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
             f"encoder {spec.name!r} of {spec.settings.get('model')} has no digest; locate it first "
             "(features.encoders.huggingface.checkpoints.located)"
         )
+    if is_precomputed(spec):
+        if spec.digest is None:
+            raise FeatureError(
+                f"encoder {spec.label!r} is bound to no file of a corpus; bind it first "
+                "(features.encoders.precomputed.bound)"
+            )
+        # Its steps have no times to cut by, and its words were those of whoever made the file.
+        stream = Stream(stream.role, pooled=stream.pooled)
     return FeatureKey(
         encoder=spec.model_copy(update={"folder": None, "settings": _settings(spec)}),
         encoder_version=entry.version,

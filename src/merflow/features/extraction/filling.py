@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.progress import Progress
-from merflow.contracts.streams import Modality, Stream
+from merflow.contracts.streams import Stream
 from merflow.errors import FeatureError
 from merflow.features.encoders.interface import Encoder, Prepared
 from merflow.features.extraction.encoder_batches import budgeted_batches
@@ -19,7 +19,7 @@ from merflow.features.extraction.planning import Group, Plan, divide
 from merflow.features.extraction.reader_pool import ReaderPool
 from merflow.features.extraction.reading_tasks import Preparation, PreparedInput, ShardInput
 from merflow.features.extraction.shard_writer import ShardWriter
-from merflow.features.extraction.survey import SurveyedInputs
+from merflow.features.extraction.survey import InputKind, SurveyedInputs
 from merflow.features.store.claims import Claims
 from merflow.features.store.keyed import KeyedStore, StoredEntries
 from merflow.features.store.shards import EntryLocation, entry_shape, shard_name
@@ -30,9 +30,10 @@ WINDOW_BYTES = 64 << 20
 RESULT_BYTES = 256 << 20
 
 _POLL_S = 0.5
-# Inputs per unit of a reader, and units that it is given ahead. A video is read as a whole.
-_UNIT: dict[Modality, int] = {"audio": 8, "text": 64, "video": 1_000_000}
-_AHEAD: dict[Modality, int] = {"audio": 4, "video": 1}
+# Inputs per unit of a reader, and units that it is given ahead; texts and precomputed features need no reader. A video
+# is read as a whole.
+_UNIT: dict[InputKind, int] = {"audio": 8, "text": 64, "video": 1_000_000, "precomputed": 64}
+_AHEAD: dict[InputKind, int] = {"audio": 4, "video": 1}
 
 
 @dataclass
@@ -101,7 +102,7 @@ class StreamFilling:
 
     Args:
         keyed: The store.
-        inputs: The manifest's inputs of the stream's modality.
+        inputs: The manifest's inputs of the stream.
         spec: The encoder, as in the profile.
         stream: The stream that is stored.
         shard_utterances: Entries per shard.
@@ -202,10 +203,9 @@ class StreamFilling:
         return tuple(held_by_others)
 
     def _read(self, units: Iterator[tuple[ShardInput, ...]], readers: ReaderPool) -> Iterator[PreparedInput]:
-        """Read and prepare inputs; texts in this process, as tokenizing a corpus is faster than starting a process."""
-        modality = self._inputs.modality
-        if modality != "text":
-            yield from readers.run(self._task, units, ahead=_AHEAD[modality])
+        """Read and prepare inputs; those that take less time than starting a process in this process."""
+        if self._inputs.kind in _AHEAD:
+            yield from readers.run(self._task, units, ahead=_AHEAD[self._inputs.kind])
             return
         for unit in units:
             yield from self._task(unit)
@@ -218,7 +218,7 @@ class StreamFilling:
         held_by_others: list[Group],
     ) -> Iterator[tuple[ShardInput, ...]]:
         """Yield work for the readers; a shard is claimed when its first unit is requested."""
-        size = _UNIT[self._inputs.modality]
+        size = _UNIT[self._inputs.kind]
         for group in groups:
             if all(self._settled(digest) for digest in group):
                 continue
@@ -235,10 +235,10 @@ class StreamFilling:
             if not parts:
                 claims.release(name)
                 continue
-            if self._inputs.modality == "video":
+            if self._inputs.kind == "video":
                 parts.sort(key=_end_of)
             in_progress[name] = _ShardInProgress([part.digest for part in parts])
-            for unit in _by_file(parts) if self._inputs.modality == "video" else [parts]:
+            for unit in _by_file(parts) if self._inputs.kind == "video" else [parts]:
                 for start in range(0, len(unit), size):
                     yield tuple(unit[start : start + size])
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from merflow.contracts.streams import Stream, StreamShape
 from merflow.errors import FeatureError
-from merflow.features.extraction.survey import SurveyedInputs
+from merflow.features.extraction.survey import InputKind, SurveyedInputs
 from merflow.features.store.shards import entry_shape, publish
 from merflow.storage.local import output_errors
 
 # Largest estimated size of a shard, which is in memory while it is filled.
 SHARD_BYTES = 128 << 20
 
-# Length of an input (samples, characters, frames) per step of its entry, to estimate the steps.
-_PER_STEP = {"audio": 320, "text": 4, "video": 1}
+# Length of an input (samples, characters, frames, steps) per step of its entry, to estimate the steps.
+_PER_STEP: dict[InputKind, int] = {"audio": 320, "text": 4, "video": 1, "precomputed": 1}
 
 Group = tuple[str, ...]
 
@@ -31,6 +31,8 @@ def divide(
     missing: Sequence[str], inputs: SurveyedInputs, stream: Stream, *, shape: StreamShape, most: int
 ) -> tuple[Group, ...]:
     """Return the digests of each shard: similar lengths together, longest first; utterances of one video together.
+
+    Precomputed features keep the order of their file.
 
     Args:
         missing: Digests that the store lacks.
@@ -42,10 +44,12 @@ def divide(
     step_bytes = 2 * int(np.prod(entry_shape(shape)))
 
     def size(digest: str) -> int:
-        steps = 1 if stream.pooled else inputs.length(digest, stream) // _PER_STEP[inputs.modality] + 1
+        steps = 1 if stream.pooled else inputs.length(digest, stream) // _PER_STEP[inputs.kind] + 1
         return steps * step_bytes
 
-    if inputs.modality != "video":
+    if inputs.kind == "precomputed":  # no padding to save: the file is read from its start to its end
+        return tuple(_cut(missing, size, most))
+    if inputs.kind != "video":
         longest_first = sorted(missing, key=lambda one: (-inputs.length(one, stream), one))
         return tuple(_cut(longest_first, size, most))
     of_file: dict[Path | None, list[str]] = {}

@@ -13,6 +13,7 @@ from merflow.corpus.samples import RATE_HZ
 from merflow.errors import CorpusError, FeatureError
 from merflow.features.encoders.builders import build_preparer
 from merflow.features.encoders.interface import Prepared, Preparer
+from merflow.features.encoders.precomputed import PrecomputedInput, is_precomputed
 from merflow.features.extraction.utterance_inputs import UtteranceInput, digest_of, read_recording, read_text
 from merflow.features.media.clips import cut
 from merflow.features.media.dialogue_video import read_dialogue
@@ -82,7 +83,7 @@ class Preparation:
 
     def __call__(self, unit: Sequence[ShardInput]) -> Iterator[PreparedInput]:
         """Read and prepare one input after the other."""
-        if MODALITY_OF[self.stream.role] == "video":
+        if MODALITY_OF[self.stream.role] == "video" and not is_precomputed(self.spec):
             yield from self._frames(unit)
             return
         for part in unit:
@@ -104,7 +105,9 @@ class Preparation:
         """Return the item of an input that cannot be prepared."""
         return part.shard, part.digest, f"{part.source.path or 'its text'}: {reason}"
 
-    def _read(self, part: ShardInput) -> np.ndarray | str:
+    def _read(self, part: ShardInput) -> np.ndarray | str | PrecomputedInput:
+        if is_precomputed(self.spec):
+            return PrecomputedInput(part.source.utterance_id)
         content = read_text(part.source) if part.source.path is None else read_recording(part.source)
         if digest_of(content) != part.digest:
             raise FeatureError("its recording changed while features were extracted; extract again")

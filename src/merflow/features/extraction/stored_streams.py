@@ -20,9 +20,11 @@ from merflow.contracts.streams import MODALITY_OF, Modality, Stream, StreamShape
 from merflow.corpus.manifest import Manifest
 from merflow.features.encoders.builders import batch_cost, build_encoder, build_preparer
 from merflow.features.encoders.keys import feature_key
+from merflow.features.encoders.precomputed import is_precomputed
 from merflow.features.extraction.filling import Effort, StreamFilling
+from merflow.features.extraction.precomputed_inputs import survey_precomputed
 from merflow.features.extraction.reader_pool import ReaderPool, worker_count
-from merflow.features.extraction.survey import SurveyedInputs, refuse_absent, survey
+from merflow.features.extraction.survey import InputKind, SurveyedInputs, refuse_absent, survey
 from merflow.features.extraction.utterance_inputs import column_of
 from merflow.features.store.keyed import create_store
 from merflow.features.store.shards import EntryLocation
@@ -101,25 +103,27 @@ def extract_streams(
     """
     progress, pace = progress or _silent, pace or Pace()
     for stream in streams:
-        build_preparer(spec_of(stream, profile), stream)  # a fault of the last stream shows before the first is read
-        refuse_absent(manifest, stream)
-    has_media = any(MODALITY_OF[stream.role] != "text" for stream in streams)  # texts are read in this process
+        spec = spec_of(stream, profile)
+        build_preparer(spec, stream)  # a fault of the last stream shows before the first is read
+        if not is_precomputed(spec):
+            refuse_absent(manifest, stream)
+    # Texts and precomputed features are read in this process.
+    has_media = any(
+        MODALITY_OF[stream.role] != "text" and not is_precomputed(spec_of(stream, profile)) for stream in streams
+    )
     with ReaderPool(worker_count(pace.workers, inputs=len(manifest.rows) if has_media else 0)) as readers:
-        inputs = {
-            column: survey(
-                manifest,
-                [stream for stream in streams if column_of(stream) == column],
-                readers=readers,
-                resample=resample,
-                strict=strict,
-                progress=progress,
+        inputs: dict[str, SurveyedInputs] = {}
+        for source, reading in _by_source(streams, profile).items():
+            spec = spec_of(reading[0], profile)
+            inputs[source] = (
+                survey_precomputed(manifest, reading, spec=spec)
+                if is_precomputed(spec)
+                else survey(manifest, reading, readers=readers, resample=resample, strict=strict, progress=progress)
             )
-            for column in dict.fromkeys(column_of(stream) for stream in streams)
-        }
         return tuple(
             _stored(
                 manifest,
-                inputs[column_of(stream)],
+                inputs[_source_of(stream, profile)],
                 stream=stream,
                 spec=spec_of(stream, profile),
                 store=store,
@@ -131,6 +135,20 @@ def extract_streams(
             )
             for stream in streams
         )
+
+
+def _by_source(streams: Sequence[Stream], profile: Profile) -> dict[str, list[Stream]]:
+    """Return the streams that read each source."""
+    result: dict[str, list[Stream]] = {}
+    for stream in streams:
+        result.setdefault(_source_of(stream, profile), []).append(stream)
+    return result
+
+
+def _source_of(stream: Stream, profile: Profile) -> str:
+    """Name what a stream reads: a column of the manifest, or an array of the corpus's file."""
+    spec = spec_of(stream, profile)
+    return spec.label if is_precomputed(spec) else column_of(stream)
 
 
 def _stored(
@@ -155,7 +173,7 @@ def _stored(
         spec=spec,
         stream=stream,
         shard_utterances=shard_utterances,
-        batch_cost=batch_cost(spec, device=pace.device, most=pace.batch_cost.get(inputs.modality, 1)),
+        batch_cost=batch_cost(spec, device=pace.device, most=_batch_cost(pace, inputs.kind)),
         strict=strict,
         progress=progress,
     )
@@ -171,6 +189,10 @@ def _stored(
         effort=filling.effort,
         alone=getattr(encoder, "alone", False),
     )
+
+
+def _batch_cost(pace: Pace, kind: InputKind) -> int:
+    return 1 if kind == "precomputed" else pace.batch_cost.get(kind, 1)
 
 
 def _index_rows(manifest: Manifest, inputs: SurveyedInputs, locations: Mapping[str, EntryLocation]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -46,7 +46,8 @@ class SurveyedInput:
         source: The input of the first utterance that has it.
         digest: Digest of its content.
         seconds: Duration of the recording or video; 0 for a text.
-        lengths: Samples, characters or frames after each of the survey's cuts, to batch inputs of similar length.
+        lengths: Samples, characters, frames or precomputed steps after each of the survey's cuts, to batch inputs of
+            similar length.
     """
 
     source: UtteranceInput
@@ -55,25 +56,29 @@ class SurveyedInput:
     lengths: tuple[int, ...]
 
 
+InputKind = Modality | Literal["precomputed"]
+
+
 @dataclass
 class SurveyedInputs:
-    """The inputs of one modality of a manifest.
+    """The inputs of one kind of a manifest.
 
     Attributes:
+        kind: The modality of the inputs, or ``precomputed`` if their features came with the corpus.
         cuts: Distinct cuts of the surveyed streams: seconds, and whether silence is skipped.
         digests: Digest of every row's input; None where the utterance has none or it cannot be read.
-        unique: Digest -> input, in the manifest's order.
+        unique: Digest -> input, in the manifest's order, or in their file's if they are precomputed.
         unreadable: Utterance -> reason why its input cannot be read.
     """
 
-    modality: Modality
+    kind: InputKind
     cuts: tuple[tuple[float | None, bool], ...]
     digests: list[str | None] = field(default_factory=list)
     unique: dict[str, SurveyedInput] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
 
     def length(self, digest: str, stream: Stream) -> int:
-        """Return an input's samples, characters or frames after the stream's cut."""
+        """Return an input's samples, characters or frames after the stream's cut, or its precomputed steps."""
         return self.unique[digest].lengths[self.cuts.index(cut_of(stream))]
 
     def _add(self, row: int, source: UtteranceInput, measured: Measurement | str) -> None:
@@ -98,6 +103,8 @@ def refuse_absent(manifest: Manifest, stream: Stream) -> None:
             remedy = ", or transcribe the recordings (`merflow data transcribe`, or --transcribe of a benchmark)"
         elif modality == "video":
             remedy = " (`merflow data synthesize --video` generates a synthetic release that has it)"
+        if manifest.root.is_file():
+            remedy += ", or set features.profile=mosei to read the features that came with the corpus"
         raise FeatureError(
             f"role {stream.role!r} needs {modality}, but corpus {manifest.corpus!r} in {manifest.root} has no "
             f"{column!r} in any of its {len(manifest.rows)} utterances; choose variants without {modality}{remedy}"

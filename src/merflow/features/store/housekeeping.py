@@ -1,11 +1,12 @@
 """Housekeeping of a store: its keys, the health of its shards, and the files that nobody needs."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from merflow.contracts.feature_key import FeatureKey, read_feature_key
+from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Modality, StreamShape
 from merflow.errors import FeatureError
 from merflow.features.store.claims import claim_files, live_claims
@@ -58,17 +59,17 @@ class Unused:
     reason: str
 
 
-def summaries(root: Path, *, modalities: Mapping[str, Modality]) -> list[KeySummary]:
+def summaries(root: Path, *, modality_of: Callable[[EncoderSpec], Modality | None]) -> list[KeySummary]:
     """Summarize every key of a store.
 
     Args:
         root: The store.
-        modalities: Encoder name -> its input.
+        modality_of: Returns an encoder's input; None if this version of merflow does not know the encoder.
 
     Raises:
         FeatureError: The folder is no store, or a shard is corrupt.
     """
-    return [_summary(keyed, key, modality=modalities.get(key.encoder.name)) for keyed, key in _keys(root)]
+    return [_summary(keyed, key, modality=modality_of(key.encoder)) for keyed, key in _keys(root)]
 
 
 def _summary(keyed: KeyedStore, key: FeatureKey, *, modality: Modality | None) -> KeySummary:
