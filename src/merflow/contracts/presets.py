@@ -12,6 +12,7 @@ from merflow.contracts.published import Paper, PublishedFigure
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import Regression, Task
 from merflow.errors import FeatureError, PresetError
 
 
@@ -132,12 +133,14 @@ class Preset:
         config: Values of the model's config dataclass.
         recipes: One recipe per stage, in the order of training.
         asked: Encoder policies of the paper's row, one per stage; a user's preset keeps those of its base.
+        scores: Settings of every stage's recipe that differ where the model learns a score.
         frozen: Settings of every stage's recipe that differ where encoders that should learn are frozen.
         published: Figures that the paper reports. They are quoted and never measured here.
         base: For a user's preset, the variant from which it is derived, and whose paper, table and published figures it
             keeps. None for a row of a paper.
         changes: For a user's preset, its settings in the recipe of each stage; they override those of a profile.
         tuned: For a user's preset, the origin of its settings as its file states it: study, trial and so on.
+        score: The score that its recipes are for; None for emotions.
     """
 
     model: str
@@ -148,11 +151,13 @@ class Preset:
     config: dict[str, Any]
     recipes: tuple[Recipe, ...]
     asked: tuple[Policy, ...]
+    scores: dict[str, Any]
     frozen: dict[str, Any]
     published: tuple[PublishedFigure, ...]
     base: str | None = None
     changes: tuple[dict[str, Any], ...] = ()
     tuned: dict[str, Any] = field(default_factory=dict)
+    score: Regression | None = None
 
     @property
     def variant(self) -> str:
@@ -173,6 +178,23 @@ class Preset:
     def stages(self) -> tuple[Policy, ...]:
         """Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone."""
         return tuple(recipe.policy for recipe in self.recipes)
+
+    def for_task(self, task: Task) -> "Preset":
+        """Return the preset as it is trained for a task: for a score, by the model's settings for scores.
+
+        The settings in the recipe of a user's preset stay as they are.
+        """
+        if not isinstance(task, Regression):
+            return self
+        changes = self.changes or ({},) * len(self.recipes)
+        return replace(
+            self,
+            recipes=tuple(
+                Recipe.model_validate(recipe.model_dump() | self.scores | change)
+                for recipe, change in zip(self.recipes, changes, strict=True)
+            ),
+            score=task,
+        )
 
     def on_stored_features(self) -> "Preset":
         """Return the preset as it is trained with frozen encoders.

@@ -1,12 +1,18 @@
 """Training recipes of presets: the papers' own constants, stage by stage."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.streams import EncoderPart, Role
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import Regression
+from merflow.errors import PresetError
+
+# Figures of development data that may choose the epoch: the loss, one of emotions, two of scores.
+Monitor = Literal["dev_loss", "dev_ua", "dev_mae", "dev_ccc"]
 
 
 class Recipe(Strict):
@@ -29,11 +35,12 @@ class Recipe(Strict):
         max_epochs: Highest number of epochs.
         patience_epochs: Early stopping: the stage ends after this many epochs without improvement. None never stops
             early.
-        monitor: Development figure that chooses the epoch and triggers early stopping.
+        monitor: Development figure that chooses the epoch and triggers early stopping: the loss, or one of the task.
         clip_norm: Gradient norm above which gradients are clipped; None to leave them.
         schedule: ``tenth-after-half`` divides the learning rates by 10 after half of the stage's ``max_epochs``.
         precision: Precision on a GPU; ``auto`` leaves it to ``training.precision``.
-        sampling: ``class-balanced`` draws as many utterances per epoch as there are, with all classes equally likely.
+        sampling: ``class-balanced`` draws as many utterances per epoch as there are, with all classes equally likely;
+            a score has no classes to balance.
         batching: ``by-length`` puts utterances of similar length into a batch; ``random`` does not look at the length.
             A loss that compares the utterances of a batch needs random ones: otherwise it compares equal lengths alone.
     """
@@ -49,7 +56,7 @@ class Recipe(Strict):
     encoder_mode: Literal["training", "evaluation"] = "training"
     max_epochs: int = Field(ge=1)
     patience_epochs: int | None = Field(ge=1)
-    monitor: Literal["dev_loss", "dev_ua"]
+    monitor: Monitor
     clip_norm: float | None = Field(gt=0)
     schedule: Literal["constant", "tenth-after-half"] = "constant"
     precision: Literal["auto", "bfloat16", "float16"] = "auto"
@@ -63,3 +70,28 @@ class Recipe(Strict):
                 f"policy {self.policy!r} does not fit encoders {self.encoders}: only frozen has no encoders"
             )
         return self
+
+
+def without_classes(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a recipe without those that only classes give a meaning."""
+    of_classes = {("sampling", "class-balanced"), ("monitor", "dev_ua")}
+    return {name: value for name, value in settings.items() if (name, value) not in of_classes}
+
+
+def check_recipe(recipe: Recipe, score: Regression | None, *, where: str) -> None:
+    """Raise if a recipe needs something that its task does not have.
+
+    Args:
+        recipe: The recipe.
+        score: The score that it is for; None for emotions.
+        where: The preset, for errors.
+
+    Raises:
+        PresetError: It balances the classes of a score, or monitors a figure of another task.
+    """
+    if score is not None and recipe.sampling == "class-balanced":
+        raise PresetError(f"{where}: {score.name} is a score without classes to balance; set sampling: shuffle")
+    figures = ("dev_loss", "dev_ua") if score is None else ("dev_loss", "dev_mae", "dev_ccc")
+    if recipe.monitor not in figures:
+        task = "emotion" if score is None else score.name
+        raise PresetError(f"{where}: task {task} has no {recipe.monitor}; set monitor to {' or '.join(figures)}")
