@@ -9,7 +9,7 @@ from pydantic import Field
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.published import Paper, PublishedFigure
-from merflow.contracts.recipe import Recipe
+from merflow.contracts.recipe import Recipe, check_recipe
 from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
 from merflow.contracts.task import Regression, Task
@@ -140,7 +140,6 @@ class Preset:
             keeps. None for a row of a paper.
         changes: For a user's preset, its settings in the recipe of each stage; they override those of a profile.
         tuned: For a user's preset, the origin of its settings as its file states it: study, trial and so on.
-        score: The score that its recipes are for; None for emotions.
     """
 
     model: str
@@ -157,7 +156,6 @@ class Preset:
     base: str | None = None
     changes: tuple[dict[str, Any], ...] = ()
     tuned: dict[str, Any] = field(default_factory=dict)
-    score: Regression | None = None
 
     @property
     def variant(self) -> str:
@@ -182,19 +180,21 @@ class Preset:
     def for_task(self, task: Task) -> "Preset":
         """Return the preset as it is trained for a task: for a score, by the model's settings for scores.
 
-        The settings in the recipe of a user's preset stay as they are.
+        The settings in the recipe of a user's preset stay as they are, and override those for scores.
+
+        Raises:
+            PresetError: A recipe asks for something that the task does not have.
         """
-        if not isinstance(task, Regression):
-            return self
-        changes = self.changes or ({},) * len(self.recipes)
-        return replace(
-            self,
-            recipes=tuple(
+        recipes = self.recipes
+        if isinstance(task, Regression):
+            changes = self.changes or ({},) * len(recipes)
+            recipes = tuple(
                 Recipe.model_validate(recipe.model_dump() | self.scores | change)
-                for recipe, change in zip(self.recipes, changes, strict=True)
-            ),
-            score=task,
-        )
+                for recipe, change in zip(recipes, changes, strict=True)
+            )
+        for recipe in recipes:
+            check_recipe(recipe, task, where=self.variant)
+        return replace(self, recipes=recipes)
 
     def on_stored_features(self) -> "Preset":
         """Return the preset as it is trained with frozen encoders.

@@ -1,14 +1,13 @@
 """Training recipes of presets: the papers' own constants, stage by stage."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.streams import EncoderPart, Role
 from merflow.contracts.strict import Strict
-from merflow.contracts.task import Regression
+from merflow.contracts.task import Classification, Task
 from merflow.errors import PresetError
 
 # Figures of development data that may choose the epoch: the loss, one of emotions, two of scores.
@@ -72,26 +71,19 @@ class Recipe(Strict):
         return self
 
 
-def without_classes(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings of a recipe without those that only classes give a meaning."""
-    of_classes = {("sampling", "class-balanced"), ("monitor", "dev_ua")}
-    return {name: value for name, value in settings.items() if (name, value) not in of_classes}
-
-
-def check_recipe(recipe: Recipe, score: Regression | None, *, where: str) -> None:
+def check_recipe(recipe: Recipe, task: Task, *, where: str) -> None:
     """Raise if a recipe needs something that its task does not have.
 
     Args:
         recipe: The recipe.
-        score: The score that it is for; None for emotions.
+        task: The task that it is for.
         where: The preset, for errors.
 
     Raises:
         PresetError: It balances the classes of a score, or monitors a figure of another task.
     """
-    if score is not None and recipe.sampling == "class-balanced":
-        raise PresetError(f"{where}: {score.name} is a score without classes to balance; set sampling: shuffle")
-    figures = ("dev_loss", "dev_ua") if score is None else ("dev_loss", "dev_mae", "dev_ccc")
+    if recipe.sampling == "class-balanced" and not isinstance(task, Classification):
+        raise PresetError(f"{where}: {task.name} is a score without classes to balance; set sampling: shuffle")
+    figures = ("dev_loss", *task.monitors)
     if recipe.monitor not in figures:
-        task = "emotion" if score is None else score.name
-        raise PresetError(f"{where}: task {task} has no {recipe.monitor}; set monitor to {' or '.join(figures)}")
+        raise PresetError(f"{where}: task {task.name} has no {recipe.monitor}; set monitor to {' or '.join(figures)}")

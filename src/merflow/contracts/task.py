@@ -48,6 +48,11 @@ class Classification:
         """Names of the figures of development data beside the loss: UA and WA."""
         return "dev_ua", "dev_wa"
 
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """Those of them that may choose the epoch."""
+        return ("dev_ua",)
+
 
 @dataclass(frozen=True)
 class Regression:
@@ -88,6 +93,11 @@ class Regression:
     def figures(self) -> tuple[str, ...]:
         """Names of the figures of development data beside the loss: mean absolute error, and two correlations."""
         return "dev_mae", "dev_ccc", "dev_pearson"
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """Those of them that may choose the epoch."""
+        return "dev_mae", "dev_ccc"
 
 
 Task = Classification | Regression

@@ -89,9 +89,9 @@ class FoldInputs:
                 f"{features} is of manifest {extracted.manifest_hash}, not {corpus.hash}; extract this manifest's "
                 "features"
             )
-        preset = catalogue.preset(named.variant, user_presets).for_task(folded.task_of(corpus))
+        preset, task = catalogue.preset(named.variant, user_presets), folded.task_of(corpus)
         inputs = cls(
-            preset=fitted(preset, extracted.profile),
+            preset=fitted(preset, extracted.profile).for_task(task),
             fold=named.fold,
             seed=named.seed,
             manifest=corpus,
@@ -103,7 +103,7 @@ class FoldInputs:
         inputs._check_features(features)
         if params.encoders == "as-preset" and inputs._encoders_can_learn():
             return inputs
-        return replace(inputs, preset=fitted(preset.on_stored_features(), extracted.profile))
+        return replace(inputs, preset=fitted(preset.on_stored_features(), extracted.profile).for_task(task))
 
     def _check_features(self, path: Path) -> None:
         """Raise if the features were extracted for variants that read other inputs than this one."""

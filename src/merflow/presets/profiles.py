@@ -17,7 +17,7 @@ import yaml
 from pydantic import Field
 
 from merflow.contracts.presets import EncoderProfile, EncoderSpec, ModelFit, Preset, Profile
-from merflow.contracts.recipe import Recipe, check_recipe, without_classes
+from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import PRETRAINED_ENCODERS, ROLES
 from merflow.contracts.strict import Strict, parse
 from merflow.errors import ParamsError, PresetError, nearest
@@ -132,23 +132,14 @@ def fitted(preset: Preset, profile: EncoderProfile) -> Preset:
     """Return a preset as it is trained on the encoders of a profile: small encoders get a small model.
 
     Settings that the preset's own config makes stay as they are, and so do settings in the recipe of a user's preset,
-    even if they equal the paper's. What a profile says of classes, such as drawing them equally often, does not hold
-    for scores.
-
-    Raises:
-        PresetError: A recipe asks for something that the preset's task does not have.
-        ParamsError: A setting of the profile is wrong.
+    even if they equal the paper's.
     """
     fit = profile.models.get(preset.model, ModelFit())
-    of_profile = fit.recipe if preset.score is None else without_classes(fit.recipe)
     changes = preset.changes or ({},) * len(preset.recipes)
-    where = f"{preset.variant} on profile {profile.name}"
     recipes = tuple(
-        parse(Recipe, recipe.model_dump() | of_profile | change, where=where)
+        parse(Recipe, recipe.model_dump() | fit.recipe | change, where=f"{preset.variant} on profile {profile.name}")
         for recipe, change in zip(preset.recipes, changes, strict=True)
     )
-    for recipe in recipes:
-        check_recipe(recipe, preset.score, where=where)
     return replace(preset, config=fit.config | preset.config, recipes=recipes)
 
 
