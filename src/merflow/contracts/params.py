@@ -245,7 +245,7 @@ class TuningParams(Strict):
     Attributes:
         trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
         workers: Trials that run at the same time, each in its own process; ``auto`` is what the machine can take.
-        folds: Folds whose development UA is averaged; every trial trains them one after the other.
+        folds: Folds whose development UA, or CCC of scores, is averaged; every trial trains them one after the other.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
         pruning_trials: Complete trials before any trial is pruned.
