@@ -173,8 +173,7 @@ class PlannedFold(Strict):
     @property
     def task(self) -> Task:
         """The task that the model learns."""
-        assert self.split_params.task != "auto", "splits record the task itself"
-        return task_of(self.split_params.task, classes=self.classes)
+        return task_of(self.split_params.named_task, classes=self.classes)
 
     @property
     def variant(self) -> str:

@@ -23,7 +23,7 @@ from merflow.contracts.protocols import (
     SharedSpeakers,
 )
 from merflow.contracts.strict import Strict, parse
-from merflow.contracts.task import TaskChoice
+from merflow.contracts.task import TaskChoice, TaskName
 from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy, taxonomy
 from merflow.errors import LabelError, ParamsError
 
@@ -109,6 +109,12 @@ class SplitParams(Strict):
     def of_record(recorded: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters as a file has them; in files from before there were tasks, that of emotions."""
         return {"task": "emotion", **recorded}
+
+    @property
+    def named_task(self) -> TaskName:
+        """The task of splits, which is never ``auto``."""
+        assert self.task != "auto", "jobs.split names the task before it splits"
+        return self.task
 
     def deciding(self, *, unused: Collection[str] = ()) -> dict[str, Any]:
         """Return the parameters for a digest, without unused ones; that of emotions is as it was before tasks."""

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.params import SplitParams
-from merflow.corpus.manifest import Manifest
+from merflow.corpus.manifest import Manifest, write_manifest
 from merflow.corpus.splitting.splits import ids, make_splits, read_splits, write_splits
 from merflow.errors import SplitError
+from merflow.jobs.split import split
 from tests.corpus.splitting.five_sessions import Row, changed, corpus_rows, manifest_of, params
 
 
@@ -62,10 +63,13 @@ def test_a_task_that_the_corpus_lacks_is_refused_with_those_that_it_has() -> Non
         make_splits(unlabelled, params=params())
 
 
-def test_auto_is_recorded_as_the_usual_task() -> None:
-    manifest = manifest_of(corpus_rows())
-    usual, named = (make_splits(manifest, params=params(task=task)) for task in ("auto", "emotion"))
-    assert usual.params.task == "emotion"
+def test_auto_is_recorded_as_the_usual_task(tmp_path: Path) -> None:
+    write_manifest(manifest_of(corpus_rows()), tmp_path / "manifest.parquet")
+    usual, named = (
+        split(tmp_path / "manifest.parquet", out=tmp_path / f"{task}.parquet", params=params(task=task))
+        for task in ("auto", "emotion")
+    )
+    assert read_splits(tmp_path / "auto.parquet").params.task == "emotion"
     assert usual.split_id == named.split_id
 
 
