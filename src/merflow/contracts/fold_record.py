@@ -17,6 +17,7 @@ from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
 from merflow.contracts.streams import MODALITY_OF, Modality, Role, StreamShape
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import Classification, Task
 from merflow.errors import ModelError
 from merflow.storage.local import digest
 
@@ -158,6 +159,11 @@ class PlannedFold(Strict):
     origin: Origin | None
     git_commit: str
     environment: Environment
+
+    @property
+    def task(self) -> Task:
+        """The task that the model learns."""
+        return Classification(self.classes)
 
     @property
     def variant(self) -> str:

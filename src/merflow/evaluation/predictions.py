@@ -8,7 +8,7 @@ import pandas as pd
 
 from merflow.contracts.tables import PREDICTIONS, conform
 from merflow.errors import EvaluationError
-from merflow.evaluation.tested_rows import HeldOutData, TestedRows, check_same_tests, row_name, rows_by_variant
+from merflow.evaluation.tested_rows import AlignedRows, HeldOutData, check_same_tests, row_name, rows_by_variant
 
 # Allowed distance of a row's sum from 1: probabilities are stored as float32 and may come from bfloat16.
 SUM_TOLERANCE = 1e-3
@@ -26,7 +26,7 @@ class HeldOut(HeldOutData):
 
 
 @dataclass(frozen=True)
-class VariantPredictions(TestedRows):
+class VariantPredictions(AlignedRows):
     """Test predictions of one variant; ``labels`` are class indices.
 
     Attributes:

@@ -43,7 +43,7 @@ class HeldOutData:
 
 
 @dataclass(frozen=True)
-class TestedRows:
+class AlignedRows:
     """Tests of one variant, sorted by seed and utterance: row i is the same test in every variant.
 
     Attributes:
@@ -54,8 +54,6 @@ class TestedRows:
         dialogues: ``(n,)`` dialogue indices, the same for all variants.
         labels: ``(n,)`` class indices or scores.
     """
-
-    __test__ = False  # for pytest, which takes any class called Test... for one of tests
 
     variant: str
     utterance_ids: np.ndarray
@@ -106,7 +104,7 @@ def rows_by_variant(predictions: pd.DataFrame, held_out: HeldOutData) -> dict[st
     return by_variant
 
 
-def check_same_tests(variants: Mapping[str, TestedRows]) -> None:
+def check_same_tests(variants: Mapping[str, AlignedRows]) -> None:
     """Raise if variants were not tested on the same utterances of the same folds and seeds.
 
     Raises:
@@ -129,7 +127,7 @@ def check_same_tests(variants: Mapping[str, TestedRows]) -> None:
                 raise EvaluationError(f"{pair} disagree on the {what} of {named}; compare variants of one split")
 
 
-def check_beside(honest: Mapping[str, TestedRows], side: Mapping[str, TestedRows]) -> None:
+def check_beside(honest: Mapping[str, AlignedRows], side: Mapping[str, AlignedRows]) -> None:
     """Raise if side predictions do not have exactly the tests of the honest ones.
 
     Raises:

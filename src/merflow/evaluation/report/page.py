@@ -1,59 +1,24 @@
 """The report page: one HTML file that needs nothing beside it."""
 
-import base64
-import gzip
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from merflow.contracts.history import EpochFigures
-from merflow.contracts.numerals import (
-    interval,
-    p_value,
-    percent,
-    plural,
-    signed,
-    signed_interval,
-    spread,
-    training_name,
-)
 from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import ALPHA, Comparison, Results
 from merflow.contracts.scores import Accuracy, ClassicScore, Scored
 from merflow.evaluation.report import notes, tables
-from merflow.evaluation.report.charts import (
-    Histories,
-    History,
-    breakdown_chart,
-    learning_charts,
-    reliability_chart,
-    spread_chart,
-)
+from merflow.evaluation.report.charts import breakdown_chart, reliability_chart, spread_chart, ua_learning_charts
+from merflow.evaluation.report.drawing import Histories, History
+from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.model_figures import Inspections, embeddings, model_figures
+from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.paper_tables import paper_tables
 from merflow.evaluation.report.verdict import verdict
 from merflow.storage.local import replacing
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Facts that let a reader reproduce a report.
-
-    Attributes:
-        title: Title of the report.
-        command: Command that reproduces the run.
-        identity: Corpus, hashes, encoders, commits and so on; name -> value, in the order of the page.
-    """
-
-    title: str
-    command: str
-    identity: Mapping[str, str]
 
 
 def write_report(
@@ -81,15 +46,8 @@ def write_report(
     Raises:
         OutputError: The page cannot be written.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, p_value=p_value, signed=signed, spread=spread)
-    environment.filters.update(interval=interval, signed_interval=signed_interval)
-    environment.globals.update(plural=plural, training_name=training_name)
-    room = files("merflow.evaluation.report")
-    page = environment.from_string((room / "report.html.j2").read_text(encoding="utf-8")).render(
-        style=(room / "report.css").read_text(encoding="utf-8"),
-        script=(room / "report.js").read_text(encoding="utf-8"),
-        plotly=_packed_plotly(),
+    page = rendered(
+        "report.html.j2",
         results=results,
         origin=origin,
         alpha=ALPHA,
@@ -99,14 +57,6 @@ def write_report(
     )
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
-
-
-@cache
-def _packed_plotly() -> str:
-    """Return Plotly's script, compressed from 4.8 MB to 1.9 MB, as base64; the same bytes every time."""
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode()
 
 
 def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any]:
@@ -153,7 +103,7 @@ def _drawings(results: Results, histories: Histories, inspections: Inspections) 
         ],
         "learning": {
             name: (
-                learning_charts(name, histories.get(name, {}), folds=variants[name].folds),
+                ua_learning_charts(name, histories.get(name, {}), folds=variants[name].folds),
                 _mean_epochs(histories.get(name, {})),
             )
             for name in order

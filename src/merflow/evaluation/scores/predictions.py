@@ -10,8 +10,8 @@ from merflow.contracts.tables import SCORE_PREDICTIONS, conform
 from merflow.contracts.task import Regression
 from merflow.errors import EvaluationError
 from merflow.evaluation.tested_rows import (
+    AlignedRows,
     HeldOutData,
-    TestedRows,
     check_beside,
     check_same_tests,
     row_name,
@@ -31,7 +31,7 @@ class HeldOutScores(HeldOutData):
 
 
 @dataclass(frozen=True)
-class ScorePredictions(TestedRows):
+class ScorePredictions(AlignedRows):
     """Test predictions of one variant; ``labels`` are scores.
 
     Attributes:
