@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.published import PublishedFigure
+from merflow.contracts.published import Metric, PublishedFigure
 from merflow.contracts.scores import Bias, Interval, Spread, Training
 from merflow.contracts.strict import Strict
 
@@ -36,6 +36,9 @@ FigureName = Literal[
     "F1 zero as negative",
 ]
 FIGURE_NAMES: tuple[FigureName, ...] = get_args(FigureName)
+# The convention of the binary figures in a model's paper. MFDR: "negative (<0), positive (>0)"; the paper says nothing
+# of its F1, which is taken to be the weighted one of the same convention.
+PUBLISHED_CONVENTION: Mapping[str, Convention] = {"mfdr": "non0"}
 # The figures that every scale has; the others need seven steps or a zero.
 ON_EVERY_SCALE: tuple[FigureName, ...] = ("MAE", "CCC", "Pearson")
 ScoreBreakdown = Literal["setting", "session", "speaker", "gender", "length", "truth"]
@@ -44,6 +47,14 @@ ScoreBreakdown = Literal["setting", "session", "speaker", "gender", "length", "t
 def is_share(name: FigureName) -> bool:
     """Return True for a figure that is a share, 0 to 1, and is printed in percent."""
     return name not in ON_EVERY_SCALE
+
+
+def counterpart(metric: Metric, *, model: str) -> FigureName | None:
+    """Return the figure that a paper's metric of sentiment is to be read beside; None if the paper does not tell."""
+    if metric == "ACC7":
+        return "ACC7"
+    names = {f"{metric} {PUBLISHED_CONVENTION[model]}"} if model in PUBLISHED_CONVENTION else set()
+    return next((name for name in FIGURE_NAMES if name in names), None)
 
 
 class Figure(Strict):

@@ -237,7 +237,11 @@ class ComparedScoreRuns(ComparedScores):
     variants: Mapping[str, ComparedScoreVariant]
 
 
-def read_any_results(path: Path) -> Results | ScoreResults:
+# The results of any task.
+AnyResults = Results | ScoreResults
+
+
+def read_any_results(path: Path) -> AnyResults:
     """Read ``results.json`` of any task.
 
     Raises:

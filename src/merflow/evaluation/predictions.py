@@ -24,6 +24,11 @@ class HeldOut(HeldOutData):
 
     classes: tuple[str, ...]
 
+    @classmethod
+    def of(cls, data: HeldOutData, *, classes: tuple[str, ...]) -> "HeldOut":
+        """Return the data with their classes."""
+        return cls(**vars(data), classes=classes)
+
 
 @dataclass(frozen=True)
 class VariantPredictions(AlignedRows):

@@ -12,17 +12,17 @@ from merflow.contracts.numerals import plural, training_name
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import Preset
 from merflow.contracts.progress import say
-from merflow.contracts.results import Results
-from merflow.contracts.score_results import ScoreResults
+from merflow.contracts.score_results import AnyResults
 from merflow.contracts.scores import Training
 from merflow.contracts.task import Regression
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError
-from merflow.evaluation.report.by_task import write_report, write_tables
 from merflow.evaluation.report.model_figures import Inspections
 from merflow.evaluation.report.origin import Origin
+from merflow.evaluation.report.page import write_report
+from merflow.evaluation.report.table_files import write_tables
 from merflow.evaluation.summary import TrainedVariant
 from merflow.jobs.summaries import Folds, SplitCorpus, check_one_task, results_of_classes, results_of_scores
 from merflow.jobs.sync import log_benchmark
@@ -46,7 +46,7 @@ def evaluate(
     params: EvaluationParams,
     run: Path | None = None,
     classics: Path | None = None,
-) -> Results | ScoreResults:
+) -> AnyResults:
     """Write ``results.json`` and the HTML report of these folds, and complete the benchmark's run in MLflow.
 
     The tables of the report, ``tables.md`` and ``tables.tex``, go into the same folder.
@@ -81,7 +81,7 @@ def evaluate(
     _check_same_training(by_name)
     presets = {name: recorded_preset(own[0].record) for name, own in by_name.items()}
     task, data, facts = folds[0].record.task, SplitCorpus(corpus, splits_of_corpus), _variants(by_name, presets)
-    summary: Results | ScoreResults
+    summary: AnyResults
     if isinstance(task, Regression):
         summary = results_of_scores(by_name, data, task, trained=facts, params=params)
     else:

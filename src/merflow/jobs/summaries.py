@@ -67,7 +67,7 @@ def results_of_classes(
     records = classics_on(classics, split_id=splits.split_id)
     return summarize(
         _tables(folds, classics=classic_predictions(classics, records)),
-        HeldOut(**_held_out(data, published_corpus=published), classes=corpus.classes),
+        HeldOut.of(_held_out(data, published_corpus=published), classes=corpus.classes),
         trained=trained,
         params=params,
         baselines=baselines_of(corpus, splits),
@@ -92,7 +92,7 @@ def results_of_scores(
     published = corpus.corpus if reader(corpus.corpus).published and not corpus.differs else None
     return summarize_scores(
         _tables(folds, classics=None),
-        HeldOutScores(**_held_out(data, published_corpus=published), task=task),
+        HeldOutScores.of(_held_out(data, published_corpus=published), task=task),
         trained=trained,
         training_labels={
             fold.fold: select(corpus.rows, "utterance_id", ids(data.splits, fold=fold.fold, part="train"))[
@@ -123,22 +123,20 @@ def check_one_task(folds: Sequence[TrainedFold], *, verb: str) -> None:
         )
 
 
-def _held_out(data: SplitCorpus, *, published_corpus: str | None) -> dict[str, object]:
+def _held_out(data: SplitCorpus, *, published_corpus: str | None) -> HeldOutData:
     """Return the facts about the test data that do not depend on the task."""
     corpus, splits = data.corpus, data.splits
-    return vars(
-        HeldOutData(
-            corpus=corpus.corpus,
-            manifest_hash=corpus.hash,
-            split_id=splits.split_id,
-            protocol=splits.protocol,
-            utterances=corpus.rows[_FACTS].join(durations_s(corpus.rows)),
-            folds=tuple(sorted(set(splits.rows["fold"].astype(int)))),
-            synthetic=reader(corpus.corpus).synthetic,
-            published_corpus=published_corpus,
-            known_differences=corpus.accepted,
-            shared_groups=splits.shared_groups,
-        )
+    return HeldOutData(
+        corpus=corpus.corpus,
+        manifest_hash=corpus.hash,
+        split_id=splits.split_id,
+        protocol=splits.protocol,
+        utterances=corpus.rows[_FACTS].join(durations_s(corpus.rows)),
+        folds=tuple(sorted(set(splits.rows["fold"].astype(int)))),
+        synthetic=reader(corpus.corpus).synthetic,
+        published_corpus=published_corpus,
+        known_differences=corpus.accepted,
+        shared_groups=splits.shared_groups,
     )
 
 

@@ -24,7 +24,7 @@ from merflow.evaluation.report.drawing import (
     points_by_test,
 )
 
-_UA = DevelopmentFigure("dev_ua", "Development UA", scale=100.0, key="recalls", unit="%")
+UA = DevelopmentFigure("dev_ua", "Development UA", scale=100.0, key="recalls", unit="%")
 
 
 def spread_chart(results: Results) -> Chart:
@@ -46,7 +46,7 @@ def spread_chart(results: Results) -> Chart:
 def ua_learning_charts(name: str, histories: History, *, folds: Sequence[FoldScore]) -> list[Chart]:
     """Draw losses, and development UA with the chosen epochs, of every training run of a variant."""
     chosen = {(fold.fold, fold.seed): fold.chosen_epoch for fold in folds}
-    return learning_charts(name, histories, chosen=chosen, figure=_UA)
+    return learning_charts(name, histories, chosen=chosen, figure=UA)
 
 
 def reliability_chart(name: str, bins: Sequence[ReliabilityBin]) -> Chart:

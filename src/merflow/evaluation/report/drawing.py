@@ -331,3 +331,25 @@ def chart(key: str, label: str, traces: Sequence[Any], layout: Mapping[str, Any]
     figure = go.Figure(list(traces), layout={**shared, **layout, **axes})
     # Inside a page, a `<` could end the element that holds the figure.
     return Chart(key, label, str(to_json(figure)).replace("<", r"\u003c"), height)
+
+
+def mean_epochs(histories: History, figure: DevelopmentFigure) -> list[dict[str, Any]]:
+    """Return the figures of each epoch, averaged over the training runs that reached it; None if one is not finite."""
+    by_epoch: dict[int, list[EpochFigures]] = {}
+    for rows in histories.values():
+        for row in rows:
+            by_epoch.setdefault(row.epoch, []).append(row)
+    return [
+        {
+            "epoch": epoch,
+            "trainings": len(rows),
+            "train_loss": _mean([row.train_loss for row in rows]),
+            "dev_loss": _mean([row.dev_loss for row in rows]),
+            "development": _mean([row.figures[figure.name] for row in rows]),
+        }
+        for epoch, rows in sorted(by_epoch.items())
+    ]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if np.isfinite(values).all() else None

@@ -6,23 +6,24 @@ from typing import Any
 
 import numpy as np
 
-from merflow.contracts.history import EpochFigures
 from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import ALPHA, Comparison, Results
+from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import Accuracy, ClassicScore, Scored
 from merflow.evaluation.report import notes, tables
-from merflow.evaluation.report.charts import breakdown_chart, reliability_chart, spread_chart, ua_learning_charts
-from merflow.evaluation.report.drawing import Histories, History
+from merflow.evaluation.report.charts import UA, breakdown_chart, reliability_chart, spread_chart, ua_learning_charts
+from merflow.evaluation.report.drawing import Histories, mean_epochs
 from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.model_figures import Inspections, embeddings, model_figures
 from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.paper_tables import paper_tables
+from merflow.evaluation.report.scores.page import score_page
 from merflow.evaluation.report.verdict import verdict
 from merflow.storage.local import replacing
 
 
 def write_report(
-    results: Results,
+    results: AnyResults,
     path: Path,
     *,
     origin: Origin,
@@ -41,20 +42,23 @@ def write_report(
         origin: Title, command and identity of the run.
         histories: Epochs per variant; a variant may lack them.
         papers: The papers' own tables.
-        inspections: Inspection of one training run per variant; a variant may lack it.
+        inspections: Inspection of one training run per variant; a variant may lack it. Scores have none.
 
     Raises:
         OutputError: The page cannot be written.
     """
-    page = rendered(
-        "report.html.j2",
-        results=results,
-        origin=origin,
-        alpha=ALPHA,
-        verdict=verdict(results),
-        **_tables(results, papers),
-        **_drawings(results, histories, inspections or {}),
-    )
+    if isinstance(results, ScoreResults):
+        page = score_page(results, origin=origin, histories=histories, papers=papers)
+    else:
+        page = rendered(
+            "report.html.j2",
+            results=results,
+            origin=origin,
+            alpha=ALPHA,
+            verdict=verdict(results),
+            **_tables(results, papers),
+            **_drawings(results, histories, inspections or {}),
+        )
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
 
@@ -79,8 +83,8 @@ def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any
         "published": any(variant.published for variant in variants),
         "fold_count": len({fold.fold for variant in variants for fold in variant.folds}),
         "pairs": pairs,
-        "with_best": pairs and _filtered(pairs, results.best, included=True),
-        "others": pairs and _filtered(pairs, results.best, included=False),
+        "with_best": pairs and tables.with_variant(pairs, results.best),
+        "others": pairs and tables.without_variant(pairs, results.best),
         "matrix": _matrix(results),
         "power": notes.power_note(results.power),
         "bias": tables.epoch_choice(results),
@@ -104,7 +108,7 @@ def _drawings(results: Results, histories: Histories, inspections: Inspections) 
         "learning": {
             name: (
                 ua_learning_charts(name, histories.get(name, {}), folds=variants[name].folds),
-                _mean_epochs(histories.get(name, {})),
+                mean_epochs(histories.get(name, {}), UA),
             )
             for name in order
         },
@@ -149,17 +153,6 @@ def _axis(scores: Iterable[Scored], *, chance: float) -> tuple[float, float]:
     return max(float(low), 0.0), min(float(high), 1.0)
 
 
-def _filtered(pairs: tables.Table, name: str, *, included: bool) -> tables.Table | None:
-    """Return the pairs with a variant, or those without it; None if there are none."""
-    indices = [index for index, row in enumerate(pairs.rows) if (name in row[:2]) == included]
-    if not indices:
-        return None
-    bold = frozenset(new for new, index in enumerate(indices) if index in pairs.bold)
-    rows = tuple(pairs.rows[index] for index in indices)
-    key = pairs.key if included else f"{pairs.key}-others"
-    return tables.Table(key, pairs.title, pairs.note, pairs.columns, rows, bold=bold, left=pairs.left)
-
-
 def _matrix(results: Results) -> list[list[tuple[float, Comparison] | None]]:
     """Return the UA difference, row minus column, with its comparison, for every pair; None on the diagonal."""
     by_pair: dict[tuple[str, str], tuple[float, Comparison]] = {}
@@ -171,25 +164,3 @@ def _matrix(results: Results) -> list[list[tuple[float, Comparison] | None]]:
         for row in results.ranked
         if results.comparisons
     ]
-
-
-def _mean_epochs(histories: History) -> list[dict[str, Any]]:
-    """Return the figures of each epoch, averaged over the training runs that reached it; None if one is not finite."""
-    by_epoch: dict[int, list[EpochFigures]] = {}
-    for rows in histories.values():
-        for row in rows:
-            by_epoch.setdefault(row.epoch, []).append(row)
-    return [
-        {
-            "epoch": epoch,
-            "trainings": len(rows),
-            "train_loss": _mean([row.train_loss for row in rows]),
-            "dev_loss": _mean([row.dev_loss for row in rows]),
-            "dev_ua": _mean([row.dev_ua for row in rows]),
-        }
-        for epoch, rows in sorted(by_epoch.items())
-    ]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if np.isfinite(values).all() else None

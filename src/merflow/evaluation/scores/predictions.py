@@ -29,6 +29,11 @@ class HeldOutScores(HeldOutData):
 
     task: Regression
 
+    @classmethod
+    def of(cls, data: HeldOutData, *, task: Regression) -> "HeldOutScores":
+        """Return the data with their scale."""
+        return cls(**vars(data), task=task)
+
 
 @dataclass(frozen=True)
 class ScorePredictions(AlignedRows):
