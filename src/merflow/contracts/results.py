@@ -375,11 +375,16 @@ def read_results(path: Path) -> Results:
     """
     task = task_in(path)
     if task != EMOTION:
-        raise EvaluationError(
-            f"{path} has results of the task {task!r}, whose labels are scores, and this command needs emotions; use "
-            "a run of the task 'emotion', or merflow report, evaluate, compare or plots, which take scores"
-        )
+        raise needs_emotions(str(path), task=task)
     return read_typed(Results, path, number=FORMAT, remedy=evaluate_again(path))
+
+
+def needs_emotions(where: str, *, task: str) -> EvaluationError:
+    """Return the error about results of scores, for whatever takes emotions alone."""
+    return EvaluationError(
+        f"{where} has results of the task {task!r}, whose labels are scores, and emotions are needed here; use a run "
+        "of the task 'emotion', or merflow report, evaluate, compare or plots, which take scores"
+    )
 
 
 def task_in(path: Path) -> str:

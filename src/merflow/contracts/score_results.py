@@ -12,7 +12,16 @@ from pydantic import FiniteFloat
 from merflow.contracts.formats import read_typed
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.regime import Regime
-from merflow.contracts.results import ALPHA, FORMAT, Evaluated, Results, evaluate_again, read_results, task_in
+from merflow.contracts.results import (
+    ALPHA,
+    FORMAT,
+    Evaluated,
+    Results,
+    evaluate_again,
+    needs_emotions,
+    read_results,
+    task_in,
+)
 from merflow.contracts.score_figures import FigureName, Measured, ScoreVariant
 from merflow.contracts.scores import Interval
 from merflow.contracts.selection import Selection
@@ -239,6 +248,17 @@ class ComparedScoreRuns(ComparedScores):
 
 # The results of any task.
 AnyResults = Results | ScoreResults
+
+
+def of_emotions(results: AnyResults) -> Results:
+    """Return results, if they are those of emotions.
+
+    Raises:
+        EvaluationError: They are those of scores.
+    """
+    if isinstance(results, ScoreResults):
+        raise needs_emotions("this run", task=results.task)
+    return results
 
 
 def read_any_results(path: Path) -> AnyResults:

@@ -13,7 +13,8 @@ from merflow.contracts.results import Results
 from merflow.contracts.scores import Accuracy, OverSeeds, Spread
 from merflow.errors import OutputError
 from merflow.evaluation.inspection_file import FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
-from merflow.evaluation.report.page import Origin, write_report
+from merflow.evaluation.report.origin import Origin
+from merflow.evaluation.report.page import write_report
 from tests.contracts.records import epoch
 from tests.evaluation.finished import (
     CLASSES,

@@ -13,7 +13,7 @@ from merflow.contracts.numerals import (
     spread,
 )
 from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds
-from merflow.contracts.score_results import AnyResults, ScoreResults
+from merflow.contracts.score_results import AnyResults, ComparedScoreRuns, ScoreResults
 from merflow.evaluation.report.notes import (
     all_deviations,
     encoders_note,
@@ -21,7 +21,7 @@ from merflow.evaluation.report.notes import (
     selection_rule,
     told_by_variant,
 )
-from merflow.evaluation.report.scores.terminal import score_results_table
+from merflow.evaluation.report.scores.terminal import score_comparisons_table, score_results_table, score_variants_table
 from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 
@@ -58,6 +58,14 @@ def results_table(results: AnyResults) -> Table:
             style="dim",
         )
     return table
+
+
+def comparison_tables(compared: ComparedRuns | ComparedScoreRuns) -> list[Table]:
+    """Return the tables of a comparison: the variants, the pairs, and the pairs with classics where there are any."""
+    if isinstance(compared, ComparedScoreRuns):
+        return [score_variants_table(compared), score_comparisons_table(compared)]
+    tables = [variants_table(compared), comparisons_table(compared), classics_table(compared)]
+    return [table for table in tables if table is not None]
 
 
 def variants_table(compared: ComparedRuns) -> Table:
