@@ -57,8 +57,8 @@ def leaderboard(results: ScoreResults) -> Table:
                 spread_text("MAE", mae),
                 *([decimal_spread(variant.over_seeds.mae.mean, variant.over_seeds.mae.std)] if seeds else []),
                 *(with_interval(figure, variant.figures[figure]) for figure in names[1:]),
-                published(name, variant, results),
                 encoders_in_words(variant.training),
+                published(name, variant, results),
             )
         )
     for floor, score in results.floors.items():
@@ -78,7 +78,7 @@ def leaderboard(results: ScoreResults) -> Table:
             *("Variant", "MAE", "MAE by fold"),
             *(["MAE by seed"] if seeds else []),
             *map(heading, names[1:]),
-            *("Paper", "Encoders"),
+            *("Encoders", "Paper"),
         ),
         tuple(rows),
         left=frozenset({0, 2 + seeds + len(names), 3 + seeds + len(names)}),
