@@ -17,7 +17,7 @@ from merflow.contracts.results import Results
 from merflow.contracts.score_figures import NonePaperFigures
 from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import NonePaper, Variant
-from merflow.contracts.selection import NONE_PAPER
+from merflow.contracts.selection import none_paper_of
 from merflow.tracking.deletion import retire_run
 from merflow.tracking.fold_tags import all_folds_dataset, promotable_tag, variant_params, variant_tags
 from merflow.tracking.notes import variant_note
@@ -138,6 +138,7 @@ def _is_of_other_settings(run: Any, fold: PlannedFold) -> bool:  # noqa: ANN401 
 def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper | NonePaperFigures, *, run_id: str) -> None:
     """Log the figures of the test-selected epochs, and how they differ from the honest ones."""
     best, figure = ("lowest", "MAE") if isinstance(selected, NonePaperFigures) else ("highest", "UA")
+    selection = none_paper_of(fold.task)
     with parent.connection.exclusive():
         run, _ = get_or_create(
             parent.connection,
@@ -147,8 +148,8 @@ def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper | Non
             tags={
                 **variant_tags(fold),
                 PARENT_TAG: run_id,
-                "selection": str(NONE_PAPER),
-                "promotable": promotable_tag(NONE_PAPER.promotable),
+                "selection": str(selection),
+                "promotable": promotable_tag(selection.promotable),
                 NOTE_TAG: f"Figures of the epochs with the {best} test {figure}. They show the bias of choosing the "
                 "epoch on test data, and the model cannot be promoted.",
             },

@@ -188,16 +188,15 @@ def _folds(
                 utterances=int(tested.sum()),
                 values=of_rows(variant, tested, task=task),
                 chosen_epoch=None if epoch is None else epoch.epoch,
-                dev_mae=_development(epoch, "dev_mae"),
-                dev_ccc=_development(epoch, "dev_ccc"),
-                dev_loss=_development(epoch, "dev_loss"),
+                dev_mae=None if epoch is None else _finite(epoch.dev_mae),
+                dev_ccc=None if epoch is None else _finite(epoch.dev_ccc),
+                dev_loss=None if epoch is None else _finite(epoch.dev_loss),
             )
         )
     return tuple(rows)
 
 
-def _development(epoch: ChosenEpoch | None, figure: str) -> float | None:
-    value = None if epoch is None else getattr(epoch, figure, None)
+def _finite(value: float | None) -> float | None:
     return None if value is None else defined(value)
 
 
