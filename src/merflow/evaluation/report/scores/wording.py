@@ -14,7 +14,7 @@ from merflow.contracts.numerals import (
     signed_decimal_interval,
     signed_interval,
 )
-from merflow.contracts.published import MOSEI, by_test
+from merflow.contracts.published import MOSEI, Metric, by_test
 from merflow.contracts.score_figures import (
     CONVENTIONS,
     PUBLISHED_CONVENTION,
@@ -27,6 +27,8 @@ from merflow.contracts.score_figures import (
 from merflow.contracts.score_results import ComparedScores, ScorePower, ScoreResults
 
 _UNIT = "%"
+# The papers' metrics of sentiment, in the order of the tables.
+_PUBLISHED: tuple[Metric, ...] = ("ACC7", "ACC2", "F1")
 
 
 def heading(name: FigureName) -> str:
@@ -92,8 +94,9 @@ def published(name: str, variant: ScoreVariant, results: ScoreResults) -> str:
     told = []
     for test, on_test in tests.items():
         figures = (
-            f"{counterpart(metric, model=model) or f'{metric} of unknown convention'} {figure.text}"
-            for metric, figure in on_test.items()
+            f"{counterpart(metric, model=model) or f'{metric} of unknown convention'} {on_test[metric].text}"
+            for metric in _PUBLISHED
+            if metric in on_test
         )
         own = test == (results.published_corpus, results.protocol)
         told.append(", ".join(figures) + ("" if own else f" ({test})"))
