@@ -95,10 +95,12 @@ class Origin(Strict):
         return self._text("trial")
 
     @property
-    def dev_ua(self) -> float | None:
-        """Development UA of that trial, 0 to 1."""
-        value = self.tuned.get("dev_UA")
-        return float(value) if isinstance(value, (int, float)) else None
+    def development(self) -> str | None:
+        """Development figure of that trial in words: UA in percent, or CCC of scores."""
+        ua, ccc = self.tuned.get("dev_UA"), self.tuned.get("dev_CCC")
+        if isinstance(ua, (int, float)):
+            return f"UA {100 * ua:.1f}%"
+        return f"CCC {ccc:.3f}" if isinstance(ccc, (int, float)) else None
 
     @property
     def git_commit(self) -> str | None:
@@ -171,8 +173,7 @@ class PlannedFold(Strict):
     @property
     def task(self) -> Task:
         """The task that the model learns."""
-        assert self.split_params.task != "auto", "splits record the task itself"
-        return task_of(self.split_params.task, classes=self.classes)
+        return task_of(self.split_params.named_task, classes=self.classes)
 
     @property
     def variant(self) -> str:

@@ -23,7 +23,7 @@ from merflow.contracts.protocols import (
     SharedSpeakers,
 )
 from merflow.contracts.strict import Strict, parse
-from merflow.contracts.task import TaskChoice
+from merflow.contracts.task import TaskChoice, TaskName
 from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy, taxonomy
 from merflow.errors import LabelError, ParamsError
 
@@ -109,6 +109,12 @@ class SplitParams(Strict):
     def of_record(recorded: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters as a file has them; in files from before there were tasks, that of emotions."""
         return {"task": "emotion", **recorded}
+
+    @property
+    def named_task(self) -> TaskName:
+        """The task of splits, which is never ``auto``."""
+        assert self.task != "auto", "jobs.split names the task before it splits"
+        return self.task
 
     def deciding(self, *, unused: Collection[str] = ()) -> dict[str, Any]:
         """Return the parameters for a digest, without unused ones; that of emotions is as it was before tasks."""
@@ -245,7 +251,7 @@ class TuningParams(Strict):
     Attributes:
         trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
         workers: Trials that run at the same time, each in its own process; ``auto`` is what the machine can take.
-        folds: Folds whose development UA is averaged; every trial trains them one after the other.
+        folds: Folds whose development UA, or CCC of scores, is averaged; every trial trains them one after the other.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
         pruning_trials: Complete trials before any trial is pruned.

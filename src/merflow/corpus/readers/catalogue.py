@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from merflow.contracts.progress import Progress
 from merflow.contracts.protocols import PROTOCOLS
 from merflow.contracts.protocols import Protocol as SplitProtocol
-from merflow.contracts.task import TaskName
+from merflow.contracts.task import TaskChoice, TaskName
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.synthetic.sizes import SIZES
 from merflow.errors import CorpusError, SplitError, nearest
@@ -144,6 +144,15 @@ def reader(corpus: str) -> Reader:
     if corpus not in READERS:
         raise CorpusError(f"unknown corpus {corpus!r}; {nearest(corpus, READERS)}")
     return READERS[corpus]
+
+
+def task_of_corpus(corpus: str, choice: TaskChoice) -> TaskName:
+    """Return the task that ``splits.task`` names: ``auto`` is the usual one of the corpus.
+
+    Raises:
+        CorpusError: No corpus has this name.
+    """
+    return reader(corpus).task if choice == "auto" else choice
 
 
 def check_protocol(corpus: str, protocol: SplitProtocol) -> None:

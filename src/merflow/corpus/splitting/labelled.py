@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from merflow.contracts.task import SCALES, TASK_NAMES, Regression, Task, TaskChoice, TaskName, task_of
+from merflow.contracts.task import SCALES, TASK_NAMES, Regression, Task, TaskName, task_of
 from merflow.corpus.manifest import Manifest
-from merflow.corpus.readers.catalogue import reader
 from merflow.errors import SplitError
 
 _THIRD, _NEAREST = "third", "nearest"
@@ -48,19 +47,14 @@ def in_every_group(*, of_scores: bool) -> str:
     return "in every third of the scores" if of_scores else "of every class"
 
 
-def chosen_task(manifest: Manifest, choice: TaskChoice) -> TaskName:
-    """Return the task that ``splits.task`` names: ``auto`` is the usual one of the corpus."""
-    return reader(manifest.corpus).task if choice == "auto" else choice
-
-
-def labelled(manifest: Manifest, choice: TaskChoice, *, improvised_only: bool) -> Labelled:
+def labelled(manifest: Manifest, name: TaskName, *, improvised_only: bool) -> Labelled:
     """Return the utterances that have a label of the task.
 
     Raises:
         SplitError: There are none, a score is off its scale, or ``improvised_only`` meets utterances of unknown kind or
             leaves none.
     """
-    task = task_of(chosen_task(manifest, choice), classes=manifest.classes)
+    task = task_of(name, classes=manifest.classes)
     rows = manifest.rows[manifest.rows[task.column].notna()]
     if rows.empty:
         raise SplitError(_unlabelled(manifest, task))

@@ -57,7 +57,7 @@ def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[F
 
 
 def _labelled(manifest: Manifest, params: SplitParams) -> Labelled:
-    return labelled(manifest, params.task, improvised_only=params.improvised_only)
+    return labelled(manifest, params.named_task, improvised_only=params.improvised_only)
 
 
 def _training_data(labelled: pd.DataFrame, *, tested: TestedGroups, group: tuple[str, ...], fold: int) -> TrainingData:

@@ -15,7 +15,6 @@ from merflow.contracts.tables import SPLITS, conform, read_table
 from merflow.contracts.task import Task, task_of
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.fold_facts import FoldFacts
-from merflow.corpus.splitting.labelled import chosen_task
 from merflow.corpus.splitting.protocols import choose_folds
 from merflow.corpus.splitting.summary import summary_text
 from merflow.errors import CorpusError, MerflowError, SplitError
@@ -44,8 +43,7 @@ class Splits:
 
     def task_of(self, manifest: Manifest) -> Task:
         """Return the task of the labels, with the classes of the manifest that was split."""
-        assert self.params.task != "auto", "make_splits records the task itself"
-        return task_of(self.params.task, classes=manifest.classes)
+        return task_of(self.params.named_task, classes=manifest.classes)
 
     @property
     def protocol(self) -> Protocol:
@@ -114,7 +112,6 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
         SplitError: The manifest does not suit the protocol, a speaker or dialogue would be on both sides, or a fold
             lacks a part or a class.
     """
-    params = params.model_copy(update={"task": chosen_task(manifest, params.task)})
     tables, facts = [], []
     for fold, parts in choose_folds(manifest, params=params):
         facts.append(fold)
