@@ -12,6 +12,7 @@ from pathlib import Path
 from benchmarks.record import write_result
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.results import Results
+from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
 from merflow.errors import FeatureError
 from merflow.jobs.benchmark import benchmark
@@ -30,14 +31,16 @@ def reading(modality: str, *, without: str | None = None) -> list[str]:
 
 def trained(csv: Path, *, params: Params, out: Path, workers: int) -> Results:
     """Train every preset that reads audio but no video, and return the results."""
-    return benchmark(
-        CorpusSource("table", csv),
-        variants=reading("audio", without="video"),
-        out=out,
-        params=params,
-        name="every audio preset on EmoDB",
-        command="python -m benchmarks.emodb_presets",
-        workers=workers,
+    return of_emotions(
+        benchmark(
+            CorpusSource("table", csv),
+            variants=reading("audio", without="video"),
+            out=out,
+            params=params,
+            name="every audio preset on EmoDB",
+            command="python -m benchmarks.emodb_presets",
+            workers=workers,
+        )
     )
 
 

@@ -22,6 +22,7 @@ from merflow.contracts.history import read_history
 from merflow.contracts.params import Params, shipped_params, with_changes
 from merflow.contracts.presets import Preset
 from merflow.contracts.results import Results
+from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
@@ -58,14 +59,16 @@ def measured(row: str, release: Path, *, params: Params, folder: Path, batch_siz
     presets = presets_of(row, batch_size=batch_size)
     results: dict[str, Results] = {}
     for regime in REGIMES:
-        results[regime] = benchmark(
-            CorpusSource("synthetic", release),
-            variants=list(presets),
-            out=folder / regime,
-            params=with_changes(params, json.dumps({"training": {"encoders": regime}})),
-            name=f"{row}, encoders {regime}",
-            command="python -m benchmarks.finetuning",
-            user_presets=presets,
+        results[regime] = of_emotions(
+            benchmark(
+                CorpusSource("synthetic", release),
+                variants=list(presets),
+                out=folder / regime,
+                params=with_changes(params, json.dumps({"training": {"encoders": regime}})),
+                name=f"{row}, encoders {regime}",
+                command="python -m benchmarks.finetuning",
+                user_presets=presets,
+            )
         )
     compared = compare([folder / regime for regime in REGIMES], params=params.evaluation)
     return {

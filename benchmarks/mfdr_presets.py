@@ -18,6 +18,7 @@ from benchmarks.record import write_result
 from merflow.contracts.params import read_params
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.results import Comparison, Results
+from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize
 from merflow.jobs.benchmark import benchmark
@@ -49,15 +50,17 @@ def run(out: Path, names: Sequence[str], *, options: argparse.Namespace) -> Resu
             "tracking.uri=none",
         ),
     )
-    return benchmark(
-        CorpusSource("synthetic", synthesize(out / "release", size="small", video=False)),
-        variants=[_variant(name, options.width) for name in names],
-        out=out / "run",
-        params=params,
-        name="presets of mfdr",
-        command="python -m benchmarks.mfdr_presets",
-        workers=options.workers,
-        user_presets=presets_of_width(options.width, names) if options.width else None,
+    return of_emotions(
+        benchmark(
+            CorpusSource("synthetic", synthesize(out / "release", size="small", video=False)),
+            variants=[_variant(name, options.width) for name in names],
+            out=out / "run",
+            params=params,
+            name="presets of mfdr",
+            command="python -m benchmarks.mfdr_presets",
+            workers=options.workers,
+            user_presets=presets_of_width(options.width, names) if options.width else None,
+        )
     )
 
 

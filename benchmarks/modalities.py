@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.results import Results
+from merflow.contracts.score_results import of_emotions
 from merflow.contracts.scores import Variant
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize
@@ -37,14 +38,16 @@ PRESETS: dict[str, tuple[str, ...]] = {
 
 def run(model: str, release: Path, *, params: Params, out: Path, workers: int) -> Results:
     """Run one model's presets and return the results."""
-    return benchmark(
-        CorpusSource("synthetic", release),
-        variants=[f"{model}:{preset}" for preset in PRESETS[model]],
-        out=out,
-        params=params,
-        name=f"modalities of {model}",
-        command="python -m benchmarks.modalities",
-        workers=workers,
+    return of_emotions(
+        benchmark(
+            CorpusSource("synthetic", release),
+            variants=[f"{model}:{preset}" for preset in PRESETS[model]],
+            out=out,
+            params=params,
+            name=f"modalities of {model}",
+            command="python -m benchmarks.modalities",
+            workers=workers,
+        )
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
+from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
 from merflow.jobs.benchmark import benchmark, prepare
 from merflow.jobs.tune import PRESETS, tune
@@ -71,15 +72,17 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
     )
     own_dev_ua = None if results.untuned is None else results.untuned.figure
     tuned = read_user_presets(out / "tune" / variant.replace(":", "-") / PRESETS)
-    tested = benchmark(
-        source,
-        variants=[variant, results.preset],
-        out=out,
-        params=params,
-        name="tuning",
-        command="python -m benchmarks.tuning",
-        user_presets=tuned,
-        workers=workers,
+    tested = of_emotions(
+        benchmark(
+            source,
+            variants=[variant, results.preset],
+            out=out,
+            params=params,
+            name="tuning",
+            command="python -m benchmarks.tuning",
+            user_presets=tuned,
+            workers=workers,
+        )
     )
     (pair,) = tested.comparisons
     return {

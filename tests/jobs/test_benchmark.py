@@ -11,6 +11,7 @@ from merflow.contracts.params import Params
 from merflow.contracts.progress import Progress
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import Results, read_results
+from merflow.contracts.score_results import of_emotions
 from merflow.corpus.manifest import read_manifest, write_manifest
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
@@ -43,7 +44,8 @@ def finished(tiny_release: Path, params: Params, tmp_path_factory: pytest.TempPa
 
 def run(release: Path, params: Params, out: Path, **changes: object) -> Results:
     settings = {"variants": VARIANTS, "name": "test", "command": "merflow benchmark ...", "workers": 2} | changes
-    return benchmark(CorpusSource("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
+    results = benchmark(CorpusSource("iemocap", release), out=out, params=params, **settings)  # type: ignore[arg-type]
+    return of_emotions(results)
 
 
 def test_results_hold_every_variant_with_its_selection_rule(finished: Path) -> None:

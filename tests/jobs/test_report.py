@@ -16,6 +16,7 @@ from merflow.contracts.fold_record import FOLD_RECORD
 from merflow.contracts.invocation import Invocation, write_invocation
 from merflow.contracts.params import Params
 from merflow.contracts.results import read_results
+from merflow.contracts.score_results import of_emotions
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.source import CorpusSource
 from merflow.errors import EvaluationError, PresetError
@@ -269,7 +270,7 @@ def test_folds_of_one_variant_find_the_data_of_their_run(copy: Path, params: Par
     settings = params.evaluation.model_copy(update={"bootstrap_samples": whole.resamples})
     results, _ = report([folds], out=tmp_path / "part", command="", params=settings)
     (variant,) = results.variants
-    assert results.variants[variant].ua == whole.variants[variant].ua
+    assert of_emotions(results).variants[variant].ua == whole.variants[variant].ua
     assert results.manifest_hash == whole.manifest_hash
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from merflow.contracts.params import Params, Transcripts
 from merflow.contracts.results import Results
+from merflow.contracts.score_results import of_emotions
 from merflow.contracts.streams import Stream
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import read_manifest, write_manifest
@@ -87,15 +88,17 @@ def trained(manifest: Path, out: Path, params: Params, transcripts: Transcripts 
 
 
 def results(manifest: Path, out: Path, params: Params, *folds: Path) -> Results:
-    return evaluate(
-        folds,
-        manifest=manifest,
-        splits=out / "s.parquet",
-        results=out / "results.json",
-        report=out / "report.html",
-        name="words",
-        command="merflow evaluate",
-        params=params.evaluation,
+    return of_emotions(
+        evaluate(
+            folds,
+            manifest=manifest,
+            splits=out / "s.parquet",
+            results=out / "results.json",
+            report=out / "report.html",
+            name="words",
+            command="merflow evaluate",
+            params=params.evaluation,
+        )
     )
 
 

@@ -20,24 +20,23 @@ def compare(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the variants of finished runs on the same test utterances: differences in UA, intervals and p-values.
+    """Compare the variants of finished runs on the same test utterances: differences, intervals and p-values.
+
+    Differences are in UA, or in MAE and CCC where the task is a score.
 
     Each variant is compared with every other. The runs must share the corpus and the splits; with a single run, its
     variants are compared with each other.
 
     Example: `merflow compare runs/wavlm runs/hubert --out comparison.json`
     """
-    from merflow.evaluation.report.terminal import classics_table, comparisons_table, variants_table
+    from merflow.evaluation.report.terminal import comparison_tables
     from merflow.jobs.compare import compare as compare_job
 
     compared = compare_job(runs, manifest=manifest, out=out, params=load_params(params, overrides).evaluation)
     if as_json:
         print_json(compared.as_json())
         return
-    print_table(variants_table(compared))
-    OUT.print()
-    print_table(comparisons_table(compared))
-    against = classics_table(compared)
-    if against is not None:
-        OUT.print()
-        print_table(against)
+    for number, table in enumerate(comparison_tables(compared)):
+        if number:
+            OUT.print()
+        print_table(table)

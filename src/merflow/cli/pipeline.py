@@ -234,7 +234,7 @@ _FILES = {
 def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Table]:
     """Copy the outputs of the last step into the run's folder; return its JSON content and a table for people."""
     from merflow.cli.tune import best_trials
-    from merflow.contracts.results import read_results
+    from merflow.contracts.score_results import read_any_results
     from merflow.evaluation.report.table_files import write_tables
     from merflow.evaluation.report.terminal import results_table
     from merflow.presets.catalogue import published_tables
@@ -245,7 +245,7 @@ def _collect(outputs: dict[str, Any], *, out: Path) -> tuple[dict[str, Any], Tab
     if "results" not in outputs:
         study = read_study_results(out / _FILES["summary"])
         return study.model_dump(mode="json"), best_trials(study)
-    results = read_results(out / _FILES["results"])
+    results = read_any_results(out / _FILES["results"])
     write_tables(results, out, papers=published_tables())
     return results.as_json(), results_table(results)
 

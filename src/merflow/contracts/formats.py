@@ -41,7 +41,7 @@ def read_typed(kind: type[Content], path: Path, *, number: int, remedy: str) -> 
     Raises:
         FormatError: The file is missing or damaged, or has another format.
     """
-    values = _read(path, remedy=remedy)
+    values = read_content(path, remedy=remedy)
     if values.pop(_FORMAT, None) != number:
         raise refused(path, number=number, remedy=remedy)
     values.pop(_WRITTEN_BY, None)
@@ -54,12 +54,17 @@ def read_typed(kind: type[Content], path: Path, *, number: int, remedy: str) -> 
 
 def refused(path: Path, *, number: int, remedy: str) -> FormatError:
     """Return the error about a file of another format; it names the version that wrote the file where the file does."""
-    content = _read(path, remedy=remedy)
+    content = read_content(path, remedy=remedy)
     written = f"{path} was written by {_writer(content)} (format {content.get(_FORMAT, 1)})"
     return FormatError(f"{written}; this version reads format {number}; {remedy}")
 
 
-def _read(path: Path, *, remedy: str) -> dict[str, Any]:
+def read_content(path: Path, *, remedy: str) -> dict[str, Any]:
+    """Return the values of such a file, of whatever type and format.
+
+    Raises:
+        FormatError: The file is missing or damaged.
+    """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

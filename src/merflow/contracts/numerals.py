@@ -1,4 +1,8 @@
-"""Formatting of figures for people: fractions from 0 to 1 become percentages and percentage points."""
+"""Formatting of figures for people.
+
+Fractions from 0 to 1 become percentages and percentage points; figures in units of a scale, and correlations, keep
+three decimals.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -35,6 +39,35 @@ def spread(figure: Spread) -> str:
     """Return the mean and, if there are several values, their standard deviation."""
     deviation = "" if figure.std is None else f" ± {100 * figure.std:.1f}"
     return f"{100 * figure.mean:.1f}{deviation}"
+
+
+def decimal(value: float | None) -> str:
+    """Return a figure such as ``0.531``, or a dash for None."""
+    return DASH if value is None else _unsigned_zero(f"{value:.3f}")
+
+
+def signed_decimal(value: float | None) -> str:
+    """Return a signed figure such as ``−0.021``, or a dash for None."""
+    return DASH if value is None else _unsigned_zero(f"{value:+.3f}")
+
+
+def decimal_interval(ends: Sequence[float] | None) -> str:
+    """Return an interval such as ``0.502 to 0.561``, or a dash for None."""
+    return DASH if ends is None else f"{decimal(ends[0])} to {decimal(ends[1])}"
+
+
+def signed_decimal_interval(ends: Sequence[float] | None) -> str:
+    """Return a signed interval such as ``−0.043 to +0.002``, or a dash for None."""
+    return DASH if ends is None else f"{signed_decimal(ends[0])} to {signed_decimal(ends[1])}"
+
+
+def decimal_spread(mean: float | None, std: float | None) -> str:
+    """Return the mean and, if there are several values, their standard deviation, as in ``0.531 ± 0.020``."""
+    return decimal(mean) + ("" if std is None else f" ± {std:.3f}")
+
+
+def _unsigned_zero(text: str) -> str:
+    return "0.000" if text in ("+0.000", "-0.000") else text.replace("-", MINUS)
 
 
 def p_value(value: float | None) -> str:

@@ -16,6 +16,7 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 
 # The corpus on which the papers tell emotions apart; figures on MOSEI are those of sentiment scores.
 IEMOCAP4 = "iemocap4"
+MOSEI = "mosei"
 
 
 class Paper(Strict):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.formats import read_typed, write_typed
+from merflow.contracts.formats import read_content, read_typed, write_typed
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import Protocol
 from merflow.contracts.regime import Regime
@@ -18,6 +18,8 @@ from merflow.contracts.scores import ClassicScore, Interval, Scored, Variant
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import EMOTION
+from merflow.errors import EvaluationError
 
 FORMAT = 3
 # A difference counts as significant where its Holm-adjusted p-value is below this.
@@ -231,8 +233,8 @@ class TextLeak(Strict):
     learned: tuple[LearnedLeak, ...]
 
 
-class ComparedVariants(Strict):
-    """Variants on one test set, and how they differ.
+class Evaluated(Strict):
+    """Facts about the tests of an evaluation or a comparison, whatever the task.
 
     Attributes:
         corpus: Name of the corpus.
@@ -243,11 +245,6 @@ class ComparedVariants(Strict):
         dialogues: Number of dialogues.
         seeds: Training seeds, the same for every variant.
         resamples: Bootstrap resamples; more than requested where there are many pairs.
-        variants: Figures per variant (``model:preset``).
-        comparisons: Every pair once.
-        power: Smallest differences that this test set can show.
-        classics: Figures per classic (``classic:name``); empty if none were trained.
-        classic_comparisons: Every variant with every classic that reads nothing that the variant does not.
     """
 
     corpus: str
@@ -258,6 +255,33 @@ class ComparedVariants(Strict):
     dialogues: int
     seeds: tuple[int, ...]
     resamples: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain dictionaries, lists, numbers and strings."""
+        return self.model_dump(mode="json")
+
+    def write(self, path: Path) -> None:
+        """Write the file.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        write_typed(path, self, number=FORMAT)
+
+
+class ComparedVariants(Evaluated):
+    """Variants on one test set, and how they differ.
+
+    Attributes:
+        task: The task; a file of an earlier version does not say it.
+        variants: Figures per variant (``model:preset``).
+        comparisons: Every pair once.
+        power: Smallest differences that this test set can show.
+        classics: Figures per classic (``classic:name``); empty if none were trained.
+        classic_comparisons: Every variant with every classic that reads nothing that the variant does not.
+    """
+
+    task: Literal["emotion"] = EMOTION
     variants: Mapping[str, Scored]
     comparisons: tuple[Comparison, ...]
     power: Power
@@ -282,18 +306,6 @@ class ComparedVariants(Strict):
         """Return a variant's comparison with the classic of the highest pooled UA among those it is compared with."""
         pairs = [pair for pair in self.classic_comparisons if pair.variant == variant]
         return max(pairs, key=lambda pair: (self.classics[pair.classic].ua.pooled, pair.classic), default=None)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain dictionaries, lists, numbers and strings."""
-        return self.model_dump(mode="json")
-
-    def write(self, path: Path) -> None:
-        """Write the file.
-
-        Raises:
-            OutputError: The file cannot be written.
-        """
-        write_typed(path, self, number=FORMAT)
 
 
 class Results(ComparedVariants):
@@ -354,14 +366,39 @@ class ComparedRuns(ComparedVariants):
 
 
 def read_results(path: Path) -> Results:
-    """Read ``results.json``.
+    """Read ``results.json`` of emotions, for a command that takes no scores.
 
     Raises:
+        EvaluationError: The file has the results of scores.
         FormatError: Another version of merflow wrote the file, or it is damaged.
         MerflowError: The file is missing or is not JSON.
     """
-    remedy = (
+    task = task_in(path)
+    if task != EMOTION:
+        raise needs_emotions(str(path), task=task)
+    return read_typed(Results, path, number=FORMAT, remedy=evaluate_again(path))
+
+
+def needs_emotions(where: str, *, task: str) -> EvaluationError:
+    """Return the error about results of scores, for whatever takes emotions alone."""
+    return EvaluationError(
+        f"{where} has results of the task {task!r}, whose labels are scores, and emotions are needed here; use a run "
+        "of the task 'emotion', or merflow report, evaluate, compare or plots, which take scores"
+    )
+
+
+def task_in(path: Path) -> str:
+    """Return the task of ``results.json``: ``emotion`` where the file does not say it.
+
+    Raises:
+        FormatError: The file is missing or is not JSON.
+    """
+    return str(read_content(path, remedy=evaluate_again(path)).get("task", EMOTION))
+
+
+def evaluate_again(path: Path) -> str:
+    """Return the remedy for a results file that cannot be read."""
+    return (
         "evaluate the folds again: repeat the benchmark's command, which keeps its finished folds, or run "
         f"merflow evaluate FOLDS --manifest MANIFEST --splits SPLITS --out {path.parent}"
     )
-    return read_typed(Results, path, number=FORMAT, remedy=remedy)

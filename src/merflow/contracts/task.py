@@ -11,6 +11,9 @@ from typing import Literal, get_args
 
 TaskName = Literal["emotion", "sentiment", "valence", "activation", "dominance"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
+EMOTION: Literal["emotion"] = "emotion"
+# The tasks whose labels are scores.
+ScoreTask = Literal["sentiment", "valence", "activation", "dominance"]
 # A task in params.yaml: ``auto`` is the usual one of the corpus.
 TaskChoice = Literal["auto", "emotion", "sentiment", "valence", "activation", "dominance"]
 
@@ -65,7 +68,7 @@ class Regression:
         high: Highest value of the scale.
     """
 
-    name: TaskName
+    name: ScoreTask
     column: str
     low: float
     high: float

@@ -48,7 +48,7 @@ def breakdowns(
     first = next(iter(variants.values()))
     facts = utterances.set_index("utterance_id").reindex(first.utterance_ids)
     by_kind: dict[Breakdown, Masks] = {
-        "setting": _settings(facts),
+        "setting": by_setting(facts),
         "session": values_in(facts, "session"),
         "speaker": values_in(facts, "speaker"),
         "emotion": {name: first.labels == index for index, name in enumerate(classes)},
@@ -87,7 +87,8 @@ def group_figures(
     )
 
 
-def _settings(facts: pd.DataFrame) -> Masks:
+def by_setting(facts: pd.DataFrame) -> Masks:
+    """Divide the utterances into scripted and improvised ones."""
     by_value = values_in(facts, "scripted")
     words = {"True": "scripted", "False": "improvised"}
     return {word: by_value[value] for value, word in words.items() if value in by_value}

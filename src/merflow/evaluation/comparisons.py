@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
 
 from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.params import EvaluationParams
@@ -32,6 +31,7 @@ from merflow.evaluation.significance import (
     larger_family,
     mcnemar,
     paired_difference,
+    student_interval,
 )
 from merflow.evaluation.spread import accuracy, counts_of, resample
 
@@ -158,12 +158,10 @@ def difference_over_seeds(a: VariantPredictions, b: VariantPredictions, *, class
         return None
     counts = [np.stack([counts_of(v, v.seeds == seed, classes=classes) for seed in seeds]) for v in (a, b)]
     differences = unweighted_accuracy_of(counts[0]) - unweighted_accuracy_of(counts[1])
-    mean, deviation = float(differences.mean()), float(differences.std(ddof=1))
-    reach = float(stdtrit(len(seeds) - 1, 0.975)) * deviation / len(seeds) ** 0.5
     return DifferenceOverSeeds(
-        mean=mean,
-        std=deviation,
-        ci95=(mean - reach, mean + reach),
+        mean=float(differences.mean()),
+        std=float(differences.std(ddof=1)),
+        ci95=student_interval(differences),
         each=tuple(
             SeedDifference(seed=seed, delta_ua=float(value)) for seed, value in zip(seeds, differences, strict=True)
         ),

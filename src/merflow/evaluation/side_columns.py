@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.scores import Bias, Biases, MissingInput, NonePaper
-from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
 from merflow.evaluation.significance import paired_difference
 from merflow.evaluation.spread import Figure, accuracy
+from merflow.evaluation.tested_rows import check_beside
 
 
 def side_variants(
@@ -34,14 +34,7 @@ def side_variants(
     if table is None or table.empty:
         return {}
     variants = variants_of(table, held_out)
-    for name, variant in variants.items():
-        if name not in honest:
-            raise EvaluationError(f"{name} has side predictions but no test predictions; train it again")
-        for column in ("utterance_ids", "seeds", "folds", "labels"):
-            if not np.array_equal(getattr(variant, column), getattr(honest[name], column)):
-                raise EvaluationError(
-                    f"{name}: side predictions and test predictions have different {column}; train its folds again"
-                )
+    check_beside(honest, variants)
     return variants
 
 

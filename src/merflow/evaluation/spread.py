@@ -16,11 +16,6 @@ from merflow.evaluation.significance import dialogue_counts, percentile_interval
 Figure = Callable[[np.ndarray], np.ndarray]
 
 
-def tests_of(variant: VariantPredictions) -> list[tuple[int, int]]:
-    """Return the folds and seeds of a variant, sorted."""
-    return sorted(set(zip(variant.folds.tolist(), variant.seeds.tolist(), strict=True)))
-
-
 def counts_of(variant: VariantPredictions, rows: np.ndarray | slice, *, classes: int) -> np.ndarray:
     """Return the confusion counts ``(C, C)`` of some rows."""
     return confusion_matrix(variant.labels[rows], variant.predicted[rows], classes=classes)
@@ -54,13 +49,8 @@ def accuracy(
         resampled: Resampled counts ``(B, C, C)``; None for no interval.
         groups: Number of dialogues.
     """
-    by_test = np.stack(
-        [
-            counts_of(variant, (variant.folds == fold) & (variant.seeds == seed), classes=classes)
-            for fold, seed in tests_of(variant)
-        ]
-    )
-    over_tests = _spread(figure(by_test))
+    by_test = np.stack([counts_of(variant, variant.of_test(*test), classes=classes) for test in variant.tests])
+    over_tests = spread_of(figure(by_test))
     return Accuracy(
         mean=over_tests.mean,
         std=over_tests.std,
@@ -75,8 +65,8 @@ def over_seeds(variant: VariantPredictions, *, classes: int) -> OverSeeds:
     by_seed = np.stack([counts_of(variant, variant.seeds == seed, classes=classes) for seed in seeds])
     ua, wa = unweighted_accuracy_of(by_seed), weighted_accuracy_of(by_seed)
     return OverSeeds(
-        ua=_spread(ua),
-        wa=_spread(wa),
+        ua=spread_of(ua),
+        wa=spread_of(wa),
         each=tuple(
             SeedScore(seed=seed, ua=float(seed_ua), wa=float(seed_wa))
             for seed, seed_ua, seed_wa in zip(seeds, ua, wa, strict=True)
@@ -84,5 +74,6 @@ def over_seeds(variant: VariantPredictions, *, classes: int) -> OverSeeds:
     )
 
 
-def _spread(values: np.ndarray) -> Spread:
+def spread_of(values: np.ndarray) -> Spread:
+    """Return the mean of a figure's values ``(K,)`` and their standard deviation with n - 1."""
     return Spread(mean=float(values.mean()), std=float(values.std(ddof=1)) if len(values) > 1 else None)

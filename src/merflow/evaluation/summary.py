@@ -1,6 +1,6 @@
 """From prediction tables to results: every figure of a report is computed here and in the modules imported below."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -41,7 +41,8 @@ from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
 from merflow.evaluation.side_columns import missing_inputs, none_paper, side_variants
 from merflow.evaluation.significance import enough_samples, larger_family
-from merflow.evaluation.spread import accuracy, over_seeds, resample, tests_of
+from merflow.evaluation.spread import accuracy, over_seeds, resample
+from merflow.evaluation.tested_rows import missing_sets
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class PredictionTables:
     """Test predictions of all variants together.
 
     Attributes:
-        test: Rows of :data:`merflow.contracts.tables.PREDICTIONS`.
+        test: Rows of :data:`merflow.contracts.tables.PREDICTIONS`; where labels are scores, their counterparts.
         none_paper: The same of the test-selected epochs; None if there are none.
         missing: Rows of :data:`merflow.contracts.tables.MISSING`; None if there are none.
         classics: Test predictions of the classics; None if there are none.
@@ -100,8 +101,7 @@ def summarize(
             variant has no facts, or a baseline lacks an utterance.
     """
     variants = variants_of(tables.test, held_out)
-    if unknown := sorted(set(variants) - set(trained)):
-        raise EvaluationError(f"no facts about the training of {', '.join(unknown)}; pass those of every variant")
+    check_facts(variants, trained)
     classes = held_out.classes
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     first = next(iter(variants.values()))
@@ -164,6 +164,16 @@ def summarize(
     )
 
 
+def check_facts(variants: Iterable[str], trained: Mapping[str, TrainedVariant]) -> None:
+    """Raise if there are no facts about the training of a variant.
+
+    Raises:
+        EvaluationError: The message names the variants.
+    """
+    if unknown := sorted(set(variants) - set(trained)):
+        raise EvaluationError(f"no facts about the training of {', '.join(unknown)}; pass those of every variant")
+
+
 def _reads(training: Training) -> Reads:
     return Reads(training.modalities, training.context, training.transcripts)
 
@@ -211,10 +221,7 @@ def _missing_predictions(
 ) -> dict[str, dict[str, VariantPredictions]]:
     """Return the predictions per variant and missing input, with the small sets first."""
     by_variant: dict[str, dict[str, VariantPredictions]] = {name: {} for name in honest}
-    if missing is None:
-        return by_variant
-    for inputs in sorted(set(missing["missing"]), key=lambda inputs: (inputs.count("+"), inputs)):
-        table = missing[missing["missing"] == inputs].drop(columns="missing")
+    for inputs, table in missing_sets(missing).items():
         for name, variant in side_variants(table, held_out, honest=honest).items():
             by_variant[name][inputs] = variant
     return by_variant
@@ -224,8 +231,8 @@ def _folds(
     variant: VariantPredictions, *, classes: int, bins: int, chosen: Mapping[tuple[int, int], ChosenEpoch]
 ) -> tuple[FoldScore, ...]:
     rows = []
-    for fold, seed in tests_of(variant):
-        test = (variant.folds == fold) & (variant.seeds == seed)
+    for fold, seed in variant.tests:
+        test = variant.of_test(fold, seed)
         labels, predicted = variant.labels[test], variant.predicted[test]
         epoch = chosen.get((fold, seed))
         rows.append(

@@ -15,7 +15,7 @@ from merflow.contracts.params import Params, TrainingParams
 from merflow.contracts.presets import EncoderProfile, UserPresets
 from merflow.contracts.processes import in_processes
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.contracts.results import Results, read_results
+from merflow.contracts.score_results import AnyResults, read_any_results
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, TrainingError
@@ -51,7 +51,7 @@ def benchmark(
     user_presets: UserPresets | None = None,
     profile: EncoderProfile | None = None,
     progress: Progress | None = None,
-) -> Results:
+) -> AnyResults:
     """Index, validate, split, extract, train classics and every fold, and evaluate; write everything below ``out``.
 
     Keep whatever an earlier call with the same inputs has finished.
@@ -155,7 +155,7 @@ def _tell_of_others(out: Path, variants: Sequence[str]) -> None:
 def _variants_of(results: Path) -> list[str]:
     """Return the variants of earlier results; none if they are missing or unreadable, since they will be replaced."""
     try:
-        return list(read_results(results).variants)
+        return list(read_any_results(results).variants)
     except MerflowError:
         return []
 

@@ -12,14 +12,20 @@ from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import ComparedRuns
+from merflow.contracts.score_results import ComparedScoreRuns
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
+from merflow.contracts.task import Regression
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.protocols import fold_count
 from merflow.errors import EvaluationError
 from merflow.evaluation.classics import Reads
 from merflow.evaluation.comparisons import ComparedOrigin, compare_variants
 from merflow.evaluation.predictions import HeldOut
+from merflow.evaluation.scores.comparisons import compare_scores
+from merflow.evaluation.scores.predictions import HeldOutScores
+from merflow.evaluation.tested_rows import HeldOutData
+from merflow.jobs.summaries import check_one_task
 from merflow.runs import fold_folder
 from merflow.runs.finished_runs import Run, read_runs
 from merflow.runs.run_folder import TrainedFold, classics_of, manifest_of
@@ -31,7 +37,7 @@ _SHARED_IDS = ("protocol", "manifest_hash", "split_id")
 
 def compare(
     folders: Sequence[Path], *, params: EvaluationParams, manifest: Path | None = None, out: Path | None = None
-) -> ComparedRuns:
+) -> ComparedRuns | ComparedScoreRuns:
     """Compare every variant of some runs with every other.
 
     A variant that runs have with different encoders is named by its profile too, as in ``mfdr:full@mine``, and one that
@@ -44,12 +50,13 @@ def compare(
         out: JSON file for the comparison; None to write nothing.
 
     Raises:
-        EvaluationError: The runs have different splits or corpora, folds or seeds are missing, or there is nothing to
-            compare.
+        EvaluationError: The runs have different tasks, splits or corpora, folds or seeds are missing, or there is
+            nothing to compare.
         FormatError: Another version of merflow made a run.
         OutputError: ``out`` cannot be written.
     """
     runs = read_runs(folders)
+    check_one_task([fold for run in runs for fold in run.folds], verb="compare")
     shared = _shared_record(runs)
     path = manifest or manifest_of([run.folder for run in runs], manifest_hash=shared.manifest_hash)
     corpus = read_manifest(path)
@@ -59,26 +66,34 @@ def compare(
             "manifest of the runs"
         )
     variants = _variants(runs)
-    compared = compare_variants(
-        pd.concat([variant.predictions() for variant in variants], ignore_index=True),
-        HeldOut(
-            corpus=corpus.corpus,
-            manifest_hash=shared.manifest_hash,
-            split_id=shared.split_id,
-            protocol=shared.protocol,
-            classes=corpus.classes,
-            utterances=corpus.rows[["utterance_id", "dialogue_id"]],
-            folds=tuple(range(1, fold_count(corpus, params=shared.split_params) + 1)),
-        ),
-        runs=[str(run.folder) for run in runs],
-        origins={
-            variant.name: ComparedOrigin(str(variant.run), variant.selection, variant.regime, variant.encoders)
-            for variant in variants
-        },
-        classics=_classics(runs, split_id=shared.split_id),
-        reads={variant.name: variant.reads for variant in variants},
-        params=params,
+    predictions = pd.concat([variant.predictions() for variant in variants], ignore_index=True)
+    held_out = HeldOutData(
+        corpus=corpus.corpus,
+        manifest_hash=shared.manifest_hash,
+        split_id=shared.split_id,
+        protocol=shared.protocol,
+        utterances=corpus.rows[["utterance_id", "dialogue_id"]],
+        folds=tuple(range(1, fold_count(corpus, params=shared.split_params) + 1)),
     )
+    names = [str(run.folder) for run in runs]
+    origins = {
+        variant.name: ComparedOrigin(str(variant.run), variant.selection, variant.regime, variant.encoders)
+        for variant in variants
+    }
+    compared: ComparedRuns | ComparedScoreRuns
+    if isinstance(shared.task, Regression):
+        tested = HeldOutScores.of(held_out, task=shared.task)
+        compared = compare_scores(predictions, tested, runs=names, origins=origins, params=params)
+    else:
+        compared = compare_variants(
+            predictions,
+            HeldOut.of(held_out, classes=corpus.classes),
+            runs=names,
+            origins=origins,
+            classics=_classics(runs, split_id=shared.split_id),
+            reads={variant.name: variant.reads for variant in variants},
+            params=params,
+        )
     if out is not None:
         compared.write(out)
     return compared

@@ -1,41 +1,37 @@
 """From the prediction tables of finished folds to results, a report, and the benchmark's run in MLflow."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from merflow.contracts.classics import classic_predictions, classics_on
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import EpochFigures, read_history
 from merflow.contracts.numerals import plural, training_name
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.presets import Preset
 from merflow.contracts.progress import say
-from merflow.contracts.results import Results
+from merflow.contracts.score_results import AnyResults
 from merflow.contracts.scores import Training
-from merflow.corpus.durations import durations_s
+from merflow.contracts.task import Regression
 from merflow.corpus.manifest import read_manifest
-from merflow.corpus.readers.catalogue import reader
-from merflow.corpus.splitting.baselines import baselines_of
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.transcript import words_of
 from merflow.errors import EvaluationError
-from merflow.evaluation.predictions import HeldOut
 from merflow.evaluation.report.model_figures import Inspections
-from merflow.evaluation.report.page import Origin, write_report
+from merflow.evaluation.report.origin import Origin
+from merflow.evaluation.report.page import write_report
 from merflow.evaluation.report.table_files import write_tables
-from merflow.evaluation.summary import PredictionTables, TrainedVariant, summarize
+from merflow.evaluation.summary import TrainedVariant
+from merflow.jobs.summaries import Folds, SplitCorpus, check_one_task, results_of_classes, results_of_scores
 from merflow.jobs.sync import log_benchmark
 from merflow.presets import catalogue
 from merflow.presets.user_presets import recorded_preset
 from merflow.runs import fold_folder
 from merflow.runs.provenance import environment, git_commit
 from merflow.runs.run_folder import TrainedFold
-from merflow.runs.variant_names import named, under_name
-
-Folds = Mapping[str, Sequence[TrainedFold]]
+from merflow.runs.variant_names import named
 
 
 def evaluate(
@@ -50,7 +46,7 @@ def evaluate(
     params: EvaluationParams,
     run: Path | None = None,
     classics: Path | None = None,
-) -> Results:
+) -> AnyResults:
     """Write ``results.json`` and the HTML report of these folds, and complete the benchmark's run in MLflow.
 
     The tables of the report, ``tables.md`` and ``tables.tex``, go into the same folder.
@@ -66,9 +62,10 @@ def evaluate(
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
         classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
+            Scores have none.
 
     Raises:
-        EvaluationError: Folds are missing or unfinished, or belong to other splits or another corpus.
+        EvaluationError: Folds are missing or unfinished, or belong to other splits, another corpus or several tasks.
         FormatError: Another version of merflow trained a fold.
         OutputError: A file cannot be written.
     """
@@ -79,40 +76,16 @@ def evaluate(
         key=lambda fold: (fold.record.variant, fold.record.seed, fold.record.fold),
     )
     _check_same_data(folds, split_id=splits_of_corpus.split_id, manifest_hash=corpus.hash)
+    check_one_task(folds, verb="evaluate")
     by_name = named(folds)
     _check_same_training(by_name)
     presets = {name: recorded_preset(own[0].record) for name, own in by_name.items()}
-    kind = reader(corpus.corpus)
-    classic_records = classics_on(classics, split_id=splits_of_corpus.split_id)
-    summary = summarize(
-        PredictionTables(
-            test=pd.concat(_tables(by_name, fold_folder.read_predictions), ignore_index=True),
-            none_paper=_concatenated(_tables(by_name, fold_folder.read_none_paper)),
-            missing=_concatenated(_tables(by_name, fold_folder.read_missing)),
-            classics=classic_predictions(classics, classic_records),
-        ),
-        HeldOut(
-            corpus=corpus.corpus,
-            manifest_hash=corpus.hash,
-            split_id=splits_of_corpus.split_id,
-            protocol=splits_of_corpus.protocol,
-            classes=corpus.classes,
-            utterances=corpus.rows[["utterance_id", "dialogue_id", "session", "speaker", "scripted"]].join(
-                durations_s(corpus.rows)
-            ),
-            folds=tuple(sorted(set(splits_of_corpus.rows["fold"].astype(int)))),
-            synthetic=kind.synthetic,
-            published_corpus=(
-                corpus.taxonomy.name if kind.published and corpus.taxonomy.shipped and not corpus.differs else None
-            ),
-            known_differences=corpus.accepted,
-            shared_groups=splits_of_corpus.shared_groups,
-        ),
-        trained=_variants(by_name, presets),
-        params=params,
-        baselines=baselines_of(corpus, splits_of_corpus),
-        classics=classic_records,
-    )
+    task, data, facts = folds[0].record.task, SplitCorpus(corpus, splits_of_corpus), _variants(by_name, presets)
+    summary: AnyResults
+    if isinstance(task, Regression):
+        summary = results_of_scores(by_name, data, task, trained=facts, params=params)
+    else:
+        summary = results_of_classes(by_name, data, trained=facts, params=params, classics=classics)
     summary.write(results)
     papers = catalogue.published_tables()
     tables = write_tables(summary, report.parent, papers=papers)
@@ -180,16 +153,6 @@ def _inspections(by_name: Folds, *, words: pd.DataFrame | None) -> Inspections:
             )
         inspections[name] = training_name(record.fold, record.seed), inspected
     return inspections
-
-
-def _tables(by_name: Folds, read: Callable[[Path], pd.DataFrame | None]) -> list[pd.DataFrame]:
-    """Return one kind of table of all folds that have it, under the names of their variants."""
-    read_tables = ((name, read(fold.folder)) for name, folds in by_name.items() for fold in folds)
-    return [under_name(name, table) for name, table in read_tables if table is not None]
-
-
-def _concatenated(tables: Sequence[pd.DataFrame]) -> pd.DataFrame | None:
-    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def _check_same_data(folds: Sequence[TrainedFold], *, split_id: str, manifest_hash: str) -> None:

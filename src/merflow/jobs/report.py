@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.results import Results, read_results
+from merflow.contracts.score_results import AnyResults, read_any_results
 from merflow.errors import EvaluationError
 from merflow.jobs.evaluate import evaluate
 from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold, read_run
@@ -19,7 +19,7 @@ def report(
     manifest: Path | None = None,
     splits: Path | None = None,
     name: str | None = None,
-) -> tuple[Results, Path]:
+) -> tuple[AnyResults, Path]:
     """Compute the figures of one or more finished runs, and write results, report and tables.
 
     Args:
@@ -74,7 +74,7 @@ def recorded_params(run: Path, params: EvaluationParams) -> EvaluationParams:
         params: Settings for a run without ``results.json``.
     """
     results = run / RESULTS
-    return read_results(results).evaluation if results.is_file() else params
+    return read_any_results(results).evaluation if results.is_file() else params
 
 
 def _check_same_data(runs: Sequence[RunFolder]) -> None:

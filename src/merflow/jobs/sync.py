@@ -14,10 +14,11 @@ from typing import Any
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import read_history
 from merflow.contracts.progress import say
-from merflow.contracts.results import Results, read_results
+from merflow.contracts.score_results import AnyResults, ScoreResults, read_any_results
 from merflow.contracts.tracked_run import read_tracked_run
 from merflow.errors import TrackingError
 from merflow.evaluation.report.figures import confusion_figure, learning_figure
+from merflow.evaluation.report.scores.figures import scatter_figure
 from merflow.runs import remembered
 from merflow.runs.fold_folder import read_record
 from merflow.runs.remembered import RememberedBenchmark
@@ -163,7 +164,7 @@ def _log_results(run: BenchmarkRun, benchmark: RememberedBenchmark, records: Map
     for path in benchmark.results.values():
         if not path.is_file():
             raise TrackingError(f"{path} is missing; run the benchmark again, which writes and uploads it")
-    results = read_results(benchmark.results[RESULTS])
+    results = read_any_results(benchmark.results[RESULTS])
     return run.log_results(
         results,
         variants={record.variant: record for record in records.values() if record.variant in results.variants},
@@ -173,17 +174,24 @@ def _log_results(run: BenchmarkRun, benchmark: RememberedBenchmark, records: Map
     )
 
 
-def _figures(variant: str, *, results: Results, records: Mapping[Path, FoldRecord]) -> dict[str, Any]:
-    """Draw a variant's confusion matrix and the learning curves of each seed, by file name."""
-    scores = results.variants[variant]
+def _figures(variant: str, *, results: AnyResults, records: Mapping[Path, FoldRecord]) -> dict[str, Any]:
+    """Draw a variant's confusion matrix or scatter plot, and the learning curves of each seed, by file name."""
+    if isinstance(results, ScoreResults):
+        scored = results.variants[variant]
+        drawn = {"scatter.png": scatter_figure(scored, low=results.low, high=results.high, title=variant)}
+    else:
+        counts = results.variants[variant].confusion
+        drawn = {"confusion.png": confusion_figure(counts, classes=results.classes, title=variant)}
     ours = {fold: record for fold, record in records.items() if record.variant == variant}
-    drawn = {"confusion.png": confusion_figure(scores.confusion, classes=results.classes, title=variant)}
     for seed in sorted({record.seed for record in ours.values()}):
         drawn["learning.png" if not seed else f"learning-seed-{seed}.png"] = learning_figure(
             {record.fold: read_history(fold) for fold, record in ours.items() if record.seed == seed},
             title=variant if not seed else f"{variant}, seed {seed}",
             chosen={
-                row.fold: row.chosen_epoch for row in scores.folds if row.seed == seed and row.chosen_epoch is not None
+                row.fold: row.chosen_epoch
+                for row in results.variants[variant].folds
+                if row.seed == seed and row.chosen_epoch is not None
             },
+            figure_name="dev_mae" if isinstance(results, ScoreResults) else "dev_ua",
         )
     return drawn

@@ -10,7 +10,7 @@ from merflow.contracts.extracted_features import read_extracted_features
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.invocation import read_invocation
 from merflow.contracts.presets import variant_of
-from merflow.contracts.results import read_results
+from merflow.contracts.score_results import read_any_results
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import EvaluationError, MerflowError
@@ -164,7 +164,7 @@ def read_run(folder: Path) -> RunFolder:
     folds = [TrainedFold(fold, read_record(fold)) for fold in below]
     results = folder / RESULTS
     if results.is_file():
-        evaluated = read_results(results)
+        evaluated = read_any_results(results)
         folds = [
             fold
             for fold in folds

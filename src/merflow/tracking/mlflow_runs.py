@@ -9,6 +9,9 @@ from typing import Any
 from merflow.contracts.fold_record import PlannedFold
 from merflow.contracts.pod_environment import PodEnvironment
 from merflow.contracts.results import Results
+from merflow.contracts.score_figures import FoldFigures
+from merflow.contracts.score_results import AnyResults, ScoreResults
+from merflow.contracts.scores import FoldScore, Training
 from merflow.contracts.tracked_run import TrackedRun
 from merflow.storage.local import digest
 from merflow.tracking.connection import Connection
@@ -31,6 +34,7 @@ from merflow.tracking.runs import (
     log_params,
     set_tags,
 )
+from merflow.tracking.score_figures import benchmark_figures, fold_figures
 from merflow.tracking.variant_run import log_variant
 
 
@@ -104,7 +108,7 @@ class BenchmarkRun:
 
     def log_results(
         self,
-        results: Results,
+        results: AnyResults,
         *,
         variants: Mapping[str, PlannedFold],
         files: Mapping[str, Path],
@@ -193,15 +197,10 @@ class BenchmarkRun:
         identity = {BENCHMARK_TAG: self.benchmark_id, KIND_TAG: kind, **tags}
         return find_runs(self._connection, self._experiment(), identity)
 
-    def _log_benchmark(self, results: Results, *, command: str) -> None:
+    def _log_benchmark(self, results: AnyResults, *, command: str) -> None:
         run = self._runs("benchmark", {})[0]
-        best = results.variants[results.best]
-        figures = {"best_UA": best.ua.pooled, "best_WA": best.wa.pooled}
-        figures |= {f"baseline/{name}_UA": baseline.ua for name, baseline in results.baselines.items()}
-        figures |= {f"classic/{name.partition(':')[2]}_UA": score.ua.pooled for name, score in results.classics.items()}
-        against = results.best_classic(results.best)
-        if against is not None:
-            figures["best_UA_minus_classic"] = against.delta_ua
+        against = None if isinstance(results, ScoreResults) else results.best_classic(results.best)
+        figures = benchmark_figures(results) if isinstance(results, ScoreResults) else _benchmark_figures(results)
         counts = {"variants": len(results.variants), "utterances": results.utterances}
         log_figures(self._connection, run, {**figures, **counts})
         tags = {
@@ -212,9 +211,9 @@ class BenchmarkRun:
         }
         set_tags(self._connection, run, tags)
 
-    def _log_folds(self, results: Results) -> None:
+    def _log_folds(self, results: AnyResults) -> None:
         """Log the test figures of each fold, and the development figures of its chosen epoch, on its own run."""
-        rows = {
+        rows: dict[tuple[str, int, int], tuple[FoldScore | FoldFigures, Training]] = {
             (name, score.fold, score.seed): (score, variant.training)
             for name, variant in results.variants.items()
             for score in variant.folds
@@ -225,17 +224,7 @@ class BenchmarkRun:
             if row is None:
                 continue
             score, training = row
-            figures = {
-                "test_UA": score.ua,
-                "test_WA": score.wa,
-                "test_macro_f1": score.macro_f1,
-                "test_weighted_f1": score.weighted_f1,
-                "test_ece": score.ece,
-                # Under the names of their curves, MLflow's tables show the last epoch; these are of the chosen one.
-                "chosen/epoch": score.chosen_epoch,
-                "chosen/dev_ua": score.dev_ua,
-                "chosen/dev_loss": score.dev_loss,
-            }
+            figures = fold_figures(score) if isinstance(score, FoldFigures) else _fold_figures(score)
             log_figures(self._connection, run, figures)
             set_tags(self._connection, run, {NOTE_TAG: fold_note(score, training=training)})
 
@@ -258,6 +247,32 @@ def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:
     return BenchmarkRun(Connection(location), run)
 
 
-def _digest(results: Results, files: Mapping[str, Path]) -> str:
+def _benchmark_figures(results: Results) -> dict[str, float | None]:
+    best = results.variants[results.best]
+    against = results.best_classic(results.best)
+    return {
+        "best_UA": best.ua.pooled,
+        "best_WA": best.wa.pooled,
+        **{f"baseline/{name}_UA": baseline.ua for name, baseline in results.baselines.items()},
+        **{f"classic/{name.partition(':')[2]}_UA": score.ua.pooled for name, score in results.classics.items()},
+        **({} if against is None else {"best_UA_minus_classic": against.delta_ua}),
+    }
+
+
+def _fold_figures(score: FoldScore) -> dict[str, float | None]:
+    return {
+        "test_UA": score.ua,
+        "test_WA": score.wa,
+        "test_macro_f1": score.macro_f1,
+        "test_weighted_f1": score.weighted_f1,
+        "test_ece": score.ece,
+        # Under the names of their curves, MLflow's tables show the last epoch; these are of the chosen one.
+        "chosen/epoch": score.chosen_epoch,
+        "chosen/dev_ua": score.dev_ua,
+        "chosen/dev_loss": score.dev_loss,
+    }
+
+
+def _digest(results: AnyResults, files: Mapping[str, Path]) -> str:
     contents = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
     return digest({"results": results.as_json(), "files": contents})

@@ -1,12 +1,16 @@
 """Descriptions of runs, in the Markdown that MLflow shows on a run's page; percentages, as in the report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from merflow.contracts.numerals import quoted
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import Comparison, Results
+from merflow.contracts.score_figures import FoldFigures
+from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import FoldScore, Training
 from merflow.contracts.selection import Selection
+from merflow.tracking.markdown import markdown_table
+from merflow.tracking.score_notes import benchmark_lines, fold_lines, variant_lines
 
 _COLUMNS = ("variant", "UA", "95% interval", "WA", "macro F1", "ECE", "published UA")
 _FOLD_COLUMNS = ("fold", "seed", "utterances", "UA", "WA", "chosen epoch", "dev UA")
@@ -16,23 +20,25 @@ _PAIR_COLUMNS = ("pair", "UA difference", "95% interval", "p (Holm)")
 _PAIRS = 10
 
 
-def benchmark_note(results: Results, *, command: str) -> str:
+def benchmark_note(results: AnyResults, *, command: str) -> str:
     """Describe a benchmark: variants, best first, the closest pairs, and the command that reproduces the run."""
+    lines = benchmark_lines(results) if isinstance(results, ScoreResults) else _of_emotions(results)
+    return "\n".join([_data(results), *lines, *([] if not command else ["", f"Reproduce with: `{command}`"])])
+
+
+def _of_emotions(results: Results) -> list[str]:
     pairs = sorted(results.comparisons, key=lambda pair: abs(pair.delta_ua))[:_PAIRS]
-    return "\n".join(
-        [
-            f"{_data(results)} All figures are percentages over the test utterances of all folds together; intervals "
-            "come from a bootstrap over dialogues. The full report is `report.html` among the artifacts.",
-            "",
-            *_table(_COLUMNS, (_row(name, results) for name in results.ranked)),
-            *([] if not results.classics else ["", *_table(_CLASSIC_COLUMNS, _classics(results))]),
-            *([] if not pairs else ["", *_table(_PAIR_COLUMNS, map(_pair, pairs))]),
-            *([] if not command else ["", f"Reproduce with: `{command}`"]),
-        ]
-    )
+    return [
+        "All figures are percentages over the test utterances of all folds together; intervals come from a bootstrap "
+        "over dialogues. The full report is `report.html` among the artifacts.",
+        "",
+        *markdown_table(_COLUMNS, (_row(name, results) for name in results.ranked)),
+        *([] if not results.classics else ["", *markdown_table(_CLASSIC_COLUMNS, _classics(results))]),
+        *([] if not pairs else ["", *markdown_table(_PAIR_COLUMNS, map(_pair, pairs))]),
+    ]
 
 
-def variant_note(name: str, results: Results) -> str:
+def variant_note(name: str, results: AnyResults) -> str:
     """Describe a variant: its figures, its folds, and the rule that chose its epochs."""
     variant = results.variants[name]
     return "\n".join(
@@ -42,17 +48,25 @@ def variant_note(name: str, results: Results) -> str:
             f"Encoders: {'; '.join(f'{role} {cited}' for role, cited in variant.training.encoders.items())}."
             + (" They are the paper's." if variant.training.has_paper_encoders else " They are not the paper's."),
             "",
-            *_table(_COLUMNS, [_row(name, results)]),
-            "",
-            *_table(_FOLD_COLUMNS, map(_fold, variant.folds)),
+            *(variant_lines(name, results) if isinstance(results, ScoreResults) else _variant(name, results)),
         ]
     )
 
 
-def fold_note(score: FoldScore, *, training: Training) -> str:
+def _variant(name: str, results: Results) -> list[str]:
+    folds = results.variants[name].folds
+    return [
+        *markdown_table(_COLUMNS, [_row(name, results)]),
+        "",
+        *markdown_table(_FOLD_COLUMNS, map(_fold, folds)),
+    ]
+
+
+def fold_note(score: FoldScore | FoldFigures, *, training: Training) -> str:
     """Describe one fold: its figures, and the rule that chose its epoch."""
     rule = f"{_rule(training.selection)}{_deviation(training.regime)}"
-    return "\n".join([rule, "", *_table(_FOLD_COLUMNS, [_fold(score)])])
+    lines = fold_lines(score) if isinstance(score, FoldFigures) else markdown_table(_FOLD_COLUMNS, [_fold(score)])
+    return "\n".join([rule, "", *lines])
 
 
 def _classics(results: Results) -> list[list[str]]:
@@ -69,7 +83,7 @@ def _classics(results: Results) -> list[list[str]]:
     ]
 
 
-def _data(results: Results) -> str:
+def _data(results: AnyResults) -> str:
     return f"Corpus {results.corpus}, protocol {results.protocol}, splits {results.split_id}."
 
 
@@ -117,8 +131,3 @@ def _percent(share: float | None) -> str:
 
 def _interval(interval: Sequence[float] | None) -> str:
     return "" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]

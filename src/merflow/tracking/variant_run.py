@@ -14,8 +14,10 @@ from typing import Any
 from merflow.contracts.fold_record import PlannedFold
 from merflow.contracts.published import by_test
 from merflow.contracts.results import Results
+from merflow.contracts.score_figures import NonePaperFigures
+from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import NonePaper, Variant
-from merflow.contracts.selection import NONE_PAPER
+from merflow.contracts.selection import none_paper_of
 from merflow.tracking.deletion import retire_run
 from merflow.tracking.fold_tags import all_folds_dataset, promotable_tag, variant_params, variant_tags
 from merflow.tracking.notes import variant_note
@@ -31,6 +33,7 @@ from merflow.tracking.runs import (
     log_params,
     set_tags,
 )
+from merflow.tracking.score_figures import none_paper_figures, variant_figures
 
 
 def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - mlflow's Run
@@ -51,7 +54,7 @@ def open_variant(parent: Parent, fold: PlannedFold) -> Any:  # noqa: ANN401 - ml
     return run
 
 
-def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures: Mapping[str, Any]) -> None:
+def log_variant(parent: Parent, fold: PlannedFold, results: AnyResults, *, figures: Mapping[str, Any]) -> None:
     """Log a variant's metrics and figures on its run, and end the run as FINISHED.
 
     Args:
@@ -75,8 +78,10 @@ def log_variant(parent: Parent, fold: PlannedFold, results: Results, *, figures:
     connection.call("set_terminated", run.info.run_id, status="FINISHED")
 
 
-def figures_of(name: str, results: Results) -> dict[str, float | None]:
+def figures_of(name: str, results: AnyResults) -> dict[str, float | None]:
     """Return the figures by which variants are compared; those that a variant lacks are None."""
+    if isinstance(results, ScoreResults):
+        return variant_figures(name, results)
     variant = results.variants[name]
     low, high = variant.ua.ci95 or (None, None)
     return {
@@ -130,8 +135,10 @@ def _is_of_other_settings(run: Any, fold: PlannedFold) -> bool:  # noqa: ANN401 
     return any(ours.get(key) != value for key, value in run.data.params.items())
 
 
-def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper, *, run_id: str) -> None:
-    """Log the figures of the test-selected epochs, and how much higher they are than the honest ones."""
+def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper | NonePaperFigures, *, run_id: str) -> None:
+    """Log the figures of the test-selected epochs, and how they differ from the honest ones."""
+    best, figure = ("lowest", "MAE") if isinstance(selected, NonePaperFigures) else ("highest", "UA")
+    selection = none_paper_of(fold.task)
     with parent.connection.exclusive():
         run, _ = get_or_create(
             parent.connection,
@@ -141,17 +148,22 @@ def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper, *, r
             tags={
                 **variant_tags(fold),
                 PARENT_TAG: run_id,
-                "selection": str(NONE_PAPER),
-                "promotable": promotable_tag(NONE_PAPER.promotable),
-                NOTE_TAG: "Figures of the epochs with the highest test UA. They show the bias of choosing the epoch on "
-                "test data, and the model cannot be promoted.",
+                "selection": str(selection),
+                "promotable": promotable_tag(selection.promotable),
+                NOTE_TAG: f"Figures of the epochs with the {best} test {figure}. They show the bias of choosing the "
+                "epoch on test data, and the model cannot be promoted.",
             },
         )
-    figures = {
+    log_figures(parent.connection, run, _none_paper_figures(selected))
+    parent.connection.call("set_terminated", run.info.run_id, status="FINISHED")
+
+
+def _none_paper_figures(selected: NonePaper | NonePaperFigures) -> dict[str, float | None]:
+    if isinstance(selected, NonePaperFigures):
+        return none_paper_figures(selected)
+    return {
         "test_selected_UA": selected.ua.pooled,
         "test_selected_WA": selected.wa.pooled,
         "bias_UA": selected.bias.ua.pooled,
         "bias_WA": selected.bias.wa.pooled,
     }
-    log_figures(parent.connection, run, figures)
-    parent.connection.call("set_terminated", run.info.run_id, status="FINISHED")

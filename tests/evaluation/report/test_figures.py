@@ -20,7 +20,7 @@ def test_each_cell_has_its_share_and_count() -> None:
 def test_figures_are_saved_without_a_display(tmp_path: Path) -> None:
     confusion_figure([[3, 1], [2, 5]], classes=("angry", "sad"), title="t").savefig(tmp_path / "confusion.png")
     history = {fold: [epoch(number, train_loss=1 / number) for number in (1, 2)] for fold in (1, 2)}
-    figure = learning_figure(history, title="t", chosen={1: 2})
+    figure = learning_figure(history, title="t", chosen={1: 2}, figure_name="dev_ua")
     figure.savefig(tmp_path / "learning.png")
 
     assert [axes.get_title() for axes in figure.axes] == ["fold 1", "fold 2", "", ""]

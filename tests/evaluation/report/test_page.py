@@ -1,7 +1,5 @@
 import base64
-import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,8 @@ from merflow.contracts.results import Results
 from merflow.contracts.scores import Accuracy, OverSeeds, Spread
 from merflow.errors import OutputError
 from merflow.evaluation.inspection_file import FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
-from merflow.evaluation.report.page import Origin, write_report
+from merflow.evaluation.report.origin import Origin
+from merflow.evaluation.report.page import write_report
 from tests.contracts.records import epoch
 from tests.evaluation.finished import (
     CLASSES,
@@ -27,6 +26,7 @@ from tests.evaluation.finished import (
     variant,
     with_statistics,
 )
+from tests.evaluation.report.html import ReadPage
 
 
 @pytest.fixture
@@ -38,41 +38,7 @@ def _history() -> dict[tuple[int, int], list[EpochFigures]]:
     return {(number, 0): [epoch(each, dev_ua=each / 4) for each in (1, 2, 3)] for number in (1, 2, 3)}
 
 
-class _Page(HTMLParser):
-    """Tags that are open, all ids, links and texts."""
-
-    VOID = ("meta", "br", "link", "img", "input", "hr")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.figures: dict[str, Any] = {}
-        self.text = ""
-        self._script = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.open += [] if tag in self.VOID else [tag]
-        self.ids += [found["id"] or ""] if "id" in found else []
-        self.links += [value or "" for key, value in attrs if key in ("href", "src", "srcset", "action", "poster")]
-        self._script = found.get("id") or "" if tag == "script" else ""
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Handle a tag that closes itself."""
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._script.startswith("figure-") and self.open[-1] == "script":
-            self.figures[self._script.removeprefix("figure-")] = json.loads(data)
-        elif self.open and self.open[-1] not in ("script", "style"):
-            self.text += data
-
-
-def _written(results: Results, path: Path, **changes: Any) -> tuple[_Page, str]:  # noqa: ANN401 - any argument
+def _written(results: Results, path: Path, **changes: Any) -> tuple[ReadPage, str]:  # noqa: ANN401 - any argument
     origin: dict[str, Any] = {
         "title": "demo",
         "command": "merflow benchmark --out runs/demo",
@@ -81,10 +47,7 @@ def _written(results: Results, path: Path, **changes: Any) -> tuple[_Page, str]:
     origin |= {name: changes.pop(name) for name in tuple(origin) if name in changes}
     write_report(results, path, **{"origin": Origin(**origin), "histories": {NAMES[0]: _history()}, **changes})
     html = path.read_text(encoding="utf-8")
-    page = _Page()
-    page.feed(html)
-    page.text = re.sub(r"\s+", " ", page.text)
-    return page, html
+    return ReadPage.of(html), html
 
 
 def test_the_page_is_whole_and_needs_nothing_beside_it(results: Results, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("playwright")
 
 from merflow.evaluation.inspection_file import FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
-from merflow.evaluation.report.page import Origin, write_report
+from merflow.evaluation.report.origin import Origin
+from merflow.evaluation.report.page import write_report
 from tests.contracts.records import epoch
 from tests.evaluation.finished import (
     CLASSES,

@@ -16,7 +16,7 @@ from merflow.errors import EvaluationError
 
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
-_INK = "#1c2430"
+INK = "#1c2430"
 _SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#00507f"])
 # A cell with a larger share of its row is dark enough for white text.
 _DARK_SHARE = 0.7
@@ -49,7 +49,7 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
             f"{100 * shares[row, column]:.1f}%\n{int(cells[row, column])}",
             ha="center",
             va="center",
-            color="white" if shares[row, column] > _DARK_SHARE else _INK,
+            color="white" if shares[row, column] > _DARK_SHARE else INK,
         )
     axes.set_xticks(range(len(classes)), labels=list(classes))
     axes.set_yticks(range(len(classes)), labels=[f"{c}\n{int(n)}" for c, n in zip(classes, support[:, 0], strict=True)])
@@ -64,14 +64,15 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
 
 
 def learning_figure(
-    histories: Mapping[int, Sequence[EpochFigures]], *, title: str, chosen: Mapping[int, int]
+    histories: Mapping[int, Sequence[EpochFigures]], *, title: str, chosen: Mapping[int, int], figure_name: str
 ) -> Figure:
-    """Draw losses and development UA of every fold by epoch, with the chosen epoch marked.
+    """Draw losses and a development figure of every fold by epoch, with the chosen epoch marked.
 
     Args:
         histories: Epochs per fold.
         title: Title above the panels.
         chosen: Chosen epoch per fold.
+        figure_name: ``dev_ua`` or ``dev_mae``.
     """
     folds = sorted(histories)
     figure = Figure(figsize=(2.4 * max(len(folds), 1) + 0.8, 4.2), layout="constrained")
@@ -80,18 +81,18 @@ def learning_figure(
     for column, fold in enumerate(folds):
         rows = histories[fold]
         epochs = [row.epoch for row in rows]
-        losses, recalls = panels[0, column], panels[1, column]
+        losses, curves = panels[0, column], panels[1, column]
         losses.plot(epochs, [row.train_loss for row in rows], color=VERMILLION, linestyle="--", label="train")
         losses.plot(epochs, [row.dev_loss for row in rows], color=BLUE, label="development")
-        recalls.plot(epochs, [row.dev_ua for row in rows], color=BLUE)
-        for panel in (losses, recalls):
+        curves.plot(epochs, [row.figures[figure_name] for row in rows], color=BLUE)
+        for panel in (losses, curves):
             panel.spines[["top", "right"]].set_visible(False)
             if fold in chosen:
-                panel.axvline(chosen[fold], color=_INK, linewidth=0.8, linestyle=":")
+                panel.axvline(chosen[fold], color=INK, linewidth=0.8, linestyle=":")
         losses.set_title(f"fold {fold}", fontsize="medium")
-        recalls.set_xlabel("epoch")
+        curves.set_xlabel("epoch")
     panels[0, 0].set_ylabel("loss")
-    panels[1, 0].set_ylabel("development UA")
+    panels[1, 0].set_ylabel(f"development {figure_name.removeprefix('dev_').upper()}")
     if folds:
         panels[0, 0].legend(frameon=False, fontsize="small")
     figure.suptitle(f"{title} (dotted: chosen epoch)", fontsize="medium", fontweight="bold")

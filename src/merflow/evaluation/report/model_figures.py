@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from merflow.contracts.numerals import percent
 from merflow.evaluation.embeddings import neighbours_of_one_emotion, plane, unmapped
 from merflow.evaluation.inspection_file import FoldInspection, ModuleAverages
-from merflow.evaluation.report.charts import Chart, embedding_chart
+from merflow.evaluation.report.charts import embedding_chart
+from merflow.evaluation.report.drawing import Chart
 from merflow.evaluation.report.inspection_figures import utterance_figure, weights_figure
 
 # Variant -> name of a training run, such as ``fold 1``, and its inspection.

@@ -3,18 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 from merflow.contracts.numerals import DASH, plural, quoted
-from merflow.contracts.results import ComparedVariants, Power, Results
+from merflow.contracts.results import Evaluated, Power, Results
+from merflow.contracts.score_results import AnyResults
 from merflow.contracts.scores import Training, Variant
 
 _TRANSCRIPTS = {"truth": "reference transcripts", "asr": "ASR transcripts"}
 
 
-def where(results: ComparedVariants) -> str:
+def where(results: Evaluated) -> str:
     """Return the corpus, the protocol and the number of test utterances."""
     return f"{results.corpus}, {results.protocol}, {plural(results.utterances, 'test utterance')}"
 
 
-def selection_rule(results: Results) -> str:
+def selection_rule(results: AnyResults) -> str:
     """Return the rule that chose the epochs; with the names of the variants if they differ."""
     rules: dict[str, list[str]] = {}
     for name in results.ranked:
@@ -38,7 +39,7 @@ def encoders_in_words(training: Training) -> str:
     return "; ".join(f"{', '.join(roles)}: {encoder}" for encoder, roles in cited.items())
 
 
-def encoders_note(results: Results) -> str:
+def encoders_note(results: AnyResults) -> str:
     """Return a sentence about the encoders of all variants together."""
     trainings = [results.variants[name].training for name in results.ranked]
     if all(training.has_paper_encoders for training in trainings):
@@ -67,7 +68,7 @@ def told_by_variant(notes: Mapping[str, Sequence[str]]) -> str:
     return " ".join(f"{', '.join(names)}: {note}." for note, names in variants_of.items())
 
 
-def all_deviations(results: Results) -> str:
+def all_deviations(results: AnyResults) -> str:
     """Return the deviations of every variant in sentences, the best variant first; empty if there are none."""
     return told_by_variant({name: deviations(results.variants[name].training) for name in results.ranked})
 

@@ -1,63 +1,29 @@
 """The report page: one HTML file that needs nothing beside it."""
 
-import base64
-import gzip
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
-from merflow.contracts.history import EpochFigures
-from merflow.contracts.numerals import (
-    interval,
-    p_value,
-    percent,
-    plural,
-    signed,
-    signed_interval,
-    spread,
-    training_name,
-)
 from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import ALPHA, Comparison, Results
+from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import Accuracy, ClassicScore, Scored
 from merflow.evaluation.report import notes, tables
-from merflow.evaluation.report.charts import (
-    Histories,
-    History,
-    breakdown_chart,
-    learning_charts,
-    reliability_chart,
-    spread_chart,
-)
+from merflow.evaluation.report.charts import UA, breakdown_chart, reliability_chart, spread_chart, ua_learning_charts
+from merflow.evaluation.report.drawing import Histories, mean_epochs
+from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.model_figures import Inspections, embeddings, model_figures
+from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.paper_tables import paper_tables
+from merflow.evaluation.report.scores.page import score_page
 from merflow.evaluation.report.verdict import verdict
 from merflow.storage.local import replacing
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Facts that let a reader reproduce a report.
-
-    Attributes:
-        title: Title of the report.
-        command: Command that reproduces the run.
-        identity: Corpus, hashes, encoders, commits and so on; name -> value, in the order of the page.
-    """
-
-    title: str
-    command: str
-    identity: Mapping[str, str]
-
-
 def write_report(
-    results: Results,
+    results: AnyResults,
     path: Path,
     *,
     origin: Origin,
@@ -76,37 +42,25 @@ def write_report(
         origin: Title, command and identity of the run.
         histories: Epochs per variant; a variant may lack them.
         papers: The papers' own tables.
-        inspections: Inspection of one training run per variant; a variant may lack it.
+        inspections: Inspection of one training run per variant; a variant may lack it. Scores have none.
 
     Raises:
         OutputError: The page cannot be written.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, p_value=p_value, signed=signed, spread=spread)
-    environment.filters.update(interval=interval, signed_interval=signed_interval)
-    environment.globals.update(plural=plural, training_name=training_name)
-    room = files("merflow.evaluation.report")
-    page = environment.from_string((room / "report.html.j2").read_text(encoding="utf-8")).render(
-        style=(room / "report.css").read_text(encoding="utf-8"),
-        script=(room / "report.js").read_text(encoding="utf-8"),
-        plotly=_packed_plotly(),
-        results=results,
-        origin=origin,
-        alpha=ALPHA,
-        verdict=verdict(results),
-        **_tables(results, papers),
-        **_drawings(results, histories, inspections or {}),
-    )
+    if isinstance(results, ScoreResults):
+        page = score_page(results, origin=origin, histories=histories, papers=papers)
+    else:
+        page = rendered(
+            "report.html.j2",
+            results=results,
+            origin=origin,
+            alpha=ALPHA,
+            verdict=verdict(results),
+            **_tables(results, papers),
+            **_drawings(results, histories, inspections or {}),
+        )
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")
-
-
-@cache
-def _packed_plotly() -> str:
-    """Return Plotly's script, compressed from 4.8 MB to 1.9 MB, as base64; the same bytes every time."""
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), compresslevel=9, mtime=0)).decode()
 
 
 def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any]:
@@ -129,8 +83,8 @@ def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any
         "published": any(variant.published for variant in variants),
         "fold_count": len({fold.fold for variant in variants for fold in variant.folds}),
         "pairs": pairs,
-        "with_best": pairs and _filtered(pairs, results.best, included=True),
-        "others": pairs and _filtered(pairs, results.best, included=False),
+        "with_best": pairs and tables.with_variant(pairs, results.best),
+        "others": pairs and tables.without_variant(pairs, results.best),
         "matrix": _matrix(results),
         "power": notes.power_note(results.power),
         "bias": tables.epoch_choice(results),
@@ -153,8 +107,8 @@ def _drawings(results: Results, histories: Histories, inspections: Inspections) 
         ],
         "learning": {
             name: (
-                learning_charts(name, histories.get(name, {}), folds=variants[name].folds),
-                _mean_epochs(histories.get(name, {})),
+                ua_learning_charts(name, histories.get(name, {}), folds=variants[name].folds),
+                mean_epochs(histories.get(name, {}), UA),
             )
             for name in order
         },
@@ -199,17 +153,6 @@ def _axis(scores: Iterable[Scored], *, chance: float) -> tuple[float, float]:
     return max(float(low), 0.0), min(float(high), 1.0)
 
 
-def _filtered(pairs: tables.Table, name: str, *, included: bool) -> tables.Table | None:
-    """Return the pairs with a variant, or those without it; None if there are none."""
-    indices = [index for index, row in enumerate(pairs.rows) if (name in row[:2]) == included]
-    if not indices:
-        return None
-    bold = frozenset(new for new, index in enumerate(indices) if index in pairs.bold)
-    rows = tuple(pairs.rows[index] for index in indices)
-    key = pairs.key if included else f"{pairs.key}-others"
-    return tables.Table(key, pairs.title, pairs.note, pairs.columns, rows, bold=bold, left=pairs.left)
-
-
 def _matrix(results: Results) -> list[list[tuple[float, Comparison] | None]]:
     """Return the UA difference, row minus column, with its comparison, for every pair; None on the diagonal."""
     by_pair: dict[tuple[str, str], tuple[float, Comparison]] = {}
@@ -221,25 +164,3 @@ def _matrix(results: Results) -> list[list[tuple[float, Comparison] | None]]:
         for row in results.ranked
         if results.comparisons
     ]
-
-
-def _mean_epochs(histories: History) -> list[dict[str, Any]]:
-    """Return the figures of each epoch, averaged over the training runs that reached it; None if one is not finite."""
-    by_epoch: dict[int, list[EpochFigures]] = {}
-    for rows in histories.values():
-        for row in rows:
-            by_epoch.setdefault(row.epoch, []).append(row)
-    return [
-        {
-            "epoch": epoch,
-            "trainings": len(rows),
-            "train_loss": _mean([row.train_loss for row in rows]),
-            "dev_loss": _mean([row.dev_loss for row in rows]),
-            "dev_ua": _mean([row.dev_ua for row in rows]),
-        }
-        for epoch, rows in sorted(by_epoch.items())
-    ]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if np.isfinite(values).all() else None

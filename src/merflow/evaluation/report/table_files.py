@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from merflow.contracts.published import PublishedTable
-from merflow.contracts.results import Results
+from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.evaluation.report.paper_tables import paper_tables
+from merflow.evaluation.report.scores.every_table import score_tables
 from merflow.evaluation.report.tables import (
     Table,
     against_classics,
@@ -32,7 +33,7 @@ _LATEX = str.maketrans(
 )
 
 
-def markdown_tables(results: Results, *, papers: Sequence[PublishedTable] = ()) -> str:
+def markdown_tables(results: AnyResults, *, papers: Sequence[PublishedTable] = ()) -> str:
     """Return every table as a Markdown document, with a heading per table.
 
     Args:
@@ -42,7 +43,7 @@ def markdown_tables(results: Results, *, papers: Sequence[PublishedTable] = ()) 
     return "\n".join(_markdown(table) for table in _tables(results, papers))
 
 
-def latex_tables(results: Results, *, papers: Sequence[PublishedTable] = ()) -> str:
+def latex_tables(results: AnyResults, *, papers: Sequence[PublishedTable] = ()) -> str:
     r"""Return every table as a LaTeX ``table`` for ``\input``; they need the packages booktabs and graphicx.
 
     Args:
@@ -53,7 +54,7 @@ def latex_tables(results: Results, *, papers: Sequence[PublishedTable] = ()) -> 
     return "\n".join([head, *(_latex(table) for table in _tables(results, papers))])
 
 
-def write_tables(results: Results, folder: Path, *, papers: Sequence[PublishedTable] = ()) -> list[Path]:
+def write_tables(results: AnyResults, folder: Path, *, papers: Sequence[PublishedTable] = ()) -> list[Path]:
     """Write ``tables.md`` and ``tables.tex`` into the folder, and return their paths.
 
     Raises:
@@ -66,8 +67,10 @@ def write_tables(results: Results, folder: Path, *, papers: Sequence[PublishedTa
     return [folder / name for name in written]
 
 
-def _tables(results: Results, papers: Sequence[PublishedTable]) -> list[Table]:
+def _tables(results: AnyResults, papers: Sequence[PublishedTable]) -> list[Table]:
     """Return every table that the results have data for."""
+    if isinstance(results, ScoreResults):
+        return score_tables(results, papers)
     tables = [
         leaderboard(results),
         against_classics(results),

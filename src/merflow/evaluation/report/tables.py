@@ -3,8 +3,8 @@
 A table that a run has no data for is left out.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from merflow.contracts.numerals import (
     DASH,
@@ -59,6 +59,23 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     bold: frozenset[int] = field(default=frozenset())
     left: frozenset[int] = field(default=frozenset({0}))
+
+
+def with_variant(pairs: Table, name: str) -> Table | None:
+    """Return the rows of pairs with a variant; None if there are none."""
+    return _of_rows(pairs, [index for index, row in enumerate(pairs.rows) if name in row[:2]], key=pairs.key)
+
+
+def without_variant(pairs: Table, name: str) -> Table | None:
+    """Return the rows of pairs without a variant; None if there are none."""
+    rows = [index for index, row in enumerate(pairs.rows) if name not in row[:2]]
+    return _of_rows(pairs, rows, key=f"{pairs.key}-others")
+
+
+def _of_rows(table: Table, indices: Sequence[int], *, key: str) -> Table | None:
+    bold = frozenset(new for new, index in enumerate(indices) if index in table.bold)
+    rows = tuple(table.rows[index] for index in indices)
+    return replace(table, key=key, rows=rows, bold=bold) if rows else None
 
 
 def leaderboard(results: Results) -> Table:

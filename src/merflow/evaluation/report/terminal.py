@@ -12,7 +12,8 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds, Results
+from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds
+from merflow.contracts.score_results import AnyResults, ComparedScoreRuns, ScoreResults
 from merflow.evaluation.report.notes import (
     all_deviations,
     encoders_note,
@@ -20,11 +21,14 @@ from merflow.evaluation.report.notes import (
     selection_rule,
     told_by_variant,
 )
+from merflow.evaluation.report.scores.terminal import score_comparisons_table, score_results_table, score_variants_table
 from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 
-def results_table(results: Results) -> Table:
-    """Return the variants by falling pooled UA."""
+def results_table(results: AnyResults) -> Table:
+    """Return the variants, the best first: by falling pooled UA, or where labels are scores by rising pooled MAE."""
+    if isinstance(results, ScoreResults):
+        return score_results_table(results)
     table = _table(
         "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. "
         f"{encoders_note(results)} Epochs chosen by: {selection_rule(results)}. {all_deviations(results)}"
@@ -54,6 +58,14 @@ def results_table(results: Results) -> Table:
             style="dim",
         )
     return table
+
+
+def comparison_tables(compared: ComparedRuns | ComparedScoreRuns) -> list[Table]:
+    """Return the tables of a comparison: the variants, the pairs, and the pairs with classics where there are any."""
+    if isinstance(compared, ComparedScoreRuns):
+        return [score_variants_table(compared), score_comparisons_table(compared)]
+    tables = [variants_table(compared), comparisons_table(compared), classics_table(compared)]
+    return [table for table in tables if table is not None]
 
 
 def variants_table(compared: ComparedRuns) -> Table:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from merflow.contracts.numerals import interval, listed, p_value, percent, plural, signed, signed_interval
 from merflow.contracts.results import ALPHA, Comparison, Results
+from merflow.contracts.score_results import AnyResults
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,18 @@ def verdict(results: Results) -> Verdict:
         return Verdict(reached + _unless_better(results), (evidence, *against, alone), cautions)
     unclear = [pair.other(best) for pair in results.comparisons_of(best) if not pair.significant]
     clear = [name for name in results.ranked[1:] if name not in unclear]
-    headline = _headline(best, clear, unclear) + _unless_better(results)
-    return Verdict(headline, (evidence, *against, *_reasons(results, clear, unclear)), cautions)
+    told = headline(best, clear, unclear) + _unless_better(results)
+    return Verdict(told, (evidence, *against, *_reasons(results, clear, unclear)), cautions)
 
 
-def _headline(best: str, clear: list[str], unclear: list[str]) -> str:
+def headline(best: str, clear: list[str], unclear: list[str]) -> str:
+    """Return the headline about the best of several variants.
+
+    Args:
+        best: The best variant.
+        clear: Variants that it is significantly better than.
+        unclear: The other variants.
+    """
     if not unclear:
         return f"{best} is significantly better than " + (clear[0] if len(clear) == 1 else "all other variants")
     if not clear:
@@ -164,6 +172,12 @@ def _cautions(results: Results) -> list[str]:
     if top.none_paper is not None:
         selected = percent(top.none_paper.ua.pooled)
         cautions.append(f"With epochs chosen on test data, as in some published code, the UA would read {selected}%.")
+    return cautions + data_cautions(results)
+
+
+def data_cautions(results: AnyResults) -> list[str]:
+    """Return cautions about the corpus and its split."""
+    cautions = []
     if results.shared_groups:
         cautions.append(
             "The corpus's official split has speakers or dialogues in two parts: a model may know a test speaker from "

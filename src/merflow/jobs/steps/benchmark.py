@@ -12,6 +12,7 @@ from merflow.contracts.requests import (
     TrackRequest,
     TrainRequest,
 )
+from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.errors import PipelineError
 from merflow.jobs.steps.corpus_files import fetch_recordings
 from merflow.jobs.steps.feature_files import fetch_indices
@@ -238,7 +239,19 @@ def evaluate(
     mirror_remembered(shared, run=Path(run))
     compared = markdown_tables(summary, papers=catalogue.published_tables())
     Path(tables).write_text(f"{run_markdown(read_tracked_run(Path(run)))}\n{compared}", encoding="utf-8")
-    figures = {
+    shown = {"metrics": _rounded(_figures(summary)), "best": summary.best, **_confusion(summary)}
+    write_json(Path(metrics), shown["metrics"])
+    write_json(Path(confusion), {name: shown[name] for name in ("best", "classes", "confusion")})
+    return shown
+
+
+def _figures(summary: AnyResults) -> dict[str, float]:
+    """Return the main figures of every variant, by variant and name."""
+    from merflow.evaluation.report.plot_data import headline
+
+    if isinstance(summary, ScoreResults):
+        return {f"{name} {figure}": value for name, own in headline(summary).items() for figure, value in own.items()}
+    return {
         f"{name} {figure}": value
         for name, variant in summary.variants.items()
         for figure, value in (
@@ -247,15 +260,14 @@ def evaluate(
             ("macro F1", variant.macro_f1),
         )
     }
-    shown = {
-        "metrics": _rounded(figures),
-        "best": summary.best,
-        "classes": list(summary.classes),
-        "confusion": [list(row) for row in summary.variants[summary.best].confusion],
-    }
-    write_json(Path(metrics), shown["metrics"])
-    write_json(Path(confusion), {name: shown[name] for name in ("best", "classes", "confusion")})
-    return shown
+
+
+def _confusion(summary: AnyResults) -> dict[str, list[Any]]:
+    """Return classes and confusion counts of the best variant; both empty where labels are scores."""
+    if isinstance(summary, ScoreResults):
+        return {"classes": [], "confusion": []}
+    counts = summary.variants[summary.best].confusion
+    return {"classes": list(summary.classes), "confusion": [list(row) for row in counts]}
 
 
 def _rounded(figures: Mapping[str, float]) -> dict[str, float]:

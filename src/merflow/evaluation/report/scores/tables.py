@@ -1,0 +1,262 @@
+"""The tables of a benchmark of scores as plain cells: the page, Markdown and LaTeX all render these.
+
+A table that a run has no data for is left out.
+"""
+
+from collections.abc import Mapping
+
+from merflow.contracts.numerals import (
+    DASH,
+    decimal,
+    decimal_interval,
+    decimal_spread,
+    p_value,
+    plural,
+    signed_decimal,
+    signed_decimal_interval,
+    training_name,
+)
+from merflow.contracts.score_figures import MissingFigures, ScoreBreakdown, ScoreGroup
+from merflow.contracts.score_results import ComparedScores, MaeOverSeeds, ScoreResults
+from merflow.evaluation.report.notes import all_deviations, encoders_in_words, inputs_in_words, selection_rule, where
+from merflow.evaluation.report.scores.wording import (
+    conventions_in_words,
+    heading,
+    published,
+    scale_in_words,
+    spread_text,
+    value_text,
+    with_interval,
+)
+from merflow.evaluation.report.tables import Table
+
+# Breakdowns in the order of the page, with their titles.
+BREAKDOWNS: Mapping[ScoreBreakdown, str] = {
+    "truth": "By step of the truth",
+    "setting": "By setting (scripted or improvised)",
+    "session": "By session",
+    "speaker": "By speaker",
+    "gender": "By gender",
+    "length": "By utterance length",
+}
+_FLOORS = "floor: "
+
+
+def leaderboard(results: ScoreResults) -> Table:
+    """Return the variants by rising pooled MAE, with every figure and the floors below them."""
+    names = results.figure_names
+    seeds = len(results.seeds) > 1
+    rows = []
+    for name in results.ranked:
+        variant = results.variants[name]
+        mae = variant.figures["MAE"]
+        rows.append(
+            (
+                name,
+                with_interval("MAE", mae),
+                spread_text("MAE", mae),
+                *([decimal_spread(variant.over_seeds.mae.mean, variant.over_seeds.mae.std)] if seeds else []),
+                *(with_interval(figure, variant.figures[figure]) for figure in names[1:]),
+                encoders_in_words(variant.training),
+                published(name, variant, results),
+            )
+        )
+    for floor, score in results.floors.items():
+        ends = f" ({decimal_interval(score.mae_ci95)})" if score.mae_ci95 else ""
+        cells = (value_text(figure, score.values.get(figure)) for figure in names[1:])
+        over = (DASH, DASH) if seeds else (DASH,)
+        rows.append((f"{_FLOORS}{floor}", decimal(score.values.get("MAE")) + ends, *over, *cells, DASH, DASH))
+    return Table(
+        "results",
+        "Results by variant",
+        f"{scale_in_words(results).capitalize()}, lowest MAE first, on {where(results)}. Figures are over the test "
+        "predictions of all folds together, with 95% bootstrap intervals over dialogues in parentheses; MAE is in "
+        "units of the scale. A floor predicts a constant that its training data give. "
+        f"{conventions_in_words(results)} Epochs were chosen by: {selection_rule(results)}. "
+        f"{all_deviations(results)}".strip(),
+        (
+            *("Variant", "MAE", "MAE by fold"),
+            *(["MAE by seed"] if seeds else []),
+            *map(heading, names[1:]),
+            *("Encoders", "Paper"),
+        ),
+        tuple(rows),
+        left=frozenset({0, 2 + seeds + len(names), 3 + seeds + len(names)}),
+    )
+
+
+def comparisons(results: ComparedScores) -> Table | None:
+    """Return every pair once, the better variant first."""
+    pairs = results.comparisons
+    if not pairs:
+        return None
+    seeds = len(results.seeds) > 1
+    rows = [
+        (
+            pair.a,
+            pair.b,
+            signed_decimal(pair.mae.delta),
+            signed_decimal_interval(pair.mae.ci95),
+            p_value(pair.mae.p_holm),
+            p_value(pair.mae.p_bootstrap),
+            *(
+                (DASH, DASH, DASH)
+                if pair.ccc is None
+                else (signed_decimal(pair.ccc.delta), signed_decimal_interval(pair.ccc.ci95), p_value(pair.ccc.p_holm))
+            ),
+            *([_over_seeds(pair.over_seeds)] if seeds else []),
+        )
+        for pair in pairs
+    ]
+    return Table(
+        "comparisons",
+        "Comparisons",
+        "ΔMAE and ΔCCC are the first variant minus the second; an MAE below 0 is better, a CCC above 0. Intervals and "
+        f"p-values come from the same {results.resamples:,} bootstrap resamples of dialogues, and Holm's method "
+        f"adjusts the p of each figure over {plural(len(pairs), 'pair')}. MAE decides.",
+        (
+            *("Lower MAE", "Higher MAE", "ΔMAE", "95% CI", "p, Holm", "p, bootstrap", "ΔCCC", "95% CI of ΔCCC"),
+            *("p of ΔCCC, Holm", *(["ΔMAE by seed"] if seeds else [])),
+        ),
+        tuple(rows),
+        bold=frozenset(index for index, pair in enumerate(pairs) if pair.significant),
+        left=frozenset({0, 1}),
+    )
+
+
+def epoch_choice(results: ScoreResults) -> Table | None:
+    """Return the honest figures beside those of the test-selected epochs."""
+    rows = []
+    for name in results.ranked:
+        variant = results.variants[name]
+        selected = variant.none_paper
+        if selected is None:
+            continue
+        rows.append(
+            (
+                name,
+                decimal(variant.mae),
+                decimal(selected.figures["MAE"].pooled),
+                signed_decimal(selected.bias_mae.pooled),
+                signed_decimal_interval(selected.bias_mae.ci95),
+                decimal(variant.figures["CCC"].pooled),
+                decimal(selected.figures["CCC"].pooled),
+                signed_decimal(None if selected.bias_ccc is None else selected.bias_ccc.pooled),
+            )
+        )
+    if not rows:
+        return None
+    return Table(
+        "bias",
+        "Bias of choosing the epoch on test data",
+        "Some published code keeps the epoch with the best test figure. Here the same training runs are read that way "
+        "(none-paper). These figures are not comparable with any other in this report, and no such model can be "
+        "promoted. A bias of MAE below 0 flatters.",
+        (
+            *("Variant", "MAE, honest", "MAE, test-selected", "Bias of MAE", "95% CI"),
+            *("CCC, honest", "CCC, test-selected", "Bias of CCC"),
+        ),
+        tuple(rows),
+    )
+
+
+def by_fold(results: ScoreResults) -> Table:
+    """Return the MAE of every training run."""
+    tests = sorted({(test.seed, test.fold) for variant in results.variants.values() for test in variant.folds})
+    rows = []
+    for name in results.ranked:
+        variant = results.variants[name]
+        mae = {(test.seed, test.fold): test.values["MAE"] for test in variant.folds}
+        rows.append((name, spread_text("MAE", variant.figures["MAE"]), *(decimal(mae.get(test)) for test in tests)))
+    return Table(
+        "by-fold",
+        "By fold",
+        "Test MAE of every fold, and its mean with the standard deviation.",
+        ("Variant", "Mean", *(training_name(fold, seed) for seed, fold in tests)),
+        tuple(rows),
+    )
+
+
+def missing(results: ScoreResults) -> Table | None:
+    """Return the MAE of the same models without some of their input."""
+    names = [name for name in results.ranked if results.variants[name].missing]
+    if not names:
+        return None
+    sets = sorted(
+        {inputs for name in names for inputs in results.variants[name].missing},
+        key=lambda inputs: (inputs.count("+"), "=" in inputs, inputs),
+    )
+    rows = []
+    for name in names:
+        variant = results.variants[name]
+        rows.append((name, decimal(variant.mae), *(_missing_cell(variant.missing.get(inputs)) for inputs in sets)))
+    return Table(
+        "missing",
+        "Missing modalities",
+        "Pooled MAE when the test utterances lack a modality, or when the other kind of transcript is read. The change "
+        "is in parentheses; above 0, the input is missed. No model was trained again.",
+        ("Variant", "Complete input", *map(inputs_in_words, sets)),
+        tuple(rows),
+    )
+
+
+def breakdowns(results: ScoreResults) -> list[tuple[ScoreBreakdown, Table]]:
+    """Return the MAE by groups of test utterances, one table per kind of group."""
+    tables = []
+    for kind, title in BREAKDOWNS.items():
+        by_variant = {name: results.variants[name].breakdowns.get(kind, ()) for name in results.ranked}
+        by_variant = {name: groups for name, groups in by_variant.items() if groups}
+        if not by_variant:
+            continue
+        sizes = {group.group: group.utterances for groups in by_variant.values() for group in groups}
+        rows = []
+        for name, groups in by_variant.items():
+            by_name = {group.group: group for group in groups}
+            cells = [_group_cell(by_name.get(group)) for group in sizes]
+            rows.append((name, decimal(results.variants[name].mae), *cells))
+        word = "truth " if kind == "truth" else ""
+        columns = [f"{word}{group} ({count:,})" for group, count in sizes.items()]
+        table = Table(
+            f"by-{kind}",
+            title,
+            "MAE, with its 95% interval over the dialogues of the group in parentheses. Column heads give the number "
+            "of test utterances.",
+            ("Variant", "All", *columns),
+            tuple(rows),
+        )
+        tables.append((kind, table))
+    return tables
+
+
+def residuals(results: ScoreResults, name: str) -> Table:
+    """Return the residuals of a variant per step of the truth."""
+    rows = tuple(
+        (
+            f"{row.step:+d}".replace("-", "\N{MINUS SIGN}") if row.step else "0",
+            f"{row.tests:,}",
+            signed_decimal(row.mean),
+            *map(signed_decimal, row.quartiles),
+        )
+        for row in results.variants[name].residuals
+    )
+    return Table(
+        f"residuals-{name.replace(':', '-')}",
+        f"Residuals of {name}",
+        "Prediction minus truth.",
+        ("Truth", "Predictions", "Mean", "25%", "Median", "75%"),
+        rows,
+    )
+
+
+def _over_seeds(difference: MaeOverSeeds | None) -> str:
+    return DASH if difference is None else f"{signed_decimal(difference.mean)} ± {difference.std:.3f}"
+
+
+def _missing_cell(score: MissingFigures | None) -> str:
+    return DASH if score is None else f"{decimal(score.figures['MAE'].pooled)} ({signed_decimal(score.delta_mae)})"
+
+
+def _group_cell(group: ScoreGroup | None) -> str:
+    if group is None:
+        return DASH
+    return decimal(group.mae) + (f" ({decimal_interval(group.ci95)})" if group.ci95 else "")

@@ -1,0 +1,180 @@
+"""Comparisons of every pair of variants with scores, by MAE and by CCC.
+
+The two sources of chance are kept apart as for emotions (:mod:`merflow.evaluation.comparisons`): ``ci95`` and
+``p_bootstrap`` are about the choice of test dialogues, ``over_seeds`` about the choice of seed.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from statistics import median
+
+import numpy as np
+import pandas as pd
+
+from merflow.contracts.params import EvaluationParams
+from merflow.contracts.results import ALPHA
+from merflow.contracts.score_results import (
+    ComparedScoreRuns,
+    ComparedScoreVariant,
+    FigureDifference,
+    MaeOfSeed,
+    MaeOverSeeds,
+    ScoreComparison,
+    ScorePower,
+)
+from merflow.contracts.task import Regression
+from merflow.evaluation.comparisons import ComparedOrigin
+from merflow.evaluation.power import POWER, detectable
+from merflow.evaluation.scores.metrics import Metric, metrics_of, sums_of
+from merflow.evaluation.scores.predictions import HeldOutScores, ScorePredictions, score_variants
+from merflow.evaluation.scores.spread import measured, over_seeds, resample_scores
+from merflow.evaluation.significance import enough_samples, holm, larger_family, paired_difference, student_interval
+
+
+def compare_scores(
+    predictions: pd.DataFrame,
+    held_out: HeldOutScores,
+    *,
+    runs: Sequence[str],
+    origins: Mapping[str, ComparedOrigin],
+    params: EvaluationParams,
+) -> ComparedScoreRuns:
+    """Compare the variants of several runs on the same tests.
+
+    Args:
+        predictions: Rows of :data:`merflow.contracts.tables.SCORE_PREDICTIONS`, under names that tell the variants
+            apart.
+        held_out: Data that the variants were tested on.
+        runs: Folders of the runs.
+        origins: The origin of each variant.
+        params: Number of resamples and their seed.
+
+    Raises:
+        EvaluationError: Rows are missing, duplicated or malformed, or variants were tested on different utterances.
+    """
+    variants = score_variants(predictions, held_out)
+    task, first = held_out.task, next(iter(variants.values()))
+    groups = int(first.dialogues.max()) + 1
+    samples = enough_samples(
+        params.bootstrap_samples, comparisons=larger_family(variants=len(variants), classic_pairs=0)
+    )
+    resampled = resample_scores(variants, task=task, groups=groups, samples=samples, seed=params.bootstrap_seed)
+    pairs = score_comparisons(variants, resampled, task=task, groups=groups)
+    return ComparedScoreRuns(
+        task=task.name,
+        low=task.low,
+        high=task.high,
+        corpus=held_out.corpus,
+        manifest_hash=held_out.manifest_hash,
+        split_id=held_out.split_id,
+        protocol=held_out.protocol,
+        utterances=len(set(first.utterance_ids.tolist())),
+        dialogues=groups,
+        seeds=tuple(sorted(set(first.seeds.tolist()))),
+        resamples=samples,
+        variants={
+            name: ComparedScoreVariant(
+                figures=measured(variant, task=task, groups=groups, resampled=resampled[name]),
+                run=origins[name].run,
+                selection=origins[name].selection,
+                regime=origins[name].regime,
+                encoders=origins[name].encoders,
+            )
+            for name, variant in variants.items()
+        },
+        comparisons=pairs,
+        power=score_power(pairs),
+        runs=tuple(runs),
+    )
+
+
+def score_comparisons(
+    variants: Mapping[str, ScorePredictions],
+    resampled: Mapping[str, np.ndarray],
+    *,
+    task: Regression,
+    groups: int,
+) -> tuple[ScoreComparison, ...]:
+    """Compare every pair once, with the lower pooled MAE as ``a``; the pairs of the best variant come first.
+
+    Args:
+        variants: Variants by name, with the same tests.
+        resampled: Sums ``(B, K)`` per variant, drawn with the same dialogues.
+        task: The scale.
+        groups: Number of dialogues.
+    """
+    pooled = {name: sums_of(each.labels, each.scores, task).sum(axis=0) for name, each in variants.items()}
+    metrics = metrics_of(task)
+    order = sorted(variants, key=lambda name: (float(metrics["MAE"](pooled[name])), name))
+    pairs = list(combinations(order, 2))
+    of_mae, of_ccc = (
+        _differences(metrics[figure], pairs, pooled, resampled, groups=groups) for figure in ("MAE", "CCC")
+    )
+    assert of_mae is not None, "an MAE is defined for any predictions"
+    return tuple(
+        ScoreComparison(
+            a=a,
+            b=b,
+            mae=of_mae[place],
+            ccc=None if of_ccc is None else of_ccc[place],
+            over_seeds=_over_seeds(variants[a], variants[b], task=task),
+        )
+        for place, (a, b) in enumerate(pairs)
+    )
+
+
+def score_power(comparisons: Sequence[ScoreComparison]) -> ScorePower:
+    """Compute the MAE differences that this test set can show; see :mod:`merflow.evaluation.power`."""
+    errors = [pair.mae.standard_error for pair in comparisons if pair.mae.standard_error is not None]
+    typical = median(errors) if errors else None
+    strict = ALPHA / max(len(comparisons), 1)
+    return ScorePower(
+        alpha=ALPHA,
+        power=POWER,
+        standard_error=typical,
+        detectable_mae=None if typical is None else detectable(typical, alpha=ALPHA, power=POWER),
+        detectable_mae_holm=None if typical is None else detectable(typical, alpha=strict, power=POWER),
+    )
+
+
+def _differences(
+    metric: Metric,
+    pairs: Sequence[tuple[str, str]],
+    pooled: Mapping[str, np.ndarray],
+    resampled: Mapping[str, np.ndarray],
+    *,
+    groups: int,
+) -> list[FigureDifference] | None:
+    """Compute the difference of a figure for all pairs; None if it is undefined for a variant or in a resample."""
+    drawn = {name: metric(sums) for name, sums in resampled.items()}
+    whole = {name: float(metric(sums)) for name, sums in pooled.items()}
+    if not all(np.isfinite([*values, whole[name]]).all() for name, values in drawn.items()):
+        return None
+    differences = [paired_difference(drawn[a], drawn[b], groups=groups) for a, b in pairs]
+    adjusted = holm([difference.p_value for difference in differences])
+    return [
+        FigureDifference(
+            delta=whole[a] - whole[b],
+            ci95=difference.interval,
+            standard_error=difference.standard_error,
+            p_bootstrap=difference.p_value,
+            p_holm=p_holm,
+        )
+        for (a, b), difference, p_holm in zip(pairs, differences, adjusted, strict=True)
+    ]
+
+
+def _over_seeds(a: ScorePredictions, b: ScorePredictions, *, task: Regression) -> MaeOverSeeds | None:
+    """Compute the MAE difference of each seed, its mean, deviation and interval; None for one seed."""
+    each = list(zip(*(over_seeds(variant, task=task).each for variant in (a, b)), strict=True))
+    if len(each) < 2:
+        return None
+    deltas = np.array([of_a.mae - of_b.mae for of_a, of_b in each])
+    return MaeOverSeeds(
+        mean=float(deltas.mean()),
+        std=float(deltas.std(ddof=1)),
+        ci95=student_interval(deltas),
+        each=tuple(
+            MaeOfSeed(seed=of_a.seed, delta=float(delta)) for (of_a, _), delta in zip(each, deltas, strict=True)
+        ),
+    )
