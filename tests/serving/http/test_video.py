@@ -1,6 +1,7 @@
 """A model that watches, hears and reads, behind HTTP: an uploaded film gets the answer that training stored for it."""
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def stored(run: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def cinema(run: Path) -> Any:  # noqa: ANN401
+def cinema(run: Path) -> Iterator[Running]:
     """Run a server with the fold's model."""
     predictor = open_model(str(_fold(run) / MODEL), device="cpu")
     assert set(predictor.model.modalities) == {"audio", "video", "text"}

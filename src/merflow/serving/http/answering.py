@@ -65,7 +65,7 @@ class Answering:
             clips = _with_turns(clips, [asked[place].dialogue for place in places], reach=self.predictor.reach)
             found = await self.predict(clips, groups=[asked[place].group for place in places])
         answered = dict(zip(places, found, strict=True))
-        answers = [
+        answers: Answers = [
             answered.get(place) or RefusedClip(one.clip_id, str(opened[place])) for place, one in enumerate(asked)
         ]
         if all(isinstance(answer, RefusedClip) for answer in answers):

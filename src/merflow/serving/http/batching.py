@@ -105,7 +105,7 @@ class MicroBatches:
 
     def _work(self, copy: ModelCopy | None) -> None:
         """Answer batches with a copy of the model, or with the model itself."""
-        model = self._predictor if copy is None else copy
+        model: Predictor | ModelCopy = self._predictor if copy is None else copy
         while (copy is None or self._started(copy)) and (batch := self._next_batch()):
             running = [asked for asked in batch if asked.answers.set_running_or_notify_cancel()]
             if running:
