@@ -90,10 +90,10 @@ def test_with_few_unequal_dialogues_a_bootstrap_of_them_misses_too_often_and_the
             [counts_by_dialogue(side, side.labels >= 0, classes=len(CLASSES)) for side in RARE.draw(random)]
         )
         found = difference(counts, utterances=len(RARE.dialogue), tail=tail)
-        assert found.interval is not None
+        ours = found.interval or (-1.0, 1.0)  # an emotion in a single dialogue: nothing is shown
         figures = unweighted_accuracy_of(resampled_counts(counts, samples=500, seed=0))
         low, high = np.percentile(figures[0] - figures[1], [100 * tail, 100 * (1 - tail)])
-        missed += [found.interval[0] > 0 or found.interval[1] < 0, low > 0 or high < 0]
+        missed += [ours[0] > 0 or ours[1] < 0, low > 0 or high < 0]
 
     assert missed[0] / trials <= at_most(2 * tail, trials=trials)
     assert missed[1] / trials > 2 * 2 * tail
