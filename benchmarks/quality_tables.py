@@ -207,10 +207,10 @@ def _gate_error_rates(result: Result) -> str:
     lines = [
         "### Error rates of the gate\n",
         "Share of made-up pairs of models with a known difference that the gate promotes or refuses, beside what its "
-        "policy states; the last column is the Monte-Carlo error. Rows called power have no stated value: they show what "
-        "so much test data can find. Where each session suits one of two models that are equal over all speakers, the "
-        "policy states nothing: the gate compares the two on the speakers that it has. Differences are of UA, with 20 "
-        f"utterances per dialogue on average. Command: `{result['command']}`.",
+        "policy states; the last column is the Monte-Carlo error. Rows called power have no stated value: they show "
+        "what so much test data can find. Where each session suits one of two models that are equal over all speakers, "
+        "the policy states nothing: the gate compares the two on the speakers that it has. Differences are of UA, with "
+        f"20 utterances per dialogue on average. Command: `{result['command']}`.",
         "",
         "| situation | pairs | stated | measured | 95% interval |",
         "|---|---|---|---|---|",

@@ -187,7 +187,7 @@ def test_settings_of_the_package_make_it_again_and_those_of_the_gate_do_not(
     [
         ("promotion/card/page.py", {"package"}),
         ("training/history.py", {"evaluate", "package"} | FOLDS[AUDIO] | FOLDS[VIDEO]),
-        ("promotion/gate/interval.py", set()),  # the gate is never cached
+        ("promotion/gate/accuracy.py", set()),  # the gate is never cached
     ],
 )
 def test_an_edited_module_runs_its_steps_of_a_promotion(

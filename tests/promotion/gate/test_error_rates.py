@@ -46,9 +46,9 @@ def test_a_model_that_is_worse_by_the_margin_is_refused_at_the_stated_power(worl
 
 
 def test_an_equal_model_is_found_to_be_non_inferior() -> None:
-    policy = ACCURACY.model_copy(update={"require": "non-inferior", "margin": 0.05})
+    policy = ACCURACY.model_copy(update={"require": "non-inferior", "margin": 0.07})
 
-    assert promotion_rate(World(150), policy, trials=40) > 0.8
+    assert promotion_rate(World(150), policy, trials=TRIALS) > 0.9
 
 
 def test_equal_groups_are_refused_no_more_often_than_the_level_of_the_family() -> None:
@@ -90,13 +90,13 @@ def test_with_few_unequal_dialogues_a_bootstrap_of_them_misses_too_often_and_the
             [counts_by_dialogue(side, side.labels >= 0, classes=len(CLASSES)) for side in RARE.draw(random)]
         )
         found = difference(counts, utterances=len(RARE.dialogue), tail=tail)
-        assert found.interval is not None
+        ours = found.interval or (-1.0, 1.0)  # an emotion in a single dialogue: nothing is shown
         figures = unweighted_accuracy_of(resampled_counts(counts, samples=500, seed=0))
         low, high = np.percentile(figures[0] - figures[1], [100 * tail, 100 * (1 - tail)])
-        missed += [found.interval[0] > 0 or found.interval[1] < 0, low > 0 or high < 0]
+        missed += [ours[0] > 0 or ours[1] < 0, low > 0 or high < 0]
 
     assert missed[0] / trials <= at_most(2 * tail, trials=trials)
-    assert missed[1] / trials > 2 * 2 * tail
+    assert missed[1] / trials > at_most(2 * tail, trials=trials)
 
 
 @pytest.mark.parametrize("gain", [0.0, -0.05, 0.1])
