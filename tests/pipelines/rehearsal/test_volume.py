@@ -85,11 +85,3 @@ def test_the_steps_left_features_and_folds_in_the_volume_and_only_artifacts_in_s
     listed = client.list_objects_v2(Bucket="merflow")["Contents"]
     assert listed
     assert all(each["Key"].startswith("kfp/") for each in listed)
-
-
-def test_another_rehearsal_finds_the_fold_that_is_in_the_volume(run: Run, tmp_path: Path) -> None:
-    again = subprocess.run(run.stage.command(tmp_path / "out", "--keep"), capture_output=True, text=True, check=False)
-    assert again.returncode == 0, again.stderr[-3000:]
-    (log,) = (tmp_path / "out/logs").glob("*train*.log")
-    assert "already trained" in log.read_text()
-    assert differences(tmp_path / "out/results", run.out / "results") == []
