@@ -130,7 +130,7 @@ def _in_s3() -> dict[str, dict[str, object]]:
     """Return the settings of a cluster whose pods share nothing but S3."""
     keys = {"AWS_ACCESS_KEY_ID": "RUNS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY": "RUNS_SECRET_KEY"}
     keys |= {name: name for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "CANARY")}
-    cluster = {
+    cluster: dict[str, object] = {
         "accelerator": "none",
         "pvc": "none",
         "workspace": "s3://merflow/workspace",
@@ -147,7 +147,12 @@ def _in_s3() -> dict[str, dict[str, object]]:
 
 def _on_volume() -> dict[str, dict[str, object]]:
     """Return the settings of a cluster whose pods share the PVC of ``components/workspace``."""
-    cluster = {"accelerator": "none", "pvc": "merflow", "env": {"OMP_NUM_THREADS": "1"}, "pods": _PODS}
+    cluster: dict[str, object] = {
+        "accelerator": "none",
+        "pvc": "merflow",
+        "env": {"OMP_NUM_THREADS": "1"},
+        "pods": _PODS,
+    }
     return {**SMALL, "cluster": cluster}
 
 
