@@ -52,9 +52,9 @@ def test_the_epoch_with_the_best_monitored_figure_is_chosen(tmp_path: Path, moni
     assert dev.labels is not None
     scores = predict(trained.material.model, dev, task=VALENCE, batch_size=7, params=params())[:, 0]
     chosen = trained.history.best.development
-    figures = figures_of(dev.labels, scores, VALENCE)
-    assert chosen["dev_mae"] == pytest.approx(figures["MAE"], abs=1e-5)
-    assert chosen["dev_ccc"] == pytest.approx(figures["CCC"], abs=1e-5)
+    expected = figures_of(dev.labels, scores, VALENCE)
+    assert chosen["dev_mae"] == pytest.approx(expected["MAE"], abs=1e-5)
+    assert chosen["dev_ccc"] == pytest.approx(expected["CCC"], abs=1e-5)
     assert chosen["dev_ccc"] > 0.5
     assert list(trained.history.best.row)[3:7] == ["dev_loss", "dev_mae", "dev_ccc", "dev_pearson"]
 
