@@ -29,6 +29,7 @@ from merflow.evaluation.report.scores.wording import (
     with_interval,
 )
 from merflow.evaluation.report.tables import Table
+from merflow.evaluation.scores.breakdowns import step_name
 
 # Breakdowns in the order of the page, with their titles.
 BREAKDOWNS: Mapping[ScoreBreakdown, str] = {
@@ -232,7 +233,7 @@ def residuals(results: ScoreResults, name: str) -> Table:
     """Return the residuals of a variant per step of the truth."""
     rows = tuple(
         (
-            f"{row.step:+d}".replace("-", "\N{MINUS SIGN}") if row.step else "0",
+            step_name(row.step),
             f"{row.tests:,}",
             signed_decimal(row.mean),
             *map(signed_decimal, row.quartiles),
