@@ -57,7 +57,8 @@ def truth_of(variant: ScorePredictions, *, task: Regression) -> Truth:
         std=float(labels.std()),
         median=float(np.median(labels)),
         steps=tuple(
-            StepCount(step=step_name(step), utterances=int(rows.sum())) for step, rows in by_step(labels, task).items()
+            StepCount(step=step_name(step, low=task.low), utterances=int(rows.sum()))
+            for step, rows in by_step(labels, task).items()
         ),
         below_zero=int((labels < 0).sum()),
         zero=int((labels == 0).sum()),
