@@ -70,5 +70,5 @@ def test_files_of_the_first_format_are_refused_with_what_to_do(read: object, tmp
     path = tmp_path / "old.json"
     path.write_text(json.dumps({"study": {"variant": "mfdr:full"}, "best": {"dev_UA": 0.5}}))
     assert callable(read)
-    with pytest.raises(FormatError, match=r"format 1.*reads format 2; run the same `merflow tune` command again"):
+    with pytest.raises(FormatError, match=r"format 1.*reads format 3; run the same `merflow tune` command again"):
         read(path)
