@@ -10,7 +10,7 @@ from torch import nn
 
 from merflow.contracts.task import SCALES
 from merflow.contracts.tracker import NullTracker
-from merflow.evaluation.score_metrics import concordance, mean_absolute_error
+from merflow.evaluation.scores.metrics import figures_of
 from merflow.inference.determinism import seed_epoch
 from merflow.inference.prediction import predict
 from merflow.models import MODELS
@@ -52,8 +52,9 @@ def test_the_epoch_with_the_best_monitored_figure_is_chosen(tmp_path: Path, moni
     assert dev.labels is not None
     scores = predict(trained.material.model, dev, task=VALENCE, batch_size=7, params=params())[:, 0]
     chosen = trained.history.best.development
-    assert chosen["dev_mae"] == pytest.approx(mean_absolute_error(dev.labels, scores), abs=1e-5)
-    assert chosen["dev_ccc"] == pytest.approx(concordance(dev.labels, scores), abs=1e-5)
+    expected = figures_of(dev.labels, scores, VALENCE)
+    assert chosen["dev_mae"] == pytest.approx(expected["MAE"], abs=1e-5)
+    assert chosen["dev_ccc"] == pytest.approx(expected["CCC"], abs=1e-5)
     assert chosen["dev_ccc"] > 0.5
     assert list(trained.history.best.row)[3:7] == ["dev_loss", "dev_mae", "dev_ccc", "dev_pearson"]
 
@@ -65,7 +66,7 @@ def test_the_shadow_has_the_lowest_test_error(tmp_path: Path) -> None:
     assert test.labels is not None
     assert shadow.predictions.shape == (60, 1)
     errors = [fold(tmp_path / str(n), epochs=n).shadow for n in (1, 3)]
-    assert -shadow.figure == pytest.approx(mean_absolute_error(test.labels, shadow.predictions[:, 0]))
+    assert -shadow.figure == pytest.approx(figures_of(test.labels, shadow.predictions[:, 0], VALENCE)["MAE"])
     assert all(each is not None and shadow.figure >= each.figure for each in errors)
 
 

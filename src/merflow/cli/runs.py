@@ -209,6 +209,8 @@ def plots(
 ) -> None:
     """Write learning curves, confusion matrices and reliability as small tables, for `dvc plots` or a spreadsheet.
 
+    Where the task is a score, they are learning curves, scatter plots, residuals and errors.
+
     Example: `merflow plots runs/x/folds/*/*/fold-* --results runs/x/results.json --metrics x.json --out runs/x/plots`
     """
     from merflow.jobs.plots import plots as plots_job

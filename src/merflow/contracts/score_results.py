@@ -22,7 +22,7 @@ from merflow.contracts.results import (
     read_results,
     task_in,
 )
-from merflow.contracts.score_figures import FigureName, Measured, ScoreVariant
+from merflow.contracts.score_figures import FIGURE_NAMES, FigureName, Measured, ScoreVariant
 from merflow.contracts.scores import Interval
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
@@ -146,7 +146,8 @@ class ComparedScores(Evaluated):
     @property
     def figure_names(self) -> tuple[FigureName, ...]:
         """The figures that this scale has, in the order of the tables."""
-        return tuple(self.variants[self.best].figures)
+        figures = self.variants[self.best].figures
+        return tuple(name for name in FIGURE_NAMES if name in figures)
 
     def comparisons_of(self, name: str) -> tuple[ScoreComparison, ...]:
         """Return the pairs that a variant is in."""
@@ -167,6 +168,18 @@ class Floor(Strict):
     description: str
 
 
+class StepCount(Strict):
+    """The utterances of one step of the truth: label rounded to an integer, halves to the even one.
+
+    Attributes:
+        step: The step with its sign.
+        utterances: Number of utterances.
+    """
+
+    step: str
+    utterances: int
+
+
 class Truth(Strict):
     """The labels of the test utterances; each counts once, whatever the seeds.
 
@@ -174,7 +187,7 @@ class Truth(Strict):
         mean: Mean.
         std: Standard deviation with n.
         median: Median.
-        steps: Number of utterances per step: label rounded to an integer, halves to the even one.
+        steps: Number of utterances per step that occurs, lowest step first.
         below_zero: Number of utterances whose label is below 0.
         zero: Number of utterances whose label is 0.
         above_zero: Number of utterances whose label is above 0.
@@ -183,7 +196,7 @@ class Truth(Strict):
     mean: FiniteFloat
     std: FiniteFloat
     median: FiniteFloat
-    steps: Mapping[str, int]
+    steps: tuple[StepCount, ...]
     below_zero: int
     zero: int
     above_zero: int

@@ -1,7 +1,7 @@
 """Descriptions of runs whose labels are scores, in the Markdown that MLflow shows on a run's page."""
 
 from merflow.contracts.numerals import decimal, decimal_interval, percent, signed_decimal, signed_decimal_interval
-from merflow.contracts.score_figures import FigureName, FoldFigures, is_share
+from merflow.contracts.score_figures import FIGURE_NAMES, FigureName, FoldFigures, is_share
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
 from merflow.tracking.markdown import markdown_table
 
@@ -35,7 +35,7 @@ def variant_lines(name: str, results: ScoreResults) -> list[str]:
 
 def fold_lines(fold: FoldFigures) -> list[str]:
     """Describe the figures of one fold."""
-    names = tuple(fold.values)
+    names = tuple(name for name in FIGURE_NAMES if name in fold.values)
     return markdown_table(_fold_columns(names), [_fold(fold, names)])
 
 

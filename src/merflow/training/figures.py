@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from merflow.contracts.score_figures import ON_EVERY_SCALE
 from merflow.contracts.task import Regression, Task
 from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
-from merflow.evaluation.score_metrics import concordance, mean_absolute_error, pearson
+from merflow.evaluation.scores.metrics import figures_of
 
 
 def development_figures(labels: np.ndarray, outputs: np.ndarray, *, task: Task) -> dict[str, float]:
@@ -16,11 +17,23 @@ def development_figures(labels: np.ndarray, outputs: np.ndarray, *, task: Task) 
         task: The task.
     """
     if isinstance(task, Regression):
-        figures = [metric(labels, outputs[:, 0]) for metric in (mean_absolute_error, concordance, pearson)]
+        figures = _of_scores(labels, outputs[:, 0], task=task)
     else:
         chosen = outputs.argmax(axis=1)
         figures = [unweighted_accuracy(labels, chosen, classes=outputs.shape[1]), weighted_accuracy(labels, chosen)]
     return dict(zip(task.figures, figures, strict=True))
+
+
+def _of_scores(labels: np.ndarray, scores: np.ndarray, *, task: Regression) -> list[float]:
+    """Return MAE, CCC and Pearson's correlation, so that epochs can be compared.
+
+    A model that predicts the same for all agrees with nothing: a correlation that does not exist is 0. Those of a model
+    that diverged are NaN.
+    """
+    if not np.isfinite(scores).all():
+        return [np.nan] * len(ON_EVERY_SCALE)
+    figures = figures_of(labels, scores, task)
+    return [figures[name] or 0.0 for name in ON_EVERY_SCALE]
 
 
 def shadow_figure(labels: np.ndarray, predicted: np.ndarray, *, task: Task) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -53,6 +53,7 @@ def plain(truth: Sequence[float], predicted: Sequence[float]) -> dict[str, float
     return figures
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(_PAIRS)
 def test_every_figure_is_that_of_a_plain_implementation(pairs: list[tuple[float, float]]) -> None:
     truth, predicted = ([pair[side] for pair in pairs] for side in (0, 1))

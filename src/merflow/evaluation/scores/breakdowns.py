@@ -47,7 +47,7 @@ def score_breakdowns(
         "speaker": values_in(facts, "speaker"),
         "gender": values_in(facts, "gender"),
         "length": quarters_by_length(facts),
-        "truth": {step_name(step): rows for step, rows in by_step(first.labels, task).items()},
+        "truth": {step_name(step, low=task.low): rows for step, rows in by_step(first.labels, task).items()},
     }
     terms = np.stack([sums_of(first.labels, variant.scores, task) for variant in variants.values()])
     signed = np.stack([variant.scores - variant.labels for variant in variants.values()])
@@ -71,9 +71,9 @@ def by_step(labels: np.ndarray, task: Regression) -> dict[int, np.ndarray]:
     return {step: rounded == step for step in np.unique(rounded).tolist()}
 
 
-def step_name(step: int) -> str:
-    """Return a step with its sign, for example ``+1`` or ``0``."""
-    return f"{step:+d}".replace("-", _MINUS) if step else "0"
+def step_name(step: int, *, low: float) -> str:
+    """Return a step, with its sign on a scale whose lowest value ``low`` is below 0: ``+1``, ``0``."""
+    return f"{step:+d}".replace("-", _MINUS) if step and low < 0 else str(step)
 
 
 def _groups(

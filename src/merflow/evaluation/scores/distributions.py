@@ -1,11 +1,9 @@
 """Distributions of truth, predictions and errors, small enough for a report of any number of tests."""
 
-from collections import Counter
-
 import numpy as np
 
 from merflow.contracts.score_figures import Cell, ErrorBin, ResidualBin
-from merflow.contracts.score_results import Truth
+from merflow.contracts.score_results import StepCount, Truth
 from merflow.contracts.task import Regression
 from merflow.evaluation.scores.breakdowns import by_step, step_name
 from merflow.evaluation.scores.predictions import ScorePredictions
@@ -54,12 +52,14 @@ def error_bins(variant: ScorePredictions, *, task: Regression) -> tuple[ErrorBin
 def truth_of(variant: ScorePredictions, *, task: Regression) -> Truth:
     """Return facts about the test labels; each utterance counts once."""
     labels = variant.labels[variant.seeds == variant.seeds.min()]
-    counts = Counter({step: int(rows.sum()) for step, rows in by_step(labels, task).items()})
     return Truth(
         mean=float(labels.mean()),
         std=float(labels.std()),
         median=float(np.median(labels)),
-        steps={step_name(step): count for step, count in sorted(counts.items())},
+        steps=tuple(
+            StepCount(step=step_name(step, low=task.low), utterances=int(rows.sum()))
+            for step, rows in by_step(labels, task).items()
+        ),
         below_zero=int((labels < 0).sum()),
         zero=int((labels == 0).sum()),
         above_zero=int((labels > 0).sum()),

@@ -81,7 +81,7 @@ def sums_of(labels: np.ndarray, scores: np.ndarray, task: Regression) -> np.ndar
     """
     labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if labels.shape != scores.shape or labels.ndim != 1 or not len(labels):
-        raise EvaluationError(f"{labels.shape} labels but {scores.shape} scores; pass one of each per utterance")
+        raise EvaluationError(f"{len(labels)} labels but {len(scores)} scores; pass one of each per utterance")
     if not (np.isfinite(labels).all() and np.isfinite(scores).all()):
         raise EvaluationError("labels or scores are not finite; train this fold again")
     middle = (task.low + task.high) / 2

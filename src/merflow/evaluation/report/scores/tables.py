@@ -29,6 +29,7 @@ from merflow.evaluation.report.scores.wording import (
     with_interval,
 )
 from merflow.evaluation.report.tables import Table
+from merflow.evaluation.scores.breakdowns import step_name
 
 # Breakdowns in the order of the page, with their titles.
 BREAKDOWNS: Mapping[ScoreBreakdown, str] = {
@@ -46,6 +47,8 @@ def leaderboard(results: ScoreResults) -> Table:
     """Return the variants by rising pooled MAE, with every figure and the floors below them."""
     names = results.figure_names
     seeds = len(results.seeds) > 1
+    papers = {name: published(name, results.variants[name], results) for name in results.ranked}
+    quoted = set(papers.values()) != {DASH}
     rows = []
     for name in results.ranked:
         variant = results.variants[name]
@@ -58,14 +61,23 @@ def leaderboard(results: ScoreResults) -> Table:
                 *([decimal_spread(variant.over_seeds.mae.mean, variant.over_seeds.mae.std)] if seeds else []),
                 *(with_interval(figure, variant.figures[figure]) for figure in names[1:]),
                 encoders_in_words(variant.training),
-                published(name, variant, results),
+                *([papers[name]] if quoted else []),
             )
         )
     for floor, score in results.floors.items():
         ends = f" ({decimal_interval(score.mae_ci95)})" if score.mae_ci95 else ""
         cells = (value_text(figure, score.values.get(figure)) for figure in names[1:])
         over = (DASH, DASH) if seeds else (DASH,)
-        rows.append((f"{_FLOORS}{floor}", decimal(score.values.get("MAE")) + ends, *over, *cells, DASH, DASH))
+        rows.append(
+            (
+                f"{_FLOORS}{floor}",
+                decimal(score.values.get("MAE")) + ends,
+                *over,
+                *cells,
+                DASH,
+                *([DASH] if quoted else []),
+            )
+        )
     return Table(
         "results",
         "Results by variant",
@@ -78,7 +90,7 @@ def leaderboard(results: ScoreResults) -> Table:
             *("Variant", "MAE", "MAE by fold"),
             *(["MAE by seed"] if seeds else []),
             *map(heading, names[1:]),
-            *("Encoders", "Paper"),
+            *("Encoders", *(["Paper"] if quoted else [])),
         ),
         tuple(rows),
         left=frozenset({0, 2 + seeds + len(names), 3 + seeds + len(names)}),
@@ -111,7 +123,7 @@ def comparisons(results: ComparedScores) -> Table | None:
     return Table(
         "comparisons",
         "Comparisons",
-        "ΔMAE and ΔCCC are the first variant minus the second; an MAE below 0 is better, a CCC above 0. Intervals and "
+        "ΔMAE and ΔCCC are the first variant minus the second; ΔMAE is better below 0, ΔCCC above 0. Intervals and "
         f"p-values come from the same {results.resamples:,} bootstrap resamples of dialogues, and Holm's method "
         f"adjusts the p of each figure over {plural(len(pairs), 'pair')}. MAE decides.",
         (
@@ -232,7 +244,7 @@ def residuals(results: ScoreResults, name: str) -> Table:
     """Return the residuals of a variant per step of the truth."""
     rows = tuple(
         (
-            f"{row.step:+d}".replace("-", "\N{MINUS SIGN}") if row.step else "0",
+            step_name(row.step, low=results.low),
             f"{row.tests:,}",
             signed_decimal(row.mean),
             *map(signed_decimal, row.quartiles),

@@ -96,7 +96,15 @@ def score_comparisons_table(compared: ComparedScoreRuns) -> Table:
     table = _table(" ".join(sentences))
     for head in ("lower MAE", "higher MAE"):
         table.add_column(head, no_wrap=True)
-    for head in ("ΔMAE", "95% interval", *(["over seeds"] if several else []), "p, Holm", "p", "ΔCCC", "p, Holm"):
+    for head in (
+        "ΔMAE",
+        "95% interval",
+        *(["over seeds"] if several else []),
+        "p, Holm",
+        "p",
+        "ΔCCC",
+        "p of ΔCCC, Holm",
+    ):
         table.add_column(head, justify="right", no_wrap=True)
     for pair in compared.comparisons:
         over = pair.over_seeds

@@ -40,13 +40,13 @@ def _floor(results: ScoreResults) -> str:
 def _agreement(results: ScoreResults) -> str:
     """Tell the other figures of the best variant, each share with its floor."""
     figures = results.variants[results.best].figures
-    told = [f"CCC {decimal(figures['CCC'].pooled)}"]
+    told = [f"Its CCC is {decimal(figures['CCC'].pooled)}"]
     told += [
         f"{name} {percent(figures[name].pooled)}% (majority {value_text(name, results.chance(name))}%)"
         for name in ("ACC7", "ACC2 has0", "ACC2 non0")
         if name in figures
     ]
-    return f"Its other figures: {', '.join(told)}."
+    return f"{', '.join(told)}."
 
 
 def _reasons(results: ScoreResults, clear: list[str], unclear: list[str]) -> list[str]:
