@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.random_features import EMOTIONS
 from benchmarks.record import write_result
 from benchmarks.stopwatch import Work, fastest_device, medians, where
 from merflow.contracts.batch import Batch
@@ -22,7 +23,7 @@ from merflow.contracts.streams import Role, StreamShape
 from merflow.models.foal_net import Alignment, CrossAttention, FoalNet, FoalNetConfig, Fusion, Interaction
 
 SPEECH, VIDEO = (299, 1024), (180, 768)
-CLASSES, CHECKED = 4, 8
+CLASSES, CHECKED = len(EMOTIONS.classes), 8
 
 Loss = Callable[[Batch], Tensor]
 
@@ -167,7 +168,7 @@ def measured(device: torch.device, *, utterances: int, rounds: int) -> dict[str,
     precision = torch.bfloat16 if device.type == "cuda" else torch.float32
     config = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True)
     shapes: dict[Role, StreamShape] = {"speech": StreamShape(None, SPEECH[1]), "video": StreamShape(None, VIDEO[1])}
-    ours = FoalNet(config, shapes=shapes, classes=CLASSES).to(device)
+    ours = FoalNet(config, shapes=shapes, task=EMOTIONS).to(device)
     straightforward = Straightforward(ours).to(device)
     check_equal(ours, straightforward, random_batch(utterances=min(CHECKED, utterances), device=device))
     batch = random_batch(utterances=utterances, device=device)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from merflow.contracts.batch import Batch
 from merflow.contracts.presets import Preset
 from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.contracts.task import Classification
 from merflow.features.batches.padding import Blanks, Piece, padded
 from merflow.features.batches.resident import gathered, on_device
 from merflow.features.batches.standardize import Scale
@@ -46,6 +47,7 @@ _PLAIN = {"speech": "wavlm-large", "speech_layers": "wavlm-large", "text": "robe
 # Durations of the 5531 utterances of four classes: share -> seconds; between them they are interpolated by logarithm.
 _QUANTILES = {0.0: 0.585, 0.05: 1.386, 0.5: 3.576, 0.95: 11.059, 0.99: 15.544, 1.0: 34.139}
 # Angry, happy, neutral, sad.
+EMOTIONS = Classification(("angry", "happy", "neutral", "sad"))
 _CLASS_COUNTS = (1103, 1636, 1708, 1084)
 UTTERANCES = sum(_CLASS_COUNTS)
 # An assumption, for texts are not public: 2.6 words a second, 1.2 tokens a word, two special tokens.
@@ -135,7 +137,7 @@ class RandomUtterances:
         """Return the preset's model at its real size."""
         entry = MODELS[preset.model]
         torch.manual_seed(0)
-        return entry.model(entry.configure(preset.config), shapes=self.shapes, classes=len(_CLASS_COUNTS))
+        return entry.model(entry.configure(preset.config), shapes=self.shapes, task=EMOTIONS)
 
 
 def pool_of(shape: StreamShape, *, device: torch.device, seed: int) -> Tensor:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.random_features import FULL, UTTERANCES, RandomUtterances, Some, full_presets
+from benchmarks.random_features import EMOTIONS, FULL, UTTERANCES, RandomUtterances, Some, full_presets
 from benchmarks.record import write_result
 from benchmarks.stopwatch import seconds, where
 from benchmarks.trainer import PARAMS, SEED
@@ -95,7 +95,9 @@ def measured(preset: Preset, *, points: int) -> dict[str, float]:
     device = device_of(PARAMS)
     recipe = preset.recipe
     source = RandomUtterances(preset, count=UTTERANCES, device=device)
-    training_state = TrainingState.of(source.model(preset), recipe=recipe, params=PARAMS, seed=SEED, device=device)
+    training_state = TrainingState.of(
+        source.model(preset), recipe=recipe, params=PARAMS, task=EMOTIONS, seed=SEED, device=device
+    )
     trained, evaluated = round(TRAIN_SHARE * UTTERANCES), round((1 - TRAIN_SHARE) * UTTERANCES)
     sizes: dict[str, Any] = {"batch_size": recipe.batch_size, "points": points}
     training = pass_cost(source, count=trained, work=lambda some: train_epoch(training_state, some, epoch=1), **sizes)

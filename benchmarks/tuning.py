@@ -69,7 +69,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         training=params.training,
         tracking=params.tracking,
     )
-    own_dev_ua = None if results.untuned is None else results.untuned.dev_ua
+    own_dev_ua = None if results.untuned is None else results.untuned.figure
     tuned = read_user_presets(out / "tune" / variant.replace(":", "-") / PRESETS)
     tested = benchmark(
         source,
@@ -86,7 +86,7 @@ def study(variant: str, effort: Effort, *, out: Path, workers: int) -> dict[str,
         "max_epochs": effort.epochs,
         "trials": results.trials,
         "folds": list(FOLDS),
-        "dev_UA": {"own": own_dev_ua, "tuned": results.best.dev_ua, "trial": results.best.trial},
+        "dev_UA": {"own": own_dev_ua, "tuned": results.best.figure, "trial": results.best.trial},
         "values": results.best.values,
         "importance": results.importance,
         "test_UA": {

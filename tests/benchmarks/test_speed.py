@@ -13,6 +13,7 @@ from merflow.features.batches.bucketing import sequential_batches
 from merflow.models import MODELS
 from merflow.models.foal_net import FoalNet, FoalNetConfig
 from merflow.models.mfdr import GCPU, SlidingWindowAttention
+from tests.models.batches import EMOTIONS
 
 CPU = torch.device("cpu")
 
@@ -21,7 +22,7 @@ def test_foal_nets_straightforward_step_learns_the_same() -> None:
     config = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True)
     shapes = RandomUtterances(full_presets(["foal-net"])[0], count=1, device=CPU).shapes
     torch.manual_seed(0)
-    ours = FoalNet(config, shapes=shapes, classes=4)
+    ours = FoalNet(config, shapes=shapes, task=EMOTIONS)
     plain = foal_net.Straightforward(ours)
     batch = foal_net.random_batch(utterances=3, device=CPU)
     foal_net.check_equal(ours, plain, batch)

@@ -7,7 +7,9 @@ from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.splitting.splits import Splits, make_splits
 
 _CLASSES = ("angry", "happy", "neutral", "sad")
-SPLITS = shipped_params().splits.model_copy(update={"protocol": "session-5fold", "development": "session"})
+SPLITS = shipped_params().splits.model_copy(
+    update={"task": "emotion", "protocol": "session-5fold", "development": "session"}
+)
 
 
 def corpus_of_words(root: Path, *, lines: int = 8, scripted: bool = True) -> Manifest:

@@ -32,6 +32,7 @@ TRAINING = TrainingParams(
     modality_dropout=0.0,
 )
 SPLITS = SplitParams(
+    task="emotion",
     protocol="session-5fold",
     folds=5,
     development="speaker",
@@ -65,7 +66,7 @@ def fold_record(**changes: Any) -> FoldRecord:  # noqa: ANN401 - any field
 def epoch(number: int, **changes: Any) -> EpochFigures:  # noqa: ANN401 - any field
     """Return the figures of one epoch."""
     figures = {"train_loss": 1.0, "dev_loss": 1.1, "dev_ua": 0.5, "dev_wa": 0.5, "lr": 1e-3, "seconds": 1.0}
-    return EpochFigures(number, **{"stage": 1, **figures, **changes})
+    return EpochFigures.of_row({"epoch": number, "stage": 1, **figures, **changes})
 
 
 _VALUES: dict[str, Any] = {

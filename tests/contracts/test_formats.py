@@ -65,7 +65,7 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read_invocation(tmp_path) is None
     write_invocation(tmp_path, Invocation(name="demo", command="merflow benchmark"))
     assert read_invocation(tmp_path) == Invocation(name="demo", command="merflow benchmark")
-    epochs = (EpochFigures(1, 1, train_loss=1.5, dev_loss=1.25, dev_ua=0.5, dev_wa=0.5, lr=1e-4, seconds=0.1),)
+    epochs = (EpochFigures(1, 1, 1.5, 1.25, lr=1e-4, seconds=0.1, development={"dev_ua": 0.5, "dev_wa": 0.5}),)
     write_history(tmp_path, epochs)
     assert read_history(tmp_path) == epochs
 

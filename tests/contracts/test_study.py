@@ -23,9 +23,9 @@ from tests.tuning.studies import subject
 
 TRIALS = (
     TrialResult(
-        trial=3, dev_ua=0.7, folds={1: 0.6, 2: 0.8}, values={"recipe.lr": 0.01, "config.dims": 32}, seconds=2.5
+        trial=3, figure=0.7, folds={1: 0.6, 2: 0.8}, values={"recipe.lr": 0.01, "config.dims": 32}, seconds=2.5
     ),
-    TrialResult(trial=0, dev_ua=0.6, folds={1: 0.5, 2: 0.7}, values={"config.heads": None}, seconds=None),
+    TrialResult(trial=0, figure=0.6, folds={1: 0.5, 2: 0.7}, values={"config.heads": None}, seconds=None),
 )
 RESULTS = StudyResults(
     preset="context-mmt:mine",
@@ -70,5 +70,5 @@ def test_files_of_the_first_format_are_refused_with_what_to_do(read: object, tmp
     path = tmp_path / "old.json"
     path.write_text(json.dumps({"study": {"variant": "mfdr:full"}, "best": {"dev_UA": 0.5}}))
     assert callable(read)
-    with pytest.raises(FormatError, match=r"format 1.*reads format 2; run the same `merflow tune` command again"):
+    with pytest.raises(FormatError, match=r"format 1.*reads format 3; run the same `merflow tune` command again"):
         read(path)

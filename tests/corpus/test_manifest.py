@@ -141,10 +141,11 @@ def mine_reversed(mine: Taxonomy) -> Taxonomy:
     return replace(mine, classes=mine.classes[::-1])
 
 
-def test_an_official_split_is_part_of_the_version_where_there_is_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("column", "value"), [("official_split", "train"), ("sentiment", -1 / 3)])
+def test_a_rare_column_is_part_of_the_version_where_there_is_one(tmp_path: Path, column: str, value: object) -> None:
     plain = manifest(tmp_path)
-    split = replace(plain, rows=plain.rows.assign(official_split="train"))
-    assert split.hash != plain.hash
+    filled = replace(plain, rows=plain.rows.assign(**{column: value}))
+    assert filled.hash != plain.hash
 
 
 def test_the_outcome_of_the_validation_travels_with_the_manifest_and_changes_no_hash(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from merflow.models import MODELS
 from merflow.models.folder import load_model, save_model
 from merflow.presets import catalogue
 from merflow.presets.profiles import shipped_profile
+from tests.models.batches import EMOTIONS
 from tests.models.records import record_of
 
 LEARNING: dict[Role, EncoderPart] = {"speech_layers": "convolutions", "text_layers": "embeddings"}
@@ -48,7 +49,7 @@ class Scene:
     def model(self) -> nn.Module:
         """Return a model with the same weights at every call."""
         seed_epoch(0, epoch=0)
-        return MODELS["context-mmt"].model(CONFIG, shapes=self.stored.shapes, classes=4)
+        return MODELS["context-mmt"].model(CONFIG, shapes=self.stored.shapes, task=EMOTIONS)
 
     def encoded(self, model: nn.Module) -> EncodedModel:
         """Return the model behind the encoders as published."""

@@ -8,6 +8,7 @@ import torch
 from merflow.contracts.batch import Batch, RawBatch, RawSlice, RawStream
 from merflow.inference.missing import Without, missing_sets, without
 from merflow.inference.prediction import predict
+from tests.models.batches import EMOTIONS
 from tests.training.separable import fold, fresh_model, params, separable
 
 
@@ -42,8 +43,11 @@ def test_a_model_hears_nothing_of_what_is_missing(tmp_path: Path) -> None:
     fold(model, tmp_path, max_epochs=4)
     test = separable(30, seed=5)
     louder = separable(30, seed=5, noise=3.0)
-    deaf = [predict(model, Without(each, ["audio"]), batch_size=7, params=params()) for each in (test, louder)]
-    whole = predict(model, test, batch_size=7, params=params())
+    deaf = [
+        predict(model, Without(each, ["audio"]), task=EMOTIONS, batch_size=7, params=params())
+        for each in (test, louder)
+    ]
+    whole = predict(model, test, task=EMOTIONS, batch_size=7, params=params())
     assert not np.allclose(deaf[0], whole)
     assert not np.allclose(deaf[0], deaf[1])
     mixed = Without(test, ["audio"]).batch(range(30))

@@ -165,6 +165,7 @@ def predicted(fold: Fold, trained: TrainedModel, clips: Sequence[Clip]) -> np.nd
     return predict(
         trained.model,
         source,
+        task=trained.record.task,
         batch_size=recipe.batch_size,
         params=fold.params.training,
         precision=recipe.precision,
@@ -271,6 +272,7 @@ def test_a_missing_modality_is_a_mask_of_false(video: Fold) -> None:
     assert predict(
         trained.model,
         Without(whole, ["text", "video"]),
+        task=trained.record.task,
         batch_size=trained.record.recipes[-1].batch_size,
         params=video.params.training,
     ) == pytest.approx(expected, abs=1e-6)

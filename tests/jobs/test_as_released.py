@@ -33,6 +33,7 @@ from merflow.training.loop import train_fold
 from merflow.training.stages import Material, Stage
 from tests.cli.command import merflow
 from tests.jobs.conftest import files
+from tests.models.batches import EMOTIONS
 from tests.training.random_fold import Outcome, outcome, together
 
 VARIANT = "foal-net:as-released"
@@ -133,7 +134,7 @@ def dry(filmed: Path, folder: Path, *, params: TrainingParams, ranks: Ranks = AL
     inputs = FoldInputs.read(f"{VARIANT}:1", **files(filmed), params=params)
     config = FoalNetConfig(**inputs.preset.config | DRY)
     torch.manual_seed(0)
-    model = FoalNet(config, shapes=stored_dataset(inputs, "train").shapes, classes=4)
+    model = FoalNet(config, shapes=stored_dataset(inputs, "train").shapes, task=EMOTIONS)
     recipe = inputs.recipes[0].model_copy(update={"batch_size": 7, "micro_batch": 2, "max_epochs": 2})
     encoders = EncodersInGraph(
         inputs.streams,
@@ -143,7 +144,7 @@ def dry(filmed: Path, folder: Path, *, params: TrainingParams, ranks: Ranks = AL
         mode="evaluation",
     )
     parts = [raw_dataset(inputs, part, recipe, standardizer=None) for part in PARTS]
-    material = Material(EncodedModel(encoders, model), *parts)
+    material = Material(EncodedModel(encoders, model), EMOTIONS, *parts)
     stage = Stage(recipe, lambda: material)
     return outcome(train_fold([stage], seed=0, params=params, folder=folder, tracker=NullTracker(), ranks=ranks))
 

@@ -30,6 +30,7 @@ from merflow.training.loop import TrainedFold, train_fold
 from merflow.training.resume import CHECKPOINT
 from merflow.training.stages import Material, Stage
 from tests.jobs.conftest import files, fine_tuned
+from tests.models.batches import EMOTIONS
 from tests.training.test_resume import assert_equal, without_seconds
 
 ROWS = fine_tuned("foal-net", "gia-mic")
@@ -95,8 +96,8 @@ def fusion_of(row: str, inputs: FoldInputs, folder: Path) -> dict[str, Tensor]:
     shapes = stored_dataset(inputs, "train").shapes
     config = FoalNetConfig(**inputs.preset.config | {"dropout": 0.0, "projection_dropout": 0.0})
     torch.manual_seed(0)
-    shared = FoalNet(replace(config, avel=True), shapes=shapes, classes=4).state_dict()
-    model: nn.Module = FoalNet(config, shapes=shapes, classes=4)
+    shared = FoalNet(replace(config, avel=True), shapes=shapes, task=EMOTIONS).state_dict()
+    model: nn.Module = FoalNet(config, shapes=shapes, task=EMOTIONS)
     model.load_state_dict({name: shared[name] for name in model.state_dict()})
     recipe = inputs.recipes[0].model_copy(update={"max_epochs": 2, "monitor": "dev_loss"})
     datasets = FoldDatasets(inputs)
@@ -106,7 +107,7 @@ def fusion_of(row: str, inputs: FoldInputs, folder: Path) -> dict[str, Tensor]:
             inputs.streams, profile=inputs.profile, learning=learning, standardizer=None, mode="evaluation"
         )
         model = EncodedModel(encoders, model)
-    material = Material(model, datasets.part("train", recipe), datasets.part("train", recipe))
+    material = Material(model, EMOTIONS, datasets.part("train", recipe), datasets.part("train", recipe))
     stages = [Stage(recipe, lambda: material)]
     train_fold(stages, seed=0, params=inputs.params, folder=folder / row, tracker=NullTracker())
     return {name.removeprefix("model."): value for name, value in model.state_dict().items() if "fuse" in name}

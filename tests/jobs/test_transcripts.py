@@ -181,7 +181,11 @@ def test_the_other_words_are_those_that_a_model_of_them_would_read(heard: Path, 
     standardizer = Standardizer.load(fold / "model" / STANDARDIZER)
     model, _ = load_model(fold / "model")
     expected = predict(
-        model, stored_dataset(inputs, "test", standardizer=standardizer), batch_size=32, params=params.training
+        model,
+        stored_dataset(inputs, "test", standardizer=standardizer),
+        task=inputs.task,
+        batch_size=32,
+        params=params.training,
     )
     found = read_missing(fold)
     assert found is not None

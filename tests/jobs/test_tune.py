@@ -103,7 +103,7 @@ def test_trials_are_judged_by_the_development_figure_of_the_real_training(
     )
     assert untuned is not None
     assert untuned.trial == 0
-    assert untuned.dev_ua == untuned.folds[1] == read_record(folder).chosen.dev_ua
+    assert untuned.figure == untuned.folds[1] == read_record(folder).chosen.dev_ua
 
 
 def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
@@ -125,7 +125,7 @@ def test_the_best_preset_trains_to_the_figure_that_it_was_chosen_for(
         user_presets=own,
     )
     record = read_record(folder)
-    assert record.chosen.dev_ua == best.dev_ua
+    assert record.chosen.dev_ua == best.figure
     origin = record.origin
     assert origin is not None
     assert (origin.base, origin.study, origin.trial) == (VARIANT, "test", str(best.trial))

@@ -8,9 +8,11 @@ import torch
 
 from merflow.contracts.batch import Batch
 from merflow.contracts.streams import ROLES, Role, Stream, StreamShape
+from merflow.contracts.task import Classification
 
 WIDTH = 12
-CLASSES = 4
+EMOTIONS = Classification(("angry", "happy", "neutral", "sad"))
+CLASSES = len(EMOTIONS.classes)
 
 # Small sizes by model, so that its tests are quick; switches are never among them.
 SMALL: dict[str, dict[str, Any]] = {

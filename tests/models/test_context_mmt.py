@@ -14,7 +14,7 @@ from merflow.models.context_mmt import (
     LayerGate,
     System,
 )
-from tests.models.batches import CLASSES, random_batch, shapes_of
+from tests.models.batches import EMOTIONS, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences
 
 LAYERS, WIDTH, DIMS = 4, 7, 6
@@ -123,7 +123,7 @@ def test_the_utterance_is_told_from_its_neighbours(system: System) -> None:
     config = ContextMMTConfig(system=system)
     if "text" not in config.sources:
         return
-    model = ContextMMT(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    model = ContextMMT(config, shapes=shapes_of(config.streams()), task=EMOTIONS).eval()
     batch = random_batch(config.streams(), [4, 4])
     batch.present["text_layers"][:] = True
     batch.features["text_layers"][1] = batch.features["text_layers"][0][[0, 1, 3, 2, 5, 4, 6, 7, 8]]
@@ -136,7 +136,7 @@ def test_the_utterance_is_told_from_its_neighbours(system: System) -> None:
 @pytest.mark.parametrize("system", PATHS)
 def test_the_embedding_is_the_pooled_paths(system: System) -> None:
     config = ContextMMTConfig(system=system)
-    model = ContextMMT(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    model = ContextMMT(config, shapes=shapes_of(config.streams()), task=EMOTIONS).eval()
     output = model(random_batch(config.streams(), [4, 7, 1]))
     assert output.embedding.shape == (3, 16 * len(PATHS[system]))
     torch.testing.assert_close(model.classify(output.embedding), output.logits)

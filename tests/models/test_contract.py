@@ -14,7 +14,7 @@ from merflow.contracts.streams import MODALITY_OF, Stream
 from merflow.models import MODELS, ModelConfig
 from merflow.models.folder import load_model, save_model
 from merflow.presets.catalogue import presets
-from tests.models.batches import CLASSES, SMALL, garbled, pick, random_batch, shapes_of
+from tests.models.batches import CLASSES, EMOTIONS, SMALL, garbled, pick, random_batch, shapes_of
 from tests.models.records import record_of
 
 LENGTHS = (17, 5, 1, 9, 12, 3, 23, 8)
@@ -46,7 +46,7 @@ def streams_of(preset: Preset) -> tuple[Stream, ...]:
 def build(preset: Preset, *, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     config = configured(preset)
-    return MODELS[preset.model].model(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    return MODELS[preset.model].model(config, shapes=shapes_of(config.streams()), task=EMOTIONS).eval()
 
 
 def run(model: nn.Module, batch: Batch) -> Output:

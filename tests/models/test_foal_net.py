@@ -28,7 +28,7 @@ from merflow.models.foal_net import (
     matching_loss,
 )
 from merflow.models.layers import inspect
-from tests.models.batches import CLASSES, pick, random_batch
+from tests.models.batches import EMOTIONS, pick, random_batch
 from tests.models.slow import assert_near, sequences
 
 WIDTHS: dict[Source, int] = {"speech": 12, "video": 8}
@@ -36,7 +36,7 @@ SHAPES: dict[Role, StreamShape] = {source: StreamShape(None, width) for source, 
 FULL = FoalNetConfig(modalities=("speech", "video"), avel=True, mem=True, projection=6, dropout=0, projection_dropout=0)
 
 # Emotions of a batch; in some of them one emotion, or one utterance, is all there is.
-EMOTIONS = [[0, 1, 0, 2, 3, 1], [2, 2, 2], [1, 0], [3]]
+DRAWN = [[0, 1, 0, 2, 3, 1], [2, 2, 2], [1, 0], [3]]
 
 
 @pytest.fixture(autouse=True)
@@ -137,14 +137,14 @@ def slow_alignment(similarities: list[Tensor], emotions: list[int]) -> float:
     return -0.5 * total / len(emotions)
 
 
-@pytest.mark.parametrize("emotions", EMOTIONS)
+@pytest.mark.parametrize("emotions", DRAWN)
 def test_alignment_loss(emotions: list[int]) -> None:
     speech, video = torch.randn(2, len(emotions), len(emotions), dtype=torch.float64)
     actual = alignment_loss({"speech": speech, "video": video}, pairs_of(emotions))
     assert actual.item() == pytest.approx(slow_alignment([speech, video], emotions), abs=1e-6)
 
 
-@pytest.mark.parametrize("emotions", EMOTIONS)
+@pytest.mark.parametrize("emotions", DRAWN)
 def test_the_hardest_negative(emotions: list[int]) -> None:
     similarity = torch.randn(len(emotions), len(emotions), dtype=torch.float64)
     actual = hard_negatives(similarity, pairs_of(emotions).other, sample=False)
@@ -215,7 +215,7 @@ def slow_matching(positive: list[Tensor], negative: list[Tensor], emotions: list
     return 0.5 * total
 
 
-@pytest.mark.parametrize("emotions", EMOTIONS)
+@pytest.mark.parametrize("emotions", DRAWN)
 def test_matching_loss(emotions: list[int]) -> None:
     positive = [torch.randn(len(emotions), 2, dtype=torch.float64, requires_grad=True) for _ in OTHER]
     negative = [torch.randn(len(emotions), 2, dtype=torch.float64, requires_grad=True) for _ in OTHER]
@@ -225,10 +225,10 @@ def test_matching_loss(emotions: list[int]) -> None:
     assert all(bool(logits.grad.isfinite().all()) for logits in [*positive, *negative] if logits.grad is not None)
 
 
-@pytest.mark.parametrize("emotions", [emotions for emotions in EMOTIONS if len(set(emotions)) > 1])
+@pytest.mark.parametrize("emotions", [emotions for emotions in DRAWN if len(set(emotions)) > 1])
 def test_one_pass_for_three(emotions: list[int]) -> None:
     """Sharing products gives the loss and the gradients of an implementation that shares nothing."""
-    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    model = FoalNet(FULL, shapes=SHAPES, task=EMOTIONS).double()
     straightforward = Straightforward(model).double()
     steps = torch.randint(1, 6, (2, len(emotions))).tolist()
     batch = batch_of({"speech": steps[0], "video": steps[1]}, emotions)
@@ -257,7 +257,7 @@ def test_one_pass_for_three(emotions: list[int]) -> None:
 
 
 def test_who_lacks_a_modality_takes_no_part_in_the_tasks() -> None:
-    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    model = FoalNet(FULL, shapes=SHAPES, task=EMOTIONS).double()
     batch = batch_of({"speech": [3, 0, 2, 4, 0], "video": [2, 3, 4, 0, 0]}, [0, 1, 2, 3, 0])
     whole, others = run(model, batch), run(model, pick(batch, [0, 2], streams=FULL.streams()))
     for task in ("avel", "mem"):
@@ -267,7 +267,7 @@ def test_who_lacks_a_modality_takes_no_part_in_the_tasks() -> None:
 
 
 def test_a_single_emotion_has_no_matching_loss() -> None:
-    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    model = FoalNet(FULL, shapes=SHAPES, task=EMOTIONS).double()
     output = run(model, batch_of({"speech": [3, 2], "video": [1, 2]}, [1, 1]))
     assert output.losses["mem"].value.item() == 0
     output.loss.backward()  # type: ignore[no-untyped-call]
@@ -276,7 +276,7 @@ def test_a_single_emotion_has_no_matching_loss() -> None:
 
 def test_as_released_a_single_emotion_trains_matching_on_any_pairs_labelled_as_different() -> None:
     paired = replace(FULL, without_negatives="paired", negatives="sampled")
-    model = FoalNet(paired, shapes=SHAPES, classes=CLASSES).double().train()
+    model = FoalNet(paired, shapes=SHAPES, task=EMOTIONS).double().train()
     batch = batch_of({"speech": [3, 2, 4, 1], "video": [1, 2, 3, 2]}, [1, 1, 1, 1])
     assert run(model, batch).losses["mem"].value.item() > 0
     pairs = pairs_of([1, 1, 1, 1]).all_paired()
@@ -296,7 +296,7 @@ def test_as_released_the_gathered_utterances_learn_nothing() -> None:
     for gathered in kinds:
         torch.manual_seed(0)
         config = replace(FULL, gathered=gathered)
-        model = FoalNet(config, shapes=SHAPES, classes=CLASSES).double().eval()
+        model = FoalNet(config, shapes=SHAPES, task=EMOTIONS).double().eval()
         speech = batch.features["speech"].clone().requires_grad_()
         output = run(model, replace(batch, features=batch.features | {"speech": speech}))
         gradients[gathered] = torch.autograd.grad(output.losses["mem"].value, speech, retain_graph=True)[0]
@@ -317,8 +317,8 @@ def test_raw_waveforms_have_an_encoder_of_their_own() -> None:
 
 
 def test_negatives_are_drawn_in_training_alone() -> None:
-    model = FoalNet(replace(FULL, negatives="sampled"), shapes=SHAPES, classes=CLASSES).double()
-    hardest = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    model = FoalNet(replace(FULL, negatives="sampled"), shapes=SHAPES, task=EMOTIONS).double()
+    hardest = FoalNet(FULL, shapes=SHAPES, task=EMOTIONS).double()
     hardest.load_state_dict(model.state_dict())
     batch = batch_of({"speech": [3, 2, 4, 1], "video": [2, 2, 1, 3]}, [0, 1, 2, 3])
     drawn = {run(model.train(), batch).losses["mem"].value.item() for _ in range(20)}
@@ -331,7 +331,7 @@ def test_on_given_features_alignment_alone_teaches_the_classifier_nothing() -> N
     for avel in (False, True):
         torch.manual_seed(3)
         config = replace(FULL, avel=avel, mem=False)
-        model = FoalNet(config, shapes=SHAPES, classes=CLASSES)
+        model = FoalNet(config, shapes=SHAPES, task=EMOTIONS)
         interaction = cast(Interaction, model.embed)
         for module in (interaction.fuse, model.classify):
             for value in module.parameters():
@@ -347,7 +347,7 @@ def test_on_given_features_alignment_alone_teaches_the_classifier_nothing() -> N
 
 
 def test_embeddings_and_what_can_be_inspected() -> None:
-    model = FoalNet(FULL, shapes=SHAPES, classes=CLASSES).double()
+    model = FoalNet(FULL, shapes=SHAPES, task=EMOTIONS).double()
     batch = batch_of({"speech": [3, 2], "video": [1, 2]}, [1, 0])
     output = run(model, batch)
     assert output.embedding.shape == (2, 20)
@@ -362,7 +362,7 @@ def test_embeddings_and_what_can_be_inspected() -> None:
 @pytest.mark.parametrize("source", OTHER)
 def test_a_single_modality_is_its_projected_mean(source: Source) -> None:
     config = FoalNetConfig(modalities=(source,), projection=6)
-    model = FoalNet(config, shapes=SHAPES, classes=CLASSES).double().eval()
+    model = FoalNet(config, shapes=SHAPES, task=EMOTIONS).double().eval()
     batch = batch_of({source: [3, 1]}, [1, 0])
     expected = slow_projection(cast(Projection, model.embed), batch.features[source][0, :3])
     assert_near(run(model, batch).embedding[0], expected)

@@ -14,7 +14,7 @@ from merflow.errors import FormatError, ModelError, OutputError, PresetError
 from merflow.models import MODELS
 from merflow.models.folder import load_model, save_model, save_weights
 from merflow.presets.catalogue import preset
-from tests.models.batches import shapes_of
+from tests.models.batches import EMOTIONS, shapes_of
 from tests.models.records import record_of
 
 PRESET = preset("context-mmt:mmt-frozen")
@@ -23,7 +23,7 @@ SHAPES = shapes_of(CONFIG.streams())
 
 
 def model() -> torch.nn.Module:
-    return MODELS["context-mmt"].model(CONFIG, shapes=SHAPES, classes=4)
+    return MODELS["context-mmt"].model(CONFIG, shapes=SHAPES, task=EMOTIONS)
 
 
 @pytest.fixture

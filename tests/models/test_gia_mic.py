@@ -28,7 +28,7 @@ from merflow.models.gia_mic import (
 from merflow.models.layers import WholeBatch, inspect
 from merflow.presets.catalogue import preset
 from merflow.presets.profiles import shipped_profile
-from tests.models.batches import CLASSES, SMALL, garbled, random_batch, shapes_of
+from tests.models.batches import EMOTIONS, SMALL, garbled, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences, slow_attention
 
 DIMS = 6
@@ -238,7 +238,7 @@ def test_invariance_loss_is_never_negative_and_zero_for_equals(scale: float) -> 
 
 
 def in_double(config: GIAMICConfig) -> GIAMIC:
-    return GIAMIC(config, shapes=shapes_of(config.streams()), classes=CLASSES).double().eval()
+    return GIAMIC(config, shapes=shapes_of(config.streams()), task=EMOTIONS).double().eval()
 
 
 def preliminary(model: GIAMIC, batch: Batch) -> Sequences:
@@ -328,7 +328,7 @@ def test_what_an_absent_modality_leaves() -> None:
 
 def test_what_can_be_looked_at() -> None:
     config = small()
-    model = GIAMIC(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    model = GIAMIC(config, shapes=shapes_of(config.streams()), task=EMOTIONS)
     actual = inspect(model, random_batch(config.streams(), [4, 2, 6]))
     axes = {name: entry.axes for name, entry in actual.items()}
     gates = [name for name in axes if name.endswith(".opening")]
@@ -343,7 +343,7 @@ def test_what_can_be_looked_at() -> None:
 
 def test_an_encoder_of_the_models_width_needs_no_map() -> None:
     config = small(dims=12)
-    model = GIAMIC(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    model = GIAMIC(config, shapes=shapes_of(config.streams()), task=EMOTIONS)
     assert not [name for name, _ in model.named_parameters() if name.endswith("project.weight")]
 
 

@@ -22,7 +22,7 @@ from merflow.models.layer_adapter_fusion import (
 from merflow.models.layers import Attention, TransformerLayer, inspect
 from merflow.presets.catalogue import presets
 from merflow.presets.profiles import shipped_profile
-from tests.models.batches import CLASSES, SMALL, random_batch, shapes_of
+from tests.models.batches import EMOTIONS, SMALL, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences, slow_attention
 
 LAYERS, WIDTH, DIMS = 4, 5, 6
@@ -142,7 +142,7 @@ def test_systems(
 ) -> None:
     """Compute Eq. 3-9 of whole systems, utterance by utterance."""
     config = small(modalities=modalities, fusion=fusion, adapters=adapters)
-    model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), classes=CLASSES).double().eval()
+    model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), task=EMOTIONS).double().eval()
     batch = random_batch(config.streams(), [4, 1, 6], dtype=torch.float64)
     output: Output = model(batch)
     for position in range(3):
@@ -203,7 +203,7 @@ def test_layers_are_read_by_adapters_alone() -> None:
 
 def test_what_can_be_looked_at() -> None:
     config = small(adapters=True, fusion=True)
-    model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), task=EMOTIONS)
     actual = inspect(model, random_batch(config.streams(), [4, 2, 6]))
     axes = {name: entry.axes for name, entry in actual.items()}
     assert axes["fuse.text.attentions.speech.attend"] == ("head", "text_layers", "speech_layers")
@@ -216,7 +216,7 @@ def test_what_can_be_looked_at() -> None:
 
 def test_an_encoder_of_the_models_width_needs_no_map() -> None:
     config = small(dims=12)
-    model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    model = LayerAdapterFusion(config, shapes=shapes_of(config.streams()), task=EMOTIONS)
     assert not list(model.embed.parameters())
 
 

@@ -15,6 +15,7 @@ from benchmarks import mfdr as benchmark
 from merflow.contracts.batch import Batch, Output
 from merflow.contracts.presets import spec_of
 from merflow.contracts.streams import Role, Stream
+from merflow.contracts.task import SCALES
 from merflow.errors import PresetError
 from merflow.models import MODELS
 from merflow.models.layers import Attention, inspect
@@ -29,7 +30,7 @@ from merflow.models.mfdr import (
 )
 from merflow.presets.catalogue import presets
 from merflow.presets.profiles import shipped_profile
-from tests.models.batches import CLASSES, SMALL, WIDTH, random_batch, shapes_of
+from tests.models.batches import EMOTIONS, SMALL, WIDTH, random_batch, shapes_of
 from tests.models.slow import assert_near, sequences, slow_attention
 
 DIMS = 6
@@ -333,7 +334,7 @@ def test_a_compiler_leaves_out_the_recurrence_alone(unit: str) -> None:
     """A compiler would unroll the words, so there is one graph before the unit and one after it."""
     torch._dynamo.reset()
     config = small(unit=unit)
-    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    model = MFDR(config, shapes=shapes_of(config.streams()), task=EMOTIONS).eval()
     batch = random_batch(config.streams(), [40, 100, 7])
     graphs = CompileCounter()
     compiled = torch.compile(model, backend=graphs)
@@ -449,7 +450,7 @@ PRESETS = {preset.name: preset.config for preset in presets().values() if preset
 @pytest.mark.parametrize("name", PRESETS)
 def test_whole_systems(name: str) -> None:
     config = small(**PRESETS[name])
-    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES).double().eval()
+    model = MFDR(config, shapes=shapes_of(config.streams()), task=EMOTIONS).double().eval()
     batch = random_batch(config.streams(), [40, 1, 22], dtype=torch.float64)
     output: Output = model(batch)
     for position in range(3):
@@ -495,7 +496,7 @@ def test_streams_have_encoders_in_every_profile() -> None:
 def test_what_the_paper_does_not_read_changes_nothing() -> None:
     """The model ignores frames from the 256th and words from the 51st."""
     config = small()
-    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES).eval()
+    model = MFDR(config, shapes=shapes_of(config.streams()), task=EMOTIONS).eval()
     longer = random_batch(config.streams(), [260, 270])
     cut = Batch(
         {"speech": longer.features["speech"][:, :255], "text": longer.features["text"][:, :50]},
@@ -510,7 +511,7 @@ def test_what_the_paper_does_not_read_changes_nothing() -> None:
 def test_a_gradient_reaches_every_frame_that_the_model_reads(name: str) -> None:
     """Frames of 20 ms; the model reads the first 255 of them, whatever the number of words."""
     config = small(**PRESETS[name])
-    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    model = MFDR(config, shapes=shapes_of(config.streams()), task=EMOTIONS)
     words, durations_s = (1, 13, 25, 50, 60), (0.3, 1.0, 3.6, 5.1, 8.0)
     counts: dict[Role, tuple[int, ...]] = {
         "text": words * len(durations_s),
@@ -529,8 +530,8 @@ def test_a_gradient_reaches_every_frame_that_the_model_reads(name: str) -> None:
 
 
 def test_scores_are_learned_with_an_absolute_error() -> None:
-    config = small(target="score")
-    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    config = small()
+    model = MFDR(config, shapes=shapes_of(config.streams()), task=SCALES["sentiment"])
     classes = random_batch(config.streams(), [17, 5, 1, 9, 12, 3, 23, 8])
     scores = torch.linspace(-3, 3, 8)
     batch = Batch(classes.features, classes.present, scores, classes.utterance_ids)
@@ -548,7 +549,7 @@ def test_scores_are_learned_with_an_absolute_error() -> None:
 
 def test_what_can_be_looked_at() -> None:
     config = small()
-    model = MFDR(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    model = MFDR(config, shapes=shapes_of(config.streams()), task=EMOTIONS)
     batch = random_batch(config.streams(), [20, 4, 30])
     actual = inspect(model, batch)
     assert {name: entry.axes for name, entry in actual.items()} == {

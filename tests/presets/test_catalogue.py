@@ -3,6 +3,7 @@ from importlib.resources import files
 
 import pytest
 
+from merflow.contracts.task import SCALES, Classification, Task
 from merflow.errors import PresetError
 from merflow.models import MODELS
 from merflow.presets import catalogue
@@ -145,3 +146,51 @@ def test_settings_that_a_users_preset_leaves_open_are_the_profiles() -> None:
 def test_an_unknown_profile_fits_nothing() -> None:
     with pytest.raises(PresetError, match="did you mean 'lite'"):
         fitted(catalogue.preset("gia-mic:full"), shipped_profile("light"))
+
+
+def test_mfdr_learns_sentiment_as_its_paper_does() -> None:
+    for preset in catalogue.presets().values():
+        if preset.model == "mfdr":
+            (recipe,) = preset.for_task(SCALES["sentiment"]).recipes
+            assert (recipe.lr, recipe.batch_size, recipe.max_epochs) == (1e-3, 64, 20)
+            assert (recipe.schedule, recipe.monitor, recipe.optimizer) == ("tenth-after-half", "dev_loss", "adam")
+
+
+@pytest.mark.parametrize("profile", ["paper", "lite", "tiny"])
+def test_every_preset_has_a_recipe_for_scores_on_every_profile(profile: str) -> None:
+    for preset in catalogue.presets().values():
+        on_profile = fitted(preset, shipped_profile(profile))
+        assert on_profile.for_task(Classification(("happy", "sad"))) == on_profile
+        for recipe in on_profile.for_task(SCALES["valence"]).recipes:
+            assert recipe.sampling == "shuffle"
+            assert recipe.monitor in ("dev_loss", "dev_mae")
+
+
+def test_a_users_settings_override_those_for_scores() -> None:
+    mine = parse_user_presets(
+        "presets: {mfdr:mine: {base: mfdr:full, stages: [{lr: 0.01, monitor: dev_ccc}]}}", where="file"
+    )["mfdr:mine"]
+    recipe = fitted(mine, shipped_profile("lite")).for_task(SCALES["valence"]).recipe
+    assert (recipe.lr, recipe.monitor, recipe.batch_size, recipe.max_epochs) == (0.01, "dev_ccc", 64, 20)
+
+
+@pytest.mark.parametrize(
+    ("setting", "task", "message"),
+    [
+        ("sampling: class-balanced", SCALES["valence"], "valence is a score without classes to balance; set"),
+        (
+            "monitor: dev_ua",
+            SCALES["valence"],
+            "task valence has no dev_ua; set monitor to dev_loss or dev_mae",
+        ),
+        (
+            "monitor: dev_mae",
+            Classification(("happy", "sad")),
+            "task emotion has no dev_mae; set monitor to",
+        ),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_task_is_refused(setting: str, task: Task, message: str) -> None:
+    mine = parse_user_presets(f"presets: {{mfdr:mine: {{base: mfdr:full, stages: [{{{setting}}}]}}}}", where="file")
+    with pytest.raises(PresetError, match=f"mfdr:mine: {message}"):
+        mine["mfdr:mine"].for_task(task)

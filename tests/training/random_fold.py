@@ -22,7 +22,7 @@ from merflow.presets import catalogue
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.parallel import environments, joined
 from merflow.training.stages import Material, Stage
-from tests.models.batches import CLASSES, SMALL, random_batch, shapes_of
+from tests.models.batches import EMOTIONS, SMALL, random_batch, shapes_of
 
 Result = TypeVar("Result")
 
@@ -88,7 +88,7 @@ def model_of(variant: str, **changes: object) -> nn.Module:
     config = config_of(variant, **changes)
     torch.manual_seed(0)
     entry = MODELS[catalogue.preset(variant).model]
-    return entry.model(config, shapes=shapes_of(config.streams()), classes=CLASSES)
+    return entry.model(config, shapes=shapes_of(config.streams()), task=EMOTIONS)
 
 
 def recipe_of(variant: str, **changes: object) -> Recipe:
@@ -116,7 +116,7 @@ def train(
         RandomUtterances.of(streams, count, seed=seed, dtype=dtype) for seed, count in enumerate((utterances, 21, 13))
     ]
     return train_fold(
-        [Stage(recipe_of(variant, **recipe or {}), lambda: Material(model, *parts))],
+        [Stage(recipe_of(variant, **recipe or {}), lambda: Material(model, EMOTIONS, *parts))],
         seed=0,
         params=params,
         folder=folder,
@@ -133,7 +133,7 @@ def outcome(found: TrainedFold) -> Outcome:
     """Return the figures of the epochs, the weights, and the shadow's test probabilities."""
     assert found.shadow is not None
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in found.history.rows()]
-    return rows, found.material.model.state_dict(), found.shadow.probabilities
+    return rows, found.material.model.state_dict(), found.shadow.predictions
 
 
 def together(call: Callable[..., Result], *, params: TrainingParams) -> list[Result]:

@@ -19,8 +19,8 @@ from merflow.inference.determinism import seed_epoch
 from merflow.models import MODELS
 from merflow.training.loop import EpochProgress, TrainedFold, train_fold
 from merflow.training.stages import Material, Stage
+from tests.models.batches import CLASSES, EMOTIONS
 
-CLASSES = 4
 SEED = 3
 SHAPES: Mapping[Role, StreamShape] = {
     "speech_layers": StreamShape(layers=3, width=10),
@@ -110,7 +110,7 @@ def fresh_model(system: str = "mmt") -> nn.Module:
     """Return a model with the same weights at every call."""
     seed_epoch(0, epoch=0)
     entry = MODELS["context-mmt"]
-    return entry.model(entry.configure({"system": system, "dropout": 0.2}), shapes=SHAPES, classes=CLASSES)
+    return entry.model(entry.configure({"system": system, "dropout": 0.2}), shapes=SHAPES, task=EMOTIONS)
 
 
 def fold(
@@ -146,6 +146,7 @@ def fold(
     """
     material = Material(
         model,
+        EMOTIONS,
         train=separable(96, seed=1) if train is None else train,
         dev=separable(40, seed=2) if dev is None else dev,
         test=test,

@@ -10,6 +10,7 @@ from merflow.errors import OutputError, TrainingError
 from merflow.inference.prediction import predict
 from merflow.training.history import FoldHistory
 from merflow.training.resume import CHECKPOINT
+from tests.models.batches import EMOTIONS
 from tests.training.separable import Utterances, fold, fresh_model, params, separable
 
 FIGURES = {"stage", "train_loss", "dev_loss", "dev_ua", "dev_wa", "lr", "seconds"}
@@ -61,12 +62,14 @@ def test_the_model_ends_with_the_chosen_epochs_weights(tmp_path: Path) -> None:
     assert history.best_epoch < 25, "a fold whose last epoch is best would prove nothing"
     assert history.best.dev_loss == min(figures.dev_loss for figures in history.epochs)
     dev = separable(40, seed=2)
-    probabilities = torch.from_numpy(predict(model, dev, batch_size=7, params=params()))
+    probabilities = torch.from_numpy(predict(model, dev, task=EMOTIONS, batch_size=7, params=params()))
     assert dev.labels is not None
     labels = torch.from_numpy(dev.labels)
     loss = torch.nn.functional.nll_loss(probabilities.log(), labels)
     assert float(loss) == pytest.approx(history.best.dev_loss, abs=1e-5)
-    assert float((probabilities.argmax(1) == labels).double().mean()) == pytest.approx(history.best.dev_wa)
+    assert float((probabilities.argmax(1) == labels).double().mean()) == pytest.approx(
+        history.best.development["dev_wa"]
+    )
 
 
 def test_dev_ua_chooses_the_earliest_of_the_best(tmp_path: Path) -> None:
@@ -114,7 +117,7 @@ def test_no_utterances(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no development utterances"):
         fold(fresh_model(), tmp_path, dev=empty)
     with pytest.raises(TrainingError, match="nothing to predict"):
-        predict(fresh_model(), empty, batch_size=4, params=params())
+        predict(fresh_model(), empty, task=EMOTIONS, batch_size=4, params=params())
 
 
 def test_no_labels(tmp_path: Path) -> None:

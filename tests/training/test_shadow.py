@@ -10,6 +10,7 @@ import torch
 from merflow.evaluation.metrics import unweighted_accuracy
 from merflow.training.loop import TrainedFold
 from merflow.training.shadow import Shadow
+from tests.models.batches import EMOTIONS
 from tests.training.separable import Utterances, fold, fresh_model, separable
 from tests.training.test_resume import assert_equal, interrupted, without_seconds
 
@@ -42,26 +43,28 @@ def test_weights_and_choice_are_the_same_with_without_and_against_it(tmp_path: P
         assert_equal(its_weights, weights)
 
 
-def test_it_is_the_epoch_with_the_highest_test_ua(tmp_path: Path) -> None:
+def test_it_is_the_epoch_with_the_highest_figure(tmp_path: Path) -> None:
     test = separable(60, seed=8, noise=1.5)
     assert test.labels is not None
     shadow = run(tmp_path / "long", test)[0].shadow
     assert shadow is not None
-    found = unweighted_accuracy(test.labels, shadow.probabilities.argmax(axis=1), classes=4)
-    assert shadow.test_ua == found
+    found = unweighted_accuracy(test.labels, shadow.predictions.argmax(axis=1), classes=4)
+    assert shadow.figure == found
     by_epoch = [fold(fresh_model(), tmp_path / str(n), test=test, lr=0.03, max_epochs=n).shadow for n in (1, 2, 3)]
-    uas = [each.test_ua for each in by_epoch if each is not None]
+    uas = [each.figure for each in by_epoch if each is not None]
     assert uas == sorted(uas)
-    assert shadow.test_ua >= uas[-1]
+    assert shadow.figure >= uas[-1]
 
 
 def test_of_equals_the_first_stays() -> None:
     right = np.eye(4, dtype=np.float32)
     labels = np.arange(4)
-    shadow = Shadow.empty().with_epoch(1, right[::-1].copy(), labels=labels)
-    assert (shadow.epoch, shadow.test_ua) == (1, 0.0)
-    shadow = shadow.with_epoch(2, right, labels=labels).with_epoch(3, right, labels=labels)
-    assert (shadow.epoch, shadow.test_ua) == (2, 1.0)
+    shadow = Shadow.empty().with_epoch(1, right[::-1].copy(), labels=labels, task=EMOTIONS)
+    assert (shadow.epoch, shadow.figure) == (1, 0.0)
+    shadow = shadow.with_epoch(2, right, labels=labels, task=EMOTIONS).with_epoch(
+        3, right, labels=labels, task=EMOTIONS
+    )
+    assert (shadow.epoch, shadow.figure) == (2, 1.0)
 
 
 @pytest.mark.parametrize("after", [1, 4])
@@ -72,5 +75,5 @@ def test_a_resumed_fold_has_the_same_shadow(tmp_path: Path, after: int) -> None:
     resumed = run(tmp_path / "stopped", test)[0].shadow
     assert whole is not None
     assert resumed is not None
-    assert (resumed.epoch, resumed.test_ua) == (whole.epoch, whole.test_ua)
-    np.testing.assert_array_equal(resumed.probabilities, whole.probabilities)
+    assert (resumed.epoch, resumed.figure) == (whole.epoch, whole.figure)
+    np.testing.assert_array_equal(resumed.predictions, whole.predictions)

@@ -12,6 +12,7 @@ from merflow.contracts.tracker import NullTracker
 from merflow.errors import TrainingError
 from merflow.training.loop import TrainedFold, train_fold
 from merflow.training.stages import Material, Stage
+from tests.models.batches import EMOTIONS
 from tests.training.separable import SEED, fold, fresh_model, params, recipe, separable
 from tests.training.test_resume import assert_equal, interrupted, without_seconds
 
@@ -51,7 +52,7 @@ def test_a_stage_starts_from_the_best_weights_of_the_one_before(tmp_path: Path) 
     fold(alone, tmp_path / "alone", **FIRST)
     expected = {name: value.clone() for name, value in alone.state_dict().items()}
     model = fresh_model()
-    material = Material(model, separable(96, seed=1), separable(40, seed=2))
+    material = Material(model, EMOTIONS, separable(96, seed=1), separable(40, seed=2))
 
     def second() -> Material:
         started.append({name: value.clone() for name, value in model.state_dict().items()})
@@ -103,7 +104,7 @@ def test_resumed_in_any_stage(whole: tuple[nn.Module, TrainedFold], tmp_path: Pa
 
 
 def test_a_stage_that_is_over_is_not_opened_again(tmp_path: Path) -> None:
-    material = Material(fresh_model(), separable(96, seed=1), separable(40, seed=2))
+    material = Material(fresh_model(), EMOTIONS, separable(96, seed=1), separable(40, seed=2))
     interrupted(tmp_path, after=4, max_epochs=3, later=[{"max_epochs": 3}])
 
     def never() -> Material:
@@ -162,7 +163,7 @@ def test_encoders_have_their_own_rate_and_the_schedule_moves_both(tmp_path: Path
 
 def fixed(model: nn.Module, folder: Path, *counts: int, **changes: Any) -> TrainedFold:  # noqa: ANN401 - any
     """Train stages of fixed numbers of epochs, without development utterances."""
-    material = Material(model, separable(96, seed=1), dev=None)
+    material = Material(model, EMOTIONS, separable(96, seed=1), dev=None)
     stages = [Stage(recipe(**changes), lambda: material, epochs=count) for count in counts]
     return train_fold(stages, seed=SEED, params=params(), folder=folder, tracker=NullTracker())
 

@@ -13,7 +13,7 @@ from merflow.inference.ranks import ALONE, Ranks
 from merflow.models import MODELS, ModelConfig
 from merflow.models.layers import WholeBatch
 from merflow.training.whole_batch import rows_of_all, span_processes
-from tests.models.batches import CLASSES, SMALL, pick, random_batch, shapes_of
+from tests.models.batches import EMOTIONS, SMALL, pick, random_batch, shapes_of
 from tests.models.slow import assert_near
 
 # Shares of unequal size. Each process pads its own share, so that their steps differ in number, too.
@@ -37,7 +37,7 @@ def joint_terms(name: str, rows: list[int], ranks: Ranks) -> Measured:
     config = config_of(name)
     streams: tuple[Stream, ...] = config.streams()
     torch.manual_seed(2)
-    model: nn.Module = MODELS[name].model(config, shapes=shapes_of(streams), classes=CLASSES).double().train()
+    model: nn.Module = MODELS[name].model(config, shapes=shapes_of(streams), task=EMOTIONS).double().train()
     span_processes(model, ranks)
     batch = random_batch(streams, LENGTHS, dtype=torch.float64)
     batch.present["video"][4] = False

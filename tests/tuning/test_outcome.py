@@ -4,9 +4,14 @@ from pathlib import Path
 import optuna
 import pytest
 
+from merflow.contracts.history import EpochFigures
+from merflow.contracts.task import SCALES, Classification, Task
 from merflow.errors import TuningError
+from merflow.training.history import FoldHistory
 from merflow.tuning.figures import FIGURES, write_figures, write_page
+from merflow.tuning.objective import Judge, objective_of
 from merflow.tuning.outcome import Outcome
+from merflow.tuning.worker import Attempt
 from tests.tuning.studies import made, params, searched, space, subject
 
 
@@ -17,10 +22,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> optuna.Study:
 
 def test_the_table_has_every_trial_and_the_best_is_the_highest(study: optuna.Study) -> None:
     found = Outcome.of(study, seed=0)
-    table = found.table()
+    table = found.table(figure="UA")
     assert list(table["trial"]) == list(range(12))
     complete = table[table["state"] == "complete"]
-    assert found.best.dev_ua == complete["dev_UA"].max() == study.best_value
+    assert found.best.figure == complete["dev_UA"].max() == study.best_value
     assert found.best.number == study.best_trial.number
     assert found.counts == table["state"].value_counts().to_dict()
     assert found.counts["pruned"] > 0
@@ -52,7 +57,7 @@ def test_the_page_needs_nothing_beside_it_and_pictures_are_drawn(study: optuna.S
     assert page.count('class="plotly-graph-div"') == len(FIGURES)
     assert "context-mmt:mine, tuned from context-mmt:mmt-frozen" in page
     assert "preset's own" in page
-    drawn = write_figures(study, tmp_path / "figures", importance=True, seed=0)
+    drawn = write_figures(study, tmp_path / "figures", results=results)
     assert [path.stem for path in drawn] == list(FIGURES)
     for path in drawn:
         assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
@@ -63,5 +68,31 @@ def test_few_trials_have_no_importance(tmp_path: Path) -> None:
     study = searched(tmp_path, trials=2)
     found = Outcome.of(study, seed=0)
     assert found.importance == {}
-    drawn = write_figures(study, tmp_path / "figures", importance=False, seed=0)
+    results = found.results(subject(), preset="context-mmt:mine")
+    drawn = write_figures(study, tmp_path / "figures", results=results)
     assert [path.stem for path in drawn] == ["history", "steps"]
+
+
+def test_a_study_of_scores_speaks_of_their_concordance(study: optuna.Study, tmp_path: Path) -> None:
+    of_scores = subject().model_copy(update={"objective": objective_of(SCALES["valence"])})
+    found = Outcome.of(study, seed=0)
+    write_page(study, tmp_path / "study.html", results=found.results(of_scores, preset="context-mmt:mine"))
+    page = (tmp_path / "study.html").read_text()
+    assert f"reached a CCC of {found.best.figure:.3f} on development data" in page
+    assert "UA" not in page.partition("plotly")[0]
+    assert {"dev_CCC"} <= set(found.table(figure=of_scores.figure))
+
+
+def test_the_figure_of_a_trial_follows_the_task() -> None:
+    row = {"epoch": 1, "stage": 1, "train_loss": 1.0, "dev_loss": 1.0, "lr": 0.1, "seconds": 1.0}
+    of_task: dict[Task, dict[str, float]] = {
+        SCALES["valence"]: {"dev_mae": 0.4, "dev_ccc": 0.25, "dev_pearson": 0.9},
+        Classification(("happy", "sad")): {"dev_ua": 0.25, "dev_wa": 0.9},
+    }
+    assert len(of_task) == 2
+    for task, figures in of_task.items():
+        history = FoldHistory((EpochFigures.of_row(row | figures),), best_epoch=1)
+        attempt = Attempt(optuna.create_study().ask(), number=0, values={})
+        judge = Judge(attempt, (), 1, task)
+        judge.fold_done(1, history)
+        assert judge.verdict == 0.25

@@ -96,7 +96,7 @@ def test_a_trial_that_diverges_is_finished_and_told_as_such(tmp_path: Path) -> N
     work(study, diverging, space=space(), params=chosen)
     found = Outcome.of(study, seed=0)
     assert [row.state for row in found.rows] == ["complete", "diverged", "complete"]
-    assert found.rows[1].dev_ua is None
+    assert found.rows[1].figure is None
 
 
 def test_another_error_ends_the_worker(tmp_path: Path) -> None:

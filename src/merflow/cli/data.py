@@ -14,6 +14,7 @@ from merflow.cli.options import (
     ParamsOption,
     ProtocolOption,
     SetOption,
+    TaskOption,
     load_params,
 )
 from merflow.cli.s3 import fetch, publish
@@ -95,6 +96,7 @@ def validate(
 def split(
     manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
     out: Annotated[Path, typer.Option(help="Write the splits to this Parquet file, and a summary beside it.")],
+    task: TaskOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     improvised_only: Annotated[bool, typer.Option("--improvised-only", help="Leave scripted dialogues out.")] = False,
@@ -108,7 +110,12 @@ def split(
     """
     from merflow.jobs.split import split as split_job
 
-    changes = {"protocol": protocol, "development": development, "improvised_only": improvised_only or None}
+    changes = {
+        "task": task,
+        "protocol": protocol,
+        "development": development,
+        "improvised_only": improvised_only or None,
+    }
     chosen = load_params(params, overrides).splits.model_copy(
         update={name: value for name, value in changes.items() if value is not None}
     )

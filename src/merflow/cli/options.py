@@ -11,6 +11,7 @@ import typer
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS, Development, Protocol
+from merflow.contracts.task import TASK_NAMES, TaskName
 from merflow.corpus.readers.catalogue import READERS
 
 ParamsOption = Annotated[
@@ -50,6 +51,13 @@ ProfileOption = Annotated[
 StoreOption = Annotated[
     Path | None,
     typer.Option(help="Keep the features in this folder, which other runs may share. [default: one in --out]"),
+]
+TaskOption = Annotated[
+    TaskName | None,
+    typer.Option(
+        metavar="<task>",
+        help=f"Learn this of an utterance: {', '.join(TASK_NAMES)}. [default: the corpus's usual one]",
+    ),
 ]
 ProtocolOption = Annotated[
     Protocol | None,
@@ -107,6 +115,7 @@ def adjusted(
     params: Params,
     *,
     profile: str | None,
+    task: TaskName | None,
     protocol: Protocol | None,
     development: Development | None,
     seed: int | None,
@@ -114,7 +123,7 @@ def adjusted(
 ) -> Params:
     """Return the parameters with the common options of a benchmark applied."""
     features = {"profile": profile, "store": str(store.absolute()) if store else None}
-    splits = {"protocol": protocol, "development": development}
+    splits = {"task": task, "protocol": protocol, "development": development}
     return params.model_copy(
         update={
             "features": params.features.model_copy(update={key: value for key, value in features.items() if value}),

@@ -29,6 +29,7 @@ from merflow.cli.options import (
     SetOption,
     SizeOption,
     StoreOption,
+    TaskOption,
     TranscribeOption,
     adjusted,
     command_line,
@@ -64,6 +65,7 @@ def run_pipeline(
     size: SizeOption = "small",
     profile: ProfileOption = None,
     store: StoreOption = None,
+    task: TaskOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     seed: SeedOption = None,
@@ -101,6 +103,7 @@ def run_pipeline(
     chosen = adjusted(
         load_params(params, overrides),
         profile=profile,
+        task=task,
         protocol=protocol,
         development=development,
         seed=None if tunes else seed,

@@ -24,6 +24,7 @@ from merflow.cli.options import (
     SetOption,
     SizeOption,
     StoreOption,
+    TaskOption,
     TranscribeOption,
     adjusted,
     command_line,
@@ -225,6 +226,7 @@ def benchmark(
     size: SizeOption = "small",
     profile: ProfileOption = None,
     store: StoreOption = None,
+    task: TaskOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     seed: SeedOption = None,
@@ -256,6 +258,7 @@ def benchmark(
     chosen = adjusted(
         load_params(params, overrides),
         profile=profile,
+        task=task,
         protocol=protocol,
         development=development,
         seed=seed,

@@ -20,6 +20,7 @@ from merflow.cli.options import (
     SetOption,
     SizeOption,
     StoreOption,
+    TaskOption,
     TranscribeOption,
     adjusted,
     load_params,
@@ -43,7 +44,8 @@ def tune(
         int | None, typer.Option(help="Run this number of trials at the same time on this machine.", min=1)
     ] = None,
     folds: Annotated[
-        str | None, typer.Option(help="Average the development UA over these folds, for example 1,2.")
+        str | None,
+        typer.Option(help="Average the development UA, or CCC of scores, over these folds, for example 1,2."),
     ] = None,
     storage: Annotated[
         str | None,
@@ -66,6 +68,7 @@ def tune(
     size: SizeOption = "small",
     profile: ProfileOption = None,
     store: StoreOption = None,
+    task: TaskOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
     quarantine: QuarantineOption = False,
@@ -93,6 +96,7 @@ def tune(
     chosen = adjusted(
         load_params(params, overrides),
         profile=profile,
+        task=task,
         protocol=protocol,
         development=development,
         seed=None,
@@ -183,21 +187,22 @@ def _made(
 
 def best_trials(results: StudyResults) -> Table:
     """Return the study's best trials, and below them the preset's own values."""
+    subject = results.subject
     table = Table(
         box=None,
         pad_edge=False,
         header_style="bold",
-        caption="UA: mean development UA in percent, for which the best trial was chosen; test it on test data",
+        caption=f"{subject.figure}: {subject.objective}, for which the best trial was chosen; test it on test data",
     )
-    for column in ("trial", "UA", *(f"fold {fold}" for fold in results.subject.folds)):
+    for column in ("trial", subject.figure, *(f"fold {fold}" for fold in results.subject.folds)):
         table.add_column(column, justify="left" if column == "trial" else "right", no_wrap=True)
     for setting in results.settings:
         table.add_column(setting.partition(".")[2], justify="right", no_wrap=True)
     rows = [(str(trial.trial), trial) for trial in results.ranked]
     for label, trial in [*rows, *([("preset's own", results.untuned)] if results.untuned else [])]:
-        shares = [trial.dev_ua, *trial.folds.values()]
+        figures = [trial.figure, *trial.folds.values()]
         values = [_short(trial.values[name]) if name in trial.values else "" for name in results.settings]
-        table.add_row(label, *(f"{100 * share:.1f}" for share in shares), *values)
+        table.add_row(label, *map(subject.shown, figures), *values)
     return table
 
 

@@ -155,6 +155,6 @@ def _origin(origin: "Origin") -> str:
     made = f"made from {origin.base}"
     if origin.study is None:
         return made
-    figure = "" if origin.dev_ua is None else f", development UA {100 * origin.dev_ua:.1f}%"
+    figure = "" if origin.development is None else f", development {origin.development}"
     commit = f", at commit {origin.git_commit[:12]}" if origin.git_commit else ""
     return f"{made} by trial {origin.trial or 'unknown'} of study {origin.study!r}{figure}{commit}"

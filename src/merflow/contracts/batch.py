@@ -20,7 +20,7 @@ class Batch:
     Attributes:
         features: Role -> ``(N, T, D)``, or ``(N, T, L, D)`` for models that weight layers. T differs by role.
         present: Role -> ``(N, T)`` bool, True = a real step.
-        labels: ``(N,)`` int64 class indices, float32 scores for a model that learns scores, or None at inference.
+        labels: ``(N,)`` int64 class indices, float32 scores where a score is learned, or None at inference.
         utterance_ids: N ids.
     """
 
@@ -117,7 +117,7 @@ class RawBatch:
 
     @property
     def labels(self) -> Tensor | None:
-        """``(N,)`` int64 class indices, or None at inference."""
+        """``(N,)`` int64 class indices or float32 scores, or None at inference."""
         return self.stored.labels
 
     @property
@@ -157,7 +157,7 @@ class Output:
     """Return value of every model's forward pass.
 
     Attributes:
-        logits: ``(N, C)``.
+        logits: ``(N, C)``; scores ``(N, 1)`` where a score is learned.
         embedding: ``(N, E)``, the pooled vectors that feed the classifier.
         losses: Loss terms by name; empty if the batch has no labels.
     """

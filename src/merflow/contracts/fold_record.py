@@ -4,8 +4,11 @@ The model folder, the tracking run, lineage and reports read this one record. A 
 is known before training; a :class:`FoldRecord` adds the figures of the training itself.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from pydantic import field_validator
 
 from merflow.contracts.fold_id import FoldId
 from merflow.contracts.formats import read_typed, refused, write_typed
@@ -17,6 +20,7 @@ from merflow.contracts.regime import Regime
 from merflow.contracts.selection import NONE_PAPER, Selection
 from merflow.contracts.streams import MODALITY_OF, Modality, Role, StreamShape
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import Task, task_of
 from merflow.errors import ModelError
 from merflow.storage.local import digest
 
@@ -91,10 +95,12 @@ class Origin(Strict):
         return self._text("trial")
 
     @property
-    def dev_ua(self) -> float | None:
-        """Development UA of that trial, 0 to 1."""
-        value = self.tuned.get("dev_UA")
-        return float(value) if isinstance(value, (int, float)) else None
+    def development(self) -> str | None:
+        """Development figure of that trial in words: UA in percent, or CCC of scores."""
+        ua, ccc = self.tuned.get("dev_UA"), self.tuned.get("dev_CCC")
+        if isinstance(ua, (int, float)):
+            return f"UA {100 * ua:.1f}%"
+        return f"CCC {ccc:.3f}" if isinstance(ccc, (int, float)) else None
 
     @property
     def git_commit(self) -> str | None:
@@ -114,7 +120,7 @@ class PlannedFold(Strict):
         fold: Counted from 1; 0 for a refit on the utterances of all folds, whose ``split_id`` is of a split without
             development and test part.
         config: Switches of the model's config.
-        classes: Emotion classes in the order of the logits.
+        classes: Emotion classes in the order of the logits; empty for a score.
         selection: The rule that chooses the epoch.
         recipes: One for each trained stage, in the order of training.
         regime: The encoders' part in the training, as the paper's row asks for it and as it was.
@@ -127,7 +133,7 @@ class PlannedFold(Strict):
         encoders: The encoders that make its features, by role.
         corpus: Name of the corpus.
         manifest_hash: Version of the corpus.
-        split_params: Protocol, development data, seed and so on of the splits.
+        split_params: Task, protocol, development data, seed and so on of the splits.
         origin: The source of a user's preset; None for a paper's own row.
         git_commit: Commit of the code, with ``-dirty`` behind it where files differ; empty outside a checkout.
     """
@@ -158,6 +164,16 @@ class PlannedFold(Strict):
     origin: Origin | None
     git_commit: str
     environment: Environment
+
+    @field_validator("split_params", mode="before")
+    @classmethod
+    def _from_before_tasks(cls, given: object) -> object:
+        return SplitParams.of_record(given) if isinstance(given, Mapping) else given
+
+    @property
+    def task(self) -> Task:
+        """The task that the model learns."""
+        return task_of(self.split_params.named_task, classes=self.classes)
 
     @property
     def variant(self) -> str:
@@ -240,7 +256,8 @@ class PlannedFold(Strict):
     @property
     def stamp(self) -> str:
         """Digest that the weights carry, to recognize weights of another record."""
-        return digest(self.model_dump(mode="json", include=set(PlannedFold.model_fields)))
+        facts = self.model_dump(mode="json", include=set(PlannedFold.model_fields))
+        return digest({**facts, "split_params": self.split_params.deciding()})
 
 
 class ChosenEpoch(Strict):
@@ -249,14 +266,25 @@ class ChosenEpoch(Strict):
     Attributes:
         epoch: Counted from 1 through all stages.
         stage: Its stage, counted from 1. In a stage before the last, encoders had not learned yet.
-        dev_ua: None for a refit, which sets no development data aside.
-        dev_loss: None likewise.
+        dev_loss: None for a refit, which sets no development data aside.
+        dev_ua: None likewise, and for a score.
+        dev_mae: Mean absolute error of scores; None for classes, as are the next two.
+        dev_ccc: Concordance correlation, -1 to 1.
+        dev_pearson: Correlation, -1 to 1.
     """
 
     epoch: int
     stage: int
-    dev_ua: float | None
     dev_loss: float | None
+    dev_ua: float | None = None
+    dev_mae: float | None = None
+    dev_ccc: float | None = None
+    dev_pearson: float | None = None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The development figures that there are, by name."""
+        return {name: value for name, value in self if name.startswith("dev_") and value is not None}
 
 
 class ShadowEpoch(Strict):

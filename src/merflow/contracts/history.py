@@ -1,8 +1,8 @@
 """The figures of a fold's epochs, and the file that keeps them beside its record."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +21,47 @@ class EpochFigures:
     Attributes:
         stage: Counted from 1.
         train_loss: Mean over training utterances, as seen while the weights moved.
-        dev_loss: Mean over development utterances after the epoch; NaN without any, as are the next two.
-        dev_ua: Mean recall, 0 to 1.
-        dev_wa: Accuracy, 0 to 1.
+        dev_loss: Mean over development utterances after the epoch; NaN without any, as is all of ``development``.
         lr: Learning rate of the first parameter group.
         seconds: Wall time; the one figure that differs between equal runs.
+        development: Figures of the development utterances by name, those of the task: ``dev_ua`` (mean recall) and
+            ``dev_wa`` (accuracy) of classes, 0 to 1; ``dev_mae``, ``dev_ccc`` and ``dev_pearson`` of scores.
     """
 
     epoch: int
     stage: int
     train_loss: float
     dev_loss: float
-    dev_ua: float
-    dev_wa: float
     lr: float
     seconds: float
+    development: Mapping[str, float]
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "EpochFigures":
+        """Return the figures of a row of :attr:`row`.
+
+        Raises:
+            KeyError: The row lacks one of the attributes.
+        """
+        own = [field.name for field in fields(cls) if field.name != "development"]
+        return cls(
+            **{name: row[name] for name in own},
+            development={name: value for name, value in row.items() if name not in own},
+        )
 
     @property
     def has_development(self) -> bool:
         """True if there were development utterances to compute figures on."""
-        return not math.isnan(self.dev_ua)
+        return not math.isnan(self.dev_loss)
+
+    @property
+    def dev_ua(self) -> float:
+        """Mean recall of the development utterances, 0 to 1; NaN without any, and for scores."""
+        return self.development.get("dev_ua", math.nan)
+
+    def monitored(self, monitor: str) -> float:
+        """Return the figure of a recipe's ``monitor``."""
+        return self.dev_loss if monitor == "dev_loss" else self.development[monitor]
 
     @property
     def figures(self) -> dict[str, float]:
@@ -49,11 +70,19 @@ class EpochFigures:
 
     @property
     def row(self) -> dict[str, Any]:
-        """All figures by name."""
-        return asdict(self)
+        """All figures by name, those of development data in the middle."""
+        return {
+            "epoch": self.epoch,
+            "stage": self.stage,
+            "train_loss": self.train_loss,
+            "dev_loss": self.dev_loss,
+            **self.development,
+            "lr": self.lr,
+            "seconds": self.seconds,
+        }
 
 
-_HISTORY = TypeAdapter(tuple[EpochFigures, ...])
+_ROWS = TypeAdapter(tuple[dict[str, int | float], ...])
 
 
 def write_history(folder: Path, epochs: Sequence[EpochFigures]) -> None:
@@ -69,8 +98,8 @@ def read_history(folder: Path) -> tuple[EpochFigures, ...]:
     """
     path = folder / HISTORY
     try:
-        return _HISTORY.validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        return tuple(EpochFigures.of_row(row) for row in _ROWS.validate_json(path.read_bytes()))
+    except (OSError, ValidationError, KeyError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise FormatError(
             f"cannot read {path} ({problem}); train the fold again with the command that trained it"

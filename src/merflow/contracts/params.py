@@ -4,7 +4,7 @@ Every experiment setting has its one home in that file; no section has defaults 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,6 +23,7 @@ from merflow.contracts.protocols import (
     SharedSpeakers,
 )
 from merflow.contracts.strict import Strict, parse
+from merflow.contracts.task import TaskChoice, TaskName
 from merflow.contracts.taxonomy import Taxonomy, parse_taxonomy, taxonomy
 from merflow.errors import LabelError, ParamsError
 
@@ -82,15 +83,19 @@ class CorpusParams(Strict):
 
 
 class SplitParams(Strict):
-    """The choice of folds and of development data. Shares are of the training utterances.
+    """The choice of the task, of folds and of development data. Shares are of the training utterances.
 
     Attributes:
+        task: The thing that models learn to tell: ``emotion``, or a score. ``auto`` is the corpus's usual task; splits
+            record the one that it was.
         folds: Number of folds of ``k-fold``; other protocols ignore it.
-        min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class.
+        min_dev_per_class: A speaker or session becomes development data only with this many utterances of every class;
+            of a score, with this many utterances.
         shared_speakers: ``refuse`` a speaker or dialogue that the corpus's official split has in two parts, or
             ``record`` it in the splits' facts; other protocols never share any.
     """
 
+    task: TaskChoice
     protocol: Protocol
     folds: int = Field(ge=2)
     development: Development
@@ -99,6 +104,21 @@ class SplitParams(Strict):
     seed: int = Field(ge=0)
     improvised_only: bool
     shared_speakers: SharedSpeakers
+
+    @staticmethod
+    def of_record(recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Return parameters as a file has them; in files from before there were tasks, that of emotions."""
+        return {"task": "emotion", **recorded}
+
+    @property
+    def named_task(self) -> TaskName:
+        """The task of splits, which is never ``auto``."""
+        assert self.task != "auto", "jobs.split names the task before it splits"
+        return self.task
+
+    def deciding(self, *, unused: Collection[str] = ()) -> dict[str, Any]:
+        """Return the parameters for a digest, without unused ones; that of emotions is as it was before tasks."""
+        return self.model_dump(exclude={*unused, *(("task",) if self.task == "emotion" else ())})
 
     @property
     def known_folds(self) -> int | None:
@@ -231,7 +251,7 @@ class TuningParams(Strict):
     Attributes:
         trials: Finished trials of the whole study, pruned ones included, whatever the number of workers.
         workers: Trials that run at the same time, each in its own process; ``auto`` is what the machine can take.
-        folds: Folds whose development UA is averaged; every trial trains them one after the other.
+        folds: Folds whose development UA, or CCC of scores, is averaged; every trial trains them one after the other.
         seed: Seed of the sampler and of every training.
         startup_trials: Finished trials, drawn at random, before the sampler learns from them.
         pruning_trials: Complete trials before any trial is pruned.

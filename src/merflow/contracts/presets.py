@@ -9,9 +9,10 @@ from pydantic import Field
 
 from merflow.contracts.protocols import Policy
 from merflow.contracts.published import Paper, PublishedFigure
-from merflow.contracts.recipe import Recipe
+from merflow.contracts.recipe import Recipe, check_recipe
 from merflow.contracts.streams import Modality, Stream
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import Regression, Task
 from merflow.errors import FeatureError, PresetError
 
 
@@ -132,6 +133,7 @@ class Preset:
         config: Values of the model's config dataclass.
         recipes: One recipe per stage, in the order of training.
         asked: Encoder policies of the paper's row, one per stage; a user's preset keeps those of its base.
+        scores: Settings of every stage's recipe that differ where the model learns a score.
         frozen: Settings of every stage's recipe that differ where encoders that should learn are frozen.
         published: Figures that the paper reports. They are quoted and never measured here.
         base: For a user's preset, the variant from which it is derived, and whose paper, table and published figures it
@@ -148,6 +150,7 @@ class Preset:
     config: dict[str, Any]
     recipes: tuple[Recipe, ...]
     asked: tuple[Policy, ...]
+    scores: dict[str, Any]
     frozen: dict[str, Any]
     published: tuple[PublishedFigure, ...]
     base: str | None = None
@@ -173,6 +176,25 @@ class Preset:
     def stages(self) -> tuple[Policy, ...]:
         """Encoder policies in the order of training; ``("frozen",)`` trains on stored features alone."""
         return tuple(recipe.policy for recipe in self.recipes)
+
+    def for_task(self, task: Task) -> "Preset":
+        """Return the preset as it is trained for a task: for a score, by the model's settings for scores.
+
+        The settings in the recipe of a user's preset stay as they are, and override those for scores.
+
+        Raises:
+            PresetError: A recipe asks for something that the task does not have.
+        """
+        recipes = self.recipes
+        if isinstance(task, Regression):
+            changes = self.changes or ({},) * len(recipes)
+            recipes = tuple(
+                Recipe.model_validate(recipe.model_dump() | self.scores | change)
+                for recipe, change in zip(recipes, changes, strict=True)
+            )
+        for recipe in recipes:
+            check_recipe(recipe, task, where=self.variant)
+        return replace(self, recipes=recipes)
 
     def on_stored_features(self) -> "Preset":
         """Return the preset as it is trained with frozen encoders.

@@ -3,9 +3,17 @@
 from typing import Literal
 
 from merflow.contracts.protocols import Development
+from merflow.contracts.recipe import Monitor
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import Classification, Task
 
-_FIGURES = {"loss": "lowest loss", "ua": "highest UA", "epochs": "median epoch of the folds"}
+_FIGURES = {
+    "loss": "lowest loss",
+    "ua": "highest UA",
+    "mae": "lowest MAE",
+    "ccc": "highest CCC",
+    "epochs": "median epoch of the folds",
+}
 _DEVELOPMENT: dict[Development, str] = {
     "speaker": "one training speaker",
     "session": "one training session",
@@ -17,13 +25,19 @@ class Selection(Strict):
     """The rule that chose an epoch; its text is a phrase such as "lowest loss of one training speaker".
 
     Attributes:
-        figure: ``loss`` keeps the epoch with the lowest mean loss, ``ua`` the one with the highest unweighted accuracy;
-            ``epochs`` keeps the last of a number of epochs that was fixed before the training.
+        figure: ``loss`` keeps the epoch with the lowest mean loss, ``ua`` the one with the highest unweighted accuracy,
+            ``mae`` the one with the lowest mean absolute error of scores, ``ccc`` the one with their highest
+            concordance correlation; ``epochs`` keeps the last of a number of epochs that was fixed before the training.
         data: The utterances behind the figure: development data of one kind, the ``test`` part, or ``none``.
     """
 
-    figure: Literal["loss", "ua", "epochs"]
+    figure: Literal["loss", "ua", "mae", "ccc", "epochs"]
     data: Development | Literal["test", "none"]
+
+    @classmethod
+    def of(cls, monitor: Monitor, *, data: Development) -> "Selection":
+        """Return the rule of a recipe's monitor."""
+        return cls.model_validate({"figure": monitor.removeprefix("dev_"), "data": data})
 
     @property
     def promotable(self) -> bool:
@@ -41,5 +55,11 @@ class Selection(Strict):
 
 # The rule of the shadow selection: some published code chooses the epoch on the test part. Here it only shows the bias.
 NONE_PAPER = Selection(figure="ua", data="test")
+_NONE_PAPER_OF_SCORES = Selection(figure="mae", data="test")
 # The rule of a refit on all data, which has nothing left to choose an epoch on.
 FIXED_EPOCHS = Selection(figure="epochs", data="none")
+
+
+def none_paper_of(task: Task) -> Selection:
+    """Return the rule of the shadow selection for a task: the highest test UA, or the lowest test MAE of scores."""
+    return NONE_PAPER if isinstance(task, Classification) else _NONE_PAPER_OF_SCORES

@@ -21,7 +21,7 @@ class UtteranceSource(Protocol):
 
     @property
     def labels(self) -> np.ndarray | None:
-        """``(len,)`` int64 class indices, or None if any utterance is unlabelled."""
+        """``(len,)`` int64 class indices or float32 scores, or None if any utterance is unlabelled."""
         ...
 
     def __len__(self) -> int: ...

@@ -11,7 +11,7 @@ from merflow.contracts.recipe import Recipe
 from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 
-FORMAT = 2
+FORMAT = 3
 _REMEDY = "run the same `merflow tune` command again; finished trials stay in the study"
 
 # A setting's value in a trial.
@@ -42,7 +42,7 @@ class StudySubject(Strict):
         space: The tuned settings by dotted name, with their bounds or choices.
         objective: The figure that is maximized.
         selection: The rule that chooses the epoch in each fold.
-        folds: Folds whose development UA is averaged, counted from 1.
+        folds: Folds whose development figure is averaged, counted from 1.
         seed: Seed of the sampler and of every training.
         transcripts: Whose words the model reads; None if it reads none.
     """
@@ -62,6 +62,15 @@ class StudySubject(Strict):
     encoder_keys: dict[Role, str]
     transcripts: str | None
     training: DecidingTraining
+
+    @property
+    def figure(self) -> str:
+        """The name of the figure that is maximized: ``UA`` of classes, ``CCC`` of scores."""
+        return self.objective.rpartition(" ")[2]
+
+    def shown(self, value: float) -> str:
+        """Return a value of that figure for people: UA in percent, CCC as it is."""
+        return f"{100 * value:.1f}%" if self.figure == "UA" else f"{value:.3f}"
 
 
 class SearchFile(Strict):
@@ -101,14 +110,14 @@ class TrialResult(Strict):
 
     Attributes:
         trial: Its number, counted from 0.
-        dev_ua: Mean development UA over the folds, 0 to 1.
-        folds: Development UA by fold.
+        figure: Mean over the folds of the figure that the study maximizes, at most 1.
+        folds: That figure by fold.
         values: The tried settings by dotted name.
         seconds: Wall time of the trial; None if the database does not know it.
     """
 
     trial: int
-    dev_ua: float
+    figure: float
     folds: dict[int, float]
     values: dict[str, Value]
     seconds: float | None

@@ -40,6 +40,7 @@ MANIFEST = pa.schema(
         pa.field("n_samples", pa.int64()),
         pa.field("rate_hz", pa.int32()),
         pa.field("official_split", pa.string()),  # train, dev or test, where the corpus brings its own split
+        pa.field("sentiment", pa.float64()),  # -3 (very negative) to 3 (very positive), where the corpus is rated so
     ]
 )
 

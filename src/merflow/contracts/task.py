@@ -5,11 +5,14 @@ the attributes that IEMOCAP's raters gave beside the emotion. Splits are made fo
 have a label for it. Loss, head, metrics and prediction columns follow the task.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 TaskName = Literal["emotion", "sentiment", "valence", "activation", "dominance"]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
+# A task in params.yaml: ``auto`` is the usual one of the corpus.
+TaskChoice = Literal["auto", "emotion", "sentiment", "valence", "activation", "dominance"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,25 @@ class Classification:
     def outputs(self) -> int:
         """Number of outputs of a model: one logit per class."""
         return len(self.classes)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups that figures and counts show: the classes."""
+        return self.classes
+
+    def group(self, label: str) -> str:
+        """Return the group of a label: the class itself."""
+        return label
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of the figures of development data beside the loss: UA and WA."""
+        return "dev_ua", "dev_wa"
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """Those of them that may choose the epoch."""
+        return ("dev_ua",)
 
 
 @dataclass(frozen=True)
@@ -52,6 +74,30 @@ class Regression:
     def outputs(self) -> int:
         """Number of outputs of a model: the score."""
         return 1
+
+    @property
+    def middle(self) -> float:
+        """Middle of the scale."""
+        return (self.low + self.high) / 2
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Groups that figures and counts show: the whole numbers of the scale, the lowest first."""
+        return tuple(str(step) for step in range(math.ceil(self.low), math.floor(self.high) + 1))
+
+    def group(self, label: float) -> str:
+        """Return the group of a label: the nearest whole number; of two, the even one."""
+        return str(round(label))
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Names of the figures of development data beside the loss: mean absolute error, and two correlations."""
+        return "dev_mae", "dev_ccc", "dev_pearson"
+
+    @property
+    def monitors(self) -> tuple[str, ...]:
+        """Those of them that may choose the epoch."""
+        return "dev_mae", "dev_ccc"
 
 
 Task = Classification | Regression

@@ -20,7 +20,7 @@ from merflow.errors import CorpusError, LabelError, MerflowError
 from merflow.storage.local import replacing
 
 # Columns that few corpora have. Where one is empty it takes no part in the hash, so that the others keep their version.
-_RARE = ("official_split",)
+_RARE = ("official_split", "sentiment")
 _HASHED_ROWS = 1000  # rows that are hashed at a time, which bounds the memory
 
 

@@ -62,8 +62,8 @@ class InspectedUtterance:
     Attributes:
         utterance_id: Its id.
         words: The transcript that the model reads; empty if unknown or not to be shown.
-        emotion: The true emotion.
-        probabilities: Predicted probability per emotion.
+        emotion: The true emotion, or score.
+        probabilities: Predicted probability per emotion; or the predicted score, by the name of the task.
         arrays: Array per module.
         scales: Scale per axis; the steps of other axes are counted from 0.
     """
@@ -94,7 +94,7 @@ class FoldInspection:
     """The content of the file, for one fold.
 
     Attributes:
-        emotions: U true emotions.
+        emotions: U true emotions; of scores, the nearest whole numbers.
         embedding: ``(U, E)``, the vectors that feed the classifier.
         averages: Averages per module.
         utterances: Some of the U utterances in detail.

@@ -41,7 +41,7 @@ def fit(
         ranks: The processes that train the fold together.
     """
     torch.manual_seed(inputs.seed)
-    model = MODELS[inputs.preset.model].model(inputs.config, shapes=datasets.shapes, classes=len(inputs.classes))
+    model = MODELS[inputs.preset.model].model(inputs.config, shapes=datasets.shapes, task=inputs.task)
     stages = _stages(inputs, model=model, datasets=datasets)
     trained = train_fold(
         stages,
@@ -62,6 +62,7 @@ def _stages(inputs: FoldInputs, *, model: nn.Module, datasets: FoldDatasets) -> 
     def opened(recipe: Recipe) -> Material:
         return Material(
             _learner(inputs, recipe, model=model, standardizer=datasets.standardizer),
+            inputs.task,
             train=datasets.part("train", recipe),
             dev=datasets.part("dev", recipe) if inputs.epochs is None else None,
             test=datasets.part("test", recipe) if shadowed else None,

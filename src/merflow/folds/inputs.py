@@ -13,6 +13,7 @@ from merflow.contracts.protocols import Part
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.selection import FIXED_EPOCHS, Selection
 from merflow.contracts.streams import EncoderPart, Role, Stream
+from merflow.contracts.task import Classification, Task
 from merflow.contracts.transcripts import transcripts_of, with_other_transcripts, with_transcripts
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, all_in_training, ids, read_splits
@@ -88,9 +89,9 @@ class FoldInputs:
                 f"{features} is of manifest {extracted.manifest_hash}, not {corpus.hash}; extract this manifest's "
                 "features"
             )
-        preset = catalogue.preset(named.variant, user_presets)
+        preset, task = catalogue.preset(named.variant, user_presets), folded.task_of(corpus)
         inputs = cls(
-            preset=fitted(preset, extracted.profile),
+            preset=fitted(preset, extracted.profile).for_task(task),
             fold=named.fold,
             seed=named.seed,
             manifest=corpus,
@@ -102,7 +103,7 @@ class FoldInputs:
         inputs._check_features(features)
         if params.encoders == "as-preset" and inputs._encoders_can_learn():
             return inputs
-        return replace(inputs, preset=fitted(preset.on_stored_features(), extracted.profile))
+        return replace(inputs, preset=fitted(preset.on_stored_features(), extracted.profile).for_task(task))
 
     def _check_features(self, path: Path) -> None:
         """Raise if the features were extracted for variants that read other inputs than this one."""
@@ -145,8 +146,13 @@ class FoldInputs:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Emotion classes in the order of the logits."""
-        return self.manifest.classes
+        """Emotion classes in the order of the logits; empty for a score."""
+        return self.task.classes if isinstance(self.task, Classification) else ()
+
+    @property
+    def task(self) -> Task:
+        """The task that the splits were made for."""
+        return self.splits.task_of(self.manifest)
 
     @cached_property
     def config(self) -> ModelConfig:
@@ -190,8 +196,7 @@ class FoldInputs:
         """The rule that chooses the epoch: that of the last stage, on the fold's development data."""
         if self.epochs is not None:
             return FIXED_EPOCHS
-        monitor = self.recipes[-1].monitor
-        return Selection(figure="ua" if monitor == "dev_ua" else "loss", data=self.splits.development)
+        return Selection.of(self.recipes[-1].monitor, data=self.splits.development)
 
     @property
     def encoder_keys(self) -> dict[Role, str]:
@@ -203,10 +208,10 @@ class FoldInputs:
         return ids(self.splits, fold=self.fold, part=part)
 
     def labelled(self, part: Part) -> LabelledUtterances:
-        """Return the utterances of a part with their emotions, in the order of the splits."""
+        """Return the utterances of a part with their emotions or scores, in the order of the splits."""
         rows, names = self.manifest.rows, self.utterances(part)
-        emotions = dict(zip(rows["utterance_id"], rows["emotion"], strict=True))
-        return LabelledUtterances(names, [emotions[utterance] for utterance in names])
+        labels = dict(zip(rows["utterance_id"], rows[self.task.column], strict=True))
+        return LabelledUtterances(names, [labels[utterance] for utterance in names])
 
     def refitted(self, epochs: Sequence[int]) -> "FoldInputs":
         """Return the inputs of a refit: fold 0, in which the utterances of all parts of all folds are trained on.

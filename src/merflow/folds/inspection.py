@@ -11,6 +11,7 @@ from torch import nn
 
 from merflow.contracts.axes import INVARIANT
 from merflow.contracts.streams import MODALITY_OF, Stream
+from merflow.contracts.task import Regression
 from merflow.corpus.transcript import words_of
 from merflow.evaluation.inspection_file import AxisScale, FoldInspection, InspectedUtterance, ModuleAverages, NamedArray
 from merflow.features.batches.dataset import FeatureDataset
@@ -46,36 +47,39 @@ class LoadedFold:
 
     @property
     def emotions(self) -> list[str]:
-        """True emotion of every test utterance."""
-        return [row["emotion"] for row in self.rows]
+        """True emotion of every test utterance; of scores, the nearest whole number."""
+        task = self.inputs.task
+        return [task.group(row[task.column]) for row in self.rows]
 
     def examples(self, count: int) -> list[int]:
         """Return the indices of the first few utterances of every emotion in turn."""
+        emotions = self.emotions
         by_emotion = {
-            emotion: [index for index, row in enumerate(self.rows) if row["emotion"] == emotion]
-            for emotion in self.inputs.classes
+            emotion: [index for index, true in enumerate(emotions) if true == emotion]
+            for emotion in self.inputs.task.groups
         }
         turns = [indices[turn] for turn in range(count) for indices in by_emotion.values() if turn < len(indices)]
         return turns[:count]
 
-    def seen(self, index: int, *, probabilities: np.ndarray, words: bool = False) -> InspectedUtterance:
+    def seen(self, index: int, *, predicted: np.ndarray, words: bool = False) -> InspectedUtterance:
         """Return what every module shows of one utterance.
 
         Args:
             index: Index of the utterance in the test part.
-            probabilities: The model's probabilities for it, ``(C,)``.
+            predicted: The model's probabilities for it, ``(C,)``, or its score, ``(1,)``.
             words: True to include the transcript; users of a licensed corpus may not pass it on.
         """
         row = self.rows[index]
         by_module = look(self.model, self.test, index, params=self.inputs.params)
         readable = _readable(list(by_module))
         shown = {readable[name]: NamedArray(entry.values.numpy(), entry.axes) for name, entry in by_module.items()}
-        streams = self.inputs.config.streams()
+        streams, task = self.inputs.config.streams(), self.inputs.task
+        outputs = (task.name,) if isinstance(task, Regression) else task.classes
         return InspectedUtterance(
             utterance_id=row["utterance_id"],
             words=words_of(row, read=self.inputs.transcript) if words else "",
-            emotion=row["emotion"],
-            probabilities=dict(zip(self.inputs.classes, probabilities.tolist(), strict=True)),
+            emotion=str(row[task.column]),
+            probabilities=dict(zip(outputs, predicted.tolist(), strict=True)),
             arrays=shown,
             scales={stream.role: _scale(stream, row, steps=_steps(shown, stream.role)) for stream in streams},
         )
@@ -106,16 +110,14 @@ class LoadedFold:
         return embed(self.model, self.test, batch_size=batch_size, params=self.inputs.params)
 
 
-def inspected(fold: LoadedFold, *, probabilities: np.ndarray) -> FoldInspection:
-    """Return what a report shows of a fold, given its test probabilities ``(U, C)``."""
+def inspected(fold: LoadedFold, *, predicted: np.ndarray) -> FoldInspection:
+    """Return what a report shows of a fold, given its test probabilities ``(U, C)`` or scores ``(U, 1)``."""
     with deterministic(threads=fold.inputs.params.threads):
         return FoldInspection(
             emotions=tuple(fold.emotions),
             embedding=fold.embedding(),
             averages=drawable(fold.averages()),
-            utterances=tuple(
-                fold.seen(index, probabilities=probabilities[index]) for index in fold.examples(_EXAMPLES)
-            ),
+            utterances=tuple(fold.seen(index, predicted=predicted[index]) for index in fold.examples(_EXAMPLES)),
         )
 
 

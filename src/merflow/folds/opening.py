@@ -61,9 +61,16 @@ def development_part(fold: Path, *, manifest: Path, splits: Path, features: Path
     record = fold_folder.read_record(fold)
     model, dev = _model_and_part(fold / fold_folder.MODEL, inputs, "dev")
     recipe = record.chosen_recipe
-    predicted = predict(model, dev, batch_size=recipe.batch_size, params=inputs.params, precision=recipe.precision)
+    predicted = predict(
+        model,
+        dev,
+        task=inputs.task,
+        batch_size=recipe.batch_size,
+        params=inputs.params,
+        precision=recipe.precision,
+    )
     return DevelopmentPart(
-        fold_folder.prediction_rows(record, inputs.labelled("dev"), probabilities=predicted),
+        fold_folder.prediction_rows(record, inputs.labelled("dev"), predicted),
         distances_of(dev) if record.standardized and isinstance(dev, FeatureDataset) else {},
     )
 

@@ -75,7 +75,7 @@ def streams_of(preset: Preset) -> list[dict[str, Any]]:
 def training_of(preset: Preset) -> dict[str, Any]:
     """Return the model's whole config and recipes for each profile, and a digest of the model's own code.
 
-    The recipes are those of learning encoders and those of frozen ones.
+    The recipes are those of learning encoders and those of frozen ones; ``scores`` is what differs for a score.
     """
     profiles = {name: shipped_profile(name) for name in shipped_profiles()}
     on_profiles = {name: fitted(preset, profile) for name, profile in profiles.items()}
@@ -90,6 +90,7 @@ def training_of(preset: Preset) -> dict[str, Any]:
             }
             for name, sized in on_profiles.items()
         },
+        "scores": preset.scores,
         "code": model_code(preset.model),
     }
 

@@ -16,6 +16,7 @@ from merflow.contracts.fold_record import (
 )
 from merflow.contracts.presets import spec_of
 from merflow.contracts.regime import Regime
+from merflow.contracts.selection import none_paper_of
 from merflow.contracts.streams import Role, StreamShape
 from merflow.contracts.transcripts import transcripts_of
 from merflow.folds.inputs import FoldInputs
@@ -70,17 +71,17 @@ def planned_fold(inputs: FoldInputs) -> PlannedFold:
 def fold_record(planned: PlannedFold, trained: TrainedFold, *, shapes: Mapping[Role, StreamShape]) -> FoldRecord:
     """Return the record of a fold that has been trained."""
     history, shadow = trained.history, trained.shadow
-    best = history.best
+    best, known = history.best, ChosenEpoch.model_fields
     return FoldRecord(
         **dict(planned),
         shapes=dict(shapes),
         chosen=ChosenEpoch(
             epoch=best.epoch,
             stage=best.stage,
-            dev_ua=best.dev_ua if best.has_development else None,
             dev_loss=best.dev_loss if best.has_development else None,
+            **{name: value for name, value in best.development.items() if name in known and best.has_development},
         ),
-        none_paper=None if shadow is None else ShadowEpoch(epoch=shadow.epoch),
+        none_paper=None if shadow is None else ShadowEpoch(epoch=shadow.epoch, selection=none_paper_of(planned.task)),
         epochs=len(history.epochs),
         seconds=sum(epoch.seconds for epoch in history.epochs),
     )

@@ -75,7 +75,7 @@ class EncodedSource:
 
     @property
     def labels(self) -> np.ndarray | None:
-        """``(len,)`` int64 class indices, or None if an utterance has no emotion."""
+        """``(len,)`` int64 class indices or float32 scores, or None if an utterance has no label."""
         return self._source.labels
 
     @property

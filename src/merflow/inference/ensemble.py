@@ -162,6 +162,7 @@ class Ensemble:
                     predict(
                         member.model,
                         _Clips(clips, member.encoders, refused, batches),
+                        task=member.record.task,
                         batch_size=len(clips),
                         params=member.record.training.model_copy(update={"device": self.device}),
                         precision=recipe.precision,

@@ -81,13 +81,13 @@ def explain(
     tell = progress or plain_lines()
     indices = _named(opened, utterances) or opened.examples(examples)
     batch_size = opened.inputs.preset.recipe.batch_size
-    probabilities = predict(opened.model, opened.test, batch_size=batch_size, params=opened.inputs.params)
+    predicted = predict(
+        opened.model, opened.test, task=opened.inputs.task, batch_size=batch_size, params=opened.inputs.params
+    )
     with replacing_folder(out) as part, output_errors(out):
         shown: dict[str, list[str]] = {}
         for done, index in enumerate(indices, start=1):
-            shown = _draw_utterance(
-                opened, index, probabilities=probabilities[index], words=words, folder=part / "utterances"
-            )
+            shown = _draw_utterance(opened, index, predicted=predicted[index], words=words, folder=part / "utterances")
             tell("explain utterances", done, len(indices))
         drawn_weights = _draw_weights(opened, folder=part / "weights")
         no_map = _draw_embedding(opened, folder=part)
@@ -124,9 +124,9 @@ def _named(opened: LoadedFold, utterances: Sequence[str]) -> list[int]:
 
 
 def _draw_utterance(
-    opened: LoadedFold, index: int, *, probabilities: np.ndarray, words: bool, folder: Path
+    opened: LoadedFold, index: int, *, predicted: np.ndarray, words: bool, folder: Path
 ) -> dict[str, list[str]]:
-    seen = opened.seen(index, probabilities=probabilities, words=words)
+    seen = opened.seen(index, predicted=predicted, words=words)
     _save(utterance_figure(seen), folder / f"{seen.utterance_id}.png")
     _save_arrays(folder / f"{seen.utterance_id}.npz", {name: entry.values for name, entry in seen.arrays.items()})
     return {name: list(entry.axes) for name, entry in seen.arrays.items()}
@@ -141,7 +141,7 @@ def _draw_weights(opened: LoadedFold, *, folder: Path) -> list[str]:
         figure = weights_figure(
             entry.values,
             emotions=opened.emotions,
-            classes=opened.inputs.classes,
+            classes=opened.inputs.task.groups,
             title=f"{name}, {opened.inputs.fold_id}",
             axis=entry.axis,
         )
@@ -167,7 +167,7 @@ def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
     figure = embedding_figure(
         points,
         emotions=opened.emotions,
-        classes=opened.inputs.classes,
+        classes=opened.inputs.task.groups,
         title=f"t-SNE of {opened.inputs.fold_id}, test part",
     )
     _save(figure, folder / "embedding.png")

@@ -5,7 +5,7 @@ from pathlib import Path
 from merflow.contracts.params import SplitParams
 from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest, refuse_failed
-from merflow.corpus.readers.catalogue import check_protocol
+from merflow.corpus.readers.catalogue import check_protocol, task_of_corpus
 from merflow.corpus.splitting.splits import Splits, make_splits, write_splits
 from merflow.corpus.splitting.summary import remarks_on
 
@@ -20,10 +20,12 @@ def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
     refuse_failed(manifest)
     corpus = read_manifest(manifest)
     check_protocol(corpus.corpus, params.protocol)
+    params = params.model_copy(update={"task": task_of_corpus(corpus.corpus, params.task)})
     splits = make_splits(corpus, params=params)
     write_splits(splits, out)
     folds = len(splits.folds)
-    say(f"split: {splits.protocol}, {folds} fold{'s' if folds > 1 else ''}, split id {splits.split_id}")
+    plural = "s" if folds > 1 else ""
+    say(f"split: {splits.protocol}, {folds} fold{plural} of {params.task}, split id {splits.split_id}")
     for remark in remarks_on(splits.folds, params=params):
         say(f"split: {remark}")
     return splits

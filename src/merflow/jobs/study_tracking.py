@@ -50,9 +50,9 @@ def study_run(run: Path) -> StudyRun | None:
     return _open(read_study_run(run))
 
 
-def trial_facts(row: TrialRow) -> TrialFacts:
-    """Return a trial's facts for its run."""
-    return TrialFacts(row.number, row.state, row.dev_ua, row.folds, row.steps, row.values, row.seconds)
+def trial_facts(row: TrialRow, *, figure: str) -> TrialFacts:
+    """Return a trial's facts for its run, with the name of the figure that the study maximizes."""
+    return TrialFacts(row.number, row.state, figure, row.figure, row.folds, row.steps, row.values, row.seconds)
 
 
 def log_study(run: Path, outcome: Outcome, *, results: StudyResults, files: Sequence[Path]) -> None:
@@ -60,8 +60,9 @@ def log_study(run: Path, outcome: Outcome, *, results: StudyResults, files: Sequ
     tracked = study_run(run)
     if tracked is None:
         return
-    trials = [trial_facts(row) for row in outcome.rows if row.state in _ENDED]
-    tracked.log_study(trials, best=trial_facts(outcome.best), note=_note(results), files=files)
+    figure = results.subject.figure
+    trials = [trial_facts(row, figure=figure) for row in outcome.rows if row.state in _ENDED]
+    tracked.log_study(trials, best=trial_facts(outcome.best, figure=figure), note=_note(results), files=files)
 
 
 def _open(run: StudyRunFile) -> StudyRun | None:
@@ -77,8 +78,8 @@ def _note(results: StudyResults) -> str:
     subject, best, untuned = results.subject, results.best, results.untuned
     lines = [
         f"{subject.objective.capitalize()} of {subject.variant} over folds {', '.join(map(str, subject.folds))}. "
-        f"Best: {best.dev_ua:.3f} in trial {best.trial}"
-        + ("" if untuned is None else f"; the preset's own values: {untuned.dev_ua:.3f}")
+        f"Best: {subject.shown(best.figure)} in trial {best.trial}"
+        + ("" if untuned is None else f"; the preset's own values: {subject.shown(untuned.figure)}")
         + f". `presets.yaml` holds the best trial as the preset `{results.preset}`.",
         "",
         "| setting | value |",

@@ -134,10 +134,17 @@ def train(
         history = _in_processes(partial(one_of_several, tell=_tell_parent), params=params, tell=tell)
     remember_trained(run, out)
     say(
-        f"train {fold_id}: epoch {history.best_epoch} of {len(history.epochs)} was chosen, development UA "
-        f"{percent(history.best.dev_ua)}%; {out}"
+        f"train {fold_id}: epoch {history.best_epoch} of {len(history.epochs)} was chosen, development "
+        f"{_figure(history.best.development)}; {out}"
     )
     return out
+
+
+def _figure(development: Mapping[str, float]) -> str:
+    """Return the first figure of development data in words."""
+    if "dev_ua" in development:
+        return f"UA {percent(development['dev_ua'])}%"
+    return f"MAE {development['dev_mae']:.3f}"
 
 
 def _check_number(launched: Ranks, params: TrainingParams) -> None:
@@ -223,7 +230,7 @@ def _train(
         predicted = _predictions(inputs, learner, tests, recipe=recipe, ranks=ranks)
         if ranks.is_first:
             record = fold_record(planned, trained, shapes=datasets.shapes)
-            shown = inspected(_loaded(inputs, learner, tests[""]), probabilities=predicted[""])
+            shown = inspected(_loaded(inputs, learner, tests[""]), predicted=predicted[""])
             with replacing_folder(out) as part, output_errors(out):
                 _write_tables(part, inputs, record, predicted, shadow=trained.shadow)
                 write_history(part, trained.history.epochs)
@@ -249,11 +256,11 @@ def _write_tables(
     shadow: Shadow | None,
 ) -> None:
     tested = inputs.labelled("test")
-    fold_folder.write_predictions(folder, record, tested, probabilities=predicted[""])
+    fold_folder.write_predictions(folder, record, tested, predicted[""])
     if by_missing := {missing: values for missing, values in predicted.items() if missing}:
         fold_folder.write_missing(folder, record, tested, by_missing=by_missing)
     if shadow is not None:
-        fold_folder.write_none_paper(folder, record, tested, probabilities=shadow.probabilities)
+        fold_folder.write_none_paper(folder, record, tested, shadow.predictions)
 
 
 def _loaded(inputs: FoldInputs, model: nn.Module, test: UtteranceSource) -> LoadedFold:
@@ -280,11 +287,12 @@ def _tests(inputs: FoldInputs, datasets: FoldDatasets, recipe: Recipe) -> dict[s
 def _predictions(
     inputs: FoldInputs, model: nn.Module, tests: Mapping[str, UtteranceSource], *, recipe: Recipe, ranks: Ranks
 ) -> dict[str, np.ndarray]:
-    """Return the test probabilities by what is missing."""
+    """Return the test predictions by what is missing."""
     return {
         missing: predict(
             model,
             test,
+            task=inputs.task,
             batch_size=recipe.batch_size,
             params=inputs.params,
             precision=recipe.precision,

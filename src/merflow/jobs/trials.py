@@ -40,7 +40,7 @@ def run_trials(
     """
     opened = Search.load(search, data, password=password)
     study = open_study(opened.location, subject=opened.subject.model_dump(mode="json"), params=opened.params)
-    tracked = None if run is None else study_run(run)
+    tracked, figure = None if run is None else study_run(run), opened.subject.figure
     with database_errors(opened.location):
         return work(
             study,
@@ -49,5 +49,7 @@ def run_trials(
             params=opened.params,
             worker=worker,
             lock=opened.location.lock,
-            ended=None if tracked is None else lambda trial: tracked.log_trial(trial_facts(TrialRow.of(trial))),
+            ended=None
+            if tracked is None
+            else lambda trial: tracked.log_trial(trial_facts(TrialRow.of(trial), figure=figure)),
         )

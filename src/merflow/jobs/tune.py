@@ -143,9 +143,9 @@ def choose(
     results = outcome.results(opened.subject, preset=preset)
     write_user_presets(out / PRESETS, {preset: _entry(opened, results)})
     with replacing(out / TABLE) as part:
-        outcome.table().to_csv(part, index=False)
+        outcome.table(figure=results.subject.figure).to_csv(part, index=False)
     write_page(study, out / PAGE, results=results)
-    figures = write_figures(study, out / FIGURES, importance=bool(outcome.importance), seed=opened.params.seed)
+    figures = write_figures(study, out / FIGURES, results=results)
     write_study_results(out / SUMMARY, results)
     if run is not None:
         files = [out / name for name in (PRESETS, TABLE, PAGE, SUMMARY)]
@@ -226,8 +226,8 @@ def _entry(search: Search, results: StudyResults) -> UserPreset:
             "trial": best.trial,
             "trials": results.trials,
             "objective": f"{subject.objective} over folds {', '.join(map(str, subject.folds))}",
-            "dev_UA": best.dev_ua,
-            "dev_UA_of_base": None if untuned is None else untuned.dev_ua,
+            f"dev_{subject.figure}": best.figure,
+            f"dev_{subject.figure}_of_base": None if untuned is None else untuned.figure,
             "published": f"the paper's figures belong to {subject.variant}, which has other settings",
             "selection": subject.selection,
             "seed": subject.seed,
@@ -251,6 +251,6 @@ def _found_on(search: Search) -> list[dict[str, Any]]:
 
 
 def _conclusion(results: StudyResults) -> str:
-    best, untuned = results.best, results.untuned
-    own = "" if untuned is None else f" (the preset's own values: {100 * untuned.dev_ua:.1f})"
-    return f"development UA {100 * best.dev_ua:.1f} in trial {best.trial}{own}"
+    subject, best, untuned = results.subject, results.best, results.untuned
+    own = "" if untuned is None else f" (the preset's own values: {subject.shown(untuned.figure)})"
+    return f"development {subject.figure} {subject.shown(best.figure)} in trial {best.trial}{own}"

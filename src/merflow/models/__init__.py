@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from torch import nn
 
 from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.contracts.task import Task
 from merflow.errors import PresetError, nearest
 from merflow.models.context_mmt import ContextMMT, ContextMMTConfig
 from merflow.models.foal_net import FoalNet, FoalNetConfig
@@ -28,7 +29,7 @@ class ModelConfig(Protocol):
 class ModelClass(Protocol):
     """The constructor of every model. A model's ``forward(batch)`` returns an ``Output``."""
 
-    def __call__(self, config: Any, *, shapes: Mapping[Role, StreamShape], classes: int) -> nn.Module:  # noqa: ANN401
+    def __call__(self, config: Any, *, shapes: Mapping[Role, StreamShape], task: Task) -> nn.Module:  # noqa: ANN401
         """Return a model with fresh weights, given a config of the model's own class."""
         ...
 

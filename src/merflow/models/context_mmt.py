@@ -34,9 +34,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from merflow.contracts.batch import Batch, LossTerm, Output
+from merflow.contracts.batch import Batch, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.models.layers import Shown, TransformerLayer, masked_mean
+from merflow.contracts.task import Task
+from merflow.models.layers import Shown, TransformerLayer, label_loss, masked_mean, output_layer
 
 System = Literal["audio-fc", "audio-te", "text-fc", "text-te", "cmt-a2t", "cmt-t2a", "ef", "lf", "mmt"]
 Source = Literal["audio", "text"]
@@ -179,13 +180,13 @@ class ContextMMT(nn.Module):
     Args:
         config: Which system, and its sizes.
         shapes: Sizes of the streams that the config names.
-        classes: Number of emotion classes.
+        task: The task: classes, or a score.
     """
 
-    def __init__(self, config: ContextMMTConfig, *, shapes: Mapping[Role, StreamShape], classes: int) -> None:
+    def __init__(self, config: ContextMMTConfig, *, shapes: Mapping[Role, StreamShape], task: Task) -> None:
         super().__init__()
         assert shapes.keys() >= {ROLE_OF[source] for source in config.sources}, shapes
-        self.config = config
+        self.config, self.task = config, task
         self.paths = PATHS[config.system]
         self.extractors = nn.ModuleDict()
         if "audio" in config.sources:
@@ -208,11 +209,11 @@ class ContextMMT(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.classify = nn.Sequential(
-            nn.Linear(config.dims * len(self.paths), config.hidden), nn.ReLU(), nn.Linear(config.hidden, classes)
+            nn.Linear(config.dims * len(self.paths), config.hidden), nn.ReLU(), output_layer(config.hidden, task)
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Return logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the loss term ``ce`` if there are labels."""
+        """Return logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the task's loss term if there are labels."""
         present = {source: batch.present[ROLE_OF[source]] for source in self.config.sources}
         sequences = {
             source: self.dropout(self.extractors[source](batch.features[ROLE_OF[source]], present[source]))
@@ -224,5 +225,5 @@ class ContextMMT(nn.Module):
             pooled.append(masked_mean(fuse(*inputs), present[target]))  # (N, H)
         embedding = torch.cat(pooled, dim=-1)  # (N, P H)
         logits = self.classify(self.dropout(embedding))  # (N, C)
-        losses = {} if batch.labels is None else {"ce": LossTerm(F.cross_entropy(logits, batch.labels))}
+        losses = {} if batch.labels is None else label_loss(logits, batch.labels, self.task)
         return Output(logits=logits, embedding=embedding, losses=losses)

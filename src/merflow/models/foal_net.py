@@ -32,6 +32,8 @@ Decisions, where the paper is silent or this file differs from it:
     - With a single modality: the projection block of its mean features, and the classifier.
     - An utterance that lacks a modality takes no part in AVEL and MEM. The missing modality adds nothing to the other's
       fusion, and pools to zeros.
+    - Where a score is learned, two utterances count as of equal emotion in AVEL and MEM if the nearest whole numbers of
+      their scores are equal: the seven steps of CMU-MOSEI's sentiment, the five of IEMOCAP's manikins.
     - AVEL and MEM look across the whole batch. Where several processes train on shares of it, ``WholeBatch`` gives the
       other shares' rows, and each loss here is this share's part of the sum over the batch.
 
@@ -52,7 +54,8 @@ from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import PretrainedEncoder, Role, Stream, StreamShape
-from merflow.models.layers import Attend, WholeBatch, masked_mean
+from merflow.contracts.task import Regression, Task
+from merflow.models.layers import Attend, WholeBatch, label_loss, masked_mean, output_layer
 
 Source = Literal["speech", "video"]
 
@@ -409,18 +412,23 @@ class Interaction(nn.Module):
         }
 
 
+def emotion_of(labels: Tensor, task: Task) -> Tensor:
+    """Return the kind of emotion of each utterance for AVEL and MEM, ``(N,)``: its class, or its rounded score."""
+    return labels.round() if isinstance(task, Regression) else labels
+
+
 class FoalNet(nn.Module):
     """The systems of Table 2.
 
     Args:
         config: Which row, and its sizes.
         shapes: Sizes of the streams that the config names.
-        classes: Number of emotion classes.
+        task: The task: classes, or a score.
     """
 
-    def __init__(self, config: FoalNetConfig, *, shapes: Mapping[Role, StreamShape], classes: int) -> None:
+    def __init__(self, config: FoalNetConfig, *, shapes: Mapping[Role, StreamShape], task: Task) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.task = config, task
         widths: dict[Source, int] = {source: shapes[source].width for source in config.modalities}
         if len(config.modalities) == 1:
             self.embed: nn.Module = Projection(config, width=widths[config.modalities[0]])
@@ -428,17 +436,18 @@ class FoalNet(nn.Module):
         else:
             self.embed = Interaction(config, widths=widths)
             width = sum(widths.values())
-        self.classify = nn.Linear(width, classes)
+        self.classify = output_layer(width, task)
 
     def forward(self, batch: Batch) -> Output:
-        """Return logits ``(N, C)``, the pooled embedding, and the terms ``ce``, ``avel`` and ``mem`` given labels."""
+        """Return logits ``(N, C)``, the pooled embedding, and the task's term, ``avel`` and ``mem`` given labels."""
         values = {source: batch.features[source] for source in self.config.modalities}
         present = {source: batch.present[source] for source in self.config.modalities}
         tasks: dict[str, LossTerm] = {}
         if len(values) == 1:
             embedding = self.embed(*values.values(), *present.values())  # (N, P)
         else:
-            embedding, tasks = self.embed(Features(values, present), batch.labels)  # (N, D + E)
+            emotions = None if batch.labels is None else emotion_of(batch.labels, self.task)
+            embedding, tasks = self.embed(Features(values, present), emotions)  # (N, D + E)
         logits = self.classify(embedding)  # (N, C)
-        losses = {} if batch.labels is None else {"ce": LossTerm(F.cross_entropy(logits, batch.labels)), **tasks}
+        losses = {} if batch.labels is None else {**label_loss(logits, batch.labels, self.task), **tasks}
         return Output(logits=logits, embedding=embedding, losses=losses)  # Eq. 10 sums them

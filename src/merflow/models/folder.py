@@ -51,7 +51,7 @@ def load_model(folder: Path) -> tuple[nn.Module, FoldRecord]:
         config = entry.configure(record.config)
     except PresetError as error:
         raise ModelError(f"{where}: {error}") from error
-    model = entry.model(config, shapes=record.shapes, classes=len(record.classes))
+    model = entry.model(config, shapes=record.shapes, task=record.task)
     weights, _ = load_weights(folder / WEIGHTS, record=record)
     _check(weights, model.state_dict(), where=folder / WEIGHTS)
     model.load_state_dict(weights)

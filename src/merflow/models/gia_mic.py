@@ -44,7 +44,8 @@ from torch import Tensor, nn
 from merflow.contracts.axes import INVARIANT
 from merflow.contracts.batch import Batch, LossTerm, Output
 from merflow.contracts.streams import Role, Stream, StreamShape, Transcript
-from merflow.models.layers import Attention, Shown, TransformerLayer, WholeBatch, masked_mean
+from merflow.contracts.task import Task
+from merflow.models.layers import Attention, Shown, TransformerLayer, WholeBatch, label_loss, masked_mean, output_layer
 
 Source = Literal["video", "speech", "text"]
 
@@ -317,13 +318,13 @@ class GIAMIC(nn.Module):
     Args:
         config: Which row, and its sizes.
         shapes: Sizes of the streams that the config names.
-        classes: Number of emotion classes.
+        task: The task: classes, or a score.
     """
 
-    def __init__(self, config: GIAMICConfig, *, shapes: Mapping[Role, StreamShape], classes: int) -> None:
+    def __init__(self, config: GIAMICConfig, *, shapes: Mapping[Role, StreamShape], task: Task) -> None:
         super().__init__()
         assert shapes.keys() >= set(config.modalities), shapes
-        self.config = config
+        self.config, self.task = config, task
         self.extractors = nn.ModuleDict(
             {
                 source: FeatureExtractor(config, source=source, width=shapes[source].width)
@@ -333,10 +334,10 @@ class GIAMIC(nn.Module):
         interacts = config.system == "gia-mic"
         self.interact = Interaction(config) if interacts else None
         self.whole_batch = WholeBatch()
-        self.classify = nn.Linear(config.dims * (1 if interacts else len(config.modalities)), classes)
+        self.classify = output_layer(config.dims * (1 if interacts else len(config.modalities)), task)
 
     def forward(self, batch: Batch) -> Output:
-        """Return logits ``(N, C)``, the pooled embedding, and the loss terms ``ce`` and ``mic`` if there are labels."""
+        """Return logits ``(N, C)``, the pooled embedding, and the task's loss term and ``mic`` given labels."""
         present = {source: batch.present[source] for source in self.config.modalities}
         states = {source: self.extractors[source](batch.features[source], mask) for source, mask in present.items()}
         invariants, masks = [], []
@@ -348,7 +349,7 @@ class GIAMIC(nn.Module):
         logits = self.classify(embedding)  # Eq. 17 before its softmax  (N, C)
         losses = {}
         if batch.labels is not None:
-            losses["ce"] = LossTerm(F.cross_entropy(logits, batch.labels))  # Eq. 18
+            losses = label_loss(logits, batch.labels, self.task)  # Eq. 18
             if invariants and self.config.mic_weight:
                 loss = invariance_loss(invariants, masks, self.whole_batch)
                 losses["mic"] = LossTerm(loss, self.config.mic_weight, joint=True)  # Eq. 19

@@ -34,9 +34,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from merflow.contracts.batch import Batch, LossTerm, Output
+from merflow.contracts.batch import Batch, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.models.layers import Attention, Shown, TransformerLayer, masked_max
+from merflow.contracts.task import Task
+from merflow.models.layers import Attention, Shown, TransformerLayer, label_loss, masked_max, output_layer
 
 Source = Literal["speech", "text", "context"]
 
@@ -158,12 +159,12 @@ class LayerAdapterFusion(nn.Module):
     Args:
         config: Which row, and its sizes.
         shapes: Sizes of the streams that the config names.
-        classes: Number of emotion classes.
+        task: The task: classes, or a score.
     """
 
-    def __init__(self, config: LayerAdapterFusionConfig, *, shapes: Mapping[Role, StreamShape], classes: int) -> None:
+    def __init__(self, config: LayerAdapterFusionConfig, *, shapes: Mapping[Role, StreamShape], task: Task) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.task = config, task
         self.embed = nn.ModuleDict(
             {source: _embedding(shapes[config.role(source)], dims=config.dims) for source in config.modalities}
         )
@@ -183,10 +184,10 @@ class LayerAdapterFusion(nn.Module):
             {target: FusionBlock(config, target=target, sources=sources) for target, sources in config.paths if sources}
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.classify = nn.Linear(config.dims * len(config.paths), classes)
+        self.classify = output_layer(config.dims * len(config.paths), task)
 
     def forward(self, batch: Batch) -> Output:
-        """Return logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the loss term ``ce`` if there are labels."""
+        """Return logits ``(N, C)``, the pooled embedding ``(N, P H)``, and the task's loss term if there are labels."""
         present = {source: batch.present[self.config.role(source)] for source in self.config.modalities}
         hidden = {}
         for source, mask in present.items():
@@ -198,7 +199,7 @@ class LayerAdapterFusion(nn.Module):
             pooled.append(masked_max(fused, present[target]))  # (N, H)
         embedding = torch.cat(pooled, dim=-1)  # Eq. 8  (N, P H)
         logits = self.classify(self.dropout(embedding))  # Eq. 9 before its softmax  (N, C)
-        losses = {} if batch.labels is None else {"ce": LossTerm(F.cross_entropy(logits, batch.labels))}  # Eq. 10
+        losses = {} if batch.labels is None else label_loss(logits, batch.labels, self.task)  # Eq. 10
         return Output(logits=logits, embedding=embedding, losses=losses)
 
 

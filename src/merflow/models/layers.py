@@ -1,6 +1,7 @@
 """Maths that at least three papers share: masked pooling, attention, a Transformer layer, and their inspection.
 
-Also :class:`WholeBatch`, through which a loss looks across a batch that several processes share.
+Also the output layer and the loss of a task, and :class:`WholeBatch`, through which a loss looks across a batch that
+several processes share.
 
 Shapes: N utterances, M utterances of a whole batch, T target steps, S source steps, H model width, A heads, h = H / A.
 ``present`` masks are True at real steps. Padding changes no real step, because sources are masked and pooling reads
@@ -16,7 +17,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from merflow.contracts.batch import Batch, Inspection
+from merflow.contracts.batch import Batch, Inspection, LossTerm
+from merflow.contracts.task import Regression, Task
 
 
 def masked_mean(values: Tensor, present: Tensor) -> Tensor:
@@ -30,6 +32,40 @@ def masked_max(values: Tensor, present: Tensor) -> Tensor:
     lowest = torch.finfo(values.dtype).min
     highest = values.masked_fill(~present.unsqueeze(-1), lowest).amax(dim=1)  # (N, X)
     return highest.where(present.any(dim=1, keepdim=True), 0)
+
+
+class ScoreLayer(nn.Linear):
+    """The last layer of a model that learns a score: a linear map to its distance from the middle of the scale.
+
+    Scores from 1 to 5 would else begin two whole steps off, which the bias had to learn first.
+    """
+
+    def __init__(self, width: int, task: Regression) -> None:
+        super().__init__(width, 1)
+        self.middle = task.middle
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """Return scores ``(N, 1)`` for ``(N, width)``, which half precision would round to steps of 0.02."""
+        with torch.autocast(pooled.device.type, enabled=False):
+            return super().forward(pooled.to(self.weight.dtype)) + self.middle
+
+
+def output_layer(width: int, task: Task) -> nn.Linear:
+    """Return the last layer of a model: ``(N, width)`` to the logits of classes ``(N, C)``, or to scores ``(N, 1)``."""
+    return ScoreLayer(width, task) if isinstance(task, Regression) else nn.Linear(width, task.outputs)
+
+
+def label_loss(logits: Tensor, labels: Tensor, task: Task) -> dict[str, LossTerm]:
+    """Return the main loss term: cross-entropy ``ce`` of classes, or absolute error ``l1`` of scores.
+
+    Args:
+        logits: ``(N, C)``, or scores ``(N, 1)``.
+        labels: ``(N,)`` class indices, or scores.
+        task: The task.
+    """
+    if isinstance(task, Regression):
+        return {"l1": LossTerm(F.l1_loss(logits.squeeze(1), labels))}
+    return {"ce": LossTerm(F.cross_entropy(logits, labels))}
 
 
 class WholeBatch(nn.Module):

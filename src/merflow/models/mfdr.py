@@ -26,6 +26,7 @@ Decisions, where the paper is silent or its indices do not agree:
     - DFC has no bias and no activation between its layers. Its map is drawn from a normal distribution. The first
       convolution has the width and the hop of the frames, the second has width 1. Kernels do not depend on the
       utterances: they are computed once per batch in training, and once per trained model otherwise.
+    - The sentiment of CMU-MOSEI is learned with an L1 loss.
     - Max and average pooling use the same windows as DFC. Without DFC all 50 steps are flattened.
 
 Shapes: N utterances, T frames, L positions of words, D = 256 model width, w frames in a window, R frames within reach
@@ -43,9 +44,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from merflow.contracts.axes import POSITION
-from merflow.contracts.batch import Batch, LossTerm, Output
+from merflow.contracts.batch import Batch, Output
 from merflow.contracts.streams import Role, Stream, StreamShape
-from merflow.models.layers import Attention, Shown
+from merflow.contracts.task import Task
+from merflow.models.layers import Attention, Shown, label_loss, output_layer
 
 # A weight is above the mean only if it is so by this much, relative to the mean.
 _ROUNDING = 1e-5
@@ -69,7 +71,6 @@ class MFDRConfig:
         unit: The recurrent unit that reads the words.
         context: True to let the unit read attention over all words; must be false for ``gru``.
         pooling: The way from 50 steps to few.
-        target: ``classes``, or ``score`` for one number (CMU-MOSEI), learned with an L1 loss.
         dims: Model width D (Sec. 3.2).
         heads: Attention heads of the context (decision).
         frames: T (Sec. 3.2).
@@ -88,7 +89,6 @@ class MFDRConfig:
     unit: Literal["gcpu", "mgru", "gru"] = "gcpu"
     context: bool = True
     pooling: Literal["dfc", "max", "mean", "none"] = "dfc"
-    target: Literal["classes", "score"] = "classes"
     dims: int = 256
     heads: int = 8
     frames: int = 255
@@ -420,12 +420,12 @@ class MFDR(nn.Module):
     Args:
         config: Which row, and its sizes.
         shapes: Sizes of the streams that the config names.
-        classes: Number of emotion classes; ignored where the target is a score.
+        task: The task: classes, or a score, which the paper learns on CMU-MOSEI.
     """
 
-    def __init__(self, config: MFDRConfig, *, shapes: Mapping[Role, StreamShape], classes: int) -> None:
+    def __init__(self, config: MFDRConfig, *, shapes: Mapping[Role, StreamShape], task: Task) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.task = config, task
         self.embed_speech = nn.Linear(shapes["speech"].width, config.dims)
         self.embed_text = nn.Linear(shapes["text"].width, config.dims)
         self.combine: nn.Module
@@ -444,10 +444,10 @@ class MFDR(nn.Module):
                 for steps, stride in zip(config.steps[:-1], config.strides, strict=False)
             )
         )
-        self.classify = nn.Linear(config.steps[-1] * config.dims, classes if config.target == "classes" else 1)
+        self.classify = output_layer(config.steps[-1] * config.dims, task)
 
     def forward(self, batch: Batch) -> Output:
-        """Return logits ``(N, C)`` or scores ``(N, 1)``, the flattened steps, and the loss term ``ce`` or ``l1``."""
+        """Return logits ``(N, C)``, the flattened steps, and the task's loss term if there are labels."""
         frames, frames_present = (part["speech"][:, : self.config.frames] for part in (batch.features, batch.present))
         words, words_present = (self._positions(part["text"]) for part in (batch.features, batch.present))
         words = words.masked_fill(~words_present.unsqueeze(-1), 0)
@@ -462,17 +462,11 @@ class MFDR(nn.Module):
         hidden = self.unit(z, g)  # (N, L, D)
         embedding = rearrange(self.refine(hidden), "n s d -> n (s d)")
         logits = self.classify(embedding)
-        return Output(logits=logits, embedding=embedding, losses=self._losses(logits, batch.labels))
+        losses = {} if batch.labels is None else label_loss(logits, batch.labels, self.task)
+        return Output(logits=logits, embedding=embedding, losses=losses)
 
     def _positions(self, part: Tensor) -> Tensor:
         """Return features or mask of the text ``(N, steps, ...)``, cut and padded to ``(N, L, ...)``."""
         part = part[:, : self.config.words]
         missing = self.config.words - part.shape[1]
         return torch.cat([part, part.new_zeros(len(part), missing, *part.shape[2:])], dim=1)
-
-    def _losses(self, logits: Tensor, labels: Tensor | None) -> dict[str, LossTerm]:
-        if labels is None:
-            return {}
-        if self.config.target == "score":
-            return {"l1": LossTerm(F.l1_loss(logits.squeeze(1), labels))}
-        return {"ce": LossTerm(F.cross_entropy(logits, labels))}

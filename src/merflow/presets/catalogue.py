@@ -41,6 +41,7 @@ class _ModelFile(Strict):
     Attributes:
         recipe: Recipe of every stage.
         stages: Policy -> settings of the recipe that differ in stages of this policy.
+        scores: Settings of the recipe that differ where the model learns a score.
         frozen: Settings of the recipe that differ where encoders that should learn are frozen
             (``training.encoders: frozen``, or encoders that cannot learn).
         presets: Presets by name.
@@ -51,6 +52,7 @@ class _ModelFile(Strict):
     paper: Paper
     recipe: dict[str, Any]
     stages: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    scores: dict[str, Any]
     frozen: dict[str, Any] = Field(default_factory=dict)
     presets: dict[str, _PresetEntry]
     unavailable: dict[str, str] = Field(default_factory=dict)
@@ -72,6 +74,7 @@ def presets() -> dict[str, Preset]:
                 config=entry.config,
                 recipes=recipes,
                 asked=tuple(recipe.policy for recipe in recipes),
+                scores=content.scores,
                 frozen=content.frozen,
                 published=figures_of(f"{content.model}:{preset_name}"),
             )

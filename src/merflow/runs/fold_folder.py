@@ -13,7 +13,7 @@ test predictions of the epoch that the test part itself likes best, where the sh
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 
 from merflow.contracts.fold_record import FOLD_RECORD, FORMAT, REMEDY, FoldRecord, PlannedFold, read_fold_record
 from merflow.contracts.formats import refused
-from merflow.contracts.selection import NONE_PAPER, Selection
-from merflow.contracts.tables import MISSING, PREDICTIONS, conform, read_table
+from merflow.contracts.selection import Selection, none_paper_of
+from merflow.contracts.tables import MISSING, PREDICTIONS, SCORE_MISSING, SCORE_PREDICTIONS, conform, read_table
+from merflow.contracts.task import Regression
 from merflow.errors import EvaluationError, FormatError, MerflowError, OutputError
 from merflow.evaluation.inspection_file import FoldInspection
 from merflow.storage.local import read_json, replacing
@@ -40,40 +41,46 @@ FIRST_FORMAT = "fold.json"
 
 @dataclass(frozen=True)
 class LabelledUtterances:
-    """The utterances of a part of a fold with their labels, in the order of the splits."""
+    """The utterances of a part of a fold with their labels, emotions or scores, in the order of the splits."""
 
     utterance_ids: Sequence[str]
-    labels: Sequence[str]
+    labels: Sequence[str] | Sequence[float]
 
 
-def write_predictions(
-    folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, probabilities: np.ndarray
-) -> None:
-    """Write one row per test utterance; ``probabilities`` is ``(utterances, C)`` in the order of ``tested``."""
-    rows = prediction_rows(fold, tested, probabilities=probabilities)
-    _write(folder / PREDICTIONS_FILE, rows, fold, schema=PREDICTIONS, selection=fold.selection)
+def write_predictions(folder: Path, fold: PlannedFold, tested: LabelledUtterances, predicted: np.ndarray) -> None:
+    """Write one row per test utterance.
+
+    Args:
+        folder: The fold's folder.
+        fold: The fold.
+        tested: Its test utterances.
+        predicted: Probabilities ``(utterances, C)`` in the order of ``tested``, or scores ``(utterances, 1)``.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    rows = prediction_rows(fold, tested, predicted)
+    _write(folder / PREDICTIONS_FILE, rows, fold, schema=_tables_of(fold).predictions, selection=fold.selection)
 
 
-def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, probabilities: np.ndarray) -> None:
+def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances, predicted: np.ndarray) -> None:
     """Write the test predictions of the epoch that the test part likes best, see :func:`write_predictions`."""
-    rows = prediction_rows(fold, tested, probabilities=probabilities)
-    _write(folder / _NONE_PAPER_FILE, rows, fold, schema=PREDICTIONS, selection=NONE_PAPER)
+    rows, selection = prediction_rows(fold, tested, predicted), none_paper_of(fold.task)
+    _write(folder / _NONE_PAPER_FILE, rows, fold, schema=_tables_of(fold).predictions, selection=selection)
 
 
 def write_missing(
     folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, by_missing: Mapping[str, np.ndarray]
 ) -> None:
     """Write the predictions for each thing that was missing, named as in :data:`merflow.contracts.tables.MISSING`."""
-    tables = [
-        prediction_rows(fold, tested, probabilities=values).assign(missing=missing)
-        for missing, values in by_missing.items()
-    ]
+    tables = [prediction_rows(fold, tested, values).assign(missing=missing) for missing, values in by_missing.items()]
     rows = pd.concat(tables, ignore_index=True)
-    _write(folder / _MISSING_FILE, rows, fold, schema=MISSING, selection=fold.selection)
+    _write(folder / _MISSING_FILE, rows, fold, schema=_tables_of(fold).missing, selection=fold.selection)
 
 
-def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, *, probabilities: np.ndarray) -> pd.DataFrame:
-    """Return one row of :data:`merflow.contracts.tables.PREDICTIONS` per utterance; arguments as when written."""
+def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, predicted: np.ndarray) -> pd.DataFrame:
+    """Return one row per utterance as the task's table has it (:class:`Tables`); arguments as when written."""
+    column, values = ("score", predicted[:, 0]) if is_score(fold) else ("probabilities", list(predicted))
     return pd.DataFrame(
         {
             "run": fold.fingerprint,
@@ -84,14 +91,31 @@ def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, *, probabil
             "seed": fold.seed,
             "utterance_id": list(labelled.utterance_ids),
             "label": list(labelled.labels),
-            "probabilities": list(probabilities),
+            column: values,
         }
     )
 
 
+class Tables(NamedTuple):
+    """The schemas of predictions for a task, whole and with something missing."""
+
+    predictions: pa.Schema
+    missing: pa.Schema
+
+
+def is_score(fold: PlannedFold) -> bool:
+    """Return True if the fold's model learns a score, so that its predictions are scores."""
+    return isinstance(fold.task, Regression)
+
+
+def _tables_of(fold: PlannedFold) -> Tables:
+    return Tables(SCORE_PREDICTIONS, SCORE_MISSING) if is_score(fold) else Tables(PREDICTIONS, MISSING)
+
+
 def _write(path: Path, rows: pd.DataFrame, fold: PlannedFold, *, schema: pa.Schema, selection: Selection) -> None:
-    """Write a table that can be read alone: its metadata names the classes and the rule that chose the epoch."""
-    metadata = {"classes": ",".join(fold.classes), "selection": str(selection)}
+    """Write a table that can be read alone: its metadata names classes or task, and the rule that chose the epoch."""
+    labels = {"task": fold.task.name} if is_score(fold) else {"classes": ",".join(fold.classes)}
+    metadata = {**labels, "selection": str(selection)}
     with replacing(path) as part:
         pq.write_table(conform(rows, schema, where=str(path)).replace_schema_metadata(metadata), part)
 
@@ -178,20 +202,20 @@ def _identity_in(folder: Path) -> dict[str, Any]:
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:
-    """Read the fold's test predictions."""
-    return read_table(folder / PREDICTIONS_FILE, PREDICTIONS)[0]
+    """Read the fold's test predictions: probabilities, or scores if its model learned one."""
+    return read_table(folder / PREDICTIONS_FILE, _tables_of(read_record(folder)).predictions)[0]
 
 
 def read_none_paper(folder: Path) -> pd.DataFrame | None:
     """Read the test predictions of the test-selected epoch; None where the shadow selection was off."""
     path = folder / _NONE_PAPER_FILE
-    return read_table(path, PREDICTIONS)[0] if path.is_file() else None
+    return read_table(path, _tables_of(read_record(folder)).predictions)[0] if path.is_file() else None
 
 
 def read_missing(folder: Path) -> pd.DataFrame | None:
     """Read the test predictions without modalities or with other words; None where the fold has none."""
     path = folder / _MISSING_FILE
-    return read_table(path, MISSING)[0] if path.is_file() else None
+    return read_table(path, _tables_of(read_record(folder)).missing)[0] if path.is_file() else None
 
 
 def read_inspection(folder: Path) -> FoldInspection | None:

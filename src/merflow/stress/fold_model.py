@@ -85,6 +85,7 @@ class FoldModel:
         return predict(
             self._trained.model,
             _Clips(batch, np.zeros(len(self._clips), dtype=np.int64)),
+            task=self._trained.record.task,
             batch_size=recipe.batch_size,
             params=self._params,
             precision=recipe.precision,

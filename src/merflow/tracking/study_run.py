@@ -36,15 +36,17 @@ class TrialFacts:
 
     Attributes:
         state: ``complete``, ``pruned``, ``diverged`` or ``failed``.
-        dev_ua: Mean development UA; of a pruned trial, of the epochs until then.
-        folds: Development UA of every finished fold.
-        steps: Mean development UA after every epoch; epochs are counted through the folds.
+        figure: Name of the figure that the study maximizes, for example ``UA``.
+        value: Mean of that figure on development data; of a pruned trial, of the epochs until then.
+        folds: The figure of every finished fold.
+        steps: Mean of the figure after every epoch; epochs are counted through the folds.
         values: Settings of the trial by dotted name.
     """
 
     number: int
     state: str
-    dev_ua: float | None
+    figure: str
+    value: float | None
     folds: Mapping[str, float]
     steps: Mapping[int, float]
     values: Mapping[str, object] = field(default_factory=dict)
@@ -53,9 +55,10 @@ class TrialFacts:
     @property
     def metrics(self) -> Metrics:
         """Figures by name and step."""
-        last: dict[str, object] = {"dev_UA": self.dev_ua, "seconds": self.seconds}
-        folds: dict[str, object] = {f"dev_UA_fold_{fold}": value for fold, value in self.folds.items()}
-        steps = [row for step, value in self.steps.items() for row in loggable({"dev_UA_so_far": value}, step=step)]
+        name = f"dev_{self.figure}"
+        last: dict[str, object] = {name: self.value, "seconds": self.seconds}
+        folds: dict[str, object] = {f"{name}_fold_{fold}": value for fold, value in self.folds.items()}
+        steps = [row for step, value in self.steps.items() for row in loggable({f"{name}_so_far": value}, step=step)]
         return [*loggable(last | folds, step=0), *steps]
 
 
@@ -164,7 +167,7 @@ class StudyRun:
 
     def _log_study(self, best: TrialFacts, *, note: str, files: Sequence[Path]) -> None:
         parent = self._parent()
-        figures: dict[str, Any] = {"best.dev_UA": best.dev_ua, "best.trial": best.number}
+        figures: dict[str, Any] = {f"best.dev_{best.figure}": best.value, "best.trial": best.number}
         log_metrics(parent.connection, parent.run_id, loggable(figures, step=0))
         parent.connection.call("set_tag", parent.run_id, "best_trial", str(best.number))
         parent.connection.call("set_tag", parent.run_id, "mlflow.note.content", note)

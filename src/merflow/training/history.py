@@ -6,6 +6,8 @@ from typing import Any
 from merflow.contracts.history import EpochFigures
 from merflow.contracts.recipe import Recipe
 
+_HIGHER_IS_BETTER = ("dev_ua", "dev_ccc")
+
 
 @dataclass(frozen=True)
 class FoldHistory:
@@ -61,4 +63,5 @@ class FoldHistory:
 
 
 def _score(figures: EpochFigures, recipe: Recipe) -> float:
-    return figures.dev_ua if recipe.monitor == "dev_ua" else -figures.dev_loss
+    figure = figures.monitored(recipe.monitor)
+    return figure if recipe.monitor in _HIGHER_IS_BETTER else -figure

@@ -18,7 +18,7 @@ from merflow.inference.determinism import deterministic, seed_epoch
 from merflow.inference.devices import device_of
 from merflow.inference.ranks import ALONE, Ranks
 from merflow.training.history import FoldHistory
-from merflow.training.optimization import TrainingState, develop, shadow_probabilities, train_epoch
+from merflow.training.optimization import TrainingState, develop, shadow_predictions, train_epoch
 from merflow.training.resume import (
     FoldState,
     fingerprint_of,
@@ -104,7 +104,13 @@ def train_fold(
             if material.dev is not None:
                 _check(material.dev, "development")
             training_state = TrainingState.of(
-                material.model, recipe=stage.recipe, params=params, seed=seed, device=device, ranks=ranks
+                material.model,
+                recipe=stage.recipe,
+                params=params,
+                task=material.task,
+                seed=seed,
+                device=device,
+                ranks=ranks,
             )
             fingerprint = fingerprint_of(stages, number, material=material, params=params, seed=seed, device=device)
             if number == reached:
@@ -139,9 +145,10 @@ def _one_more(training_state: TrainingState, material: Material, state: FoldStat
     best = _copy(training_state.model) if history.best is figures else state.best
     shadow = state.shadow
     if material.test is not None:
-        probabilities = shadow_probabilities(training_state, material.test)
+        predicted = shadow_predictions(training_state, material.test)
         assert material.test.labels is not None
-        shadow = shadow.with_epoch(figures.epoch, probabilities, labels=np.asarray(material.test.labels))
+        labels = np.asarray(material.test.labels)
+        shadow = shadow.with_epoch(figures.epoch, predicted, labels=labels, task=material.task)
     return FoldState(history, best, shadow)
 
 
@@ -151,18 +158,19 @@ def _epoch(training_state: TrainingState, material: Material, *, history: FoldHi
     seed_epoch(training_state.seed, epoch=epoch, rank=training_state.ranks.rank)
     set_lr(training_state.optimizer, training_state.recipe, epoch=epoch - history.before, max_epochs=max_epochs)
     train_loss = train_epoch(training_state, material.train, epoch=epoch)
-    dev_loss, dev_ua, dev_wa = (
-        (math.nan,) * 3 if material.dev is None else develop(training_state, material.dev, epoch=epoch)
+    dev_loss, development = (
+        (math.nan, dict.fromkeys(material.task.figures, math.nan))
+        if material.dev is None
+        else develop(training_state, material.dev, epoch=epoch)
     )
     return EpochFigures(
         epoch=epoch,
         stage=history.stage,
         train_loss=train_loss,
         dev_loss=dev_loss,
-        dev_ua=dev_ua,
-        dev_wa=dev_wa,
         lr=float(training_state.optimizer.param_groups[0]["lr"]),
         seconds=time.perf_counter() - started,
+        development=development,
     )
 
 

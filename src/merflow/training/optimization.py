@@ -16,14 +16,15 @@ from merflow.contracts.batch import Batch, Output, RawBatch
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
+from merflow.contracts.task import Task
 from merflow.errors import DivergedError
-from merflow.evaluation.metrics import unweighted_accuracy, weighted_accuracy
 from merflow.features.batches.bucketing import sequential_batches
 from merflow.inference.devices import autocast, autocast_dtype
 from merflow.inference.feeding import batches
-from merflow.inference.prediction import probabilities
+from merflow.inference.prediction import predictions
 from merflow.inference.ranks import ALONE, Ranks
 from merflow.training.compiling import Forward, forward_of
+from merflow.training.figures import development_figures
 from merflow.training.modality_dropout import drop_modalities
 from merflow.training.parallel import average_gradients, mean_over_processes, share_of, share_of_loss
 from merflow.training.sampling import epoch_batches
@@ -54,6 +55,7 @@ class TrainingState:
     scaler: torch.amp.GradScaler
     recipe: Recipe
     params: TrainingParams
+    task: Task
     seed: int
     device: torch.device
     ranks: Ranks
@@ -65,6 +67,7 @@ class TrainingState:
         *,
         recipe: Recipe,
         params: TrainingParams,
+        task: Task,
         seed: int,
         device: torch.device,
         ranks: Ranks = ALONE,
@@ -75,7 +78,7 @@ class TrainingState:
         half = autocast_dtype(params, device=device, precision=recipe.precision) is torch.float16
         scaler = torch.amp.GradScaler(device.type, enabled=half)
         optimizer = optimizer_of(model, recipe)
-        return cls(model, forward_of(model, params), optimizer, scaler, recipe, params, seed, device, ranks)
+        return cls(model, forward_of(model, params), optimizer, scaler, recipe, params, task, seed, device, ranks)
 
     def output(self, batch: Batch | RawBatch) -> Output:
         """Return the model's output, computed in the precision that recipe and parameters set."""
@@ -139,37 +142,40 @@ def train_epoch(training_state: TrainingState, source: UtteranceSource, *, epoch
     return _finite(mean_loss, what="training loss", epoch=epoch, recipe=training_state.recipe)
 
 
-def develop(training_state: TrainingState, source: UtteranceSource, *, epoch: int) -> tuple[float, float, float]:
-    """Return mean loss per utterance, UA and WA on development data.
+def develop(training_state: TrainingState, source: UtteranceSource, *, epoch: int) -> tuple[float, dict[str, float]]:
+    """Return mean loss per utterance and the task's figures on development data.
 
     Raises:
         DivergedError: The loss is not finite.
     """
     training_state.model.eval()
     total = torch.zeros((), device=training_state.device)
-    rows, classes, ranks = [], 0, training_state.ranks
+    labels, outputs, ranks = [], [], training_state.ranks
     order = ranks.share(sequential_batches(source.lengths, batch_size=training_state.recipe.batch_size))
     with torch.inference_mode():
         for batch in batches(source, order, device=training_state.device):
             assert batch.labels is not None
             output = training_state.output(batch)
             total += output.loss.float() * len(batch)
-            rows.append(torch.stack([batch.labels, output.logits.argmax(dim=-1)]))
-            classes = output.logits.shape[-1]
+            labels.append(batch.labels)
+            outputs.append(output.logits.float())
             del batch, output  # free their memory for the next batch
-        share = [(torch.cat(rows, dim=1).cpu().numpy(), float(total), classes)] if rows else []
-    pairs, totals, (classes, *_) = zip(*ranks.collect(share), strict=True)
-    labels, predicted = np.concatenate(pairs, axis=1)
+        share = [(torch.cat(labels).cpu().numpy(), torch.cat(outputs).cpu().numpy(), float(total))] if labels else []
+    true, given, totals = zip(*ranks.collect(share), strict=True)
     loss = _finite(sum(totals) / len(source), what="development loss", epoch=epoch, recipe=training_state.recipe)
-    return loss, unweighted_accuracy(labels, predicted, classes=classes), weighted_accuracy(labels, predicted)
+    return loss, development_figures(np.concatenate(true), np.concatenate(given), task=training_state.task)
 
 
-def shadow_probabilities(training_state: TrainingState, source: UtteranceSource) -> np.ndarray:
-    """Return probabilities ``(len(source), C)`` of the model in its current state; for the shadow selection alone."""
+def shadow_predictions(training_state: TrainingState, source: UtteranceSource) -> np.ndarray:
+    """Return the predictions ``(len(source), C)`` of the model in its current state; for the shadow selection alone."""
     training_state.model.eval()
-    batch_size = training_state.recipe.batch_size
-    return probabilities(
-        training_state.output, source, batch_size=batch_size, device=training_state.device, ranks=training_state.ranks
+    return predictions(
+        training_state.output,
+        source,
+        task=training_state.task,
+        batch_size=training_state.recipe.batch_size,
+        device=training_state.device,
+        ranks=training_state.ranks,
     )
 
 

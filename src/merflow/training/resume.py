@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,14 +94,16 @@ def save_checkpoint(
     tensors |= {f"best/{name}": value for name, value in state.best.items()}
     for index, moments in training_state.optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{name}": value for name, value in moments.items()}
-    tensors["shadow"] = torch.from_numpy(state.shadow.probabilities)
+    tensors["shadow"] = torch.from_numpy(state.shadow.predictions)
     # Clone all tensors: safetensors rejects tensors that share memory.
     tensors = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     metadata = {
         "fingerprint": json.dumps(dict(fingerprint)),
-        "history": json.dumps(asdict(state.history)),
+        "history": json.dumps(
+            {"epochs": state.history.rows(), "best_epoch": state.history.best_epoch, "stage": state.history.stage}
+        ),
         "scaler": json.dumps(training_state.scaler.state_dict()),
-        "shadow": json.dumps([state.shadow.epoch, state.shadow.test_ua]),
+        "shadow": json.dumps([state.shadow.epoch, state.shadow.figure]),
     }
     with replacing(folder / CHECKPOINT) as part:
         save_file(tensors, part, metadata=metadata)
@@ -141,11 +143,11 @@ def load_checkpoint(
         training_state.model.load_state_dict(_below(tensors, "model/"))
         _restore(training_state.optimizer, _below(tensors, "optimizer/"))
         training_state.scaler.load_state_dict(json.loads(metadata["scaler"]))
-        epoch, test_ua = json.loads(metadata["shadow"])
+        epoch, figure = json.loads(metadata["shadow"])
         return FoldState(
             _history(json.loads(metadata["history"])),
             _below(tensors, "best/"),
-            Shadow(int(epoch), float(test_ua), tensors["shadow"].numpy()),
+            Shadow(int(epoch), float(figure), tensors["shadow"].numpy()),
         )
 
 
@@ -197,7 +199,7 @@ def _refuse_other(path: Path, *, saved: Mapping[str, str], expected: Mapping[str
 
 
 def _history(values: Mapping[str, Any]) -> FoldHistory:
-    epochs = tuple(EpochFigures(**row) for row in values["epochs"])
+    epochs = tuple(EpochFigures.of_row(row) for row in values["epochs"])
     return FoldHistory(epochs, int(values["best_epoch"]), int(values["stage"]))
 
 

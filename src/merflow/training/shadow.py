@@ -9,30 +9,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from merflow.evaluation.metrics import unweighted_accuracy
+from merflow.contracts.task import Task
+from merflow.training.figures import shadow_figure
 
 
 @dataclass(frozen=True)
 class Shadow:
-    """The epoch with the highest test UA, of whatever stage; the first one in case of a tie.
+    """The epoch with the highest test UA, or the lowest test MAE of scores, of whatever stage; the first of equals.
 
     Attributes:
         epoch: Number of the epoch; 0 before the first.
-        test_ua: Its test UA, 0 to 1.
-        probabilities: Its ``(test utterances, C)`` float32; empty before the first epoch.
+        figure: Its test UA, 0 to 1, or minus its test MAE.
+        predictions: Its probabilities ``(test utterances, C)``, or scores, float32; empty before the first epoch.
     """
 
     epoch: int
-    test_ua: float
-    probabilities: np.ndarray
+    figure: float
+    predictions: np.ndarray
 
     @classmethod
     def empty(cls) -> "Shadow":
         """Return the state before the first epoch."""
         return cls(0, 0.0, np.zeros((0, 0), dtype=np.float32))
 
-    def with_epoch(self, epoch: int, probabilities: np.ndarray, *, labels: np.ndarray) -> "Shadow":
+    def with_epoch(self, epoch: int, predictions: np.ndarray, *, labels: np.ndarray, task: Task) -> "Shadow":
         """Return the state after one more epoch."""
-        classes = probabilities.shape[1]
-        test_ua = unweighted_accuracy(labels, probabilities.argmax(axis=1), classes=classes)
-        return Shadow(epoch, test_ua, probabilities) if not self.epoch or test_ua > self.test_ua else self
+        figure = shadow_figure(labels, predictions, task=task)
+        return Shadow(epoch, figure, predictions) if not self.epoch or figure > self.figure else self

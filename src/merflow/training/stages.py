@@ -7,6 +7,7 @@ from torch import nn
 
 from merflow.contracts.recipe import Recipe
 from merflow.contracts.sources import UtteranceSource
+from merflow.contracts.task import Task
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,14 @@ class Material:
 
     Attributes:
         model: Called on the batches of the sources; returns an ``Output``. The stage learns its state dict.
+        task: The task of the labels.
         train: Labeled utterances to learn from.
         dev: Labeled utterances on which the epoch is chosen; None where the number of epochs is fixed.
         test: Labeled utterances for the shadow selection alone (``training.shadow``); None to leave it out.
     """
 
     model: nn.Module
+    task: Task
     train: UtteranceSource
     dev: UtteranceSource | None
     test: UtteranceSource | None = None

@@ -22,7 +22,6 @@ from optuna.visualization import matplotlib as static
 from merflow.contracts.study import StudyResults
 from merflow.storage.local import output_errors, replacing
 
-_UA = "development UA"
 _DPI = 120
 
 # Title of each figure.
@@ -46,36 +45,35 @@ def write_page(study: optuna.Study, path: Path, *, results: StudyResults) -> Non
     Raises:
         OutputError: The page cannot be written.
     """
-    drawn = _plotly(study, importance=bool(results.importance), seed=results.subject.seed)
+    drawn = _plotly(study, results)
     parts = {
         name: Markup(figure.to_html(full_html=False, include_plotlyjs=index == 0, config={"displaylogo": False}))
         for index, (name, figure) in enumerate(drawn.items())
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=lambda share: f"{100 * share:.1f}", short=short)
+    environment.filters.update(shown=results.subject.shown, short=short)
     template = environment.from_string((files("merflow.tuning") / "study.html.j2").read_text(encoding="utf-8"))
     with replacing(path) as part:
         text = template.render(results=results, subject=_subject(results), figures=parts, titles=FIGURES)
         part.write_text(text, encoding="utf-8")
 
 
-def write_figures(study: optuna.Study, folder: Path, *, importance: bool, seed: int) -> list[Path]:
+def write_figures(study: optuna.Study, folder: Path, *, results: StudyResults) -> list[Path]:
     """Write the figures as PNG and return their paths; figures that need more trials are left out.
 
     Args:
         study: A study with at least one complete trial.
         folder: An existing folder.
-        importance: True to draw the figures that need several complete trials.
-        seed: Seed of the forest that weighs the settings.
+        results: The study's outcome.
 
     Raises:
         OutputError: The folder cannot be written.
     """
     written = []
     with _quiet(), pyplot.rc_context(), output_errors(folder):
-        for name, draw in _drawings(study, importance=importance, seed=seed).items():
+        for name, draw in _drawings(study, results).items():
             axes = draw()
-            figure = _dressed(axes, name=name)
+            figure = _dressed(axes, name=name, named=_named(results))
             path = folder / f"{name}.png"
             with replacing(path) as part:
                 figure.savefig(part, format="png", dpi=_DPI, bbox_inches="tight")
@@ -98,40 +96,47 @@ def _subject(results: StudyResults) -> dict[str, str]:
     }
 
 
-def _plotly(study: optuna.Study, *, importance: bool, seed: int) -> dict[str, Any]:
+def _named(results: StudyResults) -> str:
+    """Return the figure that the study maximizes, for axes."""
+    return f"development {results.subject.figure}"
+
+
+def _plotly(study: optuna.Study, results: StudyResults) -> dict[str, Any]:
     from optuna import visualization
 
+    named = _named(results)
     with _quiet():
         drawn = {
-            "history": visualization.plot_optimization_history(study, target_name=_UA),
+            "history": visualization.plot_optimization_history(study, target_name=named),
             "steps": visualization.plot_intermediate_values(study),
         }
-        if importance:
+        if results.importance:
             drawn["importance"] = visualization.plot_param_importances(
-                study, evaluator=FanovaImportanceEvaluator(seed=seed)
+                study, evaluator=FanovaImportanceEvaluator(seed=results.subject.seed)
             )
-            drawn["slice"] = visualization.plot_slice(study, target_name=_UA)
+            drawn["slice"] = visualization.plot_slice(study, target_name=named)
     for name, figure in drawn.items():
         figure.update_layout(title=None, margin={"l": 60, "r": 20, "t": 20, "b": 60}, template="plotly_white")
         if name == "slice":
             figure.update_layout(width=max(700, 260 * len(figure.data)), height=420)
-    drawn["steps"].update_layout(xaxis_title=_EPOCHS, yaxis_title=_UA, showlegend=False)
+    drawn["steps"].update_layout(xaxis_title=_EPOCHS, yaxis_title=named, showlegend=False)
     return drawn
 
 
-def _drawings(study: optuna.Study, *, importance: bool, seed: int) -> dict[str, Callable[[], Any]]:
+def _drawings(study: optuna.Study, results: StudyResults) -> dict[str, Callable[[], Any]]:
+    named = _named(results)
     drawings: dict[str, Callable[[], Any]] = {
-        "history": lambda: static.plot_optimization_history(study, target_name=_UA),
+        "history": lambda: static.plot_optimization_history(study, target_name=named),
         "steps": lambda: static.plot_intermediate_values(study),
     }
-    if importance:
-        evaluator = FanovaImportanceEvaluator(seed=seed)
+    if results.importance:
+        evaluator = FanovaImportanceEvaluator(seed=results.subject.seed)
         drawings["importance"] = lambda: static.plot_param_importances(study, evaluator=evaluator)
-        drawings["slice"] = lambda: static.plot_slice(study, target_name=_UA)
+        drawings["slice"] = lambda: static.plot_slice(study, target_name=named)
     return drawings
 
 
-def _dressed(axes: Any, *, name: str) -> Any:  # noqa: ANN401 - Matplotlib's axes, or an array of them
+def _dressed(axes: Any, *, name: str, named: str) -> Any:  # noqa: ANN401 - Matplotlib's axes, or an array of them
     """Return the figure of these axes with a title and a readable size."""
     several = hasattr(axes, "flat")
     first = axes.flat[0] if several else axes
@@ -144,7 +149,7 @@ def _dressed(axes: Any, *, name: str) -> Any:  # noqa: ANN401 - Matplotlib's axe
     else:
         first.set_title(FIGURES[name], fontsize=11)
     if name == "steps":
-        first.set(xlabel=_EPOCHS, ylabel=_UA)
+        first.set(xlabel=_EPOCHS, ylabel=named)
         if first.get_legend() is not None:
             first.get_legend().remove()
     return figure

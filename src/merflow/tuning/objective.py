@@ -1,4 +1,7 @@
-"""Objective of a trial: the mean development UA over some folds, each at the epoch that training itself chooses.
+"""Objective of a trial: the mean development figure over some folds, each at the epoch that training itself chooses.
+
+The figure is the UA of classes. Of scores it is the concordance correlation (CCC), which like UA is the higher the
+better and at most 1; a low error alone would also reward a model that always answers the mean.
 
 A trial never opens a fold's test data. But the development speakers of one fold are test speakers of another, so the
 pooled test figures of all folds are not strictly independent of a search. Strictly independent are the figures of
@@ -12,10 +15,19 @@ from statistics import fmean
 from merflow.contracts.history import EpochFigures
 from merflow.contracts.params import TrainingParams
 from merflow.contracts.recipe import Recipe
+from merflow.contracts.task import Classification, Task
 from merflow.training.history import FoldHistory
 from merflow.tuning.worker import Attempt
 
-OBJECTIVE = "mean development UA"
+
+def figure_of(task: Task) -> str:
+    """Return the name of the figure that is maximized."""
+    return "UA" if isinstance(task, Classification) else "CCC"
+
+
+def objective_of(task: Task) -> str:
+    """Return the objective in words."""
+    return f"mean development {figure_of(task)}"
 
 
 @dataclass
@@ -28,11 +40,13 @@ class Judge:
     Attributes:
         recipes: Recipes of the trained stages.
         epochs: Maximum number of epochs of a fold.
+        task: The task, which decides the figure.
     """
 
     attempt: Attempt
     recipes: Sequence[Recipe]
     epochs: int
+    task: Task
     _done: dict[int, float] = field(default_factory=dict)
     _history: FoldHistory = field(default_factory=FoldHistory)
 
@@ -45,16 +59,19 @@ class Judge:
         history = self._history
         if figures["stage"] > history.stage:
             history = history.next_stage()
-        row = EpochFigures(**{"epoch": epoch, **figures})  # type: ignore[arg-type]
+        row = EpochFigures.of_row({"epoch": epoch, **figures})
         self._history = history.with_epoch(row, recipe=self.recipes[history.stage - 1])
         step = len(self._done) * self.epochs + epoch
-        self.attempt.report(fmean([*self._done.values(), self._history.best.dev_ua]), step=step)
+        self.attempt.report(fmean([*self._done.values(), self._figure(self._history)]), step=step)
 
-    def fold_done(self, fold: int, dev_ua: float) -> None:
+    def fold_done(self, fold: int, history: FoldHistory) -> None:
         """Store the figure of a finished fold."""
-        self._done[fold] = dev_ua
+        self._done[fold] = self._figure(history)
         self._history = FoldHistory()
         self.attempt.note({str(name): value for name, value in self._done.items()})
+
+    def _figure(self, history: FoldHistory) -> float:
+        return history.best.development[f"dev_{figure_of(self.task).lower()}"]
 
     @property
     def verdict(self) -> float:

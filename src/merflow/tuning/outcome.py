@@ -34,8 +34,8 @@ class TrialRow:
     Attributes:
         number: Counted from 0; trial 0 has the preset's own values.
         repeats: The trial that was tried again here; None for a trial that repeats none.
-        dev_ua: Mean over the folds of a complete trial; the last reported mean of another trial, or None.
-        folds: Development UA of finished folds, by fold.
+        figure: Mean over the folds of a complete trial; the last reported mean of another trial, or None.
+        folds: Figure of finished folds, by fold.
         steps: The mean so far, by step.
         seconds: Wall time; None while the trial runs.
     """
@@ -43,7 +43,7 @@ class TrialRow:
     number: int
     state: State
     repeats: int | None
-    dev_ua: float | None
+    figure: float | None
     folds: dict[str, float]
     steps: dict[int, float]
     values: Values
@@ -60,7 +60,7 @@ class TrialRow:
             number=trial.number,
             state=state,
             repeats=None if original == trial.number else original,
-            dev_ua=trial.value if trial.state == TrialState.COMPLETE else last,
+            figure=trial.value if trial.state == TrialState.COMPLETE else last,
             folds=dict(trial.user_attrs.get(FOLDS, {})),
             steps=steps,
             values=dict(trial.params),
@@ -70,10 +70,10 @@ class TrialRow:
     @property
     def result(self) -> TrialResult:
         """The trial as the study's results hold it; complete trials only."""
-        assert self.dev_ua is not None
+        assert self.figure is not None
         return TrialResult(
             trial=self.number,
-            dev_ua=self.dev_ua,
+            figure=self.figure,
             folds={int(fold): figure for fold, figure in self.folds.items()},
             values=self.values,
             seconds=self.seconds,
@@ -117,7 +117,7 @@ class Outcome:
     def ranked(self) -> list[TrialRow]:
         """Complete trials, the best first."""
         complete = [row for row in self.rows if row.state == "complete"]
-        return sorted(complete, key=lambda row: (-(row.dev_ua or 0.0), row.number))
+        return sorted(complete, key=lambda row: (-(row.figure or 0.0), row.number))
 
     @property
     def untuned(self) -> TrialRow | None:
@@ -129,16 +129,20 @@ class Outcome:
         """Number of trials by state."""
         return dict(Counter(row.state for row in self.rows))
 
-    def table(self) -> pd.DataFrame:
-        """Return one row per trial: number, state, repeats, dev_UA, seconds, one column per fold and per setting."""
+    def table(self, *, figure: str) -> pd.DataFrame:
+        """Return one row per trial: number, state, repeats, figure, seconds, one column per fold and per setting.
+
+        Args:
+            figure: Name of the figure that the study maximizes, for the columns (``dev_UA``, ``dev_UA fold 1``).
+        """
         return pd.DataFrame(
             {
                 "trial": row.number,
                 "state": row.state,
                 "repeats": row.repeats,
-                "dev_UA": row.dev_ua,
+                f"dev_{figure}": row.figure,
                 "seconds": row.seconds,
-                **{f"dev_UA fold {fold}": value for fold, value in row.folds.items()},
+                **{f"dev_{figure} fold {fold}": value for fold, value in row.folds.items()},
                 **row.values,
             }
             for row in self.rows

@@ -12,7 +12,7 @@ from merflow.folds.inputs import FoldInputs
 from merflow.inference.devices import device_of
 from merflow.runs.data import Data
 from merflow.tuning.dimensions import space_file
-from merflow.tuning.objective import OBJECTIVE
+from merflow.tuning.objective import objective_of
 from merflow.tuning.space import SearchSpace
 from merflow.tuning.study import StudyLocation
 
@@ -22,7 +22,7 @@ class Search:
     """One search, as every process sees it.
 
     Attributes:
-        folds: Inputs of the folds whose development UA is averaged.
+        folds: Inputs of the folds whose development figure is averaged.
         training: Parameters of the trials. The shadow selection is off, because it opens test data. A trial trains on
             one device, because workers share the devices.
     """
@@ -116,7 +116,7 @@ class Search:
             config=inputs.preset.config,
             recipes={f"stage {number}": recipe for number, recipe in enumerate(inputs.recipes, start=1)},
             space=self.space.facts,
-            objective=OBJECTIVE,
+            objective=objective_of(inputs.task),
             selection=str(inputs.selection),
             folds=tuple(self.params.folds),
             seed=self.params.seed,

@@ -32,14 +32,16 @@ class Trials:
         return [FoldDatasets(inputs) for inputs in self.search.folds]
 
     def __call__(self, attempt: Attempt) -> float:
-        """Return the mean development UA over the folds.
+        """Return the mean development figure over the folds.
 
         Raises:
             TrialPruned: The trial must stop; its checkpoints are removed.
             TrainingError: A fold cannot be trained, or diverged.
         """
         preset = self.search.space.applied(attempt.values)
-        judge = Judge(attempt, preset.recipes, most_epochs(preset.recipes, self.search.training))
+        judge = Judge(
+            attempt, preset.recipes, most_epochs(preset.recipes, self.search.training), self.search.first.task
+        )
         folder = self.checkpoints / f"trial-{attempt.number}"
         with _removed_unless_interrupted(folder):
             for inputs, datasets in zip(self.search.folds, self.datasets, strict=True):
@@ -50,7 +52,7 @@ class Trials:
                     tracker=NullTracker(),
                     progress=lambda epoch, _, figures: judge.epoch(epoch, figures),
                 )
-                judge.fold_done(inputs.fold, trained.history.best.dev_ua)
+                judge.fold_done(inputs.fold, trained.history)
         return judge.verdict
 
 

@@ -48,6 +48,7 @@ def changed(change: Callable[[Row], Row]) -> Manifest:
 
 def params(**changes: Any) -> SplitParams:  # noqa: ANN401 - any setting
     settings: dict[str, Any] = {
+        "task": "emotion",
         "protocol": "session-5fold",
         "folds": 5,
         "development": "speaker",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from merflow.contracts.progress import Progress
 from merflow.contracts.protocols import PROTOCOLS
 from merflow.contracts.protocols import Protocol as SplitProtocol
+from merflow.contracts.task import TaskChoice, TaskName
 from merflow.contracts.taxonomy import Taxonomy
 from merflow.corpus.synthetic.sizes import SIZES
 from merflow.errors import CorpusError, SplitError, nearest
@@ -51,6 +52,7 @@ class Reader:
         read: Reads the corpus into a manifest.
         root: The thing that ``--root`` names, with its article.
         licence: The terms of its recordings in a sentence, for the card of a model that learned from them.
+        task: The usual task of the corpus, for ``splits.task: auto``.
         protocols: The split protocols that suit the corpus.
         fingerprint: Returns a digest of the corpus's files, which changes when one of them does. It is cheap, and it
             tells a pipeline when to index the corpus again.
@@ -64,6 +66,7 @@ class Reader:
     read: Read
     root: str
     licence: str = "Unknown to merflow; ask whoever recorded the utterances."
+    task: TaskName = "emotion"
     protocols: tuple[SplitProtocol, ...] = PROTOCOLS
     fingerprint: Callable[[Path], str] = folder_fingerprint
     generate: Generate | None = None
@@ -141,6 +144,15 @@ def reader(corpus: str) -> Reader:
     if corpus not in READERS:
         raise CorpusError(f"unknown corpus {corpus!r}; {nearest(corpus, READERS)}")
     return READERS[corpus]
+
+
+def task_of_corpus(corpus: str, choice: TaskChoice) -> TaskName:
+    """Return the task that ``splits.task`` names: ``auto`` is the usual one of the corpus.
+
+    Raises:
+        CorpusError: No corpus has this name.
+    """
+    return reader(corpus).task if choice == "auto" else choice
 
 
 def check_protocol(corpus: str, protocol: SplitProtocol) -> None:

@@ -1,17 +1,17 @@
 """Choice of development data: one training speaker, one training session, or whole dialogues.
 
 Development data choose the epoch, so a bit player's few lines are no good: a speaker or session is drawn only if it has
-``splits.min_dev_per_class`` utterances of every class. In a corpus where nobody has that many, the draw is among those
-whose rarest class is the largest, and the splits say so.
+``splits.min_dev_per_class`` utterances of every class, or in every third of the corpus's scores. In a corpus where
+nobody has that many, the draw is among those whose rarest class is the largest, and the splits say so.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from merflow.contracts.params import SplitParams
+from merflow.corpus.splitting.labelled import Labelled, in_every_group
 from merflow.errors import SplitError
 
 
@@ -21,9 +21,9 @@ class Drawn:
 
     Attributes:
         name: The speaker or session.
-        eligible: Number of candidates with enough utterances of every class.
+        eligible: Number of candidates with enough utterances of every class, or in every third of the scores.
         candidates: Number of all candidates.
-        per_class: Utterances of every class that each eligible candidate has at least.
+        per_class: Utterances of every class, or third, that each eligible candidate has at least.
     """
 
     name: str
@@ -49,12 +49,12 @@ class TrainingData:
 
 
 def draw_development(
-    data: TrainingData, *, classes: Sequence[str], rng: np.random.Generator, fold: int, params: SplitParams
+    data: TrainingData, *, labelled: Labelled, rng: np.random.Generator, fold: int, params: SplitParams
 ) -> tuple[pd.DataFrame, Drawn | None]:
     """Return the development data of a fold, and the speaker or session they belong to.
 
     Raises:
-        SplitError: There is only one speaker or session to train on, or none has every class.
+        SplitError: There is only one speaker or session to train on, or none has every class or third.
     """
     if params.development == "random":
         return _dialogues(data.train, rng=rng, share=params.random_share), None
@@ -67,11 +67,12 @@ def draw_development(
             f"fold {fold}: development data from one training {column} need at least two of them, but there are "
             f"{len(names)} ({', '.join(names)}); choose another splits.development"
         )
-    counts = pd.crosstab(*(pd.concat([partners[name], others[name]]) for name in (column, "emotion")))
-    rarest = counts.reindex(columns=list(classes), fill_value=0).min(axis=1)
+    counts = pd.crosstab(*(pd.concat([partners[name], others[name]]) for name in (column, labelled.drawn_by)))
+    counts = counts.reindex(columns=list(labelled.groups), fill_value=0)
+    rarest = counts.min(axis=1)
     per_class = min(params.min_dev_per_class, int(rarest.max()))
     if per_class == 0:
-        raise SplitError(_nobody(counts, classes=classes, column=column, fold=fold))
+        raise SplitError(_nobody(counts, labelled, column=column, fold=fold))
     eligible = rarest[rarest >= per_class].index
     preferred = partners if partners[column].isin(eligible).any() else others
     name = str(rng.choice(sorted(set(preferred[column]) & set(eligible))))
@@ -87,12 +88,13 @@ def _dialogues(train: pd.DataFrame, *, rng: np.random.Generator, share: float) -
     return train[train["dialogue_id"].isin(dialogues[:enough])]
 
 
-def _nobody(counts: pd.DataFrame, *, classes: Sequence[str], column: str, fold: int) -> str:
-    has = counts.reindex(columns=list(classes), fill_value=0).gt(0)
+def _nobody(counts: pd.DataFrame, labelled: Labelled, *, column: str, fold: int) -> str:
+    has = counts.gt(0)
     best = has.sum(axis=1).idxmax()
-    lacking = ", ".join(name for name in classes if not has.loc[best, name])
+    lacking = ", ".join(name for name in labelled.groups if not has.loc[best, name])
+    every = in_every_group(of_scores=labelled.score is not None)
     others = "session or random" if column == "speaker" else "random"
     return (
-        f"fold {fold}: none of the {len(counts)} training {column}s has utterances of every class, which development "
-        f"data need ({best} comes closest and lacks {lacking}); set splits.development to {others}"
+        f"fold {fold}: none of the {len(counts)} training {column}s has utterances {every}, which "
+        f"development data need ({best} comes closest and lacks {lacking}); set splits.development to {others}"
     )

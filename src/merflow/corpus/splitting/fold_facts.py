@@ -1,14 +1,22 @@
 """Facts of one fold, which travel with the splits and make their summary."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from merflow.contracts.protocols import PARTS, Part
 from merflow.corpus.splitting.development import Drawn
+from merflow.corpus.splitting.labelled import Labelled
 from merflow.corpus.splitting.leakage import Shared, SharedText, shared_text
 from merflow.errors import SplitError
+
+
+@dataclass(frozen=True)
+class ScoreSpread:
+    """Mean and standard deviation of the scores of a part."""
+
+    mean: float
+    deviation: float
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class FoldFacts:
     Attributes:
         fold: Number of the fold, from 1.
         speakers: Part -> its speakers, sorted.
-        counts: Part -> class -> utterances.
+        counts: Part -> class -> utterances; of scores, the nearest whole number of the scale -> utterances.
         drawn: The speaker or session that was drawn as development data; None if whole dialogues were drawn, or if the
             development data are those of an official split.
         official_development: True if they are those of an official split.
@@ -28,6 +36,7 @@ class FoldFacts:
         dialogues_dev_test: Number of dialogues in both development and test data.
         shared: Speakers and dialogues that an official split has in two parts, recorded as known; else empty.
         shared_text: Shares of test utterances that the training data repeat word for word.
+        scores: Part -> spread of its scores; empty for emotions.
     """
 
     fold: int
@@ -40,18 +49,18 @@ class FoldFacts:
     dialogues_dev_test: int
     shared: tuple[Shared, ...]
     shared_text: SharedText
+    scores: dict[Part, ScoreSpread] = field(default_factory=dict)
 
     def lacking(self, part: Part) -> list[str]:
-        """Return the classes of which a part has no utterance."""
-        return [name for name, count in self.counts[part].items() if count == 0]
+        """Return the classes of which a part has no utterance; no part needs scores of every kind."""
+        return [] if self.scores else [name for name, count in self.counts[part].items() if count == 0]
 
 
 def facts_of(
     parts: dict[Part, pd.DataFrame],
     *,
     fold: int,
-    classes: Sequence[str],
-    labelled: int,
+    labelled: Labelled,
     drawn: Drawn | None = None,
     official_development: bool = False,
     shared: tuple[Shared, ...] = (),
@@ -68,14 +77,18 @@ def facts_of(
     facts = FoldFacts(
         fold=fold,
         speakers={part: tuple(sorted(rows["speaker"].unique())) for part, rows in parts.items()},
-        counts={part: {name: int((rows["emotion"] == name).sum()) for name in classes} for part, rows in parts.items()},
+        counts={
+            part: {name: int((rows[labelled.counted_by] == name).sum()) for name in labelled.counted}
+            for part, rows in parts.items()
+        },
         drawn=drawn,
         official_development=official_development,
-        left_out=labelled - sum(len(rows) for rows in parts.values()),
+        left_out=len(labelled.rows) - sum(len(rows) for rows in parts.values()),
         dialogues_dev_train=len(dialogues["dev"] & dialogues["train"]),
         dialogues_dev_test=len(dialogues["dev"] & dialogues["test"]),
         shared=shared,
         shared_text=shared_text(parts["train"], parts["test"]),
+        scores={part: _spread(rows[labelled.task.column]) for part, rows in parts.items()} if labelled.score else {},
     )
     if missing := facts.lacking("train"):
         raise SplitError(
@@ -83,3 +96,7 @@ def facts_of(
             "splits.development or corpus.taxonomy"
         )
     return facts
+
+
+def _spread(scores: pd.Series) -> ScoreSpread:
+    return ScoreSpread(float(scores.mean()), float(scores.std(ddof=0)))

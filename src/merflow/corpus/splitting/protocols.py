@@ -11,10 +11,10 @@ from merflow.contracts.protocols import Part
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.development import Drawn, TrainingData, draw_development
 from merflow.corpus.splitting.fold_facts import FoldFacts, facts_of
+from merflow.corpus.splitting.labelled import Labelled, labelled
 from merflow.corpus.splitting.leakage import refuse_shared
 from merflow.corpus.splitting.official import official_parts, shared_of
 from merflow.corpus.splitting.tested_groups import TestedGroups, tested_groups
-from merflow.errors import SplitError
 
 Parts = dict[Part, pd.DataFrame]
 
@@ -27,7 +27,7 @@ def fold_count(manifest: Manifest, *, params: SplitParams) -> int:
     """
     if params.protocol == "official":
         return 1
-    return len(tested_groups(_labelled(manifest, params), params=params).groups)
+    return len(tested_groups(_labelled(manifest, params).rows, params=params).groups)
 
 
 def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[FoldFacts, Parts]]:
@@ -37,49 +37,27 @@ def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[F
         SplitError: The manifest does not suit the protocol, a speaker or dialogue would be on both sides, or a fold
             lacks a part or a class.
     """
-    labelled = _labelled(manifest, params)
-    classes = manifest.classes
+    whole = _labelled(manifest, params)
     if params.protocol == "official":
-        parts, drawn = official_parts(labelled, params=params), None
-        whole = not parts["dev"].empty
-        if not whole:
-            data = TrainingData(parts["train"], partners=labelled.iloc[:0], test=parts["test"])
-            parts, drawn = _with_development(data, fold=1, classes=classes, params=params)
+        parts, drawn = official_parts(whole.rows, params=params), None
+        has_dev = not parts["dev"].empty
+        if not has_dev:
+            data = TrainingData(parts["train"], partners=whole.rows.iloc[:0], test=parts["test"])
+            parts, drawn = _with_development(data, fold=1, labelled=whole, params=params)
         # Development data that were drawn share dialogues with the training data here as in every protocol.
-        shared = tuple(each for each in shared_of(parts) if whole or "test" in each.parts)
-        fold_of = partial(facts_of, parts, fold=1, classes=classes, labelled=len(labelled))
-        yield fold_of(drawn=drawn, official_development=whole, shared=shared), parts
+        shared = tuple(each for each in shared_of(parts) if has_dev or "test" in each.parts)
+        fold_of = partial(facts_of, parts, fold=1, labelled=whole)
+        yield fold_of(drawn=drawn, official_development=has_dev, shared=shared), parts
         return
-    tested = tested_groups(labelled, params=params)
+    tested = tested_groups(whole.rows, params=params)
     for fold, group in enumerate(tested.groups, start=1):
-        data = _training_data(labelled, tested=tested, group=group, fold=fold)
-        parts, drawn = _with_development(data, fold=fold, classes=classes, params=params)
-        yield facts_of(parts, fold=fold, classes=classes, labelled=len(labelled), drawn=drawn), parts
+        data = _training_data(whole.rows, tested=tested, group=group, fold=fold)
+        parts, drawn = _with_development(data, fold=fold, labelled=whole, params=params)
+        yield facts_of(parts, fold=fold, labelled=whole, drawn=drawn), parts
 
 
-def _labelled(manifest: Manifest, params: SplitParams) -> pd.DataFrame:
-    rows = manifest.rows[manifest.rows["emotion"].notna()]
-    if rows.empty:
-        raise SplitError(
-            f"none of the {len(manifest.rows)} utterances of {manifest.root} has an emotion of taxonomy "
-            f"{manifest.taxonomy.name}; label them, or choose another corpus.taxonomy"
-        )
-    if not params.improvised_only:
-        return rows
-    unknown = int(rows["scripted"].isna().sum())
-    if unknown:
-        raise SplitError(
-            f"{unknown} of {len(rows)} labelled utterances have no value in the column 'scripted', for example "
-            f"{rows.loc[rows['scripted'].isna(), 'utterance_id'].iloc[0]}; fill it in, or set "
-            "splits.improvised_only=false"
-        )
-    improvised = rows[~rows["scripted"].astype(bool)]
-    if improvised.empty:
-        raise SplitError(
-            f"all {len(rows)} labelled utterances are scripted, so improvised_only leaves none; "
-            "set splits.improvised_only=false"
-        )
-    return improvised
+def _labelled(manifest: Manifest, params: SplitParams) -> Labelled:
+    return labelled(manifest, params.named_task, improvised_only=params.improvised_only)
 
 
 def _training_data(labelled: pd.DataFrame, *, tested: TestedGroups, group: tuple[str, ...], fold: int) -> TrainingData:
@@ -97,11 +75,11 @@ def _training_data(labelled: pd.DataFrame, *, tested: TestedGroups, group: tuple
 
 
 def _with_development(
-    data: TrainingData, *, fold: int, classes: tuple[str, ...], params: SplitParams
+    data: TrainingData, *, fold: int, labelled: Labelled, params: SplitParams
 ) -> tuple[Parts, Drawn | None]:
     """Return all parts of a fold after the draw of its development data."""
     rng = np.random.default_rng([params.seed, fold])
-    dev, drawn = draw_development(data, classes=classes, rng=rng, fold=fold, params=params)
+    dev, drawn = draw_development(data, labelled=labelled, rng=rng, fold=fold, params=params)
     train = data.train[~data.train.index.isin(dev.index)]
     remedy = "give it one session, or choose another splits.development"
     if params.development != "random":

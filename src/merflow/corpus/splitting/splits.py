@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import Development, Part, Protocol
 from merflow.contracts.tables import SPLITS, conform, read_table
+from merflow.contracts.task import Task, task_of
 from merflow.corpus.manifest import Manifest
 from merflow.corpus.splitting.fold_facts import FoldFacts
 from merflow.corpus.splitting.protocols import choose_folds
@@ -39,6 +40,10 @@ class Splits:
     manifest_hash: str
     folds: tuple[FoldFacts, ...]
     accepted: tuple[str, ...] = ()
+
+    def task_of(self, manifest: Manifest) -> Task:
+        """Return the task of the labels, with the classes of the manifest that was split."""
+        return task_of(self.params.named_task, classes=manifest.classes)
 
     @property
     def protocol(self) -> Protocol:
@@ -77,7 +82,7 @@ class Splits:
         unused |= set() if self.protocol == "k-fold" else {"folds"}
         unused |= set() if self.protocol == "official" else {"shared_speakers"}
         rows = [self.rows[name].tolist() for name in SPLITS.names]
-        return digest([rows, self.params.model_dump(exclude=unused)])
+        return digest([rows, self.params.deciding(unused=unused)])
 
     def check_fold(self, fold: int) -> None:
         """Raise if there is no such fold.
@@ -90,14 +95,14 @@ class Splits:
 
 
 def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
-    """Split the labelled utterances into folds.
+    """Split the utterances with a label of the task into folds.
 
     ``leave-one-session-out`` tests on each session in turn, ``leave-one-speaker-out`` on each speaker, in the order of
     their names, and ``k-fold`` on each of ``folds`` groups of speakers. ``session-5fold`` and ``speaker-10fold`` are
     the first two for exactly five sessions and ten speakers. ``session5-only`` tests on the last of five sessions.
     ``official`` takes the corpus's own parts; development data are drawn if it has none.
 
-    Development data are one random training speaker or session with enough utterances of every class
+    Development data are one random training speaker or session with enough utterances of every class or score
     (:mod:`merflow.corpus.splitting.development`), or whole dialogues up to ``random_share`` of the training data.
 
     Where speakers are tested, nobody trains on a dialogue of a test speaker. If ``development`` is ``speaker``, a
@@ -183,7 +188,7 @@ def read_splits(path: Path) -> Splits:
         rows, metadata = read_table(path, SPLITS)
         splits = Splits(
             rows=rows,
-            params=SplitParams.model_validate_json(metadata["params"]),
+            params=SplitParams.model_validate(SplitParams.of_record(json.loads(metadata["params"]))),
             manifest_hash=metadata["manifest_hash"],
             folds=_FOLDS.validate_json(metadata["folds"]),
             accepted=tuple(json.loads(metadata["accepted"])),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from merflow.contracts.params import SplitParams
 from merflow.contracts.protocols import PARTS
 from merflow.corpus.splitting.fold_facts import FoldFacts
+from merflow.corpus.splitting.labelled import in_every_group
 
 _DEVELOPMENT = {
-    "speaker": "one random training speaker with at least {floor} utterances of every class",
-    "session": "one random training session with at least {floor} utterances of every class",
+    "speaker": "one random training speaker with at least {floor} utterances {every}",
+    "session": "one random training session with at least {floor} utterances {every}",
     "random": "random dialogues, {share:.0%} of the training utterances",
 }
 _LISTED = 12  # names in a cell
@@ -17,10 +18,11 @@ _LISTED = 12  # names in a cell
 def summary_text(
     folds: Sequence[FoldFacts], *, params: SplitParams, manifest_hash: str, split_id: str, accepted: Sequence[str]
 ) -> str:
-    """Return the page: settings and, per fold, speakers, utterances by part and class, and text that parts share."""
+    """Return the page: settings and, per fold, speakers, utterances by part and label, and text that parts share."""
     lines = [
         f"# Splits {split_id}",
         "",
+        f"- Task: {params.task}",
         f"- Protocol: {params.protocol}, {len(folds)} fold{'s' if len(folds) > 1 else ''}",
         f"- Development data: {_development(folds, params)} (seed {params.seed})",
         f"- Utterances: {'improvised only' if params.improvised_only else 'improvised and scripted'}",
@@ -44,7 +46,7 @@ def remarks_on(folds: Sequence[FoldFacts], *, params: SplitParams) -> list[str]:
     if short:
         worst = min(fold.drawn.per_class for fold in short if fold.drawn is not None)
         remarks.append(
-            f"no training {params.development} has {params.min_dev_per_class} utterances of every class "
+            f"no training {params.development} has {params.min_dev_per_class} utterances {_every(folds)} "
             f"(splits.min_dev_per_class) in {_folds(short)}; drew among those with the most, at least {worst} of each"
         )
     if lacking := [fold for fold in folds if fold.lacking("dev")]:
@@ -60,11 +62,17 @@ def _folds(folds: Sequence[FoldFacts]) -> str:
 def _development(folds: Sequence[FoldFacts], params: SplitParams) -> str:
     if params.protocol == "official" and folds[0].official_development:
         return "those of the official split"
-    development = _DEVELOPMENT[params.development].format(share=params.random_share, floor=params.min_dev_per_class)
+    development = _DEVELOPMENT[params.development].format(
+        share=params.random_share, floor=params.min_dev_per_class, every=_every(folds)
+    )
     by_speaker = params.protocol in ("speaker-10fold", "leave-one-speaker-out", "k-fold")
     if by_speaker and params.development == "speaker":
         return "a dialogue partner of a test speaker, or else " + development
     return development
+
+
+def _every(folds: Sequence[FoldFacts]) -> str:
+    return in_every_group(of_scores=bool(folds[0].scores))
 
 
 def _disjoint(folds: Sequence[FoldFacts]) -> str:
@@ -86,13 +94,18 @@ def _speakers(folds: Sequence[FoldFacts]) -> list[str]:
 
 def _counts(folds: Sequence[FoldFacts]) -> list[str]:
     classes = list(folds[0].counts["train"])
+    spread = ["mean", "SD"] if folds[0].scores else []
     rows = []
     for fold in folds:
         for part in PARTS:
             counts = fold.counts[part]
             figures = [*(counts[name] for name in classes), sum(counts.values())]
-            rows.append([str(fold.fold), part, *(f"{figure:,}" for figure in figures)])
-    return ["## Utterances", "", *_table(["fold", "part", *classes, "all"], rows)]
+            row = [str(fold.fold), part, *(f"{figure:,}" for figure in figures)]
+            if spread:
+                row += [f"{fold.scores[part].mean:.2f}", f"{fold.scores[part].deviation:.2f}"]
+            rows.append(row)
+    nearest = ["Scores are counted by the nearest whole number of the scale.", ""] if spread else []
+    return ["## Utterances", "", *nearest, *_table(["fold", "part", *classes, "all", *spread], rows)]
 
 
 def _drawn(folds: Sequence[FoldFacts]) -> list[str]:
@@ -103,7 +116,7 @@ def _drawn(folds: Sequence[FoldFacts]) -> list[str]:
     rows = [
         [
             *(str(fold.fold), draw.name, *(f"{fold.counts['dev'][name]:,}" for name in classes)),
-            f"{draw.eligible} of {draw.candidates} with at least {draw.per_class} of every class",
+            f"{draw.eligible} of {draw.candidates} with at least {draw.per_class} {_every(folds)}",
         ]
         for fold, draw in drawn
     ]

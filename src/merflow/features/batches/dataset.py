@@ -15,6 +15,7 @@ from torch import Tensor
 from merflow.contracts.batch import Batch
 from merflow.contracts.presets import Profile, spec_of
 from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.contracts.task import Classification, Regression, Task
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.padding import Blanks, padded_rows, step_offsets
@@ -34,7 +35,8 @@ class FeatureDataset:
         utterance_ids: Ids in the order in which they were given.
         lengths: ``(len,)`` int64 steps of each utterance's longest stream, without neighbours.
         shapes: Role -> layers and width.
-        labels: ``(len,)`` int64 class indices in the order of the taxonomy, or None if an utterance has no emotion.
+        labels: ``(len,)`` int64 class indices in the order of the taxonomy, or float32 scores; None if an utterance has
+            no label.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class FeatureDataset:
         streams: Sequence[Stream],
         profile: Profile,
         store: Path,
+        task: Task | None = None,
         standardizer: Standardizer | None = None,
         resident_bytes: int = 0,
         resident_on: torch.device | None = None,
@@ -57,6 +60,7 @@ class FeatureDataset:
             streams: The streams that the model reads.
             profile: The encoders that made the features.
             store: Root of the store.
+            task: Task of the labels; None for the emotions of the corpus's taxonomy.
             standardizer: Statistics to standardize by; None to leave features as they are.
             resident_bytes: Memory for features. If all of them fit in 16 bits per value, the first batch reads them
                 into memory, and later batches read no file.
@@ -76,7 +80,7 @@ class FeatureDataset:
                 members=turns_around(manifest, self._rows, reach=stream.neighbours),
                 scale=None if standardizer is None else standardizer.scale(stream.role, entry_shape=stored.entry_shape),
             )
-        self.labels = _labels(manifest, self._rows)
+        self.labels = _labels(manifest, self._rows, task or Classification(manifest.classes))
         self._device = resident_on or torch.device("cpu")
         self._resident = sum(stream.bytes for stream in self._streams.values()) <= resident_bytes
 
@@ -208,15 +212,17 @@ def turns_around(manifest: Manifest, rows: np.ndarray, *, reach: int) -> np.ndar
     ).reshape(len(rows), 2 * reach + 1)
 
 
-def _labels(manifest: Manifest, rows: np.ndarray) -> np.ndarray | None:
-    emotions = manifest.rows["emotion"].iloc[rows]
-    if emotions.isna().any():
+def _labels(manifest: Manifest, rows: np.ndarray, task: Task) -> np.ndarray | None:
+    labels = manifest.rows[task.column].iloc[rows]
+    if labels.isna().any():
         return None
-    classes = manifest.classes
-    unknown = sorted(set(emotions) - set(classes))
+    if isinstance(task, Regression):
+        return np.asarray(labels, dtype=np.float32)
+    classes = task.classes
+    unknown = sorted(set(labels) - set(classes))
     if unknown:
         raise FeatureError(
             f"emotion {unknown[0]!r} in the manifest is not in taxonomy {manifest.taxonomy.name} "
             f"({', '.join(classes)}); index the corpus again"
         )
-    return np.array([classes.index(emotion) for emotion in emotions], dtype=np.int64)
+    return np.array([classes.index(emotion) for emotion in labels], dtype=np.int64)

@@ -17,6 +17,7 @@ import torch
 from merflow.contracts.batch import RawBatch, RawStream
 from merflow.contracts.presets import EncoderSpec, Profile, spec_of
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
+from merflow.contracts.task import Task
 from merflow.corpus.manifest import Manifest
 from merflow.errors import FeatureError
 from merflow.features.batches.dataset import FeatureDataset, rows_of, turns_around
@@ -39,7 +40,8 @@ class RawDataset:
         utterance_ids: Ids in the order in which they were given.
         lengths: ``(len,)`` int64 steps of each utterance's longest stream, without neighbours.
         shapes: Role -> layers and width, for all roles.
-        labels: ``(len,)`` int64 class indices in the order of the taxonomy, or None if an utterance has no emotion.
+        labels: ``(len,)`` int64 class indices in the order of the taxonomy, or float32 scores; None if an utterance has
+            no label.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class RawDataset:
         learning: Collection[Role],
         profile: Profile,
         store: Path,
+        task: Task | None = None,
         standardizer: Standardizer | None,
         micro_batch: int | None = None,
         resident_bytes: int = 0,
@@ -65,6 +68,7 @@ class RawDataset:
             learning: Roles whose encoders learn.
             profile: The encoders that made the features; located (``features.encoders.huggingface.checkpoints``).
             store: Root of the store.
+            task: Task of the labels; None for the emotions of the corpus's taxonomy.
             standardizer: Statistics of the training part, for the stored roles; None to leave features as they are.
             micro_batch: Number of recordings, texts, windows or pictures of the longest kind that an encoder processes
                 at once, and more of shorter ones; None for a whole batch.
@@ -77,7 +81,7 @@ class RawDataset:
                 encoder is missing.
         """
         self.utterance_ids = tuple(utterance_ids)
-        all_roles = FeatureDataset(manifest, utterance_ids, streams=streams, profile=profile, store=store)
+        all_roles = FeatureDataset(manifest, utterance_ids, streams=streams, profile=profile, store=store, task=task)
         self.lengths, self.shapes, self.labels = all_roles.lengths, all_roles.shapes, all_roles.labels
         self._stored = FeatureDataset(
             manifest,
@@ -85,6 +89,7 @@ class RawDataset:
             streams=[stream for stream in streams if stream.role not in learning],
             profile=profile,
             store=store,
+            task=task,
             standardizer=standardizer,
             resident_bytes=resident_bytes,
             resident_on=resident_on,

@@ -181,8 +181,7 @@ def train(request: str, *, metrics: str, summary: str) -> tuple[str, dict[str, A
     text = f"{fold_markdown(record, read_history(folder))}\n{run_markdown(read_tracked_run(run))}"
     Path(summary).write_text(text, encoding="utf-8")
     chosen = record.chosen
-    known = {"best_epoch": chosen.epoch, "dev_ua": chosen.dev_ua, "dev_loss": chosen.dev_loss}
-    figures = _rounded({name: value for name, value in known.items() if value is not None})
+    figures = _rounded({"best_epoch": chosen.epoch, **chosen.figures})
     write_json(Path(metrics), figures)
     return name, figures
 

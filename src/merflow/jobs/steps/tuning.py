@@ -91,7 +91,8 @@ def choose_trial(
         results = job(Path(study), data, out=Path(scratch), name=ChoiceRequest.from_json(request).preset, run=Path(run))
         for name, path in ((SUMMARY, summary), (PRESETS, presets), (PAGE, page)):
             Path(path).write_bytes((Path(scratch) / name).read_bytes())
-    figures = {"tuned dev UA": results.best.dev_ua}
-    figures |= {"untuned dev UA": results.untuned.dev_ua} if results.untuned else {}
+    name = f"dev {results.subject.figure}"
+    figures = {f"tuned {name}": results.best.figure}
+    figures |= {f"untuned {name}": results.untuned.figure} if results.untuned else {}
     write_json(Path(metrics), figures)
     return figures
