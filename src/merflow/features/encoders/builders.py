@@ -113,7 +113,7 @@ def encoder_entry(spec: EncoderSpec) -> EncoderEntry:
 
 
 def modality_of(spec: EncoderSpec) -> Modality | None:
-    """Return an encoder's input; None if no encoder has this name, or its settings do not tell."""
+    """Return an encoder's input; None if no encoder has this name, or its settings name none."""
     if spec.name not in ENCODERS:
         return None
     return ENCODERS[spec.name].modality or settings_modality(spec.settings)
@@ -186,9 +186,8 @@ def batch_cost(spec: EncoderSpec, *, device: str, most: int) -> int:
 
 def _checked(spec: EncoderSpec, stream: Stream) -> tuple[EncoderEntry, Strict]:
     entry, modality = encoder_entry(spec), MODALITY_OF[stream.role]
-    settings = parse(entry.settings, spec.settings, where=f"settings of encoder {spec.name!r}")
     reads = modality_of(spec)
-    if reads != modality:
+    if reads not in (modality, None):
         raise FeatureError(
             f"encoder {spec.name!r} reads {reads}, but role {stream.role!r} is {modality}; correct the profile"
         )
@@ -196,4 +195,4 @@ def _checked(spec: EncoderSpec, stream: Stream) -> tuple[EncoderEntry, Strict]:
         raise FeatureError(
             f"encoder {spec.name!r} has no revisions, but the profile gives {spec.revision!r}; remove it there"
         )
-    return entry, settings
+    return entry, parse(entry.settings, spec.settings, where=f"settings of encoder {spec.name!r}")
