@@ -195,7 +195,8 @@ class Joint(NamedTuple):
         padded = torch.cat(tuple(masks), dim=1)  # (N, J)
         steps = torch.arange(padded.shape[1], device=padded.device)
         return cls(
-            order=padded.int().argsort(dim=1, descending=True, stable=True),
+            # Padding comes after every real step; no two keys are equal, for ONNX has no stable sort.
+            order=torch.where(padded, steps, steps + padded.shape[1]).argsort(dim=1),
             present=steps < padded.sum(dim=1, keepdim=True),
         )
 
