@@ -28,7 +28,9 @@ def imported(script: Path) -> set[str]:
 @pytest.mark.parametrize("name", ENCODERS)
 def test_examples_with_words(name: str, encoders: Path, tmp_path: Path) -> None:
     settings: dict[str, int | float | str | bool]
-    settings = {"model": str(encoders / ENCODERS[name]), "layers": "last"} if ENCODERS[name] else {"width": 32}
+    settings: dict[str, int | float | str | bool] = {"width": 32}
+    if ENCODERS[name]:
+        settings = {"model": str(encoders / ENCODERS[name]), "layers": "last"}
     words = WordsInput(EncoderSpec(name=name, settings=settings), Stream("text"))
     needed = {("samples", "words"): {"numpy", "onnxruntime", "words"}, ("words",): {"onnxruntime", "words"}}
     for inputs, modules in needed.items():

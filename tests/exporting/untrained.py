@@ -10,6 +10,7 @@ from merflow.contracts.calibration_record import ANY_GROUP
 from merflow.contracts.fold_record import RecordedEncoder
 from merflow.contracts.presets import Preset, Profile, spec_of
 from merflow.contracts.streams import Role, Stream, StreamShape
+from merflow.contracts.task import Classification
 from merflow.features.batches.standardize import Standardizer
 from merflow.features.encoders.builders import build_encoder
 from merflow.features.encoders.huggingface.checkpoints import located
@@ -67,7 +68,7 @@ def _member(
     torch.manual_seed(seed)
     standardizer = _statistics(shapes, seed=seed) if standardizes else None
     config = MODELS[preset.model].configure(preset.config)
-    model = MODELS[preset.model].model(config, shapes=shapes, classes=len(CLASSES)).eval()
+    model = MODELS[preset.model].model(config, shapes=shapes, task=Classification(CLASSES)).eval()
     parts = preset.recipes[-1].encoders if all(spec.name in PARTS for spec in profile.values()) else {}
     learning = {stream.role: parts[stream.role] for stream in streams if stream.role in parts}
     if learning:
