@@ -13,16 +13,14 @@ from merflow.evaluation.report.drawing import (
     INK,
     LEGEND,
     Chart,
-    DevelopmentFigure,
     FoldPoint,
     GroupPoint,
-    History,
     chart,
     groups_by_variant,
-    learning_charts,
     marker,
     points_by_test,
 )
+from merflow.evaluation.report.learning import DevelopmentFigure, History, learning_charts
 
 UA = DevelopmentFigure("dev_ua", "Development UA", scale=100.0, key="recalls", unit="%")
 

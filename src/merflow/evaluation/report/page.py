@@ -12,8 +12,8 @@ from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import Accuracy, ClassicScore, Scored
 from merflow.evaluation.report import notes, tables
 from merflow.evaluation.report.charts import UA, breakdown_chart, reliability_chart, spread_chart, ua_learning_charts
-from merflow.evaluation.report.drawing import Histories, mean_epochs
 from merflow.evaluation.report.html import rendered
+from merflow.evaluation.report.learning import Histories, mean_epochs
 from merflow.evaluation.report.model_figures import Inspections, embeddings, model_figures
 from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.paper_tables import paper_tables

@@ -9,15 +9,13 @@ from merflow.evaluation.report.drawing import (
     LEGEND,
     VERMILLION,
     Chart,
-    DevelopmentFigure,
     FoldPoint,
     GroupPoint,
-    History,
     chart,
     groups_by_variant,
-    learning_charts,
     points_by_test,
 )
+from merflow.evaluation.report.learning import DevelopmentFigure, History, learning_charts
 
 MAE = DevelopmentFigure("dev_mae", "Development MAE", scale=1.0, key="errors-by-epoch", unit="")
 _RESIDUAL = f"prediction {MINUS} truth"

@@ -9,8 +9,8 @@ from merflow.contracts.results import ALPHA
 from merflow.contracts.score_figures import FigureName
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
 from merflow.evaluation.report import notes
-from merflow.evaluation.report.drawing import Histories, mean_epochs
 from merflow.evaluation.report.html import rendered
+from merflow.evaluation.report.learning import Histories, mean_epochs
 from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.scores import tables, wording
 from merflow.evaluation.report.scores.charts import (
