@@ -71,6 +71,7 @@ def test_folds_are_found_whatever_their_format_and_a_model_folder_alone_is_none(
 
 def test_a_table_names_its_classes_and_the_rule_that_chose_the_epoch(tmp_path: Path) -> None:
     record = fold_record()
+    write_fold_record(tmp_path / "model", record)
     fold_folder.write_predictions(tmp_path, record, TESTED, PROBABILITIES)
     fold_folder.write_none_paper(tmp_path, record, TESTED, PROBABILITIES)
     fold_folder.write_missing(tmp_path, record, TESTED, by_missing={"audio": PROBABILITIES, "text": PROBABILITIES})
