@@ -27,7 +27,6 @@ def imported(script: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_examples_with_words(name: str, encoders: Path, tmp_path: Path) -> None:
-    settings: dict[str, int | float | str | bool]
     settings: dict[str, int | float | str | bool] = {"width": 32}
     if ENCODERS[name]:
         settings = {"model": str(encoders / ENCODERS[name]), "layers": "last"}
