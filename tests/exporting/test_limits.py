@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,11 @@ pytest.importorskip("transformers")
 
 from merflow.contracts.presets import EncoderSpec, spec_of
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
-from merflow.errors import ExportError
-from merflow.exporting.limits import check_exportable, reasons_against
+from merflow.exporting.limits import reasons_against
 from merflow.features.encoders.huggingface.checkpoints import located
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.presets.profiles import shipped_profile
-from tests.exporting.untrained import untrained
 
 PAGE = Path(__file__).parents[2] / "docs" / "exporting.md"
 
@@ -63,13 +60,3 @@ def test_other_tokenizers_are_refused(encoders: Path, tmp_path: Path) -> None:
     spec = EncoderSpec(name="text", settings={"model": str(folder), "layers": "last"})
     (reason,) = reasons_against({"text": spec}, streams=[Stream("text")])
     assert "has a tokenizer that is neither BERT's nor RoBERTa's (Unigram, None, None)" in reason
-
-
-def test_a_score_is_refused_with_every_reason(encoders: Path) -> None:
-    ensemble = untrained("mfdr:full", profile="lite", encoders=encoders)
-    check_exportable(ensemble, name="mfdr:full")
-    member = ensemble.members[0]
-    record = member.record.model_copy(update={"config": {"target": "score"}})
-    scoring = replace(ensemble, members=(replace(member, record=record),))
-    with pytest.raises(ExportError, match="mfdr:full cannot be exported to ONNX: it predicts a score, not classes"):
-        check_exportable(scoring, name="mfdr:full")

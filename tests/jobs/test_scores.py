@@ -14,6 +14,8 @@ from merflow.contracts.task import SCALES
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.synthetic.release import synthesize
+from merflow.errors import ModelError
+from merflow.inference.ensemble import load_ensemble
 from merflow.jobs.classics import classics
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -77,6 +79,8 @@ def test_every_model_trains_a_fold_and_predicts_scores(rated: Path, params: Para
     assert predicted["label"].tolist() == rows.loc[tested, "valence"].tolist()
     assert np.isfinite(predicted["score"]).all()
     assert predicted["score"].nunique() > 1
+    with pytest.raises(ModelError, match="predicts valence, which is a score; only models of emotions"):
+        load_ensemble([folder / MODEL], calibration=None)
     missing, none_paper, shown = read_missing(folder), read_none_paper(folder), read_inspection(folder)
     assert missing is not None
     assert none_paper is not None

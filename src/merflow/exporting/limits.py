@@ -23,8 +23,6 @@ def check_exportable(ensemble: Ensemble, *, name: str) -> None:
     """
     member = ensemble.members[0]
     reasons = reasons_against(member.encoders.specs, streams=member.encoders.streams)
-    if member.record.config.get("target") == "score":
-        reasons.append("it predicts a score, not classes")
     if reasons:
         raise ExportError(
             f"{name} cannot be exported to ONNX: {'; '.join(reasons)}. docs/exporting.md lists the models and encoders "

@@ -13,7 +13,9 @@ import numpy as np
 
 from merflow.contracts.batch import Batch, RawBatch
 from merflow.contracts.calibration_record import Calibration
+from merflow.contracts.fold_record import read_fold_record
 from merflow.contracts.streams import Modality, Role
+from merflow.contracts.task import Regression
 from merflow.errors import FeatureError, ModelError
 from merflow.evaluation.conformal import in_sets
 from merflow.evaluation.temperature import scaled
@@ -195,11 +197,13 @@ def load_ensemble(
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
 
     Raises:
-        ModelError: A file is missing or damaged, the models have different classes, or an encoder's folder holds other
-            files than in training.
+        ModelError: A file is missing or damaged, a model predicts scores, the models have different classes, or an
+            encoder's folder holds other files than in training.
         FormatError: Another version of merflow wrote a model.
         FeatureError: An encoder is missing, or cannot be read.
     """
+    for folder in folders:
+        _refuse_scores(folder)
     shared = SharedEncoders()
     members = tuple(
         load_trained(folder, encoders_folder=encoders_folder, device=device, shared=shared) for folder in folders
@@ -235,6 +239,15 @@ class _Clips:
         """Return the clips with these indices."""
         self.made.append(self.encoders.batch([self.clips[index] for index in indices], refused=self.refused))
         return self.made[-1]
+
+
+def _refuse_scores(folder: Path) -> None:
+    record = read_fold_record(folder)
+    if isinstance(record.task, Regression):
+        raise ModelError(
+            f"{folder} predicts {record.task.name}, which is a score; only models of emotions can be used outside the "
+            "report so far. Name one that was trained with splits.task=emotion"
+        )
 
 
 def _ignore(_refused: RefusedInput) -> None:
