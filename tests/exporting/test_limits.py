@@ -11,11 +11,13 @@ pytest.importorskip("transformers")
 
 from merflow.contracts.presets import EncoderSpec, spec_of
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
-from merflow.exporting.limits import reasons_against
+from merflow.errors import ExportError
+from merflow.exporting.limits import check_exportable, reasons_against
 from merflow.features.encoders.huggingface.checkpoints import located
 from merflow.models import MODELS
 from merflow.presets import catalogue
 from merflow.presets.profiles import shipped_profile
+from tests.exporting.untrained import untrained
 
 PAGE = Path(__file__).parents[2] / "docs" / "exporting.md"
 
@@ -44,8 +46,13 @@ def test_the_docs_list_every_preset_with_the_reason_against_it(profile: str, enc
         assert said[variant] == ("no: video" if reads_video else "yes")
 
 
-def test_encoders_whose_inputs_are_made_outside_of_the_graph_are_refused(encoders: Path) -> None:
-    spec = EncoderSpec(name="audio", settings={"model": str(encoders / "whisper-small.en"), "layers": "last"})
+def test_encoders_whose_inputs_are_made_outside_of_the_graph_are_refused(tmp_path: Path) -> None:
+    from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig, Wav2Vec2BertModel
+
+    small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    Wav2Vec2BertModel(Wav2Vec2BertConfig(**small)).save_pretrained(tmp_path)
+    SeamlessM4TFeatureExtractor().save_pretrained(tmp_path)
+    spec = EncoderSpec(name="audio", settings={"model": str(tmp_path), "layers": "last"})
     (reason,) = reasons_against({"speech": spec}, streams=[Stream("speech")])
     assert reason.endswith("does not read samples but what its feature extractor makes of them outside of the model")
 
@@ -60,3 +67,11 @@ def test_other_tokenizers_are_refused(encoders: Path, tmp_path: Path) -> None:
     spec = EncoderSpec(name="text", settings={"model": str(folder), "layers": "last"})
     (reason,) = reasons_against({"text": spec}, streams=[Stream("text")])
     assert "has a tokenizer that is neither BERT's nor RoBERTa's (Unigram, None, None)" in reason
+
+
+def test_the_error_names_the_model_the_reason_and_the_docs(encoders: Path) -> None:
+    said = "foal-net:video-only cannot be exported to ONNX: it reads video, .*. docs/exporting.md lists"
+    with pytest.raises(ExportError, match=said):
+        check_exportable(
+            untrained("foal-net:video-only", profile="lite", encoders=encoders), name="foal-net:video-only"
+        )
