@@ -4,10 +4,11 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-pytest.importorskip("transformers")
+kinds: Any = pytest.importorskip("transformers")
 
 from merflow.contracts.presets import EncoderSpec, spec_of
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
@@ -47,11 +48,9 @@ def test_the_docs_list_every_preset_with_the_reason_against_it(profile: str, enc
 
 
 def test_encoders_whose_inputs_are_made_outside_of_the_graph_are_refused(tmp_path: Path) -> None:
-    from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig, Wav2Vec2BertModel
-
     small = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-    Wav2Vec2BertModel(Wav2Vec2BertConfig(**small)).save_pretrained(tmp_path)
-    SeamlessM4TFeatureExtractor().save_pretrained(tmp_path)
+    kinds.Wav2Vec2BertModel(kinds.Wav2Vec2BertConfig(**small)).save_pretrained(tmp_path)
+    kinds.SeamlessM4TFeatureExtractor().save_pretrained(tmp_path)
     spec = EncoderSpec(name="audio", settings={"model": str(tmp_path), "layers": "last"})
     (reason,) = reasons_against({"speech": spec}, streams=[Stream("speech")])
     assert reason.endswith("does not read samples but what its feature extractor makes of them outside of the model")
