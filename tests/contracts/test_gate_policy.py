@@ -65,9 +65,9 @@ def test_mistakes_are_named(tmp_path: Path, changes: dict[str, dict[str, Any]], 
 
 def test_a_missing_key_is_quoted_from_the_shipped_file(tmp_path: Path) -> None:
     path = written(tmp_path)
-    path.write_text(path.read_text(encoding="utf-8").replace("  seed: 0\n", ""), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("  min_dialogues: 20\n", ""), encoding="utf-8")
 
-    with pytest.raises(ParamsError, match="add `seed: 0`"):
+    with pytest.raises(ParamsError, match="add `min_dialogues: 20`"):
         policy_of(path)
 
 

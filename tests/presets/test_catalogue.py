@@ -76,9 +76,10 @@ def test_on_stored_features_a_profile_and_then_the_user_have_the_last_word() -> 
         assert (recipe.policy, recipe.encoders, recipe.lr) == ("frozen", {}, 0.02)
 
 
-def test_features_are_standardized_on_lite_alone() -> None:
+def test_features_are_standardized_on_lite_and_mosei() -> None:
     assert {name: shipped_profile(name).standardize for name in shipped_profiles()} == {
         "lite": True,
+        "mosei": True,
         "paper": False,
         "tiny": False,
     }
@@ -120,7 +121,7 @@ def test_every_preset_is_valid_on_every_profile() -> None:
             streams = MODELS[preset.model].configure(preset.config).streams()
             assert MODELS[preset.model].configure(sized.config).streams() == streams
             seen += 1
-    assert seen == 3 * len(catalogue.presets())
+    assert seen == 4 * len(catalogue.presets())
 
 
 @pytest.mark.parametrize("lr", [0.0003, 0.00001])  # the second is the paper's

@@ -5,7 +5,7 @@ import gzip
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import ChoiceLoader, DictLoader, Environment, FunctionLoader, StrictUndefined
 
 from merflow.contracts.numerals import (
     decimal,
@@ -22,6 +22,8 @@ from merflow.contracts.numerals import (
 )
 
 _ROOM = files("merflow.evaluation.report")
+# Templates that those of the pages extend or import; named here, they count as files of this module.
+_SHARED = ("layout.html.j2", "macros.html.j2")
 
 
 def rendered(template: str, **values: object) -> str:
@@ -36,7 +38,7 @@ def rendered(template: str, **values: object) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        loader=FunctionLoader(_text),
+        loader=ChoiceLoader([DictLoader({name: _text(name) for name in _SHARED}), FunctionLoader(_text)]),
     )
     environment.filters.update(percent=percent, p_value=p_value, signed=signed, spread=spread)
     environment.filters.update(interval=interval, signed_interval=signed_interval)
