@@ -52,8 +52,12 @@ def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
     Raises:
         ExportError: PyTorch cannot export it.
     """
-    sizes = {SAMPLES: torch.export.Dim("samples", min=SHORTEST)}
-    shapes = tuple({0: sizes.get(name) or torch.export.Dim(name, min=_FEWEST_WORDS)} for name in graph.inputs)
+    most_words = None if graph.words is None else graph.words.facts.get("limit")
+    sizes = {
+        SAMPLES: torch.export.Dim("samples", min=SHORTEST),
+        WORDS: torch.export.Dim("words", min=_FEWEST_WORDS, max=most_words),
+    }
+    shapes = tuple({0: sizes[name]} for name in graph.inputs)
     try:
         with _quiet():
             exported = torch.export.export(
