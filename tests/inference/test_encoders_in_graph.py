@@ -228,23 +228,23 @@ def test_slices_give_the_gradients_of_the_whole_batch(
 
 
 def test_half_precision_reaches_the_slices_and_their_second_pass(encoders: Path) -> None:
-    """Autocast around the model also covers its encoders: slices give the gradients of the whole batch in half."""
+    """Autocast around the model also covers its encoders; the gradients point in the direction of those in float32."""
     stream, spec = Stream("speech_layers"), spec_in(encoders / "wavlm-base", "wavlm", "all")
-    direction = torch.randn(32, generator=torch.Generator().manual_seed(0))
 
-    def gradients(*, half: bool, micro_batch: int | None) -> torch.Tensor:
+    def gradients(half: torch.dtype | None, *, micro_batch: int | None = 2) -> torch.Tensor:
         graph = in_graph(spec, stream, "everything")
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        with torch.autocast("cpu", dtype=half, enabled=half is not None):
             values, _ = encoded(graph, stream.role, raw_stream(spec, stream, AUDIO, micro_batch=micro_batch))
         assert values.dtype == torch.float32
-        torch.autograd.backward((values * direction).mean())
+        torch.autograd.backward(values.square().mean())
         return torch.cat([parameter.grad.flatten() for parameter in graph.learning.values()])  # type: ignore[union-attr]
 
-    whole, sliced = gradients(half=True, micro_batch=None), gradients(half=True, micro_batch=2)
-    exact = gradients(half=False, micro_batch=None)
-    # The processor decides how far half precision is from float32; slices may not be farther than that.
-    assert torch.nn.functional.cosine_similarity(sliced, whole, dim=0) > 0.99
-    assert 0.5 < (sliced - exact).norm() / (whole - exact).norm() < 2
+    exact = gradients(None)
+    # How far bfloat16 is from float32 depends on the processor; float16, which is more exact, is near it on all.
+    for half, reference in ((torch.float16, exact), (torch.bfloat16, gradients(torch.bfloat16, micro_batch=None))):
+        sliced = gradients(half)
+        assert not torch.equal(sliced, exact)
+        assert torch.nn.functional.cosine_similarity(sliced, reference, dim=0) > 0.99
 
 
 def test_slices_bound_what_is_kept_for_the_way_back(encoders: Path) -> None:
