@@ -1,4 +1,4 @@
-"""Uploads through a proxy that answers late: they wait longer than other requests do."""
+"""Requests through a proxy that answers late, or that names an object store which this client cannot reach."""
 
 import http.client
 import json
@@ -22,6 +22,8 @@ UNREACHABLE_PARTS = {
     "credentials": [{"url": "http://127.0.0.1:9/bucket/model.bin?partNumber=1", "part_number": 1, "headers": {}}],
 }
 
+UNREACHABLE_FILE = {"url": "http://127.0.0.1:9/bucket/note.txt", "headers": {}, "file_size": 6}
+
 
 class LateProxy(ThreadingHTTPServer):
     """A proxy that passes requests on.
@@ -30,6 +32,7 @@ class LateProxy(ThreadingHTTPServer):
         late_path: Requests to this path are answered only after :data:`LATE_S`.
         late: Number of those.
         parts: True to answer the next upload in parts with :data:`UNREACHABLE_PARTS`.
+        downloads: True to offer downloads past the server, all from :data:`UNREACHABLE_FILE`.
     """
 
     daemon_threads = True
@@ -40,6 +43,7 @@ class LateProxy(ThreadingHTTPServer):
         self.late_path = ""
         self.late = 0
         self.parts = False
+        self.downloads = False
 
     @property
     def uri(self) -> str:
@@ -55,6 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.parts = False
             self._answer(200, "application/json", json.dumps(UNREACHABLE_PARTS).encode())
             return
+        if self.server.downloads and "/mlflow-artifacts/presigned" in self.path:
+            self._answer(200, "application/json", json.dumps(UNREACHABLE_FILE).encode())
+            return
         there = http.client.HTTPConnection("127.0.0.1", self.server.target_port, timeout=60)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         there.request(self.command, self.path, body=body, headers=headers)
@@ -64,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.late += 1
             time.sleep(LATE_S)
         there.close()
+        if self.server.downloads and self.path.endswith("/server-info"):
+            content = json.dumps({**json.loads(content), "multipart_downloads_enabled": True}).encode()
         self._answer(answer.status, answer.headers.get("Content-Type", "application/json"), content)
 
     def _answer(self, status: int, kind: str, content: bytes) -> None:
@@ -139,3 +148,13 @@ def test_a_large_file_goes_through_the_server_where_its_store_is_out_of_reach(
     assert not proxy.parts
     (stored,) = MlflowClient(server.uri).list_artifacts(run_id)
     assert (stored.path, stored.file_size) == ("model.bin", 7000)
+
+
+def test_a_download_goes_through_the_server_whose_store_may_be_out_of_reach(
+    server: Server, proxy: LateProxy, tmp_path: Path
+) -> None:
+    run_id = new_run(server.uri, "downloads")
+    proxy.downloads = True
+    connection = Connection(proxy.uri)
+    connection.call("log_text", run_id, "a note", "note.txt")
+    assert Path(connection.call("download_artifacts", run_id, "note.txt", str(tmp_path))).read_text() == "a note"

@@ -36,6 +36,9 @@ _ENVIRONMENT = {
     # Large files go to the object store in parts, past the server, if the server's store can do that.
     _IN_PARTS: "true",
     _LARGE: str(100 * 1024**2),
+    # Downloads go through the server: its object store may have an address that only the cluster knows, which MLflow
+    # would try to reach for minutes.
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
 }
 # SQLite already waits 20 s for a lock before it gives up; these pauses come on top.
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0)

@@ -58,7 +58,7 @@ def test_the_version_that_the_steps_made_is_the_champion(registry: Registry) -> 
 
     assert found.problems == ()
     assert found.aliases == {"champion": 1}
-    assert [entry.action for entry in found.entries] == ["register", "promote"]
+    assert [entry.action for entry in found.entries] == ["register", "finish", "decide", "promote", "finish"]
     (version,) = registry.versions()
     assert version.facts is not None
     assert version.facts.variant == stages.VARIANT
