@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from merflow.inference.media_clips import Clip
-from merflow.serving.clip_checks import Measured
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.model_copies import ModelCopy
 from merflow.serving.http.refusals import RefusedRequestError
@@ -25,11 +24,10 @@ _START_AGAIN_S = 30.0
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """Clips of one request; ``groups`` and ``measured`` as :meth:`Predictor.predict` takes them."""
+    """Clips of one request; ``groups`` as :meth:`Predictor.predict` takes them."""
 
     clips: Sequence[Clip]
     groups: Sequence[str | None]
-    measured: Sequence[Future[Measured]]
     answers: Future[Answers] = field(default_factory=Future)
     since: float = field(default_factory=monotonic)
 
@@ -70,9 +68,7 @@ class MicroBatches:
         for thread in self._threads:
             thread.start()
 
-    def submit(
-        self, clips: Sequence[Clip], *, groups: Sequence[str | None], measured: Sequence[Future[Measured]]
-    ) -> Future[Answers]:
+    def submit(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> Future[Answers]:
         """Queue the clips of one request; its answers come in their order.
 
         Raises:
@@ -86,7 +82,7 @@ class MicroBatches:
                 raise RefusedRequestError(
                     "queue-full", f"{waiting} clips wait already, of {self._limit} that may; try again in a second"
                 )
-            asked = _Asked(clips, groups, measured)
+            asked = _Asked(clips, groups)
             self._waiting.append(asked)
             self._metrics.queue_clips.set(waiting + len(clips))
             self._changed.notify_all()
@@ -152,11 +148,7 @@ class MicroBatches:
         started = monotonic()
         clips = [clip for asked in batch for clip in asked.clips]
         try:
-            found = model.predict(
-                clips,
-                groups=[group for asked in batch for group in asked.groups],
-                measured=[each for asked in batch for each in asked.measured],
-            )
+            found = model.predict(clips, groups=[group for asked in batch for group in asked.groups])
         except Exception as error:
             if len(batch) > 1:
                 for asked in batch:
