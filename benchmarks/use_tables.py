@@ -1,6 +1,7 @@
 """Tables of measurements of models in use: the same answers everywhere, a server that is killed, load."""
 
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 
 from benchmarks.record import Result
@@ -21,12 +22,12 @@ def _same_answers(result: Result) -> str:
     return "\n".join([*lines, ""])
 
 
-def _serve_kills(result: Result) -> str:
+def _serve_kills(result: Result, *, killed: str = "server", again: str = "It was ready again") -> str:
     figures = result["figures"]
     kills = f"{figures['kills']} times at random moments"
     lines = [
-        "### A server that is killed\n",
-        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {kills}. It was ready again after "
+        f"### A {killed} that is killed\n",
+        f"`merflow serve` under {figures['clients']} clients; the {killed} was ended by SIGKILL {kills}. {again} after "
         f"{figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
         "",
         "| outcome of a request | requests |",
@@ -79,5 +80,6 @@ def _serve(result: Result) -> str:
 USE: dict[str, Callable[[Result], str]] = {
     "same_answers": _same_answers,
     "serve_kills": _serve_kills,
+    "serve_worker_kills": partial(_serve_kills, killed="worker", again="Another was in its place"),
     "serve": _serve,
 }

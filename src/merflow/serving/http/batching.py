@@ -177,22 +177,20 @@ class MicroBatches:
             batch[0].answers.set_exception(error)
             return
         seconds = monotonic() - started
+        self._metrics.count_batch(found, seconds=seconds)  # before a client that has its answer looks
         if own:
             self._is_busy = False  # now, for a client's next request may be here before this thread is back
         start = 0
         for asked in batch:
             asked.answers.set_result(found[start : start + len(asked.clips)])
             start += len(asked.clips)
-        self._tell(found, seconds)
+        self._tell(found)
 
-    def _tell(self, found: Answers, seconds: float) -> None:
-        """Tell metrics and observer of a batch; what they raise is logged, for the answers have gone out."""
+    def _tell(self, found: Answers) -> None:
+        """Tell the observer of a batch; what it raises is logged, for the answers have gone out."""
         try:
-            self._metrics.model_seconds.observe(seconds)
-            self._metrics.batch_clips.observe(len(found))
-            self._metrics.count(found)
             if self._observe is not None:
                 with self._telling:
                     self._observe(found)
         except Exception:
-            _LOG.exception("the metrics of %d clips are lost", len(found))
+            _LOG.exception("%d clips are missing from the traffic log", len(found))
