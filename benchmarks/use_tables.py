@@ -1,7 +1,6 @@
 """Tables of measurements of models in use: the same answers everywhere, a server that is killed, load."""
 
 from collections.abc import Callable
-from functools import partial
 from statistics import median
 
 from benchmarks.record import Result
@@ -22,12 +21,20 @@ def _same_answers(result: Result) -> str:
     return "\n".join([*lines, ""])
 
 
-def _serve_kills(result: Result, *, killed: str = "server", again: str = "It was ready again") -> str:
+def _serve_kills(result: Result) -> str:
+    return _killed(result, "server", ended="ended", again="It was ready again")
+
+
+def _serve_worker_kills(result: Result) -> str:
+    return _killed(result, "worker", ended="a worker of it ended", again="Another worker was in its place")
+
+
+def _killed(result: Result, name: str, *, ended: str, again: str) -> str:
     figures = result["figures"]
     kills = f"{figures['kills']} times at random moments"
     lines = [
-        f"### A {killed} that is killed\n",
-        f"`merflow serve` under {figures['clients']} clients; the {killed} was ended by SIGKILL {kills}. {again} after "
+        f"### A {name} that is killed\n",
+        f"`merflow serve` under {figures['clients']} clients, {ended} by SIGKILL {kills}. {again} after "
         f"{figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
         "",
         "| outcome of a request | requests |",
@@ -80,6 +87,6 @@ def _serve(result: Result) -> str:
 USE: dict[str, Callable[[Result], str]] = {
     "same_answers": _same_answers,
     "serve_kills": _serve_kills,
-    "serve_worker_kills": partial(_serve_kills, killed="worker", again="Another was in its place"),
+    "serve_worker_kills": _serve_worker_kills,
     "serve": _serve,
 }
