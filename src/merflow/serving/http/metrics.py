@@ -64,8 +64,10 @@ class Metrics:
         for emotion in model.classes:
             self.predictions.labels(emotion)
 
-    def count(self, answers: Sequence[ClipPrediction | RefusedClip]) -> None:
-        """Count what the model answered."""
+    def count_batch(self, answers: Sequence[ClipPrediction | RefusedClip], *, seconds: float) -> None:
+        """Count what the model answered to one batch in this time."""
+        self.model_seconds.observe(seconds)
+        self.batch_clips.observe(len(answers))
         for answer in answers:
             if isinstance(answer, RefusedClip):
                 continue
