@@ -207,14 +207,15 @@ def text_leak(
     Args:
         variants: Variants by name.
         classics: The classics.
-        utterances: utterance_id, and scripted where the corpus knows it.
+        utterances: utterance_id, at least of the tested utterances; and scripted where the corpus knows it.
         classes: C.
         groups: G.
         samples: B.
         seed: Seed of the resamples.
     """
     draws = {"classes": classes, "groups": groups, "samples": samples, "seed": seed}
-    scripted = _scripted(utterances)
+    tested = set(next(iter(variants.values())).utterance_ids.tolist())
+    scripted = _scripted(utterances[utterances["utterance_id"].isin(tested)])
     both = {**variants, **classics.predictions}
     gaps = {} if scripted is None else {name: _gap(each, scripted, **draws) for name, each in both.items()}
     learned = tuple(
@@ -224,7 +225,7 @@ def text_leak(
 
 
 def _scripted(utterances: pd.DataFrame) -> "pd.Series[bool] | None":
-    """Return True for scripted and False for improvised utterances, by id; None where the corpus lacks one of them."""
+    """Return True for scripted and False for improvised utterances, by id; None where one of them is not tested."""
     if "scripted" not in utterances:
         return None
     known = utterances.set_index("utterance_id")["scripted"].dropna().astype(bool)

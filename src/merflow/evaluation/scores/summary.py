@@ -91,6 +91,7 @@ def summarize_scores(
         published_corpus=held_out.published_corpus,
         known_differences=held_out.known_differences,
         shared_groups=held_out.shared_groups,
+        cross_corpus=held_out.cross_corpus,
         manifest_hash=held_out.manifest_hash,
         split_id=held_out.split_id,
         protocol=held_out.protocol,
