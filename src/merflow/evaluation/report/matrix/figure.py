@@ -11,7 +11,8 @@ from merflow.evaluation.report.figures import DARK_SHARE, INK, SHADES
 from merflow.evaluation.report.matrix.wording import interval_text, value_text
 
 _PER_ROW = 3  # panels
-_CELL_IN = (1.75, 0.95)  # width and height in inches
+# Width and height in inches, of a cell and of the labels around a panel.
+_CELL_IN, _LABELS_IN = (1.6, 0.75), (1.4, 1.4)
 
 
 def matrix_figure(matrix: CorpusMatrix) -> Figure:
@@ -22,8 +23,8 @@ def matrix_figure(matrix: CorpusMatrix) -> Figure:
     """
     columns = min(_PER_ROW, len(matrix.variants))
     rows = -(-len(matrix.variants) // columns)
-    width = columns * (1.3 + _CELL_IN[0] * len(matrix.test_on))
-    height = rows * (1.2 + _CELL_IN[1] * len(matrix.train_on)) + 0.3
+    width = columns * (_LABELS_IN[0] + _CELL_IN[0] * len(matrix.test_on))
+    height = rows * (_LABELS_IN[1] + _CELL_IN[1] * len(matrix.train_on))
     figure = Figure(figsize=(max(width, 4.6), height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -32,7 +33,7 @@ def matrix_figure(matrix: CorpusMatrix) -> Figure:
     for axes in panels[len(matrix.variants) :]:
         axes.set_axis_off()
     unit = "UA in percent" if matrix.figure == "UA" else "CCC"
-    figure.suptitle(f"{unit}, 95% interval", fontsize="medium", color=INK)
+    figure.suptitle(f"{unit}, 95% interval", fontsize="medium", color=INK, x=0.01, ha="left")
     return figure
 
 
@@ -58,7 +59,7 @@ def _panel(axes: Axes, matrix: CorpusMatrix, variant: str) -> None:
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
     axes.set(xlabel="tested on", ylabel="trained on")
-    axes.set_title(variant, loc="left", fontsize="medium", fontweight="bold")
+    axes.set_title(variant.replace(":", ":\n"), loc="left", fontsize="small", fontweight="bold")
 
 
 def _shade(value: float | None) -> float:
