@@ -70,8 +70,7 @@ def promote(
         corpus: Name of the corpus's reader: ``iemocap``, ``table`` or ``synthetic``.
         root: Release folder or utterance table, as pods see it; not needed for ``synthetic``.
         size: Size of the synthetic corpus: ``tiny``, ``small`` or ``full``.
-        task: The thing to learn: ``emotion``, ``sentiment``, ``valence``, ``activation`` or ``dominance``; empty for the
-            one that ``splits.task`` names.
+        task: The task, such as ``emotion`` or ``valence``; empty for the one that ``splits.task`` names.
         workspace: Folder that all steps share: store, checkpoints, the synthetic corpus.
         name: Name of the run in MLflow and title of the report.
         quarantine: Set bad rows aside instead of failing.

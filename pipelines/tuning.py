@@ -49,8 +49,7 @@ def tune(
         corpus: Name of the corpus's reader: ``iemocap``, ``table`` or ``synthetic``.
         root: Release folder or utterance table, as pods see it; not needed for ``synthetic``.
         size: Size of the synthetic corpus: ``tiny``, ``small`` or ``full``.
-        task: The thing to learn: ``emotion``, ``sentiment``, ``valence``, ``activation`` or ``dominance``; empty for the
-            one that ``splits.task`` names.
+        task: The task, such as ``emotion`` or ``valence``; empty for the one that ``splits.task`` names.
         workspace: Folder that all steps share: store, checkpoints, the synthetic corpus, the study.
         name: Name of the study in its database and of its run in MLflow.
         preset: Name of the new preset, without its model; by default the variant's name with ``-tuned`` appended.

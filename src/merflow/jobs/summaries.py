@@ -84,6 +84,7 @@ def results_of_scores(
     *,
     trained: Mapping[str, TrainedVariant],
     params: EvaluationParams,
+    classics: Path | None,
 ) -> ScoreResults:
     """Compute the results of folds that learned scores; see :func:`results_of_classes`.
 
@@ -92,8 +93,9 @@ def results_of_scores(
     """
     corpus = data.corpus
     published = corpus.corpus if reader_of(corpus).published and not corpus.differs else None
+    records = classics_on(classics, split_id=data.splits.split_id)
     return summarize_scores(
-        _tables(folds, classics=None),
+        _tables(folds, classics=classic_predictions(classics, records)),
         HeldOutScores.of(_held_out(data, published_corpus=published), task=task),
         trained=trained,
         training_labels={
@@ -103,6 +105,7 @@ def results_of_scores(
             for fold in data.splits.folds
         },
         params=params,
+        classics=records,
     )
 
 
