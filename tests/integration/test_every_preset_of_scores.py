@@ -1,4 +1,4 @@
-"""Every preset of every model on a score, through the pipeline on this machine: many minutes, so only when asked for."""
+"""Every preset of every model on a score, through the pipeline on this machine: many minutes, so only if asked for."""
 
 import os
 from pathlib import Path

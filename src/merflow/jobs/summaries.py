@@ -148,7 +148,7 @@ def _held_out(data: SplitCorpus, *, published_corpus: str | None) -> HeldOutData
         published_corpus=published_corpus,
         known_differences=corpus.accepted,
         shared_groups=splits.shared_groups,
-        cross_corpus=corpus.joined and cross_corpus_of(corpus.joined, splits),
+        cross_corpus=None if corpus.joined is None else cross_corpus_of(corpus.joined, splits),
     )
 
 
