@@ -203,6 +203,8 @@ def main() -> None:
     options = parser.parse_args()
     shape = SHAPES[options.size]
     shape = replace(shape, widths=shape.widths | {"text": options.text_width})
+    if options.scratch is not None:
+        options.scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.scratch) as scratch:
         folder = Path(scratch)
         path = folder / FILE

@@ -16,7 +16,8 @@ from benchmarks.record import RESULTS, write_result
 from merflow.contracts.params import Params, read_params
 from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
-from merflow.jobs.benchmark import benchmark, prepare
+from merflow.jobs.benchmark import benchmark
+from merflow.jobs.prepare import prepare
 from merflow.jobs.tune import PRESETS, tune
 from merflow.presets.user_presets import read_user_presets
 from merflow.runs.provenance import git_commit

@@ -33,6 +33,7 @@ def tune(
     corpus: str = "synthetic",
     root: str = "",
     size: str = "small",
+    task: str = "",
     workspace: str = "/workspace",
     name: str = "tune",
     preset: str = "",
@@ -48,6 +49,7 @@ def tune(
         corpus: Name of the corpus's reader: ``iemocap``, ``table`` or ``synthetic``.
         root: Release folder or utterance table, as pods see it; not needed for ``synthetic``.
         size: Size of the synthetic corpus: ``tiny``, ``small`` or ``full``.
+        task: The task, such as ``emotion`` or ``valence``; empty for the one that ``splits.task`` names.
         workspace: Folder that all steps share: store, checkpoints, the synthetic corpus, the study.
         name: Name of the study in its database and of its run in MLflow.
         preset: Name of the new preset, without its model; by default the variant's name with ``-tuned`` appended.
@@ -65,6 +67,7 @@ def tune(
         corpus=corpus,
         root=root,
         size=size,
+        task=task,
         workspace=workspace,
         name=name,
         preset=preset,

@@ -14,10 +14,11 @@ from merflow.errors import FeatureError, PresetError
 from merflow.evaluation.report.fold_page import fold_markdown
 from merflow.folds.presets import parse_presets
 from merflow.folds.profiles import profile_of
-from merflow.jobs.benchmark import benchmark, prepare
+from merflow.jobs.benchmark import benchmark
 from merflow.jobs.compare import compare
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.explain import explain
+from merflow.jobs.prepare import prepare
 from merflow.jobs.report import report
 from merflow.jobs.train import train
 from merflow.runs.carried import carry, given_or_carried

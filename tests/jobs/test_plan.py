@@ -93,10 +93,19 @@ def test_a_parameter_reaches_the_steps_that_read_it_and_no_other(params: dict[st
         ({"quarantine": True}, {"validate"}),
         ({"transcribe": True}, {"transcribe"}),
         ({"size": "small"}, {"index"}),
+        ({"task": "valence"}, {"split"}),
     ],
 )
 def test_a_setting_of_the_run_reaches_the_steps_that_read_it(settings: dict[str, object], steps: set[str]) -> None:
     assert changed(**settings) == steps
+
+
+def test_a_task_overrides_that_of_the_parameters() -> None:
+    plan = planned(task="valence", params="{splits: {task: emotion, seed: 3}}")
+    assert (plan.preparation.split.params.task, plan.preparation.split.params.seed) == ("valence", 3)
+    assert planned(params="{splits: {task: sentiment}}").preparation.split.params.task == "sentiment"
+    with pytest.raises(ParamsError, match="unknown task 'valens'; did you mean 'valence'"):
+        planned(task="valens")
 
 
 def test_a_second_seed_leaves_the_requests_of_the_first_as_they_are() -> None:

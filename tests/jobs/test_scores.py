@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from merflow.contracts.classics import classic_predictions
 from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
+from merflow.contracts.score_results import ScoreResults, read_any_results
 from merflow.contracts.selection import Selection
 from merflow.contracts.tables import SCORE_MISSING, SCORE_PREDICTIONS
 from merflow.contracts.task import SCALES
@@ -15,8 +17,10 @@ from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.synthetic.release import synthesize
 from merflow.errors import ModelError
+from merflow.evaluation.report.terminal import results_table
 from merflow.inference.ensemble import load_ensemble
 from merflow.jobs.classics import classics
+from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
 from merflow.jobs.split import split
@@ -31,6 +35,7 @@ from merflow.runs.fold_folder import (
 )
 from tests.jobs.conftest import files
 
+CLASSICS = ("functionals", "tfidf", "tfidf-context", "late-fusion", "late-fusion-context")
 FULL = ("context-mmt:mmt-frozen", "foal-net:full", "gia-mic:full", "layer-adapter-fusion:stc-mf-la", "mfdr:full")
 
 
@@ -92,15 +97,66 @@ def test_every_model_trains_a_fold_and_predicts_scores(rated: Path, params: Para
     assert (folder / MODEL).is_dir()
 
 
-def test_classics_are_left_out_with_a_line(rated: Path, params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+def test_classics_predict_scores_with_settings_of_development_data(rated: Path, params: Params) -> None:
     given = {name: path for name, path in files(rated).items() if name != "manifest"}
     found = classics(
         rated / "manifest.parquet",
         out=rated / "classics",
         cache=rated / "cache",
-        params=params.classics,
+        params=params.classics.model_copy(update={"opensmile": "off"}),
         corpus=params.corpus,
+        workers=1,
         **given,
     )
-    assert found == ()
-    assert "left out, because they choose among classes and these splits are of valence" in capsys.readouterr().err
+    assert tuple(record.name for record in found) == CLASSICS
+    table = classic_predictions(rated / "classics", found)
+    assert table is not None
+    assert list(table) == SCORE_PREDICTIONS.names
+    assert table["score"].between(1, 5).all()
+    for record in found:
+        assert record.task == "valence"
+        assert "support vector regression" in record.description or "mean of the scores" in record.description
+        (chosen,) = record.folds
+        assert chosen.dev_ua is None
+        assert chosen.dev_mae is not None
+        assert chosen.settings.startswith(("C ", "with functionals"))
+    by_name = {name: rows.set_index("utterance_id")["score"] for name, rows in table.groupby("preset")}
+    fused = (by_name["tfidf"] + by_name["functionals"]) / 2
+    np.testing.assert_allclose(by_name["late-fusion"], fused.loc[by_name["late-fusion"].index])
+    again = classics(
+        rated / "manifest.parquet",
+        out=rated / "classics",
+        cache=rated / "cache",
+        params=params.classics.model_copy(update={"opensmile": "off"}),
+        corpus=params.corpus,
+        workers=1,
+        **given,
+    )
+    assert {record.fingerprint for record in again} == {record.fingerprint for record in found}
+
+
+def test_results_compare_every_variant_with_the_classics_that_read_no_more(rated: Path, params: Params) -> None:
+    results = evaluate(
+        [rated / "folds" / variant for variant in FULL],
+        **{name: path for name, path in files(rated).items() if name != "features"},
+        results=rated / "results.json",
+        report=rated / "report.html",
+        name="rated",
+        command="merflow ...",
+        params=params.evaluation,
+        classics=rated / "classics",
+    )
+    assert isinstance(results, ScoreResults)
+    assert read_any_results(rated / "results.json") == results
+    assert set(results.classics) == {f"classic:{name}" for name in CLASSICS}
+    maes = [results.classics[name].mae for name in results.ranked_classics]
+    assert maes == sorted(maes)
+    pairs = {(pair.variant, pair.classic): pair for pair in results.classic_comparisons}
+    assert ("mfdr:full", "classic:tfidf-context") not in pairs, "it reads no neighbours"
+    for (variant, classic), pair in pairs.items():
+        assert pair.mae.delta == pytest.approx(results.variants[variant].mae - results.classics[classic].mae)
+    page = (rated / "report.html").read_text()
+    assert "Variants against classics" in page
+    assert page.count("classic:late-fusion") > len(FULL)
+    said = " ".join(str(cell) for cell in results_table(results).columns[0].cells)
+    assert all(name in said for name in results.classics)

@@ -15,8 +15,8 @@ from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import SplitError, TrackingError, TuningError
 from merflow.folds import datasets
 from merflow.folds.inputs import FoldInputs
-from merflow.jobs.benchmark import prepare
 from merflow.jobs.lineage import lineage
+from merflow.jobs.prepare import prepare
 from merflow.jobs.sync import sync
 from merflow.jobs.train import train
 from merflow.jobs.trials import run_trials

@@ -13,6 +13,7 @@ def run_options(*, models: Sequence[str] = (), command: str = "", **further: Any
         corpus=None,
         root=None,
         size=None,
+        task=None,
         name=None,
         preset=None,
         quarantine=False,

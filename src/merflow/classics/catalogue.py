@@ -14,17 +14,21 @@ FunctionalSet = Literal["merflow", "ComParE_2016", "eGeMAPSv02"]
 
 @dataclass(frozen=True)
 class WordClassic:
-    """TF-IDF with logistic regression."""
+    """TF-IDF with logistic regression; where labels are scores, with support vector regression.
+
+    ``of_scores`` is the description of the latter; empty if the classic is for classes alone, here and below.
+    """
 
     name: str
     description: str
+    of_scores: str = ""
     context: bool = False
     leak: bool = False
 
 
 @dataclass(frozen=True)
 class AudioClassic:
-    """Functionals with a support vector machine.
+    """Functionals with a support vector machine; where labels are scores, with linear support vector regression.
 
     With ``cost``, nothing is chosen, and the development part is training data too.
     """
@@ -33,16 +37,18 @@ class AudioClassic:
     description: str
     functionals: FunctionalSet
     kernel: Kernel
+    of_scores: str = ""
     cost: float | None = None
 
 
 @dataclass(frozen=True)
 class FusionClassic:
-    """The mean of the probabilities of a classic of words and one of audio."""
+    """The mean of the probabilities, or the scores, of a classic of words and one of audio."""
 
     name: str
     description: str
     words: str
+    of_scores: str = ""
 
 
 Classic = WordClassic | AudioClassic | FusionClassic
@@ -51,12 +57,17 @@ _REGRESSION = "TF-IDF of words and pairs of words, logistic regression with bala
 _MACHINE = "chosen on development data, balanced class weights"
 _FIXED = "linear support vector machine with C = 1, balanced class weights, fitted on training and development data"
 _FUSION = "The mean of the calibrated probabilities of {} and of the classic of audio that development data prefer."
+_SCORES = "linear support vector regression, C chosen on development data"
+_WORDS_TO_SCORES = f"TF-IDF of words and pairs of words, {_SCORES}"
+_FUSED_SCORES = "The mean of the scores of {} and of the classic of audio that development data prefer."
 
 WORDS = (
-    WordClassic("tfidf", f"{_REGRESSION}."),
+    WordClassic("tfidf", f"{_REGRESSION}.", f"{_WORDS_TO_SCORES}."),
     WordClassic(
         "tfidf-context",
         f"{_REGRESSION}, of the turn with the {NEIGHBOURS} before and the {NEIGHBOURS} after it; development data "
+        "choose whether these are joined to the turn or columns of their own.",
+        f"{_WORDS_TO_SCORES}, of the turn with the {NEIGHBOURS} before and the {NEIGHBOURS} after it; development data "
         "choose whether these are joined to the turn or columns of their own.",
         context=True,
     ),
@@ -72,6 +83,7 @@ AUDIO = (
         f"Functionals of the recording, linear support vector machine, C {_MACHINE}.",
         "merflow",
         "linear",
+        f"Functionals of the recording, {_SCORES}.",
     ),
     AudioClassic("functionals-c1", f"Functionals of the recording, {_FIXED}.", "merflow", "linear", cost=1.0),
 )
@@ -81,6 +93,7 @@ OPENSMILE = (
         f"openSMILE's ComParE 2016 functionals, linear support vector machine, C {_MACHINE}.",
         "ComParE_2016",
         "linear",
+        f"openSMILE's ComParE 2016 functionals, {_SCORES}.",
     ),
     AudioClassic("compare-c1", f"openSMILE's ComParE 2016 functionals, {_FIXED}.", "ComParE_2016", "linear", cost=1.0),
     AudioClassic(
@@ -88,11 +101,17 @@ OPENSMILE = (
         f"openSMILE's eGeMAPS v02 functionals, radial support vector machine, C and gamma {_MACHINE}.",
         "eGeMAPSv02",
         "rbf",
+        f"openSMILE's eGeMAPS v02 functionals, {_SCORES}.",
     ),
 )
 FUSIONS = (
-    FusionClassic("late-fusion", _FUSION.format("tfidf"), "tfidf"),
-    FusionClassic("late-fusion-context", _FUSION.format("tfidf-context"), "tfidf-context"),
+    FusionClassic("late-fusion", _FUSION.format("tfidf"), "tfidf", _FUSED_SCORES.format("tfidf")),
+    FusionClassic(
+        "late-fusion-context",
+        _FUSION.format("tfidf-context"),
+        "tfidf-context",
+        _FUSED_SCORES.format("tfidf-context"),
+    ),
 )
 
 

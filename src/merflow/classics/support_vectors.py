@@ -54,7 +54,7 @@ def of_functionals_at(fold: Fold, rows: dict[str, np.ndarray], *, cost: float) -
 def _candidates(
     fold: Fold, rows: dict[str, np.ndarray], *, gammas: Sequence[float | None], costs: Sequence[float]
 ) -> Iterator[Decisions]:
-    train, dev, test = _standardized(fold, rows)
+    train, dev, test = standardized(fold, rows)
     for gamma in gammas:
         similar = [_similarity(part, train, gamma=gamma) for part in (train, dev, test)]
         for cost in costs:
@@ -85,7 +85,8 @@ def _similarity(part: np.ndarray, train: np.ndarray, *, gamma: float | None) -> 
     return similarity
 
 
-def _standardized(fold: Fold, rows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def standardized(fold: Fold, rows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the columns ``(n, D)`` of the training, development and test part, in deviations from the mean."""
     train, dev, test = (np.stack([rows[name] for name in fold.ids[part]]) for part in ("train", "dev", "test"))
     known = ~np.isnan(train).all(axis=0)
     mean, deviation = np.nanmean(train[:, known], axis=0), np.nanstd(train[:, known], axis=0)

@@ -44,19 +44,12 @@ def neighbours_of(manifest: Manifest, texts: Mapping[str, str]) -> dict[str, str
 
 def of_turn(fold: Fold, texts: Mapping[str, str]) -> Outcome:
     """Fit the words of the turn alone."""
-    return chosen([_fitted(fold, _alone(texts))], fold.labels["dev"], classes=fold.classes)
+    return chosen([_fitted(fold, alone(texts))], fold.labels["dev"], classes=fold.classes)
 
 
 def of_turn_and_neighbours(fold: Fold, texts: Mapping[str, str], around: Mapping[str, str]) -> Outcome:
     """Fit the words of the turn with its neighbours: one text, or two blocks of columns, as development data prefer."""
-    ways: dict[str, Reader] = {
-        "neighbours joined to the turn": lambda names: [[f"{texts[name]} {around[name]}" for name in names]],
-        "neighbours as further columns": lambda names: [
-            [texts[name] for name in names],
-            [around[name] for name in names],
-        ],
-    }
-    candidates = (_fitted(fold, read, settings=way) for way, read in ways.items())
+    candidates = (_fitted(fold, read, settings=way) for way, read in with_neighbours(texts, around).items())
     return chosen(candidates, fold.labels["dev"], classes=fold.classes)
 
 
@@ -92,21 +85,33 @@ def _without(fold: Fold, texts: Mapping[str, str], left_out: frozenset[str]) -> 
     return of_turn(Fold(fold.number, ids, {**fold.labels, "train": labels}, fold.classes), texts)
 
 
-def _alone(texts: Mapping[str, str]) -> Reader:
+def alone(texts: Mapping[str, str]) -> Reader:
+    """Return the reader of the turn's own words."""
     return lambda names: [[texts[name] for name in names]]
+
+
+def with_neighbours(texts: Mapping[str, str], around: Mapping[str, str]) -> dict[str, Reader]:
+    """Return the ways to read the words of the turn with those around it."""
+    return {
+        "neighbours joined to the turn": lambda names: [[f"{texts[name]} {around[name]}" for name in names]],
+        "neighbours as further columns": lambda names: [
+            [texts[name] for name in names],
+            [around[name] for name in names],
+        ],
+    }
 
 
 def _fitted(fold: Fold, read: Reader, *, settings: str = "") -> Decisions:
     from sklearn.linear_model import LogisticRegression
 
-    train, dev, test = _weighted_counts(fold, read)
+    train, dev, test = weighted_counts(fold, read)
     # newton-cg reaches the same optimum as the default solver in a fifth of its time: thousands of sparse columns.
     machine = LogisticRegression(class_weight="balanced", solver="newton-cg", max_iter=_ITERATIONS)
     classifier = machine.fit(train, fold.labels["train"])
     return Decisions(settings, *(classifier.predict_log_proba(part) for part in (dev, test)))
 
 
-def _weighted_counts(fold: Fold, read: Reader) -> Iterator[Any]:
+def weighted_counts(fold: Fold, read: Reader) -> Iterator[Any]:
     """Yield the sparse TF-IDF matrices of the training, development and test part; the first one is learned from."""
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from merflow.cli import data, features, pipeline, registry, runs, tracking
+from merflow.cli import benchmark, data, features, pipeline, registry, runs, tracking
 from merflow.cli.classics import classics
 from merflow.cli.compare import compare
 from merflow.cli.console import OUT, run
@@ -69,7 +69,7 @@ def options(
 _WHOLE, _STEPS, _ELSEWHERE = "From a corpus to a report", "Single steps", "On a cluster and in MLflow"
 _PROMOTE, _USE = "Promote", "Use a trained model"
 
-app.command("benchmark", rich_help_panel=_WHOLE)(runs.benchmark)
+app.command("benchmark", rich_help_panel=_WHOLE)(benchmark.benchmark)
 app.command("presets", rich_help_panel=_WHOLE)(runs.presets)
 app.command("report", rich_help_panel=_WHOLE)(report)
 app.command("compare", rich_help_panel=_WHOLE)(compare)

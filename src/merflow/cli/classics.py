@@ -1,13 +1,17 @@
 """``merflow classics``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from merflow.cli.console import print_json, print_table, progress_bars
 from merflow.cli.options import JsonOption, ParamsOption, SetOption, load_params
+from merflow.contracts.task import EMOTION
+
+if TYPE_CHECKING:
+    from merflow.contracts.classics import ClassicRecord
 
 
 def classics(
@@ -60,9 +64,14 @@ def classics(
         print_json([record.model_dump(mode="json") for record in records])
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("classic", "reads", "development UA", "description"):
+    for column in ("classic", "reads", "development", "description"):
         table.add_column(column, no_wrap=column != "description")
     for record in records:
-        dev = sum(fold.dev_ua for fold in record.folds) / len(record.folds)
-        table.add_row(record.variant, " + ".join(record.modalities), f"{100 * dev:.1f}", record.description)
+        table.add_row(record.variant, " + ".join(record.modalities), _development(record), record.description)
     print_table(table)
+
+
+def _development(record: "ClassicRecord") -> str:
+    """Return the mean UA, or MAE of scores, over the folds."""
+    mean = sum(fold.preferred for fold in record.folds) / len(record.folds)
+    return f"UA {100 * mean:.1f}%" if record.task == EMOTION else f"MAE {-mean:.3f}"

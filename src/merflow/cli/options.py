@@ -37,6 +37,25 @@ SizeOption = Annotated[
     str,
     typer.Option(help=f"Size of a synthetic corpus: {SIZES_HELP}. It has video if one of the models reads video."),
 ]
+_CORPUS_FORM = "[NAME:]KIND[=ROOT or SIZE], for example iemocap=ROOT or emodb:table=utterances.csv"
+TrainOnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--train-on",
+        metavar="<corpus>",
+        help=f"In place of --corpus, train on this corpus and test on those of --test-on: {_CORPUS_FORM}. "
+        "Can be repeated.",
+    ),
+]
+TestOnOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--test-on",
+        metavar="<corpus>",
+        help="Test on the whole of this corpus what was trained on one of --train-on, or by the protocol on a corpus "
+        f"that is also named there: {_CORPUS_FORM}. Can be repeated.",
+    ),
+]
 ModelsOption = Annotated[
     str, typer.Option(help="Train these variants: MODEL:PRESET, separated by commas. `merflow presets` lists them.")
 ]

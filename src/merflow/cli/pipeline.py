@@ -103,7 +103,7 @@ def run_pipeline(
     chosen = adjusted(
         load_params(params, overrides),
         profile=profile,
-        task=task,
+        task=None,  # a parameter of the pipeline
         protocol=protocol,
         development=development,
         seed=None if tunes else seed,
@@ -131,6 +131,7 @@ def run_pipeline(
         "corpus": corpus,
         "root": str(root.resolve()) if root else "",
         "size": size,
+        "task": task or "",
         "workspace": str(out.resolve()),
         "name": out.name,
         "quarantine": quarantine,

@@ -1,4 +1,4 @@
-"""``merflow presets``, ``train``, ``evaluate``, ``plots`` and ``benchmark``."""
+"""``merflow presets``, ``train``, ``evaluate`` and ``plots``."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,26 +10,12 @@ from rich.table import Table
 
 from merflow.cli.console import OUT, print_json, print_table, progress_bars
 from merflow.cli.options import (
-    CorpusOption,
-    DevelopmentOption,
     JsonOption,
-    ModelsOption,
     ParamsOption,
     PresetsOption,
-    ProfileOption,
-    ProtocolOption,
-    QuarantineOption,
-    RootOption,
-    SeedOption,
     SetOption,
-    SizeOption,
-    StoreOption,
-    TaskOption,
-    TranscribeOption,
-    adjusted,
     command_line,
     load_params,
-    variants_of,
 )
 
 if TYPE_CHECKING:
@@ -216,73 +202,3 @@ def plots(
     from merflow.jobs.plots import plots as plots_job
 
     plots_job(folds, results=results, metrics=metrics, out=out)
-
-
-def benchmark(
-    models: ModelsOption,
-    out: Annotated[
-        Path, typer.Option(help="Write everything to this folder. The same command continues an interrupted benchmark.")
-    ],
-    corpus: CorpusOption = "synthetic",
-    root: RootOption = None,
-    size: SizeOption = "small",
-    profile: ProfileOption = None,
-    store: StoreOption = None,
-    task: TaskOption = None,
-    protocol: ProtocolOption = None,
-    development: DevelopmentOption = None,
-    seed: SeedOption = None,
-    quarantine: QuarantineOption = False,
-    transcribe: TranscribeOption = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(help="Train this number of folds at the same time. [default: what the machine can take]", min=1),
-    ] = None,
-    presets: PresetsOption = None,
-    params: ParamsOption = None,
-    overrides: SetOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Train and compare variants on a corpus, from the raw release to a report.
-
-    The steps are index, validate, transcribe (with --transcribe), split, extract, classics, train and evaluate.
-    `merflow pipeline run benchmark` runs the same steps as a Kubeflow pipeline.
-
-    Example: `merflow benchmark --corpus table --root utterances.csv --models context-mmt:mmt-frozen --out runs/mine`
-    """
-    from merflow.cli import own_files
-    from merflow.corpus.source import CorpusSource
-    from merflow.evaluation.report.terminal import results_table
-    from merflow.folds.presets import read_presets
-    from merflow.folds.profiles import profile_of
-    from merflow.jobs.benchmark import benchmark as benchmark_job
-
-    chosen = adjusted(
-        load_params(params, overrides),
-        profile=profile,
-        task=task,
-        protocol=protocol,
-        development=development,
-        seed=seed,
-        store=store,
-    )
-    chosen, presets = own_files.found(chosen, presets=presets, out=out)
-    encoders = profile_of(chosen.features.profile)
-    user_presets = read_presets(presets, profile=encoders)
-    own_files.carry_along(encoders, presets=presets, out=out)
-    with progress_bars() as progress:
-        results = benchmark_job(
-            CorpusSource(corpus, root, size),
-            variants=variants_of(models),
-            out=out,
-            params=chosen,
-            name=out.name,
-            command=command_line(),
-            quarantine=quarantine,
-            asr=transcribe,
-            workers=workers,
-            user_presets=user_presets,
-            profile=encoders,
-            progress=progress,
-        )
-    print_json(results.as_json()) if as_json else print_table(results_table(results))

@@ -24,6 +24,7 @@ from merflow.cli.submit import (
     RevisionOption,
     RootOnClusterOption,
     SizeOnClusterOption,
+    TaskOnClusterOption,
     TranscribeOnClusterOption,
     allowances,
     check_all,
@@ -58,6 +59,7 @@ def create(
     corpus: CorpusOnClusterOption = None,
     root: RootOnClusterOption = None,
     size: SizeOnClusterOption = None,
+    task: TaskOnClusterOption = None,
     preset: PresetOption = None,
     quarantine: QuarantineOnClusterOption = False,
     transcribe: TranscribeOnClusterOption = False,
@@ -92,7 +94,7 @@ def create(
     expression = cron_of(cron) if cron is not None else None
     seconds = interval_s(every) if every is not None else None
     options = run_options(
-        models, corpus, root, size, name, preset, quarantine, transcribe, presets, further, params, overrides
+        models, corpus, root, size, task, name, preset, quarantine, transcribe, presets, further, params, overrides
     )
     allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
     server = server_of(profile, host, namespace)

@@ -22,6 +22,7 @@ from merflow.cli.options import (
     variants_of,
 )
 from merflow.cli.packages import AllowOption, kfp_packages
+from merflow.contracts.task import TASK_NAMES, TaskName
 from merflow.errors import SubmissionError, nearest
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ RootOnClusterOption = Annotated[
     typer.Option("--root", help="Location of the corpus as the pods see it: /workspace/IEMOCAP_full_release"),
 ]
 SizeOnClusterOption = Annotated[str | None, typer.Option("--size", help="Size of a synthetic corpus.")]
+TaskOnClusterOption = Annotated[
+    TaskName | None,
+    typer.Option("--task", metavar="<task>", help=f"Learn this: {', '.join(TASK_NAMES)}. [default: the package's]"),
+]
 NameOption = Annotated[
     str | None, typer.Option("--name", help="Name of the run in KFP and MLflow; for tune, name of the study.")
 ]
@@ -89,6 +94,7 @@ def submit(
     corpus: CorpusOnClusterOption = None,
     root: RootOnClusterOption = None,
     size: SizeOnClusterOption = None,
+    task: TaskOnClusterOption = None,
     name: NameOption = None,
     preset: PresetOption = None,
     quarantine: QuarantineOnClusterOption = False,
@@ -126,7 +132,7 @@ def submit(
     from merflow.submission.submit import default_run_name, start, upload
 
     options = run_options(
-        models, corpus, root, size, name, preset, quarantine, transcribe, presets, further, params, overrides
+        models, corpus, root, size, task, name, preset, quarantine, transcribe, presets, further, params, overrides
     )
     allowed = allowances(allow_tag, allow_other_code, allow_unpushed)
     choose(profile, host=host, namespace=namespace)  # before anything is compiled
@@ -171,6 +177,7 @@ def run_options(
     corpus: str | None,
     root: str | None,
     size: str | None,
+    task: str | None,
     name: str | None,
     preset: str | None,
     quarantine: bool,
@@ -192,6 +199,7 @@ def run_options(
         corpus=corpus,
         root=root,
         size=size,
+        task=task,
         name=name,
         preset=preset,
         quarantine=quarantine,

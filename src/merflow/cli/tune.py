@@ -171,7 +171,7 @@ def _made(
     from merflow.cli.own_files import carry_along
     from merflow.corpus.source import CorpusSource
     from merflow.folds.profiles import check_encoders, profile_of
-    from merflow.jobs.benchmark import prepare
+    from merflow.jobs.prepare import prepare
     from merflow.presets.variants import chosen
 
     protocol, last = params.splits.protocol, params.splits.known_folds

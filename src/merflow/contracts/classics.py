@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import FiniteFloat
 
@@ -15,7 +16,8 @@ from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.protocols import Protocol
 from merflow.contracts.streams import Modality, Transcript
 from merflow.contracts.strict import Strict
-from merflow.contracts.tables import PREDICTIONS, conform, read_table
+from merflow.contracts.tables import PREDICTIONS, SCORE_PREDICTIONS, conform, read_table
+from merflow.contracts.task import EMOTION, TaskName
 from merflow.errors import EvaluationError
 from merflow.storage.local import replacing_folder
 
@@ -33,12 +35,21 @@ class ClassicFold(Strict):
     Attributes:
         fold: Counted from 1.
         settings: The settings that were chosen on development data, in words; empty where nothing was chosen.
-        dev_ua: Development UA of the chosen settings.
+        dev_ua: Development UA of the chosen settings; None for a score.
+        dev_mae: Development mean absolute error of a score; None for emotions.
     """
 
     fold: int
     settings: str
-    dev_ua: FiniteFloat
+    dev_ua: FiniteFloat | None
+    dev_mae: FiniteFloat | None = None
+
+    @property
+    def preferred(self) -> float:
+        """The development figure, the better the higher: UA, or the negative error."""
+        figure = self.dev_ua if self.dev_mae is None else -self.dev_mae
+        assert figure is not None, "a fold has one of the two"
+        return figure
 
 
 class ClassicRecord(Strict):
@@ -57,6 +68,7 @@ class ClassicRecord(Strict):
         protocol: Protocol of the splits.
         fingerprint: Digest of the code and of all of the above.
         folds: Choices per fold.
+        task: The task; a file of an earlier version does not say it.
     """
 
     name: str
@@ -70,6 +82,7 @@ class ClassicRecord(Strict):
     protocol: Protocol
     fingerprint: str
     folds: tuple[ClassicFold, ...]
+    task: TaskName = EMOTION
 
     @property
     def variant(self) -> str:
@@ -84,7 +97,8 @@ def write_classic(folder: Path, record: ClassicRecord, predictions: pd.DataFrame
         OutputError: The folder cannot be written.
     """
     with replacing_folder(folder / record.name) as part:
-        pq.write_table(conform(predictions, PREDICTIONS, where=f"predictions of {record.variant}"), part / _TABLE)
+        table = conform(predictions, _schema(record.task), where=f"predictions of {record.variant}")
+        pq.write_table(table, part / _TABLE)
         write_typed(part / CLASSIC_RECORD, record, number=FORMAT)
 
 
@@ -121,14 +135,20 @@ def classics_on(folder: Path | None, *, split_id: str) -> tuple[ClassicRecord, .
 
 def classic_predictions(folder: Path | None, records: Sequence[ClassicRecord]) -> pd.DataFrame | None:
     """Read the predictions of these classics, all together; None without any."""
-    return None if folder is None or not records else read_predictions(folder, [record.name for record in records])
+    if folder is None or not records:
+        return None
+    return read_predictions(folder, [record.name for record in records], task=records[0].task)
 
 
-def read_predictions(folder: Path, names: Sequence[str]) -> pd.DataFrame:
-    """Read the predictions of these classics, all together.
+def read_predictions(folder: Path, names: Sequence[str], *, task: TaskName = EMOTION) -> pd.DataFrame:
+    """Read the predictions of these classics of a task, all together.
 
     Raises:
         CorpusError: A table is missing.
         MerflowError: A table has other columns.
     """
-    return pd.concat([read_table(folder / name / _TABLE, PREDICTIONS)[0] for name in names], ignore_index=True)
+    return pd.concat([read_table(folder / name / _TABLE, _schema(task))[0] for name in names], ignore_index=True)
+
+
+def _schema(task: TaskName) -> pa.Schema:
+    return PREDICTIONS if task == EMOTION else SCORE_PREDICTIONS

@@ -12,6 +12,7 @@ Protocol = Literal[
     "leave-one-speaker-out",
     "k-fold",
     "official",
+    "cross-corpus",
 ]
 Development = Literal["speaker", "session", "random"]
 # Treatment of a speaker or dialogue that a corpus's own split has in two parts.
@@ -22,10 +23,14 @@ ShadowSelection = Literal["off", "none-paper"]
 Policy = Literal["frozen", "partial", "full"]
 
 PARTS: tuple[Part, ...] = get_args(Part)
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+# Those that split one corpus. The remaining one trains on one corpus and tests another (:mod:`merflow.corpus.joining`).
+PROTOCOLS: tuple[Protocol, ...] = tuple(name for name in get_args(Protocol) if name != "cross-corpus")
 DEVELOPMENTS: tuple[Development, ...] = get_args(Development)
 # Protocols whose number of folds is the same for every corpus. `k-fold` takes it from the parameters; the others follow
 # the sessions or speakers of a corpus.
-FIXED_FOLDS: dict[Protocol, int] = {"session-5fold": 5, "speaker-10fold": 10, "session5-only": 1, "official": 1}
+FIXED_FOLDS: dict[Protocol, int] = {
+    **{"session-5fold": 5, "speaker-10fold": 10},
+    **{"session5-only": 1, "official": 1, "cross-corpus": 1},
+}
 # Advice for users who pass none-paper as a protocol.
 NO_PROTOCOL = "none-paper is not a protocol, but a way to choose the epoch: --set training.shadow_selection=none-paper"

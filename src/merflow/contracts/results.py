@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import FiniteFloat
 
 from merflow.contracts.formats import read_content, read_typed, write_typed
+from merflow.contracts.joined import CrossCorpus
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.protocols import Protocol
 from merflow.contracts.regime import Regime
@@ -245,6 +246,7 @@ class Evaluated(Strict):
         dialogues: Number of dialogues.
         seeds: Training seeds, the same for every variant.
         resamples: Bootstrap resamples; more than requested where there are many pairs.
+        cross_corpus: The corpora that were trained on and tested, of a cell of a cross-corpus matrix; else None.
     """
 
     corpus: str
@@ -255,6 +257,7 @@ class Evaluated(Strict):
     dialogues: int
     seeds: tuple[int, ...]
     resamples: int
+    cross_corpus: CrossCorpus | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain dictionaries, lists, numbers and strings."""

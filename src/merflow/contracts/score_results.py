@@ -7,13 +7,12 @@ nowhere else: the lowest MAE is the best.
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from merflow.contracts.formats import read_typed
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.regime import Regime
 from merflow.contracts.results import (
-    ALPHA,
     FORMAT,
     Evaluated,
     Results,
@@ -22,35 +21,13 @@ from merflow.contracts.results import (
     read_results,
     task_in,
 )
+from merflow.contracts.score_differences import FigureDifference, ScoreClassic, ScoreClassicComparison
 from merflow.contracts.score_figures import FIGURE_NAMES, FigureName, Measured, ScoreVariant
 from merflow.contracts.scores import Interval
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 from merflow.contracts.task import EMOTION, ScoreTask
-
-
-class FigureDifference(Strict):
-    """The difference of one figure between two variants.
-
-    Attributes:
-        delta: Pooled figure of a minus that of b.
-        ci95: 95% bootstrap interval of ``delta``; None for fewer than five dialogues.
-        standard_error: Standard error of ``delta``; None for fewer than five dialogues.
-        p_bootstrap: Two-sided p-value of ``delta``.
-        p_holm: ``p_bootstrap`` after Holm's adjustment over all pairs.
-    """
-
-    delta: FiniteFloat
-    ci95: Interval | None
-    standard_error: FiniteFloat | None
-    p_bootstrap: FiniteFloat
-    p_holm: FiniteFloat
-
-    @property
-    def significant(self) -> bool:
-        """True if the adjusted p-value is below :data:`merflow.contracts.results.ALPHA`."""
-        return self.p_holm < ALPHA
 
 
 class MaeOfSeed(Strict):
@@ -214,6 +191,8 @@ class ScoreResults(ComparedScores):
         floors: ``median``, ``mean`` and, on a scale with steps or a zero, ``majority``.
         known_differences: Known differences of the corpus from the real release, in words.
         shared_groups: Speakers and dialogues that an official split has in two parts.
+        classics: Figures per classic (``classic:name``); empty if none were trained.
+        classic_comparisons: Every variant with every classic that reads nothing that the variant does not.
     """
 
     synthetic: bool
@@ -224,6 +203,13 @@ class ScoreResults(ComparedScores):
     floors: Mapping[str, Floor]
     known_differences: tuple[str, ...] = ()
     shared_groups: tuple[str, ...] = ()
+    classics: Mapping[str, ScoreClassic] = Field(default_factory=dict)
+    classic_comparisons: tuple[ScoreClassicComparison, ...] = ()
+
+    @property
+    def ranked_classics(self) -> tuple[str, ...]:
+        """Classics by rising pooled MAE; equal ones in alphabetical order."""
+        return tuple(sorted(self.classics, key=lambda name: (self.classics[name].mae, name)))
 
     def chance(self, name: FigureName) -> float | None:
         """Return a figure of the best constant prediction: the median for MAE, else the majority; None for neither."""

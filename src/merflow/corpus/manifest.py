@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from merflow.contracts.corpus_validation import Validation
+from merflow.contracts.joined import Joined
 from merflow.contracts.params import AcceptedDifference, TagRule
 from merflow.contracts.tables import MANIFEST, conform, read_table
 from merflow.contracts.taxonomy import TAXONOMIES, Taxonomy, parse_taxonomy
@@ -34,11 +35,13 @@ class Manifest:
     Attributes:
         rows: Columns of :data:`merflow.contracts.tables.MANIFEST`, sorted by dialogue_id and turn_index, index 0..n-1.
         root: Absolute corpus folder; ``audio_path`` and ``video_path`` are relative to it.
-        corpus: Kind of corpus, a key of :data:`merflow.corpus.readers.catalogue.READERS`.
+        corpus: Kind of corpus, a key of :data:`merflow.corpus.readers.catalogue.READERS`; of joined corpora, their
+            names.
         taxonomy: Taxonomy that made the ``emotion`` column.
         tags: Treatment of the transcribers' tags in ``transcript`` (``corpus.tags``).
         accepted: Known differences from the real release that validation was told to accept, in words.
         validation: Outcome of the validation that wrote it; None before that. It takes no part in the hash.
+        joined: The corpora that were joined in it (:mod:`merflow.corpus.joining`); None for one corpus as it is.
     """
 
     rows: pd.DataFrame
@@ -48,6 +51,7 @@ class Manifest:
     tags: TagRule = "drop"
     accepted: tuple[str, ...] = ()
     validation: Validation | None = None
+    joined: Joined | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -114,6 +118,8 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
     }
     if manifest.validation is not None:
         metadata["validation"] = manifest.validation.model_dump_json()
+    if manifest.joined is not None:
+        metadata["joined"] = manifest.joined.model_dump_json()
     table = conform(manifest.rows, MANIFEST, where=f"manifest for {path}").replace_schema_metadata(metadata)
     with replacing(path) as part:
         pq.write_table(table, part)
@@ -178,6 +184,7 @@ def read_manifest(path: Path) -> Manifest:
         tags=cast(TagRule, metadata["tags"]),
         accepted=tuple(json.loads(metadata["accepted"])),
         validation=_validation(metadata, path=path),
+        joined=_joined(metadata, path=path),
     )
     if manifest.hash != metadata["hash"]:
         raise CorpusError(
@@ -195,6 +202,17 @@ def _validation(metadata: Mapping[str, str], *, path: Path) -> Validation | None
     except ValidationError as error:
         raise CorpusError(
             f"{path} does not hold the outcome of its validation ({error.errors()[0]['msg']}); validate it again"
+        ) from error
+
+
+def _joined(metadata: Mapping[str, str], *, path: Path) -> Joined | None:
+    if "joined" not in metadata:
+        return None
+    try:
+        return Joined.model_validate_json(metadata["joined"])
+    except ValidationError as error:
+        raise CorpusError(
+            f"{path} does not hold the corpora that it joins ({error.errors()[0]['msg']}); join them again"
         ) from error
 
 

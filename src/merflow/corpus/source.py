@@ -1,5 +1,7 @@
 """The corpus of a benchmark: one that is on disk, or one that is generated on first use."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +9,10 @@ from merflow.contracts.progress import Progress
 from merflow.contracts.protocols import Protocol
 from merflow.corpus.readers.catalogue import READERS, Generate, check_protocol, reader
 from merflow.errors import CorpusError, nearest
+
+_FORM = "[NAME:]KIND[=ROOT or SIZE]"
+# The name begins those of utterances and folders.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,38 @@ class CorpusSource:
             raise CorpusError(f"corpus {self.corpus!r} needs a root; pass {kind.root} with --root")
         if self.root is None and self.size not in kind.sizes:
             raise CorpusError(f"unknown size {self.size!r} of corpus {self.corpus!r}; {nearest(self.size, kind.sizes)}")
+
+
+def named_sources(texts: Iterable[str]) -> dict[str, CorpusSource]:
+    """Return the corpora that options describe, by name, in their order.
+
+    Args:
+        texts: ``[NAME:]KIND[=ROOT or SIZE]`` each: ``iemocap=ROOT``, ``emodb:table=FILE.csv``, ``synthetic=tiny``.
+            The name is that of the kind where none is given. A corpus may be described twice.
+
+    Raises:
+        CorpusError: A text has another form, or one name stands for two corpora.
+    """
+    sources: dict[str, CorpusSource] = {}
+    for text in texts:
+        described, _, where = text.partition("=")
+        first, colon, second = described.partition(":")
+        name, corpus = first, second if colon else first
+        if not _NAME.fullmatch(name):
+            raise CorpusError(f"{text!r} does not describe a corpus; write {_FORM}, for example emodb:table=FILE.csv")
+        kind = reader(corpus)
+        source = CorpusSource(corpus, size=where) if where in kind.sizes else CorpusSource(corpus, _root(where))
+        if sources.setdefault(name, source) != source:
+            raise CorpusError(
+                f"{name} stands for two corpora; give each a name of its own: {_FORM}, for example {name}2:{text}"
+                if not colon
+                else f"{name} stands for two corpora; give each a name of its own before the colon"
+            )
+    return sources
+
+
+def _root(text: str) -> Path | None:
+    return Path(text).expanduser() if text else None
 
 
 def generator_of(corpus: str) -> Generate:

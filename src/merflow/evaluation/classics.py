@@ -6,6 +6,7 @@ with the same dialogues and subtracted. Shapes: n tests, G dialogues, B resample
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ from merflow.evaluation.significance import (
     resampled_counts,
 )
 from merflow.evaluation.spread import accuracy
+from merflow.evaluation.tested_rows import AlignedRows
 
 # An interval needs at least this share of resamples that hold every class in both settings.
 _WHOLE_SHARE = 0.5
@@ -54,8 +56,11 @@ class Reads:
     transcripts: str | None
 
 
+Predictions = TypeVar("Predictions", bound=AlignedRows)
+
+
 @dataclass(frozen=True)
-class Classics:
+class Classics(Generic[Predictions]):
     """Test predictions of the classics that were tested on the utterances of the variants.
 
     Attributes:
@@ -64,15 +69,12 @@ class Classics:
     """
 
     records: Mapping[str, ClassicRecord]
-    predictions: Mapping[str, VariantPredictions]
-
-
-NO_CLASSICS = Classics({}, {})
+    predictions: Mapping[str, Predictions]
 
 
 def classics_of(
     records: Sequence[ClassicRecord], table: pd.DataFrame | None, held_out: HeldOut, *, like: VariantPredictions
-) -> Classics:
+) -> Classics[VariantPredictions]:
     """Check the predictions of classics.
 
     Args:
@@ -85,8 +87,18 @@ def classics_of(
         EvaluationError: Rows are missing or malformed, or a classic was tested on other utterances.
     """
     if table is None or not records:
-        return NO_CLASSICS
-    predictions = variants_of(table, held_out)
+        return Classics({}, {})
+    return tested_alike(records, variants_of(table, held_out), like=like)
+
+
+def tested_alike(
+    records: Sequence[ClassicRecord], predictions: Mapping[str, Predictions], *, like: AlignedRows
+) -> Classics[Predictions]:
+    """Return classics that were tested on the utterances of a variant.
+
+    Raises:
+        EvaluationError: One was tested on other utterances.
+    """
     once = like.seeds == like.seeds.min()
     for name, classic in predictions.items():
         if not np.array_equal(classic.utterance_ids, like.utterance_ids[once]):
@@ -98,7 +110,11 @@ def classics_of(
 
 
 def classic_scores(
-    classics: Classics, resampled: Mapping[str, np.ndarray], *, classes: tuple[str, ...], groups: int
+    classics: Classics[VariantPredictions],
+    resampled: Mapping[str, np.ndarray],
+    *,
+    classes: tuple[str, ...],
+    groups: int,
 ) -> dict[str, ClassicScore]:
     """Compute the figures of every classic but the leak baseline.
 
@@ -139,7 +155,7 @@ def comparable(record: ClassicRecord, reads: Reads) -> bool:
     return record.transcripts is None or record.transcripts in (reads.transcripts or "").split("+")
 
 
-def comparable_pairs(classics: Classics, reads: Mapping[str, Reads]) -> list[tuple[str, str]]:
+def comparable_pairs(classics: Classics[Predictions], reads: Mapping[str, Reads]) -> list[tuple[str, str]]:
     """List every variant with every classic that it is comparable with.
 
     Args:
@@ -156,7 +172,7 @@ def comparable_pairs(classics: Classics, reads: Mapping[str, Reads]) -> list[tup
 
 def classic_comparisons(
     variants: Mapping[str, VariantPredictions],
-    classics: Classics,
+    classics: Classics[VariantPredictions],
     resampled: Mapping[str, np.ndarray],
     *,
     reads: Mapping[str, Reads],
@@ -194,7 +210,7 @@ def classic_comparisons(
 
 def text_leak(
     variants: Mapping[str, VariantPredictions],
-    classics: Classics,
+    classics: Classics[VariantPredictions],
     utterances: pd.DataFrame,
     *,
     classes: int,
@@ -207,15 +223,16 @@ def text_leak(
     Args:
         variants: Variants by name.
         classics: The classics.
-        utterances: utterance_id, and scripted where the corpus knows it.
+        utterances: utterance_id, at least of the tested utterances; and scripted where the corpus knows it.
         classes: C.
         groups: G.
         samples: B.
         seed: Seed of the resamples.
     """
     draws = {"classes": classes, "groups": groups, "samples": samples, "seed": seed}
-    scripted = _scripted(utterances)
     both = {**variants, **classics.predictions}
+    tested = next(iter(both.values())).utterance_ids
+    scripted = _scripted(utterances[utterances["utterance_id"].isin(tested)])
     gaps = {} if scripted is None else {name: _gap(each, scripted, **draws) for name, each in both.items()}
     learned = tuple(
         _learned(classics, name, scripted, **draws) for name, record in classics.records.items() if record.leak
@@ -224,7 +241,7 @@ def text_leak(
 
 
 def _scripted(utterances: pd.DataFrame) -> "pd.Series[bool] | None":
-    """Return True for scripted and False for improvised utterances, by id; None where the corpus lacks one of them."""
+    """Return True for scripted and False for improvised utterances, by id; None where one of them is not tested."""
     if "scripted" not in utterances:
         return None
     known = utterances.set_index("utterance_id")["scripted"].dropna().astype(bool)
@@ -252,7 +269,7 @@ def _gap(
 
 
 def _learned(
-    classics: Classics,
+    classics: Classics[VariantPredictions],
     unseen: str,
     scripted: "pd.Series[bool] | None",
     *,

@@ -106,7 +106,7 @@ def summarize(
     groups = 1 + max(int(variant.dialogues.max()) for variant in variants.values())
     first = next(iter(variants.values()))
     classics_tested = classics_of(classics, tables.classics, held_out, like=first)
-    reads = {name: _reads(trained[name].training) for name in variants}
+    reads = {name: reads_of(trained[name].training) for name in variants}
     family = larger_family(variants=len(variants), classic_pairs=len(comparable_pairs(classics_tested, reads)))
     samples = enough_samples(params.bootstrap_samples, comparisons=family)
     sizes = {"groups": groups, "classes": len(classes)}
@@ -138,6 +138,7 @@ def summarize(
         published_corpus=held_out.published_corpus,
         known_differences=held_out.known_differences,
         shared_groups=held_out.shared_groups,
+        cross_corpus=held_out.cross_corpus,
         manifest_hash=held_out.manifest_hash,
         split_id=held_out.split_id,
         protocol=held_out.protocol,
@@ -174,7 +175,8 @@ def check_facts(variants: Iterable[str], trained: Mapping[str, TrainedVariant]) 
         raise EvaluationError(f"no facts about the training of {', '.join(unknown)}; pass those of every variant")
 
 
-def _reads(training: Training) -> Reads:
+def reads_of(training: Training) -> Reads:
+    """Return the input of a variant, which decides the classics that it is compared with."""
     return Reads(training.modalities, training.context, training.transcripts)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.joined import CrossCorpus
 from merflow.contracts.protocols import Protocol
 from merflow.errors import EvaluationError
 
@@ -28,6 +29,7 @@ class HeldOutData:
         published_corpus: The corpus and its labels as published figures name them; None if no paper used them.
         known_differences: Known differences of the corpus from the real release, in words.
         shared_groups: Speakers and dialogues that an official split has in two parts.
+        cross_corpus: The corpora that were trained on and tested, where corpora were joined.
     """
 
     corpus: str
@@ -40,6 +42,7 @@ class HeldOutData:
     published_corpus: str | None = None
     known_differences: tuple[str, ...] = ()
     shared_groups: tuple[str, ...] = ()
+    cross_corpus: CrossCorpus | None = None
 
 
 @dataclass(frozen=True)

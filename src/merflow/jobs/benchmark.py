@@ -24,14 +24,10 @@ from merflow.inference.devices import gpus, processes_at_once
 from merflow.jobs.classics import classics
 from merflow.jobs.data_versions import recorded_versions
 from merflow.jobs.evaluate import evaluate
-from merflow.jobs.extract import extract
-from merflow.jobs.index import index
-from merflow.jobs.split import split
+from merflow.jobs.prepare import prepare
 from merflow.jobs.track import track
 from merflow.jobs.train import train
-from merflow.jobs.transcribe import transcribe
-from merflow.jobs.validate import validate
-from merflow.presets.variants import chosen, folds_of, read_video
+from merflow.presets.variants import chosen, folds_of
 from merflow.runs.data import Data
 from merflow.runs.run_folder import RESULTS
 from merflow.runs.workspace import Workspace
@@ -74,7 +70,6 @@ def benchmark(
     Raises:
         MerflowError: A job failed.
     """
-    workspace, run = Workspace(out), out / "run.json"
     profile = profile or profile_of(params.features.profile)
     presets = chosen(variants, user_presets)
     check_encoders(profile, presets=presets, encoders_folder=params.features.encoders_folder)
@@ -92,6 +87,39 @@ def benchmark(
         profile=profile,
         progress=progress,
     )
+    return train_and_evaluate(
+        data,
+        variants=variants,
+        out=out,
+        params=params,
+        name=name,
+        command=command,
+        workers=workers,
+        user_presets=user_presets,
+        progress=progress,
+    )
+
+
+def train_and_evaluate(
+    data: Data,
+    *,
+    variants: Sequence[str],
+    out: Path,
+    params: Params,
+    name: str,
+    command: str,
+    workers: int | None = None,
+    user_presets: UserPresets | None = None,
+    progress: Progress | None = None,
+) -> AnyResults:
+    """Train classics and every fold of prepared data, and evaluate; write everything below ``out``.
+
+    ``data`` are the files that folds are trained from; see :func:`benchmark` for the other arguments.
+
+    Raises:
+        MerflowError: A job failed.
+    """
+    workspace, run = Workspace(out), out / "run.json"
     classics(
         data.manifest,
         splits=data.splits,
@@ -158,68 +186,6 @@ def _variants_of(results: Path) -> list[str]:
         return list(read_any_results(results).variants)
     except MerflowError:
         return []
-
-
-def prepare(
-    source: CorpusSource,
-    *,
-    variants: Sequence[str],
-    out: Path,
-    params: Params,
-    quarantine: bool = False,
-    asr: bool = False,
-    user_presets: UserPresets | None = None,
-    profile: EncoderProfile | None = None,
-    needed_folds: Sequence[int] = (),
-    progress: Progress | None = None,
-) -> Data:
-    """Run all jobs before training, from a corpus to features and splits; see :func:`benchmark` for the arguments.
-
-    The splits must have the ``needed_folds``, which is checked before anything is extracted.
-
-    Raises:
-        SplitError: The splits lack one of the folds.
-    """
-    workspace = Workspace(out)
-    manifest, splits, features = (out / name for name in ("manifest.parquet", "splits.parquet", "features.json"))
-    checked = out / "validated.parquet" if asr else manifest
-    root = source.locate(workspace.corpus, video=read_video(variants, user_presets), progress=progress)
-    index(root, corpus=source.corpus, out=out / "all.parquet", params=params.corpus)
-    validate(
-        out / "all.parquet",
-        out=checked,
-        summary=out / "validation.html",
-        docs=out / "validation",
-        quarantine=out / "quarantine.csv" if quarantine else None,
-        params=params.corpus,
-        progress=progress,
-    )
-    if asr:
-        transcribe(
-            checked,
-            out=manifest,
-            report=out / "transcripts.json",
-            quarantine=out / "transcripts.quarantine.csv",
-            journal=workspace.journal,
-            params=params.transcription,
-            corpus=params.corpus,
-            progress=progress,
-        )
-    folds = split(manifest, out=splits, params=params.splits)
-    for fold in needed_folds:
-        folds.check_fold(fold)
-    extract(
-        manifest,
-        variants=variants,
-        store=workspace.store_of(params.features.store),
-        out=features,
-        params=params.features,
-        corpus=params.corpus,
-        user_presets=user_presets,
-        profile=profile,
-        progress=progress,
-    )
-    return Data(manifest, splits, features)
 
 
 def _train_all(

@@ -21,6 +21,7 @@ from merflow.classics.decisions import Outcome
 from merflow.classics.folds import Fold, folds_of
 from merflow.classics.predictions import fused, record_of, table_of
 from merflow.classics.recordings import functionals_of
+from merflow.classics.regression import ScoreOutcome, scores_of_functionals, scores_of_words
 from merflow.classics.repeated_lines import left_out_of_training, repeated_dialogues
 from merflow.classics.support_vectors import of_functionals, of_functionals_at
 from merflow.contracts.classics import ClassicFold, ClassicRecord, read_classics, read_predictions, write_classic
@@ -29,6 +30,7 @@ from merflow.contracts.numerals import plural
 from merflow.contracts.params import ClassicsParams, CorpusParams, Transcripts
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.streams import MODALITY_OF, Transcript
+from merflow.contracts.task import EMOTION
 from merflow.contracts.transcripts import TRANSCRIPT_COLUMNS
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, read_splits
@@ -54,8 +56,6 @@ def classics(
     progress: Progress | None = None,
 ) -> tuple[ClassicRecord, ...]:
     """Write a folder per classic below ``out``, with its predictions and its record.
-
-    They choose among classes: where the splits are of a score there are none.
 
     A classic of the same data, settings and code that is finished already is kept, and one that
     is no longer asked for is removed. Classics of inputs that the corpus lacks are left out.
@@ -83,16 +83,12 @@ def classics(
         raise EvaluationError(
             f"{splits} was made from manifest {folds.manifest_hash}, but {manifest} is {read.hash}; split it again"
         )
-    of_classes = folds.params.task == "emotion"
-    if not of_classes:
-        say(f"classics: left out, because they choose among classes and these splits are of {folds.params.task}")
-    known = tuple(folds_of(read, folds)) if of_classes else ()
-    data = _Data(read, folds, known, out, cache, corpus.resample, workers or _cores())
+    data = _Data(read, folds, tuple(folds_of(read, folds)), out, cache, corpus.resample, workers or _cores())
     with output_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     tell = progress or plain_lines()
     kinds = _requested(transcripts, features)
-    tasks = list(_tasks(data, params=params, transcripts=kinds)) if of_classes else []
+    tasks = list(_tasks(data, params=params, transcripts=kinds))
     finished = {record.name: record for record in read_classics(out)}
     records: dict[str, ClassicRecord] = {}
     for task in tasks:
@@ -120,6 +116,10 @@ class _Data:
     resample: bool
     workers: int
 
+    def trains(self, classic: Classic) -> bool:
+        """Return True if a classic is for labels of this kind."""
+        return self.splits.params.named_task == EMOTION or bool(classic.of_scores)
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -139,10 +139,10 @@ def _tasks(data: _Data, *, params: ClassicsParams, transcripts: Collection[Trans
             opensmile_sets.check_installed()
         audio += OPENSMILE if params.opensmile != "off" and opensmile_sets.is_installed() else ()
     neighbours = data.manifest.rows["dialogue_id"].duplicated().any()  # else no turn has another beside it
-    yield from (_Task(classic.name, classic, None) for classic in audio)
+    yield from (_Task(classic.name, classic, None) for classic in audio if data.trains(classic))
     for kind in kinds:
         for classic in (*WORDS, *(FUSIONS if audio else ())):
-            if classic.name.endswith("-context") and not neighbours:
+            if (classic.name.endswith("-context") and not neighbours) or not data.trains(classic):
                 continue
             yield _Task(classic.name + ("-asr" if kind == "asr" else ""), classic, kind)
 
@@ -171,6 +171,7 @@ def _fingerprint(task: _Task, data: _Data, records: Mapping[str, ClassicRecord])
 def _train(
     task: _Task, data: _Data, records: Mapping[str, ClassicRecord], *, fingerprint: str, progress: Progress
 ) -> ClassicRecord:
+    outcomes: Sequence[Outcome | ScoreOutcome]
     match task.classic:
         case WordClassic():
             outcomes = _of_words(task, data, progress=progress)
@@ -179,7 +180,7 @@ def _train(
         case FusionClassic():
             outcomes = _of_fusion(task, data, records)
     chosen = [
-        ClassicFold(fold=fold.number, settings=outcome.settings, dev_ua=outcome.dev_ua)
+        ClassicFold(fold=fold.number, settings=outcome.settings, **_dev_figure(outcome))
         for fold, outcome in zip(data.folds, outcomes, strict=True)
     ]
     record = record_of(
@@ -196,10 +197,21 @@ def _train(
     return record
 
 
-def _of_words(task: _Task, data: _Data, *, progress: Progress) -> list[Outcome]:
+def _dev_figure(outcome: Outcome | ScoreOutcome) -> dict[str, float | None]:
+    if isinstance(outcome, ScoreOutcome):
+        return {"dev_ua": None, "dev_mae": outcome.dev_mae}
+    return {"dev_ua": outcome.dev_ua}
+
+
+def _of_words(task: _Task, data: _Data, *, progress: Progress) -> Sequence[Outcome | ScoreOutcome]:
     assert isinstance(task.classic, WordClassic)
     assert task.transcripts is not None
     texts = words.texts_of(data.manifest, transcripts=task.transcripts)
+    if data.splits.params.named_task != EMOTION:
+        ways = {"": words.alone(texts)}
+        if task.classic.context:
+            ways = words.with_neighbours(texts, words.neighbours_of(data.manifest, texts))
+        return _each(data.folds, lambda fold: scores_of_words(fold, ways), task.name, progress)
     if task.classic.context:
         around = words.neighbours_of(data.manifest, texts)
         return _each(data.folds, lambda fold: words.of_turn_and_neighbours(fold, texts, around), task.name, progress)
@@ -214,7 +226,7 @@ def _of_words(task: _Task, data: _Data, *, progress: Progress) -> list[Outcome]:
     return _each(data.folds, lambda fold: words.of_turn(fold, texts), task.name, progress)
 
 
-def _of_audio(classic: AudioClassic, data: _Data, *, progress: Progress) -> list[Outcome]:
+def _of_audio(classic: AudioClassic, data: _Data, *, progress: Progress) -> Sequence[Outcome | ScoreOutcome]:
     utterances = sorted(set(data.splits.rows["utterance_id"]))
     key = digest([data.manifest.hash, utterances, classic.functionals, data.resample, _functionals_version(classic)])
     rows = functionals_of(
@@ -227,7 +239,9 @@ def _of_audio(classic: AudioClassic, data: _Data, *, progress: Progress) -> list
         progress=progress,
     )
 
-    def fit(fold: Fold) -> Outcome:
+    def fit(fold: Fold) -> Outcome | ScoreOutcome:
+        if fold.score is not None:
+            return scores_of_functionals(fold, rows)
         if classic.cost is not None:
             return of_functionals_at(fold, rows, cost=classic.cost)
         return of_functionals(fold, rows, kernel=classic.kernel)
@@ -241,19 +255,21 @@ def _functionals_version(classic: AudioClassic) -> str:
     return f"{source_digest([Path(_FUNCTIONALS_CODE[2])])} {opensmile_sets.installed_version()}"
 
 
-def _of_fusion(task: _Task, data: _Data, records: Mapping[str, ClassicRecord]) -> list[Outcome]:
+def _of_fusion(task: _Task, data: _Data, records: Mapping[str, ClassicRecord]) -> Sequence[Outcome | ScoreOutcome]:
     assert isinstance(task.classic, FusionClassic)
     of_words = task.classic.words + ("-asr" if task.transcripts == "asr" else "")
     audio = {name: record for name, record in records.items() if record.modalities == ("audio",)}
     return fused(
-        read_predictions(data.out, [of_words]),
-        {name: read_predictions(data.out, [name]) for name in audio},
-        dev_ua={name: {fold.fold: fold.dev_ua for fold in record.folds} for name, record in audio.items()},
+        read_predictions(data.out, [of_words], task=data.splits.params.named_task),
+        {name: read_predictions(data.out, [name], task=data.splits.params.named_task) for name in audio},
+        records=audio,
         folds=data.folds,
     )
 
 
-def _each(folds: Sequence[Fold], fit: Callable[[Fold], Outcome], name: str, progress: Progress) -> list[Outcome]:
+def _each(
+    folds: Sequence[Fold], fit: Callable[[Fold], Outcome | ScoreOutcome], name: str, progress: Progress
+) -> Sequence[Outcome | ScoreOutcome]:
     outcomes = []
     for fold in folds:
         outcomes.append(fit(fold))

@@ -62,7 +62,6 @@ def evaluate(
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
         classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
-            Scores have none.
 
     Raises:
         EvaluationError: Folds are missing or unfinished, or belong to other splits, another corpus or several tasks.
@@ -83,7 +82,7 @@ def evaluate(
     task, data, facts = folds[0].record.task, SplitCorpus(corpus, splits_of_corpus), _variants(by_name, presets)
     summary: AnyResults
     if isinstance(task, Regression):
-        summary = results_of_scores(by_name, data, task, trained=facts, params=params)
+        summary = results_of_scores(by_name, data, task, trained=facts, params=params, classics=classics)
     else:
         summary = results_of_classes(by_name, data, trained=facts, params=params, classics=classics)
     summary.write(results)

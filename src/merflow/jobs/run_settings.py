@@ -12,7 +12,8 @@ from merflow.contracts.params import Params, shipped_params, with_changes
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.requests import DataDigests
 from merflow.contracts.strict import parse_json
-from merflow.errors import ParamsError
+from merflow.contracts.task import TASK_NAMES
+from merflow.errors import ParamsError, nearest
 from merflow.jobs.data_versions import recorded_versions
 from merflow.jobs.fingerprint import fingerprint
 from merflow.runs.code_closure import code_digests
@@ -36,6 +37,7 @@ class RunSettings:
         params: Changes to the parameters that merflow ships, as YAML or JSON.
         digests: Digests of the run's files, as JSON of :class:`merflow.contracts.requests.DataDigests`; empty to take
             them now.
+        task: The thing that models learn; empty for the one that ``splits.task`` names.
     """
 
     models: Sequence[str]
@@ -50,13 +52,15 @@ class RunSettings:
     profile: str
     params: str
     digests: str
+    task: str = ""
 
 
 def params_of(settings: RunSettings) -> Params:
-    """Return the parameters of a run.
+    """Return the parameters of a run, with its task.
 
     Raises:
-        ParamsError: The changes are wrong, or change the section ``cluster``, which is compiled into a package.
+        ParamsError: The task is unknown; or the changes are wrong, or change the section ``cluster``, which is compiled
+            into a package.
     """
     shipped = shipped_params()
     params = with_changes(shipped, settings.params)
@@ -65,7 +69,20 @@ def params_of(settings: RunSettings) -> Params:
             "params: the section cluster is compiled into a pipeline and cannot change in a run; compile the pipeline "
             "again with merflow pipeline compile --set cluster.KEY=VALUE"
         )
-    return params
+    return with_task(params, settings.task)
+
+
+def with_task(params: Params, task: str) -> Params:
+    """Return the parameters with a task; empty for their own.
+
+    Raises:
+        ParamsError: No task has this name.
+    """
+    if not task:
+        return params
+    if task not in TASK_NAMES:
+        raise ParamsError(f"unknown task {task!r}; {nearest(task, TASK_NAMES)}")
+    return params.model_copy(update={"splits": params.splits.model_copy(update={"task": task})})
 
 
 def check_package(params: Params, *, profile: EncoderProfile, transcribe: bool, tunes: bool) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from merflow.contracts.params import SplitParams
 from merflow.contracts.progress import say
 from merflow.corpus.manifest import read_manifest, refuse_failed
-from merflow.corpus.readers.catalogue import check_protocol, task_of_corpus
+from merflow.corpus.readers.catalogue import check_protocol, reader_of, task_of_corpus
 from merflow.corpus.splitting.splits import Splits, make_splits, write_splits
 from merflow.corpus.splitting.summary import remarks_on
 
@@ -19,8 +19,9 @@ def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
     """
     refuse_failed(manifest)
     corpus = read_manifest(manifest)
-    check_protocol(corpus.corpus, params.protocol)
-    params = params.model_copy(update={"task": task_of_corpus(corpus.corpus, params.task)})
+    kind = reader_of(corpus)
+    check_protocol(corpus.corpus, params.protocol, kind=kind)
+    params = params.model_copy(update={"task": task_of_corpus(kind, params.task)})
     splits = make_splits(corpus, params=params)
     write_splits(splits, out)
     folds = len(splits.folds)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.classics import classic_predictions, classics_on
+from merflow.contracts.joined import CrossCorpus, Joined
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import ScoreResults
@@ -15,9 +16,10 @@ from merflow.contracts.tables import select
 from merflow.contracts.task import Regression
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest
-from merflow.corpus.readers.catalogue import reader
+from merflow.corpus.readers.catalogue import reader_of
 from merflow.corpus.splitting.baselines import baselines_of
 from merflow.corpus.splitting.splits import Splits, ids
+from merflow.corpus.splitting.summary import development_in_words
 from merflow.errors import EvaluationError
 from merflow.evaluation.predictions import HeldOut
 from merflow.evaluation.scores.predictions import HeldOutScores
@@ -62,7 +64,7 @@ def results_of_classes(
         EvaluationError: Folds are missing, or were tested on different utterances.
     """
     corpus, splits = data.corpus, data.splits
-    kind = reader(corpus.corpus)
+    kind = reader_of(corpus)
     published = corpus.taxonomy.name if kind.published and corpus.taxonomy.shipped and not corpus.differs else None
     records = classics_on(classics, split_id=splits.split_id)
     return summarize(
@@ -82,6 +84,7 @@ def results_of_scores(
     *,
     trained: Mapping[str, TrainedVariant],
     params: EvaluationParams,
+    classics: Path | None,
 ) -> ScoreResults:
     """Compute the results of folds that learned scores; see :func:`results_of_classes`.
 
@@ -89,9 +92,10 @@ def results_of_scores(
         EvaluationError: Folds are missing, or were tested on different utterances.
     """
     corpus = data.corpus
-    published = corpus.corpus if reader(corpus.corpus).published and not corpus.differs else None
+    published = corpus.corpus if reader_of(corpus).published and not corpus.differs else None
+    records = classics_on(classics, split_id=data.splits.split_id)
     return summarize_scores(
-        _tables(folds, classics=None),
+        _tables(folds, classics=classic_predictions(classics, records)),
         HeldOutScores.of(_held_out(data, published_corpus=published), task=task),
         trained=trained,
         training_labels={
@@ -101,6 +105,7 @@ def results_of_scores(
             for fold in data.splits.folds
         },
         params=params,
+        classics=records,
     )
 
 
@@ -123,6 +128,12 @@ def check_one_task(folds: Sequence[TrainedFold], *, verb: str) -> None:
         )
 
 
+def cross_corpus_of(joined: Joined, splits: Splits) -> CrossCorpus:
+    """Return joined corpora with the choice of development data that the splits made."""
+    development = development_in_words(splits.folds, params=splits.params)
+    return CrossCorpus(train=joined.train, test=joined.test, development=development)
+
+
 def _held_out(data: SplitCorpus, *, published_corpus: str | None) -> HeldOutData:
     """Return the facts about the test data that do not depend on the task."""
     corpus, splits = data.corpus, data.splits
@@ -133,10 +144,11 @@ def _held_out(data: SplitCorpus, *, published_corpus: str | None) -> HeldOutData
         protocol=splits.protocol,
         utterances=corpus.rows[_FACTS].join(durations_s(corpus.rows)),
         folds=tuple(sorted(set(splits.rows["fold"].astype(int)))),
-        synthetic=reader(corpus.corpus).synthetic,
+        synthetic=reader_of(corpus).synthetic,
         published_corpus=published_corpus,
         known_differences=corpus.accepted,
         shared_groups=splits.shared_groups,
+        cross_corpus=None if corpus.joined is None else cross_corpus_of(corpus.joined, splits),
     )
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.extracted_features import read_extracted_features
+from merflow.contracts.joined import CrossCorpus
 from merflow.contracts.params import TrackingParams, TrainingParams
 from merflow.contracts.progress import say
 from merflow.contracts.tracked_run import TrackedRun, write_tracked_run
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import TrackingError
+from merflow.jobs.summaries import cross_corpus_of
 from merflow.runs import remembered
 from merflow.runs.provenance import git_commit
 from merflow.runs.workspace import Workspace
@@ -83,6 +85,7 @@ def track(
             "split_id": folded.split_id,
             "protocol": folded.protocol,
             "mlflow.source.git.commit": git_commit(),
+            **(_corpora(cross_corpus_of(corpus.joined, folded)) if corpus.joined else {}),
         },
         data_tags=versions.tags() if versions else {},
         data_url=versions.splits.url if versions else "",
@@ -105,6 +108,16 @@ def track(
         run = _opened(run)
     write_tracked_run(out, run)
     return out
+
+
+def _corpora(corpora: CrossCorpus) -> dict[str, str]:
+    """Return the tags of joined corpora."""
+    return {
+        "train_corpus": corpora.train.name,
+        "test_corpus": corpora.test.name,
+        "development_data": corpora.development,
+        **{f"left_out.{corpus.name}": corpus.left_out_in_words for corpus in corpora.each},
+    }
 
 
 def _opened(run: TrackedRun) -> TrackedRun:

@@ -17,7 +17,7 @@ import pandas as pd
 from merflow.contracts.progress import Progress
 from merflow.contracts.streams import Transcript
 from merflow.contracts.stress_results import SkippedCondition, StressResults
-from merflow.corpus.readers.catalogue import READERS
+from merflow.corpus.readers.catalogue import reader_of
 from merflow.errors import StressError
 from merflow.inference.trained_model import load_trained
 from merflow.runs.code_closure import SOURCE, source_digest
@@ -109,7 +109,7 @@ class Suite:
         return StressResults(
             variant=self._variant.name,
             corpus=self._variant.manifest.corpus,
-            synthetic=READERS[self._variant.manifest.corpus].synthetic,
+            synthetic=reader_of(self._variant.manifest).synthetic,
             classes=classes,
             split_id=self._variant.record.split_id,
             suite=self.digest,

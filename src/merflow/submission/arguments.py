@@ -31,6 +31,7 @@ class RunOptions:
         corpus: Name of the corpus's reader.
         root: The corpus as the pods see it.
         size: Size of a synthetic corpus.
+        task: The thing that models learn.
         name: Name of the run in MLflow, or of the study.
         preset: Name of the preset that ``tune`` writes.
         quarantine: True to set bad rows aside.
@@ -47,6 +48,7 @@ class RunOptions:
     corpus: str | None
     root: str | None
     size: str | None
+    task: str | None
     name: str | None
     preset: str | None
     quarantine: bool
@@ -87,6 +89,7 @@ def arguments(package: Package, options: RunOptions) -> dict[str, Any]:
         "corpus": options.corpus,
         "root": options.root,
         "size": options.size,
+        "task": options.task,
         "name": options.name,
         "preset": options.preset,
         "quarantine": options.quarantine or None,

@@ -5,7 +5,7 @@ when it is first called, so that a command can list the corpora without loading 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -242,23 +242,47 @@ def reader(corpus: str) -> Reader:
     return READERS[corpus]
 
 
-def task_of_corpus(corpus: str, choice: TaskChoice) -> TaskName:
-    """Return the task that ``splits.task`` names: ``auto`` is the usual one of the corpus.
+def reader_of(manifest: "Manifest") -> Reader:
+    """Return what is particular to the corpus of a manifest, or to all corpora that it joins together.
+
+    One generated corpus among them makes all of it synthetic, and no paper measured joined corpora.
 
     Raises:
-        CorpusError: No corpus has this name.
+        CorpusError: The manifest names a corpus that no reader has.
     """
-    return reader(corpus).task if choice == "auto" else choice
+    joined = manifest.joined
+    if joined is None:
+        return reader(manifest.corpus)
+    kinds = [reader(corpus.kind) for corpus in joined.each]
+    return replace(
+        kinds[0],
+        licence=" ".join(dict.fromkeys(kind.licence for kind in kinds)),
+        protocols=("cross-corpus",) if joined.is_cross else kinds[0].protocols,
+        generate=next((kind.generate for kind in kinds if kind.synthetic), None),
+        known_release=None,
+        notes=None,
+        published=False,
+    )
 
 
-def check_protocol(corpus: str, protocol: SplitProtocol) -> None:
+def task_of_corpus(kind: Reader, choice: TaskChoice) -> TaskName:
+    """Return the task that ``splits.task`` names: ``auto`` is the usual one of the corpus."""
+    return kind.task if choice == "auto" else choice
+
+
+def check_protocol(corpus: str, protocol: SplitProtocol, *, kind: Reader | None = None) -> None:
     """Raise if a corpus cannot be split by a protocol.
+
+    Args:
+        corpus: Its name.
+        protocol: The protocol.
+        kind: The reader; None for that of the name.
 
     Raises:
         CorpusError: No corpus has this name.
         SplitError: The protocol does not suit the corpus.
     """
-    allowed = reader(corpus).protocols
+    allowed = (kind or reader(corpus)).protocols
     if protocol not in allowed:
         raise SplitError(
             f"protocol {protocol!r} does not suit corpus {corpus!r}; set splits.protocol to {' or '.join(allowed)}"

@@ -17,6 +17,8 @@ from merflow.corpus.splitting.official import official_parts, shared_of
 from merflow.corpus.splitting.tested_groups import TestedGroups, tested_groups
 
 Parts = dict[Part, pd.DataFrame]
+# Protocols that read the parts from the column official_split.
+_NAMED_PARTS = ("official", "cross-corpus")
 
 
 def fold_count(manifest: Manifest, *, params: SplitParams) -> int:
@@ -25,7 +27,7 @@ def fold_count(manifest: Manifest, *, params: SplitParams) -> int:
     Raises:
         SplitError: The manifest does not suit the protocol.
     """
-    if params.protocol == "official":
+    if params.protocol in _NAMED_PARTS:
         return 1
     return len(tested_groups(_labelled(manifest, params).rows, params=params).groups)
 
@@ -38,7 +40,7 @@ def choose_folds(manifest: Manifest, *, params: SplitParams) -> Iterator[tuple[F
             lacks a part or a class.
     """
     whole = _labelled(manifest, params)
-    if params.protocol == "official":
+    if params.protocol in _NAMED_PARTS:
         parts, drawn = official_parts(whole.rows, params=params), None
         has_dev = not parts["dev"].empty
         if not has_dev:

@@ -100,7 +100,8 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
     ``leave-one-session-out`` tests on each session in turn, ``leave-one-speaker-out`` on each speaker, in the order of
     their names, and ``k-fold`` on each of ``folds`` groups of speakers. ``session-5fold`` and ``speaker-10fold`` are
     the first two for exactly five sessions and ten speakers. ``session5-only`` tests on the last of five sessions.
-    ``official`` takes the corpus's own parts; development data are drawn if it has none.
+    ``official`` takes the corpus's own parts; development data are drawn if it has none. ``cross-corpus`` trains on one
+    of two joined corpora and tests the whole of the other.
 
     Development data are one random training speaker or session with enough utterances of every class or score
     (:mod:`merflow.corpus.splitting.development`), or whole dialogues up to ``random_share`` of the training data.

@@ -24,7 +24,7 @@ def summary_text(
         "",
         f"- Task: {params.task}",
         f"- Protocol: {params.protocol}, {len(folds)} fold{'s' if len(folds) > 1 else ''}",
-        f"- Development data: {_development(folds, params)} (seed {params.seed})",
+        f"- Development data: {development_in_words(folds, params=params)} (seed {params.seed})",
         f"- Utterances: {'improvised only' if params.improvised_only else 'improvised and scripted'}",
         f"- Manifest: {manifest_hash}",
         *(f"- Known difference from the release: {known}" for known in accepted),
@@ -59,7 +59,8 @@ def _folds(folds: Sequence[FoldFacts]) -> str:
     return f"fold{'s' if len(folds) > 1 else ''} {_names([str(fold.fold) for fold in folds])}"
 
 
-def _development(folds: Sequence[FoldFacts], params: SplitParams) -> str:
+def development_in_words(folds: Sequence[FoldFacts], *, params: SplitParams) -> str:
+    """Return the choice of development data: ``one random training speaker with at least 5 utterances ...``."""
     if params.protocol == "official" and folds[0].official_development:
         return "those of the official split"
     development = _DEVELOPMENT[params.development].format(

@@ -16,12 +16,10 @@ from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.contracts.protocols import Part
 from merflow.corpus.mosei_counts import MOSEI_COUNTS
 from merflow.corpus.mosei_pickle import PARTS, SEPARATOR, Array
-from merflow.corpus.synthetic.identity import SYNTHETIC_MARK, is_present
 from merflow.corpus.synthetic.pickle_pieces import PieceByPiece, write_pickle
 from merflow.corpus.synthetic.seeds import generator
 from merflow.corpus.synthetic.sizes import PICKLE_SIZES, PickleSize
-from merflow.errors import CorpusError, nearest
-from merflow.storage.local import replacing_folder, write_json
+from merflow.corpus.synthetic.whole_release import checked_size, kept_or_written
 
 GENERATOR_VERSION = 1
 """Version of the generator; raise it if the same size and seed give other bytes than before."""
@@ -100,17 +98,14 @@ def synthesize_pickles(out: Path, *, size: str, seed: int = 0, progress: Progres
         CorpusError: The size is unknown or the seed is below 0.
         OutputError: The folder holds something else, is read-only, or the disk is full.
     """
-    known = next((each for each in PICKLE_SIZES if each == size), None)
-    if known is None:
-        raise CorpusError(f"unknown size {size!r} of synthetic pickles; {nearest(size, PICKLE_SIZES)}")
-    if seed < 0:
-        raise CorpusError(f"the seed of synthetic pickles is 0 or more, not {seed}")
+    known = checked_size(size, PICKLE_SIZES, seed=seed, of="synthetic pickles")
     identity = {"size": size, "seed": seed, "generator_version": GENERATOR_VERSION, "format": "mosei-pickle"}
-    if not is_present(out, identity):
-        with replacing_folder(out) as part:
-            for form, name in FILES.items():
-                write_mosei_pickle(part / name, SHAPES[known], form=form, seed=seed, progress=progress)
-            write_json(part / SYNTHETIC_MARK, identity)
+
+    def write(part: Path) -> None:
+        for form, name in FILES.items():
+            write_mosei_pickle(part / name, SHAPES[known], form=form, seed=seed, progress=progress)
+
+    kept_or_written(out, identity, write)
     say(f"synthesize: {' and '.join(FILES.values())}, size {size}, seed {seed}, in {out}")
     return out / FILES["aligned"]
 

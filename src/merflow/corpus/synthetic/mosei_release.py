@@ -1,21 +1,19 @@
 """Generator of a release in the raw format of CMU-MOSEI from a seed."""
 
 import csv
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.synthetic.files import APPLE_DOUBLE
-from merflow.corpus.synthetic.identity import SYNTHETIC_MARK, is_present
+from merflow.corpus.synthetic.identity import SYNTHETIC_MARK
 from merflow.corpus.synthetic.mosei_files import FRAME_RATE, HEIGHT, WIDTH, write_video_files
 from merflow.corpus.synthetic.mosei_plan import Video, plan_videos
 from merflow.corpus.synthetic.parallel import run_all
 from merflow.corpus.synthetic.picture import require_video
 from merflow.corpus.synthetic.sizes import MOSEI_SIZES
-from merflow.errors import CorpusError, nearest
-from merflow.storage.local import replacing_folder, write_json
+from merflow.corpus.synthetic.whole_release import checked_size, kept_or_written, processes
 
 MOSEI_GENERATOR_VERSION = 1
 """Version of the generator; raise it if the same size and seed give other bytes than before."""
@@ -63,31 +61,26 @@ def synthesize_mosei(
         CorpusError: The size is unknown or the seed is below 0.
         OutputError: The folder holds something else, is read-only, or the disk is full.
     """
-    known = next((each for each in MOSEI_SIZES if each == size), None)
-    if known is None:
-        raise CorpusError(f"unknown size {size!r} of a synthetic CMU-MOSEI; {nearest(size, MOSEI_SIZES)}")
-    if seed < 0:
-        raise CorpusError(f"the seed of a synthetic release is 0 or more, not {seed}")
+    known = checked_size(size, MOSEI_SIZES, seed=seed, of="a synthetic CMU-MOSEI")
     picture = {"width": WIDTH, "height": HEIGHT, "frame_rate": str(FRAME_RATE)} if video else None
     identity = {"format": "CMU-MOSEI", "size": size, "seed": seed, "generator_version": MOSEI_GENERATOR_VERSION}
     identity |= {"video": picture}
     videos = plan_videos(known, seed)
-    present = is_present(out, identity)
-    if not present:
-        if video:
-            require_video()
-        count = workers or (1 if size == "tiny" else os.cpu_count() or 1)
-        with replacing_folder(out) as part:
-            _write(part, videos, seed=seed, film=video, workers=count, progress=progress or plain_lines())
-            write_json(part / SYNTHETIC_MARK, identity)
+    count = processes(size, workers)
+    note = kept_or_written(
+        out,
+        identity,
+        lambda part: _write(part, videos, seed=seed, film=video, workers=count, progress=progress or plain_lines()),
+    )
     clips = sum(clip.sentiment is not None for each in videos for clip in each.clips)
     kind = f"{size} CMU-MOSEI{' with video' if video else ''}, seed {seed}"
-    note = " (already there)" if present else ""
     say(f"synthesize: {kind}, {len(videos)} videos, {clips} labelled clips in {out}{note}")
     return out
 
 
 def _write(root: Path, videos: Sequence[Video], *, seed: int, film: bool, workers: int, progress: Progress) -> None:
+    if film:
+        require_video()
     raw = root / "Raw"
     for folder in (*_FOLDERS, _VIDEOS) if film else _FOLDERS:
         (raw / folder).mkdir(parents=True)

@@ -1,20 +1,18 @@
 """Generator of a release in the format of IEMOCAP from a seed."""
 
-import os
 from functools import partial
 from pathlib import Path
 
 from merflow.contracts.progress import Progress, plain_lines, say
 from merflow.corpus.synthetic.dialogue_files import write_dialogue
 from merflow.corpus.synthetic.files import APPLE_DOUBLE
-from merflow.corpus.synthetic.identity import SYNTHETIC_MARK, is_present
+from merflow.corpus.synthetic.identity import SYNTHETIC_MARK
 from merflow.corpus.synthetic.parallel import run_all
 from merflow.corpus.synthetic.picture import FORMATS, HEIGHT, WIDTH, Format, require_video
 from merflow.corpus.synthetic.plan import plan
 from merflow.corpus.synthetic.sizes import SIZES, Size
 from merflow.corpus.synthetic.voice import RATE_HZ
-from merflow.errors import CorpusError, nearest
-from merflow.storage.local import replacing_folder, write_json
+from merflow.corpus.synthetic.whole_release import checked_size, kept_or_written, processes
 
 GENERATOR_VERSION = 2
 """Version of the generator; raise it if the same size and seed give other bytes than before."""
@@ -61,45 +59,29 @@ def synthesize(
         CorpusError: The size is unknown or the seed is below 0.
         OutputError: The folder holds something else, is read-only, or the disk is full.
     """
-    known = next((each for each in SIZES if each == size), None)
-    if known is None:
-        raise CorpusError(f"unknown size {size!r} of a synthetic release; {nearest(size, SIZES)}")
-    if seed < 0:
-        raise CorpusError(f"the seed of a synthetic release is 0 or more, not {seed}")
+    known = checked_size(size, SIZES, seed=seed, of="a synthetic release")
     layout = FORMATS[known] if video else None
-    identity = _identity(known, seed, layout)
-    present = is_present(out, identity)
-    if not present:
-        _generate(out, known, seed=seed, layout=layout, identity=identity, progress=progress, workers=workers)
+    count = processes(size, workers)
+    note = kept_or_written(
+        out,
+        _identity(known, seed, layout),
+        lambda part: _write(part, known, seed=seed, layout=layout, progress=progress or plain_lines(), workers=count),
+    )
     dialogues = list(out.glob("Session*/sentences/wav/Ses*"))
     turns = sum(1 for folder in dialogues for _ in folder.glob("Ses*.wav"))
     kind = f"{size} release{' with video' if video else ''}, seed {seed}"
-    note = " (already there)" if present else ""
     say(f"synthesize: {kind}, {len(dialogues)} dialogues, {turns} turns in {out}{note}")
     return out
 
 
-def _generate(
-    out: Path,
-    size: Size,
-    *,
-    seed: int,
-    layout: Format | None,
-    identity: dict[str, object],
-    progress: Progress | None,
-    workers: int | None,
-) -> None:
+def _write(root: Path, size: Size, *, seed: int, layout: Format | None, progress: Progress, workers: int) -> None:
     if layout:
         require_video()
-    dialogues = plan(size, seed)
-    count = workers or (1 if size == "tiny" else os.cpu_count() or 1)
-    with replacing_folder(out) as part:
-        (part / "README.txt").write_text(_README, encoding="ascii")
-        _write_documentation(part)
-        longest_first = sorted(dialogues, key=lambda dialogue: -dialogue.duration_s)
-        calls = [partial(write_dialogue, part, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
-        run_all(calls, stage="dialogues", workers=count, progress=progress or plain_lines())
-        write_json(part / SYNTHETIC_MARK, identity)
+    (root / "README.txt").write_text(_README, encoding="ascii")
+    _write_documentation(root)
+    longest_first = sorted(plan(size, seed), key=lambda dialogue: -dialogue.duration_s)
+    calls = [partial(write_dialogue, root, dialogue, seed=seed, layout=layout) for dialogue in longest_first]
+    run_all(calls, stage="dialogues", workers=workers, progress=progress)
 
 
 def _identity(size: Size, seed: int, layout: Format | None) -> dict[str, object]:

@@ -17,9 +17,9 @@ from merflow.errors import EvaluationError
 BLUE = "#0072B2"
 VERMILLION = "#D55E00"
 INK = "#1c2430"
-_SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#00507f"])
+SHADES = LinearSegmentedColormap.from_list("share", ["#ffffff", "#00507f"])
 # A cell with a larger share of its row is dark enough for white text.
-_DARK_SHARE = 0.7
+DARK_SHARE = 0.7
 
 
 def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: Sequence[str], title: str) -> Figure:
@@ -41,7 +41,7 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
     figure = Figure(figsize=(1.8 + 0.95 * len(classes), 1.5 + 0.8 * len(classes)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    axes.imshow(shares, cmap=_SHADES, vmin=0, vmax=1, aspect="auto")
+    axes.imshow(shares, cmap=SHADES, vmin=0, vmax=1, aspect="auto")
     for row, column in np.ndindex(cells.shape):
         axes.text(
             column,
@@ -49,7 +49,7 @@ def confusion_figure(counts: Sequence[Sequence[int]] | np.ndarray, *, classes: S
             f"{100 * shares[row, column]:.1f}%\n{int(cells[row, column])}",
             ha="center",
             va="center",
-            color="white" if shares[row, column] > _DARK_SHARE else INK,
+            color="white" if shares[row, column] > DARK_SHARE else INK,
         )
     axes.set_xticks(range(len(classes)), labels=list(classes))
     axes.set_yticks(range(len(classes)), labels=[f"{c}\n{int(n)}" for c, n in zip(classes, support[:, 0], strict=True)])

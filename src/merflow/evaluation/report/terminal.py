@@ -12,7 +12,7 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds
+from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds, Results
 from merflow.contracts.score_results import AnyResults, ComparedScoreRuns, ScoreResults
 from merflow.evaluation.report.notes import (
     all_deviations,
@@ -27,8 +27,13 @@ from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 def results_table(results: AnyResults) -> Table:
     """Return the variants, the best first: by falling pooled UA, or where labels are scores by rising pooled MAE."""
-    if isinstance(results, ScoreResults):
-        return score_results_table(results)
+    table = score_results_table(results) if isinstance(results, ScoreResults) else _results_of_classes(results)
+    if results.cross_corpus:
+        table.caption = " ".join([*results.cross_corpus.sentences, str(table.caption)])
+    return table
+
+
+def _results_of_classes(results: Results) -> Table:
     table = _table(
         "Percent. Intervals are 95% over dialogues; folds are mean ± standard deviation. "
         f"{encoders_note(results)} Epochs chosen by: {selection_rule(results)}. {all_deviations(results)}"

@@ -177,7 +177,7 @@ def _cautions(results: Results) -> list[str]:
 
 def data_cautions(results: AnyResults) -> list[str]:
     """Return cautions about the corpus and its split."""
-    cautions = []
+    cautions = list(results.cross_corpus.sentences) if results.cross_corpus else []
     if results.shared_groups:
         cautions.append(
             "The corpus's official split has speakers or dialogues in two parts: a model may know a test speaker from "

@@ -13,10 +13,10 @@ import pandas as pd
 
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.results import ALPHA
+from merflow.contracts.score_differences import FigureDifference
 from merflow.contracts.score_results import (
     ComparedScoreRuns,
     ComparedScoreVariant,
-    FigureDifference,
     MaeOfSeed,
     MaeOverSeeds,
     ScoreComparison,
@@ -108,7 +108,7 @@ def score_comparisons(
     order = sorted(variants, key=lambda name: (float(metrics["MAE"](pooled[name])), name))
     pairs = list(combinations(order, 2))
     of_mae, of_ccc = (
-        _differences(metrics[figure], pairs, pooled, resampled, groups=groups) for figure in ("MAE", "CCC")
+        differences(metrics[figure], pairs, pooled, resampled, groups=groups) for figure in ("MAE", "CCC")
     )
     assert of_mae is not None, "an MAE is defined for any predictions"
     return tuple(
@@ -137,7 +137,7 @@ def score_power(comparisons: Sequence[ScoreComparison]) -> ScorePower:
     )
 
 
-def _differences(
+def differences(
     metric: Metric,
     pairs: Sequence[tuple[str, str]],
     pooled: Mapping[str, np.ndarray],
@@ -150,8 +150,8 @@ def _differences(
     whole = {name: float(metric(sums)) for name, sums in pooled.items()}
     if not all(np.isfinite([*values, whole[name]]).all() for name, values in drawn.items()):
         return None
-    differences = [paired_difference(drawn[a], drawn[b], groups=groups) for a, b in pairs]
-    adjusted = holm([difference.p_value for difference in differences])
+    found = [paired_difference(drawn[a], drawn[b], groups=groups) for a, b in pairs]
+    adjusted = holm([difference.p_value for difference in found])
     return [
         FigureDifference(
             delta=whole[a] - whole[b],
@@ -160,7 +160,7 @@ def _differences(
             p_bootstrap=difference.p_value,
             p_holm=p_holm,
         )
-        for (a, b), difference, p_holm in zip(pairs, differences, adjusted, strict=True)
+        for (a, b), difference, p_holm in zip(pairs, found, adjusted, strict=True)
     ]
 
 

@@ -1,10 +1,11 @@
 """From prediction tables of scores to results; :mod:`merflow.evaluation.summary` does the same for emotions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.fold_record import ChosenEpoch
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.score_figures import (
@@ -20,7 +21,9 @@ from merflow.contracts.score_figures import (
 from merflow.contracts.score_results import ScoreResults
 from merflow.contracts.scores import Bias
 from merflow.contracts.task import Regression
+from merflow.evaluation.classics import comparable_pairs
 from merflow.evaluation.scores.breakdowns import score_breakdowns
+from merflow.evaluation.scores.classics import compared_with_classics, figures_of_classics, score_classics_of
 from merflow.evaluation.scores.comparisons import score_comparisons, score_power
 from merflow.evaluation.scores.distributions import cells, error_bins, residuals, truth_of
 from merflow.evaluation.scores.floors import floors
@@ -28,7 +31,7 @@ from merflow.evaluation.scores.metrics import defined, metrics_of
 from merflow.evaluation.scores.predictions import HeldOutScores, ScorePredictions, score_variants, side_scores
 from merflow.evaluation.scores.spread import measured, of_rows, over_seeds, resample_scores
 from merflow.evaluation.significance import enough_samples, larger_family, paired_difference
-from merflow.evaluation.summary import PredictionTables, TrainedVariant, check_facts
+from merflow.evaluation.summary import PredictionTables, TrainedVariant, check_facts, reads_of
 from merflow.evaluation.tested_rows import missing_sets
 
 
@@ -39,16 +42,18 @@ def summarize_scores(
     trained: Mapping[str, TrainedVariant],
     training_labels: Mapping[int, np.ndarray],
     params: EvaluationParams,
+    classics: Sequence[ClassicRecord] = (),
 ) -> ScoreResults:
     """Compute the results of a benchmark whose labels are scores.
 
     Args:
         tables: Predictions of all variants, rows of :data:`merflow.contracts.tables.SCORE_PREDICTIONS` and
-            :data:`merflow.contracts.tables.SCORE_MISSING`; classics there are none.
+            :data:`merflow.contracts.tables.SCORE_MISSING`.
         held_out: Data that the variants were tested on.
         trained: Facts per variant.
         training_labels: Labels of each fold's training part, for the floors.
         params: Settings of the bootstrap.
+        classics: Facts about the classics in ``tables``.
 
     Raises:
         EvaluationError: Rows are missing, duplicated or malformed, variants were tested on different utterances, a
@@ -58,8 +63,10 @@ def summarize_scores(
     check_facts(variants, trained)
     task, first = held_out.task, next(iter(variants.values()))
     groups = int(first.dialogues.max()) + 1
+    tested = score_classics_of(classics, tables.classics, held_out, like=first)
+    classic_pairs = comparable_pairs(tested, {name: reads_of(trained[name].training) for name in variants})
     samples = enough_samples(
-        params.bootstrap_samples, comparisons=larger_family(variants=len(variants), classic_pairs=0)
+        params.bootstrap_samples, comparisons=larger_family(variants=len(variants), classic_pairs=len(classic_pairs))
     )
     few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
     draws = {"samples": samples, "seed": params.bootstrap_seed, "groups": groups}
@@ -81,6 +88,7 @@ def summarize_scores(
         scored[name] = _variant(
             _Inputs(variant, figures, trained[name], groups_of[name], selected, without[name]), task=task, groups=groups
         )
+    resampled_classics = resample_scores(tested.predictions, task=task, **draws)
     pairs = score_comparisons(variants, resampled, task=task, groups=groups)
     return ScoreResults(
         task=task.name,
@@ -91,6 +99,7 @@ def summarize_scores(
         published_corpus=held_out.published_corpus,
         known_differences=held_out.known_differences,
         shared_groups=held_out.shared_groups,
+        cross_corpus=held_out.cross_corpus,
         manifest_hash=held_out.manifest_hash,
         split_id=held_out.split_id,
         protocol=held_out.protocol,
@@ -104,6 +113,14 @@ def summarize_scores(
         comparisons=pairs,
         power=score_power(pairs),
         floors=floors(training_labels, first, task=task, groups=groups, **few_draws),
+        classics=figures_of_classics(tested, resampled_classics, task=task, groups=groups),
+        classic_comparisons=compared_with_classics(
+            classic_pairs,
+            {**variants, **tested.predictions},
+            {**resampled, **resampled_classics},
+            task=task,
+            groups=groups,
+        ),
     )
 
 

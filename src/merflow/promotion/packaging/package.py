@@ -18,7 +18,7 @@ from merflow.contracts.progress import Progress
 from merflow.contracts.streams import Role
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest, read_manifest
-from merflow.corpus.readers.catalogue import reader
+from merflow.corpus.readers.catalogue import reader_of
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import MerflowError, OutputError
 from merflow.promotion.packaging.benchmarked import BenchmarkedVariant, find_variant
@@ -129,7 +129,7 @@ def _described(
     """Return everything that is known about the package whose other files are in the folder."""
     files = file_digests(folder)
     first, cross_validated = made[0].record, variant.folds[0].record
-    kind_of_corpus = reader(manifest.corpus)
+    kind_of_corpus = reader_of(manifest)
     return ModelPackage(
         kind=kind,
         variant=variant.name,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from merflow.contracts.published import PublishedTable
 from merflow.contracts.score_results import ScoreResults
+from merflow.evaluation.report.scores.classics import against_classics, classics
 from merflow.evaluation.report.scores.paper_tables import score_paper_tables
 from merflow.evaluation.report.scores.tables import (
     breakdowns,
@@ -21,6 +22,8 @@ def score_tables(results: ScoreResults, papers: Sequence[PublishedTable]) -> lis
     tables = [
         leaderboard(results),
         comparisons(results),
+        classics(results),
+        against_classics(results),
         epoch_choice(results),
         missing(results),
         *(table for _, table in breakdowns(results)),

@@ -12,6 +12,7 @@ from merflow.evaluation.report import notes
 from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.learning import Histories, mean_epochs
 from merflow.evaluation.report.origin import Origin
+from merflow.evaluation.report.scores import classics as classic_tables
 from merflow.evaluation.report.scores import tables, wording
 from merflow.evaluation.report.scores.charts import (
     MAE,
@@ -57,6 +58,8 @@ def score_page(results: ScoreResults, *, origin: Origin, histories: Histories, p
         rows=[_row(name, results, axis=axis) for name in results.ranked],
         floors=[_floor_row(name, results, axis=axis) for name in results.floors],
         everything=everything,
+        classics=classic_tables.classics(results),
+        against_classics=classic_tables.against_classics(results),
         models=list(dict.fromkeys(name.partition(":")[0] for name in results.ranked)),
         rule=notes.selection_rule(results),
         one_rule=len({str(variant.training.selection) for variant in variants}) == 1,

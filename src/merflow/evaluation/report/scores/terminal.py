@@ -22,7 +22,7 @@ _SHOWN: tuple[FigureName, ...] = ("CCC", "Pearson", "ACC7", "ACC2 has0", "ACC2 n
 
 
 def score_results_table(results: ScoreResults) -> Table:
-    """Return the variants by rising pooled MAE, and the floors below them."""
+    """Return the variants by rising pooled MAE, and the classics and floors below them."""
     shown = _shown(results)
     table = _table(
         f"{scale_in_words(results).capitalize()}; MAE in its units. Intervals are 95% over dialogues; folds are mean ± "
@@ -43,6 +43,12 @@ def score_results_table(results: ScoreResults) -> Table:
             spread_text("MAE", mae),
             *(value_text(figure, figures[figure].pooled) for figure in shown),
         )
+    for name in results.ranked_classics:
+        figures = results.classics[name].figures
+        mae = figures["MAE"]
+        cells = (value_text(figure, figures[figure].pooled) for figure in shown)
+        ends, folds = interval_text("MAE", mae.ci95), spread_text("MAE", mae)
+        table.add_row(name, value_text("MAE", mae.pooled), ends, folds, *cells, style="dim")
     for name, floor in results.floors.items():
         mae_and_interval = (value_text("MAE", floor.values.get("MAE")), interval_text("MAE", floor.mae_ci95), "")
         cells = (value_text(figure, floor.values.get(figure)) for figure in shown)
