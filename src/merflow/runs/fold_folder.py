@@ -60,13 +60,13 @@ def write_predictions(folder: Path, fold: PlannedFold, tested: LabelledUtterance
         OutputError: The folder cannot be written.
     """
     rows = prediction_rows(fold, tested, predicted)
-    _write(folder / PREDICTIONS_FILE, rows, fold, schema=_tables_of(fold).predictions, selection=fold.selection)
+    _write(folder / PREDICTIONS_FILE, rows, fold, schema=tables_of(fold).predictions, selection=fold.selection)
 
 
 def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances, predicted: np.ndarray) -> None:
     """Write the test predictions of the epoch that the test part likes best, see :func:`write_predictions`."""
     rows, selection = prediction_rows(fold, tested, predicted), none_paper_of(fold.task)
-    _write(folder / _NONE_PAPER_FILE, rows, fold, schema=_tables_of(fold).predictions, selection=selection)
+    _write(folder / _NONE_PAPER_FILE, rows, fold, schema=tables_of(fold).predictions, selection=selection)
 
 
 def write_missing(
@@ -75,7 +75,7 @@ def write_missing(
     """Write the predictions for each thing that was missing, named as in :data:`merflow.contracts.tables.MISSING`."""
     tables = [prediction_rows(fold, tested, values).assign(missing=missing) for missing, values in by_missing.items()]
     rows = pd.concat(tables, ignore_index=True)
-    _write(folder / _MISSING_FILE, rows, fold, schema=_tables_of(fold).missing, selection=fold.selection)
+    _write(folder / _MISSING_FILE, rows, fold, schema=tables_of(fold).missing, selection=fold.selection)
 
 
 def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, predicted: np.ndarray) -> pd.DataFrame:
@@ -96,6 +96,13 @@ def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, predicted: 
     )
 
 
+def values_of(rows: pd.DataFrame) -> np.ndarray:
+    """Return the predictions of such rows: probabilities ``(U, C)`` or scores ``(U, 1)``, float32."""
+    if "score" in rows:
+        return rows[["score"]].to_numpy(dtype=np.float32)
+    return np.stack(rows["probabilities"].to_list()).astype(np.float32)
+
+
 class Tables(NamedTuple):
     """The schemas of predictions for a task, whole and with something missing."""
 
@@ -108,7 +115,8 @@ def is_score(fold: PlannedFold) -> bool:
     return isinstance(fold.task, Regression)
 
 
-def _tables_of(fold: PlannedFold) -> Tables:
+def tables_of(fold: PlannedFold) -> Tables:
+    """Return the schemas of the fold's task."""
     return Tables(SCORE_PREDICTIONS, SCORE_MISSING) if is_score(fold) else Tables(PREDICTIONS, MISSING)
 
 
@@ -203,19 +211,19 @@ def _identity_in(folder: Path) -> dict[str, Any]:
 
 def read_predictions(folder: Path) -> pd.DataFrame:
     """Read the fold's test predictions: probabilities, or scores if its model learned one."""
-    return read_table(folder / PREDICTIONS_FILE, _tables_of(read_record(folder)).predictions)[0]
+    return read_table(folder / PREDICTIONS_FILE, tables_of(read_record(folder)).predictions)[0]
 
 
 def read_none_paper(folder: Path) -> pd.DataFrame | None:
     """Read the test predictions of the test-selected epoch; None where the shadow selection was off."""
     path = folder / _NONE_PAPER_FILE
-    return read_table(path, _tables_of(read_record(folder)).predictions)[0] if path.is_file() else None
+    return read_table(path, tables_of(read_record(folder)).predictions)[0] if path.is_file() else None
 
 
 def read_missing(folder: Path) -> pd.DataFrame | None:
     """Read the test predictions without modalities or with other words; None where the fold has none."""
     path = folder / _MISSING_FILE
-    return read_table(path, _tables_of(read_record(folder)).missing)[0] if path.is_file() else None
+    return read_table(path, tables_of(read_record(folder)).missing)[0] if path.is_file() else None
 
 
 def read_inspection(folder: Path) -> FoldInspection | None:
