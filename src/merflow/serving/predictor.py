@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from merflow.contracts.calibration_record import needs_emotions
 from merflow.contracts.listening_results import HeardEmotion, ListeningModel
 from merflow.contracts.streams import MODALITY_OF, Modality, Role
+from merflow.contracts.task import Regression
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import CorpusError, FeatureError, MediaError
-from merflow.inference.ensemble import Ensemble, Prediction
+from merflow.inference.answers import Prediction
+from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_batches import RefusedInput, source_of
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.media_inputs import samples_of
@@ -137,7 +140,12 @@ class Predictor:
             ensemble: The model.
             model: Facts about it.
             checks: Measurements of clips that lead to warnings.
+
+        Raises:
+            ModelError: The model predicts scores.
         """
+        if isinstance(ensemble.task, Regression):
+            raise needs_emotions(model.title, task=ensemble.task.name)
         self.model = model
         self.ensemble = ensemble
         self._checks = checks
@@ -198,6 +206,7 @@ class Predictor:
                 refused=note,
             )
             for index, each, prediction in zip(kept, readable, predictions, strict=True):
+                assert isinstance(prediction, Prediction), "models of scores are refused"
                 of_clip = self._checks.of(each.clip) if measured is None else measured[index].result()
                 answers[index] = self._answer(each, prediction, refused, of_clip)
         return answers

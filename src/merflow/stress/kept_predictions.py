@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from merflow.contracts.fold_record import FoldRecord
-from merflow.contracts.tables import conform, read_table
+from merflow.contracts.tables import conform, read_table, tables_of
 from merflow.errors import MerflowError
-from merflow.runs.fold_folder import LabelledUtterances, prediction_rows, tables_of, values_of
+from merflow.runs.fold_folder import LabelledUtterances, prediction_rows, values_of
 from merflow.storage.local import replacing
 
 _FINGERPRINT, _CLASSES = "fingerprint", "classes"
@@ -35,7 +35,7 @@ class KeptPredictions:
         if not self.path.is_file():
             return None
         try:
-            rows, metadata = read_table(self.path, tables_of(self.record).predictions)
+            rows, metadata = read_table(self.path, tables_of(self.record.task).predictions)
         except MerflowError:  # damaged, or of another version: it is predicted again
             return None
         if metadata.get(_FINGERPRINT) != self.fingerprint:
@@ -51,7 +51,7 @@ class KeptPredictions:
         record = self.record
         labelled = LabelledUtterances(rows["utterance_id"].tolist(), rows[record.task.column].tolist())
         table = conform(
-            prediction_rows(record, labelled, predicted), tables_of(record).predictions, where=str(self.path)
+            prediction_rows(record, labelled, predicted), tables_of(record.task).predictions, where=str(self.path)
         )
         metadata = {_FINGERPRINT: self.fingerprint, _CLASSES: ",".join(record.classes)}
         with replacing(self.path) as part:

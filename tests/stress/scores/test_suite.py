@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from merflow.contracts.params import Params
 from merflow.contracts.stress_results import ScoreStressResults, read_stress
 from merflow.contracts.tables import SCORE_PREDICTIONS, read_table
 from merflow.contracts.task import SCALES
@@ -17,7 +16,6 @@ from merflow.evaluation.scores.metrics import figures_of
 from merflow.jobs.stress import PAGE, stress
 from merflow.runs.fold_folder import read_missing, read_predictions
 from tests.cli.command import merflow
-from tests.promotion.packaging.benchmarks import finish_benchmark
 from tests.stress.conftest import VARIANT
 from tests.stress.planted import load_planted, planted_run
 
@@ -147,20 +145,14 @@ def test_recordings_that_are_not_those_of_the_training_are_refused(finished_scor
         stressed(run, tmp_path / "out")
 
 
-def test_the_command_tests_a_benchmark_of_sentiment(tiny_mosei: Path, two_folds: Params, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    variants = ["context-mmt:bert-fc-frozen"]
-    params = two_folds.model_copy(
-        update={"training": two_folds.training.model_copy(update={"max_epochs": 1, "shadow_selection": "off"})}
-    )
-    finish_benchmark(tiny_mosei, run, variants=variants, params=params, corpus="synthetic-mosei")
-    options = ("--utterances", 40, "--device", "cpu", "--conditions", "wrong-transcript")
-    said = merflow("stress", run, variants[0], *options, "--json")
+def test_the_command_tests_a_benchmark_of_sentiment(rated_benchmark: Path, tmp_path: Path) -> None:
+    options = ("--utterances", 40, "--device", "cpu", "--conditions", "wrong-transcript", "--out", tmp_path)
+    said = merflow("stress", rated_benchmark, VARIANT, *options, "--json")
     assert said.code == 0
     results = json.loads(said.out)
     assert (results["task"], results["low"], results["high"], results["utterances"]) == ("sentiment", -3, 3, 40)
     assert {each["by"] for each in results["groups"]} == {"length"}, "every video has a speaker of its own"
-    table = merflow("stress", run, variants[0], *options).out
+    table = merflow("stress", rated_benchmark, VARIANT, *options).out
     assert "CCC and MAE" in table
     assert "Change of MAE" not in table.splitlines()[0]
     assert "change of MAE" in table.splitlines()[0]
