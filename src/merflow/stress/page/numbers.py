@@ -40,7 +40,7 @@ class Numbers:
 def condition_numbers(results: StressRun) -> Numbers:
     """Return the conditions in the order of the suite."""
     words = wording_of(results)
-    further = ("MAE", "Change of MAE", "Mean shift") if isinstance(results, ScoreStressResults) else ()
+    further = ("MAE, change", "Shift") if isinstance(results, ScoreStressResults) else ()
     heads = (words.figure, "Change", "95% interval", "May fall by", "Unchanged", "At least", *further)
     rows = (NumbersRow(each.name, each.description, _cells(each, words), each.passed) for each in results.conditions)
     return Numbers(heads, tuple(rows))
@@ -71,7 +71,7 @@ def group_numbers(results: StressRun) -> Numbers:
 def _cells(result: StressedCondition, words: Wording) -> tuple[str, ...]:
     further: tuple[str, ...] = ()
     if isinstance(result, ScoreConditionResult):
-        further = (words.amount(result.mae), words.change(result.delta_mae), words.change(result.shift))
+        further = (f"{words.amount(result.mae)}, {words.change(result.delta_mae)}", words.change(result.shift))
     return (
         words.amount(result.figure),
         words.change(result.change),
