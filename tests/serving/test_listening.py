@@ -14,8 +14,9 @@ from merflow.contracts.listening_results import HeardSegment, SegmentSettings
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import MerflowError
 from merflow.inference.media_clips import Clip, Samples, VideoFile
+from merflow.serving.answers import ClipPrediction, RefusedClip
 from merflow.serving.listening import Listener, in_seconds
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip, ServedModel
+from merflow.serving.predictor import Predictor, ServedModel
 from merflow.serving.remembered import RememberedSegments, open_remembered
 from merflow.storage.line_journal import open_line_journal
 from tests.serving.sounds import planted, voices_in
