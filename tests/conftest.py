@@ -84,6 +84,25 @@ def ensemble(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return packaged(benchmark, tmp_path_factory.mktemp("packages") / "ensemble")
 
 
+@pytest.fixture(scope="session")
+def rated_benchmark(tiny_mosei: Path, two_folds: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished benchmark of sentiment, tracked in SQLite; copy it before changing it."""
+    from tests.promotion.packaging.benchmarks import VARIANT, finish_benchmark
+
+    out = tmp_path_factory.mktemp("rated")
+    return finish_benchmark(
+        tiny_mosei, out, variants=[VARIANT], params=two_folds, tracked=True, corpus="synthetic-mosei"
+    )
+
+
+@pytest.fixture(scope="session")
+def rated_ensemble(rated_benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ensemble of the fold models of sentiment; copy it before changing it."""
+    from tests.promotion.packaging.benchmarks import packaged
+
+    return packaged(rated_benchmark, tmp_path_factory.mktemp("packages") / "rated")
+
+
 class Registered(NamedTuple):
     """A registered model's database, and the run that it was logged on."""
 

@@ -14,6 +14,7 @@ from merflow.contracts.exported_model import ExportResult
 from merflow.corpus.manifest import read_manifest
 from merflow.errors import ExportError, OutputError
 from merflow.exporting.onnx_file import OnnxModel
+from merflow.inference.answers import Prediction
 from merflow.inference.media_clips import Clip
 from merflow.jobs.export import ExportRequest, export
 from merflow.opening.open_model import open_model
@@ -73,6 +74,7 @@ def test_the_example_needs_onnxruntime_and_numpy_only_and_predicts_the_same(
     assert done.returncode == 0, done.stderr
     printed = {name: float(share) for name, share, *_ in (line.split() for line in done.stdout.splitlines())}
     (expected,) = open_model(str(ensemble), device="cpu").ensemble.predict([Clip("a", audio=recordings[0], text=WORDS)])
+    assert isinstance(expected, Prediction)
     assert printed == pytest.approx(expected.probabilities, abs=1e-4)  # four digits are printed
     ruled_out = {line.split()[0] for line in done.stdout.splitlines() if "ruled out" in line}
     assert ruled_out == set(expected.probabilities) - set(expected.possible)

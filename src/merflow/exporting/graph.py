@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from merflow.contracts.batch import Batch
+from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
 from merflow.exporting.speech_fronts import SpeechFront
@@ -56,7 +57,8 @@ class ClipGraph(nn.Module):
             }
         )
         self.members = nn.ModuleList(_Member(member, self.words) for member in ensemble.members)
-        self._temperature = 1.0 if ensemble.calibration is None else ensemble.calibration.temperature
+        calibration = ensemble.calibration
+        self._temperature = calibration.temperature if isinstance(calibration, Calibration) else 1.0
         self.cpu().eval().requires_grad_(False)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.exported_model import MODEL_ONNX, ExportedModel, ExportResult
 from merflow.contracts.progress import Progress, plain_lines
 from merflow.contracts.streams import Modality
@@ -102,7 +103,7 @@ def export(request: ExportRequest, *, progress: Progress | None = None) -> Expor
 
 
 def _facts(model: ServedModel, ensemble: Ensemble, graph: ClipGraph) -> ExportedModel:
-    calibration = ensemble.calibration
+    calibration = ensemble.calibration if isinstance(ensemble.calibration, Calibration) else None
     return ExportedModel(
         name=model.name,
         version=model.version,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from merflow.contracts.calibration_record import Calibration
+from merflow.contracts.calibration_record import AnyCalibration
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
 from merflow.contracts.package_files import weights_digest
@@ -115,7 +115,7 @@ def _best_folds(run: RunFolder) -> tuple[TrainedFold, ...]:
 
 def _calibrated(
     run: RunFolder, folds: Sequence[TrainedFold], *, device: str
-) -> tuple[Calibration | None, str, _Seconds | None]:
+) -> tuple[AnyCalibration | None, str, _Seconds | None]:
     """Return the calibration, the reason if there is none, and the shortest and longest utterance of the folds' data.
 
     Whatever lacks for a calibration makes a remark, not an error: the folds predict all the same.
