@@ -45,7 +45,16 @@ class Loudness:
         loud = float(min(1.0, 4 * np.sqrt(np.mean(sound**2))))
         emotion = "loud" if loud > 0.5 else "quiet"
         shares = {"loud": loud, "quiet": 1 - loud}
-        return ClipPrediction(clip.clip_id, emotion, shares, (emotion,), True, ("audio",), (), len(sound) / RATE_HZ)
+        return ClipPrediction(
+            clip_id=clip.clip_id,
+            emotion=emotion,
+            probabilities=shares,
+            possible=(emotion,),
+            sure=True,
+            modalities=("audio",),
+            warnings=(),
+            duration_s=len(sound) / RATE_HZ,
+        )
 
 
 def listener(model: Loudness, **options: object) -> Listener:
