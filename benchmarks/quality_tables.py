@@ -238,8 +238,8 @@ def _monitor_false_alarms(result: Result) -> str:
         low, high = row["ci95"]
         task = "" if row.get("task", EMOTION) == EMOTION else f"{row['task']}: "
         lines.append(
-            f"| {task}{row['shift']} | {row['clips']} | {row['clips_per_speaker']} | {row['windows']} | {row['stated']} | "
-            f"{row['rate']:.3f} | {low:.3f} to {high:.3f} |"
+            f"| {task}{row['shift']} | {row['clips']} | {row['clips_per_speaker']} | {row['windows']} | "
+            f"{row['stated']} | {row['rate']:.3f} | {low:.3f} to {high:.3f} |"
         )
     return "\n".join([*lines, ""])
 
