@@ -21,7 +21,7 @@ from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.spread import accuracy, resample
 from merflow.evaluation.temperature import scaled
 from merflow.promotion.gate.evidence import Evidence
-from merflow.promotion.gate.pairing import tested
+from merflow.promotion.gate.unweighted_accuracy import UnweightedAccuracy
 
 # As in the reports, so that a card and the report of its benchmark show the same intervals.
 SAMPLES, SEED = 2000, 0
@@ -80,7 +80,7 @@ def measured(evidence: Evidence) -> Measured:
     Raises:
         EvaluationError: Its predictions are incomplete or malformed.
     """
-    variant, classes = tested(evidence), len(evidence.package.classes)
+    variant, classes = UnweightedAccuracy(evidence.package.classes).tested(evidence), len(evidence.package.classes)
     temperature = None if evidence.calibration is None else evidence.calibration.temperature
     after = () if temperature is None else _reliability(variant, scaled(variant.probabilities, temperature))
     counts = confusion_matrix(variant.labels, variant.predicted, classes=classes)
