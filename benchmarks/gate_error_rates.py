@@ -73,7 +73,8 @@ def group_refusal_rate(
     random = np.random.default_rng(seed)
     refused = 0
     for _ in range(trials):
-        checks = group_checks(*world.draw(random), world.utterances, figure=world.figure, policy=policy)
+        candidate, champion = world.draw(random)
+        checks = group_checks(candidate, champion, world.utterances, figure=world.figure, policy=policy)
         refused += any(not check.passed for check in checks if only in ("", check.name))
     return refused / trials
 

@@ -59,7 +59,8 @@ class ScoreWorld(TestSet):
 
     def _thirds(self, labels: np.ndarray) -> np.ndarray:
         third = (TASK.high - TASK.low) / 3
-        return np.array(["low", "middle", "high"])[np.digitize(labels, [TASK.low + third, TASK.high - third])]
+        place = np.digitize(labels, [TASK.low + third, TASK.high - third])
+        return np.asarray(np.array(["low", "middle", "high"])[place])
 
     def _labels(self, random: np.random.Generator) -> np.ndarray:
         """Return thirds of the scale, 0 the most frequent; dialogues lean to one side."""

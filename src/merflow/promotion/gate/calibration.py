@@ -10,7 +10,10 @@ from merflow.contracts.gate_policy import CalibrationPolicy
 from merflow.contracts.numerals import percent, plural, signed
 from merflow.contracts.score_calibration import IntervalCoverage, ScoreCalibration
 
-_TRUTH_IN = {GroupCoverage: "sets hold the true class", IntervalCoverage: "intervals hold the true score"}
+_TRUTH_IN: Mapping[type[Coverage], str] = {
+    GroupCoverage: "sets hold the true class",
+    IntervalCoverage: "intervals hold the true score",
+}
 _NARROWER = "Train a model with fewer large errors, or promise a lower coverage and register it again"
 _AGAIN = "Calibrate on more development data and register the model again"
 

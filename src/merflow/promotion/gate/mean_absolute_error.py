@@ -63,7 +63,7 @@ class MeanAbsoluteError:
     def label_groups(self, variant: AlignedRows) -> np.ndarray:
         """Return the third of the scale of each row's truth: ``low``, ``middle`` or ``high``."""
         third = (self.task.high - self.task.low) / 3
-        return _THIRDS[np.digitize(variant.labels, [self.task.low + third, self.task.high - third])]
+        return np.asarray(_THIRDS[np.digitize(variant.labels, [self.task.low + third, self.task.high - third])])
 
     def above_floor(self, candidate: AlignedRows, *, policy: AccuracyPolicy) -> Check:
         """Return the check that MAE is clearly below that of the best constant, the median of the test labels."""
@@ -72,7 +72,7 @@ class MeanAbsoluteError:
         constant = replace(candidate, scores=np.full(len(candidate.labels), np.median(candidate.labels)))
         sums = np.stack([self.sums(each, everything) for each in (candidate, constant)])
         gain, groups = self.gain(sums), sums.shape[1]
-        mae, floor = (-_negative_mae(each.sum(axis=0)) for each in sums)
+        mae, floor = (-float(_negative_mae(each.sum(axis=0))) for each in sums)
         limit = policy.below_constant * (self.task.high - self.task.low)
         spread = self.spread(sums, utterances=len(set(candidate.utterance_ids.tolist())))
         words = f"MAE is {decimal(mae)}, and {decimal(floor)} for the median of the labels,"

@@ -51,7 +51,7 @@ class UnweightedAccuracy:
 
     def label_groups(self, variant: AlignedRows) -> np.ndarray:
         """Return the emotion of each row."""
-        return np.array(self.classes, dtype=object)[variant.labels]
+        return np.asarray(np.array(self.classes, dtype=object)[variant.labels])
 
     def above_floor(self, candidate: AlignedRows, *, policy: AccuracyPolicy) -> Check:
         """Return the check that UA is clearly above that of a constant guess."""
