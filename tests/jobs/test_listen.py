@@ -27,8 +27,9 @@ from merflow.inference.media_clips import Clip, Samples, dialogue
 from merflow.jobs import listen as job
 from merflow.jobs.listen import ELAN, JOURNAL, LABELS, PAGE, SOUND, TABLE, ListenRequest, listen
 from merflow.opening.open_model import open_model
+from merflow.serving.answers import ClipPrediction
 from merflow.serving.decoding import open_recording
-from merflow.serving.predictor import ClipPrediction, Predictor
+from merflow.serving.predictor import Predictor
 from tests.corpus.transcription.whisper_miniature import build_whisper
 from tests.promotion.packaging.benchmarks import VARIANT
 from tests.serving.sounds import Planted, planted, voices_in, write_film

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from merflow.contracts.listening_results import NOT_SURE, HeardEmotion, HeardSegment
+from merflow.contracts.heard import NOT_SURE, HeardEmotion
+from merflow.contracts.listening_results import HeardSegment
 from merflow.serving.timeline import smoothed
 
 

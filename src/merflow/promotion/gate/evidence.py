@@ -23,7 +23,7 @@ from merflow.contracts.model_package import (
     read_package,
 )
 from merflow.contracts.score_calibration import ScoreCalibration, read_any_calibration
-from merflow.contracts.stress_results import STRESS, StressResults, read_stress
+from merflow.contracts.stress_results import STRESS, StressRun, read_stress
 from merflow.contracts.tables import TESTED, read_table, tables_of
 from merflow.contracts.task import EMOTION
 from merflow.contracts.use_exception import EXCEPTION, UseException, read_exception
@@ -74,7 +74,7 @@ class Evidence:
     predictions: pd.DataFrame
     utterances: pd.DataFrame
     calibration: Calibration | ScoreCalibration | None
-    stress: StressResults | None
+    stress: StressRun | None
     costs: Costs | None
     smoke_test: SmokeTest | None
     has_card: bool
