@@ -14,6 +14,7 @@ from merflow.contracts.costs import write_costs, write_smoke_test
 from merflow.contracts.model_package import CARD_HTML, CARD_MD, PREDICTIONS_FILE, UTTERANCES_FILE, write_package
 from merflow.contracts.package_files import file_digests
 from merflow.contracts.score_calibration import HeldOutIntervals, IntervalCoverage, ScoreCalibration
+from merflow.contracts.stress_results import ScoreConditionResult, ScoreGroupResult, ScoreStressResults
 from merflow.contracts.tables import SCORE_PREDICTIONS, TESTED, conform
 from merflow.contracts.task import SCALES
 from merflow.promotion.gate.evidence import Evidence, Signature
@@ -101,6 +102,46 @@ def calibration(*, coverage: float = 0.91, gender_coverage: float = 0.9, width: 
     )
 
 
+def stress(*, failed: tuple[str, ...] = (), **changes: object) -> ScoreStressResults:
+    """Return results of a small suite in which these conditions or groups failed."""
+    of_emotions = packages.stress(failed=failed)
+    conditions = tuple(
+        ScoreConditionResult(
+            **each.model_dump(exclude={"ua", "delta_ua"}),
+            ccc=0.61 + each.delta_ua,
+            delta_ccc=each.delta_ua,
+            mae=0.7 - each.delta_ua,
+            delta_mae=-each.delta_ua,
+            mae_ci95=None,
+            shift=-0.2,
+            shift_quartiles=(-0.4, -0.2, 0.1),
+        )
+        for each in of_emotions.conditions
+    )
+    groups = tuple(
+        ScoreGroupResult(**each.model_dump(exclude={"ua", "delta_ua"}), mae=0.7, delta_mae=0.0 if each.passed else 0.2)
+        for each in of_emotions.groups
+    )
+    values: dict[str, object] = {
+        "variant": packages.VARIANT,
+        "corpus": "mosei",
+        "synthetic": True,
+        "skipped": (),
+        "split_id": of_emotions.split_id,
+        "suite": of_emotions.suite,
+        "seed": 0,
+        "utterances": 800,
+        "task": "sentiment",
+        "low": -3,
+        "high": 3,
+        "ccc": 0.61,
+        "mae": 0.7,
+        "conditions": conditions,
+        "groups": groups,
+    }
+    return ScoreStressResults.model_validate(values | changes)
+
+
 def evidence(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
     """Return evidence that passes every check of the shipped policy against :func:`champion`."""
     facts = packages.package(**FACTS)
@@ -108,6 +149,7 @@ def evidence(**changes: Any) -> Evidence:  # noqa: ANN401 - any field
         package=facts,
         predictions=predicted(error=0.5, chance=1),
         calibration=calibration(),
+        stress=stress(failed=("noise-10dB",)),
         signature=Signature(inputs=facts.modalities, outputs=("sentiment",)),
     )
     return replace(whole, **changes)
