@@ -117,7 +117,7 @@ def score_comparisons(
             b=b,
             mae=of_mae[place],
             ccc=None if of_ccc is None else of_ccc[place],
-            over_seeds=_over_seeds(variants[a], variants[b], task=task),
+            over_seeds=mae_over_seeds(variants[a], variants[b], task=task),
         )
         for place, (a, b) in enumerate(pairs)
     )
@@ -164,8 +164,11 @@ def _differences(
     ]
 
 
-def _over_seeds(a: ScorePredictions, b: ScorePredictions, *, task: Regression) -> MaeOverSeeds | None:
-    """Compute the MAE difference of each seed, its mean, deviation and interval; None for one seed."""
+def mae_over_seeds(a: ScorePredictions, b: ScorePredictions, *, task: Regression) -> MaeOverSeeds | None:
+    """Compute the MAE difference of each seed, a minus b, its mean, deviation and interval; None for one seed.
+
+    Both variants have the same seeds.
+    """
     each = list(zip(*(over_seeds(variant, task=task).each for variant in (a, b)), strict=True))
     if len(each) < 2:
         return None
