@@ -20,17 +20,16 @@ from merflow.serving.http.settings import ServeSettings
 from merflow.serving.http.traffic import Traffic
 from merflow.serving.media import open_clip
 from merflow.serving.predictor import Predictor
-from tests.serving.conftest import Rated
+from tests.rated_clips import RatedFold, Turn, scores_of
 from tests.serving.http.running import Running, running
-from tests.serving.rated import Turn, scores_of
 
 CLOSE = 1e-5
 AT_ONCE = 64
 
 
 @pytest.fixture(scope="module")
-def opened(rated: Rated) -> Predictor:
-    return open_model(str(rated.fold), device="cpu")
+def opened(rated_fold: RatedFold) -> Predictor:
+    return open_model(str(rated_fold.folder), device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +39,14 @@ def scoring(opened: Predictor) -> Iterator[Running]:
 
 
 @pytest.fixture(scope="module")
-def expected(opened: Predictor, rated: Rated) -> list[ClipScore]:
+def expected(opened: Predictor, rated_fold: RatedFold) -> list[ClipScore]:
     """Return the model's own answers; its scores are those of training."""
     by_dialogue = defaultdict[str, list[Clip]](list)
-    for turn in rated.turns:
+    for turn in rated_fold.turns:
         by_dialogue[turn.dialogue].append(open_clip(turn.recording, clip_id=turn.name, text=turn.text))
     clips = [clip for turns in by_dialogue.values() for clip in dialogue(turns, reach=opened.reach)]
     answers = [answer for answer in opened.predict(clips) if isinstance(answer, ClipScore)]
-    assert [answer.clip_id for answer in answers] == [turn.name for turn in rated.turns]
+    assert [answer.clip_id for answer in answers] == [turn.name for turn in rated_fold.turns]
     assert opened.reach > 0
     assert all(answer.low is not None and answer.high is not None for answer in answers)
     assert {answer.sure for answer in answers} == {answer.low * answer.high > 0 for answer in answers}  # type: ignore[operator]
@@ -72,9 +71,9 @@ def encoded(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
-def check(scores: Any, lows: Any, highs: Any, sure: Any, *, rated: Rated, expected: list[ClipScore]) -> None:  # noqa: ANN401
+def check(scores: Any, lows: Any, highs: Any, sure: Any, *, rated_fold: RatedFold, expected: list[ClipScore]) -> None:  # noqa: ANN401
     """Compare with training, and with the model's own intervals."""
-    places, trained = scores_of(rated.tested, rated.turns)
+    places, trained = scores_of(rated_fold.tested, rated_fold.turns)
     assert len(places) == len(trained) > 20
     assert np.asarray(scores)[places] == pytest.approx(trained, abs=CLOSE)
     assert list(scores) == pytest.approx([answer.score for answer in expected], abs=CLOSE)
@@ -83,9 +82,9 @@ def check(scores: Any, lows: Any, highs: Any, sure: Any, *, rated: Rated, expect
     assert list(sure) == [answer.sure for answer in expected]
 
 
-def test_v1(scoring: Running, rated: Rated, expected: list[ClipScore]) -> None:
+def test_v1(scoring: Running, rated_fold: RatedFold, expected: list[ClipScore]) -> None:
     found: list[Any] = []
-    for batch in batches(rated.turns):
+    for batch in batches(rated_fold.turns):
         instances = [{"audio": encoded(turn.recording), "text": turn.text, "dialogue": turn.dialogue} for turn in batch]
         reply = scoring.post_json("/v1/models/tiny:predict", {"instances": instances})
         assert reply.status == 200
@@ -94,12 +93,12 @@ def test_v1(scoring: Running, rated: Rated, expected: list[ClipScore]) -> None:
         *("clip", "score", "low", "high", "sure", "modalities", "warnings", "duration_s", "error"),
     }
     columns = [[one[name] for one in found] for name in ("score", "low", "high", "sure")]
-    check(*columns, rated=rated, expected=expected)
+    check(*columns, rated_fold=rated_fold, expected=expected)
 
 
-def test_v2_in_json(scoring: Running, rated: Rated, expected: list[ClipScore]) -> None:
+def test_v2_in_json(scoring: Running, rated_fold: RatedFold, expected: list[ClipScore]) -> None:
     found = defaultdict[str, list[Any]](list)
-    for batch in batches(rated.turns):
+    for batch in batches(rated_fold.turns):
         columns = {
             "audio": [encoded(turn.recording) for turn in batch],
             "text": [turn.text for turn in batch],
@@ -116,16 +115,16 @@ def test_v2_in_json(scoring: Running, rated: Rated, expected: list[ClipScore]) -
         for output in outputs:
             assert output["shape"] == [len(batch)]
             found[output["name"]] += output["data"]
-    check(found["score"], found["low"], found["high"], found["sure"], rated=rated, expected=expected)
+    check(found["score"], found["low"], found["high"], found["sure"], rated_fold=rated_fold, expected=expected)
 
 
 def elements(values: list[bytes]) -> bytes:
     return b"".join(struct.pack("<I", len(value)) + value for value in values)
 
 
-def test_v2_binary_in_and_out(scoring: Running, rated: Rated, expected: list[ClipScore]) -> None:
+def test_v2_binary_in_and_out(scoring: Running, rated_fold: RatedFold, expected: list[ClipScore]) -> None:
     found: dict[str, list[np.ndarray]] = {"score": [], "low": [], "high": [], "sure": []}
-    for batch in batches(rated.turns):
+    for batch in batches(rated_fold.turns):
         columns = {
             "audio": elements([turn.recording.read_bytes() for turn in batch]),
             "text": elements([turn.text.encode() for turn in batch]),
@@ -158,11 +157,11 @@ def test_v2_binary_in_and_out(scoring: Running, rated: Rated, expected: list[Cli
         assert rest == b""
         assert [output["datatype"] for output in outputs] == ["FP32", "FP32", "FP32", "BOOL"]
     columns_found = [np.concatenate(found[name]) for name in ("score", "low", "high", "sure")]
-    check(*columns_found, rated=rated, expected=expected)
+    check(*columns_found, rated_fold=rated_fold, expected=expected)
 
 
-def test_uploads_and_recordings_are_answered_alike(scoring: Running, opened: Predictor, rated: Rated) -> None:
-    turn = rated.turns[0]
+def test_uploads_and_recordings_are_answered_alike(scoring: Running, opened: Predictor, rated_fold: RatedFold) -> None:
+    turn = rated_fold.turns[0]
     (wanted,) = opened.predict([open_clip(turn.recording, clip_id="a.wav", text=turn.text)])
     assert isinstance(wanted, ClipScore)
     form = [("file", "a.wav", turn.recording.read_bytes()), ("text", None, turn.text.encode())]
@@ -219,11 +218,13 @@ def test_the_descriptions_name_the_scale(scoring: Running) -> None:
     assert "Answer" not in schemas
 
 
-def test_metrics_count_scores(opened: Predictor, rated: Rated) -> None:
+def test_metrics_count_scores(opened: Predictor, rated_fold: RatedFold) -> None:
     with running(opened) as fresh:
-        files = [("file", f"{place}.wav", turn.recording.read_bytes()) for place, turn in enumerate(rated.turns[:8])]
+        files = [
+            ("file", f"{place}.wav", turn.recording.read_bytes()) for place, turn in enumerate(rated_fold.turns[:8])
+        ]
         answers = fresh.upload("/predict", *files).json["predictions"]
-        text = fresh.send("GET", "/metrics").body.decode()
+    text = fresh.service.metrics.text().decode()  # once the server has ended, all answers are counted
     metrics = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     below = sum(answer["score"] <= 0 for answer in answers)
     assert float(metrics['merflow_score_bucket{le="0.0"}']) == below
@@ -253,11 +254,11 @@ def test_answers_become_records(opened: Predictor, expected: list[ClipScore], tm
         assert (record.model, record.version) == (opened.model.name, opened.model.version)
 
 
-def test_a_fold_that_stands_alone_has_no_interval(rated: Rated, tmp_path: Path) -> None:
-    alone = open_model(str(rated.fold / "model"), device="cpu")
+def test_a_fold_that_stands_alone_has_no_interval(rated_fold: RatedFold, tmp_path: Path) -> None:
+    alone = open_model(str(rated_fold.folder / "model"), device="cpu")
     assert (alone.model.calibrated, alone.model.abstains, alone.model.task) == (False, False, "sentiment")
     with running(alone, ServeSettings(keep=tmp_path)) as plain:
-        reply = plain.upload("/predict", ("file", "a.wav", rated.turns[0].recording.read_bytes()))
+        reply = plain.upload("/predict", ("file", "a.wav", rated_fold.turns[0].recording.read_bytes()))
         (found,) = reply.json["predictions"]
         outputs = [one["name"] for one in plain.send("GET", "/v2/models/tiny").json["outputs"]]
         text = {"name": "text", "shape": [1], "datatype": "BYTES", "data": ["well"]}

@@ -3,6 +3,7 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,14 @@ class Turn:
     recording: Path
     text: str
     dialogue: str
+
+
+class RatedFold(NamedTuple):
+    """A fold of a score, its test predictions as training wrote them, and the turns of its test dialogues."""
+
+    folder: Path
+    tested: pd.DataFrame
+    turns: list[Turn]
 
 
 def cut(manifest: Manifest, dialogues: set[str], folder: Path) -> list[Turn]:
