@@ -62,7 +62,7 @@ class ServedModel:
 
     @property
     def subject(self) -> str:
-        """What its answers are about, for headings: ``emotions``, or the name of the score."""
+        """Subject of its answers, for headings: ``emotions``, or the name of the score."""
         return "emotions" if self.scale is None else self.scale.task
 
     @property
