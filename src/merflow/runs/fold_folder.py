@@ -96,6 +96,13 @@ def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, predicted: 
     )
 
 
+def values_of(rows: pd.DataFrame) -> np.ndarray:
+    """Return the predictions of such rows: probabilities ``(U, C)`` or scores ``(U, 1)``, float32."""
+    if "score" in rows:
+        return rows[["score"]].to_numpy(dtype=np.float32)
+    return np.stack(rows["probabilities"].to_list()).astype(np.float32)
+
+
 def is_score(fold: PlannedFold) -> bool:
     """Return True if the fold's model learns a score, so that its predictions are scores."""
     return isinstance(fold.task, Regression)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from merflow.contracts.model_package import ModelPackage
 from merflow.contracts.numerals import listed, percent, plural
-from merflow.contracts.stress_results import StressResults
+from merflow.contracts.stress_results import StressRun
 from merflow.contracts.use_exception import UseException
 from merflow.promotion.card.facts import Measured
 from merflow.promotion.gate.evidence import Evidence
@@ -87,7 +87,7 @@ def refused_uses(exception: UseException | None) -> tuple[str, ...]:
     )
 
 
-def limits(package: ModelPackage, found: Measured, stress: StressResults | None) -> tuple[str, ...]:
+def limits(package: ModelPackage, found: Measured, stress: StressRun | None) -> tuple[str, ...]:
     """Return what is known to limit the model."""
     shortest, longest = package.training_seconds
     lines = [

@@ -22,7 +22,7 @@ from merflow.contracts.model_package import (
     ModelPackage,
     read_package,
 )
-from merflow.contracts.stress_results import STRESS, StressResults, read_stress
+from merflow.contracts.stress_results import STRESS, StressRun, read_stress
 from merflow.contracts.tables import PREDICTIONS, TESTED, read_table
 from merflow.contracts.use_exception import EXCEPTION, UseException, read_exception
 from merflow.errors import ModelError
@@ -70,7 +70,7 @@ class Evidence:
     predictions: pd.DataFrame
     utterances: pd.DataFrame
     calibration: Calibration | None
-    stress: StressResults | None
+    stress: StressRun | None
     costs: Costs | None
     smoke_test: SmokeTest | None
     has_card: bool
