@@ -41,7 +41,7 @@ class RatedFold(NamedTuple):
 def cut(manifest: Manifest, dialogues: set[str], folder: Path) -> list[Turn]:
     """Write a sound file for every turn of some dialogues; return the turns in their order."""
     rows = manifest.rows[manifest.rows["dialogue_id"].isin(dialogues)].sort_values(["dialogue_id", "turn_index"])
-    turns = []
+    turns: list[Turn] = []
     for row in rows.to_dict("records"):
         source = recording_of(row, root=manifest.root)
         assert source is not None

@@ -150,7 +150,7 @@ class Predictor:
             def note(each: RefusedInput) -> None:
                 refused[each.role, each.source] = each.reason
 
-            predictions = self.ensemble.predict(
+            predictions: Sequence[Prediction | ScorePrediction] = self.ensemble.predict(
                 [each.clip for each in readable],
                 groups=None if groups is None else [groups[index] for index in kept],
                 refused=note,
