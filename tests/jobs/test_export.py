@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("onnxruntime")
-onnx = pytest.importorskip("onnx")
 
 from merflow.contracts.exported_model import ExportResult
 from merflow.contracts.heard import ScoreScale
@@ -154,6 +153,7 @@ def test_the_example_prints_the_score_with_its_interval(
     printed = [float(each) for each in (score, low, high)]
     assert printed == pytest.approx([expected.score, expected.low, expected.high], abs=1e-4)
 
+    onnx = pytest.importorskip("onnx")
     shutil.copytree(folder_of(exported_scores), tmp_path / "uncalibrated")
     path = tmp_path / "uncalibrated" / "model.onnx"
     model = onnx.load(path)
