@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pydantic import FiniteFloat
 
+from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.formats import read_typed
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.results import (
-    ALPHA,
     FORMAT,
     Evaluated,
     Results,
@@ -47,7 +47,7 @@ class FigureDifference(Strict):
 
     @property
     def significant(self) -> bool:
-        """True if the adjusted p-value is below :data:`merflow.contracts.results.ALPHA`."""
+        """True if the adjusted p-value is below :data:`merflow.contracts.comparisons.ALPHA`."""
         return self.p_holm < ALPHA
 
 

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.classics import ClassicRecord
+from merflow.contracts.comparisons import Comparison, DifferenceOverSeeds, SeedDifference
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.regime import Regime
-from merflow.contracts.results import ComparedRuns, ComparedVariant, Comparison, DifferenceOverSeeds, SeedDifference
+from merflow.contracts.results import ComparedRuns, ComparedVariant
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
 from merflow.evaluation.classics import Reads, classic_comparisons, classic_scores, classics_of, comparable_pairs

@@ -11,8 +11,8 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.results import ALPHA
 from merflow.contracts.score_results import (
     ComparedScoreRuns,
     ComparedScoreVariant,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import ceil, floor
 from typing import Any
 
+from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.published import PublishedTable
-from merflow.contracts.results import ALPHA
 from merflow.contracts.score_figures import FigureName
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
 from merflow.contracts.task import SCALES
@@ -26,7 +26,7 @@ from merflow.evaluation.report.scores.charts import (
 )
 from merflow.evaluation.report.scores.paper_tables import score_paper_tables
 from merflow.evaluation.report.scores.verdict import score_verdict
-from merflow.evaluation.report.tables import with_variant, without_variant
+from merflow.evaluation.report.table import with_variant, without_variant
 
 # Figures of the first table; the table of all figures has the others.
 _LEADING: tuple[FigureName, ...] = ("CCC", "Pearson", "ACC7", "ACC2 has0", "ACC2 non0")
