@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import write_result
+from merflow.contracts.comparisons import Comparison
 from merflow.contracts.params import read_params
 from merflow.contracts.presets import UserPresets
-from merflow.contracts.results import Comparison, Results
+from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
 from merflow.corpus.synthetic.release import synthesize

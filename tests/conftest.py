@@ -9,10 +9,13 @@ from typing import NamedTuple
 import pytest
 
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.manifest import read_manifest
 from merflow.corpus.synthetic.mosei_pickles import synthesize_pickles
 from merflow.corpus.synthetic.mosei_release import synthesize_mosei
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
+from merflow.runs.fold_folder import folds_below, read_predictions
+from tests.rated_clips import RatedFold, cut
 from tests.seaweed import BUCKET, OWNER, Seaweed, missing
 
 # A shell starts jobs in the background with Ctrl-C ignored, and the programs that tests interrupt would inherit that.
@@ -82,6 +85,34 @@ def ensemble(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.promotion.packaging.benchmarks import packaged
 
     return packaged(benchmark, tmp_path_factory.mktemp("packages") / "ensemble")
+
+
+@pytest.fixture(scope="session")
+def rated_benchmark(tiny_mosei: Path, two_folds: Params, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished benchmark of sentiment, tracked in SQLite; copy it before changing it."""
+    from tests.promotion.packaging.benchmarks import VARIANT, finish_benchmark
+
+    out = tmp_path_factory.mktemp("rated")
+    return finish_benchmark(
+        tiny_mosei, out, variants=[VARIANT], params=two_folds, tracked=True, corpus="synthetic-mosei"
+    )
+
+
+@pytest.fixture(scope="session")
+def rated_ensemble(rated_benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the ensemble of the fold models of sentiment; copy it before changing it."""
+    from tests.promotion.packaging.benchmarks import packaged
+
+    return packaged(rated_benchmark, tmp_path_factory.mktemp("packages") / "rated")
+
+
+@pytest.fixture(scope="session")
+def rated_fold(rated_benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> RatedFold:
+    """Return the first fold of the benchmark of sentiment, with the clips that it was tested on as files."""
+    manifest, fold = read_manifest(rated_benchmark / "manifest.parquet"), min(folds_below(rated_benchmark / "folds"))
+    tested = read_predictions(fold)
+    dialogues = manifest.rows.loc[manifest.rows["utterance_id"].isin(set(tested["utterance_id"])), "dialogue_id"]
+    return RatedFold(fold, tested, cut(manifest, set(dialogues), tmp_path_factory.mktemp("rated-clips")))
 
 
 class Registered(NamedTuple):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.listening_results import LISTENING, NOT_SURE, read_listening, write_listening
+from merflow.contracts.heard import NOT_SURE
+from merflow.contracts.listening_results import LISTENING, read_listening, write_listening
 from merflow.errors import FormatError
 from tests.serving.results import SEGMENTS, results
 

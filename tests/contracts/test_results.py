@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from merflow.contracts.results import ALPHA, FORMAT, Results, read_results
+from merflow.contracts.comparisons import ALPHA
+from merflow.contracts.results import FORMAT, Results, read_results
 from merflow.contracts.scores import Accuracy
 from merflow.errors import FormatError, MerflowError
 from merflow.storage.local import write_json

@@ -70,3 +70,38 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, said: str) -> None:
         list(read_traffic(path))
     with pytest.raises(FormatError, match="cannot read"):
         list(read_traffic(tmp_path / "absent.jsonl"))
+
+
+def score(**changes: object) -> TrafficRecord:
+    facts: dict[str, object] = {"score": 1.25, "low": 0.5, "high": 2.0, "abstained": False, "format": 2, "sure": True}
+    return TrafficRecord.model_validate({"time": "", "model": "mood", "version": "1", "clip_id": "a"} | facts | changes)
+
+
+def test_scores_come_back_and_emotions_have_none_of_their_words(tmp_path: Path) -> None:
+    path = tmp_path / "traffic.jsonl"
+    plain = score(low=None, high=None)
+    with TrafficLog(path) as log:
+        log.add([score(), plain, record(1)])
+    assert list(read_traffic(path)) == [score(), plain, record(1)]
+    first, *_, emotion = path.read_text(encoding="utf-8").splitlines()
+    assert '"score":1.25,"low":0.5,"high":2.0,"abstained":false,"format":2' in first
+    for word in ("score", "low", "high", "abstained", "format"):
+        assert f'"{word}"' not in emotion
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 1},
+        {"format": 3},
+        {"abstained": None},
+        {"score": None},
+        {"low": None},
+        {"low": 3.0},
+        {"probabilities": {"sad": 1.0}},
+        {"refused": "it is empty"},
+    ],
+)
+def test_half_a_score_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"validation error"):
+        score(**changes)

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from merflow.contracts.comparisons import Comparison
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.published import Paper, PublishedFigure, PublishedRow, PublishedTable
 from merflow.contracts.regime import Regime
-from merflow.contracts.results import BaselineScore, Comparison, Results
+from merflow.contracts.results import BaselineScore, Results
 from merflow.contracts.scores import (
     Accuracy,
     Bias,

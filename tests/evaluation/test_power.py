@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import normal_power  # type: ignore[import-untyped,unused-ignore]
 
-from merflow.contracts.results import Comparison
+from merflow.contracts.comparisons import Comparison
 from merflow.corpus.iemocap_counts import iemocap_counts
 from merflow.evaluation.power import (
     PLANNED_CLASSES,

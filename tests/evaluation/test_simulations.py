@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from merflow.contracts.results import ALPHA
+from merflow.contracts.comparisons import ALPHA
 from merflow.evaluation.comparisons import comparisons
 from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy_of
 from merflow.evaluation.power import (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.exported_model import ExportedModel
 from merflow.corpus.samples import RATE_HZ
 from merflow.exporting.graph import ClipGraph
@@ -33,7 +34,7 @@ def write(encoders: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
         ensemble = untrained(variant, profile=profile, encoders=encoders)
         graph = ClipGraph(ensemble)
         calibration = ensemble.calibration
-        assert calibration is not None
+        assert isinstance(calibration, Calibration)
         facts = ExportedModel(
             name=variant,
             version="1",

@@ -9,10 +9,9 @@ import pytest
 
 from merflow.contracts.clip_results import ClipResult, ClipResults
 from merflow.contracts.drift_results import read_drift
+from merflow.contracts.heard import HeardEmotion, ListeningModel
 from merflow.contracts.listening_results import (
-    HeardEmotion,
     HeardSegment,
-    ListeningModel,
     ListeningResults,
     ListeningSpeed,
     SegmentSettings,

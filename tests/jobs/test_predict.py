@@ -18,7 +18,7 @@ from merflow.inference.media_clips import Clip, Samples
 from merflow.jobs import predict as job
 from merflow.opening.open_model import open_model
 from merflow.runs.fold_folder import folds_below, read_predictions
-from merflow.serving.predictor import ClipPrediction, RefusedClip
+from merflow.serving.answers import ClipPrediction, RefusedClip
 from tests.cli.command import merflow, refused
 from tests.corpus.transcription.whisper_miniature import build_whisper
 

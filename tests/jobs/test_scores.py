@@ -16,8 +16,8 @@ from merflow.contracts.task import SCALES
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.synthetic.release import synthesize
-from merflow.errors import ModelError
 from merflow.evaluation.report.terminal import results_table
+from merflow.inference.answers import ScorePrediction
 from merflow.inference.ensemble import load_ensemble
 from merflow.jobs.classics import classics
 from merflow.jobs.evaluate import evaluate
@@ -33,6 +33,7 @@ from merflow.runs.fold_folder import (
     read_predictions,
     read_record,
 )
+from merflow.stress.clips import clips_of
 from tests.jobs.conftest import files
 
 CLASSICS = ("functionals", "tfidf", "tfidf-context", "late-fusion", "late-fusion-context")
@@ -84,8 +85,14 @@ def test_every_model_trains_a_fold_and_predicts_scores(rated: Path, params: Para
     assert predicted["label"].tolist() == rows.loc[tested, "valence"].tolist()
     assert np.isfinite(predicted["score"]).all()
     assert predicted["score"].nunique() > 1
-    with pytest.raises(ModelError, match="predicts valence, which is a score; only models of emotions"):
-        load_ensemble([folder / MODEL], calibration=None)
+    loaded, manifest = load_ensemble([folder / MODEL], calibration=None), read_manifest(rated / "manifest.parquet")
+    clips = list(clips_of(manifest, tested.tolist(), transcripts="truth", reach=loaded.reach).values())
+    answers = loaded.predict(clips)
+    scores = [each for each in answers if isinstance(each, ScorePrediction)]
+    assert all(each.abstained and each.low is each.high is None for each in scores)
+    assert [each.clip_id for each in answers] == tested.tolist()
+    assert loaded.raw(clips)[:, 0] == pytest.approx(predicted["score"].to_numpy(), abs=1e-5)
+    assert [each.score for each in scores] == pytest.approx(predicted["score"].to_numpy(), abs=1e-5)
     missing, none_paper, shown = read_missing(folder), read_none_paper(folder), read_inspection(folder)
     assert missing is not None
     assert none_paper is not None

@@ -11,7 +11,8 @@ from merflow.inference.media_clips import Clip
 from merflow.opening.open_model import open_model
 from merflow.runs.fold_folder import folds_below
 from merflow.runs.workspace import Workspace
-from merflow.serving.predictor import ClipPrediction, Predictor
+from merflow.serving.answers import ClipPrediction
+from merflow.serving.predictor import Predictor
 from merflow.tracking.connection import Connection
 from tests.conftest import Registered
 

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from merflow.contracts.costs import read_costs, read_smoke_test, write_costs, write_smoke_test
+from merflow.contracts.task import Classification
 from merflow.errors import ModelError
 from merflow.inference.media_clips import Clip, Samples
 from merflow.promotion.costs import Predict, measure_costs, smoke_test
 from merflow.promotion.probe_clips import probe_clips
 from tests.promotion import packages
 
+FOUR = Classification(("angry", "happy", "neutral", "sad"))
 CLIPS = [Clip(f"c{number}", text="hello") for number in range(3)]
 
 
@@ -57,7 +59,7 @@ def test_smoke_tests_tell_what_is_wrong(tmp_path: Path) -> None:
         "not finite": "its probabilities are no distribution over the classes",
     }
     for behaviour, error in expected.items():
-        outcome = smoke_test(folder(tmp_path, behaviour), CLIPS, classes=4, load=Uniform())
+        outcome = smoke_test(folder(tmp_path, behaviour), CLIPS, task=FOUR, load=Uniform())
         assert (outcome.passed, outcome.error) == (not error, error)
         write_smoke_test(tmp_path, outcome)
         assert read_smoke_test(tmp_path) == outcome

@@ -23,7 +23,7 @@ for name, module in sys.modules.items():
 BEYOND = {"extract": ["presets"], **{step: ["presets", "track"] for step in ("train", "study", "package")}}
 # Step -> files that only what is left out imports: the registry's types, and what MLflow loads to try a model.
 OF_REGISTRY = ("contracts/registered_version.py", "contracts/audit_trail.py", "promotion/packaging/signature.py")
-OF_PACKAGES = tuple(f"inference/{name}.py" for name in ("ensemble", "packaged_model", "clip_table"))
+OF_PACKAGES = tuple(f"inference/{name}.py" for name in ("answers", "ensemble", "packaged_model", "clip_table"))
 ONLY_RECORDS = {"package": {*OF_REGISTRY, *OF_PACKAGES}}
 
 

@@ -1,10 +1,9 @@
-"""Made-up results of listening, for exports and the page."""
+"""Made-up results of listening, emotions and scores, for exports and the page."""
 
+from merflow.contracts.heard import HeardEmotion, HeardScore, ListeningModel, ScoreScale
 from merflow.contracts.listening_results import (
     DamagedSound,
-    HeardEmotion,
     HeardSegment,
-    ListeningModel,
     ListeningResults,
     ListeningSpeed,
     SegmentSettings,
@@ -47,6 +46,45 @@ SEGMENTS = (
 )
 
 
+SENTIMENT = ScoreScale(task="sentiment", low=-3, high=3)
+
+
+def scored(
+    start_s: float,
+    end_s: float,
+    score: float,
+    half_width: float | None = 0.9,
+    *,
+    text: str | None = None,
+    warnings: tuple[str, ...] = (),
+) -> HeardSegment:
+    """Return a segment with this sentiment; without a width it has no interval, and is sure."""
+    ends = [None, None] if half_width is None else [max(score - half_width, -3.0), min(score + half_width, 3.0)]
+    heard = HeardScore(
+        score=score,
+        low=ends[0],
+        high=ends[1],
+        sure=half_width is None or abs(score) > half_width,
+        modalities=("audio",) if text is None else ("audio", "text"),
+        warnings=warnings,
+    )
+    return HeardSegment(start_s=start_s, end_s=end_s, text=text, heard=heard)
+
+
+SCORED = (
+    scored(1.0, 3.0, -2.6, text="Leave me alone!"),
+    scored(4.0, 9.0, -0.04, text='She said "<b>no</b>" & left.'),
+    HeardSegment(start_s=10.0, end_s=10.5, text="", refusal="it cannot be read"),
+    scored(12.25, 13.0, 1.25, text="=1+1", warnings=("short: 0.75 s, below 1.5 s",)),
+    scored(14.0, 19.0, 2.0, text="That is all,\nI think."),
+)
+
+
+def score_results(segments: tuple[HeardSegment, ...] = SCORED, *, calibrated: bool = True) -> ListeningResults:
+    """Return the results of a recording of 20 s by a model of sentiment."""
+    return results(segments, abstains=calibrated, calibrated=calibrated, scale=SENTIMENT)
+
+
 def results(
     segments: tuple[HeardSegment, ...] = SEGMENTS,
     *,
@@ -56,16 +94,18 @@ def results(
     transcription: str | None = "small.en",
     damaged: tuple[DamagedSound, ...] = (),
     duration_s: float = 20.0,
+    scale: ScoreScale | None = None,
 ) -> ListeningResults:
     """Return the results of a recording of 20 s."""
     model = ListeningModel(
         name="mfdr:full",
         version="0123456789abcdef",
         title="MFDR",
-        classes=CLASSES,
+        classes=CLASSES if scale is None else (),
         modalities=modalities,
         calibrated=calibrated,
         abstains=abstains,
+        scale=scale,
     )
     return ListeningResults(
         recording="Gespräch <1>.mp4",

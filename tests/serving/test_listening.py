@@ -14,8 +14,9 @@ from merflow.contracts.listening_results import HeardSegment, SegmentSettings
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import MerflowError
 from merflow.inference.media_clips import Clip, Samples, VideoFile
+from merflow.serving.answers import ClipPrediction, RefusedClip
 from merflow.serving.listening import Listener, in_seconds
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip, ServedModel
+from merflow.serving.predictor import Predictor, ServedModel
 from merflow.serving.remembered import RememberedSegments, open_remembered
 from merflow.storage.line_journal import open_line_journal
 from tests.serving.sounds import planted, voices_in
@@ -44,7 +45,16 @@ class Loudness:
         loud = float(min(1.0, 4 * np.sqrt(np.mean(sound**2))))
         emotion = "loud" if loud > 0.5 else "quiet"
         shares = {"loud": loud, "quiet": 1 - loud}
-        return ClipPrediction(clip.clip_id, emotion, shares, (emotion,), True, ("audio",), (), len(sound) / RATE_HZ)
+        return ClipPrediction(
+            clip_id=clip.clip_id,
+            emotion=emotion,
+            probabilities=shares,
+            possible=(emotion,),
+            sure=True,
+            modalities=("audio",),
+            warnings=(),
+            duration_s=len(sound) / RATE_HZ,
+        )
 
 
 def listener(model: Loudness, **options: object) -> Listener:

@@ -18,7 +18,7 @@ from merflow.corpus.samples import Excerpt, read_samples
 from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.trained_model import TrainedModel, load_trained
-from tests.stress.conftest import LEVELS_DB
+from tests.stress.conftest import DB_PER_STEP, LEVELS_DB, LOUDEST_DB
 
 _ROLE: Role = "speech_layers"
 
@@ -36,6 +36,16 @@ class LoudnessModel(nn.Module):
         heard = batch.present[_ROLE][:, :1]
         logits = torch.where(heard, -((loudness - self.levels).abs()), -torch.arange(4.0))
         return Output(logits, loudness, {})
+
+
+class LoudnessScores(nn.Module):
+    """Predicts the valence whose level it hears; without a recording, the middle of the scale."""
+
+    def forward(self, batch: Batch) -> Output:
+        """Return the score of each level."""
+        loudness = batch.features[_ROLE][:, 0]  # (N, 1)
+        heard = batch.present[_ROLE][:, :1]
+        return Output(torch.where(heard, 1 + (loudness - LOUDEST_DB) / DB_PER_STEP, 3.0), loudness, {})
 
 
 class LoudnessEncoders:
@@ -70,17 +80,23 @@ def _read(recording: Path | Excerpt) -> np.ndarray:
 def load_planted(folder: Path, **options: Any) -> TrainedModel:  # noqa: ANN401 - those of load_trained
     """Load a model folder, with the model of loudness in place of its own."""
     trained = load_trained(folder, **options)
-    return replace(trained, model=LoudnessModel(trained.record.classes), encoders=LoudnessEncoders())  # type: ignore[arg-type]
+    classes = trained.record.classes
+    model = LoudnessModel(classes) if classes else LoudnessScores()
+    return replace(trained, model=model, encoders=LoudnessEncoders())  # type: ignore[arg-type]
 
 
 def planted_run(finished: Path, folder: Path, classes: Sequence[str]) -> Path:
-    """Copy a run, with predictions as the model of loudness makes them after a training: all right."""
+    """Copy a run, with predictions as the model of loudness makes them: all right. No classes stand for scores."""
     run = folder / "planted"
     shutil.copytree(finished, run, ignore=shutil.ignore_patterns("store", "checkpoints", "stress", "corpus"))
     tables = sorted(run.glob("folds/*/*/*/predictions.parquet"))
     assert len(tables) == 5
     for path in tables:
         table = pq.read_table(path)
+        if not classes:
+            index = table.schema.get_field_index("score")
+            pq.write_table(table.set_column(index, "score", table["label"]), path)
+            continue
         levels = torch.tensor([LEVELS_DB[name] for name in classes])
         own = torch.tensor([[LEVELS_DB[name]] for name in table["label"].to_pylist()])
         right: Tensor = (-(own - levels).abs()).softmax(dim=1)

@@ -17,6 +17,7 @@ from merflow.cli.options import (
     command_line,
     load_params,
 )
+from merflow.contracts.heard import HeardScore, short
 from merflow.contracts.numerals import clock_text, percent
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def listen(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the speech in a long recording, and the emotion of every segment over time.
+    """Find the speech in a long recording, and the emotion or score of every segment over time.
 
     Writes a page with waveform, timeline and playback, which works offline, and CSV, JSON, ELAN and Audacity files.
     Where the model is not sure, the answer is "not sure". An interrupted run continues where it stopped; Ctrl-C ends a
@@ -132,8 +133,11 @@ def _print_segment(segment: "HeardSegment") -> None:
     if heard is None:
         ERR.print(f"{clock_text(segment.start_s)}  no prediction: {segment.refusal}", markup=False)
         return
-    probability = f"{heard.emotion} {percent(heard.probabilities[heard.emotion])}%"
-    answer = probability if heard.sure else f"{segment.answer} ({' or '.join(heard.possible) or probability})"
+    if isinstance(heard, HeardScore):
+        answer = heard.answer
+    else:
+        probability = f"{heard.emotion} {percent(heard.probabilities[heard.emotion])}%"
+        answer = probability if heard.sure else f"{segment.answer} ({' or '.join(heard.possible) or probability})"
     ERR.print(f"{clock_text(segment.start_s)}  {answer}{f'  {segment.text}' if segment.text else ''}", markup=False)
 
 
@@ -142,6 +146,9 @@ def _print_results(results: "ListeningResults") -> None:
         OUT.print("No speech was found.")
         return
     print_table(_table(results))
+    if results.model.scale is not None and results.mean_score is not None:
+        scale = results.model.scale
+        OUT.print(f"\nMean {scale.task}: {short(results.mean_score)}, on a scale from {scale.low:g} to {scale.high:g}")
     factor = results.speed.real_time_factor
     times = f" ({1 / factor:.0f} times faster than real time)" if 0 < factor < 1 else ""
     OUT.print(
@@ -153,15 +160,15 @@ def _print_results(results: "ListeningResults") -> None:
 
 
 def _table(results: "ListeningResults") -> "Table":
-    """Return one row per emotion."""
+    """Return one row per emotion, or per side of the scale."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("emotion", no_wrap=True)
+    table.add_column(results.model.task, no_wrap=True)
     for column in ("speech", "share", "segments"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, seconds in results.seconds_of.items():
-        count = sum(segment.answer == name for segment in results.segments)
-        if count or name in results.model.classes:
+        count = results.labels.count(name)
+        if count or name in results.model.labels:
             table.add_row(name, clock_text(seconds), f"{percent(seconds / results.speech_s)}%", str(count))
     return table

@@ -18,12 +18,14 @@ from merflow.cli.options import (
     TrackingUriOption,
     load_params,
 )
+from merflow.contracts.heard import HeardScore
 from merflow.contracts.numerals import percent, plural
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from merflow.contracts.clip_results import ClipResult, ClipResults
+    from merflow.contracts.heard import Heard, ListeningModel
     from merflow.serving.clip_list import ClipList
 
 
@@ -61,11 +63,11 @@ def predict(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict the emotion of recordings and videos.
+    """Predict the emotion of recordings and videos, or a score such as the sentiment.
 
-    Where several emotions are possible, the answer is "not sure". Unusual clips get a warning: short, silent, without
-    speech, or unlike the training data. Files that cannot be read are set aside with the reason; the exit code is 2 if
-    nothing could be predicted.
+    Where several emotions are possible, or a score may be on either side of its scale, the answer is "not sure".
+    Unusual clips get a warning: short, silent, without speech, or unlike the training data. Files that cannot be read
+    are set aside with the reason; the exit code is 2 if nothing could be predicted.
 
     Example: `merflow predict clip.wav --model runs/demo --text "I did not expect that"`
     """
@@ -104,13 +106,15 @@ def _listed(clips: list[Path], *, stdin_table: bool, text: str | None, group: st
 
 def _print_results(results: "ClipResults", *, out: Path | None) -> None:
     if results.predicted:
-        print_table(_table(results.predicted))
+        print_table(_table(results.predicted, results.model))
         OUT.print()
     for clip in results.refused:
         OUT.print(f"not predicted: {clip.clip}: {clip.refusal}", markup=False)
     model = results.model
     OUT.print(f"model: {model.title} ({model.name}, version {model.version})", markup=False)
-    if not model.calibrated:
+    if not model.calibrated and model.scale is not None:
+        OUT.print(f"Not calibrated, so that its scores have no intervals: {results.remark}.", markup=False)
+    elif not model.calibrated:
         OUT.print(f"Not calibrated, so that it never says that it is not sure: {results.remark}.", markup=False)
     lacking = [name for name in model.modalities if not any(name in _read(clip) for clip in results.predicted)]
     if lacking and results.predicted:
@@ -122,15 +126,16 @@ def _print_results(results: "ClipResults", *, out: Path | None) -> None:
         OUT.print(f"Results: {out}", markup=False)
 
 
-def _table(clips: "tuple[ClipResult, ...]") -> "Table":
+def _table(clips: "tuple[ClipResult, ...]", model: "ListeningModel") -> "Table":
     """Return one row per clip."""
     from rich.table import Table
 
     warned = any(clip.heard and clip.heard.warnings for clip in clips)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("clip", "emotion"):
+    for column in ("clip", model.task):
         table.add_column(column, no_wrap=True)
-    table.add_column("probability", justify="right", no_wrap=True)
+    if model.scale is None:
+        table.add_column("probability", justify="right", no_wrap=True)
     table.add_column("read", no_wrap=True)
     if warned:
         table.add_column("warnings", no_wrap=True)
@@ -138,14 +143,20 @@ def _table(clips: "tuple[ClipResult, ...]") -> "Table":
     for clip in clips:
         heard = clip.heard
         assert heard is not None
-        possible = f" ({' or '.join(heard.possible)})" if 0 < len(heard.possible) < len(heard.probabilities) else ""
-        answer = heard.emotion if heard.sure else f"{heard.answer}{possible}"
-        probability = f"{percent(heard.probabilities[heard.emotion])}%"
-        shown = probability if heard.sure else f"{heard.emotion} {probability}"
-        table.add_row(
-            clip.clip.removeprefix(above), answer, shown, ", ".join(heard.modalities), "; ".join(heard.warnings)
-        )
+        notes = (", ".join(heard.modalities), "; ".join(heard.warnings))
+        table.add_row(clip.clip.removeprefix(above), *_answer(heard), *notes)
     return table
+
+
+def _answer(heard: "Heard") -> tuple[str, ...]:
+    """Return the cells of an answer: an emotion and its probability, or a score in words."""
+    if isinstance(heard, HeardScore):
+        return (heard.answer,)
+    possible = f" ({' or '.join(heard.possible)})" if 0 < len(heard.possible) < len(heard.probabilities) else ""
+    probability = f"{percent(heard.probabilities[heard.emotion])}%"
+    if heard.sure:
+        return heard.emotion, probability
+    return f"{heard.answer}{possible}", f"{heard.emotion} {probability}"
 
 
 def _above(names: list[str]) -> str:

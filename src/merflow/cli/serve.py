@@ -44,7 +44,7 @@ def serve(
         Path | None,
         typer.Option(
             help="Append numbers of every answered clip to this file for merflow monitor: its name, duration, level, "
-            "number of words and probabilities; never sound or words. [default: nothing is logged]",
+            "number of words, and probabilities or score; never sound or words. [default: nothing is logged]",
             rich_help_panel=_SERVER,
         ),
     ] = None,

@@ -16,7 +16,10 @@ def stress(
         Path | None, typer.Option(help="Write the results to this folder. [default: stress/MODEL/PRESET in the run]")
     ] = None,
     utterances: Annotated[
-        int, typer.Option(help="Draw this number of test utterances, spread over emotions and speakers.", min=1)
+        int,
+        typer.Option(
+            help="Draw this number of test utterances, spread over emotions and speakers, or over the scale.", min=1
+        ),
     ] = 400,
     seed: Annotated[int, typer.Option(help="Draw utterances and noise with this seed.", min=0)] = 0,
     conditions: Annotated[
@@ -31,8 +34,8 @@ def stress(
     """Test how a trained variant bears noise, telephone lines, missing words and other bad input.
 
     Each fold model predicts test utterances of its own fold again, with one thing changed at a time. The page shows
-    what every change costs in UA and how many predictions it turns, and which speakers the model is worse for. An
-    interrupted run continues where it stopped. Failed conditions are a result: the exit code is 0.
+    what every change costs in UA (in CCC for scores) and how many predictions it turns, and which speakers the model is
+    worse for. An interrupted run continues where it stopped. Failed conditions are a result: the exit code is 0.
 
     Example: `merflow stress runs/demo gia-mic:full --utterances 200`
     """

@@ -1,41 +1,54 @@
-"""The calibration of a model package: temperature, conformal thresholds, and how both did on held-out data."""
+"""The calibration of a model package: temperature, conformal thresholds, and how both did on held-out data.
+
+:mod:`merflow.contracts.score_calibration` has that of a model of scores.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, FiniteFloat
 
-from merflow.contracts.formats import read_typed, write_typed
+from merflow.contracts.formats import read_content, read_typed, write_typed
 from merflow.contracts.scores import Interval
 from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import EMOTION
 from merflow.errors import ModelError
 
 CALIBRATION = "calibration.json"
 FORMAT = 1
-_REMEDY = "register the model again with merflow registry register"
+REMEDY = "register the model again with merflow registry register"
 # The threshold for clips whose group is unknown: the largest of all groups', which keeps the coverage in each of them.
 ANY_GROUP = "any"
 
 
-class GroupCoverage(Strict):
-    """The conformal sets of a group of held-out utterances.
+class Coverage(Strict):
+    """The conformal sets or intervals of a group of held-out utterances.
 
     Attributes:
         utterances: Number of utterances.
-        coverage: Share of sets that hold the true class.
+        coverage: Share of them that hold the truth.
         ci95: 95% interval of ``coverage``.
-        mean_size: Mean number of classes in a set.
-        answered: Share of sets with exactly one class; the model abstains on the others.
-        accuracy_when_answered: Share of these single classes that are right; None if there are none.
+        answered: Share of utterances on which the model does not abstain.
+        accuracy_when_answered: Share of these answers that are right; None if there are none.
     """
 
     utterances: int
     coverage: FiniteFloat
     ci95: Interval
-    mean_size: FiniteFloat
     answered: FiniteFloat
     accuracy_when_answered: FiniteFloat | None
+
+
+class GroupCoverage(Coverage):
+    """The conformal sets of classes; a set with exactly one class is an answer.
+
+    Attributes:
+        mean_size: Mean number of classes in a set.
+    """
+
+    mean_size: FiniteFloat
 
 
 class HeldOutCalibration(Strict):
@@ -58,30 +71,40 @@ class HeldOutCalibration(Strict):
     groups: Mapping[str, GroupCoverage]
 
 
-class Calibration(Strict):
-    """The calibration that belongs to a model package.
+class AnyCalibration(Strict):
+    """The part of a calibration that is the same for every task.
 
     Attributes:
-        temperature: Divides the logits.
-        coverage: Share of conformal sets that shall hold the true class, 0 to 1.
+        coverage: Share of conformal sets or intervals that shall hold the truth, 0 to 1.
         grouped_by: Column of the manifest that forms the groups, such as ``gender``.
-        thresholds: Lowest calibrated probability of a class in the set, by group, and below :data:`ANY_GROUP`.
-        utterances: Number of development utterances behind each threshold.
-        held_out: Figures on held-out data.
+        utterances: Number of development utterances by group, and of all below :data:`ANY_GROUP`.
         usual_distances: Distance from the training data that 99% of the development utterances stay below, by role
             (:mod:`merflow.inference.training_range`); empty where it is unknown.
     """
 
-    temperature: FiniteFloat
     coverage: FiniteFloat
     grouped_by: str
-    thresholds: Mapping[str, FiniteFloat]
     utterances: Mapping[str, int]
-    held_out: HeldOutCalibration
     usual_distances: Mapping[Role, FiniteFloat] = Field(default_factory=dict)
 
 
-def write_calibration(folder: Path, calibration: Calibration) -> None:
+class Calibration(AnyCalibration):
+    """The calibration of a model of emotions.
+
+    Attributes:
+        task: The task; a file of an earlier version does not say it.
+        temperature: Divides the logits.
+        thresholds: Lowest calibrated probability of a class in the set, by group, and below :data:`ANY_GROUP`.
+        held_out: Figures on held-out data.
+    """
+
+    task: Literal["emotion"] = EMOTION
+    temperature: FiniteFloat
+    thresholds: Mapping[str, FiniteFloat]
+    held_out: HeldOutCalibration
+
+
+def write_calibration(folder: Path, calibration: AnyCalibration) -> None:
     """Write ``calibration.json`` into a package.
 
     Raises:
@@ -91,13 +114,34 @@ def write_calibration(folder: Path, calibration: Calibration) -> None:
 
 
 def read_calibration(folder: Path) -> Calibration:
-    """Read the calibration of a package.
+    """Read the calibration of a package of a model of emotions.
 
     Raises:
-        ModelError: The package has none.
+        ModelError: The package has none, or its model predicts scores.
         FormatError: Another version of merflow wrote it, or it is damaged.
+    """
+    task = calibrated_task(folder)
+    if task != EMOTION:
+        raise needs_emotions(str(folder), task=task)
+    return read_typed(Calibration, folder / CALIBRATION, number=FORMAT, remedy=REMEDY)
+
+
+def calibrated_task(folder: Path) -> str:
+    """Return the task of a package's calibration: ``emotion`` where the file does not say it.
+
+    Raises:
+        ModelError: The package has no calibration.
+        FormatError: The file is not JSON.
     """
     path = folder / CALIBRATION
     if not path.is_file():
-        raise ModelError(f"no such file: {path}; {_REMEDY}")
-    return read_typed(Calibration, path, number=FORMAT, remedy=_REMEDY)
+        raise ModelError(f"no such file: {path}; {REMEDY}")
+    return str(read_content(path, remedy=REMEDY).get("task", EMOTION))
+
+
+def needs_emotions(where: str, *, task: str) -> ModelError:
+    """Return the error about a model of scores, for whatever takes models of emotions alone."""
+    return ModelError(
+        f"{where} predicts {task}, which is a score, and only a model of emotions can be used here; name one that was "
+        "trained with splits.task=emotion"
+    )

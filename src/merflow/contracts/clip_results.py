@@ -2,7 +2,7 @@
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.listening_results import HeardEmotion, ListeningModel
+from merflow.contracts.heard import Heard, ListeningModel
 from merflow.contracts.strict import Strict
 
 
@@ -20,7 +20,7 @@ class ClipResult(Strict):
     clip: str
     duration_s: FiniteFloat | None = None
     text: str | None = None
-    heard: HeardEmotion | None = None
+    heard: Heard | None = None
     refusal: str | None = None
 
 

@@ -1,16 +1,15 @@
-"""The results of listening to a recording: its speech segments, and the emotions of each."""
+"""The results of listening to a recording: its speech segments, and the emotions or the score of each."""
 
 from pathlib import Path
 
 from pydantic import Field, FiniteFloat
 
 from merflow.contracts.formats import read_typed, write_typed
-from merflow.contracts.streams import Modality
+from merflow.contracts.heard import NOT_SURE, Heard, HeardScore, ListeningModel
 from merflow.contracts.strict import Strict
 
 LISTENING = "listening.json"
 FORMAT = 1
-NOT_SURE = "not sure"
 _REMEDY = "run merflow listen again"
 
 
@@ -34,53 +33,6 @@ class SegmentSettings(Strict):
     margin_s: float = Field(default=0.1, ge=0)
 
 
-class ListeningModel(Strict):
-    """The model that predicted.
-
-    Attributes:
-        name: Registered name, or ``model:preset``.
-        version: Version in the registry, or a digest of the weights.
-        title: Name for people.
-        classes: Emotion classes.
-        modalities: What it reads.
-        calibrated: True if its probabilities are calibrated.
-        abstains: True if it has thresholds for saying that it is not sure.
-    """
-
-    name: str
-    version: str
-    title: str
-    classes: tuple[str, ...]
-    modalities: tuple[Modality, ...]
-    calibrated: bool
-    abstains: bool
-
-
-class HeardEmotion(Strict):
-    """A model's prediction for one segment.
-
-    Attributes:
-        emotion: The most likely emotion of the segment alone.
-        probabilities: Probability of every emotion, for the segment alone.
-        possible: The emotions that the model cannot rule out; empty without thresholds.
-        sure: True if exactly one emotion is possible, or the model has no thresholds.
-        modalities: What counted.
-        warnings: Measured reasons for doubt.
-    """
-
-    emotion: str
-    probabilities: dict[str, FiniteFloat]
-    possible: tuple[str, ...]
-    sure: bool
-    modalities: tuple[Modality, ...]
-    warnings: tuple[str, ...]
-
-    @property
-    def answer(self) -> str:
-        """The emotion, or ``not sure``."""
-        return self.emotion if self.sure else NOT_SURE
-
-
 class HeardSegment(Strict):
     """One stretch of speech.
 
@@ -90,13 +42,13 @@ class HeardSegment(Strict):
         text: Its words; None if nobody transcribed them.
         heard: The prediction; None if the model refused the segment.
         refusal: The reason why there is no prediction.
-        smoothed: Probabilities smoothed over time; None without a prediction.
+        smoothed: Probabilities, or ``score``, smoothed over time; None without a prediction.
     """
 
     start_s: FiniteFloat
     end_s: FiniteFloat
     text: str | None = None
-    heard: HeardEmotion | None = None
+    heard: Heard | None = None
     refusal: str | None = None
     smoothed: dict[str, FiniteFloat] | None = None
 
@@ -107,15 +59,13 @@ class HeardSegment(Strict):
 
     @property
     def answer(self) -> str:
-        """The emotion of the segment alone, ``not sure``, or an empty text if it was refused."""
+        """The answer of the segment alone; an empty text if it was refused."""
         return "" if self.heard is None else self.heard.answer
 
     @property
     def smoothed_answer(self) -> str:
-        """The smoothed emotion; smoothing never makes a segment sure of which the model is not."""
-        if self.heard is None or self.smoothed is None:
-            return ""
-        return max(self.smoothed, key=self.smoothed.__getitem__) if self.heard.sure else NOT_SURE
+        """The answer by the smoothed numbers; an empty text if it was refused."""
+        return "" if self.heard is None or self.smoothed is None else self.heard.smoothed_answer(self.smoothed)
 
 
 class DamagedSound(Strict):
@@ -179,13 +129,25 @@ class ListeningResults(Strict):
         return sum(segment.duration_s for segment in self.segments)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """Each segment's class or side of the scale, ``not sure``, or an empty text if it was refused."""
+        return tuple("" if each.heard is None else self.model.label_of(each.heard) for each in self.segments)
+
+    @property
     def seconds_of(self) -> dict[str, float]:
-        """Seconds of speech per emotion and, last, of ``not sure``; emotions of the segments alone."""
-        seconds = dict.fromkeys((*self.model.classes, NOT_SURE), 0.0)
-        for segment in self.segments:
-            if segment.answer:
-                seconds[segment.answer] += segment.duration_s
+        """Seconds of speech per class or side and, last, of ``not sure``; by the segments alone."""
+        seconds = dict.fromkeys((*self.model.labels, NOT_SURE), 0.0)
+        for segment, label in zip(self.segments, self.labels, strict=True):
+            if label:
+                seconds[label] += segment.duration_s
         return seconds
+
+    @property
+    def mean_score(self) -> float | None:
+        """Mean score of the speech, each segment by its length; None without a score."""
+        scored = [(each.heard.score, each.duration_s) for each in self.segments if isinstance(each.heard, HeardScore)]
+        seconds = sum(duration_s for _, duration_s in scored)
+        return sum(score * duration_s for score, duration_s in scored) / seconds if seconds else None
 
 
 def write_listening(folder: Path, results: ListeningResults) -> None:

@@ -7,10 +7,11 @@ the runs that they come from: ``predictions.parquet`` (the folds' test predictio
 monitoring compares traffic; packages of earlier versions lack it. ``package.json`` names all of it.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import FiniteFloat
+from pydantic import FiniteFloat, model_validator
 
 from merflow.contracts.corpus_validation import Validation as Validation  # packages are made and read with it
 from merflow.contracts.formats import read_typed, write_typed
@@ -19,6 +20,7 @@ from merflow.contracts.protocols import Protocol
 from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Modality, Role
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import EMOTION, SCALES, Classification, Task, TaskName
 from merflow.errors import ModelError
 
 PACKAGE = "package.json"
@@ -100,8 +102,10 @@ class ModelPackage(Strict):
     Attributes:
         kind: ``refit`` on all data, or ``ensemble`` of the fold models.
         variant: ``model:preset``.
+        task: Name of the task; a package of an earlier version does not say it.
+        scale: Lowest and highest value of a score; None for emotions.
         taxonomy: Name of the taxonomy.
-        classes: Emotion classes in the order of the probabilities.
+        classes: Emotion classes in the order of the probabilities; empty for a score.
         modalities: Modalities that the model reads.
         transcripts: Whose words it reads; None if it reads none.
         protocol: Protocol of the cross-validation behind it.
@@ -120,6 +124,8 @@ class ModelPackage(Strict):
 
     kind: Kind
     variant: str
+    task: TaskName = EMOTION
+    scale: tuple[FiniteFloat, FiniteFloat] | None = None
     taxonomy: str
     classes: tuple[str, ...]
     modalities: tuple[Modality, ...]
@@ -136,6 +142,20 @@ class ModelPackage(Strict):
     validation: Validation | None
     lineage: Lineage
     files: dict[str, str]
+
+    @property
+    def predicted(self) -> Task:
+        """The task that the models learned, with its classes or its scale."""
+        if self.task == EMOTION or self.scale is None:
+            return Classification(self.classes)
+        low, high = self.scale
+        return replace(SCALES[self.task], low=low, high=high)
+
+    @model_validator(mode="after")
+    def _has_scale(self) -> "ModelPackage":
+        if (self.task == EMOTION) != (self.scale is None):
+            raise ValueError(f"task is {self.task}, but scale is {self.scale}")
+        return self
 
     @property
     def made(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import FiniteFloat
 
+from merflow.contracts.comparisons import ClassicComparison, Comparison, Power
 from merflow.contracts.formats import read_content, read_typed, write_typed
 from merflow.contracts.joined import CrossCorpus
 from merflow.contracts.params import EvaluationParams
@@ -20,121 +21,10 @@ from merflow.contracts.selection import Selection
 from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 from merflow.contracts.task import EMOTION
+from merflow.contracts.text_leak import TextLeak
 from merflow.errors import EvaluationError
 
 FORMAT = 3
-# A difference counts as significant where its Holm-adjusted p-value is below this.
-ALPHA = 0.05
-
-
-class SeedDifference(Strict):
-    """The UA difference of one seed, pooled over its folds."""
-
-    seed: int
-    delta_ua: FiniteFloat
-
-
-class DifferenceOverSeeds(Strict):
-    """The UA difference over seeds, with Student's 95% interval."""
-
-    mean: FiniteFloat
-    std: FiniteFloat
-    ci95: Interval
-    each: tuple[SeedDifference, ...]
-
-
-class Comparison(Strict):
-    """A pair of variants.
-
-    Attributes:
-        a: The variant with the higher pooled UA.
-        b: The other variant.
-        delta_ua: Pooled UA of a minus that of b.
-        ci95: 95% bootstrap interval of ``delta_ua``; None for fewer than five dialogues.
-        standard_error: Standard error of ``delta_ua``; None for fewer than five dialogues.
-        p_bootstrap: Two-sided p-value of ``delta_ua``.
-        p_mcnemar: McNemar's test of WA.
-        p_holm: ``p_bootstrap`` after Holm's adjustment over all pairs.
-        p_mcnemar_holm: ``p_mcnemar`` after Holm's adjustment over all pairs.
-        over_seeds: The difference over seeds; None for one seed.
-    """
-
-    a: str
-    b: str
-    delta_ua: FiniteFloat
-    ci95: Interval | None
-    standard_error: FiniteFloat | None
-    p_bootstrap: FiniteFloat
-    p_mcnemar: FiniteFloat
-    p_holm: FiniteFloat
-    p_mcnemar_holm: FiniteFloat
-    over_seeds: DifferenceOverSeeds | None
-
-    @property
-    def significant(self) -> bool:
-        """True if the adjusted p-value is below :data:`ALPHA`."""
-        return self.p_holm < ALPHA
-
-    def other(self, name: str) -> str:
-        """Return the variant that ``name`` is compared with."""
-        return self.b if name == self.a else self.a
-
-
-class PairPower(Strict):
-    """The smallest UA difference between two variants that the test set detects at ``alpha`` with ``power``."""
-
-    a: str
-    b: str
-    standard_error: FiniteFloat
-    detectable_ua: FiniteFloat
-
-
-class PlannedPower(Strict):
-    """The same for all of IEMOCAP, under assumptions.
-
-    Attributes:
-        utterances: Number of test utterances.
-        dialogues: Number of dialogues.
-        class_counts: Test utterances per class.
-        disagreement: Assumed share of utterances on which exactly one of two variants is right.
-        correlation: Assumed correlation of these differences within a dialogue.
-        standard_error: Standard error of a UA difference under these assumptions.
-        detectable_ua: Smallest UA difference that is detected.
-    """
-
-    utterances: int
-    dialogues: int
-    class_counts: tuple[int, ...]
-    disagreement: FiniteFloat
-    correlation: FiniteFloat
-    standard_error: FiniteFloat
-    detectable_ua: FiniteFloat
-
-
-class Power(Strict):
-    """Smallest differences that this test set can show.
-
-    Attributes:
-        alpha: Significance level.
-        power: Probability of detecting a true difference of this size.
-        utterances: Number of test utterances.
-        dialogues: Number of dialogues.
-        standard_error: Median over the pairs; None for one variant or few dialogues.
-        detectable_ua: Difference that one comparison at ``alpha`` detects; None likewise.
-        detectable_ua_holm: Difference that the strictest step of Holm's adjustment detects; None likewise.
-        pairs: The same per pair.
-        planned: The same for all of IEMOCAP, under assumptions.
-    """
-
-    alpha: FiniteFloat
-    power: FiniteFloat
-    utterances: int
-    dialogues: int
-    standard_error: FiniteFloat | None
-    detectable_ua: FiniteFloat | None
-    detectable_ua_holm: FiniteFloat | None
-    pairs: tuple[PairPower, ...]
-    planned: PlannedPower
 
 
 class BaselineScore(Strict):
@@ -151,87 +41,6 @@ class BaselineScore(Strict):
     wa: FiniteFloat
     ci95: Interval | None
     description: str
-
-
-class ClassicComparison(Strict):
-    """A variant and a classic that reads nothing that the variant does not.
-
-    Attributes:
-        variant: The variant.
-        classic: The classic.
-        delta_ua: Pooled UA of the variant minus that of the classic.
-        ci95: 95% bootstrap interval of ``delta_ua``; None for fewer than five dialogues.
-        standard_error: Standard error of ``delta_ua``; None for fewer than five dialogues.
-        p_bootstrap: Two-sided p-value of ``delta_ua``.
-        p_holm: ``p_bootstrap`` after Holm's adjustment over all pairs of a variant and a classic. The pairs of two
-            variants are a family of their own, so that a classic more changes nothing among the variants.
-    """
-
-    variant: str
-    classic: str
-    delta_ua: FiniteFloat
-    ci95: Interval | None
-    standard_error: FiniteFloat | None
-    p_bootstrap: FiniteFloat
-    p_holm: FiniteFloat
-
-    @property
-    def significant(self) -> bool:
-        """True if the adjusted p-value is below :data:`ALPHA`."""
-        return self.p_holm < ALPHA
-
-
-class SettingGap(Strict):
-    """UA on scripted and on improvised utterances; a model that knows scripts by heart is better on the first.
-
-    Attributes:
-        scripted: UA on scripted utterances.
-        improvised: UA on improvised utterances.
-        gap: The first minus the second.
-        ci95: 95% bootstrap interval of ``gap``; None where a setting has too few dialogues or too rare classes.
-    """
-
-    scripted: FiniteFloat
-    improvised: FiniteFloat
-    gap: FiniteFloat
-    ci95: Interval | None
-
-
-class LearnedLeak(Strict):
-    """The UA that TF-IDF owes to lines it was trained on: the same tests with and without them in training.
-
-    Attributes:
-        classic: TF-IDF, trained on everything.
-        unseen: The same, trained without the dialogues that repeat the tested one and without the test part's lines.
-        group: Tested utterances: ``scripted`` where the corpus says which are, else ``all``.
-        utterances: Number of them.
-        ua: UA of ``classic`` on them.
-        ua_unseen: UA of ``unseen`` on them.
-        leak: The first minus the second.
-        ci95: 95% bootstrap interval of ``leak``; None for fewer than five dialogues.
-    """
-
-    classic: str
-    unseen: str
-    group: Literal["scripted", "all"]
-    utterances: int
-    ua: FiniteFloat
-    ua_unseen: FiniteFloat
-    leak: FiniteFloat
-    ci95: Interval | None
-
-
-class TextLeak(Strict):
-    """Signs that words give emotions away because training and test data repeat lines.
-
-    Attributes:
-        gaps: The gap between the settings, per variant and per classic, the leak baseline included; empty where the
-            corpus does not know the settings, or has only one.
-        learned: The leak of TF-IDF, per kind of transcripts; empty without words.
-    """
-
-    gaps: Mapping[str, SettingGap]
-    learned: tuple[LearnedLeak, ...]
 
 
 class Evaluated(Strict):
@@ -339,8 +148,8 @@ class Results(ComparedVariants):
     shared_groups: tuple[str, ...] = ()
 
 
-class ComparedVariant(Scored):
-    """A variant of one run.
+class VariantOfRun(Strict):
+    """The origin of a compared variant, whatever the task.
 
     Attributes:
         run: Folder of the run.
@@ -353,6 +162,10 @@ class ComparedVariant(Scored):
     selection: Selection
     regime: Regime
     encoders: Mapping[Role, str]
+
+
+class ComparedVariant(VariantOfRun, Scored):
+    """The figures of a variant of one run, and its origin."""
 
 
 class ComparedRuns(ComparedVariants):

@@ -2,7 +2,7 @@
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.results import ALPHA
+from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.score_figures import Measured
 from merflow.contracts.scores import Interval
 from merflow.contracts.streams import Modality
@@ -28,7 +28,7 @@ class FigureDifference(Strict):
 
     @property
     def significant(self) -> bool:
-        """True if the adjusted p-value is below :data:`merflow.contracts.results.ALPHA`."""
+        """True if the adjusted p-value is below :data:`merflow.contracts.comparisons.ALPHA`."""
         return self.p_holm < ALPHA
 
 

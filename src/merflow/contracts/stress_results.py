@@ -1,12 +1,16 @@
-"""The results of the stress suite: how predictions and UA change when the input gets worse."""
+"""The results of the stress suite: the change of predictions and figures when the input gets worse.
+
+A model of emotions is judged by UA and by its predicted classes, a model of scores by CCC and by its scores.
+"""
 
 from pathlib import Path
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.formats import read_typed, write_typed
+from merflow.contracts.formats import read_content, read_typed, write_typed
 from merflow.contracts.scores import Interval
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import EMOTION, ScoreTask
 from merflow.errors import ModelError
 
 STRESS = "stress.json"
@@ -14,7 +18,7 @@ FORMAT = 1
 _REMEDY = "run merflow stress again"
 
 
-class ConditionResult(Strict):
+class StressedCondition(Strict):
     """One condition: the same utterances with one thing changed.
 
     Attributes:
@@ -22,11 +26,9 @@ class ConditionResult(Strict):
         family: The kind of change, such as ``noise``.
         description: The change in a few words, with its unit.
         utterances: Number of utterances.
-        ua: UA under the condition, 0 to 1.
-        delta_ua: ``ua`` minus the UA of the same utterances unchanged.
-        ci95: Paired 95% interval of ``delta_ua``; None for fewer than five dialogues.
-        unchanged: Share of utterances whose predicted class stays the same.
-        allowed_drop: Largest drop of UA that passes, 0 to 1: what the condition may cost, and what chance adds to it in
+        ci95: Paired 95% interval of the figure's change; None for fewer than five dialogues.
+        unchanged: Share of utterances whose prediction stays the same.
+        allowed_drop: Largest drop of the figure that passes: what the condition may cost, and what chance adds to it in
             a sample of this size.
         min_unchanged: Smallest share of unchanged predictions that passes; it has room for chance too.
         passed: True if both hold.
@@ -36,38 +38,151 @@ class ConditionResult(Strict):
     family: str
     description: str
     utterances: int
-    ua: FiniteFloat
-    delta_ua: FiniteFloat
     ci95: Interval | None
     unchanged: FiniteFloat
     allowed_drop: FiniteFloat
     min_unchanged: FiniteFloat
     passed: bool
 
+    @property
+    def figure(self) -> float:
+        """The figure under the condition."""
+        raise NotImplementedError
 
-class GroupResult(Strict):
-    """The UA of a group of utterances against that of all others, nothing changed.
+    @property
+    def change(self) -> float:
+        """The figure under the condition minus that of the same utterances unchanged."""
+        raise NotImplementedError
+
+
+class ConditionResult(StressedCondition):
+    """A condition and a model of emotions; a prediction stays the same if the class does.
+
+    Attributes:
+        ua: UA under the condition, 0 to 1.
+        delta_ua: ``ua`` minus the UA of the same utterances unchanged.
+    """
+
+    ua: FiniteFloat
+    delta_ua: FiniteFloat
+
+    @property
+    def figure(self) -> float:
+        """UA under the condition."""
+        return self.ua
+
+    @property
+    def change(self) -> float:
+        """The change of UA."""
+        return self.delta_ua
+
+
+class ScoreConditionResult(StressedCondition):
+    """A condition and a model of scores; a prediction stays the same if it moves by half a step of the scale at most.
+
+    Attributes:
+        ccc: CCC under the condition.
+        delta_ccc: ``ccc`` minus the CCC of the same utterances unchanged.
+        mae: MAE under the condition.
+        delta_mae: ``mae`` minus the MAE of the same utterances unchanged; above 0 where the condition costs.
+        mae_ci95: Paired 95% interval of ``delta_mae``; None for fewer than five dialogues.
+        shift: Mean of the scores under the condition minus the mean of those unchanged.
+        shift_quartiles: 25th, 50th and 75th percentile of an utterance's score under the condition minus unchanged.
+    """
+
+    ccc: FiniteFloat
+    delta_ccc: FiniteFloat
+    mae: FiniteFloat
+    delta_mae: FiniteFloat
+    mae_ci95: Interval | None
+    shift: FiniteFloat
+    shift_quartiles: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+
+    @property
+    def figure(self) -> float:
+        """CCC under the condition."""
+        return self.ccc
+
+    @property
+    def change(self) -> float:
+        """The change of CCC."""
+        return self.delta_ccc
+
+
+class ComparedGroup(Strict):
+    """A group of utterances against all others, nothing changed.
 
     Attributes:
         by: The grouping: ``gender``, ``speaker``, ``session`` or ``length``.
         group: Name of the group.
         utterances: Number of utterances.
-        ua: UA of the group over the classes that occur in it; None for an empty group.
-        delta_ua: UA of the group minus that of the others, over the classes that both have; None if they share none.
-        ci95: 95% interval of ``delta_ua``; None where it cannot be computed.
+        ci95: 95% interval of the difference; None where it cannot be computed.
         allowed_gap: Largest gap that passes: what a random model of the same accuracy shows by chance, and at least a
-            few points.
+            little.
         passed: True if the group is not worse than the others by more than that.
     """
 
     by: str
     group: str
     utterances: int
-    ua: FiniteFloat | None
-    delta_ua: FiniteFloat | None
     ci95: Interval | None
     allowed_gap: FiniteFloat
     passed: bool
+
+    @property
+    def figure(self) -> float | None:
+        """The figure of the group; None for an empty one."""
+        raise NotImplementedError
+
+    @property
+    def difference(self) -> float | None:
+        """The figure of the group minus that of the others, over what both have; None if they share nothing."""
+        raise NotImplementedError
+
+
+class GroupResult(ComparedGroup):
+    """The UA of a group.
+
+    Attributes:
+        ua: UA of the group over the classes that occur in it; None for an empty group.
+        delta_ua: UA of the group minus that of the others, over the classes that both have; None if they share none.
+    """
+
+    ua: FiniteFloat | None
+    delta_ua: FiniteFloat | None
+
+    @property
+    def figure(self) -> float | None:
+        """UA of the group."""
+        return self.ua
+
+    @property
+    def difference(self) -> float | None:
+        """UA of the group minus that of the others."""
+        return self.delta_ua
+
+
+class ScoreGroupResult(ComparedGroup):
+    """The MAE of a group.
+
+    Attributes:
+        mae: MAE of the group.
+        delta_mae: MAE of the group minus that of others with the same truth, rounded to steps of the scale, over the
+            steps that both have; None if they share none. Above 0 where the model is worse for the group.
+    """
+
+    mae: FiniteFloat
+    delta_mae: FiniteFloat | None
+
+    @property
+    def figure(self) -> float | None:
+        """MAE of the group."""
+        return self.mae
+
+    @property
+    def difference(self) -> float | None:
+        """MAE of the group minus that of the others."""
+        return self.delta_mae
 
 
 class SkippedCondition(Strict):
@@ -82,19 +197,17 @@ class SkippedCondition(Strict):
     reason: str
 
 
-class StressResults(Strict):
-    """The results of one run of the suite.
+class StressRun(Strict):
+    """The results of one run of the suite, whatever the task.
 
     Attributes:
         variant: ``model:preset``.
         corpus: Name of the corpus.
         synthetic: True if the corpus is generated, so that the figures say nothing about people.
-        classes: Emotion classes.
         split_id: Identity of the splits whose test parts were used.
         suite: Digest of conditions, levels, seed and utterances: results of one suite can be compared.
         seed: Seed of noise and thresholds.
         utterances: Number of utterances.
-        ua: UA of these utterances unchanged.
         conditions: One result per condition.
         groups: One result per group.
         skipped: Conditions of the suite that were not tested.
@@ -103,14 +216,12 @@ class StressResults(Strict):
     variant: str
     corpus: str
     synthetic: bool
-    classes: tuple[str, ...]
     split_id: str
     suite: str
     seed: int
     utterances: int
-    ua: FiniteFloat
-    conditions: tuple[ConditionResult, ...]
-    groups: tuple[GroupResult, ...]
+    conditions: tuple[StressedCondition, ...]
+    groups: tuple[ComparedGroup, ...]
     skipped: tuple[SkippedCondition, ...]
 
     @property
@@ -125,7 +236,48 @@ class StressResults(Strict):
         return (*(result.name for result in self.conditions if not result.passed), *groups)
 
 
-def write_stress(folder: Path, results: StressResults) -> None:
+class StressResults(StressRun):
+    """The results of a model of emotions.
+
+    Attributes:
+        classes: Emotion classes.
+        ua: UA of these utterances unchanged.
+        conditions: One result per condition.
+        groups: One result per group.
+    """
+
+    classes: tuple[str, ...]
+    ua: FiniteFloat
+    conditions: tuple[ConditionResult, ...]
+    groups: tuple[GroupResult, ...]
+
+
+class ScoreStressResults(StressRun):
+    """The results of a model of scores.
+
+    Attributes:
+        task: The task.
+        low: Lowest value of its scale.
+        high: Highest value of its scale.
+        ccc: CCC of these utterances unchanged.
+        mae: MAE of these utterances unchanged.
+        conditions: One result per condition.
+        groups: One result per group.
+    """
+
+    task: ScoreTask
+    low: FiniteFloat
+    high: FiniteFloat
+    ccc: FiniteFloat
+    mae: FiniteFloat
+    conditions: tuple[ScoreConditionResult, ...]
+    groups: tuple[ScoreGroupResult, ...]
+
+
+AnyStress = StressResults | ScoreStressResults
+
+
+def write_stress(folder: Path, results: AnyStress) -> None:
     """Write ``stress.json``.
 
     Raises:
@@ -134,8 +286,8 @@ def write_stress(folder: Path, results: StressResults) -> None:
     write_typed(folder / STRESS, results, number=FORMAT)
 
 
-def read_stress(folder: Path) -> StressResults:
-    """Read ``stress.json``.
+def read_stress(folder: Path) -> AnyStress:
+    """Read ``stress.json``; a file that names no task is of emotions.
 
     Raises:
         ModelError: The folder holds none.
@@ -144,4 +296,6 @@ def read_stress(folder: Path) -> StressResults:
     path = folder / STRESS
     if not path.is_file():
         raise ModelError(f"no such file: {path}; {_REMEDY}")
-    return read_typed(StressResults, path, number=FORMAT, remedy=_REMEDY)
+    if read_content(path, remedy=_REMEDY).get("task", EMOTION) == EMOTION:
+        return read_typed(StressResults, path, number=FORMAT, remedy=_REMEDY)
+    return read_typed(ScoreStressResults, path, number=FORMAT, remedy=_REMEDY)

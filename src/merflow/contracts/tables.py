@@ -5,11 +5,13 @@ A table is checked against its schema once, where it enters a room (:func:`confo
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from merflow.contracts.task import Regression, Task
 from merflow.errors import CorpusError, MerflowError
 
 # One row per utterance of the whole release, labelled or not, sorted by dialogue and turn.
@@ -84,6 +86,19 @@ SCORE_PREDICTIONS = pa.schema(
 # "text=truth").
 MISSING = PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
 SCORE_MISSING = SCORE_PREDICTIONS.append(pa.field("missing", pa.string(), nullable=False))
+
+
+class Tables(NamedTuple):
+    """The schemas of predictions for a task, whole and with something missing."""
+
+    predictions: pa.Schema
+    missing: pa.Schema
+
+
+def tables_of(task: Task) -> Tables:
+    """Return the schemas of a task's predictions."""
+    return Tables(SCORE_PREDICTIONS, SCORE_MISSING) if isinstance(task, Regression) else Tables(PREDICTIONS, MISSING)
+
 
 # The groups of the tested utterances that a model package carries; no words and no paths.
 TESTED = pa.schema(

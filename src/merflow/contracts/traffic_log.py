@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
@@ -19,8 +20,12 @@ from merflow.storage.local import output_errors
 _SUM_TOLERANCE = 1e-3
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class TrafficRecord(Strict):
-    """One clip that a model answered.
+    """One clip that a model answered. What only scores have is left out of the lines of emotions.
 
     Attributes:
         time: Time of the answer, UTC, in ISO 8601; empty where it is unknown.
@@ -32,11 +37,16 @@ class TrafficRecord(Strict):
         speech_share: Share of the sound that is speech; None if nobody measured it.
         words: Number of words that the model read; None without a transcript.
         modalities: Modalities that counted.
-        probabilities: Probability of every class; empty if the clip was refused.
+        probabilities: Probability of every class; empty if the clip was refused, and for a score.
         possible: The conformal set.
-        sure: True if exactly one class is possible.
+        sure: True if exactly one class is possible, or the score has not abstained.
         abstains: True if the model has thresholds; without any, ``possible`` and ``sure`` say nothing.
         refused: Reason of the refusal; None for a prediction.
+        score: The score; None for an emotion.
+        low: Lower end of its conformal interval; None for an emotion, and without calibration.
+        high: Upper end of its interval.
+        abstained: True if the interval holds the middle of the scale; None for an emotion.
+        format: Version of the line: 1, or 2 for a score, which versions of merflow without scores cannot read.
     """
 
     time: str
@@ -53,10 +63,24 @@ class TrafficRecord(Strict):
     sure: bool = False
     abstains: bool = False
     refused: str | None = None
+    score: FiniteFloat | None = Field(default=None, exclude_if=_is_none)
+    low: FiniteFloat | None = Field(default=None, exclude_if=_is_none)
+    high: FiniteFloat | None = Field(default=None, exclude_if=_is_none)
+    abstained: bool | None = Field(default=None, exclude_if=_is_none)
+    format: Literal[1, 2] = Field(default=1, exclude_if=lambda number: number == 1)
 
     @model_validator(mode="after")
     def _answered_or_refused(self) -> "TrafficRecord":
-        if self.refused is None and (
+        if (self.score is None) != (self.abstained is None) or (self.score is None) != (self.format == 1):
+            raise ValueError("a score needs abstained and format 2, and nothing else has them")
+        if (self.low is None) != (self.high is None) or (self.score is None and self.low is not None):
+            raise ValueError("an interval needs a score and both ends")
+        if self.score is not None:
+            if self.probabilities or self.possible or self.refused is not None:
+                raise ValueError("a score has neither probabilities nor a set nor a refusal")
+            if self.low is not None and self.high is not None and not self.low <= self.high:
+                raise ValueError("the interval ends before it begins")
+        elif self.refused is None and (
             any(share < 0 for share in self.probabilities.values())
             or abs(sum(self.probabilities.values()) - 1) > _SUM_TOLERANCE
         ):
@@ -72,6 +96,11 @@ class TrafficRecord(Strict):
     def confidence(self) -> float:
         """Probability of the most likely class."""
         return self.probabilities[self.emotion]
+
+    @property
+    def width(self) -> float | None:
+        """Width of the score's interval; None without one."""
+        return None if self.low is None or self.high is None else self.high - self.low
 
 
 class TrafficLog:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.classics import ClassicRecord
-from merflow.contracts.results import ClassicComparison, LearnedLeak, SettingGap, TextLeak
+from merflow.contracts.comparisons import ClassicComparison
 from merflow.contracts.scores import ClassicScore, Interval
 from merflow.contracts.streams import Modality
+from merflow.contracts.text_leak import LearnedLeak, SettingGap, TextLeak
 from merflow.errors import EvaluationError
 from merflow.evaluation.metrics import (
     confusion_matrix,

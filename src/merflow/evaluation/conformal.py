@@ -9,6 +9,7 @@ Shapes: n utterances, C classes.
 """
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from statistics import NormalDist
 from typing import Any
 
@@ -19,7 +20,7 @@ from merflow.contracts.scores import Interval
 from merflow.errors import EvaluationError
 
 # p-values are multiples of 1 / (n + 1), and 1 - coverage is no exact number in binary.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 def fit_thresholds(of_true_class: np.ndarray, *, groups: Sequence[str], coverage: float) -> dict[str, float]:
@@ -36,33 +37,50 @@ def fit_thresholds(of_true_class: np.ndarray, *, groups: Sequence[str], coverage
     Raises:
         EvaluationError: The coverage is no such share, there are no utterances, or crepes is not installed.
     """
-    if not 0 < coverage < 1:
-        raise EvaluationError(f"coverage {coverage} is no share; choose one between 0 and 1, such as 0.9")
-    if not len(of_true_class):
-        raise EvaluationError("there are no development predictions to fit conformal sets on; train the folds again")
+    check_fit(coverage, count=len(of_true_class))
     names = np.asarray(groups, dtype=object)
     scores = -np.asarray(of_true_class, dtype=np.float64)
     by_group = {name: _threshold(scores[names == name], coverage=coverage) for name in sorted(set(groups))}
     return {**by_group, ANY_GROUP: min(by_group.values())}
 
 
+def check_fit(coverage: float, *, count: int) -> None:
+    """Raise unless conformal sets or intervals can be fitted on ``count`` predictions.
+
+    Raises:
+        EvaluationError: The coverage is no share, or there are no predictions.
+    """
+    if not 0 < coverage < 1:
+        raise EvaluationError(f"coverage {coverage} is no share; choose one between 0 and 1, such as 0.9")
+    if not count:
+        raise EvaluationError("there are no development predictions to fit conformal sets on; train the folds again")
+
+
 def _threshold(scores: np.ndarray, *, coverage: float) -> float:
     """Return the lowest probability that still has a p-value above ``1 - coverage``."""
     candidates = np.unique(np.append(scores, 0.0))
     p_values = _conformal(scores).predict_p(candidates[:, None], smoothing=False)[:, 0]
-    within = candidates[p_values > 1 - coverage + _ROUNDING]
+    within = candidates[p_values > 1 - coverage + ROUNDING]
     return abs(float(within.max())) if len(within) else 1.0
 
 
 def _conformal(scores: np.ndarray) -> Any:  # noqa: ANN401 - crepes has no types
     """Return crepes' classifier, fitted on nonconformity scores: the negative probability of the true class."""
+    return crepes().ConformalClassifier().fit(scores)
+
+
+def crepes() -> Any:  # noqa: ANN401 - crepes has no types
+    """Return the package crepes.
+
+    Raises:
+        EvaluationError: It is not installed.
+    """
     try:
-        from crepes import ConformalClassifier
+        return import_module("crepes")
     except ModuleNotFoundError as error:
         raise EvaluationError(
             "conformal sets need crepes, which is not installed; pip install 'merflow[promotion]'"
         ) from error
-    return ConformalClassifier().fit(scores)
 
 
 def in_sets(probabilities: np.ndarray, *, groups: Sequence[str | None], thresholds: Mapping[str, float]) -> np.ndarray:

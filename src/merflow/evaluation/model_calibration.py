@@ -87,17 +87,16 @@ def calibrate(
     """
     whole = _Rows.of(development, classes=classes, groups=groups)
     fitted = _Fitted.on(whole, coverage=coverage)
-    counts = {group: len(set(whole.utterance_ids[whole.groups == group])) for group in fitted.thresholds}
     return Calibration(
         temperature=fitted.temperature,
         coverage=coverage,
         grouped_by=grouped_by,
         thresholds=fitted.thresholds,
-        utterances={**counts, ANY_GROUP: len(set(whole.utterance_ids))},
+        utterances=utterance_counts(whole.utterance_ids, whole.groups),
         held_out=_held_out(
             [
                 (_Rows.of(own, classes=classes, groups=groups), _Rows.of(tested, classes=classes, groups=groups))
-                for own, tested in _by_fold(development, test)
+                for own, tested in by_fold(development, test)
             ],
             coverage=coverage,
             bins=bins,
@@ -105,8 +104,24 @@ def calibrate(
     )
 
 
-def _by_fold(development: pd.DataFrame, test: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Yield the development and test predictions of every fold and seed."""
+def utterance_counts(utterance_ids: np.ndarray, groups: np.ndarray) -> dict[str, int]:
+    """Return the number of utterances of each group that occurs, and of all below ``ANY_GROUP``."""
+    counts = {group: len(set(utterance_ids[groups == group])) for group in sorted(set(groups))}
+    return {**counts, ANY_GROUP: len(set(utterance_ids))}
+
+
+def group_masks(groups: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the mask ``(n,)`` of the rows of each known group, and of all rows below ``ANY_GROUP``."""
+    masks = {str(group): np.asarray(groups == group) for group in sorted(set(groups) - {ANY_GROUP})}
+    return {**masks, ANY_GROUP: np.ones(len(groups), dtype=bool)}
+
+
+def by_fold(development: pd.DataFrame, test: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Yield the development and test predictions of every fold and seed.
+
+    Raises:
+        EvaluationError: A fold has no development predictions.
+    """
     of_fold = dict(iter(development.groupby(["fold", "seed"])))
     for (fold, seed), tested in test.groupby(["fold", "seed"]):
         if (fold, seed) not in of_fold:
@@ -122,15 +137,13 @@ def _held_out(pairs: list[tuple[_Rows, _Rows]], *, coverage: float, bins: int) -
         after.append(tested.scaled(fitted.temperature))
         sets.append(in_sets(after[-1].probabilities, groups=tested.groups.tolist(), thresholds=fitted.thresholds))
     before, calibrated, in_set = _joined([tested for _, tested in pairs]), _joined(after), np.concatenate(sets)
-    by_group = {str(group): calibrated.groups == group for group in sorted(set(calibrated.groups) - {ANY_GROUP})}
-    by_group[ANY_GROUP] = np.ones(len(calibrated.labels), dtype=bool)
     return HeldOutCalibration(
         utterances=len(set(before.utterance_ids)),
         ece_before=calibration_error(before.labels, before.probabilities, bins=bins),
         ece_after=calibration_error(calibrated.labels, calibrated.probabilities, bins=bins),
         nll_before=mean_nll(before.labels, before.probabilities),
         nll_after=mean_nll(calibrated.labels, calibrated.probabilities),
-        groups={group: calibrated.coverage(in_set, rows) for group, rows in by_group.items()},
+        groups={group: calibrated.coverage(in_set, rows) for group, rows in group_masks(calibrated.groups).items()},
     )
 
 

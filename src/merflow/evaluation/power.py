@@ -11,7 +11,7 @@ from statistics import median
 
 from scipy.special import ndtri
 
-from merflow.contracts.results import ALPHA, Comparison, PairPower, PlannedPower, Power
+from merflow.contracts.comparisons import ALPHA, Comparison, PairPower, PlannedPower, Power
 
 POWER = 0.8
 

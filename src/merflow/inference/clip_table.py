@@ -5,7 +5,8 @@ Every column may be missing, and every value, as long as a row has an input that
 - ``audio``: path of a recording, its bytes (WAV, FLAC), or these bytes as ``data:audio/wav;base64,...``.
 - ``video``: path of a video file of this clip alone.
 - ``text``: the words.
-- ``gender``: the speaker's, as the training corpus writes it. It chooses the threshold of the conformal set.
+- ``gender``: the speaker's, as the training corpus writes it. It chooses the threshold of the conformal set,
+  or the width of the interval.
 - ``dialogue``: name of a dialogue; its rows are the turns in order, which models of dialogue context read.
 """
 
@@ -21,11 +22,13 @@ import pandas as pd
 import soundfile
 
 from merflow.errors import FeatureError
+from merflow.inference.answers import EmotionAnswers
 from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_clips import Clip, Samples, VideoFile, dialogue
 
 COLUMNS = ("audio", "video", "text", "gender", "dialogue")
 EMOTION, SET, ABSTAINED = "emotion", "set", "abstained"
+SCORE, LOW, HIGH = "score", "low", "high"
 _DATA = "data:"
 
 
@@ -35,31 +38,49 @@ def probability_column(name: str) -> str:
 
 
 def predict_table(model: Ensemble, table: pd.DataFrame, *, calibrated: bool = True) -> pd.DataFrame:
-    """Return one row per clip: emotion, probability of every class, conformal set, and True if the model abstains.
+    """Return one row per clip, and True in it if the model abstains.
+
+    A model of emotions gives the emotion, the probability of every class and the conformal set; a model of scores gives
+    the score and the ends of its conformal interval.
 
     Args:
         model: The model.
         table: Clips with some of :data:`COLUMNS`; other columns are ignored.
         calibrated: False to return the probabilities before temperature scaling; sets are made after it all the same.
+            Scores are the same either way.
 
     Raises:
         FeatureError: There is no row, or a row has no input that the model reads, or one that cannot be read.
     """
-    clips = clips_of(table, reach=model.reach)
-    raw = model.raw(clips)
-    scaled = model.calibrated(raw)
-    inside = model.sets(scaled, groups=_texts(table, "gender"))
-    classes = np.array(model.classes, dtype=object)
-    shown = (scaled if calibrated else raw).astype(np.float64)
+    raw = model.raw(clips_of(table, reach=model.reach))
+    groups, answers = _texts(table, "gender"), model.answers
+    if isinstance(answers, EmotionAnswers):
+        return pd.DataFrame(_emotions(answers, raw, groups=groups, calibrated=calibrated), index=table.index)
+    found = answers.intervals(raw, groups=groups)
     return pd.DataFrame(
         {
-            EMOTION: classes[scaled.argmax(axis=1)],
-            **{probability_column(name): shown[:, place] for place, name in enumerate(classes)},
-            SET: [classes[row].tolist() for row in inside],
-            ABSTAINED: inside.sum(axis=1) != 1,
+            SCORE: answers.calibrated(raw)[:, 0],
+            LOW: found[:, 0],
+            HIGH: found[:, 1],
+            ABSTAINED: answers.abstained(found),
         },
         index=table.index,
     )
+
+
+def _emotions(
+    answers: EmotionAnswers, raw: np.ndarray, *, groups: Sequence[str | None], calibrated: bool
+) -> dict[str, Any]:
+    scaled = answers.calibrated(raw)
+    inside = answers.sets(scaled, groups=groups)
+    classes = np.array(answers.classes, dtype=object)
+    shown = (scaled if calibrated else raw).astype(np.float64)
+    return {
+        EMOTION: classes[scaled.argmax(axis=1)],
+        **{probability_column(name): shown[:, place] for place, name in enumerate(classes)},
+        SET: [classes[row].tolist() for row in inside],
+        ABSTAINED: inside.sum(axis=1) != 1,
+    }
 
 
 def clips_of(table: pd.DataFrame, *, reach: int) -> list[Clip]:

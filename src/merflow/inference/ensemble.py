@@ -1,8 +1,9 @@
-"""Trained models that predict together: calibrated probabilities and conformal sets for clips.
+"""Trained models that predict together: emotions or scores of clips, with conformal sets or intervals.
 
-Loading them takes none of the code that trains.
+Loading them takes none of the code that trains. :mod:`merflow.inference.answers` makes answers of their outputs, as
+the task asks for.
 
-Shapes: N clips, C classes.
+Shapes: N clips, C outputs: one per class, or the score.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from merflow.contracts.batch import Batch, RawBatch
-from merflow.contracts.calibration_record import Calibration
-from merflow.contracts.fold_record import read_fold_record
+from merflow.contracts.calibration_record import AnyCalibration
 from merflow.contracts.streams import Modality, Role
-from merflow.contracts.task import Regression
+from merflow.contracts.task import Classification, Task
 from merflow.errors import FeatureError, ModelError
-from merflow.evaluation.conformal import in_sets
-from merflow.evaluation.temperature import scaled
+from merflow.inference.answers import EmotionAnswers, Prediction, ScoreAnswers, ScorePrediction, answers_of
 from merflow.inference.media_batches import MediaEncoders, RefusedInput
 from merflow.inference.media_clips import Clip
 from merflow.inference.prediction import predict
@@ -27,47 +26,40 @@ from merflow.inference.trained_model import TrainedModel, load_trained
 from merflow.inference.training_range import distances
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The emotions that a clip may have.
-
-    Attributes:
-        clip_id: Name of the clip.
-        emotion: The most likely class.
-        probabilities: Calibrated probability of every class.
-        possible: The conformal set, in the order of the classes; it may be empty.
-        abstained: True unless exactly one class is possible, and it is ``emotion``.
-        distances: Distance from the training data by role, where it is known.
-    """
-
-    clip_id: str
-    emotion: str
-    probabilities: dict[str, float]
-    possible: tuple[str, ...]
-    abstained: bool
-    distances: dict[Role, float]
-
-
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Models of one variant, or a single one; its probabilities are the mean of theirs.
+    """Models of one variant, or a single one; its probabilities or scores are the mean of theirs.
 
     Attributes:
         members: The models.
-        calibration: Temperature and thresholds; None if they are unknown.
+        calibration: The calibration of their task; None if it is unknown.
         device: Device of the models: ``cpu``, ``cuda`` or ``auto``.
         shared: The encoders that the models read together.
     """
 
     members: tuple[TrainedModel, ...]
-    calibration: Calibration | None
+    calibration: AnyCalibration | None
     device: str
     shared: SharedEncoders
 
     @property
+    def task(self) -> Task:
+        """The task that the models learned."""
+        return self.members[0].record.task
+
+    @property
     def classes(self) -> tuple[str, ...]:
-        """Emotion classes in the order of the probabilities."""
+        """Emotion classes in the order of the probabilities; empty for a score."""
         return self.members[0].record.classes
+
+    @property
+    def answers(self) -> EmotionAnswers | ScoreAnswers:
+        """The kind of answers that the task asks for.
+
+        Raises:
+            ModelError: The calibration is of another task.
+        """
+        return answers_of(self.task, self.calibration)
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -85,7 +77,7 @@ class Ensemble:
         return max(member.encoders.reach for member in self.members)
 
     def raw(self, clips: Sequence[Clip], *, refused: Callable[[RefusedInput], None] | None = None) -> np.ndarray:
-        """Return the models' mean probabilities ``(N, C)`` float32 before calibration.
+        """Return the models' mean probabilities ``(N, C)`` before calibration, or mean scores ``(N, 1)``, float32.
 
         Args:
             clips: One or more clips. A modality that a clip lacks is masked.
@@ -95,24 +87,11 @@ class Ensemble:
             FeatureError: There is no clip, a clip has no input that the models read, or an input cannot be read or
                 encoded and ``refused`` is None.
         """
-        return np.concatenate([probabilities for probabilities, _ in self._by_batch(clips, refused)])
+        return np.concatenate([raw for raw, _ in self._by_batch(clips, refused)])
 
     def calibrated(self, raw: np.ndarray) -> np.ndarray:
-        """Return calibrated probabilities ``(N, C)`` float64 for those of :meth:`raw`; the same without calibration."""
-        if self.calibration is None:
-            return raw.astype(np.float64)
-        return scaled(raw, self.calibration.temperature)
-
-    def sets(self, calibrated: np.ndarray, *, groups: Sequence[str | None]) -> np.ndarray:
-        """Return ``(N, C)`` bool: True for the classes in each clip's conformal set; no sets without calibration.
-
-        Args:
-            calibrated: Calibrated probabilities.
-            groups: Group of each clip, such as the speaker's gender; None where it is unknown.
-        """
-        if self.calibration is None:
-            return np.zeros(calibrated.shape, dtype=bool)
-        return in_sets(calibrated, groups=groups, thresholds=self.calibration.thresholds)
+        """Return calibrated outputs ``(N, C)`` float64 for those of :meth:`raw`; the same without calibration."""
+        return self.answers.calibrated(raw)
 
     def predict(
         self,
@@ -120,24 +99,21 @@ class Ensemble:
         *,
         groups: Sequence[str | None] | None = None,
         refused: Callable[[RefusedInput], None] | None = None,
-    ) -> list[Prediction]:
-        """Return a prediction for each clip; arguments as :meth:`raw` and :meth:`sets`, and no groups if None."""
+    ) -> list[Prediction] | list[ScorePrediction]:
+        """Return an answer for each clip.
+
+        Args:
+            clips: As :meth:`raw`.
+            groups: Group of each clip, such as the speaker's gender; None where it is unknown, or for all.
+            refused: As :meth:`raw`.
+        """
         batches = list(self._by_batch(clips, refused))
-        probabilities = self.calibrated(np.concatenate([raw for raw, _ in batches]))
-        far = [each for _, of_batch in batches for each in of_batch]
-        possible = self.sets(probabilities, groups=groups or [None] * len(clips))
-        classes = self.classes
-        return [
-            Prediction(
-                clip_id=clip.clip_id,
-                emotion=classes[int(row.argmax())],
-                probabilities=dict(zip(classes, row.tolist(), strict=True)),
-                possible=tuple(name for name, inside in zip(classes, of_clip, strict=True) if inside),
-                abstained=int(of_clip.sum()) != 1,
-                distances=far_off,
-            )
-            for clip, row, of_clip, far_off in zip(clips, probabilities, possible, far, strict=True)
-        ]
+        return self.answers.of(
+            clips,
+            np.concatenate([raw for raw, _ in batches]),
+            groups=groups or [None] * len(clips),
+            far=[each for _, of_batch in batches for each in of_batch],
+        )
 
     def _by_batch(
         self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None] | None
@@ -151,7 +127,7 @@ class Ensemble:
     def _of_batch(
         self, clips: Sequence[Clip], refused: Callable[[RefusedInput], None] | None
     ) -> tuple[np.ndarray, list[dict[Role, float]]]:
-        """Return the members' mean probabilities for one batch, and each clip's distances from the first one's data.
+        """Return the members' mean outputs for one batch, and each clip's distances from the first one's data.
 
         Encoders that the members share run once.
         """
@@ -186,35 +162,40 @@ class Ensemble:
 
 
 def load_ensemble(
-    folders: Sequence[Path], *, calibration: Calibration | None, encoders_folder: str = "", device: str = "auto"
+    folders: Sequence[Path], *, calibration: AnyCalibration | None, encoders_folder: str = "", device: str = "auto"
 ) -> Ensemble:
     """Load model folders of one variant.
 
     Args:
         folders: One or more model folders.
-        calibration: Temperature and thresholds; None if they are unknown.
+        calibration: The calibration of their task; None if it is unknown.
         encoders_folder: A folder with the pretrained encoders; empty for the hub's cache.
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
 
     Raises:
-        ModelError: A file is missing or damaged, a model predicts scores, the models have different classes, or an
-            encoder's folder holds other files than in training.
+        ModelError: A file is missing or damaged, the models have different tasks or classes, the calibration is of
+            another task, or an encoder's folder holds other files than in training.
         FormatError: Another version of merflow wrote a model.
         FeatureError: An encoder is missing, or cannot be read.
     """
-    for folder in folders:
-        _refuse_scores(folder)
     shared = SharedEncoders()
     members = tuple(
         load_trained(folder, encoders_folder=encoders_folder, device=device, shared=shared) for folder in folders
     )
     for folder, member in zip(folders, members, strict=True):
-        if member.record.classes != members[0].record.classes:
+        if member.record.task != members[0].record.task:
             raise ModelError(
-                f"{folder} predicts {', '.join(member.record.classes)}, but {folders[0]} predicts "
-                f"{', '.join(members[0].record.classes)}; keep models of different taxonomies in folders of their own"
+                f"{folder} predicts {_predicted(member.record.task)}, but {folders[0]} predicts "
+                f"{_predicted(members[0].record.task)}; keep models of different tasks or taxonomies in folders of "
+                "their own"
             )
-    return Ensemble(members, calibration, device, shared)
+    loaded = Ensemble(members, calibration, device, shared)
+    answers_of(loaded.task, calibration)
+    return loaded
+
+
+def _predicted(task: Task) -> str:
+    return ", ".join(task.classes) if isinstance(task, Classification) else task.name
 
 
 @dataclass(frozen=True)
@@ -239,15 +220,6 @@ class _Clips:
         """Return the clips with these indices."""
         self.made.append(self.encoders.batch([self.clips[index] for index in indices], refused=self.refused))
         return self.made[-1]
-
-
-def _refuse_scores(folder: Path) -> None:
-    record = read_fold_record(folder)
-    if isinstance(record.task, Regression):
-        raise ModelError(
-            f"{folder} predicts {record.task.name}, which is a score; only models of emotions can be used outside the "
-            "report so far. Name one that was trained with splits.task=emotion"
-        )
 
 
 def _ignore(_refused: RefusedInput) -> None:

@@ -6,9 +6,9 @@ Loading it takes none of the code that trains, and reads no pickle.
 from dataclasses import dataclass
 from pathlib import Path
 
-from merflow.contracts.calibration_record import read_calibration
 from merflow.contracts.model_package import ModelPackage, read_package
 from merflow.contracts.package_files import check_files, refuse_pickles
+from merflow.contracts.score_calibration import read_any_calibration
 from merflow.inference.ensemble import Ensemble, load_ensemble
 
 
@@ -42,7 +42,7 @@ def load_package(folder: Path, *, encoders_folder: str = "", device: str = "auto
     check_files(folder, package)
     loaded = load_ensemble(
         [folder / member.folder for member in package.members],
-        calibration=read_calibration(folder),
+        calibration=read_any_calibration(folder),
         encoders_folder=encoders_folder,
         device=device,
     )

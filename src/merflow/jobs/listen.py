@@ -1,4 +1,4 @@
-"""Listen to a recording or a microphone: segments, emotions, a page, and files for other programs."""
+"""Listen to a recording or a microphone: segments, emotions or scores, a page, and files for other programs."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""Predict the emotions of clips; finished clips are remembered, so that the same command continues."""
+"""Predict the emotions or scores of clips; finished clips are remembered, so that the same command continues."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,10 +16,11 @@ from merflow.corpus.transcription.whisper_folder import find_whisper
 from merflow.errors import ServingError
 from merflow.inference.media_clips import Clip
 from merflow.opening.open_model import open_model
+from merflow.serving.answers import ClipAnswer, RefusedClip
 from merflow.serving.clip_list import ClipList
 from merflow.serving.exports.clip_csv import write_clips
 from merflow.serving.opened_clips import OpenedClips
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip, ServedModel
+from merflow.serving.predictor import Predictor, ServedModel
 from merflow.storage.line_journal import LineJournal, open_line_journal
 from merflow.storage.local import digest
 
@@ -170,7 +171,7 @@ def _predicted(
     return [found[index] for index in range(len(names))]
 
 
-def _result(clip: Clip, answer: ClipPrediction | RefusedClip, *, abstains: bool) -> ClipResult:
+def _result(clip: Clip, answer: ClipAnswer, *, abstains: bool) -> ClipResult:
     if isinstance(answer, RefusedClip):
         return ClipResult(clip=clip.clip_id, refusal=answer.reason)
     return ClipResult(

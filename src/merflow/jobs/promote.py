@@ -103,7 +103,7 @@ def _measured(folders: Sequence[Path], versions: Sequence[RegisteredVersion], *,
         refuse_pickles(folder)
     described, *others = [read_package(folder) for folder in folders]
     clips = probe_clips(described, also={modality for each in others for modality in each.modalities})
-    outcome = smoke_test(folders[0], clips[:_SMOKE_CLIPS], classes=len(described.classes), load=load)
+    outcome = smoke_test(folders[0], clips[:_SMOKE_CLIPS], task=described.predicted, load=load)
     write_smoke_test(folders[0], outcome)
     if outcome.passed:
         timed = [folders[0], *(each for each in folders[1:] if _loads(each, clips, load=load))]
@@ -117,8 +117,7 @@ def _measured(folders: Sequence[Path], versions: Sequence[RegisteredVersion], *,
 
 def _loads(champion: Path, clips: Sequence[Clip], *, load: Loader) -> bool:
     """Return True if the champion can still be loaded; else say why not."""
-    classes = len(read_package(champion).classes)
-    outcome = smoke_test(champion, clips[:1], classes=classes, load=load)
+    outcome = smoke_test(champion, clips[:1], task=read_package(champion).predicted, load=load)
     if not outcome.passed:
         say(f"promote: the champion cannot be loaded: {outcome.error}")
     return outcome.passed

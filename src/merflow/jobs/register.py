@@ -7,7 +7,7 @@ from pathlib import Path
 from merflow.contracts.model_package import CARD_MD, Kind, read_package
 from merflow.contracts.numerals import percent
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.contracts.results import read_results
+from merflow.contracts.score_results import read_any_results
 from merflow.contracts.stress_results import write_stress
 from merflow.contracts.use_exception import UseException, write_exception
 from merflow.errors import PromotionError
@@ -28,7 +28,7 @@ class PackageSettings:
 
     Attributes:
         kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
-        coverage: Share of conformal sets that shall hold the true class, between 0 and 1.
+        coverage: Share of conformal sets or intervals that shall hold the truth, between 0 and 1.
         stress_utterances: Number of test utterances of the stress suite; 0 leaves the suite out.
         intended: The use that the model is meant for, for its card.
         exception: The reason for which a prohibited use is allowed; None for none.
@@ -84,7 +84,7 @@ def register(
 
     Args:
         run: Folder of the benchmark.
-        variant: ``model:preset``, or ``best`` for the one with the highest pooled UA.
+        variant: ``model:preset``, or ``best`` for the best one of the results.
         registry: The registered model.
         settings: Settings of the package.
         command: Command to print on the page of the stress suite.
@@ -104,7 +104,7 @@ def register(
 
 
 def best_of(run: Path) -> str:
-    """Return the variant of a finished benchmark with the highest pooled UA.
+    """Return the best variant of a finished benchmark: the highest pooled UA, or the lowest pooled MAE of scores.
 
     Raises:
         PromotionError: The benchmark is not finished.
@@ -115,7 +115,7 @@ def best_of(run: Path) -> str:
             f"{run} is not finished ({RESULTS} is missing); finish it with the command that began it, which keeps its "
             "finished folds"
         )
-    return read_results(run / RESULTS).best
+    return read_any_results(run / RESULTS).best
 
 
 def package_folder(run: Path, variant: str, kind: Kind) -> Path:
@@ -172,7 +172,8 @@ def build(
     if settings.exception is not None:
         write_exception(out, settings.exception)
     write_card(out, intended=settings.intended)
-    sets = f"sets for {percent(settings.coverage)}% coverage"
+    kind = "sets" if package.scale is None else "intervals"
+    sets = f"{kind} for {percent(settings.coverage)}% coverage"
     say(f"register: {variant}, {package.made}; {sets}; {out}")
     return out
 

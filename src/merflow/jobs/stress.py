@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from merflow.contracts.progress import Progress, plain_lines, say
-from merflow.contracts.stress_results import StressResults, write_stress
+from merflow.contracts.stress_results import AnyStress, write_stress
 from merflow.stress.finished_variant import read_variant
 from merflow.stress.page.page import write_page
 from merflow.stress.suite import Suite, SuiteSettings
@@ -24,7 +24,7 @@ def stress(
     encoders_folder: str = "",
     device: str = "auto",
     progress: Progress | None = None,
-) -> tuple[StressResults, Path]:
+) -> tuple[AnyStress, Path]:
     """Test a variant's fold models on changed inputs; write ``stress.json``, ``stress.html`` and the predictions.
 
     Predictions are kept below ``predictions/`` as soon as they are made, so that the job can be interrupted.

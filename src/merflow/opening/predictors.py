@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from merflow.contracts.calibration_record import Calibration
+from merflow.contracts.calibration_record import AnyCalibration
+from merflow.contracts.heard import ScoreScale
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
 from merflow.contracts.package_files import weights_digest
 from merflow.contracts.params import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
-from merflow.contracts.results import read_results
+from merflow.contracts.score_results import read_any_results
+from merflow.contracts.task import Regression
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.errors import FeatureError, MerflowError, ServingError
@@ -102,7 +104,7 @@ def _best_folds(run: RunFolder) -> tuple[TrainedFold, ...]:
     """Return the folds of the best variant in the order of fold and seed."""
     variants = named(run.folds.values())
     if (run.root / RESULTS).is_file():
-        best = read_results(run.root / RESULTS).best
+        best = read_any_results(run.root / RESULTS).best
     elif len(variants) == 1:
         (best,) = variants
     else:
@@ -115,7 +117,7 @@ def _best_folds(run: RunFolder) -> tuple[TrainedFold, ...]:
 
 def _calibrated(
     run: RunFolder, folds: Sequence[TrainedFold], *, device: str
-) -> tuple[Calibration | None, str, _Seconds | None]:
+) -> tuple[AnyCalibration | None, str, _Seconds | None]:
     """Return the calibration, the reason if there is none, and the shortest and longest utterance of the folds' data.
 
     Whatever lacks for a calibration makes a remark, not an error: the folds predict all the same.
@@ -125,9 +127,9 @@ def _calibrated(
     try:
         path = run.manifest()
         manifest = read_manifest(path)
-        seconds = _seconds(manifest)
+        seconds = _seconds(manifest, labelled=folds[0].record.task.column)
         results = run.root / RESULTS
-        evaluation = read_results(results).evaluation if results.is_file() else shipped_params().evaluation
+        evaluation = read_any_results(results).evaluation if results.is_file() else shipped_params().evaluation
         calibration = calibration_of(
             folds,
             manifest,
@@ -142,16 +144,22 @@ def _calibrated(
     return calibration, "", seconds
 
 
-def _seconds(manifest: Manifest) -> _Seconds | None:
-    """Return the duration of the shortest and longest labelled utterance; None if none is known."""
-    seconds = durations_s(manifest.rows)[manifest.rows["emotion"].notna()].dropna()
+def _seconds(manifest: Manifest, *, labelled: str) -> _Seconds | None:
+    """Return the duration of the shortest and longest utterance with a label; None if none is known.
+
+    Args:
+        manifest: The manifest.
+        labelled: Column of the labels.
+    """
+    seconds = durations_s(manifest.rows)[manifest.rows[labelled].notna()].dropna()
     return (float(seconds.min()), float(seconds.max())) if len(seconds) else None
 
 
 def _facts(
     loaded: Ensemble, *, name: str, version: str, title: str, card: str | None = None, remark: str = ""
 ) -> ServedModel:
-    calibrated = loaded.calibration is not None
+    calibrated, task = loaded.calibration is not None, loaded.task
+    scale = ScoreScale(task=task.name, low=task.low, high=task.high) if isinstance(task, Regression) else None
     return ServedModel(
         name=name,
         version=version,
@@ -162,6 +170,7 @@ def _facts(
         abstains=calibrated,
         card=card,
         remark=remark,
+        scale=scale,
     )
 
 

@@ -15,9 +15,11 @@ import numpy as np
 from merflow.contracts.costs import Costs, Round, SmokeTest
 from merflow.contracts.machine import usable_cores
 from merflow.contracts.processes import in_processes
+from merflow.contracts.task import Regression, Task
+from merflow.inference.answers import Answer, Prediction, ScorePrediction
 from merflow.inference.media_clips import Clip
 
-# Predicts the probabilities ``(N, C)`` of N clips.
+# Predicts the probabilities ``(N, C)``, or the scores ``(N, 1)``, of N clips.
 Predict = Callable[[Sequence[Clip]], np.ndarray]
 _MIB = 2**20
 _SUM_TOLERANCE = 1e-3
@@ -48,7 +50,7 @@ class PackageLoader:
         model = load_package(folder, encoders_folder=self.encoders_folder, device=self.device)
 
         def predict(clips: Sequence[Clip]) -> np.ndarray:
-            return np.array([list(found.probabilities.values()) for found in model.predict(clips)])
+            return np.array([_outputs(found) for found in model.predict(clips)])
 
         return predict
 
@@ -56,18 +58,26 @@ class PackageLoader:
 Loader = Callable[[Path], Predict]
 
 
-def smoke_test(folder: Path, clips: Sequence[Clip], *, classes: int, load: Loader) -> SmokeTest:
+def _outputs(found: Answer) -> list[float]:
+    """Return the probabilities of an answer, or its score."""
+    if isinstance(found, Prediction):
+        return list(found.probabilities.values())
+    assert isinstance(found, ScorePrediction)
+    return [found.score]
+
+
+def smoke_test(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader) -> SmokeTest:
     """Load a package in a fresh process and predict; a failure is an outcome, not an error.
 
     Args:
         folder: The package.
         clips: A few clips.
-        classes: Number of its classes.
+        task: The task that it predicts.
         load: Loads it; must be picklable.
     """
     start_s = time.perf_counter()
     try:
-        error = _fresh(partial(_tried, folder, tuple(clips), classes=classes, load=load))
+        error = _fresh(partial(_tried, folder, tuple(clips), task=task, load=load))
     except BrokenProcessPool:
         error = "the process was killed, perhaps because memory ran out"
     seconds = time.perf_counter() - start_s
@@ -115,14 +125,18 @@ def _fresh(call: Callable[[], Result]) -> Result:
     return results[0]
 
 
-def _tried(folder: Path, clips: Sequence[Clip], *, classes: int, load: Loader) -> str:
+def _tried(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader) -> str:
     """Load and predict; return the error in one line, or an empty text."""
     try:
         found = load(folder)(clips)
     except Exception as error:  # whatever it is, the package cannot be used
         return f"{type(error).__name__}: {' '.join(str(error).split())}"
-    if found.shape != (len(clips), classes):
-        return f"it returned probabilities of shape {found.shape} for {len(clips)} clips and {classes} classes"
+    named = "scores" if isinstance(task, Regression) else "probabilities"
+    if found.shape != (len(clips), task.outputs):
+        wanted = f"{task.outputs} classes" if named == "probabilities" else "one score each"
+        return f"it returned {named} of shape {found.shape} for {len(clips)} clips and {wanted}"
+    if isinstance(task, Regression):
+        return "" if np.isfinite(found).all() else "its scores are not finite"
     if not np.isfinite(found).all() or (found < 0).any() or (np.abs(found.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
         return "its probabilities are no distribution over the classes"
     return ""

@@ -13,7 +13,7 @@ test predictions of the epoch that the test part itself likes best, where the sh
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from merflow.contracts.fold_record import FOLD_RECORD, FORMAT, REMEDY, FoldRecord, PlannedFold, read_fold_record
 from merflow.contracts.formats import refused
 from merflow.contracts.selection import Selection, none_paper_of
-from merflow.contracts.tables import MISSING, PREDICTIONS, SCORE_MISSING, SCORE_PREDICTIONS, conform, read_table
+from merflow.contracts.tables import conform, read_table, tables_of
 from merflow.contracts.task import Regression
 from merflow.errors import EvaluationError, FormatError, MerflowError, OutputError
 from merflow.evaluation.inspection_file import FoldInspection
@@ -60,13 +60,13 @@ def write_predictions(folder: Path, fold: PlannedFold, tested: LabelledUtterance
         OutputError: The folder cannot be written.
     """
     rows = prediction_rows(fold, tested, predicted)
-    _write(folder / PREDICTIONS_FILE, rows, fold, schema=_tables_of(fold).predictions, selection=fold.selection)
+    _write(folder / PREDICTIONS_FILE, rows, fold, schema=tables_of(fold.task).predictions, selection=fold.selection)
 
 
 def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances, predicted: np.ndarray) -> None:
     """Write the test predictions of the epoch that the test part likes best, see :func:`write_predictions`."""
     rows, selection = prediction_rows(fold, tested, predicted), none_paper_of(fold.task)
-    _write(folder / _NONE_PAPER_FILE, rows, fold, schema=_tables_of(fold).predictions, selection=selection)
+    _write(folder / _NONE_PAPER_FILE, rows, fold, schema=tables_of(fold.task).predictions, selection=selection)
 
 
 def write_missing(
@@ -75,11 +75,11 @@ def write_missing(
     """Write the predictions for each thing that was missing, named as in :data:`merflow.contracts.tables.MISSING`."""
     tables = [prediction_rows(fold, tested, values).assign(missing=missing) for missing, values in by_missing.items()]
     rows = pd.concat(tables, ignore_index=True)
-    _write(folder / _MISSING_FILE, rows, fold, schema=_tables_of(fold).missing, selection=fold.selection)
+    _write(folder / _MISSING_FILE, rows, fold, schema=tables_of(fold.task).missing, selection=fold.selection)
 
 
 def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, predicted: np.ndarray) -> pd.DataFrame:
-    """Return one row per utterance as the task's table has it (:class:`Tables`); arguments as when written."""
+    """Return one row per utterance, as :func:`merflow.contracts.tables.tables_of` has it; arguments as when written."""
     column, values = ("score", predicted[:, 0]) if is_score(fold) else ("probabilities", list(predicted))
     return pd.DataFrame(
         {
@@ -96,11 +96,11 @@ def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, predicted: 
     )
 
 
-class Tables(NamedTuple):
-    """The schemas of predictions for a task, whole and with something missing."""
-
-    predictions: pa.Schema
-    missing: pa.Schema
+def values_of(rows: pd.DataFrame) -> np.ndarray:
+    """Return the predictions of such rows: probabilities ``(U, C)`` or scores ``(U, 1)``, float32."""
+    if "score" in rows:
+        return rows[["score"]].to_numpy(dtype=np.float32)
+    return np.stack(rows["probabilities"].to_list()).astype(np.float32)
 
 
 def is_score(fold: PlannedFold) -> bool:
@@ -108,16 +108,17 @@ def is_score(fold: PlannedFold) -> bool:
     return isinstance(fold.task, Regression)
 
 
-def _tables_of(fold: PlannedFold) -> Tables:
-    return Tables(SCORE_PREDICTIONS, SCORE_MISSING) if is_score(fold) else Tables(PREDICTIONS, MISSING)
-
-
 def _write(path: Path, rows: pd.DataFrame, fold: PlannedFold, *, schema: pa.Schema, selection: Selection) -> None:
-    """Write a table that can be read alone: its metadata names classes or task, and the rule that chose the epoch."""
-    labels = {"task": fold.task.name} if is_score(fold) else {"classes": ",".join(fold.classes)}
-    metadata = {**labels, "selection": str(selection)}
+    """Write a table that can be read alone, by its metadata."""
+    metadata = prediction_metadata(fold, selection=selection)
     with replacing(path) as part:
         pq.write_table(conform(rows, schema, where=str(path)).replace_schema_metadata(metadata), part)
+
+
+def prediction_metadata(fold: PlannedFold, *, selection: Selection) -> dict[str, str]:
+    """Return the metadata of a table of predictions: classes or task, and the rule that chose the epoch."""
+    labels = {"task": fold.task.name} if is_score(fold) else {"classes": ",".join(fold.classes)}
+    return {**labels, "selection": str(selection)}
 
 
 def read_record(folder: Path) -> FoldRecord:
@@ -203,19 +204,19 @@ def _identity_in(folder: Path) -> dict[str, Any]:
 
 def read_predictions(folder: Path) -> pd.DataFrame:
     """Read the fold's test predictions: probabilities, or scores if its model learned one."""
-    return read_table(folder / PREDICTIONS_FILE, _tables_of(read_record(folder)).predictions)[0]
+    return read_table(folder / PREDICTIONS_FILE, tables_of(read_record(folder).task).predictions)[0]
 
 
 def read_none_paper(folder: Path) -> pd.DataFrame | None:
     """Read the test predictions of the test-selected epoch; None where the shadow selection was off."""
     path = folder / _NONE_PAPER_FILE
-    return read_table(path, _tables_of(read_record(folder)).predictions)[0] if path.is_file() else None
+    return read_table(path, tables_of(read_record(folder).task).predictions)[0] if path.is_file() else None
 
 
 def read_missing(folder: Path) -> pd.DataFrame | None:
     """Read the test predictions without modalities or with other words; None where the fold has none."""
     path = folder / _MISSING_FILE
-    return read_table(path, _tables_of(read_record(folder)).missing)[0] if path.is_file() else None
+    return read_table(path, tables_of(read_record(folder).task).missing)[0] if path.is_file() else None
 
 
 def read_inspection(folder: Path) -> FoldInspection | None:

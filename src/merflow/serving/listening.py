@@ -1,4 +1,4 @@
-"""One pass over a recording: sound in, speech segments with their emotions out, in memory that does not grow.
+"""One pass over a recording: sound in, speech segments with their answers out, in memory that does not grow.
 
 Decisions:
     - Segments are predicted in batches of fixed positions, and a batch is remembered as a whole. An interrupted run and
@@ -15,8 +15,9 @@ import numpy as np
 from merflow.contracts.listening_results import HeardSegment, SegmentSettings
 from merflow.corpus.samples import RATE_HZ
 from merflow.inference.media_clips import Clip, Samples, VideoFile
+from merflow.serving.answers import ClipAnswer, RefusedClip
 from merflow.serving.playback import PlaybackCopy
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip
+from merflow.serving.predictor import Predictor
 from merflow.serving.remembered import RememberedSegments
 from merflow.serving.segments import Segmenter, SpeechSegment
 from merflow.serving.speech import SpeechDetector
@@ -189,7 +190,7 @@ class _Turns:
             turn.clip = replace(turn.clip, text=text)
 
 
-def _heard(turn: _Turn, answer: ClipPrediction | RefusedClip, *, abstains: bool) -> HeardSegment:
+def _heard(turn: _Turn, answer: ClipAnswer, *, abstains: bool) -> HeardSegment:
     """Return a segment with the model's answer."""
     segment = HeardSegment(start_s=turn.segment.start_s, end_s=turn.segment.end_s, text=turn.clip.text)
     if isinstance(answer, RefusedClip):

@@ -1,4 +1,4 @@
-"""Emotions of clips from anywhere, by a trained model: the one object behind the commands and servers that use models.
+"""Answers to clips from anywhere, by a trained model: the one object behind the commands and servers that use models.
 
 Shapes: N clips, n samples.
 """
@@ -6,18 +6,22 @@ Shapes: N clips, n samples.
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from merflow.contracts.listening_results import HeardEmotion, ListeningModel
+from merflow.contracts.heard import ListeningModel, ScoreScale
 from merflow.contracts.streams import MODALITY_OF, Modality, Role
+from merflow.contracts.task import EMOTION, TaskName
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import CorpusError, FeatureError, MediaError
-from merflow.inference.ensemble import Ensemble, Prediction
+from merflow.inference.answers import Prediction, ScorePrediction
+from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_batches import RefusedInput, source_of
 from merflow.inference.media_clips import Clip, Samples
 from merflow.inference.media_inputs import samples_of
+from merflow.serving.answers import ClipAnswer, ClipPrediction, ClipScore, Predicted, RefusedClip
 from merflow.serving.clip_checks import ClipChecks, Measured
 from merflow.serving.media import open_clip
 
@@ -30,12 +34,13 @@ class ServedModel:
         name: Its registered name, or ``MODEL:PRESET``.
         version: Its number in the registry, or a short digest of its files.
         title: The model in words.
-        classes: Emotion classes in the order of the probabilities.
+        classes: Emotion classes in the order of the probabilities; empty for a model of scores.
         modalities: Modalities that it reads.
-        calibrated: True if its probabilities are calibrated.
+        calibrated: True if its probabilities are calibrated, or its scores have intervals.
         abstains: True if it has conformal thresholds, so that it says when it is not sure.
         card: Its card as Markdown; None if it has none.
         remark: Why it is not calibrated; empty if it is.
+        scale: The scale of its scores; None for a model of emotions.
     """
 
     name: str
@@ -47,6 +52,17 @@ class ServedModel:
     abstains: bool
     card: str | None
     remark: str = ""
+    scale: ScoreScale | None = None
+
+    @property
+    def task(self) -> TaskName:
+        """The task that it learned."""
+        return EMOTION if self.scale is None else self.scale.task
+
+    @property
+    def subject(self) -> str:
+        """Subject of its answers, for headings: ``emotions``, or the name of the score."""
+        return "emotions" if self.scale is None else self.scale.task
 
     @property
     def facts(self) -> ListeningModel:
@@ -59,66 +75,8 @@ class ServedModel:
             modalities=self.modalities,
             calibrated=self.calibrated,
             abstains=self.abstains,
+            scale=self.scale,
         )
-
-
-@dataclass(frozen=True)
-class ClipPrediction:
-    """The emotions that a clip may have.
-
-    Attributes:
-        clip_id: Name of the clip.
-        emotion: The most likely class.
-        probabilities: Probability of every class; calibrated if the model is.
-        possible: The conformal set, in the order of the classes. It may be empty, and is without thresholds.
-        sure: True if exactly one class is possible.
-        modalities: Modalities that counted.
-        warnings: Reasons to trust the prediction less, as measured.
-        duration_s: Duration of the recording; None without one.
-        level_dbfs: Its level; None without one.
-        speech_share: Share of it that is speech; None if it is silent, or nobody looked.
-        words: Number of words of the transcript; None without one.
-    """
-
-    clip_id: str
-    emotion: str
-    probabilities: dict[str, float]
-    possible: tuple[str, ...]
-    sure: bool
-    modalities: tuple[Modality, ...]
-    warnings: tuple[str, ...]
-    duration_s: float | None
-    level_dbfs: float | None = None
-    speech_share: float | None = None
-    words: int | None = None
-
-    def heard(self, *, abstains: bool) -> HeardEmotion:
-        """Return what results keep of the prediction.
-
-        Args:
-            abstains: True if the model has thresholds; without any, it is never unsure.
-        """
-        return HeardEmotion(
-            emotion=self.emotion,
-            probabilities=self.probabilities,
-            possible=self.possible,
-            sure=self.sure or not abstains,
-            modalities=self.modalities,
-            warnings=self.warnings,
-        )
-
-
-@dataclass(frozen=True)
-class RefusedClip:
-    """A clip that cannot be predicted.
-
-    Attributes:
-        clip_id: Name of the clip.
-        reason: The reason.
-    """
-
-    clip_id: str
-    reason: str
 
 
 class Predictor:
@@ -156,9 +114,7 @@ class Predictor:
         noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
         self.predict([Clip("warm-up", audio=Samples(noise), text="one two three")])
 
-    def predict(
-        self, clips: Sequence[Clip], *, groups: Sequence[str | None] | None = None
-    ) -> list[ClipPrediction | RefusedClip]:
+    def predict(self, clips: Sequence[Clip], *, groups: Sequence[str | None] | None = None) -> list[ClipAnswer]:
         """Return one answer per clip, in order.
 
         A clip of which nothing can be read is refused. One that lacks a modality, or of which one cannot be read, is
@@ -171,7 +127,7 @@ class Predictor:
         """
         heard = [self._heard(clip) for clip in clips]
         kept = [index for index, each in enumerate(heard) if isinstance(each, _Heard)]
-        answers: list[ClipPrediction | RefusedClip] = [
+        answers: list[ClipAnswer] = [
             each if isinstance(each, RefusedClip) else RefusedClip(each.clip.clip_id, "it was not predicted")
             for each in heard
         ]
@@ -182,7 +138,7 @@ class Predictor:
             def note(each: RefusedInput) -> None:
                 refused[each.role, each.source] = each.reason
 
-            predictions = self.ensemble.predict(
+            predictions: Sequence[Prediction | ScorePrediction] = self.ensemble.predict(
                 [each.clip for each in readable],
                 groups=None if groups is None else [groups[index] for index in kept],
                 refused=note,
@@ -210,10 +166,10 @@ class Predictor:
     def _answer(
         self,
         heard: "_Heard",
-        prediction: Prediction,
+        prediction: Prediction | ScorePrediction,
         refused: Mapping[tuple[Role, Hashable], str],
         measured: Measured,
-    ) -> ClipPrediction | RefusedClip:
+    ) -> ClipAnswer:
         clip = heard.clip
         reasons: dict[Modality, str] = {"audio": heard.problem} if heard.problem else {}
         read: set[Modality] = set()
@@ -232,11 +188,9 @@ class Predictor:
             f"its {modality} cannot be read: {reason}" for modality, reason in reasons.items() if modality not in read
         ]
         far = self._checks.of_distances(prediction.distances)
-        return ClipPrediction(
+        return _predicted(
+            prediction,
             clip_id=clip.clip_id,
-            emotion=prediction.emotion,
-            probabilities=prediction.probabilities,
-            possible=prediction.possible,
             sure=not prediction.abstained,
             modalities=tuple(modality for modality in self.model.modalities if modality in read),
             warnings=(*unread, *measured.warnings, *far),
@@ -253,3 +207,11 @@ class _Heard:
 
     clip: Clip
     problem: str
+
+
+def _predicted(prediction: Prediction | ScorePrediction, **facts: Any) -> Predicted:  # noqa: ANN401 - PredictedClip's
+    if isinstance(prediction, ScorePrediction):
+        return ClipScore(score=prediction.score, low=prediction.low, high=prediction.high, **facts)
+    return ClipPrediction(
+        emotion=prediction.emotion, probabilities=prediction.probabilities, possible=prediction.possible, **facts
+    )

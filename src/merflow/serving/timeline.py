@@ -1,14 +1,14 @@
-"""Emotion over time: probabilities smoothed over neighbouring segments.
+"""Emotion or score over time: probabilities or scores smoothed over neighbouring segments.
 
 A segment of a few seconds is a noisy measurement, and a speaker's state seldom changes from one sentence to the next.
-The smoothed probabilities of a segment are therefore a weighted mean of those around it. A neighbour weighs its
+The smoothed numbers of a segment are therefore a weighted mean of those around it. A neighbour weighs its
 duration times 0.5 to the power of (distance between the middles / half-life): with the half-life of 5 s, a segment 10 s
 away counts a quarter as much per second of speech. Beyond six half-lives nothing counts.
 
 The smoothing is for the eye. It changes no segment's own prediction, and a segment of which the model is not sure stays
 "not sure" in the smoothed timeline.
 
-Shapes: N segments with a prediction, C classes.
+Shapes: N segments with a prediction, C numbers of each: its probabilities, or its score.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ _REACH = 6  # half-lives
 
 
 def smoothed(segments: Sequence[HeardSegment], *, half_life_s: float = HALF_LIFE_S) -> tuple[HeardSegment, ...]:
-    """Return the segments with smoothed probabilities; segments without a prediction stay as they are.
+    """Return the segments with smoothed numbers; segments without a prediction stay as they are.
 
     Args:
         segments: Segments in the order of their starts.
-        half_life_s: Distance at which a weight is half; 0 leaves the probabilities as they are.
+        half_life_s: Distance at which a weight is half; 0 leaves the numbers as they are.
     """
     judged = [index for index, segment in enumerate(segments) if segment.heard is not None]
     rows = _smoothed_rows([segments[index] for index in judged], half_life_s)
@@ -38,12 +38,12 @@ def smoothed(segments: Sequence[HeardSegment], *, half_life_s: float = HALF_LIFE
 
 
 def _smoothed_rows(segments: Sequence[HeardSegment], half_life_s: float) -> list[dict[str, float]]:
-    """Return the smoothed probabilities of segments that all have a prediction."""
-    own = [segment.heard.probabilities for segment in segments if segment.heard is not None]
+    """Return the smoothed numbers of segments that all have a prediction."""
+    own = [segment.heard.values for segment in segments if segment.heard is not None]
     if not own or half_life_s == 0:
         return [dict(row) for row in own]
-    classes = list(own[0])
-    values = np.array([[row[name] for name in classes] for row in own])  # (N, C)
+    names = list(own[0])
+    values = np.array([[row[name] for name in names] for row in own])  # (N, C)
     middles = np.array([(segment.start_s + segment.end_s) / 2 for segment in segments])
     durations = np.array([segment.duration_s for segment in segments])
     firsts = np.searchsorted(middles, middles - _REACH * half_life_s)
@@ -52,5 +52,5 @@ def _smoothed_rows(segments: Sequence[HeardSegment], half_life_s: float) -> list
     for middle, first, end in zip(middles, firsts, ends, strict=True):
         weights = durations[first:end] * 0.5 ** (np.abs(middles[first:end] - middle) / half_life_s)
         mean = weights @ values[first:end] / weights.sum()
-        rows.append(dict(zip(classes, mean.tolist(), strict=True)))
+        rows.append(dict(zip(names, mean.tolist(), strict=True)))
     return rows

@@ -4,7 +4,7 @@ The model hears, sees and reads through the code that serves it on recordings fr
 (:mod:`merflow.inference.media_batches`). A condition changes one modality; the other modalities' parts of a batch are
 those of the unchanged utterances, encoded once, so that a change that changes nothing gives the same bits.
 
-Shapes: U utterances, C classes, n samples.
+Shapes: U utterances, O outputs (a probability per class, or one score), n samples.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -52,11 +52,11 @@ class FoldModel:
         self.refused: list[RefusedInput] = []
 
     def unchanged(self) -> np.ndarray:
-        """Return probabilities ``(U, C)`` float32. Inputs that cannot be read are masked, as in training."""
+        """Return predictions ``(U, O)`` float32. Inputs that cannot be read are masked, as in training."""
         return self._predict(self._batch)
 
     def under(self, condition: Condition, *, words: Mapping[str, str]) -> np.ndarray:
-        """Return probabilities ``(U, C)`` float32 under a condition.
+        """Return predictions ``(U, O)`` float32 under a condition.
 
         Args:
             condition: The condition.

@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from merflow.contracts.fold_record import FoldRecord
-from merflow.contracts.tables import PREDICTIONS, conform, read_table
+from merflow.contracts.tables import conform, read_table, tables_of
 from merflow.errors import MerflowError
+from merflow.runs.fold_folder import LabelledUtterances, prediction_rows, values_of
 from merflow.storage.local import replacing
 
 _FINGERPRINT, _CLASSES = "fingerprint", "classes"
@@ -30,37 +31,28 @@ class KeptPredictions:
     record: FoldRecord
 
     def read(self) -> np.ndarray | None:
-        """Return probabilities ``(U, C)`` float32; None if there are none, or those of something else."""
+        """Return probabilities ``(U, C)`` or scores ``(U, 1)``, float32; None without any, or with something else's."""
         if not self.path.is_file():
             return None
         try:
-            rows, metadata = read_table(self.path, PREDICTIONS)
+            rows, metadata = read_table(self.path, tables_of(self.record.task).predictions)
         except MerflowError:  # damaged, or of another version: it is predicted again
             return None
         if metadata.get(_FINGERPRINT) != self.fingerprint:
             return None
-        return np.stack(rows["probabilities"].to_list()).astype(np.float32)
+        return values_of(rows)
 
-    def write(self, rows: pd.DataFrame, probabilities: np.ndarray) -> None:
-        """Keep the predictions of these utterances, whole or not at all.
+    def write(self, rows: pd.DataFrame, predicted: np.ndarray) -> None:
+        """Keep the predictions of these utterances, with their labels in the task's column, whole or not at all.
 
         Raises:
             OutputError: The file cannot be written.
         """
         record = self.record
-        table = pd.DataFrame(
-            {
-                "run": record.fingerprint,
-                "model": record.model,
-                "preset": record.preset,
-                "protocol": record.protocol,
-                "fold": record.fold,
-                "seed": record.seed,
-                "utterance_id": rows["utterance_id"].tolist(),
-                "label": rows["emotion"].tolist(),
-                "probabilities": list(probabilities),
-            }
+        labelled = LabelledUtterances(rows["utterance_id"].tolist(), rows[record.task.column].tolist())
+        table = conform(
+            prediction_rows(record, labelled, predicted), tables_of(record.task).predictions, where=str(self.path)
         )
         metadata = {_FINGERPRINT: self.fingerprint, _CLASSES: ",".join(record.classes)}
         with replacing(self.path) as part:
-            pq.write_table(conform(table, PREDICTIONS, where=str(self.path)).replace_schema_metadata(metadata), part)
+            pq.write_table(table.replace_schema_metadata(metadata), part)

@@ -7,34 +7,51 @@ import numpy as np
 import pandas as pd
 
 from merflow.contracts.tables import select
+from merflow.contracts.task import Regression, Task
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest
+from merflow.evaluation.scores.metrics import steps
 
-_COLUMNS = ["utterance_id", "dialogue_id", "emotion", "session", "speaker", "gender", "duration_s", "fold"]
-_STRATA = ["emotion", "speaker"]
+_BEFORE, _AFTER = ["utterance_id", "dialogue_id"], ["session", "speaker", "gender", "duration_s", "fold"]
 
 
-def draw(manifest: Manifest, folds: pd.Series, *, count: int, seed: int) -> pd.DataFrame:
-    """Draw utterances such that every emotion of every speaker keeps its share; all of them if there are fewer.
+def draw(manifest: Manifest, folds: pd.Series, *, task: Task, count: int, seed: int) -> pd.DataFrame:
+    """Draw utterances such that every stratum keeps its share; all of them if there are fewer.
+
+    A stratum is an emotion of a speaker, or a step of the scale: where every video has a speaker of its own, most steps
+    of a speaker have no utterance at all.
 
     Args:
         manifest: The corpus.
         folds: The fold that tests an utterance, by utterance id.
+        task: Task with the labels.
         count: Number of utterances.
         seed: Seed of the draw.
 
     Returns:
-        utterance_id, dialogue_id, emotion, session, speaker, gender, duration_s and fold, sorted by utterance_id.
+        utterance_id, dialogue_id, the task's column, session, speaker, gender, duration_s and fold, sorted by
+        utterance_id.
     """
     rows = select(manifest.rows, "utterance_id", sorted(folds.index))
-    rows = rows.assign(duration_s=durations_s(rows), fold=folds.loc[rows["utterance_id"]].to_numpy())[_COLUMNS]
+    rows = rows.assign(duration_s=durations_s(rows), fold=folds.loc[rows["utterance_id"]].to_numpy())
+    rows = rows[[*_BEFORE, task.column, *_AFTER]]
     if len(rows) <= count:
         return rows
     drawn = rows.iloc[np.random.default_rng(seed).permutation(len(rows))]
-    places = _places(rows.groupby(_STRATA).size(), count=count).rename("places").reset_index()
-    places_of = drawn[_STRATA].merge(places, on=_STRATA, how="left")["places"].to_numpy()
-    taken = drawn[drawn.groupby(_STRATA).cumcount().to_numpy() < places_of]
+    strata = _strata(drawn, task)
+    keys = list(strata)
+    places = _places(strata.groupby(keys).size(), count=count).rename("places").reset_index()
+    places_of = strata.merge(places, on=keys, how="left")["places"].to_numpy()
+    taken = drawn[strata.groupby(keys).cumcount().to_numpy() < places_of]
     return taken.sort_values("utterance_id").reset_index(drop=True)
+
+
+def _strata(rows: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """Return the columns that name the stratum of each utterance."""
+    if isinstance(task, Regression):
+        labels = rows[task.column].to_numpy(dtype=np.float64)
+        return pd.DataFrame({"step": steps(labels, task)}, index=rows.index)
+    return rows[[task.column, "speaker"]]
 
 
 def _places(sizes: pd.Series, *, count: int) -> pd.Series:

@@ -3,15 +3,15 @@
 Shapes: U utterances, G dialogues, B resamples, C classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from merflow.contracts.scores import Interval
-from merflow.contracts.stress_results import ConditionResult, GroupResult
-from merflow.evaluation.breakdowns import quarters_by_length, values_in
+from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults
 from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.significance import (
     FEWEST_DIALOGUES,
@@ -21,15 +21,16 @@ from merflow.evaluation.significance import (
     widened_interval,
 )
 from merflow.stress.conditions.condition import Condition
+from merflow.stress.grouping import groupings
 from merflow.stress.thresholds import RandomModel, chance_drop, chance_gap, chance_unchanged
 
 RESAMPLES = 2000
 # Gaps below this are no finding, however many utterances show them: groups of one corpus differ in what they act.
 ALLOWED_GAP = 0.05
 # An interval needs at least this share of resamples in which group and others have all their classes.
-_WHOLE_SHARE = 0.5
+WHOLE_SHARE = 0.5
 # Figures are sums of floats; a drop that equals its limit passes.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +73,35 @@ class Reference:
         return dialogue_counts(cells[taken], dialogues[taken], groups=int(dialogues.max()) + 1, classes=classes)
 
 
+def emotion_results(
+    rows: pd.DataFrame,
+    unchanged: np.ndarray,
+    tested: Sequence[tuple[Condition, np.ndarray]],
+    *,
+    classes: tuple[str, ...],
+    seed: int,
+    facts: Mapping[str, Any],
+) -> StressResults:
+    """Compute the results of a model of emotions.
+
+    Args:
+        rows: The utterances; see :class:`Reference`.
+        unchanged: Probabilities ``(U, C)`` of the unchanged inputs.
+        tested: Conditions with the probabilities under them.
+        classes: Emotion classes.
+        seed: Seed of resamples and simulations.
+        facts: Facts that the results of every task have.
+    """
+    reference = Reference(rows, unchanged.argmax(axis=1), classes=classes, seed=seed)
+    return StressResults(
+        **facts,
+        classes=classes,
+        ua=reference.ua,
+        conditions=tuple(condition_result(each, reference, values.argmax(axis=1)) for each, values in tested),
+        groups=tuple(group_results(reference)),
+    )
+
+
 def condition_result(condition: Condition, reference: Reference, predicted: np.ndarray) -> ConditionResult:
     """Compare the predictions ``(U,)`` under a condition with those of the unchanged inputs."""
     counts = np.stack([reference.counts(predicted), reference.counts(reference.predicted)])  # (2, G, C, C)
@@ -92,7 +122,7 @@ def condition_result(condition: Condition, reference: Reference, predicted: np.n
         unchanged=unchanged,
         allowed_drop=allowed_drop,
         min_unchanged=min_unchanged,
-        passed=before - ua <= allowed_drop + _ROUNDING and unchanged >= min_unchanged - _ROUNDING,
+        passed=before - ua <= allowed_drop + ROUNDING and unchanged >= min_unchanged - ROUNDING,
     )
 
 
@@ -101,15 +131,9 @@ def group_results(reference: Reference) -> list[GroupResult]:
 
     An utterance whose group the corpus does not know is among the others.
     """
-    groupings: Mapping[str, dict[str, np.ndarray]] = {
-        "gender": values_in(reference.rows, "gender"),
-        "speaker": values_in(reference.rows, "speaker"),
-        "session": values_in(reference.rows, "session"),
-        "length": quarters_by_length(reference.rows),
-    }
     return [
         _group(by, name, mask, reference, groups=len(masks))
-        for by, masks in groupings.items()
+        for by, masks in groupings(reference.rows).items()
         if len(masks) > 1
         for name, mask in masks.items()
     ]
@@ -130,7 +154,7 @@ def _group(by: str, name: str, mask: np.ndarray, reference: Reference, *, groups
         delta_ua=None if delta is None else float(delta),
         ci95=_gap_interval(counts, shared, seed=reference.seed) if shared.any() else None,
         allowed_gap=allowed,
-        passed=delta is None or float(delta) >= -allowed - _ROUNDING,
+        passed=delta is None or float(delta) >= -allowed - ROUNDING,
     )
 
 
@@ -156,6 +180,6 @@ def _gap_interval(counts: np.ndarray, shared: np.ndarray, *, seed: int) -> Inter
         return None
     resampled = resampled_counts(counts, samples=RESAMPLES, seed=seed)  # (2, B, C, C)
     whole = (resampled.sum(axis=-1)[..., shared] > 0).all(axis=(0, 2))
-    if whole.mean() < _WHOLE_SHARE:
+    if whole.mean() < WHOLE_SHARE:
         return None
     return widened_interval(_gap(resampled[:, whole], shared), groups=dialogues)

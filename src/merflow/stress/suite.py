@@ -1,9 +1,9 @@
 """The suite: the fold models of a variant on the test utterances of their own folds, under every condition.
 
-No model meets an utterance that it learned from, so that UA stays honest. Every condition of every fold is kept in a
-file as soon as it is predicted, and a second call reads it from there.
+No model meets an utterance that it learned from, so that the figures stay honest. Every condition of every fold is kept
+in a file as soon as it is predicted, and a second call reads it from there.
 
-Shapes: U utterances, C classes.
+Shapes: U utterances, O outputs (a probability per class, or one score).
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,13 @@ import pandas as pd
 
 from merflow.contracts.progress import Progress
 from merflow.contracts.streams import Transcript
-from merflow.contracts.stress_results import SkippedCondition, StressResults
+from merflow.contracts.stress_results import AnyStress, SkippedCondition
+from merflow.contracts.task import Regression, Task
 from merflow.corpus.readers.catalogue import reader_of
 from merflow.errors import StressError
 from merflow.inference.trained_model import load_trained
 from merflow.runs.code_closure import SOURCE, source_digest
-from merflow.runs.fold_folder import MODEL
+from merflow.runs.fold_folder import MODEL, values_of
 from merflow.storage.local import digest
 from merflow.stress.clips import clips_of
 from merflow.stress.conditions.catalogue import chosen, installed
@@ -30,12 +31,13 @@ from merflow.stress.finished_variant import FinishedVariant
 from merflow.stress.fold_model import FoldModel, generator
 from merflow.stress.kept_predictions import KeptPredictions
 from merflow.stress.sample import draw
-from merflow.stress.scoring import Reference, condition_result, group_results
+from merflow.stress.scores.scoring import score_results
+from merflow.stress.scoring import emotion_results
 
 # Name of the inputs as they are, among the conditions' names.
 UNCHANGED = "unchanged"
 # The fold's own predictions of the unchanged inputs were made from stored features, and differ in the last bits, or in
-# the third digit between a GPU and a CPU. Other recordings or encoders differ far more.
+# the third digit between a GPU and a CPU. Other recordings or encoders differ far more. Scores: in widths of the scale.
 _SAME_WITHIN = 0.02
 # Files that decide what a condition does, its level aside, which is in its description.
 _LEVELS = ("catalogue.py", "condition.py")
@@ -77,7 +79,7 @@ class Suite:
         self._variant = variant
         self._out = out
         self._settings = settings
-        asked = chosen(settings.conditions)
+        asked = [condition.of_task(self._task) for condition in chosen(settings.conditions)]
         reasons = {condition: self._reason_against(condition) for condition in asked}
         refused = [(condition, reason) for condition, reason in reasons.items() if reason]
         if refused and settings.conditions is not None:
@@ -85,7 +87,9 @@ class Suite:
             raise StressError(f"condition {condition.name} cannot be tested: {reason}; leave it out of --conditions")
         self.skipped = tuple(SkippedCondition(name=each.name, reason=reason) for each, reason in refused)
         self.conditions = tuple(condition for condition, reason in reasons.items() if not reason)
-        self.rows = draw(variant.manifest, variant.fold_of, count=settings.utterances, seed=settings.seed)
+        self.rows = draw(
+            variant.manifest, variant.fold_of, task=self._task, count=settings.utterances, seed=settings.seed
+        )
         self.digest = digest(
             {
                 **self._shared,
@@ -93,33 +97,37 @@ class Suite:
             }
         )
 
-    def run(self, progress: Progress) -> StressResults:
+    @property
+    def _task(self) -> Task:
+        return self._variant.record.task
+
+    def run(self, progress: Progress) -> AnyStress:
         """Predict what is not kept yet, and compute the results.
 
         Raises:
-            StressError: The models' predictions are not those that the folds recorded.
+            StressError: The models' predictions are not those that the folds recorded, or all utterances have the same
+                score.
             ModelError: A model cannot be loaded.
             FeatureError: An encoder cannot be loaded.
             OutputError: The folder cannot be written.
         """
-        classes = self._variant.record.classes
-        predicted = {name: values.argmax(axis=1) for name, values in self._probabilities(progress).items()}
-        rows = self.rows.set_index("utterance_id")
-        reference = Reference(rows, predicted[UNCHANGED], classes=classes, seed=self._settings.seed)
-        return StressResults(
-            variant=self._variant.name,
-            corpus=self._variant.manifest.corpus,
-            synthetic=reader_of(self._variant.manifest).synthetic,
-            classes=classes,
-            split_id=self._variant.record.split_id,
-            suite=self.digest,
-            seed=self._settings.seed,
-            utterances=len(rows),
-            ua=reference.ua,
-            conditions=tuple(condition_result(each, reference, predicted[each.name]) for each in self.conditions),
-            groups=tuple(group_results(reference)),
-            skipped=self.skipped,
-        )
+        predicted = self._predictions(progress)
+        unchanged = predicted.pop(UNCHANGED)
+        tested = [(condition, predicted[condition.name]) for condition in self.conditions]
+        rows, seed = self.rows.set_index("utterance_id"), self._settings.seed
+        facts = {
+            "variant": self._variant.name,
+            "corpus": self._variant.manifest.corpus,
+            "synthetic": reader_of(self._variant.manifest).synthetic,
+            "split_id": self._variant.record.split_id,
+            "suite": self.digest,
+            "seed": seed,
+            "utterances": len(rows),
+            "skipped": self.skipped,
+        }
+        if isinstance(self._task, Regression):
+            return score_results(rows, unchanged, tested, task=self._task, seed=seed, facts=facts)
+        return emotion_results(rows, unchanged, tested, classes=self._task.classes, seed=seed, facts=facts)
 
     def _reason_against(self, condition: Condition) -> str:
         modalities = self._variant.record.modalities
@@ -139,13 +147,11 @@ class Suite:
             "manifest": self._variant.manifest.hash,
         }
 
-    def _probabilities(self, progress: Progress) -> dict[str, np.ndarray]:
-        """Return probabilities ``(U, C)`` in the order of the utterances, by condition."""
+    def _predictions(self, progress: Progress) -> dict[str, np.ndarray]:
+        """Return predictions ``(U, O)`` in the order of the utterances, by condition."""
         numbers = sorted(self.rows["fold"].unique().tolist())
         names = [UNCHANGED, *(condition.name for condition in self.conditions)]
-        whole = {
-            name: np.zeros((len(self.rows), len(self._variant.record.classes)), dtype=np.float32) for name in names
-        }
+        whole = {name: np.zeros((len(self.rows), self._task.outputs), dtype=np.float32) for name in names}
         done, total = 0, len(numbers) * len(names)
         for number in numbers:
             rows = (self.rows["fold"] == number).to_numpy()
@@ -156,7 +162,7 @@ class Suite:
         return whole
 
     def _of_fold(self, number: int, rows: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield the probabilities of a fold's utterances under each condition, the unchanged ones first."""
+        """Yield the predictions of a fold's utterances under each condition, the unchanged ones first."""
         model: FoldModel | None = None
         for name, condition in ((UNCHANGED, None), *((each.name, each) for each in self.conditions)):
             kept = self._kept(number, name, condition)
@@ -203,18 +209,22 @@ class Suite:
         names = self.rows["utterance_id"].tolist()
         clips = clips_of(self._variant.manifest, names, transcripts=self._transcripts, reach=0)
         words = [clips[name].text or "" for name in names]
+        labels = self.rows[self._task.column].tolist()
+        groups = [self._task.group(label) for label in labels]
         rng = generator(self._settings.seed, condition.family, condition.name)
-        return dict(zip(names, condition.change.change(words, self.rows["emotion"].tolist(), rng), strict=True))
+        return dict(zip(names, condition.change.change(words, groups, rng), strict=True))
 
     def _check_same(self, number: int, rows: pd.DataFrame, values: np.ndarray, model: FoldModel) -> None:
         """Raise if a model's predictions are far from those that the fold recorded after its training."""
-        recorded = self._variant.tested[number].set_index("utterance_id")["probabilities"]
-        expected = np.stack(recorded.loc[rows["utterance_id"]].to_list())
-        difference = float(np.abs(values - expected).mean())
-        if difference > _SAME_WITHIN:
+        recorded = self._variant.tested[number].set_index("utterance_id")
+        difference = float(np.abs(values - values_of(recorded.loc[rows["utterance_id"]])).mean())
+        what, width = "probabilities", 1.0
+        if isinstance(self._task, Regression):
+            what, width = "scores", self._task.high - self._task.low
+        if difference > _SAME_WITHIN * width:
             first = f" ({model.refused[0].clip_id}: {model.refused[0].reason})" if model.refused else ""
             raise StressError(
-                f"fold {number} of {self._variant.name} predicts other probabilities than after its training, by "
+                f"fold {number} of {self._variant.name} predicts other {what} than after its training, by "
                 f"{difference:.2f} on average{first}; restore the recordings in {self._variant.manifest.root} and the "
                 "encoders that it was trained with"
             )

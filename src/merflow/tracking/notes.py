@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from merflow.contracts.comparisons import Comparison
 from merflow.contracts.numerals import quoted
 from merflow.contracts.regime import Regime
-from merflow.contracts.results import Comparison, Results
+from merflow.contracts.results import Results
 from merflow.contracts.score_figures import FoldFigures
 from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import FoldScore, Training

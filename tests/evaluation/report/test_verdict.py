@@ -1,15 +1,9 @@
 import pytest
 
-from merflow.contracts.results import (
-    ClassicComparison,
-    DifferenceOverSeeds,
-    LearnedLeak,
-    Results,
-    SeedDifference,
-    SettingGap,
-    TextLeak,
-)
+from merflow.contracts.comparisons import ClassicComparison, DifferenceOverSeeds, SeedDifference
+from merflow.contracts.results import Results
 from merflow.contracts.scores import Accuracy, ClassicScore
+from merflow.contracts.text_leak import LearnedLeak, SettingGap, TextLeak
 from merflow.evaluation.report.verdict import verdict
 from tests.evaluation.finished import NAMES, changed, results_of_three, side_columns, with_statistics
 

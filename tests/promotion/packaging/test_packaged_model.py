@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from merflow.contracts.calibration_record import ANY_GROUP
+from merflow.contracts.calibration_record import ANY_GROUP, Calibration
 from merflow.contracts.model_package import PACKAGE
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
@@ -18,6 +18,7 @@ from merflow.evaluation.temperature import scaled
 from merflow.features.encoders.builders import build_encoder
 from merflow.features.encoders.interface import Encoder, Prepared
 from merflow.inference import shared_encoders
+from merflow.inference.answers import Prediction
 from merflow.inference.ensemble import Ensemble
 from merflow.inference.media_batches import RefusedInput
 from merflow.inference.media_clips import Clip, dialogue
@@ -70,15 +71,16 @@ def test_an_ensemble_is_the_mean_of_its_members(manifest: Manifest, loaded: Pack
     assert np.abs(alone[0] - alone[1]).max() > 1e-3
     raw = loaded.raw(clips)
     assert raw == pytest.approx(np.mean(alone, axis=0), abs=1e-6)
-    assert loaded.calibration is not None
+    assert isinstance(loaded.calibration, Calibration)
     assert loaded.calibrated(raw) == pytest.approx(scaled(raw, loaded.calibration.temperature))
 
 
 def test_a_prediction_has_the_set_of_its_group(manifest: Manifest, loaded: PackagedModel) -> None:
     clips = clips_of(manifest, manifest.rows["utterance_id"].tolist()[:3], reach=loaded.reach)
-    assert loaded.calibration is not None
+    assert isinstance(loaded.calibration, Calibration)
     thresholds = loaded.calibration.thresholds
     for prediction, group in zip(loaded.predict(clips, groups=["F", "M", None]), ("F", "M", ANY_GROUP), strict=True):
+        assert isinstance(prediction, Prediction)
         expected = [name for name, share in prediction.probabilities.items() if share >= thresholds[group]]
         assert list(prediction.possible) == expected
         assert prediction.abstained == (len(expected) != 1)
@@ -87,6 +89,7 @@ def test_a_prediction_has_the_set_of_its_group(manifest: Manifest, loaded: Packa
 
 def test_a_missing_modality_is_masked_and_a_clip_without_any_is_refused(loaded: PackagedModel) -> None:
     (prediction,) = loaded.predict([Clip("words", text="i can not believe it")])
+    assert isinstance(prediction, Prediction)
     assert sum(prediction.probabilities.values()) == pytest.approx(1)
     with pytest.raises(FeatureError, match="clip 'nothing' has no audio or text"):
         loaded.predict([Clip("nothing")])
@@ -101,6 +104,8 @@ def test_an_input_that_cannot_be_read_is_told_once(loaded: PackagedModel, tmp_pa
     (prediction,) = loaded.predict([clip], refused=told.append)
     assert [(each.clip_id, each.role) for each in told] == [("broken", "speech_layers")]
     (silent,) = loaded.predict([Clip("silent", text="hello")])
+    assert isinstance(prediction, Prediction)
+    assert isinstance(silent, Prediction)
     assert prediction.probabilities == silent.probabilities
     with pytest.raises(FeatureError, match=r"noise\.wav"):
         loaded.predict([clip])

@@ -27,7 +27,7 @@ def test_a_refit_goes_through_card_smoke_test_costs_and_gate(package: Path, ense
     facts = read_package(package)
     clips = probe_clips(facts, count=2)
     write_card(package)
-    outcome = smoke_test(package, clips, classes=len(facts.classes), load=LOAD)
+    outcome = smoke_test(package, clips, task=facts.predicted, load=LOAD)
     write_smoke_test(package, outcome)
     costs, others = measure_costs([package, ensemble], clips, load=LOAD, rounds=1, repeats=1)
     write_costs(package, costs)
@@ -53,7 +53,7 @@ def test_a_changed_model_fails_the_smoke_test(package: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     facts = read_package(package)
 
-    outcome = smoke_test(package, probe_clips(facts, count=1), classes=len(facts.classes), load=LOAD)
+    outcome = smoke_test(package, probe_clips(facts, count=1), task=facts.predicted, load=LOAD)
 
     assert not outcome.passed
     assert "was changed" in outcome.error

@@ -11,6 +11,7 @@ import pytest
 from merflow.contracts.fold_record import FOLD_RECORD, read_fold_record
 from merflow.contracts.model_package import read_package
 from merflow.errors import ModelError
+from merflow.inference.answers import Prediction
 from merflow.inference.media_clips import Clip
 from merflow.inference.packaged_model import load_package
 from merflow.promotion.packaging.benchmarked import find_variant
@@ -81,6 +82,7 @@ def test_an_encoder_folder_that_changed_is_refused(fine_tuned: Path, encoders: P
     shutil.copytree(encoders, changed)
     clip = Clip("one", text="i can not believe it")
     (prediction,) = load_package(package, encoders_folder=str(changed), device="cpu").predict([clip])
+    assert isinstance(prediction, Prediction)
     assert sum(prediction.probabilities.values()) == pytest.approx(1)
     named = read_fold_record(package / "members/00").encoder_specs
     model = str(next(iter(named.values())).settings["model"])

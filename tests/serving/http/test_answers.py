@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from merflow.inference.media_clips import Clip, dialogue
+from merflow.serving.answers import ClipPrediction
 from merflow.serving.http.binary_tensors import HEADER
 from merflow.serving.media import open_clip
-from merflow.serving.predictor import ClipPrediction, Predictor
+from merflow.serving.predictor import Predictor
 from tests.serving.http.running import Reply, Running
 
 TEXT, GENDERS = "I cannot believe it", ("F", "M", "F", "M", "F", "F")

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from merflow.inference.media_clips import Clip, Samples
+from merflow.serving.answers import ClipPrediction
 from merflow.serving.http.batching import Answers, MicroBatches
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import Batching
 from merflow.serving.media import open_clip
-from merflow.serving.predictor import ClipPrediction, Predictor
+from merflow.serving.predictor import Predictor
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import resource
 import pytest
 
 from merflow.inference.media_clips import Clip, Samples
-from merflow.serving.predictor import ClipPrediction, Predictor
+from merflow.serving.answers import ClipPrediction
+from merflow.serving.predictor import Predictor
 from tests.serving.http.hostile_media import ANSWERED, LONG, TOO_LONG, media, tone
 from tests.serving.http.running import Running
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from merflow.inference.media_clips import Clip
+from merflow.serving.answers import ClipPrediction
 from merflow.serving.media import open_clip
-from merflow.serving.predictor import ClipPrediction, Predictor
+from merflow.serving.predictor import Predictor
 from tests.serving.http.running import Running
 
 PYTHON = os.environ.get("MERFLOW_KSERVE_PYTHON")

@@ -7,9 +7,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from merflow.contracts.traffic_log import TrafficLog, read_traffic
 from merflow.monitoring.comparison import MIN_CLIPS
 from merflow.monitoring.reference import reference_of_traffic
+from merflow.serving.answers import ClipPrediction, RefusedClip
 from merflow.serving.http.traffic import RecentDrift, Traffic
 from merflow.serving.media import open_clip
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip
+from merflow.serving.predictor import Predictor
 from tests.monitoring.made import World
 
 

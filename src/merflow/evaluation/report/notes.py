@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from merflow.contracts.comparisons import Power
 from merflow.contracts.numerals import DASH, plural, quoted
-from merflow.contracts.results import Evaluated, Power, Results
+from merflow.contracts.results import Evaluated, Results
 from merflow.contracts.score_results import AnyResults
 from merflow.contracts.scores import Training, Variant
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from merflow.contracts.comparisons import ALPHA, Comparison
 from merflow.contracts.published import PublishedTable
-from merflow.contracts.results import ALPHA, Comparison, Results
+from merflow.contracts.results import Results
 from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import Accuracy, ClassicScore, Scored
-from merflow.evaluation.report import notes, tables
+from merflow.contracts.task import Classification
+from merflow.evaluation.report import classics_tables, notes, tables
 from merflow.evaluation.report.charts import UA, breakdown_chart, reliability_chart, spread_chart, ua_learning_charts
 from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.learning import Histories, mean_epochs
@@ -18,6 +20,7 @@ from merflow.evaluation.report.model_figures import Inspections, embeddings, mod
 from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.paper_tables import paper_tables
 from merflow.evaluation.report.scores.page import score_page
+from merflow.evaluation.report.table import with_variant, without_variant
 from merflow.evaluation.report.verdict import verdict
 from merflow.storage.local import replacing
 
@@ -42,13 +45,13 @@ def write_report(
         origin: Title, command and identity of the run.
         histories: Epochs per variant; a variant may lack them.
         papers: The papers' own tables.
-        inspections: Inspection of one training run per variant; a variant may lack it. Scores have none.
+        inspections: Inspection of one training run per variant; a variant may lack it.
 
     Raises:
         OutputError: The page cannot be written.
     """
     if isinstance(results, ScoreResults):
-        page = score_page(results, origin=origin, histories=histories, papers=papers)
+        page = score_page(results, origin=origin, histories=histories, papers=papers, inspections=inspections or {})
     else:
         page = rendered(
             "report.html.j2",
@@ -71,11 +74,11 @@ def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any
         "axis": axis,
         "classics": [
             _classic_row(name, results.classics[name], axis=axis, chance=variants[0].chance.ua)
-            for name in tables.ranked_classics(results)
+            for name in classics_tables.ranked_classics(results)
         ],
-        "against_classics": tables.against_classics(results),
-        "text_leak": tables.text_leak(results),
-        "learned_leak": tables.learned_leak(results),
+        "against_classics": classics_tables.against_classics(results),
+        "text_leak": classics_tables.text_leak(results),
+        "learned_leak": classics_tables.learned_leak(results),
         "rows": [_row(name, results, axis=axis) for name in results.ranked],
         "models": list(dict.fromkeys(name.partition(":")[0] for name in results.ranked)),
         "rule": notes.selection_rule(results),
@@ -83,8 +86,8 @@ def _tables(results: Results, papers: Sequence[PublishedTable]) -> dict[str, Any
         "published": any(variant.published for variant in variants),
         "fold_count": len({fold.fold for variant in variants for fold in variant.folds}),
         "pairs": pairs,
-        "with_best": pairs and tables.with_variant(pairs, results.best),
-        "others": pairs and tables.without_variant(pairs, results.best),
+        "with_best": pairs and with_variant(pairs, results.best),
+        "others": pairs and without_variant(pairs, results.best),
         "matrix": _matrix(results),
         "power": notes.power_note(results.power),
         "bias": tables.epoch_choice(results),
@@ -112,8 +115,8 @@ def _drawings(results: Results, histories: Histories, inspections: Inspections) 
             )
             for name in order
         },
-        "embeddings": embeddings(inspections, order=order, classes=results.classes),
-        "model_figures": model_figures(inspections, order=order, classes=results.classes),
+        "embeddings": embeddings(inspections, order=order, task=Classification(results.classes)),
+        "model_figures": model_figures(inspections, order=order, task=Classification(results.classes)),
     }
 
 

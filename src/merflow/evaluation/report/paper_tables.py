@@ -8,7 +8,7 @@ from merflow.contracts.published import IEMOCAP4, METRICS, PublishedRow, Publish
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Variant
 from merflow.evaluation.report.notes import deviations, encoders_in_words, where
-from merflow.evaluation.report.tables import Table
+from merflow.evaluation.report.table import Table
 
 # layer-adapter-fusion does not say which F1 it reports, so both are given.
 _THIS_RUN: Mapping[str, Callable[[Variant], str]] = {

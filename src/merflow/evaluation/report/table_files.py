@@ -5,19 +5,17 @@ from pathlib import Path
 
 from merflow.contracts.published import PublishedTable
 from merflow.contracts.score_results import AnyResults, ScoreResults
+from merflow.evaluation.report.classics_tables import against_classics, learned_leak, text_leak
 from merflow.evaluation.report.paper_tables import paper_tables
 from merflow.evaluation.report.scores.every_table import score_tables
+from merflow.evaluation.report.table import Table
 from merflow.evaluation.report.tables import (
-    Table,
-    against_classics,
     baselines,
     breakdowns,
     comparisons,
     epoch_choice,
     leaderboard,
-    learned_leak,
     missing,
-    text_leak,
 )
 from merflow.storage.local import replacing
 

@@ -2,6 +2,7 @@
 
 from rich.table import Table
 
+from merflow.contracts.comparisons import ALPHA, DifferenceOverSeeds
 from merflow.contracts.numerals import (
     DASH,
     interval,
@@ -12,8 +13,9 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ALPHA, ComparedRuns, ComparedVariants, DifferenceOverSeeds, Results
+from merflow.contracts.results import ComparedRuns, ComparedVariants, Results
 from merflow.contracts.score_results import AnyResults, ComparedScoreRuns, ScoreResults
+from merflow.evaluation.report.classics_tables import against_classics, ranked_classics
 from merflow.evaluation.report.notes import (
     all_deviations,
     encoders_note,
@@ -22,7 +24,6 @@ from merflow.evaluation.report.notes import (
     told_by_variant,
 )
 from merflow.evaluation.report.scores.terminal import score_comparisons_table, score_results_table, score_variants_table
-from merflow.evaluation.report.tables import against_classics, ranked_classics
 
 
 def results_table(results: AnyResults) -> Table:

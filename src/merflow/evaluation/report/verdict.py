@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from merflow.contracts.comparisons import ALPHA, Comparison
 from merflow.contracts.numerals import interval, listed, p_value, percent, plural, signed, signed_interval
-from merflow.contracts.results import ALPHA, Comparison, Results
+from merflow.contracts.results import Results
 from merflow.contracts.score_results import AnyResults
 
 

@@ -6,13 +6,13 @@ from merflow.contracts.gate_decision import Check
 from merflow.contracts.gate_policy import StressPolicy
 from merflow.contracts.model_package import ModelPackage
 from merflow.contracts.numerals import listed, percent, plural
-from merflow.contracts.stress_results import StressResults
+from merflow.contracts.stress_results import StressRun
 from merflow.errors import nearest
 
 _SHOWN = 5
 
 
-def stress_checks(results: StressResults | None, package: ModelPackage, *, policy: StressPolicy) -> Iterator[Check]:
+def stress_checks(results: StressRun | None, package: ModelPackage, *, policy: StressPolicy) -> Iterator[Check]:
     """Yield the checks; a single one for a package without results, or with those of another model."""
     if results is None:
         yield Check(
@@ -41,7 +41,7 @@ def stress_checks(results: StressResults | None, package: ModelPackage, *, polic
         yield _must_pass(name, conditions | groups, skipped=skipped)
 
 
-def _enough(results: StressResults, *, policy: StressPolicy) -> Check:
+def _enough(results: StressRun, *, policy: StressPolicy) -> Check:
     """Check that the suite was run, and not a few chosen conditions of it."""
     tested = len(results.conditions)
     passed = tested >= policy.min_conditions

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from merflow.contracts.results import Results, read_results
+from merflow.contracts.score_results import AnyResults, read_any_results
 from merflow.corpus.splitting.splits import read_splits
 from merflow.errors import PromotionError, nearest
 from merflow.runs.run_folder import RESULTS, RunFolder, TrainedFold, read_run
@@ -21,7 +21,7 @@ class BenchmarkedVariant:
     """
 
     run: RunFolder
-    results: Results
+    results: AnyResults
     name: str
     folds: tuple[TrainedFold, ...]
     manifest: Path
@@ -48,7 +48,7 @@ def find_variant(run: Path, variant: str) -> BenchmarkedVariant:
             f"{run} is not finished ({RESULTS} is missing); finish it with the command that began it, which keeps its "
             "finished folds"
         )
-    results = read_results(run / RESULTS)
+    results = read_any_results(run / RESULTS)
     if variant not in results.variants:
         raise PromotionError(f"{run} has no variant {variant!r}; {nearest(variant, results.variants)}")
     by_name = named(folder.folds.values())
@@ -67,7 +67,7 @@ def find_variant(run: Path, variant: str) -> BenchmarkedVariant:
     )
 
 
-def _check_complete(run: Path, variant: str, folds: list[TrainedFold], *, results: Results, splits: Path) -> None:
+def _check_complete(run: Path, variant: str, folds: list[TrainedFold], *, results: AnyResults, splits: Path) -> None:
     expected = {(fold.fold, seed) for fold in read_splits(splits).folds for seed in results.seeds}
     missing = sorted(expected - {(fold.record.fold, fold.record.seed) for fold in folds})
     if missing:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -9,15 +10,18 @@ import pyarrow.parquet as pq
 
 from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.model_package import PREDICTIONS_FILE, REFERENCE_FILE, UTTERANCES_FILE
-from merflow.contracts.tables import MEASURED, PREDICTIONS, TESTED, conform
+from merflow.contracts.score_calibration import ScoreCalibration
+from merflow.contracts.tables import MEASURED, TESTED, conform, tables_of
+from merflow.contracts.task import Regression
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest
 from merflow.evaluation.model_calibration import calibrate
+from merflow.evaluation.scores.model_calibration import calibrate_scores
 from merflow.folds.opening import development_part
 from merflow.inference.training_range import usual_distances
 from merflow.promotion.packaging.benchmarked import BenchmarkedVariant
 from merflow.promotion.packaging.measurements import measurements
-from merflow.runs.fold_folder import read_predictions
+from merflow.runs.fold_folder import prediction_metadata, read_predictions
 from merflow.runs.run_folder import TrainedFold
 from merflow.storage.local import replacing
 
@@ -39,8 +43,8 @@ def write_evidence(
         OutputError: The package cannot be written.
     """
     predictions, record = tested(variant.folds), variant.folds[0].record
-    metadata = {"classes": ",".join(record.classes), "selection": str(record.selection)}
-    _write(package / PREDICTIONS_FILE, conform(predictions, PREDICTIONS, where=PREDICTIONS_FILE), metadata)
+    table = conform(predictions, tables_of(record.task).predictions, where=PREDICTIONS_FILE)
+    _write(package / PREDICTIONS_FILE, table, prediction_metadata(record, selection=record.selection))
     rows = manifest.rows.join(durations_s(manifest.rows))
     rows = rows[rows["utterance_id"].isin(set(predictions["utterance_id"]))].sort_values("utterance_id")
     _write(package / UTTERANCES_FILE, conform(rows[TESTED.names], TESTED, where=UTTERANCES_FILE), {})
@@ -57,15 +61,15 @@ def calibration_of(
     coverage: float,
     device: str,
     fold_done: Callable[[int, int], None],
-) -> Calibration:
+) -> Calibration | ScoreCalibration:
     """Calibrate the folds of a variant on their development predictions.
 
     Args:
         folds: The folds, which predict their development parts anew.
         manifest: The manifest that they were trained on.
         files: Paths of ``manifest``, ``splits`` and ``features``.
-        bins: Bins of the expected calibration error.
-        coverage: Share of conformal sets that shall hold the true class.
+        bins: Bins of the expected calibration error, which scores have none of.
+        coverage: Share of conformal sets or intervals that shall hold the truth.
         device: Device of the predictions.
         fold_done: Called after each fold with its number and the number of folds.
 
@@ -78,14 +82,13 @@ def calibration_of(
         parts.append(development_part(fold.folder, device=device, **files))
         fold_done(number, len(folds))
     groups = groups_of(manifest)
-    calibration = calibrate(
-        pd.concat([part.predictions for part in parts], ignore_index=True),
-        tested(folds),
-        classes=folds[0].record.classes,
-        groups=groups,
-        grouped_by=_GROUPED_BY if groups else "",
-        bins=bins,
-        coverage=coverage,
+    development, test = pd.concat([part.predictions for part in parts], ignore_index=True), tested(folds)
+    grouped: dict[str, Any] = {"groups": groups, "grouped_by": _GROUPED_BY if groups else "", "coverage": coverage}
+    task = folds[0].record.task
+    calibration = (
+        calibrate_scores(development, test, task=task, **grouped)
+        if isinstance(task, Regression)
+        else calibrate(development, test, classes=task.classes, bins=bins, **grouped)
     )
     usual = usual_distances([part.distances for part in parts])
     return calibration.model_copy(update={"usual_distances": usual})

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from merflow.contracts.calibration_record import read_calibration, write_calibration
+from merflow.contracts.calibration_record import write_calibration
 from merflow.contracts.model_package import (
     PACKAGE,
     Kind,
@@ -15,7 +15,9 @@ from merflow.contracts.model_package import (
 )
 from merflow.contracts.package_files import file_digests, member_digest, refuse_pickles
 from merflow.contracts.progress import Progress
+from merflow.contracts.score_calibration import read_any_calibration
 from merflow.contracts.streams import Role
+from merflow.contracts.task import Regression
 from merflow.corpus.durations import durations_s
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.readers.catalogue import reader_of
@@ -47,7 +49,7 @@ def build_package(
         variant: ``model:preset``.
         kind: ``refit`` on the utterances of all folds, or ``ensemble`` of the fold models.
         out: The package; an earlier package there is replaced.
-        coverage: Share of conformal sets that shall hold the true class, between 0 and 1.
+        coverage: Share of conformal sets or intervals that shall hold the truth, between 0 and 1.
         progress: Told of every fold and epoch.
         device: ``auto``, ``cpu`` or ``cuda``.
         checkpoints: Folder of unfinished refits; None for that of the benchmark's unfinished folds.
@@ -108,7 +110,7 @@ def existing_package(run: Path, variant: str, *, kind: Kind, coverage: float, ou
     found = find_variant(run, variant)
     try:
         package = read_package(out)
-        same_coverage = read_calibration(out).coverage == coverage
+        same_coverage = read_any_calibration(out).coverage == coverage
     except MerflowError:
         return None  # a package of another version, or damaged: it is made again
     made_of = (package.kind, package.variant, package.lineage.fold_fingerprints)
@@ -129,10 +131,12 @@ def _described(
     """Return everything that is known about the package whose other files are in the folder."""
     files = file_digests(folder)
     first, cross_validated = made[0].record, variant.folds[0].record
-    kind_of_corpus = reader_of(manifest)
+    kind_of_corpus, task = reader_of(manifest), first.task
     return ModelPackage(
         kind=kind,
         variant=variant.name,
+        task=task.name,
+        scale=(task.low, task.high) if isinstance(task, Regression) else None,
         taxonomy=first.taxonomy,
         classes=first.classes,
         modalities=first.modalities,

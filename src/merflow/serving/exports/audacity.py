@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from merflow.contracts.heard import HeardScore
 from merflow.contracts.listening_results import HeardSegment, ListeningResults
 from merflow.storage.local import replacing
 
@@ -21,7 +22,9 @@ def write_labels(path: Path, results: ListeningResults) -> None:
 
 def _label(segment: HeardSegment) -> str:
     """Return the answer, with the emotions that are possible where the model is not sure."""
-    if segment.heard is None:
+    heard = segment.heard
+    if heard is None:
         return REFUSED
-    possible = segment.heard.possible
-    return segment.answer if segment.heard.sure or not possible else f"{segment.answer} ({' or '.join(possible)})"
+    if isinstance(heard, HeardScore) or heard.sure or not heard.possible:
+        return heard.answer
+    return f"{heard.answer} ({' or '.join(heard.possible)})"

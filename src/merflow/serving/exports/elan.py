@@ -1,16 +1,20 @@
 """Segments as an ELAN annotation file (EAF 3.0).
 
 Tiers: ``emotion`` has one annotation per segment, with a controlled vocabulary. ``smoothed``, ``probability``,
-``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all.
+``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all. A model of scores has a
+tier of its task's name in place of ``emotion``, with the score and its interval in words, and ``score``, ``low`` and
+``high`` in place of ``probability`` and ``possible``.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
-from merflow.contracts.listening_results import NOT_SURE, HeardSegment, ListeningResults
+from merflow.contracts.heard import NOT_SURE, HeardEmotion, HeardScore
+from merflow.contracts.listening_results import ListeningResults
 from merflow.serving.exports.audacity import REFUSED
 from merflow.storage.local import replacing
 
@@ -25,11 +29,14 @@ _MIME = {
 }
 _VOCABULARY, _LANGUAGE = "emotions", "eng"
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # by XML 1.0
-_REFERENCES: dict[str, Callable[[HeardSegment], str]] = {
-    "smoothed": lambda segment: segment.smoothed_answer,
-    "probability": lambda segment: f"{segment.heard.probabilities[segment.heard.emotion]:.3f}" if segment.heard else "",
-    "possible": lambda segment: " or ".join(segment.heard.possible) if segment.heard else "",
-    "words": lambda segment: segment.text or "",
+_OF_EMOTIONS: dict[str, Callable[[HeardEmotion], str]] = {
+    "probability": lambda heard: f"{heard.probabilities[heard.emotion]:.3f}",
+    "possible": lambda heard: " or ".join(heard.possible),
+}
+_OF_SCORES: dict[str, Callable[[HeardScore], str]] = {
+    "score": lambda heard: f"{heard.score:.3f}",
+    "low": lambda heard: "" if heard.low is None else f"{heard.low:.3f}",
+    "high": lambda heard: "" if heard.high is None else f"{heard.high:.3f}",
 }
 
 
@@ -56,13 +63,15 @@ def write_elan(path: Path, results: ListeningResults, *, media: Path | None) -> 
     if media is not None:
         _media(header, media, beside=path)
     times = _times(document, results)
-    names = _emotions(document, results, times, identifiers)
-    for tier, text_of in _REFERENCES.items():
-        _references(document, tier, [text_of(each) for each in results.segments], names, identifiers)
+    model = results.model
+    names = _answers(document, results, times, identifiers)
+    for tier, texts in _notes(results).items():
+        _references(document, tier, texts, names, identifiers, parent=model.task)
     last = _child(header, "PROPERTY", NAME="lastUsedAnnotationId")
     last.text = str(int(next(identifiers)[1:]) - 1)
-    _types(document)
-    _vocabulary(document, (*results.model.classes, NOT_SURE, REFUSED))
+    _types(document, task=model.task, has_vocabulary=model.scale is None)
+    if model.scale is None:
+        _vocabulary(document, (*model.classes, NOT_SURE, REFUSED))
     ElementTree.indent(document)
     with replacing(path) as part:
         ElementTree.ElementTree(document).write(part, encoding="UTF-8", xml_declaration=True)
@@ -97,11 +106,23 @@ def _times(document: ElementTree.Element, results: ListeningResults) -> list[tup
     return named
 
 
-def _emotions(
+def _notes(results: ListeningResults) -> dict[str, list[str]]:
+    """Return the texts of the tiers below that of the answers, by name: one per segment, which may be empty."""
+    own: dict[str, Callable[[Any], str]] = {**(_OF_EMOTIONS if results.model.scale is None else _OF_SCORES)}
+    segments = results.segments
+    return {
+        "smoothed": [each.smoothed_answer for each in segments],
+        **{tier: [text_of(each.heard) if each.heard else "" for each in segments] for tier, text_of in own.items()},
+        "words": [each.text or "" for each in segments],
+    }
+
+
+def _answers(
     document: ElementTree.Element, results: ListeningResults, times: list[tuple[str, str]], identifiers: Iterator[str]
 ) -> list[str]:
-    """Add the tier of emotions; return the names of its annotations."""
-    tier = _child(document, "TIER", TIER_ID="emotion", LINGUISTIC_TYPE_REF="emotion")
+    """Add the tier of the answers; return the names of its annotations."""
+    task = results.model.task
+    tier = _child(document, "TIER", TIER_ID=task, LINGUISTIC_TYPE_REF=task)
     names = []
     for segment, (start, end) in zip(results.segments, times, strict=True):
         name = next(identifiers)
@@ -118,27 +139,34 @@ def _emotions(
 
 
 def _references(
-    document: ElementTree.Element, name: str, texts: list[str], parents: list[str], identifiers: Iterator[str]
+    document: ElementTree.Element,
+    name: str,
+    texts: list[str],
+    annotations: list[str],
+    identifiers: Iterator[str],
+    *,
+    parent: str,
 ) -> None:
-    """Add a tier whose annotations belong to those of the emotions; a segment without a text has none."""
-    tier = _child(document, "TIER", TIER_ID=name, LINGUISTIC_TYPE_REF="note", PARENT_REF="emotion")
-    for text, parent in zip(texts, parents, strict=True):
+    """Add a tier whose annotations belong to those of the tier ``parent``; a segment without a text has none."""
+    tier = _child(document, "TIER", TIER_ID=name, LINGUISTIC_TYPE_REF="note", PARENT_REF=parent)
+    for text, of in zip(texts, annotations, strict=True):
         if not text:
             continue
         annotation = _child(
-            _child(tier, "ANNOTATION"), "REF_ANNOTATION", ANNOTATION_ID=next(identifiers), ANNOTATION_REF=parent
+            _child(tier, "ANNOTATION"), "REF_ANNOTATION", ANNOTATION_ID=next(identifiers), ANNOTATION_REF=of
         )
         _child(annotation, "ANNOTATION_VALUE").text = _clean(text)
 
 
-def _types(document: ElementTree.Element) -> None:
+def _types(document: ElementTree.Element, *, task: str, has_vocabulary: bool) -> None:
+    vocabulary = {"CONTROLLED_VOCABULARY_REF": _VOCABULARY} if has_vocabulary else {}
     _child(
         document,
         "LINGUISTIC_TYPE",
-        LINGUISTIC_TYPE_ID="emotion",
+        LINGUISTIC_TYPE_ID=task,
         TIME_ALIGNABLE="true",
         GRAPHIC_REFERENCES="false",
-        CONTROLLED_VOCABULARY_REF=_VOCABULARY,
+        **vocabulary,
     )
     _child(
         document,

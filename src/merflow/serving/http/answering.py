@@ -11,11 +11,12 @@ from typing import TypeVar
 
 from merflow.errors import MediaError, MerflowError, TooLongError
 from merflow.inference.media_clips import Clip, dialogue
+from merflow.serving.answers import Predicted, RefusedClip
 from merflow.serving.http.batching import Answers, MicroBatches
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import ServeSettings
 from merflow.serving.media import open_clip
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip
+from merflow.serving.predictor import Predictor
 
 _Result = TypeVar("_Result")
 
@@ -145,7 +146,7 @@ class Answering:
         self._batches.close()
 
 
-def all_answered(answers: Answers) -> list[ClipPrediction]:
+def all_answered(answers: Answers) -> list[Predicted]:
     """Return the predictions.
 
     Raises:
@@ -154,7 +155,7 @@ def all_answered(answers: Answers) -> list[ClipPrediction]:
     for answer in answers:
         if isinstance(answer, RefusedClip):
             raise RefusedRequestError("unreadable", f"{answer.clip_id}: {answer.reason}")
-    return [answer for answer in answers if isinstance(answer, ClipPrediction)]
+    return [answer for answer in answers if not isinstance(answer, RefusedClip)]
 
 
 @contextmanager

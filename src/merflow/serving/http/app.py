@@ -37,7 +37,7 @@ def build_app(service: Service, *, version: str) -> FastAPI:
     app = FastAPI(
         title=f"merflow: {service.name}",
         version=version,
-        summary=f"Emotions of clips, by {service.model.title}",
+        summary=f"{service.model.subject.capitalize()} of clips, by {service.model.title}",
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from merflow.inference.media_clips import Clip
+from merflow.serving.answers import ClipAnswer
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.model_copies import ModelCopy
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import Batching
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip
+from merflow.serving.predictor import Predictor
 
-Answers = list[ClipPrediction | RefusedClip]
+Answers = list[ClipAnswer]
 Observer = Callable[[Answers], None]
 
 _LOG = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from merflow.serving.http.refusals import RefusedRequestError
 
 HEADER = "Inference-Header-Content-Length"
 _LENGTH = struct.Struct("<I")
+_DTYPES = {"FP64": "<f8", "FP32": "<f4", "BOOL": "?"}
 
 
 def split_body(body: bytes, header: str | None) -> tuple[bytes, bytes]:
@@ -79,5 +80,5 @@ def write_elements(values: Sequence[str]) -> bytes:
 
 
 def write_numbers(values: Sequence[float] | Sequence[bool], *, datatype: str) -> bytes:
-    """Return an FP64 or BOOL tensor, little-endian."""
-    return np.asarray(values, dtype="<f8" if datatype == "FP64" else np.bool_).tobytes()
+    """Return an FP64, FP32 or BOOL tensor, little-endian."""
+    return np.asarray(values, dtype=_DTYPES[datatype]).tobytes()

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from merflow.serving.http.answer_records import AnswerRecords
 from merflow.serving.http.answering import ClipRequest
 from merflow.serving.http.batching import Answers
-from merflow.serving.http.records import Answer
 from merflow.storage.local import replacing, write_json
 
 
-def keep(folder: Path, asked: Sequence[ClipRequest], answers: Answers) -> Path:
+def keep(folder: Path, asked: Sequence[ClipRequest], answers: Answers, records: AnswerRecords) -> Path:
     """Write one folder per request: the media as they came, and ``answers.json``; return it.
 
     No name of the request becomes part of a path.
@@ -28,6 +28,6 @@ def keep(folder: Path, asked: Sequence[ClipRequest], answers: Answers) -> Path:
             if content is not None:
                 with replacing(target / f"{number:03}.{kind}") as part:
                     part.write_bytes(content)
-        rows.append({"text": clip.text, "gender": clip.group, **Answer.of(answer).model_dump(mode="json")})
+        rows.append({"text": clip.text, "gender": clip.group, **records.answer.of(answer).model_dump(mode="json")})
     write_json(target / "answers.json", {"time": now.isoformat(), "answers": rows})
     return target

@@ -7,7 +7,7 @@ import numpy as np
 from merflow.corpus.samples import RATE_HZ
 from merflow.inference.media_clips import Clip, Samples, dialogue
 from merflow.serving.http.answering import ClipRequest
-from merflow.serving.http.records import Answer, Listened, Segment
+from merflow.serving.http.records import Record
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.service import Service
 from merflow.serving.http.speech_parts import envelope, speech_parts
@@ -15,7 +15,7 @@ from merflow.serving.http.speech_parts import envelope, speech_parts
 _FEWEST = 2  # stretches; a single one is the clip itself
 
 
-async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Listened:
+async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Record:
     """Return the answers to a recording and to its stretches of speech.
 
     The words of the request are those of the whole; stretches are predicted from their sound. A recording longer than
@@ -37,9 +37,9 @@ async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Liste
     duration_s = len(samples) / RATE_HZ
     whole = None
     if duration_s <= limits.clip_s:
-        whole = Answer.of((await answering.predict([clip], groups=[asked.group]))[0])
+        whole = service.records.answer.of((await answering.predict([clip], groups=[asked.group]))[0])
     segments = await _segments(service, samples, group=asked.group) if "audio" in service.model.modalities else []
-    return Listened(
+    listened: Record = service.records.listened(
         model=service.name,
         version=service.model.version,
         duration_s=duration_s,
@@ -47,9 +47,10 @@ async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Liste
         segments=segments,
         envelope=await answering.decoded(lambda: envelope(samples)),
     )
+    return listened
 
 
-async def _segments(service: Service, samples: np.ndarray, *, group: str | None) -> list[Segment]:
+async def _segments(service: Service, samples: np.ndarray, *, group: str | None) -> list[Record]:
     """Return the answers to the stretches of speech; none for a recording that is one stretch.
 
     A model of dialogue context reads the stretches around each, as ``merflow listen`` has it.
@@ -61,12 +62,12 @@ async def _segments(service: Service, samples: np.ndarray, *, group: str | None)
     turns = dialogue(
         [Clip(f"{part.start_s:.2f} s", audio=Samples(part.samples)) for part in parts], reach=service.predictor.reach
     )
-    segments = []
+    records, segments = service.records, list[Record]()
     for start in range(0, len(parts), size):
         batch = turns[start : start + size]
         answers = await answering.predict(batch, groups=[group] * len(batch))
         segments += [
-            Segment(start_s=part.start_s, end_s=part.end_s, answer=Answer.of(answer))
+            records.segment(start_s=part.start_s, end_s=part.end_s, answer=records.answer.of(answer))
             for part, answer in zip(parts[start : start + size], answers, strict=True)
         ]
     return segments

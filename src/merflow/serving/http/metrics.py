@@ -3,15 +3,18 @@
 Other gauges, such as those of drift, are registered on :attr:`Metrics.registry`, and ``/metrics`` shows them too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from merflow.contracts.heard import ScoreScale
+from merflow.serving.answers import ClipAnswer, ClipPrediction, ClipScore, Predicted, RefusedClip
 from merflow.serving.http.refusals import Reason
-from merflow.serving.predictor import ClipPrediction, RefusedClip, ServedModel
+from merflow.serving.predictor import ServedModel
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _SHARES = tuple(step / 20 for step in range(4, 21))
+_STEPS = 12  # of a scale
 _CLIPS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -43,14 +46,8 @@ class Metrics:
         self.open_requests = Gauge(
             "merflow_open_requests", "Requests that are read, decoded or answered.", registry=self.registry
         )
-        self.confidence = Histogram(
-            "merflow_confidence",
-            "Probability of the predicted emotion.",
-            buckets=_SHARES,
-            registry=self.registry,
-        )
-        self.predictions = Counter(
-            "merflow_predictions", "Answered clips by predicted emotion.", ("emotion",), registry=self.registry
+        self._count = (
+            _emotions(model.classes, self.registry) if model.scale is None else _scores(model.scale, self.registry)
         )
         self.abstentions = Counter(
             "merflow_abstentions", "Answered clips of which the model is not sure.", registry=self.registry
@@ -61,18 +58,15 @@ class Metrics:
         self.warnings = Counter(
             "merflow_clips_with_warnings", "Answered clips with a warning, such as silence.", registry=self.registry
         )
-        for emotion in model.classes:
-            self.predictions.labels(emotion)
 
-    def count_batch(self, answers: Sequence[ClipPrediction | RefusedClip], *, seconds: float) -> None:
+    def count_batch(self, answers: Sequence[ClipAnswer], *, seconds: float) -> None:
         """Count what the model answered to one batch in this time."""
         self.model_seconds.observe(seconds)
         self.batch_clips.observe(len(answers))
         for answer in answers:
             if isinstance(answer, RefusedClip):
                 continue
-            self.predictions.labels(answer.emotion).inc()
-            self.confidence.observe(answer.probabilities[answer.emotion])
+            self._count(answer)
             self.abstentions.inc(not answer.sure)
             self.warnings.inc(bool(answer.warnings))
 
@@ -83,3 +77,44 @@ class Metrics:
     def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         return bytes(generate_latest(self.registry))
+
+
+def _emotions(classes: Sequence[str], registry: CollectorRegistry) -> Callable[[Predicted], None]:
+    """Register the metrics of emotions; return the function that counts an answer."""
+    confidence = Histogram(
+        "merflow_confidence", "Probability of the predicted emotion.", buckets=_SHARES, registry=registry
+    )
+    predictions = Counter(
+        "merflow_predictions", "Answered clips by predicted emotion.", ("emotion",), registry=registry
+    )
+    for emotion in classes:
+        predictions.labels(emotion)
+
+    def count(answer: Predicted) -> None:
+        assert isinstance(answer, ClipPrediction)
+        predictions.labels(answer.emotion).inc()
+        confidence.observe(answer.probabilities[answer.emotion])
+
+    return count
+
+
+def _scores(scale: ScoreScale, registry: CollectorRegistry) -> Callable[[Predicted], None]:
+    """Register the metrics of scores; return the function that counts an answer."""
+    edges = tuple(scale.low + step * (scale.high - scale.low) / _STEPS for step in range(1, _STEPS + 1))
+    score = Histogram(
+        "merflow_score", f"Predicted score, {scale.low:g} to {scale.high:g}.", buckets=edges, registry=registry
+    )
+    width = Histogram(
+        "merflow_interval_width",
+        "Width of the interval of a predicted score.",
+        buckets=tuple(edge - scale.low for edge in edges),
+        registry=registry,
+    )
+
+    def count(answer: Predicted) -> None:
+        assert isinstance(answer, ClipScore)
+        score.observe(answer.score)
+        if answer.low is not None and answer.high is not None:
+            width.observe(answer.high - answer.low)
+
+    return count

@@ -19,7 +19,8 @@ from merflow.contracts.machine import free_memory_gib, usable_cores
 from merflow.contracts.processes import interrupts_ignored, when_parent_ends
 from merflow.errors import MerflowError, ServingError
 from merflow.inference.media_clips import Clip
-from merflow.serving.predictor import ClipPrediction, Predictor, RefusedClip, ServedModel
+from merflow.serving.answers import ClipAnswer
+from merflow.serving.predictor import Predictor, ServedModel
 
 _MOST = 4  # workers that a server has unasked; one process speaks HTTP for all of them
 
@@ -58,7 +59,7 @@ class ModelCopy:
             raise RuntimeError(problem)
         self._is_ready = True
 
-    def predict(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> list[ClipPrediction | RefusedClip]:
+    def predict(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> list[ClipAnswer]:
         """Return one answer per clip; arguments as :meth:`merflow.serving.predictor.Predictor.predict` takes them.
 
         Raises:
@@ -75,7 +76,7 @@ class ModelCopy:
             raise ServingError(content)
         if kind == "failed":
             raise RuntimeError(f"the model failed in its process:\n{content}")
-        answers: list[ClipPrediction | RefusedClip] = content
+        answers: list[ClipAnswer] = content
         return answers
 
     def close(self) -> None:

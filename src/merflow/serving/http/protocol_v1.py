@@ -1,10 +1,11 @@
 """KServe's V1 protocol: a list of clips in JSON, a list of answers back."""
 
+from merflow.serving.http.answer_records import AnswerRecords
 from merflow.serving.http.answering import ClipRequest, all_answered
 from merflow.serving.http.batching import Answers
 from merflow.serving.http.body import checked_text
 from merflow.serving.http.clip_columns import media_bytes
-from merflow.serving.http.records import Answer, Base64, V1Answer, V1Instance, V1Request
+from merflow.serving.http.records import Base64, Record, V1Instance, V1Request
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import Limits
 
@@ -48,10 +49,11 @@ def _clip(row: int, instance: str | V1Instance, *, limits: Limits) -> ClipReques
     return clip
 
 
-def answer_of(answers: Answers) -> V1Answer:
-    """Return the answer.
+def answer_of(answers: Answers, records: AnswerRecords) -> Record:
+    """Return the answer in the records of the model's task.
 
     Raises:
         RefusedRequestError: A clip could not be read: the protocol has no place for a refused one among others.
     """
-    return V1Answer(predictions=[Answer.of(answer) for answer in all_answered(answers)])
+    answer: Record = records.v1(predictions=[records.answer.of(each) for each in all_answered(answers)])
+    return answer

@@ -4,8 +4,7 @@ Inputs are BYTES columns (:mod:`merflow.serving.http.clip_columns`) of shape [N]
 empty element stands for none. Outputs have one row per clip.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from merflow.serving.http.answering import ClipRequest, all_answered
@@ -13,6 +12,7 @@ from merflow.serving.http.batching import Answers
 from merflow.serving.http.binary_tensors import read_elements, write_elements, write_numbers
 from merflow.serving.http.body import checked_text
 from merflow.serving.http.clip_columns import COLUMNS, MEDIA, check_columns, media_bytes, word
+from merflow.serving.http.output_tensors import OutputTensor, outputs_of
 from merflow.serving.http.records import (
     ModelMetadata,
     TensorMetadata,
@@ -23,50 +23,40 @@ from merflow.serving.http.records import (
 )
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.settings import Limits
-from merflow.serving.predictor import ClipPrediction, ServedModel
+from merflow.serving.predictor import ServedModel
 
 PLATFORM = "merflow"
-OUTPUTS = ("emotion", "probabilities", "possible", "sure", "modalities", "warnings")
 _BINARY_SIZE = "binary_data_size"
 
 
 def metadata_of(model: ServedModel, *, name: str) -> ModelMetadata:
     """Return what the protocol tells of a model."""
     reads = [column for column in COLUMNS if column in ("gender", "dialogue") or column in model.modalities]
-    classes = len(model.classes)
-    shapes: dict[str, tuple[str, list[int]]] = {
-        "emotion": ("BYTES", [-1]),
-        "probabilities": ("FP64", [-1, classes]),
-        "possible": ("BOOL", [-1, classes]),
-        "sure": ("BOOL", [-1]),
-        "modalities": ("BYTES", [-1]),
-        "warnings": ("BYTES", [-1]),
-    }
-    labels = {"labels": list(model.classes)}
     return ModelMetadata(
         name=name,
         versions=[model.version],
         platform=PLATFORM,
         inputs=[TensorMetadata(name=column, datatype="BYTES", shape=[-1]) for column in reads],
         outputs=[
-            TensorMetadata(name=output, datatype=datatype, shape=shape, parameters=labels if len(shape) > 1 else {})
-            for output, (datatype, shape) in shapes.items()
+            TensorMetadata(name=output, datatype=tensor.datatype, shape=tensor.shape(-1), parameters=tensor.parameters)
+            for output, tensor in outputs_of(model).items()
         ],
     )
 
 
-def clips_of(request: V2Request, tensors: bytes, *, limits: Limits) -> list[ClipRequest]:
+def clips_of(request: V2Request, tensors: bytes, *, model: ServedModel, limits: Limits) -> list[ClipRequest]:
     """Return the clips of a request.
 
     Args:
         request: The JSON part.
         tensors: The bytes behind it.
+        model: The model, whose outputs it may ask for.
         limits: What a request may hold.
 
     Raises:
         RefusedRequestError: A tensor is unknown, named twice, or its type, shape or data are wrong; or a clip is empty.
     """
-    _check_outputs(request)
+    _check_outputs(request, known=outputs_of(model))
     columns: dict[str, list[str | bytes]] = {}
     at = 0
     for tensor in request.inputs:
@@ -83,12 +73,12 @@ def clips_of(request: V2Request, tensors: bytes, *, limits: Limits) -> list[Clip
     return [_clip(row, {name: values[row] for name, values in columns.items()}, limits=limits) for row in range(count)]
 
 
-def _check_outputs(request: V2Request) -> None:
+def _check_outputs(request: V2Request, *, known: Collection[str]) -> None:
     names = [output.name for output in request.outputs]
-    unknown = [name for name in names if name not in OUTPUTS]
+    unknown = [name for name in names if name not in known]
     if unknown or len(set(names)) < len(names):
         raise RefusedRequestError(
-            "malformed", f"outputs are {', '.join(OUTPUTS)}, each at most once; the request asks for {names!r:.200}"
+            "malformed", f"outputs are {', '.join(known)}, each at most once; the request asks for {names!r:.200}"
         )
 
 
@@ -155,41 +145,31 @@ def answer_of(answers: Answers, request: V2Request, *, model: ServedModel, name:
         RefusedRequestError: A clip could not be read: the protocol has no place for a refused one among others.
     """
     rows = all_answered(answers)
-    asked = {output.name: output.parameters for output in request.outputs} or {output: {} for output in OUTPUTS}
+    known = outputs_of(model)
+    asked = {output.name: output.parameters for output in request.outputs} or {output: {} for output in known}
     every_binary = request.parameters.get("binary_data_output") is True
     tensors, parts = [], []
     for output, parameters in asked.items():
-        datatype, shape, values = _values(output, rows, classes=model.classes)
-        facts: dict[str, Any] = {"labels": list(model.classes)} if len(shape) > 1 else {}
+        tensor = known[output]
+        values, facts = tensor.values(rows), tensor.parameters
         binary = parameters.get("binary_data", every_binary) is True
         if binary:
-            parts.append(write_elements(values) if datatype == "BYTES" else write_numbers(values, datatype=datatype))
+            parts.append(_binary(values, tensor))
             facts[_BINARY_SIZE] = len(parts[-1])
         tensors.append(
-            V2Tensor.model_validate(
-                {
-                    "name": output,
-                    "datatype": datatype,
-                    "shape": shape,
-                    "parameters": facts,
-                    "data": None if binary else values,
-                }
+            V2Tensor(
+                name=output,
+                datatype=tensor.datatype,
+                shape=tensor.shape(len(rows)),
+                parameters=facts,
+                data=None if binary else values,
             )
         )
     answer = V2Answer(model_name=name, model_version=model.version, id=request.id, outputs=tensors)
     return answer, b"".join(parts)
 
 
-def _values(output: str, rows: Sequence[ClipPrediction], *, classes: Sequence[str]) -> tuple[str, list[int], list[Any]]:
-    """Return the type, shape and flat values of an output."""
-    count = len(rows)
-    if output == "probabilities":
-        return "FP64", [count, len(classes)], [row.probabilities[name] for row in rows for name in classes]
-    if output == "possible":
-        return "BOOL", [count, len(classes)], [name in row.possible for row in rows for name in classes]
-    if output == "sure":
-        return "BOOL", [count], [row.sure for row in rows]
-    if output == "emotion":
-        return "BYTES", [count], [row.emotion for row in rows]
-    listed = [row.modalities if output == "modalities" else row.warnings for row in rows]
-    return "BYTES", [count], [json.dumps(list(each), ensure_ascii=False) for each in listed]
+def _binary(values: Sequence[Any], tensor: OutputTensor) -> bytes:
+    if tensor.datatype == "BYTES":
+        return write_elements(values)
+    return write_numbers(values, datatype=tensor.datatype)

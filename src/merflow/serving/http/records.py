@@ -1,11 +1,8 @@
-"""Requests and answers of the HTTP interface, as its description (``/openapi.json``) shows them."""
+"""Requests of the HTTP interface, and answers of any task, as its description (``/openapi.json``) shows them."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-from merflow.serving.listen_page.palette import colours
-from merflow.serving.predictor import ClipPrediction, RefusedClip, ServedModel
 
 
 class Record(BaseModel):
@@ -19,66 +16,6 @@ class Refusal(Record):
 
     error: str
     reason: str
-
-
-class Answer(Record):
-    """The answer to one clip. ``error`` is null unless the clip could not be read, and then all else is empty."""
-
-    clip: str
-    emotion: str | None = None
-    probabilities: dict[str, float] = {}
-    possible: list[str] = []
-    sure: bool = False
-    modalities: list[str] = []
-    warnings: list[str] = []
-    duration_s: float | None = None
-    error: str | None = None
-
-    @classmethod
-    def of(cls, answer: ClipPrediction | RefusedClip) -> "Answer":
-        """Return the record of an answer of the model."""
-        if isinstance(answer, RefusedClip):
-            return cls(clip=answer.clip_id, error=answer.reason)
-        return cls(
-            clip=answer.clip_id,
-            emotion=answer.emotion,
-            probabilities=dict(answer.probabilities),
-            possible=list(answer.possible),
-            sure=answer.sure,
-            modalities=list(answer.modalities),
-            warnings=list(answer.warnings),
-            duration_s=answer.duration_s,
-        )
-
-
-class Answered(Record):
-    """Answers to uploaded clips, in their order."""
-
-    model: str
-    version: str
-    predictions: list[Answer]
-
-
-class Segment(Record):
-    """A part of a recording and the model's answer to it."""
-
-    start_s: float
-    end_s: float
-    answer: Answer
-
-
-class Listened(Record):
-    """A recording: the answer to the whole if it is short enough, to its parts, and the shape of its sound.
-
-    ``envelope`` is the loudest sample, 0 to 1, of equal parts of the recording.
-    """
-
-    model: str
-    version: str
-    duration_s: float
-    whole: Answer | None
-    segments: list[Segment]
-    envelope: list[float]
 
 
 class ModelLimits(Record):
@@ -107,24 +44,6 @@ class ModelFacts(Record):
     keeps_requests: bool
     limits: ModelLimits
 
-    @classmethod
-    def of(cls, model: ServedModel, *, name: str, keeps_requests: bool, limits: ModelLimits) -> "ModelFacts":
-        """Return the facts of a model."""
-        return cls(
-            name=name,
-            version=model.version,
-            title=model.title,
-            classes=list(model.classes),
-            colours={name: colours(model.classes)[name] for name in model.classes},
-            modalities=list(model.modalities),
-            calibrated=model.calibrated,
-            abstains=model.abstains,
-            remark=model.remark,
-            has_card=model.card is not None,
-            keeps_requests=keeps_requests,
-            limits=limits,
-        )
-
 
 class V1Request(Record):
     """Clips in the form of KServe's V1 protocol: ``{"instances": [{"audio": BASE64, "text": WORDS}]}``."""
@@ -150,12 +69,6 @@ class Base64(Record):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     b64: str
-
-
-class V1Answer(Record):
-    """Answers in the form of the V1 protocol."""
-
-    predictions: list[Answer]
 
 
 class V1Models(Record):
@@ -247,7 +160,7 @@ class V2Tensor(Record):
     """An output tensor; its data stand behind the JSON part if ``parameters`` has ``binary_data_size``."""
 
     name: str
-    datatype: Literal["BYTES", "FP64", "BOOL"]
+    datatype: Literal["BYTES", "FP32", "FP64", "BOOL"]
     shape: list[int]
     parameters: dict[str, Any] = {}
     data: list[Any] | None = None

@@ -6,49 +6,55 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
+from merflow.serving.http.answer_records import facts_of
 from merflow.serving.http.body import read_form
 from merflow.serving.http.descriptions import form_of, refusals
 from merflow.serving.http.listening import listen
-from merflow.serving.http.records import Answer, Answered, Listened, ModelFacts, ModelLimits
+from merflow.serving.http.records import ModelFacts, ModelLimits, Record
 from merflow.serving.http.refusals import RefusedRequestError
 from merflow.serving.http.service import Service
 from merflow.serving.http.uploads import clips_of
 
 _TAGS: list[Any] = ["Files"]
 _FILE = {"type": "string", "format": "binary"}
-_WORDS = {
-    "text": {"type": "string", "description": "The words, if you know them."},
-    "gender": {"type": "string", "description": "The speaker's group, which chooses the threshold of the set."},
-}
+_TEXT = {"type": "string", "description": "The words, if you know them."}
 _STATUSES = (400, 401, 408, 413, 415, 422, 429, 503)
 
 
 def add_uploads(app: FastAPI, service: Service) -> None:
     """Add the routes."""
-    limits = service.settings.limits
+    limits, records = service.settings.limits, service.records
+    chooses = "threshold of the set" if service.model.scale is None else "width of the interval"
+    gender = {"type": "string", "description": f"The speaker's group, which chooses the {chooses}."}
+    words = {"text": _TEXT, "gender": gender}
 
     @app.post(
         "/predict",
         tags=_TAGS,
         summary="Predict one or more files; one that cannot be read is refused alone",
+        response_model=records.answered,
         responses=refusals(*_STATUSES),
-        openapi_extra=form_of({"file": {"type": "array", "items": _FILE}, **_WORDS}),
+        openapi_extra=form_of({"file": {"type": "array", "items": _FILE}, **words}),
     )
-    async def predict(request: Request) -> Answered:
+    async def predict(request: Request) -> Record:
         form = await read_form(request, limits)
         answers = await service.answer(await clips_of(form, service.model, limits=limits))
-        return Answered(
-            model=service.name, version=service.model.version, predictions=[Answer.of(answer) for answer in answers]
+        answered: Record = records.answered(
+            model=service.name,
+            version=service.model.version,
+            predictions=[records.answer.of(answer) for answer in answers],
         )
+        return answered
 
     @app.post(
         "/listen",
         tags=_TAGS,
-        summary="Predict a recording as a whole and in parts, for emotion over time",
+        summary=f"Predict a recording as a whole and in parts, for {service.model.task} over time",
+        response_model=records.listened,
         responses=refusals(*_STATUSES),
-        openapi_extra=form_of({"file": _FILE, **_WORDS}, required=("file",)),
+        openapi_extra=form_of({"file": _FILE, **words}, required=("file",)),
     )
-    async def over_time(request: Request) -> Listened:
+    async def over_time(request: Request) -> Record:
         clips = await clips_of(await read_form(request, limits), service.model, limits=limits)
         if len(clips) != 1 or (clips[0].audio is None and clips[0].video is None):
             raise RefusedRequestError("malformed", "send exactly one file in the field 'file'")
@@ -56,7 +62,11 @@ def add_uploads(app: FastAPI, service: Service) -> None:
             return await listen(service, clips[0], folder=Path(folder))
 
     @app.get(
-        "/model", tags=_TAGS, summary="Facts about the model, and the limits of a request", responses=refusals(401)
+        "/model",
+        tags=_TAGS,
+        summary="Facts about the model, and the limits of a request",
+        response_model=records.facts,
+        responses=refusals(401),
     )
     async def model() -> ModelFacts:
         shown = ModelLimits(
@@ -67,7 +77,7 @@ def add_uploads(app: FastAPI, service: Service) -> None:
             text_chars=limits.text_chars,
         )
         keeps = service.settings.keep is not None
-        return ModelFacts.of(service.model, name=service.name, keeps_requests=keeps, limits=shown)
+        return facts_of(service.model, name=service.name, keeps_requests=keeps, limits=shown)
 
     @app.get(
         "/model/card",

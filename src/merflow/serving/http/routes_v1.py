@@ -8,7 +8,7 @@ from merflow.serving.http.body import read_body
 from merflow.serving.http.descriptions import body_of, refusals
 from merflow.serving.http.json_bodies import check_content_type, read_record
 from merflow.serving.http.protocol_v1 import answer_of, clips_of
-from merflow.serving.http.records import V1Answer, V1Models, V1Request, V1Status
+from merflow.serving.http.records import Record, V1Models, V1Request, V1Status
 from merflow.serving.http.service import Service
 
 _TAGS: list[Any] = ["KServe V1"]
@@ -36,13 +36,14 @@ def add_v1(app: FastAPI, service: Service) -> None:
         "/v1/models/{name}:predict",
         tags=_TAGS,
         summary="Predict clips",
+        response_model=service.records.v1,
         responses=refusals(400, 401, 404, 408, 413, 415, 422, 429, 503),
         openapi_extra=body_of(V1Request),
     )
-    async def predict(name: str, request: Request) -> V1Answer:
+    async def predict(name: str, request: Request) -> Record:
         service.check_name(name)
         check_content_type(request, allowed=("application/json",))
         limits = service.settings.limits
         body = await read_body(request, limits)
         clips = await service.answering.decoded(lambda: clips_of(read_record(V1Request, body), limits=limits))
-        return answer_of(await service.answer(clips))
+        return answer_of(await service.answer(clips), service.records)

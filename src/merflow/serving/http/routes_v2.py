@@ -84,7 +84,7 @@ def _add_infer(app: FastAPI, service: Service) -> None:
         limits = service.settings.limits
         head, tensors = split_body(await read_body(request, limits), request.headers.get(HEADER))
         asked = await service.answering.decoded(lambda: read_record(V2Request, head))
-        clips = await service.answering.decoded(lambda: clips_of(asked, tensors, limits=limits))
+        clips = await service.answering.decoded(lambda: clips_of(asked, tensors, model=service.model, limits=limits))
         answers = await service.answer(clips)
         answer, parts = answer_of(answers, asked, model=service.model, name=service.name)
         text = answer.model_dump_json(exclude_none=True).encode()

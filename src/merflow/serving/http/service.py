@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from merflow.serving.http.answer_records import AnswerRecords, records_of
 from merflow.serving.http.answering import Answering, ClipRequest
 from merflow.serving.http.batching import Answers, MicroBatches, Observer
 from merflow.serving.http.keeping import keep
@@ -69,6 +70,11 @@ class Service:
         """Facts about the model."""
         return self.predictor.model
 
+    @property
+    def records(self) -> AnswerRecords:
+        """The records of the model's task."""
+        return records_of(self.model)
+
     def check_name(self, name: str, version: str | None = None) -> None:
         """Check the model that a URL names.
 
@@ -91,5 +97,5 @@ class Service:
         answers = await self.answering.answer(asked)
         if self.settings.keep is not None:
             folder = self.settings.keep
-            await self.answering.decoded(lambda: keep(folder, asked, answers))
+            await self.answering.decoded(lambda: keep(folder, asked, answers, self.records))
         return answers

@@ -4,6 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.registry import Collector
@@ -13,7 +14,8 @@ from merflow.monitoring.comparison import MIN_CLIPS, compared
 from merflow.monitoring.gauges import DriftGauges
 from merflow.monitoring.reference import Reference
 from merflow.monitoring.window import Window
-from merflow.serving.predictor import ClipPrediction, RefusedClip, ServedModel
+from merflow.serving.answers import ClipAnswer, ClipScore, RefusedClip
+from merflow.serving.predictor import ServedModel
 
 LATEST = 1000
 _EVERY = 50  # new clips before the gauges are computed again
@@ -63,7 +65,7 @@ class Traffic:
         self._log, self._model = log, model
         self.recent = recent
 
-    def take(self, answers: Sequence[ClipPrediction | RefusedClip]) -> None:
+    def take(self, answers: Sequence[ClipAnswer]) -> None:
         """Log the answers of a batch.
 
         Raises:
@@ -76,29 +78,27 @@ class Traffic:
         self._log.add(records)
 
 
-def traffic_record(answer: ClipPrediction | RefusedClip, model: ServedModel, *, time: str) -> TrafficRecord:
+def traffic_record(answer: ClipAnswer, model: ServedModel, *, time: str) -> TrafficRecord:
     """Return the numbers of an answer."""
+    about: dict[str, Any] = {
+        "time": time,
+        "model": model.name,
+        "version": model.version,
+        "clip_id": answer.clip_id,
+        "abstains": model.abstains,
+    }
     if isinstance(answer, RefusedClip):
+        return TrafficRecord(**about, refused=answer.reason)
+    about |= {
+        "duration_s": answer.duration_s,
+        "level_dbfs": answer.level_dbfs,
+        "speech_share": answer.speech_share,
+        "words": answer.words,
+        "modalities": answer.modalities,
+        "sure": answer.sure,
+    }
+    if isinstance(answer, ClipScore):
         return TrafficRecord(
-            time=time,
-            model=model.name,
-            version=model.version,
-            clip_id=answer.clip_id,
-            abstains=model.abstains,
-            refused=answer.reason,
+            **about, score=answer.score, low=answer.low, high=answer.high, abstained=not answer.sure, format=2
         )
-    return TrafficRecord(
-        time=time,
-        model=model.name,
-        version=model.version,
-        clip_id=answer.clip_id,
-        duration_s=answer.duration_s,
-        level_dbfs=answer.level_dbfs,
-        speech_share=answer.speech_share,
-        words=answer.words,
-        modalities=answer.modalities,
-        probabilities=answer.probabilities,
-        possible=answer.possible,
-        sure=answer.sure,
-        abstains=model.abstains,
-    )
+    return TrafficRecord(**about, probabilities=answer.probabilities, possible=answer.possible)

@@ -1,4 +1,4 @@
-// Playback and hands of the page, after pictures.js. Every segment can be read in the table without these scripts.
+// Playback and hands of the page, after pictures.js and the file of the model's task. Every segment can be read in the table without these scripts.
 
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
@@ -137,33 +137,15 @@ function element(tag, kind, text) {
   return made;
 }
 
-function answerOf(segment) {
-  if (segment.answer === REFUSED) return "no prediction";
-  return segment.answer === NOT_SURE ? "not sure" : data.classes[segment.answer];
-}
-
 /** Return what the panel says about a segment. */
 function described(segment) {
   const left = element("div");
   left.append(element("p", "when", `${timeText(segment.start)} to ${timeText(segment.end)}`));
   left.append(element("p", "said", answerOf(segment)));
-  if (segment.answer === NOT_SURE && segment.possible.length) {
-    const names = segment.possible.map((number) => data.classes[number]);
-    left.append(element("p", "possible", `possible: ${names.join(", ")}`));
-  }
+  if (segment.answer !== REFUSED) left.append(...beside(segment));
   if (segment.text) left.append(element("p", "text", `“${segment.text}”`));
   if (segment.notes) left.append(element("p", "doubt", segment.notes.join("; ")));
-  if (!segment.own) return [left];
-  const bars = element("ul", "bars");
-  data.classes.forEach((name, number) => {
-    const bar = element("li", segment.answer === NOT_SURE && !segment.possible.includes(number) ? "ruled-out" : "");
-    const track = element("i");
-    track.style.setProperty("--share", `${segment.own[number] / 10}%`);
-    track.style.setProperty("--own", `var(--${data.colours[number]})`);
-    bar.append(element("span", "", name), track, element("span", "", `${Math.round(segment.own[number] / 10)}%`));
-    bars.append(bar);
-  });
-  return [left, bars];
+  return segment.answer === REFUSED ? [left] : [left, pictured(segment)];
 }
 
 // ---- hands ----

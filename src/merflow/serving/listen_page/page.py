@@ -11,9 +11,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from merflow.contracts.listening_results import NOT_SURE, HeardSegment, ListeningResults
+from merflow.contracts.heard import NOT_SURE
+from merflow.contracts.listening_results import ListeningResults
 from merflow.contracts.numerals import clock_text, listed, percent, plural
-from merflow.serving.listen_page.palette import colours
+from merflow.serving.listen_page.drawn import drawn
+from merflow.serving.listen_page.palette import label_colours
 from merflow.serving.listen_page.verdict import listening_verdict
 from merflow.serving.playback import MIME
 from merflow.serving.waveform import Waveform
@@ -52,13 +54,14 @@ def write_page(
     environment.globals.update(plural=plural, listed=listed)
     room, report = files("merflow.serving.listen_page"), files("merflow.evaluation.report")
     style = [(report / "report.css"), (room / "listen.css")]
+    task = "emotions.js" if results.model.scale is None else "scores.js"
     sound = "embedded" if embedded else ("beside" if beside else "")
     html = environment.from_string((room / "listen.html.j2").read_text(encoding="utf-8")).render(
         style="".join(each.read_text(encoding="utf-8") for each in style),
-        script="".join((room / name).read_text(encoding="utf-8") for name in ("pictures.js", "listen.js")),
+        script="".join((room / name).read_text(encoding="utf-8") for name in (task, "pictures.js", "listen.js")),
         results=results,
         verdict=listening_verdict(results),
-        colour_of=colours(results.model.classes),
+        colour_of=label_colours(results.model),
         not_sure=NOT_SURE,
         sound=sound,
         beside=beside,
@@ -89,30 +92,20 @@ def precise_time(seconds: float) -> str:
 
 def _data(results: ListeningResults, waveform: Waveform) -> dict[str, Any]:
     """Return what the page's script draws."""
-    classes = results.model.classes
+    model = results.model
     outline: np.ndarray = waveform.outline()
-    return {
+    data = {
         "duration": round(results.duration_s, 3),
-        "classes": classes,
-        "colours": [colours(classes)[name] for name in classes],
+        "classes": model.labels,
+        "colours": [label_colours(model)[name] for name in model.labels],
         "stretch": waveform.stretch_s,
         "outline": base64.b64encode(outline.tobytes()).decode(),
-        "segments": [_drawn(segment, classes) for segment in results.segments],
+        "segments": [drawn(segment, model) for segment in results.segments],
     }
-
-
-def _drawn(segment: HeardSegment, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return a segment for the script; ``answer`` is the number of its class, -1 if not sure, -2 without prediction."""
-    drawn: dict[str, Any] = {"start": round(segment.start_s, 3), "end": round(segment.end_s, 3), "answer": -2}
-    heard = segment.heard
-    if heard is not None:
-        drawn["answer"] = classes.index(heard.emotion) if heard.sure else -1
-        drawn["own"] = [round(1000 * heard.probabilities[name]) for name in classes]
-        drawn["possible"] = [classes.index(name) for name in heard.possible]
-    if segment.smoothed is not None:
-        drawn["smoothed"] = [round(1000 * segment.smoothed[name]) for name in classes]
-    notes = [*(heard.warnings if heard else ()), *filter(None, [segment.refusal])]
-    return drawn | ({"text": segment.text} if segment.text else {}) | ({"notes": notes} if notes else {})
+    if model.scale is None:
+        return data
+    scale = model.scale
+    return data | {"scale": {"low": scale.low, "middle": scale.middle, "high": scale.high, "sides": scale.sides}}
 
 
 def _script_json(value: dict[str, Any]) -> str:

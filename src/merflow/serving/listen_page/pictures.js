@@ -91,7 +91,7 @@ function drawOverview() {
   drawPlayhead(context, (position / data.duration) * width, 52);
 }
 
-const LANE = { sound: [0, 110], names: [118, 26], areas: [152, 74], axis: 232 };
+const LANE = { sound: [0, 110], names: [118, 26], areas: [152, AREAS], axis: 158 + AREAS };
 
 function drawDetail() {
   const [context, width] = fresh($("detail"));
@@ -101,6 +101,7 @@ function drawDetail() {
   drawSound(context, { start, length, width, top: LANE.sound[0], height: LANE.sound[1] });
   context.fillStyle = colours.soft;
   context.fillRect(0, LANE.areas[0], width, LANE.areas[1]);
+  drawBehind(context, width);
   eachSeen(start, length, (segment, index) => {
     const x = at(segment.start);
     const wide = Math.max(at(segment.end) - x, 1);
@@ -112,11 +113,12 @@ function drawDetail() {
       context.strokeRect(x + 0.75, LANE.names[0] + 0.75, Math.max(wide - 1.5, 1), LANE.names[1] - 1.5);
     }
   });
+  drawBefore(context, width, at);
   drawAxis(context, width, at);
   if (position >= start && position <= start + length) drawPlayhead(context, at(position), LANE.axis - 4);
 }
 
-/** Draw a segment's own emotion, with its name where there is room. */
+/** Draw a segment's own answer, in short where there is room. */
 function drawName(context, segment, x, wide) {
   const [top, height] = LANE.names;
   context.fillStyle = colourOf(segment);
@@ -124,7 +126,7 @@ function drawName(context, segment, x, wide) {
   if (segment.answer === NOT_SURE) hatch(context, x, top, wide, height);
   const from = Math.max(x, 0);
   const room = Math.min(x + wide, context.canvas.clientWidth) - from;
-  const name = answerOf(segment);
+  const name = shortAnswerOf(segment);
   const needed = context.measureText(name).width;
   if (needed + 12 > room) return;
   if (segment.answer < 0) {
@@ -133,21 +135,6 @@ function drawName(context, segment, x, wide) {
   }
   context.fillStyle = segment.answer < 0 ? colours.ink : colours.surface;
   context.fillText(name, from + (segment.answer < 0 ? 7 : 6), top + 17);
-}
-
-/** Draw a segment's smoothed probabilities on top of each other. */
-function drawAreas(context, segment, x, wide) {
-  if (!segment.smoothed) return;
-  const [top, height] = LANE.areas;
-  let y = top + height;
-  segment.smoothed.forEach((share, number) => {
-    const high = (share / 1000) * height;
-    context.globalAlpha = segment.answer === NOT_SURE ? 0.5 : 0.9;
-    context.fillStyle = colours[data.colours[number]];
-    context.fillRect(x, y - high, wide, high + 0.5);
-    y -= high;
-  });
-  context.globalAlpha = 1;
 }
 
 const TICKS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];

@@ -1,10 +1,11 @@
-"""A recording's emotions in words, and the reasons to doubt them."""
+"""A recording's emotions or scores in words, and the reasons to doubt them."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from merflow.contracts.listening_results import NOT_SURE, HeardSegment, ListeningResults
+from merflow.contracts.heard import NOT_SURE, ListeningModel, ScoreScale, short
+from merflow.contracts.listening_results import HeardSegment, ListeningResults
 from merflow.contracts.numerals import clock_text, listed, plural
 
 
@@ -31,12 +32,21 @@ def listening_verdict(results: ListeningResults) -> ListeningVerdict:
 def _headline(results: ListeningResults) -> str:
     if not results.segments:
         return "No speech was found"
+    if results.model.scale is not None:
+        return _score_headline(results, results.model.scale)
     seconds = {name: value for name, value in results.seconds_of.items() if name != NOT_SURE}
     most = max(seconds, key=seconds.__getitem__)
     if not seconds[most]:
         return "The model is not sure of a single segment"
     share = round(100 * seconds[most] / results.speech_s)
     return f"{share}% of the speech sounds {most}" if share > 50 else f"Most often {most}: {share}% of the speech"
+
+
+def _score_headline(results: ListeningResults, scale: ScoreScale) -> str:
+    mean = results.mean_score
+    if mean is None:
+        return "No segment could be predicted"
+    return f"The mean {scale.task} is {short(mean)}, from {scale.low:g} to {scale.high:g}"
 
 
 def _sentences(results: ListeningResults) -> Iterator[str]:
@@ -49,14 +59,24 @@ def _sentences(results: ListeningResults) -> Iterator[str]:
     unsure_s = results.seconds_of[NOT_SURE]
     if results.model.abstains:
         share = round(100 * unsure_s / results.speech_s)
-        yield f"Of {share}% of the speech the model is not sure: it cannot rule out all emotions but one."
+        yield f"Of {share}% of the speech the model is not sure: {_doubt(results.model)}."
+
+
+def _doubt(model: ListeningModel) -> str:
+    if model.scale is None:
+        return "it cannot rule out all emotions but one"
+    below, above = model.scale.sides
+    middle = f"the interval of the score holds the middle of the scale, {model.scale.middle:g}"
+    return f"{middle}, so it may be {below} or {above}"
 
 
 def _cautions(results: ListeningResults) -> Iterator[str]:
     model = results.model
-    if not model.abstains:
+    if model.scale is not None and not model.calibrated:
+        yield "Its scores have no intervals, because the model is not calibrated: nothing says how far off they may be."
+    elif not model.abstains:
         yield "The model has no thresholds for abstaining, so every segment gets an emotion, however doubtful."
-    if not model.calibrated:
+    if model.scale is None and not model.calibrated:
         yield "Its probabilities are not calibrated: 80% does not mean right in 80 of 100 cases."
     counted = {modality for each in results.segments if each.heard for modality in each.heard.modalities}
     missing = [modality for modality in model.modalities if modality not in counted]

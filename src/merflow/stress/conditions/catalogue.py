@@ -1,7 +1,8 @@
 """All conditions with their levels and limits.
 
 The limits are merflow's own, and say what a user would put up with. ``allowed_drop`` is what a change may cost in UA;
-``min_unchanged`` is the share of utterances whose predicted emotion should stay the same. A change that leaves emotions
+``min_unchanged`` is the share of utterances whose predicted emotion should stay the same. They hold for CCC and
+scores as well: CCC is 0 for a constant guess and 1 for a model that is always right. A change that leaves emotions
 as audible as before (level, edges, a good codec) may cost 3 to 5 points. One that takes some of the signal away
 (telephone, noise, room) may cost more, the more it takes. Wrong and missing inputs take a whole source away, and a
 model should fall back on what is left. ``merflow.stress.thresholds`` adds what chance alone does to a finite sample.
@@ -140,6 +141,7 @@ def _conditions() -> tuple[Condition, ...]:
             WordsChange(of_other_emotions),
             allowed_drop=0.25,
             min_unchanged=0.40,
+            description_of_scores="the words of an utterance at another step of the scale",
         ),
         *(
             Condition(f"missing-{modality}", "missing", words, Removal(modality), allowed_drop=0.20, min_unchanged=0.45)

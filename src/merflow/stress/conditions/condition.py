@@ -4,12 +4,13 @@ Shapes: n samples, U utterances.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from merflow.contracts.streams import Modality
+from merflow.contracts.task import Regression, Task
 
 Family = Literal["telephone", "noise", "room", "level", "codec", "tempo", "edges", "transcripts", "missing"]
 
@@ -32,7 +33,7 @@ class WordsChange:
     """A change of the words of the tested utterances; the turns around them keep theirs.
 
     Attributes:
-        change: Words and emotions of all U utterances and a generator -> their new words.
+        change: Words and emotions (or steps of the scale) of all U utterances and a generator -> their new words.
         leaves_nothing: True if no words are left, so that only models with another modality can be tested.
     """
 
@@ -56,8 +57,9 @@ class Condition:
         family: The kind of change. Conditions of a family stand from mild to severe.
         description: The change in a few words, with its unit.
         change: The change itself.
-        allowed_drop: Drop of UA that the change may cost, 0 to 1.
+        allowed_drop: Drop of UA or CCC that the change may cost, 0 to 1.
         min_unchanged: Share of predictions that should stay the same, 0 to 1.
+        description_of_scores: The change in a few words if the labels are scores; empty for ``description``.
     """
 
     name: str
@@ -66,6 +68,13 @@ class Condition:
     change: SoundChange | WordsChange | Removal
     allowed_drop: float
     min_unchanged: float
+    description_of_scores: str = ""
+
+    def of_task(self, task: Task) -> "Condition":
+        """Return the condition as it is described for a task."""
+        if isinstance(task, Regression) and self.description_of_scores:
+            return replace(self, description=self.description_of_scores)
+        return self
 
     @property
     def modality(self) -> Modality:

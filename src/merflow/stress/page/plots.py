@@ -3,16 +3,17 @@
 Rows of text stay readable at any width, which a picture with text in it does not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from merflow.contracts.numerals import percent, plural, signed, signed_interval
-from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults
+from merflow.contracts.numerals import percent, plural
+from merflow.contracts.stress_results import ComparedGroup, ScoreStressResults, StressedCondition, StressRun
+from merflow.stress.page.wording import Wording, wording_of
 
 _STEP = 0.05
-_TICK_STEPS = (0.05, 0.1, 0.2, 0.25)
+_TICK_STEPS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0)
 _MOST_TICKS = 6
 
 
@@ -29,7 +30,7 @@ class PlotRow:
         low: Place of the interval's lower end; None without an interval.
         high: Place of the upper end.
         at: Place of the figure.
-        limit: Place of the limit.
+        limit: Place of the limit; None without one.
     """
 
     name: str
@@ -40,7 +41,7 @@ class PlotRow:
     low: float | None
     high: float | None
     at: float
-    limit: float
+    limit: float | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Plot:
         rows: The rows.
         ticks: Place and text of each tick of the scale.
         zero: Place of the line to compare with; None without one.
+        left_passes: True if a dot left of the limit passes, False if one right of it does.
     """
 
     key: str
@@ -62,24 +64,27 @@ class Plot:
     rows: tuple[PlotRow, ...]
     ticks: tuple[tuple[float, str], ...]
     zero: float | None
+    left_passes: bool = False
 
 
-def drops_plot(results: StressResults) -> Plot:
-    """Return the change of UA per condition with its interval; a dot left of the limit fails."""
+def drops_plot(results: StressRun) -> Plot:
+    """Return the change of UA or CCC per condition with its interval; a dot left of the limit fails."""
+    words = wording_of(results)
     scale = _Scale.of(
-        value for each in results.conditions for value in (each.delta_ua, -each.allowed_drop, *(each.ci95 or ()))
+        value for each in results.conditions for value in (each.change, -each.allowed_drop, *(each.ci95 or ()))
     )
     return Plot(
         key="drops",
         title="",
-        label="Change of UA under each condition, with interval and limit; the table below has the numbers.",
-        rows=tuple(_drop_row(each, scale) for each in results.conditions),
-        ticks=scale.ticks(signed_ends=True),
+        label=f"Change of {words.figure} under each condition, with interval and limit; the table below has the "
+        "numbers.",
+        rows=tuple(_drop_row(each, scale, words) for each in results.conditions),
+        ticks=scale.ticks(words.tick),
         zero=scale.place(0.0),
     )
 
 
-def unchanged_plot(results: StressResults) -> Plot:
+def unchanged_plot(results: StressRun) -> Plot:
     """Return the share of unchanged predictions per condition; a dot left of the limit fails."""
     scale = _Scale(0.0, 1.0)
     rows = tuple(
@@ -97,23 +102,52 @@ def unchanged_plot(results: StressResults) -> Plot:
         for each in results.conditions
     )
     label = "Share of predictions that stay the same under each condition; the table below has the numbers."
-    return Plot("unchanged", "", label, rows, scale.ticks(signed_ends=False), None)
+    return Plot("unchanged", "", label, rows, scale.ticks(lambda value: f"{100 * value:.0f}%"), None)
 
 
-def group_plots(results: StressResults) -> list[Plot]:
-    """Return the UA of each group against the others, one plot per grouping, on a common scale."""
-    drawn = [group for group in results.groups if group.delta_ua is not None]
+def shift_plot(results: ScoreStressResults) -> Plot:
+    """Return the mean change of the scores per condition, with the middle half of the utterances."""
+    words = wording_of(results)
+    scale = _Scale.of(value for each in results.conditions for value in (each.shift, *each.shift_quartiles))
+    rows = []
+    for each in results.conditions:
+        quarter, _, three_quarters = each.shift_quartiles
+        low, high = scale.ends((quarter, three_quarters))
+        middle = f"{words.change(quarter)} to {words.change(three_quarters)}"
+        rows.append(
+            PlotRow(
+                name=each.name,
+                note=each.description,
+                value=words.change(each.shift),
+                detail=f"half of the utterances move by {middle}",
+                passed=True,
+                low=low,
+                high=high,
+                at=scale.place(each.shift),
+                limit=None,
+            )
+        )
+    label = "Mean change of the scores under each condition; the table below has the numbers."
+    return Plot("shifts", "", label, tuple(rows), scale.ticks(words.tick), scale.place(0.0))
+
+
+def group_plots(results: StressRun) -> list[Plot]:
+    """Return the figure of each group against the others, one plot per grouping, on a common scale."""
+    words = wording_of(results)
+    worse = 1 if words.larger_is_worse else -1
+    drawn = [group for group in results.groups if group.difference is not None]
     scale = _Scale.of(
-        value for each in drawn for value in (each.delta_ua or 0.0, -each.allowed_gap, *(each.ci95 or ()))
+        value for each in drawn for value in (each.difference or 0.0, worse * each.allowed_gap, *(each.ci95 or ()))
     )
     return [
         Plot(
             key=f"by-{by}",
             title=f"By {by}",
-            label=f"UA of each group by {by} against all others; the table below has the numbers.",
-            rows=tuple(_group_row(each, scale) for each in drawn if each.by == by),
-            ticks=scale.ticks(signed_ends=True),
+            label=f"{words.group_figure} of each group by {by} against all others; the table below has the numbers.",
+            rows=tuple(_group_row(each, scale, words) for each in drawn if each.by == by),
+            ticks=scale.ticks(words.tick),
             zero=scale.place(0.0),
+            left_passes=words.larger_is_worse,
         )
         for by in dict.fromkeys(group.by for group in drawn)
     ]
@@ -136,48 +170,47 @@ class _Scale:
         """Return a figure's place in percent of the track."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
-    def ticks(self, *, signed_ends: bool) -> tuple[tuple[float, str], ...]:
-        """Return a handful of round figures, in points with their sign or in percent."""
+    def ticks(self, text: Callable[[float], str]) -> tuple[tuple[float, str], ...]:
+        """Return the places of a handful of round figures, with their texts."""
         span = self.high - self.low
         step = next((step for step in _TICK_STEPS if span / step <= _MOST_TICKS), _TICK_STEPS[-1])
         first, last = int(np.ceil(self.low / step - 1e-9)), int(np.floor(self.high / step + 1e-9))
         values = [step * number for number in range(first, last + 1)]
-        return tuple(
-            (self.place(value), signed(value).removesuffix(".0") if signed_ends else f"{100 * value:.0f}%")
-            for value in values
-        )
+        return tuple((self.place(value), text(value)) for value in values)
 
     def ends(self, interval: Sequence[float] | None) -> tuple[float | None, float | None]:
         """Return the places of an interval's ends; None without one."""
         return (None, None) if interval is None else (self.place(interval[0]), self.place(interval[1]))
 
 
-def _drop_row(result: ConditionResult, scale: _Scale) -> PlotRow:
+def _drop_row(result: StressedCondition, scale: _Scale, words: Wording) -> PlotRow:
     low, high = scale.ends(result.ci95)
     return PlotRow(
         name=result.name,
         note=result.description,
-        value=signed(result.delta_ua),
-        detail=f"95% interval {signed_interval(result.ci95)}; a drop of {percent(result.allowed_drop)} points passes",
-        passed=-result.delta_ua <= result.allowed_drop,
+        value=words.change(result.change),
+        detail=f"95% interval {words.change_interval(result.ci95)}; a drop of {words.amount(result.allowed_drop)}"
+        f"{words.points} passes",
+        passed=-result.change <= result.allowed_drop,
         low=low,
         high=high,
-        at=scale.place(result.delta_ua),
+        at=scale.place(result.change),
         limit=scale.place(-result.allowed_drop),
     )
 
 
-def _group_row(group: GroupResult, scale: _Scale) -> PlotRow:
+def _group_row(group: ComparedGroup, scale: _Scale, words: Wording) -> PlotRow:
     low, high = scale.ends(group.ci95)
-    assert group.delta_ua is not None
+    assert group.difference is not None
     return PlotRow(
         name=group.group,
         note=plural(group.utterances, "utterance"),
-        value=signed(group.delta_ua),
-        detail=f"95% interval {signed_interval(group.ci95)}; a gap of {percent(group.allowed_gap)} points passes",
+        value=words.change(group.difference),
+        detail=f"95% interval {words.change_interval(group.ci95)}; a gap of {words.amount(group.allowed_gap)}"
+        f"{words.points} passes",
         passed=group.passed,
         low=low,
         high=high,
-        at=scale.place(group.delta_ua),
-        limit=scale.place(-group.allowed_gap),
+        at=scale.place(group.difference),
+        limit=scale.place(group.allowed_gap if words.larger_is_worse else -group.allowed_gap),
     )

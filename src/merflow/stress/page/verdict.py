@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from merflow.contracts.numerals import listed, percent, plural, signed
-from merflow.contracts.stress_results import ConditionResult, GroupResult, StressResults
+from merflow.contracts.numerals import decimal, listed, percent, plural
+from merflow.contracts.stress_results import (
+    ComparedGroup,
+    ScoreStressResults,
+    StressedCondition,
+    StressResults,
+    StressRun,
+)
+from merflow.stress.page.wording import Wording, wording_of
 from merflow.stress.thresholds import LEVEL
 
 # More sentences than this are a table, which the page has.
@@ -27,7 +34,7 @@ class StressVerdict:
     cautions: tuple[str, ...]
 
 
-def stress_verdict(results: StressResults) -> StressVerdict:
+def stress_verdict(results: StressRun) -> StressVerdict:
     """Return the verdict of the results."""
     failed = [result for result in results.conditions if not result.passed]
     held = len(results.conditions) - len(failed)
@@ -40,63 +47,74 @@ def stress_verdict(results: StressResults) -> StressVerdict:
     worse = [group for group in results.groups if not group.passed]
     if worse:
         headline += f" and is worse for {plural(len(worse), 'group')}"
-    start = f"UA is {percent(results.ua)}% on {plural(results.utterances, 'test utterance')} as they are."
-    sentences = (start, *_first_failures(results.conditions), *_groups(results.groups, worse))
+    words = wording_of(results)
+    start = f"{_start(results)} on {plural(results.utterances, 'test utterance')} as they are."
+    sentences = (start, *_first_failures(results.conditions, words), *_groups(results.groups, worse, words))
     return StressVerdict(headline, sentences, tuple(_cautions(results)))
 
 
-def failed_first(conditions: Sequence[ConditionResult]) -> list[ConditionResult]:
+def failed_first(conditions: Sequence[StressedCondition]) -> list[StressedCondition]:
     """Return the mildest failed condition of each family, the furthest beyond its limits first.
 
     Conditions of a family stand from mild to severe where they are levels of one change.
     """
-    first: dict[str, ConditionResult] = {}
+    first: dict[str, StressedCondition] = {}
     for result in conditions:
         if not result.passed:
             first.setdefault(result.family, result)
     return sorted(first.values(), key=excess, reverse=True)
 
 
-def excess(result: ConditionResult) -> float:
+def excess(result: StressedCondition) -> float:
     """Return how far a condition is beyond its limits, as a share; negative within them."""
-    return max(-result.delta_ua - result.allowed_drop, result.min_unchanged - result.unchanged)
+    return max(-result.change - result.allowed_drop, result.min_unchanged - result.unchanged)
 
 
-def _first_failures(conditions: Sequence[ConditionResult]) -> list[str]:
+def _start(results: StressRun) -> str:
+    if isinstance(results, ScoreStressResults):
+        return f"CCC is {decimal(results.ccc)} and MAE {decimal(results.mae)}"
+    assert isinstance(results, StressResults)
+    return f"UA is {percent(results.ua)}%"
+
+
+def _first_failures(conditions: Sequence[StressedCondition], words: Wording) -> list[str]:
     """Tell the failures that come first; those of further families are in the table."""
     first = failed_first(conditions)
-    said = [_failure(result) for result in first[:_MOST_FAMILIES]]
+    said = [_failure(result, words) for result in first[:_MOST_FAMILIES]]
     rest = [result.name for result in first[_MOST_FAMILIES:]]
     return said + ([f"Less far beyond their limits: {listed(rest)}."] if rest else [])
 
 
-def _failure(result: ConditionResult) -> str:
+def _failure(result: StressedCondition, words: Wording) -> str:
     reasons = []
-    if -result.delta_ua > result.allowed_drop:
-        reasons.append(f"UA falls by {percent(-result.delta_ua)} points ({percent(result.allowed_drop)} are allowed)")
+    if -result.change > result.allowed_drop:
+        lost, allowed = words.amount(-result.change), words.amount(result.allowed_drop)
+        reasons.append(f"{words.figure} falls by {lost}{words.points} ({allowed} {words.are} allowed)")
     if result.unchanged < result.min_unchanged:
         needed = percent(result.min_unchanged)
-        reasons.append(f"{percent(result.unchanged)}% of predictions stay the same ({needed}% are needed)")
+        reasons.append(f"{percent(result.unchanged)}% {words.stay} ({needed}% are needed)")
     return f"Under {result.name} ({result.description}), {listed(reasons)}."
 
 
-def _groups(groups: Sequence[GroupResult], worse: Sequence[GroupResult]) -> list[str]:
+def _groups(groups: Sequence[ComparedGroup], worse: Sequence[ComparedGroup], words: Wording) -> list[str]:
     if not groups:
         return ["The corpus knows no groups of utterances to compare."]
     if not worse:
         kinds = listed(list(dict.fromkeys(group.by for group in groups)))
         return [f"No group by {kinds} is worse than the others beyond what chance explains."]
-    ordered = sorted(worse, key=lambda group: (group.delta_ua or 0.0) + group.allowed_gap)
+    ordered = sorted(worse, key=lambda group: group.allowed_gap - abs(group.difference or 0.0))
     said = [
-        f"{group.by} {group.group} ({signed(group.delta_ua)} points; {percent(group.allowed_gap)} are allowed)"
+        f"{group.by} {group.group} ({words.change(group.difference)}{words.points}; {words.amount(group.allowed_gap)} "
+        f"{words.are} allowed)"
         for group in ordered[:_MOST_GROUPS]
     ]
     rest = len(worse) - len(said)
     more = f", and {plural(rest, 'more group')}" if rest else ""
-    return [f"UA is lower than that of the others, beyond chance, for {'; '.join(said)}{more}."]
+    others = f"{words.group_figure} is {words.worse} that of the others"
+    return [f"{others}, beyond chance, for {'; '.join(said)}{more}."]
 
 
-def _cautions(results: StressResults) -> list[str]:
+def _cautions(results: StressRun) -> list[str]:
     cautions = []
     if results.synthetic:
         cautions.append("The corpus is synthetic. These figures say nothing about real speech.")

@@ -14,7 +14,7 @@ from merflow.evaluation.report.scores.tables import (
     missing,
     residuals,
 )
-from merflow.evaluation.report.tables import Table
+from merflow.evaluation.report.table import Table
 
 
 def score_tables(results: ScoreResults, papers: Sequence[PublishedTable]) -> list[Table]:

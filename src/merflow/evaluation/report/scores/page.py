@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from math import ceil, floor
 from typing import Any
 
+from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.published import PublishedTable
-from merflow.contracts.results import ALPHA
 from merflow.contracts.score_figures import FigureName
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
+from merflow.contracts.task import SCALES
 from merflow.evaluation.report import notes
 from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.learning import Histories, mean_epochs
+from merflow.evaluation.report.model_figures import Inspections, embeddings, model_figures
 from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.scores import classics as classic_tables
 from merflow.evaluation.report.scores import tables, wording
@@ -25,7 +27,7 @@ from merflow.evaluation.report.scores.charts import (
 )
 from merflow.evaluation.report.scores.paper_tables import score_paper_tables
 from merflow.evaluation.report.scores.verdict import score_verdict
-from merflow.evaluation.report.tables import with_variant, without_variant
+from merflow.evaluation.report.table import with_variant, without_variant
 
 # Figures of the first table; the table of all figures has the others.
 _LEADING: tuple[FigureName, ...] = ("CCC", "Pearson", "ACC7", "ACC2 has0", "ACC2 non0")
@@ -33,7 +35,14 @@ _LEADING: tuple[FigureName, ...] = ("CCC", "Pearson", "ACC7", "ACC2 has0", "ACC2
 _STEP = 0.1
 
 
-def score_page(results: ScoreResults, *, origin: Origin, histories: Histories, papers: Sequence[PublishedTable]) -> str:
+def score_page(
+    results: ScoreResults,
+    *,
+    origin: Origin,
+    histories: Histories,
+    papers: Sequence[PublishedTable],
+    inspections: Inspections,
+) -> str:
     """Return one self-contained HTML page.
 
     Args:
@@ -41,7 +50,9 @@ def score_page(results: ScoreResults, *, origin: Origin, histories: Histories, p
         origin: Title, command and identity of the run.
         histories: Epochs per variant; a variant may lack them.
         papers: The papers' own tables.
+        inspections: Inspection of one training run per variant; a variant may lack it.
     """
+    task = SCALES[results.task]
     variants = [results.variants[name] for name in results.ranked]
     pairs = tables.comparisons(results)
     axis = _axis(results)
@@ -93,6 +104,8 @@ def score_page(results: ScoreResults, *, origin: Origin, histories: Histories, p
             )
             for name in results.ranked
         },
+        embeddings=embeddings(inspections, order=results.ranked, task=task),
+        model_figures=model_figures(inspections, order=results.ranked, task=task),
     )
 
 

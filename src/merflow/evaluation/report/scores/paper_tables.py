@@ -9,7 +9,7 @@ from merflow.contracts.score_figures import counterpart
 from merflow.contracts.score_results import ScoreResults
 from merflow.evaluation.report.notes import deviations, encoders_in_words, where
 from merflow.evaluation.report.scores.wording import convention_of_papers
-from merflow.evaluation.report.tables import Table
+from merflow.evaluation.report.table import Table
 
 
 def score_paper_tables(results: ScoreResults, papers: Sequence[PublishedTable]) -> list[Table]:

@@ -18,7 +18,7 @@ from merflow.contracts.numerals import (
 )
 from merflow.contracts.score_figures import MissingFigures, ScoreBreakdown, ScoreGroup
 from merflow.contracts.score_results import ComparedScores, MaeOverSeeds, ScoreResults
-from merflow.evaluation.report.notes import all_deviations, encoders_in_words, inputs_in_words, selection_rule, where
+from merflow.evaluation.report.notes import all_deviations, encoders_in_words, selection_rule, where
 from merflow.evaluation.report.scores.wording import (
     conventions_in_words,
     heading,
@@ -28,7 +28,7 @@ from merflow.evaluation.report.scores.wording import (
     value_text,
     with_interval,
 )
-from merflow.evaluation.report.tables import Table
+from merflow.evaluation.report.table import Table, group_table, missing_table
 from merflow.evaluation.scores.breakdowns import step_name
 
 # Breakdowns in the order of the page, with their titles.
@@ -191,52 +191,32 @@ def by_fold(results: ScoreResults) -> Table:
 
 def missing(results: ScoreResults) -> Table | None:
     """Return the MAE of the same models without some of their input."""
-    names = [name for name in results.ranked if results.variants[name].missing]
-    if not names:
-        return None
-    sets = sorted(
-        {inputs for name in names for inputs in results.variants[name].missing},
-        key=lambda inputs: (inputs.count("+"), "=" in inputs, inputs),
-    )
-    rows = []
-    for name in names:
-        variant = results.variants[name]
-        rows.append((name, decimal(variant.mae), *(_missing_cell(variant.missing.get(inputs)) for inputs in sets)))
-    return Table(
-        "missing",
-        "Missing modalities",
+    cells = {
+        name: (decimal(variant.mae), {inputs: _missing_cell(score) for inputs, score in variant.missing.items()})
+        for name, variant in ((name, results.variants[name]) for name in results.ranked)
+    }
+    note = (
         "Pooled MAE when the test utterances lack a modality, or when the other kind of transcript is read. The change "
-        "is in parentheses; above 0, the input is missed. No model was trained again.",
-        ("Variant", "Complete input", *map(inputs_in_words, sets)),
-        tuple(rows),
+        "is in parentheses; above 0, the input is missed. No model was trained again."
     )
+    return missing_table(cells, note=note)
 
 
 def breakdowns(results: ScoreResults) -> list[tuple[ScoreBreakdown, Table]]:
     """Return the MAE by groups of test utterances, one table per kind of group."""
+    note = (
+        "MAE, with its 95% interval over the dialogues of the group in parentheses. Column heads give the number "
+        "of test utterances."
+    )
     tables = []
     for kind, title in BREAKDOWNS.items():
-        by_variant = {name: results.variants[name].breakdowns.get(kind, ()) for name in results.ranked}
-        by_variant = {name: groups for name, groups in by_variant.items() if groups}
-        if not by_variant:
-            continue
-        sizes = {group.group: group.utterances for groups in by_variant.values() for group in groups}
-        rows = []
-        for name, groups in by_variant.items():
-            by_name = {group.group: group for group in groups}
-            cells = [_group_cell(by_name.get(group)) for group in sizes]
-            rows.append((name, decimal(results.variants[name].mae), *cells))
-        word = "truth " if kind == "truth" else ""
-        columns = [f"{word}{group} ({count:,})" for group, count in sizes.items()]
-        table = Table(
-            f"by-{kind}",
-            title,
-            "MAE, with its 95% interval over the dialogues of the group in parentheses. Column heads give the number "
-            "of test utterances.",
-            ("Variant", "All", *columns),
-            tuple(rows),
-        )
-        tables.append((kind, table))
+        figures = {
+            name: (decimal(variant.mae), variant.breakdowns.get(kind, ()))
+            for name, variant in ((name, results.variants[name]) for name in results.ranked)
+        }
+        head = "truth " if kind == "truth" else ""
+        if table := group_table(kind, title, figures, note=note, cell=_group_cell, head=head):
+            tables.append((kind, table))
     return tables
 
 
@@ -264,11 +244,9 @@ def _over_seeds(difference: MaeOverSeeds | None) -> str:
     return DASH if difference is None else f"{signed_decimal(difference.mean)} ± {difference.std:.3f}"
 
 
-def _missing_cell(score: MissingFigures | None) -> str:
-    return DASH if score is None else f"{decimal(score.figures['MAE'].pooled)} ({signed_decimal(score.delta_mae)})"
+def _missing_cell(score: MissingFigures) -> str:
+    return f"{decimal(score.figures['MAE'].pooled)} ({signed_decimal(score.delta_mae)})"
 
 
-def _group_cell(group: ScoreGroup | None) -> str:
-    if group is None:
-        return DASH
+def _group_cell(group: ScoreGroup) -> str:
     return decimal(group.mae) + (f" ({decimal_interval(group.ci95)})" if group.ci95 else "")

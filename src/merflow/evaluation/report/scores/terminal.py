@@ -2,8 +2,8 @@
 
 from rich.table import Table
 
+from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.numerals import decimal, p_value, plural, signed_decimal, signed_decimal_interval
-from merflow.contracts.results import ALPHA
 from merflow.contracts.score_figures import FigureName
 from merflow.contracts.score_results import ComparedScoreRuns, ComparedScores, ScoreResults
 from merflow.evaluation.report.notes import all_deviations, encoders_note, selection_rule, told_by_variant

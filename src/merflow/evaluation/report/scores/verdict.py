@@ -1,5 +1,6 @@
 """The answer in words where labels are scores: which variant has the lowest error, and how far to believe it."""
 
+from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.numerals import (
     decimal,
     decimal_interval,
@@ -10,7 +11,6 @@ from merflow.contracts.numerals import (
     signed_decimal,
     signed_decimal_interval,
 )
-from merflow.contracts.results import ALPHA
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
 from merflow.evaluation.report.scores.wording import scale_in_words, value_text
 from merflow.evaluation.report.verdict import Verdict, data_cautions, headline

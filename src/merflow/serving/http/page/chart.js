@@ -1,8 +1,10 @@
-// Waveform and emotion over time as SVG on one scale of time.
+// Waveform, and the ground of a timeline, as SVG on one scale of time.
+
+import { clock, seconds } from "./elements.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-function add(parent, name, attributes = {}, text = "") {
+export function add(parent, name, attributes = {}, text = "") {
   const node = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.textContent = text;
@@ -16,15 +18,7 @@ function canvas(parent, height, label) {
   return [add(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }), width];
 }
 
-function clock(value) {
-  return `${Math.floor(value / 60)}:${String(Math.floor(value % 60)).padStart(2, "0")}`;
-}
-
-export function seconds(value) {
-  return value < 60 ? `${value.toFixed(1)} s` : clock(value);
-}
-
-function ticks(svg, duration, width, height) {
+export function ticks(svg, duration, width, height) {
   const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600].find((each) => duration / each <= width / 75) ?? 1200;
   for (let at = 0; at <= duration + 1e-6; at += step) {
     const x = (at / duration) * width;
@@ -50,33 +44,18 @@ export function waveform(parent, envelope, duration) {
   return svg;
 }
 
-export function timeline(parent, segments, colours, duration) {
-  const classes = Object.keys(colours);
-  const [top, height] = [26, 150];
-  const [svg, width] = canvas(parent, top + height + 28, "Emotion over time; the table below has the numbers");
+/** Return a timeline to draw on, with the pattern of what the model is not sure of. */
+export function ground(parent, height, label) {
+  const [svg, width] = canvas(parent, height, label);
   const hatch = add(add(svg, "defs"), "pattern", { id: "unsure", width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
   add(hatch, "line", { class: "hatch", x1: 0, x2: 0, y1: 0, y2: 7 });
-  segments.forEach((segment) => {
-    if (segment.answer.error) return;
-    const [left, right] = [segment.start_s, segment.end_s].map((at) => (at / duration) * width);
-    const box = { x: left, width: Math.max(0.5, right - left - 1) };
-    const { emotion, probabilities, sure } = segment.answer;
-    const strip = add(svg, "rect", { ...box, y: 0, height: 14, rx: 2 });
-    strip.style.fill = `var(--${colours[emotion]})`;
-    if (!sure) add(svg, "rect", { ...box, class: "unsure", y: 0, height: 14 });
-    let y = top + height;
-    classes.forEach((name) => {
-      const part = probabilities[name] * height;
-      y -= part;
-      const rect = add(svg, "rect", { ...box, y, height: Math.max(0, part) });
-      rect.style.fill = `var(--${colours[name]})`;
-    });
-    const whole = add(svg, "rect", { ...box, y: 0, height: top + height, fill: "transparent" });
-    const listed = classes.map((name) => `${name} ${Math.round(100 * probabilities[name])}%`).join(", ");
-    add(whole, "title", {}, `${seconds(segment.start_s)} to ${seconds(segment.end_s)}: ${listed}`);
-  });
-  ticks(svg, duration, width, top + height);
-  return svg;
+  return [svg, width];
+}
+
+/** Return the place of a stretch of speech on a timeline. */
+export function boxOf(segment, duration, width) {
+  const [left, right] = [segment.start_s, segment.end_s].map((at) => (at / duration) * width);
+  return { x: left, width: Math.max(0.5, right - left - 1) };
 }
 
 export function playhead(svg, media, duration) {

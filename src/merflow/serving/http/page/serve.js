@@ -1,22 +1,17 @@
-import { playhead, seconds, timeline, waveform } from "./chart.js";
+import { playhead, waveform } from "./chart.js";
+import { element, listed, seconds } from "./elements.js";
+import * as emotions from "./emotions.js";
 import { Recorder } from "./recorder.js";
+import * as scores from "./scores.js";
 
 const $ = (id) => document.getElementById(id);
-const percent = (share) => `${Math.round(100 * share)}%`;
 let model;
+let task; // emotions or scores: what the page says and draws of an answer
 let clip = null;
 let key = "";
 let address = "";
 let asked = 0;
 let draw = () => {};
-
-function listed(words, last = "and") {
-  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} ${last} ${words.at(-1)}`;
-}
-
-function element(name, { text = "", className = "", ...properties } = {}) {
-  return Object.assign(document.createElement(name), { textContent: text, className, ...properties });
-}
 
 async function ask(path, options = {}) {
   const headers = key ? { "X-API-Key": key } : {};
@@ -37,13 +32,17 @@ async function open() {
     $("key").focus();
     return;
   }
+  task = model.scale ? scores : emotions;
   $("key-form").hidden = true;
   $("clip-form").hidden = false;
   document.title = `${model.title} · merflow`;
   const named = model.title.startsWith("version ");
   $("model-name").textContent = named ? model.title : `${model.title}, version ${model.version}`;
   const reads = model.modalities.map((name) => ({ audio: "speech", text: "words", video: "faces" })[name]);
-  $("intro").textContent = `This model tells ${listed(model.classes)} apart, from ${listed(reads)}. ${model.remark}`;
+  $("intro").textContent = `${task.intro(model)}, from ${listed(reads)}. ${model.remark}`;
+  $("title").textContent = task.title(model);
+  $("bars").setAttribute("aria-label", task.answerLabel(model));
+  $("timeline-title").textContent = task.timelineTitle(model);
   $("words").hidden = !model.modalities.includes("text");
   $("text").maxLength = model.limits.text_chars;
   $("kept").textContent = model.keeps_requests ? "This server keeps what you send." : "Nothing that you send is kept.";
@@ -94,24 +93,17 @@ async function predict() {
   }
 }
 
-function verdict(answer) {
-  if (!model.abstains) return [`${answer.emotion}, ${percent(answer.probabilities[answer.emotion])}`, "The most likely emotion. This model cannot say when it is not sure."];
-  if (answer.sure) return [`${answer.emotion}, ${percent(answer.probabilities[answer.emotion])}`, "The model holds no other emotion possible."];
-  if (!answer.possible.length) return ["Not sure", "No emotion fits this clip well enough."];
-  return [`Not sure: ${listed(answer.possible, "or")}`, "The model holds each of these possible, and does not choose."];
-}
-
 function show(found) {
   const answer = found.whole ?? found.predictions?.[0] ?? null;
   $("answer").hidden = false;
   $("answer-of").textContent = answer?.clip ?? "";
-  const long = ["See emotion over time", `The recording is longer than ${seconds(model.limits.clip_s)}, and is predicted in parts only.`];
-  const [title, note] = answer ? verdict(answer) : long;
+  const long = [`See ${task.timelineTitle(model).toLowerCase()}`, `The recording is longer than ${seconds(model.limits.clip_s)}, and is predicted in parts only.`];
+  const [title, note] = answer ? task.verdict(answer, model) : long;
   $("answer-title").textContent = title;
-  const heard = new Set((found.segments ?? []).map((segment) => segment.answer.emotion));
-  $("answer-note").textContent = answer && heard.size > 1 ? `${note} Stretches of speech differ: see emotion over time.` : note;
+  const differ = answer && task.differ((found.segments ?? []).map((segment) => segment.answer), model);
+  $("answer-note").textContent = differ ? `${note} Stretches of speech differ: see ${task.timelineTitle(model).toLowerCase()}.` : note;
   $("warnings").replaceChildren(...(answer?.warnings ?? []).map((text) => element("li", { text })));
-  $("bars").replaceChildren(...(answer ? model.classes.map((name) => bar(name, answer)) : []));
+  $("bars").replaceChildren(...(answer ? task.pictured(answer, model) : []));
   $("counted").parentElement.hidden = !answer;
   $("counted").replaceChildren(
     ...model.modalities.map((name) => {
@@ -123,20 +115,6 @@ function show(found) {
   if (found.envelope) hear(found);
   $("answer").focus({ preventScroll: true });
   $("answer").scrollIntoView({ block: "start" });
-}
-
-function bar(name, answer) {
-  const row = element("li");
-  const possible = answer.possible.includes(name);
-  row.style.setProperty("--colour", `var(--${model.colours[name]})`);
-  const label = element("span", { text: name, className: possible ? "name possible" : "name" });
-  if (possible) label.title = "possible";
-  const rail = element("span", { className: "rail" });
-  rail.setAttribute("aria-hidden", "true");
-  const fill = rail.appendChild(element("i"));
-  fill.style.width = `${100 * answer.probabilities[name]}%`;
-  row.append(label, rail, element("span", { text: percent(answer.probabilities[name]), className: "share" }));
-  return row;
 }
 
 function hear(found) {
@@ -151,16 +129,15 @@ function hear(found) {
   draw = () => {
     playhead(waveform($("waveform"), found.envelope, found.duration_s), media, found.duration_s);
     if (!found.segments.length) return;
-    playhead(timeline($("timeline-chart"), found.segments, model.colours, found.duration_s), media, found.duration_s);
+    playhead(task.timeline($("timeline-chart"), found.segments, model, found.duration_s), media, found.duration_s);
   };
   draw();
   if (!found.segments.length) return;
-  $("timeline-note").textContent =
-    "Each stretch of speech, predicted from its sound alone. The strip on top is the most likely emotion, hatched where the model is not sure.";
+  $("timeline-note").textContent = `Each stretch of speech, predicted from its sound alone. ${task.timelineNote(model)}`;
   $("legend").replaceChildren(
-    ...model.classes.map((name) => {
+    ...Object.entries(task.legend(model)).map(([name, colour]) => {
       const item = element("li");
-      item.style.setProperty("--colour", `var(--${model.colours[name]})`);
+      item.style.setProperty("--colour", `var(--${colour})`);
       item.append(element("i"), name);
       return item;
     }),
@@ -170,7 +147,7 @@ function hear(found) {
 
 function table(segments, media) {
   const head = element("tr");
-  head.append(...["From", "To", "Emotion", ...model.classes].map((text) => element("th", { text, scope: "col" })));
+  head.append(...["From", "To", ...task.columns(model)].map((text) => element("th", { text, scope: "col" })));
   const rows = segments.map(({ start_s, end_s, answer }) => {
     const row = element("tr");
     const play = element("button", { type: "button", text: seconds(start_s), ariaLabel: `Play from ${seconds(start_s)}` });
@@ -180,9 +157,7 @@ function table(segments, media) {
     });
     const from = element("td");
     from.append(play);
-    const emotion = answer.error ?? (answer.sure || !model.abstains ? answer.emotion : `not sure: ${listed(answer.possible, "or") || "none fits"}`);
-    const shares = model.classes.map((name) => (answer.error ? "" : percent(answer.probabilities[name])));
-    row.append(from, ...[seconds(end_s), emotion, ...shares].map((text) => element("td", { text })));
+    row.append(from, ...[seconds(end_s), ...task.cells(answer, model)].map((text) => element("td", { text })));
     return row;
   });
   const [thead, tbody] = [element("thead"), element("tbody")];

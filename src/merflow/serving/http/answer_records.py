@@ -1,0 +1,234 @@
+"""Answers of the HTTP interface by the task of the model, emotions or scores, as its description shows them."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import Field
+
+from merflow.contracts.heard import ScoreScale
+from merflow.serving.answers import ClipAnswer, ClipPrediction, ClipScore, RefusedClip
+from merflow.serving.http.records import ModelFacts, ModelLimits, Record
+from merflow.serving.listen_page.palette import colours, side_colours
+from merflow.serving.predictor import ServedModel
+
+
+class Answer(Record):
+    """The answer to one clip. ``error`` is null unless the clip could not be read, and then all else is empty."""
+
+    clip: str
+    emotion: str | None = None
+    probabilities: dict[str, float] = Field(default={})
+    possible: list[str] = Field(default=[])
+    sure: bool = False
+    modalities: list[str] = Field(default=[])
+    warnings: list[str] = Field(default=[])
+    duration_s: float | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, answer: ClipAnswer) -> "Answer":
+        """Return the record of an answer of the model."""
+        if isinstance(answer, RefusedClip):
+            return cls(clip=answer.clip_id, error=answer.reason)
+        assert isinstance(answer, ClipPrediction)
+        return cls(
+            clip=answer.clip_id,
+            emotion=answer.emotion,
+            probabilities=dict(answer.probabilities),
+            possible=list(answer.possible),
+            sure=answer.sure,
+            modalities=list(answer.modalities),
+            warnings=list(answer.warnings),
+            duration_s=answer.duration_s,
+        )
+
+
+class ScoreAnswer(Record):
+    """The answer to one clip. ``error`` is null unless the clip could not be read, and then all else is empty.
+
+    ``low`` and ``high`` are the ends of the score's interval, null if the model is not calibrated. ``sure`` is false if
+    the interval holds the middle of the scale.
+    """
+
+    clip: str
+    score: float | None = None
+    low: float | None = None
+    high: float | None = None
+    sure: bool = False
+    modalities: list[str] = Field(default=[])
+    warnings: list[str] = Field(default=[])
+    duration_s: float | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, answer: ClipAnswer) -> "ScoreAnswer":
+        """Return the record of an answer of the model."""
+        if isinstance(answer, RefusedClip):
+            return cls(clip=answer.clip_id, error=answer.reason)
+        assert isinstance(answer, ClipScore)
+        return cls(
+            clip=answer.clip_id,
+            score=answer.score,
+            low=answer.low,
+            high=answer.high,
+            sure=answer.sure,
+            modalities=list(answer.modalities),
+            warnings=list(answer.warnings),
+            duration_s=answer.duration_s,
+        )
+
+
+_Answer = TypeVar("_Answer", Answer, ScoreAnswer)
+
+
+class _Predictions(Record, Generic[_Answer]):
+    model: str
+    version: str
+    predictions: list[_Answer]
+
+
+class _Part(Record, Generic[_Answer]):
+    start_s: float
+    end_s: float
+    answer: _Answer
+
+
+class _V1Predictions(Record, Generic[_Answer]):
+    predictions: list[_Answer]
+
+
+class Answered(_Predictions[Answer]):
+    """Answers to uploaded clips, in their order."""
+
+
+class ScoresAnswered(_Predictions[ScoreAnswer]):
+    """Answers to uploaded clips, in their order."""
+
+
+class Segment(_Part[Answer]):
+    """A part of a recording and the model's answer to it."""
+
+
+class ScoredSegment(_Part[ScoreAnswer]):
+    """A part of a recording and the model's answer to it."""
+
+
+class Listened(Record):
+    """A recording: the answer to the whole if it is short enough, to its parts, and the shape of its sound.
+
+    ``envelope`` is the loudest sample, 0 to 1, of equal parts of the recording.
+    """
+
+    model: str
+    version: str
+    duration_s: float
+    whole: Answer | None
+    segments: list[Segment]
+    envelope: list[float]
+
+
+class ScoresListened(Record):
+    """A recording: the answer to the whole if it is short enough, to its parts, and the shape of its sound.
+
+    ``envelope`` is the loudest sample, 0 to 1, of equal parts of the recording.
+    """
+
+    model: str
+    version: str
+    duration_s: float
+    whole: ScoreAnswer | None
+    segments: list[ScoredSegment]
+    envelope: list[float]
+
+
+class V1Answer(_V1Predictions[Answer]):
+    """Answers in the form of the V1 protocol."""
+
+
+class V1ScoresAnswer(_V1Predictions[ScoreAnswer]):
+    """Answers in the form of the V1 protocol."""
+
+
+class Scale(Record):
+    """The scale of a model of scores, the names of its lower and upper side, and those of their colours on the page."""
+
+    low: float
+    high: float
+    middle: float
+    sides: list[str]
+    colours: list[str]
+
+    @classmethod
+    def of(cls, scale: ScoreScale) -> "Scale":
+        """Return the record of a scale."""
+        sides = list(scale.sides)
+        of_side = side_colours(scale)
+        return cls(
+            low=scale.low, high=scale.high, middle=scale.middle, sides=sides, colours=[of_side[side] for side in sides]
+        )
+
+
+class ScoreModelFacts(ModelFacts):
+    """Facts about the model of scores that is served. It has no classes."""
+
+    task: str
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class AnswerRecords:
+    """The records of a task.
+
+    Attributes:
+        answer: Answer to one clip.
+        answered: Answers to uploads.
+        segment: Part of a recording.
+        listened: A recording in parts.
+        v1: Answers in the V1 protocol.
+        facts: Facts about the model.
+    """
+
+    answer: type[Answer] | type[ScoreAnswer]
+    answered: type[Any]
+    segment: type[Any]
+    listened: type[Any]
+    v1: type[Any]
+    facts: type[ModelFacts]
+
+
+_EMOTIONS = AnswerRecords(Answer, Answered, Segment, Listened, V1Answer, ModelFacts)
+_SCORES = AnswerRecords(ScoreAnswer, ScoresAnswered, ScoredSegment, ScoresListened, V1ScoresAnswer, ScoreModelFacts)
+
+
+def records_of(model: ServedModel) -> AnswerRecords:
+    """Return the records of a model's task."""
+    return _EMOTIONS if model.scale is None else _SCORES
+
+
+def facts_of(model: ServedModel, *, name: str, keeps_requests: bool, limits: ModelLimits) -> ModelFacts:
+    """Return the facts of a model.
+
+    Args:
+        model: The model.
+        name: Its name in URLs.
+        keeps_requests: True if the server keeps what it receives.
+        limits: Limits of a request.
+    """
+    own: dict[str, Any] = {}
+    if model.scale is not None:
+        own = {"task": model.scale.task, "scale": Scale.of(model.scale)}
+    return records_of(model).facts(
+        name=name,
+        version=model.version,
+        title=model.title,
+        classes=list(model.classes),
+        colours={each: colours(model.classes)[each] for each in model.classes},
+        modalities=list(model.modalities),
+        calibrated=model.calibrated,
+        abstains=model.abstains,
+        remark=model.remark,
+        has_card=model.card is not None,
+        keeps_requests=keeps_requests,
+        limits=limits,
+        **own,
+    )
