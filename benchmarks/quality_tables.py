@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.record import Result
+from merflow.contracts.task import EMOTION
 
 
 def _against_classics(result: Result) -> str:
@@ -235,9 +236,10 @@ def _monitor_false_alarms(result: Result) -> str:
     ]
     for row in result["figures"]["rows"]:
         low, high = row["ci95"]
+        task = "" if row.get("task", EMOTION) == EMOTION else f"{row['task']}: "
         lines.append(
-            f"| {row['shift']} | {row['clips']} | {row['clips_per_speaker']} | {row['windows']} | {row['stated']} | "
-            f"{row['rate']:.3f} | {low:.3f} to {high:.3f} |"
+            f"| {task}{row['shift']} | {row['clips']} | {row['clips_per_speaker']} | {row['windows']} | "
+            f"{row['stated']} | {row['rate']:.3f} | {low:.3f} to {high:.3f} |"
         )
     return "\n".join([*lines, ""])
 

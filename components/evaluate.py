@@ -22,7 +22,8 @@ def evaluate(
 ) -> None:
     """Compute figures with intervals, paired comparisons and one HTML page; KFP draws the best variant's confusion.
 
-    `folds` are fingerprints, under which the workspace has the folds. No model is downloaded.
+    Scores have no confusion, and none is drawn. `folds` are fingerprints, under which the workspace has the folds. No
+    model is downloaded.
     """
     from merflow.jobs import steps
 
@@ -40,5 +41,6 @@ def evaluate(
         tables=tables.path,
     )
     metrics.metadata = shown["metrics"]
-    confusion.log_confusion_matrix(shown["classes"], shown["confusion"])
+    if shown["classes"]:
+        confusion.log_confusion_matrix(shown["classes"], shown["confusion"])
     confusion.metadata["variant"] = shown["best"]

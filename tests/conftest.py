@@ -9,10 +9,13 @@ from typing import NamedTuple
 import pytest
 
 from merflow.contracts.params import Params, read_params
+from merflow.corpus.manifest import read_manifest
 from merflow.corpus.synthetic.mosei_pickles import synthesize_pickles
 from merflow.corpus.synthetic.mosei_release import synthesize_mosei
 from merflow.corpus.synthetic.release import synthesize
 from merflow.features.encoders.huggingface.miniature import build_miniatures
+from merflow.runs.fold_folder import folds_below, read_predictions
+from tests.rated_clips import RatedFold, cut
 from tests.seaweed import BUCKET, OWNER, Seaweed, missing
 
 # A shell starts jobs in the background with Ctrl-C ignored, and the programs that tests interrupt would inherit that.
@@ -101,6 +104,15 @@ def rated_ensemble(rated_benchmark: Path, tmp_path_factory: pytest.TempPathFacto
     from tests.promotion.packaging.benchmarks import packaged
 
     return packaged(rated_benchmark, tmp_path_factory.mktemp("packages") / "rated")
+
+
+@pytest.fixture(scope="session")
+def rated_fold(rated_benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> RatedFold:
+    """Return the first fold of the benchmark of sentiment, with the clips that it was tested on as files."""
+    manifest, fold = read_manifest(rated_benchmark / "manifest.parquet"), min(folds_below(rated_benchmark / "folds"))
+    tested = read_predictions(fold)
+    dialogues = manifest.rows.loc[manifest.rows["utterance_id"].isin(set(tested["utterance_id"])), "dialogue_id"]
+    return RatedFold(fold, tested, cut(manifest, set(dialogues), tmp_path_factory.mktemp("rated-clips")))
 
 
 class Registered(NamedTuple):

@@ -33,12 +33,12 @@ def test_examples_with_words(name: str, encoders: Path, tmp_path: Path) -> None:
     words = WordsInput(EncoderSpec(name=name, settings=settings), Stream("text"))
     needed = {("samples", "words"): {"numpy", "onnxruntime", "words"}, ("words",): {"onnxruntime", "words"}}
     for inputs, modules in needed.items():
-        write_example(tmp_path, inputs=inputs, words=words)
+        write_example(tmp_path, inputs=inputs, words=words, scores=False)
         assert imported(tmp_path / "predict.py") == modules
         assert imported(tmp_path / "words.py") == {"numpy"}
 
 
 def test_an_example_without_words(tmp_path: Path) -> None:
-    write_example(tmp_path, inputs=("samples",), words=None)
+    write_example(tmp_path, inputs=("samples",), words=None, scores=False)
     assert imported(tmp_path / "predict.py") == {"numpy", "onnxruntime"}
     assert [path.name for path in tmp_path.iterdir()] == ["predict.py"]

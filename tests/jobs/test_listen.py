@@ -19,6 +19,7 @@ import soundfile
 pytest.importorskip("silero_vad")
 pytest.importorskip("av")
 
+from merflow.contracts.heard import HeardEmotion
 from merflow.contracts.listening_results import HeardSegment, ListeningResults, read_listening
 from merflow.contracts.params import Params
 from merflow.corpus.samples import RATE_HZ
@@ -105,7 +106,7 @@ def test_segments_are_predicted_as_clips_of_one_dialogue(
     assert predictor.reach > 0
     answers = predictor.predict(dialogue(clips, reach=predictor.reach))
     for segment, answer in zip(results.segments, answers, strict=True):
-        assert segment.heard is not None
+        assert isinstance(segment.heard, HeardEmotion)
         assert isinstance(answer, ClipPrediction)
         assert segment.heard.probabilities == pytest.approx(answer.probabilities, abs=1e-5)
 
@@ -157,9 +158,7 @@ def test_a_finished_run_is_remembered_and_other_settings_are_not(
     first, _ = listen(request, predictor=predictor)
     again, _ = listen(replace(request, half_life_s=0.0), predictor=predictor)
     assert (first.speed.remembered, again.speed.remembered) == (0, len(first.segments))
-    assert [each.smoothed for each in again.segments] == [
-        each.heard and each.heard.probabilities for each in again.segments
-    ]
+    assert [each.smoothed for each in again.segments] == [each.heard and each.heard.values for each in again.segments]
     shorter = request.settings.model_copy(update={"longest_s": 2.0})
     other, _ = listen(replace(request, settings=shorter), predictor=predictor)
     assert other.speed.remembered == 0
@@ -259,8 +258,8 @@ def test_a_microphone_hears_what_is_played(
     assert (heard.recording, heard.digest, heard.duration_s) == ("microphone", None, direct.duration_s)
     assert {path.name for path in page.parent.iterdir()} == FILES - {JOURNAL} | {SOUND}
     for one, other in zip(heard.segments, direct.segments, strict=True):
-        assert one.heard is not None
-        assert other.heard is not None
+        assert isinstance(one.heard, HeardEmotion)
+        assert isinstance(other.heard, HeardEmotion)
         assert one.heard.probabilities == pytest.approx(other.heard.probabilities, abs=1e-5)
 
 

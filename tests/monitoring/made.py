@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from merflow.contracts.calibration_record import (
     HeldOutCalibration,
     write_calibration,
 )
+from merflow.contracts.heard import ScoreScale
 from merflow.contracts.model_package import (
     PREDICTIONS_FILE,
     REFERENCE_FILE,
@@ -23,12 +25,14 @@ from merflow.contracts.model_package import (
     ModelPackage,
     write_package,
 )
+from merflow.contracts.score_calibration import HeldOutIntervals, IntervalCoverage, ScoreCalibration
 from merflow.contracts.selection import Selection
-from merflow.contracts.tables import MEASURED, PREDICTIONS, conform
+from merflow.contracts.tables import MEASURED, conform, tables_of
 from merflow.contracts.traffic_log import TrafficLog, TrafficRecord
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 MODEL, VERSION = "speech", "3"
+SCALE = ScoreScale(task="sentiment", low=-3, high=3)
 
 
 @dataclass(frozen=True)
@@ -81,26 +85,96 @@ class World:
             )
         return records, {f"clip-{number}": CLASSES[index] for number, index in enumerate(truth.tolist())}
 
+    def calibration(self, clips: int) -> Calibration:
+        """Return a calibration with the world's threshold."""
+        held = GroupCoverage(**_HELD, utterances=clips, mean_size=1.2)
+        return Calibration(
+            temperature=1.0,
+            coverage=0.9,
+            grouped_by="",
+            thresholds={ANY_GROUP: self.threshold},
+            utterances={ANY_GROUP: clips},
+            held_out=HeldOutCalibration(
+                utterances=clips, ece_before=0.1, ece_after=0.05, nll_before=1, nll_after=0.9, groups={ANY_GROUP: held}
+            ),
+        )
 
-def write_made_package(folder: Path, world: World, *, clips: int = 1500, with_reference: bool = True) -> ModelPackage:
+
+@dataclass(frozen=True)
+class ScoreWorld:
+    """The distributions of a model of sentiment.
+
+    Attributes:
+        louder_db: Gain of all levels.
+        shift: Moves all scores.
+        error: Standard deviation of the error.
+        half_width: Half the width of an interval.
+    """
+
+    louder_db: float = 0.0
+    shift: float = 0.0
+    error: float = 0.7
+    half_width: float = 1.2
+
+    def traffic(self, clips: int, *, seed: int) -> tuple[list[TrafficRecord], Mapping[str, float]]:
+        """Return records and the labels of all clips."""
+        random = np.random.default_rng(seed)
+        truth = np.clip(np.rint(3 * random.normal(0.3, 1.1, size=clips)) / 3, SCALE.low, SCALE.high)
+        scores = 0.1 + 0.7 * truth + self.shift + self.error * random.normal(size=clips)
+        middle = np.clip(scores, SCALE.low, SCALE.high)
+        low, high = (np.clip(middle + side * self.half_width, SCALE.low, SCALE.high) for side in (-1, 1))
+        durations = random.lognormal(1.3, 0.6, size=clips)
+        levels = random.normal(-27, 4, size=clips) + self.louder_db
+        words = random.poisson(2.2 * durations)
+        abstained = (low <= 0) & (high >= 0)
+        records = [
+            TrafficRecord(
+                time="2026-05-01T12:00:00+00:00",
+                model=MODEL,
+                version=VERSION,
+                clip_id=f"clip-{number}",
+                duration_s=float(durations[number]),
+                level_dbfs=float(levels[number]),
+                words=int(words[number]),
+                modalities=("audio", "text"),
+                sure=not abstained[number],
+                abstains=True,
+                score=float(scores[number]),
+                low=float(low[number]),
+                high=float(high[number]),
+                abstained=bool(abstained[number]),
+                format=2,
+            )
+            for number in range(clips)
+        ]
+        return records, {f"clip-{number}": float(label) for number, label in enumerate(truth)}
+
+    def calibration(self, clips: int) -> ScoreCalibration:
+        """Return a calibration with the world's width."""
+        held = IntervalCoverage(**_HELD, utterances=clips, mean_width=2.4)
+        return ScoreCalibration(
+            task=SCALE.task,
+            low=SCALE.low,
+            high=SCALE.high,
+            coverage=0.9,
+            grouped_by="",
+            half_widths={ANY_GROUP: self.half_width},
+            utterances={ANY_GROUP: clips},
+            held_out=HeldOutIntervals(utterances=clips, mae=0.6, groups={ANY_GROUP: held}),
+        )
+
+
+_HELD: dict[str, Any] = {"coverage": 0.9, "ci95": (0.89, 0.91), "answered": 0.7, "accuracy_when_answered": 0.9}
+
+
+def write_made_package(
+    folder: Path, world: World | ScoreWorld, *, clips: int = 1500, with_reference: bool = True
+) -> ModelPackage:
     """Write a package without weights, whose held-out data come from a world."""
     records, labels = world.traffic(clips, seed=99)
-    held = GroupCoverage(
-        utterances=clips, coverage=0.9, ci95=(0.89, 0.91), mean_size=1.2, answered=0.7, accuracy_when_answered=0.9
-    )
-    calibration = Calibration(
-        temperature=1.0,
-        coverage=0.9,
-        grouped_by="",
-        thresholds={ANY_GROUP: world.threshold},
-        utterances={ANY_GROUP: clips},
-        held_out=HeldOutCalibration(
-            utterances=clips, ece_before=0.1, ece_after=0.05, nll_before=1, nll_after=0.9, groups={ANY_GROUP: held}
-        ),
-    )
+    scores = isinstance(world, ScoreWorld)
     folder.mkdir(parents=True)
-    write_calibration(folder, calibration)
-    _write_evidence(folder, records, labels, with_reference=with_reference)
+    write_calibration(folder, world.calibration(clips))
     member = folder / "members" / "00"
     member.mkdir(parents=True)
     (member / "weights").write_text("none")
@@ -108,7 +182,9 @@ def write_made_package(folder: Path, world: World, *, clips: int = 1500, with_re
         kind="ensemble",
         variant="made:up",
         taxonomy="iemocap4",
-        classes=CLASSES,
+        task=SCALE.task if scores else "emotion",
+        scale=(SCALE.low, SCALE.high) if scores else None,
+        classes=() if scores else CLASSES,
         modalities=("audio", "text"),
         transcripts="truth",
         protocol="k-fold",
@@ -128,6 +204,7 @@ def write_made_package(folder: Path, world: World, *, clips: int = 1500, with_re
         ),
         files={},
     )
+    _write_evidence(folder, records, labels, package, with_reference=with_reference)
     write_package(folder, package)
     return package
 
@@ -139,15 +216,20 @@ _LINEAGE = (
 
 
 def _write_evidence(
-    folder: Path, records: list[TrafficRecord], labels: Mapping[str, str], *, with_reference: bool
+    folder: Path,
+    records: list[TrafficRecord],
+    labels: Mapping[str, str] | Mapping[str, float],
+    package: ModelPackage,
+    *,
+    with_reference: bool,
 ) -> None:
     names = [record.clip_id for record in records]
     fixed = {"run": "", "model": "made", "preset": "up", "protocol": "k-fold", "fold": 1, "seed": 0}
-    rows = [list(record.probabilities.values()) for record in records]
-    predictions = pd.DataFrame(
-        {"utterance_id": names, "label": [labels[name] for name in names], "probabilities": rows}
-    )
-    tables = {PREDICTIONS_FILE: (predictions.assign(**fixed), PREDICTIONS)}
+    answers: dict[str, list[Any]] = {"probabilities": [list(record.probabilities.values()) for record in records]}
+    if package.scale is not None:
+        answers = {"score": [record.score for record in records]}
+    predictions = pd.DataFrame({"utterance_id": names, "label": [labels[name] for name in names], **answers})
+    tables = {PREDICTIONS_FILE: (predictions.assign(**fixed), tables_of(package.predicted).predictions)}
     if with_reference:
         measured = {field: [getattr(record, field) for record in records] for field in MEASURED.names[1:]}
         tables[REFERENCE_FILE] = (pd.DataFrame({"utterance_id": names, **measured}), MEASURED)

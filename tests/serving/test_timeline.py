@@ -7,6 +7,7 @@ import pytest
 from merflow.contracts.heard import NOT_SURE, HeardEmotion
 from merflow.contracts.listening_results import HeardSegment
 from merflow.serving.timeline import smoothed
+from tests.serving.results import scored
 
 
 def segment(start_s: float, end_s: float, angry: float, *, sure: bool = True) -> HeardSegment:
@@ -58,3 +59,12 @@ def test_a_segment_without_a_prediction_neither_counts_nor_is_filled() -> None:
     assert anger(found) == pytest.approx([0.9, 0.9])
     assert smoothed([]) == ()
     assert smoothed([refused]) == (refused,)
+
+
+def test_scores_are_smoothed_and_stay_as_unsure_as_they_were() -> None:
+    first, second = smoothed((scored(0, 2, 2.0), scored(2, 4, -0.5)), half_life_s=2.0)
+    weighted = (2 * 2.0 + 2 * 0.5 * -0.5) / (2 + 1)
+    assert first.smoothed == pytest.approx({"score": weighted})
+    assert second.smoothed == pytest.approx({"score": (2 * -0.5 + 2 * 0.5 * 2.0) / 3})
+    assert first.smoothed_answer == "1.2"
+    assert second.smoothed_answer == "not sure: 0.3"

@@ -31,7 +31,7 @@ def export(
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Export a trained model to one ONNX file, from samples to calibrated probabilities.
+    """Export a trained model to one ONNX file, from samples to calibrated probabilities, or a score.
 
     It is compared with PyTorch on every clip before it is kept. The script beside it, predict.py, needs onnxruntime and
     numpy only. Models that read video, and others that cannot be exported, are refused with the reason.
@@ -72,7 +72,8 @@ def _table(result: "ExportResult") -> "Table":
     """Return one line per clip."""
     from rich.table import Table
 
-    table = Table("clip", "seconds", "words", "emotion", "largest difference")
+    answer = "emotion" if result.model.scale is None else result.model.scale.task
+    table = Table("clip", "seconds", "words", answer, "largest difference")
     for each in result.checked:
-        table.add_row(each.clip_id, f"{each.seconds:.1f}", str(each.words), each.emotion, f"{each.difference:.1e}")
+        table.add_row(each.clip_id, f"{each.seconds:.1f}", str(each.words), each.answer, f"{each.difference:.1e}")
     return table

@@ -2,8 +2,7 @@
 
 from pydantic import FiniteFloat
 
-from merflow.contracts.heard import ListeningModel
-from merflow.contracts.listening_results import Heard
+from merflow.contracts.heard import Heard, ListeningModel
 from merflow.contracts.strict import Strict
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import FiniteFloat
+from pydantic import Field, FiniteFloat
 
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.scores import Interval
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import ScoreTask
 
 DRIFT = "monitor.json"
 FORMAT = 1
@@ -100,6 +101,24 @@ class RateCheck(Check):
     allowed: FiniteFloat
 
 
+class ErrorCheck(Check):
+    """The mean absolute error of scores whose labels came back.
+
+    Attributes:
+        reference: MAE of the held-out data.
+        window: MAE of the labelled clips of the window.
+        ci95: 95% interval of the latter.
+        clips: Labelled clips.
+        allowed: Rise that is no drift, however sure it is.
+    """
+
+    reference: FiniteFloat
+    window: FiniteFloat
+    ci95: Interval
+    clips: int
+    allowed: FiniteFloat
+
+
 class DriftResults(Strict):
     """Everything that a comparison found.
 
@@ -118,9 +137,11 @@ class DriftResults(Strict):
         min_clips: Clips below which nothing is compared.
         enough: True if there were that many.
         numbers: Measured numbers.
-        shares: The predicted emotions; None if there was nothing to compare.
+        shares: The predicted emotions; None if there was nothing to compare, and for scores.
         rates: Abstention, coverage and accuracy, where they are known.
         cautions: Limits of the comparison.
+        task: The task of a model of scores; None, and not written, for emotions.
+        error: The error of the scores; None, and not written, for emotions and without labels.
     """
 
     model: str
@@ -140,11 +161,18 @@ class DriftResults(Strict):
     shares: SharesCheck | None = None
     rates: tuple[RateCheck, ...] = ()
     cautions: tuple[str, ...] = ()
+    task: ScoreTask | None = Field(default=None, exclude_if=lambda task: task is None)
+    error: ErrorCheck | None = Field(default=None, exclude_if=lambda error: error is None)
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """All checks."""
-        return (*self.numbers, *([self.shares] if self.shares else []), *self.rates)
+        return (
+            *self.numbers,
+            *([self.shares] if self.shares else []),
+            *self.rates,
+            *([self.error] if self.error else []),
+        )
 
     @property
     def drifted(self) -> tuple[Check, ...]:

@@ -97,6 +97,11 @@ class TrafficRecord(Strict):
         """Probability of the most likely class."""
         return self.probabilities[self.emotion]
 
+    @property
+    def width(self) -> float | None:
+        """Width of the score's interval; None without one."""
+        return None if self.low is None or self.high is None else self.high - self.low
+
 
 class TrafficLog:
     """A log that is open for writing; one process at a time may write it."""

@@ -10,7 +10,7 @@ Shapes: n reference values, m values of the window, B bins.
 """
 
 import numpy as np
-from scipy.special import bdtr, chdtrc, ndtr
+from scipy.special import bdtr, chdtrc, ndtr, stdtr
 
 # Family-wise level of one comparison: with independent clips, at most one healthy window in a hundred alarms.
 ALPHA = 0.01
@@ -102,6 +102,22 @@ def rates_p_value(reference: tuple[int, int], window: tuple[int, int], *, lower_
         return 1.0
     z = (window_hits / window_of - hits / of) / variance**0.5
     return float(ndtr(z) if lower_only else 2 * ndtr(-abs(z)))
+
+
+def higher_mean_p_value(reference: np.ndarray, window: np.ndarray) -> float:
+    """Return the one-sided p-value of Welch's test that the mean of the window is not above that of the reference.
+
+    Args:
+        reference: ``(n,)`` values, at least two.
+        window: ``(m,)`` values, at least two.
+    """
+    parts = [float(values.var(ddof=1)) / len(values) for values in (reference, window)]
+    if sum(parts) == 0:
+        return 1.0
+    degrees = sum(parts) ** 2 / sum(
+        part**2 / (len(values) - 1) for part, values in zip(parts, (reference, window), strict=True)
+    )
+    return float(stdtr(degrees, (reference.mean() - window.mean()) / sum(parts) ** 0.5))
 
 
 def below_p_value(hits: int, clips: int, *, promised: float) -> float:

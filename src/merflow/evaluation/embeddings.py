@@ -1,4 +1,4 @@
-"""Embeddings of utterances: their t-SNE, and how well emotions are separated in the embedding itself."""
+"""Embeddings of utterances: their t-SNE, and how well emotions or scores are separated in the embedding itself."""
 
 from collections.abc import Sequence
 
@@ -48,14 +48,34 @@ def neighbours_of_one_emotion(vectors: np.ndarray, emotions: Sequence[str]) -> t
 
     Distances are between the vectors ``(U, E)`` themselves, not in a t-SNE. Chance is higher for unequal classes.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     names = np.asarray(emotions)
-    count = min(_NEIGHBOURS, len(vectors) - 1)
-    if count < 1:
+    if len(vectors) < 2:
         return float("nan"), float("nan")
-    neighbours = NearestNeighbors(n_neighbors=count).fit(vectors).kneighbors(return_distance=False)
+    neighbours = _neighbours(vectors)
     same = float((names[neighbours] == names[:, None]).mean())
     _, sizes = np.unique(names, return_counts=True)
     chance = float((sizes * (sizes - 1)).sum() / (len(names) * (len(names) - 1)))
     return same, chance
+
+
+def neighbours_apart(vectors: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return how far the truth of the ten nearest neighbours is from the utterance's own, and how far by chance.
+
+    Args:
+        vectors: ``(U, E)``, at least two; distances are between the vectors themselves, not in a t-SNE.
+        labels: ``(U,)`` true scores.
+    """
+    if len(vectors) < 2:
+        return float("nan"), float("nan")
+    apart = float(np.abs(labels[_neighbours(vectors)] - labels[:, None]).mean())
+    pairs = np.abs(labels[:, None] - labels)
+    return apart, float(pairs.sum() / (len(labels) * (len(labels) - 1)))
+
+
+def _neighbours(vectors: np.ndarray) -> np.ndarray:
+    """Return the indices of the ten nearest neighbours, ``(U, 10)``; fewer if there are fewer."""
+    from sklearn.neighbors import NearestNeighbors
+
+    count = min(_NEIGHBOURS, len(vectors) - 1)
+    found: np.ndarray = NearestNeighbors(n_neighbors=count).fit(vectors).kneighbors(return_distance=False)
+    return found

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from merflow.contracts.axes import INVARIANT
+from merflow.contracts.task import SCALES, Regression
 from merflow.errors import EvaluationError
 from merflow.storage.local import replacing
 
@@ -74,6 +75,12 @@ class InspectedUtterance:
     probabilities: Mapping[str, float]
     arrays: Mapping[str, NamedArray]
     scales: Mapping[str, AxisScale]
+
+    @property
+    def score(self) -> tuple[Regression, float] | None:
+        """The scale and the predicted score; None for an emotion."""
+        scored = [(scale, self.probabilities[name]) for name, scale in SCALES.items() if name in self.probabilities]
+        return scored[0] if len(self.probabilities) == 1 and scored else None
 
 
 @dataclass(frozen=True)

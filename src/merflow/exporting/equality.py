@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from merflow.contracts.exported_model import ClipDifference
+from merflow.contracts.exported_model import CALIBRATED, RAW, ClipDifference
+from merflow.contracts.heard import SCORE
 from merflow.corpus.samples import RATE_HZ
 from merflow.errors import ExportError
 from merflow.exporting.graph import SAMPLES, WORDS
@@ -50,8 +51,9 @@ def compared(
         )
     worst = max(differences, key=lambda each: each.difference)
     if not worst.difference <= TOLERANCE:
+        outputs = "probabilities" if exported.facts.scale is None else "scores"
         raise ExportError(
-            f"the exported model is not equal to PyTorch's: probabilities differ by up to {worst.difference:.2g} on "
+            f"the exported model is not equal to PyTorch's: {outputs} differ by up to {worst.difference:.2g} on "
             f"clip {worst.clip_id} ({worst.seconds:.1f} s), and {TOLERANCE:g} is allowed; nothing was kept"
         )
     return tuple(differences)
@@ -61,16 +63,16 @@ def _difference(
     exported: OnnxModel, ensemble: Ensemble, clip: Clip, samples: np.ndarray | None, words: WordsInput | None
 ) -> ClipDifference:
     raw = ensemble.raw([Clip(clip.clip_id, audio=None if samples is None else Samples(samples), text=clip.text)])
-    calibrated = ensemble.calibrated(raw)
+    expected = {CALIBRATED: ensemble.calibrated(raw)[0], RAW: raw[0], SCORE: raw[0]}
     inputs = {} if samples is None else {SAMPLES: samples}
     if words is not None:
         inputs[WORDS] = words.array(clip.text or "")
-    found, found_raw = exported.probabilities(inputs)
-    apart = np.nan_to_num(np.abs(np.stack([found - calibrated[0], found_raw - raw[0]])), nan=1.0)
+    apart = np.stack([values - expected[name] for name, values in exported.run(inputs).items()])
     return ClipDifference(
         clip_id=clip.clip_id,
         seconds=0.0 if samples is None else len(samples) / RATE_HZ,
         words=len((clip.text or "").split()),
-        emotion=ensemble.classes[int(raw[0].argmax())],
-        difference=float(apart.max()),
+        emotion=ensemble.classes[int(raw[0].argmax())] if ensemble.classes else None,
+        score=None if ensemble.classes else float(raw[0, 0]),
+        difference=float(np.nan_to_num(np.abs(apart), nan=1.0).max()),
     )

@@ -13,11 +13,14 @@ from merflow.exporting.words_input import WordsInput
 _TEMPLATE = "predict.py.j2"
 
 
-def write_example(folder: Path, *, inputs: tuple[str, ...], words: WordsInput | None) -> None:
-    """Write ``predict.py`` for a model with these inputs, and ``words.py`` beside it if the model reads words."""
+def write_example(folder: Path, *, inputs: tuple[str, ...], words: WordsInput | None, scores: bool) -> None:
+    """Write ``predict.py`` for a model of emotions or scores with these inputs.
+
+    ``words.py`` is written beside it if the model reads words.
+    """
     environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
     template = environment.from_string((files("merflow.exporting") / _TEMPLATE).read_text(encoding="utf-8"))
-    text = template.render(samples=SAMPLES in inputs, words=words is not None)
+    text = template.render(samples=SAMPLES in inputs, words=words is not None, scores=scores)
     (folder / EXAMPLE).write_text(text, encoding="utf-8")
     if words is not None:
         shutil.copyfile(words.source, folder / WORDS_FILE)

@@ -1,8 +1,8 @@
-"""A trained model as one module from a clip's inputs to probabilities: front ends, encoders, heads, calibration.
+"""A trained model as one module from a clip's inputs to its answer: front ends, encoders, heads, calibration.
 
 It takes one clip, and computes what :class:`merflow.inference.ensemble.Ensemble` does for it.
 
-Shapes: n samples at 16 kHz, T steps, K turns, C classes.
+Shapes: n samples at 16 kHz, T steps, K turns, C classes, O outputs of a model: C, or one score.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from merflow.contracts.batch import Batch
 from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
+from merflow.contracts.task import Regression, Task
 from merflow.exporting.speech_fronts import SpeechFront
 from merflow.exporting.steps import exact
 from merflow.exporting.text_fronts import TextFront
@@ -23,6 +24,7 @@ from merflow.exporting.words_input import WordsInput
 from merflow.features.encoders.huggingface.networks import Network
 from merflow.inference.encoded import EncodedModel
 from merflow.inference.ensemble import Ensemble
+from merflow.inference.prediction import predicted_of
 from merflow.inference.trained_model import TrainedModel
 
 SAMPLES, WORDS = "samples", "words"
@@ -58,11 +60,12 @@ class ClipGraph(nn.Module):
         )
         self.members = nn.ModuleList(_Member(member, self.words) for member in ensemble.members)
         calibration = ensemble.calibration
+        self._task: Task = ensemble.task
         self._temperature = calibration.temperature if isinstance(calibration, Calibration) else 1.0
         self.cpu().eval().requires_grad_(False)
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return calibrated and raw probabilities, ``(C,)`` float32 each."""
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return calibrated and raw probabilities, ``(C,)`` float32 each; or the score ``(1,)`` float32."""
         given = dict(zip(self.inputs, inputs, strict=True))
         features, present = {}, {}
         for role, front in self.fronts.items():
@@ -70,7 +73,9 @@ class ClipGraph(nn.Module):
             values, real = front(given[_input_of(stream)])
             features[role], present[role] = _stored(values, real, stream)
         rows = [member(given, features, present) for member in self.members]
-        raw = torch.stack(rows).double().mean(dim=0).float()  # (C,)
+        raw = torch.stack(rows).double().mean(dim=0).float()  # (O,)
+        if isinstance(self._task, Regression):
+            return (raw,)
         logits = torch.log(torch.maximum(raw.double(), exact(_SMALLEST))) / exact(self._temperature)
         return logits.softmax(dim=0).float(), raw
 
@@ -82,6 +87,7 @@ class _Member(nn.Module):
         super().__init__()
         self._streams = {stream.role: stream for stream in member.encoders.streams}
         own: dict[str, nn.Module] = {}
+        self._task: Task = member.record.task
         self.model = member.model
         if isinstance(member.model, EncodedModel):
             self.model = member.model.model
@@ -97,7 +103,7 @@ class _Member(nn.Module):
         self.fronts = nn.ModuleDict(own)
 
     def forward(self, given: Mapping[str, Tensor], stored: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> Tensor:
-        """Return the probabilities ``(C,)``."""
+        """Return the probabilities, or the score, ``(O,)``."""
         features: dict[Role, Tensor] = {}
         present: dict[Role, Tensor] = {}
         for role, values in stored.items():
@@ -109,8 +115,7 @@ class _Member(nn.Module):
             values, real = _pooled(self._scaled(role, values, real), real, stream)
             features[cast(Role, role)], present[cast(Role, role)] = values[None], real[None]
         output = self.model(Batch(features, present, labels=None, utterance_ids=("clip",)))
-        probabilities: Tensor = output.logits.float().softmax(dim=-1)[0]
-        return probabilities
+        return predicted_of(output, self._task)[0]
 
     def _scaled(self, role: str, values: Tensor, present: Tensor) -> Tensor:
         """Return features standardized, zeros where nothing is present."""

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import MODALITY_OF, Role, Stream
-from merflow.contracts.task import Regression
 from merflow.errors import ExportError
 from merflow.exporting.words_input import WordsInput
 from merflow.features.encoders.builders import build_preparer
@@ -22,11 +21,6 @@ def check_exportable(ensemble: Ensemble, *, name: str) -> None:
     Raises:
         ExportError: It cannot be; the error names every reason.
     """
-    if isinstance(ensemble.task, Regression):
-        raise ExportError(
-            f"{name} predicts {ensemble.task.name}, which is a score, and only models of emotions can be exported; "
-            "name one that was trained with splits.task=emotion"
-        )
     member = ensemble.members[0]
     reasons = reasons_against(member.encoders.specs, streams=member.encoders.streams)
     if reasons:

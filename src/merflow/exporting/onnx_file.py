@@ -19,7 +19,6 @@ from merflow.errors import ExportError
 from merflow.exporting.graph import SAMPLES, WORDS, ClipGraph
 from merflow.exporting.speech_fronts import SHORTEST
 
-CALIBRATED, RAW = "calibrated", "raw"
 _FEWEST_WORDS = 2  # padding included; PyTorch's exporter takes a length of 1 for a constant
 _SECONDS = 31  # of the example, for the same reason: two windows of Whisper
 _SENTENCE = "one two three four five six seven"
@@ -68,7 +67,7 @@ def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
                 prefer_deferred_runtime_asserts_over_guards=True,  # guards on lengths that hold for any are not proven
             )
             program: Any = torch.onnx.export(
-                exported, input_names=list(graph.inputs), output_names=[CALIBRATED, RAW], dynamo=True, verbose=False
+                exported, input_names=list(graph.inputs), output_names=list(facts.outputs), dynamo=True, verbose=False
             )
     except Exception as error:  # whatever an operator without a translation leads to
         reason = _reason(error)
@@ -95,10 +94,11 @@ class OnnxModel:
         self._session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         self.facts = ExportedModel.model_validate_json(self._session.get_modelmeta().custom_metadata_map[METADATA])
 
-    def probabilities(self, inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Return calibrated and raw probabilities, ``(C,)`` float32 each."""
-        calibrated, raw = self._session.run([CALIBRATED, RAW], {name: inputs[name] for name in self.facts.inputs})
-        return calibrated, raw
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return calibrated and raw probabilities, ``(C,)`` float32 each, or the score ``(1,)``, by name."""
+        names = self.facts.outputs
+        values = self._session.run(list(names), {name: inputs[name] for name in self.facts.inputs})
+        return dict(zip(names, values, strict=True))
 
 
 def _example(graph: ClipGraph) -> tuple[Tensor, ...]:

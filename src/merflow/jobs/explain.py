@@ -140,8 +140,8 @@ def _draw_weights(opened: LoadedFold, *, folder: Path) -> list[str]:
     for name, entry in drawn.items():
         figure = weights_figure(
             entry.values,
-            emotions=opened.emotions,
-            classes=opened.inputs.task.groups,
+            groups=opened.emotions,
+            task=opened.inputs.task,
             title=f"{name}, {opened.inputs.fold_id}",
             axis=entry.axis,
         )
@@ -166,8 +166,8 @@ def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
         return unmapped(vectors)
     figure = embedding_figure(
         points,
-        emotions=opened.emotions,
-        classes=opened.inputs.task.groups,
+        groups=opened.emotions,
+        task=opened.inputs.task,
         title=f"t-SNE of {opened.inputs.fold_id}, test part",
     )
     _save(figure, folder / "embedding.png")

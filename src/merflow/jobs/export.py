@@ -7,6 +7,7 @@ from pathlib import Path
 from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.exported_model import MODEL_ONNX, ExportedModel, ExportResult
 from merflow.contracts.progress import Progress, plain_lines
+from merflow.contracts.score_calibration import ScoreCalibration
 from merflow.contracts.streams import Modality
 from merflow.corpus.manifest import read_manifest, recording_of
 from merflow.corpus.samples import RATE_HZ
@@ -81,7 +82,7 @@ def export(request: ExportRequest, *, progress: Progress | None = None) -> Expor
         graph = ClipGraph(ensemble)
         facts = _facts(predictor.model, ensemble, graph)
         write_graph(graph, folder / MODEL_ONNX, facts=facts)
-        write_example(folder, inputs=graph.inputs, words=graph.words)
+        write_example(folder, inputs=graph.inputs, words=graph.words, scores=facts.scale is not None)
         tell("export", 1, 1)
         checked = compared(
             OnnxModel(folder / MODEL_ONNX),
@@ -103,7 +104,8 @@ def export(request: ExportRequest, *, progress: Progress | None = None) -> Expor
 
 
 def _facts(model: ServedModel, ensemble: Ensemble, graph: ClipGraph) -> ExportedModel:
-    calibration = ensemble.calibration if isinstance(ensemble.calibration, Calibration) else None
+    calibration = ensemble.calibration
+    half_widths = calibration.half_widths if isinstance(calibration, ScoreCalibration) else {}
     return ExportedModel(
         name=model.name,
         version=model.version,
@@ -115,10 +117,12 @@ def _facts(model: ServedModel, ensemble: Ensemble, graph: ClipGraph) -> Exported
         least_samples=SHORTEST,
         words=None if graph.words is None else graph.words.kind,
         calibrated=calibration is not None,
-        temperature=1.0 if calibration is None else calibration.temperature,
-        thresholds={} if calibration is None else calibration.thresholds,
+        temperature=calibration.temperature if isinstance(calibration, Calibration) else 1.0,
+        thresholds=calibration.thresholds if isinstance(calibration, Calibration) else {},
         coverage=None if calibration is None else calibration.coverage,
         remarks=remarks_on(ensemble),
+        scale=model.scale,
+        half_widths=None if model.scale is None else half_widths,
     )
 
 

@@ -1,13 +1,13 @@
 """A window of traffic against the data that the model was measured on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from merflow.contracts.calibration_record import read_calibration
 from merflow.contracts.drift_results import DriftResults, write_drift
 from merflow.contracts.model_package import read_package
 from merflow.contracts.progress import say
+from merflow.contracts.score_calibration import read_any_calibration
 from merflow.contracts.traffic_log import TrafficRecord
 from merflow.errors import MonitoringError, ParamsError
 from merflow.evaluation.drift import ALPHA
@@ -15,7 +15,7 @@ from merflow.monitoring.comparison import MIN_CLIPS, compared
 from merflow.monitoring.gauges import write_prometheus
 from merflow.monitoring.logs import read_records
 from merflow.monitoring.page.page import PAGE, write_page
-from merflow.monitoring.reference import Reference, reference_of_package, reference_of_traffic
+from merflow.monitoring.reference import Reference, reference_of_package, reference_of_traffic, scale_of
 from merflow.monitoring.verdict import drift_verdict
 from merflow.monitoring.window import moment, only_version, read_labels, window_of
 from merflow.opening.monitored_model import MonitoredModel, monitored_model
@@ -78,7 +78,9 @@ def monitor(
         raise MonitoringError(f"{named}: no clip in it; serve some with merflow serve --log-predictions first")
     name, version, reference = _reference(request)
     window = window_of(traffic, model=name, version=version, since=since, until=until)
-    labels = {} if request.labels is None else read_labels(request.labels, classes=reference.classes)
+    labels: Mapping[str, str | float] = {}
+    if request.labels is not None:
+        labels = read_labels(request.labels, classes=reference.classes, scale=reference.scale)
     results = compared(
         window,
         reference,
@@ -119,7 +121,12 @@ def _earlier(paths: Sequence[Path], model: MonitoredModel | None) -> tuple[str, 
     if not window.answered:
         raise MonitoringError(f"{', '.join(map(str, paths))}: no clip with a prediction; name logs with traffic")
     if model is None:
-        classes, promised = tuple(window.answered[0].probabilities), None
-    else:
-        classes, promised = read_package(model.package).classes, read_calibration(model.package).coverage
-    return name, version, reference_of_traffic(window.answered, classes=classes, promised=promised)
+        return name, version, reference_of_traffic(window.answered, classes=tuple(window.answered[0].probabilities))
+    package = read_package(model.package)
+    reference = reference_of_traffic(
+        window.answered,
+        classes=package.classes,
+        promised=read_any_calibration(model.package).coverage,
+        scale=scale_of(package),
+    )
+    return name, version, reference

@@ -6,7 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from merflow.contracts.drift_results import Check, NumberCheck, RateCheck, SharesCheck, Values
+from merflow.contracts.drift_results import Check, ErrorCheck, NumberCheck, RateCheck, SharesCheck, Values
+from merflow.contracts.heard import ScoreScale
 from merflow.evaluation.conformal import wilson
 from merflow.evaluation.drift import (
     ALPHA,
@@ -14,17 +15,20 @@ from merflow.evaluation.drift import (
     PSI_LIMIT,
     below_p_value,
     energy,
+    higher_mean_p_value,
     kolmogorov_smirnov,
     number_psi,
     psi,
     rates_p_value,
     shares_p_value,
 )
-from merflow.evaluation.significance import holm
+from merflow.evaluation.significance import holm, student_interval
 from merflow.monitoring.samples import NUMBERS, Sample
 
 # Differences of shares that are no drift, however sure they are.
 ABSTENTION_GAP, ACCURACY_GAP, COVERAGE_GAP = 0.10, 0.05, 0.05
+# The same of a rise of MAE, as a share of the scale's width.
+ERROR_GAP = 0.02
 FEWEST_LABELS = 50
 _PICTURE_BINS = 24
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -36,13 +40,16 @@ class Checks:
     """The checks of one window."""
 
     numbers: tuple[NumberCheck, ...]
-    shares: SharesCheck
+    shares: SharesCheck | None
     rates: tuple[RateCheck, ...]
+    error: ErrorCheck | None = None
 
     @property
     def drifted(self) -> bool:
         """True if any check found a drift."""
-        return any(check.drifted for check in (*self.numbers, self.shares, *self.rates))
+        return any(
+            check is not None and check.drifted for check in (*self.numbers, self.shares, *self.rates, self.error)
+        )
 
 
 def compare(
@@ -53,16 +60,18 @@ def compare(
     promised: float | None,
     min_clips: int,
     alpha: float = ALPHA,
+    scale: ScoreScale | None = None,
 ) -> Checks:
     """Return the checks.
 
     Args:
         reference: Clips that the window is compared with.
         window: The window, of at least ``min_clips`` clips.
-        classes: Names of the classes.
+        classes: Names of the classes; empty for scores.
         promised: Coverage that the conformal sets promise; None if it is unknown.
         min_clips: A number that fewer clips have, on either side, is not checked.
         alpha: Family-wise level.
+        scale: The scale of the scores; None for emotions, and where it is unknown, so that no error is checked.
     """
     numbers = [
         _number(name, reference.numbers[name], window.numbers[name])
@@ -72,17 +81,22 @@ def compare(
     ]
     shares = _shares(reference.predicted, window.predicted, classes=classes)
     rates = list(_rates(reference, window, promised=promised))
-    adjusted = iter(holm([check.p_value for check in (*numbers, shares, *rates)]))
+    error = _error(reference.errors, window.errors, scale)
+    made = [check for check in (*numbers, shares, *rates, error) if check is not None]
+    adjusted = iter(holm([check.p_value for check in made]))
     return Checks(
         numbers=tuple(
             _decided(each, next(adjusted), alpha=alpha, large=each.psi > PSI_LIMIT or each.energy > ENERGY_LIMIT)
             for each in numbers
         ),
-        shares=_decided(shares, next(adjusted), alpha=alpha, large=shares.psi > PSI_LIMIT),
+        shares=None if shares is None else _decided(shares, next(adjusted), alpha=alpha, large=shares.psi > PSI_LIMIT),
         rates=tuple(
             _decided(each, next(adjusted), alpha=alpha, large=abs(each.window - each.reference) > each.allowed)
             for each in rates
         ),
+        error=None
+        if error is None
+        else _decided(error, next(adjusted), alpha=alpha, large=error.window - error.reference > error.allowed),
     )
 
 
@@ -117,7 +131,9 @@ def _values(values: np.ndarray, edges: np.ndarray) -> Values:
     )
 
 
-def _shares(reference: np.ndarray, window: np.ndarray, *, classes: Sequence[str]) -> SharesCheck:
+def _shares(reference: np.ndarray | None, window: np.ndarray | None, *, classes: Sequence[str]) -> SharesCheck | None:
+    if reference is None or window is None:
+        return None
     return SharesCheck(
         name="predicted",
         title="Predicted emotions",
@@ -135,11 +151,27 @@ def _rates(reference: Sample, window: Sample, *, promised: float | None) -> Iter
         yield _rate("abstention", "Abstention", expected[0] / expected[1], found, p_value, allowed=ABSTENTION_GAP)
     if promised is not None and window.covered is not None and window.covered[1] >= FEWEST_LABELS:
         p_value = below_p_value(*window.covered, promised=promised)
-        yield _rate("coverage", "Coverage of the sets", promised, window.covered, p_value, allowed=COVERAGE_GAP)
+        title = "Coverage of the sets" if window.predicted is not None else "Coverage of the intervals"
+        yield _rate("coverage", title, promised, window.covered, p_value, allowed=COVERAGE_GAP)
     if reference.right is not None and window.right is not None and window.right[1] >= FEWEST_LABELS:
         p_value = rates_p_value(reference.right, window.right, lower_only=True)
         share = reference.right[0] / reference.right[1]
         yield _rate("accuracy", "Accuracy (WA)", share, window.right, p_value, allowed=ACCURACY_GAP)
+
+
+def _error(reference: np.ndarray | None, window: np.ndarray | None, scale: ScoreScale | None) -> ErrorCheck | None:
+    if reference is None or window is None or scale is None or len(window) < FEWEST_LABELS:
+        return None
+    return ErrorCheck(
+        name="mae",
+        title="Mean absolute error",
+        p_value=higher_mean_p_value(reference, window),
+        reference=float(reference.mean()),
+        window=float(window.mean()),
+        ci95=student_interval(window),
+        clips=len(window),
+        allowed=ERROR_GAP * (scale.high - scale.low),
+    )
 
 
 def _rate(

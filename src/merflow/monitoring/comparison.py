@@ -19,7 +19,7 @@ def compared(
     *,
     model: str,
     version: str,
-    labels: Mapping[str, str],
+    labels: Mapping[str, str | float],
     alpha: float = ALPHA,
     min_clips: int = MIN_CLIPS,
 ) -> DriftResults:
@@ -30,17 +30,17 @@ def compared(
         reference: What it is compared with.
         model: Name of the model.
         version: Its version.
-        labels: True class by clip_id, for some of the clips.
+        labels: True class or score by clip_id, for some of the clips.
         alpha: Family-wise level of the checks.
         min_clips: Fewest clips.
 
     Raises:
-        MonitoringError: The window has other classes, or the labels are of other clips.
+        MonitoringError: The window has other classes or another task, or the labels are of other clips.
     """
     elsewhere = check_labels(labels, window.answered)
     sample = sample_of(window.answered, classes=reference.classes, labels=labels)
     enough = min(sample.clips, reference.sample.clips) >= min_clips
-    labelled = sample.right[1] if sample.right else 0
+    labelled = sum(record.clip_id in labels for record in window.answered)
     facts = DriftResults(
         model=model,
         version=version,
@@ -55,7 +55,8 @@ def compared(
         alpha=alpha,
         min_clips=min_clips,
         enough=enough,
-        cautions=(*reference.cautions, *_cautions(window, labelled=labelled, elsewhere=elsewhere)),
+        task=None if reference.scale is None else reference.scale.task,
+        cautions=(*reference.cautions, *_cautions(window, reference, labelled=labelled, elsewhere=elsewhere)),
     )
     if not enough:
         return facts
@@ -66,17 +67,19 @@ def compared(
         promised=reference.promised,
         min_clips=min_clips,
         alpha=alpha,
+        scale=reference.scale,
     )
-    return facts.model_copy(update={"numbers": found.numbers, "shares": found.shares, "rates": found.rates})
+    return facts.model_copy(update=vars(found))
 
 
-def _cautions(window: Window, *, labelled: int, elsewhere: int) -> list[str]:
+def _cautions(window: Window, reference: Reference, *, labelled: int, elsewhere: int) -> list[str]:
     cautions = []
+    checked = "accuracy" if reference.classes else "the error"
     if window.left_out:
         cautions.append(f"{plural(window.left_out, 'clip')} of other versions in the logs were left out.")
     if 0 < labelled < FEWEST_LABELS:
         cautions.append(
-            f"{plural(labelled, 'label')} came back; it takes {FEWEST_LABELS} to check accuracy and coverage."
+            f"{plural(labelled, 'label')} came back; it takes {FEWEST_LABELS} to check {checked} and coverage."
         )
     if elsewhere:
         cautions.append(f"{plural(elsewhere, 'label')} are of clips that are not in this window.")

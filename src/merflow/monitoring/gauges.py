@@ -33,8 +33,10 @@ class DriftGauges:
             ) from error
 
         def gauge(name: str, words: str, *own: str) -> Gauge:
+            """Register a gauge."""
             return Gauge(f"merflow_drift_{name}", words, (*labels, *own), registry=registry)
 
+        self._gauge = gauge
         self._psi = gauge("psi", "Population stability index of a number or of the predicted emotions.", "check")
         self._energy = gauge("energy", "Energy distance in standard deviations of the reference.", "check")
         self._p_value = gauge("p_value", "p-value of a check, adjusted by Holm's method.", "check")
@@ -55,6 +57,9 @@ class DriftGauges:
             self._psi.labels(*labels, results.shares.name).set(results.shares.psi)
         for rate in results.rates:
             self._share.labels(*labels, rate.name).set(rate.window)
+        if results.error is not None:
+            words = "Mean absolute error of the scores whose labels came back."
+            self._gauge("mae", words, "check").labels(*labels, results.error.name).set(results.error.window)
         (self._clips.labels(*labels) if labels else self._clips).set(results.clips)
         (self._time.labels(*labels) if labels else self._time).set(time())
 

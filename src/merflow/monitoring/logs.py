@@ -3,15 +3,17 @@
 import csv
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from merflow.contracts.heard import HeardEmotion, HeardScore
 from merflow.contracts.listening_results import LISTENING, ListeningResults, read_listening
 from merflow.contracts.traffic_log import TrafficRecord, read_traffic
 from merflow.errors import MonitoringError
 
 _PROBABILITY = "p_"
-_NEEDED = ("clip", "refusal", "modalities", "duration_s", "text", "possible", "model", "version")
+_NEEDED = ("clip", "refusal", "modalities", "duration_s", "text", "model", "version")
 _EXPECTED = "name a log of merflow serve, a folder of such logs (*.jsonl), a CSV of merflow predict, or listening.json"
 
 
@@ -51,19 +53,32 @@ def _segments(results: ListeningResults) -> Iterator[TrafficRecord]:
             duration_s=segment.duration_s,
             words=None if segment.text is None else len(segment.text.split()),
             modalities=heard.modalities if heard else (),
-            probabilities=heard.probabilities if heard else {},
-            possible=heard.possible if heard else (),
-            sure=heard.sure if heard else False,
             abstains=results.model.abstains,
             refused=None if heard else segment.refusal or "refused",
+            **_answer(heard),
         )
+
+
+def _answer(heard: HeardEmotion | HeardScore | None) -> dict[str, Any]:
+    """Return the fields of a record that the task decides."""
+    if heard is None:
+        return {"sure": False}
+    if isinstance(heard, HeardEmotion):
+        return {"probabilities": heard.probabilities, "possible": heard.possible, "sure": heard.sure}
+    return _score(heard.score, heard.low, heard.high, abstained=heard.low is None or not heard.sure)
+
+
+def _score(score: float, low: float | None, high: float | None, *, abstained: bool) -> dict[str, Any]:
+    return {"score": score, "low": low, "high": high, "abstained": abstained, "sure": not abstained, "format": 2}
 
 
 def _predicted(path: Path) -> Iterator[TrafficRecord]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file)
-            missing = [name for name in _NEEDED if name not in (table.fieldnames or ())]
+            names = table.fieldnames or ()
+            answer = "score" if "score" in names else "possible"
+            missing = [name for name in (*_NEEDED, answer) if name not in names]
             if missing:
                 raise MonitoringError(
                     f"{path} has no column {missing[0]}, so it is no CSV of merflow predict; {_EXPECTED}"
@@ -71,7 +86,7 @@ def _predicted(path: Path) -> Iterator[TrafficRecord]:
             rows = list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MonitoringError(f"cannot read {path} ({error}); {_EXPECTED}") from error
-    abstains = any(row["possible"] for row in rows)
+    abstains = any(row["low" if answer == "score" else "possible"] for row in rows)
     for number, row in enumerate(rows, start=2):
         try:
             yield _of_row(row, abstains=abstains)
@@ -80,7 +95,6 @@ def _predicted(path: Path) -> Iterator[TrafficRecord]:
 
 
 def _of_row(row: dict[str, str], *, abstains: bool) -> TrafficRecord:
-    possible = tuple(row["possible"].split("; ")) if row["possible"] else ()
     refused = row["refusal"] or None
     return TrafficRecord.model_validate(
         {
@@ -91,16 +105,19 @@ def _of_row(row: dict[str, str], *, abstains: bool) -> TrafficRecord:
             "duration_s": float(row["duration_s"]) if row["duration_s"] else None,
             "words": len(row["text"].split()) if row["text"] else None,
             "modalities": tuple(row["modalities"].split("; ")) if row["modalities"] else (),
-            "probabilities": {}
-            if refused
-            else {
-                name.removeprefix(_PROBABILITY): float(value)
-                for name, value in row.items()
-                if name.startswith(_PROBABILITY)
-            },
-            "possible": possible,
-            "sure": len(possible) == 1,
             "abstains": abstains,
             "refused": refused,
+            **({} if refused else _answer_of_row(row)),
         }
     )
+
+
+def _answer_of_row(row: dict[str, str]) -> dict[str, Any]:
+    if "score" in row:
+        low, high = (float(row[end]) if row[end] else None for end in ("low", "high"))
+        return _score(float(row["score"]), low, high, abstained=row["abstained"] != "false")
+    possible = tuple(row["possible"].split("; ")) if row["possible"] else ()
+    probabilities = {
+        name.removeprefix(_PROBABILITY): float(value) for name, value in row.items() if name.startswith(_PROBABILITY)
+    }
+    return {"probabilities": probabilities, "possible": possible, "sure": len(possible) == 1}

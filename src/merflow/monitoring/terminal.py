@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from merflow.contracts.drift_results import DriftResults
-from merflow.contracts.numerals import p_value, percent
+from merflow.contracts.numerals import decimal, p_value, percent
 
 
 def checks_table(results: DriftResults) -> Table:
@@ -24,6 +24,10 @@ def checks_table(results: DriftResults) -> Table:
     for rate in results.rates:
         was, now = f"{percent(rate.reference)}%", f"{percent(rate.window)}%"
         table.add_row(rate.title, was, now, "", "", p_value(rate.adjusted), _said(rate.drifted))
+    if results.error is not None:
+        error = results.error
+        was, now = decimal(error.reference), decimal(error.window)
+        table.add_row(error.title, was, now, "", "", p_value(error.adjusted), _said(error.drifted))
     return table
 
 

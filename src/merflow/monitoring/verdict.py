@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from merflow.contracts.drift_results import Check, DriftResults, NumberCheck, RateCheck, SharesCheck
-from merflow.contracts.numerals import MINUS, listed, p_value, percent, plural
+from merflow.contracts.drift_results import Check, DriftResults, ErrorCheck, NumberCheck, RateCheck, SharesCheck
+from merflow.contracts.numerals import MINUS, decimal, listed, p_value, percent, plural
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,8 @@ def sentence(check: Check) -> str:
             )
         case RateCheck():
             said = f"{percent(check.reference)}% were expected and {percent(check.window)}% found ("
+        case ErrorCheck():
+            said = f"{decimal(check.reference)} was expected and {decimal(check.window)} found ("
         case _:
             said = "("
     joint = "" if said.endswith("(") else ", "

@@ -1,16 +1,20 @@
 """The window of traffic: the clips of some logs that one version of a model answered in some span of time."""
 
 import csv
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
+from merflow.contracts.heard import ScoreScale
 from merflow.contracts.numerals import listed, plural
 from merflow.contracts.traffic_log import TrafficRecord
 from merflow.errors import MonitoringError, nearest
 
+_Label = TypeVar("_Label", str, float)
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -116,13 +120,27 @@ def _within(record: TrafficRecord, since: datetime | None, until: datetime | Non
     return (since is None or time >= since) and (until is None or time < until)
 
 
-def read_labels(path: Path, *, classes: Sequence[str]) -> dict[str, str]:
+def read_labels(
+    path: Path, *, classes: Sequence[str], scale: ScoreScale | None = None
+) -> dict[str, str] | dict[str, float]:
     """Read the labels that came back: a CSV file with the columns ``clip_id`` and ``label``.
 
+    Args:
+        path: The file.
+        classes: Classes of the model; empty for a model of scores, whose labels are numbers.
+        scale: The scale of its scores; None if it is unknown.
+
     Raises:
-        MonitoringError: The file cannot be read, lacks a column, names a clip twice, or a label is no class.
+        MonitoringError: The file cannot be read, lacks a column, names a clip twice, or a label is no class or not on
+            the scale.
     """
-    labels: dict[str, str] = {}
+    if classes:
+        return _labels(path, lambda label, where: _class_of(label, where, classes))
+    return _labels(path, lambda label, where: _score_of(label, where, scale))
+
+
+def _labels(path: Path, parsed: Callable[[str, str], _Label]) -> dict[str, _Label]:
+    labels: dict[str, _Label] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = csv.DictReader(file)
@@ -132,12 +150,8 @@ def read_labels(path: Path, *, classes: Sequence[str]) -> dict[str, str]:
                     f"{path} has no column {' and '.join(sorted(missing))}; its head is clip_id,label"
                 )
             for row in rows:
-                clip, label = row["clip_id"], row["label"] or ""
                 where = f"{path} line {rows.line_num}"
-                if label not in classes:
-                    raise MonitoringError(
-                        f"{where}: label {label!r} is no class of the model; {nearest(label, classes)}"
-                    )
+                clip, label = row["clip_id"], parsed(row["label"] or "", where)
                 if labels.setdefault(clip, label) != label:
                     raise MonitoringError(f"{where}: clip {clip} has two labels; keep one")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -145,7 +159,24 @@ def read_labels(path: Path, *, classes: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def check_labels(labels: Mapping[str, str], records: Sequence[TrafficRecord]) -> int:
+def _class_of(label: str, where: str, classes: Sequence[str]) -> str:
+    if label not in classes:
+        raise MonitoringError(f"{where}: label {label!r} is no class of the model; {nearest(label, classes)}")
+    return label
+
+
+def _score_of(label: str, where: str, scale: ScoreScale | None) -> float:
+    try:
+        score = float(label)
+    except ValueError as error:
+        raise MonitoringError(f"{where}: label {label!r} is no number; the model predicts scores") from error
+    low, high = (scale.low, scale.high) if scale else (-math.inf, math.inf)
+    if not (math.isfinite(score) and low <= score <= high):
+        raise MonitoringError(f"{where}: label {label} is not on the scale, {low:g} to {high:g}; correct it")
+    return score
+
+
+def check_labels(labels: Mapping[str, str | float], records: Sequence[TrafficRecord]) -> int:
     """Return the number of labels whose clip is not in the window.
 
     Raises:

@@ -62,7 +62,7 @@ class ServedModel:
 
     @property
     def subject(self) -> str:
-        """What its answers are about, for headings: ``emotions``, or the name of the score."""
+        """Subject of its answers, for headings: ``emotions``, or the name of the score."""
         return "emotions" if self.scale is None else self.scale.task
 
     @property
@@ -150,7 +150,7 @@ class Predictor:
             def note(each: RefusedInput) -> None:
                 refused[each.role, each.source] = each.reason
 
-            predictions = self.ensemble.predict(
+            predictions: Sequence[Prediction | ScorePrediction] = self.ensemble.predict(
                 [each.clip for each in readable],
                 groups=None if groups is None else [groups[index] for index in kept],
                 refused=note,

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from merflow.serving.exports.elan import write_elan
-from tests.serving.results import SEGMENTS, results, segment
+from tests.serving.results import SCORED, SEGMENTS, results, score_results, segment
 
 # The order of the elements in EAF's schema, of those that are written.
 ORDER = [
@@ -86,3 +86,21 @@ def test_a_recording_without_speech_is_a_document_too(tmp_path: Path) -> None:
     root = ElementTree.parse(tmp_path / "segments.eaf").getroot()
     assert [tier.attrib["TIER_ID"] for tier in root.iter("TIER")].index("emotion") == 0
     assert list(root.iter("ANNOTATION")) == []
+
+
+def test_scores_have_tiers_of_their_own_and_no_vocabulary(tmp_path: Path) -> None:
+    write_elan(tmp_path / "segments.eaf", score_results(), media=None)
+    root = ElementTree.parse(tmp_path / "segments.eaf").getroot()
+    tags = [child.tag for child in root]
+    assert sorted(tags, key=ORDER.index) == tags
+    assert "CONTROLLED_VOCABULARY" not in tags
+    types = {each.attrib["LINGUISTIC_TYPE_ID"]: each for each in root.iter("LINGUISTIC_TYPE")}
+    assert "CONTROLLED_VOCABULARY_REF" not in types["sentiment"].attrib
+    tiers = {
+        tier.attrib["TIER_ID"]: [value.text for value in tier.iter("ANNOTATION_VALUE")] for tier in root.iter("TIER")
+    }
+    assert list(tiers) == ["sentiment", "smoothed", "score", "low", "high", "words"]
+    assert tiers["sentiment"][:3] == ["-2.6 (-3.0 to -1.7)", "not sure: 0.0 (-0.9 to 0.9)", "no prediction"]
+    assert (tiers["score"], tiers["low"][0]) == (["-2.600", "-0.040", "1.250", "2.000"], "-3.000")
+    assert {tier.attrib.get("PARENT_REF", "") for tier in root.iter("TIER")} == {"", "sentiment"}
+    assert len(list(root.iter("ALIGNABLE_ANNOTATION"))) == len(SCORED)

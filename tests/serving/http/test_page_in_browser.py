@@ -1,5 +1,6 @@
 """The page as people have it: Debian's Chromium, a microphone, a file, a keyboard, a phone, the dark."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("playwright")
 
 from playwright.sync_api import FilePayload, sync_playwright
 
+from merflow.opening.open_model import open_model
 from merflow.serving.http.settings import ServeSettings
 from merflow.serving.predictor import Predictor
+from tests.rated_clips import RatedFold
 from tests.serving.http.hostile_media import encoded, movie, tone
 from tests.serving.http.running import Running, running
 from tools.report_screenshots import CHROMIUM, DESKTOP, FLAGS, PHONE, Scheme, open_page
@@ -35,6 +39,13 @@ def chromium(recordings: list[Path]) -> Iterator[Any]:
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def scoring(rated_fold: RatedFold) -> Iterator[Running]:
+    """Run a server of a model of sentiment with intervals."""
+    with running(open_model(str(rated_fold.folder), device="cpu")) as started:
+        yield started
+
+
 @contextmanager
 def opened(
     chromium: Any,  # noqa: ANN401
@@ -50,7 +61,7 @@ def opened(
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda asked: problems.append(asked.url) if not own(asked.url, server) else None)
         page.goto(server.url)
-        page.locator("#intro", has_text="This model tells").wait_for()
+        page.locator("#intro", has_text="This model").wait_for()
         yield page
     assert problems == []
 
@@ -159,6 +170,56 @@ def test_nothing_is_cut_off(
             assert box["x"] + box["width"] <= width
         ink, paper = (page.evaluate(f"getComputedStyle(document.body).{name}") for name in ("color", "backgroundColor"))
         assert (brightness(ink) > brightness(paper)) == (scheme == "dark")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")])
+def test_a_score_is_shown_on_its_scale(
+    chromium: Any,  # noqa: ANN401
+    scoring: Running,
+    rated_fold: RatedFold,
+    width: int,
+    scheme: Scheme,
+) -> None:
+    sounds = [soundfile.read(turn.recording, dtype="float32")[0] for turn in rated_fold.turns[:6]]
+    pause = np.zeros(16_000, dtype=np.float32)
+    talk = io.BytesIO()
+    soundfile.write(talk, np.concatenate([part for sound in sounds for part in (sound, pause)]), 16_000, format="WAV")
+    (wanted,) = scoring.upload("/predict", ("file", "clip.wav", talk.getvalue())).json["predictions"]
+    with opened(chromium, scoring, width=width, scheme=scheme) as page:
+        assert page.locator("h1").inner_text() == "The sentiment of a clip"
+        assert "from -3 (negative) to 3 (positive), from speech and words" in page.locator("#intro").inner_text()
+        page.set_input_files("#file", file(talk.getvalue()))
+        said = answered(page)
+        assert said.lower().startswith("not sure") != wanted["sure"]
+        assert f"sentiment {wanted['score']:.1f}".replace("-0.0", "0.0") in said.lower()
+        assert f"{wanted['low']:.1f} to {wanted['high']:.1f}" in page.locator("#answer-note").inner_text()
+        rail, point, band = (page.locator(f"#bars .gauge{part}").bounding_box() for part in ("", " .point", " .band"))
+        at = (point["x"] + point["width"] / 2 - rail["x"]) / rail["width"]
+        assert at == pytest.approx((wanted["score"] + 3) / 6, abs=0.01)
+        assert (band["x"] - rail["x"]) / rail["width"] == pytest.approx((wanted["low"] + 3) / 6, abs=0.01)
+        assert band["width"] / rail["width"] == pytest.approx((wanted["high"] - wanted["low"]) / 6, abs=0.01)
+        assert abs(band["y"] + band["height"] / 2 - point["y"] - point["height"] / 2) < 1, "both are on one line"
+        assert page.locator("#timeline-title").inner_text() == "Sentiment over time"
+        stretches = page.locator("#timeline-chart .interval").count()
+        assert stretches >= 4
+        page.locator("#numbers summary").click()
+        heads = page.locator("#segments th").all_inner_texts()
+        assert heads == ["From", "To", "Sentiment", "Interval", "Side"]
+        assert page.locator("#segments tbody tr").count() == stretches
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_a_score_without_interval_says_so(chromium: Any, rated_fold: RatedFold) -> None:  # noqa: ANN401
+    with (
+        running(open_model(str(rated_fold.folder / "model"), device="cpu")) as plain,
+        opened(chromium, plain) as page,
+    ):
+        page.fill("#text", "I loved it")
+        page.locator("#predict").click()
+        assert answered(page).lower().startswith("sentiment ")
+        assert "cannot say how far off" in page.locator("#answer-note").inner_text()
+        assert page.locator("#bars .band").count() == 0
+        assert page.locator("#bars .point").count() == 1
 
 
 def brightness(colour: str) -> int:

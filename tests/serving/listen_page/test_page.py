@@ -5,6 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from merflow.contracts.listening_results import ListeningResults
 from merflow.serving.listen_page.page import precise_time, write_page
 from merflow.serving.waveform import POINTS, Waveform
-from tests.serving.results import SEGMENTS, results, segment
+from tests.serving.results import SEGMENTS, results, score_results, scored, segment
 
 
 def written(
@@ -61,11 +62,36 @@ def test_names_and_words_are_text(tmp_path: Path) -> None:
     assert "<script>alert" not in html
     assert "<!--" not in html
     assert "Gespräch &lt;1&gt;.mp4" in html
-    stored = re.search(r'id="data">(.*?)</script>', html, flags=re.DOTALL)
-    assert stored is not None
-    data = json.loads(stored[1])
+    data = data_of(html)
     assert data["segments"][0]["text"] == attack.text
     assert len(base64.b64decode(data["outline"])) == 2 * 2000
+
+
+def data_of(html: str) -> Any:  # noqa: ANN401 - JSON
+    stored = re.search(r'id="data">(.*?)</script>', html, flags=re.DOTALL)
+    assert stored is not None
+    return json.loads(stored[1])
+
+
+def test_scores_are_drawn_on_their_scale(tmp_path: Path) -> None:
+    html = written(tmp_path, score_results())
+    data = data_of(html)
+    assert data["scale"] == {"low": -3, "middle": 0, "high": 3, "sides": ["negative", "positive"]}
+    assert [each["answer"] for each in data["segments"]] == [0, -1, -2, 1, 1]
+    first = data["segments"][0]
+    assert (first["score"], first["low"], first["high"], first["said"]) == (-2.6, -3.0, -1.7, "-2.6 (-3.0 to -1.7)")
+    assert "own" not in first
+    assert html.count('class="gauge" role="img"') == 4
+    assert "<title>Gespräch &lt;1&gt;.mp4: sentiment</title>" in html
+    for word in ("emotion of", "robabilities"):
+        assert word not in html.partition("<script")[0].partition("</style>")[2]
+
+
+def test_a_score_beyond_the_scale_and_one_without_interval_are_drawn(tmp_path: Path) -> None:
+    html = written(tmp_path, score_results((scored(0, 1, 3.4, None),), calibrated=False))
+    assert "--at: 100.0%" in html
+    assert 'class="band' not in html.partition("<body>")[2].partition("<script")[0]
+    assert data_of(html)["segments"][0]["low"] is None
 
 
 def test_sound_is_embedded_byte_by_byte(tmp_path: Path) -> None:

@@ -11,17 +11,18 @@ import pytest
 pytest.importorskip("playwright")
 pytest.importorskip("av")
 
+from merflow.contracts.listening_results import ListeningResults
 from merflow.serving.listen_page.page import write_page
 from merflow.serving.playback import playback_copy
 from merflow.serving.waveform import Waveform
-from tests.serving.results import SEGMENTS, results
+from tests.serving.results import SEGMENTS, results, score_results, scored
 from tests.serving.sounds import beep
 from tools.report_screenshots import CHROMIUM, DESKTOP, PHONE, Scheme, browser, open_page
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason=f"Debian's chromium is not installed ({CHROMIUM})")
 
 
-def written(folder: Path, *, within: bool) -> Path:
+def written(folder: Path, *, within: bool, of: ListeningResults | None = None) -> Path:
     """Write a page whose sound is within it, or in the file beside it."""
     samples, waveform = beep(20.0)[:, 0], Waveform()
     waveform.add(samples)
@@ -29,7 +30,7 @@ def written(folder: Path, *, within: bool) -> Path:
         copy.add(samples)
     write_page(
         folder / "listening.html",
-        results(),
+        of or results(),
         waveform=waveform,
         embedded=folder / "sound #1.mp3" if within else None,
         beside=None if within else "sound #1.mp3",
@@ -184,6 +185,51 @@ def test_a_phone_shows_all_of_it(chromium: Any, listened: Path, scheme: Scheme) 
         assert page.locator("#dock").is_visible()
         page.locator("#dock button").click()
         assert not plays(page)
+
+
+@pytest.fixture(scope="module")
+def scored_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("page"), within=True, of=score_results())
+
+
+def test_the_panel_shows_a_score_on_its_scale(chromium: Any, scored_page: Path) -> None:  # noqa: ANN401
+    with opened(chromium, scored_page) as page:
+        page.keyboard.press("n")
+        assert page.locator("#now .said").inner_text() == "-2.6 (-3.0 to -1.7)"
+        assert page.locator("#now .possible").inner_text() == "smoothed: -0.7"
+        rail, point, band = (page.locator(f"#now .gauge{part}").bounding_box() for part in ("", " .point", " .band"))
+        assert (point["x"] + point["width"] / 2 - rail["x"]) / rail["width"] == pytest.approx(0.4 / 6, abs=0.01)
+        assert (band["x"] - rail["x"]) / rail["width"] == pytest.approx(0, abs=0.01)
+        assert band["width"] / rail["width"] == pytest.approx(1.3 / 6, abs=0.01)
+        page.keyboard.press("n")
+        assert page.locator("#now .said").inner_text() == "not sure: 0.0 (-0.9 to 0.9)"
+        assert page.locator("#now .gauge .band.unsure").count() == 1
+        assert page.locator("#now .ends").inner_text().split() == ["-3", "negative", "0", "3", "positive"]
+        page.keyboard.press("n")
+        assert page.locator("#now .said").inner_text() == "no prediction"
+        assert page.locator("#now .gauge").count() == 0
+        page.locator(".filter label", has_text="positive").click()
+        assert page.locator("#table tbody tr:visible").count() == 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_scores(chromium: Any, scored_page: Path, scheme: Scheme) -> None:  # noqa: ANN401
+    with opened(chromium, scored_page, width=PHONE, scheme=scheme) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE
+        assert drawn(page, "detail") > 6
+        first = page.locator("#table .gauge").first
+        first.scroll_into_view_if_needed()
+        assert first.bounding_box()["width"] > PHONE / 2
+
+
+def test_scores_without_intervals_are_drawn_as_points(chromium: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    plain = score_results((scored(1, 3, -1.0, None), scored(4, 9, 3.4, None)), calibrated=False)
+    with opened(chromium, written(tmp_path, within=True, of=plain)) as page:
+        page.keyboard.press("n")
+        assert page.locator("#now .said").inner_text() == "-1.0"
+        assert page.locator("#now .band").count() == 0
+        assert page.locator("#table .point").count() == 2
+        assert drawn(page, "detail") > 6
 
 
 def test_a_page_without_sound_can_still_be_read(chromium: Any, tmp_path: Path) -> None:  # noqa: ANN401

@@ -2,7 +2,7 @@
 
 from merflow.contracts.listening_results import DamagedSound
 from merflow.serving.listen_page.verdict import listening_verdict
-from tests.serving.results import SEGMENTS, results, segment
+from tests.serving.results import SCORED, SEGMENTS, results, score_results, scored, segment
 
 
 def test_the_most_frequent_emotion_and_the_doubt_are_told() -> None:
@@ -59,3 +59,26 @@ def test_damage_is_told_with_its_time() -> None:
     assert listening_verdict(results(damaged=(one, one, one))).cautions[-1] == (
         "The recording is damaged at 1:05 (it cannot be decoded), and 2 more parts."
     )
+
+
+def test_scores_are_told_as_their_mean_and_the_doubt_about_their_side() -> None:
+    verdict = listening_verdict(score_results())
+    assert verdict.headline == "The mean sentiment is 0.4, from -3 to 3"
+    assert verdict.sentences == (
+        "0:13 of 0:20 are speech, in 5 segments.",
+        "Of 38% of the speech the model is not sure: the interval of the score holds the middle of the scale, 0, so it "
+        "may be negative or positive.",
+    )
+    assert verdict.cautions == ("1 of 5 segments: short.", "1 segment could not be predicted.")
+
+
+def test_scores_without_intervals_are_cautioned_about() -> None:
+    verdict = listening_verdict(score_results((scored(0, 2, 0.5, None),), calibrated=False))
+    assert verdict.headline == "The mean sentiment is 0.5, from -3 to 3"
+    assert len(verdict.sentences) == 1
+    assert verdict.cautions[0] == (
+        "Its scores have no intervals, because the model is not calibrated: nothing says how far off they may be."
+    )
+    refused = listening_verdict(score_results(SCORED[2:3]))
+    assert refused.headline == "No segment could be predicted"
+    assert listening_verdict(score_results(())).headline == "No speech was found"

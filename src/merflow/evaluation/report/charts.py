@@ -7,6 +7,7 @@ import numpy as np
 from merflow.contracts.numerals import percent
 from merflow.contracts.results import Results
 from merflow.contracts.scores import Breakdown, FoldScore, ReliabilityBin
+from merflow.contracts.task import Regression, Task
 from merflow.evaluation.report.drawing import (
     BLUE,
     CLASS_STYLES,
@@ -21,6 +22,7 @@ from merflow.evaluation.report.drawing import (
     points_by_test,
 )
 from merflow.evaluation.report.learning import DevelopmentFigure, History, learning_charts
+from merflow.evaluation.report.step_styles import grouped_by, step_styles
 
 UA = DevelopmentFigure("dev_ua", "Development UA", scale=100.0, key="recalls", unit="%")
 
@@ -103,27 +105,28 @@ def breakdown_chart(results: Results, kind: Breakdown) -> Chart:
     return groups_by_variant(f"chart-by-{kind}", by_variant, axis="UA, %", label=label)
 
 
-def embedding_chart(
-    name: str, points: np.ndarray, emotions: Sequence[str], *, classes: Sequence[str], caption: str
-) -> Chart:
-    """Draw the t-SNE ``(U, 2)`` of utterances, coloured by emotion."""
+def embedding_chart(name: str, points: np.ndarray, groups: Sequence[str], *, task: Task, caption: str) -> Chart:
+    """Draw the t-SNE ``(U, 2)`` of utterances, coloured by group of the task: emotion, or step of the scale."""
     import plotly.graph_objects as go
 
-    labels = np.asarray(emotions)
+    styles: Sequence[tuple[str, str]] = CLASS_STYLES
+    if isinstance(task, Regression):
+        styles = tuple((style.colour, style.symbol) for style in step_styles(task))
+    labels = np.asarray(groups)
     traces = []
-    for number, emotion in enumerate(classes):
-        of_emotion = np.round(points[labels == emotion].astype(np.float64), 1)
+    for number, group in enumerate(task.groups):
+        of_group = np.round(points[labels == group].astype(np.float64), 1)
         traces.append(
             go.Scatter(
-                x=of_emotion[:, 0].tolist(),
-                y=of_emotion[:, 1].tolist(),
+                x=of_group[:, 0].tolist(),
+                y=of_group[:, 1].tolist(),
                 mode="markers",
-                name=f"{emotion} ({len(of_emotion)})",
-                marker=marker(number, size=7, opacity=0.75, styles=CLASS_STYLES),
-                hovertemplate=f"{emotion}<extra></extra>",
+                name=f"{group} ({len(of_group)})",
+                marker=marker(number, size=7, opacity=0.75, styles=styles),
+                hovertemplate=f"{group}<extra></extra>",
             )
         )
     hidden = {"showticklabels": False, "showgrid": False, "zeroline": False, "ticks": ""}
     layout = {"xaxis": hidden, "yaxis": hidden, "legend": LEGEND}
     anchor = name.replace(":", "-")
-    return chart(f"tsne-{anchor}", f"t-SNE of {name} by emotion. {caption}", traces, layout, 380)
+    return chart(f"tsne-{anchor}", f"t-SNE of {name} by {grouped_by(task)}. {caption}", traces, layout, 380)

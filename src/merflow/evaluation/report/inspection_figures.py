@@ -8,7 +8,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from merflow.contracts.task import Regression, Task
 from merflow.evaluation.inspection_file import AxisScale, InspectedUtterance, NamedArray
+from merflow.evaluation.report.step_styles import step_styles
 
 _INK, _SOFT, _BLUE = "#1c2430", "#667085", "#0072B2"
 # Each Okabe-Ito colour has a marker of its own, so that no meaning is carried by colour alone.
@@ -31,7 +33,11 @@ def utterance_figure(seen: InspectedUtterance) -> Figure:
     grid = figure.subplots(rows, _PANELS_PER_ROW, squeeze=False).ravel()
     title = f"{seen.utterance_id}\n{_shortened(seen.words)}" if seen.words else seen.utterance_id
     figure.suptitle(title, fontsize="medium", color=_INK)
-    _bars(grid[0], seen.probabilities, emotion=seen.emotion)
+    if seen.score is None:
+        _bars(grid[0], seen.probabilities, emotion=seen.emotion)
+    else:
+        scale, predicted = seen.score
+        _scores(grid[0], predicted, truth=float(seen.emotion), scale=scale)
     for axes, (name, entry) in zip(grid[1:], panels.items(), strict=False):
         _draw(axes, entry, scales=seen.scales)
         axes.set_title(name, loc="left", fontsize="small", color=_INK)
@@ -43,18 +49,18 @@ def utterance_figure(seen: InspectedUtterance) -> Figure:
 def weights_figure(
     values: np.ndarray,
     *,
-    emotions: Sequence[str],
-    classes: Sequence[str],
+    groups: Sequence[str],
+    task: Task,
     title: str,
     axis: str,
     names: Sequence[str] = (),
 ) -> Figure:
-    """Draw the values of a module over all utterances: mean by emotion, with one standard deviation.
+    """Draw the values of a module over all utterances: mean by group of the task, with one standard deviation.
 
     Args:
         values: ``(U, K)``.
-        emotions: U names.
-        classes: Classes in the order of the legend.
+        groups: U names of groups: emotions, or steps of the scale.
+        task: Task with the groups in the order of the legend.
         title: Title above the panel.
         axis: Label of the axis of K entries, for example ``layer``.
         names: Names of the K entries; empty to number them from 0.
@@ -63,50 +69,62 @@ def weights_figure(
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     positions = np.arange(values.shape[1])
-    spread = 0.6 / max(1, len(classes))
-    for number, (emotion, (colour, marker)) in enumerate(zip(classes, _CLASS_STYLES, strict=False)):
-        of_emotion = values[np.asarray(emotions) == emotion]
-        if not len(of_emotion):
+    spread = 0.6 / max(1, len(task.groups))
+    for number, (group, (colour, marker)) in enumerate(zip(task.groups, _styles(task), strict=False)):
+        of_group = values[np.asarray(groups) == group]
+        if not len(of_group):
             continue
-        shifted = positions + (number - (len(classes) - 1) / 2) * spread
+        shifted = positions + (number - (len(task.groups) - 1) / 2) * spread
         axes.errorbar(
             shifted,
-            of_emotion.mean(axis=0),
-            yerr=of_emotion.std(axis=0),
+            of_group.mean(axis=0),
+            yerr=of_group.std(axis=0),
             fmt=marker,
             color=colour,
             markersize=4,
             elinewidth=0.8,
-            label=f"{emotion} ({len(of_emotion)})",
+            label=f"{group} ({len(of_group)})",
         )
     axes.set_xticks(positions)
     if names:
         axes.set_xticklabels([name.replace(" ", "\n") for name in names], fontsize="small")
     axes.set(xlabel=axis, ylabel="mean ± std over utterances")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small", ncols=len(classes))
+    axes.legend(frameon=False, fontsize="small", ncols=len(task.groups))
     axes.set_ylim(top=axes.get_ylim()[1] + 0.15 * np.ptp(axes.get_ylim()))
     axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
     return figure
 
 
-def embedding_figure(points: np.ndarray, *, emotions: Sequence[str], classes: Sequence[str], title: str) -> Figure:
-    """Draw the t-SNE ``(U, 2)`` of utterances by emotion; distances between distant groups mean nothing in it."""
+def embedding_figure(points: np.ndarray, *, groups: Sequence[str], task: Task, title: str) -> Figure:
+    """Draw the t-SNE ``(U, 2)`` of utterances by group of the task.
+
+    Distances between distant groups mean nothing in it.
+    """
     figure = Figure(figsize=(6.2, 5.6), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for emotion, (colour, marker) in zip(classes, _CLASS_STYLES, strict=False):
-        of_emotion = points[np.asarray(emotions) == emotion]
-        label = f"{emotion} ({len(of_emotion)})"
+    for group, (colour, marker) in zip(task.groups, _styles(task), strict=False):
+        of_group = points[np.asarray(groups) == group]
+        label = f"{group} ({len(of_group)})"
         axes.scatter(
-            of_emotion[:, 0], of_emotion[:, 1], s=14, color=colour, marker=marker, alpha=0.7, linewidths=0, label=label
+            of_group[:, 0], of_group[:, 1], s=14, color=colour, marker=marker, alpha=0.7, linewidths=0, label=label
         )
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#d5dbe5")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.01), frameon=False, fontsize="small", ncols=len(classes))
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.01), frameon=False, fontsize="small", ncols=len(task.groups)
+    )
     axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
     return figure
+
+
+def _styles(task: Task) -> Sequence[tuple[str, str]]:
+    """Return colour and marker of each group."""
+    if isinstance(task, Regression):
+        return [(style.colour, style.marker) for style in step_styles(task)]
+    return _CLASS_STYLES
 
 
 def _bars(axes: Axes, probabilities: Mapping[str, float], *, emotion: str) -> None:
@@ -128,6 +146,23 @@ def _bars(axes: Axes, probabilities: Mapping[str, float], *, emotion: str) -> No
     axes.invert_yaxis()
     axes.set_title("probability", loc="left", fontsize="small", color=_INK)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _scores(axes: Axes, predicted: float, *, truth: float, scale: Regression) -> None:
+    """Draw the predicted and the true score on the scale."""
+    axes.hlines(0, scale.low, scale.high, color="#b8c4d6", linewidth=3)
+    axes.plot(scale.middle, 0, marker="|", markersize=14, color=_SOFT)
+    for value, marker, colour, height, name in (
+        (truth, "D", _INK, -0.35, "true"),
+        (predicted, "o", _BLUE, 0.35, "predicted"),
+    ):
+        axes.plot(value, 0, marker=marker, markersize=8, color=colour)
+        inside = min(max(value, scale.low), scale.high)
+        axes.text(inside, height, f"{name} {value:.2f}", ha="center", va="center", fontsize="small", color=_INK)
+    room = 0.15 * (scale.high - scale.low)
+    axes.set(ylim=(-1, 1), yticks=[], xlim=(min(scale.low, predicted) - room, max(scale.high, predicted) + room))
+    axes.set_title(scale.name, loc="left", fontsize="small", color=_INK)
+    axes.spines[["top", "right", "left"]].set_visible(False)
 
 
 def _draw(axes: Axes, entry: NamedArray, *, scales: Mapping[str, AxisScale]) -> None:

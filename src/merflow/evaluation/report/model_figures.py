@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from merflow.contracts.numerals import percent
-from merflow.evaluation.embeddings import neighbours_of_one_emotion, plane, unmapped
+from merflow.contracts.numerals import decimal, percent
+from merflow.contracts.task import Regression, Task
+from merflow.evaluation.embeddings import neighbours_apart, neighbours_of_one_emotion, plane, unmapped
 from merflow.evaluation.inspection_file import FoldInspection, ModuleAverages
 from merflow.evaluation.report.charts import embedding_chart
 from merflow.evaluation.report.drawing import Chart
 from merflow.evaluation.report.inspection_figures import utterance_figure, weights_figure
+from merflow.evaluation.report.step_styles import grouped_by
 
 # Variant -> name of a training run, such as ``fold 1``, and its inspection.
 Inspections = Mapping[str, tuple[str, FoldInspection]]
@@ -60,7 +62,7 @@ class Embeddings:
     Attributes:
         variant: ``model:preset``.
         training: Name of the training run, such as ``fold 1``.
-        caption: How well the emotions are separated, or why there is no chart.
+        caption: How well the emotions or scores are separated, or why there is no chart.
         chart: t-SNE; None if it cannot be computed.
     """
 
@@ -70,7 +72,7 @@ class Embeddings:
     chart: Chart | None
 
 
-def model_figures(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[ModelFigures]:
+def model_figures(inspections: Inspections, *, order: Sequence[str], task: Task) -> list[ModelFigures]:
     """Draw the best variant of each model that has an inspection, best first."""
     drawn: dict[str, ModelFigures] = {}
     for name in order:
@@ -78,38 +80,47 @@ def model_figures(inspections: Inspections, *, order: Sequence[str], classes: Se
         if model in drawn or name not in inspections:
             continue
         training, inspected = inspections[name]
-        figures = [*_module_figures(name, inspected, classes=classes), *_utterance_figures(name, inspected)]
+        figures = [*_module_figures(name, inspected, task=task), *_utterance_figures(name, inspected)]
         if figures:
             drawn[model] = ModelFigures(name, training, tuple(figures))
     return list(drawn.values())
 
 
-def embeddings(inspections: Inspections, *, order: Sequence[str], classes: Sequence[str]) -> list[Embeddings]:
+def embeddings(inspections: Inspections, *, order: Sequence[str], task: Task) -> list[Embeddings]:
     """Draw the t-SNE of the best variants, from at most 1,500 evenly spaced utterances of a fold."""
     drawn: list[Embeddings] = []
     for name in [name for name in order if name in inspections][:_MOST_EMBEDDINGS]:
         training, inspected = inspections[name]
         step = -(-len(inspected.emotions) // _MOST_POINTS)
-        vectors, emotions = inspected.embedding[::step], inspected.emotions[::step]
+        vectors, groups = inspected.embedding[::step], inspected.emotions[::step]
         points = plane(vectors, seed=0)
         if points is None:
             drawn.append(Embeddings(name, training, f"No t-SNE: {unmapped(vectors)}.", None))
             continue
-        same, chance = neighbours_of_one_emotion(vectors, emotions)
-        caption = (
-            f"{percent(same)}% of an utterance's ten nearest neighbours share its emotion (chance: {percent(chance)}%)."
-        )
-        chart = embedding_chart(name, points, emotions, classes=classes, caption=caption)
+        caption = _separation(vectors, groups, task)
+        chart = embedding_chart(name, points, groups, task=task, caption=caption)
         drawn.append(Embeddings(name, training, caption, chart))
     return drawn
 
 
-def _module_figures(name: str, inspected: FoldInspection, *, classes: Sequence[str]) -> list[PageFigure]:
+def _separation(vectors: np.ndarray, groups: Sequence[str], task: Task) -> str:
+    """Return how well the vectors ``(U, E)`` separate the groups, in a sentence."""
+    if isinstance(task, Regression):
+        apart, chance = neighbours_apart(vectors, np.array(groups, dtype=np.float64))
+        return (
+            f"An utterance and its ten nearest neighbours are {decimal(apart)} steps of {task.name} apart on average "
+            f"(chance: {decimal(chance)})."
+        )
+    same, chance = neighbours_of_one_emotion(vectors, groups)
+    return f"{percent(same)}% of an utterance's ten nearest neighbours share its emotion (chance: {percent(chance)}%)."
+
+
+def _module_figures(name: str, inspected: FoldInspection, *, task: Task) -> list[PageFigure]:
     """Draw one figure per module; modules of a kind with one number per utterance, such as gates, share a figure."""
     figures = []
     for title, entry, names in _panels(inspected.averages):
         figure = weights_figure(
-            entry.values, emotions=inspected.emotions, classes=classes, title=title, axis=entry.axis, names=names
+            entry.values, groups=inspected.emotions, task=task, title=title, axis=entry.axis, names=names
         )
         means = entry.values.mean(axis=0)
         summary = (
@@ -117,8 +128,8 @@ def _module_figures(name: str, inspected: FoldInspection, *, classes: Sequence[s
             if names
             else f"largest at {entry.axis} {int(np.argmax(means))}"
         )
-        alt = f"{title} of {name}, mean over utterances by emotion: {summary}"
-        caption = f"{title}: mean and standard deviation over the test utterances of each emotion"
+        alt = f"{title} of {name}, mean over utterances by {grouped_by(task)}: {summary}"
+        caption = f"{title}: mean and standard deviation over the test utterances of each {grouped_by(task)}"
         figures.append(PageFigure(_data_uri(figure), alt, caption))
     return figures
 
@@ -149,12 +160,18 @@ def _utterance_figures(name: str, inspected: FoldInspection) -> list[PageFigure]
     for seen in inspected.utterances:
         if not seen.arrays:
             continue
-        guess = max(seen.probabilities, key=lambda emotion: seen.probabilities[emotion])
+        if seen.score is None:
+            guess = max(seen.probabilities, key=lambda emotion: seen.probabilities[emotion])
+            truth, surely = f"true emotion {seen.emotion}", f" with {percent(seen.probabilities[guess])}%"
+        else:
+            scale, score = seen.score
+            guess, surely = decimal(score), ""
+            truth = f"true {scale.name} {decimal(float(seen.emotion))}"
         alt = (
-            f"Attention of {name} in utterance {seen.utterance_id} ({', '.join(seen.arrays)}); true emotion "
-            f"{seen.emotion}, predicted {guess} with {percent(seen.probabilities[guess])}%"
+            f"Attention of {name} in utterance {seen.utterance_id} ({', '.join(seen.arrays)}); {truth}, predicted "
+            f"{guess}{surely}"
         )
-        caption = f"{seen.utterance_id}: true emotion {seen.emotion}, predicted {guess}"
+        caption = f"{seen.utterance_id}: {truth}, predicted {guess}"
         figures.append(PageFigure(_data_uri(utterance_figure(seen)), alt, caption))
     return figures
 

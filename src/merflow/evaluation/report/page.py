@@ -10,6 +10,7 @@ from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import ALPHA, Comparison, Results
 from merflow.contracts.score_results import AnyResults, ScoreResults
 from merflow.contracts.scores import Accuracy, ClassicScore, Scored
+from merflow.contracts.task import Classification
 from merflow.evaluation.report import notes, tables
 from merflow.evaluation.report.charts import UA, breakdown_chart, reliability_chart, spread_chart, ua_learning_charts
 from merflow.evaluation.report.html import rendered
@@ -42,13 +43,13 @@ def write_report(
         origin: Title, command and identity of the run.
         histories: Epochs per variant; a variant may lack them.
         papers: The papers' own tables.
-        inspections: Inspection of one training run per variant; a variant may lack it. Scores have none.
+        inspections: Inspection of one training run per variant; a variant may lack it.
 
     Raises:
         OutputError: The page cannot be written.
     """
     if isinstance(results, ScoreResults):
-        page = score_page(results, origin=origin, histories=histories, papers=papers)
+        page = score_page(results, origin=origin, histories=histories, papers=papers, inspections=inspections or {})
     else:
         page = rendered(
             "report.html.j2",
@@ -112,8 +113,8 @@ def _drawings(results: Results, histories: Histories, inspections: Inspections) 
             )
             for name in order
         },
-        "embeddings": embeddings(inspections, order=order, classes=results.classes),
-        "model_figures": model_figures(inspections, order=order, classes=results.classes),
+        "embeddings": embeddings(inspections, order=order, task=Classification(results.classes)),
+        "model_figures": model_figures(inspections, order=order, task=Classification(results.classes)),
     }
 
 

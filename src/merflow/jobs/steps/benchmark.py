@@ -212,7 +212,8 @@ def evaluate(
 
     Returns:
         ``metrics``, the figures of each variant; ``best``, the best variant; its ``confusion`` in counts, true classes
-        in rows; and the ``classes``. The same is written to the files of these names.
+        in rows; and the ``classes``. The same is written to the files of these names. Scores have no confusion: both
+        are empty, and their file names the best variant alone.
     """
     from merflow.contracts.tracked_run import read_tracked_run
     from merflow.evaluation.report.run_link import run_markdown
@@ -241,7 +242,7 @@ def evaluate(
     Path(tables).write_text(f"{run_markdown(read_tracked_run(Path(run)))}\n{compared}", encoding="utf-8")
     shown = {"metrics": _rounded(_figures(summary)), "best": summary.best, **_confusion(summary)}
     write_json(Path(metrics), shown["metrics"])
-    write_json(Path(confusion), {name: shown[name] for name in ("best", "classes", "confusion")})
+    write_json(Path(confusion), {name: shown[name] for name in ("best", "classes", "confusion") if shown[name]})
     return shown
 
 

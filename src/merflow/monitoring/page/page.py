@@ -6,9 +6,9 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from merflow.contracts.drift_results import DriftResults
-from merflow.contracts.numerals import interval, p_value, percent, plural, signed
+from merflow.contracts.numerals import decimal, decimal_interval, interval, p_value, percent, plural, signed
 from merflow.evaluation.drift import ENERGY_LIMIT, PSI_LIMIT
-from merflow.monitoring.checks import FEWEST_LABELS
+from merflow.monitoring.checks import ERROR_GAP, FEWEST_LABELS
 from merflow.monitoring.page.pictures import histogram, ticks
 from merflow.monitoring.verdict import drift_verdict
 from merflow.storage.local import replacing
@@ -32,6 +32,7 @@ def write_page(results: DriftResults, path: Path, *, command: str) -> Path:
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(percent=percent, signed=signed, interval=interval, p_value=p_value)
+    environment.filters.update(decimal=decimal, decimal_interval=decimal_interval)
     environment.globals.update(plural=plural, histogram=histogram, ticks=ticks)
     room, report = files("merflow.monitoring.page"), files("merflow.evaluation.report")
     page = environment.from_string((room / "monitor.html.j2").read_text(encoding="utf-8")).render(
@@ -42,6 +43,7 @@ def write_page(results: DriftResults, path: Path, *, command: str) -> Path:
         psi_limit=PSI_LIMIT,
         energy_limit=ENERGY_LIMIT,
         fewest_labels=FEWEST_LABELS,
+        error_gap=ERROR_GAP,
     )
     with replacing(path) as part:
         part.write_text(page, encoding="utf-8")

@@ -64,6 +64,7 @@ function drawAreas(context, segment, x, wide) {
     context.globalAlpha = 1;
     if (segment.answer === NOT_SURE) hatch(context, x, top, wide, bottom - top);
   }
+  if (segment.answer === NOT_SURE) context.fillStyle = colours.muted;
   context.fillRect(x, heightOf(segment.score) - 2, wide, 4);
 }
 

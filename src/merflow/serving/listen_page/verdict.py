@@ -46,7 +46,7 @@ def _score_headline(results: ListeningResults, scale: ScoreScale) -> str:
     mean = results.mean_score
     if mean is None:
         return "No segment could be predicted"
-    return f"The {scale.task} is {short(mean)} on average, on a scale from {scale.low:g} to {scale.high:g}"
+    return f"The mean {scale.task} is {short(mean)}, from {scale.low:g} to {scale.high:g}"
 
 
 def _sentences(results: ListeningResults) -> Iterator[str]:

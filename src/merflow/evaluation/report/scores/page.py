@@ -8,9 +8,11 @@ from merflow.contracts.published import PublishedTable
 from merflow.contracts.results import ALPHA
 from merflow.contracts.score_figures import FigureName
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
+from merflow.contracts.task import SCALES
 from merflow.evaluation.report import notes
 from merflow.evaluation.report.html import rendered
 from merflow.evaluation.report.learning import Histories, mean_epochs
+from merflow.evaluation.report.model_figures import Inspections, embeddings, model_figures
 from merflow.evaluation.report.origin import Origin
 from merflow.evaluation.report.scores import tables, wording
 from merflow.evaluation.report.scores.charts import (
@@ -32,7 +34,14 @@ _LEADING: tuple[FigureName, ...] = ("CCC", "Pearson", "ACC7", "ACC2 has0", "ACC2
 _STEP = 0.1
 
 
-def score_page(results: ScoreResults, *, origin: Origin, histories: Histories, papers: Sequence[PublishedTable]) -> str:
+def score_page(
+    results: ScoreResults,
+    *,
+    origin: Origin,
+    histories: Histories,
+    papers: Sequence[PublishedTable],
+    inspections: Inspections,
+) -> str:
     """Return one self-contained HTML page.
 
     Args:
@@ -40,7 +49,9 @@ def score_page(results: ScoreResults, *, origin: Origin, histories: Histories, p
         origin: Title, command and identity of the run.
         histories: Epochs per variant; a variant may lack them.
         papers: The papers' own tables.
+        inspections: Inspection of one training run per variant; a variant may lack it.
     """
+    task = SCALES[results.task]
     variants = [results.variants[name] for name in results.ranked]
     pairs = tables.comparisons(results)
     axis = _axis(results)
@@ -90,6 +101,8 @@ def score_page(results: ScoreResults, *, origin: Origin, histories: Histories, p
             )
             for name in results.ranked
         },
+        embeddings=embeddings(inspections, order=results.ranked, task=task),
+        model_figures=model_figures(inspections, order=results.ranked, task=task),
     )
 
 

@@ -21,7 +21,7 @@ export const intro = ({ task, scale }) => `This model rates the ${task} from ${s
 export const answerLabel = (model) => `${capital(model.task)} on its scale`;
 export const timelineTitle = (model) => `${capital(model.task)} over time`;
 export const timelineNote = (model) =>
-  `A dark line is the score${model.calibrated ? ", the field around it its interval, hatched where the model is not sure" : ""}; the line across is the middle of the scale.`;
+  `A thick line is the score${model.calibrated ? ", the field around it its interval, hatched where the model is not sure" : ""}; the line across is the middle of the scale.`;
 export const legend = ({ scale }) => Object.fromEntries(scale.sides.map((name, number) => [name, scale.colours[number]]));
 export const differ = (answers, { scale }) =>
   new Set(answers.filter((answer) => !answer.error && answer.sure).map((answer) => sideOf(answer, scale))).size > 1;
@@ -82,7 +82,7 @@ export function timeline(parent, segments, model, duration) {
     add(whole, "title", {}, `${seconds(segment.start_s)} to ${seconds(segment.end_s)}: ${cells(answer, model).filter(Boolean).join(", ")}`);
   });
   for (const [score, y] of [[scale.high, top + 14], [scale.middle, at(scale.middle) - 5], [scale.low, top + height - 5]]) {
-    add(svg, "text", { class: "tick", x: 4, y }, String(score));
+    add(svg, "text", { class: "mark", x: 4, y }, String(score));
   }
   ticks(svg, duration, width, top + height);
   return svg;
