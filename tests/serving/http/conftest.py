@@ -7,6 +7,7 @@ import pytest
 
 from merflow.opening.open_model import open_model
 from merflow.serving.predictor import Predictor
+from tests.rated_clips import RatedFold
 from tests.serving.http.running import Running, running
 
 
@@ -20,6 +21,19 @@ def predictor(ensemble: Path) -> Predictor:
 def server(predictor: Predictor) -> Iterator[Running]:
     """Run a server with the usual limits."""
     with running(predictor) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def scorer(rated_fold: RatedFold) -> Predictor:
+    """Return a fold of sentiment, with intervals."""
+    return open_model(str(rated_fold.folder), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def scoring(scorer: Predictor) -> Iterator[Running]:
+    """Run a server of scores."""
+    with running(scorer) as started:
         yield started
 
 
