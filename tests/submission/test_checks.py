@@ -85,7 +85,7 @@ def test_a_package_that_breaks_a_rule_is_refused(kfp: KfpServer, packages: Path)
         ((*MODELS, "--set", "tracking.uri=auto"), "would be SQLite on a volume"),
         ((*MODELS, "--set", "features.profile=paper"), "step extract would use a GPU, but the package requests none"),
         ((*MODELS, "--transcribe"), "compile the pipeline again with --transcribe"),
-        ((*MODELS, "--revision", "no-such-branch"), "--revision no-such-branch is no branch, tag or commit"),
+        ((*MODELS, "--revision", "no-such-branch"), "--revision no-such-branch is not a branch, tag or commit"),
     ],
 )
 def test_parameters_that_cannot_work_are_refused_before_anything_is_sent(
@@ -99,7 +99,7 @@ def test_parameters_that_cannot_work_are_refused_before_anything_is_sent(
 
 def test_what_is_no_package_is_refused(packages: Path) -> None:
     assert "there is no package nothing.yaml; write it with" in refused(*SUBMIT, "nothing.yaml", *MODELS)
-    assert "'benchmrk' is no package and no pipeline; did you mean 'benchmark'?" in refused(
+    assert "'benchmrk' is neither a package nor a pipeline; did you mean 'benchmark'?" in refused(
         *SUBMIT, "benchmrk", *MODELS
     )
     (packages / "empty.yaml").write_text("a: 1\n")

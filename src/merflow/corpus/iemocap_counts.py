@@ -1,7 +1,7 @@
 """Public counts of the real IEMOCAP release: a release is validated against them, and a synthetic one is made by them.
 
-They come from the id and label lists of two public benchmarks and from one published inventory, which agree. They hold
-no utterance with its label, no word and no sample of the corpus.
+They come from the id and label lists of two public benchmarks and from one published inventory, which agree. They
+contain no labelled utterance, no transcript and no audio of the corpus.
 """
 
 import json

@@ -29,7 +29,7 @@ def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, devic
     """Load a fold's model with the test part of the data that it was trained on.
 
     Raises:
-        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
+        EvaluationError: The folder is not a trained fold, was trained on other data, or there is no such device.
         PresetError: This version of merflow ships no preset that its variant is based on.
         ModelError: Its model cannot be loaded.
     """
@@ -79,7 +79,7 @@ def inputs_of(fold: Path, *, manifest: Path, splits: Path, features: Path, devic
     """Read the inputs that a fold was trained from.
 
     Raises:
-        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
+        EvaluationError: The folder is not a trained fold, was trained on other data, or there is no such device.
         PresetError: This version of merflow ships no preset that its variant is based on.
     """
     record = fold_folder.read_record(fold)

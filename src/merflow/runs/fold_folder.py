@@ -124,14 +124,14 @@ def read_record(folder: Path) -> FoldRecord:
     """Read the record of a trained fold.
 
     Raises:
-        EvaluationError: The folder is no trained fold.
+        EvaluationError: The folder is not a trained fold.
         FormatError: Another version of merflow wrote it, or its record is damaged.
     """
     if (folder / RECORD).is_file():
         return read_fold_record(folder / MODEL)
     if (folder / FIRST_FORMAT).is_file():
         raise refused(folder / FIRST_FORMAT, number=FORMAT, remedy=REMEDY)
-    raise EvaluationError(f"{folder} is no trained fold: {RECORD} is missing; train it again")
+    raise EvaluationError(f"{folder} is not a trained fold: {RECORD} is missing; train it again")
 
 
 def is_fold(folder: Path) -> bool:
@@ -169,7 +169,7 @@ def check_replaceable(folder: Path, fold: PlannedFold) -> None:
         return
     if not is_fold(folder):
         raise OutputError(
-            f"{folder} exists and is no trained fold ({RECORD} is missing); name a folder that does not exist yet"
+            f"{folder} exists and is not a trained fold ({RECORD} is missing); name a folder that does not exist yet"
         )
     try:
         earlier = _identity_in(folder)

@@ -159,7 +159,7 @@ def read_run(folder: Path) -> RunFolder:
         FormatError: Another version of merflow trained a fold or evaluated the run.
     """
     if not folder.is_dir():
-        raise EvaluationError(f"{folder} is no folder; name the --out folder of a finished run, such as runs/demo")
+        raise EvaluationError(f"{folder} is not a folder; name the --out folder of a finished run, such as runs/demo")
     below = [fold for fold in folds_below(folder) if not _is_ignored(fold.relative_to(folder))]
     folds = [TrainedFold(fold, read_record(fold)) for fold in below]
     results = folder / RESULTS

@@ -99,7 +99,7 @@ def array_of(shape: tuple[Any, ...], dtype: np.dtype, content: object, *, order:
     """Return a read-only view of bytes as an array; the list of texts of an array of Python objects.
 
     Raises:
-        NotPlainError: Shape, type and content do not fit together, or an object is no text.
+        NotPlainError: Shape, type and content do not fit together, or an object is not text.
     """
     if len(shape) > _MOST_AXES or not all(type(size) is int and 0 <= size < _MOST_SIZE for size in shape):
         raise NotPlainError("an array has no valid shape")

@@ -54,7 +54,7 @@ def read_plain_pickle(path: Path) -> Any:  # noqa: ANN401 - dicts, lists and arr
     it. An array of Python objects must hold texts alone, and becomes a list of them.
 
     Raises:
-        CorpusError: The file is missing, is no pickle of protocol 3 to 5, is cut off, or holds anything else. The
+        CorpusError: The file is missing, is not a pickle of protocol 3 to 5, is cut off, or holds anything else. The
             message names the opcode or class and its position. Nothing of the file was run.
     """
     try:

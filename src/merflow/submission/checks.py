@@ -110,7 +110,7 @@ def _commit(revision: str | None) -> tuple[str, list[str]]:
     commit = checkout.commit(revision)
     if commit is None:
         return "", [
-            f"--revision {revision} is no branch, tag or commit of {checkout.root}; fetch it: git fetch --all --tags"
+            f"--revision {revision} is not a branch, tag or commit of {checkout.root}; fetch it: git fetch --all --tags"
         ]
     files = checkout.differing(commit)
     if files:

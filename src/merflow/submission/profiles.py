@@ -81,7 +81,7 @@ class ClusterProfile(Strict):
     @classmethod
     def _address(cls, url: str | None) -> str | None:
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-            raise ValueError(f"{masked(url)!r} is no address; write it as https://HOST or http://HOST:PORT")
+            raise ValueError(f"{masked(url)!r} is not an address; write it as https://HOST or http://HOST:PORT")
         return None if url is None else url.rstrip("/")
 
     @field_validator(*_FIELDS_WITH_URLS)
@@ -89,7 +89,7 @@ class ClusterProfile(Strict):
     def _no_password(cls, url: str | None) -> str | None:
         if url is not None and without_password(url)[1] is not None:
             raise ValueError(
-                f"{masked(url)!r} has a password, and this file is no place for one; leave it out, and give it in "
+                f"{masked(url)!r} has a password, and this file is not the place for one; leave it out, and give it in "
                 "PGPASSWORD, MLFLOW_TRACKING_PASSWORD or AWS_SECRET_ACCESS_KEY"
             )
         return url
@@ -98,7 +98,7 @@ class ClusterProfile(Strict):
     @classmethod
     def _bucket(cls, url: str | None) -> str | None:
         if url is not None and (urlsplit(url).scheme != "s3" or not urlsplit(url).netloc):
-            raise ValueError(f"{url!r} is no location in S3; write it as s3://BUCKET/PREFIX")
+            raise ValueError(f"{url!r} is not a location in S3; write it as s3://BUCKET/PREFIX")
         return url
 
     @model_validator(mode="after")
@@ -188,7 +188,7 @@ def read_profiles(path: Path) -> Profiles:
         raise SubmissionError(str(error)) from error
     if parsed.default is not None and parsed.default not in parsed.cluster:
         raise SubmissionError(
-            f"{path}: default {parsed.default!r} is no profile; {_known(parsed.default, parsed.cluster)}"
+            f"{path}: default {parsed.default!r} is not a profile; {_known(parsed.default, parsed.cluster)}"
         )
     return Profiles(path, parsed.default, parsed.cluster)
 

@@ -56,12 +56,14 @@ def interval_s(text: str) -> int:
     """Return the seconds of an interval such as ``12h``.
 
     Raises:
-        SubmissionError: It is no interval, or too short.
+        SubmissionError: It is not an interval, or too short.
     """
     found = _INTERVAL.fullmatch(text.strip())
     seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
     if seconds < 60:
-        raise SubmissionError(f"--every {text!r} is no interval of a minute or more; write it as 30m, 12h, 7d or 2w")
+        raise SubmissionError(
+            f"--every {text!r} is not an interval of a minute or more; write it as 30m, 12h, 7d or 2w"
+        )
     return seconds
 
 
@@ -72,12 +74,12 @@ def cron_of(text: str) -> str:
         text: Five fields (minute, hour, day of month, month, day of week), or six with the second before them.
 
     Raises:
-        SubmissionError: It is no such expression.
+        SubmissionError: It is not such an expression.
     """
     fields = text.split()
     if len(fields) not in (5, 6) or not all(_CRON_FIELD.fullmatch(field) for field in fields):
         raise SubmissionError(
-            f"--cron {text!r} is no cron expression; write minute, hour, day, month and weekday, for example "
+            f"--cron {text!r} is not a cron expression; write minute, hour, day, month and weekday, for example "
             '"30 3 * * 1-5" for 3:30 on working days'
         )
     return " ".join(fields if len(fields) == 6 else ["0", *fields])

@@ -93,7 +93,7 @@ class Server:
         """The facts that the server tells about itself.
 
         Raises:
-            SubmissionError: The server cannot be reached, or is no KFP.
+            SubmissionError: The server cannot be reached, or is not KFP.
         """
         api = self.client.healthzs.healthz_service_get_healthz.__self__.api_client
 

@@ -35,7 +35,7 @@ class Transport:
                 f"cannot check the certificate of {self._host}: {error}; set ca_file in the cluster profile"
             ) from error
         except urllib3.exceptions.LocationParseError as error:
-            raise SubmissionError(f"{self._host} is no address ({error}); correct host") from error
+            raise SubmissionError(f"{self._host} is not an address ({error}); correct host") from error
         kind = answer.headers.get("content-type", "")
         if 300 <= answer.status < 400:
             target = answer.headers.get("location", "nowhere").partition("?")[0]

@@ -72,7 +72,7 @@ def checked_uri(uri: str) -> str:
     scheme = urlsplit(uri).scheme.partition("+")[0]
     if scheme not in SCHEMES:
         raise TrackingError(
-            f"tracking.uri {uri!r} is no tracking server or database; use http://HOST:PORT, "
+            f"tracking.uri {uri!r} is not a tracking server or database; use http://HOST:PORT, "
             "sqlite:////absolute/path/mlflow.db, auto or none"
         )
     return uri
@@ -113,7 +113,7 @@ class Connection:
         """Call a method of the client; retry where another process was in the way for a moment.
 
         Raises:
-            TrackingError: The server or database cannot be reached, refuses, or is no MLflow server.
+            TrackingError: The server or database cannot be reached, refuses, or is not an MLflow server.
         """
         from mlflow.exceptions import MlflowException
 

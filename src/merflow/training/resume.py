@@ -164,7 +164,7 @@ def _no_checkpoint(path: Path) -> Iterator[None]:
     except SafetensorError as error:
         raise TrainingError(f"{path} is corrupt ({error}); delete it to start the fold over") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path} is no checkpoint of a fold ({error!r}); delete it to start over") from error
+        raise TrainingError(f"{path} is not a checkpoint of a fold ({error!r}); delete it to start over") from error
 
 
 def _dev(material: Material) -> str:

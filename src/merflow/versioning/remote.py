@@ -111,7 +111,7 @@ class Remote:
             return Repo(str(self.root))
         except DvcException as error:
             raise VersioningError(
-                f"{self.root} is no DVC project ({error}); run the command in one, or make one: dvc init"
+                f"{self.root} is not a DVC project ({error}); run the command in one, or make one: dvc init"
             ) from error
 
     def _describe(self, repo: Any) -> str:  # noqa: ANN401 - dvc's Repo

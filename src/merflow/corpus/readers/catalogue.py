@@ -1,4 +1,4 @@
-"""The corpora that merflow reads, and everything that is particular to one of them.
+"""The corpora that merflow reads, and everything specific to one of them.
 
 No other module tests for a corpus by name: each asks the corpus's :class:`Reader` instead. A reader's code is imported
 when it is first called, so that a command can list the corpora without loading pandas.
@@ -53,17 +53,17 @@ class Reader:
 
     Attributes:
         read: Reads the corpus into a manifest.
-        root: The thing that ``--root`` names, with its article.
-        licence: The terms of its recordings in a sentence, for the card of a model that learned from them.
+        root: Description of the path that ``--root`` takes, with its article.
+        licence: The terms of its recordings in a sentence, for the card of a model trained on them.
         task: The usual task of the corpus, for ``splits.task: auto``.
         protocols: The split protocols that suit the corpus.
         fingerprint: Returns a digest of the corpus's files, which changes when one of them does. It is cheap, and it
             tells a pipeline when to index the corpus again.
         generate: Makes the corpus if no root is given; None for a corpus that has to be on disk.
         sizes: The sizes in which it can be generated.
-        known_release: Returns the counts that are known of the corpus; None if nothing is known in advance.
+        known_release: Returns the known counts of the corpus; None if nothing is known in advance.
         profile: The encoder profile that reads the features that came with the corpus; None if none did.
-        notes: Returns facts about the corpus's files that validation tells, one line each.
+        notes: Returns facts about the corpus's files that validation reports, one line each.
         published: True if the papers' numbers were measured on this corpus, with the emotions of its taxonomy.
     """
 

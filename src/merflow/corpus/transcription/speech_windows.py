@@ -1,4 +1,4 @@
-"""Cuts of a long recording into windows that a speech recognizer takes."""
+"""Cuts of a long recording into windows for a speech recognizer."""
 
 import numpy as np
 

@@ -130,8 +130,8 @@ def bound(encoders: Profile, *, root: Path) -> Profile:
 def _bound(spec: EncoderSpec, root: Path) -> EncoderSpec:
     if not root.is_file():
         raise FeatureError(
-            f"encoder {spec.label!r} passes on features that came with a corpus, but {root} is no file that has them; "
-            "choose another features.profile, or index such a file (corpus mosei-pickle)"
+            f"encoder {spec.label!r} passes on features that came with a corpus, but {root} is not a file that has "
+            "them; choose another features.profile, or index such a file (corpus mosei-pickle)"
         )
     return spec.model_copy(update={"folder": str(root), "digest": file_sha256(root)[:16]})
 

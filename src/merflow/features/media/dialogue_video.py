@@ -74,7 +74,7 @@ def video_rate(path: Path) -> Fraction:
     """Return the frames per second that the container gives.
 
     Raises:
-        FeatureError: The file is missing, is no video or has no frame rate; or PyAV is not installed.
+        FeatureError: The file is missing, is not a video or has no frame rate; or PyAV is not installed.
     """
     try:
         with Film(path) as film:

@@ -37,7 +37,7 @@ class Film:
         """Open the file and read its header.
 
         Raises:
-            Damage: The file is missing, is no video, or has no frame rate.
+            Damage: The file is missing, is not a video, or has no frame rate.
             FeatureError: PyAV is not installed.
         """
         self.path = path

@@ -29,10 +29,10 @@ class S3Address:
         """Parse ``s3://bucket/prefix``; a slash at the end makes no difference.
 
         Raises:
-            StorageError: The text is no such address.
+            StorageError: The text is not such an address.
         """
         if not text.startswith(_SCHEME):
-            raise StorageError(f"{text!r} is no address of S3; {_FORM}")
+            raise StorageError(f"{text!r} is not an S3 address; {_FORM}")
         bucket, _, key = text.removeprefix(_SCHEME).partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise StorageError(

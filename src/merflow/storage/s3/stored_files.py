@@ -11,7 +11,7 @@ from merflow.storage.s3.client import S3Client
 
 _BLOCK = 1 << 20
 SHA256 = "sha256"  # in the metadata of objects that merflow wrote
-# Encryption whose ETag is no digest of the content.
+# Encryption whose ETag is not a digest of the content.
 _KEYED = "aws:kms"
 
 

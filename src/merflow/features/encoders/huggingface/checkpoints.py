@@ -117,8 +117,8 @@ def check_local(profile: Profile, *, streams: Sequence[Stream], encoders_folder:
     """Check without the network that the encoders of these streams can be located.
 
     Raises:
-        FeatureError: The profile lacks an encoder, a folder is missing or is no model's, or a hub id has no commit; all
-            problems are named.
+        FeatureError: The profile lacks an encoder, a folder is missing or holds no model, or a hub id has no commit;
+            all problems are named.
     """
     specs = {spec.model_dump_json(): spec for spec in (spec_of(stream, profile) for stream in streams)}
     problems = []
@@ -174,7 +174,7 @@ def config_of(folder: Path) -> dict[str, Any]:
     """Read ``config.json``.
 
     Raises:
-        FeatureError: The file is no JSON object.
+        FeatureError: The file is not a JSON object.
     """
     return json_of(folder / CONFIG)
 
@@ -183,7 +183,7 @@ def json_of(path: Path) -> dict[str, Any]:
     """Read one of an encoder's JSON files.
 
     Raises:
-        FeatureError: The file is no JSON object.
+        FeatureError: The file is not a JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
