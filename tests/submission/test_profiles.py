@@ -73,7 +73,7 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
         ('[cluster.lab]\nhost = "https://h"\nnamspace = "x"\n', "unknown key; did you mean 'namespace'?"),
         ('[cluster.lab]\nhost = "https://h"\ntoken_file = "t"\ntoken_command = "c"\n', "remove one of them"),
         ('[cluster.lab]\nhost = "https://h"\npassword = "hunter2"\n', "cluster.lab.password may not be in this file"),
-        ('[cluster.lab]\nhost = "https://h"\nusername = "me"\n', "does not log in through the forms of a web page"),
+        ('[cluster.lab]\nhost = "https://h"\nusername = "me"\n', "does not log in through web forms"),
         ('[cluster.lab]\nhost = "https://h"\ntoken = "abc"\n', "cluster.lab.token may not be in this file"),
         ('[cluster.lab]\nhost = "https://me:hunter2@h"\n', "has a password, and this file is not the place for one"),
         ('[cluster.lab]\nhost = "https://h"\ns3 = "bucket"\n', "write it as s3://BUCKET/PREFIX"),

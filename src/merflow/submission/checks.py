@@ -28,7 +28,7 @@ class Checked:
     Attributes:
         image: Image of the steps.
         commit: Commit of the code, with ``-dirty`` if files differ from it; empty if it is not known.
-        code: Digest of all code; empty if the package's code is not that, or holds no digests.
+        code: Digest of all code; empty if the package has other code or no digests.
         notes: Sentences about what was not checked.
     """
 
@@ -53,7 +53,7 @@ def check(
         package: The package.
         path: Its file.
         around: Folder in whose checkout the data's versions are looked up.
-        revision: Branch, tag or commit that the package's code must be; None for the code that runs here.
+        revision: Branch, tag or commit whose code the package must have; None for the local code.
         allowed: Reasons that the user accepts: ``tag``, ``other-code``, ``unpushed``.
         rules: Rules of ``merflow pipeline lint`` that the package may break.
 

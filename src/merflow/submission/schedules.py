@@ -1,4 +1,4 @@
-"""Schedules, which KFP calls recurring runs: a version of a pipeline that runs again and again."""
+"""Schedules of a pipeline version, which KFP calls recurring runs."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Schedule:
         name: Its name.
         enabled: True if it starts runs.
         when: A cron expression, or an interval such as ``every 86400 s``.
-        max_concurrency: Number of its runs that may be at work at the same time.
+        max_concurrency: Number of its runs that may run at the same time.
         catch_up: True to start the runs that were missed while it was disabled.
         created: Time when it was made.
     """
@@ -109,7 +109,7 @@ def create_schedule(
         service_account: Service account of its pods; None for KFP's own.
         cron: Cron expression of six fields; None for an interval.
         every_s: Seconds between two starts; None for a cron expression.
-        max_concurrency: Number of runs that may be at work at the same time.
+        max_concurrency: Number of runs that may run at the same time.
         catch_up: True to start missed runs afterwards.
 
     Raises:
@@ -155,10 +155,10 @@ def list_schedules(server: Server) -> list[Schedule]:
 
 
 def find_schedule(server: Server, named: str) -> Schedule:
-    """Return the schedule of this name, or whose id begins so.
+    """Return the schedule with this name, this id, or this beginning of an id.
 
     Raises:
-        SubmissionError: No schedule or several are meant, or the server refuses or cannot be reached.
+        SubmissionError: No schedule or several schedules match, or the server refuses or cannot be reached.
     """
     found = [each for each in list_schedules(server) if each.name == named or each.id.startswith(named)]
     if not found:
@@ -172,7 +172,7 @@ def find_schedule(server: Server, named: str) -> Schedule:
 
 
 def set_enabled(server: Server, schedule: Schedule, *, enabled: bool) -> None:
-    """Let a schedule start runs, or keep it from that.
+    """Enable or disable a schedule.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached.
@@ -184,7 +184,7 @@ def set_enabled(server: Server, schedule: Schedule, *, enabled: bool) -> None:
 
 
 def delete_schedule(server: Server, schedule: Schedule) -> None:
-    """Delete a schedule; runs that it has started stay.
+    """Delete a schedule; the runs that it has started stay.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached.

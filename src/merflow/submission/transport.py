@@ -1,7 +1,7 @@
-"""The HTTP transport of KFP's client, with timeouts, without hidden retries, and with an eye for login pages.
+"""The HTTP transport of KFP's client, with timeouts, without hidden retries, and with detection of login pages.
 
-KFP's generated client waits for ever for an answer, lets urllib3 repeat requests silently, follows the redirect of a
-login service, and takes the login page that it then gets for an empty answer.
+KFP's generated client waits for a response forever, lets urllib3 retry requests silently, follows the redirect of a
+login service, and takes the login page that it then gets for an empty response.
 """
 
 from typing import Any
@@ -46,7 +46,7 @@ class Transport:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the cause of a failed connection in the system's words, without urllib3's objects."""
+    """Return the system's message for a failed connection, without urllib3's objects."""
     inner = error.args[-1] if error.args else ""
     if isinstance(inner, Exception):
         return str(inner) or type(inner).__name__

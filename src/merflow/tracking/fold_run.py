@@ -37,11 +37,11 @@ logger = logging.getLogger(__name__)
 
 # Epochs of small models take a tenth of a second and a request takes ten milliseconds, so figures are sent together.
 FLUSH_S = 5.0
-# Files of the fold's folder that are uploaded; the state for resuming is not.
+# Files of the fold's folder that are uploaded; the checkpoint is not.
 UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "inspection.safetensors", "model")
 # Measurements of the machine, in the fold's folder too, so that they outlive a server that is down.
 SYSTEM = "system.json"
-# Two equal trainings differ in wall time alone.
+# Two identical training runs differ only in wall time.
 _NEVER_EQUAL = ("seconds",)
 
 

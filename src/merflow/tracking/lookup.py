@@ -1,4 +1,4 @@
-"""Existing runs and registered models, found by the names that people use for them."""
+"""Lookup of existing runs and registered models by the names that users give them."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Training one fold with several processes, each on a device of its own.
+"""Training of one fold with several processes, each on its own device.
 
 Every batch is split among the processes, utterance by utterance. Each process computes the loss of its share, weighted
 so that the mean over processes is the loss of the whole batch. All processes then step along the mean gradient, which

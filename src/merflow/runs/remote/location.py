@@ -1,4 +1,4 @@
-"""The environment variables by which a pod knows that its workspace is in S3."""
+"""The environment variables that tell a pod that its workspace is in S3."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ LIMIT = "MERFLOW_SCRATCH_GIB"  # of the pod's own folder
 
 
 def remote_address(environment: Mapping[str, str]) -> S3Address | None:
-    """Return the address of the workspace; None for one that is a folder.
+    """Return the address of the workspace; None if it is a folder.
 
     Raises:
         StorageError: It is not an S3 address.
