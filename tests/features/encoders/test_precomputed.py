@@ -84,7 +84,7 @@ def test_recordings_words_and_other_utterances_are_refused(mosei_pickles: Path) 
 
 
 def test_without_a_file_there_is_nothing_to_pass_on(tmp_path: Path) -> None:
-    with pytest.raises(FeatureError, match="no file of a corpus is given"):
+    with pytest.raises(FeatureError, match="no corpus file is given"):
         build_encoder(AUDIO, SPEECH)
     with pytest.raises(FeatureError, match="'precomputed audio' is bound to no file"):
         feature_key(AUDIO, SPEECH)

@@ -16,7 +16,7 @@ from merflow.features.media.frames import Cutter, Damage, Picture, library
 
 _log = logging.getLogger(__name__)
 
-# A decoder that started in the middle of a film drops frames within so many packets, or not at all.
+# A decoder that started in the middle of a film drops frames within this many packets, or not at all.
 _SETTLED = 16
 
 

@@ -1,4 +1,4 @@
-"""Housekeeping of a store: its keys, the health of its shards, and the files that nobody needs."""
+"""Housekeeping of a store: its keys, the integrity of its shards, and its unused files."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from merflow.errors import FeatureError
 from merflow.features.store.claims import claim_files, live_claims
 from merflow.features.store.keyed import META, KeyedStore, verify_shard
 
-# Processes touch the files that they write; one that has not changed for so long was left behind.
+# Processes touch the files that they write; one that has not changed for this long was left behind.
 _LEFT_BEHIND_S = 3600.0
 
 
@@ -51,7 +51,7 @@ class Unused:
     """A file or a whole key that can be deleted.
 
     Attributes:
-        reason: Reason why nobody needs it.
+        reason: Reason why it is not needed.
     """
 
     path: Path
@@ -115,7 +115,7 @@ def unused(root: Path, manifests: Sequence[str], *, why_unreadable: Callable[[Fe
     Args:
         root: The store.
         manifests: Hashes of the manifests whose features stay.
-        why_unreadable: Returns why this version of merflow never reads a key's features; None if it does.
+        why_unreadable: Returns the reason why this version of merflow never reads a key's features; None if it does.
 
     Raises:
         FeatureError: The folder is not a store, or an index is corrupt.

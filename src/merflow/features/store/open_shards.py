@@ -15,7 +15,7 @@ from merflow.features.store.shards import EntryLocation, Shard, entry_shape
 
 # The system reads ahead no more than this, however long the range that it is told of.
 _AHEAD_BYTES = 512 << 10
-# After so many bytes the mapped pages are released, so that they do not count as this process's memory for good.
+# After this many bytes the mapped pages are released, so that they do not count as this process's memory forever.
 # Entries are then announced to the system again, as it may have dropped them.
 _ROUND_BYTES = 2 << 30
 

@@ -1,7 +1,7 @@
 """The files of a pretrained encoder: in a local folder, or at a pinned commit of the Hugging Face hub.
 
 Encoders are located once, before anything is encoded; from then on every process reads one local folder and none uses
-the network. The store's key has a digest of the files that decide the numbers. So two different sets of weights never
+the network. The store's key has a digest of the files that determine the output. So two different sets of weights never
 share a key, and neither the folder's name nor its location matters.
 """
 
@@ -51,7 +51,7 @@ PROCESSORS: dict[str, tuple[str, ...]] = {
 _GENERIC = ("audio", "text", "image")
 _OWN = {"whisper": "whisper-encoder"}
 
-# Files beside the weights that decide an encoder's numbers.
+# Files besides the weights that determine an encoder's output.
 _DECIDING = frozenset(
     {CONFIG, *(name for names in PROCESSORS.values() for name in names)}
     | {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", "normalizer.json"}
@@ -195,12 +195,12 @@ def json_of(path: Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Return 16 hexadecimal digits of the files that decide an encoder's numbers: configs, vocabularies, weights."""
+    """Return a digest, 16 hexadecimal digits, of an encoder's configs, vocabularies and weights."""
     return files_digest(folder, _deciding(folder))
 
 
 def _deciding(folder: Path) -> list[str]:
-    """Return the names of the files that decide an encoder's numbers."""
+    """Return the names of the files that determine an encoder's output."""
     weights = next(name for name in WEIGHTS if (folder / name).is_file())
     beside = [name for name in _DECIDING if (folder / name).is_file()]
     return sorted({weights, *beside, *shards_of(folder, weights)})
