@@ -43,7 +43,7 @@ def _folders(found: Mapping[str, str]) -> Iterator[Path]:
         for word in found.get(name, "").split():
             path = Path(word.removeprefix("file://"))
             if path.is_absolute() and path.exists():
-                # The pages of an index, simple/, name files that lie beside it.
+                # The pages of an index, simple/, name files next to it.
                 yield path.parent if path.name == "simple" else path
     if (certificate := Path(found.get("cert", ""))).is_absolute():
         yield certificate.parent

@@ -15,6 +15,6 @@ MERGED = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"} 
 
 @cache
 def iemocap_counts() -> dict[str, Any]:
-    """Return the counts by their names in the JSON file beside this module."""
+    """Return the counts by their names in the JSON file next to this module."""
     counts: dict[str, Any] = json.loads(Path(__file__).with_name("iemocap_counts.json").read_text(encoding="utf-8"))
     return counts

@@ -1,7 +1,7 @@
 """The source files that each step depends on, derived from the imports of its job.
 
 A step starts at the module of its job. Its code is that module and every module of merflow that is imported from there,
-directly or through others, at the top of a file or inside a function. The data files beside these modules (YAML, CSV,
+directly or through others, at the top of a file or inside a function. The data files next to these modules (YAML, CSV,
 templates, scripts, styles) belong to it as well. KFP's digests of code and the dependencies in ``dvc.yaml`` both come
 from here, so neither has to be kept up to date by hand.
 
@@ -164,7 +164,7 @@ def _data_beside(module: Path) -> tuple[Path, ...]:
     """Return the data files of a module, from its folder and from subfolders without modules.
 
     A file that modules of the folder name in a string belongs to those modules, any other file to all of them. The top
-    folder has no data of its own.
+    folder has no data files.
     """
     folder = SOURCE / module.parent
     if folder == SOURCE:

@@ -158,6 +158,6 @@ def folder_of(run: TrackedRun) -> Path:
 
 
 def _relative(path: Path, run: TrackedRun) -> str:
-    """Return a path relative to the workspace if it lies within, else absolute."""
+    """Return a path relative to the workspace if it is inside, else absolute."""
     root, absolute = Path(run.workspace), path.resolve()
     return str(absolute.relative_to(root) if absolute.is_relative_to(root) else absolute)

@@ -206,7 +206,7 @@ class _Machine:
         return self._cut(self._marks.pop())
 
     def _cut(self, start: int) -> list[Any]:
-        """Remove the values from ``start`` on and return them; a finished type or array stands for itself."""
+        """Remove the values from ``start`` on and return them, with finished types and arrays unwrapped."""
         values, self._stack[start:] = self._stack[start:], []
         return [one.value if isinstance(one, Unfinished) and one.value is not None else one for one in values]
 

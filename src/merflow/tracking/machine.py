@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-# MLflow shows figures with this prefix on a page of their own.
+# MLflow shows metrics with this prefix on a separate page.
 PREFIX = "system/"
 _MEGABYTE = 1e6  # as MLflow counts
 

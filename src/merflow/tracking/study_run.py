@@ -116,7 +116,7 @@ class StudyRun:
 
         self._attempt("log the study", log, then="the same command tries again")
 
-    def _attempt(self, what: str, action: Callable[[], object], *, then: str = "tuning goes on") -> None:
+    def _attempt(self, what: str, action: Callable[[], object], *, then: str = "tuning continues") -> None:
         try:
             action()
         except TrackingError as error:

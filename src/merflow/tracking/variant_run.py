@@ -5,7 +5,7 @@ one of another corpus or protocol says so, and there is a difference only from o
 MLflow groups its charts by the part of a name before a slash.
 
 The variant's run has the figures of the epochs that its selection rule chose. Test-selected epochs, where the shadow
-selection is on, have a child run of their own, which is tagged as not promotable.
+selection is on, have a separate child run, which is tagged as not promotable.
 """
 
 from collections.abc import Mapping

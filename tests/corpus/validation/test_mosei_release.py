@@ -40,7 +40,7 @@ def test_each_difference_has_a_name_and_words() -> None:
     rows = as_counted()
     assert verdict(MOSEI, MOSEI.compare(rows.assign(audio_path=None)), accepted=[]) == (
         "this is not CMU-MOSEI as released: there is no recording (no Raw/Audio/Full/WAV_16000); the 22,856 scores "
-        "match by count; restore what is missing, or go on with --set 'corpus.accept=[no-audio]', which records it, "
+        "match by count; restore what is missing, or continue with --set 'corpus.accept=[no-audio]', which records it, "
         "and models that read no audio"
     )
     rescored = differences(MOSEI, compare_with_mosei(rows.assign(sentiment=rows["sentiment"].replace(-3, -2))))

@@ -61,7 +61,7 @@ class Record:
         return value
 
     def choice(self, column: str, words: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of `words`
-        """Return the value that a cell's word, in any case, stands for; None if the cell is empty.
+        """Return the value of a cell's word, in upper or lower case; None if the cell is empty.
 
         Raises:
             CorpusError: The word is not among ``words``.

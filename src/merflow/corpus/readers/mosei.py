@@ -3,7 +3,7 @@
 The release cuts the clips out of its videos itself, but many of those files do not play. Utterances are therefore parts
 of the full videos and recordings, from the times in the segmented transcripts. The release does not say who speaks in a
 video: each video counts as a speaker of its own, although some people may appear in several. The sentiments and the
-official split come from a table that lies beside the folder ``Raw``.
+official split come from a table next to the folder ``Raw``.
 """
 
 from collections.abc import Iterator, Sequence

@@ -39,7 +39,7 @@ class TrainingData:
     Attributes:
         train: Utterances that share no dialogue with a test speaker.
         partners: Utterances of speakers who talk with a test speaker; they come first as development speakers, because
-            nobody may train on their dialogues. Empty where whole sessions are tested.
+            their dialogues must not be trained on. Empty if whole sessions are tested.
         test: The test data.
     """
 

@@ -105,7 +105,7 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
     Development data are one random training speaker or session with enough utterances of every class or score
     (:mod:`merflow.corpus.splitting.development`), or whole dialogues up to ``random_share`` of the training data.
 
-    Where speakers are tested, nobody trains on a dialogue of a test speaker. If ``development`` is ``speaker``, a
+    If speakers are tested, the dialogues of test speakers are not trained on. If ``development`` is ``speaker``, a
     partner in such a dialogue comes first as the development speaker. Other turns of such dialogues are left out.
 
     Raises:

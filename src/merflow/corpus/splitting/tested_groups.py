@@ -17,7 +17,7 @@ class TestedGroups:
     """Test data of every fold.
 
     Attributes:
-        column: Column of the manifest that decides; nobody may train on a dialogue of a test speaker.
+        column: Column of the manifest that defines the groups; dialogues of test speakers are not trained on.
         groups: Sessions or speakers of each fold, sorted.
     """
 

@@ -224,5 +224,5 @@ def _changes(output: "WordOutput") -> tuple[Counter[tuple[str, str]], Counter[st
 
 
 def _words(text: str) -> str:
-    """Return the words of a normalized text that have a letter or digit; nobody speaks the rest."""
+    """Return the words of a normalized text that have a letter or digit; the rest is not spoken."""
     return " ".join(word for word in text.split() if any(map(str.isalnum, word)))

@@ -57,6 +57,6 @@ def verdict(release: KnownRelease, compared: pd.DataFrame, *, accepted: Sequence
         return ""
     wrong = f"this is not {release.name} as released: {', and '.join(found[name] for name in left)}"
     names = ",".join([*(name for name in accepted if name in found), *left])
-    remedy = f"restore what is missing, or go on with --set 'corpus.accept=[{names}]', which records it"
+    remedy = f"restore what is missing, or continue with --set 'corpus.accept=[{names}]', which records it"
     advice = [words for name, words in release.advice.items() if name in left]
     return "; ".join(filter(None, [wrong, release.match(compared), ", and ".join([remedy, *advice])]))

@@ -31,7 +31,7 @@ def abort_abandoned(client: S3Client, folder: S3Address, *, complete: Collection
 
 
 def _unneeded(client: S3Client, folder: S3Address, complete: Collection[str]) -> list[tuple[str, str]]:
-    """Return key and id of each upload that nobody needs."""
+    """Return key and id of each unneeded upload."""
     oldest = datetime.now(UTC) - _EXPIRY
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=folder.bucket, Prefix=folder.prefix)
     return [

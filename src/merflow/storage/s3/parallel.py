@@ -77,7 +77,7 @@ def each_of(
 def parts_of(parts: Iterable[Item], work: Callable[[Item], Result], *, pool: Executor) -> list[Result]:
     """Return the result of ``work`` on every part of one file, in threads that other files share.
 
-    The first error is raised once the parts that have begun are done, so that none goes on after the end.
+    The first error is raised once the started parts are done, so that none is still running afterwards.
     """
     futures = [pool.submit(work, part) for part in parts]
     try:

@@ -47,7 +47,7 @@ PROCESSORS: dict[str, tuple[str, ...]] = {
     "text": ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model"),
 }
 
-# Encoders of any family, and families that need one of their own.
+# Encoders of any family, and families that need their own encoder.
 _GENERIC = ("audio", "text", "image")
 _OWN = {"whisper": "whisper-encoder"}
 
@@ -158,7 +158,7 @@ def check_folder(folder: Path, *, encoder: str) -> None:
     model_type = config_of(folder).get("model_type")
     if (own := _OWN.get(str(model_type))) and encoder in _GENERIC:
         raise FeatureError(
-            f"encoder {encoder!r}: {folder} has a {model_type}, which has an encoder of its own; write `name: {own}` "
+            f"encoder {encoder!r}: {folder} has a {model_type}, which has its own encoder; write `name: {own}` "
             "in the profile"
         )
     if model_type not in MODEL_TYPES.get(encoder, (model_type,)):

@@ -89,8 +89,8 @@ def build_network(spec: EncoderSpec) -> Network:
         network = sequence_network(folder, settings, modality=modality)
         if network.steps(RATE_HZ) is None:
             raise FeatureError(
-                f"the model in {folder} does not tell its steps beforehand, so it cannot be fine-tuned; choose a "
-                "preset with frozen encoders"
+                f"the model in {folder} cannot compute its number of steps in advance, so it cannot be fine-tuned; "
+                "choose a preset with frozen encoders"
             )
         return network
     if spec.name == "clip-image":
