@@ -76,7 +76,7 @@ def with_differences(rows: pd.DataFrame, *what: str) -> pd.DataFrame:
             "Session2 turns labelled sad",
             "four-classes",
             "the four classes differ (Session2 turns labelled sad: expected 197, found 0); restore what is missing, or "
-            "go on with --set 'corpus.accept=[four-classes]', which records it",
+            "continue with --set 'corpus.accept=[four-classes]', which records it",
         ),
     ],
 )
