@@ -46,7 +46,7 @@ class LocalRun:
 
 @dataclass
 class _Listener(io.TextIOBase):
-    """A stand-in for standard output: logs all that KFP prints, and tells a watcher about steps and jobs' lines."""
+    """A replacement for standard output: it logs KFP's output, and reports steps and job lines to a watcher."""
 
     log: TextIO
     watcher: Watcher
@@ -109,7 +109,7 @@ def run_locally(
         pipeline: A compiled ``@dsl.pipeline`` function.
         arguments: Its arguments.
         root: Folder for artifacts, the cache and ``log.txt`` with everything that KFP and the steps print.
-        watcher: Told about steps and jobs' lines, from several threads but one at a time.
+        watcher: Notified of steps and job lines, from several threads but one at a time.
         interrupted: Called on Ctrl-C when all steps have ended; returns the exit code of this process.
 
     Raises:
@@ -152,9 +152,9 @@ def _captured(stream: _Listener) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interruptible(listener: _Listener, interrupted: Callable[[], int]) -> Iterator[None]:
-    """End on Ctrl-C: no further step starts, those that run tidy up, and nothing of the run stays behind.
+    """End on Ctrl-C: no further step starts, running steps clean up, and no process is left behind.
 
-    An exception would not do: KFP's threads start one step after another until the loop is done.
+    An exception would not be enough: KFP's threads start one step after another until the loop is done.
     """
 
     def end(*_: object) -> None:

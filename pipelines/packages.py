@@ -1,4 +1,4 @@
-"""The compiled packages, as a cluster receives them; they are checked in beside their source."""
+"""The compiled packages, as a cluster receives them; they are checked in next to their source."""
 
 import shutil
 import tempfile
@@ -41,7 +41,7 @@ SERVERS = {
 
 
 def compile_checked_in(folder: Path) -> list[Path]:
-    """Write the packages that are checked in; they have no digests of code, which change with every edit."""
+    """Write the packages that are checked in; they have no code digests, which change with every edit."""
     return compile_packages(folder, params=with_changes(shipped_params(), str(SERVERS)), with_code=False)
 
 
@@ -67,7 +67,7 @@ def compile_packages(
         names: Names of the pipelines.
         transcribe: True for packages whose runs transcribe; the step then requests a GPU.
         allowed: Rules that the packages may break.
-        with_code: True for packages that run on images with this very code alone.
+        with_code: True for packages that run only on images with exactly this code.
         dvc: Versions of the DVC project that the packages are compiled in; their runs are tagged with them.
 
     Raises:

@@ -1,8 +1,8 @@
-"""The locks of the images: what each target installs, with the hash of every file. ``python -m tools.image_locks``.
+"""The locks of the images: the packages of each target, with the hash of every file. ``python -m tools.image_locks``.
 
-A lock is what pip chooses for Linux on x86-64 and the Python that runs this, 3.11, under ``constraints.txt``. torch's
-build decides between ``cpu`` and ``cuda``: the build without CUDA has ``+cpu`` in its version and comes from an index
-of its own, which your pip knows or which you name in ``PIP_EXTRA_INDEX_URL``. ``cuda`` is therefore resolved without
+A lock holds the versions that pip chooses for Linux on x86-64 and the running Python, 3.11, under ``constraints.txt``.
+``cpu`` and ``cuda`` differ in torch's build: the build without CUDA has ``+cpu`` in its version and comes from a
+separate index, which your pip configuration or ``PIP_EXTRA_INDEX_URL`` names. ``cuda`` is therefore resolved without
 extra indexes and folders.
 """
 
@@ -21,13 +21,13 @@ from infra.images.requirements import EXTRAS, requirements
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ROOT / "infra/images/locks"
-# What builds the images and does not stay in them.
+# Build tools that do not stay in the images.
 BUILD = ("cyclonedx-bom>=7", "hatchling", "pip", "setuptools", "wheel")
 _OWN_INDEX = {"PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": "", "PIP_EXTRA_INDEX_URL": ""}
 
 
 def main() -> None:
-    """Write the locks that are named, or all."""
+    """Write the named locks, or all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", default=[*EXTRAS, "build"])
     for target in parser.parse_args().targets:

@@ -1,7 +1,7 @@
 """Builds the images of infra/images with podman, buildah or docker: ``python -m tools.images cpu serve``.
 
-Arguments after ``--`` go to the builder, for example ``-- --secret id=pip,src=/etc/pip.conf`` for a pip that a file
-sets up, or ``-- --volume /opt/wheels:/opt/wheels:ro`` for a folder of wheels. Neither becomes part of the image.
+Arguments after ``--`` go to the builder, for example ``-- --secret id=pip,src=/etc/pip.conf`` for a pip configuration
+file, or ``-- --volume /opt/wheels:/opt/wheels:ro`` for a folder of wheels. Neither becomes part of the image.
 """
 
 import argparse
@@ -27,13 +27,13 @@ SBOM = "/opt/merflow/sbom.cdx.json"
 
 
 def main() -> None:
-    """Build the targets that are named; write the SBOM of each beside the others in ``--out``."""
+    """Build the named targets, and write the SBOM of each to ``--out``."""
     own, passed = _split(sys.argv[1:])
     parser = argparse.ArgumentParser(prog="python -m tools.images", description=__doc__)
     parser.add_argument("targets", nargs="*", default=["cpu"], metavar="TARGET", help="cpu, cuda, serve; default: cpu")
     parser.add_argument("--base", required=True, help="base image by digest: NAME@sha256:DIGEST")
-    parser.add_argument("--builder", choices=BUILDERS, help="default: the first that is installed")
-    parser.add_argument("--my-pip", action="store_true", help="give the build this machine's settings of pip")
+    parser.add_argument("--builder", choices=BUILDERS, help="default: the first one installed")
+    parser.add_argument("--my-pip", action="store_true", help="pass this machine's pip configuration to the build")
     parser.add_argument("--out", type=Path, default=ROOT / "runs/images", help="folder for the SBOMs")
     options = parser.parse_args(own)
     if unknown := sorted(set(options.targets) - EXTRAS.keys()):

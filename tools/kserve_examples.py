@@ -1,6 +1,6 @@
-"""Writes infra/kserve/examples, what ``merflow registry deploy`` makes of a version that stands for yours.
+"""A writer of infra/kserve/examples, the manifests of ``merflow registry deploy`` for a made-up version.
 
-``python -m tools.kserve_examples`` after a change of the manifests or of their settings; a test compares them.
+Run ``python -m tools.kserve_examples`` after a change to the manifests or their settings; a test compares them.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Screenshots of a page that merflow wrote, for the docs, taken with Debian's Chromium.
+"""Screenshots of a page written by merflow, for the docs, taken with Debian's Chromium.
 
 ``python -m tools.page_screenshots PAGE NAME --out docs/images`` takes ``NAME.png`` at desktop width in light, and
 ``NAME-dark.png`` and ``NAME-phone.png`` in dark.
@@ -24,7 +24,7 @@ def take(page: Path, name: str, *, out: Path, keys: str, whole: bool) -> list[Pa
         name: Name of the pictures.
         out: Folder of the pictures.
         keys: Keys to press first, one after the other.
-        whole: True for the whole page, False for what a window shows.
+        whole: True for the whole page, False for the visible part.
     """
     out.mkdir(parents=True, exist_ok=True)
     taken = []
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("name", help="name of the pictures")
     parser.add_argument("--out", type=Path, required=True, help="folder of the pictures")
     parser.add_argument("--keys", default="", help="keys to press first")
-    parser.add_argument("--whole", action="store_true", help="take the whole page, not what a window shows")
+    parser.add_argument("--whole", action="store_true", help="take the whole page, not only the visible part")
     arguments = parser.parse_args()
     for path in take(arguments.page, arguments.name, out=arguments.out, keys=arguments.keys, whole=arguments.whole):
         print(path)

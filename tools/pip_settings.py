@@ -1,7 +1,7 @@
-"""This machine's settings of pip for the build of an image: a file for a build secret, and the folders that it names.
+"""This machine's pip configuration for the build of an image: a file for a build secret, and the folders that it names.
 
-A build sees neither pip's files nor its variables. Where pip reads packages from folders or needs a certificate, the
-build does, too. Nothing of it becomes part of the image.
+A build sees neither pip's files nor its variables. If pip reads packages from folders or needs a certificate, so does
+the build. None of it becomes part of the image.
 """
 
 import re
@@ -22,13 +22,13 @@ def settings() -> dict[str, str]:
 
 
 def parsed(text: str) -> dict[str, str]:
-    """Return the settings in what ``pip config list`` prints; several lines of a value become spaces."""
+    """Return the settings in the output of ``pip config list``; line breaks in a value become spaces."""
     found = (match.groups() for line in text.splitlines() if (match := _LINE.match(line)))
     return {name: value.replace("\\n", " ").strip() for name, value in found if name not in _LEFT_OUT}
 
 
 def options(found: Mapping[str, str], *, file: Path) -> list[str]:
-    """Write the settings into ``file``, and return the builder's options that hand them to a build."""
+    """Write the settings into ``file``, and return the builder's options that pass them to a build."""
     if not found:
         return []
     lines = [f"{name} = {value}" for name, value in sorted(found.items())]
@@ -43,7 +43,7 @@ def _folders(found: Mapping[str, str]) -> Iterator[Path]:
         for word in found.get(name, "").split():
             path = Path(word.removeprefix("file://"))
             if path.is_absolute() and path.exists():
-                # The pages of an index, simple/, name files that lie beside it.
+                # The pages of an index, simple/, name files next to it.
                 yield path.parent if path.name == "simple" else path
     if (certificate := Path(found.get("cert", ""))).is_absolute():
         yield certificate.parent

@@ -1,9 +1,9 @@
-"""Kills pods and the S3 server at random during rehearsals, and checks what they come to.
+"""A test that kills pods and the S3 server at random during rehearsals, and checks the outcome.
 
 ``python -m tools.rehearsal_kills --kills 20 --out FOLDER``, with podman, the image of the steps, and
 ``MERFLOW_BASE_IMAGE`` (docs/rehearsal.md). A rehearsal that stops with an error is started again and resumes; when the
 kills are spent, the last one has to end with the results of a run without containers. ``kills.json`` in the folder
-records each kill and each end.
+records each kill and each outcome.
 """
 
 import argparse
@@ -27,11 +27,11 @@ _NEVER_TWICE_S = 20.0  # a server needs that long to come back
 
 @dataclass
 class Killer:
-    """Kills processes in containers with SIGKILL, as a node that runs out of memory would.
+    """A killer of processes in containers, which uses SIGKILL as a node that runs out of memory would.
 
     Attributes:
-        project: Begins the names of the services' pods.
-        seed: Of the choices.
+        project: Prefix of the names of the services' pods.
+        seed: Seed of the choices.
         kills: Number of kills.
         servers: True to kill the S3 server as well.
         killed: Victims so far.
@@ -66,13 +66,13 @@ class Killer:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """Return what differs between two files of results beside what a run says about itself: command, time, machine."""
+    """Return the differences between two results files, except a run's own command, time and machine."""
     first, second = (read_results(path).model_dump(mode="json") for path in (one, other))
     return list(_different(first, second, ""))
 
 
 def main() -> int:
-    """Rehearse until the kills are spent and a rehearsal has ended; return 0 if its results are right."""
+    """Rehearse until the kills are used up and a rehearsal has ended; return 0 if its results are correct."""
     from tests.pipelines.rehearsal import stage as stages
 
     parser = argparse.ArgumentParser(prog="python -m tools.rehearsal_kills", description=__doc__)
@@ -118,7 +118,7 @@ def _rehearse(command: list[str], killer: Killer, *, log: Path) -> dict[str, Any
 
 
 def pods_of_runs(project: str) -> list[str]:
-    """Return the names of the pods of steps of this project's rehearsals; others may run beside them."""
+    """Return the names of the pods of steps of this project's rehearsals; other pods may be running as well."""
     filters = ("--filter=label=merflow.io/rehearsal", f"--filter=network={project}")
     command = ["podman", "pod", "ps", *filters, "--format={{.Name}}"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()

@@ -1,6 +1,6 @@
-"""The Pods of the shipped packages, as a rehearsal makes them; ``python -m tools.rehearsal_pods`` writes them again.
+"""The Pods of the shipped packages, as a rehearsal creates them; ``python -m tools.rehearsal_pods`` writes them again.
 
-They are checked in with inputs that only name themselves, so that a change of what a cluster would be given is seen.
+They are checked in with placeholder inputs, so that reviews show every change to what a cluster would receive.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Plays the services of an overlay with podman: ``python -m tools.services up infra/kustomize/overlays/podman``.
+"""A runner of an overlay's services with podman: ``python -m tools.services up infra/kustomize/overlays/podman``.
 
-``down`` removes the pods and keeps what they stored; ``clean`` removes that, too.
+``down`` removes the pods and keeps their data; ``clean`` removes the data, too.
 """
 
 import argparse
@@ -18,7 +18,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.services", description=__doc__)
     parser.add_argument("action", choices=("up", "down", "clean"))
     parser.add_argument("overlay", type=Path, help="folder of an overlay, or a file with its objects")
-    parser.add_argument("--project", default="merflow", help="begins the names of all that podman keeps")
+    parser.add_argument("--project", default="merflow", help="prefix of the names of all podman objects")
     options = parser.parse_args()
     scratch = Path(tempfile.gettempdir()) / f"{options.project}-scratch"
     try:

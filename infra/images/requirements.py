@@ -1,4 +1,4 @@
-"""A printer of what a target of the image installs beside merflow itself, from ``pyproject.toml``.
+"""A printer of the requirements that a target of the image installs besides merflow itself, from ``pyproject.toml``.
 
 ``tools/image_locks.py`` resolves it into ``locks/TARGET.txt``, with a hash for every file.
 """

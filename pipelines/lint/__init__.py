@@ -1,4 +1,4 @@
-"""Rules for compiled packages: what breaks on a cluster although the package compiles and runs on one machine.
+"""Rules for compiled packages that compile and run on one machine, but would break on a cluster.
 
 ``catalogue`` lists the rules, each a small function in ``graph``, ``pods``, ``images``, ``secrets`` or ``sizes``.
 """

@@ -16,9 +16,9 @@ class Rule:
     """One rule.
 
     Attributes:
-        find: Yields where a package breaks the rule, and how.
+        find: Yields the places where a package breaks the rule, each with the problem.
         remedy: One thing to do about it.
-        severity: ``error`` for what fails or leaks, ``warning`` for what a cluster may be set up for.
+        severity: ``error`` for failures and leaks, ``warning`` for settings that may suit some clusters.
     """
 
     find: Callable[[Package], Iterator[tuple[str, str]]]

@@ -101,7 +101,7 @@ def retries_of_graphs(package: Package) -> Problems:
 
 
 def many_tasks(package: Package) -> Problems:
-    """Yield graphs of so many tasks that Argo's arguments become too long (#12453)."""
+    """Yield graphs with so many tasks that Argo's arguments become too long (#12453)."""
     graphs = {"the pipeline": package.spec["root"]["dag"]}
     graphs |= {name: each["dag"] for name, each in package.spec["components"].items() if "dag" in each}
     for name, dag in graphs.items():
@@ -110,7 +110,7 @@ def many_tasks(package: Package) -> Problems:
 
 
 def cached_first_steps(package: Package) -> Problems:
-    """Yield cached steps that nothing precedes: their inputs are paths, and KFP's key holds no content of files."""
+    """Yield cached steps that come first: their inputs are paths, and KFP's key does not depend on file contents."""
     for task, _ in package.steps:
         first = not task.above and not task.spec.get("dependentTasks")
         if first and task.spec.get("cachingOptions", {}).get("enableCache"):

@@ -1,4 +1,4 @@
-"""A compiled package as the rules see it: both YAML documents, and every task with its place in the graph."""
+"""A compiled package as the rules see it: both YAML documents, and every task with its position in the graph."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Task:
         name: Its name.
         spec: Its entry in the graph.
         component: Its component.
-        above: Tasks of the graphs that it lies in, outermost first: loops, conditions, exit handlers.
+        above: Tasks of the graphs around it, outermost first: loops, conditions, exit handlers.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Task:
 
     @property
     def path(self) -> str:
-        """Names of the graphs that it lies in, and its own."""
+        """Names of the graphs around it, and its own."""
         return "/".join(each.name for each in (*self.above, self))
 
     @property
@@ -89,7 +89,7 @@ class Pod:
 
     @property
     def timeout_s(self) -> int:
-        """Seconds until it is ended; 0 for no limit."""
+        """Seconds until it is terminated; 0 for no limit."""
         return int(self.settings.get("activeDeadlineSeconds", 0))
 
     @property
@@ -99,7 +99,7 @@ class Pod:
 
     @property
     def arguments(self) -> list[str]:
-        """All that its container is started with."""
+        """All arguments with which its container is started."""
         return [*self.container.get("command", []), *self.container.get("args", [])]
 
 

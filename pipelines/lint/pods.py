@@ -37,14 +37,14 @@ def gpu_counts(package: Package) -> Problems:
 
 
 def gpu_tolerations(package: Package) -> Problems:
-    """Yield pods with GPUs that no taint of GPU nodes lets in."""
+    """Yield pods with GPUs but without tolerations for the taints of GPU nodes."""
     for task, pod in package.steps:
         if pod.has_gpu and not pod.settings.get("tolerations"):
             yield task.path, "requests a GPU and has no tolerations"
 
 
 def gpu_timeouts(package: Package) -> Problems:
-    """Yield pods with GPUs that never end."""
+    """Yield pods with GPUs but without a time limit."""
     for task, pod in package.steps:
         if pod.has_gpu and not pod.timeout_s:
             yield task.path, "requests a GPU and has no time limit"
@@ -67,7 +67,7 @@ def gpu_evictions(package: Package) -> Problems:
 
 
 def retry_windows(package: Package) -> Problems:
-    """Yield steps whose last retry would begin after Argo's window, which opens with the first attempt."""
+    """Yield steps whose last retry would start after Argo's window, which starts with the first attempt."""
     for task, pod in package.steps:
         policy = task.spec.get("retryPolicy", {})
         retries = int(policy.get("maxRetryCount", 0))
@@ -91,14 +91,14 @@ def _seconds(duration: str) -> float:
 
 
 def access_modes(package: Package) -> Problems:
-    """Yield a workspace of KFP's whose volume names no access modes; compile accepts it, the server refuses it."""
+    """Yield a KFP workspace whose volume has no access modes; compile accepts it, but the server refuses it."""
     workspace = package.platform.get("pipelineConfig", {}).get("workspace")
     if workspace is not None and not workspace.get("kubernetes", {}).get("pvcSpecPatch", {}).get(_MODES):
         yield "pipelineConfig.workspace", f"has no {_MODES}"
 
 
 def scratch_folders(package: Package) -> Problems:
-    """Yield pods of a workspace in S3 that have no scratch folder of their own, or a volume in its place."""
+    """Yield pods of a workspace in S3 that have no scratch folder, or a volume instead of it."""
     for task, pod in package.steps:
         if not pod.variables.get(ADDRESS):
             continue

@@ -7,7 +7,7 @@ from merflow.pipelines.lint.package import Package, Task
 Problems = Iterator[tuple[str, str]]
 
 ARGUMENT_BYTES = 128 * 1024  # MAX_ARG_STRLEN of Linux
-FOLDS = 1000  # that a package must be able to collect
+FOLDS = 1000  # number that a package must be able to collect
 _ARTIFACT_BYTES = 560  # one artifact in the argument --executor_input: URI, type, metadata
 _STRING_BYTES = 100
 _PACKAGE_BYTES = 700_000  # of a workflow's 1 MiB in etcd
@@ -15,7 +15,7 @@ _PARAMETER_CHARACTERS = 10_000
 
 
 def arguments(package: Package) -> Problems:
-    """Yield steps that are started with an argument longer than Linux takes."""
+    """Yield steps that are started with an argument longer than Linux allows."""
     for task, pod in package.steps:
         longest = max((len(each.encode()) for each in pod.arguments), default=0)
         if longest >= ARGUMENT_BYTES:
@@ -23,7 +23,7 @@ def arguments(package: Package) -> Problems:
 
 
 def collected_inputs(package: Package) -> Problems:
-    """Yield steps that could not be started with what a thousand folds hand on, in one argument."""
+    """Yield steps whose single argument could not hold the outputs of a thousand folds."""
     loops = {task.name for task in package.tasks if task.is_loop}
     for task, _ in package.steps:
         size = FOLDS * sum(_collected(task, loops))
@@ -32,7 +32,7 @@ def collected_inputs(package: Package) -> Problems:
 
 
 def _collected(task: Task, loops: set[str]) -> Iterator[int]:
-    """Yield the bytes per fold of each input that a loop's steps make."""
+    """Yield the bytes per fold of each input that a loop's steps produce."""
     for source in task.inputs("artifacts").values():
         if source.get("taskOutputArtifact", {}).get("producerTask") in loops:
             yield _ARTIFACT_BYTES
@@ -57,7 +57,7 @@ def package_bytes(package: Package) -> Problems:
 
 
 def parameter_defaults(package: Package) -> Problems:
-    """Yield parameters whose default is longer than KFP takes."""
+    """Yield parameters whose default is longer than KFP allows."""
     for name, each in package.parameters.items():
         length = len(str(each.get("defaultValue", "")))
         if length > _PARAMETER_CHARACTERS:

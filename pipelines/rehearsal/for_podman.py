@@ -1,4 +1,4 @@
-"""A Pod as ``podman kube play`` 4.3 has to be given it, so that it does what a kubelet would do with the original.
+"""A Pod rewritten for ``podman kube play`` 4.3, so that podman does what a kubelet would do with the original.
 
 Podman 4.3 reads the user of a container but not that of its pod, gives an emptyDir of one name to all pods and to root
 alone, restarts finished init containers of a server, runs probes with programs that images need not have, and knows no
@@ -29,8 +29,8 @@ class ForPodman:
     Attributes:
         inits: A pod for each init container, to be run to its end, in order.
         main: The pod itself.
-        scratch: Folders that stand for its emptyDirs.
-        claims: Names of the volumes that stand for its PVCs.
+        scratch: Folders that replace its emptyDirs.
+        claims: Names of the volumes that replace its PVCs.
         group: The pod's ``fsGroup``, to which PVCs are given; None if it has none.
     """
 
@@ -54,7 +54,7 @@ def for_podman(
 
     Args:
         pod: A Pod.
-        project: Begins the names of everything that podman keeps: volumes, Secrets, ConfigMaps.
+        project: Prefix of the names of podman's objects: volumes, Secrets, ConfigMaps.
         scratch: Folder for its emptyDirs.
         restarts: True for a server, which is started again when it ends.
         literals: Values of variables that its arguments may name as ``$(NAME)``.
@@ -93,7 +93,7 @@ def for_podman(
 
 
 def make_scratch(folders: Iterable[Path]) -> None:
-    """Make the folders that stand for emptyDirs, in which every user may write, as the kubelet makes them."""
+    """Create the folders that replace emptyDirs, writable for every user, as the kubelet creates them."""
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o1777)
@@ -156,7 +156,7 @@ def _expanded(word: str, container: Manifest, literals: Mapping[str, str]) -> st
 
 
 def _fit(resources: Manifest) -> None:
-    """Leave out what this machine has not: more CPUs than it has, and GPUs, which podman 4.3 does not hand on."""
+    """Remove requests that cannot be met here: more CPUs than this machine has, and GPUs, which podman 4.3 ignores."""
     for kind in ("requests", "limits"):
         wanted = resources.get(kind, {})
         resources[kind] = {

@@ -1,6 +1,6 @@
 """The order of a package's steps: a task runs when those that it reads from are done; a loop runs its graph per item.
 
-What a graph may contain is what merflow's packages contain: steps, loops over a list, and ``Collected``. Conditions,
+A graph may contain only what merflow's packages contain: steps, loops over a list, and ``Collected``. Conditions,
 exit handlers, loops within loops and importers are refused before anything runs. Like Argo, a graph starts nothing new
 once one of its tasks has failed, and ends when those that run are done.
 """
@@ -36,10 +36,10 @@ class Step:
 
     Attributes:
         name: Name of the task.
-        path: Names of the graphs that it lies in, with the number of the loop's item, and its own.
+        path: Names of the graphs around it, with the number of the loop's item, and its own.
         task: Its entry in the graph.
         component: Its component.
-        inputs: What it reads.
+        inputs: Its inputs.
     """
 
     name: str
@@ -53,7 +53,7 @@ Runner = Callable[[Step], Outputs]
 
 
 def check_graph(package: Package) -> None:
-    """Raise if the package's graph holds what a rehearsal does not know.
+    """Raise if the package's graph contains anything that a rehearsal does not support.
 
     Raises:
         PipelineError: With the first such task.
@@ -64,7 +64,7 @@ def check_graph(package: Package) -> None:
 
 
 def arguments_of(package: Package, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of a run: those that are given, and the package's defaults.
+    """Return the parameters of a run: the given ones, and the package's defaults for the others.
 
     Raises:
         PipelineError: One is unknown, or one without default is missing.
@@ -83,11 +83,11 @@ def arguments_of(package: Package, given: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Graph:
-    """A package's graph with what runs its steps.
+    """A package's graph, and the function that runs its steps.
 
     Attributes:
         package: The package.
-        run: Runs one step; raises what fails it. Called from several threads.
+        run: Runs one step, and raises an error if it fails. Called from several threads.
         parallel: Tasks of one graph, and items of one loop, at the same time.
         stopping: Set to start nothing new.
     """
@@ -204,7 +204,7 @@ def _inputs(task: Mapping[str, Any], given: Outputs, done: Mapping[str, Outputs]
 
 
 def _outputs(component: Mapping[str, Any], done: Mapping[str, Outputs]) -> Outputs:
-    """Return what a graph hands on from its tasks."""
+    """Return a graph's outputs, which come from its tasks."""
     outputs = component["dag"].get("outputs", {})
     parameters, artifacts = {}, {}
     for name, each in outputs.get("parameters", {}).items():
@@ -217,7 +217,7 @@ def _outputs(component: Mapping[str, Any], done: Mapping[str, Outputs]) -> Outpu
 
 
 def _unknown(task: Task, package: Package) -> str:
-    """Return what a rehearsal does not know about a task; empty if it knows it."""
+    """Return the unsupported feature of a task; empty if a rehearsal supports it."""
     if "triggerPolicy" in task.spec:
         return "has a condition or handles an exit"
     if "artifactIterator" in task.spec:

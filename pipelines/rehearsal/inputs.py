@@ -1,4 +1,4 @@
-"""The executor input of one step: what KFP's driver would resolve for it and hand to its launcher."""
+"""The executor input of one step, as KFP's driver would resolve it and pass it to the launcher."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ def executor_input(
 
     Args:
         component: The component, with its definitions of inputs and outputs.
-        parameters: Values of its input parameters by name; the defaults stand in for others.
+        parameters: Values of its input parameters by name; others get their defaults.
         artifacts: Its input artifacts by name, each a list of runtime artifacts (name, uri, type, metadata).
         root: ``s3://`` prefix below which its output artifacts are stored.
     """

@@ -1,4 +1,4 @@
-"""Outputs of finished steps, kept so that a rehearsal that is run again resumes."""
+"""Outputs of finished steps, kept so that a repeated rehearsal resumes."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ class Journal:
         self._folder = folder
 
     def find(self, path: str, *, key: str) -> Outputs | None:
-        """Return what a step handed on; None if it has not finished, or had other inputs.
+        """Return the outputs of a step; None if it has not finished, or had other inputs.
 
         Args:
             path: The step's path in the graph.
-            key: Digest of all that the step was made of (:func:`key_of`).
+            key: Digest of the step's inputs and container (:func:`key_of`).
         """
         file = self._file(path)
         try:

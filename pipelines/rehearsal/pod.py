@@ -1,7 +1,7 @@
 """The Pod of one attempt at a step: a pure function of its executor, its platform settings and its inputs.
 
-It is what KFP's backend makes of them on a cluster with Pod Security ``restricted`` and a read-only root, except for
-the launcher (:mod:`merflow.pipelines.rehearsal.launcher`), which reports to the rehearsal instead of KFP's server.
+It equals the Pod that KFP's backend creates on a cluster with Pod Security ``restricted`` and a read-only root, except
+for the launcher (:mod:`merflow.pipelines.rehearsal.launcher`), which reports to the rehearsal instead of KFP's server.
 """
 
 import hashlib
@@ -92,7 +92,7 @@ def pod_manifest(executor: Pod, executor_input: Mapping[str, Any], *, name: str,
         executor: The step's executor, from the package.
         executor_input: Its resolved inputs (:mod:`merflow.pipelines.rehearsal.inputs`).
         name: Name of the pod.
-        place: What all pods share.
+        place: Settings that all pods share.
 
     Raises:
         PipelineError: The package has settings that a rehearsal does not know.

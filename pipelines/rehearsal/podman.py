@@ -39,7 +39,7 @@ class Podman:
         """Raise if podman cannot run a container of this image.
 
         Raises:
-            PipelineError: podman is missing, has not this image, or cannot start a container.
+            PipelineError: podman is missing, does not have this image, or cannot start a container.
         """
         if shutil.which(self.program) is None:
             raise PipelineError("a rehearsal needs podman, which is not installed; install it, or use a cluster")
@@ -54,7 +54,7 @@ class Podman:
         """Run podman and return what it printed.
 
         Raises:
-            PipelineError: It failed; the message has its own words.
+            PipelineError: It failed; the message includes podman's own.
         """
         done = self._run(*arguments, content=content, patience_s=patience_s)
         if done.returncode:
@@ -126,7 +126,7 @@ class Podman:
                 return state
 
     def logs(self, container: str) -> str:
-        """Return all that a container wrote, standard error as well."""
+        """Return everything that a container wrote, including standard error."""
         done = subprocess.run(
             [self.program, "logs", container],
             stdout=subprocess.PIPE,
@@ -139,7 +139,7 @@ class Podman:
         return done.stdout
 
     def remove_pods(self, *names: str) -> None:
-        """Kill and remove pods; those that do not exist are passed over."""
+        """Kill and remove pods; those that do not exist are ignored."""
         for name in names:
             self._run("pod", "rm", "--force", "--time=0", name)
 
@@ -148,7 +148,7 @@ class Podman:
         return self.call("pod", "ps", "--filter", f"label={label}", "--format", "{{.Name}}").split()
 
     def ports(self, pod: str) -> dict[int, int]:
-        """Return the ports of this machine under which a pod's ports are published, by the pod's."""
+        """Return the ports of this machine on which a pod's ports are published, by the pod's port."""
         text = self.call("pod", "inspect", "--format", "{{json .InfraConfig.PortBindings}}", pod)
         bindings: dict[str, list[dict[str, str]]] = json.loads(text) or {}
         return {int(port.partition("/")[0]): int(each[0]["HostPort"]) for port, each in bindings.items() if each}

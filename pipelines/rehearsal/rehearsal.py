@@ -39,10 +39,10 @@ class Settings:
     """The choices of a rehearsal.
 
     Attributes:
-        user: User ID of the pods, as a cluster would choose it.
+        user: User ID of the pods, such as a cluster would choose.
         parallel: Steps, and items of a loop, at the same time.
         backoff_scale: Backoffs are shorter by this factor.
-        project: Begins the names of all that podman keeps.
+        project: Prefix of the names of all podman objects.
         store: KFP's artifacts.
     """
 
@@ -112,11 +112,11 @@ def rehearse(
         services: The services, which have to be up.
         settings: The choices.
         out: Folder for logs, finished steps and outputs.
-        watcher: Told about steps and the lines of jobs, from several threads but one at a time.
-        stopping: Set from outside to end all pods; finished steps stay finished.
+        watcher: Notified of steps and job lines, from several threads but one at a time.
+        stopping: Set from outside to terminate all pods; finished steps stay finished.
 
     Raises:
-        PipelineError: The package holds what a rehearsal does not know, or a step failed.
+        PipelineError: The package contains something that a rehearsal does not support, or a step failed.
     """
     check_graph(package)
     values = arguments_of(package, arguments)
@@ -162,7 +162,7 @@ def _no_pods_left(podman: Podman, place: Place) -> Iterator[None]:
 
 
 def _fetch(uri: str, path: Path, *, services: Services, store: Store) -> None:
-    """Bring an output out of S3, which may be starting again after a fault."""
+    """Fetch an output from S3, which may be restarting after a fault."""
     keys = services.secret(NAMESPACE, store.secret)
     client = launcher.connect(services.published(store.endpoint), keys[store.access_key], keys[store.secret_key])
     for attempt in range(_FETCH_TRIES):

@@ -58,7 +58,7 @@ class RetryPolicy:
         return RetryPolicy(self.retries, self.backoff_s * scale, self.factor, self.window_s)
 
     def deadline_s(self, attempts: Sequence[Attempt], *, now_s: float, limit_s: float) -> float:
-        """Return when an attempt that starts now is ended, at the latest.
+        """Return the latest time at which an attempt that starts now is terminated.
 
         Args:
             attempts: The attempts before it.
@@ -80,13 +80,13 @@ class Retry:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """The step has failed, and why nothing is tried again."""
+    """The step has failed, with the reason why it is not retried."""
 
     reason: str
 
 
 def after(attempts: Sequence[Attempt], policy: RetryPolicy) -> Retry | GiveUp:
-    """Return what follows the last of these attempts, which did not succeed."""
+    """Return the decision after the last of these attempts, which did not succeed."""
     last = attempts[-1]
     if last.outcome is Outcome.ERROR:
         return GiveUp("its pod vanished, which Argo does not retry under OnFailure; run the rehearsal again to resume")

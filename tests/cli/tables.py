@@ -51,7 +51,8 @@ def spoil(wavs: list[Path]) -> dict[str, str]:
     gone.unlink()
     soundfile.write(headed, samples[:0], rate_hz)
     return {
-        truncated.stem: f"is cut off: the header promises {said} bytes of samples, the file has {said - 3000}; copy",
+        truncated.stem: f"is cut off: the header declares {said} bytes of samples, "
+        f"but the file has {said - 3000}; copy",
         empty.stem: "is empty (the file has 0 bytes); copy it again",
         slow.stem: "is sampled at 8000 Hz, not 16000 Hz; resample it",
         stereo.stem: "has 2 channels, not 1; mix it down",

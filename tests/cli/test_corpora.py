@@ -26,7 +26,7 @@ def test_a_missing_folder_or_file(tmp_path: Path) -> None:
     )
     assert index("table", gone) == f"error: no such file: {gone}; pass a CSV file of utterances with --root\n"
     assert index("table", tmp_path) == f"error: {tmp_path} is a folder; pass the CSV file of utterances in it\n"
-    assert index("iemocap", tmp_path).startswith(f"error: {tmp_path} is no IEMOCAP release: it has no folder Ses")
+    assert index("iemocap", tmp_path).startswith(f"error: {tmp_path} is not an IEMOCAP release: it has no folder Ses")
     assert index("iemokap", gone) == "error: unknown corpus 'iemokap'; did you mean 'iemocap'?\n"
 
 
@@ -118,7 +118,10 @@ def with_unknown_code(release: Path) -> None:
             with_unknown_code,
             "label 'new' is no known emotion label (did you mean 'neu'?); correct it, or map it",
         ),
-        (without(range(1, 6)), "release is no IEMOCAP release: it has no folder Session1 .. Session5; pass the IEMO"),
+        (
+            without(range(1, 6)),
+            "release is not an IEMOCAP release: it has no folder Session1 .. Session5; pass the IEMO",
+        ),
     ],
 )
 def test_a_release_that_lacks_something(

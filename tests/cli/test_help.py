@@ -118,7 +118,7 @@ def test_the_list_of_presets_fits_eighty_columns_and_is_whole_in_a_pipe() -> Non
     unpublished = [preset for preset in presets().values() if not preset.published]
     caption = 2
     assert len(lines) == 1 + sum(tests) + caption + len(unpublished) + len(unavailable())
-    assert "mfdr:residual is no row of a table: ours" in lines
+    assert "mfdr:residual is not a row of a table: ours" in lines
     start = next(index for index, line in enumerate(lines) if line.startswith("mfdr:full "))
     assert [line.split() for line in lines[start : start + 3]] == [
         ["mfdr:full", "A", "T", "1", "session-5fold", "75.7", "77.0"],

@@ -36,7 +36,7 @@ def test_a_release_that_is_not_the_known_one_is_refused_or_accepted(tiny_mosei: 
     assert first.startswith(
         "error: this is not CMU-MOSEI as released: its parts have other sizes (train utterances: expected 16326, found "
     )
-    assert first.endswith("or go on with --set 'corpus.accept=[other-split,other-scores]', which records it")
+    assert first.endswith("or continue with --set 'corpus.accept=[other-split,other-scores]', which records it")
     accept = ("--set", "corpus.accept=[other-split,other-scores]")
     assert merflow("data", "validate", manifest, "--out", checked, *accept).code == 0
     accepted = read_manifest(checked / "manifest.parquet")

@@ -128,10 +128,12 @@ def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
     assert said(f"{VARIANT}:9") == f"error: {splits} have no fold 9; they have [1, 2, 3, 4, 5]\n"
     assert said(VARIANT).startswith(f"error: '{VARIANT}' names no fold; write model:preset:fold, for example ")
     swapped = said(item, manifest=splits, splits=manifest)
-    assert swapped == f"error: {splits} is no manifest: it looks like splits; are --manifest and --splits swapped?\n"
+    assert swapped == f"error: {splits} is not a manifest: it looks like splits; are --manifest and --splits swapped?\n"
     both = said(item, splits=manifest)
     assert (
         both == f"error: {manifest} holds no splits: it looks like a manifest; are --manifest and --splits swapped?\n"
     )
     said_of_none = refused("evaluate", tmp_path, "--manifest", manifest, "--splits", splits, "--out", tmp_path / "e")
-    assert said_of_none == f"error: {tmp_path} is no trained fold: model/fold_record.json is missing; train it again\n"
+    assert (
+        said_of_none == f"error: {tmp_path} is not a trained fold: model/fold_record.json is missing; train it again\n"
+    )

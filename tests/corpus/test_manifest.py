@@ -108,7 +108,7 @@ def test_garbled_file(tmp_path: Path) -> None:
 def test_another_table(tmp_path: Path) -> None:
     path = tmp_path / "splits.parquet"
     pd.DataFrame({"fold": [1]}).to_parquet(path)
-    with pytest.raises(CorpusError, match=r"splits\.parquet is no manifest: .*missing columns \['utterance_id'"):
+    with pytest.raises(CorpusError, match=r"splits\.parquet is not a manifest: .*missing columns \['utterance_id'"):
         read_manifest(path)
 
 
@@ -161,7 +161,7 @@ def test_the_outcome_of_the_validation_travels_with_the_manifest_and_changes_no_
     assert (read.validation, read.hash) == (outcome, plain.hash)
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"validation": b'{"passed": 1}'}), path)
-    with pytest.raises(CorpusError, match=r"does not hold the outcome of its validation .*; validate it again"):
+    with pytest.raises(CorpusError, match=r"does not contain the outcome of its validation .*; validate it again"):
         read_manifest(path)
 
 

@@ -86,10 +86,10 @@ def _absent(path: Path) -> None:
         (_stereo, "has 2 channels, not 1"),
         (_nan, "has nan at sample 17"),
         (_no_samples, "has no samples"),
-        (_no_bytes, "is no readable recording"),
-        (_text, "is no readable recording"),
+        (_no_bytes, "cannot read the recording"),
+        (_text, "cannot read the recording"),
         (_truncated, "is truncated: it has 956 of 1600 bytes"),
-        (_truncated_header, "is no readable recording"),
+        (_truncated_header, "cannot read the recording"),
     ],
 )
 def test_bad_recordings_name_file_fault_and_remedy(tmp_path: Path, spoil: object, words: str) -> None:

@@ -119,9 +119,9 @@ def test_splits_that_the_remote_lacks_are_wrong(project: Path, s3: str, monkeypa
     ("labels", "state", "words"),
     [
         ({}, "warning", "has none of merflow's labels"),
-        ({CODE: "0" * 16}, "wrong", "it has other code than is here"),
-        ({REVISION: "f" * 40}, "wrong", "the code here is"),
-        ({VERSION: "9.9.9"}, "wrong", "merflow here is"),
+        ({CODE: "0" * 16}, "wrong", "its code differs from the local code"),
+        ({REVISION: "f" * 40}, "wrong", "the local code is"),
+        ({VERSION: "9.9.9"}, "wrong", "the local merflow is"),
     ],
 )
 def test_the_labels_of_the_image_are_compared(labels: dict[str, str], state: str, words: str) -> None:

@@ -127,7 +127,7 @@ def test_a_fold_takes_nothing_elses_place(finished: Path, params: Params, tmp_pa
     split(manifest, out=other_splits, params=params.splits.model_copy(update={"development": "session"}))
     first, second = (f"{variant}:1" for variant in VARIANTS)
     for item, out, of, said in (
-        (first, precious, splits, "precious exists and is no trained fold (model/fold_record.json is missing)"),
+        (first, precious, splits, "precious exists and is not a trained fold (model/fold_record.json is missing)"),
         (first, precious / "notes.txt", splits, "notes.txt is a file; name a folder"),
         (second, kept, splits, f"was trained with variant {VARIANTS[0]}, and {second} would replace it"),
         (first, kept, other_splits, "was trained with split_id "),

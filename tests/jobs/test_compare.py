@@ -156,7 +156,7 @@ def test_other_seeds_are_refused(runs: Path, params: Params, tmp_path: Path) -> 
 
 def test_what_is_no_run_is_said(runs: Path, params: Params, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert f"{tmp_path / 'gone'} is no folder; name the --out folder of a finished run" in refused(
+    assert f"{tmp_path / 'gone'} is not a folder; name the --out folder of a finished run" in refused(
         "compare", tmp_path / "gone"
     )
     said = refused("compare", runs / "first", tmp_path / "empty")

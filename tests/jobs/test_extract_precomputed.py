@@ -71,7 +71,9 @@ def test_another_profile_names_the_one_that_reads_the_file(mosei_pickles: Path, 
 
 
 def test_a_corpus_of_recordings_brings_no_features(tiny_release: Path, tmp_path: Path, params: Params) -> None:
-    with pytest.raises(FeatureError, match=f"{tiny_release} is no file that has them; choose another features.profile"):
+    with pytest.raises(
+        FeatureError, match=f"{tiny_release} is not a file that has them; choose another features.profile"
+    ):
         extracted(tiny_release, "mfdr:full", tmp_path, params, corpus="synthetic")
 
 

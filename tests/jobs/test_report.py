@@ -275,7 +275,7 @@ def test_folds_of_one_variant_find_the_data_of_their_run(copy: Path, params: Par
 
 
 @pytest.mark.parametrize(
-    ("make", "said"), [(True, "has no finished fold"), (False, "is no folder; name the --out folder")]
+    ("make", "said"), [(True, "has no finished fold"), (False, "is not a folder; name the --out folder")]
 )
 def test_a_folder_without_a_run_is_refused(tmp_path: Path, params: Params, make: bool, said: str) -> None:
     place = tmp_path / "empty"

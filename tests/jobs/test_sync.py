@@ -250,10 +250,10 @@ def test_files_that_are_gone_are_named(finished: tuple[Path, str], tmp_path: Pat
     with pytest.raises(TrackingError, match=r"report\.html is missing; run the benchmark again"):
         sync(tmp_path / "out", uri=uri)
     shutil.rmtree(tmp_path / "out/folds/context-mmt/bert-fc-frozen")
-    with pytest.raises(EvaluationError, match=r"fold-1 is no trained fold: model/fold_record\.json is missing"):
+    with pytest.raises(EvaluationError, match=r"fold-1 is not a trained fold: model/fold_record\.json is missing"):
         sync(tmp_path / "out", uri=uri)
 
 
 def test_a_wrong_place_is_refused(finished: tuple[Path, str]) -> None:
     said = refused("tracking", "sync", finished[0], "--uri", "mlruns")
-    assert "'mlruns' is no tracking server or database" in said
+    assert "'mlruns' is not a tracking server or database" in said

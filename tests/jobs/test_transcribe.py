@@ -341,7 +341,7 @@ def test_a_corpus_without_true_transcripts_has_no_rate_and_says_so(
     report = run(corpus_of(tmp_path, [None, None]), files, settings)
 
     assert (report.errors, report.normalizer) == (None, None)
-    sentence = "The corpus has no true transcripts, so there is no word error rate."
+    sentence = "The corpus has no reference transcripts, so there is no word error rate."
     assert sentence in files.page.read_text(encoding="utf-8")
     assert sentence in capsys.readouterr().err
     assert all(files.texts())
@@ -358,7 +358,7 @@ def test_transcripts_of_nothing_but_tags_are_left_out_and_counted(settings: Para
     texts = [text for text in files.texts() if text]
     assert errors.left_out.without_words == 2
     assert errors.left_out.words_where_none == len(texts[0].split()) + len(texts[2].split())
-    assert "- 2 utterance(s) whose true transcript has no word" in files.page.read_text(encoding="utf-8")
+    assert "- 2 utterance(s) whose reference transcript has no word" in files.page.read_text(encoding="utf-8")
 
 
 def test_nothing_but_tags_at_all(settings: Params, tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_nothing_but_tags_at_all(settings: Params, tmp_path: Path) -> None:
 
     assert errors is not None
     assert (errors.overall, errors.sessions) == (None, {})
-    assert "No true transcript contains a word" in files.page.read_text(encoding="utf-8")
+    assert "No reference transcript contains a word" in files.page.read_text(encoding="utf-8")
 
 
 def test_equal_recordings_are_transcribed_once(settings: Params, tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_a_missing_model_is_the_users_error(manifest: Path, settings: Params, tm
     finished = subprocess.run([sys.executable, "-m", "merflow", *line], capture_output=True, text=True, check=False)
 
     assert finished.returncode == 2
-    assert "it is no folder and no size" in finished.stderr
+    assert "it is neither a folder nor a size" in finished.stderr
     assert not any(tmp_path.iterdir())
 
 

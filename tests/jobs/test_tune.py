@@ -199,8 +199,8 @@ def test_a_tracking_server_that_is_down_does_not_stop_it(
     assert (tmp_path / "presets.yaml").is_file()
     warned = [record.getMessage().partition(":")[0] for record in caplog.records]
     assert [said for said in warned if said.startswith("could not log")] == [
-        "could not log trial 0, tuning goes on",
-        "could not log trial 1, tuning goes on",
+        "could not log trial 0, tuning continues",
+        "could not log trial 1, tuning continues",
         "could not log the study, the same command tries again",
     ]
 

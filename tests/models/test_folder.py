@@ -75,7 +75,7 @@ def test_a_model_folder_of_the_first_format(folder: Path) -> None:
 def test_cut_weights(folder: Path, kept: int) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ModelError, match=r"model\.safetensors is no safetensors file"):
+    with pytest.raises(ModelError, match=r"model\.safetensors is not a safetensors file"):
         load_model(folder)
 
 

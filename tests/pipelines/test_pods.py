@@ -314,7 +314,7 @@ def test_devices_that_a_cluster_does_not_have_are_refused(tmp_path: Path) -> Non
         ("ttl_h=never", "cluster.ttl_h: .*found 'never'"),
         ("pvc=My Claim", "cluster.pvc: 'My Claim' cannot be the name of a PVC"),
         ("workspace=s3://runs/merflow", "cluster: .*but pvc merflow would be mounted in its place; set pvc: none"),
-        ("workspace=runs/merflow", "cluster.workspace: 'runs/merflow' is no address of S3.*, or none"),
+        ("workspace=runs/merflow", "cluster.workspace: 'runs/merflow' is not an S3 address.*, or none"),
         ("scratch_gib=9", "cluster: .*scratch_gib limits the scratch folder of a workspace in S3"),
         ("pods.train.memory=8Gi", "cluster.pods.train.memory: unknown key; did you mean 'memory_gib'?"),
         ("pods.train.memory_gib=8Gi", "cluster.pods.train.memory_gib: .*found '8Gi'"),

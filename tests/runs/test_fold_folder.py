@@ -33,7 +33,7 @@ def test_a_folder_is_complete_with_the_record_of_the_same_fingerprint(fold: Path
     with pytest.raises(FormatError, match=r"fold_record\.json is not JSON"):
         fold_folder.read_record(fold)
     (fold / RECORD).unlink()
-    with pytest.raises(EvaluationError, match=r"is no trained fold: model/fold_record\.json is missing"):
+    with pytest.raises(EvaluationError, match=r"is not a trained fold: model/fold_record\.json is missing"):
         fold_folder.read_record(fold)
 
 

@@ -56,7 +56,7 @@ def test_an_image_by_tag_is_refused_unless_it_is_allowed(kfp: KfpServer, package
 def test_another_code_than_the_packages_is_refused_unless_it_is_allowed(kfp: KfpServer, packages: Path) -> None:
     package = changed(packages / "benchmark.yaml", code_digests()["extract"], "0" * 16)
     error = refused(*SUBMIT, package, *MODELS)
-    assert "the code here is not the one that the package was compiled from, in extract; compile it again" in error
+    assert "the local code is not the code that the package was compiled from, in extract; compile it again" in error
     assert merflow(*SUBMIT, package, *MODELS, "--allow-other-code").code == 0
     (version,) = kfp.versions.values()
     assert version["tags"] == {"merflow.image": IMAGE}
@@ -85,7 +85,7 @@ def test_a_package_that_breaks_a_rule_is_refused(kfp: KfpServer, packages: Path)
         ((*MODELS, "--set", "tracking.uri=auto"), "would be SQLite on a volume"),
         ((*MODELS, "--set", "features.profile=paper"), "step extract would use a GPU, but the package requests none"),
         ((*MODELS, "--transcribe"), "compile the pipeline again with --transcribe"),
-        ((*MODELS, "--revision", "no-such-branch"), "--revision no-such-branch is no branch, tag or commit"),
+        ((*MODELS, "--revision", "no-such-branch"), "--revision no-such-branch is not a branch, tag or commit"),
     ],
 )
 def test_parameters_that_cannot_work_are_refused_before_anything_is_sent(
@@ -99,7 +99,7 @@ def test_parameters_that_cannot_work_are_refused_before_anything_is_sent(
 
 def test_what_is_no_package_is_refused(packages: Path) -> None:
     assert "there is no package nothing.yaml; write it with" in refused(*SUBMIT, "nothing.yaml", *MODELS)
-    assert "'benchmrk' is no package and no pipeline; did you mean 'benchmark'?" in refused(
+    assert "'benchmrk' is neither a package nor a pipeline; did you mean 'benchmark'?" in refused(
         *SUBMIT, "benchmrk", *MODELS
     )
     (packages / "empty.yaml").write_text("a: 1\n")
@@ -125,15 +125,13 @@ def test_the_images_label_is_compared_with_the_package(
 
 def test_an_image_of_other_code_is_refused(images: Images, packages: Path) -> None:
     reference = f"{images.host}/merflow/python@{images.put({CODE: '0' * 16})}"
-    with pytest.raises(
-        SubmissionError, match=r"has other code than is here: its label io.merflow.code-digest is 0{16}"
-    ):
+    with pytest.raises(SubmissionError, match=r"has other code: its label io.merflow.code-digest is 0{16}"):
         checked(packages, reference)
 
 
 def test_an_image_of_another_commit_is_refused(images: Images, packages: Path) -> None:
     reference = f"{images.host}/merflow/python@{images.put({REVISION: 'f' * 40})}"
-    with pytest.raises(SubmissionError, match=r"was built from commit f{18}, and the code here is"):
+    with pytest.raises(SubmissionError, match=r"was built from commit f{18}, and the local code is"):
         checked(packages, reference)
     assert git_commit()
 

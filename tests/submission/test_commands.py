@@ -200,12 +200,12 @@ def test_submit_waits_if_it_is_asked_to(kfp: KfpServer, packages: Path) -> None:
 def test_cancel_and_retry_say_what_they_do(kfp: KfpServer, packages: Path) -> None:
     run = started(kfp, packages, "--name", "first")
     run["state"] = "RUNNING"
-    assert "KFP ends the pods of run" in merflow("pipeline", "cancel", "first").out
+    assert "KFP terminates the pods of run" in merflow("pipeline", "cancel", "first").out
     assert run["state"] == "CANCELING"
     run["state"] = "FAILED"
     workflow_of(kfp, run, packages, states={"fingerprint": "SUCCEEDED", "extract": "FAILED"})
     said = merflow("pipeline", "retry", "first").out
-    assert "again: extract, and what waits for it. Steps that succeeded are kept." in said
+    assert "again: extract, and the steps that depend on them. Steps that succeeded are kept." in said
     assert run["state"] == "RUNNING"
     run["state"] = "SUCCEEDED"
     assert "has ended: succeeded; there is nothing to cancel" in refused("pipeline", "cancel", "first")
@@ -282,8 +282,8 @@ def test_schedules_are_made_listed_switched_and_deleted(kfp: KfpServer, packages
     ("options", "said"),
     [
         ((), "a schedule has either a cron expression or an interval; pass --cron or --every"),
-        (("--cron", "daily"), "--cron 'daily' is no cron expression"),
-        (("--every", "5s"), "--every '5s' is no interval of a minute or more; write it as 30m, 12h, 7d or 2w"),
+        (("--cron", "daily"), "--cron 'daily' is not a cron expression"),
+        (("--every", "5s"), "--every '5s' is not an interval of a minute or more; write it as 30m, 12h, 7d or 2w"),
     ],
 )
 def test_a_schedule_without_a_time_is_refused(

@@ -257,7 +257,7 @@ def test_ctrl_c_leaves_the_run_and_says_how_to_go_on(kfp: KfpServer, packages: P
     waiting.send_signal(signal.SIGINT)
     out, err = waiting.communicate(timeout=60)
     assert (waiting.returncode, out) == (130, "")
-    assert f"the run goes on; wait for it again: merflow pipeline wait {run['run_id']}" in err
+    assert f"the run continues; wait for it again: merflow pipeline wait {run['run_id']}" in err
     assert "Traceback" not in err
     assert run["state"] == "RUNNING"
 

@@ -59,7 +59,7 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
     path.unlink()
     assert choose(None, host="http://localhost:8888")[1].auth == "none"
     with pytest.raises(
-        SubmissionError, match="'localhost' is no address; write it as https://HOST or http://HOST:PORT"
+        SubmissionError, match="'localhost' is not an address; write it as https://HOST or http://HOST:PORT"
     ):
         choose(None, host="localhost")
 
@@ -69,15 +69,15 @@ def test_a_profile_is_chosen_by_option_variable_default_or_because_it_is_the_onl
     [
         ("[cluster.lab\n", "is not TOML"),
         ("[cluster.lab]\n", "cluster.lab.host: Field required"),
-        ('[cluster.lab]\nhost = "lab"\n', "'lab' is no address"),
+        ('[cluster.lab]\nhost = "lab"\n', "'lab' is not an address"),
         ('[cluster.lab]\nhost = "https://h"\nnamspace = "x"\n', "unknown key; did you mean 'namespace'?"),
         ('[cluster.lab]\nhost = "https://h"\ntoken_file = "t"\ntoken_command = "c"\n', "remove one of them"),
         ('[cluster.lab]\nhost = "https://h"\npassword = "hunter2"\n', "cluster.lab.password may not be in this file"),
-        ('[cluster.lab]\nhost = "https://h"\nusername = "me"\n', "does not log in through the forms of a web page"),
+        ('[cluster.lab]\nhost = "https://h"\nusername = "me"\n', "does not log in through web forms"),
         ('[cluster.lab]\nhost = "https://h"\ntoken = "abc"\n', "cluster.lab.token may not be in this file"),
-        ('[cluster.lab]\nhost = "https://me:hunter2@h"\n', "has a password, and this file is no place for one"),
+        ('[cluster.lab]\nhost = "https://me:hunter2@h"\n', "has a password, and this file is not the place for one"),
         ('[cluster.lab]\nhost = "https://h"\ns3 = "bucket"\n', "write it as s3://BUCKET/PREFIX"),
-        ('default = "cloud"\n[cluster.lab]\nhost = "https://h"\n', "default 'cloud' is no profile; known: lab"),
+        ('default = "cloud"\n[cluster.lab]\nhost = "https://h"\n', "default 'cloud' is not a profile; known: lab"),
     ],
 )
 def test_a_wrong_file_is_refused_without_telling_a_secret(user: Path, text: str, said: str) -> None:

@@ -18,7 +18,7 @@ def test_settings_stand_for_uris(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("uri", ["mlruns", "file:///tmp/mlruns", "/tmp/mlflow.db", "mlflow:5000", "htp://x", ""])
 def test_what_mlflow_cannot_track_to_is_refused(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(TrackingError, match="is no tracking server or database; use http"):
+    with pytest.raises(TrackingError, match="is not a tracking server or database; use http"):
         tracking_uri(uri, folder=tmp_path)
 
 

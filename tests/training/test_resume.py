@@ -135,5 +135,5 @@ def test_a_corrupt_checkpoint_is_named(tmp_path: Path, damage: str) -> None:
 
 def test_a_file_of_other_tensors_is_named(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, tmp_path / CHECKPOINT)
-    with pytest.raises(TrainingError, match="is no checkpoint of a fold"):
+    with pytest.raises(TrainingError, match="is not a checkpoint of a fold"):
         fold(fresh_model(), tmp_path)

@@ -120,4 +120,4 @@ def test_what_is_not_here_cannot_be_pushed(project: Path, s3: str) -> None:
 
 
 def test_a_folder_without_dvc_is_refused(tmp_path: Path) -> None:
-    assert "is no DVC project" in refused(Remote(tmp_path))
+    assert "is not a DVC project" in refused(Remote(tmp_path))

@@ -82,7 +82,7 @@ app.add_typer(
     features.app,
     name="features",
     rich_help_panel=_STEPS,
-    help="Extract features, and look after the store that holds them.",
+    help="Extract features and manage the feature store.",
 )
 app.command("train", rich_help_panel=_STEPS)(runs.train)
 app.command("classics", rich_help_panel=_STEPS)(classics)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def classics(
     manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
     splits: Annotated[Path, typer.Option(help="The splits of that manifest.")],
-    out: Annotated[
-        Path, typer.Option(help="Write a folder per classic into this folder; those that are finished are kept.")
-    ],
+    out: Annotated[Path, typer.Option(help="Write one folder per classic to this folder, and keep finished ones.")],
     features: Annotated[
         Path | None,
         typer.Option(
@@ -29,16 +27,18 @@ def classics(
     ] = None,
     functionals: Annotated[
         Path | None,
-        typer.Option(help="Keep the functionals of recordings in this folder. [default: functionals beside --out]"),
+        typer.Option(
+            help="Store the functionals of the recordings in this folder. [default: functionals next to --out]"
+        ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Compute functionals in this number of processes. [default: one per core]", min=1)
+        int | None, typer.Option(help="Compute functionals in this many processes. [default: one per core]", min=1)
     ] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train simple baselines on the same folds: TF-IDF for words, functionals with an SVM for audio.
+    """Train simple baselines on the same folds: TF-IDF for text, functionals with an SVM for audio.
 
     `merflow evaluate --classics DIR` compares the variants with them.
 

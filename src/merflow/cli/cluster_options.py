@@ -29,7 +29,7 @@ RunArgument = Annotated[
 
 
 def server_of(profile: str | None, host: str | None, namespace: str | None, *, patience_s: float = 20.0) -> "Server":
-    """Return the server of the profile that the options choose; trouble with it is told on standard error."""
+    """Return the server of the profile that the options choose; print problems with it to standard error."""
     from merflow.submission.profiles import choose
     from merflow.submission.server import Server
 
@@ -38,7 +38,7 @@ def server_of(profile: str | None, host: str | None, namespace: str | None, *, p
 
 
 def profiles(as_json: JsonOption = False) -> None:
-    """List the cluster profiles, and warn of files that others may read or change.
+    """List the cluster profiles, and warn about files that others can read or change.
 
     Example: `merflow pipeline profiles`
     """

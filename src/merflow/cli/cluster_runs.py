@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 FAILED_CODE, CANCELLED_CODE, TIMEOUT_CODE = 3, 4, 5
 _CODES = {"SUCCEEDED": 0, "SKIPPED": 0, "CANCELED": CANCELLED_CODE}
 
-EveryOption = Annotated[float, typer.Option("--every", help="Look at the run every so many seconds.", min=0.05)]
+EveryOption = Annotated[float, typer.Option("--every", help="Check the run once per this many seconds.", min=0.05)]
 TimeoutOption = Annotated[
-    float | None, typer.Option("--timeout", help="Stop waiting after so many seconds; the run goes on.", min=0)
+    float | None, typer.Option("--timeout", help="Stop waiting after this many seconds; the run continues.", min=0)
 ]
 
 
@@ -61,8 +61,8 @@ def wait(
 ) -> None:
     """Wait until a run ends, and show its progress by step and fold.
 
-    Lost connections, a server that restarts and an expired token do not end the waiting. The exit code is 0 if the run
-    succeeded, 3 if it failed, 4 if it was cancelled and 5 if the time was over first.
+    Waiting survives lost connections, server restarts and expired tokens. The exit code is 0 if the run succeeded, 3 if
+    it failed, 4 if it was cancelled and 5 if the timeout came first.
 
     Example: `merflow pipeline wait 7c9e6679 --timeout 86400`
     """
@@ -81,7 +81,7 @@ def follow(server: "Server", run: "Run", *, every_s: float, timeout_s: float | N
     from merflow.submission.steps import cached_count, graph_of
     from merflow.submission.watch import PATIENCE_S, watch
 
-    say_when_interrupted(f"the run goes on; wait for it again: merflow pipeline wait {run.id}{_options(server)}")
+    say_when_interrupted(f"the run continues; wait for it again: merflow pipeline wait {run.id}{_options(server)}")
     server.patience_s = max(server.patience_s, PATIENCE_S)
     expected = folds_expected(graph_of(server, run), run.parameters)
     with RunView(ERR, expected=expected) as view:
@@ -99,19 +99,21 @@ def follow(server: "Server", run: "Run", *, every_s: float, timeout_s: float | N
         print_table(steps_table(progress.steps, expected=expected))
     _print_links(server, ended)
     if code == TIMEOUT_CODE:
-        OUT.print(f"The time is over and the run goes on; wait for it again: merflow pipeline wait {ended.id}")
+        OUT.print(f"The timeout is over, but the run continues; wait for it again: merflow pipeline wait {ended.id}")
     elif code == FAILED_CODE:
-        OUT.print(f"Logs: merflow pipeline logs {ended.id}. Run what failed again: merflow pipeline retry {ended.id}")
+        OUT.print(f"Logs: merflow pipeline logs {ended.id}. Rerun the failed steps: merflow pipeline retry {ended.id}")
     return code
 
 
 def logs(
     run: RunArgument,
     step: Annotated[
-        str | None, typer.Argument(metavar="[STEP]", help="A step of the run; without it, the steps that failed.")
+        str | None,
+        typer.Argument(metavar="[STEP]", help="Print the logs of this step. [default: the steps that failed]"),
     ] = None,
     fold: Annotated[
-        int | None, typer.Option(help="Only this fold, by its number in `merflow pipeline status`.", min=1)
+        int | None,
+        typer.Option(help="Print the logs of this fold only, by its number in `merflow pipeline status`.", min=1),
     ] = None,
     profile: ClusterProfileOption = None,
     host: HostOption = None,
@@ -120,7 +122,7 @@ def logs(
 ) -> None:
     """Print the logs of a step's pods, the last attempt first; without a step, those of the steps that failed.
 
-    If no step failed, the logs of the steps that run are printed.
+    If no step failed, this prints the logs of the running steps.
 
     Example: `merflow pipeline logs 7c9e6679 train --fold 3`
     """
@@ -144,9 +146,9 @@ def logs(
 
 
 def list_runs(
-    limit: Annotated[int, typer.Option(help="Number of runs, the newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="List this many runs, newest first.", min=1)] = 20,
     experiment: Annotated[
-        str | None, typer.Option(help="Only the runs of this experiment. [default: all that you may see]")
+        str | None, typer.Option(help="List only the runs of this experiment. [default: all runs that you may see]")
     ] = None,
     profile: ClusterProfileOption = None,
     host: HostOption = None,
@@ -179,7 +181,7 @@ def cancel(
     namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop a run: its pods are ended, and finished folds stay in the workspace.
+    """Cancel a run: its pods are terminated, and finished folds stay in the workspace.
 
     Example: `merflow pipeline cancel 7c9e6679`
     """
@@ -191,7 +193,7 @@ def cancel(
     if as_json:
         print_json({"id": found.id, "name": found.name, "cancelled": True, "url": url_of(server, found.id)})
         return
-    OUT.print(f"KFP ends the pods of run {found.id} ({found.name}); watch it: merflow pipeline wait {found.id}")
+    OUT.print(f"KFP terminates the pods of run {found.id} ({found.name}); watch it: merflow pipeline wait {found.id}")
 
 
 def retry(
@@ -201,11 +203,11 @@ def retry(
     namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run what failed in a run again, and what it kept from running.
+    """Rerun the failed steps of a run and the steps that depend on them.
 
-    Steps that succeeded are kept, and so are the run's id, its parameters and its image. Pods of failed steps are
-    deleted with their logs, so read these first. A retried fold resumes from its last checkpoint in the workspace. New
-    code or other parameters need a new run: `merflow pipeline submit`.
+    The run keeps its id, its parameters, its image and the steps that succeeded. KFP deletes the pods of failed steps
+    along with their logs, so read the logs first. A retried fold resumes from its last checkpoint in the workspace. For
+    new code or other parameters, start a new run: `merflow pipeline submit`.
 
     Example: `merflow pipeline retry 7c9e6679`
     """
@@ -219,7 +221,7 @@ def retry(
     if as_json:
         print_json({"id": found.id, "name": found.name, "retried": failed, "url": url_of(server, found.id)})
         return
-    named = f": {', '.join(failed)}, and what waits for it" if failed else ""
+    named = f": {', '.join(failed)}, and the steps that depend on them" if failed else ""
     OUT.print(
         f"KFP runs the failed steps of run {found.id} ({found.name}) again{named}. Steps that succeeded are kept. "
         f"Watch it: merflow pipeline wait {found.id}"

@@ -22,7 +22,7 @@ def compare(
 ) -> None:
     """Compare the variants of finished runs on the same test utterances: differences, intervals and p-values.
 
-    Differences are in UA, or in MAE and CCC where the task is a score.
+    Differences are in UA, or in MAE and CCC if the task is a score.
 
     Each variant is compared with every other. The runs must share the corpus and the splits; with a single run, its
     variants are compared with each other.

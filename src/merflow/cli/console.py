@@ -34,13 +34,13 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
 
 
 def print_table(table: Table) -> None:
-    """Print the table on standard output without cutting any cell off; its caption is wrapped."""
+    """Print the table on standard output without truncating any cell; its caption is wrapped."""
     natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), table).maximum
     Console(highlight=False, width=max(natural, OUT.width)).print(table)
 
 
 def print_tree(tree: Tree) -> None:
-    """Print the tree on standard output: long lines are wrapped on a terminal, and whole elsewhere."""
+    """Print the tree on standard output; long lines are wrapped only on a terminal."""
     natural = Measurement.get(OUT, OUT.options.update(max_width=_UNBOUNDED), tree).maximum
     Console(highlight=False, width=OUT.width if OUT.is_terminal else natural).print(tree)
 
@@ -64,14 +64,14 @@ def progress_bars() -> Iterator[Tell | None]:
 
 
 def say_when_interrupted(message: str) -> None:
-    """Print this sentence instead of :data:`INTERRUPTED` if the command that runs is interrupted."""
+    """Print this sentence instead of :data:`INTERRUPTED` if the running command is interrupted."""
     _said_when_interrupted[:] = [message]
 
 
 def run(program: Callable[[], None]) -> None:
-    """Run a command, and turn what goes wrong into a message and an exit code.
+    """Run a command, and turn errors into a message and an exit code.
 
-    0 is success, 2 a problem of the user's input or disk, 130 an interrupt. Anything else is merflow's own fault: a
+    0 is success, 2 a problem with the user's input or disk, 130 an interrupt. Anything else is a bug in merflow: a
     traceback and 1.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")

@@ -92,7 +92,7 @@ def validate(
 @app.command()
 def split(
     manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
-    out: Annotated[Path, typer.Option(help="Write the splits to this Parquet file, and a summary beside it.")],
+    out: Annotated[Path, typer.Option(help="Write the splits to this Parquet file, and a summary next to it.")],
     task: TaskOption = None,
     protocol: ProtocolOption = None,
     development: DevelopmentOption = None,
@@ -125,26 +125,26 @@ def split(
 def transcribe(
     manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
     out: Annotated[
-        Path, typer.Option(help="Write the manifest with the transcripts to this file, and a report beside it.")
+        Path, typer.Option(help="Write the manifest with the transcripts to this file, and a report next to it.")
     ],
     model: Annotated[
         str | None,
         typer.Option(
-            help="Transcribe with this model: a size of Whisper (small.en), a hub id (owner/name) or a local folder."
+            help="Transcribe with this model: a Whisper size (small.en), a hub id (owner/name) or a local folder."
         ),
     ] = None,
     revision: Annotated[str | None, typer.Option(help="Use this commit of the model on the hub.")] = None,
     journal: Annotated[
         Path | None,
-        typer.Option(help="Keep finished transcripts in this file and reuse them. [default: a file beside --out]"),
+        typer.Option(help="Keep finished transcripts in this file and reuse them. [default: a file next to --out]"),
     ] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Transcribe the recordings with Whisper, and count the errors against the true transcripts.
+    """Transcribe the recordings with Whisper, and measure the word error rate against the reference transcripts.
 
-    The exit code is 3 if some recordings cannot be decoded; a file beside the manifest lists them.
+    The exit code is 3 if some recordings cannot be decoded; a file next to the manifest lists them.
 
     Example: `merflow data transcribe manifest.parquet --model small.en --out transcribed.parquet`
     """

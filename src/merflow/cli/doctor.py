@@ -20,13 +20,13 @@ def doctor(
     image: Annotated[str | None, typer.Option("--image", help="Check this image. [default: cluster.image]")] = None,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", help="Seconds after which a check that has no answer counts as wrong.", min=0.1),
+        typer.Option("--timeout", help="Count a check as wrong if it has no answer after this many seconds.", min=0.1),
     ] = 60.0,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check all that runs need: KFP, MLflow, S3, the DVC remote, the database of studies, GPUs and the image.
+    """Check everything that runs need: KFP, MLflow, S3, the DVC remote, the database of studies, GPUs and the image.
 
     Each check prints ok, warning, wrong or not configured, what it found, and what to do. The checks of KFP, MLflow, S3
     and the database write something small and delete it again. The exit code is 1 if something is wrong.

@@ -17,12 +17,12 @@ def explain(
         Path, typer.Option(help="Write figures and arrays to this folder, replacing an earlier explanation.")
     ],
     utterance: Annotated[list[str] | None, typer.Option(help="Draw this test utterance. Can be repeated.")] = None,
-    examples: Annotated[int, typer.Option(help="Draw this number of utterances if --utterance names none.", min=0)] = 4,
+    examples: Annotated[int, typer.Option(help="Draw this many utterances if you don't pass --utterance.", min=0)] = 4,
     words: Annotated[
         bool,
         typer.Option(
             "--words",
-            help="Write the transcript above each figure; check the licence of your corpus before sharing them.",
+            help="Write the transcript above each figure; check your corpus's licence before you share the figures.",
         ),
     ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")] = "auto",
@@ -36,8 +36,8 @@ def explain(
 ) -> None:
     """Draw attention maps, layer weights, gates and a t-SNE of the embeddings of a trained fold.
 
-    The figures (PNG) and the arrays behind them (NPZ) show test utterances of the fold. For GIA-MIC there is a t-SNE of
-    its modality-invariant representations as well.
+    The figures (PNG) and the arrays behind them (NPZ) show test utterances of the fold. For GIA-MIC, there is also a
+    t-SNE plot of its modality-invariant representations.
 
     Example: `merflow explain folds/gia-mic/full/f1 --manifest m.parquet --splits s.parquet --features f.json --out e`
     """

@@ -1,4 +1,4 @@
-"""``merflow features``: extraction of features and the store that holds them."""
+"""``merflow features``: extraction of features, and the feature store."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,16 +23,14 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def features() -> None:
-    """Extract features, and look after the store that holds them."""
+    """Extract features and manage the feature store."""
 
 
 @app.command()
 def extract(
     manifest: Annotated[Path, typer.Argument(help="The validated manifest.")],
     models: ModelsOption,
-    store: Annotated[
-        Path, typer.Option(help="Keep the features in this folder. Stored features are not computed again.")
-    ],
+    store: Annotated[Path, typer.Option(help="Store the features in this folder, and reuse those already there.")],
     out: Annotated[Path, typer.Option(help="Write the index of the features to this JSON file, for training.")],
     profile: ProfileOption = None,
     strict: Annotated[
@@ -42,9 +40,9 @@ def extract(
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Compute the features that variants need. Several of these commands may fill one store at the same time.
+    """Compute the features that variants need. Several processes may fill one store at the same time.
 
-    The exit code is 3 if some utterances could not be read or encoded; a file beside the JSON file lists them.
+    The exit code is 3 if some utterances could not be read or encoded; a file next to the JSON file lists them.
 
     Example: `merflow features extract manifest.parquet --models context-mmt:mmt-frozen --store store --out f.json`
     """

@@ -1,4 +1,4 @@
-"""Ctrl-C before a command is at work, after it, and in the middle of an import."""
+"""Handling of Ctrl-C before and after a command, and during an import."""
 
 import atexit
 import os
@@ -26,7 +26,7 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:
-    """End the process by Ctrl-C where nothing is at work: before the command, or after it."""
+    """End the process on Ctrl-C before or after the command, when no job is running."""
     try:
         sys.stdout.flush()
     finally:
@@ -36,9 +36,9 @@ def leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def end(code: object) -> None:
-    """End the process after its command, without taking the interpreter apart, which takes a second with torch in it.
+    """End the process after its command without the interpreter's shutdown, which takes a second with torch loaded.
 
-    Return if another thread is still at work; the interpreter then ends the normal way, and waits for it.
+    Return if another thread is still running; the interpreter then exits normally and waits for it.
     """
     others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     if not isinstance(code, int | None) or not all(thread.daemon for thread in others):
@@ -48,13 +48,13 @@ def end(code: object) -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # a full disk, or nobody reads the pipe
+        except OSError:  # the disk is full, or the pipe is closed
             number = number or 1
     os._exit(number)
 
 
 def _is_preparing(frame: FrameType | None) -> bool:
-    """Return True if an import is running and no job is at work outside of it."""
+    """Return True if an import is running outside of any job."""
     importing = working = False
     while frame is not None:
         module = str(frame.f_globals.get("__name__"))

@@ -1,4 +1,4 @@
-"""A pipeline's run as a person follows it: one live line on a terminal, plain lines now and then elsewhere."""
+"""Progress of a pipeline run: one live line on a terminal, occasional plain lines elsewhere."""
 
 import re
 import time
@@ -15,7 +15,7 @@ from merflow.contracts.numerals import clock_text
 from merflow.contracts.pipeline_steps import StepTime
 
 _COUNT = re.compile(r"(?P<stage>.+): (?:epoch )?(?P<done>\d+)/(?P<total>\d+) \(\d+ s\)$")
-# Plain lines come at most so often, and less often in a long run.
+# Minimum time between plain lines; a long run prints them less often.
 _PLAIN_EVERY_S = 15.0
 _PLAIN_SHARE = 0.05  # of the time that has passed
 _REFRESHES_PER_S = 4
@@ -36,7 +36,7 @@ class Loop:
 
 @dataclass
 class LiveRun:
-    """Follows one run of a pipeline; a context manager, within which the live line is shown.
+    """Progress display of one pipeline run; a context manager that shows the live line.
 
     Attributes:
         console: The terminal or file to write to.
@@ -74,7 +74,7 @@ class LiveRun:
         self.stop()
 
     def stop(self) -> None:
-        """Remove the live line and give the cursor back."""
+        """Remove the live line and restore the cursor."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -101,7 +101,7 @@ class LiveRun:
         self._plain_line()
 
     def status(self) -> str:
-        """Return the line: the step, how far it is, the time since the start, and what is left."""
+        """Return the status line: the step, its progress, the elapsed time, and the steps left."""
         loop = self.loops.get(self._step)
         if loop is None:
             doing = f"{self._step}: {self._count}" if self._count else self._step or "starting"
@@ -131,7 +131,7 @@ class LiveRun:
             self._step, self._count = step, ""
 
     def _plain_line(self) -> None:
-        """Print the status now and then if there is no live line."""
+        """Print the status occasionally if there is no live line."""
         pause_s = max(_PLAIN_EVERY_S, _PLAIN_SHARE * self._elapsed_s)
         if self._live is None and self.clock() - self._last_plain_s >= pause_s:
             self._last_plain_s = self.clock()

@@ -69,13 +69,13 @@ ProfileOption = Annotated[
 ]
 StoreOption = Annotated[
     Path | None,
-    typer.Option(help="Keep the features in this folder, which other runs may share. [default: one in --out]"),
+    typer.Option(help="Store the features in this folder, which other runs may share. [default: one in --out]"),
 ]
 TaskOption = Annotated[
     TaskName | None,
     typer.Option(
         metavar="<task>",
-        help=f"Learn this of an utterance: {', '.join(TASK_NAMES)}. [default: the corpus's usual one]",
+        help=f"Train for this task: {', '.join(TASK_NAMES)}. [default: the corpus's usual task]",
     ),
 ]
 ProtocolOption = Annotated[
@@ -86,7 +86,7 @@ DevelopmentOption = Annotated[
     Development | None,
     typer.Option(
         metavar="<part>",
-        help="Hold out this part of the training data as development data, to choose the epoch: "
+        help="Hold out this part of the training data as development data, to select the epoch: "
         f"{', '.join(DEVELOPMENTS)}.",
     ),
 ]
@@ -95,7 +95,7 @@ PresetsOption = Annotated[
     Path | None,
     typer.Option(
         "--presets",
-        help="Read presets of your own from this YAML file, in the form that `merflow tune` writes: "
+        help="Read your own presets from this YAML file, in the format that `merflow tune` writes: "
         "`presets: {mfdr:slow: {base: mfdr:full, config: {dims: 128}, stages: [{lr: 0.0001}]}}`.",
     ),
 ]
@@ -106,7 +106,7 @@ TranscribeOption = Annotated[
     bool,
     typer.Option(
         "--transcribe",
-        help="Transcribe the recordings with Whisper (parameter transcription.model), for presets that read its words.",
+        help="Transcribe the recordings with Whisper (parameter transcription.model) for presets that read ASR text.",
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""The user's own presets and encoder profile, which a run carries from its start (:mod:`merflow.runs.carried`)."""
+"""The user's own presets and encoder profile, of which a run keeps copies (:mod:`merflow.runs.carried`)."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from merflow.runs.carried import carry, given_or_carried
 
 
 def found(params: Params, *, presets: Path | None, out: Path) -> tuple[Params, Path | None]:
-    """Return the parameters and the file of presets for a run; files that are gone are those that the run carries."""
+    """Return the parameters and the presets file for a run; the run's copies replace files that are missing."""
     profile = params.features.profile
     if is_file(profile):
         file = given_or_carried(Path(profile), out, "profile")

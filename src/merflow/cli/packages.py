@@ -13,16 +13,18 @@ from merflow.storage.local import output_errors
 
 AllowOption = Annotated[
     list[str] | None,
-    typer.Option("--allow", metavar="RULE", help="Leave a rule of `merflow pipeline lint` out; repeatable."),
+    typer.Option("--allow", metavar="RULE", help="Skip this rule of `merflow pipeline lint`. Can be repeated."),
 ]
 
 
 def compile_packages(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PIPELINE]...", help="benchmark, tune, promote, monitor; all if none is named."),
+        typer.Argument(
+            metavar="[PIPELINE]...", help="Compile these pipelines: benchmark, tune, promote, monitor. [default: all]"
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the packages.")] = Path("packages"),
+    out: Annotated[Path, typer.Option(help="Write the packages to this folder.")] = Path("packages"),
     transcribe: Annotated[
         bool, typer.Option("--transcribe", help="Give transcription a GPU, and make it the default of the runs.")
     ] = False,
@@ -56,12 +58,12 @@ def compile_packages(
 
 
 def lint_package(
-    package: Annotated[Path, typer.Argument(help="A package, as `merflow pipeline compile` writes it.")],
+    package: Annotated[Path, typer.Argument(help="A package written by `merflow pipeline compile`.")],
     allow: AllowOption = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Count warnings as errors.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a package for what breaks on a cluster: known bugs of KFP and Argo, secrets, GPUs, retries, sizes.
+    """Check a package for problems on a cluster: known bugs of KFP and Argo, secrets, GPUs, retries, sizes.
 
     Each line names the rule, the place, the problem and one thing to do. The exit code is 2 if there is an error.
 

@@ -57,9 +57,12 @@ app.command("rehearse", rich_help_panel=_HERE)(rehearse_package)
 
 @app.command("run", rich_help_panel=_HERE)
 def run_pipeline(
-    name: Annotated[str, typer.Argument(metavar="PIPELINE", help="benchmark, tune or promote")],
+    name: Annotated[str, typer.Argument(metavar="PIPELINE", help="The pipeline: benchmark, tune or promote.")],
     models: ModelsOption,
-    out: Annotated[Path, typer.Option(help="Folder of the run. Repeat the command to reuse finished steps.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="Write the run to this folder. Repeat the command to resume it; finished steps are reused."),
+    ],
     corpus: CorpusOption = "synthetic",
     root: RootOption = None,
     size: SizeOption = "small",
@@ -70,7 +73,7 @@ def run_pipeline(
     development: DevelopmentOption = None,
     seed: SeedOption = None,
     preset: Annotated[
-        str, typer.Option("--name", help="Name of the preset that tune writes; default: PRESET-tuned.")
+        str, typer.Option("--name", help="Give the preset that tune writes this name. [default: PRESET-tuned]")
     ] = "",
     quarantine: QuarantineOption = False,
     transcribe: TranscribeOption = False,
@@ -270,5 +273,5 @@ app.command("cancel", rich_help_panel=_ON_CLUSTER)(cluster_runs.cancel)
 app.command("retry", rich_help_panel=_ON_CLUSTER)(cluster_runs.retry)
 app.command("profiles", rich_help_panel=_ON_CLUSTER)(profiles)
 app.add_typer(
-    schedules.app, name="schedule", rich_help_panel=_ON_CLUSTER, help="Let a cluster run a pipeline again and again."
+    schedules.app, name="schedule", rich_help_panel=_ON_CLUSTER, help="Run pipelines on a cluster on a schedule."
 )

@@ -28,30 +28,44 @@ def rehearse_package(
             help="The services: an overlay such as infra/kustomize/overlays/podman, or the file of one rendered."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the rehearsal. Repeat the command to reuse finished steps.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Write the rehearsal to this folder. Repeat the command to resume it; finished steps are reused."
+        ),
+    ],
     arguments: Annotated[
         list[str] | None,
-        typer.Option("--arg", metavar="NAME=VALUE", help="A parameter of the run; lists as JSON; repeatable."),
+        typer.Option(
+            "--arg", metavar="NAME=VALUE", help="Set a parameter of the run; lists are JSON. Can be repeated."
+        ),
     ] = None,
-    user: Annotated[int, typer.Option(min=1, help="User ID of the pods, as a cluster would choose it.")] = 1000680000,
-    parallel: Annotated[int, typer.Option(min=1, help="Steps, and folds, at the same time.")] = 2,
+    user: Annotated[
+        int, typer.Option(min=1, help="Run the pods under this user ID, such as a cluster would choose.")
+    ] = 1000680000,
+    parallel: Annotated[int, typer.Option(min=1, help="Run this many steps or folds at the same time.")] = 2,
     backoff_scale: Annotated[
-        float, typer.Option(min=0.0, help="Wait this many times as long as the package says before a retry.")
+        float, typer.Option(min=0.0, help="Scale the package's waits before retries by this factor.")
     ] = 0.1,
     project: Annotated[
-        str, typer.Option(help="Begins the names of all that podman keeps; another one for a second rehearsal.")
+        str,
+        typer.Option(
+            help="Start the names of all podman objects with this; choose another one for a second rehearsal."
+        ),
     ] = "merflow",
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the services and their data, however it ends.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the services and their data, whatever the outcome.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a package in containers on this machine, with podman, as a cluster would run it.
 
-    Each step becomes the Pod that KFP would make of it: the package's image, resources and Secrets, another user ID, a
-    read-only root, no shared folder but the package's own PVC. Artifacts pass through S3, MLflow stands on PostgreSQL
-    with basic auth, and a failed step is retried under Argo's rules.
+    Each step becomes the Pod that KFP would create for it: the package's image, resources and Secrets, another user ID,
+    a read-only root filesystem, no shared folder except the package's own PVC. Artifacts pass through S3, MLflow uses
+    PostgreSQL with basic auth, and a failed step is retried under Argo's rules.
 
-    It stands for neither Argo nor a kubelet: nothing is scheduled, no quota, network policy or cache is in force, and
-    no GPU is handed on. A package that passes here may still fail on a cluster.
+    It replaces neither Argo nor a kubelet: nothing is scheduled, no quota, network policy or cache applies, and no GPU
+    is passed on. A package that passes here may still fail on a cluster.
 
     Example: `merflow pipeline rehearse packages/benchmark.yaml --services infra/kustomize/overlays/podman
     --arg 'models=["context-mmt:mmt-frozen"]' --arg size=tiny --out runs/rehearsal`

@@ -16,9 +16,11 @@ def report(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Give the report this title. [default: the runs' names]")] = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="The manifest of the folds, if the runs do not hold it.")
+        Path | None, typer.Option(help="The manifest of the folds, if the runs do not contain it.")
     ] = None,
-    splits: Annotated[Path | None, typer.Option(help="The splits of the folds, if the runs do not hold them.")] = None,
+    splits: Annotated[
+        Path | None, typer.Option(help="The splits of the folds, if the runs do not contain them.")
+    ] = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,

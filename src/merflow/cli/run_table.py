@@ -1,4 +1,4 @@
-"""A run on a cluster as a person follows it: a live table on a terminal, plain lines for what changed elsewhere."""
+"""Progress of a run on a cluster: a live table on a terminal, plain lines for changes elsewhere."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ _STYLES = {"FAILED": "bold red", "RUNNING": "cyan", "SUCCEEDED": "green", "CANCE
 
 
 class RunView:
-    """Shows one run again and again; a context manager, within which the live table is shown."""
+    """Progress display of one run; a context manager that shows the live table."""
 
     def __init__(self, console: Console, *, expected: int | None = None) -> None:
         """Prepare the view.
@@ -87,7 +87,7 @@ def steps_table(steps: Sequence["Step"], *, expected: int | None = None) -> Tabl
 
 
 def step_words(step: "Step", *, expected: int | None = None) -> str:
-    """Return the state of a step in words; of a step in a loop, how many of its folds are done, run and failed."""
+    """Return the state of a step as text; for a step in a loop, count the folds that are done, running and failed."""
     total = max(step.total or 0, expected or 0)
     if not step.in_loop or step.state == "waiting":
         return state_word(step.state)
@@ -101,7 +101,7 @@ def step_words(step: "Step", *, expected: int | None = None) -> str:
 
 
 def state_word(state: str) -> str:
-    """Return KFP's state as people say it."""
+    """Return KFP's state in plain words."""
     return WORDS.get(state, state.lower())
 
 

@@ -28,11 +28,11 @@ def presets(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write one JSON file per preset into this folder instead, with everything its training reads."
+            help="Write one JSON file per preset into this folder instead, with everything that its training reads."
         ),
     ] = None,
 ) -> None:
-    """List every preset: its inputs, and the figures that the paper reports with the corpus and protocol of each.
+    """List every preset with its inputs and the figures that its paper reports, each with its corpus and protocol.
 
     Example: `merflow presets --json`
     """
@@ -70,7 +70,7 @@ def presets(
         if preset.base:
             OUT.print(f"{preset.variant} is made from {preset.base}, and the figures are those of {preset.base}")
         elif not preset.published:
-            OUT.print(f"{preset.variant} is no row of a table: {preset.table}")
+            OUT.print(f"{preset.variant} is not a row of a table: {preset.table}")
     for variant, reason in catalogue.unavailable().items():
         OUT.print(f"{variant} is left out: {reason}")
 
@@ -118,17 +118,17 @@ def train(
     out: Annotated[
         Path,
         typer.Option(
-            help="Write the trained fold to this folder. While it trains, checkpoints/ beside it holds its state."
+            help="Write the trained fold to this folder. During training, checkpoints/ next to it holds the state."
         ),
     ],
     presets: PresetsOption = None,
     params: ParamsOption = None,
     overrides: SetOption = None,
 ) -> None:
-    """Train one fold of one variant; the epoch is chosen on development data.
+    """Train one fold of one variant, and select the epoch on development data.
 
-    Started by `torchrun` on one or more nodes, its processes train the fold together; set `training.devices_per_fold`
-    to their number.
+    If `torchrun` starts this command on one or more nodes, its processes train the fold together; set
+    `training.devices_per_fold` to the number of processes.
 
     Example: `merflow train context-mmt:mmt-frozen:1 --manifest m.parquet --splits s.parquet --features f.json --out f1`
     """
@@ -195,7 +195,7 @@ def plots(
 ) -> None:
     """Write learning curves, confusion matrices and reliability as small tables, for `dvc plots` or a spreadsheet.
 
-    Where the task is a score, they are learning curves, scatter plots, residuals and errors.
+    If the task is a score, the tables are learning curves, scatter plots, residuals and errors.
 
     Example: `merflow plots runs/x/folds/*/*/fold-* --results runs/x/results.json --metrics x.json --out runs/x/plots`
     """

@@ -27,8 +27,8 @@ def fetch(
 ) -> None:
     """Download a folder of recordings, or of anything else, from S3, and check every file.
 
-    Files that are there already are kept, and those that differ are replaced, so that the same command continues an
-    interrupted download. Versions of manifests and splits come with `merflow data pull` instead.
+    Existing files are kept if they are equal and replaced if they differ, so the same command resumes an interrupted
+    download. For versions of manifests and splits, use `merflow data pull` instead.
 
     Example: `merflow data fetch s3://corpora/IEMOCAP_full_release IEMOCAP_full_release`
     """
@@ -50,7 +50,7 @@ def fetch(
             }
         )
         return
-    unchecked = f"; of {fetched.unchecked} file(s) S3 tells only the size" if fetched.unchecked else ""
+    unchecked = f"; of {fetched.unchecked} file(s) S3 reports only the size" if fetched.unchecked else ""
     OUT.print(
         f"{fetched.files} file(s), {decimal(fetched.size)} in {folder}; {fetched.downloaded} downloaded "
         f"({decimal(fetched.downloaded_bytes)}){unchecked}",
@@ -66,8 +66,8 @@ def publish(
 ) -> None:
     """Upload a folder to S3, where others see it as a whole or not at all; `merflow data fetch` downloads it.
 
-    What is published never changes: an address that holds another folder is refused. The same command continues an
-    interrupted upload. Versions of manifests and splits go to a DVC remote with `merflow data push` instead.
+    A published folder never changes: an address that holds another folder is refused. The same command resumes an
+    interrupted upload. For versions of manifests and splits, use `merflow data push` instead.
 
     Example: `merflow data publish data/recordings s3://corpora/recordings-v1`
     """

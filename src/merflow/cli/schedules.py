@@ -1,4 +1,4 @@
-"""``merflow pipeline schedule``: runs that a cluster starts again and again."""
+"""``merflow pipeline schedule``: recurring runs on a cluster."""
 
 from typing import Annotated
 
@@ -47,14 +47,14 @@ def create(
     models: ModelsOption = "",
     cron: Annotated[
         str | None,
-        typer.Option("--cron", help='Start by a cron expression in the time zone of KFP: "30 3 * * 1-5".'),
+        typer.Option("--cron", help='Start runs by this cron expression, in the time zone of KFP: "30 3 * * 1-5".'),
     ] = None,
-    every: Annotated[str | None, typer.Option("--every", help="Start once per interval: 30m, 12h, 7d, 2w.")] = None,
+    every: Annotated[str | None, typer.Option("--every", help="Start one run per interval: 30m, 12h, 7d, 2w.")] = None,
     catch_up: Annotated[
         bool, typer.Option("--catch-up", help="Start the runs that were missed while the schedule was disabled.")
     ] = False,
     max_concurrency: Annotated[
-        int, typer.Option("--max-concurrency", help="Number of its runs at the same time.", min=1, max=10)
+        int, typer.Option("--max-concurrency", help="Allow this many of its runs at the same time.", min=1, max=10)
     ] = 1,
     corpus: CorpusOnClusterOption = None,
     root: RootOnClusterOption = None,
@@ -79,7 +79,7 @@ def create(
     namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a cluster run a pipeline by a cron expression or once per interval.
+    """Schedule a pipeline on a cluster, by a cron expression or once per interval.
 
     The package is checked and uploaded now, as by `merflow pipeline submit`; later runs have the same code.
 
@@ -156,7 +156,7 @@ def disable(
     namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Keep a schedule from starting runs, until it is enabled again.
+    """Disable a schedule: it starts no runs until it is enabled again.
 
     Example: `merflow pipeline schedule disable nightly`
     """
@@ -171,7 +171,7 @@ def enable(
     namespace: NamespaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a disabled schedule start runs again.
+    """Enable a disabled schedule, so that it starts runs again.
 
     Example: `merflow pipeline schedule enable nightly`
     """

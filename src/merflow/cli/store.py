@@ -1,4 +1,4 @@
-"""``merflow features ls``, ``verify`` and ``gc``: care of the feature store."""
+"""``merflow features ls``, ``verify`` and ``gc``: maintenance of the feature store."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -34,7 +34,7 @@ PackageArgument = Annotated[
     str,
     typer.Argument(
         metavar="PACKAGE",
-        help="A package of `merflow pipeline compile`, or benchmark, tune, promote or monitor to compile one now.",
+        help="A package of `merflow pipeline compile`, or benchmark, tune, promote or monitor to compile one first.",
     ),
 ]
 CorpusOnClusterOption = Annotated[
@@ -61,27 +61,30 @@ TranscribeOnClusterOption = Annotated[
     typer.Option("--transcribe", help="Transcribe the recordings; the package must be compiled with --transcribe."),
 ]
 PresetsOnClusterOption = Annotated[
-    Path | None, typer.Option("--presets", help="Read presets of your own from this YAML file.")
+    Path | None, typer.Option("--presets", help="Read your own presets from this YAML file.")
 ]
 ParamsOnClusterOption = Annotated[
     Path | None,
     typer.Option("--params", help="Read the parameters from this file. [default: those of the package]"),
 ]
 ExperimentOption = Annotated[
-    str | None, typer.Option("--experiment", help="KFP's experiment of the run. [default: the profile's]")
+    str | None, typer.Option("--experiment", help="KFP experiment of the run. [default: the profile's]")
 ]
 RevisionOption = Annotated[
     str | None,
     typer.Option(
         "--revision",
         metavar="COMMIT",
-        help="Branch, tag or commit that the code must be; its commit is recorded. [default: the code that is here]",
+        help="Require the code of this branch, tag or commit, and record the commit. [default: the local code]",
     ),
 ]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Run every step, though KFP's cache has its results.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Run every step, even if KFP has cached its results.")]
 AllowTagOption = Annotated[bool, typer.Option("--allow-tag", help="Accept an image by tag.")]
 AllowCodeOption = Annotated[
-    bool, typer.Option("--allow-other-code", help="Accept other code here or in the image than in the package.")
+    bool,
+    typer.Option(
+        "--allow-other-code", help="Accept local code, or code in the image, that differs from the package's."
+    ),
 ]
 AllowUnpushedOption = Annotated[
     bool, typer.Option("--allow-unpushed", help="Accept splits that are not on the DVC remote.")
@@ -111,7 +114,9 @@ def submit(
     allow_unpushed: AllowUnpushedOption = False,
     allow: AllowOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, and submit nothing.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the run ends, as `merflow pipeline wait`.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the run ends, like `merflow pipeline wait`.")
+    ] = False,
     timeout: TimeoutOption = None,
     every: EveryOption = 10.0,
     profile: ClusterProfileOption = None,
@@ -121,9 +126,9 @@ def submit(
 ) -> None:
     """Submit a pipeline to a cluster: check it, upload the package as a version of its pipeline, and start a run.
 
-    Refused, with the reason: a package that breaks a rule of `merflow pipeline lint`, an image without a digest, other
-    code here or in the image than in the package, splits that are not on the DVC remote, and parameters that cannot
-    work on the cluster.
+    These are refused, with the reason: a package that breaks a rule of `merflow pipeline lint`, an image without a
+    digest, local code or code in the image that differs from the package's, splits that are not on the DVC remote, and
+    parameters that cannot work on the cluster.
 
     Example: `merflow pipeline submit benchmark.yaml --models mfdr:full --corpus iemocap --root /workspace/IEMOCAP`
     """
@@ -258,7 +263,9 @@ def prepared(
         if not path.is_file():
             packages = kfp_packages()
             if named not in packages.PIPELINES:
-                raise SubmissionError(f"{named!r} is no package and no pipeline; {nearest(named, packages.PIPELINES)}")
+                raise SubmissionError(
+                    f"{named!r} is neither a package nor a pipeline; {nearest(named, packages.PIPELINES)}"
+                )
             chosen = load_params(options.params, list(options.overrides))
             (path,) = packages.compile_packages(
                 Path(folder), params=chosen, names=[named], transcribe=options.transcribe, allowed=("image-tag",)

@@ -21,7 +21,7 @@ def tracking() -> None:
 def sync(
     folder: Annotated[
         str,
-        typer.Argument(help="The folder that was --out of a benchmark, or the s3:// address of a cluster's workspace."),
+        typer.Argument(help="The folder of a benchmark (its --out), or the s3:// address of a cluster's workspace."),
     ],
     uri: Annotated[
         str | None,
@@ -29,7 +29,7 @@ def sync(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Upload the missing runs of a benchmark to MLflow, after the server was down, or to another server.
+    """Upload a benchmark's missing runs to MLflow, after the server was down, or to another server.
 
     Complete runs stay as they are, so you can repeat the command.
 

@@ -102,11 +102,13 @@ def _add_data(branch: Tree, data: "DataVersion", *, in_project: bool) -> None:
         (f"splits {data.split_id}, {data.split_params.get('protocol')} ({settings})", data.splits),
     ):
         leaf = branch.add(escape(line))
-        leaf.add(escape(f"DVC {_revision(revisions) if in_project else 'unknown: this folder is in no project'}"))
+        leaf.add(
+            escape(f"DVC {_revision(revisions) if in_project else 'unknown: this folder is not in a DVC project'}")
+        )
 
 
 def _revision(file: "FileRevisions") -> str:
-    """Return the revisions that have a file, for people."""
+    """Return the revisions that contain a file, as text."""
     if file.commits:
         first = file.commits[0]
         tags = f"tag {', '.join(file.tags)}; " if file.tags else ""

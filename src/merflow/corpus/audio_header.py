@@ -1,4 +1,4 @@
-"""Headers of recordings: lengths, sampling rates, and files that lost their end."""
+"""Headers of recordings: lengths, sampling rates, and truncated files."""
 
 import struct
 from collections.abc import Sequence
@@ -25,22 +25,22 @@ class AudioHeader(NamedTuple):
 
 
 class Truncation(NamedTuple):
-    """Bytes of samples that a header promises, and the smaller number that the file has."""
+    """Bytes of samples that a header declares, and the smaller number that the file contains."""
 
     promised_bytes: int
     held_bytes: int
 
 
 def read_headers(paths: Sequence[Path]) -> list[AudioHeader | None]:
-    """Return a header for each path, in order; None if the file is missing or is no audio file."""
+    """Return a header for each path, in order; None if the file is missing or is not an audio file."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(_read_header, paths))
 
 
 def truncation(path: Path) -> Truncation | None:
-    """Return what a cut-off WAV file has lost; None for a whole file, or for a header without a length.
+    """Return how far a WAV file is truncated; None for a complete file, or for a header without a length.
 
-    libsndfile reads a cut-off WAV silently, as if it were a shorter one.
+    libsndfile reads a truncated WAV silently, as if it were a shorter one.
 
     Raises:
         OSError: The file is missing or cannot be read.

@@ -1,7 +1,7 @@
 """Public counts of the real IEMOCAP release: a release is validated against them, and a synthetic one is made by them.
 
-They come from the id and label lists of two public benchmarks and from one published inventory, which agree. They hold
-no utterance with its label, no word and no sample of the corpus.
+They come from the id and label lists of two public benchmarks and from one published inventory, which agree. They
+contain no labelled utterance, no transcript and no audio of the corpus.
 """
 
 import json
@@ -15,6 +15,6 @@ MERGED = {"ang": "ang", "exc": "hap", "hap": "hap", "neu": "neu", "sad": "sad"} 
 
 @cache
 def iemocap_counts() -> dict[str, Any]:
-    """Return the counts by their names in the JSON file beside this module."""
+    """Return the counts by their names in the JSON file next to this module."""
     counts: dict[str, Any] = json.loads(Path(__file__).with_name("iemocap_counts.json").read_text(encoding="utf-8"))
     return counts

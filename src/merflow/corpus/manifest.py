@@ -39,7 +39,7 @@ class Manifest:
             names.
         taxonomy: Taxonomy that made the ``emotion`` column.
         tags: Treatment of the transcribers' tags in ``transcript`` (``corpus.tags``).
-        accepted: Known differences from the real release that validation was told to accept, in words.
+        accepted: Known differences from the real release that validation was told to accept, as text.
         validation: Outcome of the validation that wrote it; None before that. It takes no part in the hash.
         joined: The corpora that were joined in it (:mod:`merflow.corpus.joining`); None for one corpus as it is.
     """
@@ -81,7 +81,7 @@ class Manifest:
 
 
 def build_manifest(rows: Sequence[Mapping[str, Any]], *, root: Path, corpus: str, taxonomy: Taxonomy | str) -> Manifest:
-    """Make a manifest of rows in any order.
+    """Build a manifest from rows in any order.
 
     Args:
         rows: Values by column; a missing column is null. ``corpus`` is filled in.
@@ -149,7 +149,7 @@ def refuse_failed(path: Path) -> None:
     """Raise if the last validation, which should have written this manifest, failed.
 
     Raises:
-        CorpusError: It did; the message says why, and where its summary is.
+        CorpusError: It failed; the message says why, and where the summary is.
     """
     failure = failure_beside(path)
     if failure.is_file():
@@ -161,8 +161,8 @@ def read_manifest(path: Path) -> Manifest:
     """Read a manifest that :func:`write_manifest` wrote.
 
     Raises:
-        CorpusError: The file is missing, perhaps because validation failed; is no manifest; or was changed after it was
-            written.
+        CorpusError: The file is missing, perhaps because validation failed; is not a manifest; or was changed after it
+            was written.
     """
     if not path.is_file():
         refuse_failed(path)
@@ -172,10 +172,10 @@ def read_manifest(path: Path) -> Manifest:
     except CorpusError:
         raise
     except MerflowError as error:
-        raise CorpusError(f"{path} is no manifest: {error}") from error
+        raise CorpusError(f"{path} is not a manifest: {error}") from error
     missing = [key for key in ("root", "corpus", "taxonomy", "tags", "accepted", "hash") if key not in metadata]
     if missing:
-        raise CorpusError(f"{path} is no manifest: its metadata lacks {', '.join(missing)}; index the corpus again")
+        raise CorpusError(f"{path} is not a manifest: its metadata lacks {', '.join(missing)}; index the corpus again")
     manifest = Manifest(
         rows=rows,
         root=Path(metadata["root"]),
@@ -201,7 +201,7 @@ def _validation(metadata: Mapping[str, str], *, path: Path) -> Validation | None
         return Validation.model_validate_json(metadata["validation"])
     except ValidationError as error:
         raise CorpusError(
-            f"{path} does not hold the outcome of its validation ({error.errors()[0]['msg']}); validate it again"
+            f"{path} does not contain the outcome of its validation ({error.errors()[0]['msg']}); validate it again"
         ) from error
 
 
@@ -220,7 +220,7 @@ def _taxonomy(metadata: Mapping[str, str], *, path: Path) -> Taxonomy:
     try:
         return parse_taxonomy(json.loads(metadata["taxonomy"]), where=str(path))
     except (ValueError, LabelError) as error:
-        raise CorpusError(f"{path} does not hold its taxonomy ({error}); index the corpus again") from error
+        raise CorpusError(f"{path} does not contain its taxonomy ({error}); index the corpus again") from error
 
 
 def _line(values: Sequence[Any]) -> bytes:

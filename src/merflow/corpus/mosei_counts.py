@@ -1,6 +1,6 @@
 """Public counts of CMU-MOSEI as its papers use it: 22,856 labelled utterances in an official split.
 
-They come from a public list of labels. They hold no utterance with its label, no word and no sample of the corpus.
+They come from a public list of labels. They contain no labelled utterance, no transcript and no audio of the corpus.
 """
 
 from typing import NamedTuple

@@ -66,7 +66,7 @@ class PickledPart:
     def steps(self, array: Array, row: int) -> np.ndarray:
         """Return the real steps of an utterance, ``(T, D)`` float32, with 0 for every number that audio lacks.
 
-        COVAREP, which computed the audio, takes logarithms of silence: -inf and NaN stand for no number.
+        COVAREP, which computed the audio, takes logarithms of silence: -inf and NaN mark missing numbers.
         """
         steps = self._real(array, row).astype(np.float32)
         if array == "audio":
@@ -78,7 +78,7 @@ class PickledPart:
         return int(self.lengths[array][row] if array in self.lengths else self.words[row].sum())
 
     def lacking(self) -> int:
-        """Return how many numbers of its real steps audio lacks."""
+        """Return the number of missing values in the real steps of audio."""
         return sum(int(_lacking(self._real("audio", row)).sum()) for row in range(len(self.words)))
 
     def _real(self, array: Array, row: int) -> np.ndarray:
@@ -105,7 +105,7 @@ class MoseiPickle:
     aligned: bool
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the features are, and how many numbers of their real steps audio lacks."""
+        """Return a description of the features, and the number of missing values in audio."""
         first = next(iter(self.parts.values()))
         shapes = ", ".join(f"{name} {'x'.join(map(str, first.features[name].shape[1:]))}" for name in ARRAYS)
         lacking = sum(part.lacking() for part in self.parts.values())
@@ -116,10 +116,10 @@ class MoseiPickle:
 
 
 def open_mosei_pickle(path: Path) -> MoseiPickle:
-    """Open a file and check everything but the numbers of its features, of which it reads none.
+    """Open a file and check everything except the values of its features, which it does not read.
 
     Raises:
-        CorpusError: The file is missing, is no plain pickle, or lacks something; or lengths, ids or labels do not fit.
+        CorpusError: The file is missing, not a plain pickle, or incomplete; or lengths, ids or labels do not fit.
     """
     content = read_plain_pickle(path)
     if not isinstance(content, dict) or not set(PARTS) <= content.keys():

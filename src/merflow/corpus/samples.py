@@ -90,7 +90,7 @@ def _read(recording: Path | Excerpt) -> tuple[np.ndarray, int]:
         lost = truncation(path)
         samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
-        raise CorpusError(f"{path} is no readable recording: {error}; replace it, or {_QUARANTINE}") from error
+        raise CorpusError(f"cannot read the recording {path}: {error}; replace it, or {_QUARANTINE}") from error
     if lost:
         raise CorpusError(
             f"{path} is truncated: it has {lost.held_bytes} of {lost.promised_bytes} bytes of samples; replace it, or "

@@ -43,7 +43,7 @@ class CorpusSource:
         """Return the root of the corpus, and generate the corpus first if it has none.
 
         Args:
-            generated: Folder of generated corpora. One with video lies beside the one without.
+            generated: Folder of generated corpora. One with video is stored next to the one without.
             video: True to generate video, too.
             progress: Receives the progress of the generator.
 

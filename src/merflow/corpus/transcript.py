@@ -18,11 +18,11 @@ _NO_WORD = re.compile(r"[^\w']+|_")
 
 
 def words_of(row: Mapping[str, Any], *, read: str | None) -> str:
-    """Return the words of an utterance as a model read them; an empty text if the corpus has none.
+    """Return the transcript of an utterance as a model read it; an empty text if the corpus has none.
 
     Args:
         row: Row of the manifest.
-        read: ``asr`` for recognized words; anything else, also of a model that read both or none, for the true words.
+        read: ``asr`` for the ASR transcript; anything else, also for a model that read both or none, for the reference.
     """
     words = row["asr_transcript" if read == "asr" else "transcript"]
     return "" if pd.isna(words) else str(words)

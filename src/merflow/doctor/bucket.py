@@ -53,20 +53,20 @@ def _write_and_delete(client: Any, *, bucket: str, key: str, where: str) -> Find
         client.delete_object(Bucket=bucket, Key=key)
     left = client.list_objects_v2(Bucket=bucket, Prefix=key).get("KeyCount", 0)
     if read != content:
-        return Finding("wrong", f"{where}: an object was read otherwise than written", "check the S3 server")
+        return Finding("wrong", f"{where}: an object read back differs from the one written", "check the S3 server")
     if left:
-        return Finding("warning", f"{where}: the object {key} stays after it was deleted", "allow deleting")
+        return Finding("warning", f"{where}: the object {key} still exists after it was deleted", "allow deleting")
     if not held:
         return Finding(
             "warning",
             f"{where}: conditional writes (If-None-Match) have no effect, and two workers could overwrite each other",
-            "use a server that has them: AWS, SeaweedFS, MinIO or Ceph in a recent version",
+            "use a server that supports them: AWS, SeaweedFS, MinIO or Ceph in a recent version",
         )
-    return Finding("ok", f"{where}: objects can be written, read and deleted, and conditional writes hold")
+    return Finding("ok", f"{where}: objects can be written, read and deleted, and conditional writes work")
 
 
 def _is_held(client: Any, *, bucket: str, key: str) -> bool:  # noqa: ANN401 - boto3 has no types
-    """Return True if a write that demands a new key is refused for one that exists."""
+    """Return True if a write that requires a new key is refused for an existing one."""
     from botocore.exceptions import ClientError
 
     try:

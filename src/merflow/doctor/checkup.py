@@ -1,4 +1,4 @@
-"""All checks, each for what the cluster profile and the parameters name."""
+"""All checks of the services that the cluster profile and the parameters name."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def checks_of(
         params: The parameters.
         image: Image to check; None for the parameters'.
         around: Folder in whose project the data's versions are looked up.
-        reason: Why there is no profile.
+        reason: The reason why there is no profile.
     """
     mlflow = (profile and profile.mlflow) or _server(params.tracking.uri)
     s3 = profile and profile.s3

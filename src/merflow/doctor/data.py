@@ -1,4 +1,4 @@
-"""The DVC remote: it has every version of manifest and splits that ``dvc.lock`` names."""
+"""Check of the DVC remote: it must have every version of manifest and splits that ``dvc.lock`` names."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def check_data(around: Path) -> Finding:
     """
     project = Project.around(around)
     if project is None:
-        return Finding("not configured", f"{around.resolve()} is in no git checkout with DVC")
+        return Finding("not configured", f"{around.resolve()} is not in a git checkout with DVC")
     outputs = [path for stage in STAGES for path in project.files_of(stage)[1]]
     if not outputs:
         return Finding("not configured", f"{project.root} has no manifest or splits yet: dvc.lock names none")

@@ -1,4 +1,4 @@
-"""The database of studies: a table can be created, written and dropped, in a transaction that is rolled back."""
+"""Check of the database of studies: create, write and drop a table, in a transaction that is rolled back."""
 
 import secrets
 from pathlib import Path
@@ -24,7 +24,7 @@ def check_database(storage: str) -> Finding:
 
     location = StudyLocation.of(storage, folder=Path(), name="merflow-doctor")
     if location.url.startswith("sqlite:///") and not Path(location.url.removeprefix("sqlite:///")).is_file():
-        return Finding("not configured", f"{location.url} does not exist yet; `merflow tune` makes it")
+        return Finding("not configured", f"{location.url} does not exist yet; `merflow tune` creates it")
     options: dict[str, object] = {"password": location.password} if location.password else {}
     if location.url.startswith("postgresql"):
         options["connect_timeout"] = _PATIENCE_S

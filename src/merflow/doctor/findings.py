@@ -1,4 +1,4 @@
-"""Checks of what a run needs, each with a finding: what is right or wrong, and how to mend it."""
+"""Checks of the services that runs need, and their findings: what works, what does not, and how to fix it."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        state: ``wrong`` keeps runs from working; ``not configured`` was not checked.
+        state: ``wrong`` would make runs fail; ``not configured`` was not checked.
         said: What was found.
         remedy: One thing to do; empty if there is nothing to do.
     """
@@ -38,7 +38,7 @@ def examine(checks: Mapping[str, Check], *, timeout_s: float) -> dict[str, Findi
 
     Args:
         checks: Checks by name.
-        timeout_s: Seconds after which a check counts as wrong; its thread is left behind.
+        timeout_s: Seconds after which a check counts as wrong; its thread is abandoned.
     """
     found: dict[str, Finding] = {}
     threads = {
@@ -58,7 +58,7 @@ def examine(checks: Mapping[str, Check], *, timeout_s: float) -> dict[str, Findi
 
 
 def finding_of(error: MerflowError) -> Finding:
-    """Return the finding that an error stands for: what is wrong, and after the last semicolon what to do."""
+    """Return an error as a finding: what is wrong, and, after the last semicolon, what to do."""
     said, _, remedy = str(error).rpartition("; ")
     return Finding("wrong", said or remedy, remedy if said else "")
 
@@ -68,6 +68,6 @@ def _run(name: str, check: Check, found: dict[str, Finding]) -> None:
         found[name] = check()
     except MerflowError as error:
         found[name] = finding_of(error)
-    except Exception as error:  # it must not keep the others from telling theirs
+    except Exception as error:  # one failing check must not hide the findings of the others
         told = f"the check itself failed ({type(error).__name__}: {error})"
         found[name] = Finding("wrong", told, "report this as a bug of merflow")

@@ -1,4 +1,4 @@
-"""The GPUs of this machine: torch sees them and computes on them."""
+"""Check of this machine's GPUs: torch must see them and compute on them."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ def check_gpu(*, driver: Path = _DRIVER) -> Finding:
     """Multiply two matrices on every GPU, and compare with the CPU.
 
     Args:
-        driver: File with which NVIDIA's driver tells its version.
+        driver: File in which NVIDIA's driver states its version.
     """
     import torch
 
@@ -40,6 +40,6 @@ def check_gpu(*, driver: Path = _DRIVER) -> Finding:
             reason = str(error).partition("\n")[0]
             return Finding("wrong", f"GPU {number} cannot compute: {reason}", "look for its errors: nvidia-smi -q")
         if not torch.allclose(product, left @ left):
-            return Finding("wrong", f"GPU {number} computes wrongly", "take it out of service")
+            return Finding("wrong", f"GPU {number} computes wrong results", "take it out of service")
     names = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     return Finding("ok", f"{', '.join(names)}, with torch {torch.__version__} for {built}")

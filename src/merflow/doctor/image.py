@@ -1,4 +1,4 @@
-"""The image of the steps: it can be read, and holds the code that is here."""
+"""Check of the image of the steps: it must be readable and contain the local code."""
 
 from merflow.contracts.kubernetes_names import image_digest, image_registry
 from merflow.doctor.findings import Finding
@@ -8,7 +8,7 @@ from merflow.submission.labels import CODE, REVISION, VERSION, labels_of
 
 
 def check_image(image: str) -> Finding:
-    """Compare the labels of the image with the code that is here.
+    """Compare the labels of the image with the local code.
 
     Raises:
         SubmissionError: The image cannot be read.
@@ -22,11 +22,11 @@ def check_image(image: str) -> Finding:
         return Finding("warning", f"{image} has none of merflow's labels", "build it from infra/images/Containerfile")
     again = "build and push the image again, or check out its commit"
     if code and code != whole_code_digest():
-        return Finding("wrong", f"{about}: it has other code than is here", again)
+        return Finding("wrong", f"{about}: its code differs from the local code", again)
     if not code and commit not in ("", "unknown") and commit != git_commit():
-        return Finding("wrong", f"{about}: the code here is {git_commit()[:18]}", again)
+        return Finding("wrong", f"{about}: the local code is {git_commit()[:18]}", again)
     if version and version != merflow_version():
-        return Finding("wrong", f"{about}: merflow here is {merflow_version()}", again)
+        return Finding("wrong", f"{about}: the local merflow is {merflow_version()}", again)
     if image_digest(image) is None:
-        return Finding("warning", f"{about}: it is named by a tag, which may be pushed again", "name it by its digest")
+        return Finding("warning", f"{about}: it is named by a tag, which may be overwritten", "name it by its digest")
     return Finding("ok", about)

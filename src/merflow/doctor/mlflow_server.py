@@ -1,4 +1,4 @@
-"""MLflow: a run can be written with a figure and an artifact, read, and deleted."""
+"""Check of MLflow: write a run with a metric and an artifact, read it, and delete it."""
 
 import re
 import secrets

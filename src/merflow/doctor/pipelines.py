@@ -1,4 +1,4 @@
-"""KFP: it answers, its version is one that packages are made for, and runs may be read and written in the namespace."""
+"""Check of KFP: its version must be one that packages are made for, and runs readable and writable in the namespace."""
 
 import secrets
 from typing import Any
@@ -32,7 +32,7 @@ def check_pipelines(profile: ClusterProfile) -> Finding:
             lambda: server.client.experiments.experiment_service_delete_experiment(made.experiment_id),
         )
     except SubmissionError as error:
-        return Finding("warning", f"{about}: the experiment {name} stays ({error})", "delete it in KFP's UI")
+        return Finding("warning", f"{about}: cannot delete the experiment {name} ({error})", "delete it in KFP's UI")
     if not health.version.startswith(TESTED):
         return Finding(
             "warning", f"{about}: packages are made for KFP {' and '.join(TESTED)}", "use one of these versions"

@@ -19,8 +19,7 @@ from merflow.inference.devices import device_of
 class FoldDatasets:
     """Datasets of a fold, opened when they are needed; stored features are opened once.
 
-    They serve every preset that reads the same streams as the fold's: tuning changes how these data are learned from,
-    and nothing about the data.
+    They serve every preset that reads the same streams as the fold's: tuning changes the training, not the data.
     """
 
     inputs: FoldInputs
@@ -28,7 +27,7 @@ class FoldDatasets:
 
     @cached_property
     def standardizer(self) -> Standardizer | None:
-        """Mean and deviation of the training part; None if the profile leaves features as they are."""
+        """Mean and standard deviation of the training part; None if the profile does not standardize features."""
         return stored_dataset(self.inputs, "train").fit_standardizer() if self.inputs.standardized else None
 
     @cached_property
@@ -37,12 +36,12 @@ class FoldDatasets:
         return stored_dataset(self.inputs, "train").shapes
 
     def part(self, name: Part, recipe: Recipe, *, streams: Sequence[Stream] | None = None) -> UtteranceSource:
-        """Open a part for a stage: stored features, or the inputs of encoders that learn.
+        """Open a part for a stage: stored features, or the inputs of fine-tuned encoders.
 
         Args:
             name: The part.
             recipe: The stage's.
-            streams: Streams of the same roles to read in place of the fold's own; such a dataset is not kept.
+            streams: Streams of the same roles to read instead of the fold's own; such a dataset is not kept.
         """
         if recipe.policy != "frozen":
             self._stored.clear()  # no later stage reads them, and they may be large
@@ -80,7 +79,7 @@ def raw_dataset(
     standardizer: Standardizer | None,
     streams: Sequence[Stream] | None = None,
 ) -> RawDataset:
-    """Open one part before the encoders that learn in a stage, see :func:`stored_dataset`."""
+    """Open one part as inputs of the encoders that a stage fine-tunes; see :func:`stored_dataset`."""
     return RawDataset(
         inputs.manifest,
         inputs.utterances(part),

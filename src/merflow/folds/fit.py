@@ -1,4 +1,4 @@
-"""A fresh model trained through its stages, for a fold that is kept and for one that a trial of tuning tries."""
+"""Training of a fresh model through its stages, for a benchmark's fold or for a trial of tuning."""
 
 from functools import partial
 from pathlib import Path
@@ -28,16 +28,16 @@ def fit(
     progress: EpochProgress,
     ranks: Ranks = ALONE,
 ) -> tuple[nn.Module, TrainedFold]:
-    """Train a fresh model on the fold's training part; the epoch is chosen on its development part.
+    """Train a fresh model on the fold's training part, and select the epoch on its development part.
 
-    Only the shadow selection opens the test part. A refit has a training part alone, and keeps its last epoch.
+    Only the shadow selection opens the test part. A refit has only a training part, and keeps its last epoch.
 
     Args:
         inputs: The fold.
         datasets: Its datasets.
-        folder: Folder of the checkpoint, from which the call goes on.
-        tracker: Told of each epoch's figures.
-        progress: Told of each epoch; an exception that it raises ends the training.
+        folder: Folder of the checkpoint, from which the call resumes.
+        tracker: Receives each epoch's metrics.
+        progress: Called after each epoch; an exception that it raises ends the training.
         ranks: The processes that train the fold together.
     """
     torch.manual_seed(inputs.seed)
@@ -73,7 +73,7 @@ def _stages(inputs: FoldInputs, *, model: nn.Module, datasets: FoldDatasets) -> 
 
 
 def _learner(inputs: FoldInputs, recipe: Recipe, *, model: nn.Module, standardizer: Standardizer | None) -> nn.Module:
-    """Return the model, behind its encoders where they learn."""
+    """Return the model, behind its encoders if they are fine-tuned."""
     if recipe.policy == "frozen":
         return model
     encoders = EncodersInGraph(

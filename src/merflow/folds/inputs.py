@@ -1,4 +1,4 @@
-"""The data, variant and settings that one fold is trained from."""
+"""The data, variant and settings that one fold is trained with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,12 +35,11 @@ class FoldInputs:
     """Data, variant and settings of one fold.
 
     Attributes:
-        preset: The preset as it is trained: with the sizes that fit the profile, and with the recipes of the trained
-            stages.
+        preset: The preset as it is trained: with the profile's sizes and the recipes of the trained stages.
         features: The extracted features, and the encoders that made them.
         data_md5: MD5 of the files ``manifest`` and ``splits``.
         epochs: Number of epochs of each stage of a refit (:meth:`refitted`), whose training part has every utterance;
-            None for a fold, whose development part chooses.
+            None for a fold, whose development part selects the epoch.
     """
 
     preset: Preset
@@ -66,7 +65,7 @@ class FoldInputs:
     ) -> "FoldInputs":
         """Read the inputs of ``model:preset:fold``, or ``model:preset:fold:seed``, from the files of earlier jobs.
 
-        Encoders stay frozen if ``training.encoders`` says so, or if one of those that should learn has no weights.
+        Encoders stay frozen if ``training.encoders`` says so, or if one that should be fine-tuned has no weights.
 
         Raises:
             PresetError: The id names no variant and fold.
@@ -119,7 +118,7 @@ class FoldInputs:
                 ) from error
 
     def _encoders_can_learn(self) -> bool:
-        """Return True if all encoders that learn in a stage have weights to fine-tune, or if none learns."""
+        """Return True if all encoders to be fine-tuned in a stage have weights, or if none is fine-tuned."""
         for recipe in self.recipes:
             if recipe.policy == "frozen":
                 continue
@@ -162,19 +161,19 @@ class FoldInputs:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """Streams that the model reads, with the words that the corpus has."""
+        """Streams that the model reads, with the kind of transcript that the corpus has."""
         return with_transcripts(self.config.streams(), self.features.transcripts)
 
     @property
     def streams_with_other_words(self) -> tuple[Stream, ...] | None:
-        """The same with the other kind of words; None where the model reads none, or the corpus has one kind."""
+        """The same with the other kind of transcript; None if the model reads no text, or the corpus has one kind."""
         if self.transcript is None or not self.features.has_both_transcripts:
             return None
         return with_other_transcripts(self.streams)
 
     @property
     def transcript(self) -> str | None:
-        """Kind of words that the model reads, ``truth`` or ``asr``; None where it reads none."""
+        """Kind of transcript that the model reads, ``truth`` or ``asr``; None if it reads no text."""
         return transcripts_of(self.streams)
 
     @property
@@ -188,12 +187,12 @@ class FoldInputs:
         return self.features.profile.standardize
 
     def learning(self, recipe: Recipe) -> dict[Role, EncoderPart]:
-        """Return the parts of the encoders that learn in a stage, of the roles that this preset reads."""
+        """Return the parts of the encoders that are fine-tuned in a stage, for the roles that this preset reads."""
         return {stream.role: recipe.encoders[stream.role] for stream in self.streams if stream.role in recipe.encoders}
 
     @property
     def selection(self) -> Selection:
-        """The rule that chooses the epoch: that of the last stage, on the fold's development data."""
+        """The rule that selects the epoch: that of the last stage, on the fold's development data."""
         if self.epochs is not None:
             return FIXED_EPOCHS
         return Selection.of(self.recipes[-1].monitor, data=self.splits.development)
@@ -233,7 +232,7 @@ class FoldInputs:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of all that decides the result: equal fingerprints are equal folds."""
+        """Digest of everything that affects the result: equal fingerprints are equal folds."""
         return digest(
             {
                 "item": str(self.fold_id),
@@ -259,5 +258,5 @@ def _needed(stream: Stream, profile: Profile) -> str:
 
 
 def _named(profile: Profile) -> str:
-    """Return each role of a profile with the encoder that really runs, for people."""
+    """Return each role of a profile with the encoder that is actually used, as text."""
     return ", ".join(dict.fromkeys(f"{slot.partition('/')[0]} ({spec.label})" for slot, spec in profile.items()))

@@ -1,4 +1,4 @@
-"""A trained model with the test part of its fold, and what a report shows of it."""
+"""Inspection of a trained model on the test part of its fold, for reports."""
 
 import re
 from collections import Counter
@@ -41,13 +41,13 @@ class LoadedFold:
 
     @classmethod
     def of(cls, inputs: FoldInputs, model: nn.Module, test: FeatureDataset | EncodedSource) -> "LoadedFold":
-        """Join a fold's model and test part with the rows of the manifest."""
+        """Combine a fold's model and test part with the rows of the manifest."""
         by_id = inputs.manifest.rows.set_index("utterance_id", drop=False)
         return cls(inputs, model, test, [by_id.loc[name].to_dict() for name in inputs.utterances("test")])
 
     @property
     def emotions(self) -> list[str]:
-        """True emotion of every test utterance; of scores, the nearest whole number."""
+        """True emotion of every test utterance; for scores, the nearest whole number."""
         task = self.inputs.task
         return [task.group(row[task.column]) for row in self.rows]
 
@@ -62,7 +62,7 @@ class LoadedFold:
         return turns[:count]
 
     def seen(self, index: int, *, predicted: np.ndarray, words: bool = False) -> InspectedUtterance:
-        """Return what every module shows of one utterance.
+        """Return the maps, gates and weights of every module for one utterance.
 
         Args:
             index: Index of the utterance in the test part.
@@ -87,7 +87,7 @@ class LoadedFold:
     def averages(self) -> dict[str, NamedArray]:
         """Return, by module, the gates and weights of every utterance, ``(U, ...)``, averaged over its steps.
 
-        Vectors that should not depend on the modality are no gates; :meth:`invariants` has them.
+        Vectors that should not depend on the modality are not gates; :meth:`invariants` returns them.
         """
         batch_size = self.inputs.preset.recipe.batch_size
         by_module = averages(self.model, self.test, batch_size=batch_size, params=self.inputs.params)
@@ -111,7 +111,7 @@ class LoadedFold:
 
 
 def inspected(fold: LoadedFold, *, predicted: np.ndarray) -> FoldInspection:
-    """Return what a report shows of a fold, given its test probabilities ``(U, C)`` or scores ``(U, 1)``."""
+    """Return the inspection of a fold, given its test probabilities ``(U, C)`` or scores ``(U, 1)``."""
     with deterministic(threads=fold.inputs.params.threads):
         return FoldInspection(
             emotions=tuple(fold.emotions),
@@ -122,7 +122,7 @@ def inspected(fold: LoadedFold, *, predicted: np.ndarray) -> FoldInspection:
 
 
 def drawable(shown: dict[str, NamedArray]) -> dict[str, ModuleAverages]:
-    """Select the entries that one panel can show: those with one axis beside the features, or with none, as a gate."""
+    """Select the entries that one panel can show: those with one axis besides the features, or none, like a gate."""
     entries = {}
     for name, entry in shown.items():
         flat = entry.averaged()
@@ -134,7 +134,7 @@ def drawable(shown: dict[str, NamedArray]) -> dict[str, ModuleAverages]:
 
 
 def _scale(stream: Stream, row: dict[str, Any], *, steps: int) -> AxisScale:
-    """Return the meaning of a stream's steps: seconds of sound or picture, turns of the dialogue, or tokens."""
+    """Return the meaning of a stream's steps: seconds of audio or video, turns of the dialogue, or tokens."""
     if stream.neighbours:
         return AxisScale("turn (0: the utterance)", -stream.neighbours - 0.5, stream.neighbours + 0.5)
     if MODALITY_OF[stream.role] == "text":
@@ -151,7 +151,7 @@ def _steps(shown: dict[str, NamedArray], role: str) -> int:
 
 
 def _readable(modules: Sequence[str]) -> dict[str, str]:
-    """Return names of modules without the parts that carry no meaning (``fusion.0.attention.attend``: ``fusion.0``)."""
+    """Return names of modules without meaningless parts (``fusion.0.attention.attend`` becomes ``fusion.0``)."""
     short = {module: re.sub(r"\.(attention|attend|show)(?=[.#]|$)", "", module) for module in modules}
     counts = Counter(short.values())
     return {module: name if counts[name] == 1 else module for module, name in short.items()}

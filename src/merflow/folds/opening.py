@@ -29,7 +29,7 @@ def open_fold(fold: Path, *, manifest: Path, splits: Path, features: Path, devic
     """Load a fold's model with the test part of the data that it was trained on.
 
     Raises:
-        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
+        EvaluationError: The folder is not a trained fold, was trained on other data, or there is no such device.
         PresetError: This version of merflow ships no preset that its variant is based on.
         ModelError: Its model cannot be loaded.
     """
@@ -42,8 +42,8 @@ class DevelopmentPart:
     """The development part of a trained fold, as its model sees it.
 
     Attributes:
-        predictions: Its predictions, as test predictions are stored.
-        distances: Distances of its utterances from the training data, by role; empty where features are not stored or
+        predictions: Its predictions, in the format of stored test predictions.
+        distances: Distances of its utterances from the training data, by role; empty if features are not stored or
             not standardized.
     """
 
@@ -76,10 +76,10 @@ def development_part(fold: Path, *, manifest: Path, splits: Path, features: Path
 
 
 def inputs_of(fold: Path, *, manifest: Path, splits: Path, features: Path, device: str) -> FoldInputs:
-    """Read the inputs that a fold was trained from.
+    """Read the inputs that a fold was trained on.
 
     Raises:
-        EvaluationError: The folder is no trained fold, was trained on other data, or there is no such device.
+        EvaluationError: The folder is not a trained fold, was trained on other data, or there is no such device.
         PresetError: This version of merflow ships no preset that its variant is based on.
     """
     record = fold_folder.read_record(fold)
@@ -114,7 +114,7 @@ def _check_device(params: TrainingParams) -> None:
 
 
 def _model_and_part(folder: Path, inputs: FoldInputs, part: Part) -> tuple[nn.Module, FeatureDataset | EncodedSource]:
-    """Load the model of a model folder, and a part of its fold as its encoders encode it."""
+    """Load the model of a model folder, and a part of its fold encoded by its encoders."""
     model, record = load_model(folder)
     standardizer = read_standardizer(folder, standardized=record.standardized)
     if not has_encoders(folder):

@@ -1,8 +1,8 @@
-"""Presets together with their models: user presets are checked, and every preset is digested by content.
+"""Presets together with their models: checks of user presets, and digests of every preset's content.
 
 A user's file is read and checked before any work. A preset's content is the streams that its model reads, and
 everything that its training depends on. DVC stages and cached pipeline steps depend on this content instead of on the
-code of all models: an edited model has no features extracted again, and no other model is trained again.
+code of all models: editing a model does not extract features again or train any other model again.
 """
 
 import inspect
@@ -28,7 +28,7 @@ def read_presets(path: Path | None, *, profile: EncoderProfile | None = None) ->
 
     Args:
         path: The file; None for no user presets.
-        profile: Check the configs also with the sizes that models have on this profile.
+        profile: Also check the configs with the sizes that models have on this profile.
 
     Raises:
         MerflowError: The file cannot be read; see :func:`merflow.presets.user_presets.read_user_presets`.
@@ -68,14 +68,14 @@ def write_presets(out: Path) -> None:
 
 
 def streams_of(preset: Preset) -> list[dict[str, Any]]:
-    """Return the streams that the preset's model reads: all that extraction needs to know about a model."""
+    """Return the streams that the preset's model reads, which is all that extraction needs to know about it."""
     return [asdict(stream) for stream in _config(preset).streams()]
 
 
 def training_of(preset: Preset) -> dict[str, Any]:
     """Return the model's whole config and recipes for each profile, and a digest of the model's own code.
 
-    The recipes are those of learning encoders and those of frozen ones; ``scores`` is what differs for a score.
+    There are recipes for fine-tuned encoders and for frozen ones; ``scores`` holds the differences for a score.
     """
     profiles = {name: shipped_profile(name) for name in shipped_profiles()}
     on_profiles = {name: fitted(preset, profile) for name, profile in profiles.items()}

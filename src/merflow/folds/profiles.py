@@ -12,11 +12,11 @@ from merflow.presets.profiles import parse_profile, read_profile
 
 
 def profile_of(profile: str, *, text: str = "") -> EncoderProfile:
-    """Return a profile whose encoders exist and have the right settings.
+    """Return a profile whose encoders exist and have valid settings.
 
     Args:
         profile: ``features.profile``, a name or a file.
-        text: Text of the user's profile where its file is not on this machine; empty to read the file.
+        text: Text of the user's profile if its file is not on this machine; empty to read the file.
 
     Raises:
         PresetError: There is no such profile, or it is wrong; every problem is named.
@@ -35,7 +35,7 @@ def profile_of(profile: str, *, text: str = "") -> EncoderProfile:
 
 
 def check_encoders(profile: EncoderProfile, *, presets: Sequence[Preset], encoders_folder: str) -> None:
-    """Check without the network that the encoders that these presets read are there.
+    """Check, without the network, that the encoders that these presets read are available.
 
     Raises:
         FeatureError: The profile lacks an encoder, or a folder is missing or incomplete; every problem is named.

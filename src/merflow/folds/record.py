@@ -26,7 +26,7 @@ from merflow.training.loop import TrainedFold
 
 
 def planned_fold(inputs: FoldInputs) -> PlannedFold:
-    """Return everything that is known about a fold before it is trained."""
+    """Return everything known about a fold before it is trained."""
     preset, keys = inputs.preset, inputs.encoder_keys
     paper = shipped_profile("paper").roles
     papers_own = {stream.role: spec_of(stream, paper) for stream in inputs.streams}

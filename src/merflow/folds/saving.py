@@ -1,4 +1,4 @@
-"""The model folder of a training that has ended."""
+"""The model folder of a finished training run."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from merflow.models.folder import save_model
 
 
 def save_trained(folder: Path, learner: nn.Module, record: FoldRecord, *, standardizer: Standardizer | None) -> None:
-    """Write everything that loading the model needs, the record last.
+    """Write everything needed to load the model, the record last.
 
     Args:
         folder: The model folder.
-        learner: The trained model, behind its encoders if they learned.
+        learner: The trained model, behind its encoders if they were fine-tuned.
         record: Its record.
-        standardizer: Statistics of its training part; None if it reads features as they are.
+        standardizer: Statistics of its training part; None if it reads features without standardization.
 
     Raises:
         OutputError: The folder cannot be written.

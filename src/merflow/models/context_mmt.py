@@ -178,7 +178,7 @@ class ContextMMT(nn.Module):
     """The nine systems of Table 1 as paths from feature extractors to one classifier.
 
     Args:
-        config: Which system, and its sizes.
+        config: The system and its sizes.
         shapes: Sizes of the streams that the config names.
         task: The task: classes, or a score.
     """

@@ -421,7 +421,7 @@ class FoalNet(nn.Module):
     """The systems of Table 2.
 
     Args:
-        config: Which row, and its sizes.
+        config: The row and its sizes.
         shapes: Sizes of the streams that the config names.
         task: The task: classes, or a score.
     """

@@ -83,7 +83,7 @@ def load_weights(path: Path, *, record: FoldRecord) -> tuple[dict[str, Tensor], 
             metadata: dict[str, str] = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except SafetensorError as error:
-        raise ModelError(f"{path} is no safetensors file ({error}); train the fold again") from error
+        raise ModelError(f"{path} is not a safetensors file ({error}); train the fold again") from error
     if metadata.get(_STAMP) != record.stamp:
         raise ModelError(f"{path} was saved with another {FOLD_RECORD}; restore the folder from its run")
     return weights, metadata

@@ -157,7 +157,7 @@ class LayerAdapterFusion(nn.Module):
     """The systems of Tables I and II.
 
     Args:
-        config: Which row, and its sizes.
+        config: The row and its sizes.
         shapes: Sizes of the streams that the config names.
         task: The task: classes, or a score.
     """

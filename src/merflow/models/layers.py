@@ -35,9 +35,9 @@ def masked_max(values: Tensor, present: Tensor) -> Tensor:
 
 
 class ScoreLayer(nn.Linear):
-    """The last layer of a model that learns a score: a linear map to its distance from the middle of the scale.
+    """The last layer of a model that predicts a score: a linear map to its distance from the middle of the scale.
 
-    Scores from 1 to 5 would else begin two whole steps off, which the bias had to learn first.
+    Otherwise, scores from 1 to 5 would start two whole steps off, and the bias would have to learn that first.
     """
 
     def __init__(self, width: int, task: Regression) -> None:
@@ -72,7 +72,7 @@ class WholeBatch(nn.Module):
     """Rows of some utterances as the rows of all utterances that a loss looks across.
 
     A model calls it on tensors ``(N, ...)`` with one row per utterance, and gets tensors ``(M, ...)`` for the whole
-    batch, with gradient. As a rule these are the same tensors. Where several processes train on shares of one batch,
+    batch, with gradient. Usually these are the same tensors. If several processes train on shares of one batch,
     training sets :attr:`complete`, and M counts the utterances of all shares. Evaluation never splits a batch.
 
     A loss of this kind is the part of its process in the sum over the whole batch; see

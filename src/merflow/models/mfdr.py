@@ -19,7 +19,7 @@ Decisions, where the paper is silent or its indices do not agree:
       Algorithm 1 do not shrink with them, so a cut window is less likely to widen. A weight counts as above the mean
       only if it is so by more than rounding: equal weights are no key points.
     - Two presets are ours. `residual` adds the word's own vector to z; in the paper words enter through the weights
-      alone. `proportional` spreads the windows of the words evenly over the utterance, in place of 100 ms per word.
+      alone. `proportional` spreads the windows of the words evenly over the utterance, instead of 100 ms per word.
     - SAWA has one head, as in Algorithm 1; the attention that makes the context g has 8. Neither encodes positions.
     - MGRU: both gates read h, z and g; h_t = (1 - u) h_{t-1} + u h~. GRU: PyTorch's, on z alone. Without context, g
       is z.
@@ -145,7 +145,7 @@ class SlidingWindowAttention(nn.Module):
     def attend(
         self, query: Tensor, key: Tensor, value: Tensor, words_present: Tensor, frames_present: Tensor
     ) -> Tensor:
-        """Return what :meth:`forward` does, given the projections."""
+        """Return the result of :meth:`forward`, given the projections."""
         words, dims = query.shape[1:]
         starts, frames = self._windows(words_present, frames_present)  # (1 or N, G, K), (G, F)
         offsets = rearrange(frames, "g f -> g 1 f") - starts.unsqueeze(-1)  # (1 or N, G, K, F)
@@ -222,7 +222,7 @@ def _spread(words_present: Tensor, last_start: Tensor) -> Tensor:
 
 
 def _rows(values: Tensor, frames: Tensor) -> Tensor:
-    """Return the frames ``(G, F)`` of ``(N, T, D)``: ``(N, G, F, D)``, the nearest one in place of an absent frame."""
+    """Return the frames ``(G, F)`` of ``(N, T, D)``: ``(N, G, F, D)``, with absent frames replaced by the nearest."""
     nearest = frames.clamp(0, values.shape[1] - 1)
     return rearrange(values.index_select(1, nearest.flatten()), "n (g f) d -> n g f d", g=len(frames))
 
@@ -379,7 +379,7 @@ class DynamicFrameConvolution(nn.Module):
         return kernels
 
     def forget_kernels(self, *_: object) -> None:
-        """Compute the kernels anew when they are needed next."""
+        """Forget the kernels, so that they are computed again when they are needed next."""
         self._kept = None
 
     def train(self, mode: bool = True) -> Self:
@@ -418,7 +418,7 @@ class MFDR(nn.Module):
     """The systems of Table 3.
 
     Args:
-        config: Which row, and its sizes.
+        config: The row and its sizes.
         shapes: Sizes of the streams that the config names.
         task: The task: classes, or a score, which the paper learns on CMU-MOSEI.
     """

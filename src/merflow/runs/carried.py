@@ -1,6 +1,6 @@
-"""The user's own files that a run carries: copies of its presets and its encoder profile, named by their digests.
+"""The run's copies of the user's own files, presets and encoder profile, named by their digests.
 
-A run goes on, and is reported, compared and explained, although the user's files have changed or are gone.
+With them, a run can be continued, reported, compared and explained even if the user's files have changed or are gone.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ _FOLDER = "carried"
 
 
 def carry(run: Path, kind: Kind, text: str) -> None:
-    """Copy the text of a user's file into a run's folder; an earlier copy of another text stays.
+    """Copy the text of a user's file into a run's folder; earlier copies of other texts stay.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -27,12 +27,12 @@ def carry(run: Path, kind: Kind, text: str) -> None:
 
 
 def carried(run: Path, kind: Kind) -> Path | None:
-    """Return the newest copy of this kind that a run carries; None if it has none."""
+    """Return the run's newest copy of this kind; None if it has none."""
     copies = (run / _FOLDER).glob(f"{kind}-*.yaml")
     return max(copies, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def given_or_carried(given: Path, run: Path, kind: Kind) -> Path:
-    """Return the file that the user names, or if it is gone the copy that the run carries."""
+    """Return the file that the user names or, if it is gone, the run's copy."""
     copy = None if given.expanduser().exists() else carried(run, kind)
     return given if copy is None else copy

@@ -1,7 +1,7 @@
 """The source files that each step depends on, derived from the imports of its job.
 
 A step starts at the module of its job. Its code is that module and every module of merflow that is imported from there,
-directly or through others, at the top of a file or inside a function. The data files beside these modules (YAML, CSV,
+directly or through others, at the top of a file or inside a function. The data files next to these modules (YAML, CSV,
 templates, scripts, styles) belong to it as well. KFP's digests of code and the dependencies in ``dvc.yaml`` both come
 from here, so neither has to be kept up to date by hand.
 
@@ -43,7 +43,7 @@ ENTRIES: dict[str, tuple[str, ...]] = {
 }
 
 _MODELS = "models/__init__.py"
-# A preset reaches training by content: its config, its recipes, and a digest of its own model's file
+# A preset enters training by content: its config, its recipes, and a digest of its own model's file
 # (``folds/presets.py``). An edited model or preset thus trains its own variants again and no others. The models' own
 # files are left out along with the dictionary that imports them, but not the files that they import: an edited layer
 # that models share trains all of them again.
@@ -54,8 +54,8 @@ BY_CONTENT: dict[str, tuple[str, ...]] = {
     "package": (_MODELS, "folds/presets.py", "presets"),
 }
 
-# Imports that end here. Extraction asks a model for nothing but its streams, which come by content. MLflow records what
-# training computes and decides none of it, so an edit there does not train every fold again.
+# Imports that are not followed. Extraction needs only a model's streams, which count by content. MLflow records what
+# training computes and influences none of it, so an edit there does not train every fold again.
 _RECORDS = ("tracking", "runs/remembered.py", "jobs/study_tracking.py")
 ENDS: dict[str, tuple[str, ...]] = {
     "extract": ("models",),
@@ -86,19 +86,19 @@ def closure(step: str) -> tuple[Path, ...]:
 
 @cache
 def code_digest(step: str) -> str:
-    """Return 16 hexadecimal digits over the files that a step depends on."""
+    """Return a digest, 16 hexadecimal digits, of the files that a step depends on."""
     return source_digest(closure(step))
 
 
 def code_digests() -> dict[str, str]:
-    """Return the digest of every step, and that of all models and presets, which reach training by content."""
+    """Return the digest of every step, and that of all models and presets, which enter training by content."""
     content = [path.relative_to(SOURCE) for folder in ("models", "presets") for path in (SOURCE / folder).rglob("*")]
     files = sorted(path for path in content if path.suffix in (".py", *_DATA))
     return {step: code_digest(step) for step in ENTRIES} | {"models": source_digest(files)}
 
 
 def source_digest(files: Iterable[Path]) -> str:
-    """Return 16 hexadecimal digits over the names and the content of files of merflow.
+    """Return a digest, 16 hexadecimal digits, of the names and the content of files of merflow.
 
     Args:
         files: Absolute, or relative to merflow's folder.
@@ -111,7 +111,7 @@ def source_digest(files: Iterable[Path]) -> str:
 
 
 def compact(files: Iterable[Path]) -> list[Path]:
-    """Return the same files with a folder in place of its files wherever all its source files are among them."""
+    """Return the same files, with a folder replacing its files if all its source files are among them."""
     remaining = set(files)
     folders = {parent for path in remaining for parent in path.parents if parent != Path()}
     for folder in sorted(folders):
@@ -122,13 +122,13 @@ def compact(files: Iterable[Path]) -> list[Path]:
 
 
 def _matches(path: Path, patterns: Iterable[str]) -> bool:
-    """Return True if a path is one of these files, lies in one of these folders, or has one of these forms."""
+    """Return True if a path is one of these files, is in one of these folders, or matches one of these patterns."""
     return any(path.match(pattern) or path.is_relative_to(pattern) for pattern in patterns)
 
 
 @cache
 def _imports(module: Path) -> tuple[Path, ...]:
-    """Return the modules of merflow that a module imports, and those of their packages that hold code."""
+    """Return the modules of merflow that a module imports, and those of their packages that contain code."""
     found = set()
     for name in _names_imported(module):
         package, *parts = name.split(".")
@@ -147,7 +147,7 @@ def _names_imported(module: Path) -> Iterator[str]:
 
 
 def _has_code(module: Path) -> bool:
-    """Return True unless the file is empty or holds a docstring alone, as the ``__init__.py`` of a room does."""
+    """Return True unless the file is empty or has only a docstring, like the ``__init__.py`` of a package."""
     tree = _nodes(module)[0]
     assert isinstance(tree, ast.Module)
     return module.name != "__init__.py" or any(not isinstance(node, ast.Expr) for node in tree.body)
@@ -164,7 +164,7 @@ def _data_beside(module: Path) -> tuple[Path, ...]:
     """Return the data files of a module, from its folder and from subfolders without modules.
 
     A file that modules of the folder name in a string belongs to those modules, any other file to all of them. The top
-    folder has no data of its own.
+    folder has no data files.
     """
     folder = SOURCE / module.parent
     if folder == SOURCE:

@@ -1,4 +1,4 @@
-"""The files that folds are trained from."""
+"""The files that folds are trained on."""
 
 from dataclasses import dataclass
 from pathlib import Path

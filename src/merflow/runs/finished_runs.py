@@ -18,8 +18,8 @@ class Run:
     """A finished run.
 
     Attributes:
-        folder: Its folder as it was given; the common parent of folds that were given one by one.
-        label: The part of its path in which it differs from the other runs'.
+        folder: Its folder as given; the common parent of folds that were given one by one.
+        label: The part of its path that differs from the other runs' paths.
         folds: Its trained folds, sorted by folder.
     """
 
@@ -29,10 +29,10 @@ class Run:
 
 
 def read_runs(folders: Sequence[Path]) -> tuple[Run, ...]:
-    """Read the runs in these folders; folds that were given one by one are one run where they lie side by side.
+    """Read the runs in these folders; folds that were given one by one are one run if they are in the same folder.
 
     Raises:
-        EvaluationError: A folder holds no trained fold, or one is given twice.
+        EvaluationError: A folder contains no trained fold, or a fold is given twice.
         FormatError: Another version of merflow trained a fold.
     """
     by_run: dict[Path, list[TrainedFold]] = defaultdict(list)

@@ -1,13 +1,13 @@
-"""The folder of one trained fold: its files, and the rule that says when it is complete.
+"""The folder of one trained fold: its files, and the rule for its completeness.
 
-``model/`` is a model folder. Its fold record (:mod:`merflow.contracts.fold_record`) is the one home of everything that
-is known about the fold, so a folder is complete when that record is there. ``predictions.parquet`` holds the test
-predictions, ``history.json`` the figures of every epoch.
+``model/`` is a model folder. Its fold record (:mod:`merflow.contracts.fold_record`) stores everything known about the
+fold, so a folder is complete when that record is there. ``predictions.parquet`` holds the test predictions,
+``history.json`` the metrics of every epoch.
 
 Two more tables hold predictions that are never counted as the fold's own. ``missing.parquet`` has the test part with
-modalities taken away, and with the other kind of transcripts where the corpus has both. ``none-paper.parquet`` has the
-test predictions of the epoch that the test part itself likes best, where the shadow selection is on.
-``inspection.safetensors`` is what a report shows of the model: embeddings of the test part, maps of some utterances.
+modalities removed, and with the other kind of transcript if the corpus has both. ``none-paper.parquet`` has the test
+predictions of the test-selected epoch if the shadow selection is on. ``inspection.safetensors`` holds the data that a
+report shows of the model: embeddings of the test part, and maps of some utterances.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def write_predictions(folder: Path, fold: PlannedFold, tested: LabelledUtterance
 
 
 def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances, predicted: np.ndarray) -> None:
-    """Write the test predictions of the epoch that the test part likes best, see :func:`write_predictions`."""
+    """Write the test predictions of the test-selected epoch; see :func:`write_predictions`."""
     rows, selection = prediction_rows(fold, tested, predicted), none_paper_of(fold.task)
     _write(folder / _NONE_PAPER_FILE, rows, fold, schema=tables_of(fold.task).predictions, selection=selection)
 
@@ -72,7 +72,7 @@ def write_none_paper(folder: Path, fold: PlannedFold, tested: LabelledUtterances
 def write_missing(
     folder: Path, fold: PlannedFold, tested: LabelledUtterances, *, by_missing: Mapping[str, np.ndarray]
 ) -> None:
-    """Write the predictions for each thing that was missing, named as in :data:`merflow.contracts.tables.MISSING`."""
+    """Write the predictions for each missing input, named as in :data:`merflow.contracts.tables.MISSING`."""
     tables = [prediction_rows(fold, tested, values).assign(missing=missing) for missing, values in by_missing.items()]
     rows = pd.concat(tables, ignore_index=True)
     _write(folder / _MISSING_FILE, rows, fold, schema=tables_of(fold.task).missing, selection=fold.selection)
@@ -104,12 +104,12 @@ def values_of(rows: pd.DataFrame) -> np.ndarray:
 
 
 def is_score(fold: PlannedFold) -> bool:
-    """Return True if the fold's model learns a score, so that its predictions are scores."""
+    """Return True if the fold's model predicts a score."""
     return isinstance(fold.task, Regression)
 
 
 def _write(path: Path, rows: pd.DataFrame, fold: PlannedFold, *, schema: pa.Schema, selection: Selection) -> None:
-    """Write a table that can be read alone, by its metadata."""
+    """Write a self-contained table: its metadata names the classes or the task, and the rule that selected the epoch."""
     metadata = prediction_metadata(fold, selection=selection)
     with replacing(path) as part:
         pq.write_table(conform(rows, schema, where=str(path)).replace_schema_metadata(metadata), part)
@@ -125,14 +125,14 @@ def read_record(folder: Path) -> FoldRecord:
     """Read the record of a trained fold.
 
     Raises:
-        EvaluationError: The folder is no trained fold.
+        EvaluationError: The folder is not a trained fold.
         FormatError: Another version of merflow wrote it, or its record is damaged.
     """
     if (folder / RECORD).is_file():
         return read_fold_record(folder / MODEL)
     if (folder / FIRST_FORMAT).is_file():
         raise refused(folder / FIRST_FORMAT, number=FORMAT, remedy=REMEDY)
-    raise EvaluationError(f"{folder} is no trained fold: {RECORD} is missing; train it again")
+    raise EvaluationError(f"{folder} is not a trained fold: {RECORD} is missing; train it again")
 
 
 def is_fold(folder: Path) -> bool:
@@ -159,7 +159,7 @@ def is_complete(folder: Path, *, fingerprint: str) -> bool:
 
 
 def check_replaceable(folder: Path, fold: PlannedFold) -> None:
-    """Raise if training the fold into this folder would replace anything but an earlier training of the same fold.
+    """Raise if training the fold into this folder would replace anything except an earlier version of the same fold.
 
     Raises:
         OutputError: The folder is a file, or holds another fold, this fold of other splits, or something else.
@@ -170,7 +170,7 @@ def check_replaceable(folder: Path, fold: PlannedFold) -> None:
         return
     if not is_fold(folder):
         raise OutputError(
-            f"{folder} exists and is no trained fold ({RECORD} is missing); name a folder that does not exist yet"
+            f"{folder} exists and is not a trained fold ({RECORD} is missing); name a folder that does not exist yet"
         )
     try:
         earlier = _identity_in(folder)
@@ -203,23 +203,23 @@ def _identity_in(folder: Path) -> dict[str, Any]:
 
 
 def read_predictions(folder: Path) -> pd.DataFrame:
-    """Read the fold's test predictions: probabilities, or scores if its model learned one."""
+    """Read the fold's test predictions: probabilities, or scores if the task is a score."""
     return read_table(folder / PREDICTIONS_FILE, tables_of(read_record(folder).task).predictions)[0]
 
 
 def read_none_paper(folder: Path) -> pd.DataFrame | None:
-    """Read the test predictions of the test-selected epoch; None where the shadow selection was off."""
+    """Read the test predictions of the test-selected epoch; None if the shadow selection was off."""
     path = folder / _NONE_PAPER_FILE
     return read_table(path, tables_of(read_record(folder).task).predictions)[0] if path.is_file() else None
 
 
 def read_missing(folder: Path) -> pd.DataFrame | None:
-    """Read the test predictions without modalities or with other words; None where the fold has none."""
+    """Read the test predictions with missing modalities or other transcripts; None if the fold has none."""
     path = folder / _MISSING_FILE
     return read_table(path, tables_of(read_record(folder).task).missing)[0] if path.is_file() else None
 
 
 def read_inspection(folder: Path) -> FoldInspection | None:
-    """Read what the fold shows of its test part; None where it shows nothing."""
+    """Read the fold's inspection of its test part; None if it has none."""
     path = folder / INSPECTION
     return FoldInspection.load(path) if path.is_file() else None

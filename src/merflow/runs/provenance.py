@@ -1,4 +1,4 @@
-"""The code and the software that compute here: commit, version, environment."""
+"""The running code and its software: commit, version, environment."""
 
 import os
 import platform
@@ -13,9 +13,9 @@ _SOURCE = Path(merflow.__path__[0])
 
 
 def git_commit() -> str:
-    """Return the commit of the code that runs, with ``-dirty`` appended if files differ from it.
+    """Return the commit of the running code, with ``-dirty`` appended if files differ from it.
 
-    Outside a git checkout, as in the images, return the value of ``MERFLOW_REVISION``, or an empty text without one.
+    Outside a git checkout, as in the images, return the value of ``MERFLOW_REVISION``, or an empty text if it is unset.
     """
     try:
         if Path(_git("rev-parse", "--show-toplevel")) != _SOURCE.parents[1]:  # installed inside another project
@@ -36,10 +36,10 @@ def merflow_version() -> str:
 
 
 def environment(*, device: str | None = None) -> Environment:
-    """Return the versions of the software that computes here.
+    """Return the versions of the software in use.
 
     Args:
-        device: Name of the device that computes; None for the machine's processors.
+        device: Name of the device in use; None for the machine's CPUs.
     """
     return Environment(
         merflow=merflow_version(),

@@ -1,11 +1,11 @@
-"""The files that remember what a benchmark has for its run in MLflow, so that it can be uploaded now or later.
+"""The files that record what a benchmark has to upload to MLflow, now or later.
 
 ``<workspace>/tracking/<benchmark id>/`` holds ``run.json``, one small file per finished fold with the path of its
 folder, and ``results.json`` with the paths of results, report and tables. Paths within the workspace are relative to
-it, so that it may be moved.
+it, so that the workspace may be moved.
 
-On a cluster, results lie outside the workspace and vanish with their pod. Where an upload fails,
-:func:`keep_copies` copies them into ``kept/``; where it succeeds, :func:`forget_after_pod` removes the record.
+On a cluster, results are outside the workspace and disappear with their pod. If an upload fails, :func:`keep_copies`
+copies them into ``kept/``; if it succeeds, :func:`forget_after_pod` removes the record.
 """
 
 import shutil
@@ -34,7 +34,7 @@ _RUN, _RESULTS, _FOLDS, _KEPT = "run.json", "results.json", "fold-*.json", "kept
 
 @dataclass(frozen=True)
 class RememberedBenchmark:
-    """Everything that is remembered of one benchmark.
+    """Everything recorded about one benchmark.
 
     Attributes:
         folds: Folders of its finished folds.
@@ -49,17 +49,17 @@ class RememberedBenchmark:
 
 
 def run_file(folder: Path) -> Path:
-    """Return the file of a benchmark's run in the folder in which it is remembered."""
+    """Return the file of a benchmark's run in the folder of its record."""
     return folder / _RUN
 
 
 def remembered_below(workspace: Path) -> list[Path]:
-    """List the folders of the benchmarks that a workspace remembers."""
+    """List the folders of the benchmarks recorded in a workspace."""
     return sorted(path.parent for path in Workspace(workspace).tracked.glob(f"*/{_RUN}"))
 
 
 def read_remembered(folder: Path) -> RememberedBenchmark:
-    """Read what is remembered of a benchmark.
+    """Read the record of a benchmark.
 
     Raises:
         FormatError: Another version of merflow wrote it, or it is damaged.
@@ -73,7 +73,7 @@ def read_remembered(folder: Path) -> RememberedBenchmark:
 
 
 def remember_run(run: TrackedRun) -> None:
-    """Remember a benchmark.
+    """Record a benchmark.
 
     Raises:
         OutputError: The workspace cannot be written.
@@ -82,7 +82,7 @@ def remember_run(run: TrackedRun) -> None:
 
 
 def remember_fold(run: TrackedRun, fold: Path) -> None:
-    """Remember the folder of a finished fold.
+    """Record the folder of a finished fold.
 
     Raises:
         OutputError: The workspace cannot be written.
@@ -93,7 +93,7 @@ def remember_fold(run: TrackedRun, fold: Path) -> None:
 
 
 def remember_trained(run: Path | None, fold: Path) -> None:
-    """Remember a fold that was just trained, unless nothing is tracked or its folder vanishes with its pod.
+    """Record a fold that was just trained, unless nothing is tracked or its folder disappears with its pod.
 
     Args:
         run: File of the benchmark's run; None tracks nothing.
@@ -105,7 +105,7 @@ def remember_trained(run: Path | None, fold: Path) -> None:
 
 
 def remember_results(run: TrackedRun, *, files: Mapping[str, Path], command: str) -> None:
-    """Remember results, report and tables by their names in MLflow.
+    """Record results, report and tables by their names in MLflow.
 
     Raises:
         OutputError: The workspace cannot be written.
@@ -115,7 +115,7 @@ def remember_results(run: TrackedRun, *, files: Mapping[str, Path], command: str
 
 
 def keep_copies(run: TrackedRun) -> None:
-    """Copy into the workspace what would vanish with this pod, for a later upload; do nothing on other machines.
+    """Copy files that would disappear with this pod into the workspace, for a later upload; elsewhere, do nothing.
 
     Raises:
         OutputError: The workspace cannot be written.
@@ -138,7 +138,7 @@ def keep_copies(run: TrackedRun) -> None:
 
 
 def forget_after_pod(run: TrackedRun) -> None:
-    """Remove the record of a benchmark of which something vanishes with this pod, after it was uploaded."""
+    """Remove the record of an uploaded benchmark if any of its files disappear with this pod."""
     folder = folder_of(run)
     paths = [read_remembered_fold(path).folder for path in folder.glob(_FOLDS)]
     if (folder / _RESULTS).is_file():
@@ -153,11 +153,11 @@ def vanishes_with_pod(path: Path) -> bool:
 
 
 def folder_of(run: TrackedRun) -> Path:
-    """Return the folder in which a benchmark is remembered."""
+    """Return the folder of a benchmark's record."""
     return Workspace(Path(run.workspace)).tracked / run.benchmark_id
 
 
 def _relative(path: Path, run: TrackedRun) -> str:
-    """Return a path relative to the workspace if it lies within, else absolute."""
+    """Return a path relative to the workspace if it is inside, else absolute."""
     root, absolute = Path(run.workspace), path.resolve()
     return str(absolute.relative_to(root) if absolute.is_relative_to(root) else absolute)

@@ -43,7 +43,7 @@ class RunFolder:
     Attributes:
         folds: Trained folds by id, ``model:preset:fold``.
         name: Name of the run.
-        command: The command that made it; None where the folder does not say.
+        command: The command that made it; None if the folder does not say.
     """
 
     root: Path
@@ -68,7 +68,7 @@ class RunFolder:
             if getattr(fold.record, name) != value:
                 raise EvaluationError(
                     f"{self.root}: fold {fold_id} has {name} {getattr(fold.record, name)}, {first_id} has {value}; "
-                    "keep the folds of each in a folder of their own"
+                    "keep the folds of each in a separate folder"
                 )
         return value
 
@@ -131,14 +131,14 @@ def _find(
 
 
 def _candidates(folder: Path, name: str) -> Iterator[Path]:
-    """Yield the files of a name in a folder, then above it, where the run of its folds has them."""
+    """Yield the files with a name in a folder, then those above it, where the run of its folds has them."""
     yield from (path for path in sorted(folder.rglob(name)) if path.is_file())
     for above in folder.resolve().parents[:_LEVELS]:
         yield from (path for path in (above / name, *sorted(above.glob(f"kfp/**/{name}"))) if path.is_file())
 
 
 def classics_of(folder: Path, *, split_id: str) -> Path | None:
-    """Return the folder of the classics of a run on these splits, the newest of several; None without any."""
+    """Return the folder of the run's newest classics on these splits; None if there are none."""
     above = (folder, *folder.resolve().parents[:_LEVELS])
     records = {path for root in above for pattern in _CLASSICS for path in root.glob(pattern)}
     for path in sorted(records, key=lambda path: path.stat().st_mtime, reverse=True):
@@ -149,17 +149,17 @@ def classics_of(folder: Path, *, split_id: str) -> Path | None:
 
 
 def read_run(folder: Path) -> RunFolder:
-    """Read the trained folds of a benchmark; of a fold that was trained twice, the newest.
+    """Read the trained folds of a benchmark; if a fold was trained twice, read the newest.
 
-    If the folder has ``results.json``, folds of other data or variants are left out: a pipeline's folder may also have
-    those of earlier runs.
+    If the folder has ``results.json``, folds of other data or variants are left out, because a pipeline's folder may
+    also contain folds of earlier runs.
 
     Raises:
         EvaluationError: The folder has no finished fold.
         FormatError: Another version of merflow trained a fold or evaluated the run.
     """
     if not folder.is_dir():
-        raise EvaluationError(f"{folder} is no folder; name the --out folder of a finished run, such as runs/demo")
+        raise EvaluationError(f"{folder} is not a folder; name the --out folder of a finished run, such as runs/demo")
     below = [fold for fold in folds_below(folder) if not _is_ignored(fold.relative_to(folder))]
     folds = [TrainedFold(fold, read_record(fold)) for fold in below]
     results = folder / RESULTS

@@ -1,4 +1,4 @@
-"""One digest over all of merflow's code, by which an image and a checkout can be compared."""
+"""A digest of all of merflow's code, for comparing an image with a checkout."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _LEFT_OUT = ("__pycache__", "compiled")  # compiled packages are made from the c
 
 
 def whole_code_digest() -> str:
-    """Return 16 hexadecimal digits over the names and the content of all modules and data files of merflow."""
+    """Return a digest, 16 hexadecimal digits, of the names and the content of all modules and data files of merflow."""
     return source_digest(_files())
 
 

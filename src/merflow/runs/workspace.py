@@ -24,7 +24,7 @@ class Workspace:
         return self.root / "store"
 
     def store_of(self, shared: str) -> Path:
-        """Return the feature store that ``features.store`` names; if it names none, that of this workspace."""
+        """Return the feature store that ``features.store`` names, or this workspace's if it names none."""
         return Path(shared).expanduser() if shared else self.store
 
     def fold(self, fold: FoldId) -> Path:
@@ -38,7 +38,7 @@ class Workspace:
 
     @property
     def identity_file(self) -> Path:
-        """File of :meth:`identity`; it lies among the trained folds, to be deleted with them."""
+        """File of :meth:`identity`; it is stored among the trained folds, so that it is deleted with them."""
         return self.root / "folds" / "identity"
 
     def identity(self) -> str:
@@ -70,7 +70,7 @@ class Workspace:
 
     @property
     def trials(self) -> Path:
-        """Unfinished trials; a pipeline keeps those of each study in a folder of their own."""
+        """Unfinished trials; a pipeline keeps those of each study in a separate folder."""
         return self.root / "trials"
 
     def benchmark(self, name: str) -> Path:
@@ -99,7 +99,7 @@ class Workspace:
 
     @property
     def tracked(self) -> Path:
-        """Records of what benchmarks have to upload to MLflow, one folder each (:mod:`merflow.runs.remembered`)."""
+        """Records of the data to upload to MLflow, one folder per benchmark (:mod:`merflow.runs.remembered`)."""
         return self.root / "tracking"
 
     def run_of(self, name: str) -> Path:
@@ -118,5 +118,5 @@ class Workspace:
 
 
 def workspace_of(request: Path) -> Path:
-    """Return the workspace that the request of a fold lies in (:attr:`Workspace.requests`)."""
+    """Return the workspace that contains the request of a fold (:attr:`Workspace.requests`)."""
     return request.parents[2]

@@ -1,4 +1,4 @@
-"""Fingerprints of files: cheap ones, which change when a file does and read none of the large ones, and checksums."""
+"""Fingerprints of files: cheap ones, which change with a file without reading large files, and checksums."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ def files_fingerprint(paths: Iterable[Path], *, content: bytes = b"") -> str:
 
     Args:
         paths: The files.
-        content: Bytes that count as they are, for example those of a small file that names the others.
+        content: Further bytes to include, for example those of a small file that names the others.
     """
     summary = hashlib.sha256(content)
     for path in sorted(paths):

@@ -14,7 +14,7 @@ from merflow.storage.fingerprints import file_sha256
 _INDEX = ".index.json"  # suffix of the index of weights in several files
 _DOCUMENTS = ("*.json", "*.txt")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_LARGE_BYTES = 64 << 20  # git holds no larger file of the hub
+_LARGE_BYTES = 64 << 20  # the hub stores larger files outside of git
 _PROBE_S = 10.0  # time for the hub to answer before it counts as unreachable
 
 
@@ -31,7 +31,7 @@ class ModelFiles:
     weights: tuple[str, ...]
 
     def lacking(self, folder: Path) -> list[tuple[str, ...]]:
-        """Return the groups of which a folder has no file; each missing file of weights in several files is a group.
+        """Return the groups of which a folder has no file; if weights are sharded, each missing shard is a group.
 
         Raises:
             PretrainedError: The index of the weights is damaged.
@@ -55,8 +55,8 @@ class Advice:
     """Advice for error messages about a model of the hub.
 
     Attributes:
-        correct: The setting that names the model, to correct if the hub does not have it.
-        point: The way to use a folder ``DIR`` that was downloaded elsewhere.
+        correct: The setting that names the model, to be corrected if the hub does not have it.
+        point: Advice on using a folder ``DIR`` that was downloaded elsewhere.
     """
 
     correct: str
@@ -111,7 +111,7 @@ def from_hub(repository: str, *, revision: str, files: ModelFiles, advice: Advic
 
 
 def is_commit(revision: str) -> bool:
-    """Return True if a revision is a commit, which always stands for the same files."""
+    """Return True if a revision is a commit, which always has the same files."""
     return _COMMIT.fullmatch(revision) is not None
 
 
@@ -153,9 +153,9 @@ def files_digest(folder: Path, names: Iterable[str]) -> str:
 
 
 def commit_of(folder: Path, names: Iterable[str]) -> str | None:
-    """Return the hub's commit that ``hf download --local-dir`` got these files from; None if any cannot be proven.
+    """Return the commit from which ``hf download --local-dir`` got these files; None if any file cannot be proven.
 
-    The download notes the commit and the hub's checksum of each file. A file that was changed later has another one.
+    The download records the commit and the hub's checksum of each file. A file that was changed later has another one.
     """
     commits = set()
     for name in names:
@@ -169,7 +169,7 @@ def commit_of(folder: Path, names: Iterable[str]) -> str | None:
 
 
 def _git_blob(path: Path) -> str:
-    """Return the checksum that small files of the hub have: that of git; empty for a file too large to be one."""
+    """Return git's checksum, which the hub uses for small files; empty for a file that is too large."""
     if path.stat().st_size > _LARGE_BYTES:
         return ""
     content = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Atomic writing: a file or folder is complete or absent, because it is written beside its path and then renamed."""
+"""Atomic writing: a file or folder is complete or absent, because it is written next to its path and then renamed."""
 
 import errno
 import hashlib
@@ -119,7 +119,7 @@ def read_record(path: Path, *, keys: Iterable[str], mend: str) -> dict[str, Any]
     Args:
         path: The file.
         keys: Keys that the reader needs.
-        mend: Advice if another version of merflow wrote the file.
+        mend: The fix to suggest if another version of merflow wrote the file.
 
     Raises:
         MerflowError: The file is missing or damaged, or lacks a key because another version wrote it.
@@ -137,7 +137,7 @@ def check_record(record: object, *, keys: Iterable[str], where: str, mend: str) 
     """
     lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
     if lacking:
-        raise MerflowError(f"{where} is of another version of merflow: it has no {', '.join(lacking)}; {mend}")
+        raise MerflowError(f"{where} was written by another version of merflow: it has no {', '.join(lacking)}; {mend}")
 
 
 def digest(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -1,7 +1,7 @@
-"""NumPy's arrays, types and numbers as pickles describe them, made from their description without calling the pickle's.
+"""NumPy's arrays, types and numbers, rebuilt from a pickle's description without running code from the pickle.
 
-NumPy pickles an array as a call that makes an empty one and a state that fills it, and a type likewise. The calls are
-known by name, and their arguments are checked; a call with any others is refused.
+NumPy pickles an array as a call that makes an empty one and a state that fills it, and a type likewise. Only these
+calls are allowed, and their arguments are checked; any other call is refused.
 """
 
 import re
@@ -28,12 +28,12 @@ _TYPES = re.compile(r"b1|[iu][1248]|f[248]|U\d{1,6}|O8")
 
 
 class NotPlainError(Exception):
-    """A description that is not one of those that NumPy writes; the message says why."""
+    """A description that NumPy would not write; the message says why."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """One of NumPy's names that a pickle may hold.
+    """One of NumPy's names that a pickle may contain.
 
     Raises:
         NotPlainError: It is none of them.
@@ -60,10 +60,10 @@ class Unfinished:
 
 
 def call(name: object, arguments: object) -> Any:  # noqa: ANN401 - an array, a number, or either unfinished
-    """Return what a call by one of NumPy's names makes of its arguments.
+    """Return the result of calling one of NumPy's names with its arguments.
 
     Raises:
-        NotPlainError: It is another call, or has other arguments than NumPy's.
+        NotPlainError: It is another call, or has arguments that NumPy would not write.
     """
     match _CALLS[name.name] if isinstance(name, Name) else None, arguments:
         case "array", (Name("numpy.ndarray"), (0,), b"b"):
@@ -99,7 +99,7 @@ def array_of(shape: tuple[Any, ...], dtype: np.dtype, content: object, *, order:
     """Return a read-only view of bytes as an array; the list of texts of an array of Python objects.
 
     Raises:
-        NotPlainError: Shape, type and content do not fit together, or an object is no text.
+        NotPlainError: Shape, type and content do not fit together, or an object is not text.
     """
     if len(shape) > _MOST_AXES or not all(type(size) is int and 0 <= size < _MOST_SIZE for size in shape):
         raise NotPlainError("an array has no valid shape")

@@ -1,12 +1,12 @@
 """Pickles of plain values and NumPy arrays, read without running anything that they name.
 
-Python's unpickler imports and calls whatever a file tells it to. This reader is a small machine of its own instead. It
-knows the opcodes of dicts, lists, tuples, texts, bytes, numbers and None, and the calls with which NumPy describes its
-arrays (:mod:`merflow.storage.pickled_arrays`). It imports nothing and calls nothing of the file's; everything else is
+Python's unpickler imports and calls whatever a file tells it to. This reader is a small interpreter of its own instead.
+It knows the opcodes of dicts, lists, tuples, texts, bytes, numbers and None, and the calls with which NumPy describes
+its arrays (:mod:`merflow.storage.pickled_arrays`). It imports and calls nothing from the file; everything else is
 refused by name and position.
 
 The file is mapped into memory, and its arrays are read-only views of the mapping. So a file of gigabytes opens in the
-time that its texts take, and only the rows that are used are ever read.
+time that its texts take, and only the rows that are used are read.
 
 A small file cannot become large: a container is used once, so that nothing multiplies by reference; declared lengths
 are compared with the bytes that are there; opcodes, texts and depth have limits.
@@ -48,13 +48,13 @@ _MOST_LINE = 256
 
 
 def read_plain_pickle(path: Path) -> Any:  # noqa: ANN401 - dicts, lists and arrays as the file has them
-    """Return what a pickle holds: dicts with texts as keys, lists, tuples, texts, numbers, bytes, None, arrays, types.
+    """Return a pickle's value: dicts with texts as keys, lists, tuples, texts, numbers, bytes, None, arrays, types.
 
     Arrays are read-only views of the file, which must not change while they are in use. Longer bytes are memoryviews of
     it. An array of Python objects must hold texts alone, and becomes a list of them.
 
     Raises:
-        CorpusError: The file is missing, is no pickle of protocol 3 to 5, is cut off, or holds anything else. The
+        CorpusError: The file is missing, is not a pickle of protocol 3 to 5, is cut off, or holds anything else. The
             message names the opcode or class and its position. Nothing of the file was run.
     """
     try:
@@ -206,7 +206,7 @@ class _Machine:
         return self._cut(self._marks.pop())
 
     def _cut(self, start: int) -> list[Any]:
-        """Remove the values from ``start`` on and return them; a finished type or array stands for itself."""
+        """Remove the values from ``start`` on and return them, with finished types and arrays unwrapped."""
         values, self._stack[start:] = self._stack[start:], []
         return [one.value if isinstance(one, Unfinished) and one.value is not None else one for one in values]
 

@@ -1,4 +1,4 @@
-"""The parameters of a run from a package, checked before it is submitted, as its first step would check them later."""
+"""The parameters of a run, checked before it is submitted in the same way as its first step would check them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,8 +39,8 @@ class RunOptions:
         presets: File of user presets.
         further: Parameters of ``promote`` (:mod:`merflow.contracts.promotion_settings`) or of ``monitor``
             (:mod:`merflow.contracts.monitoring_requests`).
-        params: File of parameters in place of the package's.
-        overrides: Changes of single parameters, ``training.threads=2`` each.
+        params: File of parameters that replace the package's.
+        overrides: Changes to single parameters, ``training.threads=2`` each.
         command: The command that repeats the run.
     """
 
@@ -61,7 +61,7 @@ class RunOptions:
 
 
 def pipeline_name(package: Package) -> str:
-    """Return the name of the pipeline that a package holds."""
+    """Return the name of a package's pipeline."""
     return str(package.spec.get("pipelineInfo", {}).get("name", "pipeline"))
 
 
@@ -137,7 +137,7 @@ def _command(package: Package, options: RunOptions) -> str | None:
 
 
 def folds_expected(package: Package, values: Mapping[str, Any]) -> int | None:
-    """Return the number of trainings of a benchmark; None if it follows from the corpus, or cannot be told."""
+    """Return the number of folds that a benchmark trains; None if it depends on the corpus or is unknown."""
     default = package.parameters.get("params", {}).get("defaultValue", "")
     try:
         params = with_changes(shipped_params(), str(values.get("params", default)))

@@ -1,4 +1,4 @@
-"""The git checkout that merflow's code runs from: its commits, and the files of code that differ from one of them."""
+"""The git checkout of merflow's running code: its commits, and the code files that differ from one of them."""
 
 import subprocess
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ class Checkout:
         return git_commit()
 
     def commit(self, revision: str) -> str | None:
-        """Return the commit that a branch, tag or commit stands for; None if there is none, or no checkout."""
+        """Return the commit of a branch, tag or commit name; None if there is none, or no checkout."""
         if revision.startswith("-") or self._git("rev-parse", "--show-toplevel") != str(self.root.resolve()):
             return None
         return self._git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") or None
 
     def differing(self, commit: str) -> list[str]:
-        """Return the files of code that differ here from those of a commit, new ones included."""
+        """Return the local code files that differ from those of a commit, including new ones."""
         changed = self._git("diff", "--name-only", commit, "--", *_CODE).splitlines()
         new = self._git("ls-files", "--others", "--exclude-standard", "--", *_CODE).splitlines()
         return sorted({*changed, *new})

@@ -18,7 +18,7 @@ from merflow.versioning.remote import Remote
 
 TAG, OTHER_CODE, UNPUSHED = "tag", "other-code", "unpushed"
 _UNKNOWN = "unknown"  # the revision of an image that was built without one
-_OTHER = "the package has other code than is here, so that no commit is recorded with the run"
+_OTHER = "the package's code differs from the local code, so no commit is recorded with the run"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Checked:
     Attributes:
         image: Image of the steps.
         commit: Commit of the code, with ``-dirty`` if files differ from it; empty if it is not known.
-        code: Digest of all code; empty if the package's code is not that, or holds no digests.
+        code: Digest of all code; empty if the package has other code or no digests.
         notes: Sentences about what was not checked.
     """
 
@@ -53,7 +53,7 @@ def check(
         package: The package.
         path: Its file.
         around: Folder in whose checkout the data's versions are looked up.
-        revision: Branch, tag or commit that the package's code must be; None for the code that runs here.
+        revision: Branch, tag or commit whose code the package must have; None for the local code.
         allowed: Reasons that the user accepts: ``tag``, ``other-code``, ``unpushed``.
         rules: Rules of ``merflow pipeline lint`` that the package may break.
 
@@ -70,7 +70,7 @@ def check(
     image = image_of(package)
     if image_digest(image) is None and TAG not in allowed:
         problems.append(
-            f"image {image} has no digest, and its tag may be pushed again while the run goes on; compile with --set "
+            f"image {image} has no digest, and its tag may be pushed again during the run; compile with --set "
             "cluster.image=REGISTRY/NAME@sha256:DIGEST, or pass --allow-tag"
         )
     commit, found = _commit(revision)
@@ -110,13 +110,13 @@ def _commit(revision: str | None) -> tuple[str, list[str]]:
     commit = checkout.commit(revision)
     if commit is None:
         return "", [
-            f"--revision {revision} is no branch, tag or commit of {checkout.root}; fetch it: git fetch --all --tags"
+            f"--revision {revision} is not a branch, tag or commit of {checkout.root}; fetch it: git fetch --all --tags"
         ]
     files = checkout.differing(commit)
     if files:
         named = ", ".join(files[:3]) + (", ..." if len(files) > 3 else "")
         return commit, [
-            f"the code here is not that of --revision {revision} ({commit[:12]}): {named}; check it out, and compile "
+            f"the local code is not that of --revision {revision} ({commit[:12]}): {named}; check it out, and compile "
             f"again: git checkout {commit[:12]}"
         ]
     return commit, []
@@ -125,14 +125,14 @@ def _commit(revision: str | None) -> tuple[str, list[str]]:
 def _code(package: Package, *, allowed: Collection[str]) -> tuple[str, list[str], list[str]]:
     facts = package.facts
     if facts is None or not facts.code:
-        return "", [], ["the package holds no digests of code, so that its code is not compared with the code here"]
+        return "", [], ["the package has no code digests, so its code is not compared with the local code"]
     here = code_digests()
     differing = sorted(step for step, code in facts.code.items() if here.get(step) != code)
     if differing and OTHER_CODE in allowed:
         return "", [], [_OTHER]
     if differing:
         problem = (
-            f"the code here is not the one that the package was compiled from, in {', '.join(differing)}; compile it "
+            f"the local code is not the code that the package was compiled from, in {', '.join(differing)}; compile it "
             "again, or pass --allow-other-code"
         )
         return "", [problem], []
@@ -140,7 +140,7 @@ def _code(package: Package, *, allowed: Collection[str]) -> tuple[str, list[str]
 
 
 def _image(image: str, *, commit: str, allowed: Collection[str]) -> tuple[list[str], list[str]]:
-    """Compare the labels of the image with the code that is here and its commit."""
+    """Compare the labels of the image with the local code and its commit."""
     try:
         labels = labels_of(image)
     except SubmissionError as error:
@@ -152,17 +152,15 @@ def _image(image: str, *, commit: str, allowed: Collection[str]) -> tuple[list[s
         if label == code:
             return [], []
         return [
-            f"image {image} has other code than is here: its label {CODE} is {label}, the code here is "
+            f"image {image} has other code: its label {CODE} is {label}, but that of the local code is "
             f"{code}; build and push the image again, or pass --allow-other-code"
         ], []
     revision = labels.get(REVISION, "")
     if revision in ("", _UNKNOWN) or not commit:
-        return [], [
-            f"image {image} tells neither its code ({CODE}) nor its commit ({REVISION}); its code is not checked"
-        ]
+        return [], [f"image {image} has no label for its code ({CODE}) or commit ({REVISION}); its code is not checked"]
     if revision != commit:
         return [
-            f"image {image} was built from commit {revision[:18]}, and the code here is {commit[:18]}; build and push "
+            f"image {image} was built from commit {revision[:18]}, and the local code is {commit[:18]}; build and push "
             "the image again, check that commit out, or pass --allow-other-code"
         ], []
     return [], []
@@ -181,7 +179,7 @@ def _data(around: Path, *, allowed: Collection[str]) -> tuple[list[str], list[st
         return [f"cannot tell whether the splits are pushed: {error}; or pass --allow-unpushed"], []
     if missing:
         return [
-            f"the DVC remote lacks {', '.join(missing)}, so that nobody else could get the splits of this run; run "
+            f"the DVC remote lacks {', '.join(missing)}, so nobody else could get the splits of this run; run "
             "`merflow data push`, or pass --allow-unpushed"
         ], []
     return [], []

@@ -1,6 +1,6 @@
 """Labels of an image: from this machine's podman or docker if it has the image, else from its registry.
 
-Registries are asked as their HTTP API (version 2) says, with the login that podman, docker and skopeo keep.
+Registries are queried through their HTTP API (version 2), with the login that podman, docker and skopeo store.
 """
 
 import base64
@@ -148,7 +148,7 @@ def _local(image: str) -> dict[str, str] | None:
 
 
 def _kept_login(host: str) -> str | None:
-    """Return the login for a registry as podman or docker keep it, in base64; None without one."""
+    """Return the login for a registry as podman or docker store it, in base64; None without one."""
     for path in _login_files():
         try:
             entries = json.loads(path.read_text(encoding="utf-8")).get("auths", {})

@@ -1,8 +1,8 @@
-"""Names of a run's pods, which KFP's API does not tell, and their logs, which it gives by these names.
+"""Names of a run's pods, which KFP's API does not list, and their logs, which it returns by these names.
 
 Argo names a node by the path of its tasks. The number in a node's id and in its pod's name is a hash of that path
-(FNV-1a, 32 bits), so both follow from the graph. KFP's API tells the ids as the children of tasks, and so which of them
-exist.
+(FNV-1a, 32 bits), so both follow from the graph. KFP's API lists the ids as the children of tasks, which shows which
+of them exist.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ class PodLog:
         fold: Number of the loop's iteration, from 1; None outside of a loop.
         attempt: Number of the attempt, from 1.
         pod: The pod's name.
-        text: What it wrote.
+        text: Its output.
     """
 
     step: str
@@ -56,8 +56,8 @@ def logs_of(
         run: The run.
         graph: Its package.
         steps: Its steps.
-        step: Name of a step; None for every step that failed, or that runs if none failed.
-        fold: Number of a fold, from 1; None for all, and for the failed ones where no step is named.
+        step: Name of a step; None for every failed step, or for the running steps if none failed.
+        fold: Number of a fold, from 1; None for all folds, or for the failed ones if no step is named.
 
     Raises:
         SubmissionError: There is no such step or fold, it has not started, or KFP has no logs of it.
@@ -68,7 +68,7 @@ def logs_of(
     chosen = [step] if step else [each.name for each in steps if each.state == "FAILED"]
     chosen = chosen or [each.name for each in steps if each.state == "RUNNING"]
     if not chosen:
-        known = f"name one: {', '.join(by_name)}" if by_name else "KFP tells no steps of it"
+        known = f"name one: {', '.join(by_name)}" if by_name else "KFP lists no steps of it"
         raise SubmissionError(f"no step of run {run.id} failed or runs; {known}")
     for name in chosen:
         folds = by_name[name].failed_iterations if step is None else ()
@@ -171,7 +171,7 @@ def _workflow(ids: set[str]) -> str | None:
 def _read(server: Server, run: Run, pod: str) -> str | None:
     """Return the log of a pod; None if KFP has none.
 
-    KFP answers with status 200 before it looks for the pod, and then writes an error in place of the log.
+    KFP answers with status 200 before it looks for the pod, and then writes an error instead of the log.
     """
     api = server.client.runs.run_service_get_run.__self__.api_client
 

@@ -1,6 +1,6 @@
 """Cluster profiles: the clusters that a user submits to, in a TOML file in the user's config folder.
 
-The file holds no secret. A token comes from a command or from a file that a profile names.
+The file contains no secret. A token comes from a command or from a file that a profile names.
 """
 
 import os
@@ -28,11 +28,11 @@ default = "lab"
 
 [cluster.lab]
 host = "https://kubeflow.example.org/pipeline" # the address of KFP's API; the UI is expected there, too
-namespace = "speech"                           # leave it out where KFP is installed for a single user
+namespace = "speech"                           # leave it out if KFP is installed for a single user
 experiment = "merflow"
 token_command = "kubectl create token merflow-submit --namespace speech --audience pipelines.kubeflow.org"
-# or token_file = "/var/run/secrets/kubeflow/pipelines/token"; leave both out where KFP asks for no token
-# ca_file = "/etc/ssl/certs/lab-ca.pem"        # the certificates to check the host with
+# or token_file = "/var/run/secrets/kubeflow/pipelines/token"; leave both out if KFP needs no token
+# ca_file = "/etc/ssl/certs/lab-ca.pem"        # the CA certificates that verify the host
 mlflow = "https://mlflow.example.org"          # for links, and for merflow doctor
 # s3 = "s3://merflow/lab"                      # for merflow doctor, as the next two
 # s3_endpoint = "https://s3.example.org"
@@ -49,10 +49,10 @@ class ClusterProfile(Strict):
     Attributes:
         host: Address of KFP's API.
         namespace: Namespace of the runs; None for a KFP without namespaces.
-        experiment: KFP's experiment that runs are sorted into.
-        token_command: Program and arguments that print a token; empty for none.
+        experiment: KFP experiment of the runs.
+        token_command: Command and arguments that print a token; empty for none.
         token_file: File that holds a token; None for none.
-        ca_file: PEM file of the certificates that the host is checked with; None for the usual ones.
+        ca_file: PEM file with the CA certificates that verify the host; None for the system's.
         ui: Address of KFP's UI; None for that of the API.
         mlflow: Address of MLflow; None if it is not known.
         s3: ``s3://bucket/prefix`` that runs may write to; None if it is not known.
@@ -81,7 +81,7 @@ class ClusterProfile(Strict):
     @classmethod
     def _address(cls, url: str | None) -> str | None:
         if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
-            raise ValueError(f"{masked(url)!r} is no address; write it as https://HOST or http://HOST:PORT")
+            raise ValueError(f"{masked(url)!r} is not an address; write it as https://HOST or http://HOST:PORT")
         return None if url is None else url.rstrip("/")
 
     @field_validator(*_FIELDS_WITH_URLS)
@@ -89,7 +89,7 @@ class ClusterProfile(Strict):
     def _no_password(cls, url: str | None) -> str | None:
         if url is not None and without_password(url)[1] is not None:
             raise ValueError(
-                f"{masked(url)!r} has a password, and this file is no place for one; leave it out, and give it in "
+                f"{masked(url)!r} has a password, and this file is not the place for one; leave it out, and give it in "
                 "PGPASSWORD, MLFLOW_TRACKING_PASSWORD or AWS_SECRET_ACCESS_KEY"
             )
         return url
@@ -98,7 +98,7 @@ class ClusterProfile(Strict):
     @classmethod
     def _bucket(cls, url: str | None) -> str | None:
         if url is not None and (urlsplit(url).scheme != "s3" or not urlsplit(url).netloc):
-            raise ValueError(f"{url!r} is no location in S3; write it as s3://BUCKET/PREFIX")
+            raise ValueError(f"{url!r} is not a location in S3; write it as s3://BUCKET/PREFIX")
         return url
 
     @model_validator(mode="after")
@@ -129,7 +129,7 @@ class Profiles:
 
     Attributes:
         path: The file.
-        default: Name of the profile that is used where none is named; None if the file names none.
+        default: Name of the profile to use by default; None if the file names none.
         clusters: Profiles by name.
     """
 
@@ -188,7 +188,7 @@ def read_profiles(path: Path) -> Profiles:
         raise SubmissionError(str(error)) from error
     if parsed.default is not None and parsed.default not in parsed.cluster:
         raise SubmissionError(
-            f"{path}: default {parsed.default!r} is no profile; {_known(parsed.default, parsed.cluster)}"
+            f"{path}: default {parsed.default!r} is not a profile; {_known(parsed.default, parsed.cluster)}"
         )
     return Profiles(path, parsed.default, parsed.cluster)
 
@@ -200,8 +200,8 @@ def choose(
 
     Args:
         name: Name of a profile; None to choose as above.
-        host: Address in place of the profile's. Without a file or profile it is a profile of its own, without login.
-        namespace: Namespace in place of the profile's.
+        host: Address that replaces the profile's. Without a file or profile, it makes a profile without login.
+        namespace: Namespace that replaces the profile's.
         path: The file; None for the user's.
 
     Raises:
@@ -226,9 +226,9 @@ def choose(
 
 
 def warnings_of(path: Path, profile: ClusterProfile) -> Iterator[str]:
-    """Yield sentences about files of a profile that others may read or change."""
+    """Yield warnings about files of a profile that others can read or change."""
     if profile.token_command and _mode(path) & (stat.S_IWOTH | stat.S_IWGRP):
-        yield f"{path} may be changed by others, and its token_command runs as you; run: chmod go-w {path}"
+        yield f"others can change {path}, and its token_command runs as you; run: chmod go-w {path}"
     if profile.token_file and _mode(path) & stat.S_IROTH:
         yield f"{path} may be read by everyone, who learns from it where your token is; run: chmod o-r {path}"
     if profile.token_file and _mode(Path(profile.token_file)) & stat.S_IROTH:
@@ -252,7 +252,7 @@ def _profile_of(values: Mapping[str, Any]) -> ClusterProfile:
 
 
 def _secrets(values: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the dotted and the own name of every key that is meant for a secret."""
+    """Yield the dotted and the plain name of every key that is meant for a secret."""
     for key, value in values.items():
         dotted = f"{where}.{key}" if where else key
         if isinstance(value, dict):
@@ -263,7 +263,7 @@ def _secrets(values: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, 
 
 def _hint(key: str) -> str:
     user = re.match("user|passw", key, re.IGNORECASE)
-    return " (merflow does not log in through the forms of a web page)" if user else ""
+    return " (merflow does not log in through web forms)" if user else ""
 
 
 def _known(name: str, clusters: Mapping[str, ClusterProfile]) -> str:

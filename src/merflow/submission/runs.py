@@ -13,7 +13,7 @@ SUCCEEDED, FAILED, CANCELED, SKIPPED, CANCELING = "SUCCEEDED", "FAILED", "CANCEL
 ENDED = (SUCCEEDED, FAILED, CANCELED, SKIPPED)
 _ID_LENGTH = 36
 _PAGE = 100
-_NEVER = datetime(1970, 1, 2, tzinfo=UTC)  # KFP's time of what has not happened is 1970-01-01
+_NEVER = datetime(1970, 1, 2, tzinfo=UTC)  # KFP writes 1970-01-01 for a time that has not come
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Run:
         state: KFP's state, for example ``RUNNING``.
         created: Time when it was made; None if KFP does not say.
         finished: Time when it ended; None while it runs.
-        error: KFP's words about its failure; empty if there are none.
+        error: KFP's error message; empty if there is none.
         description: Its description.
         raw: The run as KFP's client gives it.
     """
@@ -42,7 +42,7 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """True if it will not go on by itself."""
+        """True if it has finished, whatever the outcome."""
         return self.state in ENDED
 
     @property
@@ -84,10 +84,10 @@ def read_run(server: Server, run_id: str) -> Run:
 
 
 def find_run(server: Server, named: str) -> Run:
-    """Read the run of this id, this beginning of an id, or this name.
+    """Read the run with this id, this beginning of an id, or this name.
 
     Raises:
-        SubmissionError: No run or several are meant, or the server refuses or cannot be reached.
+        SubmissionError: No run or several runs match, or the server refuses or cannot be reached.
     """
     if len(named) == _ID_LENGTH and named.count("-") == 4:
         try:
@@ -152,7 +152,7 @@ def cancel_run(server: Server, run: Run) -> None:
 
 
 def retry_run(server: Server, run: Run) -> None:
-    """Ask KFP to run the failed steps of a run again, and those that they kept from running.
+    """Ask KFP to rerun the failed steps of a run and the steps that depend on them.
 
     Raises:
         SubmissionError: The run has not failed, or the server refuses or cannot be reached.
@@ -229,7 +229,7 @@ def run_of(raw: Any) -> Run:  # noqa: ANN401 - kfp has no types
 
 
 def moment(time: datetime | None) -> datetime | None:
-    """Return a time of KFP's; None for one that stands for never."""
+    """Return a time from KFP; None for KFP's value for never."""
     return time if time is not None and time > _NEVER else None
 
 

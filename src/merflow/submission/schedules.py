@@ -1,4 +1,4 @@
-"""Schedules, which KFP calls recurring runs: a version of a pipeline that runs again and again."""
+"""Schedules of a pipeline version, which KFP calls recurring runs."""
 
 import re
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Schedule:
         name: Its name.
         enabled: True if it starts runs.
         when: A cron expression, or an interval such as ``every 86400 s``.
-        max_concurrency: Number of its runs that may be at work at the same time.
+        max_concurrency: Number of its runs that may run at the same time.
         catch_up: True to start the runs that were missed while it was disabled.
         created: Time when it was made.
     """
@@ -56,12 +56,14 @@ def interval_s(text: str) -> int:
     """Return the seconds of an interval such as ``12h``.
 
     Raises:
-        SubmissionError: It is no interval, or too short.
+        SubmissionError: It is not an interval, or too short.
     """
     found = _INTERVAL.fullmatch(text.strip())
     seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
     if seconds < 60:
-        raise SubmissionError(f"--every {text!r} is no interval of a minute or more; write it as 30m, 12h, 7d or 2w")
+        raise SubmissionError(
+            f"--every {text!r} is not an interval of a minute or more; write it as 30m, 12h, 7d or 2w"
+        )
     return seconds
 
 
@@ -72,12 +74,12 @@ def cron_of(text: str) -> str:
         text: Five fields (minute, hour, day of month, month, day of week), or six with the second before them.
 
     Raises:
-        SubmissionError: It is no such expression.
+        SubmissionError: It is not such an expression.
     """
     fields = text.split()
     if len(fields) not in (5, 6) or not all(_CRON_FIELD.fullmatch(field) for field in fields):
         raise SubmissionError(
-            f"--cron {text!r} is no cron expression; write minute, hour, day, month and weekday, for example "
+            f"--cron {text!r} is not a cron expression; write minute, hour, day, month and weekday, for example "
             '"30 3 * * 1-5" for 3:30 on working days'
         )
     return " ".join(fields if len(fields) == 6 else ["0", *fields])
@@ -107,7 +109,7 @@ def create_schedule(
         service_account: Service account of its pods; None for KFP's own.
         cron: Cron expression of six fields; None for an interval.
         every_s: Seconds between two starts; None for a cron expression.
-        max_concurrency: Number of runs that may be at work at the same time.
+        max_concurrency: Number of runs that may run at the same time.
         catch_up: True to start missed runs afterwards.
 
     Raises:
@@ -153,10 +155,10 @@ def list_schedules(server: Server) -> list[Schedule]:
 
 
 def find_schedule(server: Server, named: str) -> Schedule:
-    """Return the schedule of this name, or whose id begins so.
+    """Return the schedule with this name, this id, or this beginning of an id.
 
     Raises:
-        SubmissionError: No schedule or several are meant, or the server refuses or cannot be reached.
+        SubmissionError: No schedule or several schedules match, or the server refuses or cannot be reached.
     """
     found = [each for each in list_schedules(server) if each.name == named or each.id.startswith(named)]
     if not found:
@@ -170,7 +172,7 @@ def find_schedule(server: Server, named: str) -> Schedule:
 
 
 def set_enabled(server: Server, schedule: Schedule, *, enabled: bool) -> None:
-    """Let a schedule start runs, or keep it from that.
+    """Enable or disable a schedule.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached.
@@ -182,7 +184,7 @@ def set_enabled(server: Server, schedule: Schedule, *, enabled: bool) -> None:
 
 
 def delete_schedule(server: Server, schedule: Schedule) -> None:
-    """Delete a schedule; runs that it has started stay.
+    """Delete a schedule; the runs that it has started stay.
 
     Raises:
         SubmissionError: The server refuses or cannot be reached.

@@ -1,4 +1,4 @@
-"""One KFP server: its client, retries of requests that fail for a moment, and errors that say what to do."""
+"""One KFP server: its client, retries after temporary failures, and errors that say what to do."""
 
 import json
 import time
@@ -21,7 +21,7 @@ _LONGEST_RETRY_AFTER_S = 300.0
 
 
 class LostAnswerError(SubmissionError):
-    """A request that must not be repeated was sent, and its answer was lost."""
+    """The response to a request that must not be repeated was lost."""
 
 
 class MissingError(SubmissionError):
@@ -30,7 +30,7 @@ class MissingError(SubmissionError):
 
 @dataclass(frozen=True)
 class Health:
-    """Facts that a KFP server tells about itself.
+    """Facts that a KFP server reports about itself.
 
     Attributes:
         multi_user: True if every run has a namespace.
@@ -46,7 +46,7 @@ class Server:
 
     Attributes:
         profile: The cluster profile.
-        patience_s: Seconds for which a request is repeated that fails for a moment.
+        patience_s: Seconds during which a temporarily failing request is retried.
         notice: Takes a sentence about each such failure.
     """
 
@@ -90,10 +90,10 @@ class Server:
 
     @cached_property
     def health(self) -> Health:
-        """The facts that the server tells about itself.
+        """The facts that the server reports about itself.
 
         Raises:
-            SubmissionError: The server cannot be reached, or is no KFP.
+            SubmissionError: The server cannot be reached, or is not KFP.
         """
         api = self.client.healthzs.healthz_service_get_healthz.__self__.api_client
 
@@ -132,12 +132,12 @@ class Server:
         return self.profile.namespace
 
     def call(self, what: str, request: Callable[[], Answer], *, repeatable: bool = True) -> Answer:
-        """Send a request, and repeat it where that is safe and may help.
+        """Send a request, and retry it if that is safe and may help.
 
         A token that has expired is renewed once.
 
         Args:
-            what: The request in words, after "cannot".
+            what: Description of the request, to follow "cannot".
             request: Sends it.
             repeatable: False for a request that may have been carried out although its answer was lost.
 
@@ -205,9 +205,9 @@ def pages(fetch: Callable[[str], Any], *, items: str, limit: int | None = None) 
     """Return the items of all pages of a list.
 
     Args:
-        fetch: Returns the page of a token; an empty token stands for the first.
+        fetch: Returns the page of a token; an empty token means the first page.
         items: Name of the items in a page.
-        limit: Stop after at least so many; None for all.
+        limit: Stop after at least this many; None for all.
     """
     found: list[Any] = []
     token = ""
@@ -220,7 +220,7 @@ def pages(fetch: Callable[[str], Any], *, items: str, limit: int | None = None) 
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 - kfp has no types
-    """Return the server's own words after a colon; empty if it says nothing that is meant for people."""
+    """Return the server's own message after a colon; empty if it has none that is meant for people."""
     try:
         body = json.loads(error.body or "")
         message = str(body.get("message") or body.get("error_message") or body.get("error") or "")

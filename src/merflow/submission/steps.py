@@ -1,8 +1,8 @@
-"""Progress of a run by step and fold, from the tasks that KFP's API tells.
+"""Progress of a run by step and fold, from the tasks that KFP's API lists.
 
-KFP tells a task for every node of the Argo workflow. A step is a node of its own name, with a driver before it. A loop
-has a node ``iteration-iterations(3:3)`` for its fourth iteration, and inside every iteration a node for each step. KFP
-does not say which node lies in which, so folds are told by the nodes of iterations.
+KFP lists a task for every node of the Argo workflow. A step is a node with the step's name, with a driver before it. A
+loop has a node ``iteration-iterations(3:3)`` for its fourth iteration, and inside every iteration a node per step. KFP
+does not say which node is inside which, so folds are identified by the nodes of iterations.
 """
 
 import re
@@ -142,7 +142,7 @@ def tasks_of(run: Run) -> Sequence[Any]:
 
 
 def cached_count(run: Run) -> int:
-    """Return how many executions were skipped because KFP's cache had their results."""
+    """Return the number of executions that KFP skipped because it had cached their results."""
     return sum(task.display_name == "executor" and task.state == SKIPPED for task in tasks_of(run))
 
 

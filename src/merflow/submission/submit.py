@@ -1,7 +1,7 @@
-"""A package becomes a version of its pipeline on KFP, and a run of that version.
+"""Upload of a package as a version of its pipeline on KFP, and start of a run of that version.
 
 A version is named after a digest of its package, so the same package is uploaded once. The UI then shows the pipeline's
-name beside the run, and its versions tell commit, code and image.
+name next to the run, and its versions show commit, code and image.
 """
 
 import json
@@ -52,7 +52,7 @@ def version_name(package: Package) -> str:
 
 
 def without_cache(package: Package) -> Package:
-    """Return the package with every step set to run although KFP's cache has its results."""
+    """Return the package with every step set to run even if KFP has cached its results."""
     platform = {"platforms": {"kubernetes": package.platform}} if package.platform else None
     spec = json.loads(json.dumps(package.spec))  # a copy
     graphs = [spec["root"], *spec["components"].values()]
@@ -174,7 +174,7 @@ def start(
 
 
 def default_run_name(pipeline: str) -> str:
-    """Return a name for a run that the user gives none: the pipeline and the time."""
+    """Return the default name of a run: the pipeline and the time."""
     return f"{pipeline.removeprefix('merflow-')} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
 
 

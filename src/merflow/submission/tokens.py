@@ -12,7 +12,7 @@ _PATIENCE_S = 60
 
 
 class Token:
-    """The token, which a command gives once and a file every time, because the kubelet replaces it."""
+    """The token: a command is run once, and a file is read every time, because the kubelet replaces it."""
 
     def __init__(self, profile: ClusterProfile) -> None:
         self._profile = profile
@@ -62,7 +62,7 @@ def _run(command: list[str]) -> str:
             f"token_command: no program {command[0]!r}; install it, or correct the command"
         ) from error
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise SubmissionError(f"token_command did not end well ({error}); run it yourself: {words}") from error
+        raise SubmissionError(f"token_command failed ({error}); run it yourself: {words}") from error
     if done.returncode:
         said = " ".join(done.stderr.split())[-300:] or "it said nothing"
         raise SubmissionError(

@@ -1,4 +1,4 @@
-"""Waiting for a run: it is read again and again until it ends, whatever happens to the connection."""
+"""Waiting for a run: it is polled until it ends, whatever happens to the connection."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +30,13 @@ def watch(
     pause: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
-    """Yield the run's progress until it has ended or the time is over.
+    """Yield the run's progress until it has ended or the timeout is over.
 
     Args:
         server: The server.
         run_id: The run's whole id.
-        every_s: Seconds between two looks.
-        timeout_s: Stop after so many seconds; None for no limit.
+        every_s: Seconds between two polls.
+        timeout_s: Stop after this many seconds; None for no limit.
         pause: Sleeps.
         clock: Seconds, from any start.
 

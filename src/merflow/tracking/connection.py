@@ -1,4 +1,4 @@
-"""The MLflow client: its server or database, its timeouts, and the errors that its failures become.
+"""The MLflow client: its server or database, its timeouts, and its errors.
 
 MLflow reads its settings from the environment. They are set when the first connection is opened, and only where the
 user has set none: a tracker that is down must cost a training process seconds, not MLflow's default of minutes. Uploads
@@ -33,7 +33,7 @@ _ENVIRONMENT = {
     _TIMEOUT: "10",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    # Large files go to the object store in parts, past the server, if the server's store can do that.
+    # Large files are uploaded in parts directly to the object store, if the server's store supports that.
     _IN_PARTS: "true",
     _LARGE: str(100 * 1024**2),
     # Downloads go through the server: its object store may have an address that only the cluster knows, which MLflow
@@ -47,7 +47,7 @@ _DUPLICATE = ("UNIQUE constraint failed", "duplicate key", "Duplicate entry")
 
 
 def tracking_uri(setting: str, *, folder: Path) -> str | None:
-    """Return the URI that ``tracking.uri`` of ``params.yaml`` stands for.
+    """Return the URI that ``tracking.uri`` of ``params.yaml`` means.
 
     Args:
         setting: ``auto`` for SQLite in the folder, ``none`` for no tracking, or a URI.
@@ -75,7 +75,7 @@ def checked_uri(uri: str) -> str:
     scheme = urlsplit(uri).scheme.partition("+")[0]
     if scheme not in SCHEMES:
         raise TrackingError(
-            f"tracking.uri {uri!r} is no tracking server or database; use http://HOST:PORT, "
+            f"tracking.uri {uri!r} is not a tracking server or database; use http://HOST:PORT, "
             "sqlite:////absolute/path/mlflow.db, auto or none"
         )
     return uri
@@ -113,10 +113,10 @@ class Connection:
         return _without_password(self.uri, uri=self.uri)
 
     def call(self, method: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - any arguments of MLflow's client
-        """Call a method of the client; retry where another process was in the way for a moment.
+        """Call a method of the client; retry if another process got in the way.
 
         Raises:
-            TrackingError: The server or database cannot be reached, refuses, or is no MLflow server.
+            TrackingError: The server or database cannot be reached, refuses, or is not an MLflow server.
         """
         from mlflow.exceptions import MlflowException
 
@@ -135,10 +135,10 @@ class Connection:
 
     @contextmanager
     def as_current(self, method: str) -> Iterator[None]:
-        """Let MLflow's module-level functions, which take no address, use this server or database in the block.
+        """Make MLflow's module-level functions, which take no address, use this server or database in the block.
 
         Args:
-            method: The client's method that the block amounts to, for its time limit and for errors.
+            method: The client's method that matches the block, for its time limit and for errors.
 
         Raises:
             TrackingError: The server or database cannot be reached, or refuses.
@@ -165,7 +165,7 @@ class Connection:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Keep other processes of this machine out while a run is looked up or made; without SQLite, do nothing."""
+        """Keep other processes of this machine out while a run is looked up or created; without SQLite, do nothing."""
         if self.database is None:
             yield
             return
@@ -184,7 +184,7 @@ class Connection:
 
 
 def _database_errors() -> tuple[type[Exception], ...]:
-    """Return the errors of a database that MLflow opens itself; none where only MLflow's small client is installed."""
+    """Return the errors of a database that MLflow opens itself; none if only MLflow's skinny client is installed."""
     try:
         from sqlalchemy.exc import SQLAlchemyError
     except ModuleNotFoundError:

@@ -1,7 +1,7 @@
 """MLflow's SQLite file, which is complete or absent.
 
-MLflow builds a database in some hundred steps, and cannot go on from half of them. It is therefore built beside its
-path and then moved there. A kill leaves nothing that the next process has to understand.
+MLflow builds a database in about a hundred steps and cannot resume halfway. So the database is built next to its path
+and then moved there. A killed process leaves nothing that the next one has to repair.
 """
 
 import fcntl
@@ -38,7 +38,7 @@ def locked(database: Path) -> Iterator[None]:
 
 
 def ensure_database(database: Path) -> None:
-    """Build MLflow's database unless it exists. Replace one that MLflow was killed in the middle of building.
+    """Build MLflow's database unless it exists. Replace one that is incomplete because MLflow was killed.
 
     Raises:
         TrackingError: The lock's file cannot be opened.
@@ -60,7 +60,7 @@ def ensure_database(database: Path) -> None:
 
 
 def is_complete(database: Path) -> bool:
-    """Return True if MLflow has built the file, or if the file is something that MLflow must report.
+    """Return True if MLflow has built the file, or if MLflow should report what is wrong with it.
 
     The last step of the building is an experiment named Default. A database without any experiment or model has no
     content.
@@ -78,7 +78,7 @@ def is_complete(database: Path) -> bool:
 
 
 def _idle_s(database: Path) -> float:
-    """Return the time since the last writing to the file; infinity if there is none, or it is empty."""
+    """Return the time since the file was last written; infinity if there is none, or it is empty."""
     try:
         status = database.stat()
     except FileNotFoundError:
@@ -106,7 +106,7 @@ def _build(part: Path, *, artifacts: Path) -> None:
 
 @contextmanager
 def _unsynchronized(database: Path) -> Iterator[None]:
-    """Let SQLite not wait for the disk after each of the hundreds of writes; a disk may take 20 ms for each."""
+    """Keep SQLite from waiting for the disk after each of hundreds of writes; a disk may take 20 ms for each."""
     from sqlalchemy import Engine, event
 
     def configure(connection: object, _record: object) -> None:

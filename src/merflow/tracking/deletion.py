@@ -5,7 +5,7 @@ from typing import Any
 from merflow.tracking.connection import Connection
 from merflow.tracking.runs import KIND_TAG, NOTE_TAG
 
-# Tags of a version that name further runs it rests on.
+# Tags of a version that name further runs on which it is based.
 _LINEAGE_TAGS = ("merflow.variant_run", "merflow.benchmark_run")
 SUPERSEDED = "superseded"
 
@@ -14,7 +14,7 @@ def retire_run(connection: Connection, run_id: str) -> bool:
     """Make room for a new run with the same identity, and return True if the old run was deleted.
 
     A run that a registered version points to is evidence of what was promoted. It is kept: only its kind changes, so
-    that merflow does not find it any more when it looks for the run of the fold or variant.
+    that merflow no longer finds it when it looks for the run of the fold or variant.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.

@@ -37,11 +37,11 @@ logger = logging.getLogger(__name__)
 
 # Epochs of small models take a tenth of a second and a request takes ten milliseconds, so figures are sent together.
 FLUSH_S = 5.0
-# Files of the fold's folder that are uploaded; the state for resuming is not.
+# Files of the fold's folder that are uploaded; the checkpoint is not.
 UPLOADED = ("*.parquet", "*.json", "*.png", "*.svg", "inspection.safetensors", "model")
 # Measurements of the machine, in the fold's folder too, so that they outlive a server that is down.
 SYSTEM = "system.json"
-# Two equal trainings differ in wall time alone.
+# Two identical training runs differ only in wall time.
 _NEVER_EQUAL = ("seconds",)
 
 
@@ -142,7 +142,7 @@ class FoldRun:
             if not self._forgiving:
                 raise
             self._lost = True
-            logger.warning("%s is no longer tracked, training goes on: %s", run_name(self._fold), error)
+            logger.warning("%s is no longer tracked, but training continues: %s", run_name(self._fold), error)
 
     def _open(self) -> None:
         self._parent = self._open_parent()
@@ -180,7 +180,7 @@ class FoldRun:
         self._flushed_s = time.monotonic()
 
     def _queue_system(self) -> None:
-        """Queue the measurements since the last call; steps go on from those of an interrupted training."""
+        """Queue the measurements since the last call; steps continue those of an interrupted run."""
         if self._machine is None:
             return
         first = 1 + max((step for key, step in self._logged if key.startswith(PREFIX)), default=-1)

@@ -41,7 +41,7 @@ def promotable_tag(promotable: bool) -> str:
 
 
 def _origin_tags(fold: PlannedFold) -> dict[str, str]:
-    """Return the base of a user's preset, and the search that found its settings."""
+    """Return the base of a user's preset, and the study that found its settings."""
     origin = fold.origin
     if origin is None:
         return {}

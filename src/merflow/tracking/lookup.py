@@ -1,4 +1,4 @@
-"""Existing runs and registered models, found by the names that people use for them."""
+"""Lookup of existing runs and registered models by the names that users give them."""
 
 import re
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ def version_of(connection: Connection, text: str) -> Version:
     """Return the model version that a text names, see :func:`is_version`.
 
     Raises:
-        TrackingError: There is no such version, it comes from no run, or the server cannot be reached.
+        TrackingError: There is no such version, it does not come from a run, or the server cannot be reached.
     """
     named = _MODEL.fullmatch(text)
     assert named, text

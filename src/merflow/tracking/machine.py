@@ -1,7 +1,7 @@
-"""The load of the machine while a fold trains: processors, memory and GPUs, for MLflow's page of system metrics.
+"""The load of the machine while a fold trains: CPUs, memory and GPUs, for MLflow's page of system metrics.
 
-MLflow's own monitor writes to the server from a thread of its own and waits for it when training ends. Here a thread
-only measures, and the figures are sent with all others, so a server that is down costs nothing more.
+MLflow's own monitor writes to the server from a separate thread and waits for it when training ends. Here a thread
+only measures, and the metrics are sent with all others, so a server that is down causes no further delay.
 """
 
 import threading
@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-# MLflow shows figures with this prefix on a page of their own.
+# MLflow shows metrics with this prefix on a separate page.
 PREFIX = "system/"
 _MEGABYTE = 1e6  # as MLflow counts
 
@@ -46,7 +46,7 @@ class Sampler:
         import psutil
 
         process = psutil.Process()
-        self._collect()  # loads are means since the call before, so the first has no meaning
+        self._collect()  # loads are means since the previous call, so the first is meaningless
         ended = False
         while not ended:
             ended = self._ended.wait(self._every_s)

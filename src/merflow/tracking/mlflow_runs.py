@@ -232,11 +232,11 @@ class BenchmarkRun:
 def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:
     """Return the benchmark's run, not looked up yet; open it once before processes that open it in parallel.
 
-    A new experiment keeps its files where the server says, or beside the SQLite file.
+    A new experiment keeps its files where the server says, or next to the SQLite file.
 
     Args:
         run: The benchmark.
-        uri: A server or database to use in place of the run's own.
+        uri: A server or database to use instead of the run's own.
 
     Raises:
         TrackingError: MLflow is not installed, or cannot track at the URI.

@@ -1,7 +1,7 @@
-"""The run that KFP's own MLflow plugin makes for a task.
+"""The run that KFP's own MLflow plugin creates for a task.
 
-The plugin makes a run per pipeline run and per task, and closes them itself. It makes new ones for a retry, and none
-for a fold that was cached. So merflow keeps runs of its own, and the two are linked by tags: ``kfp.mlflow_run_id`` on
+The plugin creates a run per pipeline run and per task, and closes them itself. It creates new ones for a retry, and
+none for a cached fold. So merflow keeps its own runs, and the two are linked by tags: ``kfp.mlflow_run_id`` on
 merflow's, ``merflow.run_id`` on the plugin's.
 """
 

@@ -1,4 +1,4 @@
-"""Operations that the MLflow runs of benchmarks, variants and folds share: find, make and fill a run."""
+"""Operations that the MLflow runs of benchmarks, variants and folds share: find, create and fill a run."""
 
 import math
 import time
@@ -32,7 +32,7 @@ _EXPERIMENT_TAGS = {
         ]
     ),
 }
-# To a hundredth of a percent, for MLflow's tables show every digit; results.json has all of them.
+# To a hundredth of a percent, because MLflow's tables show every digit; results.json has all of them.
 _DIGITS = 4
 # MLflow's own limits per request.
 _METRICS_PER_BATCH = 1000
@@ -87,7 +87,7 @@ def experiment_id(connection: Connection, name: str, *, artifact_root: str | Non
             return str(
                 connection.call("create_experiment", name, artifact_location=artifact_root, tags=_EXPERIMENT_TAGS)
             )
-        except TrackingError:  # another process may have made it in the same instant
+        except TrackingError:  # another process may have created it at the same moment
             experiment = connection.call("get_experiment_by_name", name)
             if experiment is None:
                 raise

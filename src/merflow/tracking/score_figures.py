@@ -53,7 +53,7 @@ def fold_figures(fold: FoldFigures) -> Figures:
 
 
 def none_paper_figures(selected: NonePaperFigures) -> Figures:
-    """Return the figures of test-selected epochs, and how they differ from the honest ones."""
+    """Return the figures of test-selected epochs, and their differences from the development-selected ones."""
     return {
         "test_selected_MAE": selected.figures["MAE"].pooled,
         "test_selected_CCC": selected.figures["CCC"].pooled,
@@ -72,7 +72,7 @@ def _tested(figure: str) -> str:
 
 
 def _published(name: str, variant: ScoreVariant, results: ScoreResults) -> Figures:
-    """Return the paper's figures of sentiment, each under the convention that it is read beside.
+    """Return the paper's sentiment figures, each under the convention that it is compared with.
 
     A difference from one is taken on the paper's own corpus and protocol, and with its encoders, alone.
     """

@@ -116,7 +116,7 @@ class StudyRun:
 
         self._attempt("log the study", log, then="the same command tries again")
 
-    def _attempt(self, what: str, action: Callable[[], object], *, then: str = "tuning goes on") -> None:
+    def _attempt(self, what: str, action: Callable[[], object], *, then: str = "tuning continues") -> None:
         try:
             action()
         except TrackingError as error:
@@ -184,7 +184,7 @@ def open_study_run(
     Args:
         uri: URI of the tracking server or database.
         experiment: Name of the MLflow experiment; it is made if there is none.
-        name: The run's name for people.
+        name: The run's readable name.
         study_id: The same for every process and every repetition of this study.
         tags: Variant, manifest hash, split id, git commit.
         params: Settings of the study; nested ones get dotted names.

@@ -1,11 +1,11 @@
-"""A variant as an MLflow run between its benchmark and its folds: the row that people compare.
+"""A variant as an MLflow run between its benchmark and its folds: the row that users compare.
 
 Figures are shares, 0 to 1, of all test utterances together. Those below ``published/`` are the paper's own: the name of
 one of another corpus or protocol says so, and there is a difference only from one of the same corpus and protocol.
 MLflow groups its charts by the part of a name before a slash.
 
 The variant's run has the figures of the epochs that its selection rule chose. Test-selected epochs, where the shadow
-selection is on, have a child run of their own, which is tagged as not promotable.
+selection is on, have a separate child run, which is tagged as not promotable.
 """
 
 from collections.abc import Mapping
@@ -130,13 +130,13 @@ def _find(parent: Parent, fold: PlannedFold) -> tuple[Any, bool]:
 
 
 def _is_of_other_settings(run: Any, fold: PlannedFold) -> bool:  # noqa: ANN401 - mlflow's Run
-    """Return True if a logged setting differs; the run may lack some, for its process may have died early."""
+    """Return True if a logged setting differs; the run may lack some, because its process may have died early."""
     ours = as_params(variant_params(fold))
     return any(ours.get(key) != value for key, value in run.data.params.items())
 
 
 def _log_none_paper(parent: Parent, fold: PlannedFold, selected: NonePaper | NonePaperFigures, *, run_id: str) -> None:
-    """Log the figures of the test-selected epochs, and how they differ from the honest ones."""
+    """Log the figures of the test-selected epochs, and their differences from the development-selected ones."""
     best, figure = ("lowest", "MAE") if isinstance(selected, NonePaperFigures) else ("highest", "UA")
     selection = none_paper_of(fold.task)
     with parent.connection.exclusive():

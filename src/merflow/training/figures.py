@@ -1,4 +1,4 @@
-"""Figures of development data by task, and the figure by which the shadow selection chooses."""
+"""Metrics on development data by task, and the metric that the shadow selection maximizes."""
 
 import numpy as np
 
@@ -27,8 +27,7 @@ def development_figures(labels: np.ndarray, outputs: np.ndarray, *, task: Task) 
 def _of_scores(labels: np.ndarray, scores: np.ndarray, *, task: Regression) -> list[float]:
     """Return MAE, CCC and Pearson's correlation, so that epochs can be compared.
 
-    A model that predicts the same for all agrees with nothing: a correlation that does not exist is 0. Those of a model
-    that diverged are NaN.
+    The correlations of constant predictions, which are undefined, count as 0. Those of a model that diverged are NaN.
     """
     if not np.isfinite(scores).all():
         return [np.nan] * len(ON_EVERY_SCALE)
@@ -37,6 +36,6 @@ def _of_scores(labels: np.ndarray, scores: np.ndarray, *, task: Regression) -> l
 
 
 def shadow_figure(labels: np.ndarray, predicted: np.ndarray, *, task: Task) -> float:
-    """Return the figure whose highest value the shadow selection takes: test UA, or minus the test MAE of scores."""
+    """Return the metric that the shadow selection maximizes: test UA, or minus the test MAE for scores."""
     figures = development_figures(labels, predicted, task=task)
     return -figures["dev_mae"] if isinstance(task, Regression) else figures["dev_ua"]

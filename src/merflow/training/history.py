@@ -1,4 +1,4 @@
-"""Figures of every epoch of a fold, and the epoch that was chosen."""
+"""Metrics of every epoch of a fold, and the selected epoch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ class FoldHistory:
 
     Attributes:
         epochs: Figures of all epochs, first epoch first.
-        best_epoch: The chosen epoch of all stages; the model ends up with its weights. 0 before the first.
+        best_epoch: The selected epoch of all stages; the model ends up with its weights. 0 before the first.
         stage: Number of the current stage, counted from 1.
     """
 
@@ -25,7 +25,7 @@ class FoldHistory:
 
     @property
     def best(self) -> EpochFigures:
-        """Figures of the chosen epoch."""
+        """Metrics of the selected epoch."""
         assert self.best_epoch, "no epoch yet"
         return self.epochs[self.best_epoch - 1]
 
@@ -35,10 +35,10 @@ class FoldHistory:
         return sum(figures.stage < self.stage for figures in self.epochs)
 
     def with_epoch(self, figures: EpochFigures, *, recipe: Recipe) -> "FoldHistory":
-        """Return the history with one more epoch, which is chosen if it beats the best so far, of whatever stage.
+        """Return the history with one more epoch, which is selected if it beats the best so far, of whatever stage.
 
-        The figures are compared by the monitor of the current stage. In case of a tie, the earlier epoch stays chosen.
-        Without development utterances there is nothing to compare: the last epoch is the chosen one.
+        Epochs are compared by the monitor of the current stage. In a tie, the earlier epoch stays selected. Without
+        development utterances there is nothing to compare, and the last epoch is selected.
         """
         compared = self.best_epoch and figures.has_development
         better = not compared or _score(figures, recipe) > _score(self.best, recipe)

@@ -1,4 +1,4 @@
-"""Training of one fold: stages of epochs in seeded order, the epoch chosen on development data, resumable."""
+"""Training of one fold: stages of epochs in seeded order, with the epoch selected on development data; resumable."""
 
 import math
 import time
@@ -41,7 +41,7 @@ class TrainedFold:
 
     Attributes:
         history: Figures of all epochs.
-        material: Material of the chosen epoch's stage; its model has the weights of that epoch.
+        material: Material of the selected epoch's stage; its model has the weights of that epoch.
         shadow: The test-selected epoch; None if the last stage's material has no test utterances.
     """
 
@@ -63,7 +63,7 @@ def train_fold(
 ) -> TrainedFold:
     """Train stage after stage; each starts from the weights of the best epoch so far.
 
-    The chosen epoch is the best of all stages: a later stage that never beats it changes nothing about the result.
+    The selected epoch is the best of all stages: a later stage that never beats it does not change the result.
 
     A checkpoint is written to ``folder`` after every epoch. A later call with the same models, data, recipes and
     parameters resumes from it, and ends with the same weights and figures (bit-identical on a CPU) as a call that was
@@ -138,7 +138,7 @@ def _check(source: UtteranceSource, what: str) -> None:
 
 
 def _one_more(training_state: TrainingState, material: Material, state: FoldState, *, max_epochs: int) -> FoldState:
-    """Return the state after one more epoch. The test part influences the shadow, and nothing else."""
+    """Return the state after one more epoch. The test part influences only the shadow selection."""
     before = state.history
     figures = _epoch(training_state, material, history=before, max_epochs=max_epochs)
     history = before.with_epoch(figures, recipe=training_state.recipe)

@@ -10,10 +10,10 @@ from merflow.inference.missing import modalities_present, without
 
 
 def drop_modalities(batch: Batch | RawBatch, *, probability: float) -> Batch | RawBatch:
-    """Return the batch after each utterance has lost each of its modalities with this probability.
+    """Return the batch with each modality of each utterance dropped with this probability.
 
     No utterance loses its last modality. Random numbers come from torch's generator on the batch's device, which is
-    seeded anew every epoch; none is drawn if the probability is 0.
+    reseeded every epoch; none is drawn if the probability is 0.
     """
     if not probability:
         return batch

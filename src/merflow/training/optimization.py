@@ -41,13 +41,13 @@ class Grouped(Protocol):
     """A model that contains encoders."""
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Return the parameters that learn by group: ``model`` and ``encoders``, each with its own learning rate."""
+        """Return the trainable parameters by group: ``model`` and ``encoders``, each with its own learning rate."""
         ...
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Everything that an epoch of a stage works with: the model, its optimizer and their settings."""
+    """Everything that an epoch of a stage needs: the model, its optimizer and their settings."""
 
     model: nn.Module
     forward: Forward
@@ -92,7 +92,7 @@ class TrainingState:
 
 
 def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Return the recipe's optimizer for the parameters that learn. It runs one fused kernel per step.
+    """Return the recipe's optimizer for the trainable parameters. It runs one fused kernel per step.
 
     Each group stores its first learning rate as ``first_lr`` for the schedule.
     """
@@ -167,7 +167,7 @@ def develop(training_state: TrainingState, source: UtteranceSource, *, epoch: in
 
 
 def shadow_predictions(training_state: TrainingState, source: UtteranceSource) -> np.ndarray:
-    """Return the predictions ``(len(source), C)`` of the model in its current state; for the shadow selection alone."""
+    """Return the predictions ``(len(source), C)`` of the model in its current state; only for the shadow selection."""
     training_state.model.eval()
     return predictions(
         training_state.output,

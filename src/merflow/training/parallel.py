@@ -1,4 +1,4 @@
-"""Training one fold with several processes, each on a device of its own.
+"""Training of one fold with several processes, each on its own device.
 
 Every batch is split among the processes, utterance by utterance. Each process computes the loss of its share, weighted
 so that the mean over processes is the loss of the whole batch. All processes then step along the mean gradient, which
@@ -32,7 +32,7 @@ from merflow.inference.ranks import Ranks
 
 
 def share_of(source: UtteranceSource, ranks: Ranks) -> UtteranceSource:
-    """Return a source whose batches are this process's shares of the batches that are requested."""
+    """Return a source whose batches are this process's shares of the requested batches."""
     return source if ranks.count == 1 else _Share(source, ranks)
 
 
@@ -51,7 +51,7 @@ class _Share:
     def batch(self, indices: Sequence[int]) -> Batch | RawBatch:
         """Return the share. If there are more processes than utterances, it is one utterance without any modality.
 
-        Such an utterance keeps the processes in step; :func:`share_of_loss` gives it a weight of 0.
+        Such an utterance keeps the processes synchronized; :func:`share_of_loss` gives it a weight of 0.
         """
         share = self._ranks.share(indices)
         return self._source.batch(share) if share else without_everything(self._source.batch(indices[:1]))
@@ -127,14 +127,14 @@ def environments(params: TrainingParams) -> list[dict[str, str]]:
 
 
 def started_by_torchrun() -> Ranks | None:
-    """Return this process among those, on all nodes, that torchrun started for a fold; None without torchrun."""
+    """Return this process's rank among those that torchrun started for a fold on all nodes; None without torchrun."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return None
     return Ranks(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
 
 
 def take_own_gpu() -> None:
-    """Hide all GPUs but this process's own from it, as :func:`environments` does; torchrun shows every process all.
+    """Hide all GPUs except its own from this process, as :func:`environments` does; torchrun shows all to everyone.
 
     Call this before anything computes on a GPU.
     """
@@ -148,8 +148,8 @@ def take_own_gpu() -> None:
 def joined(params: TrainingParams) -> Iterator[Ranks]:
     """Join the fold's process group; yields as soon as all processes have joined.
 
-    After an error the group stays open. The other processes then wait until they are ended, instead of failing first
-    with an error of their own.
+    After an error the group stays open. The other processes then wait until they are terminated, instead of failing
+    first with their own errors.
 
     Raises:
         TrainingError: Accelerate is not installed, or the processes cannot reach each other.

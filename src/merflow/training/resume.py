@@ -37,8 +37,8 @@ class FoldState:
 
     Attributes:
         history: Figures of all epochs so far.
-        best: Weights after the chosen epoch, of the model of that epoch's stage; empty before the first epoch.
-        shadow: The epoch that the test part would choose; nothing else depends on it.
+        best: Weights after the selected epoch, of the model of that epoch's stage; empty before the first epoch.
+        shadow: The epoch that the test part would select; nothing else depends on it.
     """
 
     history: FoldHistory
@@ -55,7 +55,7 @@ def fingerprint_of(
     seed: int,
     device: torch.device,
 ) -> dict[str, str]:
-    """Return everything that determines a fold's result, as words or digests.
+    """Return everything that determines a fold's result, as texts or digests.
 
     A checkpoint is resumed only if all entries agree. Model and data are those of the current stage.
 
@@ -164,7 +164,7 @@ def _no_checkpoint(path: Path) -> Iterator[None]:
     except SafetensorError as error:
         raise TrainingError(f"{path} is corrupt ({error}); delete it to start the fold over") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise TrainingError(f"{path} is no checkpoint of a fold ({error!r}); delete it to start over") from error
+        raise TrainingError(f"{path} is not a checkpoint of a fold ({error!r}); delete it to start over") from error
 
 
 def _dev(material: Material) -> str:

@@ -1,8 +1,8 @@
-"""Shadow selection ``none-paper``: the result a report would show if the test part chose the epoch.
+"""Shadow selection ``none-paper``: the result that a report would show if the test part selected the epoch.
 
-Some published code selects epochs this way. Here the result is recorded beside the honest training, which never reads
-it: the chosen epoch, the end of a stage and the weights follow from development data alone, and they are bit-identical
-with and without the shadow selection.
+Some published code selects epochs this way. Here the result is recorded in addition to the regular training, which
+never reads it: the selected epoch, the end of a stage and the weights depend only on development data, and they are
+bit-identical with and without the shadow selection.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from merflow.training.figures import shadow_figure
 
 @dataclass(frozen=True)
 class Shadow:
-    """The epoch with the highest test UA, or the lowest test MAE of scores, of whatever stage; the first of equals.
+    """The epoch with the highest test UA, or the lowest test MAE for scores, of any stage; the first among ties.
 
     Attributes:
         epoch: Number of the epoch; 0 before the first.

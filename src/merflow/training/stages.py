@@ -1,4 +1,4 @@
-"""Stages of a fold's training. Each has a recipe, a model and data of its own."""
+"""Stages of a fold's training. Each has its own recipe, model and data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class Material:
     Attributes:
         model: Called on the batches of the sources; returns an ``Output``. The stage learns its state dict.
         task: The task of the labels.
-        train: Labeled utterances to learn from.
-        dev: Labeled utterances on which the epoch is chosen; None where the number of epochs is fixed.
-        test: Labeled utterances for the shadow selection alone (``training.shadow``); None to leave it out.
+        train: Labeled utterances to train on.
+        dev: Labeled utterances on which the epoch is selected; None if the number of epochs is fixed.
+        test: Labeled utterances only for the shadow selection (``training.shadow``); None to leave it out.
     """
 
     model: nn.Module
@@ -37,8 +37,8 @@ class Stage:
         recipe: Optimization and stopping rule.
         open: Returns the stage's material when the stage begins or is resumed. The model of a later stage contains the
             modules of the stage before, so that it starts from that stage's best weights.
-        epochs: Number of epochs, fixed beforehand; learning rates go as if the stage went on to its recipe's last
-            epoch. None to stop by the recipe's rule.
+        epochs: Number of epochs, fixed in advance; learning rates are scheduled as if the stage continued to its
+            recipe's last epoch. None to stop by the recipe's rule.
     """
 
     recipe: Recipe

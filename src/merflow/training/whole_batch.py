@@ -1,8 +1,8 @@
-"""Losses over a whole batch where several processes each hold a share of it.
+"""Losses over a whole batch that is split across several processes.
 
-A model marks what such a loss reads of other utterances with :class:`merflow.models.layers.WholeBatch`. Alone, that
-module returns the tensors it is given. Here it learns to return the rows of all processes, with gradient. The model
-knows neither processes nor ranks.
+A model passes the tensors that such a loss reads from other utterances through
+:class:`merflow.models.layers.WholeBatch`. By itself, that module returns its input. This file makes it return the rows
+of all processes, with gradient. The model knows neither processes nor ranks.
 
 Shapes: W processes; N utterances of one process, M of all.
 """
@@ -20,7 +20,7 @@ from merflow.models.layers import WholeBatch
 
 
 def span_processes(model: nn.Module, ranks: Ranks) -> None:
-    """Let every loss of the model that looks across the batch see the shares of all processes."""
+    """Make every loss of the model that looks across the batch see the shares of all processes."""
     if ranks.count == 1:
         return
     for module in model.modules():
@@ -60,7 +60,7 @@ def _rows(share: Tensor, sizes: list[list[int]], ranks: Ranks) -> Tensor:
 class _AllGather(torch.autograd.Function):
     """Tensors of equal shape from all processes, end to end.
 
-    In the backward pass a process receives the sum of what the losses of all processes ask of its part.
+    In the backward pass, a process receives the sum of the gradients of all processes' losses for its part.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""A git checkout with DVC stages, and the revisions that hold a file.
+"""A git checkout with DVC stages, and the revisions that contain a file.
 
 ``dvc.lock`` records the MD5 of every file that a stage read or wrote, and git keeps every version of ``dvc.lock``.
 """
@@ -62,7 +62,7 @@ class Project:
 
     @classmethod
     def around(cls, path: Path) -> "Project | None":
-        """Return the project that contains a folder; None if the folder is in no git checkout with DVC."""
+        """Return the project that contains a folder; None if the folder is not in a git checkout with DVC."""
         for folder in (path.resolve(), *path.resolve().parents):
             if (folder / ".dvc").is_dir():
                 project = cls(folder)
@@ -115,7 +115,7 @@ class Project:
         return next((entry.get("md5") for entry in entries if entry["path"] == path), None)
 
     def lock_commit(self) -> str:
-        """Return the commit that made ``dvc.lock`` what it is in the working tree; empty if it is not committed."""
+        """Return the commit that last changed ``dvc.lock``; empty if the working tree's version is not committed."""
         if self._git("status", "--porcelain", "--", LOCK):
             return ""
         return self._git("log", "-1", "--format=%H", "--", LOCK)
@@ -132,7 +132,7 @@ class Project:
 
     @cached_property
     def _history(self) -> list[tuple[Commit, str]]:
-        """Each commit that changed ``dvc.lock``, with the content after it, the oldest first."""
+        """The commits that changed ``dvc.lock``, each with the content after it, oldest first."""
         lines = self._git("log", "--exclude=refs/stash", "--all", "--reverse", f"--format={_FIELDS}", "--", LOCK)
         commits = [_commit(line) for line in lines.splitlines()]
         return [(commit, self._git("show", f"{commit.id}:./{LOCK}")) for commit in commits]

@@ -41,7 +41,7 @@ class Remote:
         self.name = name
 
     def push(self, stages: Sequence[str]) -> int:
-        """Upload the outputs of these stages, and return how many files the remote lacked.
+        """Upload the outputs of these stages, and return the number of files that the remote lacked.
 
         Raises:
             VersioningError: No such remote exists, it cannot be reached or refuses, or a file is missing here.
@@ -54,7 +54,7 @@ class Remote:
         return int(self._call("push", push))
 
     def pull(self, stages: Sequence[str]) -> int:
-        """Fetch the outputs of these stages that ``dvc.lock`` records, and return how many files were fetched.
+        """Fetch the outputs of these stages that ``dvc.lock`` records, and return the number of files fetched.
 
         Raises:
             VersioningError: No such remote exists, it cannot be reached or refuses, it lacks a file, or an unrecorded
@@ -111,7 +111,7 @@ class Remote:
             return Repo(str(self.root))
         except DvcException as error:
             raise VersioningError(
-                f"{self.root} is no DVC project ({error}); run the command in one, or make one: dvc init"
+                f"{self.root} is not a DVC project ({error}); run the command in one, or make one: dvc init"
             ) from error
 
     def _describe(self, repo: Any) -> str:  # noqa: ANN401 - dvc's Repo

@@ -171,10 +171,10 @@ def test_no_release(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no such folder: .*none; pass the IEMOCAP_full_release folder"):
         read(tmp_path / "none")
     (tmp_path / "Session6").mkdir()
-    with pytest.raises(CorpusError, match=r"is no IEMOCAP release: it has no folder Session1 \.\. Session5"):
+    with pytest.raises(CorpusError, match=r"is not an IEMOCAP release: it has no folder Session1 \.\. Session5"):
         read(tmp_path)
     write(tmp_path / "Session1", "a file, no folder")
-    with pytest.raises(CorpusError, match="is no IEMOCAP release"):
+    with pytest.raises(CorpusError, match="is not an IEMOCAP release"):
         read(tmp_path)
 
 
@@ -220,7 +220,7 @@ def test_a_malformed_summary_line(release: Path, line: str) -> None:
 @pytest.mark.parametrize("utterance", [f"{SCRIPT}b_F000", f"{SCRIPT}_X000", f"{SCRIPT}_F00", f"{SCRIPT}_FXX0"])
 def test_an_utterance_of_no_or_another_dialogue(release: Path, utterance: str) -> None:
     write(label_file(release), HEADER + turn(utterance, 0, 1, "neu"))
-    with pytest.raises(CorpusError, match=f"line 3: '{utterance}' is no utterance of dialogue {SCRIPT}"):
+    with pytest.raises(CorpusError, match=f"line 3: '{utterance}' is not an utterance of dialogue {SCRIPT}"):
         read(release)
 
 

@@ -145,7 +145,7 @@ def test_wrong_rows_of_the_label_table_are_listed(root: Path, rows: list[str], m
 
 
 def test_a_folder_without_transcripts_labels_or_columns_is_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="is no CMU-MOSEI release: it has no folder Raw/Transcript/Segmented/Comb"):
+    with pytest.raises(CorpusError, match="is not a CMU-MOSEI release: it has no folder Raw/Transcript/Segmented/Comb"):
         read(root / "Raw")
     write_labels(root, ["v,1,test"], header="video_id,clip_id,mode")
     with pytest.raises(CorpusError, match=r"label.csv lacks the columns label; its header is video_id,clip_id,mode"):

@@ -134,7 +134,7 @@ def test_every_size_is_a_commit_of_a_repository() -> None:
 
 @pytest.mark.parametrize("name", ["./none", "smal.en", "/no/such/folder", "a/b/c"])
 def test_a_missing_model(name: str) -> None:
-    with pytest.raises(CorpusError, match=f"no Whisper model '{name}': it is no folder and no size"):
+    with pytest.raises(CorpusError, match=f"no Whisper model '{name}': it is neither a folder nor a size"):
         find_whisper(name, revision=None)
 
 

@@ -31,7 +31,7 @@ PARAMS = CorpusParams(
     tags="drop",
     accept=[],
 )
-NO_TRANSCRIPT = "has no transcript; write its words, or a tag such as [LAUGHTER] if it has none"
+NO_TRANSCRIPT = "has no transcript; transcribe it, or write a tag such as [LAUGHTER] if it contains no words"
 OUTSIDE = "outside 0.2 to 60 s; leave it out, or change corpus.min_duration_s or corpus.max_duration_s"
 LABELS = ("ang", "hap", "exc", "neu", "sad", "xxx")
 RATE_HZ = 16_000
@@ -159,7 +159,7 @@ def test_each_bad_recording_is_named_with_its_problem_and_set_aside(root: Path) 
         "d1_4": "recording d1_4.wav is clipped: 25.0% of its samples are at full scale, more than 1.0%; replace it, or "
         "raise corpus.max_clipped_share",
         "d2_0": "recording d2_0.wav is empty (the file has 0 bytes); copy it again",
-        "d2_1": "recording d2_1.wav is cut off: the header promises 16000 bytes of samples, the file has 10000; "
+        "d2_1": "recording d2_1.wav is cut off: the header declares 16000 bytes of samples, but the file has 10000; "
         "copy it again",
         "d2_2": "recording d2_2.wav cannot be read (Format not recognised); copy or convert it again",
         "d2_3": "recording d2_3.wav is empty (the file has 0 samples); copy it again",

@@ -62,21 +62,21 @@ def with_differences(rows: pd.DataFrame, *what: str) -> pd.DataFrame:
             "Session1 turns labelled fru",
             "rare-labels",
             "turns outside the four classes differ (Session1 turns labelled fru: expected 280, found 0); the 5,531 "
-            "four-class ids and labels match; restore what is missing, or go on with --set "
+            "four-class ids and labels match; restore what is missing, or continue with --set "
             "'corpus.accept=[rare-labels]', which records it",
         ),
         (
             "recordings",
             "no-audio",
             "there is no recording (no sentences/wav); the 5,531 four-class ids and labels match; restore what is "
-            "missing, or go on with --set 'corpus.accept=[no-audio]', which records it, and models that read text "
+            "missing, or continue with --set 'corpus.accept=[no-audio]', which records it, and models that read text "
             "alone",
         ),
         (
             "Session2 turns labelled sad",
             "four-classes",
             "the four classes differ (Session2 turns labelled sad: expected 197, found 0); restore what is missing, or "
-            "go on with --set 'corpus.accept=[four-classes]', which records it",
+            "continue with --set 'corpus.accept=[four-classes]', which records it",
         ),
     ],
 )
@@ -94,7 +94,7 @@ def test_a_release_without_a_session_is_compared_in_the_others() -> None:
     assert compared.set_index("what").loc["turns", "expected"] == "7869"
     assert verdict(IEMOCAP, compared, accepted=[]) == (
         "this is not IEMOCAP as released: Session5 is missing; the 4,290 four-class labels of Session1, "
-        "Session2, Session3, Session4 match by count; restore what is missing, or go on with --set "
+        "Session2, Session3, Session4 match by count; restore what is missing, or continue with --set "
         "'corpus.accept=[missing-sessions]', which records it, and --protocol leave-one-session-out"
     )
     both = with_differences(rows, "sessions", "turns")

@@ -40,12 +40,12 @@ def test_each_difference_has_a_name_and_words() -> None:
     rows = as_counted()
     assert verdict(MOSEI, MOSEI.compare(rows.assign(audio_path=None)), accepted=[]) == (
         "this is not CMU-MOSEI as released: there is no recording (no Raw/Audio/Full/WAV_16000); the 22,856 scores "
-        "match by count; restore what is missing, or go on with --set 'corpus.accept=[no-audio]', which records it, "
-        "and models that read no sound"
+        "match by count; restore what is missing, or continue with --set 'corpus.accept=[no-audio]', which records it, "
+        "and models that read no audio"
     )
     rescored = differences(MOSEI, compare_with_mosei(rows.assign(sentiment=rows["sentiment"].replace(-3, -2))))
     first = "train utterances that round to -3: expected 311, found 0"
-    assert rescored == {"other-scores": f"its scores are distributed otherwise ({first})"}
+    assert rescored == {"other-scores": f"its scores have another distribution ({first})"}
     moved = rows.assign(official_split=rows["official_split"].mask(rows.index == 0, "test"))
     found = compare_with_mosei(moved).set_index("what")
     assert found.loc["videos in two parts", ["difference", "expected", "found"]].tolist() == ["other-split", "0", "1"]

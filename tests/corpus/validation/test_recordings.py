@@ -88,7 +88,9 @@ def test_a_wav_that_is_shorter_than_its_header_tells_is_truncated(tmp_path: Path
     path.write_bytes(path.read_bytes()[:-lost])
 
     told, held = 16_000, 16_000 - lost
-    assert measure(path) == Recording("truncated", f"the header promises {told} bytes of samples, the file has {held}")
+    assert measure(path) == Recording(
+        "truncated", f"the header declares {told} bytes of samples, but the file has {held}"
+    )
 
 
 def test_a_wav_without_its_header_is_unreadable(tmp_path: Path) -> None:

@@ -84,9 +84,9 @@ def test_recordings_words_and_other_utterances_are_refused(mosei_pickles: Path) 
 
 
 def test_without_a_file_there_is_nothing_to_pass_on(tmp_path: Path) -> None:
-    with pytest.raises(FeatureError, match="no file of a corpus is given"):
+    with pytest.raises(FeatureError, match="no corpus file is given"):
         build_encoder(AUDIO, SPEECH)
     with pytest.raises(FeatureError, match="'precomputed audio' is bound to no file"):
         feature_key(AUDIO, SPEECH)
-    with pytest.raises(FeatureError, match=f"{tmp_path} is no file that has them; choose another features.profile"):
+    with pytest.raises(FeatureError, match=f"{tmp_path} is not a file that has them; choose another features.profile"):
         on(tmp_path)

@@ -165,7 +165,7 @@ def test_an_input_for_which_memory_is_short_is_given_up() -> None:
     with ReaderPool(1) as readers:
         found = dict(readers.run(Failing(deadly=(1,), how="greed"), _units(1)))
     assert (found[0], found[2]) == ("read", "read")
-    assert "ends for want of memory" in found[1]
+    assert "ends for lack of memory" in found[1]
 
 
 def test_a_process_that_is_killed_from_outside_costs_no_input() -> None:

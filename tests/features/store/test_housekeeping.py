@@ -168,6 +168,6 @@ def test_what_is_no_store_is_named(store: Path, make: str) -> None:
     if make == "corrupt":
         (store / "key").mkdir()
         (store / "key" / "meta.json").write_text("{")
-    words = {"nothing": "no such store", "empty": "is no store", "corrupt": "meta.json is corrupt"}[make]
+    words = {"nothing": "no such store", "empty": "is not a store", "corrupt": "meta.json is corrupt"}[make]
     with pytest.raises(FeatureError, match=words):
         summaries(store)

@@ -86,7 +86,7 @@ def test_an_index_that_points_beyond_its_shard_is_named(keyed: KeyedStore, past:
     with pytest.raises(FeatureError) as caught:
         keyed.read(past._replace(shard=name))
     assert f"{name}.safetensors has 18 steps, but the index needs {past.offset + past.steps};" in str(caught.value)
-    assert "delete the index beside it and run `merflow features extract` again" in str(caught.value)
+    assert "delete the index next to it and run `merflow features extract` again" in str(caught.value)
 
 
 def test_a_lost_shard_is_named(keyed: KeyedStore) -> None:

@@ -21,9 +21,11 @@ def test_without_the_variable_there_is_no_workspace_in_s3() -> None:
     assert remote_address({}) is None
     assert remote_address({ADDRESS: "s3://runs/team/"}) == S3Address("runs", "team")
     assert (scratch_bytes({}), scratch_bytes({LIMIT: "0.5"})) == (None, 2**29)
-    with pytest.raises(StorageError, match="'runs/team' is no address of S3"):
+    with pytest.raises(StorageError, match="'runs/team' is not an S3 address"):
         remote_address({ADDRESS: "runs/team"})
-    with pytest.raises(StorageError, match=r"MERFLOW_SCRATCH_GIB 'much' is no number of GiB; set cluster\.scratch_gib"):
+    with pytest.raises(
+        StorageError, match=r"MERFLOW_SCRATCH_GIB 'much' is not a number of GiB; set cluster\.scratch_gib"
+    ):
         scratch_bytes({LIMIT: "much"})
 
 

@@ -26,8 +26,8 @@ def test_addresses_are_joined_by_slashes() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("corpora/a", "'corpora/a' is no address of S3; write it as s3://BUCKET/FOLDER"),
-        ("http://x/y", "is no address of S3"),
+        ("corpora/a", "'corpora/a' is not an S3 address; write it as s3://BUCKET/FOLDER"),
+        ("http://x/y", "is not an S3 address"),
         ("s3://", "names no bucket: ''"),
         ("s3://A_b/c", "names no bucket: 'A_b' is not 3 to 63 lower-case letters"),
         ("s3://corpora//a", "'/a' cannot be the path of a file"),

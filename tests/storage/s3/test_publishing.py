@@ -165,7 +165,7 @@ def test_what_cannot_be_published_is_named(folder: Path, address: S3Address, tra
     assert f"{folder / 'linked'} is a link to a folder" in refused()
     (folder / "linked").unlink()
     (folder / "gone.wav").symlink_to(folder / "nothing")
-    assert f"{folder / 'gone.wav'} is no file that can be read" in refused()
+    assert f"{folder / 'gone.wav'} is not a file that can be read" in refused()
     (folder / "gone.wav").unlink()
     (folder / "a\\b").touch()
     assert "'a\\\\b' cannot be the path of a file" in refused()

@@ -1,4 +1,4 @@
-"""Rows of a CSV file as text cells that know their line, so that every error can name its position."""
+"""Rows of a CSV file as text cells with their line number, so that every error can name its position."""
 
 import math
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ class Record:
         return value
 
     def choice(self, column: str, words: dict[str, Any]) -> Any:  # noqa: ANN401 - a value of `words`
-        """Return the value that a cell's word, in any case, stands for; None if the cell is empty.
+        """Return the value of a cell's word, in upper or lower case; None if the cell is empty.
 
         Raises:
             CorpusError: The word is not among ``words``.
@@ -104,7 +104,7 @@ def read_records(path: Path, *, key: tuple[str, ...] = ("utterance_id",)) -> tup
 
 
 def listed(problems: dict[str, list[Record]], *, rows: int) -> str:
-    """Return the problems of all rows as one message, equal ones as one; the records of each are in order."""
+    """Return the problems of all rows as one message, listing equal problems once with their records in order."""
     lines = []
     for problem, records in list(problems.items())[:_LISTED]:
         others = f" and {len(records) - 1} more" if len(records) > 1 else ""

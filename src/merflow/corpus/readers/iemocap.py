@@ -2,7 +2,7 @@
 
 Labels come only from the top level of ``SessionN/dialog/EmoEvaluation``; the raters' subfolders follow another label
 policy. The manifest has all turns, labelled by a majority or not. The first letter of an id is the actor who wears the
-face markers in that recording, and the last letter is the one who speaks. A speaker is a session with the last letter.
+face markers in that recording, and the last letter is the actor who speaks. A speaker is a session and the last letter.
 The actor with the markers is in the left half of the picture.
 """
 
@@ -29,16 +29,16 @@ _log = logging.getLogger(__name__)
 def read_iemocap(root: Path, *, taxonomy: Taxonomy) -> Manifest:
     """Read a release into a manifest.
 
-    A missing transcription, recording or video is no error: its columns are null, and validation lists it. Of a missing
-    recording, ``audio_path`` stays, and ``n_samples`` and ``rate_hz`` are null. A release without any recording has no
-    audio: ``audio_path`` is null, too.
+    A missing transcription, recording or video is not an error: its columns are null, and validation lists it. For a
+    missing recording, ``audio_path`` stays, and ``n_samples`` and ``rate_hz`` are null. A release without any recording
+    has no audio: ``audio_path`` is null, too.
 
     Args:
         root: The release folder, or the folder that contains ``IEMOCAP_full_release``.
         taxonomy: Turns the raw label into ``emotion``.
 
     Raises:
-        CorpusError: The folder is no release, a session or dialogue is empty, or a label file is malformed.
+        CorpusError: The folder is not a release, a session or dialogue is empty, or a label file is malformed.
         LabelError: A label file contains an unknown code.
     """
     release = _find_release(root)
@@ -66,7 +66,7 @@ def _find_release(root: Path) -> Path:
         if folder.is_dir() and _sessions(folder):
             return folder.resolve()
     raise CorpusError(
-        f"{root} is no IEMOCAP release: it has no folder Session1 .. Session5; "
+        f"{root} is not an IEMOCAP release: it has no folder Session1 .. Session5; "
         f"pass the {RELEASE} folder, or the folder that contains it"
     )
 

@@ -83,7 +83,7 @@ def read_transcripts(path: Path) -> dict[str, str]:
             continue
         match = _TRANSCRIBED.fullmatch(line)
         if match is None or not UTTERANCE_ID.fullmatch(match["utterance"]):
-            _log.warning("%s line %d is no transcript line; it is skipped: %r", path, number, line[:80])
+            _log.warning("%s line %d is not a transcript line; it is skipped: %r", path, number, line[:80])
             continue
         words = " ".join(match["text"].split())
         first = texts.setdefault(match["utterance"], words)
@@ -102,7 +102,8 @@ def _parse_summary(line: str, *, number: int, path: Path) -> Turn:
     identity = UTTERANCE_ID.fullmatch(utterance)
     if identity is None or identity["dialogue"] != path.stem:
         raise CorpusError(
-            f"{path} line {number}: {utterance!r} is no utterance of dialogue {path.stem}; expected {path.stem}_F000"
+            f"{path} line {number}: {utterance!r} is not an utterance of dialogue {path.stem}; "
+            f"expected {path.stem}_F000"
         )
     valence, activation, dominance = (None if value.lower() == "nan" else float(value) for value in ratings)
     return Turn(

@@ -3,7 +3,7 @@
 The release cuts the clips out of its videos itself, but many of those files do not play. Utterances are therefore parts
 of the full videos and recordings, from the times in the segmented transcripts. The release does not say who speaks in a
 video: each video counts as a speaker of its own, although some people may appear in several. The sentiments and the
-official split come from a table that lies beside the folder ``Raw``.
+official split come from a table next to the folder ``Raw``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ RECORDINGS = Path("Raw/Audio/Full/WAV_16000")
 VIDEOS = Path("Raw/Videos/Full/Combined")
 
 _SESSION = "mosei"  # the corpus has no sessions
-# Times may lie outside a recording by so much; they are moved to its edge.
+# Times may lie outside a recording by at most this much; they are moved to its edge.
 _SLACK_S = 1.0
 
 
@@ -50,7 +50,7 @@ def read_mosei(root: Path, *, taxonomy: Taxonomy) -> Manifest:
 
     The manifest has every clip in the transcripts of the videos that have a labelled clip. Clips without a label have
     no sentiment. A labelled clip without a line in the transcripts has no times, so it has no recording and no video
-    either. A missing recording or video is no error: its path stays, and validation lists it. A release without any
+    either. A missing recording or video is not an error: its path stays, and validation lists it. A release without any
     recording has no audio, and one without any video has no video.
 
     Args:
@@ -58,11 +58,11 @@ def read_mosei(root: Path, *, taxonomy: Taxonomy) -> Manifest:
         taxonomy: Taxonomy of the manifest; no utterance has an emotion.
 
     Raises:
-        CorpusError: The folder is no release, or the table of labels is missing or malformed.
+        CorpusError: The folder is not a release, or the table of labels is missing or malformed.
     """
     if not (root / TRANSCRIPTS).is_dir():
         raise CorpusError(
-            f"{root} is no CMU-MOSEI release: it has no folder {TRANSCRIPTS}; pass the folder that contains Raw"
+            f"{root} is not a CMU-MOSEI release: it has no folder {TRANSCRIPTS}; pass the folder that contains Raw"
         )
     labels: dict[str, dict[int, Label]] = {}
     for label in read_labels(root / LABELS):
@@ -166,7 +166,7 @@ def _timed_row(video: str, clip: Clip, label: Label | None, media: _Media) -> di
 
 
 def _report(rows: Sequence[dict[str, Any]], *, moved: int, skipped: int, reworded: int) -> None:
-    """Say what the manifest doesn't have as the release has it."""
+    """Report the differences between the manifest and the release."""
     if skipped:
         say(f"index: {skipped} videos with a transcript have no labelled clip; they are left out")
     if unlabelled := sum(row["sentiment"] is None for row in rows):

@@ -23,7 +23,7 @@ def read_mosei_pickle(root: Path, *, taxonomy: Taxonomy) -> Manifest:
         taxonomy: Taxonomy of the manifest; no utterance has an emotion.
 
     Raises:
-        CorpusError: The file is missing, is no plain pickle, or is not CMU-MOSEI's.
+        CorpusError: The file is missing, is not a plain pickle, or is not CMU-MOSEI's.
     """
     file = open_mosei_pickle(root)
     rows = [

@@ -1,10 +1,10 @@
-"""Baselines that neither hear nor see nor understand: three of them on the folds of a split.
+"""Three baselines without audio, video or text understanding, on the folds of a split.
 
-``majority`` knows how often each emotion occurs. ``side-only`` knows facts around an utterance: the half of the
+``majority`` predicts the most frequent emotion. ``side-only`` uses side information about an utterance: the half of the
 picture, the speaker's gender, scripted or improvised, the position in the dialogue, and the duration. ``text-leak``
-knows the transcripts of the training part by heart and understands none. Scripted dialogues are spoken again in every
-session, so a text model may owe to them whatever this baseline scores above ``majority``. Each baseline learns from the
-training part of a fold only. A baseline whose columns the corpus lacks is left out.
+memorizes the transcripts of the training part. Scripted dialogues are repeated in every session, so a text model may
+owe to them whatever this baseline scores above ``majority``. Each baseline learns from the training part of a fold
+only. A baseline whose columns the corpus lacks is left out.
 
 :mod:`merflow.corpus.validation.confounds` answers a related question for one column at a time, before any split.
 """

@@ -1,8 +1,8 @@
 """Choice of development data: one training speaker, one training session, or whole dialogues.
 
-Development data choose the epoch, so a bit player's few lines are no good: a speaker or session is drawn only if it has
-``splits.min_dev_per_class`` utterances of every class, or in every third of the corpus's scores. In a corpus where
-nobody has that many, the draw is among those whose rarest class is the largest, and the splits say so.
+Development data select the epoch, so a speaker with only a few lines is not enough: a speaker or session is drawn only
+if it has ``splits.min_dev_per_class`` utterances of every class, or in every third of the corpus's scores. If none in
+the corpus has that many, the draw is among those whose rarest class is the largest, and the splits say so.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from merflow.errors import SplitError
 
 @dataclass(frozen=True)
 class Drawn:
-    """A speaker or session that was drawn as development data.
+    """A speaker or session drawn as development data.
 
     Attributes:
         name: The speaker or session.
@@ -39,7 +39,7 @@ class TrainingData:
     Attributes:
         train: Utterances that share no dialogue with a test speaker.
         partners: Utterances of speakers who talk with a test speaker; they come first as development speakers, because
-            nobody may train on their dialogues. Empty where whole sessions are tested.
+            their dialogues must not be trained on. Empty if whole sessions are tested.
         test: The test data.
     """
 

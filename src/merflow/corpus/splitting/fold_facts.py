@@ -1,4 +1,4 @@
-"""Facts of one fold, which travel with the splits and make their summary."""
+"""Facts of one fold, which are stored with the splits and shown in their summary."""
 
 from dataclasses import dataclass, field
 
@@ -26,7 +26,7 @@ class FoldFacts:
     Attributes:
         fold: Number of the fold, from 1.
         speakers: Part -> its speakers, sorted.
-        counts: Part -> class -> utterances; of scores, the nearest whole number of the scale -> utterances.
+        counts: Part -> class -> utterances; for scores, nearest whole number of the scale -> utterances.
         drawn: The speaker or session that was drawn as development data; None if whole dialogues were drawn, or if the
             development data are those of an official split.
         official_development: True if they are those of an official split.

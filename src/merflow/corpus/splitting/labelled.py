@@ -1,4 +1,4 @@
-"""The utterances with a label of a task, and their groups: by which development data are drawn, and which are counted.
+"""The utterances with a label of a task, grouped for drawing development data and for counting.
 
 Emotions are both. Scores have few values or many, so development data are drawn by thirds of the corpus's scores, which
 a speaker or session should all have; summaries count scores by the nearest whole number of the scale.
@@ -43,7 +43,7 @@ class Labelled:
 
 
 def in_every_group(*, of_scores: bool) -> str:
-    """Return the groups that development data are drawn by in words, after a number of utterances."""
+    """Return the groups that development data are drawn by as text, to follow a number of utterances."""
     return "in every third of the scores" if of_scores else "of every class"
 
 

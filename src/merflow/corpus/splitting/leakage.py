@@ -25,7 +25,7 @@ class Shared:
 
     @property
     def word(self) -> str:
-        """The column in a word."""
+        """The column as a word."""
         return self.column.removesuffix("_id")
 
 
@@ -69,7 +69,7 @@ def refuse_shared(
     """Raise if two parts of a fold have a speaker or a dialogue in common.
 
     Raises:
-        SplitError: They have; the message names up to five.
+        SplitError: They do; the message names up to five.
     """
     shared = shared_between(column, first=first, second=second, parts=parts)
     if shared:

@@ -1,4 +1,4 @@
-"""The split that a corpus brings along, from the column ``official_split`` of its table."""
+"""The corpus's own split, from the column ``official_split`` of its table."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Splits: the part (train, dev or test) of every labelled utterance in every fold, as a file with an identity."""
+"""Splits: the part (train, dev or test) of every labelled utterance in every fold, as a file with a split id."""
 
 import json
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Splits:
         params: Parameters that made them.
         manifest_hash: Version of the corpus.
         folds: Facts of each fold, in order.
-        accepted: Known differences of the corpus from the real release, in words.
+        accepted: Known differences of the corpus from the real release, as text.
     """
 
     rows: pd.DataFrame
@@ -67,7 +67,7 @@ class Splits:
 
     @property
     def shared_groups(self) -> tuple[str, ...]:
-        """Speakers and dialogues that an official split has in two parts, in words."""
+        """Speakers and dialogues that an official split has in two parts, as text."""
         shared = (each for fold in self.folds for each in fold.shared)
         return tuple(f"{each.word} {each.name} in {each.parts[0]} and {each.parts[1]}" for each in shared)
 
@@ -75,7 +75,7 @@ class Splits:
     def split_id(self) -> str:
         """SHA-256 of rows and parameters as 16 hexadecimal digits; a parameter counts only if it was used.
 
-        ``min_dev_per_class`` has done its part when the rows are drawn.
+        ``min_dev_per_class`` does not count, because its effect is in the rows.
         """
         unused = {"min_dev_per_class"}
         unused |= set() if self.development == "random" else {"random_share"}
@@ -106,7 +106,7 @@ def make_splits(manifest: Manifest, *, params: SplitParams) -> Splits:
     Development data are one random training speaker or session with enough utterances of every class or score
     (:mod:`merflow.corpus.splitting.development`), or whole dialogues up to ``random_share`` of the training data.
 
-    Where speakers are tested, nobody trains on a dialogue of a test speaker. If ``development`` is ``speaker``, a
+    If speakers are tested, the dialogues of test speakers are not trained on. If ``development`` is ``speaker``, a
     partner in such a dialogue comes first as the development speaker. Other turns of such dialogues are left out.
 
     Raises:
@@ -150,7 +150,7 @@ def ids(splits: Splits, *, fold: int, part: Part) -> list[str]:
 
 
 def write_splits(splits: Splits, path: Path) -> None:
-    """Write the splits as Parquet, and a readable summary beside them (``<stem>.md``).
+    """Write the splits as Parquet, and a readable summary next to them (``<stem>.md``).
 
     Raises:
         OutputError: The folder is read-only or the disk is full.
@@ -180,7 +180,7 @@ def read_splits(path: Path) -> Splits:
     """Read splits that :func:`write_splits` wrote.
 
     Raises:
-        CorpusError: The file is missing or is no Parquet file.
+        CorpusError: The file is missing or is not a Parquet file.
         SplitError: The file holds no splits, or was changed after it was written.
     """
     if not path.is_file():
@@ -198,7 +198,7 @@ def read_splits(path: Path) -> Splits:
     except CorpusError:
         raise
     except MerflowError as error:
-        raise SplitError(f"{path} holds no splits: {error}") from error
+        raise SplitError(f"{path} contains no splits: {error}") from error
     except (KeyError, ValidationError) as error:
         raise SplitError(f"{path} lacks the parameters of its folds ({error}); split the corpus again") from error
     if splits.split_id != recorded:

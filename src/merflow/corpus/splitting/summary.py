@@ -1,4 +1,4 @@
-"""The Markdown page beside a splits file."""
+"""The Markdown page next to a splits file."""
 
 from collections.abc import Sequence
 
@@ -40,7 +40,7 @@ def summary_text(
 
 
 def remarks_on(folds: Sequence[FoldFacts], *, params: SplitParams) -> list[str]:
-    """Return what is worth knowing of development data before they choose an epoch; nothing if all is well."""
+    """Return warnings about the development data; nothing if all is well."""
     remarks = []
     short = [fold for fold in folds if fold.drawn is not None and fold.drawn.per_class < params.min_dev_per_class]
     if short:

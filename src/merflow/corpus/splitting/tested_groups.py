@@ -17,7 +17,7 @@ class TestedGroups:
     """Test data of every fold.
 
     Attributes:
-        column: Column of the manifest that decides; nobody may train on a dialogue of a test speaker.
+        column: Column of the manifest that defines the groups; dialogues of test speakers are not trained on.
         groups: Sessions or speakers of each fold, sorted.
     """
 
@@ -58,10 +58,10 @@ def _check(groups: list[str], column: str, *, expected: int | None, protocol: st
 
 
 def _dealt(labelled: pd.DataFrame, *, folds: int, seed: int) -> tuple[tuple[str, ...], ...]:
-    """Deal the speakers out to folds of about equally many utterances; the seed orders speakers of equal size.
+    """Distribute the speakers over folds with about the same number of utterances; the seed orders ties.
 
-    Speakers who talk with each other stay together if there are enough such circles for the folds, so that nobody's
-    turns have to be left out.
+    Speakers who talk with each other stay together if there are enough such groups for the folds, so that no turns
+    have to be left out.
     """
     units = _circles(labelled)
     if len(units) < folds:

@@ -91,7 +91,7 @@ def look(showing: Showing, rng: np.random.Generator) -> Look:
 
 
 def palette(person: Features) -> np.ndarray:
-    """Return the ``(7, 3)`` uint8 RGB of the shades; the first is black and stands for the background."""
+    """Return the ``(7, 3)`` uint8 RGB of the shades; the first is black, for the background."""
     dark_skin = tuple(0.82 * c for c in person.skin)
     colours = [(0, 0, 0), person.hair, person.skin, dark_skin, (240, 240, 240), (35, 25, 20), (120, 30, 35)]
     return np.array(colours, dtype=np.uint8)

@@ -28,7 +28,7 @@ def phrase_book() -> dict[str, Any]:
 
 
 def improvised(showing: Showing, speaker: Actor | None, *, words: int, rng: np.random.Generator) -> str:
-    """Return an utterance of about so many words; without a speaker, no preferences among phrases play a part."""
+    """Return an utterance of about this many words; without a speaker, phrases are drawn without preferences."""
     taste = speaker.taste if speaker else None
     pieces: list[str] = []
     missing = max(1, words)

@@ -33,7 +33,7 @@ class ModelUsed(Strict):
     Attributes:
         revision: Commit on the hub; None for a local folder.
         digest: Digest of the model's files.
-        identity: Digest of everything that decides a text besides the recording.
+        identity: Digest of everything that affects a text besides the recording.
         language: Code of the language; None if the model detects it.
     """
 
@@ -48,7 +48,7 @@ class ModelUsed(Strict):
 
 
 class UtteranceCounts(Strict):
-    """Utterances by what became of them; ``empty`` ones are transcribed, but without a word."""
+    """Utterances by their outcome; ``empty`` ones are transcribed, but contain no word."""
 
     all: int
     transcribed: int
@@ -95,11 +95,11 @@ class ErrorReport(Strict):
     """The word errors, overall, by group and by word.
 
     Attributes:
-        overall: Rates of all compared utterances; None if no true transcript has a word.
+        overall: Rates of all compared utterances; None if no reference transcript has a word.
         sessions: Rates by session.
         emotions: Rates by emotion.
         worst: The utterances with the most wrong words, the worst first.
-        substitutions: The most frequent substitutions; so for deletions and insertions.
+        substitutions: The most frequent substitutions; likewise for deletions and insertions.
     """
 
     overall: Rates | None
@@ -113,11 +113,11 @@ class ErrorReport(Strict):
 
 
 class TranscriptionReport(Strict):
-    """Everything about a transcription but its texts, of which only the worst are shown.
+    """Everything about a transcription except its texts, of which only the worst are shown.
 
     Attributes:
-        normalizer: The normalization that texts pass before they are compared, in words; None if nothing was compared.
-        errors: None if the corpus has no true transcripts.
+        normalizer: Name of the normalization applied before the comparison; None if nothing was compared.
+        errors: None if the corpus has no reference transcripts.
     """
 
     manifest: Manifests
@@ -143,7 +143,7 @@ def transcription_report(
         after: The same with ``asr_transcript``.
         whisper: The model.
         recognition: The texts and the recordings that were set aside.
-        errors: None if the corpus has no true transcripts.
+        errors: None if the corpus has no reference transcripts.
         normalizer: Name of the normalization; None if nothing was compared.
     """
     return TranscriptionReport(
@@ -183,13 +183,13 @@ def read_report(path: Path) -> TranscriptionReport:
     """Read a report that :func:`write_report` wrote.
 
     Raises:
-        CorpusError: The file is missing or is no report of this version.
+        CorpusError: The file is missing or is not a report of this version.
     """
     try:
         return TranscriptionReport.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise CorpusError(
-            f"{path} is no report of a transcription ({error}); run `merflow data transcribe` again"
+            f"{path} is not a report of a transcription ({error}); run `merflow data transcribe` again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Cuts of a long recording into windows that a speech recognizer takes."""
+"""Cuts of a long recording into windows for a speech recognizer."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def quietest(samples: np.ndarray, *, first: int, last: int) -> int:
 
     Args:
         samples: 16 kHz mono, ``(n,)``.
-        first: First sample that the middle may lie at.
+        first: First sample at which the middle may be.
         last: Last one.
     """
     half = _BLOCK * _PAUSE_BLOCKS // 2

@@ -6,8 +6,8 @@ from merflow.contracts.taxonomy import UNLABELLED
 from merflow.corpus.transcription.report import ErrorReport, TranscriptionReport, WorstUtterance
 from merflow.corpus.transcription.word_errors import Rates
 
-NO_REFERENCE = "The corpus has no true transcripts, so there is no word error rate."
-NO_WORDS = "No true transcript contains a word, so there is no word error rate."
+NO_REFERENCE = "The corpus has no reference transcripts, so there is no word error rate."
+NO_WORDS = "No reference transcript contains a word, so there is no word error rate."
 
 _RATES = ("group", "WER", "CER", "utterances", "without error", "words", "replaced", "missed", "added")
 
@@ -43,9 +43,10 @@ def _error_lines(errors: ErrorReport, *, normalizer: str | None) -> list[str]:
         "",
         "Left out:",
         "",
-        f"- {left_out.without_words:,} utterance(s) whose true transcript has no word (tags, hesitations); the model",
+        f"- {left_out.without_words:,} utterance(s) whose reference transcript has no word (tags, hesitations); the "
+        f"model",
         f"  added {left_out.words_where_none:,} word(s) there",
-        f"- {left_out.without_reference:,} without a true transcript",
+        f"- {left_out.without_reference:,} without a reference transcript",
         f"- {left_out.without_hypothesis:,} that were not transcribed",
         "",
     ]

@@ -35,7 +35,7 @@ _PROMPT_TOKENS = 4  # start of transcript, language, task, no timestamps
 
 @dataclass(frozen=True)
 class Normalizer:
-    """A normalization of texts before their words are compared: its name in words, and the function."""
+    """A normalization of texts before their words are compared: its name and the function."""
 
     name: str
     apply: Callable[[str], str]
@@ -77,7 +77,7 @@ class Whisper:
 
     @property
     def identity(self) -> str:
-        """16 hexadecimal digits over everything that decides a text besides the recording."""
+        """Digest, 16 hexadecimal digits, of everything that affects a text besides the recording."""
         return digest(
             {
                 "version": VERSION,
@@ -227,7 +227,7 @@ def _loaded(kind: Any, folder: WhisperFolder, **settings: Any) -> Any:  # noqa: 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the progress bars and warnings of transformers, which address developers."""
+    """Silence the progress bars and warnings of transformers, which are meant for developers."""
     from transformers import utils
 
     logging: Any = utils.logging

@@ -38,7 +38,7 @@ _FILES = ModelFiles(
     weights=("model.safetensors", "model.safetensors.index.json"),
 )
 _TRANSCRIPT_FILES = ("*.json", "merges.txt", "model.safetensors", "model-*.safetensors")
-_ERROR_FILES = {"normalizer.json"}  # plays no part in a transcript, only in counting its errors
+_ERROR_FILES = {"normalizer.json"}  # does not affect transcripts, only the count of their errors
 _ADVICE = Advice(
     correct="transcription.model and transcription.revision",
     point="set transcription.model to it",
@@ -61,7 +61,7 @@ class WhisperFolder:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over every file that decides a transcript, as 16 hexadecimal digits; the path plays no part."""
+        """SHA-256 of every file that affects a transcript, as 16 hexadecimal digits, independent of the path."""
         names = {path.name for pattern in _TRANSCRIPT_FILES for path in self.path.glob(pattern)}
         return files_digest(self.path, names - _ERROR_FILES)
 
@@ -89,7 +89,7 @@ def find_whisper(model: str, *, revision: str | None) -> WhisperFolder:
         revision: Commit, tag or branch of a hub id; a size has its own. Ignored for a folder.
 
     Raises:
-        CorpusError: No such model exists, a file is missing, or it is no Whisper model.
+        CorpusError: No such model exists, a file is missing, or it is not a Whisper model.
         PretrainedError: The hub doesn't have it or cannot be reached, or a file is damaged.
     """
     folder = Path(model).expanduser()
@@ -101,7 +101,7 @@ def find_whisper(model: str, *, revision: str | None) -> WhisperFolder:
     if _HUB_ID.fullmatch(model):
         return _checked(_from_hub(model, revision=revision or "main"))
     raise CorpusError(
-        f"no Whisper model {model!r}: it is no folder and no size ({nearest(model, SIZES)}); "
+        f"no Whisper model {model!r}: it is neither a folder nor a size ({nearest(model, SIZES)}); "
         "set transcription.model to a size, a hub id (owner/name) or a folder"
     )
 

@@ -85,15 +85,15 @@ class Rates:
 
 @dataclass(frozen=True)
 class WordErrors:
-    """A comparison of recognized with true transcripts.
+    """A comparison of ASR transcripts with reference transcripts.
 
     Attributes:
         utterances: Every utterance that was compared.
-        without_reference: Utterances without a true transcript; they are left out.
-        without_words: Utterances whose true transcript has no word after normalization (tags, hesitations). They are
-            left out, because there is no rate over zero words.
-        words_where_none: Words that the recognizer put into those.
-        without_hypothesis: Utterances with a true transcript that were not transcribed; they are left out.
+        without_reference: Utterances without a reference transcript; they are left out.
+        without_words: Utterances whose reference has no word after normalization (tags, hesitations). They are left
+            out, because there is no rate over zero words.
+        words_where_none: Words that the recognizer inserted into those.
+        without_hypothesis: Utterances with a reference transcript that were not transcribed; they are left out.
         substitutions: (reference word, recognized word) -> times.
         deletions: Reference word -> times that it was missed.
         insertions: Recognized word -> times that it was added.
@@ -122,7 +122,7 @@ class WordErrors:
 
 
 def word_errors(rows: pd.DataFrame, *, normalize: Callable[[str], str]) -> WordErrors | None:
-    """Compare ``asr_transcript`` with ``transcript``; return None if no row has a true transcript.
+    """Compare ``asr_transcript`` with ``transcript``; return None if no row has a reference transcript.
 
     Args:
         rows: Manifest rows.
@@ -224,5 +224,5 @@ def _changes(output: "WordOutput") -> tuple[Counter[tuple[str, str]], Counter[st
 
 
 def _words(text: str) -> str:
-    """Return the words of a normalized text that have a letter or digit; nobody speaks the rest."""
+    """Return the words of a normalized text that have a letter or digit; the rest is not spoken."""
     return " ".join(word for word in text.split() if any(map(str.isalnum, word)))

@@ -21,7 +21,7 @@ class Confound:
     """One column of the manifest as the only input.
 
     Attributes:
-        name: Name of the column in words.
+        name: Readable name of the column.
         values: Values of the column, sorted.
         shares: Class -> value -> share of the class's utterances with this value.
         utterances: Number of labelled utterances with a value; each is tested once.
@@ -50,7 +50,7 @@ def confounds_of(rows: pd.DataFrame) -> tuple[Confound, ...]:
 
 
 def side_in_words(confounds: Sequence[Confound]) -> str | None:
-    """Describe the side of the picture in a line for the terminal; None for a corpus without sides."""
+    """Describe the effect of the side of the picture in a line for the terminal; None for a corpus without sides."""
     side = next((confound for confound in confounds if confound.name == _SIDE), None)
     if side is None:
         return None

@@ -18,13 +18,13 @@ SITE = "merflow"
 
 @dataclass(frozen=True)
 class Rule:
-    """One expectation and its words.
+    """One expectation and its texts.
 
     Attributes:
         table: Name of the table that is checked.
-        expectation: The expectation in words.
+        expectation: The expectation as text.
         build: Builds it from the module ``great_expectations.expectations``.
-        detail: Words for a row that fails it, with the table's columns as fields.
+        detail: Text for a row that fails it, with the table's columns as fields.
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""An indexed IEMOCAP release against what is known of the real one, with a name for each kind of difference."""
+"""Comparison of an indexed IEMOCAP release with the known counts, with a name for each kind of difference."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence

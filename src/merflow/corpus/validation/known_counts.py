@@ -1,6 +1,6 @@
 """Counts of a release that are known before it is read, with a name for each kind of difference from them.
 
-A difference that the user knows of is named in ``corpus.accept``; it is recorded with the manifest and stops nobody.
+A difference that the user accepts is listed in ``corpus.accept``; it is recorded with the manifest and is not an error.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,8 +22,8 @@ class KnownRelease:
         name: Name of the corpus.
         compare: Compares manifest rows with the known counts: a table with the text columns ``difference``, ``what``,
             ``expected`` and ``found``, and one row per count.
-        in_words: Words for a kind of difference, from its name, its first count that differs, and the table.
-        match: Words for what is right in a table; empty if there is nothing to say.
+        in_words: Describes a kind of difference, from its name, its first count that differs, and the table.
+        match: Describes what matches in a table; empty if there is nothing to say.
         advice: Differences -> what else to do if it is accepted.
     """
 
@@ -40,7 +40,7 @@ def table_of(counts: Iterable[Count]) -> pd.DataFrame:
 
 
 def differences(release: KnownRelease, compared: pd.DataFrame) -> dict[str, str]:
-    """Return each kind of difference that a comparison found, in words."""
+    """Return a description of each kind of difference that a comparison found."""
     unequal = compared[compared["expected"] != compared["found"]].drop_duplicates("difference")
     words = {}
     for row in unequal.to_dict("records"):
@@ -50,13 +50,13 @@ def differences(release: KnownRelease, compared: pd.DataFrame) -> dict[str, str]
 
 
 def verdict(release: KnownRelease, compared: pd.DataFrame, *, accepted: Sequence[str]) -> str:
-    """Return what is wrong, what is right, and how to go on, in a line; empty if all differences are accepted."""
+    """Return one line on what is wrong, what matches and what to do; empty if all differences are accepted."""
     found = differences(release, compared)
     left = [name for name in found if name not in accepted]
     if not left:
         return ""
     wrong = f"this is not {release.name} as released: {', and '.join(found[name] for name in left)}"
     names = ",".join([*(name for name in accepted if name in found), *left])
-    remedy = f"restore what is missing, or go on with --set 'corpus.accept=[{names}]', which records it"
+    remedy = f"restore what is missing, or continue with --set 'corpus.accept=[{names}]', which records it"
     advice = [words for name, words in release.advice.items() if name in left]
     return "; ".join(filter(None, [wrong, release.match(compared), ", and ".join([remedy, *advice])]))

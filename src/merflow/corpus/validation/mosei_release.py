@@ -1,4 +1,4 @@
-"""An indexed CMU-MOSEI against what is known of the one that papers use, with a name for each kind of difference."""
+"""Comparison of an indexed CMU-MOSEI with the counts of the one in papers, with a name for each kind of difference."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -51,7 +51,7 @@ def _in_words(difference: str, first: str, _: pd.DataFrame) -> str:
     return {
         "no-audio": "there is no recording (no Raw/Audio/Full/WAV_16000)",
         "other-split": f"its parts have other sizes ({first})",
-        "other-scores": f"its scores are distributed otherwise ({first})",
+        "other-scores": f"its scores have another distribution ({first})",
     }[difference]
 
 
@@ -67,7 +67,7 @@ MOSEI = KnownRelease(
     compare=_compare_raw,
     in_words=_in_words,
     match=_match,
-    advice={"no-audio": "models that read no sound"},
+    advice={"no-audio": "models that read no audio"},
 )
 MOSEI_PICKLE = replace(MOSEI, compare=compare_with_mosei, advice={})
 """The processed pickles, which hold no recording."""

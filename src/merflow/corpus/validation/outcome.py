@@ -1,4 +1,4 @@
-"""The outcome of a validation: problems in words, figures of the corpus, and the quarantine of bad rows."""
+"""The outcome of a validation: described problems, figures of the corpus, and the quarantine of bad rows."""
 
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ class Problem:
 
     Attributes:
         expectation: The expectation that fails.
-        detail: The problem in words, with its values and a remedy.
+        detail: Description of the problem, with its values and a way to fix it.
         utterance_id: The row at fault; None if it is the corpus as a whole.
     """
 
@@ -90,7 +90,7 @@ class ValidationOutcome:
 
     Attributes:
         manifest: The manifest, with the differences that were accepted.
-        verdict: What is wrong and what is right of a release whose counts are known, in a line; empty if all is well.
+        verdict: One line on what is wrong and what matches in a release with known counts; empty if all is well.
         checks: Results of all expectations, in the order of the suite.
         problems: All problems, by expectation.
         notes: Facts about the corpus's files, one line each.

@@ -7,7 +7,7 @@ import pandas as pd
 def covered_shares(rows: pd.DataFrame) -> pd.Series:
     """Return the largest share of each utterance, from 0 to 1, that one other utterance of its dialogue covers.
 
-    It is NaN for utterances with a recording of their own, and for those without times.
+    It is NaN for utterances with their own recording, and for those without times.
 
     Args:
         rows: Rows of the manifest.

@@ -18,7 +18,7 @@ AudioState = Literal["ok", "none", "missing", "empty", "truncated", "unreadable"
 BLOCK_FRAMES = 1 << 16
 WORKERS = 4  # hides the latency of network file systems; a local disk needs only one
 FULL_SCALE = 32767 / 32768  # the largest positive 16-bit sample; converters clip here
-SILENCE_FLOOR_DBFS = -180.0  # stands for the level of digital silence, which has no logarithm
+SILENCE_FLOOR_DBFS = -180.0  # used for digital silence, whose level has no logarithm
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Recording:
 
     Attributes:
         state: State of the file; ``none`` if the row names no recording.
-        note: The defect of the file in words; empty for a sound file.
+        note: Description of the file's defect; empty for an intact file.
         samples: Decoded samples per channel.
         rms_dbfs: Level of all finite samples: 0 for a square wave at full scale, at least ``SILENCE_FLOOR_DBFS``.
         clipped_share: Share of samples at full scale, from 0 to 1.
@@ -55,7 +55,7 @@ def measure(recording: Path | Excerpt) -> Recording:
         if isinstance(recording, Excerpt):
             return _measure_part(recording)
         if lost := truncation(path):
-            note = f"the header promises {lost.promised_bytes} bytes of samples, the file has {lost.held_bytes}"
+            note = f"the header declares {lost.promised_bytes} bytes of samples, but the file has {lost.held_bytes}"
             return Recording("truncated", note)
         with soundfile.SoundFile(path) as sound:
             return _measure(sound, promised=sound.frames)
@@ -100,7 +100,7 @@ def _measure_part(part: Excerpt) -> Recording:
 
 
 def _measure(sound: soundfile.SoundFile, *, promised: int) -> Recording:
-    """Measure so many samples, from the current position of the file."""
+    """Measure this many samples, from the current position of the file."""
     frames, non_finite, clipped, energy = 0, 0, 0, 0.0
     for block in sound.blocks(BLOCK_FRAMES, frames=promised, dtype="float32", always_2d=True):
         frames += len(block)
@@ -113,7 +113,7 @@ def _measure(sound: soundfile.SoundFile, *, promised: int) -> Recording:
     if frames == 0:
         return Recording("empty", "the file has 0 samples")
     if frames < promised:
-        return Recording("truncated", f"the header promises {promised} samples, the file has {frames}")
+        return Recording("truncated", f"the header declares {promised} samples, but the file has {frames}")
     power = energy / max(values - non_finite, 1)
     return Recording(
         state="ok",

@@ -1,4 +1,4 @@
-"""The rules that a corpus must meet: each is one expectation, with the words for a row that fails it."""
+"""The rules that a corpus must meet: each is one expectation, with the text for a row that fails it."""
 
 from collections.abc import Iterator
 
@@ -32,7 +32,7 @@ def corpus_rules(manifest: Manifest, params: CorpusParams) -> Iterator[Rule]:
             UTTERANCES,
             "every utterance has a transcript",
             lambda gxe: gxe.ExpectColumnValuesToNotBeNull(column="transcript"),
-            "has no transcript; write its words, or a tag such as [LAUGHTER] if it has none",
+            "has no transcript; transcribe it, or write a tag such as [LAUGHTER] if it contains no words",
         )
     if rows["video_path"].notna().any():
         yield _state_rule(

@@ -138,7 +138,7 @@ class _OpenStream:
     """One stream of a dataset. Its features come from the store, or from memory once they are resident.
 
     Attributes:
-        turns: True if an utterance is its turn and the turns around it, one step each, and not a sequence of its own.
+        turns: True if an utterance is its turn and the turns around it, one step each, instead of its own sequence.
     """
 
     def __init__(self, stored: StoredRows, *, members: np.ndarray, scale: Scale | None) -> None:

@@ -1,4 +1,4 @@
-"""Utterances of a manifest as batches whose learning encoders have not run yet.
+"""Utterances of a manifest as batches of inputs for the encoders that are fine-tuned.
 
 Roles with frozen encoders come from the feature store. The inputs of all other roles are read from the corpus by the
 same readers and processors as in extraction; they are masked wherever extraction had nothing to store.
@@ -65,7 +65,7 @@ class RawDataset:
             manifest: The corpus.
             utterance_ids: The utterances of one part of a fold.
             streams: The streams that the model reads.
-            learning: Roles whose encoders learn.
+            learning: Roles whose encoders are fine-tuned.
             profile: The encoders that made the features; located (``features.encoders.huggingface.checkpoints``).
             store: Root of the store.
             task: Task of the labels; None for the emotions of the corpus's taxonomy.

@@ -1,7 +1,7 @@
 """Features of a stream in the memory of the host or the GPU, in 16 bits per value as they are stored.
 
-They are widened and standardized again for every batch. With float32 values ready in memory, a CPU would make a batch
-in about half the time, but they need twice the memory: all layers of a large encoder would not fit anywhere.
+They are widened and standardized again for every batch. With float32 values in memory, a CPU would make a batch in
+about half the time, but they need twice the memory: all layers of a large encoder would not fit anywhere.
 
 Shapes: N utterances, K positions of each (steps, or turns around it).
 """

@@ -1,4 +1,4 @@
-"""Standardization: features of mean 0 and standard deviation 1, by statistics of training utterances alone."""
+"""Standardization: features with mean 0 and standard deviation 1, by statistics of training utterances only."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -121,7 +121,7 @@ class Standardizer:
 
 
 def read_standardizer(model_folder: Path, *, standardized: bool) -> Standardizer | None:
-    """Read the statistics of a model folder; None for a model that reads features as they are.
+    """Read the statistics of a model folder; None for a model that reads features without standardization.
 
     Raises:
         FeatureError: The file is missing, or is not a standardizer.

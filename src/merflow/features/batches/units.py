@@ -97,7 +97,7 @@ def slices_of(entries: Sequence[Sequence[Unit]], *, most: int | None, fill: int)
 
 
 def _cut(costs: Sequence[int], most: int | None) -> list[list[int]]:
-    """Return indices by falling cost, as many per slice as fit; a unit that is too costly has a slice of its own."""
+    """Return indices by falling cost, as many per slice as fit; a unit that is too costly gets its own slice."""
     slices: list[list[int]] = []
     for index in sorted(range(len(costs)), key=lambda index: -costs[index]):
         if not slices or (most is not None and (len(slices[-1]) + 1) * costs[slices[-1][0]] > most):

@@ -37,15 +37,13 @@ class EncoderEntry:
     Attributes:
         modality: The encoder's input: samples, a text, or frames; None if its settings decide.
         settings: Class of the settings that a profile gives it.
-        version: Raised with every change of the numbers that the encoder makes, so that a store never mixes two of
-            them.
+        version: Raised with every change to the encoder's output, so that a store never mixes two versions.
         preparer: Builds the first half from settings and spec; called in every worker process.
         encoder: Builds the whole from settings, spec and device (``auto``, ``cpu``, ``cuda``); called once.
         revised: True if its weights have revisions.
-        cpu_cost: Cost of the batch that a CPU encodes fastest; None where it makes no difference. A few sentences or
-            seconds keep a core busy, and more inputs at a time only take memory beyond its cache: in batches as large
-            as a GPU's, texts take twice as long and recordings a fifth longer (measured on random weights of half base
-            size).
+        cpu_cost: Cost of the batch that a CPU encodes fastest; None if it makes no difference. A few sentences or
+            seconds keep a core busy, and more inputs at a time only exceed its cache: in batches as large as a GPU's,
+            texts take twice as long and recordings a fifth longer (measured on random weights of half base size).
     """
 
     modality: Modality | None
@@ -149,7 +147,7 @@ def build_encoder(spec: EncoderSpec, stream: Stream, *, device: str = "auto") ->
 
 
 def check_encoder(spec: EncoderSpec, stream: Stream) -> None:
-    """Check that a stream's encoder exists, has the right settings and yields what the stream's role reads.
+    """Check that a stream's encoder exists, has valid settings and yields the layers that the stream's role reads.
 
     Raises:
         FeatureError: No encoder has the spec's name, or it reads another modality or yields other layers than the

@@ -11,7 +11,7 @@ from merflow.contracts.streams import StreamShape
 class Prepared(NamedTuple):
     """One input, ready to be encoded: decoded, cut, resampled, tokenized and normalized.
 
-    It passes from the processes that read to the one that encodes.
+    Reader processes send it to the process that encodes.
 
     Attributes:
         values: NumPy arrays, or a dict or tuple of them; cheap to pickle.
@@ -27,7 +27,7 @@ class Preparer(Protocol):
     """The half of an encoder that runs in worker processes, without weights and without torch."""
 
     def prepare(self, source: Any) -> Prepared:  # noqa: ANN401 - samples, text or frames
-        """Do all work on one input that needs no other input and no accelerator.
+        """Do all the work on one input that needs neither other inputs nor an accelerator.
 
         Args:
             source: Samples ``(n,)`` float32 at 16 kHz, cut as the stream says; a text; or frames ``(F, H, W, 3)``

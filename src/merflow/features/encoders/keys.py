@@ -1,4 +1,4 @@
-"""The keys under which the feature store keeps what an encoder makes of a stream."""
+"""The keys under which the feature store keeps an encoder's output for a stream."""
 
 from merflow.contracts.feature_key import FeatureKey
 from merflow.contracts.presets import EncoderSpec
@@ -15,7 +15,7 @@ EXTRACTION_VERSION = 1
 
 
 def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
-    """Return the key of the features that an encoder makes of a stream.
+    """Return the key of an encoder's output for a stream.
 
     Raises:
         FeatureError: No encoder has the spec's name, or its weights have not been located yet.
@@ -47,7 +47,7 @@ def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
 
 
 def _settings(spec: EncoderSpec) -> dict[str, int | float | str | bool]:
-    """Return the settings of an encoder with weights, defaults included, so that their spelling counts for nothing."""
+    """Return the settings of an encoder with weights, including defaults, so that their spelling does not matter."""
     entry = encoder_entry(spec)
     if not entry.revised:
         return spec.settings
@@ -55,7 +55,7 @@ def _settings(spec: EncoderSpec) -> dict[str, int | float | str | bool]:
 
 
 def why_unreadable(key: FeatureKey) -> str | None:
-    """Return why this version of merflow never reads the features of a key; None if it does."""
+    """Return the reason why this version of merflow never reads the features of a key; None if it does."""
     entry = ENCODERS.get(key.encoder.name)
     if entry is None:
         return f"this version of merflow has no encoder {key.encoder.name!r}"

@@ -1,7 +1,7 @@
-"""Features that came with the corpus: nothing is encoded, the rows of an array of the corpus's file are passed on.
+"""Features that came with the corpus: nothing is encoded, and the rows of an array in the corpus's file are passed on.
 
-The file is opened when features are extracted, and never again: from then on models read the feature store. Its digest
-is part of the store's key, as the digest of weights is of an encoder's.
+The file is opened only during extraction; afterwards, models read the feature store. Its digest is part of the store's
+key, like the digest of an encoder's weights.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,14 +49,14 @@ class Precomputed:
     """Utterance -> ``(T, D)``, its real steps in an array of the corpus's file.
 
     Raises:
-        FeatureError: The spec is bound to no file, so there is nothing to pass on.
+        FeatureError: The spec is not bound to a file, so there is nothing to pass on.
         CorpusError: The file cannot be read.
     """
 
     def __init__(self, settings: PrecomputedSettings, spec: EncoderSpec) -> None:
         if spec.folder is None or spec.digest is None:
             raise FeatureError(
-                f"encoder {spec.label!r} passes on features that came with a corpus, and no file of a corpus is given; "
+                f"encoder {spec.label!r} passes on features that came with a corpus, but no corpus file is given; "
                 "extract them with `merflow features extract`. It cannot compute them from recordings or words"
             )
         self._array = settings.array
@@ -122,7 +122,7 @@ def bound(encoders: Profile, *, root: Path) -> Profile:
         root: Root of the corpus.
 
     Raises:
-        FeatureError: Features are to come with a corpus that brings none.
+        FeatureError: The profile expects features that this corpus does not have.
     """
     return {slot: _bound(spec, root) if is_precomputed(spec) else spec for slot, spec in encoders.items()}
 
@@ -130,15 +130,15 @@ def bound(encoders: Profile, *, root: Path) -> Profile:
 def _bound(spec: EncoderSpec, root: Path) -> EncoderSpec:
     if not root.is_file():
         raise FeatureError(
-            f"encoder {spec.label!r} passes on features that came with a corpus, but {root} is no file that has them; "
-            "choose another features.profile, or index such a file (corpus mosei-pickle)"
+            f"encoder {spec.label!r} passes on features that came with a corpus, but {root} is not a file that has "
+            "them; choose another features.profile, or index such a file (corpus mosei-pickle)"
         )
     return spec.model_copy(update={"folder": str(root), "digest": file_sha256(root)[:16]})
 
 
 @lru_cache(maxsize=1)
 def _opened(path: Path, _digest: str) -> MoseiPickle:
-    """Return the open file, which several streams read; a file with other content is opened anew."""
+    """Return the open file, which several streams read; a file with other content is opened again."""
     return open_mosei_pickle(path)
 
 

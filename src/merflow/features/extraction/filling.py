@@ -1,7 +1,7 @@
-"""One stream of one manifest into its store: claim a shard, read ahead, encode similar lengths together, write.
+"""Extraction of one stream of one manifest into its store: claim a shard, read ahead, encode in batches, write.
 
-Any number of processes may do this at once on one folder. Each takes the next shard that nobody has claimed. At the end
-each waits for the last shards of the others, and takes over those whose holders died.
+Any number of processes may do this at once on one folder. Each takes the next unclaimed shard. At the end, each waits
+for the last shards of the others, and takes over those whose holders died.
 """
 
 import time
@@ -98,7 +98,7 @@ class _ShardInProgress:
 
 
 class StreamFilling:
-    """Fills one key's store with a manifest's inputs.
+    """The filling of one key's store with a manifest's inputs.
 
     Args:
         keyed: The store.
@@ -247,7 +247,7 @@ class StreamFilling:
         return digest in self._stored.locations or digest in self.refused
 
     def _encode(self, batch: Sequence[tuple[str, Prepared]], shard: str, encoder: Encoder, writer: ShardWriter) -> None:
-        """Encode one batch; a batch that is refused is halved until the input at fault is alone."""
+        """Encode one batch; if it is refused, halve it until the input at fault is alone."""
         try:
             arrays = encoder.encode([prepared for _, prepared in batch])
         except FeatureError as error:
@@ -280,7 +280,7 @@ class StreamFilling:
         self._report()
 
     def _report(self) -> None:
-        """Report every count since the last one; the first time only the count at the start."""
+        """Report the counts since the last report; the first time, report only the count at the start."""
         first = len(self._finished) if self._reported < 0 else self._reported + 1
         for count in range(first, len(self._finished) + 1):
             self._progress(f"extract {self._stream.role}", count, len(self._inputs.unique))

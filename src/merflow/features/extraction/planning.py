@@ -1,7 +1,7 @@
 """The division of missing entries into shards, the same for every process that fills a store.
 
-The first process writes the division down; the others, and those that resume, follow it. Otherwise each would divide
-the entries that it finds missing at its start, and the same input would end up in two shards.
+The first process writes the plan to disk; the others, and those that resume, follow it. Otherwise each would divide
+the entries that it finds missing at its start, and the same input could end up in two shards.
 """
 
 import hashlib
@@ -86,7 +86,7 @@ class Plan:
         self.path = folder / f"plan-{everything}.json"
 
     def agree(self, groups: Sequence[Group]) -> tuple[Group, ...]:
-        """Return the groups that were written down first: these, or those of an earlier process.
+        """Return the groups that were written first: these, or those of an earlier process.
 
         Raises:
             FeatureError: The plan is corrupt.

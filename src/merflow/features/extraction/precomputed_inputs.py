@@ -1,7 +1,7 @@
 """The utterances whose features came with the corpus, as inputs of an extraction.
 
 Nothing is read to survey them. The digest of such an input names the utterance; the digest of the file is in the key of
-the store, so the two together stand for the numbers.
+the store, so the two together identify the features.
 """
 
 import hashlib

@@ -4,8 +4,8 @@ They are spawned, import no torch, and each has its own pipe: when the extractio
 processes end. One thread per process receives its items, which wait until they are needed. Beyond a number of bytes the
 pipes fill and the processes wait, so memory does not grow with the corpus.
 
-A decoder may end its process, by a segmentation fault or because memory is short. Another process then takes over, and
-reads the inputs that are still missing one by one. An input that ends its process again is given up.
+A decoder may crash its process, by a segmentation fault or for lack of memory. Another process then takes over, and
+reads the missing inputs one by one. An input that crashes its process again is given up.
 """
 
 import multiprocessing
@@ -33,7 +33,7 @@ AHEAD_BYTES = 256 << 20
 _MOST_WORKERS = 8
 # With fewer inputs than this, starting processes takes longer than they save.
 _WORTH_IT = 64
-# If so many processes end one after the other without reading an input, the inputs are not at fault. It is more than
+# If this many processes end in a row without reading an input, the inputs are not at fault. It is more than
 # the utterances of one dialogue, whose video may be damaged as a whole.
 _HOPELESS = 200
 
@@ -82,7 +82,7 @@ class ReaderPool:
         self._stop(at_once=kind is not None)
 
     def run(self, task: Task[Part, Item], units: Iterable[Sequence[Part]], *, ahead: int = 1) -> Iterator[Item]:
-        """Yield the items that the task makes of the units, each when it is ready; in order only without workers.
+        """Yield the items that the task makes from the units, each when it is ready; in order only without workers.
 
         Args:
             task: Called with one unit after the other.
@@ -123,7 +123,7 @@ class ReaderPool:
                 raise RuntimeError(f"a reader process failed:\n{content}")
 
     def _hand_out(self, waiting: Iterator[Sequence[Any]], again: deque[_Unit], ahead: int) -> None:
-        """Give units to the processes that have fewest until each has enough; unfinished parts come first."""
+        """Give units to the processes that have the fewest until each has enough; unfinished parts come first."""
         while True:
             worker = min(self._pool, key=lambda one: len(one.units))
             if len(worker.units) >= ahead:

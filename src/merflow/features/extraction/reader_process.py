@@ -42,7 +42,7 @@ class Task(Protocol[Part, Item]):
 
 
 def serve(pipe: Connection) -> None:
-    """Receive units and send items until the parent says to end, or has ended itself."""
+    """Receive units and send items until the parent says to stop, or has ended itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     when_parent_ends(lambda: os._exit(1))  # at once, in the middle of a long recording too: it writes nothing
     task: Task[Any, Any] | None = None
@@ -85,7 +85,7 @@ def packed(message: tuple[str, Any]) -> bytes:
 def cause(exitcode: int) -> str:
     """Describe how a process ended."""
     if exitcode == _NO_MEMORY:
-        return "for want of memory"
+        return "for lack of memory"
     if exitcode >= 0:
         return f"with exit code {exitcode}"
     try:

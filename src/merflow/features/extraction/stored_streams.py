@@ -32,7 +32,7 @@ from merflow.features.store.shards import EntryLocation
 
 @dataclass(frozen=True)
 class Pace:
-    """Device, processes and batch sizes of an extraction; they decide its speed and nothing that is stored.
+    """Device, processes and batch sizes of an extraction; they affect its speed and nothing that is stored.
 
     Attributes:
         device: Device of the encoders: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
@@ -146,7 +146,7 @@ def _by_source(streams: Sequence[Stream], profile: Profile) -> dict[str, list[St
 
 
 def _source_of(stream: Stream, profile: Profile) -> str:
-    """Name what a stream reads: a column of the manifest, or an array of the corpus's file."""
+    """Return the name of a stream's source: a column of the manifest, or an array of the corpus's file."""
     spec = spec_of(stream, profile)
     return spec.label if is_precomputed(spec) else column_of(stream)
 

@@ -1,7 +1,7 @@
-"""The choice between reference and ASR transcripts, by what a corpus has.
+"""The choice between reference and ASR transcripts, depending on the corpus.
 
-If a corpus has both kinds, the kind that is not read is extracted too, so that a model that was trained on one kind can
-be tested with the other. That costs one more pass of the text encoders over the corpus.
+If a corpus has both kinds, the other kind is extracted too, so that a model trained on one kind can be tested with the
+other. That costs one more pass of the text encoders over the corpus.
 """
 
 from merflow.contracts.params import Transcripts
@@ -12,7 +12,7 @@ from merflow.features.extraction.utterance_inputs import is_absent
 
 
 def choose_transcripts(manifest: Manifest, *, transcripts: Transcripts) -> dict[Transcript, Transcript]:
-    """Return the kind of transcripts that is read in place of each kind that a stream may request.
+    """Return the kind of transcript to read for each kind that a stream may request.
 
     Args:
         manifest: The corpus.

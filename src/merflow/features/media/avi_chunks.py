@@ -53,7 +53,7 @@ class Chunks(NamedTuple):
 def chunks_of(path: Path, *, stream: int) -> Chunks:
     """Read the chunks of a file one after the other.
 
-    A last chunk that extends beyond the file's end is no break: such a file was truncated, not cut in the middle.
+    A last chunk that extends beyond the file's end is not a break: such a file was truncated, not cut in the middle.
     """
     prefix = b"%02d" % stream
     frames: list[int] = []

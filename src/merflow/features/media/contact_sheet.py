@@ -1,4 +1,4 @@
-"""One utterance on one sheet: its metadata, frames, waveform, log-mel spectrogram and words.
+"""One utterance on one sheet: its metadata, frames, waveform, log-mel spectrogram and transcript.
 
 Matplotlib is used without pyplot, so there is no global state and no display.
 """
@@ -36,7 +36,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Specimen:
-    """The content of a sheet; a string in place of samples or pictures is the reason why there are none.
+    """The content of a sheet; a string instead of samples or pictures is the reason why there are none.
 
     Attributes:
         title: The utterance's id.
@@ -177,7 +177,7 @@ def _lines(texts: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _show_reason(axes: Axes, reason: str) -> None:
-    """Show in a panel why it is empty."""
+    """Write the reason into an empty panel."""
     axes.set(xticks=(), yticks=(), facecolor="#f6f7f9")
     axes.spines[:].set_color(_LINE)
     axes.text(

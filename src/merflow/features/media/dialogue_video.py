@@ -24,7 +24,7 @@ from merflow.features.media.frames import Damage, Picture
 Side = Literal["left", "right"]
 
 _MICROSECONDS = 10**6
-# A header may promise so much more than can be decoded (skipped frames at the end); beyond that a file is truncated.
+# A header may declare this much more than can be decoded (skipped frames at the end); beyond that a file is truncated.
 _SLACK_S = 0.5
 
 # Remedies.
@@ -74,7 +74,7 @@ def video_rate(path: Path) -> Fraction:
     """Return the frames per second that the container gives.
 
     Raises:
-        FeatureError: The file is missing, is no video or has no frame rate; or PyAV is not installed.
+        FeatureError: The file is missing, is not a video or has no frame rate; or PyAV is not installed.
     """
     try:
         with Film(path) as film:
@@ -194,7 +194,7 @@ def _read(film: Film, takes: list[_Take]) -> Iterator[tuple[str, np.ndarray | Fe
 
 
 def _end(film: Film, last: Picture | None, take: _Take) -> str | None:
-    """Return why an utterance that is unfinished at the film's end has no frames; None if the last one is repeated."""
+    """Return the reason why an utterance unfinished at the film's end has no frames; None if the last is repeated."""
     if last is None:
         return f"no frame of it can be decoded; {_REPLACE}"
     readable = last.index + 1

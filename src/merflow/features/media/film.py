@@ -16,7 +16,7 @@ from merflow.features.media.frames import Cutter, Damage, Picture, library
 
 _log = logging.getLogger(__name__)
 
-# A decoder that started in the middle of a film drops frames within so many packets, or not at all.
+# A decoder that started in the middle of a film drops frames within this many packets, or not at all.
 _SETTLED = 16
 
 
@@ -37,7 +37,7 @@ class Film:
         """Open the file and read its header.
 
         Raises:
-            Damage: The file is missing, is no video, or has no frame rate.
+            Damage: The file is missing, is not a video, or has no frame rate.
             FeatureError: PyAV is not installed.
         """
         self.path = path

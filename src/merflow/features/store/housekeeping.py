@@ -1,4 +1,4 @@
-"""Housekeeping of a store: its keys, the health of its shards, and the files that nobody needs."""
+"""Housekeeping of a store: its keys, the integrity of its shards, and its unused files."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from merflow.errors import FeatureError
 from merflow.features.store.claims import claim_files, live_claims
 from merflow.features.store.keyed import META, KeyedStore, verify_shard
 
-# Processes touch the files that they write; one that has not changed for so long was left behind.
+# Processes touch the files that they write; one that has not changed for this long was left behind.
 _LEFT_BEHIND_S = 3600.0
 
 
@@ -51,7 +51,7 @@ class Unused:
     """A file or a whole key that can be deleted.
 
     Attributes:
-        reason: Reason why nobody needs it.
+        reason: Reason why it is not needed.
     """
 
     path: Path
@@ -67,7 +67,7 @@ def summaries(root: Path, *, modality_of: Callable[[EncoderSpec], Modality | Non
         modality_of: Returns an encoder's input; None if this version of merflow does not know the encoder.
 
     Raises:
-        FeatureError: The folder is no store, or a shard is corrupt.
+        FeatureError: The folder is not a store, or a shard is corrupt.
     """
     return [_summary(keyed, key, modality=modality_of(key.encoder)) for keyed, key in _keys(root)]
 
@@ -95,7 +95,7 @@ def shards_of(root: Path) -> list[tuple[Path, StreamShape]]:
     """Return every complete shard of a store, with the shape of its entries.
 
     Raises:
-        FeatureError: The folder is no store.
+        FeatureError: The folder is not a store.
     """
     return [(path, keyed.shape) for keyed, _ in _keys(root) for path in keyed.shard_files()]
 
@@ -115,10 +115,10 @@ def unused(root: Path, manifests: Sequence[str], *, why_unreadable: Callable[[Fe
     Args:
         root: The store.
         manifests: Hashes of the manifests whose features stay.
-        why_unreadable: Returns why this version of merflow never reads a key's features; None if it does.
+        why_unreadable: Returns the reason why this version of merflow never reads a key's features; None if it does.
 
     Raises:
-        FeatureError: The folder is no store, or an index is corrupt.
+        FeatureError: The folder is not a store, or an index is corrupt.
     """
     result: list[Unused] = []
     for keyed, key in _keys(root):
@@ -158,7 +158,7 @@ def _keys(root: Path) -> Iterator[tuple[KeyedStore, FeatureKey]]:
     paths = sorted(root.glob(f"*/{META}"))
     if not paths:
         raise FeatureError(
-            f"{root} is no store: none of its folders has a {META}; give the folder that "
+            f"{root} is not a store: none of its folders has a {META}; give the folder that "
             "`merflow features extract --store` filled"
         )
     for path in paths:

@@ -1,4 +1,4 @@
-"""The feature store: one folder per encoder key, with all that the encoder made of recordings, texts and videos.
+"""The feature store: one folder per encoder key, with all of the encoder's outputs for recordings, texts and videos.
 
     <root>/<key>/meta.json                    the key (encoder, clip, pooling, dtype), layers, width
     <root>/<key>/shards/<name>.safetensors    many entries, end to end in one tensor

@@ -13,9 +13,9 @@ from merflow.contracts.streams import StreamShape
 from merflow.errors import FeatureError
 from merflow.features.store.shards import EntryLocation, Shard, entry_shape
 
-# The system reads ahead no more than this, however long the range that it is told of.
+# The system reads ahead no more than this, however long the announced range.
 _AHEAD_BYTES = 512 << 10
-# After so many bytes the mapped pages are released, so that they do not count as this process's memory for good.
+# After this many bytes the mapped pages are released, so that they do not count as this process's memory forever.
 # Entries are then announced to the system again, as it may have dropped them.
 _ROUND_BYTES = 2 << 30
 
@@ -122,7 +122,7 @@ class OpenEntries:
         if self._last_stop[name] > len(shard.values):
             raise FeatureError(
                 f"shard {shard.path} has {len(shard.values)} steps, but the index needs {self._last_stop[name]}; "
-                "delete the index beside it and run `merflow features extract` again"
+                "delete the index next to it and run `merflow features extract` again"
             )
         self._open[name] = shard
         return shard

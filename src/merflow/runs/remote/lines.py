@@ -1,4 +1,4 @@
-"""A file of lines that only grows, such as the transcripts' journal: each process adds a segment of its own.
+"""An append-only file of lines, such as the transcripts' journal: each process adds its own segments.
 
     <address>/<path>/<time>-<random>.jsonl    the lines that one process has added at once
 

@@ -1,4 +1,4 @@
-"""The environment variables by which a pod knows that its workspace is in S3."""
+"""The environment variables that tell a pod that its workspace is in S3."""
 
 from collections.abc import Mapping
 
@@ -10,10 +10,10 @@ LIMIT = "MERFLOW_SCRATCH_GIB"  # of the pod's own folder
 
 
 def remote_address(environment: Mapping[str, str]) -> S3Address | None:
-    """Return the address of the workspace; None for one that is a folder.
+    """Return the address of the workspace; None if it is a folder.
 
     Raises:
-        StorageError: It is no address of S3.
+        StorageError: It is not an S3 address.
     """
     text = environment.get(ADDRESS, "")
     return S3Address.parse(text) if text else None
@@ -23,10 +23,10 @@ def scratch_bytes(environment: Mapping[str, str]) -> int | None:
     """Return the size limit of the pod's own folder in bytes; None without one.
 
     Raises:
-        StorageError: It is no number.
+        StorageError: It is not a number.
     """
     text = environment.get(LIMIT, "")
     try:
         return round(float(text) * 2**30) if text else None
     except ValueError as error:
-        raise StorageError(f"{LIMIT} {text!r} is no number of GiB; set cluster.scratch_gib") from error
+        raise StorageError(f"{LIMIT} {text!r} is not a number of GiB; set cluster.scratch_gib") from error

@@ -1,4 +1,4 @@
-"""The scratch folder of a pod: its room is limited, and stored features that no running step reads make way."""
+"""The scratch folder of a pod: its size is limited, and stored features that no running step reads are evicted."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Files that go to S3 while a job writes them, so that a killed pod's work is not lost with it."""
+"""Upload of files to S3 while a job writes them, so that a killed pod's work is not lost."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -17,15 +17,15 @@ _State = tuple[int, int, int]
 
 
 class Watch:
-    """Uploads new and replaced files every few seconds, and those that are left at the end; a context manager.
+    """A context manager that uploads new and replaced files every few seconds, and the remaining ones at the end.
 
-    An error of S3 meanwhile is said and tried again. One at the end is raised, unless the job failed itself.
+    An error from S3 during the job is printed and retried. One at the end is raised, unless the job itself failed.
 
     Args:
         remote: The workspace.
         find: Returns the files that exist now; each appears in its folder as a whole.
         immutable: True if the files never change.
-        every_s: Seconds between two looks; None for :data:`EVERY_S`.
+        every_s: Seconds between two checks; None for :data:`EVERY_S`.
     """
 
     def __init__(

@@ -1,13 +1,13 @@
-"""A workspace in S3 and its part on this machine: files come down when a step asks for them, and go up when it is done.
+"""A workspace in S3 and its local part: a step downloads the files that it needs, and uploads its own when it is done.
 
     <address>/<path>                       a file of the workspace, under its path there
     <address>/<path of a folder>/...       a folder that readers see as a whole (merflow.storage.s3.inventory)
 
-A path of the workspace means the same file on every machine whose scratch folder lies at the same place. Objects appear
-as a whole. Three kinds of files exist, and each has its rule:
+A path in the workspace means the same file on every machine whose scratch folder has the same path. Objects appear
+as a whole. There are three kinds of files, each with its own rule:
 
-- files under a digest of what they hold or were made from: the first writer wins, and nobody writes them again;
-- folders of several files, above all trained folds: published with an inventory, and again the first writer wins;
+- files named by a digest of their content or inputs: the first writer wins, and they are never rewritten;
+- folders of several files, mainly trained folds: published with an inventory, and again the first writer wins;
 - files that a newer one replaces (checkpoints, records of MLflow): the last writer wins, as on a shared volume.
 """
 
@@ -35,7 +35,7 @@ from merflow.storage.s3.retries import Retries
 from merflow.storage.s3.stored_files import StoredFile
 from merflow.storage.s3.transfers import Transfers
 
-RECORDINGS = "recordings"  # folder of corpora that have an address of their own
+RECORDINGS = "recordings"  # folder of corpora with their own address
 
 Wanted = Callable[[str], bool]
 
@@ -79,14 +79,16 @@ class RemoteWorkspace:
             StorageError: The path is elsewhere.
         """
         if not path.is_relative_to(self.root):
-            raise StorageError(f"{path} is not in the workspace {self.root}, whose files alone are in {self.address}")
+            raise StorageError(
+                f"{path} is not in the workspace {self.root}, and only files of the workspace are in {self.address}"
+            )
         steps = path.relative_to(self.root).parts
         if steps[:1] == (RECORDINGS,) and len(steps) > 1:
             return S3Address(steps[1], "/".join(steps[2:]))
         return self.address / "/".join(steps)
 
     def path_of(self, address: S3Address) -> Path:
-        """Return the path of a corpus that has an address of its own."""
+        """Return the path of a corpus with its own address."""
         return self.root / RECORDINGS / address.bucket / address.key
 
     def fetch_file(self, path: Path, *, immutable: bool = False) -> bool:
@@ -117,10 +119,10 @@ class RemoteWorkspace:
         Args:
             folder: The folder.
             wanted: Returns True for the relative path of a file that is needed.
-            keep: Returns True for a file here that must stay if others have to make room; None keeps all.
+            keep: Returns True for a local file that must stay if others are evicted; None keeps all.
 
         Raises:
-            StorageError: S3 cannot be reached or refuses, a file arrives damaged again and again, or there is no room.
+            StorageError: S3 cannot be reached or refuses, a file keeps arriving damaged, or there is no space.
         """
         try:
             with self._transfers() as transfers:
@@ -146,7 +148,7 @@ class RemoteWorkspace:
             return bool(list_objects(self._client, self.address_of(folder), transfers.retries))
 
     def publish(self, folder: Path) -> None:
-        """Upload a folder, visible as a whole. If another one is there, that one takes the place of this one.
+        """Upload a folder, visible as a whole. If another one is already there, it replaces this one.
 
         Raises:
             StorageError: S3 cannot be reached or refuses, or something writes to the folder.
@@ -186,7 +188,7 @@ class RemoteWorkspace:
             transfers.upload(file, address, size=size, sha256=sha256_of(file), tally=tally)
 
     def agree(self, path: Path) -> None:
-        """Make all machines read the same small file: that of the one that comes first.
+        """Make all machines use the same small file: the one that was written first.
 
         Raises:
             StorageError: S3 cannot be reached or refuses.
@@ -237,10 +239,10 @@ class RemoteWorkspace:
 
 
 def remote_workspace(root: Path, environment: Mapping[str, str] = os.environ) -> RemoteWorkspace | None:
-    """Return the workspace in S3 that this process belongs to; None where the workspace is a folder.
+    """Return the workspace in S3 that this process belongs to; None if the workspace is a folder.
 
     Raises:
-        StorageError: The address is none, boto3 is missing, or its settings are wrong.
+        StorageError: The address is invalid, boto3 is missing, or its settings are wrong.
     """
     address = remote_address(environment)
     if address is None:

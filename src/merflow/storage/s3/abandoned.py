@@ -1,4 +1,4 @@
-"""Uploads in parts that a killed process has left: nobody sees their parts, but their owner pays for them."""
+"""Unfinished multipart uploads of killed processes: their parts are invisible, but are billed to their owner."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -12,15 +12,15 @@ _EXPIRY = timedelta(days=1)
 
 
 def abort_abandoned(client: S3Client, folder: S3Address, *, complete: Collection[str]) -> int:
-    """End the unfinished uploads in a folder that nobody needs; return how many were ended.
+    """Abort the unneeded unfinished uploads in a folder; return the number of aborted uploads.
 
-    An error of S3 ends this early: the next publication comes by again, and not everyone may list uploads.
+    An error from S3 ends this early: the next publication tries again, and not everyone may list uploads.
 
     Args:
         client: A client.
         folder: The folder.
         complete: Paths of complete objects. An upload of one of them is not needed, even if its process lives: that
-            process starts again and finds nothing wrong. Other uploads are ended if they began over a day ago.
+            process starts again and finds nothing wrong. Other uploads are aborted if they began over a day ago.
     """
     count = 0
     with suppress(*known_errors()):
@@ -31,7 +31,7 @@ def abort_abandoned(client: S3Client, folder: S3Address, *, complete: Collection
 
 
 def _unneeded(client: S3Client, folder: S3Address, complete: Collection[str]) -> list[tuple[str, str]]:
-    """Return key and id of each upload that nobody needs."""
+    """Return key and id of each unneeded upload."""
     oldest = datetime.now(UTC) - _EXPIRY
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=folder.bucket, Prefix=folder.prefix)
     return [

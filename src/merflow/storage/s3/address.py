@@ -7,7 +7,7 @@ from merflow.errors import StorageError
 
 _SCHEME = "s3://"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
-# Windows separates folders by a backslash; surrogates stand for bytes that are no UTF-8.
+# Windows separates folders by a backslash; surrogates represent bytes that are not UTF-8.
 _FORBIDDEN = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 _FORM = "write it as s3://BUCKET/FOLDER"
 
@@ -26,13 +26,13 @@ class S3Address:
 
     @classmethod
     def parse(cls, text: str) -> "S3Address":
-        """Parse ``s3://bucket/prefix``; a slash at the end makes no difference.
+        """Parse ``s3://bucket/prefix``; a trailing slash is ignored.
 
         Raises:
-            StorageError: The text is no such address.
+            StorageError: The text is not such an address.
         """
         if not text.startswith(_SCHEME):
-            raise StorageError(f"{text!r} is no address of S3; {_FORM}")
+            raise StorageError(f"{text!r} is not an S3 address; {_FORM}")
         bucket, _, key = text.removeprefix(_SCHEME).partition("/")
         if not _BUCKET.fullmatch(bucket):
             raise StorageError(

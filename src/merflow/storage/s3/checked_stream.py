@@ -1,4 +1,4 @@
-"""A file that is only read to its end if it is still the one whose digest is known."""
+"""A file that can only be read to its end if it still has its known digest."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ def sha256_of(path: Path) -> str:
 class CheckedStream:
     """A stream of a file's bytes, in order and once, for an upload under the file's digest.
 
-    The read that would complete other bytes raises instead, so that the upload never completes either.
+    If the bytes differ, the last read raises an error, so that the upload never completes either.
 
     Args:
         path: The file.
@@ -54,5 +54,5 @@ class CheckedStream:
         return block
 
     def _is_another(self) -> bool:
-        """Return True if the file goes on, or other bytes were read."""
+        """Return True if the file is longer, or other bytes were read."""
         return self._file.read(1) != b"" or self._summary.hexdigest() != self._sha256

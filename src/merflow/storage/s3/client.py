@@ -27,7 +27,7 @@ def connect(endpoint: str | None = None, *, read_timeout_s: float = _READ_S) -> 
         read_timeout_s: Seconds without a byte after which a request counts as failed.
 
     Raises:
-        StorageError: boto3 is not installed, the profile does not exist, or the endpoint is no URL.
+        StorageError: boto3 is not installed, the profile does not exist, or the endpoint is not a URL.
     """
     try:
         import boto3

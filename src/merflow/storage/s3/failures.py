@@ -1,4 +1,4 @@
-"""Errors of boto3 as sentences for users, and which of them pass if one waits."""
+"""Errors of boto3 as messages for users, and the distinction of temporary errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ _REMEDIES = {
     "SSLError": "check the server's certificate, or set AWS_CA_BUNDLE",
     "ProxyConnectionError": "check HTTPS_PROXY",
 }
-# Codes of requests or answers that were damaged on their way, or came too fast.
+# Codes of requests or responses that were damaged in transit, or came too fast.
 _PASSING_CODES = {
     *("SlowDown", "Throttling", "RequestTimeout", "RequestTimeoutException", "InternalError", "ServiceUnavailable"),
     *("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"),
@@ -76,7 +76,7 @@ def known_errors() -> tuple[type[Exception], ...]:
 
 
 def _unfinished() -> tuple[type[Exception], ...]:
-    """Return the types of errors about answers that end early or make no sense."""
+    """Return the types of errors about responses that end early or make no sense."""
     from botocore.exceptions import HTTPClientError, IncompleteReadError
     from botocore.parsers import ResponseParserError
     from urllib3.exceptions import HTTPError  # boto3 lets it through where the body of a listing stays out
@@ -103,7 +103,7 @@ def is_unreachable(error: Exception) -> bool:
 
 
 def is_passing(error: Exception) -> bool:
-    """Return True if the request may succeed later: server or network fail, or damage what they carry."""
+    """Return True if the request may succeed later: the server or the network failed, or damaged the data."""
     from botocore.exceptions import FlexibleChecksumError
 
     damaged = (DamagedError, FlexibleChecksumError, *_unfinished())

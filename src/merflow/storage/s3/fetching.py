@@ -1,4 +1,4 @@
-"""A folder in S3 becomes a local folder, checked and resumable."""
+"""Download of a folder in S3 to a local folder, checked and resumable."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class Fetched:
     Attributes:
         files: Number of its files.
         size: Their bytes.
-        downloaded: Number of files that were not there yet, or differed.
+        downloaded: Number of files that were missing locally, or differed.
         downloaded_bytes: Their bytes.
-        published: True if the folder was published with SHA-256 digests, False if any program has put it there.
-        unchecked: Number of files of which only the size is known.
+        published: True if the folder was published with SHA-256 digests, False if another program uploaded it.
+        unchecked: Number of files for which only the size is known.
     """
 
     files: int
@@ -51,9 +51,9 @@ def fetch(
     make_room: Callable[[Sequence[tuple[Path, int]]], None] = lambda _files: None,
     progress: Progress | None = None,
 ) -> Fetched:
-    """Download a folder. Files that are there and equal are kept, others replaced, and more files left alone.
+    """Download a folder. Equal local files are kept, different ones replaced, and additional ones left alone.
 
-    A published folder is checked against its SHA-256 digests, another one against the MD5 tags that S3 gives.
+    A published folder is checked against its SHA-256 digests, any other against the MD5 ETags that S3 reports.
 
     Args:
         address: The folder in S3.
@@ -111,7 +111,7 @@ def _bring(file: StoredFile, path: Path, transfers: Transfers, tally: Tally) -> 
 
 
 def _listed_files(address: S3Address, transfers: Transfers) -> list[StoredFile]:
-    """Return the objects of a folder that nobody published.
+    """Return the objects of a folder that was not published by merflow.
 
     Raises:
         StorageError: There are none, they belong to published folders, or their names are not possible on disk.

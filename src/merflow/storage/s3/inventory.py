@@ -72,7 +72,7 @@ class Inventory(BaseModel):
         return sum(entry.size for entry in self.files.values())
 
     def to_json(self) -> bytes:
-        """Return the inventory as its object holds it."""
+        """Return the inventory as the content of its object."""
         return (json.dumps(self.model_dump(), indent=1, ensure_ascii=False) + "\n").encode()
 
     def differences(self, other: "Inventory") -> str:
@@ -107,12 +107,12 @@ def parse_inventory(content: bytes, *, address: S3Address) -> Inventory:
 
 
 def content_of(address: S3Address, sha256: str) -> S3Address:
-    """Return the address of a content of the folder that is published at ``address``."""
+    """Return the address of one content of the folder published at ``address``."""
     return contents_of(address) / sha256
 
 
 def contents_of(address: S3Address) -> S3Address:
-    """Return the folder of the contents of the folder that is published at ``address``."""
+    """Return the folder with the contents of the folder published at ``address``."""
     return address / "files"
 
 

@@ -33,7 +33,7 @@ def files_of(folder: Path) -> dict[str, Path]:
             relative = path.relative_to(folder).as_posix()
             check_relative(relative, where=str(folder))
             if not path.is_file():
-                raise StorageError(f"{path} is no file that can be read; remove it")
+                raise StorageError(f"{path} is not a file that can be read; remove it")
             found[relative] = path
     if not found:
         raise StorageError(f"{folder} has no files; check the path")

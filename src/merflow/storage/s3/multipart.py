@@ -30,12 +30,12 @@ def upload_in_parts(
     Args:
         client: A client.
         address: The object.
-        contents: The parts in order, none of them empty; an error of theirs ends the upload.
+        contents: The parts in order, none of them empty; an error in reading them ends the upload.
         metadata: Kept with the object.
         pool: Threads for the parts.
         permits: Limits how many parts of all files are in memory.
         retries: Patience with one part.
-        uploaded: Told the bytes of each part that has arrived.
+        uploaded: Called with the bytes of each part that has arrived.
 
     Raises:
         StoppedError: Another file failed meanwhile.
@@ -69,14 +69,14 @@ def upload_in_parts(
         for future in futures:
             if future.cancel():
                 permits.release()
-        wait(futures)  # a part that arrives after the end would stay for ever
+        wait(futures)  # a part that arrives after the end would stay forever
         with suppress(*known_errors()):
             client.abort_multipart_upload(**upload)
         raise
 
 
 def _permitted(contents: Iterable[bytes], permits: Semaphore) -> Iterator[bytes]:
-    """Yield parts, each with a permit that whoever uploads it has to release."""
+    """Yield parts, each with a permit that the uploader has to release."""
     parts = iter(contents)
     while True:
         permits.acquire()

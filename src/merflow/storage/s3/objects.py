@@ -1,4 +1,4 @@
-"""Small objects as a whole: read, list, and create where there is none yet."""
+"""Operations on small whole objects: read, list, and create if absent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def read_object(client: S3Client, address: S3Address, retries: Retries) -> bytes
 def create_object(client: S3Client, address: S3Address, content: bytes, retries: Retries) -> bool:
     """Write an object if there is none of this name; return False if there is one.
 
-    It may also be False if this very call has written the object and lost the answer, so compare the contents.
+    It may also be False if this call has written the object but lost the response, so compare the contents.
 
     Raises:
         StorageError: S3 cannot be reached or refuses.
@@ -70,7 +70,7 @@ def create_object(client: S3Client, address: S3Address, content: bytes, retries:
 
 
 def list_objects(client: S3Client, folder: S3Address, retries: Retries) -> list[ListedObject]:
-    """Return all objects in a folder and its folders, but not the empty ones that stand for folders.
+    """Return all objects in a folder and its subfolders, except the empty ones that mark folders.
 
     Raises:
         StorageError: S3 cannot be reached or refuses.
@@ -110,7 +110,7 @@ def head_object(client: S3Client, address: S3Address, retries: Retries) -> Liste
 
 
 def delete_objects(client: S3Client, folder: S3Address, retries: Retries) -> None:
-    """Delete all objects in a folder and its folders.
+    """Delete all objects in a folder and its subfolders.
 
     Raises:
         StorageError: S3 cannot be reached or refuses.

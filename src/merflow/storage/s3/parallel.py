@@ -1,4 +1,4 @@
-"""Work on many files in threads, with the bytes that are done."""
+"""Work on many files in threads, with progress in bytes."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -35,10 +35,10 @@ class Tally:
         self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
-        """Count bytes as done, or fewer than nothing as undone."""
+        """Count bytes as done, or a negative number as undone."""
         with self._lock:
             self._done += count
-            # The last step is told by `finish`, once everything has also been checked.
+            # The last step is reported by `finish`, once everything has also been checked.
             done = min(max(self._done, 0) // _MIB, self._total_mib - 1)
             if self._progress is not None and done != self._told:
                 self._told = done
@@ -56,10 +56,10 @@ def each_of(
     """Return the result of ``work`` on every item, in order. The first error stops all work and is raised.
 
     Args:
-        items: What to work on.
+        items: The items to work on.
         work: Called in several threads.
         threads: Their number.
-        stop: Called after an error or Ctrl-C; it makes calls end that are under way.
+        stop: Called after an error or Ctrl-C; it ends running calls.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="s3") as pool:
         futures = [pool.submit(work, item) for item in items]
@@ -77,7 +77,7 @@ def each_of(
 def parts_of(parts: Iterable[Item], work: Callable[[Item], Result], *, pool: Executor) -> list[Result]:
     """Return the result of ``work`` on every part of one file, in threads that other files share.
 
-    The first error is raised once the parts that have begun are done, so that none goes on after the end.
+    The first error is raised once the started parts are done, so that none is still running afterwards.
     """
     futures = [pool.submit(work, part) for part in parts]
     try:
@@ -91,7 +91,7 @@ def parts_of(parts: Iterable[Item], work: Callable[[Item], Result], *, pool: Exe
 
 
 def _raise_first(futures: "Sequence[Future[Result]]") -> None:
-    """Raise the first error of the work that has ended; that others were stopped for it is none."""
+    """Raise the first error of the finished work, ignoring errors of work that was stopped because of it."""
     for future in futures:
         if future.done() and not future.cancelled():
             with suppress(StoppedError):

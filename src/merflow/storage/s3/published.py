@@ -1,4 +1,4 @@
-"""A published folder as readers see it: its inventory, and where in S3 its files are."""
+"""A published folder as readers see it: its inventory, and the locations of its files in S3."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class PublishedFolder:
         return StoredFile(path, content_of(self.address, entry.sha256), entry.size, sha256=entry.sha256)
 
     def files(self, client: S3Client, retries: Retries) -> list[StoredFile]:
-        """Return all files, with the tags of their objects.
+        """Return all files, with the ETags of their objects.
 
         Raises:
             StorageError: An object is missing, or S3 cannot be reached or refuses.

@@ -1,4 +1,4 @@
-"""A local folder becomes a folder in S3 that readers see as a whole or not at all."""
+"""Upload of a local folder to S3, where readers see it as a whole or not at all."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from merflow.storage.s3.parallel import Progress, Tally, each_of
 from merflow.storage.s3.published import PublishedFolder, read_published
 from merflow.storage.s3.transfers import Transfers
 
-_ROUNDS = 3  # of uploads: one, and two more if the server was restarted and has lost something
+_ROUNDS = 3  # of uploads: one, and two more if the server was restarted and has lost data
 
 
 class DifferentFolderError(StorageError):
@@ -41,14 +41,14 @@ class Publication:
 
 
 def publish(folder: Path, address: S3Address, transfers: Transfers, *, progress: Progress | None = None) -> Publication:
-    """Publish a folder under an address that holds nothing yet or an equal folder.
+    """Publish a folder at an address that is empty or holds an equal folder.
 
     A call that is interrupted leaves nothing visible, and the next one uploads only what is missing. Of two writers at
     once, the first one wins. The other one learns whether its own folder is equal.
 
     Args:
         folder: The folder; nothing may write to it meanwhile.
-        address: The address; no other data may stand below it.
+        address: The address; no other data may be below it.
         transfers: Connection and patience.
         progress: Called with the stage, the MiB done and the MiB of all files.
 
@@ -90,7 +90,7 @@ def _inventory(files: dict[str, Path], transfers: Transfers, progress: Progress 
 def _upload_missing(
     files: dict[str, Path], inventory: Inventory, address: S3Address, transfers: Transfers, progress: Progress | None
 ) -> tuple[int, int]:
-    """Upload each content once that S3 lacks, until a listing shows all of them; return their number and bytes.
+    """Upload each missing content once, until a listing shows all of them; return their number and bytes.
 
     Raises:
         StorageError: S3 loses what it has confirmed, or cannot be reached or refuses.

@@ -1,4 +1,4 @@
-"""Repeated attempts at what boto3 does not repeat itself: bodies that end early, arrive damaged or never begin."""
+"""Retries that boto3 does not do itself: of bodies that end early, arrive damaged or never begin."""
 
 import random
 import threading
@@ -63,7 +63,7 @@ class Retries:
         raise AssertionError("a loop over no attempts")
 
     def go_on(self) -> None:
-        """Raise if another thread failed meanwhile.
+        """Raise an error if another thread failed meanwhile.
 
         Raises:
             StoppedError: It did.
@@ -72,5 +72,5 @@ class Retries:
             raise StoppedError("stopped, because another file failed")
 
     def _wait_s(self, number: int) -> float:
-        """Return a random wait, so that many machines do not come back at once."""
+        """Return a random wait, so that many machines do not retry at once."""
         return random.uniform(0.5, 1.0) * min(self.longest_wait_s, self.first_wait_s * 2.0**number)

@@ -11,7 +11,7 @@ from merflow.storage.s3.client import S3Client
 
 _BLOCK = 1 << 20
 SHA256 = "sha256"  # in the metadata of objects that merflow wrote
-# Encryption whose ETag is no digest of the content.
+# Encryption whose ETag is not a digest of the content.
 _KEYED = "aws:kms"
 
 
@@ -23,8 +23,8 @@ class StoredFile:
         path: Relative path of the file, with slashes.
         address: The object.
         size: Its bytes.
-        etag: The tag of its content that the server gives, without quotes; empty if unknown.
-        sha256: Its digest; empty if nobody published it.
+        etag: The ETag that the server reports, without quotes; empty if unknown.
+        sha256: Its digest; empty if it was not published by merflow.
     """
 
     path: str
@@ -54,7 +54,7 @@ class StoredFile:
         return self._has_parts_of(path, part_bytes=head["ContentLength"])
 
     def _has_parts_of(self, path: Path, *, part_bytes: int) -> bool | None:
-        """Return True if the file's parts have this tag; None if the server does not tell where the parts end."""
+        """Return True if the file's parts have this ETag; None if the server does not report the part boundaries."""
         parts = int(self.etag.rpartition("-")[2])
         if part_bytes <= 0 or -(-self.size // part_bytes) != parts:
             return None
@@ -62,7 +62,7 @@ class StoredFile:
 
 
 def etag_of_parts(path: Path, *, part_bytes: int) -> str:
-    """Return the tag that S3 gives a file that was uploaded in parts: the MD5 of their MD5s, and their number.
+    """Return the ETag that S3 gives a file that was uploaded in parts: the MD5 of their MD5s, and their number.
 
     Args:
         path: The file.

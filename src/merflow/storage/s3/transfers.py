@@ -1,7 +1,7 @@
-"""Files from S3 to disk and back, in parallel parts, checked and repeated until they are right.
+"""Transfers of files between S3 and disk, in parallel parts, checked and retried until they are correct.
 
-s3transfer is not used: a transfer that is submitted while another thread stops its manager is never announced as done,
-and the manager's end waits for it for ever (0.19).
+s3transfer is not used: a transfer that is submitted while another thread stops its manager is never reported as done,
+and the manager's shutdown waits for it forever (0.19).
 """
 
 import os
@@ -55,10 +55,10 @@ class Transfers:
         self.retries.stopped.set()
 
     def download(self, stored: StoredFile, path: Path, *, tally: Tally) -> bool:
-        """Download a file; it replaces ``path`` once it is complete and right, and not before.
+        """Download a file; it replaces ``path`` only once it is complete and verified.
 
         Returns:
-            True if its content was checked, False if the server gives nothing but the size to check it by.
+            True if its content was checked, False if only its size could be checked.
 
         Raises:
             StorageError: The file cannot be read, or arrives damaged again and again.
@@ -160,7 +160,7 @@ class Transfers:
         )
 
     def _for_a_part(self, attempts: int = _PART_ATTEMPTS) -> Retries:
-        """Return the patience with one part; after that the whole file is tried again."""
+        """Return the patience with one part; after that, the whole file is retried."""
         return Retries(attempts=attempts, first_wait_s=self.retries.first_wait_s, stopped=self.retries.stopped)
 
 
@@ -173,7 +173,7 @@ class _Counted:
         self._lock = threading.Lock()
 
     def add(self, count: int) -> None:
-        """Count bytes that have arrived, or fewer than nothing that have to be sent again."""
+        """Count bytes that have arrived, or a negative number that has to be sent again."""
         with self._lock:
             self._count += count
         self._tally.add(count)

@@ -203,7 +203,7 @@ def test_an_unknown_architecture_and_one_with_its_own_encoder_are_refused(
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "future-bert"}))
     with pytest.raises(FeatureError, match=r"the weights in .*future cannot be read \(.*future-bert"):
         encoder_of(folder, "text", "text")
-    with pytest.raises(FeatureError, match=r"has a whisper, which has an encoder of its own; write `name: whisper-enc"):
+    with pytest.raises(FeatureError, match=r"has a whisper, which has its own encoder; write `name: whisper-enc"):
         encoder_of(encoders / "whisper-small.en", "audio", "context")
 
 
@@ -270,7 +270,9 @@ def test_what_learns_in_the_graph_is_what_was_extracted(model: str, name: str, r
 
 def test_parts_that_a_model_lacks_and_models_without_known_steps_are_refused(models: Path) -> None:
     spec = locate(EncoderSpec(name="audio", settings={"model": str(models / "wav2vec2-bert"), "layers": "last"}))
-    with pytest.raises(FeatureError, match=r"does not tell its steps beforehand, so it cannot be fine-tuned"):
+    with pytest.raises(
+        FeatureError, match=r"cannot compute its number of steps in advance, so it cannot be fine-tuned"
+    ):
         build_network(spec)
     spec = locate(EncoderSpec(name="text", settings={"model": str(models / "deberta"), "layers": "last"}))
     words = build_network(spec)

@@ -1,8 +1,8 @@
 """Any model that transformers loads with ``AutoModel``: recordings, texts or pictures to hidden states.
 
-A model of an unknown family may let padding change its numbers. So each model is measured when it is built: two inputs
-of different lengths are encoded alone and padded in one batch. If their numbers agree, inputs are encoded in padded
-batches; otherwise each is encoded by itself, which is slower and equally right.
+In a model of an unknown family, padding may change the output. So each model is tested when it is built: two inputs of
+different lengths are encoded alone, and padded in one batch. If the outputs agree, inputs are encoded in padded
+batches; otherwise each is encoded by itself, which is slower but equally correct.
 
 Shapes: U units (recordings, texts, pictures), n samples, tokens or frames, T steps, L layers, D width.
 """
@@ -43,7 +43,7 @@ class SequenceNetwork(nn.Module):
         folder: Folder of the model.
         settings: The profile's settings.
         modality: The modality of its inputs.
-        examples: Two prepared inputs of different lengths, ``(n, ...)`` each, to measure the model with.
+        examples: Two prepared inputs of different lengths, ``(n, ...)`` each, for testing the model.
 
     Attributes:
         weights: The transformers model.
@@ -83,7 +83,7 @@ class SequenceNetwork(nn.Module):
         return _used(self, self.weights, self._example)
 
     def steps(self, length: int) -> int | None:
-        """Return T of a recording or text; None if the model does not tell it beforehand."""
+        """Return T of a recording or text; None if the model cannot compute it in advance."""
         count = getattr(self.weights, "_get_feat_extract_output_lengths", None)
         if self.weights.main_input_name == "input_ids":
             return length
@@ -174,7 +174,7 @@ class PictureNetwork(nn.Module):
 
 
 def _used(network: nn.Module, weights: nn.Module, example: Tensor) -> set[str]:
-    """Return the names of the parameters that the output depends on: only these can learn."""
+    """Return the names of the parameters that the output depends on: only these can be trained."""
     for value in weights.parameters():
         value.requires_grad_(True)
     with torch.enable_grad():
@@ -187,7 +187,7 @@ def _used(network: nn.Module, weights: nn.Module, example: Tensor) -> set[str]:
 
 
 def _tower(folder: Path, modality: Modality, *, pooler: bool = False) -> Any:  # noqa: ANN401 - transformers' own classes
-    """Load a model, and of a model with several towers or a decoder the part that reads the modality."""
+    """Load a model; for a model with several towers or a decoder, return the part that reads the modality."""
     from transformers import AutoModel
 
     model = load_weights(AutoModel, folder, optional=() if pooler else _OPTIONAL)
@@ -214,10 +214,10 @@ def _frame_norm(model: Any) -> FrameNorm | None:  # noqa: ANN401 - transformers'
 
 
 def _checked(folder: Path, encode: Any, values: Tensor, wanted: str) -> Tensor:  # noqa: ANN401 - a method above
-    """Return what a model makes of an example.
+    """Return a model's output for an example.
 
     Raises:
-        FeatureError: It makes no hidden states of it.
+        FeatureError: The model returns no hidden states.
     """
     try:
         states = encode(values)

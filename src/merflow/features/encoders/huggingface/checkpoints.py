@@ -1,7 +1,7 @@
 """The files of a pretrained encoder: in a local folder, or at a pinned commit of the Hugging Face hub.
 
 Encoders are located once, before anything is encoded; from then on every process reads one local folder and none uses
-the network. The store's key has a digest of the files that decide the numbers. So two different sets of weights never
+the network. The store's key has a digest of the files that determine the output. So two different sets of weights never
 share a key, and neither the folder's name nor its location matters.
 """
 
@@ -47,11 +47,11 @@ PROCESSORS: dict[str, tuple[str, ...]] = {
     "text": ("tokenizer.json", "vocab.txt", "vocab.json", "spm.model", "spiece.model", "tokenizer.model"),
 }
 
-# Encoders of any family, and families that need one of their own.
+# Encoders of any family, and families that need their own encoder.
 _GENERIC = ("audio", "text", "image")
 _OWN = {"whisper": "whisper-encoder"}
 
-# Files beside the weights that decide an encoder's numbers.
+# Files besides the weights that determine an encoder's output.
 _DECIDING = frozenset(
     {CONFIG, *(name for names in PROCESSORS.values() for name in names)}
     | {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt", "normalizer.json"}
@@ -117,8 +117,8 @@ def check_local(profile: Profile, *, streams: Sequence[Stream], encoders_folder:
     """Check without the network that the encoders of these streams can be located.
 
     Raises:
-        FeatureError: The profile lacks an encoder, a folder is missing or is no model's, or a hub id has no commit; all
-            problems are named.
+        FeatureError: The profile lacks an encoder, a folder is missing or holds no model, or a hub id has no commit;
+            all problems are named.
     """
     specs = {spec.model_dump_json(): spec for spec in (spec_of(stream, profile) for stream in streams)}
     problems = []
@@ -158,7 +158,7 @@ def check_folder(folder: Path, *, encoder: str) -> None:
     model_type = config_of(folder).get("model_type")
     if (own := _OWN.get(str(model_type))) and encoder in _GENERIC:
         raise FeatureError(
-            f"encoder {encoder!r}: {folder} has a {model_type}, which has an encoder of its own; write `name: {own}` "
+            f"encoder {encoder!r}: {folder} has a {model_type}, which has its own encoder; write `name: {own}` "
             "in the profile"
         )
     if model_type not in MODEL_TYPES.get(encoder, (model_type,)):
@@ -174,7 +174,7 @@ def config_of(folder: Path) -> dict[str, Any]:
     """Read ``config.json``.
 
     Raises:
-        FeatureError: The file is no JSON object.
+        FeatureError: The file is not a JSON object.
     """
     return json_of(folder / CONFIG)
 
@@ -183,7 +183,7 @@ def json_of(path: Path) -> dict[str, Any]:
     """Read one of an encoder's JSON files.
 
     Raises:
-        FeatureError: The file is no JSON object.
+        FeatureError: The file is not a JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -195,12 +195,12 @@ def json_of(path: Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: Path) -> str:
-    """Return 16 hexadecimal digits of the files that decide an encoder's numbers: configs, vocabularies, weights."""
+    """Return a digest, 16 hexadecimal digits, of an encoder's configs, vocabularies and weights."""
     return files_digest(folder, _deciding(folder))
 
 
 def _deciding(folder: Path) -> list[str]:
-    """Return the names of the files that decide an encoder's numbers."""
+    """Return the names of the files that determine an encoder's output."""
     weights = next(name for name in WEIGHTS if (folder / name).is_file())
     beside = [name for name in _DECIDING if (folder / name).is_file()]
     return sorted({weights, *beside, *shards_of(folder, weights)})

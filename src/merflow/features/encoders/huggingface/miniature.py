@@ -32,7 +32,7 @@ _TEXT = (
 
 
 def build_miniatures(folder: Path) -> tuple[Path, ...]:
-    """Write one folder per encoder, named after the last part of the hub id that it stands in for.
+    """Write one folder per encoder, named after the last part of the hub id that it replaces.
 
     The weights are drawn from a fixed seed, so they are the same every time.
 

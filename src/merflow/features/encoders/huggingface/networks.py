@@ -89,8 +89,8 @@ def build_network(spec: EncoderSpec) -> Network:
         network = sequence_network(folder, settings, modality=modality)
         if network.steps(RATE_HZ) is None:
             raise FeatureError(
-                f"the model in {folder} does not tell its steps beforehand, so it cannot be fine-tuned; choose a "
-                "preset with frozen encoders"
+                f"the model in {folder} cannot compute its number of steps in advance, so it cannot be fine-tuned; "
+                "choose a preset with frozen encoders"
             )
         return network
     if spec.name == "clip-image":
@@ -101,7 +101,7 @@ def build_network(spec: EncoderSpec) -> Network:
 
 
 def learn(network: Network, *, encoder: str, part: EncoderPart) -> dict[str, nn.Parameter]:
-    """Unfreeze one part of an encoder, freeze the rest, and return the parameters that learn by name.
+    """Unfreeze one part of an encoder, freeze the rest, and return the trainable parameters by name.
 
     Raises:
         FeatureError: The encoder has no such part.
@@ -129,9 +129,9 @@ def learn(network: Network, *, encoder: str, part: EncoderPart) -> dict[str, nn.
 class SpeechNetwork(nn.Module):
     """WavLM: samples ``(U, n)``, scaled by its feature extractor.
 
-    In training mode it has the dropout, layer drop and masking of steps (SpecAugment) that its config sets. Decision:
-    without layer drop where layers are read one by one, because a dropped layer has no output; and without masking in
-    recordings shorter than one masked span.
+    In training mode it has the dropout, LayerDrop and masking of steps (SpecAugment) that its config sets. Decision: no
+    LayerDrop if layers are read one by one, because a dropped layer has no output; and no masking in recordings shorter
+    than one masked span.
     """
 
     def __init__(self, folder: Path, settings: LayeredSettings) -> None:

@@ -90,7 +90,7 @@ class WhisperPreparer:
 
 
 class AnyAudioPreparer:
-    """A feature extractor of another kind: whatever it makes of a recording, ``(n, ...)``."""
+    """A feature extractor of another kind, with any output per recording, ``(n, ...)``."""
 
     def __init__(self, folder: Path) -> None:
         from transformers import AutoFeatureExtractor
@@ -121,7 +121,7 @@ class TextPreparer:
 
     Attributes:
         tokenizer: transformers' tokenizer.
-        limit: The most tokens of a text, special ones included.
+        limit: The maximum number of tokens per text, including special tokens.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -221,7 +221,7 @@ def image_processor(folder: Path) -> Any:  # noqa: ANN401 - transformers' own cl
 
 
 def token_limit(config: dict[str, Any], tokenizer_limit: int) -> int:
-    """Return the most tokens that an encoder takes, special ones included: 512 for BERT and RoBERTa.
+    """Return the maximum number of tokens of an encoder, including special tokens: 512 for BERT and RoBERTa.
 
     RoBERTa numbers positions from its padding id plus one, so two of its 514 positions are never used.
     """

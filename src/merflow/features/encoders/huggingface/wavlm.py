@@ -5,7 +5,7 @@ WavLM-base normalizes the first convolution over the whole recording (a group no
 zeros at the end would shift mean and variance. Here they are taken over each recording's own frames.
 
 The numbers equal those of transformers' WavLM. Three things are faster here. Attention is fused, whereas transformers
-also computes attention weights that nobody reads. Convolutions are matrix products over steps whose channels are
+also computes attention weights that are never used. Convolutions are matrix products over steps whose channels are
 contiguous, which is the layout of WavLM-large's normalization between them; transformers transposes every activation
 back and forth. And the positional convolution's weight is computed from its two factors once, not in every batch.
 
@@ -77,7 +77,7 @@ def fused_attention(
         bias: ``(N * H, T, T)``.
 
     Returns:
-        ``(N, T, D)``, and None in place of the attention weights.
+        ``(N, T, D)``, and None instead of the attention weights.
     """
     batch, steps, width = states.shape
     query, key, value = (

@@ -1,4 +1,4 @@
-"""Frames of a recording on WavLM's grid, and the range of levels that counts.
+"""Frames of a recording on WavLM's grid, and the relevant range of levels.
 
 Shapes: n samples at 16 kHz, T steps, K columns.
 """

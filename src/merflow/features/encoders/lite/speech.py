@@ -1,10 +1,10 @@
-"""Speech features without a neural network: what is measured at each step, and how it varies around it.
+"""Speech features without a neural network: measurements at each step, and their variation around it.
 
 Emotion shows in pitch, loudness, brightness and voice quality, and in how much and how fast they change. So a column is
-a statistic of one measurement over a span of time: its mean, its deviation, its trend, and the deviations of its slope
-and of the slope's slope. Over a whole recording these statistics are the functionals of paralinguistics, on which
-linear classifiers do well. Every step carries them, as every step of a pretrained encoder knows the recording around
-it, so that a mean over steps keeps them.
+a statistic of one measurement over a span of time: its mean, standard deviation, trend, and the standard deviations of
+its first and second derivatives. Over a whole recording these statistics are the functionals of paralinguistics, on
+which linear classifiers do well. Every step also carries those of the whole recording, much as every step of a
+pretrained encoder sees its context, so that a mean over steps keeps them.
 
 Shapes: n samples at 16 kHz, T steps, L layers, M measurements, D = 5 M columns, twice as many for ``lite-speech``.
 """

@@ -1,8 +1,9 @@
-"""Word vectors without a neural network: fixed random signs of words, of pairs of words, and of the parts of words.
+"""Word vectors without a neural network: fixed random signs of words, of bigrams, and of the parts of words.
 
-Random signs of enough width are nearly orthogonal, so the mean over a text's words keeps what a bag of words keeps: how
-often each word and each pair occurs. Words that share letters share part of their vector, so unseen inflections lie
-near their stem. The signs come from a hash of the letters, so they are the same in every process and on every machine.
+Wide vectors of random signs are nearly orthogonal, so the mean over a text's words keeps the information of a bag of
+words: the frequency of each word and bigram. Words that share letters share part of their vector, so unseen inflections
+are near their stem. The signs come from a hash of the letters, so they are the same in every process and on every
+machine.
 
 Shapes: T words, L layers, D width.
 """
@@ -33,7 +34,7 @@ class LiteTextLayersSettings(Strict):
 
     Attributes:
         width: D, a multiple of 8.
-        layers: L, how many of :data:`VIEWS` there are, from the first on.
+        layers: L, the number of :data:`VIEWS`, starting with the first.
     """
 
     width: int = Field(ge=16, le=4096, multiple_of=8)

@@ -1,4 +1,4 @@
-"""Pitch, voicing and voice quality of each step, from the autocorrelation and the peaks of 40 ms of sound.
+"""Pitch, voicing and voice quality of each step, from the autocorrelation and the peaks of 40 ms of audio.
 
 Pitch follows P. Boersma (1993): the autocorrelation of windowed frames is divided by the window's own. Jitter and
 shimmer compare three consecutive peaks around the middle of a step. Steps without voice take the interpolated values of
@@ -85,7 +85,7 @@ def _periodicity(samples: np.ndarray, *, steps: int) -> Pitch:
 
 
 def _perturbation(pitch: Pitch) -> tuple[np.ndarray, np.ndarray]:
-    """Return jitter and shimmer: how much two consecutive periods differ in length and in height, ``(T,)`` each."""
+    """Return jitter and shimmer, the differences of consecutive periods in length and in height, ``(T,)`` each."""
     steps, size = pitch.waves.shape
     period = np.minimum(pitch.period, LONGEST)[:, None]
     upward = np.abs(pitch.waves.max(axis=1)) >= np.abs(pitch.waves.min(axis=1))
