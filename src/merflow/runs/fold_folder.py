@@ -109,7 +109,7 @@ def is_score(fold: PlannedFold) -> bool:
 
 
 def _write(path: Path, rows: pd.DataFrame, fold: PlannedFold, *, schema: pa.Schema, selection: Selection) -> None:
-    """Write a self-contained table: its metadata names the classes or the task, and the rule that selected the epoch."""
+    """Write a self-contained table: its metadata names classes or task, and the rule that selected the epoch."""
     metadata = prediction_metadata(fold, selection=selection)
     with replacing(path) as part:
         pq.write_table(conform(rows, schema, where=str(path)).replace_schema_metadata(metadata), part)

@@ -3,7 +3,7 @@
 from merflow.contracts.numerals import DASH, p_value, plural, signed_decimal, signed_decimal_interval
 from merflow.contracts.score_results import ScoreResults
 from merflow.evaluation.report.scores.wording import heading, spread_text, with_interval
-from merflow.evaluation.report.tables import Table
+from merflow.evaluation.report.table import Table
 
 
 def classics(results: ScoreResults) -> Table | None:
