@@ -13,11 +13,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import betaincinv
 
-from benchmarks.gate_worlds import CLASSES, World
+from benchmarks.gate_score_worlds import TASK, ScoreWorld
+from benchmarks.gate_worlds import World
 from benchmarks.record import write_result
 from merflow.contracts.calibration_record import GroupCoverage
 from merflow.contracts.gate_policy import AccuracyPolicy, CalibrationPolicy, GroupPolicy
@@ -29,6 +31,7 @@ from merflow.promotion.gate.pairing import paired_difference_of
 
 _GOOD = (4.0, 3.5, 3.0, 3.2)
 _RARE = (0.06, 0.14, 0.5, 0.3)
+AnyWorld = TypeVar("AnyWorld", World, ScoreWorld)
 # Situation -> the test set that makes it hard to keep the level.
 _WORLDS = {
     "": World(),
@@ -41,24 +44,37 @@ _WORLDS = {
 }
 
 
-def promotion_rate(world: World, policy: AccuracyPolicy, *, trials: int, seed: int = 0) -> float:
-    """Return the share of trials in which the rule for UA promotes the candidate."""
+_SCORE_WORLDS = {
+    "": ScoreWorld(),
+    "unequal dialogues": ScoreWorld(unequal=1.0),
+    "some errors very large": ScoreWorld(heavy=True),
+    "some errors very large, unequal dialogues": ScoreWorld(heavy=True, unequal=1.0),
+    "95% of the answers alike": ScoreWorld(alike=0.95),
+    "3 seeds": ScoreWorld(seeds=3),
+}
+
+
+def promotion_rate(world: World | ScoreWorld, policy: AccuracyPolicy, *, trials: int, seed: int = 0) -> float:
+    """Return the share of trials in which the rule for UA or MAE promotes the candidate."""
     random = np.random.default_rng(seed)
     promoted = 0
     for _ in range(trials):
         candidate, champion = world.draw(random)
         rows = np.full(len(candidate.labels), fill_value=True)
-        found = paired_difference_of(candidate, champion, (rows, rows), classes=len(CLASSES), tail=policy.level)
-        promoted += promotes(found, policy=policy)
+        found = paired_difference_of(candidate, champion, (rows, rows), figure=world.figure, tail=policy.level)
+        promoted += promotes(found, figure=world.figure, policy=policy)
     return promoted / trials
 
 
-def group_refusal_rate(world: World, policy: GroupPolicy, *, trials: int, only: str = "", seed: int = 0) -> float:
+def group_refusal_rate(
+    world: World | ScoreWorld, policy: GroupPolicy, *, trials: int, only: str = "", seed: int = 0
+) -> float:
     """Return the share of trials in which any group refuses the candidate, or one named group does."""
     random = np.random.default_rng(seed)
     refused = 0
     for _ in range(trials):
-        checks = group_checks(*world.draw(random), world.utterances, classes=CLASSES, policy=policy)
+        candidate, champion = world.draw(random)
+        checks = group_checks(candidate, champion, world.utterances, figure=world.figure, policy=policy)
         refused += any(not check.passed for check in checks if only in ("", check.name))
     return refused / trials
 
@@ -140,6 +156,7 @@ def cases(trials: int) -> Iterator[Case]:
     shipped = policy_of()
     yield from _accuracy_cases(shipped.accuracy, trials=trials)
     yield from _group_cases(shipped.groups, trials=trials // 10)
+    yield from _score_cases(shipped.accuracy, shipped.groups, trials=trials)
     for words, coverage, stated in (
         ("coverage as promised", 0.9, f"refused ≤ {shipped.calibration.level:g}"),
         ("coverage 5 points too low", 0.85, "refused (power)"),
@@ -187,7 +204,35 @@ def _group_cases(policy: GroupPolicy, *, trials: int) -> Iterator[Case]:
         yield Case(situation, "refused (power)", rate, trials // 5)
 
 
-def _named(world: World, words: str, *, dialogues: int) -> tuple[World, str]:
+def _score_cases(superior: AccuracyPolicy, groups: GroupPolicy, *, trials: int) -> Iterator[Case]:
+    inferior = superior.model_copy(update={"require": "non-inferior", "margin_mae": 0.005})
+    margin, width = inferior.margin_mae * (TASK.high - TASK.low), TASK.high - TASK.low
+    level, power, few = f"promoted ≤ {superior.level:g}", "promoted (power)", trials // 5
+    for dialogues in (20, 40, 150):
+        for words, world in _SCORE_WORLDS.items():
+            truth, size = _named(world, words, dialogues=dialogues)
+            equal = partial(promotion_rate, truth, superior)
+            yield Case(f"scores, superior, equal models, {size}", level, equal, trials)
+            if world.alike:
+                continue
+            worse = partial(promotion_rate, replace(truth, gain=-margin), inferior)
+            yield Case(f"scores, non-inferior, worse by the margin of {margin:g}, {size}", level, worse, trials)
+            better = partial(promotion_rate, replace(truth, gain=0.05), superior)
+            yield Case(f"scores, superior, better by 0.05, {size}", power, better, few)
+    proof = groups.model_copy(update={"refuse": "not-shown-equal", "margin_mae": 0.025, "level": 0.025})
+    for dialogues in (40, 150):
+        rate, size = partial(group_refusal_rate, ScoreWorld(dialogues), groups), f"{dialogues} dialogues"
+        stated = f"any refused ≤ {groups.level:g}"
+        yield Case(f"scores, shown-worse, all groups equal, {size}", stated, rate, trials // 10)
+        for grouping, value in (("session", "1"), ("gender", "F"), ("third", "high")):
+            group, asked = f"{grouping} {value}", proof.model_copy(update={"by": [grouping]})
+            worse_there = ScoreWorld(dialogues, group=group, gain=-proof.margin_mae * width)
+            rate = partial(group_refusal_rate, worse_there, asked, only=group)
+            situation = f"scores, not-shown-equal, {group} worse by the margin of {proof.margin_mae * width:g}, {size}"
+            yield Case(situation, f"refused ≥ {1 - proof.level:g}", rate, trials // 10)
+
+
+def _named(world: AnyWorld, words: str, *, dialogues: int) -> tuple[AnyWorld, str]:
     """Return the test set with so many dialogues, and its description."""
     return replace(world, dialogues=dialogues), f"{dialogues} dialogues" + f", {words}" * bool(words)
 

@@ -7,12 +7,14 @@ Shapes: n tests, G dialogues, C classes.
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtri
 
 from merflow.evaluation.predictions import VariantPredictions
+from merflow.promotion.gate.unweighted_accuracy import UnweightedAccuracy
 
 CLASSES = ("angry", "happy", "neutral", "sad")
 SESSIONS, TURNS = 5, 20
@@ -24,31 +26,23 @@ PerClass = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class World:
-    """A made-up test set and the true difference between two models on it.
+class TestSet:
+    """A made-up test set, whatever its labels.
 
     Attributes:
         dialogues: Dialogues in all, spread over five sessions; 20 utterances each on average.
-        gain: True UA of the candidate minus that of the champion; for an emotion, recall.
-        group: Group to which the difference is limited, such as ``session 1``; empty for all utterances.
+        group: Group to which the difference of the models is limited, such as ``session 1``; empty for all utterances.
         seeds: Training seeds of both models.
-        ease: Logit of being right, by class.
-        shares: Share of the utterances, by class.
         unequal: Deviation of the logarithm of the dialogues' sizes.
-        moods: True if most dialogues have one or two emotions.
-        alike: Share of the utterances that both models answer alike; for equal models.
-        suits: Deviation of the logit of a session, for one model: models that suit some speakers better than others.
+        suits: Deviation of a session's effect on one model: models that suit some speakers better than others.
     """
 
+    __test__ = False  # no test of pytest's
+
     dialogues: int = 40
-    gain: float = 0.0
     group: str = ""
     seeds: int = 1
-    ease: PerClass = (1.2, 0.8, 0.4, 0.6)
-    shares: PerClass = (0.2, 0.3, 0.3, 0.2)
     unequal: float = 0.0
-    moods: bool = False
-    alike: float = 0.0
     suits: float = 0.0
 
     @cached_property
@@ -65,6 +59,53 @@ class World:
         session = (self.dialogue % SESSIONS + 1).astype(str)
         gender = np.array(["F", "M"])[np.arange(count) % 2]
         return pd.DataFrame({"utterance_id": _names(count), "session": session, "gender": gender})
+
+    def inside(self, of_labels: np.ndarray) -> np.ndarray:
+        """Return ``(n,)`` bool: True for the utterances of :attr:`group`.
+
+        Args:
+            of_labels: ``(n,)`` group of each utterance by its label.
+        """
+        grouping, _, value = self.group.partition(" ")
+        if not grouping:
+            return np.ones(len(of_labels), dtype=bool)
+        values = self.utterances[grouping].to_numpy() if grouping in self.utterances else of_labels
+        return np.asarray(values == value)
+
+    def rows(self, labels: np.ndarray) -> dict[str, Any]:
+        """Return what the predictions of both models have in common, given the labels of all seeds."""
+        return {
+            "variant": "made:up",
+            "utterance_ids": np.tile(_names(len(self.dialogue)), self.seeds),
+            "folds": np.tile(self.dialogue % SESSIONS + 1, self.seeds),
+            "seeds": np.repeat(np.arange(self.seeds), len(self.dialogue)),
+            "dialogues": np.tile(self.dialogue, self.seeds),
+            "labels": labels,
+        }
+
+
+@dataclass(frozen=True)
+class World(TestSet):
+    """A made-up test set and the true difference between two models of emotions on it.
+
+    Attributes:
+        gain: True UA of the candidate minus that of the champion; for an emotion, recall.
+        ease: Logit of being right, by class.
+        shares: Share of the utterances, by class.
+        moods: True if most dialogues have one or two emotions.
+        alike: Share of the utterances that both models answer alike; for equal models.
+    """
+
+    gain: float = 0.0
+    ease: PerClass = (1.2, 0.8, 0.4, 0.6)
+    shares: PerClass = (0.2, 0.3, 0.3, 0.2)
+    moods: bool = False
+    alike: float = 0.0
+
+    @cached_property
+    def figure(self) -> UnweightedAccuracy:
+        """The figure that the gate compares."""
+        return UnweightedAccuracy(CLASSES)
 
     def draw(self, random: np.random.Generator) -> tuple[VariantPredictions, VariantPredictions]:
         """Return the predictions of candidate and champion."""
@@ -87,12 +128,8 @@ class World:
     def _skills(self, labels: np.ndarray) -> np.ndarray:
         """Return the candidate's further logit of being right, ``(n,)``."""
         grouping, _, value = self.group.partition(" ")
-        if grouping == "emotion":
-            place = CLASSES.index(value)
-            return np.where(labels == place, skill_of(self.gain, ease=(self.ease[place],)), 0.0)
-        skill = skill_of(self.gain, ease=self.ease)
-        there = self.utterances[grouping].to_numpy() == value if grouping else np.ones(len(labels), dtype=bool)
-        return np.where(there, skill, 0.0)
+        ease = (self.ease[CLASSES.index(value)],) if grouping == "emotion" else self.ease
+        return np.where(self.inside(np.array(CLASSES)[labels]), skill_of(self.gain, ease=ease), 0.0)
 
     def _right(self, ease: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Draw the utterances on which a model is right, ``(seeds, n)``."""
@@ -106,13 +143,7 @@ class World:
     def _predictions(self, labels: np.ndarray, right: np.ndarray, random: np.random.Generator) -> VariantPredictions:
         predicted = np.where(right, labels, (labels + random.integers(1, 4, size=right.shape)) % len(CLASSES))
         return VariantPredictions(
-            variant="made:up",
-            utterance_ids=np.tile(_names(len(labels)), self.seeds),
-            folds=np.tile(self.dialogue % SESSIONS + 1, self.seeds),
-            seeds=np.repeat(np.arange(self.seeds), len(labels)),
-            dialogues=np.tile(self.dialogue, self.seeds),
-            labels=np.tile(labels, self.seeds),
-            probabilities=np.eye(len(CLASSES))[predicted.ravel()],
+            **self.rows(np.tile(labels, self.seeds)), probabilities=np.eye(len(CLASSES))[predicted.ravel()]
         )
 
 

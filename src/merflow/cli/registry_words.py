@@ -36,7 +36,7 @@ def story_tree(told: "Story") -> Tree:
         package.add("registered without merflow: nothing is known about it")
     else:
         package.add(escape(f"{facts.variant}, {facts.kind}, digest {facts.package}"))
-        package.add(escape(f"{facts.taxonomy}, corpus {facts.corpus}, splits {facts.split_id}"))
+        package.add(escape(f"{facts.predicts}, corpus {facts.corpus}, splits {facts.split_id}"))
         if facts.synthetic:
             package.add("trained on the synthetic corpus: its figures say nothing about people")
     package.add(escape(f"registered at {version.created_at[:19].replace('T', ' ')} UTC"))
@@ -88,7 +88,7 @@ def _lines(entries: Sequence[Any]) -> list["AuditLine"]:
 
 def _row(version: "RegisteredVersion") -> tuple[str, ...]:
     facts = version.facts
-    known = ("not merflow's", "", "") if facts is None else (facts.variant, facts.kind, facts.taxonomy)
+    known = ("not merflow's", "", "") if facts is None else (facts.variant, facts.kind, facts.predicts)
     return (
         str(version.version),
         ", ".join(version.aliases),

@@ -15,7 +15,7 @@ FORMAT = 1
 _REMEDY = "run merflow registry promote again"
 
 Mode = Literal["enforce", "warn", "dry-run"]
-Unit = Literal["share", "points", "ms", "MiB", "ratio", "count"]
+Unit = Literal["share", "points", "scale", "ms", "MiB", "ratio", "count"]
 
 
 class Check(Strict):
@@ -27,7 +27,7 @@ class Check(Strict):
         measured: The figure that was compared with the limit; None for a check without a figure.
         limit: The limit; None for a check without one.
         interval: Interval of the figure; None where there is none.
-        unit: Unit of the three; ``points`` are differences of shares.
+        unit: Unit of the three; ``points`` are differences of shares, ``scale`` is units of the task's scale.
         sentence: The outcome in words, with its numbers.
         remedy: One thing to do; empty if the check passed.
         binding: True if neither mode ``warn`` nor a forced promotion gets past a failure.

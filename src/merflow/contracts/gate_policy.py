@@ -8,7 +8,9 @@ from pydantic import Field, field_validator
 from merflow.contracts.strict import Strict, parse, read_yaml, yaml_of
 from merflow.storage.local import digest
 
-Grouping = Literal["emotion", "gender", "session", "speaker"]
+Grouping = Literal["emotion", "third", "gender", "session", "speaker"]
+# Groupings by the labels of a task: emotions, and thirds of the scale of a score. Models of the other task skip them.
+BY_LABEL: tuple[Grouping, ...] = ("emotion", "third")
 # Article 5(1)(f) of the EU AI Act prohibits inferring emotions in these uses, save for medical or safety reasons.
 PROHIBITED_BY_LAW = ("workplace", "education")
 
@@ -19,22 +21,29 @@ Budget = Annotated[float, Field(gt=0)]
 
 
 class AccuracyPolicy(Strict):
-    """The demand on UA, against the champion and against chance.
+    """The demand on UA, or on MAE where the model predicts scores, against the champion and against a constant.
+
+    MAE is given as a share of the width of the scale: 0.01 is 0.06 from -3 to 3, and 0.04 from 1 to 5.
 
     Attributes:
-        require: ``superior``: the lower bound of the UA difference is above 0. ``non-inferior``: it is above
-            ``-margin``.
+        require: ``superior``: the lower bound of the gain is above 0. ``non-inferior``: it is above ``-margin``, or
+            ``-margin_mae``.
         level: One-sided level of that bound: the largest probability of promoting a candidate that is exactly as good
             as the champion (superior), or worse by exactly the margin (non-inferior).
         margin: UA that a non-inferior candidate may lose.
+        margin_mae: MAE that a non-inferior candidate may add.
         above_chance: UA by which the lower bound must exceed a constant guess, with or without a champion.
+        below_constant: MAE by which the candidate must be better than the best constant, at the lower bound, with or
+            without a champion.
         min_dialogues: Fewest test dialogues on which a difference is believed.
     """
 
     require: Literal["superior", "non-inferior"]
     level: Level
     margin: Share
+    margin_mae: Share
     above_chance: Share
+    below_constant: Share
     min_dialogues: int = Field(ge=5)
 
 
@@ -48,12 +57,14 @@ class GroupPolicy(Strict):
         level: Level of the whole family of groups, split evenly among them, for ``shown-worse``; level of each group's
             bound for ``not-shown-equal``.
         margin: UA that a group may lose; for an emotion, recall.
+        margin_mae: MAE that a group may gain, as a share of the width of the scale.
     """
 
     by: list[Grouping]
     refuse: Literal["shown-worse", "not-shown-equal"]
     level: Level
     margin: Share
+    margin_mae: Share
 
 
 class CalibrationPolicy(Strict):
@@ -63,13 +74,18 @@ class CalibrationPolicy(Strict):
         required: True to refuse a package without calibration.
         max_ece: Largest expected calibration error on held-out data; None for no limit.
         ece_margin: Growth of that error against the champion that is allowed.
+        max_width: Largest mean width of the intervals of scores, as a share of the width of the scale; None for no
+            limit.
+        width_margin: Growth of that width against the champion that is allowed.
         level: Level of the family of coverage tests, one per group: the largest probability of refusing a model whose
-            sets cover as they promise.
+            sets or intervals cover as they promise.
     """
 
     required: bool
     max_ece: Share | None
     ece_margin: Share
+    max_width: Share | None
+    width_margin: Share
     level: Level
 
 

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from merflow.contracts.model_package import Kind, ModelPackage
 from merflow.contracts.strict import Strict
+from merflow.contracts.task import EMOTION, TaskName
 from merflow.storage.local import digest
 
 _PREFIX = "merflow."
@@ -18,6 +19,7 @@ class VersionFacts(Strict):
     Attributes:
         variant: ``model:preset``.
         kind: ``refit`` or ``ensemble``.
+        task: Name of the task; a version of emotions carries no tag for it.
         taxonomy: Name of the taxonomy.
         split_id: Identity of the splits.
         corpus: Name of the corpus.
@@ -30,6 +32,7 @@ class VersionFacts(Strict):
 
     variant: str
     kind: Kind
+    task: TaskName = EMOTION
     taxonomy: str
     split_id: str
     corpus: str
@@ -39,18 +42,24 @@ class VersionFacts(Strict):
     benchmark_run: str
     variant_run: str
 
+    @property
+    def predicts(self) -> str:
+        """The labels in a few words: the taxonomy of emotions, or the score."""
+        return self.taxonomy if self.task == EMOTION else f"{self.task} score"
+
     @classmethod
     def of(cls, package: ModelPackage) -> "VersionFacts":
         """Return the facts of a package."""
         return cls(
             variant=package.variant,
             kind=package.kind,
+            task=package.task,
             taxonomy=package.taxonomy,
             split_id=package.lineage.split_id,
             corpus=package.lineage.corpus,
             synthetic=package.synthetic,
             promotable=package.promotable,
-            package=digest(package.model_dump(mode="json")),
+            package=digest(package.model_dump(mode="json", exclude=_unless_score(package.task))),
             benchmark_run=package.lineage.benchmark_run,
             variant_run=package.lineage.variant_run,
         )
@@ -59,6 +68,7 @@ class VersionFacts(Strict):
     def read(cls, tags: Mapping[str, str]) -> "VersionFacts | None":
         """Return the facts that tags state; None if merflow did not register the version, or somebody removed some."""
         values: dict[str, Any] = {name: tags.get(_PREFIX + name) for name in cls.model_fields}
+        values["task"] = values["task"] or EMOTION
         try:
             return cls.model_validate(values, strict=False)  # a tag is text: 'true' is True
         except ValidationError:
@@ -66,10 +76,15 @@ class VersionFacts(Strict):
 
     def tags(self) -> dict[str, str]:
         """Return the facts as tags."""
-        values = self.model_dump(mode="json")
+        values = self.model_dump(mode="json", exclude=_unless_score(self.task))
         return {
             _PREFIX + name: str(value).lower() if isinstance(value, bool) else value for name, value in values.items()
         }
+
+
+def _unless_score(task: TaskName) -> set[str]:
+    """Return the fields that models of emotions leave out, so that digests and tags are as before there were tasks."""
+    return {"task", "scale"} if task == EMOTION else set()
 
 
 class RegisteredVersion(Strict):

@@ -336,8 +336,8 @@ class Results(ComparedVariants):
     shared_groups: tuple[str, ...] = ()
 
 
-class ComparedVariant(Scored):
-    """A variant of one run.
+class VariantOfRun(Strict):
+    """The origin of a compared variant, whatever the task.
 
     Attributes:
         run: Folder of the run.
@@ -350,6 +350,10 @@ class ComparedVariant(Scored):
     selection: Selection
     regime: Regime
     encoders: Mapping[Role, str]
+
+
+class ComparedVariant(VariantOfRun, Scored):
+    """The figures of a variant of one run, and its origin."""
 
 
 class ComparedRuns(ComparedVariants):

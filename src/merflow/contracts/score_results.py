@@ -11,12 +11,12 @@ from pydantic import FiniteFloat
 
 from merflow.contracts.formats import read_typed
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.regime import Regime
 from merflow.contracts.results import (
     ALPHA,
     FORMAT,
     Evaluated,
     Results,
+    VariantOfRun,
     evaluate_again,
     needs_emotions,
     read_results,
@@ -24,8 +24,6 @@ from merflow.contracts.results import (
 )
 from merflow.contracts.score_figures import FIGURE_NAMES, FigureName, Measured, ScoreVariant
 from merflow.contracts.scores import Interval
-from merflow.contracts.selection import Selection
-from merflow.contracts.streams import Role
 from merflow.contracts.strict import Strict
 from merflow.contracts.task import EMOTION, ScoreTask
 
@@ -231,20 +229,8 @@ class ScoreResults(ComparedScores):
         return None if floor is None else floor.values.get(name)
 
 
-class ComparedScoreVariant(Measured):
-    """A variant of one run.
-
-    Attributes:
-        run: Folder of the run.
-        selection: Rule that chose its epochs.
-        regime: The encoders' part in its training.
-        encoders: Model, revision and layers of each encoder, by role.
-    """
-
-    run: str
-    selection: Selection
-    regime: Regime
-    encoders: Mapping[Role, str]
+class ComparedScoreVariant(VariantOfRun, Measured):
+    """The figures of a variant of one run, and its origin."""
 
 
 class ComparedScoreRuns(ComparedScores):

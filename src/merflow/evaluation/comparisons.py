@@ -34,10 +34,11 @@ from merflow.evaluation.significance import (
     student_interval,
 )
 from merflow.evaluation.spread import accuracy, counts_of, resample
+from merflow.evaluation.tested_rows import facts_of
 
 
 class ComparedOrigin(NamedTuple):
-    """The origin of a compared variant; see :class:`merflow.contracts.results.ComparedVariant`."""
+    """The origin of a compared variant; see :class:`merflow.contracts.results.VariantOfRun`."""
 
     run: str
     selection: Selection
@@ -71,7 +72,7 @@ def compare_variants(
     """
     variants = variants_of(predictions, held_out)
     first = next(iter(variants.values()))
-    groups, utterances = int(first.dialogues.max()) + 1, len(set(first.utterance_ids.tolist()))
+    groups = int(first.dialogues.max()) + 1
     tested = classics_of(*classics, held_out, like=first)
     family = larger_family(variants=len(variants), classic_pairs=len(comparable_pairs(tested, reads or {})))
     samples = enough_samples(params.bootstrap_samples, comparisons=family)
@@ -79,28 +80,19 @@ def compare_variants(
     resampled = resample(variants, samples=samples, seed=params.bootstrap_seed, **sizes)
     resampled_classics = resample(tested.predictions, samples=samples, seed=params.bootstrap_seed, **sizes)
     pairs = comparisons(variants, resampled, groups=groups)
+    facts = facts_of(held_out, first, dialogues=groups, resamples=samples)
     return ComparedRuns(
-        corpus=held_out.corpus,
-        manifest_hash=held_out.manifest_hash,
-        split_id=held_out.split_id,
-        protocol=held_out.protocol,
-        utterances=utterances,
-        dialogues=groups,
-        seeds=tuple(sorted(set(first.seeds.tolist()))),
-        resamples=samples,
+        **facts,
         variants={
             name: ComparedVariant(
                 ua=accuracy(unweighted_accuracy_of, variant, resampled=resampled[name], **sizes),
                 wa=accuracy(weighted_accuracy_of, variant, resampled=resampled[name], **sizes),
-                run=origins[name].run,
-                selection=origins[name].selection,
-                regime=origins[name].regime,
-                encoders=origins[name].encoders,
+                **origins[name]._asdict(),
             )
             for name, variant in variants.items()
         },
         comparisons=pairs,
-        power=power_of(pairs, utterances=utterances, dialogues=groups),
+        power=power_of(pairs, utterances=facts["utterances"], dialogues=groups),
         runs=tuple(runs),
         classics=classic_scores(tested, resampled_classics, classes=held_out.classes, groups=groups),
         classic_comparisons=classic_comparisons(

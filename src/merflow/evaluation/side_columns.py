@@ -8,34 +8,12 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from merflow.contracts.scores import Bias, Biases, MissingInput, NonePaper
 from merflow.evaluation.metrics import unweighted_accuracy_of, weighted_accuracy_of
-from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
+from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.significance import paired_difference
 from merflow.evaluation.spread import Figure, accuracy
-from merflow.evaluation.tested_rows import check_beside
-
-
-def side_variants(
-    table: pd.DataFrame | None, held_out: HeldOut, *, honest: Mapping[str, VariantPredictions]
-) -> dict[str, VariantPredictions]:
-    """Split a side table by variant, after checking that it has exactly the tests of the honest predictions.
-
-    Args:
-        table: Rows of :data:`merflow.contracts.tables.PREDICTIONS`; None or empty for no variants.
-        held_out: Data that the variants were tested on.
-        honest: Variants of the honest predictions.
-
-    Raises:
-        EvaluationError: The table is malformed, or a variant was tested on other utterances than in ``honest``.
-    """
-    if table is None or table.empty:
-        return {}
-    variants = variants_of(table, held_out)
-    check_beside(honest, variants)
-    return variants
 
 
 def none_paper(

@@ -39,10 +39,11 @@ from merflow.evaluation.metrics import (
 )
 from merflow.evaluation.power import power_of
 from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
-from merflow.evaluation.side_columns import missing_inputs, none_paper, side_variants
+from merflow.evaluation.side_columns import missing_inputs, none_paper
+from merflow.evaluation.side_predictions import side_variants, variants_without
 from merflow.evaluation.significance import enough_samples, larger_family
 from merflow.evaluation.spread import accuracy, over_seeds, resample
-from merflow.evaluation.tested_rows import missing_sets
+from merflow.evaluation.tested_rows import benchmark_facts_of, facts_of
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,9 @@ def summarize(
     sizes = {"groups": groups, "classes": len(classes)}
     draws = {"samples": samples, "seed": params.bootstrap_seed, **sizes}
     few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
-    test_selected = side_variants(tables.none_paper, held_out, honest=variants)
-    without = _missing_predictions(tables.missing, held_out, honest=variants)
+    split = partial(variants_of, held_out=held_out)
+    test_selected = side_variants(tables.none_paper, split, honest=variants)
+    without = variants_without(tables.missing, split, honest=variants)
     resampled, resampled_selected = resample(variants, **draws), resample(test_selected, **draws)
     biased = {
         name: none_paper(variants[name], selected, resampled=(resampled[name], resampled_selected[name]), **sizes)
@@ -130,24 +132,14 @@ def summarize(
         for name, variant in variants.items()
     }
     resampled_classics = resample(classics_tested.predictions, **draws)
-    utterances = len(set(first.utterance_ids.tolist()))
+    facts = facts_of(held_out, first, dialogues=groups, resamples=samples)
     pairs = comparisons(variants, resampled, groups=groups)
     return Results(
-        corpus=held_out.corpus,
-        synthetic=held_out.synthetic,
-        published_corpus=held_out.published_corpus,
-        known_differences=held_out.known_differences,
-        shared_groups=held_out.shared_groups,
-        manifest_hash=held_out.manifest_hash,
-        split_id=held_out.split_id,
-        protocol=held_out.protocol,
-        utterances=utterances,
-        dialogues=groups,
-        seeds=tuple(sorted(set(first.seeds.tolist()))),
-        resamples=samples,
+        **facts,
+        **benchmark_facts_of(held_out),
         variants=scores,
         comparisons=pairs,
-        power=power_of(pairs, utterances=utterances, dialogues=groups),
+        power=power_of(pairs, utterances=facts["utterances"], dialogues=groups),
         classics=classic_scores(classics_tested, resampled_classics, classes=classes, groups=groups),
         classic_comparisons=classic_comparisons(
             variants,
@@ -214,17 +206,6 @@ def _score(inputs: _Inputs, *, classes: tuple[str, ...], bins: int, dialogues: i
         training=inputs.trained.training,
         published=inputs.trained.published,
     )
-
-
-def _missing_predictions(
-    missing: pd.DataFrame | None, held_out: HeldOut, *, honest: Mapping[str, VariantPredictions]
-) -> dict[str, dict[str, VariantPredictions]]:
-    """Return the predictions per variant and missing input, with the small sets first."""
-    by_variant: dict[str, dict[str, VariantPredictions]] = {name: {} for name in honest}
-    for inputs, table in missing_sets(missing).items():
-        for name, variant in side_variants(table, held_out, honest=honest).items():
-            by_variant[name][inputs] = variant
-    return by_variant
 
 
 def _folds(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,32 +128,35 @@ def check_same_tests(variants: Mapping[str, AlignedRows]) -> None:
                 raise EvaluationError(f"{pair} disagree on the {what} of {named}; compare variants of one split")
 
 
-def check_beside(honest: Mapping[str, AlignedRows], side: Mapping[str, AlignedRows]) -> None:
-    """Raise if side predictions do not have exactly the tests of the honest ones.
-
-    Raises:
-        EvaluationError: A variant has no honest predictions, or was tested on other utterances.
-    """
-    for name, variant in side.items():
-        if name not in honest:
-            raise EvaluationError(f"{name} has side predictions but no test predictions; train it again")
-        for column in ("utterance_ids", "seeds", "folds", "labels"):
-            if not np.array_equal(getattr(variant, column), getattr(honest[name], column)):
-                raise EvaluationError(
-                    f"{name}: side predictions and test predictions have different {column}; train its folds again"
-                )
-
-
-def missing_sets(missing: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    """Split the table of missing inputs by what was missing, with the small sets first.
+def facts_of(held_out: HeldOutData, tested: AlignedRows, *, dialogues: int, resamples: int) -> dict[str, Any]:
+    """Return the facts of :class:`merflow.contracts.results.Evaluated`, by name.
 
     Args:
-        missing: Rows with a column ``missing``, which the parts lack; None for no rows.
+        held_out: Data that the variants were tested on.
+        tested: The tests of any variant.
+        dialogues: Number of dialogues.
+        resamples: Bootstrap resamples.
     """
-    if missing is None:
-        return {}
-    names = sorted(set(missing["missing"]), key=lambda inputs: (inputs.count("+"), inputs))
-    return {inputs: missing[missing["missing"] == inputs].drop(columns="missing") for inputs in names}
+    return {
+        "corpus": held_out.corpus,
+        "manifest_hash": held_out.manifest_hash,
+        "split_id": held_out.split_id,
+        "protocol": held_out.protocol,
+        "utterances": len(set(tested.utterance_ids.tolist())),
+        "dialogues": dialogues,
+        "seeds": tuple(sorted(set(tested.seeds.tolist()))),
+        "resamples": resamples,
+    }
+
+
+def benchmark_facts_of(held_out: HeldOutData) -> dict[str, Any]:
+    """Return the facts about the test data that the results of a benchmark of any task have besides, by name."""
+    return {
+        "synthetic": held_out.synthetic,
+        "published_corpus": held_out.published_corpus,
+        "known_differences": held_out.known_differences,
+        "shared_groups": held_out.shared_groups,
+    }
 
 
 def row_name(rows: pd.DataFrame) -> str:

@@ -11,7 +11,8 @@ from benchmarks.gate_worlds import CLASSES, World, skill_of, true_ua
 from merflow.evaluation.metrics import unweighted_accuracy, unweighted_accuracy_of
 from merflow.evaluation.significance import resampled_counts
 from merflow.promotion.gate.gate import policy_of
-from merflow.promotion.gate.pairing import counts_by_dialogue, difference
+from merflow.promotion.gate.pairing import difference
+from merflow.promotion.gate.unweighted_accuracy import UnweightedAccuracy
 
 SHIPPED = policy_of()
 ACCURACY = SHIPPED.accuracy
@@ -84,12 +85,11 @@ def test_coverage_as_promised_is_refused_no_more_often_than_the_level() -> None:
 
 def test_with_few_unequal_dialogues_a_bootstrap_of_them_misses_too_often_and_the_interval_does_not() -> None:
     random, tail, trials = np.random.default_rng(11), 0.025, 600
+    figure = UnweightedAccuracy(CLASSES)
     missed = np.zeros(2)
     for _ in range(trials):
-        counts = np.stack(
-            [counts_by_dialogue(side, side.labels >= 0, classes=len(CLASSES)) for side in RARE.draw(random)]
-        )
-        found = difference(counts, utterances=len(RARE.dialogue), tail=tail)
+        counts = np.stack([figure.sums(side, side.labels >= 0) for side in RARE.draw(random)])
+        found = difference(counts, figure=figure, utterances=len(RARE.dialogue), tail=tail)
         ours = found.interval or (-1.0, 1.0)  # an emotion in a single dialogue: nothing is shown
         figures = unweighted_accuracy_of(resampled_counts(counts, samples=500, seed=0))
         low, high = np.percentile(figures[0] - figures[1], [100 * tail, 100 * (1 - tail)])

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from merflow.evaluation.metrics import unweighted_accuracy_of
-from merflow.promotion.gate.interval import Spread, spread_of
+from merflow.promotion.gate.interval import Spread, spread_of_ua
 
 UTTERANCES, CLASSES = 30, 3
 
@@ -21,7 +21,7 @@ def counts(*, sizes: tuple[int, ...] = (UTTERANCES,) * 6) -> np.ndarray:
 def test_the_standard_error_is_that_of_leaving_each_dialogue_out() -> None:
     found = counts(sizes=(30, 60, 9, 12, 90))
 
-    spread = spread_of(found, utterances=201)
+    spread = spread_of_ua(found, utterances=201)
 
     left_out = []
     for dialogue in range(5):
@@ -33,8 +33,8 @@ def test_the_standard_error_is_that_of_leaving_each_dialogue_out() -> None:
 
 
 def test_dialogues_of_one_size_all_count_and_a_long_one_counts_for_itself() -> None:
-    equal = spread_of(counts(), utterances=6 * UTTERANCES)
-    long = spread_of(counts(sizes=(300, *(UTTERANCES,) * 9)), utterances=300 + 9 * UTTERANCES)
+    equal = spread_of_ua(counts(), utterances=6 * UTTERANCES)
+    long = spread_of_ua(counts(sizes=(300, *(UTTERANCES,) * 9)), utterances=300 + 9 * UTTERANCES)
 
     assert equal is not None
     assert long is not None
@@ -44,7 +44,7 @@ def test_dialogues_of_one_size_all_count_and_a_long_one_counts_for_itself() -> N
 
 def test_the_step_is_one_utterance_of_an_average_class_whatever_the_seeds() -> None:
     found = counts()
-    one, three = (spread_of(seeds * found, utterances=6 * UTTERANCES) for seeds in (1, 3))
+    one, three = (spread_of_ua(seeds * found, utterances=6 * UTTERANCES) for seeds in (1, 3))
 
     assert one is not None
     assert three is not None
@@ -61,7 +61,7 @@ def test_an_interval_is_students_and_one_step_wider_at_each_end() -> None:
 
 def test_a_single_model_has_an_interval_too() -> None:
     found = counts()
-    alone, against_itself = spread_of(found[:1], utterances=180), spread_of(found[[0, 0]], utterances=180)
+    alone, against_itself = spread_of_ua(found[:1], utterances=180), spread_of_ua(found[[0, 0]], utterances=180)
 
     assert alone is not None
     assert against_itself is not None
@@ -73,7 +73,7 @@ def test_too_few_dialogues_too_rare_classes_and_one_that_outweighs_all_others_ha
     rare = counts()
     rare[:, 1:, 2] = 0  # one dialogue alone holds the last class
 
-    assert spread_of(counts(sizes=(UTTERANCES,) * 4), utterances=120) is None
-    assert spread_of(rare, utterances=130) is None
-    assert spread_of(counts(sizes=(3000, *(UTTERANCES,) * 9)), utterances=3270) is None
-    assert spread_of(counts(sizes=(UTTERANCES,) * 5), utterances=150) is not None
+    assert spread_of_ua(counts(sizes=(UTTERANCES,) * 4), utterances=120) is None
+    assert spread_of_ua(rare, utterances=130) is None
+    assert spread_of_ua(counts(sizes=(3000, *(UTTERANCES,) * 9)), utterances=3270) is None
+    assert spread_of_ua(counts(sizes=(UTTERANCES,) * 5), utterances=150) is not None

@@ -29,6 +29,7 @@ from merflow.evaluation.scores.metrics import Metric, metrics_of, sums_of
 from merflow.evaluation.scores.predictions import HeldOutScores, ScorePredictions, score_variants
 from merflow.evaluation.scores.spread import measured, over_seeds, resample_scores
 from merflow.evaluation.significance import enough_samples, holm, larger_family, paired_difference, student_interval
+from merflow.evaluation.tested_rows import facts_of
 
 
 def compare_scores(
@@ -64,21 +65,11 @@ def compare_scores(
         task=task.name,
         low=task.low,
         high=task.high,
-        corpus=held_out.corpus,
-        manifest_hash=held_out.manifest_hash,
-        split_id=held_out.split_id,
-        protocol=held_out.protocol,
-        utterances=len(set(first.utterance_ids.tolist())),
-        dialogues=groups,
-        seeds=tuple(sorted(set(first.seeds.tolist()))),
-        resamples=samples,
+        **facts_of(held_out, first, dialogues=groups, resamples=samples),
         variants={
             name: ComparedScoreVariant(
                 figures=measured(variant, task=task, groups=groups, resampled=resampled[name]),
-                run=origins[name].run,
-                selection=origins[name].selection,
-                regime=origins[name].regime,
-                encoders=origins[name].encoders,
+                **origins[name]._asdict(),
             )
             for name, variant in variants.items()
         },
@@ -117,7 +108,7 @@ def score_comparisons(
             b=b,
             mae=of_mae[place],
             ccc=None if of_ccc is None else of_ccc[place],
-            over_seeds=_over_seeds(variants[a], variants[b], task=task),
+            over_seeds=mae_over_seeds(variants[a], variants[b], task=task),
         )
         for place, (a, b) in enumerate(pairs)
     )
@@ -164,8 +155,11 @@ def _differences(
     ]
 
 
-def _over_seeds(a: ScorePredictions, b: ScorePredictions, *, task: Regression) -> MaeOverSeeds | None:
-    """Compute the MAE difference of each seed, its mean, deviation and interval; None for one seed."""
+def mae_over_seeds(a: ScorePredictions, b: ScorePredictions, *, task: Regression) -> MaeOverSeeds | None:
+    """Compute the MAE difference of each seed, a minus b, its mean, deviation and interval; None for one seed.
+
+    Both variants have the same seeds.
+    """
     each = list(zip(*(over_seeds(variant, task=task).each for variant in (a, b)), strict=True))
     if len(each) < 2:
         return None

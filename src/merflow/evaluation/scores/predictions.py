@@ -1,6 +1,5 @@
 """Prediction tables of scores, checked on entry and aligned so that variants can be compared row by row."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,6 @@ from merflow.errors import EvaluationError
 from merflow.evaluation.tested_rows import (
     AlignedRows,
     HeldOutData,
-    check_beside,
     check_same_tests,
     row_name,
     rows_by_variant,
@@ -73,26 +71,6 @@ def score_variants(predictions: pd.DataFrame, held_out: HeldOutScores) -> dict[s
         for name, rows in rows_by_variant(predictions, held_out).items()
     }
     check_same_tests(variants)
-    return variants
-
-
-def side_scores(
-    table: pd.DataFrame | None, held_out: HeldOutScores, *, honest: Mapping[str, ScorePredictions]
-) -> dict[str, ScorePredictions]:
-    """Split a side table by variant, after checking that it has exactly the tests of the honest predictions.
-
-    Args:
-        table: Rows of :data:`merflow.contracts.tables.SCORE_PREDICTIONS`; None or empty for no variants.
-        held_out: Data that the variants were tested on.
-        honest: Variants of the honest predictions.
-
-    Raises:
-        EvaluationError: The table is malformed, or a variant was tested on other utterances than in ``honest``.
-    """
-    if table is None or table.empty:
-        return {}
-    variants = score_variants(table, held_out)
-    check_beside(honest, variants)
     return variants
 
 

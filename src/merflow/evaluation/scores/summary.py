@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,11 +26,12 @@ from merflow.evaluation.scores.comparisons import score_comparisons, score_power
 from merflow.evaluation.scores.distributions import cells, error_bins, residuals, truth_of
 from merflow.evaluation.scores.floors import floors
 from merflow.evaluation.scores.metrics import defined, metrics_of
-from merflow.evaluation.scores.predictions import HeldOutScores, ScorePredictions, score_variants, side_scores
+from merflow.evaluation.scores.predictions import HeldOutScores, ScorePredictions, score_variants
 from merflow.evaluation.scores.spread import measured, of_rows, over_seeds, resample_scores
+from merflow.evaluation.side_predictions import side_variants, variants_without
 from merflow.evaluation.significance import enough_samples, larger_family, paired_difference
 from merflow.evaluation.summary import PredictionTables, TrainedVariant, check_facts
-from merflow.evaluation.tested_rows import missing_sets
+from merflow.evaluation.tested_rows import benchmark_facts_of, facts_of
 
 
 def summarize_scores(
@@ -64,12 +66,10 @@ def summarize_scores(
     few_draws = {"samples": params.bootstrap_samples, "seed": params.bootstrap_seed}
     draws = {"samples": samples, "seed": params.bootstrap_seed, "groups": groups}
     resampled = resample_scores(variants, task=task, **draws)
-    test_selected = side_scores(tables.none_paper, held_out, honest=variants)
+    split = partial(score_variants, held_out=held_out)
+    test_selected = side_variants(tables.none_paper, split, honest=variants)
     resampled_selected = resample_scores(test_selected, task=task, **draws)
-    without: dict[str, dict[str, ScorePredictions]] = {name: {} for name in variants}
-    for inputs, table in missing_sets(tables.missing).items():
-        for name, variant in side_scores(table, held_out, honest=variants).items():
-            without[name][inputs] = variant
+    without = variants_without(tables.missing, split, honest=variants)
     groups_of = score_breakdowns(variants, held_out.utterances, task=task, **few_draws)
     scored = {}
     for name, variant in variants.items():
@@ -86,18 +86,8 @@ def summarize_scores(
         task=task.name,
         low=task.low,
         high=task.high,
-        corpus=held_out.corpus,
-        synthetic=held_out.synthetic,
-        published_corpus=held_out.published_corpus,
-        known_differences=held_out.known_differences,
-        shared_groups=held_out.shared_groups,
-        manifest_hash=held_out.manifest_hash,
-        split_id=held_out.split_id,
-        protocol=held_out.protocol,
-        utterances=len(set(first.utterance_ids.tolist())),
-        dialogues=groups,
-        seeds=tuple(sorted(set(first.seeds.tolist()))),
-        resamples=samples,
+        **facts_of(held_out, first, dialogues=groups, resamples=samples),
+        **benchmark_facts_of(held_out),
         evaluation=params,
         truth=truth_of(first, task=task),
         variants=scored,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.calibration_record import Calibration
 from merflow.contracts.numerals import interval, percent
 from merflow.contracts.scores import Group, ReliabilityBin
 from merflow.evaluation.breakdowns import group_figures
@@ -21,7 +22,7 @@ from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.spread import accuracy, resample
 from merflow.evaluation.temperature import scaled
 from merflow.promotion.gate.evidence import Evidence
-from merflow.promotion.gate.pairing import tested
+from merflow.promotion.gate.unweighted_accuracy import UnweightedAccuracy
 
 # As in the reports, so that a card and the report of its benchmark show the same intervals.
 SAMPLES, SEED = 2000, 0
@@ -37,17 +38,19 @@ class Score:
         value: The figure as text.
         interval: Its 95% interval as text.
         note: Its meaning in a few words.
+        floor: The figure of the best constant prediction as text; empty where the card says it elsewhere.
     """
 
     name: str
     value: str
     interval: str
     note: str
+    floor: str = ""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures of a package.
+    """The figures of a package of emotions.
 
     Attributes:
         scores: Figures of all test predictions together.
@@ -80,8 +83,9 @@ def measured(evidence: Evidence) -> Measured:
     Raises:
         EvaluationError: Its predictions are incomplete or malformed.
     """
-    variant, classes = tested(evidence), len(evidence.package.classes)
-    temperature = None if evidence.calibration is None else evidence.calibration.temperature
+    variant, classes = UnweightedAccuracy(evidence.package.classes).tested(evidence), len(evidence.package.classes)
+    calibration = evidence.calibration
+    temperature = calibration.temperature if isinstance(calibration, Calibration) else None
     after = () if temperature is None else _reliability(variant, scaled(variant.probabilities, temperature))
     counts = confusion_matrix(variant.labels, variant.predicted, classes=classes)
     return Measured(

@@ -26,12 +26,12 @@ def confusion_svg(counts: np.ndarray, *, classes: Sequence[str]) -> str:
     support = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, support, out=np.zeros(counts.shape), where=support > 0)
     width, height = _LEFT + _CELL * len(classes), _TOP + 26 + _CELL * len(classes)
-    parts = [_text(_LEFT + _CELL * len(classes) / 2, 12, "predicted", "axis")]
+    parts = [svg_text(_LEFT + _CELL * len(classes) / 2, 12, "predicted", "axis")]
     for index, name in enumerate(classes):
-        parts.append(_text(_LEFT + _CELL * (index + 0.5), 30, name, "name"))
+        parts.append(svg_text(_LEFT + _CELL * (index + 0.5), 30, name, "name"))
         middle = _TOP + _CELL * (index + 0.5)
-        parts.append(_text(_LEFT - 8, middle - 3, name, "name end"))
-        parts.append(_text(_LEFT - 8, middle + 14, f"n = {int(support[index, 0]):,}", "axis end"))
+        parts.append(svg_text(_LEFT - 8, middle - 3, name, "name end"))
+        parts.append(svg_text(_LEFT - 8, middle + 14, f"n = {int(support[index, 0]):,}", "axis end"))
     for row, column in np.ndindex(counts.shape):
         x, y, share = _LEFT + _CELL * column, _TOP + _CELL * row, float(shares[row, column])
         parts.append(
@@ -39,10 +39,10 @@ def confusion_svg(counts: np.ndarray, *, classes: Sequence[str]) -> str:
             f'style="fill-opacity:{0.05 + 0.95 * share:.3f}"/>'
         )
         dark = " dark" if share > _DARK_SHARE else ""
-        parts.append(_text(x + _CELL / 2, y + _CELL / 2, f"{100 * share:.1f}%", f"share{dark}"))
-        parts.append(_text(x + _CELL / 2, y + _CELL / 2 + 18, f"{int(counts[row, column]):,}", f"count{dark}"))
-    parts.append(_text(_LEFT - 8, _TOP + _CELL * len(classes) + 18, "true class in rows", "axis start"))
-    return _svg(width, height, "Confusion matrix; the table in card.md has the same numbers.", parts)
+        parts.append(svg_text(x + _CELL / 2, y + _CELL / 2, f"{100 * share:.1f}%", f"share{dark}"))
+        parts.append(svg_text(x + _CELL / 2, y + _CELL / 2 + 18, f"{int(counts[row, column]):,}", f"count{dark}"))
+    parts.append(svg_text(_LEFT - 8, _TOP + _CELL * len(classes) + 18, "true class in rows", "axis start"))
+    return svg(width, height, "Confusion matrix; the table in card.md has the same numbers.", parts)
 
 
 def reliability_svg(series: Sequence[tuple[str, Sequence[ReliabilityBin]]]) -> str:
@@ -56,8 +56,8 @@ def reliability_svg(series: Sequence[tuple[str, Sequence[ReliabilityBin]]]) -> s
     for tick in (0, 25, 50, 75, 100):
         x, y = _place(tick / 100, tick / 100)
         parts.append(f'<path class="grid" d="M{_MARGIN} {y}h{_SIDE}M{x} {_MARGIN - 20}v{_SIDE}"/>')
-        parts.append(_text(_MARGIN - 7, y + 4, str(tick), "axis end"))
-        parts.append(_text(x, _MARGIN - 20 + _SIDE + 17, str(tick), "axis"))
+        parts.append(svg_text(_MARGIN - 7, y + 4, str(tick), "axis end"))
+        parts.append(svg_text(x, _MARGIN - 20 + _SIDE + 17, str(tick), "axis"))
     (x0, y0), (x1, y1) = _place(0, 0), _place(1, 1)
     parts.append(f'<path class="perfect" d="M{x0} {y0}L{x1} {y1}"/>')
     for number, (_, bins) in enumerate(series):
@@ -67,10 +67,10 @@ def reliability_svg(series: Sequence[tuple[str, Sequence[ReliabilityBin]]]) -> s
         for (x, y), each in zip(places, bins, strict=True):
             radius = 2.5 + 6 * (each.utterances / most) ** 0.5
             parts.append(f'<circle class="point {kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"/>')
-    parts.append(_text(_MARGIN + _SIDE / 2, _MARGIN + _SIDE + 16, "confidence, %", "axis"))
-    parts.append(_text(_MARGIN - 30, 14, "accuracy, %", "axis start"))
+    parts.append(svg_text(_MARGIN + _SIDE / 2, _MARGIN + _SIDE + 16, "confidence, %", "axis"))
+    parts.append(svg_text(_MARGIN - 30, 14, "accuracy, %", "axis start"))
     label = "Reliability diagram. " + " ".join(_described(name, bins) for name, bins in series)
-    return _svg(_MARGIN + _SIDE + 24, _MARGIN + _SIDE + 24, label, parts)
+    return svg(_MARGIN + _SIDE + 24, _MARGIN + _SIDE + 24, label, parts)
 
 
 def _place(confidence: float, accuracy: float) -> tuple[float, float]:
@@ -82,11 +82,13 @@ def _described(name: str, bins: Sequence[ReliabilityBin]) -> str:
     return f"{name}: {points}."
 
 
-def _text(x: float, y: float, words: str, kind: str) -> str:
+def svg_text(x: float, y: float, words: str, kind: str) -> str:
+    """Return a text of a kind that the card's style knows."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{kind}">{escape(words)}</text>'
 
 
-def _svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
+def svg(width: float, height: float, label: str, parts: Sequence[str]) -> str:
+    """Return a picture of these parts, with a label for people who cannot see it."""
     return (
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" role="img" '
         f'aria-label="{escape(label)}">{"".join(parts)}</svg>'

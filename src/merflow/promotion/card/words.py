@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from merflow.contracts.model_package import ModelPackage
-from merflow.contracts.numerals import listed, percent, plural
+from merflow.contracts.numerals import MINUS, decimal, listed, percent, plural
 from merflow.contracts.stress_results import StressRun
 from merflow.contracts.use_exception import UseException
 from merflow.promotion.card.facts import Measured
+from merflow.promotion.card.score_facts import MeasuredScores
 from merflow.promotion.gate.evidence import Evidence
 
 _SOUND = {"audio": "the sound of the voice", "video": "the picture of the speaker", "text": "the words"}
@@ -36,10 +37,19 @@ def corpus_name(package: ModelPackage) -> str:
 def summary(package: ModelPackage) -> str:
     """Return what the model is, in a paragraph."""
     inputs = listed([_SOUND[modality] for modality in package.modalities])
-    return (
-        f"The model reads {inputs} of one utterance and returns a probability for each of {len(package.classes)} "
-        f"emotions: {listed(package.classes)}. {_members(package)}"
+    returned = (
+        f"a probability for each of {len(package.classes)} emotions: {listed(package.classes)}"
+        if package.scale is None
+        else f"its {package.task}, a number from {_number(package.scale[0])} to {_number(package.scale[1])}"
     )
+    return f"The model reads {inputs} of one utterance and returns {returned}. {_members(package)}"
+
+
+def labels(package: ModelPackage) -> tuple[str, str]:
+    """Return the kind of the labels, and the labels."""
+    if package.scale is None:
+        return "classes", f"{', '.join(package.classes)} ({package.taxonomy})"
+    return "scale", f"{package.task} from {_number(package.scale[0])} to {_number(package.scale[1])}"
 
 
 def whose_figures(package: ModelPackage) -> str:
@@ -61,12 +71,16 @@ def whose_figures(package: ModelPackage) -> str:
     )
 
 
-def intended_uses(intended: str) -> tuple[str, ...]:
+def intended_uses(package: ModelPackage, intended: str) -> tuple[str, ...]:
     """Return the uses that the model is meant for."""
+    answer = (
+        "emotion that listeners would probably name"
+        if package.scale is None
+        else f"{package.task} that listeners would probably give the utterance"
+    )
     return (
         f"Intended use, as the person who wrote this card states it: {intended}.",
-        "Its answer is the emotion that listeners would probably name, as annotators did for the training data. It is "
-        "not what the speaker feels.",
+        f"Its answer is the {answer}, as annotators did for the training data. It is not what the speaker feels.",
         "A person should look at a result before it has any consequence for the speaker.",
     )
 
@@ -87,11 +101,11 @@ def refused_uses(exception: UseException | None) -> tuple[str, ...]:
     )
 
 
-def limits(package: ModelPackage, found: Measured, stress: StressRun | None) -> tuple[str, ...]:
+def limits(package: ModelPackage, found: Measured | MeasuredScores, stress: StressRun | None) -> tuple[str, ...]:
     """Return what is known to limit the model."""
     shortest, longest = package.training_seconds
     lines = [
-        f"It knows {plural(len(package.classes), 'emotion')} only and calls every utterance one of them, or abstains.",
+        _knows(package),
         f"Training utterances lasted {shortest:.1f} to {longest:.1f} s; shorter and longer ones are new to it.",
         f"It was trained and tested on one corpus, {corpus_name(package)}. Other languages, microphones, ages and "
         "ways of speaking were not tested, and accuracy usually falls there.",
@@ -102,7 +116,7 @@ def limits(package: ModelPackage, found: Measured, stress: StressRun | None) -> 
         lines.append(f"It learned from {known}; other words may change its answers.")
     if found.dialogues < _FEW_DIALOGUES:
         lines.append(f"The {plural(found.dialogues, 'test dialogue')} are few, so the intervals are rather too narrow.")
-    lines.extend(_weak_groups(found))
+    lines.extend(_weak_groups(found) if isinstance(found, Measured) else _groups_of_larger_errors(found))
     if stress is None:
         lines.append("The stress suite was not run: nothing is known about noise, telephones, rooms or wrong words.")
     elif stress.failed:
@@ -110,6 +124,20 @@ def limits(package: ModelPackage, found: Measured, stress: StressRun | None) -> 
         named = ", ".join(stress.failed[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
         lines.append(f"In the stress suite it failed: {named}.")
     return tuple(lines)
+
+
+def _knows(package: ModelPackage) -> str:
+    if package.scale is None:
+        known = plural(len(package.classes), "emotion")
+        return f"It knows {known} only and calls every utterance one of them, or abstains."
+    return (
+        f"It knows {package.task} alone, one number per utterance: no emotion, and nothing about mixed feelings. A "
+        "number may lie a little beyond the scale."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:g}".replace("-", MINUS)
 
 
 def lineage(evidence: Evidence) -> tuple[tuple[str, str], ...]:
@@ -154,5 +182,21 @@ def _weak_groups(found: Measured) -> Sequence[str]:
             lines.append(
                 f"The {figure} of {kind} {weakest.group} is {percent(weakest.ua)}%, that of {strongest.group} "
                 f"{percent(strongest.ua)}%, and their intervals do not overlap."
+            )
+    return lines
+
+
+def _groups_of_larger_errors(found: MeasuredScores) -> Sequence[str]:
+    """Return a sentence per kind of group whose weakest member has a clearly larger MAE than the strongest."""
+    lines = []
+    for kind, groups in found.groups.items():
+        known = [(group.mae, group.ci95, group.group) for group in groups if group.mae is not None and group.ci95]
+        if len(known) < 2:
+            continue
+        (worst, (low, _), weakest), (best, (_, high), strongest) = max(known), min(known)
+        if low > high:
+            lines.append(
+                f"The MAE of {kind} {weakest} is {decimal(worst)}, that of {strongest} {decimal(best)}, and their "
+                "intervals do not overlap."
             )
     return lines

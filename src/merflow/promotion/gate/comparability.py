@@ -1,18 +1,21 @@
-"""Checks that two packages can be compared at all: the same classes, protocol, splits and test utterances."""
+"""Checks that two packages can be compared at all: the same task, protocol, splits and test utterances."""
 
 from merflow.contracts.gate_decision import Check
+from merflow.contracts.model_package import ModelPackage
+from merflow.contracts.task import EMOTION
 from merflow.errors import EvaluationError
-from merflow.evaluation.predictions import VariantPredictions
+from merflow.evaluation.tested_rows import AlignedRows
 from merflow.promotion.gate.evidence import Evidence
-from merflow.promotion.gate.pairing import same_tests, tested
+from merflow.promotion.gate.figures import figure_of
+from merflow.promotion.gate.pairing import same_tests
 
 _AGAIN = "train the candidate on the champion's splits, or register a first champion under another name"
 
 
-def predictions_check(candidate: Evidence) -> tuple[Check, VariantPredictions | None]:
+def predictions_check(candidate: Evidence) -> tuple[Check, AlignedRows | None]:
     """Check that the candidate's test predictions are whole, and return them; None if they are not."""
     try:
-        found = tested(candidate)
+        found = figure_of(candidate.package.predicted).tested(candidate)
     except EvaluationError as error:
         return _refused("test predictions", f"The test predictions cannot be used: {error}."), None
     utterances, seeds = len(set(found.utterance_ids.tolist())), len(set(found.seeds.tolist()))
@@ -21,9 +24,14 @@ def predictions_check(candidate: Evidence) -> tuple[Check, VariantPredictions | 
     return Check(name="test predictions", passed=True, sentence=words), found
 
 
-def same_taxonomy(candidate: Evidence, champion: Evidence) -> Check:
-    """Check that both predict the same classes in the same order."""
+def same_labels(candidate: Evidence, champion: Evidence) -> Check:
+    """Check that both predict the same classes in the same order, or the same score on the same scale."""
     ours, theirs = candidate.package, champion.package
+    if not ours.task == theirs.task == EMOTION:
+        said = _predicted(ours)
+        if ours.predicted == theirs.predicted:
+            return Check(name="task", passed=True, sentence=f"Both predict {said}.")
+        return _refused("task", f"The candidate predicts {said}, the champion {_predicted(theirs)}.")
     if (ours.taxonomy, ours.classes) == (theirs.taxonomy, theirs.classes):
         words = f"Both predict {', '.join(ours.classes)} ({ours.taxonomy})."
         return Check(name="taxonomy", passed=True, sentence=words)
@@ -31,6 +39,12 @@ def same_taxonomy(candidate: Evidence, champion: Evidence) -> Check:
         "taxonomy",
         f"The candidate predicts {', '.join(ours.classes)} ({ours.taxonomy}), the champion {', '.join(theirs.classes)} "
         f"({theirs.taxonomy}).",
+    )
+
+
+def _predicted(package: ModelPackage) -> str:
+    return (
+        package.task if package.scale is None else f"{package.task} from {package.scale[0]:g} to {package.scale[1]:g}"
     )
 
 
@@ -48,10 +62,10 @@ def same_split(candidate: Evidence, champion: Evidence) -> Check:
     return Check(name="split", passed=True, sentence=f"Both have split {ours.lineage.split_id} ({ours.protocol}).")
 
 
-def pairs_check(candidate: VariantPredictions | None, champion: Evidence) -> tuple[Check, VariantPredictions | None]:
+def pairs_check(candidate: AlignedRows | None, champion: Evidence) -> tuple[Check, AlignedRows | None]:
     """Check that both were tested on the same utterances, and return the champion's predictions; None if not."""
     try:
-        found = tested(champion)
+        found = figure_of(champion.package.predicted).tested(champion)
     except EvaluationError as error:
         return _refused("test pairs", f"The champion's test predictions cannot be used: {error}."), None
     if candidate is None:

@@ -1,14 +1,14 @@
 """Everything that the gate and the card know about a package, read from its folder."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
-from merflow.contracts.calibration_record import CALIBRATION, Calibration, read_calibration
+from merflow.contracts.calibration_record import CALIBRATION, Calibration
 from merflow.contracts.costs import COSTS, SMOKE, Costs, SmokeTest, read_costs, read_smoke_test
 from merflow.contracts.gate_decision import Contender
 from merflow.contracts.model_package import (
@@ -22,15 +22,19 @@ from merflow.contracts.model_package import (
     ModelPackage,
     read_package,
 )
+from merflow.contracts.score_calibration import ScoreCalibration, read_any_calibration
 from merflow.contracts.stress_results import STRESS, StressRun, read_stress
-from merflow.contracts.tables import PREDICTIONS, TESTED, read_table
+from merflow.contracts.tables import TESTED, read_table, tables_of
+from merflow.contracts.task import EMOTION
 from merflow.contracts.use_exception import EXCEPTION, UseException, read_exception
-from merflow.errors import ModelError
+from merflow.errors import EvaluationError, ModelError
+from merflow.evaluation.tested_rows import HeldOutData
 
 # Files that a decision rests on; costs and smoke test are measured for one decision and stored with it.
 _EVIDENCE = (PACKAGE, PREDICTIONS_FILE, UTTERANCES_FILE, CALIBRATION, STRESS, CARD_MD, CARD_HTML, EXCEPTION)
 
 Content = TypeVar("Content")
+Variant = TypeVar("Variant")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Signature:
 
     Attributes:
         inputs: Names of the inputs that it reads.
-        outputs: Classes in the order of the probabilities.
+        outputs: Classes in the order of the probabilities, or the score.
     """
 
     inputs: tuple[str, ...]
@@ -52,8 +56,8 @@ class Evidence:
 
     Attributes:
         package: The package.
-        predictions: Test predictions of the folds, before calibration; rows of
-            :data:`merflow.contracts.tables.PREDICTIONS`.
+        predictions: Test predictions of the folds, before calibration; rows of the task's table
+            (:func:`merflow.contracts.tables.tables_of`).
         utterances: Groups of the tested utterances; rows of :data:`merflow.contracts.tables.TESTED`.
         calibration: Its calibration.
         stress: Results of the stress suite.
@@ -69,7 +73,7 @@ class Evidence:
     package: ModelPackage
     predictions: pd.DataFrame
     utterances: pd.DataFrame
-    calibration: Calibration | None
+    calibration: Calibration | ScoreCalibration | None
     stress: StressRun | None
     costs: Costs | None
     smoke_test: SmokeTest | None
@@ -102,21 +106,51 @@ def read_evidence(folder: Path) -> Evidence:
         if not (folder / name).is_file():
             raise ModelError(f"no such file: {folder / name}; {REMEDY}")
     _unchanged(folder, package)
-    predictions, _ = read_table(folder / PREDICTIONS_FILE, PREDICTIONS)
+    predictions, _ = read_table(folder / PREDICTIONS_FILE, tables_of(package.predicted).predictions)
     utterances, _ = read_table(folder / UTTERANCES_FILE, TESTED)
     return Evidence(
         package=package,
         predictions=predictions,
         utterances=utterances,
-        calibration=_if_there(read_calibration, folder, CALIBRATION),
+        calibration=_if_there(read_any_calibration, folder, CALIBRATION),
         stress=_if_there(read_stress, folder, STRESS),
         costs=_if_there(read_costs, folder, COSTS),
         smoke_test=_if_there(read_smoke_test, folder, SMOKE),
         has_card=all((folder / name).is_file() for name in (CARD_MD, CARD_HTML)),
         use_exception=_if_there(read_exception, folder, EXCEPTION),
-        signature=Signature(inputs=tuple(sorted(package.modalities)), outputs=package.classes),
+        signature=Signature(inputs=tuple(sorted(package.modalities)), outputs=_outputs(package)),
         digest=_digest(folder),
     )
+
+
+def held_out_of(evidence: Evidence) -> HeldOutData:
+    """Return the data that a package was tested on."""
+    package = evidence.package
+    return HeldOutData(
+        corpus=package.lineage.corpus,
+        manifest_hash=package.lineage.manifest_hash,
+        split_id=package.lineage.split_id,
+        protocol=package.protocol,
+        utterances=evidence.utterances,
+    )
+
+
+def only_variant(variants: Mapping[str, Variant], evidence: Evidence) -> Variant:
+    """Return the predictions of the package's own variant.
+
+    Raises:
+        EvaluationError: The package holds those of others.
+    """
+    name = evidence.package.variant
+    if list(variants) != [name]:
+        raise EvaluationError(
+            f"the package of {name} holds predictions of {', '.join(variants)}; register the model again"
+        )
+    return variants[name]
+
+
+def _outputs(package: ModelPackage) -> tuple[str, ...]:
+    return package.classes if package.task == EMOTION else (package.task,)
 
 
 def _unchanged(folder: Path, package: ModelPackage) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from merflow.contracts.gate_decision import Check, GateDecision, Mode, verdict_of
 from merflow.contracts.gate_policy import GatePolicy, parse_policy, read_policy
-from merflow.evaluation.predictions import VariantPredictions
+from merflow.evaluation.tested_rows import AlignedRows
 from merflow.promotion.gate import comparability, readiness
-from merflow.promotion.gate.accuracy import above_chance, against_champion
+from merflow.promotion.gate.accuracy import against_champion
 from merflow.promotion.gate.budgets import cost_checks
 from merflow.promotion.gate.calibration import calibration_checks
 from merflow.promotion.gate.evidence import Evidence
+from merflow.promotion.gate.figures import figure_of
 from merflow.promotion.gate.groups import group_checks
 from merflow.promotion.gate.robustness import stress_checks
 
@@ -87,7 +88,7 @@ def _checks(candidate: Evidence, champion: Evidence | None, policy: GatePolicy) 
     check, predictions = comparability.predictions_check(candidate)
     yield check
     if predictions is not None:
-        yield above_chance(predictions, classes=len(package.classes), policy=policy.accuracy)
+        yield figure_of(package.predicted).above_floor(predictions, policy=policy.accuracy)
     if champion is not None:
         yield from _against(candidate, champion, predictions, policy)
     yield from calibration_checks(
@@ -100,11 +101,11 @@ def _checks(candidate: Evidence, champion: Evidence | None, policy: GatePolicy) 
 
 
 def _against(
-    candidate: Evidence, champion: Evidence, predictions: VariantPredictions | None, policy: GatePolicy
+    candidate: Evidence, champion: Evidence, predictions: AlignedRows | None, policy: GatePolicy
 ) -> Iterator[Check]:
     """Yield the checks that compare predictions; none of them if the two cannot be compared."""
     yield readiness.signature_check(candidate.signature, champion.signature, policy=policy.package)
-    alike = [comparability.same_taxonomy(candidate, champion), comparability.same_split(candidate, champion)]
+    alike = [comparability.same_labels(candidate, champion), comparability.same_split(candidate, champion)]
     yield from alike
     if not all(check.passed for check in alike):
         return
@@ -112,12 +113,6 @@ def _against(
     yield pairs
     if predictions is None or theirs is None:
         return
-    classes = candidate.package.classes
-    yield against_champion(predictions, theirs, classes=len(classes), policy=policy.accuracy)
-    yield from group_checks(
-        predictions,
-        theirs,
-        candidate.utterances,
-        classes=classes,
-        policy=policy.groups,
-    )
+    figure = figure_of(candidate.package.predicted)
+    yield against_champion(predictions, theirs, figure=figure, policy=policy.accuracy)
+    yield from group_checks(predictions, theirs, candidate.utterances, figure=figure, policy=policy.groups)

@@ -1,4 +1,4 @@
-"""The gate's interval of a UA, or of the difference of two.
+"""The gate's interval of a figure, UA or MAE, or of the difference of two.
 
 A policy states how often chance may promote or refuse a model, so the interval must keep its level with few dialogues
 of unequal sizes, with rare classes, and with models that are seldom wrong. Three things make it do so:
@@ -8,15 +8,17 @@ of unequal sizes, with rare classes, and with models that are seldom wrong. Thre
 * Student's distribution has as many degrees of freedom as there are *effective* dialogues, minus one. If dialogues are
   of one size, that is their number; if a few of them hold most utterances, it is close to the number of these few
   (Kish 1965; Carter, Schnepel and Steigerwald 2017).
-* Each end lies one utterance further out: what is shown must still be shown if one more answer had been another.
-  Differences come in steps of an utterance, and those of models that are seldom wrong are skewed.
+* Each end of a UA lies one utterance further out: what is shown must still be shown if one more answer had been
+  another. Differences come in steps of an utterance, and those of models that are seldom wrong are skewed. MAE has no
+  steps.
 
 ``python -m benchmarks.gate_error_rates`` measures the levels. The reports' intervals are percentiles of a bootstrap
 (``merflow.evaluation.significance``), for no decision depends on their last digit.
 
-Shapes: K is 1 for a UA and 2 for a difference, G dialogues, C classes.
+Shapes: K is 1 for a figure and 2 for a difference, G dialogues, C classes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +28,8 @@ from merflow.contracts.scores import Interval
 from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.significance import FEWEST_DIALOGUES
 
+FEW = "Test on more dialogues"  # remedy for too few of them
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -34,7 +38,7 @@ class Spread:
     Attributes:
         standard_error: The jackknife's standard error.
         dialogues: Effective number of dialogues; at most G, and G if all hold as many utterances of each class.
-        step: Change of UA by one utterance of an average class.
+        step: Change of UA by one utterance of an average class; 0 for MAE.
     """
 
     standard_error: float
@@ -47,28 +51,45 @@ class Spread:
         return figure - reach, figure + reach
 
 
-def spread_of(counts: np.ndarray, *, utterances: int) -> Spread | None:
+def jackknife(
+    sums: np.ndarray, figure: Callable[[np.ndarray], np.ndarray], *, shares: np.ndarray, step: float
+) -> Spread | None:
+    """Compute the spread of a figure or of a difference of two; None for too few dialogues.
+
+    Dialogues are too few if one of them outweighs all others.
+
+    Args:
+        sums: Sums per dialogue, ``(K, G, ...)``.
+        figure: The figure of sums ``(K, G, ...)``, as ``(K, G)``.
+        shares: ``(G,)`` weight of each dialogue in the figure; they add up to 1.
+        step: Change of the figure by one utterance.
+    """
+    groups, dialogues = sums.shape[1], float(1 / (shares**2).sum())
+    if groups < FEWEST_DIALOGUES or dialogues < 2:
+        return None
+    left_out = np.subtract.reduce(figure(sums.sum(axis=1, keepdims=True) - sums))  # (G,)
+    return Spread(standard_error=float(((groups - 1) * left_out.var()) ** 0.5), dialogues=dialogues, step=step)
+
+
+def spread_of_ua(counts: np.ndarray, *, utterances: int) -> Spread | None:
     """Compute the spread of a UA or of a difference of two; None for too few dialogues or too rare classes.
 
-    Dialogues are too few if one of them outweighs all others, and a class is too rare if a single dialogue holds it.
+    A class is too rare if a single dialogue holds it.
 
     Args:
         counts: Confusion counts per dialogue, ``(K, G, C, C)``.
         utterances: Number of utterances behind them; each counts once, whatever the seeds.
     """
-    groups, support = counts.shape[1], counts[0].sum(axis=-1)  # support: (G, C), of the same tests for both models
+    support = counts[0].sum(axis=-1)  # (G, C), of the same tests for both models
     occurs = support.sum(axis=0) > 0
-    if groups < FEWEST_DIALOGUES or ((support > 0).sum(axis=0)[occurs] == 1).any():
+    if ((support > 0).sum(axis=0)[occurs] == 1).any():
         return None
     share = (support[:, occurs] / support.sum(axis=0)[occurs]).mean(axis=1)  # (G,), weight of each dialogue in UA
-    dialogues = float(1 / (share**2).sum())
-    if dialogues < 2:
-        return None
-    pooled = counts.sum(axis=1, keepdims=True)
-    left_out = np.subtract.reduce(unweighted_accuracy_of(pooled - counts))  # (G,)
     seeds = support.sum() / utterances
-    return Spread(
-        standard_error=float(((groups - 1) * left_out.var()) ** 0.5),
-        dialogues=dialogues,
-        step=float((seeds / support.sum(axis=0)[occurs]).mean() / occurs.sum()),
-    )
+    step = float((seeds / support.sum(axis=0)[occurs]).mean() / occurs.sum())
+    return jackknife(counts, unweighted_accuracy_of, shares=share, step=step)
+
+
+def confidence(level: float) -> str:
+    """Return the confidence of an interval with this level on each side, such as ``95%``."""
+    return f"{100 * (1 - 2 * level):.4g}%"

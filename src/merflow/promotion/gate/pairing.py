@@ -1,9 +1,9 @@
-"""Two packages on the same test utterances, and the difference of their UA.
+"""Two packages on the same test utterances, and the difference of their figures.
 
 Each dialogue counts with its predictions of all seeds, so that several seeds of one utterance never count as several
 utterances; the two packages may have been trained with different seeds.
 
-Shapes: n tests, G dialogues, C classes.
+Shapes: n tests, G dialogues.
 """
 
 from dataclasses import dataclass
@@ -11,21 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from merflow.contracts.scores import Interval
-from merflow.errors import EvaluationError
-from merflow.evaluation.metrics import unweighted_accuracy_of
-from merflow.evaluation.predictions import HeldOut, VariantPredictions, variants_of
-from merflow.evaluation.significance import dialogue_counts
-from merflow.promotion.gate.evidence import Evidence
-from merflow.promotion.gate.interval import spread_of
+from merflow.evaluation.tested_rows import AlignedRows
+from merflow.promotion.gate.figures import Figure
 
 
 @dataclass(frozen=True)
 class Difference:
-    """UA of the candidate minus UA of the champion.
+    """The figure of the candidate against that of the champion.
 
     Attributes:
-        delta: The difference on the test utterances.
-        interval: Interval with the asked-for tails; None for too few dialogues or too rare classes.
+        delta: The gain on the test utterances, above 0 where the candidate is better.
+        interval: Interval with the asked-for tails; None for too few dialogues or too rare labels.
         standard_error: Standard error of the difference; None where there is no interval.
         dialogues: Number of dialogues.
         utterances: Number of utterances; each counts once, whatever the seeds.
@@ -38,73 +34,40 @@ class Difference:
     utterances: int
 
 
-def tested(evidence: Evidence) -> VariantPredictions:
-    """Return the checked test predictions of a package.
-
-    Raises:
-        EvaluationError: The table is incomplete or malformed, or holds several variants.
-    """
-    package = evidence.package
-    held_out = HeldOut(
-        corpus=package.lineage.corpus,
-        manifest_hash=package.lineage.manifest_hash,
-        split_id=package.lineage.split_id,
-        protocol=package.protocol,
-        classes=package.classes,
-        utterances=evidence.utterances,
-    )
-    variants = variants_of(evidence.predictions, held_out)
-    if list(variants) != [package.variant]:
-        raise EvaluationError(
-            f"the package of {package.variant} holds predictions of {', '.join(variants)}; register the model again"
-        )
-    return variants[package.variant]
-
-
-def counts_by_dialogue(variant: VariantPredictions, rows: np.ndarray, *, classes: int) -> np.ndarray:
-    """Count the confusion matrix of each dialogue that has such rows, ``(G, C, C)``; all seeds together."""
-    names, dialogues = np.unique(variant.dialogues[rows], return_inverse=True)
-    cells = variant.labels[rows] * classes + variant.predicted[rows]
-    return dialogue_counts(cells, dialogues, groups=len(names), classes=classes)
-
-
-def difference(counts: np.ndarray, *, utterances: int, tail: float) -> Difference:
-    """Compute the difference of UA with its interval.
+def difference(sums: np.ndarray, *, figure: Figure, utterances: int, tail: float) -> Difference:
+    """Compute the difference of a figure with its interval.
 
     Args:
-        counts: ``(2, G, C, C)`` per dialogue, candidate first.
+        sums: ``(2, G, ...)`` per dialogue, candidate first.
+        figure: The figure.
         utterances: Number of utterances behind them.
         tail: Probability that the true difference lies below the interval, and that it lies above.
     """
-    delta = float(np.subtract.reduce(unweighted_accuracy_of(counts.sum(axis=1))))
-    spread = spread_of(counts, utterances=utterances)
+    gain, spread = figure.gain(sums), figure.spread(sums, utterances=utterances)
     return Difference(
-        delta=delta,
-        interval=None if spread is None else spread.interval(delta, tail=tail),
+        delta=gain,
+        interval=None if spread is None else spread.interval(gain, tail=tail),
         standard_error=None if spread is None else spread.standard_error,
-        dialogues=counts.shape[1],
+        dialogues=sums.shape[1],
         utterances=utterances,
     )
 
 
 def paired_difference_of(
-    candidate: VariantPredictions,
-    champion: VariantPredictions,
+    candidate: AlignedRows,
+    champion: AlignedRows,
     rows: tuple[np.ndarray, np.ndarray],
     *,
-    classes: int,
+    figure: Figure,
     tail: float,
 ) -> Difference:
     """Compute the difference on some rows of both packages, which belong to the same utterances."""
-    counts = [
-        counts_by_dialogue(variant, mask, classes=classes)
-        for variant, mask in zip((candidate, champion), rows, strict=True)
-    ]
+    sums = [figure.sums(variant, mask) for variant, mask in zip((candidate, champion), rows, strict=True)]
     utterances = len(set(candidate.utterance_ids[rows[0]].tolist()))
-    return difference(np.stack(counts), utterances=utterances, tail=tail)
+    return difference(np.stack(sums), figure=figure, utterances=utterances, tail=tail)
 
 
-def same_tests(candidate: VariantPredictions, champion: VariantPredictions) -> str:
+def same_tests(candidate: AlignedRows, champion: AlignedRows) -> str:
     """Return the first difference between the tests of two packages in words; empty if they are the same."""
     sides = [_tests(candidate), _tests(champion)]
     names = [set(side) for side in sides]
@@ -119,7 +82,7 @@ def same_tests(candidate: VariantPredictions, champion: VariantPredictions) -> s
     return f"{len(differing)} utterances have another label or fold, such as {differing[0]}" if differing else ""
 
 
-def _tests(variant: VariantPredictions) -> dict[str, tuple[int, int, int]]:
+def _tests(variant: AlignedRows) -> dict[str, tuple[int, float, int]]:
     """Return the fold, label and dialogue of each utterance."""
     facts = zip(variant.folds.tolist(), variant.labels.tolist(), variant.dialogues.tolist(), strict=True)
     return dict(zip(map(str, variant.utterance_ids), facts, strict=True))

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from merflow.contracts.calibration_record import ANY_GROUP, Calibration, read_calibration
-from merflow.contracts.model_package import PREDICTIONS_FILE, ModelPackage, read_package
+from merflow.contracts.calibration_record import ANY_GROUP, AnyCalibration, Calibration
+from merflow.contracts.model_package import ModelPackage, read_package
 from merflow.contracts.package_files import check_files, refuse_pickles, whole_digest
-from merflow.contracts.tables import PREDICTIONS, read_table
-from merflow.evaluation.metrics import macro_f1, unweighted_accuracy, weighted_accuracy
+from merflow.contracts.score_calibration import ScoreCalibration, read_any_calibration
+from merflow.promotion.packaging.figures import cross_validated
 from merflow.promotion.packaging.signature import input_example, requirements_of, signature_of
 from merflow.tracking.connection import Connection
 
@@ -65,7 +63,7 @@ def log_version_model(
         ModelError: The folder is no package, holds a pickle, or one of its files was changed.
         TrackingError: The server cannot be reached or refuses, or has no such run.
     """
-    described, calibration = read_package(package), read_calibration(package)
+    described, calibration = read_package(package), read_any_calibration(package)
     refuse_pickles(package)
     check_files(package, described)
     identity = whole_digest(package)
@@ -82,7 +80,7 @@ def log_version_model(
         params=_params(described, calibration),
         model_type=described.kind,
     )
-    _link(connection, run, model.model_id, _figures(package, described, calibration))
+    _link(connection, run, model.model_id, cross_validated(package, described, calibration))
     # Last, for it makes the model READY: whatever is READY is complete.
     _upload(connection, package, described, model_id=model.model_id, encoders_folder=encoders_folder)
     return LoggedVersion(model.model_id, f"models:/{model.model_id}", variant_run_id, identity, new=True)
@@ -140,28 +138,6 @@ def _link(connection: Connection, run: Any, model_id: str, figures: dict[str, fl
     connection.call("log_batch", run.info.run_id, metrics=metrics)
 
 
-def _figures(package: Path, described: ModelPackage, calibration: Calibration) -> dict[str, float]:
-    """Return the figures of the folds' models on their test parts."""
-    rows = read_table(package / PREDICTIONS_FILE, PREDICTIONS)[0]
-    index_of = {name: index for index, name in enumerate(described.classes)}
-    labels = rows["label"].map(index_of).to_numpy(dtype=np.int64)
-    predicted = np.stack(rows["probabilities"].tolist()).argmax(axis=1)
-    held_out = calibration.held_out
-    every = held_out.groups[ANY_GROUP]
-    return {
-        "cv/test_UA": unweighted_accuracy(labels, predicted, classes=len(described.classes)),
-        "cv/test_WA": weighted_accuracy(labels, predicted),
-        "cv/test_macro_f1": macro_f1(labels, predicted, classes=len(described.classes)),
-        "cv/ece_before": held_out.ece_before,
-        "cv/ece_after": held_out.ece_after,
-        "cv/nll_before": held_out.nll_before,
-        "cv/nll_after": held_out.nll_after,
-        "cv/coverage": every.coverage,
-        "cv/answered": every.answered,
-        "cv/set_size": every.mean_size,
-    }
-
-
 def _name(described: ModelPackage) -> str:
     """Return the model's name in MLflow, which allows no colon in it."""
     return f"{described.variant.replace(':', '-')}-{described.kind}"
@@ -171,6 +147,7 @@ def _tags(described: ModelPackage) -> dict[str, str]:
     return {
         "variant": described.variant,
         "kind": described.kind,
+        "task": described.task,
         "taxonomy": described.taxonomy,
         "corpus": described.lineage.corpus,
         "manifest_hash": described.lineage.manifest_hash,
@@ -180,14 +157,22 @@ def _tags(described: ModelPackage) -> dict[str, str]:
     }
 
 
-def _params(described: ModelPackage, calibration: Calibration) -> dict[str, str]:
+def _params(described: ModelPackage, calibration: AnyCalibration) -> dict[str, str]:
     return {
         "members": str(len(described.members)),
         "epochs": ", ".join(str(member.epochs) for member in described.members),
-        "temperature": f"{calibration.temperature:.4f}",
+        **_fitted(calibration),
         "coverage": str(calibration.coverage),
         **{f"encoder.{role}": encoder.citation for role, encoder in described.encoders.items()},
     }
+
+
+def _fitted(calibration: AnyCalibration) -> dict[str, str]:
+    """Return the number that the calibration of a task turns on."""
+    if isinstance(calibration, Calibration):
+        return {"temperature": f"{calibration.temperature:.4f}"}
+    assert isinstance(calibration, ScoreCalibration)
+    return {"half_width": f"{calibration.half_widths[ANY_GROUP]:.4f}"}
 
 
 def _metadata(described: ModelPackage) -> dict[str, Any]:
@@ -195,6 +180,8 @@ def _metadata(described: ModelPackage) -> dict[str, Any]:
         "merflow": {
             "variant": described.variant,
             "kind": described.kind,
+            "task": described.task,
+            "scale": None if described.scale is None else list(described.scale),
             "classes": list(described.classes),
             "modalities": list(described.modalities),
             "encoders": {role: each.model_dump() for role, each in described.encoders.items()},

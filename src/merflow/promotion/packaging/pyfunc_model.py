@@ -20,7 +20,7 @@ ENCODERS_FOLDER = "MERFLOW_ENCODERS_FOLDER"
 
 
 class EmotionModel(PythonModel):  # type: ignore[misc] # mlflow has no types
-    """Predicts the emotions of the clips in a table (:mod:`merflow.inference.clip_table`)."""
+    """Predicts the emotions or scores of the clips in a table (:mod:`merflow.inference.clip_table`)."""
 
     packaged: PackagedModel
 

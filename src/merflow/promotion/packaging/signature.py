@@ -10,8 +10,9 @@ import pandas as pd
 import soundfile
 
 from merflow.contracts.model_package import ModelPackage
+from merflow.contracts.task import Regression
 from merflow.corpus.samples import RATE_HZ
-from merflow.inference.clip_table import ABSTAINED, EMOTION, SET, probability_column
+from merflow.inference.clip_table import ABSTAINED, EMOTION, HIGH, LOW, SCORE, SET, probability_column
 
 _EXAMPLE_S, _EXAMPLE_HZ = 0.5, 220.0
 # Packages whose version decides the numbers or the loading, beside merflow itself.
@@ -26,12 +27,15 @@ def signature_of(package: ModelPackage) -> Any:  # noqa: ANN401 - mlflow's Model
     from mlflow.types.schema import AnyType, Array, ColSpec, Schema
 
     text = [ColSpec(DataType.string, name, required=False) for name in ("video", "text", "gender", "dialogue")]
-    outputs = [
-        ColSpec(DataType.string, EMOTION),
-        *(ColSpec(DataType.double, probability_column(name)) for name in package.classes),
-        ColSpec(Array(DataType.string), SET),
-        ColSpec(DataType.boolean, ABSTAINED),
-    ]
+    if isinstance(package.predicted, Regression):
+        answers = [ColSpec(DataType.double, name) for name in (SCORE, LOW, HIGH)]
+    else:
+        answers = [
+            ColSpec(DataType.string, EMOTION),
+            *(ColSpec(DataType.double, probability_column(name)) for name in package.classes),
+            ColSpec(Array(DataType.string), SET),
+        ]
+    outputs = [*answers, ColSpec(DataType.boolean, ABSTAINED)]
     return ModelSignature(
         inputs=Schema([ColSpec(AnyType(), "audio", required=False), *text]),
         outputs=Schema(outputs),
