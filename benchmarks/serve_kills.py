@@ -1,7 +1,8 @@
 """``merflow serve`` under load, killed at random moments: every request is answered right or fails visibly.
 
 ``python -m benchmarks.serve_kills --model MODEL CLIP... --kills 20`` starts the server, notes its answer to every clip,
-and sends these clips with eight clients while the server is killed with SIGKILL and started again.
+and sends these clips with eight clients while the server is killed with SIGKILL and started again. With
+``--workers 2 --worker`` one of its other processes is killed instead, and the server has to start a new one itself.
 """
 
 import argparse
@@ -17,11 +18,13 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from itertools import cycle
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from benchmarks.record import write_result
 from tests.programs import free_ports
@@ -38,26 +41,34 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="what merflow serve takes")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, help="as of merflow serve; its own default if left out")
+    parser.add_argument("--worker", action="store_true", help="kill a worker, not the server")
     arguments = parser.parse_args()
     (port,) = free_ports(1)
     rng, outcomes, starts = random.Random(arguments.seed), Counter[str](), []
-    server = _Server(arguments.model, port)
+    server = _Server(arguments.model, port, workers=arguments.workers)
     starts.append(server.start())
     expected = [_ask(port, clip.read_bytes()) for clip in arguments.clips]
     for _ in range(arguments.kills):
         stop = threading.Event()
         clients = [
-            threading.Thread(target=_client, args=(port, arguments.clips, expected, outcomes, stop, number))
+            threading.Thread(
+                target=_client, args=(port, arguments.clips, expected, outcomes, stop, number), daemon=True
+            )
             for number in range(CLIENTS)
         ]
         for client in clients:
             client.start()
         time.sleep(rng.uniform(*_PAUSE_S))
-        server.kill()
+        if arguments.worker:
+            starts.append(server.lose_worker(rng))
+        else:
+            server.kill()
         stop.set()
         for client in clients:
             client.join()
-        starts.append(server.start())
+        if not arguments.worker:
+            starts.append(server.start())
     again = [_ask(port, clip.read_bytes()) for clip in arguments.clips]
     server.kill()
     outcomes["different after the last start"] = sum(
@@ -65,7 +76,7 @@ def main() -> None:
     )
     print(dict(outcomes), f"ready again after {max(starts):.1f} s at most")
     write_result(
-        "serve_kills",
+        "serve_worker_kills" if arguments.worker else "serve_kills",
         {"kills": arguments.kills, "clients": CLIENTS, "outcomes": dict(outcomes), "longest_start_s": max(starts)},
     )
 
@@ -73,8 +84,9 @@ def main() -> None:
 class _Server:
     """A server that can be killed."""
 
-    def __init__(self, model: str, port: int) -> None:
+    def __init__(self, model: str, port: int, *, workers: int | None) -> None:
         self._command = [sys.executable, "-m", "merflow", "serve", model, "--port", str(port), "--device", "cpu"]
+        self._command += [] if workers is None else ["--workers", str(workers)]
         self._ready = f"http://127.0.0.1:{port}/v2/health/ready"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -90,6 +102,29 @@ class _Server:
             else:
                 return time.monotonic() - began
         raise RuntimeError("the server ended before it was ready")
+
+    def lose_worker(self, rng: random.Random) -> float:
+        """Kill one of its workers, maybe one that starts; return the seconds until another is in its place."""
+        workers = self._workers()
+        killed = rng.choice(sorted(workers))
+        began = time.monotonic()
+        os.kill(killed, signal.SIGKILL)
+        while len(self._workers() - {killed}) < len(workers):
+            assert self._process is not None
+            if self._process.poll() is not None:
+                raise RuntimeError("the server ended with its worker")
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def _workers(self) -> set[int]:
+        """Return its other processes that predict, or will once they have started."""
+        assert self._process is not None
+        found = set()
+        for child in psutil.Process(self._process.pid).children():
+            with suppress(psutil.Error):  # it ends at this moment
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.add(child.pid)
+        return found
 
     def kill(self) -> None:
         """Kill it as a node that runs out of memory would."""

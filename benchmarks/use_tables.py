@@ -22,11 +22,19 @@ def _same_answers(result: Result) -> str:
 
 
 def _serve_kills(result: Result) -> str:
+    return _killed(result, "server", ended="ended", again="It was ready again")
+
+
+def _serve_worker_kills(result: Result) -> str:
+    return _killed(result, "worker", ended="a worker of it ended", again="Another worker was in its place")
+
+
+def _killed(result: Result, name: str, *, ended: str, again: str) -> str:
     figures = result["figures"]
     kills = f"{figures['kills']} times at random moments"
     lines = [
-        "### A server that is killed\n",
-        f"`merflow serve` under {figures['clients']} clients, ended by SIGKILL {kills}. It was ready again after "
+        f"### A {name} that is killed\n",
+        f"`merflow serve` under {figures['clients']} clients, {ended} by SIGKILL {kills}. {again} after "
         f"{figures['longest_start_s']:.1f} s at most. Command: `{result['command']}`.",
         "",
         "| outcome of a request | requests |",
@@ -79,5 +87,6 @@ def _serve(result: Result) -> str:
 USE: dict[str, Callable[[Result], str]] = {
     "same_answers": _same_answers,
     "serve_kills": _serve_kills,
+    "serve_worker_kills": _serve_worker_kills,
     "serve": _serve,
 }

@@ -60,8 +60,9 @@ def open_clip(
         raise MediaError(f"no such file: {source}")
     if not (len(source) if isinstance(source, bytes) else source.stat().st_size):
         raise MediaError(f"{_named(source)} is empty")
-    if _is_sound_file(source):
-        return Clip(clip_id, audio=Samples(_sound_file(source, limit_s=limit_s)), text=text)
+    header = _header(source)
+    if header is not None:
+        return Clip(clip_id, audio=Samples(_sound_file(source, header, limit_s=limit_s)), text=text)
     samples, has_video = _decoded(source, limit_s=limit_s)
     path = source if isinstance(source, Path) else None
     if has_video and path is None and folder is not None:
@@ -72,18 +73,16 @@ def open_clip(
     return Clip(clip_id, audio=None if samples is None else Samples(samples), video=video, text=text)
 
 
-def _is_sound_file(source: Path | bytes) -> bool:
-    """Return True if libsndfile knows the format."""
+def _header(source: Path | bytes) -> Any:  # noqa: ANN401 - soundfile has no types
+    """Return the header of a file whose format libsndfile knows; None of any other."""
     try:
-        soundfile.info(_readable(source))
+        return soundfile.info(_readable(source))
     except (soundfile.SoundFileError, OSError, TypeError):
-        return False
-    return True
+        return None
 
 
-def _sound_file(source: Path | bytes, *, limit_s: float | None) -> np.ndarray:
-    """Return the samples ``(n,)`` float32 of a file that libsndfile reads."""
-    header = soundfile.info(_readable(source))
+def _sound_file(source: Path | bytes, header: Any, *, limit_s: float | None) -> np.ndarray:  # noqa: ANN401
+    """Return the samples ``(n,)`` float32 of a file with this header, which libsndfile reads."""
     _check_layout(source, channels=header.channels, rate_hz=header.samplerate)
     _check_length(source, header.frames / header.samplerate, limit_s=limit_s)
     if isinstance(source, Path):

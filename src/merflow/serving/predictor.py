@@ -4,7 +4,6 @@ Shapes: N clips, n samples.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,17 +114,7 @@ class Predictor:
         noise = np.random.default_rng(0).normal(0, 0.01, RATE_HZ).astype(np.float32)
         self.predict([Clip("warm-up", audio=Samples(noise), text="one two three")])
 
-    def measure(self, clip: Clip) -> Measured:
-        """Measure a clip that :func:`merflow.serving.media.open_clip` opened; any thread may do it."""
-        return self._checks.of(clip)
-
-    def predict(
-        self,
-        clips: Sequence[Clip],
-        *,
-        groups: Sequence[str | None] | None = None,
-        measured: Sequence[Future[Measured]] | None = None,
-    ) -> list[ClipAnswer]:
+    def predict(self, clips: Sequence[Clip], *, groups: Sequence[str | None] | None = None) -> list[ClipAnswer]:
         """Return one answer per clip, in order.
 
         A clip of which nothing can be read is refused. One that lacks a modality, or of which one cannot be read, is
@@ -135,7 +124,6 @@ class Predictor:
             clips: Any number of clips.
             groups: Group of each clip, such as the speaker's gender, for the thresholds of the conformal sets; None
                 where it is unknown, or for all.
-            measured: Results of :meth:`measure` for each clip, on which other threads work; None to measure here.
         """
         heard = [self._heard(clip) for clip in clips]
         kept = [index for index, each in enumerate(heard) if isinstance(each, _Heard)]
@@ -156,8 +144,7 @@ class Predictor:
                 refused=note,
             )
             for index, each, prediction in zip(kept, readable, predictions, strict=True):
-                of_clip = self._checks.of(each.clip) if measured is None else measured[index].result()
-                answers[index] = self._answer(each, prediction, refused, of_clip)
+                answers[index] = self._answer(each, prediction, refused, self._checks.of(each.clip))
         return answers
 
     def _heard(self, clip: Clip) -> "_Heard | RefusedClip":

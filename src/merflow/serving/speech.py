@@ -2,14 +2,16 @@
 
 The network is silero-vad's own for 16 kHz, written in torch, with the weights of its package's TorchScript. (The
 safetensors beside it hold older weights.) The package takes one window per call, and its import sets the number of
-torch's threads for the whole process. This network takes all windows of a block at once and leaves the threads alone;
-its probabilities are the same.
+torch's threads for the whole process. This network takes all windows of a block at once, in the calling thread alone,
+for it is small; its probabilities are the same. The released weights of its spectrum are those of a Fourier
+transform under a Hann window, and a transform it is here.
 
 Shapes: W windows of 512 samples.
 """
 
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,10 +31,10 @@ IDENTITY = "silero-vad 16k 6.2"  # raise it when probabilities change; part of t
 
 _CONTEXT = 64  # samples before a window that the network reads too
 _REFLECTED = 64
-_BINS = 129  # of a transform of 256 samples
+_FRAME, _HOP = 256, 128  # of the spectrum
+_BINS = _FRAME // 2 + 1
 _WIDTH = 128
 _RELEASED_NAMES = {
-    "stft_conv.weight": "stft.forward_basis_buffer",
     **{
         f"conv{number + 1}.{part}": f"encoder.{number}.reparam_conv.{part}"
         for number in range(4)
@@ -49,21 +51,21 @@ class _Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stft_conv = nn.Conv1d(1, 2 * _BINS, kernel_size=256, stride=128, bias=False)
         self.conv1 = nn.Conv1d(_BINS, 128, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(128, 64, kernel_size=3, stride=2, padding=1)
         self.conv3 = nn.Conv1d(64, 64, kernel_size=3, stride=2, padding=1)
         self.conv4 = nn.Conv1d(64, _WIDTH, kernel_size=3, padding=1)
         self.lstm = nn.LSTM(_WIDTH, _WIDTH)
         self.final_conv = nn.Conv1d(_WIDTH, 1, kernel_size=1)
+        self.register_buffer("hann", torch.hann_window(_FRAME), persistent=False)
 
     def forward(
         self, windows: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """Return ``(W,)`` probabilities and the next state for ``(W, 64 + 512)`` samples in order."""
-        reflected = F.pad(windows[:, None], (0, _REFLECTED), mode="reflect")
-        real, imaginary = self.stft_conv(reflected).split(_BINS, dim=1)  # (W, 129, 4)
-        steps = (real.square() + imaginary.square()).sqrt()
+        reflected = F.pad(windows[:, None], (0, _REFLECTED), mode="reflect")[:, 0]
+        frames = reflected.unfold(1, _FRAME, _HOP) * self.hann  # (W, 4, 256)
+        steps = torch.fft.rfft(frames).abs().transpose(1, 2)  # (W, 129, 4)
         for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
             steps = F.relu(convolution(steps))
         hidden, state = self.lstm(steps.squeeze(-1), state)  # (W, 128)
@@ -107,7 +109,7 @@ class SpeechDetector:
         """Return the probabilities of whole windows, and keep the state."""
         seen = torch.from_numpy(np.concatenate([self._context, samples]))
         self._context = samples[-_CONTEXT:].copy()
-        with torch.inference_mode():
+        with torch.inference_mode(), _one_thread():
             probabilities, self._state = self._network(seen.unfold(0, _CONTEXT + WINDOW, WINDOW), self._state)
         values: np.ndarray = probabilities.numpy()
         return values
@@ -129,6 +131,17 @@ def speech_probabilities(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     for block in blocks:
         yield detector.feed(block)
     yield detector.finish()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch's work in the calling thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @cache

@@ -8,7 +8,6 @@ import pytest
 
 from merflow.inference.media_clips import Clip, Samples
 from merflow.serving.answers import ClipPrediction
-from merflow.serving.clip_checks import Measured
 from merflow.serving.http.batching import Answers, MicroBatches
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.refusals import RefusedRequestError
@@ -34,22 +33,18 @@ def started(
     return MicroBatches(predictor, batching=batching, queue=queue, metrics=Metrics(predictor.model), observe=observe)
 
 
-def submitted(batches: MicroBatches, predictor: Predictor, clips: list[Clip]) -> Future[Answers]:
-    """Queue clips that are measured already."""
-    measured: list[Future[Measured]] = []
-    for clip in clips:
-        measured.append(Future())
-        measured[-1].set_result(Measured(1.0, ()) if clip.clip_id == "broken" else predictor.measure(clip))
-    return batches.submit(clips, groups=[None] * len(clips), measured=measured)
+def submitted(batches: MicroBatches, clips: list[Clip]) -> Future[Answers]:
+    """Queue clips."""
+    return batches.submit(clips, groups=[None] * len(clips))
 
 
 def test_requests_are_gathered_up_to_the_size_of_a_batch(predictor: Predictor, clips: list[Clip]) -> None:
     seen: list[int] = []
     batches = started(predictor, seen)
-    asked = [submitted(batches, predictor, [clip]) for clip in clips]
+    asked = [submitted(batches, [clip]) for clip in clips]
     answers = [future.result(30)[0] for future in asked]
     assert [answer.clip_id for answer in answers] == [clip.clip_id for clip in clips]
-    large = submitted(batches, predictor, clips).result(30)
+    large = submitted(batches, clips).result(30)
     assert [answer.clip_id for answer in large] == [clip.clip_id for clip in clips]
     batches.close()
     assert seen == [4, 2, 6], "a request is never cut, even if it is larger than a batch"
@@ -60,7 +55,7 @@ def test_a_request_that_breaks_the_model_fails_alone(
 ) -> None:
     broken = Clip("broken", audio=Samples(np.array(["no", "sound"])))
     batches = started(predictor, [])
-    good, bad, other = (submitted(batches, predictor, [clip]) for clip in (clips[0], broken, clips[1]))
+    good, bad, other = (submitted(batches, [clip]) for clip in (clips[0], broken, clips[1]))
     assert isinstance(good.result(30)[0], ClipPrediction)
     assert isinstance(other.result(30)[0], ClipPrediction)
     assert bad.exception(30) is not None
@@ -73,19 +68,19 @@ def test_what_was_given_up_is_not_predicted_and_what_waits_is_answered_at_the_en
 ) -> None:
     seen: list[int] = []
     batches = started(predictor, seen, wait_ms=60_000)
-    given_up, kept = (submitted(batches, predictor, [clip]) for clip in clips[:2])
+    given_up, kept = (submitted(batches, [clip]) for clip in clips[:2])
     assert given_up.cancel()
     batches.close()
     assert isinstance(kept.result(0)[0], ClipPrediction)
     assert seen == [1]
     with pytest.raises(RefusedRequestError, match="shutting down"):
-        submitted(batches, predictor, clips)
+        submitted(batches, clips)
 
 
 def test_a_full_queue_refuses(predictor: Predictor, clips: list[Clip]) -> None:
     batches = started(predictor, [], clips=50, wait_ms=60_000, queue=3)
-    first = submitted(batches, predictor, clips[:2])
+    first = submitted(batches, clips[:2])
     with pytest.raises(RefusedRequestError, match="2 clips wait already, of 3"):
-        submitted(batches, predictor, clips[:2])
+        submitted(batches, clips[:2])
     batches.close()
     assert len(first.result(0)) == 2

@@ -3,8 +3,8 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from multiprocessing.process import BaseProcess
@@ -16,7 +16,6 @@ import pytest
 from merflow.contracts.machine import usable_cores
 from merflow.inference.media_clips import Clip, Samples, dialogue
 from merflow.opening.open_model import open_model
-from merflow.serving.clip_checks import Measured
 from merflow.serving.http.batching import MicroBatches
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.model_copies import ModelCopy, model_copies, usual_workers
@@ -44,14 +43,6 @@ def clips(recordings: list[Path], predictor: Predictor) -> list[Clip]:
     return dialogue(opened, reach=predictor.reach)
 
 
-def measured(predictor: Predictor, clips: Sequence[Clip]) -> list[Future[Measured]]:
-    found: list[Future[Measured]] = []
-    for clip in clips:
-        found.append(Future())
-        found[-1].set_result(predictor.measure(clip))
-    return found
-
-
 def processes() -> set[BaseProcess]:
     """Return the processes of models."""
     return {each for each in multiprocessing.active_children() if each.name == "merflow model"}
@@ -62,29 +53,25 @@ def test_a_copy_answers_as_the_model_does_to_the_last_bit(
 ) -> None:
     groups = ["F", "M", None, None, "F", "M"]
     expected = predictor.predict(clips, groups=groups)
-    assert copy.predict(clips, groups=groups, measured=measured(predictor, clips)) == expected
+    assert copy.predict(clips, groups=groups) == expected
 
 
-def test_a_clip_that_breaks_the_model_leaves_the_process_alive(
-    copy: ModelCopy, predictor: Predictor, clips: list[Clip]
-) -> None:
+def test_a_clip_that_breaks_the_model_leaves_the_process_alive(copy: ModelCopy, clips: list[Clip]) -> None:
     broken = Clip("broken", audio=Samples(np.array(["no", "sound"])))
     before = processes()
     with pytest.raises(RuntimeError, match="could not convert string to float"):
-        copy.predict([broken], groups=[None], measured=measured(predictor, clips[:1]))
+        copy.predict([broken], groups=[None])
     assert processes() == before
-    assert copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1]))
+    assert copy.predict(clips[:1], groups=[None])
 
 
-def test_a_signal_to_the_whole_group_does_not_end_a_copy(
-    copy: ModelCopy, predictor: Predictor, clips: list[Clip]
-) -> None:
+def test_a_signal_to_the_whole_group_does_not_end_a_copy(copy: ModelCopy, clips: list[Clip]) -> None:
     copy.start()
     (process,) = processes()
     assert process.pid is not None
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(process.pid, number)
-    assert copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1]))
+    assert copy.predict(clips[:1], groups=[None])
     assert processes() == {process}
 
 
@@ -93,9 +80,9 @@ def test_a_killed_process_is_replaced(copy: ModelCopy, predictor: Predictor, cli
     (process,) = processes()
     process.kill()
     with pytest.raises(RuntimeError, match="ended with exit code -9"):
-        copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1]))
+        copy.predict(clips[:1], groups=[None])
     expected = predictor.predict(clips[:1])
-    assert copy.predict(clips[:1], groups=[None], measured=measured(predictor, clips[:1])) == expected
+    assert copy.predict(clips[:1], groups=[None]) == expected
 
 
 def test_requests_of_a_killed_process_are_answered_or_fail_visibly(
@@ -107,8 +94,7 @@ def test_requests_of_a_killed_process_are_answered_or_fail_visibly(
         batches = MicroBatches(
             predictor, batching=Batching(clips=4), queue=100, metrics=Metrics(predictor.model), copies=[one]
         )
-        done = measured(predictor, clips[:1])
-        asked = [batches.submit(clips[:1], groups=[None], measured=done) for _ in range(40)]
+        asked = [batches.submit(clips[:1], groups=[None]) for _ in range(40)]
         (process,) = processes() - before
         process.kill()
         failed = [each for each in asked if each.exception(600) is not None]

@@ -5,7 +5,6 @@ import json
 import struct
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from merflow.contracts.traffic_log import TrafficLog, read_traffic
 from merflow.inference.media_clips import Clip, dialogue
 from merflow.opening.open_model import open_model
 from merflow.serving.answers import ClipScore, RefusedClip
-from merflow.serving.clip_checks import Measured
 from merflow.serving.http.binary_tensors import HEADER
 from merflow.serving.http.model_copies import model_copies
 from merflow.serving.http.settings import ServeSettings
@@ -232,12 +230,8 @@ def test_metrics_count_scores(scorer: Predictor, rated_fold: RatedFold) -> None:
 def test_a_copy_of_the_model_gives_the_same_scores(scorer: Predictor, rated_fold: RatedFold) -> None:
     opener = partial(open_model, str(rated_fold.folder), device="cpu")
     clips = [open_clip(turn.recording, clip_id=turn.name, text=turn.text) for turn in rated_fold.turns[:3]]
-    measured: list[Future[Measured]] = []
-    for clip in clips:
-        measured.append(Future())
-        measured[-1].set_result(scorer.measure(clip))
     with model_copies(opener, scorer.model, count=1) as (copy,):
-        assert copy.predict(clips, groups=[None] * 3, measured=measured) == scorer.predict(clips)
+        assert copy.predict(clips, groups=[None] * 3) == scorer.predict(clips)
 
 
 def test_answers_become_records(scorer: Predictor, expected: list[ClipScore], tmp_path: Path) -> None:

@@ -74,18 +74,12 @@ class Answering:
         return answers
 
     async def predict(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> Answers:
-        """Return the model's answers to opened clips; they are measured in other threads meanwhile.
+        """Return the model's answers to opened clips.
 
         Raises:
             RefusedRequestError: The queue is full, the model takes too long or fails, or the server shuts down.
         """
-        measured = [self._decoders.submit(self.predictor.measure, clip) for clip in clips]
-        try:
-            waits = asyncio.wrap_future(self._batches.submit(clips, groups=groups, measured=measured))
-        except RefusedRequestError:
-            for each in measured:
-                each.cancel()
-            raise
+        waits = asyncio.wrap_future(self._batches.submit(clips, groups=groups))
         try:
             return await asyncio.wait_for(waits, self.settings.limits.answer_s)
         except TimeoutError as error:

@@ -10,7 +10,6 @@ from time import monotonic
 
 from merflow.inference.media_clips import Clip
 from merflow.serving.answers import ClipAnswer
-from merflow.serving.clip_checks import Measured
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.model_copies import ModelCopy
 from merflow.serving.http.refusals import RefusedRequestError
@@ -22,21 +21,25 @@ Observer = Callable[[Answers], None]
 
 _LOG = logging.getLogger(__name__)
 _START_AGAIN_S = 30.0
+_FOREVER = threading.TIMEOUT_MAX
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """Clips of one request; ``groups`` and ``measured`` as :meth:`Predictor.predict` takes them."""
+    """Clips of one request; ``groups`` as :meth:`Predictor.predict` takes them."""
 
     clips: Sequence[Clip]
     groups: Sequence[str | None]
-    measured: Sequence[Future[Measured]]
     answers: Future[Answers] = field(default_factory=Future)
     since: float = field(default_factory=monotonic)
 
 
 class MicroBatches:
-    """A bounded queue before the model and its copies, and a thread for each of them that empties it."""
+    """A bounded queue before the model and its copies, and a thread for each of them that empties it.
+
+    The copies are asked while the model is busy: a process that answers all of a single client's requests keeps what it
+    needs in the processor's cache, and hands no sound to another one.
+    """
 
     def __init__(
         self,
@@ -61,8 +64,10 @@ class MicroBatches:
         self._predictor, self._batching, self._limit = predictor, batching, queue
         self._metrics, self._observe = metrics, observe
         self._waiting: deque[_Asked] = deque()
-        self._changed = threading.Condition()
-        self._closed = False
+        self._changed = threading.Condition()  # tells the thread of the model
+        self._overflows = threading.Condition(self._changed)  # tells those of the copies
+        self._closed = threading.Event()
+        self._is_busy = False
         self._telling = threading.Lock()
         self._threads = [
             threading.Thread(target=self._work, args=(copy,), name="merflow-model", daemon=True)
@@ -71,33 +76,32 @@ class MicroBatches:
         for thread in self._threads:
             thread.start()
 
-    def submit(
-        self, clips: Sequence[Clip], *, groups: Sequence[str | None], measured: Sequence[Future[Measured]]
-    ) -> Future[Answers]:
+    def submit(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> Future[Answers]:
         """Queue the clips of one request; its answers come in their order.
 
         Raises:
             RefusedRequestError: The queue is full, or the server shuts down.
         """
         with self._changed:
-            if self._closed:
+            if self._closed.is_set():
                 raise RefusedRequestError("draining", "the server is shutting down; send the request to another one")
             waiting = self._clips_waiting()
             if waiting and waiting + len(clips) > self._limit:
                 raise RefusedRequestError(
                     "queue-full", f"{waiting} clips wait already, of {self._limit} that may; try again in a second"
                 )
-            asked = _Asked(clips, groups, measured)
+            asked = _Asked(clips, groups)
             self._waiting.append(asked)
             self._metrics.queue_clips.set(waiting + len(clips))
-            self._changed.notify_all()
+            (self._overflows if self._is_busy else self._changed).notify()
         return asked.answers
 
     def close(self) -> None:
         """Answer what waits, and end the threads."""
         with self._changed:
-            self._closed = True
+            self._closed.set()
             self._changed.notify_all()
+            self._overflows.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -107,7 +111,7 @@ class MicroBatches:
     def _work(self, copy: ModelCopy | None) -> None:
         """Answer batches with a copy of the model, or with the model itself."""
         model: Predictor | ModelCopy = self._predictor if copy is None else copy
-        while (copy is None or self._started(copy)) and (batch := self._next_batch()):
+        while (copy is None or self._started(copy)) and (batch := self._next_batch(own=copy is None)):
             running = [asked for asked in batch if asked.answers.set_running_or_notify_cancel()]
             if running:
                 self._answer(running, model)
@@ -119,17 +123,22 @@ class MicroBatches:
                 copy.start()
             except (RuntimeError, OSError):
                 _LOG.exception("a process of the model does not start; the next attempt is in %g s", _START_AGAIN_S)
-                with self._changed:
-                    if self._changed.wait_for(lambda: self._closed, timeout=_START_AGAIN_S):
-                        return False
+                if self._closed.wait(_START_AGAIN_S):
+                    return False
             else:
                 return True
 
-    def _next_batch(self) -> list[_Asked]:
-        """Wait for clips and return the next batch; nothing once the queue is closed and empty."""
+    def _next_batch(self, *, own: bool) -> list[_Asked]:
+        """Wait for clips and return the next batch; nothing once the queue is closed and empty.
+
+        Args:
+            own: True for the model, False for a copy, which takes only what the model is too busy for.
+        """
         with self._changed:
-            while not self._closed and (left := self._seconds_left()) > 0:
-                self._changed.wait(left)
+            if own:
+                self._is_busy = False
+            while not self._closed.is_set() and (left := self._seconds_left(own=own)) > 0:
+                (self._changed if own else self._overflows).wait(left)
             if not self._waiting:
                 return []
             batch = [self._waiting.popleft()]
@@ -138,12 +147,16 @@ class MicroBatches:
                 batch.append(self._waiting.popleft())
                 size += len(batch[-1].clips)
             self._metrics.queue_clips.set(self._clips_waiting())
+            if own:
+                self._is_busy = True
+            if self._waiting:
+                self._overflows.notify()
             return batch
 
-    def _seconds_left(self) -> float:
-        """Return how long the next batch may still wait for clips; for ever if there are none."""
-        if not self._waiting:
-            return threading.TIMEOUT_MAX
+    def _seconds_left(self, *, own: bool) -> float:
+        """Return how long the next batch may still wait for clips; for ever if there are none, or not for a copy."""
+        if not self._waiting or not (own or self._is_busy):
+            return _FOREVER
         if self._clips_waiting() >= self._batching.clips:
             return 0.0
         return self._waiting[0].since + self._batching.wait_ms / 1000 - monotonic()
@@ -151,13 +164,11 @@ class MicroBatches:
     def _answer(self, batch: Sequence[_Asked], model: Predictor | ModelCopy) -> None:
         """Predict a batch; if that fails, each request alone, so that only the one at fault fails."""
         started = monotonic()
+        own = model is self._predictor
+        self._is_busy = self._is_busy or own
         clips = [clip for asked in batch for clip in asked.clips]
         try:
-            found = model.predict(
-                clips,
-                groups=[group for asked in batch for group in asked.groups],
-                measured=[each for asked in batch for each in asked.measured],
-            )
+            found = model.predict(clips, groups=[group for asked in batch for group in asked.groups])
         except Exception as error:
             if len(batch) > 1:
                 for asked in batch:
@@ -167,20 +178,20 @@ class MicroBatches:
             batch[0].answers.set_exception(error)
             return
         seconds = monotonic() - started
+        self._metrics.count_batch(found, seconds=seconds)  # before a client that has its answer looks
+        if own:
+            self._is_busy = False  # now, for a client's next request may be here before this thread is back
         start = 0
         for asked in batch:
             asked.answers.set_result(found[start : start + len(asked.clips)])
             start += len(asked.clips)
-        self._tell(found, seconds)
+        self._tell(found)
 
-    def _tell(self, found: Answers, seconds: float) -> None:
-        """Tell metrics and observer of a batch; what they raise is logged, for the answers have gone out."""
+    def _tell(self, found: Answers) -> None:
+        """Tell the observer of a batch; what it raises is logged, for the answers have gone out."""
         try:
-            self._metrics.model_seconds.observe(seconds)
-            self._metrics.batch_clips.observe(len(found))
-            self._metrics.count(found)
             if self._observe is not None:
                 with self._telling:
                     self._observe(found)
         except Exception:
-            _LOG.exception("the metrics of %d clips are lost", len(found))
+            _LOG.exception("%d clips are missing from the traffic log", len(found))

@@ -59,8 +59,10 @@ class Metrics:
             "merflow_clips_with_warnings", "Answered clips with a warning, such as silence.", registry=self.registry
         )
 
-    def count(self, answers: Sequence[ClipAnswer]) -> None:
-        """Count what the model answered."""
+    def count_batch(self, answers: Sequence[ClipAnswer], *, seconds: float) -> None:
+        """Count what the model answered to one batch in this time."""
+        self.model_seconds.observe(seconds)
+        self.batch_clips.observe(len(answers))
         for answer in answers:
             if isinstance(answer, RefusedClip):
                 continue

@@ -11,7 +11,6 @@ import resource
 import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -21,7 +20,6 @@ from merflow.contracts.processes import interrupts_ignored, when_parent_ends
 from merflow.errors import MerflowError, ServingError
 from merflow.inference.media_clips import Clip
 from merflow.serving.answers import ClipAnswer
-from merflow.serving.clip_checks import Measured
 from merflow.serving.predictor import Predictor, ServedModel
 
 _MOST = 4  # workers that a server has unasked; one process speaks HTTP for all of them
@@ -61,9 +59,7 @@ class ModelCopy:
             raise RuntimeError(problem)
         self._is_ready = True
 
-    def predict(
-        self, clips: Sequence[Clip], *, groups: Sequence[str | None], measured: Sequence[Future[Measured]]
-    ) -> list[ClipAnswer]:
+    def predict(self, clips: Sequence[Clip], *, groups: Sequence[str | None]) -> list[ClipAnswer]:
         """Return one answer per clip; arguments as :meth:`merflow.serving.predictor.Predictor.predict` takes them.
 
         Raises:
@@ -72,7 +68,7 @@ class ModelCopy:
         """
         self.start()
         try:
-            self._pipe.send_bytes(pickle.dumps((clips, groups, [each.result() for each in measured])))
+            self._pipe.send_bytes(pickle.dumps((clips, groups)))
             kind, content = pickle.loads(self._pipe.recv_bytes())
         except (EOFError, OSError) as error:
             raise self._ended() from error
@@ -143,10 +139,10 @@ def _serve(pipe: Connection) -> None:
     pipe.send_bytes(pickle.dumps(""))
     while True:
         try:
-            clips, groups, measured = pickle.loads(pipe.recv_bytes())
+            clips, groups = pickle.loads(pipe.recv_bytes())
         except (EOFError, OSError):
             return
-        pipe.send_bytes(pickle.dumps(_answer(predictor, clips, groups, measured)))
+        pipe.send_bytes(pickle.dumps(_answer(predictor, clips, groups)))
 
 
 def _opened(opener: Callable[[], Predictor], model: ServedModel) -> Predictor:
@@ -161,19 +157,11 @@ def _opened(opener: Callable[[], Predictor], model: ServedModel) -> Predictor:
     return predictor
 
 
-def _answer(
-    predictor: Predictor, clips: Sequence[Clip], groups: Sequence[str | None], measured: Sequence[Measured]
-) -> tuple[str, Any]:
+def _answer(predictor: Predictor, clips: Sequence[Clip], groups: Sequence[str | None]) -> tuple[str, Any]:
     """Return the kind of an answer, and its content."""
     try:
-        return "answers", predictor.predict(clips, groups=groups, measured=[_done(each) for each in measured])
+        return "answers", predictor.predict(clips, groups=groups)
     except MerflowError as error:
         return "refused", str(error)
     except Exception:  # as text: an error object may not survive pickling
         return "failed", traceback.format_exc()
-
-
-def _done(measured: Measured) -> Future[Measured]:
-    future: Future[Measured] = Future()
-    future.set_result(measured)
-    return future
