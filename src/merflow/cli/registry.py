@@ -41,7 +41,7 @@ def registry() -> None:
 def register(
     run: Annotated[Path, typer.Argument(help="The folder of a finished benchmark, that is, its --out.")],
     variant: Annotated[
-        str, typer.Argument(help="The variant to register, MODEL:PRESET, or best for the one with the highest UA.")
+        str, typer.Argument(help="The variant to register, MODEL:PRESET, or best for the best one of its results.")
     ],
     kind: Annotated[
         Literal["refit", "ensemble"],
@@ -52,7 +52,7 @@ def register(
         typer.Option(help="Write the package to this folder. [default: packages/MODEL/PRESET-KIND in the run]"),
     ] = None,
     coverage: Annotated[
-        float, typer.Option(help="Share of the conformal sets that shall hold the true emotion.", min=0.5, max=0.999)
+        float, typer.Option(help="Share of conformal sets or intervals that shall hold the truth.", min=0.5, max=0.999)
     ] = 0.9,
     stress_utterances: Annotated[
         int, typer.Option(help="Number of test utterances of the stress suite; 0 leaves it out.", min=0)

@@ -9,7 +9,7 @@ class PackageRequest(Request):
     """A variant of a benchmark to package.
 
     Attributes:
-        variant: ``model:preset``, or ``best`` for the one with the highest pooled UA.
+        variant: ``model:preset``, or ``best`` for the best one of the results.
         kind: ``refit`` on all sessions, or ``ensemble`` of the fold models.
         coverage: Share of the conformal sets that shall hold the true emotion.
         stress_utterances: Number of test utterances of the stress suite; 0 leaves it out.

@@ -1,6 +1,7 @@
 from merflow.contracts.fold_record import ChosenEpoch
+from merflow.contracts.history import EpochFigures
 from merflow.evaluation.report.fold_page import fold_markdown
-from tests.contracts.records import epoch, fold_record
+from tests.contracts.records import SPLITS, epoch, fold_record
 
 
 def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
@@ -23,3 +24,16 @@ def test_the_chosen_epoch_stands_out_and_no_test_figure_is_there() -> None:
         "| **2** | **1.235** | **0.5** | **70.0%** | **65.0%** | **0.0001** |",
     ]
     assert "test" not in page
+
+
+def test_a_fold_of_scores_has_their_figures() -> None:
+    row = {"epoch": 1, "stage": 1, "train_loss": 1.0, "dev_loss": 0.9, "lr": 1e-3, "seconds": 2.0}
+    of_scores = {"dev_mae": 0.912, "dev_ccc": 0.25, "dev_pearson": 0.31}
+    chosen = ChosenEpoch(epoch=1, stage=1, dev_loss=0.9, **of_scores)
+    fold = fold_record(chosen=chosen, epochs=1, classes=(), split_params=SPLITS.model_copy(update={"task": "valence"}))
+    page = fold_markdown(fold, [EpochFigures.of_row({**row, **of_scores})])
+    assert page.splitlines()[-3:] == [
+        "| epoch | train loss | dev loss | dev MAE | dev CCC | dev Pearson | lr |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| **1** | **1** | **0.9** | **0.912** | **0.25** | **0.31** | **0.001** |",
+    ]

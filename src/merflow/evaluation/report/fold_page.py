@@ -5,8 +5,15 @@ from collections.abc import Sequence
 from merflow.contracts.fold_record import FoldRecord
 from merflow.contracts.history import EpochFigures
 
-_COLUMNS = {"train_loss": "train loss", "dev_loss": "dev loss", "dev_ua": "dev UA", "dev_wa": "dev WA", "lr": "lr"}
+# Development figures that are shares.
 _SHARES = ("dev_ua", "dev_wa")
+_NAMES = {
+    "dev_ua": "dev UA",
+    "dev_wa": "dev WA",
+    "dev_mae": "dev MAE",
+    "dev_ccc": "dev CCC",
+    "dev_pearson": "dev Pearson",
+}
 
 
 def fold_markdown(fold: FoldRecord, epochs: Sequence[EpochFigures]) -> str:
@@ -14,6 +21,7 @@ def fold_markdown(fold: FoldRecord, epochs: Sequence[EpochFigures]) -> str:
     chosen = fold.chosen.epoch
     note = f" ({fold.regime.note})" if fold.regime.note else ""
     seed = f", seed {fold.seed}" if fold.seed else ""
+    columns = ("train_loss", "dev_loss", *fold.task.figures, "lr")
     return "\n".join(
         [
             f"# {fold.variant}, fold {fold.fold}{seed}",
@@ -25,15 +33,15 @@ def fold_markdown(fold: FoldRecord, epochs: Sequence[EpochFigures]) -> str:
             + "; ".join(f"{role} {cited}" for role, cited in fold.encoder_citations.items())
             + ".",
             "",
-            f"| epoch | {' | '.join(_COLUMNS.values())} |",
-            f"| ---: | {' | '.join('---:' for _ in _COLUMNS)} |",
-            *(_row(epoch, chosen=epoch.epoch == chosen) for epoch in epochs),
+            f"| epoch | {' | '.join(_NAMES.get(name, name.replace('_', ' ')) for name in columns)} |",
+            f"| ---: | {' | '.join('---:' for _ in columns)} |",
+            *(_row(epoch, columns, chosen=epoch.epoch == chosen) for epoch in epochs),
             "",
         ]
     )
 
 
-def _row(epoch: EpochFigures, *, chosen: bool) -> str:
+def _row(epoch: EpochFigures, columns: Sequence[str], *, chosen: bool) -> str:
     figures = epoch.figures
-    values = [f"{100 * figures[name]:.1f}%" if name in _SHARES else f"{figures[name]:.4g}" for name in _COLUMNS]
+    values = [f"{100 * figures[name]:.1f}%" if name in _SHARES else f"{figures[name]:.4g}" for name in columns]
     return f"| {' | '.join(f'**{value}**' if chosen else value for value in [str(epoch.epoch), *values])} |"

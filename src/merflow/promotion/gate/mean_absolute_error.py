@@ -90,9 +90,8 @@ class MeanAbsoluteError:
             limit=limit,
             interval=bounds,
             unit=self.unit,
-            sentence=f"{words} which is no model: an improvement of {signed_decimal(gain)} "
-            f"({confidence(policy.level)} interval {signed_decimal_interval(bounds)}); the lower bound must be above "
-            f"{signed_decimal(limit)}.",
+            sentence=f"{words} an improvement of {signed_decimal(gain)} ({confidence(policy.level)} interval "
+            f"{signed_decimal_interval(bounds)}); the lower bound must be above {signed_decimal(limit)}.",
             remedy="" if passed else "Train a better model, or test on more dialogues",
         )
 
