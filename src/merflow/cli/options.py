@@ -97,11 +97,11 @@ MODEL_HELP = (
     "models:/NAME/VERSION."
 )
 ModelOption = Annotated[str, typer.Option(help=MODEL_HELP, show_default=False)]
-TrackingUriOption = Annotated[
-    str | None,
-    typer.Option(help="Find runs:/ and models:/ on this MLflow server or database. [default: MLFLOW_TRACKING_URI]"),
-]
-DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.")]
+TRACKING_URI_HELP = "Find runs:/ and models:/ on this MLflow server or database. [default: MLFLOW_TRACKING_URI]"
+TrackingUriOption = Annotated[str | None, typer.Option(help=TRACKING_URI_HELP)]
+Device = Literal["auto", "cpu", "cuda"]
+DEVICE_HELP = "Run the model on this device."
+DeviceOption = Annotated[Device, typer.Option(help=DEVICE_HELP)]
 RecognizeOption = Annotated[
     bool,
     typer.Option(

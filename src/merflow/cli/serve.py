@@ -1,23 +1,25 @@
 """``merflow serve``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from merflow.cli.options import ParamsOption, SetOption, load_params
+from merflow.cli.options import (
+    DEVICE_HELP,
+    MODEL_HELP,
+    TRACKING_URI_HELP,
+    Device,
+    ParamsOption,
+    SetOption,
+    load_params,
+)
 
 _LIMITS, _MODEL, _SERVER = "Limits of a request", "The model", "The server"
 
 
 def serve(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="The folder of a fold, a model package or a finished benchmark, runs:/..., models:/NAME@ALIAS or "
-            "models:/NAME/VERSION."
-        ),
-    ],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     host: Annotated[
         str, typer.Option(help="Listen on this address; 0.0.0.0 is every one.", rich_help_panel=_SERVER)
     ] = "127.0.0.1",
@@ -67,13 +69,8 @@ def serve(
     name: Annotated[
         str, typer.Option(help="Use this name of the model in URLs. [default: its own]", rich_help_panel=_MODEL)
     ] = "",
-    tracking_uri: Annotated[
-        str | None,
-        typer.Option(help="Find runs:/ and models:/ on this MLflow server or database.", rich_help_panel=_MODEL),
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Run the model on this device.", rich_help_panel=_MODEL)
-    ] = "auto",
+    tracking_uri: Annotated[str | None, typer.Option(help=TRACKING_URI_HELP, rich_help_panel=_MODEL)] = None,
+    device: Annotated[Device, typer.Option(help=DEVICE_HELP, rich_help_panel=_MODEL)] = "auto",
     workers: Annotated[
         int | None,
         typer.Option(

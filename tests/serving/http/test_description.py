@@ -29,7 +29,9 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 EXAMPLES = 8
 
 
-def test_drawn_requests_get_a_described_answer(server: Running) -> None:
+@pytest.mark.parametrize("of", ["server", "scoring"])
+def test_drawn_requests_get_a_described_answer(of: str, request: pytest.FixtureRequest) -> None:
+    server: Running = request.getfixturevalue(of)
     description = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
     operations = [found.ok() for found in description.get_all_operations() if isinstance(found, Ok)]
     assert len(operations) == 17

@@ -27,8 +27,8 @@ from tests.serving.http.running import running
 
 
 @pytest.fixture(scope="module")
-def opener(package: Path) -> Callable[[], Predictor]:
-    return partial(open_model, str(package), device="cpu")
+def opener(ensemble: Path) -> Callable[[], Predictor]:
+    return partial(open_model, str(ensemble), device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -39,13 +39,6 @@ def chromium(recordings: list[Path]) -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture(scope="module")
-def scoring(rated_fold: RatedFold) -> Iterator[Running]:
-    """Run a server of a model of sentiment with intervals."""
-    with running(open_model(str(rated_fold.folder), device="cpu")) as started:
-        yield started
-
-
 @contextmanager
 def opened(
     chromium: Any,  # noqa: ANN401

@@ -24,10 +24,10 @@ HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
 @contextmanager
-def served(package: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def served(ensemble: Path, *options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run the command; yield the process and its port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "merflow", "serve", str(package), "--port", "0", "--device", "cpu", *options],
+        [sys.executable, "-m", "merflow", "serve", str(ensemble), "--port", "0", "--device", "cpu", *options],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
@@ -56,7 +56,7 @@ def ask(port: int, **headers: str) -> int:
         connection.close()
 
 
-def test_sigterm_under_load_answers_what_was_accepted_and_ends_with_0(package: Path) -> None:
+def test_sigterm_under_load_answers_what_was_accepted_and_ends_with_0(ensemble: Path) -> None:
     statuses: list[int | str] = []
     stop = threading.Event()
 
@@ -69,7 +69,7 @@ def test_sigterm_under_load_answers_what_was_accepted_and_ends_with_0(package: P
             except (HTTPException, OSError) as error:
                 statuses.append(repr(error))
 
-    with served(package, "--workers", "2") as (process, port):
+    with served(ensemble, "--workers", "2") as (process, port):
         clients = [threading.Thread(target=client, args=(port,)) for _ in range(8)]
         for each in clients:
             each.start()
@@ -92,8 +92,8 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def test_no_worker_outlives_a_killed_server(package: Path) -> None:
-    with served(package, "--workers", "2") as (process, _):
+def test_no_worker_outlives_a_killed_server(ensemble: Path) -> None:
+    with served(ensemble, "--workers", "2") as (process, _):
         others = psutil.Process(process.pid).children()
         assert others
         process.kill()
@@ -104,17 +104,17 @@ def test_no_worker_outlives_a_killed_server(package: Path) -> None:
             time.sleep(0.1)
 
 
-def test_the_key_comes_from_the_environment_or_a_file(package: Path, tmp_path: Path) -> None:
+def test_the_key_comes_from_the_environment_or_a_file(ensemble: Path, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("another-key\n")
-    with served(package, MERFLOW_API_KEY="key-of-the-environment") as (process, port):
+    with served(ensemble, MERFLOW_API_KEY="key-of-the-environment") as (process, port):
         assert ask(port) == 401
         assert ask(port, **{"X-API-Key": "key-of-the-environment"}) == 200
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
     for key in ("short", "with a space in it"):
         file.write_text(key)
-        assert "the API key in" in refused("serve", package, "--api-key-file", file)
+        assert "the API key in" in refused("serve", ensemble, "--api-key-file", file)
 
 
 def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
@@ -123,11 +123,11 @@ def test_what_cannot_be_served_is_told(tmp_path: Path) -> None:
     assert "Invalid value for '--port'" in refused("serve", tmp_path, "--port", "70000")
 
 
-def test_a_taken_port_is_told(package: Path) -> None:
+def test_a_taken_port_is_told(ensemble: Path) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        said = refused("serve", package, "--port", taken.getsockname()[1], "--device", "cpu")
+        said = refused("serve", ensemble, "--port", taken.getsockname()[1], "--device", "cpu")
     assert "cannot listen on 127.0.0.1" in said
 
 

@@ -5,6 +5,8 @@ import json
 import struct
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from merflow.contracts.traffic_log import TrafficLog, read_traffic
 from merflow.inference.media_clips import Clip, dialogue
 from merflow.opening.open_model import open_model
 from merflow.serving.answers import ClipScore, RefusedClip
+from merflow.serving.clip_checks import Measured
 from merflow.serving.http.binary_tensors import HEADER
+from merflow.serving.http.model_copies import model_copies
 from merflow.serving.http.settings import ServeSettings
 from merflow.serving.http.traffic import Traffic
 from merflow.serving.media import open_clip
@@ -28,26 +32,15 @@ AT_ONCE = 64
 
 
 @pytest.fixture(scope="module")
-def opened(rated_fold: RatedFold) -> Predictor:
-    return open_model(str(rated_fold.folder), device="cpu")
-
-
-@pytest.fixture(scope="module")
-def scoring(opened: Predictor) -> Iterator[Running]:
-    with running(opened) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def expected(opened: Predictor, rated_fold: RatedFold) -> list[ClipScore]:
+def expected(scorer: Predictor, rated_fold: RatedFold) -> list[ClipScore]:
     """Return the model's own answers; its scores are those of training."""
     by_dialogue = defaultdict[str, list[Clip]](list)
     for turn in rated_fold.turns:
         by_dialogue[turn.dialogue].append(open_clip(turn.recording, clip_id=turn.name, text=turn.text))
-    clips = [clip for turns in by_dialogue.values() for clip in dialogue(turns, reach=opened.reach)]
-    answers = [answer for answer in opened.predict(clips) if isinstance(answer, ClipScore)]
+    clips = [clip for turns in by_dialogue.values() for clip in dialogue(turns, reach=scorer.reach)]
+    answers = [answer for answer in scorer.predict(clips) if isinstance(answer, ClipScore)]
     assert [answer.clip_id for answer in answers] == [turn.name for turn in rated_fold.turns]
-    assert opened.reach > 0
+    assert scorer.reach > 0
     assert all(answer.low is not None and answer.high is not None for answer in answers)
     assert {answer.sure for answer in answers} == {answer.low * answer.high > 0 for answer in answers}  # type: ignore[operator]
     return answers
@@ -160,9 +153,9 @@ def test_v2_binary_in_and_out(scoring: Running, rated_fold: RatedFold, expected:
     check(*columns_found, rated_fold=rated_fold, expected=expected)
 
 
-def test_uploads_and_recordings_are_answered_alike(scoring: Running, opened: Predictor, rated_fold: RatedFold) -> None:
+def test_uploads_and_recordings_are_answered_alike(scoring: Running, scorer: Predictor, rated_fold: RatedFold) -> None:
     turn = rated_fold.turns[0]
-    (wanted,) = opened.predict([open_clip(turn.recording, clip_id="a.wav", text=turn.text)])
+    (wanted,) = scorer.predict([open_clip(turn.recording, clip_id="a.wav", text=turn.text)])
     assert isinstance(wanted, ClipScore)
     form = [("file", "a.wav", turn.recording.read_bytes()), ("text", None, turn.text.encode())]
     reply = scoring.upload("/predict", *form, ("file", "b.wav", b"no sound"))
@@ -218,8 +211,8 @@ def test_the_descriptions_name_the_scale(scoring: Running) -> None:
     assert "Answer" not in schemas
 
 
-def test_metrics_count_scores(opened: Predictor, rated_fold: RatedFold) -> None:
-    with running(opened) as fresh:
+def test_metrics_count_scores(scorer: Predictor, rated_fold: RatedFold) -> None:
+    with running(scorer) as fresh:
         files = [
             ("file", f"{place}.wav", turn.recording.read_bytes()) for place, turn in enumerate(rated_fold.turns[:8])
         ]
@@ -236,10 +229,21 @@ def test_metrics_count_scores(opened: Predictor, rated_fold: RatedFold) -> None:
     assert "merflow_confidence" not in text
 
 
-def test_answers_become_records(opened: Predictor, expected: list[ClipScore], tmp_path: Path) -> None:
+def test_a_copy_of_the_model_gives_the_same_scores(scorer: Predictor, rated_fold: RatedFold) -> None:
+    opener = partial(open_model, str(rated_fold.folder), device="cpu")
+    clips = [open_clip(turn.recording, clip_id=turn.name, text=turn.text) for turn in rated_fold.turns[:3]]
+    measured: list[Future[Measured]] = []
+    for clip in clips:
+        measured.append(Future())
+        measured[-1].set_result(scorer.measure(clip))
+    with model_copies(opener, scorer.model, count=1) as (copy,):
+        assert copy.predict(clips, groups=[None] * 3, measured=measured) == scorer.predict(clips)
+
+
+def test_answers_become_records(scorer: Predictor, expected: list[ClipScore], tmp_path: Path) -> None:
     log = tmp_path / "traffic.jsonl"
     with TrafficLog(log) as file:
-        Traffic(file, opened.model, None).take([*expected, RefusedClip("bad", "it is empty")])
+        Traffic(file, scorer.model, None).take([*expected, RefusedClip("bad", "it is empty")])
     *records, refused = read_traffic(log)
     assert (refused.refused, refused.format, refused.score) == ("it is empty", 1, None)
     for record, answer in zip(records, expected, strict=True):
@@ -251,7 +255,7 @@ def test_answers_become_records(opened: Predictor, expected: list[ClipScore], tm
             2,
         )
         assert record.duration_s == answer.duration_s
-        assert (record.model, record.version) == (opened.model.name, opened.model.version)
+        assert (record.model, record.version) == (scorer.model.name, scorer.model.version)
 
 
 def test_a_fold_that_stands_alone_has_no_interval(rated_fold: RatedFold, tmp_path: Path) -> None:
