@@ -132,3 +132,25 @@ def test_a_preset_that_is_neither_shipped_nor_recorded_is_named(finished: Path, 
 def test_a_device_that_is_not_there_is_told_by_its_option(finished: Path, tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"torch sees no GPU; leave out --device cuda, or use --device auto"):
         explained(finished, tmp_path / "out", device="cuda")
+
+
+def test_a_fold_of_scores_is_drawn_by_step_of_the_scale(rated_benchmark: Path, tmp_path: Path) -> None:
+    tested = read_predictions(rated_benchmark / ITEM)
+    out = explained(rated_benchmark, tmp_path / "out", examples=2)
+    assert len(list((out / "utterances").glob("*.png"))) == 2
+    with np.load(out / "embedding.npz", allow_pickle=False) as arrays:
+        assert list(arrays) == ["utterance_id", "step", "sentiment", "embedding", "tsne"]
+        assert arrays["sentiment"].tolist() == tested["label"].tolist()
+        assert arrays["step"].tolist() == [str(round(label)) for label in tested["label"]]
+    with np.load(out / "weights" / "extractors.audio.npz", allow_pickle=False) as arrays:
+        assert list(arrays) == ["values", "step", "sentiment"]
+    assert (out / "embedding.png").is_file()
+
+
+def test_the_report_of_scores_shows_what_the_folds_kept(rated_benchmark: Path) -> None:
+    page = (rated_benchmark / "report.html").read_text(encoding="utf-8")
+    assert 'id="embeddings"' in page
+    assert 'id="attention"' in page
+    assert "t-SNE of context-mmt:mmt-frozen by step of sentiment" in page
+    assert "predicted" in page
+    assert "true emotion" not in page

@@ -30,7 +30,7 @@ FEW = ("telephone", "noise-0dB", "empty-transcript", "wrong-transcript", "missin
 def stressed(
     run: Path, out: Path, *, utterances: int = 20, conditions: tuple[str, ...] | None = FEW, **options: object
 ) -> StressResults:
-    return stress(
+    results, _ = stress(
         run,
         VARIANT,
         out=out,
@@ -40,7 +40,9 @@ def stressed(
         conditions=conditions,
         device="cpu",
         **options,  # type: ignore[arg-type]
-    )[0]
+    )
+    assert isinstance(results, StressResults)
+    return results
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +90,7 @@ def test_a_missing_modality_is_what_the_folds_recorded_after_their_training(fini
 
 def test_the_results_follow_from_the_kept_predictions(whole: Path) -> None:
     results = read_stress(whole)
+    assert isinstance(results, StressResults)
     assert [each.name for each in results.conditions] == list(FEW)
     assert {each.utterances for each in results.conditions} == {20}
     before = kept(whole, "unchanged").set_index("utterance_id")

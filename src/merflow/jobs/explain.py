@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from merflow.contracts.progress import Progress, plain_lines, say
+from merflow.contracts.task import Regression
 from merflow.errors import EvaluationError, OutputError
 from merflow.evaluation.embeddings import plane, unmapped
 from merflow.evaluation.report.inspection_figures import embedding_figure, utterance_figure, weights_figure
@@ -49,7 +50,7 @@ def explain(
         splits: The splits that it was trained on.
         features: File of the extracted features.
         out: Folder for all of it; an earlier explanation is replaced.
-        utterances: Utterances to draw; by default some of every emotion.
+        utterances: Utterances to draw; by default some of every emotion, or step of the scale.
         examples: Number of utterances to draw if none is named.
         words: True to print the transcript above each figure.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -135,7 +136,7 @@ def _draw_utterance(
 def _draw_weights(opened: LoadedFold, *, folder: Path) -> list[str]:
     averages = opened.averages()
     for name, shown in averages.items():
-        _save_arrays(folder / f"{name}.npz", {"values": shown.values, "emotion": np.array(opened.emotions)})
+        _save_arrays(folder / f"{name}.npz", {"values": shown.values, **_labels(opened)})
     drawn = drawable(averages)
     for name, entry in drawn.items():
         figure = weights_figure(
@@ -149,6 +150,14 @@ def _draw_weights(opened: LoadedFold, *, folder: Path) -> list[str]:
     return list(drawn)
 
 
+def _labels(opened: LoadedFold) -> dict[str, np.ndarray]:
+    """Return the truth of every utterance: its emotion, or its score and the nearest step of the scale."""
+    task, groups = opened.inputs.task, np.array(opened.emotions)
+    if isinstance(task, Regression):
+        return {"step": groups, task.name: np.array([row[task.column] for row in opened.rows], dtype=np.float64)}
+    return {"emotion": groups}
+
+
 def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
     """Write the embeddings; return why there is no map of them, or an empty text."""
     vectors = opened.embedding()
@@ -157,7 +166,7 @@ def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
         folder / "embedding.npz",
         {
             "utterance_id": np.array([row["utterance_id"] for row in opened.rows]),
-            "emotion": np.array(opened.emotions),
+            **_labels(opened),
             "embedding": vectors,
             **({} if points is None else {"tsne": points}),
         },

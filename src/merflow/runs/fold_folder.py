@@ -98,9 +98,8 @@ def prediction_rows(fold: PlannedFold, labelled: LabelledUtterances, predicted: 
 
 def values_of(rows: pd.DataFrame) -> np.ndarray:
     """Return the predictions of such rows: probabilities ``(U, C)`` or scores ``(U, 1)``, float32."""
-    if "score" in rows:
-        return rows[["score"]].to_numpy(dtype=np.float32)
-    return np.stack(rows["probabilities"].to_list()).astype(np.float32)
+    values = rows[["score"]].to_numpy() if "score" in rows else np.stack(rows["probabilities"].to_list())
+    return np.asarray(values, dtype=np.float32)
 
 
 def is_score(fold: PlannedFold) -> bool:

@@ -66,7 +66,7 @@ def test_groups_of_a_model_without_bias_fail_together_at_the_stated_rate() -> No
     for group in range(6):
         inside = members == group
         counts = [np.bincount(steps[rows], minlength=7) for rows in (inside, ~inside)]
-        shared = (np.array(counts) > 0).all(axis=0)
+        shared = np.asarray((np.array(counts) > 0).all(axis=0))
         own, others = (count[shared] for count in counts)
         limit = chance_gap(spread, own, others, groups=6, seed=0)
         weights = np.zeros(7)

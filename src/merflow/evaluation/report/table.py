@@ -93,10 +93,10 @@ def group_table(
     shown = {name: figures for name, figures in variants.items() if figures[1]}
     if not shown:
         return None
-    sizes = {group.group: group.utterances for _, groups in shown.values() for group in groups}
+    sizes: dict[str, int] = {group.group: group.utterances for _, groups in shown.values() for group in groups}
     rows = []
     for name, (whole, groups) in shown.items():
-        cells = {group.group: cell(group) for group in groups}
+        cells: dict[str, str] = {group.group: cell(group) for group in groups}
         rows.append((name, whole, *(cells.get(group, DASH) for group in sizes)))
     columns = ("Variant", "All", *(f"{head}{group} ({count:,})" for group, count in sizes.items()))
     return Table(f"by-{kind}", title, note, columns, tuple(rows))

@@ -61,12 +61,12 @@ class ScoreReference:
     @property
     def labels(self) -> np.ndarray:
         """``(U,)`` true score."""
-        return self.rows[self.task.column].to_numpy(dtype=np.float64)
+        return np.asarray(self.rows[self.task.column], dtype=np.float64)
 
     @cached_property
     def dialogues(self) -> np.ndarray:
         """``(U,)`` index of the dialogue."""
-        return pd.factorize(self.rows["dialogue_id"], sort=True)[0]
+        return np.asarray(pd.factorize(self.rows["dialogue_id"], sort=True)[0])
 
     @cached_property
     def random(self) -> RandomScores:
@@ -202,7 +202,7 @@ class _ByStep:
         reference = self.reference
         sums = np.stack([self._sums(rows) for rows in (mask, ~mask)])  # (2, G, 2 P)
         counts = np.split(sums.sum(axis=1), 2, axis=1)[0]  # (2, P)
-        shared = (counts > 0).all(axis=0)
+        shared = np.asarray((counts > 0).all(axis=0))
         delta, chance = None, 0.0
         if shared.any():
             delta = float(_gap(sums.sum(axis=1), shared))
