@@ -124,8 +124,8 @@ def promote(
     )
     decided = gate(request=plan.outputs["gate"], version=version.output, features=features, run=done.run)
     promoted = promote_version(request=plan.outputs["promote"], outcome=decided.outputs["Output"], run=done.run)
-    for task in (version, decided, promoted):
-        task.set_caching_options(enable_caching=False)
+    for step in (version, decided, promoted):
+        step.set_caching_options(enable_caching=False)
     return Outputs(
         results=done.results,
         report=done.report,
