@@ -63,8 +63,9 @@ class MicroBatches:
         self._predictor, self._batching, self._limit = predictor, batching, queue
         self._metrics, self._observe = metrics, observe
         self._waiting: deque[_Asked] = deque()
-        self._changed = threading.Condition()  # tells the thread of the model
-        self._overflows = threading.Condition(self._changed)  # tells those of the copies
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)  # tells the thread of the model
+        self._overflows = threading.Condition(lock)  # tells those of the copies
         self._closed = threading.Event()
         self._is_busy = False
         self._telling = threading.Lock()
