@@ -49,6 +49,8 @@ _AT_ONCE = 1024  # windows; bounds the memory of one call
 class _Network(nn.Module):
     """Magnitude spectrum, four convolutions, an LSTM over the windows, and a probability per window."""
 
+    hann: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv1d(_BINS, 128, kernel_size=3, padding=1)

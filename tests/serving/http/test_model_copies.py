@@ -21,7 +21,7 @@ from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.model_copies import ModelCopy, model_copies, usual_workers
 from merflow.serving.http.settings import Batching
 from merflow.serving.media import open_clip
-from merflow.serving.predictor import Predictor
+from merflow.serving.predictor import ClipPrediction, Predictor
 from tests.serving.http.running import running
 
 
@@ -101,6 +101,23 @@ def test_requests_of_a_killed_process_are_answered_or_fail_visibly(
         assert len(failed) <= 1, "only a request that was alone in the process may fail"
         batches.close()
     assert processes() == before
+
+
+def test_one_client_never_waits_for_a_copy(
+    opener: Callable[[], Predictor], predictor: Predictor, clips: list[Clip]
+) -> None:
+    before = processes()
+    with model_copies(opener, predictor.model, count=1) as (one,):
+        one.start()
+        (process,) = processes() - before
+        process.kill()  # it would fail a request that is alone
+        batches = MicroBatches(
+            predictor, batching=Batching(clips=4), queue=100, metrics=Metrics(predictor.model), copies=[one]
+        )
+        for _ in range(20):
+            (answer,) = batches.submit(clips[:1], groups=[None]).result(60)
+            assert isinstance(answer, ClipPrediction)
+        batches.close()
 
 
 def test_a_server_answers_with_all_copies_and_leaves_none(
