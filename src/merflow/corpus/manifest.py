@@ -21,7 +21,7 @@ from merflow.corpus.samples import Excerpt
 from merflow.errors import CorpusError, LabelError, MerflowError
 from merflow.storage.local import replacing
 
-# Columns that few corpora have. Where one is empty it takes no part in the hash, so that the others keep their version.
+# Columns that few corpora have. An empty one is not hashed, so that the other corpora keep their version.
 _RARE = ("audio_of_dialogue", "official_split", "sentiment")
 # Accepted differences from a release after which results cannot be compared with those on the release.
 _TELLING: tuple[AcceptedDifference, ...] = ("missing-sessions", "four-classes", "other-split", "other-scores")

@@ -66,8 +66,8 @@ class Advice:
 def from_hub(repository: str, *, revision: str, files: ModelFiles, advice: Advice) -> Path:
     """Return the folder of a hub model in the cache of this machine; the folder's name is the commit.
 
-    A commit cannot change, so the network is not used if its folder is complete. For a branch or tag the hub is asked
-    for its commit; if it does not answer, the cached copy is used. With HF_HUB_OFFLINE=1 the network is never used.
+    A commit cannot change, so the network is not used if its folder is complete. For a branch or tag, the hub is asked
+    for the commit; if it does not respond, the cached copy is used. With HF_HUB_OFFLINE=1, the network is never used.
 
     Args:
         repository: Name of the repository, such as ``microsoft/wavlm-large``.

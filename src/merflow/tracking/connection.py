@@ -206,7 +206,7 @@ def _patience(method: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet_retries() -> Iterator[None]:
-    """Silence urllib3, which warns of every retry; the last failure is reported once, by whoever catches it."""
+    """Silence urllib3, which warns about every retry; the caller reports the last failure once."""
     retries = logging.getLogger("urllib3.connectionpool")
     level = retries.level
     retries.setLevel(logging.ERROR)

@@ -214,7 +214,7 @@ class FoldRun:
 
 
 def _history(folder: Path) -> Metrics:
-    """Return the figures of the fold's epochs; none where the folder has no history."""
+    """Return the metrics of the fold's epochs; none if the folder has no history."""
     epochs = read_history(folder) if (folder / HISTORY).is_file() else ()
     return [figure for epoch in epochs for figure in loggable(epoch.figures, step=epoch.epoch)]
 

@@ -243,7 +243,7 @@ def open_benchmark(run: TrackedRun, *, uri: str | None = None) -> BenchmarkRun:
         OutputError: The SQLite file's folder cannot be made.
     """
     location = uri or run.uri
-    assert location is not None, "the caller tracks nothing where the run has no URI"
+    assert location is not None, "the caller tracks nothing if the run has no URI"
     return BenchmarkRun(Connection(location), run)
 
 

@@ -4,8 +4,8 @@ Figures are shares, 0 to 1, of all test utterances together. Those below ``publi
 one of another corpus or protocol says so, and there is a difference only from one of the same corpus and protocol.
 MLflow groups its charts by the part of a name before a slash.
 
-The variant's run has the figures of the epochs that its selection rule chose. Test-selected epochs, where the shadow
-selection is on, have a separate child run, which is tagged as not promotable.
+The variant's run has the figures of the epochs that its selection rule selected. If the shadow selection is on,
+test-selected epochs have a separate child run, which is tagged as not promotable.
 """
 
 from collections.abc import Mapping

@@ -43,7 +43,7 @@ class SharedText:
 
 
 def shared_text(train: pd.DataFrame, test: pd.DataFrame) -> SharedText:
-    """Return how much of the test part's text occurs word for word in the training part; both are manifest rows."""
+    """Return the shares of the test part's text that occur verbatim in the training part; both are manifest rows."""
     if test["transcript"].isna().all():
         return SharedText(None, None, None)
     seen = {folded_words(text) for text in train["transcript"].dropna().unique()} - {""}

@@ -132,7 +132,7 @@ def _blocks(names: Sequence[DialogueName]) -> dict[Cell, int]:
 
 
 def _spread(members: Sequence[DialogueName], wanted: dict[tuple[str, str], int], seed: int) -> dict[Cell, int]:
-    """Distribute the turns of a block over its dialogues; each dialogue leans towards the emotions of its scene."""
+    """Distribute the turns of a block over its dialogues; each dialogue favors the emotions of its scene."""
     known = iemocap_counts()
     cells = [Cell(n.session, n.recording, str(n), *key) for n in members for key in wanted]
     table = Table(cells)

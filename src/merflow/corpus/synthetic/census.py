@@ -79,7 +79,7 @@ _SMALL_TURNS = (20, 26)  # per speaker and dialogue, upper end excluded
 
 
 def scene_lean(seed: int, dialogue: str, code: str) -> float:
-    """Return how much more often a label occurs in this dialogue than elsewhere: each scene has its own mood."""
+    """Return a label's frequency in this dialogue relative to others, because each scene has its own mood."""
     return float(generator(seed, "scene", dialogue, code).lognormal(0.0, _SCENE_SPREAD))
 
 

@@ -1,8 +1,8 @@
 """Expression of emotions: the actors, and the emotion that voice, words and face of a turn show.
 
 The label of a turn is the impression of most raters. Voice, words and face follow it independently: each may show
-another emotion or none, more or less strongly. One modality alone is therefore an imperfect guide to the label, and the
-three together are a better one.
+another emotion or none, more or less strongly. So each modality alone predicts the label imperfectly, and the three
+together predict it better.
 """
 
 from dataclasses import dataclass

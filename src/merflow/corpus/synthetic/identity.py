@@ -1,4 +1,4 @@
-"""The file that only generated releases have: it says what a release is, and how to make it again."""
+"""The file that identifies a generated release, and says how to generate it again."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Generator of pickles in the format of CMU-MOSEI's processed files, aligned and unaligned, from a seed.
 
-An utterance has a sentiment. It decides how many of the words are good and bad ones, whose features differ, and shifts
+An utterance has a sentiment. It determines the share of positive and negative words, whose features differ, and shifts
 every step of audio and vision along a direction that all utterances share, under noise. Audio lacks a number here and
 there, as COVAREP's does.
 """

@@ -1,8 +1,8 @@
 """Plan of a release in the format of CMU-MOSEI: who says what in which video, and how positive it sounds.
 
-A clip has a tenor from -3 to 3. Raters hear it with some error, and the label is their mean. Voice, words and face each
-show an emotion of that tenor, stronger with its distance from 0, and sometimes stray, as in the release of actors. One
-modality alone is therefore an imperfect guide to the label, and the three together are a better one.
+A clip has a tenor from -3 to 3. Raters perceive it with some error, and the label is their mean. Voice, words and face
+each show an emotion of that tenor, more strongly the farther it is from 0, and sometimes another one, as in the
+synthetic IEMOCAP. So each modality alone predicts the label imperfectly, and the three together predict it better.
 """
 
 import base64

@@ -61,8 +61,8 @@ def recognize(
 ) -> Recognition:
     """Transcribe every recording that the journal does not have yet.
 
-    Batches are made of all recordings, longest first, and known recordings are dropped from them only then. An
-    interrupted run and an uninterrupted one therefore compute the same batches.
+    Batches are formed from all recordings, longest first, and known recordings are removed from them only afterwards.
+    So an interrupted run and an uninterrupted one compute the same batches.
 
     Args:
         manifest: The utterances.
@@ -99,7 +99,7 @@ def _set_aside(rows: pd.DataFrame, reasons: dict[str, str]) -> pd.DataFrame:
 
 
 def _digests(manifest: Manifest, *, progress: Progress) -> tuple[dict[str, str], dict[str, str]]:
-    """Return utterance_id -> digest of its recording, and utterance_id -> reason why there is none."""
+    """Return utterance_id -> digest of its recording, and utterance_id -> reason if there is none."""
     rows = manifest.rows.to_dict("records")
     recordings = {str(row["utterance_id"]): recording_of(row, root=manifest.root) for row in rows}
     paths = list(dict.fromkeys(_file_of(recording) for recording in recordings.values() if recording is not None))
@@ -161,7 +161,7 @@ def _batches(recordings: Sequence[_Recording], whisper: Whisper, journal: Journa
 
 
 def _load_ahead(batches: Sequence[Sequence[_Recording]], *, whisper: Whisper, resample: bool) -> Iterator[_LoadedBatch]:
-    """Yield each batch decoded, and decode the next one meanwhile."""
+    """Yield each decoded batch, and decode the next one in the background."""
     with ThreadPoolExecutor(1) as pool:
         following = None
         for batch in [*batches, None]:

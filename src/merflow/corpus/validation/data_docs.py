@@ -117,7 +117,7 @@ def _numbered(results: Sequence[Any]) -> Iterator[tuple[int, Any]]:
 def _result(rule: Rule, outcome: Any) -> RuleResult:  # noqa: ANN401 - a library without types
     result = outcome.to_json_dict()["result"]
     if not outcome.success and not result:
-        # The library reports an error inside an expectation as a failed expectation; the rule is at fault.
+        # The library reports an error inside an expectation as a failed expectation, but the rule is at fault.
         raise RuntimeError(f"expectation {rule.expectation!r} cannot be evaluated: {outcome.exception_info}")
     positions = tuple(sorted(int(entry["position"]) for entry in result.get("unexpected_index_list") or ()))
     checked = result.get("element_count", 1) - result.get("missing_count", 0)

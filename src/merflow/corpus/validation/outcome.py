@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Check:
-    """The result of one expectation: how many rows of a table were checked, and how many of them failed."""
+    """The result of one expectation: the numbers of rows of a table that were checked, and that failed."""
 
     table: str
     expectation: str

@@ -32,7 +32,7 @@ def feature_key(spec: EncoderSpec, stream: Stream) -> FeatureKey:
                 f"encoder {spec.label!r} is bound to no file of a corpus; bind it first "
                 "(features.encoders.precomputed.bound)"
             )
-        # Its steps have no times to cut by, and its words were those of whoever made the file.
+        # Its steps have no times to cut by, and its transcripts were chosen by the file's authors.
         stream = Stream(stream.role, pooled=stream.pooled)
     return FeatureKey(
         encoder=spec.model_copy(update={"folder": None, "settings": _settings(spec)}),

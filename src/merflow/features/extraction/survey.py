@@ -66,7 +66,7 @@ class SurveyedInputs:
     Attributes:
         kind: The modality of the inputs, or ``precomputed`` if their features came with the corpus.
         cuts: Distinct cuts of the surveyed streams: seconds, and whether silence is skipped.
-        digests: Digest of every row's input; None where the utterance has none or it cannot be read.
+        digests: Digest of every row's input; None if the utterance has none or it cannot be read.
         unique: Digest -> input, in the manifest's order, or in their file's if they are precomputed.
         unreadable: Utterance -> reason why its input cannot be read.
     """

@@ -33,7 +33,7 @@ def upload_in_parts(
         contents: The parts in order, none of them empty; an error in reading them ends the upload.
         metadata: Kept with the object.
         pool: Threads for the parts.
-        permits: Limits how many parts of all files are in memory.
+        permits: Limits the number of parts of all files in memory.
         retries: Patience with one part.
         uploaded: Called with the bytes of each part that has arrived.
 
