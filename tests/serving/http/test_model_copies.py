@@ -16,12 +16,13 @@ import pytest
 from merflow.contracts.machine import usable_cores
 from merflow.inference.media_clips import Clip, Samples, dialogue
 from merflow.opening.open_model import open_model
+from merflow.serving.answers import ClipPrediction
 from merflow.serving.http.batching import MicroBatches
 from merflow.serving.http.metrics import Metrics
 from merflow.serving.http.model_copies import ModelCopy, model_copies, usual_workers
 from merflow.serving.http.settings import Batching
 from merflow.serving.media import open_clip
-from merflow.serving.predictor import ClipPrediction, Predictor
+from merflow.serving.predictor import Predictor
 from tests.serving.http.running import running
 
 
