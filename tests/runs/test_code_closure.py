@@ -21,7 +21,7 @@ for name, module in sys.modules.items():
 """
 # Step -> the steps whose files it may load beyond its own: models and presets come by content, MLflow only records.
 BEYOND = {"extract": ["presets"], **{step: ["presets", "track"] for step in ("train", "study", "package")}}
-# Step -> files that only what is left out imports: the registry's types, and what MLflow records or loads to try a model.
+# Step -> files that only what is left out imports: the registry's types, and what MLflow records and tries a model by.
 OF_REGISTRY = (
     "contracts/registered_version.py",
     "contracts/audit_trail.py",
