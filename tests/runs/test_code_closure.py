@@ -21,8 +21,13 @@ for name, module in sys.modules.items():
 """
 # Step -> the steps whose files it may load beyond its own: models and presets come by content, MLflow only records.
 BEYOND = {"extract": ["presets"], **{step: ["presets", "track"] for step in ("train", "study", "package")}}
-# Step -> files that only what is left out imports: the registry's types, and what MLflow loads to try a model.
-OF_REGISTRY = ("contracts/registered_version.py", "contracts/audit_trail.py", "promotion/packaging/signature.py")
+# Step -> files that only what is left out imports: the registry's types, and what MLflow records and tries a model by.
+OF_REGISTRY = (
+    "contracts/registered_version.py",
+    "contracts/audit_trail.py",
+    "promotion/packaging/figures.py",
+    "promotion/packaging/signature.py",
+)
 OF_PACKAGES = tuple(f"inference/{name}.py" for name in ("answers", "ensemble", "packaged_model", "clip_table"))
 ONLY_RECORDS = {"package": {*OF_REGISTRY, *OF_PACKAGES}}
 
