@@ -24,7 +24,6 @@ from merflow.evaluation.classics import (
     classic_scores,
     classics_of,
     comparable_pairs,
-    text_leak,
 )
 from merflow.evaluation.comparisons import comparisons
 from merflow.evaluation.metrics import (
@@ -43,6 +42,7 @@ from merflow.evaluation.side_columns import missing_inputs, none_paper, side_var
 from merflow.evaluation.significance import enough_samples, larger_family
 from merflow.evaluation.spread import accuracy, over_seeds, resample
 from merflow.evaluation.tested_rows import missing_sets
+from merflow.evaluation.text_leak import text_leak
 
 
 @dataclass(frozen=True)
