@@ -10,10 +10,10 @@ from merflow.evaluation.classics import (
     classic_comparisons,
     classics_of,
     comparable,
-    text_leak,
 )
 from merflow.evaluation.predictions import HeldOut, VariantPredictions
 from merflow.evaluation.spread import resample
+from merflow.evaluation.text_leak import text_leak
 
 _DIALOGUES = np.repeat(np.arange(10), 8)
 _LABELS = np.tile(np.arange(4), 20)

@@ -24,7 +24,6 @@ from merflow.evaluation.classics import (
     classic_scores,
     classics_of,
     comparable_pairs,
-    text_leak,
 )
 from merflow.evaluation.comparisons import comparisons
 from merflow.evaluation.metrics import (
@@ -44,6 +43,7 @@ from merflow.evaluation.side_predictions import side_variants, variants_without
 from merflow.evaluation.significance import enough_samples, larger_family
 from merflow.evaluation.spread import accuracy, over_seeds, resample
 from merflow.evaluation.tested_rows import benchmark_facts_of, facts_of
+from merflow.evaluation.text_leak import text_leak
 
 
 @dataclass(frozen=True)
