@@ -85,7 +85,7 @@ def test_a_changed_file_is_refused(manifest: Manifest, tmp_path: Path) -> None:
     with pytest.raises(SplitError, match="lacks the parameters of its folds"):
         read_splits(path)
     pq.write_table(table.drop_columns(["part"]), path)
-    with pytest.raises(SplitError, match=r"holds no splits.*missing columns"):
+    with pytest.raises(SplitError, match=r"contains no splits.*missing columns"):
         read_splits(path)
     with pytest.raises(CorpusError, match="no such file"):
         read_splits(tmp_path / "none.parquet")

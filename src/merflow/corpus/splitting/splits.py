@@ -181,7 +181,7 @@ def read_splits(path: Path) -> Splits:
 
     Raises:
         CorpusError: The file is missing or is not a Parquet file.
-        SplitError: The file holds no splits, or was changed after it was written.
+        SplitError: The file contains no splits, or was changed after it was written.
     """
     if not path.is_file():
         raise CorpusError(f"no such file: {path}; pass splits that `merflow data split` wrote")
