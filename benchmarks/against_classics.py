@@ -18,7 +18,8 @@ import pandas as pd
 from benchmarks.paired import Counter, counter_of, difference
 from benchmarks.record import read_result, write_result
 from merflow.contracts.classics import ClassicRecord, read_predictions
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.tables import PREDICTIONS, read_table
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.source import CorpusSource

@@ -10,7 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from benchmarks.record import write_result
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource

@@ -26,7 +26,7 @@ import soundfile
 import torch
 
 from benchmarks.record import write_result
-from merflow.contracts.params import read_params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.iemocap_counts import iemocap_counts

@@ -53,7 +53,7 @@ ROWS = {
 PROGRAM = """
 import json, multiprocessing, re, sys, time
 from pathlib import Path
-from merflow.contracts.params import read_params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.presets import EncoderSpec
 from merflow.contracts.streams import Stream
 from merflow.corpus.manifest import read_manifest

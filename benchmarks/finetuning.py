@@ -19,7 +19,8 @@ import yaml
 from benchmarks.modalities import folder_to_use
 from benchmarks.record import read_result, write_result
 from merflow.contracts.history import read_history
-from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.contracts.presets import Preset
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions

@@ -21,7 +21,8 @@ from benchmarks.paired import counter_of
 from benchmarks.record import RESULTS, read_result, write_result
 from merflow.contracts.classics import read_predictions
 from merflow.contracts.fold_id import parse_fold_id
-from merflow.contracts.params import Params, shipped_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.progress import say
 from merflow.corpus.manifest import Manifest, read_manifest
 from merflow.corpus.splitting.splits import Splits, read_splits, write_splits

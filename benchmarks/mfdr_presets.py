@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.record import write_result
 from merflow.contracts.comparisons import Comparison
-from merflow.contracts.params import read_params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.presets import UserPresets
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions

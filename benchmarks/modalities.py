@@ -18,7 +18,8 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.record import RESULTS, write_result
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.results import Results
 from merflow.contracts.score_results import of_emotions
 from merflow.contracts.scores import Variant

@@ -19,7 +19,8 @@ from time import perf_counter
 from benchmarks.record import write_result
 from benchmarks.s3_transfer import server
 from benchmarks.store_peers import forget_files
-from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.corpus.source import CorpusSource
 from merflow.folds.datasets import FoldDatasets
 from merflow.folds.inputs import FoldInputs

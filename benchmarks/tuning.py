@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.record import RESULTS, write_result
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.score_results import of_emotions
 from merflow.corpus.source import CorpusSource
 from merflow.jobs.benchmark import benchmark

@@ -12,7 +12,8 @@ from kfp import compiler
 from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.kubernetes_names import NONE
 from merflow.contracts.package_facts import PackageFacts, refuse
-from merflow.contracts.params import Params, changes_json, shipped_params, with_changes
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import changes_json, shipped_params, with_changes
 from merflow.contracts.submission import FILE, Submission, write_submission
 from merflow.errors import PipelineError, nearest
 from merflow.pipelines.benchmark import benchmark

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import read_params
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.synthetic.mosei_pickles import synthesize_pickles
 from merflow.corpus.synthetic.mosei_release import synthesize_mosei

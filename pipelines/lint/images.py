@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from merflow.contracts.kubernetes_names import image_digest, image_registry
-from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.errors import ParamsError
 from merflow.pipelines.lint.package import Package
 

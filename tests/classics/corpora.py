@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from merflow.contracts.params import shipped_params
+from merflow.contracts.params_files import shipped_params
 from merflow.corpus.manifest import Manifest, build_manifest
 from merflow.corpus.splitting.splits import Splits, make_splits
 

@@ -6,7 +6,8 @@ import pytest
 
 from merflow.contracts.gpu_steps import gpus_used
 from merflow.contracts.package_facts import VARIABLE, PackageFacts, refuse, refuse_passwords
-from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.errors import ParamsError
 from merflow.presets.profiles import shipped_profile
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from merflow.contracts.cluster import RENAMED, Toleration
-from merflow.contracts.params import Params, changes_json, read_params, shipped_params, with_changes
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import changes_json, read_params, shipped_params, with_changes
 from merflow.errors import ParamsError
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"

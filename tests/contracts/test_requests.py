@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from merflow.contracts.params import shipped_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.requests import IndexRequest, TrackRequest, TrainRequest
 from merflow.errors import ParamsError
 

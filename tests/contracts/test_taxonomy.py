@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from merflow.contracts.params import changes_json, read_params, shipped_params, with_changes
+from merflow.contracts.params_files import changes_json, read_params, shipped_params, with_changes
 from merflow.contracts.requests import ValidateRequest
 from merflow.contracts.taxonomy import RAW_LABELS, Taxonomy, parse_taxonomy, taxonomy
 from merflow.errors import LabelError, ParamsError

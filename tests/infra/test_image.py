@@ -13,7 +13,7 @@ import pytest
 
 from infra.images.requirements import EXTRAS, requirements
 from merflow.components import IMAGE
-from merflow.contracts.params import shipped_params
+from merflow.contracts.params_files import shipped_params
 from merflow.runs.whole_code import whole_code_digest
 from tests.programs import search_path
 from tools import pip_settings

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from merflow.contracts.classics import ClassicRecord, classic_predictions, classics_on, read_predictions
-from merflow.contracts.params import ClassicsParams, CorpusParams, shipped_params
+from merflow.contracts.params import ClassicsParams, CorpusParams
+from merflow.contracts.params_files import shipped_params
 from merflow.corpus.manifest import write_manifest
 from merflow.corpus.splitting.splits import write_splits
 from merflow.errors import EvaluationError, FeatureError

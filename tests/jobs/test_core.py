@@ -17,7 +17,7 @@ class Absent(importlib.abc.MetaPathFinder):
 sys.meta_path.insert(0, Absent())
 from pathlib import Path
 from merflow.cli import app
-from merflow.contracts.params import read_params
+from merflow.contracts.params_files import read_params
 from merflow.jobs import benchmark, evaluate, extract, index, plan, split, steps, track, train, validate
 
 release, out = Path(sys.argv[1]), Path(sys.argv[2])

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from merflow.contracts.extracted_features import read_extracted_features
-from merflow.contracts.params import shipped_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.requests import ListFoldsRequest, TrainRequest, VariantTraining
 from merflow.contracts.streams import Stream
 from merflow.jobs.list_folds import list_folds

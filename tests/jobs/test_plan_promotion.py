@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from merflow.contracts.package_facts import VARIABLE, PackageFacts
-from merflow.contracts.params import shipped_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command, promotion_of
 from merflow.errors import ParamsError, PresetError
 from merflow.jobs.plan_promotion import PromotionPlan, plan_promotion

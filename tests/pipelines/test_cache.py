@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("kfp")
 
-from merflow.contracts.params import shipped_params, with_changes
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.pipelines.packages import COMPILED, SERVERS, compile_packages
 from tests.pipelines.cache_keys import ROOT, Run
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from kfp.compiler import Compiler
 
-from merflow.contracts.params import read_params, shipped_params, with_changes
+from merflow.contracts.params_files import read_params, shipped_params, with_changes
 from merflow.contracts.submission import Submission, read_submission
 from merflow.errors import ParamsError
 from merflow.pipelines.packages import COMPILED, PIPELINES, compile_packages

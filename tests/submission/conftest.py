@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("kfp")
 pytest.importorskip("kfp_server_api")
 
-from merflow.contracts.params import shipped_params, with_changes
+from merflow.contracts.params_files import shipped_params, with_changes
 from tests.submission import kfp_server
 from tests.submission.kfp_server import KfpServer
 

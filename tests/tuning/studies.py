@@ -6,7 +6,8 @@ from typing import Any
 
 import optuna
 
-from merflow.contracts.params import TuningParams, read_params
+from merflow.contracts.params import TuningParams
+from merflow.contracts.params_files import read_params
 from merflow.contracts.study import DecidingTraining, StudySubject
 from merflow.presets import catalogue
 from merflow.tuning.space import SearchSpace, Values

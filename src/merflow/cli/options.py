@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from merflow.contracts.params import Params, read_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import read_params
 from merflow.contracts.passwords import masked
 from merflow.contracts.protocols import DEVELOPMENTS, PROTOCOLS, Development, Protocol
 from merflow.contracts.task import TASK_NAMES, TaskName

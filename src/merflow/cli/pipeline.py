@@ -39,7 +39,8 @@ from merflow.cli.options import (
 from merflow.cli.packages import compile_packages, kfp_packages, lint_package
 from merflow.cli.rehearse import rehearse_package
 from merflow.cli.submit import submit
-from merflow.contracts.params import Params, changes_json, shipped_params
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import changes_json, shipped_params
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command, promotion_of
 from merflow.contracts.study import read_study_results

@@ -3,7 +3,7 @@
 import json
 
 from merflow.contracts.monitoring_requests import ActRequest, MonitoringSettings, MonitorRequest
-from merflow.contracts.params import shipped_params, with_changes
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.errors import ParamsError
 from merflow.monitoring.window import moment
 from merflow.runs.code_closure import code_digest

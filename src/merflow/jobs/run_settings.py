@@ -8,7 +8,8 @@ from pathlib import Path
 from merflow.contracts.dvc_versions import DvcVersions
 from merflow.contracts.gpu_steps import gpus_used
 from merflow.contracts.package_facts import PackageFacts, refuse, refuse_passwords
-from merflow.contracts.params import Params, shipped_params, with_changes
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.requests import DataDigests
 from merflow.contracts.strict import parse_json

@@ -9,7 +9,7 @@ from merflow.contracts.heard import ScoreScale
 from merflow.contracts.model_package import CARD_MD
 from merflow.contracts.numerals import plural
 from merflow.contracts.package_files import weights_digest
-from merflow.contracts.params import shipped_params
+from merflow.contracts.params_files import shipped_params
 from merflow.contracts.progress import plain_lines
 from merflow.contracts.registered_version import RegisteredVersion
 from merflow.contracts.score_results import read_any_results

@@ -8,7 +8,8 @@ from typing import Any
 from merflow.contracts.gpu_steps import gpus_used
 from merflow.contracts.monitoring_requests import MonitoringSettings
 from merflow.contracts.package_facts import refuse, refuse_passwords
-from merflow.contracts.params import Params, changes_json, read_params, shipped_params, with_changes, with_overrides
+from merflow.contracts.params import Params
+from merflow.contracts.params_files import changes_json, read_params, shipped_params, with_changes, with_overrides
 from merflow.contracts.presets import EncoderProfile
 from merflow.contracts.promotion_settings import PromotionSettings, benchmark_command
 from merflow.corpus.readers.catalogue import READERS

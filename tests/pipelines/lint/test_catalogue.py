@@ -10,7 +10,7 @@ import yaml
 
 pytest.importorskip("kfp")
 
-from merflow.contracts.params import shipped_params, with_changes
+from merflow.contracts.params_files import shipped_params, with_changes
 from merflow.errors import PipelineError
 from merflow.pipelines.lint.catalogue import RULES, Finding, lint
 from merflow.pipelines.lint.package import Package

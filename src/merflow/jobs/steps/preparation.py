@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @saying_errors()
 def fingerprint(*, corpus: str, root: str, transcribe: bool, profile: str, params: str, workspace: str) -> str:
     """Run :func:`merflow.jobs.fingerprint.fingerprint`; return the digests as JSON."""
-    from merflow.contracts.params import shipped_params, with_changes
+    from merflow.contracts.params_files import shipped_params, with_changes
     from merflow.folds.profiles import profile_of
     from merflow.jobs.fingerprint import encoder_models, models_digest
     from merflow.jobs.fingerprint import fingerprint as job
