@@ -63,7 +63,7 @@ def test_a_fold_predicts_its_test_part_as_in_training(benchmark: Path, table: Pa
     fold, out = first_fold(benchmark), tmp_path / "results.csv"
     said = merflow("predict", table, "--model", fold / "model", "--out", out, "--device", "cpu")
     assert said.code == 0, said
-    assert "Not calibrated, so that it never says that it is not sure" in said.out
+    assert 'Not calibrated, so it never answers "not sure"' in said.out
     tested = read_predictions(fold)
     found = pd.read_csv(out).set_index("clip").loc[tested["utterance_id"]]
     columns = [f"p_{name}" for name in ("angry", "happy", "neutral", "sad")]

@@ -115,7 +115,7 @@ def _print_results(results: "ClipResults", *, out: Path | None) -> None:
     if not model.calibrated and model.scale is not None:
         OUT.print(f"Not calibrated, so that its scores have no intervals: {results.remark}.", markup=False)
     elif not model.calibrated:
-        OUT.print(f"Not calibrated, so that it never says that it is not sure: {results.remark}.", markup=False)
+        OUT.print(f'Not calibrated, so it never answers "not sure": {results.remark}.', markup=False)
     lacking = [name for name in model.modalities if not any(name in _read(clip) for clip in results.predicted)]
     if lacking and results.predicted:
         words = "; give words with --text, a table or --transcribe" if "text" in lacking else ""

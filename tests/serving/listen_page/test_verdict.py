@@ -10,7 +10,7 @@ def test_the_most_frequent_emotion_and_the_doubt_are_told() -> None:
     assert verdict.headline == "Most often neutral: 38% of the speech"
     assert verdict.sentences == (
         "0:13 of 0:20 are speech, in 5 segments.",
-        "Of 38% of the speech the model is not sure: it cannot rule out all emotions but one.",
+        "The model is not sure about 38% of the speech: it cannot rule out all emotions but one.",
     )
     assert verdict.cautions == ("1 of 5 segments: short.", "1 segment could not be predicted.")
 
@@ -21,7 +21,7 @@ def test_a_majority_is_said_as_one() -> None:
 
 def test_nothing_sure_and_no_speech_are_said() -> None:
     unsure = segment(0, 4, 0.4, 0.4, 0.1, 0.1, possible=("angry", "happy"))
-    assert listening_verdict(results((unsure,))).headline == "The model is not sure of a single segment"
+    assert listening_verdict(results((unsure,))).headline == "The model is not sure about any segment"
     silent = listening_verdict(results(()))
     assert silent.headline == "No speech was found"
     assert silent.sentences == ("0:20 of sound hold no speech of 0.4 s or more.",)
@@ -66,8 +66,8 @@ def test_scores_are_told_as_their_mean_and_the_doubt_about_their_side() -> None:
     assert verdict.headline == "The mean sentiment is 0.4, from -3 to 3"
     assert verdict.sentences == (
         "0:13 of 0:20 are speech, in 5 segments.",
-        "Of 38% of the speech the model is not sure: the interval of the score holds the middle of the scale, 0, so it "
-        "may be negative or positive.",
+        "The model is not sure about 38% of the speech: the interval of the score holds the middle of the scale, 0, so "
+        "it may be negative or positive.",
     )
     assert verdict.cautions == ("1 of 5 segments: short.", "1 segment could not be predicted.")
 

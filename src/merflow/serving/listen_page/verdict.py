@@ -37,7 +37,7 @@ def _headline(results: ListeningResults) -> str:
     seconds = {name: value for name, value in results.seconds_of.items() if name != NOT_SURE}
     most = max(seconds, key=seconds.__getitem__)
     if not seconds[most]:
-        return "The model is not sure of a single segment"
+        return "The model is not sure about any segment"
     share = round(100 * seconds[most] / results.speech_s)
     return f"{share}% of the speech sounds {most}" if share > 50 else f"Most often {most}: {share}% of the speech"
 
@@ -59,7 +59,7 @@ def _sentences(results: ListeningResults) -> Iterator[str]:
     unsure_s = results.seconds_of[NOT_SURE]
     if results.model.abstains:
         share = round(100 * unsure_s / results.speech_s)
-        yield f"Of {share}% of the speech the model is not sure: {_doubt(results.model)}."
+        yield f"The model is not sure about {share}% of the speech: {_doubt(results.model)}."
 
 
 def _doubt(model: ListeningModel) -> str:
