@@ -131,7 +131,8 @@ def test_what_a_fold_lacks_is_named(manifest: Path, tmp_path: Path) -> None:
     assert swapped == f"error: {splits} is not a manifest: it looks like splits; are --manifest and --splits swapped?\n"
     both = said(item, splits=manifest)
     assert (
-        both == f"error: {manifest} contains no splits: it looks like a manifest; are --manifest and --splits swapped?\n"
+        both
+        == f"error: {manifest} contains no splits: it looks like a manifest; are --manifest and --splits swapped?\n"
     )
     said_of_none = refused("evaluate", tmp_path, "--manifest", manifest, "--splits", splits, "--out", tmp_path / "e")
     assert (
