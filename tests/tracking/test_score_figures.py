@@ -50,7 +50,7 @@ def test_classics_are_logged_beside_the_best_variant_and_described() -> None:
     assert pair.ccc is not None
     assert {name: value for name, value in figures.items() if "classic" in name} == {
         **{
-            f"classic/{name}_{figure}": results.classics[f"classic:{name}"].figures[figure].pooled  # type: ignore[index]
+            f"classic/{name}_{figure}": results.classics[f"classic:{name}"].figures[figure].pooled
             for name in ("tfidf", "tfidf-context")
             for figure in ("MAE", "CCC")
         },

@@ -44,10 +44,8 @@ def test_the_best_classic_has_the_lowest_error(results: ScoreResults) -> None:
 def test_the_first_lines_have_the_figures_that_were_found(results: ScoreResults) -> None:
     mae, of_classic = results.variants[BEST].mae, results.classics[CLASSIC].mae
     found = score_verdict(results)
-    assert (
-        f"It beats the best classic of the same modalities, {CLASSIC}: MAE {mae:.3f} against {of_classic:.3f}, a "
-        in (" ".join(found.sentences))
-    )
+    beaten = f"It beats the best classic of the same modalities, {CLASSIC}: MAE {mae:.3f} against {of_classic:.3f}, a "
+    assert found.sentences[2].startswith(beaten)
     assert f"a difference of \N{MINUS SIGN}{of_classic - mae:.3f} (95% interval \N{MINUS SIGN}" in found.sentences[2]
     assert found.sentences[3].startswith(f"The MAE of {BEST} differs from that of the next variant")
 
