@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.fold_record import (
     ChosenEpoch,
     DataMd5,
@@ -108,3 +109,20 @@ _VALUES: dict[str, Any] = {
     "epochs": 17,
     "seconds": 12.5,
 }
+
+
+def classic_record(name: str, **changes: object) -> ClassicRecord:
+    """Return the record of a classic of words."""
+    values: dict[str, object] = {
+        "modalities": ("text",),
+        "context": False,
+        "transcripts": "truth",
+        "leak": False,
+        "description": "",
+        "manifest_hash": "m",
+        "split_id": "s",
+        "protocol": "session-5fold",
+        "fingerprint": "f",
+        "folds": (),
+    }
+    return ClassicRecord.model_validate({"name": name, **values, **changes})

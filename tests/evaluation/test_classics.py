@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from merflow.contracts.classics import ClassicRecord
 from merflow.errors import EvaluationError
 from merflow.evaluation.classics import (
     Classics,
@@ -14,26 +13,11 @@ from merflow.evaluation.classics import (
 from merflow.evaluation.predictions import HeldOut, VariantPredictions
 from merflow.evaluation.spread import resample
 from merflow.evaluation.text_leak import text_leak
+from tests.contracts.records import classic_record
 
 _DIALOGUES = np.repeat(np.arange(10), 8)
 _LABELS = np.tile(np.arange(4), 20)
 _IDS = np.array([f"u{row:02d}" for row in range(80)], dtype=object)
-
-
-def _record(name: str, **changes: object) -> ClassicRecord:
-    values: dict[str, object] = {
-        "modalities": ("text",),
-        "context": False,
-        "transcripts": "truth",
-        "leak": False,
-        "description": "",
-        "manifest_hash": "m",
-        "split_id": "s",
-        "protocol": "session-5fold",
-        "fingerprint": "f",
-        "folds": (),
-    }
-    return ClassicRecord.model_validate({"name": name, **values, **changes})
 
 
 def _predictions(name: str, wrong: np.ndarray, *, seeds: int = 1) -> VariantPredictions:
@@ -52,19 +36,23 @@ def _predictions(name: str, wrong: np.ndarray, *, seeds: int = 1) -> VariantPred
 
 def test_a_variant_is_compared_with_what_reads_no_more() -> None:
     both = Reads(("audio", "text"), context=False, transcripts="truth")
-    assert comparable(_record("tfidf"), both)
-    assert comparable(_record("audio", modalities=("audio",), transcripts=None), both)
-    assert comparable(_record("fusion", modalities=("audio", "text")), both)
-    assert not comparable(_record("context", context=True), both)
-    assert not comparable(_record("asr", transcripts="asr"), both)
-    assert not comparable(_record("leak", leak=True), both)
-    assert not comparable(_record("tfidf"), Reads(("audio",), context=False, transcripts=None))
-    assert comparable(_record("asr", transcripts="asr"), Reads(("text",), context=False, transcripts="asr+truth"))
+    assert comparable(classic_record("tfidf"), both)
+    assert comparable(classic_record("audio", modalities=("audio",), transcripts=None), both)
+    assert comparable(classic_record("fusion", modalities=("audio", "text")), both)
+    assert not comparable(classic_record("context", context=True), both)
+    assert not comparable(classic_record("asr", transcripts="asr"), both)
+    assert not comparable(classic_record("leak", leak=True), both)
+    assert not comparable(classic_record("tfidf"), Reads(("audio",), context=False, transcripts=None))
+    assert comparable(
+        classic_record("asr", transcripts="asr"), Reads(("text",), context=False, transcripts="asr+truth")
+    )
 
 
 def test_seeds_of_a_variant_do_not_change_the_difference() -> None:
     wrong = np.arange(80) % 5 == 0
-    classics = Classics({"classic:tfidf": _record("tfidf")}, {"classic:tfidf": _predictions("classic:tfidf", wrong)})
+    classics = Classics(
+        {"classic:tfidf": classic_record("tfidf")}, {"classic:tfidf": _predictions("classic:tfidf", wrong)}
+    )
     reads = {"m:p": Reads(("text",), context=False, transcripts="truth")}
     rows = []
     for seeds in (1, 3):
@@ -81,7 +69,10 @@ def test_seeds_of_a_variant_do_not_change_the_difference() -> None:
 def test_the_leak_is_what_tfidf_loses_on_scripted_utterances() -> None:
     scripted = _DIALOGUES < 5
     classics = Classics(
-        {"classic:tfidf": _record("tfidf"), "classic:tfidf-unseen-lines": _record("tfidf-unseen-lines", leak=True)},
+        {
+            "classic:tfidf": classic_record("tfidf"),
+            "classic:tfidf-unseen-lines": classic_record("tfidf-unseen-lines", leak=True),
+        },
         {
             "classic:tfidf": _predictions("classic:tfidf", ~scripted & (np.arange(80) % 8 < 4)),
             "classic:tfidf-unseen-lines": _predictions("classic:tfidf-unseen-lines", np.arange(80) % 8 < 4),
@@ -124,4 +115,4 @@ def test_other_utterances_than_the_variants_are_refused() -> None:
     )
     variant = _predictions("m:p", np.zeros(80, dtype=bool))
     with pytest.raises(EvaluationError, match="classic:tfidf was not tested on the 80 utterances of m:p; run `merflow"):
-        classics_of([_record("tfidf")], table, held_out, like=variant)
+        classics_of([classic_record("tfidf")], table, held_out, like=variant)

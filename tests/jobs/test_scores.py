@@ -1,5 +1,6 @@
 """Folds of a score, from a corpus to predictions."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,18 @@ import pytest
 from merflow.contracts.classics import classic_predictions
 from merflow.contracts.history import read_history
 from merflow.contracts.params import Params
-from merflow.contracts.score_results import ScoreResults, read_any_results
+from merflow.contracts.score_results import ComparedScoreRuns, ScoreResults, read_any_results
 from merflow.contracts.selection import Selection
 from merflow.contracts.tables import SCORE_MISSING, SCORE_PREDICTIONS
 from merflow.contracts.task import SCALES
 from merflow.corpus.manifest import read_manifest
 from merflow.corpus.splitting.splits import read_splits
 from merflow.corpus.synthetic.release import synthesize
-from merflow.evaluation.report.terminal import results_table
+from merflow.evaluation.report.terminal import comparison_tables, results_table
 from merflow.inference.answers import ScorePrediction
 from merflow.inference.ensemble import load_ensemble
 from merflow.jobs.classics import classics
+from merflow.jobs.compare import compare
 from merflow.jobs.evaluate import evaluate
 from merflow.jobs.extract import extract
 from merflow.jobs.index import index
@@ -142,7 +144,9 @@ def test_classics_predict_scores_with_settings_of_development_data(rated: Path, 
     assert {record.fingerprint for record in again} == {record.fingerprint for record in found}
 
 
-def test_results_compare_every_variant_with_the_classics_that_read_no_more(rated: Path, params: Params) -> None:
+@pytest.fixture(scope="module")
+def evaluated(rated: Path, params: Params) -> ScoreResults:
+    """Return the results of the folds and classics of the tests above."""
     results = evaluate(
         [rated / "folds" / variant for variant in FULL],
         **{name: path for name, path in files(rated).items() if name != "features"},
@@ -154,6 +158,13 @@ def test_results_compare_every_variant_with_the_classics_that_read_no_more(rated
         classics=rated / "classics",
     )
     assert isinstance(results, ScoreResults)
+    return results
+
+
+def test_results_compare_every_variant_with_the_classics_that_read_no_more(
+    rated: Path, evaluated: ScoreResults
+) -> None:
+    results = evaluated
     assert read_any_results(rated / "results.json") == results
     assert set(results.classics) == {f"classic:{name}" for name in CLASSICS}
     maes = [results.classics[name].mae for name in results.ranked_classics]
@@ -167,3 +178,18 @@ def test_results_compare_every_variant_with_the_classics_that_read_no_more(rated
     assert page.count("classic:late-fusion") > len(FULL)
     said = " ".join(str(cell) for cell in results_table(results).columns[0].cells)
     assert all(name in said for name in results.classics)
+
+
+def test_a_comparison_of_runs_has_the_classics_of_their_results(
+    rated: Path, evaluated: ScoreResults, params: Params
+) -> None:
+    found = compare([rated], params=params.evaluation, out=rated / "comparison.json")
+
+    assert isinstance(found, ComparedScoreRuns)
+    assert found.comparisons == evaluated.comparisons
+    assert found.classics == evaluated.classics
+    assert sorted(found.classic_comparisons, key=str) == sorted(evaluated.classic_comparisons, key=str)
+    assert found.classic_comparisons != ()
+    written = json.loads((rated / "comparison.json").read_text())
+    assert written["classics"].keys() == set(evaluated.classics)
+    assert len(comparison_tables(found)) == 3

@@ -41,6 +41,34 @@ def test_a_published_figure_is_subtracted_on_its_own_corpus_and_protocol_alone(r
     assert figures["published/ACC2_non0_difference"] == pytest.approx(pooled - 0.852)
 
 
+def test_classics_are_logged_beside_the_best_variant_and_described() -> None:
+    results = results_of_three(errors_of_classics={"tfidf": 0.9, "tfidf-context": 0.7})
+    figures, pair = benchmark_figures(results), results.best_classic("mfdr:full")
+
+    assert pair is not None
+    assert pair.classic == "classic:tfidf-context"
+    assert pair.ccc is not None
+    assert {name: value for name, value in figures.items() if "classic" in name} == {
+        **{
+            f"classic/{name}_{figure}": results.classics[f"classic:{name}"].figures[figure].pooled
+            for name in ("tfidf", "tfidf-context")
+            for figure in ("MAE", "CCC")
+        },
+        "best_MAE_minus_classic": pair.mae.delta,
+        "best_CCC_minus_classic": pair.ccc.delta,
+    }
+    assert pair.mae.delta == pytest.approx((figures["best_MAE"] or 0) - (figures["classic/tfidf-context_MAE"] or 0))
+    note = benchmark_note(results, command="")
+    assert "| classic | reads | MAE | 95% interval | CCC |" in note
+    assert f"| classic:tfidf-context | text | {results.classics['classic:tfidf-context'].mae:.3f} |" in note
+    assert note.index("| classic:tfidf-context |") < note.index("| classic:tfidf |"), "the lowest MAE first"
+
+
+def test_notes_without_classics_have_no_table_of_them(results: ScoreResults) -> None:
+    assert "classic" not in benchmark_note(results, command="")
+    assert not any("classic" in name for name in benchmark_figures(results))
+
+
 def test_notes_show_the_scale_and_the_best_first(results: ScoreResults) -> None:
     note = benchmark_note(results, command="merflow benchmark --task sentiment")
 

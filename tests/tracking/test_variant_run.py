@@ -13,6 +13,7 @@ from merflow.tracking.notes import variant_note
 from merflow.tracking.variant_run import figures_of
 from tests.contracts.records import RECIPE, planned_fold
 from tests.evaluation.finished import TRAINING, comparison, fold, published, results_of_three, variant
+from tests.evaluation.scores.rated import results_of_three as results_of_three_scores
 from tests.tracking.recorded import artifacts, opened, runs
 
 BEST, OTHER = "context-mmt:mmt-frozen", "context-mmt:wavlm-te-frozen"
@@ -123,6 +124,26 @@ def test_results_land_on_the_benchmark_its_variants_and_each_fold(uri: str, benc
         "dev_ua": 0.9,
         "dev_loss": 0.3,
     }
+
+
+def test_a_benchmark_of_scores_names_its_best_classic(uri: str, benchmark_id: str, report: Path) -> None:
+    rated = results_of_three_scores(errors_of_classics={"tfidf": 0.9, "tfidf-asr": 1.2})
+    benchmark = opened(uri, benchmark_id)
+    files = {"report.html": report}
+    assert benchmark.log_results(rated, variants={}, files=files, figures=lambda _: {}, command="")
+
+    (parent,) = runs(uri, benchmark_id, "benchmark")
+    assert parent.data.tags["best_variant"] == rated.best
+    assert parent.data.tags["best_classic"] == "classic:tfidf"
+    pair, metrics = rated.best_classic(rated.best), parent.data.metrics
+    assert pair is not None
+    logged = {name: metrics[name] for name in ("classic/tfidf_MAE", "classic/tfidf-asr_MAE", "best_MAE_minus_classic")}
+    assert logged == {
+        "classic/tfidf_MAE": round(rated.classics["classic:tfidf"].mae, 4),
+        "classic/tfidf-asr_MAE": round(rated.classics["classic:tfidf-asr"].mae, 4),
+        "best_MAE_minus_classic": round(pair.mae.delta, 4),
+    }
+    assert "| classic:tfidf | text |" in parent.data.tags["mlflow.note.content"]
 
 
 def test_test_selected_figures_have_a_run_that_cannot_be_promoted(uri: str, benchmark_id: str, report: Path) -> None:

@@ -145,3 +145,8 @@ class ClassicComparison(Strict):
     def significant(self) -> bool:
         """True if the adjusted p-value is below :data:`ALPHA`."""
         return self.p_holm < ALPHA
+
+    @property
+    def ahead(self) -> bool:
+        """True if the variant has the higher pooled UA."""
+        return self.delta_ua > 0

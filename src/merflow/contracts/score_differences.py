@@ -67,3 +67,8 @@ class ScoreClassicComparison(Strict):
     def significant(self) -> bool:
         """True if the difference of MAE is significant."""
         return self.mae.significant
+
+    @property
+    def ahead(self) -> bool:
+        """True if the variant has the lower pooled MAE."""
+        return self.mae.delta < 0

@@ -99,6 +99,8 @@ class ComparedScores(Evaluated):
         variants: Figures per variant (``model:preset``).
         comparisons: Every pair once.
         power: Smallest differences that this test set can show.
+        classics: Figures per classic (``classic:name``); empty if none were trained.
+        classic_comparisons: Every variant with every classic that reads nothing that the variant does not.
     """
 
     task: ScoreTask
@@ -107,6 +109,8 @@ class ComparedScores(Evaluated):
     variants: Mapping[str, Measured]
     comparisons: tuple[ScoreComparison, ...]
     power: ScorePower
+    classics: Mapping[str, ScoreClassic] = Field(default_factory=dict)
+    classic_comparisons: tuple[ScoreClassicComparison, ...] = ()
 
     @property
     def ranked(self) -> tuple[str, ...]:
@@ -127,6 +131,16 @@ class ComparedScores(Evaluated):
     def comparisons_of(self, name: str) -> tuple[ScoreComparison, ...]:
         """Return the pairs that a variant is in."""
         return tuple(pair for pair in self.comparisons if name in (pair.a, pair.b))
+
+    @property
+    def ranked_classics(self) -> tuple[str, ...]:
+        """Classics by rising pooled MAE; equal ones in alphabetical order."""
+        return tuple(sorted(self.classics, key=lambda name: (self.classics[name].mae, name)))
+
+    def best_classic(self, variant: str) -> ScoreClassicComparison | None:
+        """Return a variant's comparison with the classic of the lowest pooled MAE among those it is compared with."""
+        pairs = [pair for pair in self.classic_comparisons if pair.variant == variant]
+        return min(pairs, key=lambda pair: self.ranked_classics.index(pair.classic), default=None)
 
 
 class Floor(Strict):
@@ -189,8 +203,6 @@ class ScoreResults(ComparedScores):
         floors: ``median``, ``mean`` and, on a scale with steps or a zero, ``majority``.
         known_differences: Known differences of the corpus from the real release, in words.
         shared_groups: Speakers and dialogues that an official split has in two parts.
-        classics: Figures per classic (``classic:name``); empty if none were trained.
-        classic_comparisons: Every variant with every classic that reads nothing that the variant does not.
     """
 
     synthetic: bool
@@ -201,13 +213,6 @@ class ScoreResults(ComparedScores):
     floors: Mapping[str, Floor]
     known_differences: tuple[str, ...] = ()
     shared_groups: tuple[str, ...] = ()
-    classics: Mapping[str, ScoreClassic] = Field(default_factory=dict)
-    classic_comparisons: tuple[ScoreClassicComparison, ...] = ()
-
-    @property
-    def ranked_classics(self) -> tuple[str, ...]:
-        """Classics by rising pooled MAE; equal ones in alphabetical order."""
-        return tuple(sorted(self.classics, key=lambda name: (self.classics[name].mae, name)))
 
     def chance(self, name: FigureName) -> float | None:
         """Return a figure of the best constant prediction: the median for MAE, else the majority; None for neither."""

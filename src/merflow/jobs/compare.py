@@ -80,18 +80,22 @@ def compare(
         variant.name: ComparedOrigin(str(variant.run), variant.selection, variant.regime, variant.encoders)
         for variant in variants
     }
+    classics = _classics(runs, split_id=shared.split_id)
+    reads = {variant.name: variant.reads for variant in variants}
     compared: ComparedRuns | ComparedScoreRuns
     if isinstance(shared.task, Regression):
         tested = HeldOutScores.of(held_out, task=shared.task)
-        compared = compare_scores(predictions, tested, runs=names, origins=origins, params=params)
+        compared = compare_scores(
+            predictions, tested, runs=names, origins=origins, classics=classics, reads=reads, params=params
+        )
     else:
         compared = compare_variants(
             predictions,
             HeldOut.of(held_out, classes=corpus.classes),
             runs=names,
             origins=origins,
-            classics=_classics(runs, split_id=shared.split_id),
-            reads={variant.name: variant.reads for variant in variants},
+            classics=classics,
+            reads=reads,
             params=params,
         )
     if out is not None:

@@ -199,7 +199,7 @@ class BenchmarkRun:
 
     def _log_benchmark(self, results: AnyResults, *, command: str) -> None:
         run = self._runs("benchmark", {})[0]
-        against = None if isinstance(results, ScoreResults) else results.best_classic(results.best)
+        against = results.best_classic(results.best)
         figures = benchmark_figures(results) if isinstance(results, ScoreResults) else _benchmark_figures(results)
         counts = {"variants": len(results.variants), "utterances": results.utterances}
         log_figures(self._connection, run, {**figures, **counts})

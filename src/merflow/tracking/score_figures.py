@@ -4,15 +4,19 @@ MAE is in units of the scale, correlations are -1 to 1, and ACC7, ACC2 and F1 ar
 """
 
 from merflow.contracts.published import MOSEI, by_test
-from merflow.contracts.score_figures import FoldFigures, NonePaperFigures, ScoreVariant, counterpart
+from merflow.contracts.score_differences import ScoreClassicComparison
+from merflow.contracts.score_figures import FigureName, FoldFigures, NonePaperFigures, ScoreVariant, counterpart
 from merflow.contracts.score_results import ScoreResults
 
 Figures = dict[str, float | None]
+# The figures by which variants and classics are compared.
+_OF_CLASSICS: tuple[FigureName, ...] = ("MAE", "CCC")
 
 
 def benchmark_figures(results: ScoreResults) -> Figures:
-    """Return the figures of the best variant and of the floors."""
+    """Return the figures of the best variant, of the floors and of the classics."""
     best = results.variants[results.best].figures
+    against = results.best_classic(results.best)
     return {
         "best_MAE": best["MAE"].pooled,
         "best_CCC": best["CCC"].pooled,
@@ -21,6 +25,12 @@ def benchmark_figures(results: ScoreResults) -> Figures:
             for floor, score in results.floors.items()
             for name, value in score.values.items()
         },
+        **{
+            f"classic/{classic.partition(':')[2]}_{name}": score.figures[name].pooled
+            for classic, score in results.classics.items()
+            for name in _OF_CLASSICS
+        },
+        **({} if against is None else _minus_classic(against)),
     }
 
 
@@ -69,6 +79,13 @@ def metric_name(figure: str) -> str:
 
 def _tested(figure: str) -> str:
     return f"test_{metric_name(figure)}"
+
+
+def _minus_classic(pair: ScoreClassicComparison) -> Figures:
+    return {
+        "best_MAE_minus_classic": pair.mae.delta,
+        "best_CCC_minus_classic": None if pair.ccc is None else pair.ccc.delta,
+    }
 
 
 def _published(name: str, variant: ScoreVariant, results: ScoreResults) -> Figures:

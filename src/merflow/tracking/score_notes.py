@@ -1,7 +1,7 @@
 """Descriptions of runs whose labels are scores, in the Markdown that MLflow shows on a run's page."""
 
 from merflow.contracts.numerals import decimal, decimal_interval, percent, signed_decimal, signed_decimal_interval
-from merflow.contracts.score_figures import FIGURE_NAMES, FigureName, FoldFigures, is_share
+from merflow.contracts.score_figures import FIGURE_NAMES, FigureName, FoldFigures, Measured, is_share
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
 from merflow.tracking.markdown import markdown_table
 
@@ -11,7 +11,7 @@ _PAIRS = 10
 
 
 def benchmark_lines(results: ScoreResults) -> list[str]:
-    """Describe the variants, best first, and the closest pairs."""
+    """Describe the variants and the classics, best first, and the closest pairs."""
     pairs = sorted(results.comparisons, key=lambda pair: abs(pair.mae.delta))[:_PAIRS]
     return [
         f"Labels are {results.task}, {results.low:g} to {results.high:g}. MAE is in units of the scale; ACC7, ACC2 and "
@@ -19,6 +19,7 @@ def benchmark_lines(results: ScoreResults) -> list[str]:
         "bootstrap over dialogues. The full report is `report.html` among the artifacts.",
         "",
         *markdown_table(_columns(results), (_row(name, results) for name in results.ranked)),
+        *([] if not results.classics else ["", *markdown_table(_classic_columns(results), _classics(results))]),
         *([] if not pairs else ["", *markdown_table(_PAIR_COLUMNS, map(_pair, pairs))]),
     ]
 
@@ -40,13 +41,30 @@ def fold_lines(fold: FoldFigures) -> list[str]:
 
 
 def _columns(results: ScoreResults) -> tuple[str, ...]:
-    return ("variant", "MAE", "95% interval", *results.figure_names[1:])
+    return ("variant", *_figure_columns(results))
 
 
 def _row(name: str, results: ScoreResults) -> list[str]:
-    figures = results.variants[name].figures
+    return [name, *_figures(results.variants[name], results)]
+
+
+def _classic_columns(results: ScoreResults) -> tuple[str, ...]:
+    return ("classic", "reads", *_figure_columns(results))
+
+
+def _classics(results: ScoreResults) -> list[list[str]]:
+    classics = ((name, results.classics[name]) for name in results.ranked_classics)
+    return [[name, " + ".join(classic.modalities), *_figures(classic, results)] for name, classic in classics]
+
+
+def _figure_columns(results: ScoreResults) -> tuple[str, ...]:
+    return ("MAE", "95% interval", *results.figure_names[1:])
+
+
+def _figures(measured: Measured, results: ScoreResults) -> list[str]:
+    figures = measured.figures
     others = (_text(figure, figures[figure].pooled) for figure in results.figure_names[1:])
-    return [name, decimal(figures["MAE"].pooled), decimal_interval(figures["MAE"].ci95), *others]
+    return [decimal(figures["MAE"].pooled), decimal_interval(figures["MAE"].ci95), *others]
 
 
 def _fold_columns(names: tuple[FigureName, ...]) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """Generated predictions of scores: truth in thirds with many zeros, as CMU-MOSEI has it, and predictions beside it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.fold_record import ChosenEpoch
 from merflow.contracts.params import EvaluationParams
 from merflow.contracts.published import PublishedFigure
@@ -13,6 +15,7 @@ from merflow.contracts.task import SCALES, ScoreTask
 from merflow.evaluation.scores.predictions import HeldOutScores
 from merflow.evaluation.scores.summary import summarize_scores
 from merflow.evaluation.summary import PredictionTables, TrainedVariant
+from tests.contracts.records import classic_record
 from tests.evaluation.finished import TRAINING, published
 
 PARAMS = EvaluationParams(bootstrap_samples=400, bootstrap_seed=0, calibration_bins=10, show_words=False)
@@ -66,6 +69,14 @@ def predictions(
     )
 
 
+def classics(
+    rows: pd.DataFrame, errors: Mapping[str, float], *, task: ScoreTask = "sentiment"
+) -> tuple[tuple[ClassicRecord, ...], pd.DataFrame]:
+    """Return facts and predictions of classics of words that miss with about these deviations."""
+    tables = [predictions(rows, name, error=error, task=task).assign(model="classic") for name, error in errors.items()]
+    return tuple(classic_record(name, task=task) for name in errors), pd.concat(tables)
+
+
 def training_labels(rows: pd.DataFrame, task: ScoreTask = "sentiment") -> dict[int, np.ndarray]:
     """Return the labels of each fold's training part: those of the other sessions."""
     fold = rows["session"].str[-1].astype(int).to_numpy()
@@ -93,6 +104,7 @@ def results_of(
     none_paper: pd.DataFrame | None = None,
     missing: pd.DataFrame | None = None,
     figures: tuple[PublishedFigure, ...] = PUBLISHED,
+    classics: tuple[tuple[ClassicRecord, ...], pd.DataFrame | None] = ((), None),
     **changes: Any,  # noqa: ANN401 - any field of the test data
 ) -> ScoreResults:
     """Return the results of these predictions."""
@@ -102,16 +114,23 @@ def results_of(
     }
     names = sorted(set(table["model"] + ":" + table["preset"]))
     return summarize_scores(
-        PredictionTables(table, none_paper, missing),
+        PredictionTables(table, none_paper, missing, classics[1]),
         held_out(rows, task, **changes),
         trained={name: TrainedVariant(TRAINING, figures, chosen) for name in names},
         training_labels=training_labels(rows, task),
         params=PARAMS,
+        classics=classics[0],
     )
 
 
-def results_of_three(task: ScoreTask = "sentiment", *, n: int = 240, seeds: tuple[int, ...] = (0,)) -> ScoreResults:
-    """Return the results of three variants, with side tables for the first."""
+def results_of_three(
+    task: ScoreTask = "sentiment",
+    *,
+    n: int = 240,
+    seeds: tuple[int, ...] = (0,),
+    errors_of_classics: Mapping[str, float] | None = None,
+) -> ScoreResults:
+    """Return the results of three variants, with side tables for the first, and of classics with these deviations."""
     rows = utterances(n)
     scale = SCALES[task].high - SCALES[task].low
     made = {
@@ -130,4 +149,5 @@ def results_of_three(task: ScoreTask = "sentiment", *, n: int = 240, seeds: tupl
                 full.assign(missing="text", score=full["label"].mean()),
             ]
         ),
+        classics=classics(rows, errors_of_classics, task=task) if errors_of_classics else ((), None),
     )

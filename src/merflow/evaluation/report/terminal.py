@@ -13,7 +13,7 @@ from merflow.contracts.numerals import (
     signed_interval,
     spread,
 )
-from merflow.contracts.results import ComparedRuns, ComparedVariants, Results
+from merflow.contracts.results import ComparedRuns, Results
 from merflow.contracts.score_results import AnyResults, ComparedScoreRuns, ScoreResults
 from merflow.evaluation.report.classics_tables import against_classics, ranked_classics
 from merflow.evaluation.report.notes import (
@@ -23,7 +23,9 @@ from merflow.evaluation.report.notes import (
     selection_rule,
     told_by_variant,
 )
+from merflow.evaluation.report.scores.classics import against_classics as scores_against_classics
 from merflow.evaluation.report.scores.terminal import score_comparisons_table, score_results_table, score_variants_table
+from merflow.evaluation.report.table import Table as Cells
 
 
 def results_table(results: AnyResults) -> Table:
@@ -69,9 +71,12 @@ def _results_of_classes(results: Results) -> Table:
 def comparison_tables(compared: ComparedRuns | ComparedScoreRuns) -> list[Table]:
     """Return the tables of a comparison: the variants, the pairs, and the pairs with classics where there are any."""
     if isinstance(compared, ComparedScoreRuns):
-        return [score_variants_table(compared), score_comparisons_table(compared)]
-    tables = [variants_table(compared), comparisons_table(compared), classics_table(compared)]
-    return [table for table in tables if table is not None]
+        tables = [score_variants_table(compared), score_comparisons_table(compared)]
+        cells = scores_against_classics(compared)
+    else:
+        tables = [variants_table(compared), comparisons_table(compared)]
+        cells = against_classics(compared)
+    return tables if cells is None else [*tables, _printable(cells)]
 
 
 def variants_table(compared: ComparedRuns) -> Table:
@@ -107,11 +112,8 @@ def variants_table(compared: ComparedRuns) -> Table:
     return table
 
 
-def classics_table(compared: ComparedVariants) -> Table | None:
-    """Return every variant with every classic that it is compared with; significant ones in bold."""
-    cells = against_classics(compared)
-    if cells is None:
-        return None
+def _printable(cells: Cells) -> Table:
+    """Return a table of the report as the terminal prints it."""
     table = _table(cells.note)
     for index, name in enumerate(cells.columns):
         table.add_column(name, no_wrap=True, justify="left" if index in cells.left else "right")

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from merflow.contracts.comparisons import ALPHA, Comparison
+from merflow.contracts.comparisons import ALPHA, ClassicComparison, Comparison
 from merflow.contracts.numerals import interval, listed, p_value, percent, plural, signed, signed_interval
 from merflow.contracts.results import Results
+from merflow.contracts.score_differences import ScoreClassicComparison
 from merflow.contracts.score_results import AnyResults
 
 
@@ -34,10 +35,10 @@ def verdict(results: Results) -> Verdict:
     against = _against_classics(results)
     if len(results.variants) == 1:
         alone = "No other variant was tested, so there is nothing to compare it with."
-        return Verdict(reached + _unless_better(results), (evidence, *against, alone), cautions)
+        return Verdict(reached + unless_better(results), (evidence, *against, alone), cautions)
     unclear = [pair.other(best) for pair in results.comparisons_of(best) if not pair.significant]
     clear = [name for name in results.ranked[1:] if name not in unclear]
-    told = headline(best, clear, unclear) + _unless_better(results)
+    told = headline(best, clear, unclear) + unless_better(results)
     return Verdict(told, (evidence, *against, *_reasons(results, clear, unclear)), cautions)
 
 
@@ -56,40 +57,51 @@ def headline(best: str, clear: list[str], unclear: list[str]) -> str:
     return f"{best} leads; {plural(len(unclear), 'other variant')} may be as good"
 
 
-def _unless_better(results: Results) -> str:
+def unless_better(results: AnyResults) -> str:
     """Return the end of a headline that no reader may miss: a classic that the best variant does not beat."""
     pair = results.best_classic(results.best)
-    if pair is None or (pair.significant and pair.delta_ua > 0):
+    if pair is None or (pair.significant and pair.ahead):
         return ""
     if pair.significant:
         return f"; {pair.classic} is significantly better"
-    return f"; it does not {'clearly ' if pair.delta_ua > 0 else ''}beat {pair.classic}"
+    return f"; it does not {'clearly ' if pair.ahead else ''}beat {pair.classic}"
 
 
-def _against_classics(results: Results) -> list[str]:
-    """Tell whether the best variant beats the best classic of its own modalities or fewer."""
-    best = results.best
-    pair = results.best_classic(best)
-    if pair is None:
-        if not results.classics:
-            return []
-        read = listed(results.variants[best].training.modalities)
-        return [f"No classic reads nothing but {read}, so there is no simple method to compare {best} with."]
-    classic = results.classics[pair.classic]
-    figures = f"{percent(results.variants[best].ua.pooled)}% against {percent(classic.ua.pooled)}%"
-    ends = f"95% interval {signed_interval(pair.ci95)}; " if pair.ci95 else ""
-    difference = (
-        f"{figures}, a difference of {signed(pair.delta_ua)} points ({ends}{_p(pair.p_holm)} after Holm's adjustment)"
-    )
-    if pair.significant and pair.delta_ua > 0:
+def without_classic(results: AnyResults) -> list[str]:
+    """Tell that the best variant reads too little for any of the classics; nothing if none were trained."""
+    if not results.classics:
+        return []
+    read = listed(results.variants[results.best].training.modalities)
+    return [f"No classic reads nothing but {read}, so there is no simple method to compare {results.best} with."]
+
+
+def against_classic(pair: ClassicComparison | ScoreClassicComparison, *, difference: str) -> str:
+    """Return a sentence that says if the best variant beats the best classic of its own modalities or fewer.
+
+    Args:
+        pair: The comparison of the two.
+        difference: Their figures and the difference between them, in words.
+    """
+    if pair.significant and pair.ahead:
         start = "It beats the best classic of the same modalities"
     elif pair.significant:
         start = "It is significantly worse than the best classic of the same modalities"
-    elif pair.delta_ua > 0:
+    elif pair.ahead:
         start = "It is ahead of the best classic of the same modalities, but this could be chance"
     else:
         start = "It does not beat the best classic of the same modalities"
-    return [f"{start}, {pair.classic}: {difference}."]
+    return f"{start}, {pair.classic}: {difference}."
+
+
+def _against_classics(results: Results) -> list[str]:
+    pair = results.best_classic(results.best)
+    if pair is None:
+        return without_classic(results)
+    classic = results.classics[pair.classic]
+    figures = f"{percent(results.variants[results.best].ua.pooled)}% against {percent(classic.ua.pooled)}%"
+    ends = f"95% interval {signed_interval(pair.ci95)}; " if pair.ci95 else ""
+    points = f"{signed(pair.delta_ua)} points ({ends}{_p(pair.p_holm)} after Holm's adjustment)"
+    return [against_classic(pair, difference=f"{figures}, a difference of {points}")]
 
 
 def _p(value: float) -> str:

@@ -13,7 +13,7 @@ from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.score_differences import ScoreClassic, ScoreClassicComparison
 from merflow.contracts.task import Regression
 from merflow.evaluation.classics import Classics, tested_alike
-from merflow.evaluation.scores.comparisons import differences
+from merflow.evaluation.scores.differences import differences
 from merflow.evaluation.scores.metrics import metrics_of, sums_of
 from merflow.evaluation.scores.predictions import HeldOutScores, ScorePredictions, score_variants
 from merflow.evaluation.scores.spread import measured

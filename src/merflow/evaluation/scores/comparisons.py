@@ -11,9 +11,9 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
+from merflow.contracts.classics import ClassicRecord
 from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.params import EvaluationParams
-from merflow.contracts.score_differences import FigureDifference
 from merflow.contracts.score_results import (
     ComparedScoreRuns,
     ComparedScoreVariant,
@@ -23,12 +23,15 @@ from merflow.contracts.score_results import (
     ScorePower,
 )
 from merflow.contracts.task import Regression
+from merflow.evaluation.classics import Reads, comparable_pairs
 from merflow.evaluation.comparisons import ComparedOrigin
 from merflow.evaluation.power import POWER, detectable
-from merflow.evaluation.scores.metrics import Metric, metrics_of, sums_of
+from merflow.evaluation.scores.classics import compared_with_classics, figures_of_classics, score_classics_of
+from merflow.evaluation.scores.differences import differences
+from merflow.evaluation.scores.metrics import metrics_of, sums_of
 from merflow.evaluation.scores.predictions import HeldOutScores, ScorePredictions, score_variants
 from merflow.evaluation.scores.spread import measured, over_seeds, resample_scores
-from merflow.evaluation.significance import enough_samples, holm, larger_family, paired_difference, student_interval
+from merflow.evaluation.significance import enough_samples, larger_family, student_interval
 from merflow.evaluation.tested_rows import facts_of
 
 
@@ -39,6 +42,8 @@ def compare_scores(
     runs: Sequence[str],
     origins: Mapping[str, ComparedOrigin],
     params: EvaluationParams,
+    classics: tuple[Sequence[ClassicRecord], pd.DataFrame | None] = ((), None),
+    reads: Mapping[str, Reads] | None = None,
 ) -> ComparedScoreRuns:
     """Compare the variants of several runs on the same tests.
 
@@ -49,6 +54,8 @@ def compare_scores(
         runs: Folders of the runs.
         origins: The origin of each variant.
         params: Number of resamples and their seed.
+        classics: Facts and predictions of the classics on the same splits.
+        reads: Input per variant; needed with classics only.
 
     Raises:
         EvaluationError: Rows are missing, duplicated or malformed, or variants were tested on different utterances.
@@ -56,10 +63,13 @@ def compare_scores(
     variants = score_variants(predictions, held_out)
     task, first = held_out.task, next(iter(variants.values()))
     groups = int(first.dialogues.max()) + 1
-    samples = enough_samples(
-        params.bootstrap_samples, comparisons=larger_family(variants=len(variants), classic_pairs=0)
-    )
-    resampled = resample_scores(variants, task=task, groups=groups, samples=samples, seed=params.bootstrap_seed)
+    tested = score_classics_of(*classics, held_out, like=first)
+    classic_pairs = comparable_pairs(tested, reads or {})
+    family = larger_family(variants=len(variants), classic_pairs=len(classic_pairs))
+    samples = enough_samples(params.bootstrap_samples, comparisons=family)
+    draws = {"samples": samples, "seed": params.bootstrap_seed, "groups": groups}
+    resampled = resample_scores(variants, task=task, **draws)
+    resampled_classics = resample_scores(tested.predictions, task=task, **draws)
     pairs = score_comparisons(variants, resampled, task=task, groups=groups)
     return ComparedScoreRuns(
         task=task.name,
@@ -76,6 +86,14 @@ def compare_scores(
         comparisons=pairs,
         power=score_power(pairs),
         runs=tuple(runs),
+        classics=figures_of_classics(tested, resampled_classics, task=task, groups=groups),
+        classic_comparisons=compared_with_classics(
+            classic_pairs,
+            {**variants, **tested.predictions},
+            {**resampled, **resampled_classics},
+            task=task,
+            groups=groups,
+        ),
     )
 
 
@@ -126,33 +144,6 @@ def score_power(comparisons: Sequence[ScoreComparison]) -> ScorePower:
         detectable_mae=None if typical is None else detectable(typical, alpha=ALPHA, power=POWER),
         detectable_mae_holm=None if typical is None else detectable(typical, alpha=strict, power=POWER),
     )
-
-
-def differences(
-    metric: Metric,
-    pairs: Sequence[tuple[str, str]],
-    pooled: Mapping[str, np.ndarray],
-    resampled: Mapping[str, np.ndarray],
-    *,
-    groups: int,
-) -> list[FigureDifference] | None:
-    """Compute the difference of a figure for all pairs; None if it is undefined for a variant or in a resample."""
-    drawn = {name: metric(sums) for name, sums in resampled.items()}
-    whole = {name: float(metric(sums)) for name, sums in pooled.items()}
-    if not all(np.isfinite([*values, whole[name]]).all() for name, values in drawn.items()):
-        return None
-    found = [paired_difference(drawn[a], drawn[b], groups=groups) for a, b in pairs]
-    adjusted = holm([difference.p_value for difference in found])
-    return [
-        FigureDifference(
-            delta=whole[a] - whole[b],
-            ci95=difference.interval,
-            standard_error=difference.standard_error,
-            p_bootstrap=difference.p_value,
-            p_holm=p_holm,
-        )
-        for (a, b), difference, p_holm in zip(pairs, found, adjusted, strict=True)
-    ]
 
 
 def mae_over_seeds(a: ScorePredictions, b: ScorePredictions, *, task: Regression) -> MaeOverSeeds | None:

@@ -3,11 +3,12 @@ from rich.console import Console
 from rich.table import Table
 
 from merflow.contracts.regime import Regime
+from merflow.evaluation.classics import Reads
 from merflow.evaluation.comparisons import ComparedOrigin
 from merflow.evaluation.report.terminal import comparison_tables, results_table
 from merflow.evaluation.scores.comparisons import compare_scores
 from tests.evaluation.finished import SELECTION
-from tests.evaluation.scores.rated import PARAMS, held_out, predictions, results_of_three, utterances
+from tests.evaluation.scores.rated import PARAMS, classics, held_out, predictions, results_of_three, utterances
 
 
 def _printed(table: Table) -> str:
@@ -50,3 +51,29 @@ def test_a_comparison_prints_variants_and_pairs() -> None:
     assert "runs/a" in variants
     assert "mfdr:full  mfdr:gru" in pairs
     assert "MAE decides" in pairs
+
+
+def test_a_comparison_prints_the_classics_that_read_no_more() -> None:
+    rows = utterances()
+    origin = ComparedOrigin("runs/a", SELECTION, Regime(asked=("frozen",), ran=("frozen",)), {"speech": "wavlm"})
+    reads = {
+        "mfdr:full": Reads(("audio", "text"), context=False, transcripts="truth"),
+        "mfdr:gru": Reads(("audio",), context=False, transcripts=None),
+    }
+    compared = compare_scores(
+        pd.concat([predictions(rows, preset, error=error) for preset, error in (("full", 0.4), ("gru", 1.2))]),
+        held_out(rows),
+        runs=["runs/a"],
+        origins=dict.fromkeys(reads, origin),
+        params=PARAMS,
+        classics=classics(rows, {"tfidf": 1.1, "late": 0.9}),
+        reads=reads,
+    )
+    variants, _, against = (_printed(table) for table in comparison_tables(compared))
+
+    lines = [line.split("  ")[0] for line in variants.splitlines() if line.startswith(("mfdr:", "classic:"))]
+    assert lines == ["mfdr:full", "mfdr:gru", "classic:late", "classic:tfidf"]
+    assert f"{compared.classics['classic:late'].mae:.3f}" in variants
+    pairs = [tuple(line.split()[:2]) for line in against.splitlines() if line.startswith("mfdr:")]
+    assert pairs == [("mfdr:full", "classic:late"), ("mfdr:full", "classic:tfidf")], "mfdr:gru reads no words"
+    assert "below 0, the variant has the lower error" in " ".join(against.split())

@@ -1,7 +1,7 @@
 """The tables of the classics of a benchmark of scores."""
 
 from merflow.contracts.numerals import DASH, p_value, plural, signed_decimal, signed_decimal_interval
-from merflow.contracts.score_results import ScoreResults
+from merflow.contracts.score_results import ComparedScores, ScoreResults
 from merflow.evaluation.report.scores.wording import heading, spread_text, with_interval
 from merflow.evaluation.report.table import Table
 
@@ -35,7 +35,7 @@ def classics(results: ScoreResults) -> Table | None:
     )
 
 
-def against_classics(results: ScoreResults) -> Table | None:
+def against_classics(results: ComparedScores) -> Table | None:
     """Return every variant with every classic that reads nothing that the variant does not, the best ones first."""
     order = [*results.ranked, *results.ranked_classics]
     pairs = sorted(results.classic_comparisons, key=lambda pair: (order.index(pair.variant), order.index(pair.classic)))

@@ -1,10 +1,12 @@
 """The tables that commands print where labels are scores."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from merflow.contracts.comparisons import ALPHA
-from merflow.contracts.numerals import decimal, p_value, plural, signed_decimal, signed_decimal_interval
-from merflow.contracts.score_figures import FigureName
+from merflow.contracts.numerals import DASH, p_value, plural, signed_decimal, signed_decimal_interval
+from merflow.contracts.score_figures import FigureName, Measured
 from merflow.contracts.score_results import ComparedScoreRuns, ComparedScores, ScoreResults
 from merflow.evaluation.report.notes import all_deviations, encoders_note, selection_rule, told_by_variant
 from merflow.evaluation.report.scores.wording import (
@@ -34,21 +36,9 @@ def score_results_table(results: ScoreResults) -> Table:
     for head in ("MAE", "interval", "folds", *map(heading, shown)):
         table.add_column(head, justify="right", no_wrap=True)
     for name in results.ranked:
-        figures = results.variants[name].figures
-        mae = figures["MAE"]
-        table.add_row(
-            name,
-            value_text("MAE", mae.pooled),
-            interval_text("MAE", mae.ci95),
-            spread_text("MAE", mae),
-            *(value_text(figure, figures[figure].pooled) for figure in shown),
-        )
+        table.add_row(name, *_cells(results.variants[name], shown, folds=True))
     for name in results.ranked_classics:
-        figures = results.classics[name].figures
-        mae = figures["MAE"]
-        cells = (value_text(figure, figures[figure].pooled) for figure in shown)
-        ends, folds = interval_text("MAE", mae.ci95), spread_text("MAE", mae)
-        table.add_row(name, value_text("MAE", mae.pooled), ends, folds, *cells, style="dim")
+        table.add_row(name, *_cells(results.classics[name], shown, folds=True), style="dim")
     for name, floor in results.floors.items():
         mae_and_interval = (value_text("MAE", floor.values.get("MAE")), interval_text("MAE", floor.mae_ci95), "")
         cells = (value_text(figure, floor.values.get(figure)) for figure in shown)
@@ -78,12 +68,12 @@ def score_variants_table(compared: ComparedScoreRuns) -> Table:
         variant = compared.variants[name]
         table.add_row(
             name,
-            decimal(variant.mae),
-            interval_text("MAE", variant.figures["MAE"].ci95),
-            *(value_text(figure, variant.figures[figure].pooled) for figure in shown),
+            *_cells(variant, shown, folds=False),
             variant.run,
             "; ".join(dict.fromkeys(variant.encoders.values())),
         )
+    for name in compared.ranked_classics:
+        table.add_row(name, *_cells(compared.classics[name], shown, folds=False), DASH, style="dim")
     return table
 
 
@@ -130,6 +120,17 @@ def score_comparisons_table(compared: ComparedScoreRuns) -> Table:
 
 def _shown(results: ComparedScores) -> tuple[FigureName, ...]:
     return tuple(name for name in _SHOWN if name in results.figure_names)
+
+
+def _cells(measured: Measured, shown: Sequence[FigureName], *, folds: bool) -> list[str]:
+    """Return MAE with its interval and, if asked for, its spread over folds, and the other figures."""
+    mae = measured.figures["MAE"]
+    return [
+        value_text("MAE", mae.pooled),
+        interval_text("MAE", mae.ci95),
+        *([spread_text("MAE", mae)] if folds else []),
+        *(value_text(figure, measured.figures[figure].pooled) for figure in shown),
+    ]
 
 
 def _table(caption: str) -> Table:

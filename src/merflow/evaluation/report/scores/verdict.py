@@ -11,9 +11,17 @@ from merflow.contracts.numerals import (
     signed_decimal,
     signed_decimal_interval,
 )
+from merflow.contracts.score_differences import FigureDifference
 from merflow.contracts.score_results import ScoreComparison, ScoreResults
 from merflow.evaluation.report.scores.wording import scale_in_words, value_text
-from merflow.evaluation.report.verdict import Verdict, data_cautions, headline
+from merflow.evaluation.report.verdict import (
+    Verdict,
+    against_classic,
+    data_cautions,
+    headline,
+    unless_better,
+    without_classic,
+)
 
 
 def score_verdict(results: ScoreResults) -> Verdict:
@@ -23,14 +31,19 @@ def score_verdict(results: ScoreResults) -> Verdict:
     mae = top.figures["MAE"]
     ends = f"95% interval {decimal_interval(mae.ci95)}" if mae.ci95 else "no interval"
     reached = f"{best} reaches an MAE of {decimal(top.mae)}"
-    evidence = [f"{reached} on {scale_in_words(results)} ({ends}; {_floor(results)}).", _agreement(results)]
+    evidence = [
+        f"{reached} on {scale_in_words(results)} ({ends}; {_floor(results)}).",
+        _agreement(results),
+        *_against_classics(results),
+    ]
     cautions = tuple(_cautions(results))
     if len(results.variants) == 1:
         alone = "No other variant was tested, so there is nothing to compare it with."
-        return Verdict(reached, (*evidence, alone), cautions)
+        return Verdict(reached + unless_better(results), (*evidence, alone), cautions)
     unclear = [pair.other(best) for pair in results.comparisons_of(best) if not pair.significant]
     clear = [name for name in results.ranked[1:] if name not in unclear]
-    return Verdict(headline(best, clear, unclear), (*evidence, *_reasons(results, clear, unclear)), cautions)
+    told = headline(best, clear, unclear) + unless_better(results)
+    return Verdict(told, (*evidence, *_reasons(results, clear, unclear)), cautions)
 
 
 def _floor(results: ScoreResults) -> str:
@@ -49,6 +62,20 @@ def _agreement(results: ScoreResults) -> str:
     return f"{', '.join(told)}."
 
 
+def _against_classics(results: ScoreResults) -> list[str]:
+    """Tell if the best variant beats the best classic, and if CCC ranks the two the other way round."""
+    pair = results.best_classic(results.best)
+    if pair is None:
+        return without_classic(results)
+    figures = f"MAE {decimal(results.variants[results.best].mae)} against {decimal(results.classics[pair.classic].mae)}"
+    ends = f"95% interval {signed_decimal_interval(pair.mae.ci95)}; " if pair.mae.ci95 else ""
+    difference = f"{signed_decimal(pair.mae.delta)} ({ends}{_p(pair.mae.p_holm)} after Holm's adjustment)"
+    return [
+        against_classic(pair, difference=f"{figures}, a difference of {difference}"),
+        *_other_order(pair.variant, pair.classic, mae=pair.mae, ccc=pair.ccc),
+    ]
+
+
 def _reasons(results: ScoreResults, clear: list[str], unclear: list[str]) -> list[str]:
     best, second = results.ranked[:2]
     pair = next(pair for pair in results.comparisons_of(best) if pair.other(best) == second)
@@ -56,7 +83,7 @@ def _reasons(results: ScoreResults, clear: list[str], unclear: list[str]) -> lis
     count = len(results.comparisons)
     adjusted = f" after Holm's adjustment over {count} pairs" if count > 1 else ""
     reasons = [
-        f"Its MAE differs from that of the next variant, {second}, by {signed_decimal(pair.mae.delta)} "
+        f"The MAE of {best} differs from that of the next variant, {second}, by {signed_decimal(pair.mae.delta)} "
         f"({ends}{_p(pair.mae.p_holm)}{adjusted})."
     ]
     if unclear:
@@ -66,16 +93,19 @@ def _reasons(results: ScoreResults, clear: list[str], unclear: list[str]) -> lis
         )
     if clear and len(results.variants) > 2:
         reasons.append(f"It is significantly better than {listed(clear)}.")
-    return reasons + _other_order(pair) + _over_seeds(pair)
+    return reasons + _other_order(pair.a, pair.b, mae=pair.mae, ccc=pair.ccc) + _over_seeds(pair)
 
 
-def _other_order(pair: ScoreComparison) -> list[str]:
-    """Tell if CCC ranks the two best variants the other way round."""
-    if pair.ccc is None or pair.ccc.delta >= 0:
+def _other_order(a: str, b: str, *, mae: FigureDifference, ccc: FigureDifference | None) -> list[str]:
+    """Tell if CCC ranks two predictors the other way round than MAE; the differences are a minus b."""
+    if ccc is None:
+        return []
+    lower, higher, lead = (a, b, ccc.delta) if mae.delta <= 0 else (b, a, -ccc.delta)
+    if lead >= 0:
         return []
     return [
-        f"By CCC, {pair.b} is ahead of {pair.a} ({signed_decimal(pair.ccc.delta)}, {_p(pair.ccc.p_holm)}): it follows "
-        "the ups and downs better, with larger errors."
+        f"By CCC, {higher} is ahead of {lower} ({signed_decimal(lead)}, {_p(ccc.p_holm)}): it follows the ups and "
+        "downs better, with larger errors."
     ]
 
 
