@@ -21,7 +21,7 @@ LONGEST_ENTRY = 5500
 
 
 class AliasMove(Strict):
-    """One alias that goes from one version to another; None stands for no version.
+    """One alias that goes from one version to another; None means no version.
 
     Attributes:
         alias: ``candidate``, ``champion`` or ``previous``.
@@ -110,7 +110,7 @@ class StoredEntry(Strict):
     Attributes:
         key: Its key in MLflow.
         text: Its text in MLflow.
-        entry: Its content; None if the text is no entry.
+        entry: Its content; None if the text is not an entry.
     """
 
     key: str

@@ -1,6 +1,6 @@
 """The calibration of a model package: temperature, conformal thresholds, and how both did on held-out data.
 
-:mod:`merflow.contracts.score_calibration` has that of a model of scores.
+:mod:`merflow.contracts.score_calibration` has that of a score model.
 """
 
 from collections.abc import Mapping
@@ -89,7 +89,7 @@ class AnyCalibration(Strict):
 
 
 class Calibration(AnyCalibration):
-    """The calibration of a model of emotions.
+    """The calibration of an emotion model.
 
     Attributes:
         task: The task; a file of an earlier version does not say it.
@@ -114,7 +114,7 @@ def write_calibration(folder: Path, calibration: AnyCalibration) -> None:
 
 
 def read_calibration(folder: Path) -> Calibration:
-    """Read the calibration of a package of a model of emotions.
+    """Read the calibration of a package of an emotion model.
 
     Raises:
         ModelError: The package has none, or its model predicts scores.
@@ -140,7 +140,7 @@ def calibrated_task(folder: Path) -> str:
 
 
 def needs_emotions(where: str, *, task: str) -> ModelError:
-    """Return the error about a model of scores, for whatever takes models of emotions alone."""
+    """Return the error about a score model, for whatever takes emotion models alone."""
     return ModelError(
         f"{where} predicts {task}, which is a score, and only a model of emotions can be used here; name one that was "
         "trained with splits.task=emotion"

@@ -32,7 +32,7 @@ class ClipResults(Strict):
         remark: Why it is not calibrated; empty if it is.
         transcription: The recognizer of the words; None if words were not asked for.
         remembered: Clips whose prediction came from an earlier run.
-        ignored: Files of the folders that are no media, by their names.
+        ignored: Files of the folders that are not media, by their names.
         clips: The clips, in order.
     """
 

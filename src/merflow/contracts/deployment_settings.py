@@ -161,7 +161,7 @@ def read_settings(path: Path | None, *, shipped: Path, changes: Mapping[str, Any
     """Read the shipped settings with those of a file, and then of a mapping, in their places.
 
     Args:
-        path: The user's file; None for none.
+        path: The user's file; None if there is none.
         shipped: merflow's own file.
         changes: Further values that differ.
 

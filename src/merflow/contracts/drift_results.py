@@ -91,7 +91,7 @@ class RateCheck(Check):
         window: The share in the window.
         ci95: Wilson's 95% interval of the latter.
         clips: Clips behind the latter.
-        allowed: Difference that is no drift, however sure it is.
+        allowed: Difference that is not drift, however sure it is.
     """
 
     reference: FiniteFloat
@@ -109,7 +109,7 @@ class ErrorCheck(Check):
         window: MAE of the labelled clips of the window.
         ci95: 95% interval of the latter.
         clips: Labelled clips.
-        allowed: Rise that is no drift, however sure it is.
+        allowed: Rise that is not drift, however sure it is.
     """
 
     reference: FiniteFloat
@@ -140,7 +140,7 @@ class DriftResults(Strict):
         shares: The predicted emotions; None if there was nothing to compare, and for scores.
         rates: Abstention, coverage and accuracy, where they are known.
         cautions: Limits of the comparison.
-        task: The task of a model of scores; None, and not written, for emotions.
+        task: The task of a score model; None, and not written, for emotions.
         error: The error of the scores; None, and not written, for emotions and without labels.
     """
 

@@ -19,7 +19,7 @@ from merflow.storage.local import digest, write_json
 class FeatureKey(Strict):
     """One encoder, applied to one cut of the recordings.
 
-    Neighbouring turns are no part of the key: they join when batches are made.
+    Neighbouring turns are not part of the key: they join when batches are made.
 
     Attributes:
         encoder: The encoder and its settings.

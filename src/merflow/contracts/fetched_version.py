@@ -1,4 +1,4 @@
-"""The registered version that a fetched package is; the file stands beside the package's folder."""
+"""The registered version that a fetched package is; the file stands next to the package's folder."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class FetchedVersion(Strict):
 
 
 def write_fetched(package: Path, fetched: FetchedVersion) -> None:
-    """Write it beside the folder of the package.
+    """Write it next to the folder of the package.
 
     Raises:
         OutputError: The folder cannot be written.

@@ -288,7 +288,7 @@ class ChosenEpoch(Strict):
 
 
 class ShadowEpoch(Strict):
-    """The epoch that the shadow selection would have chosen; its predictions are beside the fold's own.
+    """The epoch that the shadow selection would have chosen; its predictions are next to the fold's own.
 
     Attributes:
         epoch: Counted from 1.

@@ -71,7 +71,7 @@ class GateDecision(Strict):
 
     Attributes:
         candidate: The package that wants to become the champion.
-        champion: The present champion; None if there is none.
+        champion: The current champion; None if there is none.
         mode: ``enforce`` refuses after a failed check; ``warn`` promotes and says what failed; ``dry-run`` promotes
             nothing.
         checks: All checks, in the order of the report.

@@ -28,6 +28,6 @@ class GateOutcome(Strict):
         """Parse an outcome from its JSON.
 
         Raises:
-            ParamsError: The text is no outcome.
+            ParamsError: The text is not an outcome.
         """
         return parse_json(cls, text, where="outcome of the gate")

@@ -58,11 +58,11 @@ class ListeningModel(Strict):
         name: Registered name, or ``model:preset``.
         version: Version in the registry, or a digest of the weights.
         title: Name for people.
-        classes: Emotion classes; empty for a model of scores.
+        classes: Emotion classes; empty for a score model.
         modalities: What it reads.
         calibrated: True if its probabilities are calibrated, or its scores have intervals.
         abstains: True if it has thresholds for saying that it is not sure.
-        scale: The scale of its scores; None, and not written, for a model of emotions.
+        scale: The scale of its scores; None, and not written, for an emotion model.
     """
 
     name: str
@@ -85,7 +85,7 @@ class ListeningModel(Strict):
         return self.classes if self.scale is None else self.scale.sides
 
     def label_of(self, heard: "Heard") -> str:
-        """Return the class or side that a prediction is sure of; else ``not sure``."""
+        """Return the class or side that a prediction is sure of; otherwise ``not sure``."""
         if not heard.sure:
             return NOT_SURE
         if isinstance(heard, HeardEmotion):

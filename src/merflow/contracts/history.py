@@ -1,4 +1,4 @@
-"""The figures of a fold's epochs, and the file that keeps them beside its record."""
+"""The figures of a fold's epochs, and the file that keeps them next to its record."""
 
 import math
 from collections.abc import Mapping, Sequence

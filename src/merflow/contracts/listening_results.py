@@ -59,12 +59,12 @@ class HeardSegment(Strict):
 
     @property
     def answer(self) -> str:
-        """The answer of the segment alone; an empty text if it was refused."""
+        """The answer of the segment alone; an empty string if it was refused."""
         return "" if self.heard is None else self.heard.answer
 
     @property
     def smoothed_answer(self) -> str:
-        """The answer by the smoothed numbers; an empty text if it was refused."""
+        """The answer by the smoothed numbers; an empty string if it was refused."""
         return "" if self.heard is None or self.smoothed is None else self.heard.smoothed_answer(self.smoothed)
 
 
@@ -130,7 +130,7 @@ class ListeningResults(Strict):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Each segment's class or side of the scale, ``not sure``, or an empty text if it was refused."""
+        """Each segment's class or side of the scale, ``not sure``, or an empty string if it was refused."""
         return tuple("" if each.heard is None else self.model.label_of(each.heard) for each in self.segments)
 
     @property

@@ -67,7 +67,7 @@ class PackagedEncoder(Strict):
 
 
 class Lineage(Strict):
-    """The sources of a package. An empty text stands for a source that is unknown.
+    """The sources of a package. An empty string means a source that is unknown.
 
     Attributes:
         corpus: Name of the corpus.
@@ -178,7 +178,7 @@ def read_package(folder: Path) -> ModelPackage:
     """Read ``package.json``.
 
     Raises:
-        ModelError: The folder is no package.
+        ModelError: The folder is not a package.
         FormatError: Another version of merflow wrote it, or it is damaged.
     """
     path = folder / PACKAGE

@@ -89,7 +89,7 @@ class MonitorOutcome(Strict):
         """Parse an outcome from its JSON.
 
         Raises:
-            ParamsError: The text is no outcome.
+            ParamsError: The text is not an outcome.
         """
         return parse_json(cls, text, where="outcome of the comparison")
 

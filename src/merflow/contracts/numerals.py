@@ -103,7 +103,7 @@ def training_name(fold: int, seed: int) -> str:
 def quoted(
     figures: Iterable[PublishedFigure], metrics: Sequence[Metric], *, corpus: str | None, protocol: str
 ) -> str | None:
-    """Return a paper's figures to stand beside those of a run, for example ``77 / 75.7``.
+    """Return a paper's figures to stand next to those of a run, for example ``77 / 75.7``.
 
     Figures of another test than the run's name it: ``77 / 75.7 (iemocap4, session-5fold)``.
 

@@ -36,10 +36,10 @@ def file_digests(folder: Path) -> dict[str, str]:
 def package_digest(folder: Path) -> str:
     """Return the SHA-256 of ``package.json``, as ``sha256:`` and 64 hexadecimal digits, as ``sha256sum`` prints them.
 
-    ``package.json`` names the SHA-256 of all files that decide about predictions, so this one digest stands for them.
+    ``package.json`` names the SHA-256 of all files that decide about predictions, so this one digest covers them.
 
     Raises:
-        ModelError: The folder is no package.
+        ModelError: The folder is not a package.
     """
     if not (folder / PACKAGE).is_file():
         raise ModelError(f"{folder} is no model package: {PACKAGE} is missing; {REMEDY}")

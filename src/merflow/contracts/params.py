@@ -38,7 +38,7 @@ class CorpusParams(Strict):
         resample: True to accept recordings of any sample rate and channel count, and read them as 16 kHz mono.
         tags: Treatment of transcribers' tags such as ``[LAUGHTER]``: ``drop`` them, ``keep`` them as they are, or read
             them as ``words`` (laughter).
-        accept: Differences from the real release of a corpus that are known; validation records them and goes on.
+        accept: Differences from the real release of a corpus that are known; validation records them and continues.
     """
 
     taxonomy: Taxonomy
@@ -273,7 +273,7 @@ class TuningParams(Strict):
 
 
 class ClassicsParams(Strict):
-    """The classics that are trained beside the variants, on the same folds.
+    """The classics that are trained along with the variants, on the same folds.
 
     Attributes:
         words: True for TF-IDF with logistic regression, where the corpus has words.

@@ -1,4 +1,4 @@
-"""The settings by which the pipeline ``promote`` goes on from a benchmark, as a user gives them."""
+"""The settings by which the pipeline ``promote`` continues from a benchmark, as a user gives them."""
 
 import shlex
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Figures that the papers report, each with the corpus, protocol and metric that it belongs to.
 
-They are quoted beside measured figures. A difference is taken on the same corpus and protocol alone.
+They are quoted next to measured figures. A difference is taken on the same corpus and protocol alone.
 """
 
 from collections.abc import Iterable

@@ -181,7 +181,7 @@ class TrainRequest(Request):
     Attributes:
         fold: ``model:preset:fold``, or with a seed ``model:preset:fold:seed``.
         workspace: Folder that all steps share; checkpoints and trained folds are in it.
-        presets: Text of the user's preset, if the variant is one; else empty.
+        presets: Text of the user's preset, if the variant is one; otherwise empty.
         manifest: The manifest in the workspace.
         splits: The splits in the workspace.
         features: The variant's features in the workspace.
@@ -205,7 +205,7 @@ class VariantTraining(Strict):
 
     Attributes:
         variant: ``model:preset``.
-        presets: Text of the user's preset, if the variant is one; else empty.
+        presets: Text of the user's preset, if the variant is one; otherwise empty.
         streams: Streams that its model requests.
         code: Digest of the code and of the preset.
     """

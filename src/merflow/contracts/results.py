@@ -55,7 +55,7 @@ class Evaluated(Strict):
         dialogues: Number of dialogues.
         seeds: Training seeds, the same for every variant.
         resamples: Bootstrap resamples; more than requested where there are many pairs.
-        cross_corpus: The corpora that were trained on and tested, of a cell of a cross-corpus matrix; else None.
+        cross_corpus: The corpora that were trained on and tested, of a cell of a cross-corpus matrix; otherwise None.
     """
 
     corpus: str

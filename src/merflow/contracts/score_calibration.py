@@ -1,4 +1,4 @@
-"""The calibration of a model of scores: the width of its conformal intervals, and how they did on held-out data."""
+"""The calibration of a score model: the width of its conformal intervals, and how they did on held-out data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +45,7 @@ class HeldOutIntervals(Strict):
 
 
 class ScoreCalibration(AnyCalibration):
-    """The calibration of a model of scores.
+    """The calibration of a score model.
 
     Attributes:
         task: The task.

@@ -1,9 +1,9 @@
 """The figures of one variant whose labels are scores (:mod:`merflow.contracts.task`).
 
 MAE is in units of the scale; CCC and Pearson's correlation are -1 to 1; ACC7, ACC2 and F1 are shares, 0 to 1. Every
-number is finite; None stands for a figure that cannot be computed, for example a correlation of constant predictions.
+number is finite; None means a figure that cannot be computed, for example a correlation of constant predictions.
 
-The field has three conventions for ACC2 and F1, and papers seldom say which one is theirs. A figure is therefore always
+The field has three conventions for ACC2 and F1, and papers rarely say which one is theirs. A figure is therefore always
 named with its convention (:data:`CONVENTIONS`). F1 is weighted by class size in all of them.
 """
 
@@ -50,7 +50,7 @@ def is_share(name: FigureName) -> bool:
 
 
 def counterpart(metric: Metric, *, model: str) -> FigureName | None:
-    """Return the figure that a paper's metric of sentiment is to be read beside; None if the paper does not tell."""
+    """Return the figure that a paper's metric of sentiment is to be read next to; None if the paper does not tell."""
     if metric == "ACC7":
         return "ACC7"
     names = {f"{metric} {PUBLISHED_CONVENTION[model]}"} if model in PUBLISHED_CONVENTION else set()

@@ -1,6 +1,6 @@
 """The figures of one variant.
 
-Figures are shares, 0 to 1. Every number is finite; None stands for a figure that cannot be computed.
+Figures are shares, 0 to 1. Every number is finite; None means a figure that cannot be computed.
 """
 
 from collections.abc import Mapping

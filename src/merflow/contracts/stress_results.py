@@ -1,6 +1,6 @@
 """The results of the stress suite: the change of predictions and figures when the input gets worse.
 
-A model of emotions is judged by UA and by its predicted classes, a model of scores by CCC and by its scores.
+An emotion model is judged by UA and by its predicted classes, a score model by CCC and by its scores.
 """
 
 from pathlib import Path
@@ -56,7 +56,7 @@ class StressedCondition(Strict):
 
 
 class ConditionResult(StressedCondition):
-    """A condition and a model of emotions; a prediction stays the same if the class does.
+    """A condition and an emotion model; a prediction stays the same if the class does.
 
     Attributes:
         ua: UA under the condition, 0 to 1.
@@ -78,7 +78,7 @@ class ConditionResult(StressedCondition):
 
 
 class ScoreConditionResult(StressedCondition):
-    """A condition and a model of scores; a prediction stays the same if it moves by half a step of the scale at most.
+    """A condition and a score model; a prediction stays the same if it moves by half a step of the scale at most.
 
     Attributes:
         ccc: CCC under the condition.
@@ -237,7 +237,7 @@ class StressRun(Strict):
 
 
 class StressResults(StressRun):
-    """The results of a model of emotions.
+    """The results of an emotion model.
 
     Attributes:
         classes: Emotion classes.
@@ -253,7 +253,7 @@ class StressResults(StressRun):
 
 
 class ScoreStressResults(StressRun):
-    """The results of a model of scores.
+    """The results of a score model.
 
     Attributes:
         task: The task.

@@ -22,7 +22,7 @@ class Submission(Strict):
 
 
 def write_submission(folder: Path, submission: Submission) -> None:
-    """Write it beside the packages.
+    """Write it next to the packages.
 
     Raises:
         OutputError: The folder cannot be written.

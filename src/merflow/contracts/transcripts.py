@@ -1,6 +1,6 @@
 """The transcripts that text streams read: the corpus's reference transcripts, or those of speech recognition (ASR).
 
-A preset requests one kind, and a corpus may have only the other. Extraction decides once which kind is read in place of
+A preset requests one kind, and a corpus may have only the other. Extraction decides once which kind is read instead of
 each, and records that with the features, so that training and results follow it.
 """
 

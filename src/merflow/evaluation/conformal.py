@@ -19,7 +19,7 @@ from merflow.contracts.calibration_record import ANY_GROUP, GroupCoverage
 from merflow.contracts.scores import Interval
 from merflow.errors import EvaluationError
 
-# p-values are multiples of 1 / (n + 1), and 1 - coverage is no exact number in binary.
+# p-values are multiples of 1 / (n + 1), and 1 - coverage is not exact in binary.
 ROUNDING = 1e-9
 
 

@@ -83,7 +83,8 @@ def calibrate(
         coverage: Share of conformal sets that shall hold the true class.
 
     Raises:
-        EvaluationError: A fold has no development predictions, ``coverage`` is no share, or crepes is not installed.
+        EvaluationError: A fold has no development predictions, ``coverage`` is not between 0 and 1, or crepes is not
+            installed.
     """
     whole = _Rows.of(development, classes=classes, groups=groups)
     fitted = _Fitted.on(whole, coverage=coverage)

@@ -3,7 +3,7 @@
 A paired test at level alpha finds a true difference d with probability ``power`` where
 ``d = (z(1 - alpha / 2) + z(power)) * SE`` and SE is the standard error of the difference. The bootstrap over dialogues
 gives the SE of the variants that were tested. For a test set that nobody has tested on yet, the SE follows from
-assumptions, which are stated beside the figure.
+assumptions, which are stated next to the figure.
 """
 
 from collections.abc import Sequence

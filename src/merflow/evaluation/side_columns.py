@@ -1,4 +1,4 @@
-"""Figures beside a variant's honest ones, computed from predictions of their own. No test compares them.
+"""Figures next to a variant's honest ones, computed from predictions of their own. No test compares them.
 
 ``none_paper`` has the epochs with the highest test UA, and the bias of choosing them so. ``missing`` has the same
 models with a modality taken away, or with other transcripts than they were trained on.

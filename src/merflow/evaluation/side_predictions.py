@@ -1,4 +1,4 @@
-"""Tables of predictions beside the honest ones, of any task: other epochs, or a missing input; checked on entry."""
+"""Tables of predictions next to the honest ones, of any task: other epochs, or a missing input; checked on entry."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar

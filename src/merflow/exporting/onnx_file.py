@@ -41,7 +41,7 @@ def require_onnx() -> None:
 
 
 def write_graph(graph: ClipGraph, path: Path, *, facts: ExportedModel) -> None:
-    """Write a graph with its weights; weights of more than 1.9 GB go to a file beside it.
+    """Write a graph with its weights; weights of more than 1.9 GB go to a file next to it.
 
     Args:
         graph: The graph.

@@ -71,7 +71,7 @@ class ScorePrediction(Answer):
 
 @dataclass(frozen=True)
 class EmotionAnswers:
-    """The answers of models of emotions.
+    """The answers of emotion models.
 
     Attributes:
         classes: Emotion classes in the order of the probabilities.
@@ -129,7 +129,7 @@ class EmotionAnswers:
 
 @dataclass(frozen=True)
 class ScoreAnswers:
-    """The answers of models of scores.
+    """The answers of score models.
 
     Attributes:
         task: The scale.

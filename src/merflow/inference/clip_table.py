@@ -7,7 +7,7 @@ Every column may be missing, and every value, as long as a row has an input that
 - ``text``: the words.
 - ``gender``: the speaker's, as the training corpus writes it. It chooses the threshold of the conformal set,
   or the width of the interval.
-- ``dialogue``: name of a dialogue; its rows are the turns in order, which models of dialogue context read.
+- ``dialogue``: name of a dialogue; its rows are the turns in order, which models with dialogue context read.
 """
 
 import base64
@@ -40,7 +40,7 @@ def probability_column(name: str) -> str:
 def predict_table(model: Ensemble, table: pd.DataFrame, *, calibrated: bool = True) -> pd.DataFrame:
     """Return one row per clip, and True in it if the model abstains.
 
-    A model of emotions gives the emotion, the probability of every class and the conformal set; a model of scores gives
+    An emotion model gives the emotion, the probability of every class and the conformal set; a score model gives
     the score and the ends of its conformal interval.
 
     Args:

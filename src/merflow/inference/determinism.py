@@ -13,7 +13,7 @@ import torch.utils.deterministic
 
 
 def seed_epoch(seed: int, *, epoch: int, rank: int = 0) -> None:
-    """Seed torch for one epoch, counted from 1; 0 stands for the initialization of the model.
+    """Seed torch for one epoch, counted from 1; 0 means the initialization of the model.
 
     Each epoch starts from a seed of its own, so that a resumed fold needs no generator state. Processes that share a
     batch draw different numbers; otherwise dropout would mask the same positions in all shares.

@@ -1,6 +1,6 @@
 """A model behind its encoders: one module that is called on raw batches, and its file in the model folder.
 
-``encoders.safetensors`` beside ``model.safetensors`` holds the encoders' parameters that learned, and no others. The
+``encoders.safetensors`` next to ``model.safetensors`` holds the encoders' parameters that learned, and no others. The
 record names the encoders, with their revisions, from which all other parameters come.
 """
 

@@ -32,7 +32,7 @@ def load_package(folder: Path, *, encoders_folder: str = "", device: str = "auto
         device: ``cpu``, ``cuda``, or ``auto`` for a GPU if there is one.
 
     Raises:
-        ModelError: The folder is no package, holds a pickle, one of its files was changed, or an encoder's folder
+        ModelError: The folder is not a package, holds a pickle, one of its files was changed, or an encoder's folder
             holds other files than in training.
         FormatError: Another version of merflow wrote the package.
         FeatureError: An encoder is missing, or cannot be read.

@@ -58,7 +58,7 @@ def classics(
     """Write a folder per classic below ``out``, with its predictions and its record.
 
     A classic of the same data, settings and code that is finished already is kept, and one that
-    is no longer asked for is removed. Classics of inputs that the corpus lacks are left out.
+    is no longer requested is removed. Classics of inputs that the corpus lacks are left out.
 
     Args:
         manifest: Validated manifest.
@@ -138,7 +138,7 @@ def _tasks(data: _Data, *, params: ClassicsParams, transcripts: Collection[Trans
         if params.opensmile == "on":
             opensmile_sets.check_installed()
         audio += OPENSMILE if params.opensmile != "off" and opensmile_sets.is_installed() else ()
-    neighbours = data.manifest.rows["dialogue_id"].duplicated().any()  # else no turn has another beside it
+    neighbours = data.manifest.rows["dialogue_id"].duplicated().any()  # else no turn has another next to it
     yield from (_Task(classic.name, classic, None) for classic in audio if data.trains(classic))
     for kind in kinds:
         for classic in (*WORDS, *(FUSIONS if audio else ())):

@@ -29,7 +29,7 @@ class Deployment:
     Attributes:
         plan: The plan.
         files: Text by file name.
-        notes: Sentences about what the pods need beside the package.
+        notes: Sentences about what the pods need in addition to the package.
     """
 
     plan: Plan
@@ -59,7 +59,7 @@ def deploy(
     traffic: int = 0,
     allow_tag: bool = False,
 ) -> Deployment:
-    """Return the manifests that serve an exact version, and perhaps a canary beside it.
+    """Return the manifests that serve an exact version, and perhaps a canary next to it.
 
     Args:
         registry: The registered model.
@@ -68,7 +68,7 @@ def deploy(
         mode: KServe's deployment mode.
         gpu: True for pods with a GPU.
         service: Name of the InferenceService; empty for that of the registered model.
-        canary: Number or alias of a version that answers a share of the requests; None for none.
+        canary: Number or alias of a version that answers a share of the requests; None if there is none.
         traffic: That share in percent.
         allow_tag: True to accept an image without a digest.
 
@@ -126,7 +126,7 @@ def _served(registry: Registry, text: str) -> tuple[ServedVersion, ModelPackage]
 
 
 def _notes(packages: list[ModelPackage], settings: DeploymentSettings) -> tuple[str, ...]:
-    """Return what pods download beside the package: encoders of the hub."""
+    """Return what pods download in addition to the package: encoders of the hub."""
     cited = {each.citation for package in packages for each in package.encoders.values()}
     pretrained = sorted(text for text in cited if not text.startswith(_NO_WEIGHTS))
     if not pretrained or settings.encoders_pvc != NONE:

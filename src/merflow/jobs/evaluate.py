@@ -61,7 +61,8 @@ def evaluate(
         command: Command that reproduces the run, printed in the report.
         params: Settings of the bootstrap and the calibration error; if ``show_words`` is set, the report shows words.
         run: File of the benchmark's run in MLflow; None to track nothing.
-        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None for none.
+        classics: Folder of the classics on the same splits (:func:`merflow.jobs.classics.classics`); None if there is
+            none.
 
     Raises:
         EvaluationError: Folds are missing or unfinished, or belong to other splits, another corpus or several tasks.

@@ -41,7 +41,7 @@ def explain(
     ``utterances/ID.png`` and ``.npz`` show attention maps, gates and weights of single utterances, ``weights/`` the
     gates and layer weights over all of them. ``embedding.png`` and ``.npz`` show the vectors that feed the classifier
     and their t-SNE; there is no figure where no map can be computed. ``invariance.png`` and ``.npz`` show the same of
-    the representations that a model makes of each modality and that should not depend on it, beside those of another
+    the representations that a model makes of each modality and that should not depend on it, next to those of another
     fold. ``explain.json`` lists the files and is written last.
 
     Args:
@@ -54,13 +54,13 @@ def explain(
         examples: Number of utterances to draw if none is named.
         words: True to print the transcript above each figure.
         device: ``auto``, ``cpu`` or ``cuda``.
-        against: Folder of another fold with the same test part, whose modality-invariant representations stand beside
+        against: Folder of another fold with the same test part, whose modality-invariant representations stand next to
             this one's; by default GIA-MIC's full model and the one without its constraint, if both are in one run.
-        progress: Told of every utterance.
+        progress: Notified of every utterance.
 
     Raises:
-        EvaluationError: A folder is no trained fold or was trained on other data, the fold does not test an utterance,
-            or ``against`` cannot be compared with it.
+        EvaluationError: A folder is not a trained fold or was trained on other data, the fold does not test an
+            utterance, or ``against`` cannot be compared with it.
         FeatureError: The store lacks a feature.
         FormatError: Another version of merflow trained the fold.
         ModelError: The model cannot be loaded.
@@ -159,7 +159,7 @@ def _labels(opened: LoadedFold) -> dict[str, np.ndarray]:
 
 
 def _draw_embedding(opened: LoadedFold, *, folder: Path) -> str:
-    """Write the embeddings; return why there is no map of them, or an empty text."""
+    """Write the embeddings; return why there is no map of them, or an empty string."""
     vectors = opened.embedding()
     points = plane(vectors, seed=opened.inputs.seed)
     _save_arrays(

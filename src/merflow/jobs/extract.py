@@ -45,7 +45,7 @@ def extract(
     other kind.
 
     Features that the store already has are not computed again. A run that died resumes, and runs that go on at the same
-    time share the work. Utterances that cannot be read or encoded are listed in a file beside ``out`` (see
+    time share the work. Utterances that cannot be read or encoded are listed in a file next to ``out`` (see
     :func:`merflow.contracts.quarantine.quarantine_beside`) and are masked in training.
 
     Args:
@@ -56,7 +56,7 @@ def extract(
         params: Profile, kind of transcripts, pace, and size of the shards.
         corpus: Parameters of the corpus; they say whether recordings of other rates are resampled.
         strict: True to raise if an utterance cannot be read or encoded.
-        user_presets: The user's presets, beside those that merflow ships.
+        user_presets: The user's presets, in addition to those that merflow ships.
         profile: The encoders; None for those that ``params.profile`` names.
         progress: Called with every stage, the inputs done and their number.
 

@@ -44,7 +44,7 @@ def fetch_package(registry: Registry, text: str, *, into: Path, expected: str | 
         expected: Digest that the package must have, as ``merflow registry deploy`` writes it; None for any.
 
     Raises:
-        ServingError: ``expected`` is no digest.
+        ServingError: ``expected`` is not a digest.
         ModelError: The package has another digest, or a file of it was changed.
         RegistryError: There is no such version, merflow did not register it, or it has no package.
         TrackingError: The server cannot be reached or refuses.
@@ -70,7 +70,7 @@ def fetch_package(registry: Registry, text: str, *, into: Path, expected: str | 
 
 
 def _whole(folder: Path, *, name: str, text: str, expected: str) -> FetchedVersion | None:
-    """Return the version that is there if it is the one that is asked for, and whole; else None."""
+    """Return the version that is there if it is the one that is asked for, and whole; otherwise None."""
     try:
         found = read_fetched(folder)
         check_package(folder, expected=expected)

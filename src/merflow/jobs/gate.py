@@ -27,7 +27,7 @@ def gate(registry: Registry, version: str, *, mode: Mode, policy: GatePolicy, lo
         load: Loads a package in another process.
 
     Raises:
-        RegistryError: There is no such version, or its files are gone.
+        RegistryError: There is no such version, or its files are missing.
         ModelError: A package is damaged or holds a pickle.
         TrackingError: The server cannot be reached or refuses.
     """

@@ -37,7 +37,7 @@ class Invariance:
 
 
 def counterpart(fold: Path) -> Path | None:
-    """Return the fold that Fig. 2 shows beside this one, if the same run has it on the same data; else None."""
+    """Return the fold that Fig. 2 shows next to this one, if the same run has it on the same data; otherwise None."""
     record = fold_folder.read_record(fold)
     if record.model != "gia-mic" or record.preset not in _SIDE_BY_SIDE:
         return None

@@ -30,7 +30,7 @@ def list_folds(request: ListFoldsRequest, *, manifest: Path, splits: Path, featu
     """Write one request for each fold and seed of each variant into the workspace, and return their paths.
 
     The path of a request has its digest, and the identity of the workspace: a pipeline that caches a training by this
-    path trains again where the trained folds are gone.
+    path trains again where the trained folds are missing.
 
     Args:
         request: Variants, seeds and settings.

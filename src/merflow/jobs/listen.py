@@ -98,8 +98,8 @@ def listen(
 
     Args:
         request: The recording, the model and the settings.
-        progress: Told of the seconds that were heard; None prints plain lines.
-        tell_segment: Told of each segment when it is predicted.
+        progress: Notified of the seconds that were heard; None prints plain lines.
+        tell_segment: Notified of each segment when it is predicted.
         predictor: The model, if it is open already.
 
     Returns:
@@ -107,7 +107,7 @@ def listen(
 
     Raises:
         MediaError: The recording or microphone cannot be heard.
-        ServingError: ``model`` is no model, or another process listens with the same ``out``.
+        ServingError: ``model`` is not a model, or another process listens with the same ``out``.
         CorpusError: Whisper is missing, or does not know the language.
         FeatureError: silero-vad, PyAV or an encoder is not installed.
         OutputError: ``out`` cannot be written.
@@ -227,7 +227,7 @@ def _results(
 
 
 def _write(request: ListenRequest, source: Source, results: ListeningResults, waveform: Waveform) -> Path:
-    """Write all files; the sound of a short recording goes into the page, and that of any other stays beside it."""
+    """Write all files; the sound of a short recording goes into the page, and that of any other stays next to it."""
     out, sound = request.out, request.out / SOUND
     embeds = request.sound and source.path is not None and sound.stat().st_size <= EMBEDDED_BYTES
     kept = request.sound and not embeds

@@ -73,7 +73,7 @@ def package(
         out: Folder for the package.
         card: HTML file for the card.
         page: HTML file for the page of the stress suite.
-        progress: Told of folds, epochs and conditions.
+        progress: Notified of folds, epochs and conditions.
 
     Raises:
         PromotionError: MLflow has no run of the variant, to which a version would belong.

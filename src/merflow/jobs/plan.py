@@ -1,7 +1,7 @@
 """The plan of a pipeline's run: one request for each step, made from the few settings that a user gives.
 
-Everything that decides a step's result beside its input files is resolved here: the parameters, the user's presets, and
-the digests of code and data. The folds are listed once the splits exist (``jobs.list_folds``). A pipeline makes its
+Everything that decides a step's result besides its input files is resolved here: the parameters, the user's presets,
+and the digests of code and data. The folds are listed once the splits exist (``jobs.list_folds``). A pipeline makes its
 plan anew in every run. The other steps are cached by their requests, so they run again exactly when something of their
 own has changed.
 """

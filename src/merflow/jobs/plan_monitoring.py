@@ -18,7 +18,7 @@ def plan_monitoring(settings: MonitoringSettings, *, workspace: str, params: str
         params: Changes to ``params.yaml``.
 
     Raises:
-        MonitoringError: ``since`` is no time.
+        MonitoringError: ``since`` is not a time.
         ParamsError: ``params`` is wrong, nothing says where the registry is, or the retraining is incomplete.
     """
     moment(settings.since, option="since")
@@ -38,7 +38,7 @@ def check_retraining(settings: MonitoringSettings) -> None:
     """Raise if a drift could not start the retraining that the settings ask for.
 
     Raises:
-        ParamsError: No pipeline is named, or its parameters are no JSON object.
+        ParamsError: No pipeline is named, or its parameters are not a JSON object.
     """
     if settings.on_drift == "retrain" and not settings.retrain:
         raise ParamsError("on_drift is retrain, but no pipeline is named; set retrain, for example to merflow-promote")

@@ -57,16 +57,16 @@ def predict(
 ) -> ClipResults:
     """Predict clips in batches, and write the table of results.
 
-    A clip that cannot be read is set aside with the reason. With ``out``, finished clips are kept in a journal beside
+    A clip that cannot be read is set aside with the reason. With ``out``, finished clips are kept in a journal next to
     it, by the digest of their files and the version of the model.
 
     Args:
         request: The clips, the model and the settings.
-        progress: Told of the clips that are done; None prints plain lines.
+        progress: Notified of the clips that are done; None prints plain lines.
         predictor: The model, if it is open already.
 
     Raises:
-        ServingError: ``model`` is no model, or another process writes to the same ``out``.
+        ServingError: ``model`` is not a model, or another process writes to the same ``out``.
         CorpusError: Whisper is missing, or does not know the language.
         OutputError: ``out`` cannot be written.
         MerflowError: See :func:`merflow.opening.open_model.open_model`.

@@ -116,7 +116,7 @@ def _measured(folders: Sequence[Path], versions: Sequence[RegisteredVersion], *,
 
 
 def _loads(champion: Path, clips: Sequence[Clip], *, load: Loader) -> bool:
-    """Return True if the champion can still be loaded; else say why not."""
+    """Return True if the champion can still be loaded; otherwise say why not."""
     outcome = smoke_test(champion, clips[:1], task=read_package(champion).predicted, load=load)
     if not outcome.passed:
         say(f"promote: the champion cannot be loaded: {outcome.error}")

@@ -31,7 +31,7 @@ class PackageSettings:
         coverage: Share of conformal sets or intervals that shall hold the truth, between 0 and 1.
         stress_utterances: Number of test utterances of the stress suite; 0 leaves the suite out.
         intended: The use that the model is meant for, for its card.
-        exception: The reason for which a prohibited use is allowed; None for none.
+        exception: The reason for which a prohibited use is allowed; None if there is none.
         encoders_folder: ``features.encoders_folder``.
         device: ``cpu``, ``cuda`` or ``auto``.
     """
@@ -89,7 +89,7 @@ def register(
         settings: Settings of the package.
         command: Command to print on the page of the stress suite.
         out: Folder of the package; None for ``packages/MODEL/PRESET-KIND`` in the run.
-        progress: Told of folds, epochs and conditions.
+        progress: Notified of folds, epochs and conditions.
 
     Raises:
         PromotionError: The benchmark is not finished, has no such variant that can be promoted, or was not tracked.
@@ -183,7 +183,7 @@ def publish(package: Path, *, registry: Registry, encoders_folder: str = "") -> 
 
     Raises:
         PromotionError: The package knows no run of its variant.
-        ModelError: The folder is no package, or was changed.
+        ModelError: The folder is not a package, or was changed.
         TrackingError: MLflow cannot be reached or refuses.
         RegistryError: The user may not write the registered model.
     """

@@ -120,7 +120,7 @@ def digests_of(settings: RunSettings, params: Params, *, profile: EncoderProfile
     """Return the digests of the run's files: those of an earlier step, or new ones.
 
     Raises:
-        ParamsError: The given digests are no JSON of them.
+        ParamsError: The given digests are not JSON of them.
     """
     if settings.digests:
         return parse_json(DataDigests, settings.digests, where="digests")

@@ -11,7 +11,7 @@ from merflow.corpus.splitting.summary import remarks_on
 
 
 def split(manifest: Path, *, out: Path, params: SplitParams) -> Splits:
-    """Write the folds of a manifest to ``out``, and a readable summary beside it (``.md``).
+    """Write the folds of a manifest to ``out``, and a readable summary next to it (``.md``).
 
     Raises:
         CorpusError: The manifest is missing or of an unknown kind of corpus, or its last validation failed.

@@ -58,7 +58,7 @@ def results_of_classes(
         data: Data of the folds.
         trained: Facts per variant.
         params: Settings of the bootstrap and the calibration error.
-        classics: Folder of the classics on the same splits; None for none.
+        classics: Folder of the classics on the same splits; None if there is none.
 
     Raises:
         EvaluationError: Folds are missing, or were tested on different utterances.

@@ -37,7 +37,7 @@ def track(
 ) -> Path:
     """Make the benchmark's run, or find that of an earlier call, and write to ``out`` how other jobs find it.
 
-    A server that is down is no error: training goes on, and the end of the benchmark uploads what MLflow lacks.
+    A server that is down is not an error: training continues, and the end of the benchmark uploads what MLflow lacks.
 
     Args:
         manifest: Validated manifest.

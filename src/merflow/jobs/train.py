@@ -79,8 +79,8 @@ def train(
         checkpoints: Folder of unfinished folds, each below its fingerprint.
         params: Device, precision, threads and so on.
         run: File of the benchmark's run in MLflow; None tracks nothing.
-        user_presets: The user's presets, beside those that merflow ships.
-        progress: Told of every epoch.
+        user_presets: The user's presets, in addition to those that merflow ships.
+        progress: Notified of every epoch.
 
     Raises:
         PresetError: The id names no variant and fold.

@@ -25,7 +25,7 @@ from merflow.evaluation.drift import (
 from merflow.evaluation.significance import holm, student_interval
 from merflow.monitoring.samples import NUMBERS, Sample
 
-# Differences of shares that are no drift, however sure they are.
+# Differences of shares that are not drift, however sure they are.
 ABSTENTION_GAP, ACCURACY_GAP, COVERAGE_GAP = 0.10, 0.05, 0.05
 # The same of a rise of MAE, as a share of the scale's width.
 ERROR_GAP = 0.02

@@ -31,7 +31,7 @@ class Reference:
 
     Attributes:
         sample: The clips.
-        classes: Classes of the model; empty for a model of scores.
+        classes: Classes of the model; empty for a score model.
         promised: Coverage that its sets or intervals promise; None if it is unknown.
         words: The reference in words.
         cautions: Limits of a comparison with it.
@@ -50,7 +50,7 @@ def reference_of_package(folder: Path) -> Reference:
     """Return the held-out data of a package: every utterance once, as the fold that did not learn it predicts it.
 
     Raises:
-        ModelError: The folder is no package, or it was made before monitoring.
+        ModelError: The folder is not a package, or it was made before monitoring.
         FormatError: Another version of merflow made it.
     """
     package, calibration = read_package(folder), read_any_calibration(folder)

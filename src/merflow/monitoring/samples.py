@@ -69,7 +69,7 @@ def sample_of(
 
     Args:
         records: Predictions, all of one model.
-        classes: Its classes; empty for a model of scores.
+        classes: Its classes; empty for a score model.
         labels: True class or score by clip_id, for some of the clips.
 
     Raises:

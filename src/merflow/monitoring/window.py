@@ -127,12 +127,12 @@ def read_labels(
 
     Args:
         path: The file.
-        classes: Classes of the model; empty for a model of scores, whose labels are numbers.
+        classes: Classes of the model; empty for a score model, whose labels are numbers.
         scale: The scale of its scores; None if it is unknown.
 
     Raises:
-        MonitoringError: The file cannot be read, lacks a column, names a clip twice, or a label is no class or not on
-            the scale.
+        MonitoringError: The file cannot be read, lacks a column, names a clip twice, or a label is not a class or not
+            on the scale.
     """
     if classes:
         return _labels(path, lambda label, where: _class_of(label, where, classes))

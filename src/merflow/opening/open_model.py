@@ -59,7 +59,7 @@ def _of_run(folder: Path, placement: Placement) -> Predictor:
 
 
 def _champion(run: RunFolder) -> tuple[RegisteredVersion, Path] | None:
-    """Return the champion and its package if it was made from folds of the benchmark; else None."""
+    """Return the champion and its package if it was made from folds of the benchmark; otherwise None."""
     try:
         version, package = fetched_version(open_registry(folder=run.root), CHAMPION)
     except RegistryError:

@@ -30,11 +30,11 @@ def identity_of(folder: Path, package: ModelPackage, *, version: RegisteredVersi
     Args:
         folder: Its folder.
         package: Its facts.
-        version: The registered version that it is; None for the one that the file beside a fetched package names, if
+        version: The registered version that it is; None for the one that the file next to a fetched package names, if
             there is one and the package is still the same.
 
     Raises:
-        FormatError: The file beside it is damaged, or of another version of merflow.
+        FormatError: The file next to it is damaged, or of another version of merflow.
     """
     made = f"{package.variant}, {package.made}"
     if version is not None:

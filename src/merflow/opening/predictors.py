@@ -41,7 +41,7 @@ class Placement:
 
 
 def of_package(folder: Path, placement: Placement, *, version: RegisteredVersion | None = None) -> Predictor:
-    """Load a package, which may be that of a registered version, given or named by the file beside a fetched package.
+    """Load a package, which may be that of a registered version, given or named by the file next to a fetched package.
 
     Raises:
         MerflowError: See :func:`merflow.inference.packaged_model.load_package`.

@@ -1,4 +1,4 @@
-"""The presets that merflow ships, read from the YAML files beside this module.
+"""The presets that merflow ships, read from the YAML files next to this module.
 
 Every ``<model>.yaml`` in this folder is one model; nothing else lists them.
 """
@@ -96,7 +96,7 @@ def preset(variant: str, user_presets: UserPresets | None = None) -> Preset:
 
     Args:
         variant: ``model:preset``.
-        user_presets: The user's presets, beside those that merflow ships; None for a caller that takes none.
+        user_presets: The user's presets, in addition to those that merflow ships; None for a caller that takes none.
 
     Raises:
         PresetError: No such model or preset exists; the message names the nearest.

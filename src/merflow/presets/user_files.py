@@ -31,7 +31,7 @@ def yaml_of(text: str, *, where: str, shape: str) -> Any:  # noqa: ANN401 - pars
     """Return the content of a YAML text; ``shape`` tells in errors how to write it.
 
     Raises:
-        PresetError: The text is no YAML.
+        PresetError: The text is not YAML.
     """
     try:
         return yaml.safe_load(text)

@@ -66,7 +66,7 @@ def read_user_presets(path: Path | None) -> dict[str, Preset]:
 
 
 def presets_text(path: Path | None) -> str:
-    """Return the text of a file of presets, and an empty text without one.
+    """Return the text of a file of presets, and an empty string without one.
 
     Raises:
         PresetError: The file is missing or cannot be read.
@@ -77,10 +77,10 @@ def presets_text(path: Path | None) -> str:
 
 
 def parse_user_presets(text: str, *, where: str) -> dict[str, Preset]:
-    """Parse presets from the text of a file, by variant; an empty text has none.
+    """Parse presets from the text of a file, by variant; an empty string has none.
 
     Raises:
-        PresetError: The text is no YAML or holds no presets, a base is unknown, a name belongs to a shipped preset or
+        PresetError: The text is not YAML or holds no presets, a base is unknown, a name belongs to a shipped preset or
             to another model, or a recipe is wrong.
         ParamsError: A key of an entry is wrong.
     """

@@ -1,4 +1,4 @@
-"""Measurements of a package in fresh processes: smoke test, time per clip, peak resident memory and size."""
+"""Measurements of a package in new processes: smoke test, time per clip, peak resident memory and size."""
 
 import platform
 import secrets
@@ -67,7 +67,7 @@ def _outputs(found: Answer) -> list[float]:
 
 
 def smoke_test(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader) -> SmokeTest:
-    """Load a package in a fresh process and predict; a failure is an outcome, not an error.
+    """Load a package in a new process and predict; a failure is an outcome, not an error.
 
     Args:
         folder: The package.
@@ -87,13 +87,13 @@ def smoke_test(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader)
 def measure_costs(
     folders: Sequence[Path], clips: Sequence[Clip], *, load: Loader, rounds: int = 2, repeats: int = 3
 ) -> tuple[Costs, ...]:
-    """Measure packages in turns, each time in a fresh process, so that a busy minute does not hit only one of them.
+    """Measure packages in turns, each time in a new process, so that a busy minute does not hit only one of them.
 
     Args:
         folders: The packages: the candidate, and the champion if there is one.
         clips: Clips that are predicted one at a time.
         load: Loads a package; must be picklable.
-        rounds: Fresh processes per package.
+        rounds: New processes per package.
         repeats: Timed predictions per clip and process, after one that is not timed.
 
     Raises:
@@ -126,7 +126,7 @@ def _fresh(call: Callable[[], Result]) -> Result:
 
 
 def _tried(folder: Path, clips: Sequence[Clip], *, task: Task, load: Loader) -> str:
-    """Load and predict; return the error in one line, or an empty text."""
+    """Load and predict; return the error in one line, or an empty string."""
     try:
         found = load(folder)(clips)
     except Exception as error:  # whatever it is, the package cannot be used

@@ -65,7 +65,7 @@ class ClipList:
 
     Attributes:
         clips: The clips.
-        ignored: Files of the folders that are no media, by their names.
+        ignored: Files of the folders that are not media, by their names.
     """
 
     clips: tuple[ListedClip, ...]

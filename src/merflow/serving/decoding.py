@@ -89,7 +89,7 @@ class Decoded:
         self._check_end()
 
     def _frames(self) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield ``(n,)`` float32 mono samples and their rate; silence stands for what is missing."""
+        """Yield ``(n,)`` float32 mono samples and their rate; silence replaces what is missing."""
         av = library()
         floats = av.AudioResampler(format="fltp")
         sounded_s = 0.0

@@ -61,8 +61,8 @@ class Listener:
             blocks: 16 kHz mono samples in order, ``(n,)`` float32.
             remembered: Finished segments of an earlier run; new ones are added.
             copy: The copy for playback; None to make none.
-            tell: Told of the seconds that were heard.
-            tell_segment: Told of every segment as soon as it is predicted.
+            tell: Notified of the seconds that were heard.
+            tell_segment: Notified of every segment as soon as it is predicted.
 
         Returns:
             The segments in order, not smoothed, and the outline of the recording.

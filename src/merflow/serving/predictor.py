@@ -34,13 +34,13 @@ class ServedModel:
         name: Its registered name, or ``MODEL:PRESET``.
         version: Its number in the registry, or a short digest of its files.
         title: The model in words.
-        classes: Emotion classes in the order of the probabilities; empty for a model of scores.
+        classes: Emotion classes in the order of the probabilities; empty for a score model.
         modalities: Modalities that it reads.
         calibrated: True if its probabilities are calibrated, or its scores have intervals.
         abstains: True if it has conformal thresholds, so that it says when it is not sure.
         card: Its card as Markdown; None if it has none.
         remark: Why it is not calibrated; empty if it is.
-        scale: The scale of its scores; None for a model of emotions.
+        scale: The scale of its scores; None for an emotion model.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Speech detection with silero-vad, block by block at any length.
 
 The network is silero-vad's own for 16 kHz, written in torch, with the weights of its package's TorchScript. (The
-safetensors beside it hold older weights.) The package takes one window per call, and its import sets the number of
+safetensors next to it hold older weights.) The package takes one window per call, and its import sets the number of
 torch's threads for the whole process. This network takes all windows of a block at once, in the calling thread alone,
 for it is small; its probabilities are the same. The released weights of its spectrum are those of a Fourier
 transform under a Hann window, and a transform it is here.

@@ -1,6 +1,6 @@
 """Emotion or score over time: probabilities or scores smoothed over neighbouring segments.
 
-A segment of a few seconds is a noisy measurement, and a speaker's state seldom changes from one sentence to the next.
+A segment of a few seconds is a noisy measurement, and a speaker's state rarely changes from one sentence to the next.
 The smoothed numbers of a segment are therefore a weighted mean of those around it. A neighbour weighs its
 duration times 0.5 to the power of (distance between the middles / half-life): with the half-life of 5 s, a segment 10 s
 away counts a quarter as much per second of speech. Beyond six half-lives nothing counts.

@@ -20,7 +20,7 @@ def clips_of(
     Args:
         manifest: The corpus.
         utterance_ids: The utterances.
-        transcripts: Whose words the clips have; None for none.
+        transcripts: Whose words the clips have; None if there is none.
         reach: Number of turns on either side that are kept with a clip.
     """
     rows = manifest.rows

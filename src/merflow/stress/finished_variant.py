@@ -47,7 +47,7 @@ def read_variant(run: Path, variant: str) -> FinishedVariant:
     """Read a variant of a finished benchmark.
 
     Raises:
-        EvaluationError: The folder is no finished run, or its manifest cannot be found.
+        EvaluationError: The folder is not a finished run, or its manifest cannot be found.
         StressError: The run has no such variant, or not all of its folds.
         FormatError: Another version of merflow made the run.
     """

@@ -167,7 +167,7 @@ def _removed(batch: _Batch, removal: Removal) -> _Batch:
 
 
 def _merged(batch: _Batch, part: _Batch) -> _Batch:
-    """Return the batch with the roles of ``part`` in place of its own."""
+    """Return the batch with the roles of ``part`` instead of its own."""
     streams, stored = (part.streams, part.stored) if isinstance(part, RawBatch) else ({}, part)
     if isinstance(batch, RawBatch):
         merged = _merged(batch.stored, stored)

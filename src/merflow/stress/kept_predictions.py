@@ -1,4 +1,4 @@
-"""Predictions under a condition, kept in files so that an interrupted suite goes on where it stopped."""
+"""Predictions under a condition, kept in files so that an interrupted suite continues where it stopped."""
 
 from dataclasses import dataclass
 from pathlib import Path

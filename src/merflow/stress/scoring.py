@@ -25,7 +25,8 @@ from merflow.stress.grouping import groupings
 from merflow.stress.thresholds import RandomModel, chance_drop, chance_gap, chance_unchanged
 
 RESAMPLES = 2000
-# Gaps below this are no finding, however many utterances show them: groups of one corpus differ in what they act.
+# Gaps below this do not count as findings, however many utterances show them: groups of one corpus differ in what they
+# act.
 ALLOWED_GAP = 0.05
 # An interval needs at least this share of resamples in which group and others have all their classes.
 WHOLE_SHARE = 0.5
@@ -82,7 +83,7 @@ def emotion_results(
     seed: int,
     facts: Mapping[str, Any],
 ) -> StressResults:
-    """Compute the results of a model of emotions.
+    """Compute the results of an emotion model.
 
     Args:
         rows: The utterances; see :class:`Reference`.

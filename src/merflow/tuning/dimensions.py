@@ -89,7 +89,7 @@ class SpaceFile(Strict):
     """One model's file.
 
     Attributes:
-        preset: The preset that the model's name alone stands for.
+        preset: The preset that the model's name alone refers to.
         recipe: Settings of every stage's recipe.
         stages: Settings of the stages of one policy, by policy; they replace settings of the recipe with the same name.
         config: Settings of the model.

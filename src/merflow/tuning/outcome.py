@@ -1,4 +1,4 @@
-"""Outcome of a study: its trials as a table, the best one beside the preset's own values, and what mattered."""
+"""Outcome of a study: its trials as a table, the best one next to the preset's own values, and what mattered."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -137,7 +137,7 @@ class Search:
 
 
 def variant_of(name: str) -> str:
-    """Return ``model:preset``; a model's name alone stands for the preset that its space file names.
+    """Return ``model:preset``; a model's name alone refers to the preset that its space file names.
 
     Raises:
         TuningError: The model is unknown or has no search space.

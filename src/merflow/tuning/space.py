@@ -57,7 +57,7 @@ class SearchSpace:
         return {name: each.model_dump(exclude_defaults=True) for name, each in dimensions.items()}
 
     def suggest(self, trial: Trial) -> Values:
-        """Draw the values of a trial, by dotted name; settings without an effect beside the others are left out."""
+        """Draw the values of a trial, by dotted name; settings without an effect given the others are left out."""
         values: Values = {}
         for name, each in self._recipe_dimensions().items():
             values[name] = each.suggest(trial, name)

@@ -160,7 +160,7 @@ def prepare_next_trial(study: optuna.Study, params: TuningParams, *, worker: int
     """Set up sampler and pruner for the next trial.
 
     The sampler's random numbers depend on the seed, the worker and the number of trials so far, and not on how often
-    the worker was started. So a resumed study goes on like one that never stopped.
+    the worker was started. So a resumed study continues like one that never stopped.
     """
     so_far = sum(trial.state != TrialState.FAIL for trial in study.get_trials(deepcopy=False))
     with warnings.catch_warnings():
@@ -168,7 +168,7 @@ def prepare_next_trial(study: optuna.Study, params: TuningParams, *, worker: int
         study.sampler = TPESampler(
             n_startup_trials=params.startup_trials,
             multivariate=True,
-            group=True,  # some trials lack settings that have no effect beside the others' values
+            group=True,  # some trials lack settings that have no effect given the others' values
             constant_liar=True,  # a trial that runs elsewhere counts as a bad one, so that nobody repeats it
             seed=int(digest([params.seed, worker, so_far])[:8], 16),
         )

@@ -3,7 +3,7 @@
 Colours are those of the light page; ``report.js`` replaces them on the dark one.
 
 Each Okabe-Ito colour has a marker of its own, so that no meaning is carried by colour alone. The numbers of each chart
-are in a table beside it.
+are in a table next to it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ CLASS_STYLES = (
 # More series than this cannot be told apart in one panel.
 MOST_SERIES = len(STYLES)
 _MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
-# Above the chart, since a phone has no room beside it.
+# Above the chart, since a phone has no room next to it.
 LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 _ROW = 34  # pixels per variant
 
@@ -192,7 +192,7 @@ def marker(
 
 
 def two_lines(variant: str) -> str:
-    """Break the name after the model, since a phone has no room for all of it beside a chart."""
+    """Break the name after the model, since a phone has no room for all of it next to a chart."""
     return variant.replace(":", ":<br>", 1)
 
 

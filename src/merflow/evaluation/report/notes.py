@@ -75,7 +75,7 @@ def all_deviations(results: AnyResults) -> str:
 
 
 def transcript_note(training: Training) -> str | None:
-    """Return the transcripts that were read in place of those that the preset asks for; None if they are the same."""
+    """Return the transcripts that were read instead of those that the preset asks for; None if they are the same."""
     if training.transcripts == training.transcripts_of_preset:
         return None
     read, preferred = (_named(kind) for kind in (training.transcripts, training.transcripts_of_preset))

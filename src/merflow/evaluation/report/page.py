@@ -1,4 +1,4 @@
-"""The report page: one HTML file that needs nothing beside it."""
+"""The report page: one self-contained HTML file."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The papers' own tables, complete, with the figures of this run in columns beside theirs."""
+"""The papers' own tables, complete, with the figures of this run in columns next to theirs."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""From prediction tables to the calibration of a model of scores, and how it does on data that it has not seen.
+"""From prediction tables to the calibration of a score model, and how it does on data that it has not seen.
 
 Folds take part as in :mod:`merflow.evaluation.model_calibration`.
 """
@@ -61,7 +61,8 @@ def calibrate_scores(
         coverage: Share of conformal intervals that shall hold the truth.
 
     Raises:
-        EvaluationError: A fold has no development predictions, ``coverage`` is no share, or crepes is not installed.
+        EvaluationError: A fold has no development predictions, ``coverage`` is not between 0 and 1, or crepes is not
+            installed.
     """
     whole = _Rows.of(development, groups=groups)
     half_widths = whole.half_widths(task=task, coverage=coverage)

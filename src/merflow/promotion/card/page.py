@@ -44,7 +44,7 @@ def write_card(folder: Path, *, intended: str = INTENDED) -> tuple[Path, Path]:
         Both paths.
 
     Raises:
-        ModelError: The folder is no package, or evidence is missing or was changed.
+        ModelError: The folder is not a package, or evidence is missing or was changed.
         EvaluationError: Its predictions are incomplete or malformed.
         OutputError: The folder cannot be written.
     """

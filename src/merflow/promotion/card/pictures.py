@@ -1,6 +1,6 @@
 """Pictures of a model card as SVG inside the page: confusion matrix and reliability diagram.
 
-Colours are those of the page, light or dark. Every number is in a table beside the picture or in the picture itself.
+Colours are those of the page, light or dark. Every number is in a table next to the picture or in the picture itself.
 """
 
 from collections.abc import Sequence

@@ -22,7 +22,7 @@ def inference_service(plan: Plan, version: ServedVersion, *, name: str, traffic:
             was rolled out before; None for all.
     """
     labels = {"app.kubernetes.io/name": APP, "app.kubernetes.io/part-of": "merflow"}
-    # Only the HTTPRoute beside it leads to a service in standard mode, so that no other path skips its shares.
+    # Only the HTTPRoute next to it leads to a service in standard mode, so that no other path skips its shares.
     private = {"networking.kserve.io/visibility": "cluster-local"} if plan.mode == "standard" else {}
     scaler = {"serving.kserve.io/autoscalerClass": "keda"} if plan.mode == "standard" else {}
     return {

@@ -50,7 +50,7 @@ class Plan:
     Attributes:
         service: Name of the InferenceService, and of the model in URLs.
         stable: The version that answers all requests, or the rest.
-        canary: The version beside it; None for none.
+        canary: The version next to it; None if there is none.
         mode: KServe's deployment mode.
         gpu: True for pods with a GPU.
         settings: Cluster, resources, scaling and Secrets.

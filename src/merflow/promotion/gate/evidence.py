@@ -52,7 +52,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The evidence about a package. None stands for what the package lacks.
+    """The evidence about a package. None means what the package lacks.
 
     Attributes:
         package: The package.
@@ -61,8 +61,8 @@ class Evidence:
         utterances: Groups of the tested utterances; rows of :data:`merflow.contracts.tables.TESTED`.
         calibration: Its calibration.
         stress: Results of the stress suite.
-        costs: Its costs, measured beside those of the other package.
-        smoke_test: Outcome of loading and predicting in a fresh process.
+        costs: Its costs, measured together with those of the other package.
+        smoke_test: Outcome of loading and predicting in a new process.
         has_card: True if it has a model card, as Markdown and as HTML.
         use_exception: The recorded exception for a prohibited use.
         signature: Its inputs and outputs.
@@ -97,7 +97,7 @@ def read_evidence(folder: Path) -> Evidence:
     is an error.
 
     Raises:
-        ModelError: The folder is no package, or evidence is missing or was changed.
+        ModelError: The folder is not a package, or evidence is missing or was changed.
         FormatError: A file is damaged, or another version of merflow wrote it.
         MerflowError: A table has other columns.
     """

@@ -34,7 +34,7 @@ def decide(
 
     Args:
         candidate: The package that wants to become the champion.
-        champion: The present champion; None if there is none.
+        champion: The current champion; None if there is none.
         policy: What the candidate must show.
         mode: ``enforce``, ``warn`` or ``dry-run``.
         at: Time in UTC, ISO 8601.

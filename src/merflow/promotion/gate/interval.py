@@ -1,7 +1,7 @@
 """The gate's interval of a figure, UA or MAE, or of the difference of two.
 
 A policy states how often chance may promote or refuse a model, so the interval must keep its level with few dialogues
-of unequal sizes, with rare classes, and with models that are seldom wrong. Three things make it do so:
+of unequal sizes, with rare classes, and with models that are rarely wrong. Three things make it do so:
 
 * The standard error is the jackknife's: each dialogue is left out once. For few clusters it errs on the large side,
   whereas that of a bootstrap over clusters is too small (MacKinnon, Nielsen and Webb 2023, "Cluster-robust inference").
@@ -9,7 +9,7 @@ of unequal sizes, with rare classes, and with models that are seldom wrong. Thre
   of one size, that is their number; if a few of them hold most utterances, it is close to the number of these few
   (Kish 1965; Carter, Schnepel and Steigerwald 2017).
 * Each end of a UA lies one utterance further out: what is shown must still be shown if one more answer had been
-  another. Differences come in steps of an utterance, and those of models that are seldom wrong are skewed. MAE has no
+  another. Differences come in steps of an utterance, and those of models that are rarely wrong are skewed. MAE has no
   steps.
 
 ``python -m benchmarks.gate_error_rates`` measures the levels. The reports' intervals are percentiles of a bootstrap

@@ -55,7 +55,7 @@ class MeanAbsoluteError:
     def spread(self, sums: np.ndarray, *, utterances: int) -> Spread | None:  # noqa: ARG002 - UA needs them
         """Return the spread of a gain; None for too few dialogues.
 
-        Errors are no counts, so that MAE has no step of an utterance.
+        Errors are not counts, so that MAE has no step of an utterance.
         """
         tests = sums[0, :, 1]
         return jackknife(sums, _negative_mae, shares=tests / tests.sum(), step=0.0)

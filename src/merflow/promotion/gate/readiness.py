@@ -58,7 +58,7 @@ def signature_check(candidate: Signature, champion: Signature, *, policy: Packag
 
 
 def smoke_check(outcome: SmokeTest | None) -> Check:
-    """Check that the package loads and predicts in a fresh process; nothing gets past a failure."""
+    """Check that the package loads and predicts in a new process; nothing gets past a failure."""
     if outcome is None:
         return Check(
             name="smoke test",

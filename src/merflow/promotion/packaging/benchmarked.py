@@ -39,7 +39,7 @@ def find_variant(run: Path, variant: str) -> BenchmarkedVariant:
 
     Raises:
         PromotionError: The benchmark is not finished, has no such variant, or chose its epochs on test data.
-        EvaluationError: The folder is no benchmark's, or lacks manifest, splits or features.
+        EvaluationError: The folder is not that of a benchmark, or lacks manifest, splits or features.
         FormatError: Another version of merflow trained a fold or evaluated the run.
     """
     folder = read_run(run)

@@ -74,7 +74,8 @@ def calibration_of(
         fold_done: Called after each fold with its number and the number of folds.
 
     Raises:
-        EvaluationError: The data of a fold are gone, ``coverage`` is no share, or crepes is not installed.
+        EvaluationError: The data of a fold are missing, ``coverage`` is not between 0 and 1, or crepes is not
+            installed.
         FeatureError: The store lacks a feature.
     """
     parts = []

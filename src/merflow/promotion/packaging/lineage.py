@@ -25,7 +25,7 @@ _SBOM = "sbom.cdx.json"
 def lineage_of(variant: BenchmarkedVariant, trained: FoldRecord) -> Lineage:
     """Return the sources of a package.
 
-    MLflow is asked for its runs if it answers; else they stay empty.
+    MLflow is asked for its runs if it answers; otherwise they stay empty.
 
     Args:
         variant: The variant.

@@ -69,11 +69,11 @@ def refit(variant: BenchmarkedVariant, package: Path, *, checkpoints: Path, devi
 
     The number of epochs follows from the folds (:mod:`merflow.promotion.packaging.chosen_epochs`); seed, recipe and
     settings are those of the first fold. Nothing is set aside, so there is no figure of the model itself. An
-    interrupted refit goes on from its checkpoint, with the same result.
+    interrupted refit continues from its checkpoint, with the same result.
 
     Raises:
         TrainingError: The training diverged, or cannot be resumed.
-        EvaluationError: The fold's data are gone, or there is no such device.
+        EvaluationError: The fold's data are missing, or there is no such device.
         OutputError: ``checkpoints`` or the package cannot be written.
     """
     epochs = stage_epochs(variant.folds)

@@ -60,7 +60,7 @@ def log_version_model(
         encoders_folder: A folder with the pretrained encoders, for that check; empty for the hub's cache.
 
     Raises:
-        ModelError: The folder is no package, holds a pickle, or one of its files was changed.
+        ModelError: The folder is not a package, holds a pickle, or one of its files was changed.
         TrackingError: The server cannot be reached or refuses, or has no such run.
     """
     described, calibration = read_package(package), read_any_calibration(package)

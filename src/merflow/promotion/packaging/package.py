@@ -50,13 +50,13 @@ def build_package(
         kind: ``refit`` on the utterances of all folds, or ``ensemble`` of the fold models.
         out: The package; an earlier package there is replaced.
         coverage: Share of conformal sets or intervals that shall hold the truth, between 0 and 1.
-        progress: Told of every fold and epoch.
+        progress: Notified of every fold and epoch.
         device: ``auto``, ``cpu`` or ``cuda``.
         checkpoints: Folder of unfinished refits; None for that of the benchmark's unfinished folds.
 
     Raises:
         PromotionError: The benchmark is not finished, or has no such variant that can be promoted.
-        EvaluationError: A file that the folds were trained from is gone, or ``coverage`` is no share.
+        EvaluationError: A file that the folds were trained from is missing, or ``coverage`` is not between 0 and 1.
         FormatError: Another version of merflow made the benchmark.
         FeatureError: The store lacks a feature.
         TrainingError: The refit diverged, or cannot be resumed.
@@ -98,7 +98,7 @@ def build_package(
 
 
 def existing_package(run: Path, variant: str, *, kind: Kind, coverage: float, out: Path) -> ModelPackage | None:
-    """Return the package at ``out`` if it was made from the same folds with the same settings; else None.
+    """Return the package at ``out`` if it was made from the same folds with the same settings; otherwise None.
 
     Raises:
         PromotionError: See :func:`build_package`.

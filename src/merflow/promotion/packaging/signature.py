@@ -15,7 +15,7 @@ from merflow.corpus.samples import RATE_HZ
 from merflow.inference.clip_table import ABSTAINED, EMOTION, HIGH, LOW, SCORE, SET, probability_column
 
 _EXAMPLE_S, _EXAMPLE_HZ = 0.5, 220.0
-# Packages whose version decides the numbers or the loading, beside merflow itself.
+# Packages whose version decides the numbers or the loading, besides merflow itself.
 _ALWAYS = ("numpy", "pandas", "pyarrow", "pydantic", "safetensors", "scipy", "soundfile", "soxr", "torch")
 _PRETRAINED, _VIDEO = ("transformers", "tokenizers"), ("av",)
 
@@ -44,7 +44,7 @@ def signature_of(package: ModelPackage) -> Any:  # noqa: ANN401 - mlflow's Model
 
 
 def input_example(package: ModelPackage) -> pd.DataFrame:
-    """Return one row that the model accepts: a tone and some words, in place of a recording of anybody."""
+    """Return one row that the model accepts: a tone and some words, instead of a recording of anybody."""
     example: dict[str, list[str]] = {}
     if "audio" in package.modalities or package.modalities == ("video",):
         example["audio"] = [_tone()]

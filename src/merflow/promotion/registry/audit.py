@@ -97,7 +97,7 @@ def _traces(stored: list[StoredEntry], tags: dict[int, dict[str, str]]) -> list[
 
 
 def _decisions(registry: Registry, state: RegistryState) -> list[str]:
-    """Return a sentence for every decision whose file is gone."""
+    """Return a sentence for every decision whose file is missing."""
     files = {entry.evidence.file: entry.number for entry in state.entries if entry.evidence is not None}
     run_id = registry.trail.run_id()
     if not files or run_id is None:

@@ -13,7 +13,7 @@ write the next. An entry that moves aliases holds the lock until its time is ove
 5. Write ``finish``.
 
 MLflow sets an alias without any condition. A process that is suspended between the check and the request of step 4 for
-longer than its lock can therefore still set one alias late. It notices when it goes on, takes the lock again, and
+longer than its lock can therefore still set one alias late. It notices when it continues, takes the lock again, and
 records a ``restore`` that sets the aliases as the trail has them. If it is killed before that, the next command records
 the alias as a ``notice``. Clocks only decide when a lock is over; one that runs ahead makes a takeover early, and both
 processes then set the same aliases to the same versions.

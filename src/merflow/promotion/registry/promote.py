@@ -58,8 +58,8 @@ def promote_version(
 
     Raises:
         HeldError: Somebody else moves the aliases.
-        RegistryError: There is no such version, its files are gone, the champion changed meanwhile, or the audit trail
-            is damaged.
+        RegistryError: There is no such version, its files are missing, the champion changed meanwhile, or the audit
+            trail is damaged.
         TrackingError: The server cannot be reached or refuses.
     """
     version = registry.usable(text)
@@ -107,7 +107,7 @@ def promote_on(registry: Registry, text: str, *, decision: str, require_approval
 
     Raises:
         HeldError: Somebody else moves the aliases.
-        RegistryError: There is no such version or decision, its files are gone, or the champion changed meanwhile.
+        RegistryError: There is no such version or decision, its files are missing, or the champion changed meanwhile.
         TrackingError: The server cannot be reached or refuses.
     """
     version = registry.usable(text)
@@ -128,7 +128,7 @@ def preview_promotion(registry: Registry, text: str = CANDIDATE, *, decide: Deci
     """Return what a promotion would decide; write nothing.
 
     Raises:
-        RegistryError: There is no such version, or its files are gone.
+        RegistryError: There is no such version, or its files are missing.
         TrackingError: The server cannot be reached or refuses.
     """
     version = registry.usable(text)
@@ -202,7 +202,7 @@ def _on_known_decision(
     *,
     require_approval: bool,
 ) -> Promotion:
-    """Promote on a recorded decision if a person approved it, where that is asked for; else say what it waits for."""
+    """Promote on a recorded decision if a person approved it, where that is asked for; otherwise say what it waits for."""
     assert known.evidence is not None
     digest, why = known.evidence.decision, known.why
     sentence = f"{version.title} is promoted: decision {digest}"
@@ -251,7 +251,7 @@ def _keep(
     champion: RegisteredVersion | None,
     stored: Sequence[StoredEntry],
 ) -> Evidence:
-    """Store the decision beside an audit trail that is whole, or that a forced decision may go on with."""
+    """Store the decision next to an audit trail that is whole, or that a forced decision may go on with."""
     wrong = problems(stored)
     if wrong and not decision.forced:
         raise RegistryError(

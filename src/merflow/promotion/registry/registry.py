@@ -68,7 +68,7 @@ class Registry:
         """Return a version that MLflow has the files of; see :meth:`version`.
 
         Raises:
-            RegistryError: There is no such version, merflow did not register it, or its files are gone.
+            RegistryError: There is no such version, merflow did not register it, or its files are missing.
             TrackingError: The server cannot be reached or refuses.
         """
         found = self.version(text)
@@ -81,7 +81,7 @@ class Registry:
         return found
 
     def champion_of(self, state: RegistryState) -> RegisteredVersion | None:
-        """Return the present champion.
+        """Return the current champion.
 
         Raises:
             TrackingError: The server cannot be reached or refuses.

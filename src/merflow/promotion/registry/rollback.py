@@ -13,7 +13,7 @@ def rollback(registry: Registry, *, reason: str) -> AuditEntry:
 
     Raises:
         HeldError: Somebody else moves the aliases.
-        RegistryError: There is no previous version, its files are gone, or there is no reason.
+        RegistryError: There is no previous version, its files are missing, or there is no reason.
         TrackingError: The server cannot be reached or refuses.
     """
     need(reason)

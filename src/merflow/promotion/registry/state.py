@@ -34,7 +34,7 @@ class RegistryState:
     Attributes:
         entries: Entries that are readable, the oldest first.
         aliases: Version of each alias; aliases of no version are absent.
-        champions: Versions that a rollback can go back to, the present champion last.
+        champions: Versions that a rollback can go back to, the current champion last.
         open: The move that is not finished; None if the aliases rest.
     """
 
@@ -49,7 +49,7 @@ class RegistryState:
         return self.aliases.get(CHAMPION)
 
     def decision_on(self, version: int) -> AuditEntry | None:
-        """Return the last decision about a version against the present champion; None if there is none."""
+        """Return the last decision about a version against the current champion; None if there is none."""
         for entry in reversed(self.entries):
             if entry.action == "decide" and entry.version == version and entry.evidence is not None:
                 return entry if entry.evidence.champion == self.champion else None

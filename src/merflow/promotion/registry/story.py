@@ -82,7 +82,7 @@ def _server(uri: str) -> str:
 
 
 def _figures(registry: Registry, version: RegisteredVersion) -> tuple[dict[str, float], str]:
-    """Return the test figures of the version's run and model, and the run's experiment; nothing if they are gone."""
+    """Return the test figures of the version's run and model, and the run's experiment; nothing if they are missing."""
     figures: dict[str, float] = {}
     experiment = ""
     try:

@@ -16,7 +16,7 @@ _TAGGED = ("promote", "rollback", "approve")
 
 
 def tag_version(connection: Connection, name: str, entry: AuditEntry) -> None:
-    """Leave a trace of the entry on its version; a forced promotion says so for ever.
+    """Leave a trace of the entry on its version; a forced promotion says so forever.
 
     Raises:
         TrackingError: The server cannot be reached or refuses.

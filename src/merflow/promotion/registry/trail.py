@@ -110,7 +110,7 @@ class Trail:
         return entry
 
     def store(self, text: str, file: str) -> None:
-        """Keep a text as an artifact beside the entries.
+        """Keep a text as an artifact next to the entries.
 
         Raises:
             RegistryError: The user may not write.

@@ -1,9 +1,9 @@
 """Segments as an ELAN annotation file (EAF 3.0).
 
 Tiers: ``emotion`` has one annotation per segment, with a controlled vocabulary. ``smoothed``, ``probability``,
-``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all. A model of scores has a
-tier of its task's name in place of ``emotion``, with the score and its interval in words, and ``score``, ``low`` and
-``high`` in place of ``probability`` and ``possible``.
+``possible`` and ``words`` belong to its annotations, so that moving one in ELAN moves them all. A score model has a
+tier of its task's name instead of ``emotion``, with the score and its interval in words, and ``score``, ``low`` and
+``high`` instead of ``probability`` and ``possible``.
 """
 
 import re

@@ -57,7 +57,7 @@ class MicroBatches:
             predictor: The model.
             batching: Size and waiting time of batches.
             queue: Most clips that may wait.
-            metrics: Told of the queue, batches and answers.
+            metrics: Notified of the queue, batches and answers.
             observe: Called with the answers of every batch, of one at a time.
             copies: Copies of the model in processes of their own.
         """
@@ -155,7 +155,7 @@ class MicroBatches:
             return batch
 
     def _seconds_left(self, *, own: bool) -> float:
-        """Return how long the next batch may still wait for clips; for ever if there are none, or not for a copy."""
+        """Return how long the next batch may still wait for clips; forever if there are none, or not for a copy."""
         if not self._waiting or not (own or self._is_busy):
             return _FOREVER
         if self._clips_waiting() >= self._batching.clips:

@@ -25,7 +25,7 @@ def split_body(body: bytes, header: str | None) -> tuple[bytes, bytes]:
         header: Value of :data:`HEADER`; None if the request has none, and is JSON as a whole.
 
     Raises:
-        RefusedRequestError: The header is no length of a part of the body.
+        RefusedRequestError: The header is not the length of a part of the body.
     """
     if header is None:
         return body, b""

@@ -72,7 +72,7 @@ async def read_form(request: Request, limits: Limits) -> FormData:
     """Return the fields and files of a multipart body.
 
     Raises:
-        RefusedRequestError: As :func:`read_body`, or the body is no multipart form.
+        RefusedRequestError: As :func:`read_body`, or the body is not a multipart form.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):

@@ -44,7 +44,7 @@ def word(value: str | bytes, *, where: str) -> str:
     """Return text.
 
     Raises:
-        RefusedRequestError: The bytes are no UTF-8.
+        RefusedRequestError: The bytes are not UTF-8.
     """
     if isinstance(value, str):
         return value

@@ -25,7 +25,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def body_of(record: type[BaseModel], *, binary: str | None = None) -> dict[str, Any]:
-    """Return the description of a JSON body, and of a binary one beside it."""
+    """Return the description of a JSON body, and of a binary one next to it."""
     content: dict[str, Any] = {"application/json": {"schema": inline_schema(record)}}
     if binary is not None:
         content[binary] = {"schema": {"type": "string", "format": "binary"}}

@@ -28,7 +28,7 @@ def read_record(kind: type[_Body], content: bytes) -> _Body:
     """Return the record that the JSON holds.
 
     Raises:
-        RefusedRequestError: It is no JSON, or not this record.
+        RefusedRequestError: It is not JSON, or not this record.
     """
     try:
         return kind.model_validate_json(content)

@@ -53,7 +53,7 @@ async def listen(service: Service, asked: ClipRequest, *, folder: Path) -> Recor
 async def _segments(service: Service, samples: np.ndarray, *, group: str | None) -> list[Record]:
     """Return the answers to the stretches of speech; none for a recording that is one stretch.
 
-    A model of dialogue context reads the stretches around each, as ``merflow listen`` has it.
+    A model with dialogue context reads the stretches around each, as ``merflow listen`` has it.
     """
     answering, size = service.answering, service.settings.batching.clips
     parts = await answering.decoded(lambda: speech_parts(samples))

@@ -22,7 +22,7 @@ from merflow.inference.media_clips import Clip
 from merflow.serving.answers import ClipAnswer
 from merflow.serving.predictor import Predictor, ServedModel
 
-_MOST = 4  # workers that a server has unasked; one process speaks HTTP for all of them
+_MOST = 4  # workers that a server has by default; one process speaks HTTP for all of them
 
 
 class ModelCopy:
@@ -111,7 +111,7 @@ def model_copies(opener: Callable[[], Predictor], model: ServedModel, *, count: 
 
 
 def usual_workers(*, on_gpu: bool) -> int:
-    """Return how many workers a server has unasked, once its model is loaded.
+    """Return how many workers a server has by default, once its model is loaded.
 
     There is one per core, at most four, and only as many as fit into memory if each takes what this process took at
     most. A model on a GPU has one.

@@ -38,7 +38,7 @@ class OutputTensor:
 
 
 def outputs_of(model: ServedModel) -> dict[str, OutputTensor]:
-    """Return the outputs of a model by name, in the order in which they are sent unasked."""
+    """Return the outputs of a model by name, in the order in which they are sent by default."""
     own = _emotion(model.classes) if model.scale is None else _score(calibrated=model.calibrated)
     return own | {
         "sure": OutputTensor("BOOL", lambda row: [row.sure]),

@@ -25,5 +25,5 @@ def of_other_emotions(words: Sequence[str], emotions: Sequence[str], rng: np.ran
 
 
 def none_at_all(words: Sequence[str], _emotions: Sequence[str], _rng: np.random.Generator) -> list[str]:
-    """Return an empty text for every utterance."""
+    """Return an empty string for every utterance."""
     return [""] * len(words)

@@ -24,7 +24,7 @@ from merflow.stress.scores.thresholds import SAME_WITHIN, RandomScores, chance_d
 from merflow.stress.scoring import RESAMPLES, ROUNDING, WHOLE_SHARE
 from merflow.stress.thresholds import chance_unchanged
 
-# Gaps of MAE below this share of the scale's width are no finding, however many utterances show them.
+# Gaps of MAE below this share of the scale's width do not count as findings, however many utterances show them.
 ALLOWED_GAP = 0.02
 # The MAE of fewer utterances says nothing about a group; where every video has a speaker of its own, most have fewer.
 FEWEST_OF_GROUP = 10
@@ -95,7 +95,7 @@ def score_results(
     seed: int,
     facts: Mapping[str, Any],
 ) -> ScoreStressResults:
-    """Compute the results of a model of scores.
+    """Compute the results of a score model.
 
     Args:
         rows: The utterances; see :class:`ScoreReference`.
