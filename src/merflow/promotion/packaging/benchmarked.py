@@ -13,7 +13,7 @@ from merflow.runs.variant_names import named
 
 @dataclass(frozen=True)
 class BenchmarkedVariant:
-    """A variant that cross-validation has measured.
+    """A variant with its cross-validation results.
 
     Attributes:
         name: Its name in the results, ``model:preset``.
@@ -30,7 +30,7 @@ class BenchmarkedVariant:
 
     @property
     def files(self) -> dict[str, Path]:
-        """Manifest, splits and features, by the names of the arguments that take them."""
+        """Paths of manifest, splits and features, by argument name."""
         return {"manifest": self.manifest, "splits": self.splits, "features": self.features}
 
 

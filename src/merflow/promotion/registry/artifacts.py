@@ -1,4 +1,4 @@
-"""The files of a version: whether they are all there, and the package among them."""
+"""The files of a version: their presence, and the package among them."""
 
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def _downloaded(connection: Connection, root: str, folder: str, *, into: Path) -
 
 
 def _names(connection: Connection, root: str, folder: str | None) -> set[str]:
-    """Return the paths of files and folders in a folder of a logged model; none if it is missing."""
+    """Return the paths of files and folders in a logged model's folder; none if it is missing."""
     if not root:
         return set()
     try:
@@ -153,7 +153,7 @@ def _root(connection: Connection, version: RegisteredVersion) -> str:
 
 
 def _artifacts(connection: Connection, method: str, uri: str, **options: str) -> Any:  # noqa: ANN401 - as MLflow's
-    """Call a function of ``mlflow.artifacts``; it has what the client lacks, an artifact by its own address."""
+    """Call a function of ``mlflow.artifacts``; unlike the client, it can access an artifact by its own address."""
     import mlflow.artifacts
     from mlflow.exceptions import MlflowException
 
