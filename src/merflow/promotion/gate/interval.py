@@ -6,8 +6,8 @@ dialogues of unequal size, with rare classes, and with models that are rarely wr
 * The standard error is the jackknife's: each dialogue is left out once. With few clusters it errs on the large side,
   whereas that of a bootstrap over clusters is too small (MacKinnon, Nielsen and Webb 2023, "Cluster-robust inference").
 * Student's t distribution has as many degrees of freedom as there are *effective* dialogues, minus one. If all
-  dialogues have the same size, that is their number; if a few of them hold most utterances, it is close to the number of those
-  few (Kish 1965; Carter, Schnepel and Steigerwald 2017).
+  dialogues have the same size, that is their number; if a few of them hold most utterances, it is close to the number
+  of those few (Kish 1965; Carter, Schnepel and Steigerwald 2017).
 * Each end of a UA lies one utterance further out: what is shown must still be shown if one more answer had been
   different. Differences come in steps of one utterance, and are skewed for models that are rarely wrong. MAE has no
   steps.
