@@ -1,4 +1,4 @@
-"""The example next to an exported model, which needs onnxruntime and numpy alone."""
+"""The example next to an exported model, which needs only onnxruntime and NumPy."""
 
 import shutil
 from importlib.resources import files
@@ -14,7 +14,7 @@ _TEMPLATE = "predict.py.j2"
 
 
 def write_example(folder: Path, *, inputs: tuple[str, ...], words: WordsInput | None, scores: bool) -> None:
-    """Write ``predict.py`` for an emotion model or scores with these inputs.
+    """Write ``predict.py`` for an emotion or score model with these inputs.
 
     ``words.py`` is written next to it if the model reads words.
     """
