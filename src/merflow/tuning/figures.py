@@ -59,7 +59,7 @@ def write_page(study: optuna.Study, path: Path, *, results: StudyResults) -> Non
 
 
 def write_figures(study: optuna.Study, folder: Path, *, results: StudyResults) -> list[Path]:
-    """Write the figures as PNG and return their paths; figures that need more trials are left out.
+    """Write the figures as PNG files and return their paths; figures that need more trials are left out.
 
     Args:
         study: A study with at least one complete trial.
