@@ -10,7 +10,7 @@ from merflow.runs.code_closure import code_digest
 
 
 def plan_monitoring(settings: MonitoringSettings, *, workspace: str, params: str) -> tuple[MonitorRequest, ActRequest]:
-    """Return the requests of the comparison and of what follows from it.
+    """Return the requests for the comparison and for the action after it.
 
     Args:
         settings: The user's settings.
@@ -35,7 +35,7 @@ def plan_monitoring(settings: MonitoringSettings, *, workspace: str, params: str
 
 
 def check_retraining(settings: MonitoringSettings) -> None:
-    """Raise if a drift could not start the retraining that the settings ask for.
+    """Raise if the retraining in the settings could not be started after drift.
 
     Raises:
         ParamsError: No pipeline is named, or its parameters are not a JSON object.
