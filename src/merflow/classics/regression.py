@@ -40,7 +40,7 @@ def scores_of_functionals(fold: Fold, rows: dict[str, np.ndarray]) -> ScoreOutco
 
     Args:
         fold: The fold.
-        rows: Utterance -> its functionals; NaN where they are unknown, which counts as the mean.
+        rows: Utterance -> its functionals; NaN if they are unknown, which counts as the mean.
     """
     return _chosen(fold, [("", standardized(fold, rows))], costs=_COSTS_OF_FUNCTIONALS)
 

@@ -27,7 +27,7 @@ def of_functionals(fold: Fold, rows: dict[str, np.ndarray], *, kernel: Kernel) -
 
     Args:
         fold: The fold.
-        rows: Utterance -> its functionals; NaN where they are unknown, which counts as the mean.
+        rows: Utterance -> its functionals; NaN if they are unknown, which counts as the mean.
         kernel: ``linear``, or ``rbf`` with a width that is chosen too.
     """
     gammas, costs = (_GAMMAS, _RADIAL_COSTS) if kernel == "rbf" else ((None,), _LINEAR_COSTS)

@@ -52,7 +52,7 @@ class GroupCoverage(Coverage):
 
 
 class HeldOutCalibration(Strict):
-    """Figures on the test parts of the folds, each fold calibrated on its own development part.
+    """Figures on the test parts of the folds, with each fold calibrated on its own development part.
 
     Attributes:
         utterances: Number of test utterances.
@@ -75,11 +75,11 @@ class AnyCalibration(Strict):
     """The part of a calibration that is the same for every task.
 
     Attributes:
-        coverage: Share of conformal sets or intervals that shall hold the truth, 0 to 1.
+        coverage: Share of conformal sets or intervals that should contain the truth, 0 to 1.
         grouped_by: Column of the manifest that forms the groups, such as ``gender``.
         utterances: Number of development utterances by group, and of all below :data:`ANY_GROUP`.
         usual_distances: Distance from the training data that 99% of the development utterances stay below, by role
-            (:mod:`merflow.inference.training_range`); empty where it is unknown.
+            (:mod:`merflow.inference.training_range`); empty if it is unknown.
     """
 
     coverage: FiniteFloat
@@ -92,7 +92,7 @@ class Calibration(AnyCalibration):
     """The calibration of an emotion model.
 
     Attributes:
-        task: The task; a file of an earlier version does not say it.
+        task: The task; files of earlier versions do not say it.
         temperature: Divides the logits.
         thresholds: Lowest calibrated probability of a class in the set, by group, and below :data:`ANY_GROUP`.
         held_out: Figures on held-out data.

@@ -34,7 +34,7 @@ class ClassicFold(Strict):
 
     Attributes:
         fold: Counted from 1.
-        settings: The settings that were chosen on development data, in words; empty where nothing was chosen.
+        settings: The settings that were chosen on development data, in words; empty if nothing was chosen.
         dev_ua: Development UA of the chosen settings; None for a score.
         dev_mae: Development mean absolute error of a score; None for emotions.
     """
@@ -68,7 +68,7 @@ class ClassicRecord(Strict):
         protocol: Protocol of the splits.
         fingerprint: Digest of the code and of all of the above.
         folds: Choices per fold.
-        task: The task; a file of an earlier version does not say it.
+        task: The task; files of earlier versions do not say it.
     """
 
     name: str
@@ -91,7 +91,7 @@ class ClassicRecord(Strict):
 
 
 def write_classic(folder: Path, record: ClassicRecord, predictions: pd.DataFrame) -> None:
-    """Write record and predictions into ``folder/<name>``, whole or not at all.
+    """Write record and predictions into ``folder/<name>``, completely or not at all.
 
     Raises:
         OutputError: The folder cannot be written.

@@ -102,8 +102,8 @@ class Power(Strict):
         utterances: Number of test utterances.
         dialogues: Number of dialogues.
         standard_error: Median over the pairs; None for one variant or few dialogues.
-        detectable_ua: Difference that one comparison at ``alpha`` detects; None likewise.
-        detectable_ua_holm: Difference that the strictest step of Holm's adjustment detects; None likewise.
+        detectable_ua: Difference that one comparison at ``alpha`` detects; None in the same cases.
+        detectable_ua_holm: Difference that the strictest step of Holm's adjustment detects; None in the same cases.
         pairs: The same per pair.
         planned: The same for all of IEMOCAP, under assumptions.
     """

@@ -21,7 +21,7 @@ class CellFigure(Strict):
     """The figure of one variant: UA, or the CCC of a score.
 
     Attributes:
-        value: The figure of all test predictions together; None where it cannot be computed.
+        value: The figure of all test predictions together; None if it cannot be computed.
         ci95: 95% bootstrap interval over dialogues; None for fewer than five, or without the figure.
     """
 

@@ -87,10 +87,10 @@ class Scaling(Strict):
     """The number of pods.
 
     Attributes:
-        min_replicas: Fewest pods; 0 with Knative alone.
-        max_replicas: Most pods.
+        min_replicas: Minimum number of pods; 0 with Knative alone.
+        max_replicas: Maximum number of pods.
         concurrency: Open requests per pod that the autoscaler aims at.
-        limit: Most open requests per pod.
+        limit: Maximum number of open requests per pod.
     """
 
     min_replicas: int = Field(ge=0)

@@ -42,7 +42,7 @@ class ExportedModel(Strict):
         temperature: Divides the logits; 1 without calibration.
         thresholds: Lowest calibrated probability of a class in the conformal set, by group, and ``any`` for clips whose
             group is unknown; empty without calibration.
-        coverage: Share of conformal sets or intervals that shall hold the truth; None without calibration.
+        coverage: Share of conformal sets or intervals that should contain the truth; None without calibration.
         remarks: Limits of the export, for people.
         scale: The scale of the score; None for emotions.
         half_widths: Half the width of the score's conformal interval before it is cut to the scale, by group, and

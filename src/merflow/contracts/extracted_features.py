@@ -52,7 +52,7 @@ class ExtractedFeatures(Strict):
 
 
 def write_extracted_features(path: Path, features: ExtractedFeatures) -> None:
-    """Write the result, whole or not at all.
+    """Write the result, completely or not at all.
 
     Raises:
         OutputError: The file cannot be written.

@@ -56,7 +56,7 @@ class RecordedEncoder(Strict):
     Attributes:
         key: Its key in the feature store.
         spec: Its name, revision, digest and settings; the folder on the training machine is left out.
-        of_paper: True if it is the very encoder that the paper names.
+        of_paper: True if it is exactly the encoder that the paper names.
     """
 
     key: str
@@ -77,7 +77,7 @@ class Origin(Strict):
     Attributes:
         base: The variant that the preset is made from.
         changes: Its settings in the recipe of each stage.
-        tuned: How its settings were found, as the preset's file says; empty where nothing was tuned.
+        tuned: How its settings were found, as the preset's file says; empty if nothing was tuned.
     """
 
     base: str
@@ -116,7 +116,7 @@ class PlannedFold(Strict):
     """Everything that is known about a fold before it is trained.
 
     Attributes:
-        fingerprint: Digest of all that decides the result; equal fingerprints are equal trainings.
+        fingerprint: Digest of everything that affects the result; equal fingerprints are equal trainings.
         fold: Counted from 1; 0 for a refit on the utterances of all folds, whose ``split_id`` is of a split without
             development and test part.
         config: Switches of the model's config.
@@ -126,7 +126,8 @@ class PlannedFold(Strict):
         regime: The encoders' part in the training, as the paper's row asks for it and as it was.
         standardized: True if features are standardized by the statistics of the training part.
         training: Device, precision, threads and so on.
-        transcripts: Whose words the model reads, ``truth``, ``asr`` or both joined by a plus; None if it reads none.
+        transcripts: Kind of transcripts that the model reads, ``truth``, ``asr`` or both joined by a plus; None if it
+            reads none.
         transcripts_of_preset: Whose words its preset asks for.
         context: True if the model reads the turns around the utterance, besides its own.
         profile: Name of the encoder profile.
@@ -135,7 +136,7 @@ class PlannedFold(Strict):
         manifest_hash: Version of the corpus.
         split_params: Task, protocol, development data, seed and so on of the splits.
         origin: The source of a user's preset; None for a paper's own row.
-        git_commit: Commit of the code, with ``-dirty`` behind it where files differ; empty outside a checkout.
+        git_commit: Commit of the code, followed by ``-dirty`` if files differ; empty outside a checkout.
     """
 
     fingerprint: str
@@ -232,7 +233,7 @@ class PlannedFold(Strict):
 
     @property
     def has_paper_encoders(self) -> bool:
-        """True if every encoder is the very one that the paper names."""
+        """True if every encoder is exactly the one that the paper names."""
         return all(encoder.of_paper for encoder in self.encoders.values())
 
     @property
@@ -310,7 +311,7 @@ class FoldRecord(PlannedFold):
     Attributes:
         shapes: Sizes of the streams that the model reads, by role.
         chosen: The epoch whose weights were kept.
-        none_paper: The epoch that the test part likes best; None where the shadow selection was off.
+        none_paper: The epoch that the test part likes best; None if the shadow selection was off.
         epochs: Number of trained epochs, over all stages.
         seconds: Wall time of those epochs.
     """

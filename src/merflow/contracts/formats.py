@@ -20,7 +20,7 @@ Content = TypeVar("Content", bound=Strict)
 
 
 def write_typed(path: Path, content: Strict, *, number: int) -> None:
-    """Write the content as JSON with its format number, whole or not at all.
+    """Write the content as JSON with its format number, completely or not at all.
 
     Raises:
         OutputError: The file cannot be written.

@@ -26,7 +26,7 @@ class Check(Strict):
         passed: True if the candidate passes.
         measured: The figure that was compared with the limit; None for a check without a figure.
         limit: The limit; None for a check without one.
-        interval: Interval of the figure; None where there is none.
+        interval: Interval of the figure; None if there is none.
         unit: Unit of the three; ``points`` are differences of shares, ``scale`` is units of the task's scale.
         sentence: The outcome in words, with its numbers.
         remedy: One thing to do; empty if the check passed.

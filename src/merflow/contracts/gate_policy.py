@@ -35,7 +35,7 @@ class AccuracyPolicy(Strict):
         above_chance: UA by which the lower bound must exceed a constant guess, with or without a champion.
         below_constant: MAE by which the candidate must be better than the best constant, at the lower bound, with or
             without a champion.
-        min_dialogues: Fewest test dialogues on which a difference is believed.
+        min_dialogues: Minimum number of test dialogues on which a difference is believed.
     """
 
     require: Literal["superior", "non-inferior"]
@@ -94,7 +94,7 @@ class StressPolicy(Strict):
 
     Attributes:
         required: True to refuse a package without stress results.
-        min_conditions: Fewest conditions that must have been tested.
+        min_conditions: Minimum number of conditions that must have been tested.
         max_failed_conditions: Largest share of conditions that may fail.
         max_failed_groups: Largest share of groups that may fail.
         must_pass: Names of conditions, or ``gender F`` and the like for groups, none of which may fail.

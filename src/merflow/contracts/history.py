@@ -16,7 +16,7 @@ HISTORY = "history.json"
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """Figures of one epoch, counted from 1 through all stages.
+    """Figures of one epoch, counted from 1 across all stages.
 
     Attributes:
         stage: Counted from 1.

@@ -74,7 +74,7 @@ class Lineage(Strict):
         manifest_hash: Version of the corpus.
         split_id: Identity of the splits.
         dvc_revision: Git commit of the DVC files that hold manifest and splits.
-        git_commit: Commit of the code that trained, with ``-dirty`` behind it where files differed.
+        git_commit: Commit of the code that trained, followed by ``-dirty`` if files differed.
         image: Image of the steps, by digest.
         sbom: Digest of the image's SBOM.
         benchmark_run: MLflow run of the benchmark.
@@ -107,12 +107,12 @@ class ModelPackage(Strict):
         taxonomy: Name of the taxonomy.
         classes: Emotion classes in the order of the probabilities; empty for a score.
         modalities: Modalities that the model reads.
-        transcripts: Whose words it reads; None if it reads none.
+        transcripts: Kind of transcripts that it reads; None if it reads none.
         protocol: Protocol of the cross-validation behind it.
         selection: The rule that chose the epochs of the folds.
-        promotable: True if no test data took part in any choice.
+        promotable: True if no test data were used for any choice.
         members: Its models.
-        fold_epochs: Chosen epoch of each fold and seed, counted through all stages, from which a refit's epochs follow.
+        fold_epochs: Chosen epoch of each fold and seed, counted across all stages, from which a refit's epochs follow.
         encoders: References to the pretrained encoders, by role.
         training_seconds: Durations of the training utterances, shortest and longest, in seconds.
         synthetic: True if the corpus is merflow's synthetic one.

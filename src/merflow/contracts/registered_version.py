@@ -24,7 +24,7 @@ class VersionFacts(Strict):
         split_id: Identity of the splits.
         corpus: Name of the corpus.
         synthetic: True if the corpus is merflow's synthetic one.
-        promotable: True if no test data took part in any choice.
+        promotable: True if no test data were used for any choice.
         package: Digest of ``package.json``.
         benchmark_run: MLflow run of the benchmark; empty if there is none.
         variant_run: MLflow run of the variant; empty if there is none.

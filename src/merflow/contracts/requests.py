@@ -52,7 +52,7 @@ class DataDigests(Strict):
 
     Attributes:
         corpus: Of the corpus's files; empty for one that is generated.
-        encoders: Of local encoders; empty where commits of the hub pin all of them.
+        encoders: Of local encoders; empty if commits of the hub pin all of them.
         recognizer: Of a local Whisper model; empty for a model of the hub, and where nothing is transcribed.
     """
 
@@ -127,7 +127,7 @@ class ExtractRequest(Request):
     Attributes:
         variants: Variants whose streams are needed, ``model:preset`` each.
         workspace: Folder that all steps share; the feature store is in it.
-        encoders: Digest of the files of local encoders; empty where the profile pins all of them.
+        encoders: Digest of the files of local encoders; empty if the profile pins all of them.
         presets: Text of the user's presets among the variants; empty for none.
         profile: Text of the user's encoder profile; empty for the one that ``params.profile`` names.
     """

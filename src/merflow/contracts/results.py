@@ -85,7 +85,7 @@ class ComparedVariants(Evaluated):
     """Variants on one test set, and how they differ.
 
     Attributes:
-        task: The task; a file of an earlier version does not say it.
+        task: The task; files of earlier versions do not say it.
         variants: Figures per variant (``model:preset``).
         comparisons: Every pair once.
         power: Smallest differences that this test set can show.

@@ -30,7 +30,7 @@ class IntervalCoverage(Coverage):
 
 
 class HeldOutIntervals(Strict):
-    """Figures on the test parts of the folds, each fold calibrated on its own development part.
+    """Figures on the test parts of the folds, with each fold calibrated on its own development part.
 
     Attributes:
         utterances: Number of test utterances.

@@ -84,7 +84,7 @@ class ScoreConditionResult(StressedCondition):
         ccc: CCC under the condition.
         delta_ccc: ``ccc`` minus the CCC of the same utterances unchanged.
         mae: MAE under the condition.
-        delta_mae: ``mae`` minus the MAE of the same utterances unchanged; above 0 where the condition costs.
+        delta_mae: ``mae`` minus the MAE of the same utterances unchanged; above 0 if the condition costs.
         mae_ci95: Paired 95% interval of ``delta_mae``; None for fewer than five dialogues.
         shift: Mean of the scores under the condition minus the mean of those unchanged.
         shift_quartiles: 25th, 50th and 75th percentile of an utterance's score under the condition minus unchanged.
@@ -116,7 +116,7 @@ class ComparedGroup(Strict):
         by: The grouping: ``gender``, ``speaker``, ``session`` or ``length``.
         group: Name of the group.
         utterances: Number of utterances.
-        ci95: 95% interval of the difference; None where it cannot be computed.
+        ci95: 95% interval of the difference; None if it cannot be computed.
         allowed_gap: Largest gap that passes: what a random model of the same accuracy shows by chance, and at least a
             little.
         passed: True if the group is not worse than the others by more than that.
@@ -168,7 +168,7 @@ class ScoreGroupResult(ComparedGroup):
     Attributes:
         mae: MAE of the group.
         delta_mae: MAE of the group minus that of others with the same truth, rounded to steps of the scale, over the
-            steps that both have; None if they share none. Above 0 where the model is worse for the group.
+            steps that both have; None if they share none. Above 0 if the model is worse for the group.
     """
 
     mae: FiniteFloat

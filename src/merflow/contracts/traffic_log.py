@@ -28,7 +28,7 @@ class TrafficRecord(Strict):
     """One clip that a model answered. What only scores have is left out of the lines of emotions.
 
     Attributes:
-        time: Time of the answer, UTC, in ISO 8601; empty where it is unknown.
+        time: Time of the answer, UTC, in ISO 8601; empty if it is unknown.
         model: Name of the model.
         version: Its version.
         clip_id: Name of the clip, by which labels find it.

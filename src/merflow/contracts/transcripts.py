@@ -34,6 +34,6 @@ def with_other_transcripts(streams: Iterable[Stream]) -> tuple[Stream, ...]:
 
 
 def transcripts_of(streams: Iterable[Stream]) -> str | None:
-    """Return ``truth`` or ``asr``, joined by a plus where streams read both; None where none reads text."""
+    """Return ``truth`` or ``asr``, joined by a plus where streams read both; None if none reads text."""
     kinds = {stream.transcript for stream in streams if MODALITY_OF[stream.role] == "text"}
     return "+".join(sorted(kinds, reverse=True)) or None

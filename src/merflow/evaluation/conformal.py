@@ -32,7 +32,7 @@ def fit_thresholds(of_true_class: np.ndarray, *, groups: Sequence[str], coverage
     Args:
         of_true_class: ``(n,)`` calibrated probability of each utterance's true class.
         groups: ``(n,)`` group of each utterance; ``ANY_GROUP`` where it is unknown.
-        coverage: Share of sets that shall hold the true class, between 0 and 1.
+        coverage: Share of sets that should contain the true class, between 0 and 1.
 
     Raises:
         EvaluationError: The coverage is no such share, there are no utterances, or crepes is not installed.

@@ -80,7 +80,7 @@ def calibrate(
         groups: Group of each utterance; one whose group is unknown is left out.
         grouped_by: Column that forms the groups; empty for none.
         bins: Bins of the expected calibration error.
-        coverage: Share of conformal sets that shall hold the true class.
+        coverage: Share of conformal sets that should contain the true class.
 
     Raises:
         EvaluationError: A fold has no development predictions, ``coverage`` is not between 0 and 1, or crepes is not
@@ -131,7 +131,7 @@ def by_fold(development: pd.DataFrame, test: pd.DataFrame) -> Iterator[tuple[pd.
 
 
 def _held_out(pairs: list[tuple[_Rows, _Rows]], *, coverage: float, bins: int) -> HeldOutCalibration:
-    """Return the figures of the test rows, each fold calibrated on its own development rows."""
+    """Return the figures of the test rows, with each fold calibrated on its own development rows."""
     after, sets = [], []
     for own, tested in pairs:
         fitted = _Fitted.on(own, coverage=coverage)

@@ -69,7 +69,7 @@ class TrainedVariant:
 
     Attributes:
         training: How it was trained.
-        published: The paper's own figures; empty where the paper reports none.
+        published: The paper's own figures; empty if the paper reports none.
         chosen: Chosen epochs by fold and seed.
     """
 

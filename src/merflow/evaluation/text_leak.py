@@ -52,7 +52,7 @@ def text_leak(
 
 
 def _scripted(utterances: pd.DataFrame) -> "pd.Series[bool] | None":
-    """Return True for scripted and False for improvised utterances, by id; None where one of them is not tested."""
+    """Return True for scripted and False for improvised utterances, by id; None if one of them is not tested."""
     if "scripted" not in utterances:
         return None
     known = utterances.set_index("utterance_id")["scripted"].dropna().astype(bool)

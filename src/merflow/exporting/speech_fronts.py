@@ -90,7 +90,7 @@ def voice_start(samples: Tensor) -> Tensor:
     run = padded[:count]
     for shift in range(1, clips.BLOCKS_ON):
         run = run & padded[shift : shift + count]
-    first = torch.argmax(run.to(torch.int32), dim=0, keepdim=True)  # 0 where there is no run
+    first = torch.argmax(run.to(torch.int32), dim=0, keepdim=True)  # 0 if there is no run
     return (first - clips.ONSET_BLOCKS).clamp(min=0) * clips.BLOCK
 
 

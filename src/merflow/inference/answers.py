@@ -90,7 +90,7 @@ class EmotionAnswers:
 
         Args:
             calibrated: Calibrated probabilities.
-            groups: Group of each clip, such as the speaker's gender; None where it is unknown.
+            groups: Group of each clip, such as the speaker's gender; None if it is unknown.
         """
         if self.calibration is None:
             return np.zeros(calibrated.shape, dtype=bool)
@@ -148,7 +148,7 @@ class ScoreAnswers:
 
         Args:
             raw: Scores ``(N, 1)``.
-            groups: Group of each clip, such as the speaker's gender; None where it is unknown.
+            groups: Group of each clip, such as the speaker's gender; None if it is unknown.
         """
         if self.calibration is None:
             return np.full((len(raw), 2), np.nan)

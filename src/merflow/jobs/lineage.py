@@ -131,7 +131,7 @@ def lineage(reference: str, *, uri: str | None, around: Path) -> Lineage:
     Args:
         reference: A model folder, a fold's folder or a benchmark's folder; or in MLflow a run's id or a model version
             (``models:/name/3``, ``name@alias``).
-        uri: MLflow's server or database; None where none is named.
+        uri: MLflow's server or database; None if none is named.
         around: A folder of the project whose revisions are searched.
 
     Raises:

@@ -242,7 +242,7 @@ def _train(
 
 
 def _fold_run(run: Path | None, planned: PlannedFold) -> FoldRun | None:
-    """Open the fold's own run below its variant's; None where nothing is tracked."""
+    """Open the fold's own run below its variant's; None if nothing is tracked."""
     tracked = None if run is None else read_tracked_run(run)
     return None if tracked is None or tracked.uri is None else open_benchmark(tracked).fold(planned)
 

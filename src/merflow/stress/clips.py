@@ -20,7 +20,7 @@ def clips_of(
     Args:
         manifest: The corpus.
         utterance_ids: The utterances.
-        transcripts: Kind of transcripts that the clips have; None for none.
+        transcripts: Kind of transcripts that the clips have; None if there is none.
         reach: Number of turns to keep on either side of a clip.
     """
     rows = manifest.rows

@@ -98,6 +98,6 @@ def _majorities(
 
 
 def _most_frequent(values: np.ndarray) -> int:
-    """Return the most frequent step; of equals, the lowest."""
+    """Return the most frequent step; in a tie, the lowest."""
     found, counts = np.unique(values, return_counts=True)
     return int(found[counts.argmax()])

@@ -32,7 +32,7 @@ def fit_half_widths(
         scores: ``(n,)`` predictions.
         groups: ``(n,)`` group of each utterance; ``ANY_GROUP`` where it is unknown.
         task: The scale.
-        coverage: Share of intervals that shall hold the truth, between 0 and 1.
+        coverage: Share of intervals that should contain the truth, between 0 and 1.
 
     Raises:
         EvaluationError: The coverage is no such share, there are no utterances, or crepes is not installed.

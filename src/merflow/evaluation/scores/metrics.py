@@ -113,7 +113,7 @@ def binary_classes(
 
 
 def figures_of(labels: np.ndarray, scores: np.ndarray, task: Regression) -> dict[FigureName, float | None]:
-    """Compute every figure of some utterances; None where it is undefined.
+    """Compute every figure of some utterances; None if it is undefined.
 
     Args:
         labels: ``(n,)`` truth.
@@ -181,6 +181,6 @@ def _counts(sums: np.ndarray, convention: Convention) -> tuple[np.ndarray, np.nd
 
 
 def _divided(values: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """Return the quotient; NaN where the divisor is 0."""
+    """Return the quotient; NaN if the divisor is 0."""
     quotient: np.ndarray = np.divide(values, by, out=np.full(np.shape(by), np.nan), where=by > 0)
     return quotient

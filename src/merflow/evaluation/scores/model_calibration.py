@@ -58,7 +58,7 @@ def calibrate_scores(
         task: The scale.
         groups: Group of each utterance; one whose group is unknown is left out.
         grouped_by: Column that forms the groups; empty for none.
-        coverage: Share of conformal intervals that shall hold the truth.
+        coverage: Share of conformal intervals that should contain the truth.
 
     Raises:
         EvaluationError: A fold has no development predictions, ``coverage`` is not between 0 and 1, or crepes is not
@@ -81,7 +81,7 @@ def calibrate_scores(
 def _held_out(
     development: pd.DataFrame, test: pd.DataFrame, *, task: Regression, groups: Mapping[str, str], coverage: float
 ) -> HeldOutIntervals:
-    """Return the figures of the test rows, each fold calibrated on its own development rows."""
+    """Return the figures of the test rows, with each fold calibrated on its own development rows."""
     found = []
     for own, tested in by_fold(development, test):
         half_widths = _Rows.of(own, groups=groups).half_widths(task=task, coverage=coverage)

@@ -9,7 +9,7 @@ from merflow.jobs.steps.shared_files import SharedFiles
 
 
 def model_digests(folders: Sequence[str], shared: SharedFiles) -> list[str] | None:
-    """Return digests of local models that are in the workspace in S3; None where none is."""
+    """Return digests of local models that are in the workspace in S3; None if none is."""
     if shared.remote is None or not any(name and shared.holds(Path(name)) for name in folders):
         return None
     remote = shared.remote
