@@ -1,6 +1,6 @@
-"""The calibration of a model package: temperature, conformal thresholds, and how both did on held-out data.
+"""The calibration of a model package: temperature, conformal thresholds, and their results on held-out data.
 
-:mod:`merflow.contracts.score_calibration` has that of a score model.
+:mod:`merflow.contracts.score_calibration` has the calibration of a score model.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from merflow.errors import ModelError
 CALIBRATION = "calibration.json"
 FORMAT = 1
 REMEDY = "register the model again with merflow registry register"
-# The threshold for clips whose group is unknown: the largest of all groups', which keeps the coverage in each of them.
+# The key of the threshold for clips of an unknown group: the most inclusive one, which keeps the coverage in all
+# groups.
 ANY_GROUP = "any"
 
 
@@ -28,7 +29,7 @@ class Coverage(Strict):
 
     Attributes:
         utterances: Number of utterances.
-        coverage: Share of them that hold the truth.
+        coverage: Share of them that contain the truth.
         ci95: 95% interval of ``coverage``.
         answered: Share of utterances on which the model does not abstain.
         accuracy_when_answered: Share of these answers that are right; None if there are none.
@@ -72,7 +73,7 @@ class HeldOutCalibration(Strict):
 
 
 class AnyCalibration(Strict):
-    """The part of a calibration that is the same for every task.
+    """The part of a calibration that all tasks share.
 
     Attributes:
         coverage: Share of conformal sets or intervals that should contain the truth, 0 to 1.
@@ -127,7 +128,7 @@ def read_calibration(folder: Path) -> Calibration:
 
 
 def calibrated_task(folder: Path) -> str:
-    """Return the task of a package's calibration: ``emotion`` where the file does not say it.
+    """Return the task of a package's calibration: ``emotion`` if the file does not say it.
 
     Raises:
         ModelError: The package has no calibration.
@@ -140,7 +141,7 @@ def calibrated_task(folder: Path) -> str:
 
 
 def needs_emotions(where: str, *, task: str) -> ModelError:
-    """Return the error about a score model, for whatever takes emotion models alone."""
+    """Return the error about a score model, for code that only supports emotion models."""
     return ModelError(
         f"{where} predicts {task}, which is a score, and only a model of emotions can be used here; name one that was "
         "trained with splits.task=emotion"

@@ -46,22 +46,22 @@ class ClassicFold(Strict):
 
     @property
     def preferred(self) -> float:
-        """The development figure, the better the higher: UA, or the negative error."""
+        """The development figure for which higher is better: UA, or the negative error."""
         figure = self.dev_ua if self.dev_mae is None else -self.dev_mae
         assert figure is not None, "a fold has one of the two"
         return figure
 
 
 class ClassicRecord(Strict):
-    """Facts about a classic that its predictions do not hold.
+    """Facts about a classic that its predictions do not contain.
 
     Attributes:
         name: Its name, without the model.
         modalities: Modalities that it reads.
         context: True if it also reads the turns before and after the utterance.
         transcripts: Kind of words that it reads; None without words.
-        leak: True for the leak baseline, which no variant is compared with: the same words without the training
-            dialogues and lines that the test part repeats.
+        leak: True for the leak baseline, with which no variant is compared: it reads the same words, but is trained
+            without the dialogues and lines that the test part repeats.
         description: What it learns from and how, in a sentence.
         manifest_hash: Version of the corpus.
         split_id: Identity of the splits.
@@ -134,14 +134,14 @@ def classics_on(folder: Path | None, *, split_id: str) -> tuple[ClassicRecord, .
 
 
 def classic_predictions(folder: Path | None, records: Sequence[ClassicRecord]) -> pd.DataFrame | None:
-    """Read the predictions of these classics, all together; None without any."""
+    """Read the predictions of these classics into one table; None if there are none."""
     if folder is None or not records:
         return None
     return read_predictions(folder, [record.name for record in records], task=records[0].task)
 
 
 def read_predictions(folder: Path, names: Sequence[str], *, task: TaskName = EMOTION) -> pd.DataFrame:
-    """Read the predictions of these classics of a task, all together.
+    """Read the predictions of a task's classics into one table.
 
     Raises:
         CorpusError: A table is missing.

@@ -5,7 +5,7 @@ from pydantic import FiniteFloat
 from merflow.contracts.scores import Interval
 from merflow.contracts.strict import Strict
 
-# A difference counts as significant where its Holm-adjusted p-value is below this.
+# A difference is significant if its Holm-adjusted p-value is below this.
 ALPHA = 0.05
 
 
@@ -130,7 +130,7 @@ class ClassicComparison(Strict):
         standard_error: Standard error of ``delta_ua``; None for fewer than five dialogues.
         p_bootstrap: Two-sided p-value of ``delta_ua``.
         p_holm: ``p_bootstrap`` after Holm's adjustment over all pairs of a variant and a classic. The pairs of two
-            variants are a family of their own, so that a classic more changes nothing among the variants.
+            variants are a family of their own, so adding a classic changes nothing among the variants.
     """
 
     variant: str

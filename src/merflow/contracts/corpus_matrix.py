@@ -1,4 +1,4 @@
-"""The content of ``matrix.json``: a figure for every corpus that was trained on and every corpus that was tested."""
+"""The content of ``matrix.json``: a figure for every pair of training and test corpus."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ class CellFigure(Strict):
 
 
 class MatrixCell(Strict):
-    """One corpus that was trained on, and one that was tested.
+    """A pair of training and test corpus.
 
     Attributes:
         corpora: Both, with the choice of development data and the share of utterances that was left out.

@@ -35,7 +35,7 @@ class Costs(Strict):
         machine: The machine in words.
         clips: Number of timed predictions per round.
         rounds: One per new process.
-        size_mib: Size of the package's files; pretrained encoders that it only refers to are not among them.
+        size_mib: Size of the package's files; pretrained encoders, which it only refers to, are not included.
     """
 
     measurement: str

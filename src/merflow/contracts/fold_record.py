@@ -32,7 +32,7 @@ _FIRST_FORMAT = "card.json"
 
 
 class Environment(Strict):
-    """Versions of the software that computed something, and the hardware below it.
+    """Versions of the software behind a computation, and its hardware.
 
     Attributes:
         os: Operating system, its release and the machine's architecture.
@@ -116,20 +116,20 @@ class PlannedFold(Strict):
     """Everything that is known about a fold before it is trained.
 
     Attributes:
-        fingerprint: Digest of everything that affects the result; equal fingerprints are equal trainings.
+        fingerprint: Digest of everything that affects the result; equal fingerprints mean equal training runs.
         fold: Counted from 1; 0 for a refit on the utterances of all folds, whose ``split_id`` is of a split without
             development and test part.
         config: Switches of the model's config.
         classes: Emotion classes in the order of the logits; empty for a score.
         selection: The rule that chooses the epoch.
         recipes: One for each trained stage, in the order of training.
-        regime: The encoders' part in the training, as the paper's row asks for it and as it was.
+        regime: Treatment of the encoders in training, as in the paper's row and as carried out.
         standardized: True if features are standardized by the statistics of the training part.
         training: Device, precision, threads and so on.
         transcripts: Kind of transcripts that the model reads, ``truth``, ``asr`` or both joined by a plus; None if it
             reads none.
-        transcripts_of_preset: Whose words its preset asks for.
-        context: True if the model reads the turns around the utterance, besides its own.
+        transcripts_of_preset: Kind of transcripts that its preset requests.
+        context: True if the model also reads the turns around the utterance.
         profile: Name of the encoder profile.
         encoders: The encoders that make its features, by role.
         corpus: Name of the corpus.
@@ -193,7 +193,7 @@ class PlannedFold(Strict):
 
     @property
     def development_data(self) -> Development:
-        """Kind of utterances that were set aside from training as development data."""
+        """Kind of utterances that were held out from training as development data."""
         return self.split_params.development
 
     @property
@@ -238,7 +238,7 @@ class PlannedFold(Strict):
 
     @property
     def recipe_settings(self) -> dict[str, Any]:
-        """The recipe, or one per stage where there are several."""
+        """The recipe, or one per stage if there are several."""
         stages = [recipe.model_dump() for recipe in self.recipes]
         return stages[0] if len(stages) == 1 else {f"stage {n}": stage for n, stage in enumerate(stages, start=1)}
 
@@ -256,7 +256,7 @@ class PlannedFold(Strict):
 
     @property
     def stamp(self) -> str:
-        """Digest that the weights carry, to recognize weights of another record."""
+        """Digest stored with the weights, to recognize weights of another record."""
         facts = self.model_dump(mode="json", include=set(PlannedFold.model_fields))
         return digest({**facts, "split_params": self.split_params.deciding()})
 
@@ -266,9 +266,9 @@ class ChosenEpoch(Strict):
 
     Attributes:
         epoch: Counted from 1 through all stages.
-        stage: Its stage, counted from 1. In a stage before the last, encoders had not learned yet.
-        dev_loss: None for a refit, which sets no development data aside.
-        dev_ua: None likewise, and for a score.
+        stage: Its stage, counted from 1. In a stage before the last, encoders were not yet fine-tuned.
+        dev_loss: Development loss; None for a refit, which has no development data.
+        dev_ua: Development UA; None for a refit and for a score.
         dev_mae: Mean absolute error of scores; None for classes, as are the next two.
         dev_ccc: Concordance correlation, -1 to 1.
         dev_pearson: Correlation, -1 to 1.
@@ -284,7 +284,7 @@ class ChosenEpoch(Strict):
 
     @property
     def figures(self) -> dict[str, float]:
-        """The development figures that there are, by name."""
+        """The available development figures, by name."""
         return {name: value for name, value in self if name.startswith("dev_") and value is not None}
 
 
@@ -311,7 +311,7 @@ class FoldRecord(PlannedFold):
     Attributes:
         shapes: Sizes of the streams that the model reads, by role.
         chosen: The epoch whose weights were kept.
-        none_paper: The epoch that the test part likes best; None if the shadow selection was off.
+        none_paper: The epoch with the best test score; None if the shadow selection was off.
         epochs: Number of trained epochs, over all stages.
         seconds: Wall time of those epochs.
     """

@@ -1,4 +1,4 @@
-"""A prediction for a clip or a segment as results keep it, an emotion or a score, and the model that made it."""
+"""A prediction for a clip or a segment in results, an emotion or a score, and the model that made it."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ class ScoreScale(Strict):
     """The scale of a model that predicts scores.
 
     Attributes:
-        task: The task that the score is of.
+        task: The task of the score.
         low: Lowest value of the scale.
         high: Highest value of the scale.
     """
@@ -81,7 +81,7 @@ class ListeningModel(Strict):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of what an answer may say: the classes, or the sides of the scale."""
+        """Names of the possible answers: the classes, or the sides of the scale."""
         return self.classes if self.scale is None else self.scale.sides
 
     def label_of(self, heard: "Heard") -> str:
@@ -149,7 +149,7 @@ class HeardScore(Strict):
 
     @property
     def answer(self) -> str:
-        """The score with its interval, such as ``1.3 (0.4 to 2.2)``; behind ``not sure:`` if its side is not sure."""
+        """The score with its interval, such as ``1.3 (0.4 to 2.2)``; after ``not sure:`` if the side is not clear."""
         within = "" if self.low is None or self.high is None else f" ({short(self.low)} to {short(self.high)})"
         return self._said(f"{short(self.score)}{within}")
 

@@ -20,10 +20,10 @@ class EpochFigures:
 
     Attributes:
         stage: Counted from 1.
-        train_loss: Mean over training utterances, as seen while the weights moved.
+        train_loss: Mean over training utterances during the epoch, while the weights changed.
         dev_loss: Mean over development utterances after the epoch; NaN without any, as is all of ``development``.
         lr: Learning rate of the first parameter group.
-        seconds: Wall time; the one figure that differs between equal runs.
+        seconds: Wall time; the only figure that differs between equal runs.
         development: Figures of the development utterances by name, those of the task: ``dev_ua`` (mean recall) and
             ``dev_wa`` (accuracy) of classes, 0 to 1; ``dev_mae``, ``dev_ccc`` and ``dev_pearson`` of scores.
     """

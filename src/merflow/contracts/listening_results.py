@@ -14,7 +14,7 @@ _REMEDY = "run merflow listen again"
 
 
 class SegmentSettings(Strict):
-    """The rules by which speech is cut into segments.
+    """The rules for cutting speech into segments.
 
     Attributes:
         onset: Probability of speech at which a segment starts.
@@ -39,7 +39,7 @@ class HeardSegment(Strict):
     Attributes:
         start_s: Its start in the recording.
         end_s: Its end.
-        text: Its words; None if nobody transcribed them.
+        text: Its words; None if they were not transcribed.
         heard: The prediction; None if the model refused the segment.
         refusal: The reason why there is no prediction.
         smoothed: Probabilities, or ``score``, smoothed over time; None without a prediction.
@@ -95,12 +95,12 @@ class ListeningSpeed(Strict):
 
 
 class ListeningResults(Strict):
-    """Everything that listening to one recording found.
+    """All results of listening to one recording.
 
     Attributes:
         recording: Name of the recording.
         digest: SHA-256 of the file; None for a microphone.
-        duration_s: Length of its sound.
+        duration_s: Duration of its audio.
         model: The model.
         settings: Rules for segments.
         half_life_s: Distance in time at which a neighbour's weight in the smoothing is half.

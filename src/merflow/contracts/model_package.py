@@ -1,8 +1,8 @@
-"""The model package: a folder with everything that a registered model version consists of.
+"""The model package: a folder with all parts of a registered model version.
 
 ``members/NN`` are model folders, one for a model refitted on all data, several for an ensemble of fold models.
-``evidence/`` holds what was measured of the variant on held-out data, so that a gate can compare two packages without
-the runs that they come from: ``predictions.parquet`` (the folds' test predictions, before calibration) and
+``evidence/`` contains the variant's results on held-out data, so that a gate can compare two packages without the runs
+that they come from: ``predictions.parquet`` (the folds' test predictions, before calibration) and
 ``utterances.parquet`` (the groups of these utterances). ``reference.parquet`` holds their measurements, with which
 monitoring compares traffic; packages of earlier versions lack it. ``package.json`` names all of it.
 """
@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import FiniteFloat, model_validator
 
-from merflow.contracts.corpus_validation import Validation as Validation  # packages are made and read with it
+from merflow.contracts.corpus_validation import Validation as Validation  # needed to build and read packages
 from merflow.contracts.formats import read_typed, write_typed
 from merflow.contracts.numerals import plural
 from merflow.contracts.protocols import Protocol
@@ -44,7 +44,7 @@ class Member(Strict):
         digest: SHA-256 over the names and the content of its files.
         fold: The fold whose training part it learned from; None for a refit on all data.
         seed: Training seed.
-        epochs: Epochs that its weights went through, over all stages.
+        epochs: Number of epochs behind its weights, over all stages.
     """
 
     folder: str
@@ -55,7 +55,7 @@ class Member(Strict):
 
 
 class PackagedEncoder(Strict):
-    """A reference to a pretrained encoder, which the package does not hold.
+    """A reference to a pretrained encoder, which is not part of the package.
 
     Attributes:
         citation: Model, revision and layers.
@@ -97,12 +97,12 @@ class Lineage(Strict):
 
 
 class ModelPackage(Strict):
-    """Everything that is known about a package, its predictions and calibration aside.
+    """The description of a package, except for its predictions and calibration.
 
     Attributes:
         kind: ``refit`` on all data, or ``ensemble`` of the fold models.
         variant: ``model:preset``.
-        task: Name of the task; a package of an earlier version does not say it.
+        task: Name of the task; packages of earlier versions do not say it.
         scale: Lowest and highest value of a score; None for emotions.
         taxonomy: Name of the taxonomy.
         classes: Emotion classes in the order of the probabilities; empty for a score.
@@ -159,14 +159,14 @@ class ModelPackage(Strict):
 
     @property
     def made(self) -> str:
-        """Words that say how the models were made."""
+        """A phrase that says how the models were made."""
         if self.kind == "refit":
             return f"refitted on all sessions for {plural(self.members[0].epochs, 'epoch')}"
         return f"an ensemble of {plural(len(self.members), 'fold model')}"
 
 
 def write_package(folder: Path, package: ModelPackage) -> None:
-    """Write ``package.json``; last of all files, for it makes a folder a package.
+    """Write ``package.json``, after all other files, because it makes a folder a package.
 
     Raises:
         OutputError: The folder cannot be written.

@@ -1,4 +1,4 @@
-"""The files of a model package: their digests, and the refusal of any that changed or could run code when read."""
+"""The files of a model package: their digests, and the refusal of files that changed or could run code when read."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from merflow.contracts.model_package import EVIDENCE, MEMBERS, PACKAGE, REMEDY, 
 from merflow.errors import ModelError
 from merflow.storage.local import digest
 
-# Endings of files that are, or may be, pickles: reading one runs whatever code it holds.
+# Extensions of files that are, or may be, pickles: reading one runs any code in it.
 _PICKLES = (".bin", ".ckpt", ".dill", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth")
 _DIGITS = 12
 
@@ -47,7 +47,7 @@ def package_digest(folder: Path) -> str:
 
 
 def check_package(folder: Path, *, expected: str, title: str = "") -> None:
-    """Raise unless the folder is the package with this digest, whole and without pickles.
+    """Raise unless the folder is the package with this digest, intact and without pickles.
 
     Args:
         folder: The package.
@@ -98,7 +98,7 @@ def weights_digest(folders: Sequence[Path]) -> str:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Raise if any file below the folder is, by its ending, a pickle.
+    """Raise if any file below the folder is a pickle, judging by its extension.
 
     Raises:
         ModelError: One is; the message names it.

@@ -1,4 +1,4 @@
-"""Calls in processes of their own, none of which outlives the call that started them.
+"""Calls in separate processes, none of which outlives the call that started it.
 
 Only the parent handles Ctrl-C. A process that receives SIGTERM, or whose parent has died, ends at its next line of
 Python and leaves nothing half-written. It is killed if it has not ended after ten seconds.

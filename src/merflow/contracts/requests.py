@@ -1,6 +1,6 @@
-"""The requests of pipeline steps: one frozen type for each step, handed over as JSON.
+"""The requests of pipeline steps: one frozen type per step, passed as JSON.
 
-A request holds all that a step takes besides files: its sections of the parameters, the names that it needs, and the
+A request holds all inputs of a step besides files: its sections of the parameters, the names that it needs, and the
 digests of the code and data behind it. No step reads the digests. A pipeline's cache keys a step by its request, so it
 runs the step again when one of its own settings, its code or its data changes, and for no other reason.
 """
@@ -48,7 +48,7 @@ class Request(Strict):
 
 
 class DataDigests(Strict):
-    """Digests of the files that a pipeline reads and no parameter of it mentions.
+    """Digests of the files that a pipeline reads and that are not among its parameters.
 
     Attributes:
         corpus: Of the corpus's files; empty for one that is generated.

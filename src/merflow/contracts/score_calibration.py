@@ -1,4 +1,4 @@
-"""The calibration of a score model: the width of its conformal intervals, and how they did on held-out data."""
+"""The calibration of a score model: the width of its conformal intervals, and their results on held-out data."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from merflow.contracts.task import EMOTION, ScoreTask
 
 
 class IntervalCoverage(Coverage):
-    """The conformal intervals of a group; one without the middle of the scale is an answer about the side of it.
+    """The conformal intervals of a group; one without the middle of the scale is an answer about the side.
 
     Attributes:
         mean_width: Mean width of an interval inside the scale, in units of the scale.

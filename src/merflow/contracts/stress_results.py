@@ -28,10 +28,10 @@ class StressedCondition(Strict):
         utterances: Number of utterances.
         ci95: Paired 95% interval of the figure's change; None for fewer than five dialogues.
         unchanged: Share of utterances whose prediction stays the same.
-        allowed_drop: Largest drop of the figure that passes: what the condition may cost, and what chance adds to it in
-            a sample of this size.
-        min_unchanged: Smallest share of unchanged predictions that passes; it has room for chance too.
-        passed: True if both hold.
+        allowed_drop: Largest drop of the figure that passes: the allowed cost of the condition plus a margin for chance
+            in a sample of this size.
+        min_unchanged: Smallest share of unchanged predictions that passes; it includes a margin for chance.
+        passed: True if both limits are met.
     """
 
     name: str
@@ -110,15 +110,15 @@ class ScoreConditionResult(StressedCondition):
 
 
 class ComparedGroup(Strict):
-    """A group of utterances against all others, nothing changed.
+    """A group of utterances compared with all others, without any change.
 
     Attributes:
         by: The grouping: ``gender``, ``speaker``, ``session`` or ``length``.
         group: Name of the group.
         utterances: Number of utterances.
         ci95: 95% interval of the difference; None if it cannot be computed.
-        allowed_gap: Largest gap that passes: what a random model of the same accuracy shows by chance, and at least a
-            little.
+        allowed_gap: Largest gap that passes: the gap that a random model of the same accuracy shows by chance, or a
+            small minimum.
         passed: True if the group is not worse than the others by more than that.
     """
 

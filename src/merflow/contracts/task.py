@@ -1,8 +1,8 @@
-"""Tasks: the thing that a model learns to tell of an utterance, a class or a score.
+"""Tasks: what a model predicts for an utterance, a class or a score.
 
 ``emotion`` is one of the classes of a taxonomy. Every other task is a score on a scale: the sentiment of CMU-MOSEI, and
 the attributes that IEMOCAP's raters gave in addition to the emotion. Splits are made for one task, and hold the
-utterances that have a label for it. Loss, head, metrics and prediction columns follow the task.
+utterances that have a label for it. Loss, head, metrics and prediction columns depend on the task.
 """
 
 import math
