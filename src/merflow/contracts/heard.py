@@ -124,7 +124,7 @@ class HeardEmotion(Strict):
         return self.probabilities
 
     def smoothed_answer(self, smoothed: Mapping[str, float]) -> str:
-        """Return the answer by smoothed numbers; smoothing makes no segment sure of which the model is not."""
+        """Return the answer by smoothed numbers; a segment that the model is not sure about stays "not sure"."""
         return max(smoothed, key=smoothed.__getitem__) if self.sure else NOT_SURE
 
 
@@ -159,7 +159,7 @@ class HeardScore(Strict):
         return {SCORE: self.score}
 
     def smoothed_answer(self, smoothed: Mapping[str, float]) -> str:
-        """Return the answer by smoothed numbers; smoothing makes no segment sure of which the model is not."""
+        """Return the answer by smoothed numbers; a segment that the model is not sure about stays "not sure"."""
         return self._said(short(smoothed[SCORE]))
 
     def _said(self, numbers: str) -> str:

@@ -90,7 +90,7 @@ class SplitParams(Strict):
 
     @staticmethod
     def of_record(recorded: Mapping[str, Any]) -> dict[str, Any]:
-        """Return parameters as a file has them; in files from before there were tasks, that of emotions."""
+        """Return parameters as in a file; files from before tasks existed get the task ``emotion``."""
         return {"task": "emotion", **recorded}
 
     @property
@@ -100,7 +100,7 @@ class SplitParams(Strict):
         return self.task
 
     def deciding(self, *, unused: Collection[str] = ()) -> dict[str, Any]:
-        """Return the parameters for a digest, without unused ones; that of emotions is as it was before tasks."""
+        """Return the parameters for a digest, without unused ones; those for emotions are as before tasks existed."""
         return self.model_dump(exclude={*unused, *(("task",) if self.task == "emotion" else ())})
 
     @property

@@ -220,7 +220,7 @@ def _begin(environments: "SimpleQueue[dict[str, str]]", messages: "SimpleQueue[A
 
 
 def when_parent_ends(do: Callable[[], None]) -> None:
-    """Call a function, in a thread of its own, when the process that has started this one has ended in any way."""
+    """Call a function in a separate thread when the parent process has ended, for whatever reason."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -85,7 +85,7 @@ class PublishedRow:
 
     @property
     def first(self) -> PublishedFigure:
-        """The figure that speaks for all of them."""
+        """The figure that represents all of them."""
         return self.figures[0]
 
     def figure(self, metric: str) -> PublishedFigure | None:

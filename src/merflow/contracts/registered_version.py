@@ -83,7 +83,7 @@ class VersionFacts(Strict):
 
 
 def _unless_score(task: TaskName) -> set[str]:
-    """Return the fields that emotion models leave out, so that digests and tags are as before there were tasks."""
+    """Return the fields that emotion models leave out, so that digests and tags are as before tasks existed."""
     return {"task", "scale"} if task == EMOTION else set()
 
 

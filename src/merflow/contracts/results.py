@@ -182,7 +182,7 @@ class ComparedRuns(ComparedVariants):
 
 
 def read_results(path: Path) -> Results:
-    """Read ``results.json`` of emotions, for a command that takes no scores.
+    """Read ``results.json`` of emotions, for commands that do not support scores.
 
     Raises:
         EvaluationError: The file has the results of scores.
@@ -196,7 +196,7 @@ def read_results(path: Path) -> Results:
 
 
 def needs_emotions(where: str, *, task: str) -> EvaluationError:
-    """Return the error about results of scores, for whatever takes emotions alone."""
+    """Return the error about results of scores, for code that only supports emotions."""
     return EvaluationError(
         f"{where} has results of the task {task!r}, whose labels are scores, and emotions are needed here; use a run "
         "of the task 'emotion', or merflow report, evaluate, compare or plots, which take scores"

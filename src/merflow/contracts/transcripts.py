@@ -12,7 +12,7 @@ from merflow.contracts.streams import MODALITY_OF, Stream, Transcript
 # The manifest's column of each kind of transcripts.
 TRANSCRIPT_COLUMNS: dict[Transcript, str] = {"truth": "transcript", "asr": "asr_transcript"}
 
-# The kind of transcripts that a preset requests -> the kind that is read in its place.
+# The kind of transcripts that a preset requests -> the kind that is read instead.
 TranscriptChoice = Mapping[Transcript, Transcript]
 
 _OTHER: TranscriptChoice = {"truth": "asr", "asr": "truth"}

@@ -1,4 +1,4 @@
-"""Metrics, all computed from a confusion matrix of counts.
+"""Metrics, all computed from confusion counts.
 
 Shapes: n utterances, C classes, ``...`` any leading axes (resamples). Counts have the true class in rows and the
 predicted class in columns. A class without labels has no recall: UA and macro F1 average over the classes that
@@ -80,7 +80,7 @@ def unweighted_accuracy_of(counts: np.ndarray) -> np.ndarray:
 
 
 def weighted_accuracy_of(counts: np.ndarray) -> np.ndarray:
-    """WA ``(...)`` from counts ``(..., C, C)``, each with one label at least."""
+    """Compute WA ``(...)`` from counts ``(..., C, C)``, each with at least one label."""
     return np.asarray(np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1)))
 
 

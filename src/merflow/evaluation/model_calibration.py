@@ -1,4 +1,4 @@
-"""From prediction tables to the calibration of a model, and how it does on data that it has not seen.
+"""From prediction tables to the calibration of a model, with its results on unseen data.
 
 Every fold is calibrated on its own development predictions and measured on its test predictions. The model itself is
 calibrated on the development predictions of all folds together.
@@ -21,7 +21,7 @@ COVERAGE = 0.9
 
 @dataclass(frozen=True)
 class _Rows:
-    """Predictions of one or several folds as arrays, all of n rows."""
+    """Predictions of one or several folds as arrays with n rows."""
 
     utterance_ids: np.ndarray
     labels: np.ndarray
@@ -77,7 +77,7 @@ def calibrate(
         development: Development predictions of all folds and seeds (:data:`merflow.contracts.tables.PREDICTIONS`).
         test: Their test predictions.
         classes: Class order of the probabilities.
-        groups: Group of each utterance; one whose group is unknown is left out.
+        groups: Group of each utterance; utterances of an unknown group are left out.
         grouped_by: Column that forms the groups; empty for none.
         bins: Bins of the expected calibration error.
         coverage: Share of conformal sets that should contain the true class.

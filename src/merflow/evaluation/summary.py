@@ -65,7 +65,7 @@ class PredictionTables:
 
 @dataclass(frozen=True)
 class TrainedVariant:
-    """Facts about a variant that its predictions do not hold.
+    """Facts about a variant that its predictions do not contain.
 
     Attributes:
         training: How it was trained.
@@ -173,7 +173,7 @@ def reads_of(training: Training) -> Reads:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Everything that the figures of one variant are computed from."""
+    """The inputs for the figures of one variant."""
 
     variant: VariantPredictions
     resampled: np.ndarray

@@ -15,7 +15,7 @@ from merflow.evaluation.metrics import unweighted_accuracy_of
 from merflow.evaluation.predictions import VariantPredictions
 from merflow.evaluation.significance import FEWEST_DIALOGUES, dialogue_counts, percentile_interval, resampled_counts
 
-# An interval needs at least this share of resamples that hold every class in both settings.
+# An interval needs at least this share of resamples with every class in both settings.
 _WHOLE_SHARE = 0.5
 
 
@@ -29,7 +29,7 @@ def text_leak(
     samples: int,
     seed: int,
 ) -> TextLeak | None:
-    """Compute the gap between scripted and improvised utterances, and the leak of TF-IDF; None without either.
+    """Compute the gap between scripted and improvised utterances, and the leak of TF-IDF; None if there is neither.
 
     Args:
         variants: Variants by name.

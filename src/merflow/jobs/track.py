@@ -135,7 +135,7 @@ def _opened(run: TrackedRun) -> TrackedRun:
 
 
 def _ui(params: TrackingParams, uri: str | None) -> str:
-    """Return the address at which people open MLflow; empty for a database, which has no pages of its own."""
+    """Return the URL of MLflow for people; empty for a database, which has no pages."""
     if params.ui != "auto":
         return params.ui
     return uri if uri is not None and uri.startswith(("http://", "https://")) else ""

@@ -64,10 +64,10 @@ def train(
     """Train one fold and write its folder (:mod:`merflow.runs.fold_folder`) to ``out``.
 
     The epoch is chosen on the development part. The predictions are made once, at the end; those of the shadow
-    selection (:mod:`merflow.training.shadow`), which looks at the test part earlier, go into a file of their own.
+    selection (:mod:`merflow.training.shadow`), which looks at the test part earlier, go into a separate file.
 
     A fold that died resumes from ``checkpoints``. A folder that already holds this very fold is left as it is. With
-    several devices per fold, each has a process of its own, and none of them outlives this call. Under torchrun this
+    several devices per fold, each has its own process, and none of them outlives this call. Under torchrun this
     call is one of these processes, which may be on several nodes, and only the first of them writes and says anything.
 
     Args:

@@ -1,4 +1,4 @@
-"""The answer in words: which variant is best, by how much, and how far to believe it."""
+"""The answer in words: the best variant, its lead, and how certain that is."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Verdict:
     Attributes:
         headline: One line.
         sentences: The evidence for it, most important first.
-        cautions: Other explanations of the figures, and their limits.
+        cautions: Other explanations of the figures, and caveats.
     """
 
     headline: str
@@ -67,7 +67,7 @@ def _unless_better(results: Results) -> str:
 
 
 def _against_classics(results: Results) -> list[str]:
-    """Tell whether the best variant beats the best classic of its own modalities or fewer."""
+    """Return sentences on whether the best variant beats the best classic with the same or fewer modalities."""
     best = results.best
     pair = results.best_classic(best)
     if pair is None:
@@ -126,7 +126,7 @@ def _over_seeds(pair: Comparison) -> list[str]:
 
 
 def _leaks(results: Results) -> list[str]:
-    """Tell how much of the figures may be lines that training and test data share."""
+    """Return sentences on how much of the figures may be due to lines that training and test data share."""
     leak = results.text_leak
     top = results.variants[results.best]
     if leak is None or "text" not in top.training.modalities:

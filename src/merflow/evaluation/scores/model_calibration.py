@@ -1,6 +1,6 @@
-"""From prediction tables to the calibration of a score model, and how it does on data that it has not seen.
+"""From prediction tables to the calibration of a score model, with its results on unseen data.
 
-Folds take part as in :mod:`merflow.evaluation.model_calibration`.
+Folds are used as in :mod:`merflow.evaluation.model_calibration`.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from merflow.evaluation.scores.intervals import coverage_of_intervals, fit_half_
 
 @dataclass(frozen=True)
 class _Rows:
-    """Predictions of one or several folds as arrays, all of n rows."""
+    """Predictions of one or several folds as arrays with n rows."""
 
     utterance_ids: np.ndarray
     labels: np.ndarray
@@ -36,7 +36,7 @@ class _Rows:
         )
 
     def half_widths(self, *, task: Regression, coverage: float) -> dict[str, float]:
-        """Return the half widths that these rows give."""
+        """Return the half-widths fitted on these rows."""
         return fit_half_widths(self.labels, self.scores, groups=self.groups.tolist(), task=task, coverage=coverage)
 
 
@@ -56,7 +56,7 @@ def calibrate_scores(
             (:data:`merflow.contracts.tables.SCORE_PREDICTIONS`).
         test: Their test predictions.
         task: The scale.
-        groups: Group of each utterance; one whose group is unknown is left out.
+        groups: Group of each utterance; utterances of an unknown group are left out.
         grouped_by: Column that forms the groups; empty for none.
         coverage: Share of conformal intervals that should contain the truth.
 

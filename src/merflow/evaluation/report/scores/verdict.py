@@ -1,4 +1,4 @@
-"""The answer in words where labels are scores: which variant has the lowest error, and how far to believe it."""
+"""The answer in words if labels are scores: the variant with the lowest error, and how certain that is."""
 
 from merflow.contracts.comparisons import ALPHA
 from merflow.contracts.numerals import (
@@ -38,7 +38,7 @@ def _floor(results: ScoreResults) -> str:
 
 
 def _agreement(results: ScoreResults) -> str:
-    """Tell the other figures of the best variant, each share with its floor."""
+    """Return a sentence with the best variant's other figures, and the floor of each share."""
     figures = results.variants[results.best].figures
     told = [f"Its CCC is {decimal(figures['CCC'].pooled)}"]
     told += [
@@ -70,7 +70,7 @@ def _reasons(results: ScoreResults, clear: list[str], unclear: list[str]) -> lis
 
 
 def _other_order(pair: ScoreComparison) -> list[str]:
-    """Tell if CCC ranks the two best variants the other way round."""
+    """Return a sentence if CCC ranks the two best variants the other way round."""
     if pair.ccc is None or pair.ccc.delta >= 0:
         return []
     return [
